@@ -1,0 +1,26 @@
+package org.blktap.api.control;
+
+import java.util.Map;
+
+/**
+ * Counters since the attach.
+ *
+ * @param inFlight requests at the disk at this moment
+ * @param parks how often it was parked
+ * @param parkedMillis how long it was parked in all
+ * @param operations by operation name in lower case: read, write, flush, discard, write_zeroes, map
+ */
+public record AttachmentStats(String id, int inFlight, long parks, long parkedMillis, Map<String, Counter> operations) {
+    /**
+     * @param count ended requests
+     * @param bytes of those
+     * @param errors of those
+     * @param latency in microseconds
+     */
+    public record Counter(long count, long bytes, long errors, Latency latency) {
+    }
+
+    /** Microseconds from taking a request to its end. */
+    public record Latency(double mean, double p50, double p90, double p99, double p999, double max) {
+    }
+}

@@ -1,0 +1,58 @@
+package org.blktap.api.control;
+
+import java.util.List;
+import org.blktap.api.disk.DiskException;
+import org.osgi.annotation.versioning.ProviderType;
+
+/** The attachments of this daemon: the service behind all commands. Any thread but a loop; methods block until done. */
+@ProviderType
+public interface Attachments {
+    /**
+     * Opens a disk and its nodes and keeps the configuration, so that a restart attaches it again. All or nothing.
+     */
+    AttachmentStatus attach(AttachRequest request) throws DiskException;
+
+    /**
+     * Stops the nodes, drains, flushes, closes and forgets.
+     *
+     * @throws DiskException NOT_FOUND; IO if the last flush failed, in which case it is detached all the same
+     */
+    void detach(String id) throws DiskException;
+
+    /** All, by id. */
+    List<AttachmentStatus> list();
+
+    /** @throws DiskException NOT_FOUND */
+    AttachmentStatus status(String id) throws DiskException;
+
+    /** @throws DiskException NOT_FOUND */
+    AttachmentStats stats(String id) throws DiskException;
+
+    /** Stops taking requests, drains, flushes and closes the disk; the VM waits. Stays until {@link #resume}. */
+    void park(String id) throws DiskException;
+
+    /** Opens a parked disk again. */
+    void resume(String id) throws DiskException;
+
+    /** Whether everything that could be opened by now has been: false while a restart attaches again, or a driver has just come. */
+    boolean settled();
+
+    /** The drivers present, by type. */
+    List<ServiceStatus> drivers();
+
+    /** The node kinds present. */
+    List<ServiceStatus> nodes();
+
+    /** The engines present, the default first. */
+    List<ServiceStatus> engines();
+
+    /**
+     * A driver, node or engine.
+     *
+     * @param name its type, kind or name
+     * @param summary one line
+     * @param bundle the bundle's symbolic name and version
+     */
+    record ServiceStatus(String name, String summary, String bundle) {
+    }
+}

@@ -1,0 +1,66 @@
+package org.blktap.api.disk;
+
+import java.nio.file.Path;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
+import org.osgi.annotation.versioning.ProviderType;
+
+/** What the core gives a driver while it opens, creates or checks one image. All that is opened through it is closed by the driver. */
+@ProviderType
+public interface DiskContext {
+    /** Whether the disk is to refuse writes; its files are then opened read-only. */
+    boolean readOnly();
+
+    /** The options of the attach or create; the core refuses those that the driver has not asked for. */
+    Options options();
+
+    /** The loop that will run the disk. */
+    IoLoop loop();
+
+    NativeMemory memory();
+
+    /**
+     * Opens a file that the operator named, on the disk's engine and loop, writable unless {@link #readOnly}. The core
+     * refuses a file that is in use in a way that does not go together with this one.
+     */
+    IoFile openFile(Path path) throws DiskException;
+
+    /**
+     * Makes a new file and opens it for writing, for create only. It has another name until the creation has succeeded, and is
+     * removed if it fails.
+     *
+     * @throws DiskException EXISTS if there is a file of the name
+     */
+    IoFile createFile(Path path) throws DiskException;
+
+    /**
+     * Resolves a path that an image names. A relative one is taken from the image's own directory. It may lead, after
+     * all links, only to a regular file or block device under that directory or under a configured image root.
+     *
+     * @param image the image that names it
+     * @param named the name in the image
+     * @throws DiskException FORBIDDEN_PATH or NOT_FOUND
+     */
+    Path confine(Path image, String named) throws DiskException;
+
+    /**
+     * Opens a backing disk, read-only, with the driver of its type; it is the caller's to close.
+     *
+     * @param type a {@code tap.type}, from the attach or the image's header, never guessed from its contents
+     * @param path a confined path
+     */
+    VirtualDisk openBacking(String type, Path path) throws DiskException;
+
+    /**
+     * The type that the attach names for the backing file ({@code -o backing-type=}), or {@code otherwise}. In a chain the
+     * option lists the types from top to bottom, separated by colons.
+     */
+    String backingType(String otherwise);
+
+    /**
+     * Keeps something until the attachment is detached, across parking and replacement of the driver. Not an
+     * object of the driver's own classes, which are gone with its bundle.
+     */
+    void untilDetach(AutoCloseable resource);
+}

@@ -1,0 +1,74 @@
+package org.blktap.api.disk;
+
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+
+/**
+ * Why something could not be opened, created, attached or checked, in one line that a person can act on:
+ * which file, which structure, at which offset, found and expected.
+ */
+public class DiskException extends Exception {
+    private static final long serialVersionUID = 1;
+
+    private final Reason reason;
+
+    /** The kinds of failure, for programs. */
+    public enum Reason {
+        NOT_FOUND, EXISTS, PERMISSION, BUSY,
+        /** No driver, engine or node of the name, or a file of the wrong kind. */
+        WRONG_TYPE,
+        BAD_OPTION,
+        /** The image breaks its format's rules. */
+        CORRUPT,
+        /** The image is right but uses what we do not do. */
+        UNSUPPORTED,
+        /** A path that an image names leads out of where it may. */
+        FORBIDDEN_PATH, NO_SPACE, IO
+    }
+
+    public DiskException(Reason reason, String message) {
+        super(message);
+        this.reason = reason;
+    }
+
+    public DiskException(Reason reason, String message, Throwable cause) {
+        super(message, cause);
+        this.reason = reason;
+    }
+
+    public Reason reason() {
+        return reason;
+    }
+
+    /**
+     * A corrupt structure, told in one form everywhere.
+     *
+     * @param file the image
+     * @param structure the format's own name for it, e.g. {@code header field cluster_bits}
+     * @param offset bytes from the beginning of the file
+     */
+    public static DiskException corrupt(Object file, String structure, long offset, Object found, Object expected) {
+        return new DiskException(Reason.CORRUPT, file + ": " + structure + " at offset " + offset + ": found " + found
+                + ", expected " + expected);
+    }
+
+    /** An I/O error while doing something with a file. */
+    public static DiskException io(Object file, String doing, Exception cause) {
+        return new DiskException(Reason.IO, file + ": " + doing + ": " + text(cause), cause);
+    }
+
+    /** What is wrong, where the exception's own message is only a file's name or nothing. */
+    private static String text(Exception cause) {
+        if (cause instanceof NoSuchFileException missing) {
+            return "no such file: " + missing.getFile();
+        }
+        if (cause instanceof AccessDeniedException denied) {
+            return "no permission for " + denied.getFile();
+        }
+        if (cause instanceof FileSystemException other && other.getReason() == null || cause.getMessage() == null) {
+            return cause.toString();
+        }
+        return cause.getMessage();
+    }
+}

@@ -1,0 +1,157 @@
+package org.blktap.api.disk;
+
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.memory.Segments;
+import org.osgi.annotation.versioning.ConsumerType;
+
+/**
+ * One request to a disk. Requests are made once and reused by their owner, normally a node with a pool: the owner
+ * fills it in with one of the {@code set} methods, submits it, and has it back when its {@link Completion} is called.
+ * All of it on the attachment's loop.
+ *
+ * <p>A disk sees only requests that the core has checked: the range lies inside the disk and is a
+ * multiple of 512 bytes, the scatter list has exactly the length, nothing is written to a read-only disk. The disk changes
+ * nothing but what the scatter list points at and {@link #extents()}, and ends with {@link #complete}.
+ */
+public final class Request implements IoCallback {
+    /** Flag of a write, discard or zeroing: complete only once it survives power loss. The core makes it a flush where a disk does not know it. */
+    public static final int FUA = 1;
+    /** Flag of WRITE_ZEROES: the space stays allocated. */
+    public static final int NO_UNMAP = 2;
+    /** Flag of WRITE_ZEROES: fail with EOPNOTSUPP rather than write zeros out. */
+    public static final int FAST_ONLY = 4;
+
+    private final Completion completion;
+    private final Segments data;
+    private Operation operation = Operation.FLUSH;
+    private long offset;
+    private long length;
+    private int flags;
+    private ExtentList extents;
+    private int error;
+    private long startNanos;
+    private Request next;
+    private Completion gate;
+
+    /**
+     * @param completion called at each end of this request
+     * @param pieces room for so many pieces of memory at first
+     */
+    public Request(Completion completion, int pieces) {
+        this.completion = completion;
+        this.data = new Segments(pieces);
+    }
+
+    /** Told when a request has ended; its owner may reuse it from there on. */
+    @ConsumerType
+    @FunctionalInterface
+    public interface Completion {
+        /** @param request the request, with its {@link Request#error()}; called on the loop */
+        void completed(Request request);
+    }
+
+    /**
+     * Makes this a READ or WRITE whose length is that of {@link #data()}, or any other operation on a range.
+     *
+     * @param offset bytes from the beginning of the disk
+     * @param length bytes
+     * @param flags a set of {@link #FUA}, {@link #NO_UNMAP}, {@link #FAST_ONLY}
+     */
+    public Request set(Operation operation, long offset, long length, int flags) {
+        this.operation = operation;
+        this.offset = offset;
+        this.length = length;
+        this.flags = flags;
+        this.error = 0;
+        return this;
+    }
+
+    /** Makes this a MAP of a range into a list. */
+    public Request setMap(long offset, long length, ExtentList into) {
+        this.extents = into;
+        return set(Operation.MAP, offset, length, 0);
+    }
+
+    public Operation operation() {
+        return operation;
+    }
+
+    /** Bytes from the beginning of the disk. */
+    public long offset() {
+        return offset;
+    }
+
+    /** Bytes. */
+    public long length() {
+        return length;
+    }
+
+    public boolean has(int flag) {
+        return (flags & flag) != 0;
+    }
+
+    public int flags() {
+        return flags;
+    }
+
+    /** The memory of a READ or WRITE; its owner fills it before submitting. */
+    public Segments data() {
+        return data;
+    }
+
+    /** Where a MAP puts its answer. */
+    public ExtentList extents() {
+        return extents;
+    }
+
+    /** 0, or the positive errno it ended with. */
+    public int error() {
+        return error;
+    }
+
+    /** Ends the request. Called once, by the disk, on the loop; perhaps before the submit returns. */
+    public void complete(int errno) {
+        error = errno;
+        Completion first = gate;
+        if (first != null) {
+            gate = null;
+            first.completed(this);
+        } else {
+            completion.completed(this);
+        }
+    }
+
+    /** The core's: has the next {@link #complete} go to it first; it passes it on by completing again. */
+    public void gate(Completion first) {
+        gate = first;
+    }
+
+    /** The same as {@link #complete}, so that a disk may give the request itself as the callback of a file operation. */
+    @Override
+    public void done(int errno) {
+        complete(errno);
+    }
+
+    /** The core's stamp: {@link System#nanoTime} of the turn in which the request was taken. */
+    public long startNanos() {
+        return startNanos;
+    }
+
+    public void startNanos(long nanos) {
+        startNanos = nanos;
+    }
+
+    /** A link for whoever holds the request at present, to keep it in a list without allocating. */
+    public Request next() {
+        return next;
+    }
+
+    public void next(Request request) {
+        next = request;
+    }
+
+    @Override
+    public String toString() {
+        return operation + " " + offset + "+" + length;
+    }
+}

@@ -1,0 +1,48 @@
+package org.blktap.api.disk;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.osgi.annotation.versioning.ConsumerType;
+
+/**
+ * The short way to write a driver: blocking methods, called on a small pool of threads. The core does the rest:
+ * alignment, splitting, FUA, zeroing, statistics. A service with the property {@code tap.type} ({@link TapType}).
+ */
+@ConsumerType
+public interface SimpleDriver {
+    /**
+     * Opens a disk.
+     *
+     * @param path the path of the tap spec
+     * @param options the attach's {@code -o key=value}; those not asked for are refused
+     */
+    SimpleDisk open(String path, Options options, boolean readOnly) throws DiskException, IOException;
+
+    /** A disk with blocking methods. Several threads may read and write at once, never overlapping a write. */
+    @ConsumerType
+    interface SimpleDisk extends AutoCloseable {
+        /** Bytes; rounded down to whole sectors of 512. */
+        long size();
+
+        /** Fills the rest of the buffer from {@code offset}. Whole sectors. */
+        void read(ByteBuffer into, long offset) throws IOException;
+
+        /** Writes the rest of the buffer at {@code offset}. Whole sectors. A disk that cannot leaves it as it is. */
+        default void write(ByteBuffer from, long offset) throws IOException {
+            throw new java.nio.channels.NonWritableChannelException();
+        }
+
+        /** Whether {@link #write} works. */
+        default boolean writable() {
+            return false;
+        }
+
+        /** Makes all writes that have returned survive power loss. */
+        default void flush() throws IOException {
+        }
+
+        @Override
+        default void close() throws IOException {
+        }
+    }
+}

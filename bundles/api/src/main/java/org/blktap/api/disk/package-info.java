@@ -1,0 +1,7 @@
+/** What a disk format implements: drivers, disks, requests. */
+@Export(substitution = Export.Substitution.NOIMPORT)
+@Version("1.0.0")
+package org.blktap.api.disk;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;

@@ -1,0 +1,222 @@
+package org.blktap.api.memory;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+
+/**
+ * A scatter list: pieces of native memory that are one run of bytes. It is mutable and reused, so that
+ * a request costs no allocation once the list has grown to what its owner needs. One thread at a time.
+ *
+ * <p>Whoever adds a piece has validated it; the copying methods check only that they stay inside the list. Memory that its
+ * owner takes away meanwhile (a VM may truncate the file behind its RAM) is noted, not thrown: {@link #faulted}.
+ */
+public final class Segments {
+    private long[] address;
+    private int[] length;
+    private int count;
+    private long total;
+    private boolean faulted;
+    /** The list that this is a slice of. */
+    private Segments whole;
+
+    /** An empty list with room for {@code pieces} pieces; it grows when that is not enough. */
+    public Segments(int pieces) {
+        address = new long[pieces];
+        length = new int[pieces];
+    }
+
+    public void clear() {
+        count = 0;
+        total = 0;
+        faulted = false;
+        whole = null;
+    }
+
+    /** Whether memory of this list, or of a slice of it, was gone when it was to be copied. Until {@link #clear}. */
+    public boolean faulted() {
+        return faulted;
+    }
+
+    private void fault() {
+        for (Segments list = this; list != null; list = list.whole) {
+            list.faulted = true;
+        }
+    }
+
+    /** Appends a piece; one that continues the last piece is joined to it, an empty one is dropped. */
+    public void add(long pieceAddress, int pieceLength) {
+        if (pieceLength == 0) {
+            return;
+        }
+        if (pieceLength < 0) {
+            throw new IllegalArgumentException("negative length " + pieceLength);
+        }
+        if (count > 0 && address[count - 1] + length[count - 1] == pieceAddress
+                && length[count - 1] <= Integer.MAX_VALUE - pieceLength) {
+            length[count - 1] += pieceLength;
+        } else {
+            if (count == address.length) {
+                address = Arrays.copyOf(address, Math.max(8, count * 2));
+                length = Arrays.copyOf(length, Math.max(8, count * 2));
+            }
+            address[count] = pieceAddress;
+            length[count] = pieceLength;
+            count++;
+        }
+        total += pieceLength;
+    }
+
+    /** Makes this list name the bytes {@code [skip, skip + bytes)} of another. */
+    public void sliceOf(Segments other, long skip, long bytes) {
+        clear();
+        addSlice(other, skip, bytes);
+    }
+
+    /** Appends the bytes {@code [skip, skip + bytes)} of another list, which is told of faults here; one at most until {@link #clear}. */
+    public void addSlice(Segments other, long skip, long bytes) {
+        other.check(skip, bytes);
+        whole = other;
+        int i = 0;
+        while (bytes > 0 && skip >= other.length(i)) {
+            skip -= other.length(i++);
+        }
+        while (bytes > 0) {
+            int part = (int) Math.min(other.length(i) - skip, bytes);
+            add(other.address(i) + skip, part);
+            bytes -= part;
+            skip = 0;
+            i++;
+        }
+    }
+
+    /** The number of pieces. */
+    public int count() {
+        return count;
+    }
+
+    /** All bytes of the list. */
+    public long total() {
+        return total;
+    }
+
+    /** The address of piece {@code i}. */
+    public long address(int i) {
+        return address[i];
+    }
+
+    /** The length in bytes of piece {@code i}, never 0. */
+    public int length(int i) {
+        return length[i];
+    }
+
+    /** Copies from native memory into the list, beginning at byte {@code at} of it. */
+    public void copyFrom(long source, long at, long bytes) {
+        check(at, bytes);
+        for (int i = 0; bytes > 0; i++) {
+            if (at >= length[i]) {
+                at -= length[i];
+                continue;
+            }
+            long part = Math.min(length[i] - at, bytes);
+            try {
+                Memory.copy(source, address[i] + at, part);
+            } catch (InternalError e) {
+                fault();
+            }
+            source += part;
+            bytes -= part;
+            at = 0;
+        }
+    }
+
+    /** Copies from the list, beginning at byte {@code at} of it, to native memory. */
+    public void copyTo(long target, long at, long bytes) {
+        check(at, bytes);
+        for (int i = 0; bytes > 0; i++) {
+            if (at >= length[i]) {
+                at -= length[i];
+                continue;
+            }
+            long part = Math.min(length[i] - at, bytes);
+            try {
+                Memory.copy(address[i] + at, target, part);
+            } catch (InternalError e) {
+                fault();
+            }
+            target += part;
+            bytes -= part;
+            at = 0;
+        }
+    }
+
+    /** Copies what remains in a heap or direct buffer into the list, beginning at byte {@code at}. For set-up and slow paths. */
+    public void copyFrom(ByteBuffer source, long at) {
+        check(at, source.remaining());
+        for (int i = 0; source.hasRemaining(); i++) {
+            if (at >= length[i]) {
+                at -= length[i];
+                continue;
+            }
+            for (long p = address[i] + at, end = address[i] + length[i]; p < end && source.hasRemaining(); p++) {
+                Memory.putByte(p, source.get());
+            }
+            at = 0;
+        }
+    }
+
+    /** Fills a heap or direct buffer from the list, beginning at byte {@code at}. For set-up and slow paths. */
+    public void copyTo(ByteBuffer target, long at) {
+        check(at, target.remaining());
+        for (int i = 0; target.hasRemaining(); i++) {
+            if (at >= length[i]) {
+                at -= length[i];
+                continue;
+            }
+            for (long p = address[i] + at, end = address[i] + length[i]; p < end && target.hasRemaining(); p++) {
+                target.put(Memory.getByte(p));
+            }
+            at = 0;
+        }
+    }
+
+    /** Sets bytes {@code [at, at + bytes)} of the list to zero. */
+    public void zero(long at, long bytes) {
+        check(at, bytes);
+        for (int i = 0; bytes > 0; i++) {
+            if (at >= length[i]) {
+                at -= length[i];
+                continue;
+            }
+            long part = Math.min(length[i] - at, bytes);
+            try {
+                store(address[i] + at, part);
+            } catch (InternalError e) {
+                fault();
+            }
+            bytes -= part;
+            at = 0;
+        }
+    }
+
+    /** Zeros by plain stores: Java 17's own fill dies with the process when the owner has truncated the memory. */
+    private static void store(long target, long bytes) {
+        long end = target + bytes;
+        for (; target + Long.BYTES <= end; target += Long.BYTES) {
+            Memory.putLong(target, 0);
+        }
+        for (; target < end; target++) {
+            Memory.putByte(target, (byte) 0);
+        }
+    }
+
+    private void check(long at, long bytes) {
+        if (at < 0 || bytes < 0 || at > total - bytes) {
+            throw new IndexOutOfBoundsException("bytes " + at + " to " + (at + bytes) + " of a list of " + total);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return count + " pieces, " + total + " bytes";
+    }
+}

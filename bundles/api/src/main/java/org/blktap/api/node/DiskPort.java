@@ -1,0 +1,27 @@
+package org.blktap.api.node;
+
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Request;
+import org.osgi.annotation.versioning.ProviderType;
+
+/**
+ * The core's gate before a disk, as its nodes see it. It outlives the disk behind it: a driver may be replaced while
+ * nodes hold the port. Loop only.
+ */
+@ProviderType
+public interface DiskPort {
+    /** What the disk is at present. */
+    DiskInfo info();
+
+    /**
+     * Whether requests are taken. A node looks before it takes a request from its ring or socket, and leaves it there
+     * while this is false; {@link DeviceNode#resumed} tells when it is worth looking again.
+     */
+    boolean isOpen();
+
+    /**
+     * Hands a request to the disk. What does not fit the disk (range, read-only) ends with an error; ranges need not be
+     * aligned, but those aligned to sectors of 512 are much faster. Only while {@link #isOpen}. The request may be completed before this returns.
+     */
+    void submit(Request request);
+}

@@ -1,0 +1,31 @@
+package org.blktap.api.node;
+
+import java.nio.file.Path;
+import org.blktap.api.disk.Options;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
+import org.osgi.annotation.versioning.ProviderType;
+
+/** What the core gives a node. */
+@ProviderType
+public interface NodeContext {
+    /** The attachment's id: letters, digits, {@code . _ -}; unique, fit for a file name. */
+    String id();
+
+    /** What follows the kind in {@code --node kind:target,key=value}: the part without a key, or empty. */
+    String target();
+
+    /** The node's options; the core refuses those that the node has not asked for. */
+    Options options();
+
+    /** The attachment's loop, on which all of the node runs. */
+    IoLoop loop();
+
+    /** The way to the disk. */
+    DiskPort port();
+
+    NativeMemory memory();
+
+    /** The directory for sockets; it exists, mode 0711 or stricter. */
+    Path runDir();
+}

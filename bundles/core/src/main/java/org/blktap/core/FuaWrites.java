@@ -1,0 +1,55 @@
+package org.blktap.core;
+
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+
+/**
+ * Writes that are to survive power loss before they are answered: they have ended at the disk and wait for a flush. All that
+ * wait when a flush starts share it. Loop only.
+ */
+final class FuaWrites implements Request.Completion {
+    private final Gate gate;
+    private final Request flush = new Request(this, 0);
+    private Request waiting;
+    private Request flushing;
+    private boolean busy;
+
+    FuaWrites(Gate gate) {
+        this.gate = gate;
+    }
+
+    /** Whether the flag means anything for the operation. */
+    static boolean applies(Request request) {
+        Operation operation = request.operation();
+        return operation == Operation.WRITE || operation == Operation.WRITE_ZEROES || operation == Operation.DISCARD;
+    }
+
+    void add(Request ended) {
+        ended.next(waiting);
+        waiting = ended;
+        start();
+    }
+
+    private void start() {
+        if (!busy && waiting != null) {
+            busy = true;
+            flushing = waiting;
+            waiting = null;
+            gate.disk().submit(flush.set(Operation.FLUSH, 0, 0, 0));
+        }
+    }
+
+    @Override
+    public void completed(Request request) {
+        Request each = flushing;
+        flushing = null;
+        busy = false;
+        while (each != null) {
+            Request next = each.next();
+            each.next(null);
+            each.complete(request.error());
+            each = next;
+        }
+        start();
+    }
+}

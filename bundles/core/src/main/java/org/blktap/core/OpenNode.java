@@ -1,0 +1,82 @@
+package org.blktap.core;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.node.DeviceNode;
+import org.blktap.api.node.DiskPort;
+import org.blktap.api.node.NodeContext;
+import org.blktap.api.node.NodeProvider;
+
+/** One node of an attachment: what was asked for, and what is open of it. */
+final class OpenNode {
+    final NodeSpec spec;
+    private Registry.Entry<NodeProvider> provider;
+    private volatile DeviceNode node;
+    private volatile String address = "";
+
+    OpenNode(NodeSpec spec) {
+        this.spec = spec;
+    }
+
+    boolean isOpen() {
+        return node != null;
+    }
+
+    DeviceNode node() {
+        return node;
+    }
+
+    /** As it is, or was when it was last open. */
+    String address() {
+        return address;
+    }
+
+    boolean servedBy(Registry.Entry<NodeProvider> gone) {
+        return provider != null && provider.equals(gone);
+    }
+
+    /** Opens the node, on the loop. */
+    void open(String id, IoLoop loop, DiskPort port, Services services) throws DiskException {
+        Registry.Entry<NodeProvider> found = services.nodes().get(spec.kind());
+        if (found == null) {
+            throw new DiskException(Reason.WRONG_TYPE, "no node of kind " + spec.kind() + "; present: "
+                    + services.nodes().names());
+        }
+        Options options = new Options(spec.options());
+        DeviceNode opened = found.service().open(new Context(id, spec.target(), options, loop, port, services.memory(),
+                services.runDir()));
+        try {
+            options.checkAllKnown("node " + spec.kind());
+        } catch (DiskException e) {
+            opened.close();
+            throw e;
+        }
+        provider = found;
+        node = opened;
+        address = opened.address();
+    }
+
+    /** Closes the node, on the loop; nothing of it is in flight. */
+    void close() {
+        DeviceNode closing = node;
+        node = null;
+        provider = null;
+        if (closing != null) {
+            closing.close();
+        }
+    }
+
+    Map<String, String> status() {
+        DeviceNode open = node;
+        return open == null ? Map.of() : open.status();
+    }
+
+    private record Context(String id, String target, Options options, IoLoop loop, DiskPort port, NativeMemory memory,
+            Path runDir) implements NodeContext {
+    }
+}

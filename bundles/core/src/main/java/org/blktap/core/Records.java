@@ -1,0 +1,123 @@
+package org.blktap.core;
+
+import java.io.IOException;
+import java.io.Reader;
+import java.io.StringWriter;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeSet;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.TapSpec;
+
+/**
+ * The attachments as files, one each, {@code <id>.cfg} with properties: what a restart attaches again. A record is complete
+ * under its name or not there at all, also after a power cut.
+ */
+final class Records {
+    private static final Logger LOG = System.getLogger("org.blktap.core");
+    private static final String SUFFIX = ".cfg";
+
+    private final Path directory;
+
+    Records(Path directory) {
+        this.directory = directory;
+    }
+
+    void write(String id, AttachRequest request) throws DiskException {
+        Properties properties = new Properties();
+        properties.setProperty("spec", request.spec().toString());
+        properties.setProperty("read-only", Boolean.toString(request.readOnly()));
+        for (int i = 0; i < request.nodes().size(); i++) {
+            properties.setProperty("node." + i, request.nodes().get(i));
+        }
+        request.options().forEach((key, value) -> properties.setProperty("option." + key, value));
+        Path temporary = directory.resolve("." + id + ".new");
+        try {
+            Files.createDirectories(directory);
+            StringWriter text = new StringWriter();
+            properties.store(text, "attached by blktap; edit while the daemon is stopped");
+            try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE,
+                    StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+                channel.write(StandardCharsets.UTF_8.encode(text.toString()));
+                channel.force(true);
+            }
+            Files.move(temporary, file(id), StandardCopyOption.ATOMIC_MOVE);
+            syncDirectory();
+        } catch (IOException e) {
+            throw DiskException.io(file(id), "write the record of the attachment", e);
+        }
+    }
+
+    void remove(String id) throws DiskException {
+        try {
+            if (Files.deleteIfExists(file(id))) {
+                syncDirectory();
+            }
+        } catch (IOException e) {
+            throw DiskException.io(file(id), "remove the record of the attachment", e);
+        }
+    }
+
+    /** All records, by id; one that cannot be read is logged and left. */
+    List<AttachRequest> readAll() {
+        List<AttachRequest> all = new ArrayList<>();
+        if (!Files.isDirectory(directory)) {
+            return all;
+        }
+        TreeSet<Path> files = new TreeSet<>();
+        try (DirectoryStream<Path> stream = Files.newDirectoryStream(directory, "*" + SUFFIX)) {
+            stream.forEach(files::add);
+        } catch (IOException e) {
+            LOG.log(Level.ERROR, directory + ": cannot list the attachments: " + e);
+        }
+        for (Path file : files) {
+            try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
+                Properties properties = new Properties();
+                properties.load(reader);
+                String name = file.getFileName().toString();
+                all.add(request(name.substring(0, name.length() - SUFFIX.length()), properties));
+            } catch (IOException | IllegalArgumentException | DiskException e) {
+                LOG.log(Level.ERROR, file + ": not a record of an attachment, and left alone: " + e.getMessage());
+            }
+        }
+        return all;
+    }
+
+    private static AttachRequest request(String id, Properties properties) throws DiskException {
+        List<String> nodes = new ArrayList<>();
+        for (int i = 0; properties.getProperty("node." + i) != null; i++) {
+            nodes.add(properties.getProperty("node." + i));
+        }
+        Map<String, String> options = new LinkedHashMap<>();
+        for (String key : new TreeSet<>(properties.stringPropertyNames())) {
+            if (key.startsWith("option.")) {
+                options.put(key.substring("option.".length()), properties.getProperty(key));
+            }
+        }
+        return new AttachRequest(TapSpec.parse(properties.getProperty("spec", "")), id, nodes,
+                Boolean.parseBoolean(properties.getProperty("read-only")), options);
+    }
+
+    private Path file(String id) {
+        return directory.resolve(id + SUFFIX);
+    }
+
+    private void syncDirectory() throws IOException {
+        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+}

@@ -1,0 +1,456 @@
+package org.blktap.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.SimpleDriver;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoEngine;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.IoQueue;
+import org.blktap.api.node.DeviceNode;
+import org.blktap.api.node.NodeContext;
+import org.blktap.api.node.NodeProvider;
+import org.blktap.linux.EpollLoops;
+import org.blktap.linux.Mapping;
+import org.blktap.linux.NativeMemoryService;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The manager with services that the test brings and takes away. */
+@Timeout(120)
+class AttachmentManagerTest {
+    @TempDir
+    Path directory;
+    private final EpollLoops loops = new EpollLoops();
+    private AttachmentManager manager;
+    private final List<String> log = new ArrayList<>();
+    private final FakeReference<IoEngine> engineReference = new FakeReference<>(Map.of("engine.name", "fake"));
+    private final FakeReference<DiskDriver> driverReference = new FakeReference<>(Map.of("tap.type", "fake"));
+    private final FakeReference<NodeProvider> nodeReference = new FakeReference<>(Map.of("node.kind", "fake"));
+    private FakeNode node;
+
+    @BeforeEach
+    void start() throws Exception {
+        System.setProperty("blktap.run.dir", directory.resolve("run").toString());
+        System.setProperty("blktap.data.dir", directory.resolve("data").toString());
+        manager = newManager();
+        bringServices(manager);
+    }
+
+    @AfterEach
+    void stop() {
+        manager.deactivate();
+        loops.stop();
+    }
+
+    private AttachmentManager newManager() throws IOException {
+        AttachmentManager fresh = new AttachmentManager();
+        fresh.setLoops(loops);
+        fresh.setMemory(new NativeMemoryService());
+        fresh.activate();
+        return fresh;
+    }
+
+    private void bringServices(AttachmentManager to) {
+        to.addEngine(loop -> new FakeQueue(), engineReference);
+        to.addDriver(new FakeDriver("fake", 1 << 20), driverReference);
+        to.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
+    }
+
+    private static final class FakeQueue implements IoQueue {
+        @Override
+        public IoFile open(Path path, boolean writable) throws DiskException {
+            throw new DiskException(Reason.NOT_FOUND, path + ": no such file");
+        }
+
+        @Override
+        public void close() {
+        }
+    }
+
+    private final class FakeDriver implements DiskDriver {
+        private final String name;
+        private final long size;
+
+        FakeDriver(String name, long size) {
+            this.name = name;
+            this.size = size;
+        }
+
+        @Override
+        public VirtualDisk open(String path, DiskContext context) throws DiskException {
+            context.options().text("colour", null);
+            if (path.equals("/bad")) {
+                throw DiskException.corrupt(path, "header field magic", 0, "0x0", "0x1");
+            }
+            if (path.startsWith("/over/")) {
+                VirtualDisk backing = context.openBacking(context.backingType("fake"), Path.of(path.substring(5)));
+                return new FakeDisk(name, size, backing);
+            }
+            return new FakeDisk(name, size, null);
+        }
+    }
+
+    private final class FakeDisk implements VirtualDisk {
+        private final String name;
+        private final long size;
+        private final VirtualDisk backing;
+
+        FakeDisk(String name, long size, VirtualDisk backing) {
+            this.name = name;
+            this.size = size;
+            this.backing = backing;
+            note("open " + name);
+        }
+
+        @Override
+        public DiskInfo info() {
+            return DiskInfo.ofSize(size);
+        }
+
+        @Override
+        public void submit(Request request) {
+            if (request.operation() == Operation.FLUSH) {
+                note("flush " + name);
+            }
+            request.complete(0);
+        }
+
+        @Override
+        public void close() {
+            note("close " + name);
+            if (backing != null) {
+                backing.close();
+            }
+        }
+    }
+
+    private final class FakeNode implements DeviceNode {
+        final NodeContext context;
+        int resumed;
+        int resized;
+
+        FakeNode(NodeContext context) throws DiskException {
+            this.context = context;
+            context.options().text("queues", null);
+            if (context.target().equals("taken")) {
+                throw new DiskException(Reason.EXISTS, "/run/taken.sock exists");
+            }
+            note("node");
+        }
+
+        @Override
+        public String address() {
+            return "fake:" + context.id();
+        }
+
+        @Override
+        public Map<String, String> status() {
+            return Map.of("open", Boolean.toString(context.port().isOpen()));
+        }
+
+        @Override
+        public void resumed() {
+            resumed++;
+        }
+
+        @Override
+        public void resized() {
+            resized++;
+        }
+
+        @Override
+        public void close() {
+            assertEquals(false, context.port().isOpen());
+            note("node closed");
+        }
+    }
+
+    private synchronized void note(String what) {
+        log.add(what);
+    }
+
+    private synchronized List<String> logged() {
+        List<String> copy = List.copyOf(log);
+        log.clear();
+        return copy;
+    }
+
+    private AttachRequest request(String spec, String id, String... nodes) throws DiskException {
+        return new AttachRequest(TapSpec.parse(spec), id, List.of(nodes), false, Map.of());
+    }
+
+    private void await(String id, State state) throws Exception {
+        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
+        while (manager.status(id).state() != state) {
+            assertTrue(System.nanoTime() < end, () -> id + " is not " + state + ": " + manager.list());
+            Thread.sleep(2);
+        }
+    }
+
+    @Test
+    void attachOpensAndDetachClosesInOrder() throws Exception {
+        var status = manager.attach(request("tap:fake:/vm/a.img", null, "fake,queues=2"));
+        assertEquals("a", status.id());
+        assertEquals(State.RUNNING, status.state());
+        assertEquals(1 << 20, status.sizeBytes());
+        assertEquals("fake:a", status.nodes().get(0).address());
+        assertEquals("true", status.nodes().get(0).status().get("open"));
+        assertEquals("a-2", manager.attach(request("tap:fake:/vm/a.img", null)).id());
+        logged();
+        manager.detach("a");
+        assertEquals(List.of("node closed", "flush fake", "close fake"), logged());
+        assertEquals(1, manager.list().size());
+    }
+
+    @Test
+    void anAttachThatFailsLeavesNothing() throws Exception {
+        assertReason(Reason.CORRUPT, request("tap:fake:/bad", "x", "fake"));
+        assertReason(Reason.WRONG_TYPE, request("tap:none:/a", "x", "fake"));
+        assertReason(Reason.WRONG_TYPE, request("tap:fake:/a", "x", "none"));
+        assertReason(Reason.EXISTS, request("tap:fake:/a", "x", "fake", "fake:taken"));
+        assertReason(Reason.BAD_OPTION, request("tap:fake:/a", "x", "fake,colour=red"));
+        assertReason(Reason.BAD_OPTION, request("tap:fake:/a", "../x", "fake"));
+        assertReason(Reason.BAD_OPTION, new AttachRequest(TapSpec.parse("tap:fake:/a"), "x", List.of(), false, Map.of("hue", "1")));
+        assertEquals(List.of(), manager.list());
+        assertFalse(Files.exists(directory.resolve("data/attachments/x.cfg")));
+        List<String> seen = logged();
+        assertEquals(seen.stream().filter(s -> s.equals("open fake")).count(), seen.stream().filter(s -> s.equals("close fake")).count());
+        manager.attach(request("tap:fake:/a", "x"));
+        assertReason(Reason.EXISTS, request("tap:fake:/b", "x"));
+    }
+
+    private void assertReason(Reason reason, AttachRequest request) {
+        DiskException e = assertThrows(DiskException.class, () -> manager.attach(request));
+        assertEquals(reason, e.reason(), e.getMessage());
+    }
+
+    @Test
+    void aDriverThatIsReplacedParksAndReopens() throws Exception {
+        manager.attach(request("tap:fake:/a", "a", "fake"));
+        logged();
+        manager.removeDriver(driverReference);
+        assertEquals(State.PARKED, manager.status("a").state());
+        assertTrue(manager.status("a").reason().contains("tap:fake"), manager.status("a").reason());
+        assertEquals(List.of("flush fake", "close fake"), logged());
+        assertEquals("false", manager.status("a").nodes().get(0).status().get("open"));
+        manager.addDriver(new FakeDriver("new", 2 << 20), new FakeReference<>(Map.of("tap.type", "fake")));
+        await("a", State.RUNNING);
+        assertEquals(List.of("open new"), logged());
+        assertEquals(2 << 20, manager.status("a").sizeBytes());
+        assertEquals(1, node.resized);
+        assertTrue(node.resumed > 0);
+        assertEquals(1, manager.stats("a").parks());
+    }
+
+    @Test
+    void aDriverInTheChainParksToo() throws Exception {
+        FakeReference<DiskDriver> top = new FakeReference<>(Map.of("tap.type", "top"));
+        manager.addDriver(new FakeDriver("top", 1 << 20), top);
+        manager.attach(request("tap:top:/over/base", "a"));
+        manager.removeDriver(driverReference);
+        assertEquals(State.PARKED, manager.status("a").state());
+        manager.addDriver(new FakeDriver("fake", 1 << 20), driverReference);
+        await("a", State.RUNNING);
+    }
+
+    @Test
+    void enginesAndNodeKindsMayGoAndComeBack() throws Exception {
+        manager.attach(request("tap:fake:/a", "a", "fake"));
+        manager.removeEngine(engineReference);
+        assertEquals(State.PARKED, manager.status("a").state());
+        manager.addEngine(loop -> new FakeQueue(), engineReference);
+        await("a", State.RUNNING);
+        logged();
+        manager.removeNodeProvider(nodeReference);
+        assertEquals(List.of("node closed"), logged(), "the disk stays open");
+        assertEquals(State.PARKED, manager.status("a").state());
+        FakeNode before = node;
+        manager.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
+        await("a", State.RUNNING);
+        assertNotEquals(before, node);
+    }
+
+    @Test
+    void anOperatorParksAndResumes() throws Exception {
+        manager.attach(request("tap:fake:/a", "a", "fake"));
+        manager.park("a");
+        assertEquals(State.PARKED, manager.status("a").state());
+        // services that come do not undo what the operator did
+        manager.addDriver(new FakeDriver("other", 512), new FakeReference<>(Map.of("tap.type", "other")));
+        Thread.sleep(50);
+        assertEquals(State.PARKED, manager.status("a").state());
+        manager.resume("a");
+        assertEquals(State.RUNNING, manager.status("a").state());
+        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> manager.park("b")).reason());
+    }
+
+    @Test
+    void aRestartAttachesAgainAsSoonAsItCan() throws Exception {
+        manager.attach(new AttachRequest(TapSpec.parse("tap:fake:/vm/späte datei:x,y.img"), "a", List.of("fake,queues=2"), true,
+                Map.of("colour", "blau=grün ")));
+        manager.deactivate();
+        Files.writeString(directory.resolve("data/attachments/broken.cfg"), "spec=nonsense");
+        manager = newManager();
+        assertEquals(State.PARKED, manager.status("a").state());
+        assertEquals(1, manager.list().size());
+        bringServices(manager);
+        await("a", State.RUNNING);
+        var status = manager.status("a");
+        assertEquals("tap:fake:/vm/späte datei:x,y.img", status.spec());
+        assertEquals(Map.of("colour", "blau=grün "), status.options());
+        assertTrue(status.readOnly());
+        assertEquals("fake:a", status.nodes().get(0).address());
+        manager.detach("a");
+        assertFalse(Files.exists(directory.resolve("data/attachments/a.cfg")));
+    }
+
+    @Test
+    void nothingIsLeftOfThreadsAndDescriptors() throws Exception {
+        manager.attach(request("tap:fake:/a", "warm", "fake"));
+        manager.detach("warm");
+        int descriptors = count("fd");
+        for (int i = 0; i < 20; i++) {
+            manager.attach(request("tap:fake:/a", "a", "fake"));
+            manager.detach("a");
+            assertReason(Reason.CORRUPT, request("tap:fake:/bad", "b", "fake"));
+        }
+        assertEquals(descriptors, count("fd"));
+        assertTrue(Thread.getAllStackTraces().keySet().stream().noneMatch(t -> t.getName().equals("blktap-a")));
+    }
+
+    private static int count(String what) throws IOException {
+        try (var list = Files.list(Path.of("/proc/self/" + what))) {
+            return (int) list.count();
+        }
+    }
+
+    @Test
+    void aSimpleDriverIsADisk() throws Exception {
+        byte[] contents = new byte[1 << 20];
+        SimpleDriver driver = (path, options, readOnly) -> new SimpleDriver.SimpleDisk() {
+            @Override
+            public long size() {
+                return contents.length + 100;
+            }
+
+            @Override
+            public void read(ByteBuffer into, long offset) throws IOException {
+                if (offset == 512) {
+                    throw new IOException("a bad sector");
+                }
+                into.put(contents, (int) offset, into.remaining());
+            }
+
+            @Override
+            public void write(ByteBuffer from, long offset) {
+                from.get(contents, (int) offset, from.remaining());
+            }
+
+            @Override
+            public boolean writable() {
+                return true;
+            }
+        };
+        FakeReference<SimpleDriver> reference = new FakeReference<>(Map.of("tap.type", "simple"));
+        manager.addSimpleDriver(driver, reference);
+        assertEquals(1 << 20, manager.attach(request("tap:simple:x", "s", "fake")).sizeBytes());
+        try (Mapping memory = Mapping.anonymous(1 << 20)) {
+            memory.bytes().put(7, (byte) 7).put(700_000, (byte) 8);
+            assertEquals(0, run(memory, Operation.WRITE, 0, 1 << 20));
+            assertEquals(8, contents[700_000]);
+            assertEquals(0, run(memory, Operation.WRITE_ZEROES, 0, 512));
+            assertEquals(0, contents[7]);
+            memory.bytes().put(0, (byte) 1);
+            assertEquals(0, run(memory, Operation.READ, 0, 512));
+            assertEquals(0, memory.bytes().get(0));
+            assertEquals(5, run(memory, Operation.READ, 512, 512), "EIO");
+        }
+        manager.removeSimpleDriver(reference);
+        assertEquals(State.PARKED, manager.status("s").state());
+    }
+
+    private int run(Mapping memory, Operation operation, long offset, int length) throws Exception {
+        CompletableFuture<Integer> ended = new CompletableFuture<>();
+        IoLoop loop = node.context.loop();
+        loop.execute(() -> {
+            Request request = new Request(r -> ended.complete(r.error()), 1);
+            request.data().add(memory.address(), length);
+            node.context.port().submit(request.set(operation, offset, length, 0));
+        });
+        return ended.get(1, TimeUnit.MINUTES);
+    }
+
+    @Test
+    void imagesMayNameOnlyWhatIsBesideThem() throws Exception {
+        Path images = Files.createDirectories(directory.resolve("images/sub"));
+        Path image = Files.createFile(images.resolve("a.qcow"));
+        Path base = Files.createFile(images.resolve("base"));
+        Path outside = Files.createFile(directory.resolve("outside"));
+        Files.createSymbolicLink(images.resolve("link"), outside);
+        PathPolicy strict = PathPolicy.of("");
+        assertEquals(base.toRealPath(), strict.confine(image, "base"));
+        assertEquals(base.toRealPath(), strict.confine(image, base.toString()));
+        assertForbidden(Reason.FORBIDDEN_PATH, strict, image, outside.toString());
+        assertForbidden(Reason.FORBIDDEN_PATH, strict, image, "../../outside");
+        assertForbidden(Reason.FORBIDDEN_PATH, strict, image, "link");
+        assertForbidden(Reason.FORBIDDEN_PATH, strict, image, "/dev/zero");
+        assertForbidden(Reason.FORBIDDEN_PATH, strict, image, ".");
+        assertForbidden(Reason.NOT_FOUND, strict, image, "missing");
+        assertForbidden(Reason.CORRUPT, strict, image, "a\0b");
+        assertEquals(outside.toRealPath(), PathPolicy.of("/nowhere:" + directory).confine(image, "link"));
+    }
+
+    private static void assertForbidden(Reason reason, PathPolicy policy, Path image, String named) {
+        DiskException e = assertThrows(DiskException.class, () -> policy.confine(image, named));
+        assertEquals(reason, e.reason(), e.getMessage());
+    }
+
+    @Test
+    void nodeSpecsAreParsed() throws Exception {
+        NodeSpec spec = NodeSpec.parse("xen:guest/xvda,queues=2,path=/a=b");
+        assertEquals(new NodeSpec("xen", "guest/xvda", Map.of("queues", "2", "path", "/a=b")), spec);
+        for (String bad : new String[] {"", ",", "x,y", "x,=1", "X", "x y"}) {
+            assertThrows(DiskException.class, () -> NodeSpec.parse(bad), bad);
+        }
+    }
+
+    @Test
+    void optionsThatNobodyKnowsAreRefused() throws Exception {
+        Options options = new Options(Map.of("a", "1", "b", "2"));
+        options.text("a", null);
+        assertTrue(assertThrows(DiskException.class, () -> options.checkAllKnown("x")).getMessage().contains("'b'"));
+        assertEquals(10L << 30, Options.parseSize("10GiB"));
+        for (String bad : new String[] {"", "G", "-1", "1X", "99999999999999999999", "9999999T", "1.5G"}) {
+            assertThrows(IllegalArgumentException.class, () -> Options.parseSize(bad), bad);
+        }
+    }
+}

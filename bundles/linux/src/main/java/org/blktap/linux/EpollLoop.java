@@ -1,0 +1,391 @@
+package org.blktap.linux;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.PriorityQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.LoopStage;
+
+/**
+ * The loop: turns over tasks, timers and stages as long as there is anything to do, then polls briefly if
+ * a stage can be polled for, then sleeps in epoll.
+ */
+final class EpollLoop implements IoLoop {
+    private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
+
+    /**
+     * How long an idle loop polls before it sleeps, in microseconds. A wake-up costs both sides a system call and a
+     * scheduling delay of tens of microseconds; a queue that is in use brings the next request sooner than that.
+     */
+    private static final long SPIN_NANOS = TimeUnit.MICROSECONDS.toNanos(Long.getLong("blktap.loop.spin", 30));
+    /** A busy loop looks at its descriptors at least this often. */
+    private static final long LOOK_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
+
+    private final String name;
+    private final Executor helpers;
+    private final Thread thread;
+    private final EpollSet epoll = new EpollSet();
+    private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+    private final PriorityQueue<Alarm> alarms = new PriorityQueue<>();
+    private Entry[] engines = {};
+    private Entry[] nodes = {};
+    private long now = System.nanoTime();
+    private long lastLook = now;
+    private volatile boolean sleeping;
+    private volatile boolean closing;
+    private volatile boolean ended;
+
+    private EpollLoop(String name, Executor helpers) {
+        this.name = name;
+        this.helpers = helpers;
+        this.thread = new Thread(this::run, name);
+        thread.setDaemon(true);
+    }
+
+    static EpollLoop start(String name, Executor helpers) {
+        EpollLoop loop = new EpollLoop(name, helpers);
+        loop.thread.start();
+        return loop;
+    }
+
+    /** A stage in the turn; removal during a turn takes effect at once. */
+    private static final class Entry {
+        final LoopStage stage;
+        boolean active = true;
+
+        Entry(LoopStage stage) {
+            this.stage = stage;
+        }
+    }
+
+    private static final class Alarm implements Timer, Comparable<Alarm> {
+        final long due;
+        Runnable task;
+
+        Alarm(long due, Runnable task) {
+            this.due = due;
+            this.task = task;
+        }
+
+        @Override
+        public void cancel() {
+            task = null;
+        }
+
+        @Override
+        public int compareTo(Alarm other) {
+            return Long.signum(due - other.due);
+        }
+    }
+
+    private void run() {
+        long lastWork = now;
+        while (!closing || !tasks.isEmpty()) {
+            now = System.nanoTime();
+            boolean work = runTasks();
+            work |= runAlarms();
+            work |= turn();
+            if (now - lastLook > LOOK_NANOS) {
+                lastLook = now;
+                work |= look(0) > 0;
+            }
+            if (work) {
+                lastWork = now;
+            } else if (now - lastWork < SPIN_NANOS && anyPollable()) {
+                Thread.onSpinWait();
+            } else if (!armed()) {
+                sleep();
+                lastWork = now;
+            }
+        }
+        ended = true;
+        epoll.close();
+    }
+
+    private boolean turn() {
+        boolean work = poll(engines);
+        work |= poll(nodes);
+        flush(engines);
+        // what the submission completed at once is answered in this turn
+        work |= poll(engines);
+        flush(nodes);
+        return work;
+    }
+
+    private boolean poll(Entry[] entries) {
+        boolean work = false;
+        for (Entry entry : entries) {
+            if (entry.active) {
+                try {
+                    work |= entry.stage.poll();
+                } catch (RuntimeException | Error e) {
+                    failed(entry, e);
+                }
+            }
+        }
+        return work;
+    }
+
+    private void flush(Entry[] entries) {
+        for (Entry entry : entries) {
+            if (entry.active) {
+                try {
+                    entry.stage.flush();
+                } catch (RuntimeException | Error e) {
+                    failed(entry, e);
+                }
+            }
+        }
+    }
+
+    /** Enables the stages' wake-ups; true if one of them has work after all. */
+    private boolean armed() {
+        return armed(engines) | armed(nodes);
+    }
+
+    private boolean armed(Entry[] entries) {
+        boolean work = false;
+        for (Entry entry : entries) {
+            if (entry.active) {
+                try {
+                    work |= entry.stage.arm();
+                } catch (RuntimeException | Error e) {
+                    failed(entry, e);
+                }
+            }
+        }
+        return work;
+    }
+
+    private boolean anyPollable() {
+        for (Entry entry : nodes) {
+            if (entry.active && entry.stage.pollable()) {
+                return true;
+            }
+        }
+        for (Entry entry : engines) {
+            if (entry.active && entry.stage.pollable()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** A stage that throws is a bug of its bundle; it leaves the turn, so that the other stages go on. */
+    private void failed(Entry entry, Throwable e) {
+        entry.active = false;
+        LOG.log(Level.ERROR, name + ": " + entry.stage + " failed and is taken out of the loop", e);
+    }
+
+    /** An access to memory that a VM has truncated may be told as late as at this call; the loop goes on. */
+    private int look(int milliseconds) {
+        try {
+            return epoll.look(milliseconds);
+        } catch (InternalError e) {
+            LOG.log(Level.WARNING, name + ": memory of a VM was gone when it was used: " + e.getMessage());
+            return 1;
+        }
+    }
+
+    private void sleep() {
+        int milliseconds = -1;
+        Alarm first = alarms.peek();
+        if (first != null) {
+            long nanos = first.due - now;
+            milliseconds = nanos <= 0 ? 0 : (int) Math.min(Integer.MAX_VALUE, nanos / 1_000_000 + 1);
+        }
+        sleeping = true;
+        if (!tasks.isEmpty() || closing) {
+            milliseconds = 0;
+        }
+        look(milliseconds);
+        sleeping = false;
+        now = System.nanoTime();
+        lastLook = now;
+    }
+
+    private boolean runTasks() {
+        boolean work = false;
+        // only those that are there: a task that gives itself again must not starve the rings
+        for (int n = tasks.size(); n > 0; n--) {
+            Runnable task = tasks.poll();
+            if (task == null) {
+                break;
+            }
+            work = true;
+            guarded(task);
+        }
+        return work;
+    }
+
+    private boolean runAlarms() {
+        boolean work = false;
+        while (!alarms.isEmpty() && alarms.peek().due - now <= 0) {
+            Runnable task = alarms.poll().task;
+            if (task != null) {
+                work = true;
+                guarded(task);
+            }
+        }
+        return work;
+    }
+
+    private void guarded(Runnable task) {
+        try {
+            task.run();
+        } catch (RuntimeException | Error e) {
+            LOG.log(Level.ERROR, name + ": a task failed", e);
+        }
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public void execute(Runnable task) {
+        if (ended) {
+            throw new RejectedExecutionException("loop " + name + " is closed");
+        }
+        tasks.add(task);
+        if (sleeping) {
+            epoll.wake();
+        }
+    }
+
+    @Override
+    public <T> T call(Callable<T> task) throws Exception {
+        if (inLoop()) {
+            return task.call();
+        }
+        FutureTask<T> future = new FutureTask<>(task);
+        execute(future);
+        try {
+            while (true) {
+                try {
+                    return future.get(1, TimeUnit.SECONDS);
+                } catch (java.util.concurrent.TimeoutException e) {
+                    if (ended && !future.isDone()) {
+                        throw new RejectedExecutionException("loop " + name + " is closed", e);
+                    }
+                }
+            }
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof Exception cause) {
+                throw cause;
+            }
+            throw e;
+        }
+    }
+
+    @Override
+    public boolean inLoop() {
+        return Thread.currentThread() == thread;
+    }
+
+    @Override
+    public long nanoTime() {
+        return now;
+    }
+
+    @Override
+    public Watch watch(int fd, int events, FdHandler handler) {
+        return epoll.watch(fd, events, ready -> {
+            try {
+                handler.ready(ready);
+            } catch (RuntimeException | Error e) {
+                LOG.log(Level.ERROR, name + ": the handler of descriptor " + fd + " failed", e);
+            }
+        });
+    }
+
+    @Override
+    public Timer schedule(Runnable task, long milliseconds) {
+        Alarm alarm = new Alarm(System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(milliseconds), task);
+        alarms.add(alarm);
+        return alarm;
+    }
+
+    @Override
+    public void addEngine(LoopStage stage) {
+        engines = with(engines, stage);
+    }
+
+    @Override
+    public void addNode(LoopStage stage) {
+        nodes = with(nodes, stage);
+    }
+
+    @Override
+    public void remove(LoopStage stage) {
+        engines = without(engines, stage);
+        nodes = without(nodes, stage);
+    }
+
+    private static Entry[] with(Entry[] entries, LoopStage stage) {
+        Entry[] more = java.util.Arrays.copyOf(entries, entries.length + 1);
+        more[entries.length] = new Entry(stage);
+        return more;
+    }
+
+    private static Entry[] without(Entry[] entries, LoopStage stage) {
+        return java.util.Arrays.stream(entries).filter(entry -> {
+            if (entry.stage == stage) {
+                entry.active = false;
+            }
+            return entry.active;
+        }).toArray(Entry[]::new);
+    }
+
+    @Override
+    public void offload(BlockingCall call, IoCallback done) {
+        helpers.execute(() -> {
+            int error;
+            try {
+                error = call.run();
+            } catch (Exception | Error e) {
+                LOG.log(Level.ERROR, name + ": a blocking call failed", e);
+                error = Errno.EIO;
+            }
+            int result = error;
+            execute(() -> done.done(result));
+        });
+    }
+
+    @Override
+    public void close() {
+        if (inLoop()) {
+            throw new IllegalStateException("loop " + name + " cannot wait for its own end");
+        }
+        closing = true;
+        if (!ended) {
+            epoll.wake();
+        }
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "loop " + name;
+    }
+}

@@ -1,0 +1,117 @@
+package org.blktap.linux;
+
+import org.blktap.api.engine.IoLoop.FdHandler;
+import org.blktap.api.engine.IoLoop.Watch;
+import org.blktap.api.memory.Memory;
+
+/** An epoll descriptor with its handlers, and an eventfd to end its wait. {@link #wake} from any thread, the rest on one. */
+final class EpollSet implements AutoCloseable {
+    private static final int BATCH = 64;
+    /** {@code struct epoll_event} is packed on x86-64 only (sys/epoll.h). */
+    private static final boolean PACKED = System.getProperty("os.arch").equals("amd64");
+    private static final int EVENT_BYTES = PACKED ? 12 : 16;
+    private static final int DATA_OFFSET = PACKED ? 4 : 8;
+
+    private final int epfd;
+    private final int wakeFd;
+    private final Mapping memory = Mapping.anonymous(4096);
+    /** One event to give to epoll_ctl; the batch to receive; eight bytes for the eventfd. */
+    private final long event = memory.address();
+    private final long batch = memory.address() + 64;
+    private final long wakeValue = memory.address() + 2048;
+    private final long drained = memory.address() + 2056;
+    private FdWatch[] watches = new FdWatch[16];
+    private boolean closed;
+
+    EpollSet() {
+        epfd = Libc.epoll_create1(Libc.EPOLL_CLOEXEC);
+        wakeFd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
+        if (epfd < 0 || wakeFd < 0) {
+            throw new IllegalStateException("cannot make an epoll descriptor: errno " + Libc.errno());
+        }
+        Memory.putLong(wakeValue, 1);
+        watch(wakeFd, org.blktap.api.engine.IoLoop.READABLE, events -> Libc.read(wakeFd, drained, 8));
+    }
+
+    private final class FdWatch implements Watch {
+        private final int fd;
+        private final int slot;
+        private final FdHandler handler;
+        private boolean open = true;
+
+        FdWatch(int fd, int slot, FdHandler handler) {
+            this.fd = fd;
+            this.slot = slot;
+            this.handler = handler;
+        }
+
+        @Override
+        public void events(int events) {
+            if (open) {
+                control(Libc.EPOLL_CTL_MOD, fd, events, slot);
+            }
+        }
+
+        @Override
+        public void close() {
+            if (open) {
+                open = false;
+                control(Libc.EPOLL_CTL_DEL, fd, 0, slot);
+                watches[slot] = null;
+            }
+        }
+    }
+
+    Watch watch(int fd, int events, FdHandler handler) {
+        int slot = 0;
+        while (slot < watches.length && watches[slot] != null) {
+            slot++;
+        }
+        if (slot == watches.length) {
+            watches = java.util.Arrays.copyOf(watches, slot * 2);
+        }
+        FdWatch watch = new FdWatch(fd, slot, handler);
+        watches[slot] = watch;
+        control(Libc.EPOLL_CTL_ADD, fd, events, slot);
+        return watch;
+    }
+
+    private void control(int operation, int fd, int events, int slot) {
+        Memory.putInt(event, events);
+        // the descriptor goes along so that an event of a closed watch whose slot is taken again is told apart
+        Memory.putLong(event + DATA_OFFSET, (long) fd << 32 | slot);
+        if (Libc.epoll_ctl(epfd, operation, fd, event) != 0 && operation == Libc.EPOLL_CTL_ADD) {
+            watches[slot] = null;
+            throw new IllegalStateException("cannot watch descriptor " + fd + ": errno " + Libc.errno());
+        }
+    }
+
+    /** Waits for events (-1: for ever) and calls their handlers; the number of events. */
+    int look(int milliseconds) {
+        int n = Libc.epoll_wait(epfd, batch, BATCH, milliseconds);
+        for (int i = 0; i < n; i++) {
+            long at = batch + (long) i * EVENT_BYTES;
+            long data = Memory.getLong(at + DATA_OFFSET);
+            FdWatch watch = watches[(int) data];
+            if (watch != null && watch.fd == (int) (data >>> 32)) {
+                watch.handler.ready(Memory.getInt(at));
+            }
+        }
+        return n;
+    }
+
+    /** Ends a wait that is under way, or the next one. */
+    synchronized void wake() {
+        if (!closed) {
+            Libc.write(wakeFd, wakeValue, 8);
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        closed = true;
+        Libc.close(epfd);
+        Libc.close(wakeFd);
+        memory.close();
+    }
+}

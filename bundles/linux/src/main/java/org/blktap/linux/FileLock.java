@@ -1,0 +1,69 @@
+package org.blktap.linux;
+
+import org.blktap.api.memory.Memory;
+
+/**
+ * Says of an open image how it is used, so that no other process uses it in a way that does not go together with this,
+ * and is told if one does. The locks are those of QEMU (docs/system/images.rst, "Disk image file locking"; block/file-posix.c):
+ * shared open-file-description locks on one byte for each permission held and for each permission not granted to others. They
+ * end with the descriptor, however its process ends.
+ */
+public final class FileLock {
+    private static final long HELD = 100;
+    private static final long NOT_SHARED = 200;
+    private static final int CONSISTENT_READ = 0;
+    private static final int WRITE = 1;
+    private static final int RESIZE = 3;
+
+    private FileLock() {
+    }
+
+    /**
+     * Locks an open image for reading, or for reading and writing.
+     *
+     * @return false if another user of the file does not allow it; locks are then left for close to remove
+     */
+    public static boolean acquire(int fd, boolean writable) {
+        try (Mapping buffer = Mapping.anonymous(4096)) {
+            long flock = buffer.address();
+            int[] held = writable ? new int[] {CONSISTENT_READ, WRITE, RESIZE} : new int[] {CONSISTENT_READ};
+            int[] notShared = {WRITE, RESIZE};
+            for (int permission : held) {
+                lock(fd, flock, HELD + permission);
+            }
+            for (int permission : notShared) {
+                lock(fd, flock, NOT_SHARED + permission);
+            }
+            for (int permission : held) {
+                if (lockedByOther(fd, flock, NOT_SHARED + permission)) {
+                    return false;
+                }
+            }
+            for (int permission : notShared) {
+                if (lockedByOther(fd, flock, HELD + permission)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+    }
+
+    /** File systems without locks refuse this, and then there is nobody to be told either. */
+    private static void lock(int fd, long flock, long at) {
+        fill(flock, Libc.F_RDLCK, at);
+        Libc.fcntl(fd, Libc.F_OFD_SETLK, flock);
+    }
+
+    private static boolean lockedByOther(int fd, long flock, long at) {
+        fill(flock, Libc.F_WRLCK, at);
+        return Libc.fcntl(fd, Libc.F_OFD_GETLK, flock) == 0 && Memory.getShort(flock) != Libc.F_UNLCK;
+    }
+
+    private static void fill(long flock, short type, long at) {
+        Memory.fill(flock, Libc.FLOCK_BYTES, (byte) 0);
+        Memory.putShort(flock, type);
+        Memory.putShort(flock + 2, (short) Libc.SEEK_SET);
+        Memory.putLong(flock + 8, at);
+        Memory.putLong(flock + 16, 1);
+    }
+}

@@ -1,0 +1,42 @@
+package org.blktap.linux;
+
+import org.blktap.api.memory.Memory;
+
+/**
+ * What the kernel tells of an open file ({@code struct statx} of linux/stat.h).
+ *
+ * @param mode the type and permission bits, as {@code st_mode}
+ * @param device the number of the device that holds the file
+ * @param directMemoryAlignment bytes to which memory must be aligned for O_DIRECT, or 0 if the kernel does not tell
+ * @param directOffsetAlignment the same for offsets and lengths
+ */
+public record FileStatus(int mode, long inode, long size, long device, int directMemoryAlignment,
+        int directOffsetAlignment) {
+    private static final int STATX_BASIC_STATS = 0x7ff;
+    private static final int STATX_DIOALIGN = 0x2000;
+    private static final int S_IFMT = 0xf000;
+    private static final int S_IFREG = 0x8000;
+    private static final int S_IFBLK = 0x6000;
+
+    /** Asks for an open descriptor; null on failure, {@link Libc#errno} says why. */
+    public static FileStatus of(int fd) {
+        try (Mapping buffer = Mapping.anonymous(4096)) {
+            long at = buffer.address();
+            if (Libc.statx(fd, "", Libc.AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN, at) != 0) {
+                return null;
+            }
+            boolean direct = (Memory.getInt(at) & STATX_DIOALIGN) != 0;
+            return new FileStatus(Memory.getShort(at + 28) & 0xffff, Memory.getLong(at + 32), Memory.getLong(at + 40),
+                    (long) Memory.getInt(at + 136) << 32 | Memory.getInt(at + 140) & 0xffffffffL,
+                    direct ? Memory.getInt(at + 152) : 0, direct ? Memory.getInt(at + 156) : 0);
+        }
+    }
+
+    public boolean regularFile() {
+        return (mode & S_IFMT) == S_IFREG;
+    }
+
+    public boolean blockDevice() {
+        return (mode & S_IFMT) == S_IFBLK;
+    }
+}

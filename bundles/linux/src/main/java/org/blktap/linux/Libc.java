@@ -1,0 +1,191 @@
+package org.blktap.linux;
+
+import com.sun.jna.Native;
+
+/**
+ * libc by JNA direct mapping, primitives and addresses only. Every call that fails returns -1 and leaves its
+ * reason in {@link #errno()} of the calling thread. Layouts and numbers are those of x86-64 and aarch64 Linux.
+ */
+public final class Libc {
+    // fcntl.h (values of x86-64; O_DIRECT differs on aarch64, see oDirect)
+    public static final int O_RDONLY = 0;
+    public static final int O_RDWR = 2;
+    public static final int O_CREAT = 0x40;
+    public static final int O_EXCL = 0x80;
+    public static final int O_NONBLOCK = 0x800;
+    public static final int O_CLOEXEC = 0x80000;
+    public static final int O_DIRECT = System.getProperty("os.arch").equals("aarch64") ? 0x10000 : 0x4000;
+    public static final int F_GETFL = 3;
+    public static final int F_SETFL = 4;
+    public static final int F_OFD_GETLK = 36;
+    public static final int F_OFD_SETLK = 37;
+    public static final short F_RDLCK = 0;
+    public static final short F_WRLCK = 1;
+    public static final short F_UNLCK = 2;
+    public static final int FALLOC_FL_KEEP_SIZE = 1;
+    public static final int FALLOC_FL_PUNCH_HOLE = 2;
+    public static final int FALLOC_FL_ZERO_RANGE = 0x10;
+    public static final int SEEK_SET = 0;
+    public static final int SEEK_END = 2;
+    public static final int SEEK_DATA = 3;
+    public static final int SEEK_HOLE = 4;
+    /** {@code struct flock}: type@0 whence@2 start@8 length@16 pid@24. */
+    public static final int FLOCK_BYTES = 32;
+    public static final int AT_EMPTY_PATH = 0x1000;
+    // sys/mman.h
+    public static final int PROT_READ = 1;
+    public static final int PROT_WRITE = 2;
+    public static final int MAP_SHARED = 1;
+    public static final int MAP_PRIVATE = 2;
+    public static final int MAP_ANONYMOUS = 0x20;
+    public static final int MAP_NORESERVE = 0x4000;
+    public static final int MFD_CLOEXEC = 1;
+    public static final int MADV_DONTNEED = 4;
+    public static final int MADV_REMOVE = 9;
+    // sys/eventfd.h, sys/epoll.h
+    public static final int EFD_CLOEXEC = O_CLOEXEC;
+    public static final int EFD_NONBLOCK = O_NONBLOCK;
+    public static final int EPOLL_CLOEXEC = O_CLOEXEC;
+    public static final int EPOLL_CTL_ADD = 1;
+    public static final int EPOLL_CTL_DEL = 2;
+    public static final int EPOLL_CTL_MOD = 3;
+    // sys/socket.h
+    public static final int AF_UNIX = 1;
+    public static final int AF_INET = 2;
+    public static final int AF_INET6 = 10;
+    public static final int SOCK_STREAM = 1;
+    public static final int SOCK_CLOEXEC = O_CLOEXEC;
+    public static final int SOCK_NONBLOCK = O_NONBLOCK;
+    public static final int SOL_SOCKET = 1;
+    public static final int SO_REUSEADDR = 2;
+    public static final int SO_SNDBUF = 7;
+    public static final int SO_RCVBUF = 8;
+    public static final int SO_PEERCRED = 17;
+    public static final int SO_SNDBUFFORCE = 32;
+    public static final int SCM_RIGHTS = 1;
+    public static final int IPPROTO_TCP = 6;
+    public static final int TCP_NODELAY = 1;
+    public static final int MSG_DONTWAIT = 0x40;
+    public static final int MSG_NOSIGNAL = 0x4000;
+    public static final int MSG_CTRUNC = 0x8;
+    public static final int MSG_CMSG_CLOEXEC = 0x40000000;
+    /** {@code struct iovec}: u64 base, u64 length. */
+    public static final int IOVEC_BYTES = 16;
+    /** {@code struct msghdr}: name@0 namelen@8 iov@16 iovlen@24 control@32 controllen@40 flags@48. */
+    public static final int MSGHDR_BYTES = 56;
+    // linux/fs.h, on 64-bit
+    public static final long BLKGETSIZE64 = 0x80081272L;
+    public static final long BLKSSZGET = 0x1268;
+    public static final long BLKPBSZGET = 0x127b;
+    public static final long BLKDISCARD = 0x1277;
+    public static final long BLKZEROOUT = 0x127f;
+
+    static {
+        Native.register(Libc.class, "c");
+    }
+
+    private Libc() {
+    }
+
+    /** The errno of this thread's last failed call. */
+    public static int errno() {
+        return Native.getLastError();
+    }
+
+    public static native int open(String path, int flags, int mode);
+
+    public static native int close(int fd);
+
+    public static native int dup(int fd);
+
+    public static native long pread(int fd, long address, long bytes, long offset);
+
+    public static native long pwrite(int fd, long address, long bytes, long offset);
+
+    public static native long preadv(int fd, long iovecs, int count, long offset);
+
+    public static native long pwritev(int fd, long iovecs, int count, long offset);
+
+    public static native long read(int fd, long address, long bytes);
+
+    public static native long write(int fd, long address, long bytes);
+
+    public static native long readv(int fd, long iovecs, int count);
+
+    public static native long writev(int fd, long iovecs, int count);
+
+    public static native int fdatasync(int fd);
+
+    public static native int fsync(int fd);
+
+    public static native int fallocate(int fd, int mode, long offset, long bytes);
+
+    public static native int ftruncate(int fd, long size);
+
+    public static native long lseek(int fd, long offset, int whence);
+
+    public static native int ioctl(int fd, long request, long argument);
+
+    public static native int fcntl(int fd, int command, long argument);
+
+    /** Fills a {@code struct statx} of 256 bytes; see {@link FileStatus}. */
+    public static native int statx(int directory, String path, int flags, int mask, long statx);
+
+    public static native int fchmod(int fd, int mode);
+
+    public static native int chmod(String path, int mode);
+
+    public static native int chown(String path, int uid, int gid);
+
+    public static native int unlink(String path);
+
+    public static native int umask(int mask);
+
+    public static native int getuid();
+
+    public static native long mmap(long address, long bytes, int protection, int flags, int fd, long offset);
+
+    public static native int munmap(long address, long bytes);
+
+    public static native int madvise(long address, long bytes, int advice);
+
+    public static native int memfd_create(String name, int flags);
+
+    public static native int eventfd(int initial, int flags);
+
+    public static native int epoll_create1(int flags);
+
+    public static native int epoll_ctl(int epfd, int operation, int fd, long event);
+
+    public static native int epoll_wait(int epfd, long events, int count, int milliseconds);
+
+    public static native int socket(int domain, int type, int protocol);
+
+    public static native int socketpair(int domain, int type, int protocol, long fds);
+
+    public static native int bind(int fd, long address, int length);
+
+    public static native int listen(int fd, int backlog);
+
+    public static native int connect(int fd, long address, int length);
+
+    public static native int accept4(int fd, long address, long length, int flags);
+
+    public static native int shutdown(int fd, int how);
+
+    public static native int setsockopt(int fd, int level, int option, long value, int length);
+
+    public static native int getsockopt(int fd, int level, int option, long value, long length);
+
+    public static native long recv(int fd, long address, long bytes, int flags);
+
+    public static native long send(int fd, long address, long bytes, int flags);
+
+    public static native long recvmsg(int fd, long msghdr, int flags);
+
+    public static native long sendmsg(int fd, long msghdr, int flags);
+
+    public static native int pipe2(long fds, int flags);
+
+    public static native int getsockname(int fd, long address, long length);
+}

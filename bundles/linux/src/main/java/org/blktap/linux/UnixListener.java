@@ -1,0 +1,184 @@
+package org.blktap.linux;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.GroupPrincipal;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.UserPrincipalNotFoundException;
+import java.util.Objects;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Options;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+
+/**
+ * A listening unix socket at a path, not blocking. Nobody can connect before its mode and group are right. Opened and closed by one
+ * thread, for set-up.
+ */
+public final class UnixListener implements AutoCloseable {
+    // struct sockaddr_un of linux/un.h: u16 family, char path[108] with its NUL
+    private static final int ADDRESS_BYTES = 110;
+    private static final int PATH_MAX = 107;
+    private static final int BACKLOG = 128;
+    private static final int ECONNREFUSED = 111;
+    // st_mode of sys/stat.h
+    private static final int S_IFMT = 0xf000;
+    private static final int S_IFSOCK = 0xc000;
+    private static final int OWNER_ONLY = 0600;
+
+    private final int fd;
+    private final Path path;
+    /** Which file the path was when it was made. */
+    private final Object inode;
+
+    private UnixListener(int fd, Path path, Object inode) {
+        this.fd = fd;
+        this.path = path;
+        this.inode = inode;
+    }
+
+    /**
+     * Makes the socket and listens.
+     *
+     * @param mode the permission bits of the socket file; to connect takes the right to write
+     * @param group its group, a name or a number, or null
+     * @throws DiskException EXISTS for a path that is taken by anything but a socket without a listener
+     */
+    public static UnixListener open(Path path, int mode, String group) throws DiskException {
+        byte[] name = path.toString().getBytes(StandardCharsets.UTF_8);
+        if (name.length > PATH_MAX) {
+            throw Options.bad("path", path.toString(), "at most " + PATH_MAX + " bytes");
+        }
+        GroupPrincipal owner = group == null ? null : lookup(path, group);
+        try (Mapping address = Mapping.anonymous(ADDRESS_BYTES)) {
+            Memory.putShort(address.address(), (short) Libc.AF_UNIX);
+            for (int i = 0; i < name.length; i++) {
+                Memory.putByte(address.address() + 2 + i, name[i]);
+            }
+            removeStale(path, address.address());
+            int fd = socket(path);
+            boolean bound = false;
+            boolean done = false;
+            try {
+                // a socket's own mode becomes that of the file that bind makes
+                Libc.fchmod(fd, OWNER_ONLY);
+                if (Libc.bind(fd, address.address(), ADDRESS_BYTES) != 0) {
+                    throw failed(path, "cannot make the socket", Libc.errno());
+                }
+                bound = true;
+                if (owner != null) {
+                    Files.getFileAttributeView(path, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+                            .setGroup(owner);
+                }
+                if (mode != OWNER_ONLY && Libc.chmod(path.toString(), mode) != 0) {
+                    throw failed(path, "cannot set its mode", Libc.errno());
+                }
+                Object inode = inode(path);
+                if (Libc.listen(fd, BACKLOG) != 0) {
+                    throw failed(path, "cannot listen", Libc.errno());
+                }
+                done = true;
+                return new UnixListener(fd, path, inode);
+            } catch (IOException e) {
+                throw DiskException.io(path, "making the socket", e);
+            } finally {
+                if (!done) {
+                    Libc.close(fd);
+                    if (bound) {
+                        Libc.unlink(path.toString());
+                    }
+                }
+            }
+        }
+    }
+
+    private static GroupPrincipal lookup(Path path, String group) throws DiskException {
+        try {
+            return path.getFileSystem().getUserPrincipalLookupService().lookupPrincipalByGroupName(group);
+        } catch (UserPrincipalNotFoundException e) {
+            throw Options.bad("group", group, "a group of this system");
+        } catch (IOException e) {
+            throw DiskException.io(path, "looking for the group " + group, e);
+        }
+    }
+
+    private static int socket(Path path) throws DiskException {
+        int fd = Libc.socket(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK, 0);
+        if (fd < 0) {
+            throw failed(path, "cannot make a socket", Libc.errno());
+        }
+        return fd;
+    }
+
+    /** Removes a socket that a daemon left behind when it was killed: one to which no connection is possible. */
+    private static void removeStale(Path path, long address) throws DiskException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        try {
+            int type = (Integer) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS) & S_IFMT;
+            if (type != S_IFSOCK) {
+                throw new DiskException(DiskException.Reason.EXISTS, path + ": exists and is no socket");
+            }
+        } catch (IOException e) {
+            throw DiskException.io(path, "looking at it", e);
+        }
+        int probe = socket(path);
+        try {
+            if (Libc.connect(probe, address, ADDRESS_BYTES) == 0 || Libc.errno() != ECONNREFUSED) {
+                throw new DiskException(DiskException.Reason.EXISTS, path + ": exists and is in use by another server");
+            }
+        } finally {
+            Libc.close(probe);
+        }
+        Libc.unlink(path.toString());
+    }
+
+    private static DiskException failed(Path path, String doing, int errno) {
+        DiskException.Reason reason = switch (errno) {
+            case Errno.EACCES, Errno.EPERM -> DiskException.Reason.PERMISSION;
+            case Errno.ENOENT -> DiskException.Reason.NOT_FOUND;
+            // EADDRINUSE of asm-generic/errno.h: someone was faster
+            case 98 -> DiskException.Reason.EXISTS;
+            default -> DiskException.Reason.IO;
+        };
+        return new DiskException(reason, path + ": " + doing + ": " + Errno.text(errno));
+    }
+
+    private static Object inode(Path path) throws IOException {
+        return Files.getAttribute(path, "unix:ino", LinkOption.NOFOLLOW_LINKS);
+    }
+
+    /** The listening descriptor, this object's to close. */
+    public int fd() {
+        return fd;
+    }
+
+    /** Where it was made. */
+    public Path path() {
+        return path;
+    }
+
+    /** A connection, not blocking and closed on exec; -1 if there is none, {@link Libc#errno} says why. */
+    public int accept() {
+        return Libc.accept4(fd, 0, 0, Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK);
+    }
+
+    /** Removes the socket's file, unless the path is another's by now, and closes the socket. */
+    @Override
+    public void close() {
+        // the path first: a client that comes now finds nothing rather than somebody who hangs up
+        try {
+            if (Objects.equals(inode, inode(path))) {
+                Libc.unlink(path.toString());
+            }
+        } catch (IOException e) {
+            System.getLogger("org.blktap.linux").log(System.Logger.Level.DEBUG,
+                    path + ": already removed by someone else: " + e.getMessage());
+        }
+        Libc.close(fd);
+    }
+}

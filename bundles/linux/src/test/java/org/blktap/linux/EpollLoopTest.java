@@ -1,0 +1,226 @@
+package org.blktap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.LoopStage;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(120)
+class EpollLoopTest {
+    private final EpollLoops loops = new EpollLoops();
+    private final IoLoop loop = loops.start("test");
+
+    @AfterEach
+    void close() {
+        loop.close();
+        loops.stop();
+    }
+
+    @Test
+    void tasksRunInOrderOnTheLoop() throws Exception {
+        List<Integer> seen = new ArrayList<>();
+        for (int i = 0; i < 1000; i++) {
+            int n = i;
+            loop.execute(() -> seen.add(n));
+        }
+        assertEquals(1000, loop.call(seen::size));
+        assertTrue(loop.call(loop::inLoop));
+        assertFalse(loop.inLoop());
+        for (int i = 0; i < 1000; i++) {
+            assertEquals(i, seen.get(i));
+        }
+    }
+
+    @Test
+    void aFailingTaskHarmsNothing() throws Exception {
+        loop.execute(() -> {
+            throw new IllegalStateException("meant to fail");
+        });
+        assertEquals(7, loop.call(() -> 7));
+        assertThrows(IOException.class, () -> loop.call(() -> {
+            throw new IOException("meant to fail");
+        }));
+    }
+
+    @Test
+    void descriptorsWakeTheLoop() throws Exception {
+        int fd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
+        Mapping buffer = Mapping.anonymous(4096);
+        buffer.bytes().put(0, (byte) 1);
+        CountDownLatch ready = new CountDownLatch(3);
+        IoLoop.Watch watch = loop.call(() -> loop.watch(fd, IoLoop.READABLE, events -> {
+            Libc.read(fd, buffer.address() + 8, 8);
+            ready.countDown();
+        }));
+        for (int i = 0; i < 3; i++) {
+            long left = ready.getCount();
+            Libc.write(fd, buffer.address(), 8);
+            while (ready.getCount() == left) {
+                Thread.sleep(1);
+            }
+        }
+        loop.call(() -> {
+            watch.close();
+            watch.close();
+            return null;
+        });
+        Libc.close(fd);
+        buffer.close();
+    }
+
+    @Test
+    void stagesAreFlushedAfterTheyArePolledAndEnginesFirst() throws Exception {
+        StringBuilder order = new StringBuilder();
+        CountDownLatch slept = new CountDownLatch(2);
+        loop.call(() -> {
+            loop.addNode(new Recorder("n", order, slept));
+            loop.addEngine(new Recorder("e", order, slept));
+            return null;
+        });
+        assertTrue(slept.await(1, TimeUnit.MINUTES));
+        String seen = loop.call(order::toString);
+        assertTrue(seen.startsWith("epnpefepnf"), seen);
+    }
+
+    private static final class Recorder implements LoopStage {
+        private final String name;
+        private final StringBuilder order;
+        private final CountDownLatch slept;
+
+        Recorder(String name, StringBuilder order, CountDownLatch slept) {
+            this.name = name;
+            this.order = order;
+            this.slept = slept;
+        }
+
+        @Override
+        public boolean poll() {
+            order.append(name).append('p');
+            return false;
+        }
+
+        @Override
+        public void flush() {
+            order.append(name).append('f');
+        }
+
+        @Override
+        public boolean arm() {
+            slept.countDown();
+            return false;
+        }
+    }
+
+    @Test
+    void aStageThatThrowsLeavesTheTurn() throws Exception {
+        AtomicInteger calls = new AtomicInteger();
+        loop.call(() -> {
+            loop.addNode(new LoopStage() {
+                @Override
+                public boolean poll() {
+                    calls.incrementAndGet();
+                    throw new IllegalStateException("meant to fail");
+                }
+
+                @Override
+                public void flush() {
+                }
+
+                @Override
+                public boolean arm() {
+                    return false;
+                }
+            });
+            return null;
+        });
+        for (int i = 0; i < 10; i++) {
+            loop.call(() -> null);
+        }
+        assertEquals(1, calls.get());
+    }
+
+    @Test
+    void timersFireOnceUnlessCancelled() throws Exception {
+        AtomicInteger fired = new AtomicInteger();
+        CountDownLatch last = new CountDownLatch(1);
+        loop.call(() -> {
+            loop.schedule(fired::incrementAndGet, 5);
+            loop.schedule(fired::incrementAndGet, 6).cancel();
+            loop.schedule(last::countDown, 20);
+            return null;
+        });
+        assertTrue(last.await(1, TimeUnit.MINUTES));
+        assertEquals(1, fired.get());
+    }
+
+    @Test
+    void blockingCallsReportOnTheLoop() throws Exception {
+        CountDownLatch done = new CountDownLatch(2);
+        List<Integer> results = new ArrayList<>();
+        loop.call(() -> {
+            loop.offload(() -> 28, error -> {
+                assertTrue(loop.inLoop());
+                results.add(error);
+                done.countDown();
+            });
+            loop.offload(() -> {
+                throw new IOException("meant to fail");
+            }, error -> {
+                results.add(error);
+                done.countDown();
+            });
+            return null;
+        });
+        assertTrue(done.await(1, TimeUnit.MINUTES));
+        assertEquals(33, results.stream().mapToInt(Integer::intValue).sum());
+    }
+
+    @Test
+    void closeEndsTheThreadAndItsDescriptors() throws Exception {
+        int before = descriptors();
+        IoLoop other = loops.start("other");
+        other.call(() -> null);
+        other.close();
+        assertEquals(before, descriptors());
+        assertThrows(RejectedExecutionException.class, () -> other.execute(() -> { }));
+    }
+
+    private static int descriptors() throws IOException {
+        try (var list = Files.list(Path.of("/proc/self/fd"))) {
+            return (int) list.count();
+        }
+    }
+
+    @Test
+    void sharedMemoryLivesWithItsHolders() {
+        NativeMemoryService memory = new NativeMemoryService();
+        var a = memory.shared("x", 8192);
+        var b = memory.shared("x", 8000);
+        assertEquals(a.address(), b.address());
+        assertThrows(IllegalArgumentException.class, () -> memory.shared("x", 9000));
+        a.bytes().put(5, (byte) 9);
+        a.close();
+        a.close();
+        assertEquals(9, b.bytes().get(5));
+        memory.keep("x", true);
+        b.close();
+        assertEquals(8192, memory.sharedSize("x"));
+        memory.keep("x", false);
+        assertEquals(-1, memory.sharedSize("x"));
+    }
+}

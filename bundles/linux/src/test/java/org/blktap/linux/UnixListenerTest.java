@@ -1,0 +1,78 @@
+package org.blktap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(120)
+class UnixListenerTest {
+    @TempDir
+    Path directory;
+
+    private static String mode(Path path) throws Exception {
+        return PosixFilePermissions.toString(Files.getPosixFilePermissions(path));
+    }
+
+    private static void refused(Reason reason, String word, org.junit.jupiter.api.function.Executable what) {
+        DiskException e = assertThrows(DiskException.class, what);
+        assertEquals(reason, e.reason(), e.getMessage());
+        assertTrue(e.getMessage().contains(word), e.getMessage());
+    }
+
+    @Test
+    void modeAndRemoval() throws Exception {
+        Path path = directory.resolve("a.sock");
+        try (UnixListener first = UnixListener.open(path, 0600, null)) {
+            assertEquals("rw-------", mode(path));
+            refused(Reason.EXISTS, path.toString(), () -> UnixListener.open(path, 0600, null));
+            assertEquals(path, first.path());
+        }
+        assertFalse(Files.exists(path));
+        try (UnixListener open = UnixListener.open(path, 0666, Files.readAttributes(directory,
+                java.nio.file.attribute.PosixFileAttributes.class).group().getName())) {
+            assertEquals("rw-rw-rw-", mode(path));
+            // the path is another's by now: it is left alone
+            Files.delete(path);
+            Files.createFile(path);
+            assertTrue(open.fd() >= 0);
+        }
+        assertTrue(Files.exists(path));
+    }
+
+    @Test
+    void aSocketLeftBehindIsReplaced() throws Exception {
+        Path path = directory.resolve("b.sock");
+        UnixListener killed = UnixListener.open(path, 0600, null);
+        Libc.close(Libc.dup(killed.fd()));
+        Libc.shutdown(killed.fd(), 2);
+        Libc.close(killed.fd());
+        assertTrue(Files.exists(path));
+        try (UnixListener next = UnixListener.open(path, 0600, null)) {
+            assertEquals("rw-------", mode(next.path()));
+        }
+    }
+
+    @Test
+    void whatIsNoStaleSocketIsNotTouched() throws Exception {
+        Path file = Files.writeString(directory.resolve("file"), "x");
+        refused(Reason.EXISTS, file.toString(), () -> UnixListener.open(file, 0600, null));
+        assertEquals("x", Files.readString(file));
+        Path link = Files.createSymbolicLink(directory.resolve("link"), directory.resolve("nowhere"));
+        refused(Reason.EXISTS, "link", () -> UnixListener.open(link, 0600, null));
+        assertTrue(Files.isSymbolicLink(link));
+        refused(Reason.NOT_FOUND, "none", () -> UnixListener.open(directory.resolve("none/a.sock"), 0600, null));
+        refused(Reason.BAD_OPTION, "107", () -> UnixListener.open(directory.resolve("x".repeat(108)), 0600, null));
+        refused(Reason.BAD_OPTION, "nosuchgroup", () -> UnixListener.open(directory.resolve("g"), 0600, "nosuchgroup"));
+        assertFalse(Files.exists(directory.resolve("g")));
+    }
+}
