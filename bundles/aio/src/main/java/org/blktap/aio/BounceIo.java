@@ -1,0 +1,171 @@
+package org.blktap.aio;
+
+import java.util.ArrayDeque;
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.memory.Memory;
+import org.blktap.api.memory.Segments;
+import org.blktap.linux.Mapping;
+
+/**
+ * The slow path of a file: what the device does not take as it is, for its offset, its length or its memory, is copied through an
+ * aligned buffer. A write of part of a device sector reads the sector first, and so must be alone: it waits for the writes under
+ * way, and those that come after it wait for it. One at a time; loop only.
+ */
+final class BounceIo {
+    /** The most that is copied at once; longer requests go in steps. */
+    private static final int BUFFER = 1 << 18;
+
+    private final DiskFile file;
+    private final int alignment;
+    private final ArrayDeque<Step> waiting = new ArrayDeque<>();
+    private final Segments aligned = new Segments(1);
+    private Step current;
+    private int writes;
+    private Mapping buffer;
+
+    BounceIo(DiskFile file) {
+        this.file = file;
+        // without O_DIRECT only too many pieces lead here, and any offset does
+        this.alignment = file.file.alignment();
+    }
+
+    /** A request on the slow path, done in steps of a buffer. */
+    private static final class Step {
+        final boolean write;
+        final boolean zero;
+        final Segments data;
+        final IoCallback done;
+        long offset;
+        long at;
+        long left;
+
+        Step(boolean write, long offset, Segments data, long skip, long length, IoCallback done) {
+            this.write = write;
+            this.zero = data == null;
+            this.offset = offset;
+            this.left = length;
+            this.done = done;
+            this.data = new Segments(data == null ? 0 : data.count());
+            if (data != null) {
+                this.data.sliceOf(data, skip, length);
+            }
+        }
+    }
+
+    /** Whether writes may start at once: nothing is on the slow path that must be alone. */
+    boolean idle() {
+        return current == null && waiting.isEmpty();
+    }
+
+    void writeStarted() {
+        writes++;
+    }
+
+    void writeEnded() {
+        writes--;
+        next();
+    }
+
+    void read(long offset, Segments into, long skip, long length, IoCallback done) {
+        add(new Step(false, offset, into, skip, length, done));
+    }
+
+    void write(long offset, Segments from, long skip, long length, IoCallback done) {
+        add(new Step(true, offset, from, skip, length, done));
+    }
+
+    void zero(long offset, long length, IoCallback done) {
+        add(new Step(true, offset, null, 0, length, done));
+    }
+
+    private void add(Step step) {
+        waiting.add(step);
+        next();
+    }
+
+    private void next() {
+        if (current != null || waiting.isEmpty() || waiting.peek().write && writes > 0) {
+            return;
+        }
+        current = waiting.poll();
+        if (buffer == null) {
+            buffer = Mapping.anonymous(BUFFER);
+        }
+        step();
+    }
+
+    /** Moves the next part of the current request. */
+    private void step() {
+        Step s = current;
+        if (s.left == 0) {
+            end(0);
+            return;
+        }
+        long begin = s.offset & -alignment;
+        int skip = (int) (s.offset - begin);
+        int part = (int) Math.min(s.left, BUFFER - skip);
+        int whole = skip + part + alignment - 1 & -alignment;
+        aligned.clear();
+        aligned.add(buffer.address(), whole);
+        if (s.write && skip == 0 && part == whole) {
+            fillAndWrite(s, begin, skip, part, whole);
+        } else {
+            file.startRead(begin, aligned, 0, whole, error -> {
+                if (error != 0) {
+                    end(error);
+                } else if (s.write) {
+                    fillAndWrite(s, begin, skip, part, whole);
+                } else {
+                    s.data.copyFrom(buffer.address() + skip, s.at, part);
+                    advance(s, part);
+                }
+            });
+        }
+    }
+
+    private void fillAndWrite(Step s, long begin, int skip, int part, int whole) {
+        if (s.zero) {
+            Memory.fill(buffer.address() + skip, part, (byte) 0);
+        } else {
+            s.data.copyTo(buffer.address() + skip, s.at, part);
+        }
+        long size = Math.max(file.size(), s.offset + part);
+        writes++;
+        file.startWrite(begin, aligned, 0, whole, error -> {
+            if (error != 0) {
+                end(error);
+            } else if (begin + whole > size && !file.blockDevice()) {
+                // the last sector was written whole; the file ends where the request did
+                file.cutTail(size, failed -> {
+                    if (failed != 0) {
+                        end(failed);
+                    } else {
+                        advance(s, part);
+                    }
+                });
+            } else {
+                advance(s, part);
+            }
+        });
+    }
+
+    private void advance(Step s, int part) {
+        s.offset += part;
+        s.at += part;
+        s.left -= part;
+        step();
+    }
+
+    private void end(int error) {
+        Step s = current;
+        current = null;
+        s.done.done(error);
+        next();
+    }
+
+    void close() {
+        if (buffer != null) {
+            buffer.close();
+        }
+    }
+}

@@ -1,0 +1,284 @@
+package org.blktap.aio;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import org.blktap.api.disk.ExtentList;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Segments;
+import org.blktap.linux.Libc;
+import org.blktap.linux.Mapping;
+
+/**
+ * What the files of all engines share: requests that the device does not take as they are go to {@link BounceIo},
+ * calls that block go to helper threads. An engine adds how aligned reads, writes and flushes are started.
+ */
+abstract class DiskFile implements IoFile {
+    private static final int BLOCKING_BUFFER = 1 << 18;
+    /** What one readv or writev takes (UIO_MAXIOV); longer lists go through the bounce buffer. */
+    static final int MAX_PIECES = 1024;
+
+    final OpenedFile file;
+    final IoLoop loop;
+    private final BounceIo bounce;
+    private volatile long size;
+    /** What the last truncate asked for: a tail that is cut off again after a write of a whole sector does not go below that. */
+    private volatile long askedSize;
+    private final Object sizeLock = new Object();
+    private boolean closed;
+
+    DiskFile(OpenedFile file, IoLoop loop) {
+        this.file = file;
+        this.loop = loop;
+        this.size = file.size();
+        this.bounce = new BounceIo(this);
+    }
+
+    /** Starts a read that is aligned and inside what one system call takes. */
+    abstract void startRead(long offset, Segments into, long skip, long length, IoCallback done);
+
+    /** Starts a write that is aligned and inside what one system call takes. */
+    abstract void startWrite(long offset, Segments from, long skip, long length, IoCallback done);
+
+    @Override
+    public void read(long offset, Segments into, long skip, long length, IoCallback done) {
+        if (fits(offset, into, skip, length)) {
+            startRead(offset, into, skip, length, done);
+        } else {
+            bounce.read(offset, into, skip, length, done);
+        }
+    }
+
+    @Override
+    public void write(long offset, Segments from, long skip, long length, IoCallback done) {
+        if (bounce.idle() && fits(offset, from, skip, length)) {
+            bounce.writeStarted();
+            startWrite(offset, from, skip, length, done);
+        } else {
+            bounce.write(offset, from, skip, length, done);
+        }
+    }
+
+    /** An engine tells here that a write it was given has ended, before the callback. */
+    final void writeEnded(long end) {
+        if (end > size && !file.blockDevice()) {
+            size = end;
+        }
+        bounce.writeEnded();
+    }
+
+    /** Whether the device takes the request as it is. */
+    final boolean fits(long offset, Segments data, long skip, long length) {
+        if (data.count() > MAX_PIECES) {
+            return false;
+        }
+        int alignment = file.alignment();
+        if (alignment == 1) {
+            return true;
+        }
+        if (((offset | length) & alignment - 1) != 0) {
+            return false;
+        }
+        int memory = file.memoryAlignment();
+        long at = 0;
+        for (int i = 0; i < data.count() && at < skip + length; i++) {
+            long end = at + data.length(i);
+            if (end > skip) {
+                long from = Math.max(at, skip);
+                long to = Math.min(end, skip + length);
+                if ((data.address(i) + from - at & memory - 1) != 0 || (to - from & alignment - 1) != 0) {
+                    return false;
+                }
+            }
+            at = end;
+        }
+        return true;
+    }
+
+    @Override
+    public void discard(long offset, long length, IoCallback done) {
+        loop.offload(() -> SpaceCalls.discard(file, offset, length), done);
+    }
+
+    @Override
+    public boolean zeroesOnDiscard() {
+        return !file.blockDevice();
+    }
+
+    @Override
+    public void zero(long offset, long length, boolean unmap, IoCallback done) {
+        int alignment = file.alignment();
+        if (((offset | length) & alignment - 1) != 0 && file.blockDevice()) {
+            bounce.zero(offset, length, done);
+            return;
+        }
+        long before = size;
+        loop.offload(() -> SpaceCalls.zero(file, before, offset, length, unmap), error -> {
+            if (error == 0 && !file.blockDevice()) {
+                size = Math.max(size, offset + length);
+            }
+            done.done(error);
+        });
+    }
+
+    @Override
+    public void truncate(long newSize, IoCallback done) {
+        askedSize = newSize;
+        loop.offload(() -> {
+            synchronized (sizeLock) {
+                return SpaceCalls.truncate(file.fd(), newSize);
+            }
+        }, error -> {
+            if (error == 0) {
+                size = newSize;
+            }
+            done.done(error);
+        });
+    }
+
+    /** Cuts off what a write of the last sector as a whole has added. */
+    final void cutTail(long end, IoCallback done) {
+        loop.offload(() -> {
+            synchronized (sizeLock) {
+                return SpaceCalls.truncate(file.fd(), Math.max(end, askedSize));
+            }
+        }, error -> {
+            if (error == 0) {
+                size = Math.max(end, askedSize);
+            }
+            done.done(error);
+        });
+    }
+
+    @Override
+    public void map(long offset, long length, ExtentList into, IoCallback done) {
+        loop.offload(() -> SpaceCalls.map(file, offset, length, into), done);
+    }
+
+    @Override
+    public void readFully(ByteBuffer into, long offset) throws IOException {
+        int alignment = file.alignment();
+        int room = (int) Math.min(BLOCKING_BUFFER, into.remaining() + 2L * alignment + 4095 & -4096);
+        try (Mapping buffer = Mapping.anonymous(room)) {
+            ByteBuffer view = buffer.bytes();
+            while (into.hasRemaining()) {
+                long begin = offset & -alignment;
+                long n = Libc.pread(file.fd(), buffer.address(), room, begin);
+                if (n < 0) {
+                    throw new IOException("cannot read at " + begin + ": " + Errno.text(Libc.errno()));
+                }
+                int skip = (int) (offset - begin);
+                int have = (int) Math.max(0, n - skip);
+                if (have == 0) {
+                    while (into.hasRemaining()) {
+                        into.put((byte) 0);
+                    }
+                    return;
+                }
+                int part = Math.min(into.remaining(), have);
+                into.put(view.slice(skip, part));
+                offset += part;
+            }
+        }
+    }
+
+    @Override
+    public void writeFully(ByteBuffer from, long offset) throws IOException {
+        int alignment = file.alignment();
+        try (Mapping buffer = Mapping.anonymous(BLOCKING_BUFFER)) {
+            ByteBuffer view = buffer.bytes();
+            while (from.hasRemaining()) {
+                long begin = offset & -alignment;
+                int skip = (int) (offset - begin);
+                int part = Math.min(from.remaining(), BLOCKING_BUFFER - skip);
+                int whole = skip + part + alignment - 1 & -alignment;
+                if (skip != 0 || part != whole) {
+                    readFully(view.slice(0, whole), begin);
+                }
+                view.put(skip, from, from.position(), part);
+                from.position(from.position() + part);
+                long n = Libc.pwrite(file.fd(), buffer.address(), whole, begin);
+                if (n != whole) {
+                    throw new IOException("cannot write at " + begin + ": "
+                            + (n < 0 ? Errno.text(Libc.errno()) : "only " + n + " of " + whole + " bytes"));
+                }
+                offset += part;
+                long end = Math.max(size, offset);
+                if (begin + whole > end && !file.blockDevice()) {
+                    truncateNow(end);
+                }
+                size = end;
+            }
+        }
+    }
+
+    @Override
+    public void truncateNow(long newSize) throws IOException {
+        askedSize = newSize;
+        int error = SpaceCalls.truncate(file.fd(), newSize);
+        if (error != 0) {
+            throw new IOException("cannot set the size to " + newSize + ": " + Errno.text(error));
+        }
+        size = newSize;
+    }
+
+    @Override
+    public void flushNow() throws IOException {
+        int error = SpaceCalls.flush(file.fd());
+        if (error != 0) {
+            throw new IOException("cannot flush: " + Errno.text(error));
+        }
+    }
+
+    @Override
+    public Path path() {
+        return file.path();
+    }
+
+    @Override
+    public boolean writable() {
+        return file.writable();
+    }
+
+    @Override
+    public boolean blockDevice() {
+        return file.blockDevice();
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public int alignment() {
+        return file.alignment();
+    }
+
+    @Override
+    public int sectorSize() {
+        return file.sectorSize();
+    }
+
+    @Override
+    public int physicalSectorSize() {
+        return file.physicalSize();
+    }
+
+    @Override
+    public synchronized void close() {
+        if (!closed) {
+            closed = true;
+            bounce.close();
+            Libc.close(file.fd());
+        }
+    }
+
+    @Override
+    public String toString() {
+        return file.path().toString();
+    }
+}

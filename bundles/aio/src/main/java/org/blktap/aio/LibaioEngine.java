@@ -1,0 +1,21 @@
+package org.blktap.aio;
+
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoEngine;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.IoQueue;
+
+/** Linux's native asynchronous I/O, through libaio. */
+final class LibaioEngine implements IoEngine {
+    static final String NAME = "libaio";
+
+    @Override
+    public IoQueue open(IoLoop loop) throws DiskException {
+        return new LibaioQueue(loop);
+    }
+
+    @Override
+    public String toString() {
+        return NAME;
+    }
+}

@@ -1,0 +1,108 @@
+package org.blktap.aio;
+
+import java.nio.file.Path;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+import org.blktap.linux.FileLock;
+import org.blktap.linux.FileStatus;
+import org.blktap.linux.Libc;
+import org.blktap.linux.Mapping;
+
+/**
+ * An open and locked descriptor, and what had to be found out about it.
+ *
+ * @param direct whether it is open with O_DIRECT
+ * @param size bytes
+ * @param sectorSize the logical sector of a block device, else 512
+ * @param physicalSize the physical sector of a block device, else 4096
+ * @param alignment bytes to which offsets and lengths must be aligned; 1 without O_DIRECT
+ * @param memoryAlignment bytes to which memory must be aligned; 1 without O_DIRECT
+ */
+record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, boolean direct, long size, int sectorSize,
+        int physicalSize, int alignment, int memoryAlignment) {
+    private static final int SECTOR = 512;
+    private static final int PAGE = 4096;
+
+    static OpenedFile open(Path path, boolean writable) throws DiskException {
+        // O_NONBLOCK: opening a pipe or a tape must not wait; it changes nothing for files and block devices
+        int flags = (writable ? Libc.O_RDWR : Libc.O_RDONLY) | Libc.O_CLOEXEC | Libc.O_NONBLOCK;
+        int fd = Libc.open(path.toString(), flags, 0);
+        if (fd < 0) {
+            throw failed(path, writable, Libc.errno());
+        }
+        try {
+            FileStatus status = FileStatus.of(fd);
+            if (status == null) {
+                throw failed(path, writable, Libc.errno());
+            }
+            if (!status.regularFile() && !status.blockDevice()) {
+                throw new DiskException(Reason.WRONG_TYPE, path + ": neither a regular file nor a block device");
+            }
+            if (!FileLock.acquire(fd, writable)) {
+                throw new DiskException(Reason.BUSY, path + ": in use by another attachment or process"
+                        + (writable ? "; it cannot be opened for writing" : ", which writes it"));
+            }
+            boolean direct = Libc.fcntl(fd, Libc.F_SETFL, Libc.O_DIRECT) == 0;
+            OpenedFile opened = status.blockDevice() ? device(path, fd, writable, direct, status)
+                    : regular(path, fd, writable, direct, status);
+            fd = -1;
+            return opened;
+        } finally {
+            if (fd >= 0) {
+                Libc.close(fd);
+            }
+        }
+    }
+
+    private static OpenedFile regular(Path path, int fd, boolean writable, boolean direct, FileStatus status) {
+        int alignment = direct ? offsetAlignment(fd, status) : 1;
+        int memory = direct ? Math.max(status.directMemoryAlignment(), 1) : 1;
+        if (direct && status.directMemoryAlignment() == 0) {
+            memory = alignment;
+        }
+        return new OpenedFile(path, fd, writable, false, direct, status.size(), SECTOR, PAGE, alignment, memory);
+    }
+
+    private static OpenedFile device(Path path, int fd, boolean writable, boolean direct, FileStatus status)
+            throws DiskException {
+        try (Mapping buffer = Mapping.anonymous(PAGE)) {
+            long at = buffer.address();
+            if (Libc.ioctl(fd, Libc.BLKGETSIZE64, at) != 0 || Libc.ioctl(fd, Libc.BLKSSZGET, at + 8) != 0) {
+                throw failed(path, writable, Libc.errno());
+            }
+            int logical = Memory.getInt(at + 8);
+            int physical = Libc.ioctl(fd, Libc.BLKPBSZGET, at + 16) == 0 ? Memory.getInt(at + 16) : logical;
+            if (logical < SECTOR || logical > PAGE || Integer.bitCount(logical) != 1) {
+                throw DiskException.corrupt(path, "logical sector size of the device", 0, logical, "512 to 4096");
+            }
+            int memory = status.directMemoryAlignment() == 0 ? logical : status.directMemoryAlignment();
+            return new OpenedFile(path, fd, writable, true, direct, Memory.getLong(at), logical,
+                    Math.max(logical, physical), direct ? logical : 1, direct ? memory : 1);
+        }
+    }
+
+    /** Kernels before 6.1 do not tell: then a trial read does, as a sector that is not a multiple of 4096 is refused where it must be. */
+    private static int offsetAlignment(int fd, FileStatus status) {
+        if (status.directOffsetAlignment() != 0) {
+            return status.directOffsetAlignment();
+        }
+        try (Mapping buffer = Mapping.anonymous(2 * PAGE)) {
+            boolean small = Libc.pread(fd, buffer.address() + SECTOR, SECTOR, SECTOR) >= 0
+                    || Libc.errno() != Errno.EINVAL;
+            return small ? SECTOR : PAGE;
+        }
+    }
+
+    private static DiskException failed(Path path, boolean writable, int errno) {
+        return switch (errno) {
+            case Errno.ENOENT -> new DiskException(Reason.NOT_FOUND, path + ": no such file");
+            case Errno.EACCES, Errno.EPERM -> new DiskException(Reason.PERMISSION,
+                    path + ": no permission to " + (writable ? "read and write" : "read"));
+            case Errno.EROFS -> new DiskException(Reason.PERMISSION, path + ": on a read-only file system; attach it read-only");
+            case 21 -> new DiskException(Reason.WRONG_TYPE, path + ": a directory, not a file or block device");
+            default -> new DiskException(Reason.IO, path + ": cannot open: " + Errno.text(errno));
+        };
+    }
+}

@@ -1,0 +1,33 @@
+package org.blktap.aio;
+
+import java.nio.file.Path;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoEngine;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.IoQueue;
+
+/** Blocking calls on helper threads: for systems without libaio, and for comparison. */
+final class PortableEngine implements IoEngine {
+    static final String NAME = "portable";
+
+    @Override
+    public IoQueue open(IoLoop loop) {
+        return new IoQueue() {
+            @Override
+            public IoFile open(Path path, boolean writable) throws DiskException {
+                return new ThreadedFile(OpenedFile.open(path, writable), loop);
+            }
+
+            @Override
+            public void close() {
+                // it has nothing but its files
+            }
+        };
+    }
+
+    @Override
+    public String toString() {
+        return NAME;
+    }
+}

@@ -1,0 +1,117 @@
+package org.blktap.aio;
+
+import org.blktap.api.disk.ExtentList;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+import org.blktap.linux.Libc;
+import org.blktap.linux.Mapping;
+
+/** The blocking calls that manage a file's space; each returns 0 or an errno. For helper threads. */
+final class SpaceCalls {
+    private static final int ZEROS = 1 << 20;
+    /** What the kernel asks of BLKDISCARD and BLKZEROOUT ranges: whole sectors of 512. */
+    private static final long SECTOR = 512;
+    /** A map stops after so many extents; the caller asks again. */
+    private static final int MAX_EXTENTS = 1024;
+
+    private SpaceCalls() {
+    }
+
+    /** Gives space back. What the file system cannot do is left undone, as a discard is a hint. */
+    static int discard(OpenedFile file, long offset, long length) {
+        int result = file.blockDevice() ? range(file.fd(), Libc.BLKDISCARD, offset, length)
+                : call(Libc.fallocate(file.fd(), Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE, offset, length));
+        return result == Errno.EOPNOTSUPP ? 0 : result;
+    }
+
+    /** Makes a range zero, by the file system or device, or by writing. */
+    static int zero(OpenedFile file, long size, long offset, long length, boolean unmap) {
+        int result;
+        if (file.blockDevice()) {
+            result = range(file.fd(), Libc.BLKZEROOUT, offset, length);
+        } else {
+            result = zeroRange(file.fd(), size, offset, length, unmap);
+        }
+        return result == Errno.EOPNOTSUPP ? writeZeros(file, offset, length) : result;
+    }
+
+    private static int zeroRange(int fd, long size, long offset, long length, boolean unmap) {
+        if (unmap) {
+            int result = call(Libc.fallocate(fd, Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE, offset, length));
+            if (result != 0 || offset + length <= size) {
+                return result;
+            }
+            return call(Libc.ftruncate(fd, offset + length));
+        }
+        int result = call(Libc.fallocate(fd, Libc.FALLOC_FL_ZERO_RANGE, offset, length));
+        if (result != Errno.EOPNOTSUPP) {
+            return result;
+        }
+        // tmpfs has no ZERO_RANGE: a hole, then space for it
+        result = call(Libc.fallocate(fd, Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE, offset, length));
+        return result != 0 ? result : call(Libc.fallocate(fd, 0, offset, length));
+    }
+
+    private static int writeZeros(OpenedFile file, long offset, long length) {
+        try (Mapping zeros = Mapping.anonymous(Math.min(ZEROS, length))) {
+            while (length > 0) {
+                long n = Libc.pwrite(file.fd(), zeros.address(), Math.min(zeros.size(), length), offset);
+                if (n < 0 && Libc.errno() != Errno.EINTR) {
+                    return Libc.errno();
+                }
+                offset += Math.max(0, n);
+                length -= Math.max(0, n);
+            }
+        }
+        return 0;
+    }
+
+    static int truncate(int fd, long size) {
+        return call(Libc.ftruncate(fd, size));
+    }
+
+    static int flush(int fd) {
+        return call(Libc.fdatasync(fd));
+    }
+
+    /** Data and holes as lseek tells them; a file system that cannot tell says it is all data. */
+    static int map(OpenedFile file, long offset, long length, ExtentList into) {
+        long end = offset + length;
+        long at = offset;
+        while (at < end && into.count() < MAX_EXTENTS) {
+            long data = file.blockDevice() ? at : Libc.lseek(file.fd(), at, Libc.SEEK_DATA);
+            if (data < 0) {
+                // ENXIO: no data from here on
+                boolean hole = Libc.errno() == 6;
+                into.add(end - at, hole ? ExtentList.HOLE | ExtentList.ZERO : ExtentList.DATA);
+                return 0;
+            }
+            data = Math.min(Math.max(at, data), end);
+            into.add(data - at, ExtentList.HOLE | ExtentList.ZERO);
+            long hole = data == end || file.blockDevice() ? end : Libc.lseek(file.fd(), data, Libc.SEEK_HOLE);
+            hole = hole <= data ? end : Math.min(hole, end);
+            into.add(hole - data, ExtentList.DATA);
+            at = hole;
+        }
+        return 0;
+    }
+
+    private static int range(int fd, long request, long offset, long length) {
+        long begin = request == Libc.BLKDISCARD ? (offset + SECTOR - 1) / SECTOR * SECTOR : offset;
+        long bytes = request == Libc.BLKDISCARD ? (offset + length) / SECTOR * SECTOR - begin : length;
+        if (bytes <= 0) {
+            return 0;
+        }
+        try (Mapping argument = Mapping.anonymous(16)) {
+            Memory.putLong(argument.address(), begin);
+            Memory.putLong(argument.address() + 8, bytes);
+            int result = call(Libc.ioctl(fd, request, argument.address()));
+            // ENOTTY, EINVAL: a device of larger sectors, or one that cannot
+            return result == 25 || result == Errno.EINVAL ? Errno.EOPNOTSUPP : result;
+        }
+    }
+
+    private static int call(int result) {
+        return result == 0 ? 0 : Libc.errno();
+    }
+}
