@@ -1,0 +1,111 @@
+package org.blktap.format.qcow;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.image.DirtyTables;
+import org.blktap.image.Table;
+
+/**
+ * The L1 table in memory: for each slot of the disk the offset of its L2 table, 0 for none. In files of Xen 3.0 to 3.2 it is
+ * little-endian, and no field of the file tells so reliably: the order is the one in which the entries can be offsets. It stays as it
+ * was found. Loop only after opening.
+ */
+final class L1Table implements AutoCloseable {
+    private static final int SECTOR = 512;
+
+    private final NativeBuffer memory;
+    private final ByteBuffer bytes;
+    private final Table table;
+    private final int skip;
+    private final int entries;
+    private final boolean littleEndian;
+    private boolean changed;
+
+    /** Reads it; it lies inside the file or is missing at its end, as zeros. */
+    L1Table(QcowHeader header, IoFile file, NativeMemory nativeMemory) throws DiskException {
+        if (header.l1Offset() >= file.size()) {
+            throw DiskException.corrupt(file.path(), "header field l1_table_offset", 40, header.l1Offset(),
+                    "an offset inside the file of " + file.size() + " bytes");
+        }
+        entries = header.l1Entries();
+        // whole sectors, so that they can be written as they are
+        long begin = header.l1Offset() & -SECTOR;
+        skip = (int) (header.l1Offset() - begin);
+        int size = skip + entries * 8 + SECTOR - 1 & -SECTOR;
+        memory = nativeMemory.allocate(size);
+        boolean done = false;
+        try {
+            // what the last sector holds behind the table stays as it is, a data cluster may begin there
+            file.readFully(memory.bytes(0, size), begin);
+            done = true;
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the L1 table", e);
+        } finally {
+            if (!done) {
+                memory.close();
+            }
+        }
+        bytes = memory.bytes(skip, entries * 8);
+        table = new Table(memory.address(), size, file, begin);
+        littleEndian = !plausible(header, file.size(), ByteOrder.BIG_ENDIAN)
+                && plausible(header, file.size(), ByteOrder.LITTLE_ENDIAN);
+    }
+
+    private boolean plausible(QcowHeader header, long fileSize, ByteOrder order) {
+        ByteBuffer view = bytes.duplicate().order(order);
+        for (int i = 0; i < entries; i++) {
+            long entry = view.getLong(i * 8);
+            if (entry != 0 && (entry % SECTOR != 0 || entry < header.metadataEnd() || entry >= fileSize)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    int entries() {
+        return entries;
+    }
+
+    boolean littleEndian() {
+        return littleEndian;
+    }
+
+    boolean changed() {
+        return changed;
+    }
+
+    /** Bytes from the beginning of the file, or 0; not checked. */
+    long get(int slot) {
+        long big = table.getLongBig(skip + slot * 8);
+        return littleEndian ? Long.reverseBytes(big) : big;
+    }
+
+    void set(int slot, long l2Offset, DirtyTables dirty) {
+        changed = true;
+        table.putLongBig(skip + slot * 8, littleEndian ? Long.reverseBytes(l2Offset) : l2Offset);
+        dirty.mark(table, skip + slot * 8, 8);
+    }
+
+    /** Xen's checksum: the first four bytes of the MD5 of the table as it is in the file, as a little-endian number. */
+    int checksum() {
+        try {
+            MessageDigest md5 = MessageDigest.getInstance("MD5");
+            md5.update(bytes.duplicate().clear());
+            return ByteBuffer.wrap(md5.digest()).order(ByteOrder.LITTLE_ENDIAN).getInt();
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has MD5", e);
+        }
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

@@ -1,0 +1,98 @@
+package org.blktap.format.qcow;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * Makes an empty image. Standalone it has the geometry of Xen's tools: clusters of 4 KiB, slots of 2 MiB that are allocated as one,
+ * and the extension that says so.
+ */
+final class QcowCreate {
+    private static final int CLUSTER_BITS = 12;
+    /** An L2 table of 4 KiB, a slot of 2 MiB. */
+    private static final int STANDALONE_L2_BITS = 9;
+    /** An L2 table of 32 KiB, a slot of 16 MiB. */
+    private static final int OVERLAY_L2_BITS = 12;
+
+    private QcowCreate() {
+    }
+
+    static void create(Path path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
+        int clusterBits = clusterBits(context.options());
+        byte[] name = null;
+        long size = sizeBytes;
+        if (backing != null) {
+            name = backing.path().getBytes(StandardCharsets.UTF_8);
+            if (name.length > QcowHeader.MAX_BACKING_NAME) {
+                throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is " + name.length
+                        + " bytes long, more than " + QcowHeader.MAX_BACKING_NAME);
+            }
+            // opened as an attach will, so that what cannot be attached is not made
+            try (VirtualDisk below = context.openBacking(backing.type(), context.confine(path, backing.path()))) {
+                size = sizeBytes == -1 ? below.info().sizeBytes() : sizeBytes;
+            }
+        } else if (size == -1) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": a size is needed, or a backing file to take it from");
+        }
+        QcowHeader header = header(path, size, clusterBits, name);
+        try (IoFile file = context.createFile(path)) {
+            file.writeFully(header.bytes(name), 0);
+            // the L1 table is all holes
+            file.truncateNow(header.metadataEnd() + header.clusterSize() - 1 & -header.clusterSize());
+            file.flushNow();
+        } catch (IOException e) {
+            throw DiskException.io(path, "create", e);
+        }
+    }
+
+    private static int clusterBits(Options options) throws DiskException {
+        long wanted = options.size("cluster-size", 1 << CLUSTER_BITS);
+        int bits = Long.numberOfTrailingZeros(wanted);
+        if (Long.bitCount(wanted) != 1 || bits < QcowHeader.MIN_CLUSTER_BITS || bits > QcowHeader.MAX_CLUSTER_BITS) {
+            throw Options.bad("cluster-size", Long.toString(wanted), "a power of two from 512 to 64K");
+        }
+        return bits;
+    }
+
+    private static QcowHeader header(Path path, long size, int clusterBits, byte[] name) throws DiskException {
+        int l2Bits = name == null ? STANDALONE_L2_BITS : OVERLAY_L2_BITS;
+        boolean coarse = name == null && clusterBits == CLUSTER_BITS;
+        long largest = QcowHeader.MAX_L1_BYTES / 8 << clusterBits + l2Bits;
+        if (size < 512 || size % 512 != 0 || size > largest) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to "
+                    + largest);
+        }
+        int behindHeader = QcowHeader.XEN_OFFSET + QcowHeader.XEN_BYTES;
+        long l1Offset = behindHeader + (name == null ? 0 : name.length) + 4095 & -4096;
+        QcowHeader plain = new QcowHeader(name == null ? 0 : behindHeader, name == null ? 0 : name.length, size, clusterBits,
+                l2Bits, l1Offset, null);
+        return new QcowHeader(plain.backingOffset(), plain.backingLength(), size, clusterBits, l2Bits, l1Offset,
+                new QcowHeader.XenExtension(checksumOfZeros(8L * plain.l1Entries()), coarse ? plain.l2Entries() : 1,
+                        QcowHeader.XEN_FLAG_SPARSE | QcowHeader.XEN_FLAG_BIG_ENDIAN_L1));
+    }
+
+    private static int checksumOfZeros(long bytes) {
+        try {
+            MessageDigest md5 = MessageDigest.getInstance("MD5");
+            byte[] zeros = new byte[8192];
+            for (long left = bytes; left > 0; left -= zeros.length) {
+                md5.update(zeros, 0, (int) Math.min(left, zeros.length));
+            }
+            return ByteBuffer.wrap(md5.digest()).order(ByteOrder.LITTLE_ENDIAN).getInt();
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has MD5", e);
+        }
+    }
+}

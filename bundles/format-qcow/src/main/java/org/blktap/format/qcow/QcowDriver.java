@@ -1,0 +1,129 @@
+package org.blktap.format.qcow;
+
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.TapType;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoFile;
+import org.blktap.image.ClusterDisk;
+import org.blktap.image.Decompressor;
+import org.blktap.image.FirstSector;
+import org.osgi.service.component.annotations.Component;
+
+/** {@code tap:qcow:<file>}: qcow version 1, as QEMU and Xen's blktap wrote it. */
+@Component
+@TapType(type = "qcow", summary = "qcow version 1: sparse, with a backing file")
+public final class QcowDriver implements DiskDriver {
+    private static final int SECTOR = 512;
+    private static final long DEFAULT_CACHE = 16 << 20;
+    private static final long MIN_CACHE = 64 << 10;
+    private static final long MAX_CACHE = 1L << 30;
+    /** The type of a backing file that the attach does not name: the format has no field for it. */
+    private static final String BACKING_TYPE = "aio";
+
+    @Override
+    public VirtualDisk open(String path, DiskContext context) throws DiskException {
+        long cache = context.options().size("cache", DEFAULT_CACHE);
+        if (cache < MIN_CACHE || cache > MAX_CACHE) {
+            throw org.blktap.api.disk.Options.bad("cache", Long.toString(cache), "64K to 1G");
+        }
+        IoFile file = context.openFile(Path.of(path));
+        QcowMap map = null;
+        VirtualDisk backing = null;
+        boolean done = false;
+        try {
+            if (file.blockDevice() && !context.readOnly()) {
+                throw new DiskException(Reason.UNSUPPORTED, path + ": a qcow image on a block device cannot grow; attach it read-only");
+            }
+            QcowHeader header = QcowHeader.read(file);
+            map = new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
+            if (!context.readOnly()) {
+                map.mendFirstTable();
+            }
+            String backingName = header.backingName(file);
+            String namedType = context.backingType(null);
+            String backingType = namedType == null ? BACKING_TYPE : namedType;
+            if (backingName != null) {
+                Path backingFile = context.confine(Path.of(path), backingName);
+                backing = context.openBacking(backingType, backingFile);
+                if (namedType == null) {
+                    refuseOtherImages(path, backing, backingFile, context);
+                }
+            }
+            DiskInfo info = info(header, map, file, context.readOnly(),
+                    backing == null ? null : backingType + ":" + backingName);
+            VirtualDisk disk = new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory(),
+                    header.clusterSize(), Decompressor::deflate);
+            done = true;
+            return disk;
+        } finally {
+            if (!done) {
+                if (backing != null) {
+                    backing.close();
+                }
+                if (map != null) {
+                    map.close();
+                } else {
+                    file.close();
+                }
+            }
+        }
+    }
+
+    /**
+     * A backing file is raw unless the attach says otherwise; one that begins as a qcow image does may be either, and is not guessed.
+     */
+    private static void refuseOtherImages(String path, VirtualDisk backing, Path file, DiskContext context) throws DiskException {
+        ByteBuffer first = FirstSector.of(backing, context.loop(), context.memory(), file);
+        if (first.hasRemaining() && first.getInt() == QcowHeader.MAGIC) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": the backing file " + file + " begins as a qcow image does, and the format"
+                    + " does not tell what it is; attach with -o backing-type=qcow, qcow2, or aio if it is raw all the same");
+        }
+    }
+
+    private static DiskInfo info(QcowHeader header, QcowMap map, IoFile file, boolean readOnly, String backing) {
+        Map<String, String> details = new LinkedHashMap<>();
+        details.put("format", "qcow");
+        details.put("file", file.path().toString());
+        if (backing != null) {
+            details.put("backing", backing);
+        }
+        details.put("cluster size", Integer.toString(header.clusterSize()));
+        details.put("L2 entries", Integer.toString(header.l2Entries()));
+        if (header.xen() != null) {
+            details.put("Xen extension", map.coarseSlots() ? "in use" : "present, not in use");
+        }
+        if (map.littleEndianL1()) {
+            details.put("L1 table", "little-endian (Xen 3.0 to 3.2)");
+        }
+        return new DiskInfo(header.size() & -SECTOR, SECTOR, file.physicalSectorSize(), header.clusterSize(), readOnly,
+                true, true, false, details);
+    }
+
+    @Override
+    public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
+        QcowCreate.create(Path.of(path), sizeBytes, backing, context);
+    }
+
+    @Override
+    public CheckReport check(String path, DiskContext context) throws DiskException {
+        if (!context.readOnly()) {
+            throw new DiskException(Reason.UNSUPPORTED, path + ": qcow images are not repaired; convert what can be read to a new one");
+        }
+        try (IoFile file = context.openFile(Path.of(path))) {
+            QcowHeader header = QcowHeader.read(file);
+            try (L1Table l1 = new L1Table(header, file, context.memory())) {
+                return new QcowCheck(header, file, l1, context.loop()).run();
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+package org.blktap.format.qcow;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * The header of a qcow image of version 1: 48 bytes, big-endian, and what Xen's tools put behind it. Layout and limits: QEMU
+ * block/qcow.c, Xen tools/blktap/drivers/block-qcow.c.
+ *
+ * @param backingOffset bytes from the beginning of the file to the backing file's name; 0 without one
+ * @param backingLength bytes of the name
+ * @param size bytes of the disk
+ * @param clusterBits log2 of a cluster's bytes
+ * @param l2Bits log2 of the entries of an L2 table
+ * @param l1Offset bytes from the beginning of the file to the L1 table
+ * @param xen Xen's extension, or null
+ */
+record QcowHeader(long backingOffset, int backingLength, long size, int clusterBits, int l2Bits, long l1Offset,
+        XenExtension xen) {
+    /** "QFI\xfb". */
+    static final int MAGIC = 0x514649fb;
+    /** "XEN\xfb". */
+    static final int XEN_MAGIC = 0x58454efb;
+    static final int BYTES = 48;
+    static final int XEN_OFFSET = 48;
+    static final int XEN_BYTES = 16;
+    /** Of the extension: where its checksum is in the file. */
+    static final int XEN_CHECKSUM_OFFSET = 52;
+    static final int XEN_FLAG_SPARSE = 1;
+    static final int XEN_FLAG_BIG_ENDIAN_L1 = 2;
+    static final int MIN_CLUSTER_BITS = 9;
+    static final int MAX_CLUSTER_BITS = 16;
+    static final int MIN_L2_BITS = 6;
+    static final int MAX_L2_BITS = 13;
+    /** Longer names are refused, as QEMU does. */
+    static final int MAX_BACKING_NAME = 1023;
+    /** The L1 table is held in memory: 64 MiB are a disk of 16 TiB in the usual geometry. */
+    static final long MAX_L1_BYTES = 64L << 20;
+
+    /**
+     * What Xen's tools write at offset 48.
+     *
+     * @param checksum of the L1 table
+     * @param minClusterAlloc how many clusters are allocated as one: 1, or a whole L2 table's
+     * @param flags {@link #XEN_FLAG_SPARSE}, {@link #XEN_FLAG_BIG_ENDIAN_L1}; not to be relied on
+     */
+    record XenExtension(int checksum, int minClusterAlloc, int flags) {
+    }
+
+    static QcowHeader read(IoFile file) throws DiskException {
+        ByteBuffer bytes = ByteBuffer.allocate(XEN_OFFSET + XEN_BYTES);
+        try {
+            file.readFully(bytes, 0);
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the header", e);
+        }
+        return parse(bytes.flip(), file.path());
+    }
+
+    /** @param bytes the first 64 of the file */
+    static QcowHeader parse(ByteBuffer bytes, Object file) throws DiskException {
+        int magic = bytes.getInt(0);
+        if (magic != MAGIC) {
+            throw DiskException.corrupt(file, "header field magic", 0, hex(magic), hex(MAGIC) + " (\"QFI\\xfb\")");
+        }
+        int version = bytes.getInt(4);
+        if (version == 2 || version == 3) {
+            throw new DiskException(Reason.WRONG_TYPE, file + ": is a qcow image of version " + version
+                    + "; tap:qcow is version 1, tap:qcow2 is for versions 2 and 3");
+        }
+        if (version != 1) {
+            throw DiskException.corrupt(file, "header field version", 4, version, 1);
+        }
+        long backingOffset = bytes.getLong(8);
+        int backingLength = bytes.getInt(16);
+        long size = bytes.getLong(24);
+        int clusterBits = Byte.toUnsignedInt(bytes.get(32));
+        int l2Bits = Byte.toUnsignedInt(bytes.get(33));
+        int crypt = bytes.getInt(36);
+        long l1Offset = bytes.getLong(40);
+        if (backingOffset != 0 && (backingOffset < BYTES || backingOffset > MAX_L1_BYTES)) {
+            throw DiskException.corrupt(file, "header field backing_file_offset", 8, Long.toUnsignedString(backingOffset),
+                    "0, or an offset from " + BYTES + " to " + MAX_L1_BYTES);
+        }
+        if (backingOffset != 0 && (backingLength < 1 || backingLength > MAX_BACKING_NAME)) {
+            throw DiskException.corrupt(file, "header field backing_file_size", 16,
+                    Integer.toUnsignedString(backingLength), "1 to " + MAX_BACKING_NAME);
+        }
+        if (clusterBits < MIN_CLUSTER_BITS || clusterBits > MAX_CLUSTER_BITS) {
+            throw DiskException.corrupt(file, "header field cluster_bits", 32, clusterBits,
+                    MIN_CLUSTER_BITS + " to " + MAX_CLUSTER_BITS);
+        }
+        if (l2Bits < MIN_L2_BITS || l2Bits > MAX_L2_BITS) {
+            throw DiskException.corrupt(file, "header field l2_bits", 33, l2Bits, MIN_L2_BITS + " to " + MAX_L2_BITS);
+        }
+        if (crypt == 1) {
+            throw new DiskException(Reason.UNSUPPORTED, file + ": is encrypted (crypt_method 1, AES), which is not supported; "
+                    + "decrypt it first: qemu-img convert -O raw with its key");
+        }
+        if (crypt != 0) {
+            throw DiskException.corrupt(file, "header field crypt_method", 36, Integer.toUnsignedString(crypt), "0 (none)");
+        }
+        long largest = MAX_L1_BYTES / 8 << clusterBits + l2Bits;
+        if (size < 512 || size > largest) {
+            throw DiskException.corrupt(file, "header field size", 24, Long.toUnsignedString(size),
+                    "512 to " + largest + " (an L1 table of " + MAX_L1_BYTES + " bytes)");
+        }
+        if (l1Offset < BYTES || l1Offset % 8 != 0 || l1Offset > Long.MAX_VALUE / 2) {
+            throw DiskException.corrupt(file, "header field l1_table_offset", 40, Long.toUnsignedString(l1Offset),
+                    "a multiple of 8 behind the header");
+        }
+        return new QcowHeader(backingOffset, backingLength, size, clusterBits, l2Bits, l1Offset,
+                xen(bytes, backingOffset, l1Offset));
+    }
+
+    /** The extension where it can be one: it is behind the header, before the backing name and the L1 table. */
+    private static XenExtension xen(ByteBuffer bytes, long backingOffset, long l1Offset) {
+        boolean room = l1Offset >= XEN_OFFSET + XEN_BYTES
+                && (backingOffset == 0 || backingOffset >= XEN_OFFSET + XEN_BYTES);
+        return room && bytes.getInt(XEN_OFFSET) == XEN_MAGIC
+                ? new XenExtension(bytes.getInt(52), bytes.getInt(56), bytes.getInt(60)) : null;
+    }
+
+    /** @param backingName the backing file's name, or null; it is behind the extension */
+    ByteBuffer bytes(byte[] backingName) {
+        ByteBuffer bytes = ByteBuffer.allocate(XEN_OFFSET + XEN_BYTES + (backingName == null ? 0 : backingName.length));
+        bytes.putInt(MAGIC).putInt(1).putLong(backingOffset).putInt(backingLength).putInt(0).putLong(size);
+        bytes.put((byte) clusterBits).put((byte) l2Bits).putShort((short) 0).putInt(0).putLong(l1Offset);
+        if (xen != null) {
+            bytes.putInt(XEN_MAGIC).putInt(xen.checksum()).putInt(xen.minClusterAlloc()).putInt(xen.flags());
+        }
+        bytes.position(XEN_OFFSET + XEN_BYTES);
+        if (backingName != null) {
+            bytes.put(backingName);
+        }
+        return bytes.flip();
+    }
+
+    /** The backing file's name as the image has it, or null. */
+    String backingName(IoFile file) throws DiskException {
+        if (backingOffset == 0) {
+            return null;
+        }
+        ByteBuffer name = ByteBuffer.allocate(backingLength);
+        try {
+            file.readFully(name, backingOffset);
+            return StandardCharsets.UTF_8.newDecoder().decode(name.flip()).toString();
+        } catch (CharacterCodingException e) {
+            throw DiskException.corrupt(file.path(), "backing file name", backingOffset, "bytes that are no UTF-8", "a path");
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the backing file name", e);
+        }
+    }
+
+    int clusterSize() {
+        return 1 << clusterBits;
+    }
+
+    int l2Entries() {
+        return 1 << l2Bits;
+    }
+
+    /** Bytes of an L2 table. */
+    int l2Bytes() {
+        return 8 << l2Bits;
+    }
+
+    /** Bytes of the disk that one L1 entry stands for. */
+    long slotBytes() {
+        return 1L << clusterBits + l2Bits;
+    }
+
+    int l1Entries() {
+        return (int) ((size + slotBytes() - 1) / slotBytes());
+    }
+
+    /** The first byte of the file that may be a table or a cluster. */
+    long metadataEnd() {
+        return l1Offset + 8L * l1Entries();
+    }
+
+    private static String hex(int value) {
+        return String.format("0x%08x", value);
+    }
+}

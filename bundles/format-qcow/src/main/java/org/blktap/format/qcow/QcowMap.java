@@ -1,0 +1,328 @@
+package org.blktap.format.qcow;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.ByteBuffer;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.image.Allocation;
+import org.blktap.image.ClusterMap;
+import org.blktap.image.DirtyTables;
+import org.blktap.image.FileSpace;
+import org.blktap.image.Mapping;
+import org.blktap.image.PastEnd;
+import org.blktap.image.Table;
+import org.blktap.image.TableCache;
+
+/**
+ * The two-level table of qcow version 1. An L1 entry points at the L2 table of a slot, an L2 entry at a cluster; new ones go to the
+ * end of the file.
+ *
+ * <p>Coarse allocation is what Xen's tools do where there is no backing file: the first write to a slot allocates its L2 table
+ * and, right behind it, all its clusters. Where Xen's extension vouches for it, a look-up needs no L2 table then.
+ */
+final class QcowMap implements ClusterMap {
+    private static final Logger LOG = System.getLogger("org.blktap.format.qcow");
+    /** Of an L2 entry: the cluster is deflated, the entry has its length too. */
+    static final long COMPRESSED = 1L << 63;
+    private static final int SECTOR = 512;
+    /** Of all tables, the number of L1; an L2 table has that of its slot and one. */
+    private static final int L1 = 0;
+    /** Where the first L2 table of Xen's images is. */
+    private static final long FIRST_TABLE = 8192;
+    /** Larger slots are allocated cluster by cluster. */
+    private static final long MAX_COARSE_SLOT = 2 << 20;
+
+    private final QcowHeader header;
+    private final IoFile file;
+    private final L1Table l1;
+    private final TableCache l2Tables;
+    private final FileSpace space;
+    private final int clusterSize;
+    private final int slotBits;
+    private final long slotMask;
+    /** From an L2 table to the first cluster of a slot that was allocated as one. */
+    private final int toClusters;
+    /** Xen's extension vouches for every slot: its clusters follow its L2 table. */
+    private final boolean coarseSlots;
+    private final boolean allocateSlots;
+    /** Xen's extension had the right checksum when the image was opened, and gets it again. */
+    private final boolean keepChecksum;
+    private final PastEnd pastEnd;
+    private boolean corruptTold;
+
+    /**
+     * @param allocateSlots whether a first write allocates the whole slot, if its size allows it
+     * @param cacheBytes for L2 tables
+     */
+    QcowMap(QcowHeader header, IoFile file, IoLoop loop, NativeMemory memory, boolean allocateSlots, long cacheBytes)
+            throws DiskException {
+        this.header = header;
+        this.file = file;
+        clusterSize = header.clusterSize();
+        slotBits = header.clusterBits() + header.l2Bits();
+        slotMask = header.slotBytes() - 1;
+        toClusters = Math.max(header.l2Bytes(), clusterSize);
+        l1 = new L1Table(header, file, memory);
+        QcowHeader.XenExtension xen = header.xen();
+        keepChecksum = xen != null && xen.checksum() == l1.checksum();
+        coarseSlots = keepChecksum && header.backingOffset() == 0 && xen.minClusterAlloc() == header.l2Entries()
+                && header.l2Bytes() % clusterSize == 0;
+        this.allocateSlots = coarseSlots || allocateSlots && header.slotBytes() <= MAX_COARSE_SLOT;
+        space = new FileSpace(file, loop, firstFree(), header.size());
+        pastEnd = new PastEnd(space.end());
+        pastEnd.look(L1, l1.entries(), l1::get);
+        l2Tables = new TableCache(memory, file, header.l2Bytes(), cacheBytes, l1.entries());
+    }
+
+    /**
+     * Xen 3.3 overwrote the beginning of the first L2 table when it opened an image again. Look-ups by the extension do not see it; but
+     * after a crash the extension does not count, so it is put right before anything is written.
+     */
+    void mendFirstTable() throws DiskException {
+        for (int slot = 0; coarseSlots && slot < l1.entries(); slot++) {
+            long l2 = l1.get(slot);
+            if (l2 == FIRST_TABLE && header.metadataEnd() <= l2) {
+                ByteBuffer right = ByteBuffer.allocate(header.l2Bytes());
+                for (int i = 0; i < header.l2Entries(); i++) {
+                    right.putLong(l2 + toClusters + (long) i * clusterSize);
+                }
+                ByteBuffer found = ByteBuffer.allocate(header.l2Bytes());
+                try {
+                    file.readFully(found, l2);
+                    if (!found.flip().equals(right.flip())) {
+                        file.writeFully(right, l2);
+                        file.flushNow();
+                    }
+                } catch (IOException e) {
+                    throw DiskException.io(file.path(), "put the first L2 table right", e);
+                }
+            }
+        }
+    }
+
+    /** Past the end of the file, and past what a slot may claim that was not written to its end. */
+    private long firstFree() {
+        long end = Math.max(file.size(), header.metadataEnd());
+        if (end % toClusters != 0) {
+            // a table or a cluster may have been cut off there, which then reads as zeros behind the end
+            end += toClusters;
+        }
+        for (int slot = 0; slot < l1.entries(); slot++) {
+            long l2 = l1.get(slot);
+            if (l2 != 0 && l2 < file.size() && isValid(l2, file.size())) {
+                end = Math.max(end, l2 + (coarseSlots ? toClusters + header.slotBytes() : header.l2Bytes()));
+            }
+        }
+        return end + toClusters - 1 & -toClusters;
+    }
+
+    @Override
+    public int clusterSize() {
+        return clusterSize;
+    }
+
+    boolean coarseSlots() {
+        return coarseSlots;
+    }
+
+    boolean littleEndianL1() {
+        return l1.littleEndian();
+    }
+
+    private boolean isValid(long offset, long end) {
+        return offset >= header.metadataEnd() && offset < end && offset % SECTOR == 0;
+    }
+
+    @Override
+    public void lookup(long offset, long length, Mapping into) {
+        int slot = (int) (offset >>> slotBits);
+        long inSlot = offset & slotMask;
+        long run = Math.min(length, slotMask + 1 - inSlot);
+        long l2 = l1.get(slot);
+        if (l2 == 0) {
+            while (run < length && l1.get(++slot) == 0) {
+                run = Math.min(length, run + slotMask + 1);
+            }
+            into.unallocated(run);
+        } else if (!isValid(l2, space.end()) || pastEnd.isStale(L1, slot)) {
+            corrupt("L1 entry " + slot, header.l1Offset() + slot * 8L, l2);
+            into.corrupt(run);
+        } else if (coarseSlots) {
+            into.data(file, l2 + toClusters + inSlot, run);
+        } else {
+            Table table = l2Tables.get(l2);
+            if (table == null) {
+                into.notLoaded(l2Tables, l2);
+            } else {
+                pastEnd.look(slot + 1, header.l2Entries(), i -> Math.max(0, table.getLongBig(i * 8)));
+                inTable(slot, table, (int) (inSlot >>> header.clusterBits()), (int) (offset & clusterSize - 1), run, into);
+            }
+        }
+    }
+
+    private void inTable(int slot, Table table, int index, int inCluster, long length, Mapping into) {
+        long entry = table.getLongBig(index * 8);
+        long run = clusterSize - inCluster;
+        if (entry == 0) {
+            while (run < length && table.getLongBig(++index * 8) == 0) {
+                run += clusterSize;
+            }
+            into.unallocated(Math.min(run, length));
+        } else if (entry < 0) {
+            long stream = compressedOffset(entry, header.clusterBits());
+            if (stream < header.metadataEnd() || stream >= space.end()) {
+                corrupt("L2 entry " + index, table.fileOffset() + index * 8L, entry);
+                into.corrupt(Math.min(run, length));
+            } else {
+                into.compressed(file, stream, compressedLength(entry, header.clusterBits()), inCluster, Math.min(run, length));
+            }
+        } else if (!isValid(entry, space.end()) || pastEnd.isStale(slot + 1, index)) {
+            corrupt("L2 entry " + index, table.fileOffset() + index * 8L, entry);
+            into.corrupt(Math.min(run, length));
+        } else {
+            long next = entry + clusterSize;
+            while (run < length && table.getLongBig(++index * 8) == next && isValid(next, space.end())
+                    && !pastEnd.isStale(slot + 1, index)) {
+                run += clusterSize;
+                next += clusterSize;
+            }
+            into.data(file, entry + inCluster, Math.min(run, length));
+        }
+    }
+
+    /** Bytes from the beginning of the file to a deflated cluster. */
+    static long compressedOffset(long entry, int clusterBits) {
+        return entry & (1L << 63 - clusterBits) - 1;
+    }
+
+    /** Bytes of a deflated cluster, less than a cluster. */
+    static int compressedLength(long entry, int clusterBits) {
+        return (int) (entry >>> 63 - clusterBits) & (1 << clusterBits) - 1;
+    }
+
+    private void corrupt(String structure, long at, long found) {
+        if (!corruptTold) {
+            corruptTold = true;
+            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found),
+                    "an offset inside the file behind its tables").getMessage()
+                    + "; this range and others like it end with I/O errors");
+        }
+    }
+
+    @Override
+    public int allocate(long offset, long length, Allocation into) {
+        int slot = (int) (offset >>> slotBits);
+        long slotStart = offset & ~slotMask;
+        long covered = Math.min(length, slotStart + slotMask + 1 - offset);
+        int first = (int) ((offset & slotMask) >>> header.clusterBits());
+        int clusters = (int) (((offset + covered - 1 & slotMask) >>> header.clusterBits()) - first + 1);
+        long l2 = l1.get(slot);
+        return l2 == 0 ? inNewTable(slot, first, clusters, offset, covered, into)
+                : inOldTable(l2Tables.get(l2), first, clusters, offset, covered, into);
+    }
+
+    private int inOldTable(Table table, int first, int clusters, long offset, long covered, Allocation into) {
+        long at = space.reserve((long) clusters * clusterSize);
+        into.place(offset, covered, file, at);
+        into.room(space, space.end());
+        long start = offset & -clusterSize;
+        into.busy(start, start + (long) clusters * clusterSize);
+        l2Tables.pin(table);
+        into.inTable(table);
+        into.entries(first, clusters, table.getLongBig(first * 8), 0);
+        return ALLOCATED;
+    }
+
+    private int inNewTable(int slot, int first, int clusters, long offset, long covered, Allocation into) {
+        if (!l2Tables.hasRoom()) {
+            return into.noTable(l2Tables);
+        }
+        long l2 = space.reserve(toClusters);
+        Table table = l2Tables.create(l2);
+        pastEnd.made(slot + 1);
+        int from = allocateSlots ? 0 : first;
+        int count = allocateSlots ? header.l2Entries() : clusters;
+        long at = space.reserve((long) count * clusterSize);
+        for (int i = 0; i < count; i++) {
+            table.putLongBig((from + i) * 8, at + (long) i * clusterSize);
+        }
+        into.place(offset, covered, file, at + (long) (first - from) * clusterSize);
+        into.room(space, space.end());
+        long slotStart = offset & ~slotMask;
+        into.busy(slotStart, slotStart + slotMask + 1);
+        into.inNewTable(table, slot, 0);
+        return ALLOCATED;
+    }
+
+    @Override
+    public void commit(Allocation allocation, DirtyTables dirty) {
+        if (allocation.newTable()) {
+            l1.set(allocation.directoryEntry(), allocation.table().fileOffset(), dirty);
+            return;
+        }
+        Table table = allocation.table();
+        int first = allocation.firstEntry();
+        for (int i = 0; i < allocation.entries(); i++) {
+            table.putLongBig((first + i) * 8, allocation.fileOffset() + (long) i * clusterSize);
+        }
+        dirty.mark(table, first * 8, allocation.entries() * 8);
+    }
+
+    @Override
+    public void undo(Allocation allocation, DirtyTables dirty) {
+        if (allocation.newTable()) {
+            l1.set(allocation.directoryEntry(), 0, dirty);
+            return;
+        }
+        // more than one entry is only allocated where all were empty
+        for (int i = 0; i < allocation.entries(); i++) {
+            allocation.table().putLongBig((allocation.firstEntry() + i) * 8, allocation.previous());
+        }
+        dirty.mark(allocation.table(), allocation.firstEntry() * 8, allocation.entries() * 8);
+    }
+
+    @Override
+    public void settled(Allocation allocation, boolean kept) {
+        if (kept || !allocation.newTable()) {
+            l2Tables.unpin(allocation.table());
+        } else {
+            l2Tables.drop(allocation.table());
+        }
+    }
+
+    @Override
+    public int takeFlushError() {
+        return space.takeFlushError();
+    }
+
+    @Override
+    public void whenIdle(Runnable task) {
+        space.whenIdle(task);
+    }
+
+    @Override
+    public void close() {
+        try {
+            if (l1.changed()) {
+                space.trim();
+                if (keepChecksum) {
+                    // only now: a checksum that does not fit makes others ignore the extension, which is always right
+                    file.writeFully(ByteBuffer.allocate(4).putInt(l1.checksum()).flip(), QcowHeader.XEN_CHECKSUM_OFFSET);
+                }
+                file.flushNow();
+            } else if (file.writable()) {
+                space.trim();
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, file.path() + ": cannot be tidied up at the end: " + e.getMessage());
+        } finally {
+            l2Tables.close();
+            l1.close();
+            file.close();
+        }
+    }
+}

@@ -1,0 +1,285 @@
+package org.blktap.format.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.disk.DiskDriver.CheckReport;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * Counts all references itself and compares: a count that is too low is a problem, one that is too high a leak. With repair,
+ * counts become what they should be, and the marks of a count of one in the tables with them. Blocking, on a control thread.
+ */
+final class Qcow2Check {
+    private static final int MOST_PROBLEMS = 100;
+    private static final int CHUNK_BITS = 12;
+    private static final int CHUNK = 1 << CHUNK_BITS;
+    /** 16 KiB each. */
+    private static final int MOST_CHUNKS = 16_384;
+
+    private final Qcow2Header header;
+    private final IoFile file;
+    private final boolean repair;
+    private final int clusterSize;
+    private final Map<Long, int[]> counted = new HashMap<>();
+    private final List<String> problems = new ArrayList<>();
+    private Refcounts counts;
+    private long clusters;
+    private long leaked;
+
+    Qcow2Check(Qcow2Header header, IoFile file, boolean repair) {
+        this.header = header;
+        this.file = file;
+        this.repair = repair;
+        clusterSize = header.clusterSize();
+    }
+
+    CheckReport run() throws DiskException {
+        counts = new Refcounts(header, file);
+        try {
+            countAll();
+            if (problems.isEmpty()) {
+                compare(repair);
+                marks();
+            }
+            if (repair && problems.isEmpty()) {
+                file.flushNow();
+                clearMarks();
+            }
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "check", e);
+        }
+        if (header.has(Qcow2Header.CORRUPT) && !repair) {
+            problem("header field incompatible_features", Qcow2Header.AT_INCOMPATIBLE, "the mark of corruption (bit 1)", "none");
+        }
+        return new CheckReport(clusters, leaked, problems);
+    }
+
+    // ---- what refers to what
+
+    private void countAll() throws DiskException, IOException {
+        count("header", 0, 0, clusterSize);
+        count("refcount table", Qcow2Header.AT_REFCOUNT_TABLE, counts.tableOffset(), (long) counts.tableClusters() * clusterSize);
+        long[] table = counts.table();
+        for (int i = 0; i < table.length; i++) {
+            if (table[i] != 0) {
+                count("refcount table entry " + i, counts.tableOffset() + i * 8L, table[i], clusterSize);
+            }
+        }
+        long[] snapshotsEnd = {header.snapshotsOffset()};
+        List<Snapshot> snapshots = Snapshot.read(header, file, snapshotsEnd);
+        if (!snapshots.isEmpty()) {
+            count("snapshot table", 64, header.snapshotsOffset(), snapshotsEnd[0] - header.snapshotsOffset());
+        }
+        countBitmaps();
+        countTables("L1 table", header.l1Offset(), header.l1Entries());
+        for (Snapshot snapshot : snapshots) {
+            countTables("L1 table of snapshot " + snapshot.name(), snapshot.l1Offset(), snapshot.l1Entries());
+        }
+    }
+
+    /** The bitmaps extension: u32 count, u32 reserved, u64 directory size, u64 directory offset; qcow2.txt, "Bitmaps". */
+    private void countBitmaps() throws IOException {
+        byte[] extension = header.extensions().get(Qcow2Header.EXT_BITMAPS);
+        if (extension == null || extension.length < 24 || (header.autoclear() & Qcow2Header.BITMAPS) == 0) {
+            return;
+        }
+        ByteBuffer e = ByteBuffer.wrap(extension);
+        long directoryBytes = e.getLong(8);
+        long directory = e.getLong(16);
+        if (directoryBytes < 0 || directoryBytes > 64 << 20) {
+            problem("bitmap directory size", header.length(), Long.toUnsignedString(directoryBytes), "at most 64 MiB");
+            return;
+        }
+        count("bitmap directory", header.length(), directory, directoryBytes);
+        ByteBuffer entries = ByteBuffer.allocate((int) directoryBytes);
+        file.readFully(entries, directory);
+        for (int at = 0; at + 24 <= directoryBytes; ) {
+            long tableOffset = entries.getLong(at);
+            long tableEntries = Integer.toUnsignedLong(entries.getInt(at + 8));
+            int name = Short.toUnsignedInt(entries.getShort(at + 18));
+            int extra = entries.getInt(at + 20);
+            if (tableEntries > 8 << 20 || extra < 0 || extra > directoryBytes) {
+                problem("bitmap directory entry", directory + at, tableEntries + " table entries", "at most " + (8 << 20));
+                return;
+            }
+            count("bitmap table", directory + at, tableOffset, tableEntries * 8);
+            ByteBuffer table = ByteBuffer.allocate((int) tableEntries * 8);
+            file.readFully(table, tableOffset);
+            for (int i = 0; i < tableEntries; i++) {
+                long data = Qcow2Entry.offset(table.getLong(i * 8));
+                if (data != 0) {
+                    count("bitmap table entry " + i, tableOffset + i * 8L, data, clusterSize);
+                }
+            }
+            at += 24 + extra + name + 7 & ~7;
+        }
+    }
+
+    private void countTables(String what, long l1Offset, int l1Entries) throws IOException {
+        if (l1Entries == 0) {
+            return;
+        }
+        count(what, l1Offset, l1Offset, l1Entries * 8L);
+        ByteBuffer l1 = ByteBuffer.allocate(l1Entries * 8);
+        file.readFully(l1, l1Offset);
+        ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
+        for (int slot = 0; slot < l1Entries && problems.size() < MOST_PROBLEMS; slot++) {
+            long offset = Qcow2Entry.offset(l1.getLong(slot * 8));
+            if (offset != 0 && count(what + " entry " + slot, l1Offset + slot * 8L, offset, clusterSize)) {
+                file.readFully(l2.clear(), offset);
+                countEntries(l2, offset);
+            }
+        }
+    }
+
+    private void countEntries(ByteBuffer l2, long tableOffset) {
+        boolean external = header.has(Qcow2Header.EXTERNAL_DATA);
+        for (int i = 0; i < header.l2Entries() && problems.size() < MOST_PROBLEMS; i++) {
+            int at = i * header.l2EntryBytes();
+            long entry = l2.getLong(at);
+            if (Qcow2Entry.compressed(entry)) {
+                clusters++;
+                long from = Qcow2Entry.compressedOffset(entry, header.clusterBits());
+                int length = Qcow2Entry.compressedLength(entry, header.clusterBits());
+                countRange("L2 entry " + i, tableOffset + at, from & -clusterSize, from + length - (from & -clusterSize), false);
+            } else if (Qcow2Entry.offset(entry) != 0 && !external) {
+                clusters++;
+                count("L2 entry " + i, tableOffset + at, Qcow2Entry.offset(entry), clusterSize);
+            }
+        }
+    }
+
+    private boolean count(String structure, long at, long offset, long length) {
+        return countRange(structure, at, offset, length, true);
+    }
+
+    private boolean countRange(String structure, long at, long offset, long length, boolean aligned) {
+        // the last cluster may be cut off
+        if (offset < 0 || offset > file.size() || offset + length > file.size() + 2L * clusterSize
+                || aligned && offset % clusterSize != 0 || offset >= file.size() && length > 0) {
+            problem(structure, at, String.format("0x%x", offset), "a cluster inside the file of " + file.size() + " bytes");
+            return false;
+        }
+        for (long cluster = offset >> header.clusterBits(); cluster << header.clusterBits() < offset + length; cluster++) {
+            long key = cluster >> CHUNK_BITS;
+            int[] chunk = counted.get(key);
+            if (chunk == null) {
+                if (counted.size() == MOST_CHUNKS) {
+                    problem(structure, at, "more clusters than a check can hold in memory", "at most "
+                            + (long) MOST_CHUNKS * CHUNK);
+                    return false;
+                }
+                chunk = new int[CHUNK];
+                counted.put(key, chunk);
+            }
+            chunk[(int) (cluster & CHUNK - 1)]++;
+        }
+        return true;
+    }
+
+    private long counted(long cluster) {
+        int[] chunk = counted.get(cluster >> CHUNK_BITS);
+        return chunk == null ? 0 : chunk[(int) (cluster & CHUNK - 1)];
+    }
+
+    // ---- what the image says
+
+    private void compare(boolean mend) throws IOException, DiskException {
+        long[] table = counts.table();
+        long end = (file.size() + clusterSize - 1) >> header.clusterBits();
+        for (long first = 0, index = 0; first < end; first += counts.perBlock(), index++) {
+            boolean there = index < table.length && table[(int) index] != 0;
+            ByteBuffer block = there ? counts.read(table[(int) index]) : null;
+            boolean changed = false;
+            for (int i = 0; i < counts.perBlock() && first + i < end; i++) {
+                long wanted = counted(first + i);
+                long found = there ? counts.get(block, i) : 0;
+                if (found == wanted) {
+                    continue;
+                }
+                if (mend && there && wanted <= counts.largest()) {
+                    counts.put(block, i, wanted);
+                    changed = true;
+                } else if (found > wanted) {
+                    leaked++;
+                } else {
+                    problem("reference count of cluster " + (first + i), there ? table[(int) index] : 0, found, wanted);
+                }
+            }
+            if (changed) {
+                file.writeFully(block.clear(), table[(int) index]);
+            }
+        }
+    }
+
+    /** The mark of a count of one: in the active tables it says what the counts say. */
+    private void marks() throws IOException {
+        int l1Entries = header.l1Entries();
+        if (l1Entries == 0) {
+            return;
+        }
+        ByteBuffer l1 = ByteBuffer.allocate(l1Entries * 8);
+        file.readFully(l1, header.l1Offset());
+        ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
+        boolean external = header.has(Qcow2Header.EXTERNAL_DATA);
+        for (int slot = 0; slot < l1Entries && problems.size() < MOST_PROBLEMS; slot++) {
+            long offset = Qcow2Entry.offset(l1.getLong(slot * 8));
+            if (offset == 0) {
+                continue;
+            }
+            mark(l1, slot * 8, offset, "L1 entry " + slot, header.l1Offset());
+            file.readFully(l2.clear(), offset);
+            for (int i = 0; i < header.l2Entries() && problems.size() < MOST_PROBLEMS; i++) {
+                int at = i * header.l2EntryBytes();
+                long entry = l2.getLong(at);
+                if (!Qcow2Entry.compressed(entry) && Qcow2Entry.offset(entry) != 0 && !external) {
+                    mark(l2, at, Qcow2Entry.offset(entry), "L2 entry " + i, offset);
+                }
+            }
+        }
+    }
+
+    private void mark(ByteBuffer table, int at, long offset, String structure, long tableOffset) throws IOException {
+        long entry = table.getLong(at);
+        boolean one = counted(offset >> header.clusterBits()) == 1;
+        if (Qcow2Entry.copied(entry) == one) {
+            return;
+        }
+        if (repair) {
+            table.putLong(at, entry ^ Qcow2Entry.COPIED);
+            file.writeFully(ByteBuffer.allocate(8).putLong(entry ^ Qcow2Entry.COPIED).flip(), tableOffset + at);
+        } else {
+            problem(structure, tableOffset + at, String.format("0x%x", entry),
+                    "bit 63 " + (one ? "set" : "clear") + ", as its reference count is " + counted(offset >> header.clusterBits()));
+        }
+    }
+
+    /** All is right now: the image is neither dirty nor corrupt. */
+    private void clearMarks() throws IOException {
+        long kept = header.incompatible() & ~(Qcow2Header.DIRTY | Qcow2Header.CORRUPT);
+        if (kept != header.incompatible()) {
+            file.writeFully(ByteBuffer.allocate(8).putLong(kept).flip(), Qcow2Header.AT_INCOMPATIBLE);
+            file.flushNow();
+        }
+    }
+
+    private void problem(String structure, long at, Object found, Object expected) {
+        if (problems.size() < MOST_PROBLEMS) {
+            problems.add(DiskException.corrupt(file.path(), structure, at, found, expected).getMessage());
+        }
+    }
+
+    /** For opening a dirty image: refuses one that could not be put right. */
+    static void repairDirty(Qcow2Header header, IoFile file) throws DiskException {
+        CheckReport report = new Qcow2Check(header, file, true).run();
+        if (!report.clean()) {
+            throw new DiskException(Reason.CORRUPT, report.problems().get(0) + " (the image is dirty, and could not be repaired)");
+        }
+    }
+}

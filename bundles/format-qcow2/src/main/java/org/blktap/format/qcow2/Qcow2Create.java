@@ -1,0 +1,214 @@
+package org.blktap.format.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoFile;
+
+/** Makes an image: header, refcount table and blocks, L1 table, and what is preallocated, one behind the other. */
+final class Qcow2Create {
+    private static final int CLUSTER_BITS = 16;
+    private static final int ZERO_PIECE = 1 << 20;
+
+    private final Path path;
+    private final Options options;
+    private final int clusterBits;
+    private final int clusterSize;
+    private final int version;
+    private final boolean extended;
+    private final int refcountOrder;
+    private final String preallocation;
+    private final String dataFile;
+
+    private Qcow2Create(Path path, Options options, boolean backed) throws DiskException {
+        this.path = path;
+        this.options = options;
+        clusterBits = power("cluster-size", options.size("cluster-size", 1 << CLUSTER_BITS), Qcow2Header.MIN_CLUSTER_BITS,
+                Qcow2Header.MAX_CLUSTER_BITS);
+        clusterSize = 1 << clusterBits;
+        version = options.number("version", 3, 2, 3);
+        extended = options.flag("extended-l2", false);
+        refcountOrder = power("refcount-bits", options.number("refcount-bits", 16, 1, 64), 0, 6);
+        preallocation = options.oneOf("preallocation", "off", "off", "metadata", "falloc", "full");
+        dataFile = options.text("data-file", null);
+        boolean needsV3 = extended || refcountOrder != 4 || dataFile != null || options.flag("lazy-refcounts", false)
+                || options.oneOf("compression", "zlib", "zlib", "zstd").equals("zstd");
+        if (version == 2 && needsV3) {
+            throw Options.bad("version", "2", "3, for extended-l2, refcount-bits, data-file, lazy-refcounts and zstd");
+        }
+        if (extended && clusterBits < 14) {
+            throw Options.bad("cluster-size", Integer.toString(clusterSize), "16K or more with extended-l2");
+        }
+        if (backed && (dataFile != null && options.flag("data-file-raw", false) || !preallocation.equals("off") && !extended)) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": an overlay can have neither a raw data file nor, without extended-l2, preallocation");
+        }
+        if (backed && !preallocation.equals("off")) {
+            throw Options.bad("preallocation", preallocation, "off for an overlay");
+        }
+        if (options.flag("data-file-raw", false) && dataFile == null) {
+            throw Options.bad("data-file-raw", "yes", "a data-file with it");
+        }
+    }
+
+    private static int power(String key, long value, int least, int most) throws DiskException {
+        int bits = Long.numberOfTrailingZeros(value);
+        if (Long.bitCount(value) != 1 || bits < least || bits > most) {
+            throw Options.bad(key, Long.toString(value), "a power of two from " + (1L << least) + " to " + (1L << most));
+        }
+        return bits;
+    }
+
+    static void create(Path path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
+        Qcow2Create plan = new Qcow2Create(path, context.options(), backing != null);
+        long size = sizeBytes;
+        if (backing != null) {
+            // opened as an attach will, so that what cannot be attached is not made
+            try (VirtualDisk below = context.openBacking(backing.type(), context.confine(path, backing.path()))) {
+                size = sizeBytes == -1 ? below.info().sizeBytes() : sizeBytes;
+            }
+        } else if (size == -1) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": a size is needed, or a backing file to take it from");
+        }
+        if (size < 0 || size % 512 != 0) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512");
+        }
+        try (IoFile file = context.createFile(path)) {
+            plan.write(file, size, backing, context);
+        } catch (IOException e) {
+            throw DiskException.io(path, "create", e);
+        }
+    }
+
+    private void write(IoFile file, long size, TapSpec backing, DiskContext context) throws DiskException, IOException {
+        int entryBytes = extended ? 16 : 8;
+        long slotBytes = (long) clusterSize * (clusterSize / entryBytes);
+        long l1Entries = (size + slotBytes - 1) / slotBytes;
+        if (l1Entries > Qcow2Header.MAX_L1_BYTES / 8) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected at most "
+                    + Qcow2Header.MAX_L1_BYTES / 8 * slotBytes + " with clusters of " + clusterSize + " bytes");
+        }
+        boolean metadata = !preallocation.equals("off") || dataFile != null && options.flag("data-file-raw", false);
+        boolean data = metadata && dataFile == null;
+        long l1Clusters = Math.max(1, clusters(l1Entries * 8));
+        long l2Clusters = metadata ? l1Entries : 0;
+        long dataClusters = data ? clusters(size) : 0;
+        // the counts count themselves
+        long perBlock = 1L << clusterBits + 3 - refcountOrder;
+        long blocks = 1;
+        long tableClusters = 1;
+        long total;
+        while (true) {
+            total = 1 + tableClusters + blocks + l1Clusters + l2Clusters + dataClusters;
+            long wantedBlocks = (total + perBlock - 1) / perBlock;
+            long wantedTable = clusters(wantedBlocks * 8);
+            if (wantedBlocks <= blocks && wantedTable <= tableClusters) {
+                break;
+            }
+            blocks = Math.max(blocks, wantedBlocks);
+            tableClusters = Math.max(tableClusters, wantedTable);
+        }
+        if (tableClusters * clusterSize > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": too large to be preallocated with clusters of " + clusterSize + " bytes");
+        }
+        long tableAt = clusterSize;
+        long blocksAt = tableAt + tableClusters * clusterSize;
+        long l1At = blocksAt + blocks * clusterSize;
+        long l2At = l1At + l1Clusters * clusterSize;
+        long dataAt = l2At + l2Clusters * clusterSize;
+        Qcow2Header header = header(size, (int) l1Entries, l1At, tableAt, (int) tableClusters, backing);
+        file.truncateNow(total * clusterSize);
+        file.writeFully(header.bytes(), 0);
+        ByteBuffer table = ByteBuffer.allocate((int) (tableClusters * clusterSize));
+        for (int i = 0; i < blocks; i++) {
+            table.putLong(i * 8, blocksAt + (long) i * clusterSize);
+        }
+        file.writeFully(table, tableAt);
+        new Refcounts(header, file).add(0, total * clusterSize, 1);
+        if (metadata) {
+            preallocate(file, size, l1At, l2At, dataFile == null ? dataAt : 0);
+        }
+        if (dataFile != null) {
+            // named, not created by the name in the image: it goes beside the image like the image itself
+            try (IoFile external = context.createFile(path.resolveSibling(dataFile))) {
+                external.truncateNow(clusters(size) * clusterSize);
+                reserve(external, 0, clusters(size) * clusterSize);
+                external.flushNow();
+            }
+        } else if (data) {
+            reserve(file, dataAt, dataClusters * clusterSize);
+        }
+        file.flushNow();
+    }
+
+    private Qcow2Header header(long size, int l1Entries, long l1At, long tableAt, int tableClusters, TapSpec backing)
+            throws DiskException {
+        boolean zstd = options.text("compression", "zlib").equals("zstd");
+        Map<Integer, byte[]> extensions = new LinkedHashMap<>();
+        if (backing != null) {
+            extensions.put(Qcow2Header.EXT_BACKING_FORMAT, Qcow2Driver.formatName(backing.type()).getBytes(StandardCharsets.UTF_8));
+            if (backing.path().getBytes(StandardCharsets.UTF_8).length > Qcow2Header.MAX_BACKING_NAME) {
+                throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is longer than "
+                        + Qcow2Header.MAX_BACKING_NAME + " bytes");
+            }
+        }
+        if (dataFile != null) {
+            if (dataFile.isEmpty() || dataFile.contains("/") || dataFile.equals("..")) {
+                throw Options.bad("data-file", dataFile, "the name of a new file beside the image");
+            }
+            extensions.put(Qcow2Header.EXT_DATA_FILE, dataFile.getBytes(StandardCharsets.UTF_8));
+        }
+        long incompatible = (dataFile != null ? Qcow2Header.EXTERNAL_DATA : 0) | (zstd ? Qcow2Header.COMPRESSION : 0)
+                | (extended ? Qcow2Header.EXTENDED_L2 : 0);
+        return new Qcow2Header(version, backing == null ? null : backing.path(), clusterBits, size, l1Entries, l1At, tableAt,
+                tableClusters, 0, 0, incompatible, options.flag("lazy-refcounts", false) ? Qcow2Header.LAZY_REFCOUNTS : 0,
+                dataFile != null && options.flag("data-file-raw", false) ? Qcow2Header.RAW_EXTERNAL : 0, refcountOrder,
+                version == 3 ? Qcow2Header.FULL_LENGTH : Qcow2Header.V2_LENGTH, zstd ? Qcow2Header.ZSTD : Qcow2Header.ZLIB, extensions);
+    }
+
+    /** Every L2 table is there and points at its clusters. */
+    private void preallocate(IoFile file, long size, long l1At, long l2At, long dataAt) throws IOException {
+        int entryBytes = extended ? 16 : 8;
+        int perTable = clusterSize / entryBytes;
+        long left = clusters(size);
+        ByteBuffer l1 = ByteBuffer.allocate(Math.toIntExact((left + perTable - 1) / perTable * 8));
+        ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
+        for (int slot = 0; left > 0; slot++) {
+            l1.putLong(slot * 8, l2At + (long) slot * clusterSize | Qcow2Entry.COPIED);
+            l2.clear();
+            for (int i = 0; i < perTable; i++) {
+                boolean used = i < left;
+                l2.putLong(i * entryBytes, used ? dataAt + ((long) slot * perTable + i) * clusterSize | Qcow2Entry.COPIED : 0);
+                if (extended) {
+                    l2.putLong(i * 16 + 8, used ? Qcow2Entry.subclusters(0, Qcow2Entry.SUBCLUSTERS) : 0);
+                }
+            }
+            file.writeFully(l2, l2At + (long) slot * clusterSize);
+            left -= perTable;
+        }
+        file.writeFully(l1, l1At);
+    }
+
+    /** Takes the space that was asked for: by writing zeros. The metadata kind takes none. */
+    private void reserve(IoFile file, long from, long length) throws IOException {
+        if (!preallocation.equals("full") && !preallocation.equals("falloc")) {
+            return;
+        }
+        ByteBuffer zeros = ByteBuffer.allocate(ZERO_PIECE);
+        for (long at = from; at < from + length; at += ZERO_PIECE) {
+            file.writeFully(zeros.clear().limit((int) Math.min(ZERO_PIECE, from + length - at)), at);
+        }
+    }
+
+    private long clusters(long bytes) {
+        return (bytes + clusterSize - 1) / clusterSize;
+    }
+}

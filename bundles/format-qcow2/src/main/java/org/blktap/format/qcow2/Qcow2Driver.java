@@ -1,0 +1,216 @@
+package org.blktap.format.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.TapType;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoFile;
+import org.blktap.image.ClusterDisk;
+import org.blktap.image.Decompressor;
+import org.osgi.service.component.annotations.Component;
+
+/** {@code tap:qcow2:<file>}: qcow2, versions 2 and 3. */
+@Component
+@TapType(type = "qcow2", summary = "qcow2, versions 2 and 3")
+public final class Qcow2Driver implements DiskDriver {
+    private static final int SECTOR = 512;
+    private static final long DEFAULT_CACHE = 32 << 20;
+    private static final long MIN_CACHE = 64 << 10;
+    private static final long MAX_CACHE = 1L << 30;
+    /** The names that QEMU gives formats in the extension "backing file format name", and ours. */
+    private static final Map<String, String> TYPES = Map.of("raw", "aio", "file", "aio", "host_device", "aio", "qcow2", "qcow2",
+            "qcow", "qcow", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
+
+    /** What is opened for one disk, closed again if the opening fails. */
+    private static final class Opening implements AutoCloseable {
+        private IoFile file;
+        private IoFile data;
+        private Qcow2Map map;
+        private VirtualDisk backing;
+        private boolean done;
+
+        @Override
+        public void close() {
+            if (done) {
+                return;
+            }
+            if (backing != null) {
+                backing.close();
+            }
+            if (map != null) {
+                map.close();
+            } else {
+                if (data != null) {
+                    data.close();
+                }
+                if (file != null) {
+                    file.close();
+                }
+            }
+        }
+    }
+
+    @Override
+    public VirtualDisk open(String path, DiskContext context) throws DiskException {
+        Options options = context.options();
+        long cache = options.size("cache", DEFAULT_CACHE);
+        if (cache < MIN_CACHE || cache > MAX_CACHE) {
+            throw Options.bad("cache", Long.toString(cache), "64K to 1G");
+        }
+        String snapshotName = options.text("snapshot", null);
+        if (snapshotName != null && !context.readOnly()) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": a snapshot is opened read-only (--read-only)");
+        }
+        try (Opening opening = new Opening()) {
+            opening.file = context.openFile(Path.of(path));
+            IoFile file = opening.file;
+            Qcow2Header header = Qcow2Header.read(file);
+            if (!context.readOnly()) {
+                prepareForWriting(header, file);
+                header = Qcow2Header.read(file);
+            }
+            List<Snapshot> snapshots = Snapshot.read(header, file, null);
+            Snapshot snapshot = snapshotName == null ? null : Snapshot.find(snapshots, snapshotName, path);
+            opening.data = dataFile(header, path, context);
+            Refcounts counts = context.readOnly() ? null : new Refcounts(header, file);
+            opening.map = new Qcow2Map(header, snapshot == null ? header.l1Offset() : snapshot.l1Offset(),
+                    snapshot == null ? header.l1Entries() : snapshot.l1Entries(), file, opening.data, counts, context.loop(),
+                    context.memory(), cache);
+            String backingType = null;
+            if (header.backingName() != null) {
+                backingType = backingType(header, path, context);
+                opening.backing = context.openBacking(backingType, context.confine(Path.of(path), header.backingName()));
+            }
+            long size = snapshot == null ? header.size() : snapshot.size();
+            DiskInfo info = info(header, file, size, snapshots, snapshot, backingType, context.readOnly());
+            Qcow2Header opened = header;
+            VirtualDisk disk = new ClusterDisk(opening.map, opening.data == null ? List.of(file) : List.of(file, opening.data),
+                    opening.backing, info, context.loop(), context.memory(), header.clusterSize() + SECTOR,
+                    () -> opened.compressionType() == Qcow2Header.ZSTD ? new Zstd() : Decompressor.deflate());
+            opening.done = true;
+            return disk;
+        }
+    }
+
+    /** Refuses what may not be written, repairs what has to be, and takes back the promises of others that a write breaks. */
+    private static void prepareForWriting(Qcow2Header header, IoFile file) throws DiskException {
+        if (header.has(Qcow2Header.CORRUPT)) {
+            throw new DiskException(Reason.CORRUPT, file.path() + ": is marked as corrupt (incompatible feature bit 1); attach it read-only,"
+                    + " or repair it: blktap check --repair");
+        }
+        if (file.blockDevice()) {
+            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": a qcow2 image on a block device cannot grow; attach it read-only");
+        }
+        if (file.alignment() > header.clusterSize()) {
+            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": clusters of " + header.clusterSize() + " bytes on a device that writes "
+                    + file.alignment() + " at once; attach it read-only");
+        }
+        if (header.has(Qcow2Header.DIRTY)) {
+            // its writer was killed, and left the counts behind
+            Qcow2Check.repairDirty(header, file);
+        }
+        long kept = header.autoclear() & Qcow2Header.RAW_EXTERNAL;
+        if (header.autoclear() != kept) {
+            try {
+                file.writeFully(ByteBuffer.allocate(8).putLong(kept).flip(), Qcow2Header.AT_AUTOCLEAR);
+                file.flushNow();
+            } catch (IOException e) {
+                throw DiskException.io(file.path(), "write the header", e);
+            }
+        }
+    }
+
+    private static IoFile dataFile(Qcow2Header header, String path, DiskContext context) throws DiskException {
+        if (!header.has(Qcow2Header.EXTERNAL_DATA)) {
+            return null;
+        }
+        String name = header.extensionText(Qcow2Header.EXT_DATA_FILE, path, "external data file name");
+        if (name == null) {
+            throw DiskException.corrupt(path, "header extension external data file name", header.length(), "none",
+                    "one, as incompatible feature bit 2 is set");
+        }
+        IoFile data = context.openFile(context.confine(Path.of(path), name));
+        if (data.size() < header.size()) {
+            long found = data.size();
+            data.close();
+            throw DiskException.corrupt(data.path(), "external data file", found, found + " bytes", header.size() + ", the size of the disk");
+        }
+        return data;
+    }
+
+    private static String backingType(Qcow2Header header, String path, DiskContext context) throws DiskException {
+        String format = header.extensionText(Qcow2Header.EXT_BACKING_FORMAT, path, "backing file format name");
+        String type = context.backingType(format == null ? null : TYPES.getOrDefault(format, format));
+        if (type == null) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": does not say of what format its backing file " + header.backingName()
+                    + " is, and it is not guessed; attach with -o backing-type=TYPE (aio for raw)");
+        }
+        return type;
+    }
+
+    private static DiskInfo info(Qcow2Header header, IoFile file, long size, List<Snapshot> snapshots, Snapshot opened,
+            String backingType, boolean readOnly) {
+        Map<String, String> details = new LinkedHashMap<>();
+        details.put("format", "qcow2");
+        details.put("version", Integer.toString(header.version()));
+        details.put("file", file.path().toString());
+        if (backingType != null) {
+            details.put("backing", backingType + ":" + header.backingName());
+        }
+        details.put("cluster size", Integer.toString(header.clusterSize()));
+        details.put("refcount bits", Integer.toString(1 << header.refcountOrder()));
+        details.put("compression", header.compressionType() == Qcow2Header.ZSTD ? "zstd" : "zlib");
+        if (header.has(Qcow2Header.EXTENDED_L2)) {
+            details.put("extended L2", "yes");
+        }
+        if ((header.compatible() & Qcow2Header.LAZY_REFCOUNTS) != 0) {
+            details.put("lazy refcounts", "yes");
+        }
+        if (header.has(Qcow2Header.DIRTY)) {
+            details.put("dirty", "yes");
+        }
+        if (header.has(Qcow2Header.CORRUPT)) {
+            details.put("corrupt", "yes");
+        }
+        if (!snapshots.isEmpty()) {
+            details.put("snapshots", String.join(", ", snapshots.stream().map(s -> s.id() + ":" + s.name()).toList()));
+        }
+        if (opened != null) {
+            details.put("opened snapshot", opened.name());
+        }
+        return new DiskInfo(size & -SECTOR, SECTOR, file.physicalSectorSize(), header.clusterSize(), readOnly, true, true, false,
+                details);
+    }
+
+    @Override
+    public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
+        Qcow2Create.create(Path.of(path), sizeBytes, backing, context);
+    }
+
+    @Override
+    public CheckReport check(String path, DiskContext context) throws DiskException {
+        try (IoFile file = context.openFile(Path.of(path))) {
+            return new Qcow2Check(Qcow2Header.read(file), file, !context.readOnly()).run();
+        }
+    }
+
+    /** Our types, as QEMU calls them in an image. */
+    static String formatName(String type) {
+        return switch (type) {
+            case "aio", "sync", "ram" -> "raw";
+            case "vhd" -> "vpc";
+            default -> type;
+        };
+    }
+}

@@ -1,0 +1,279 @@
+package org.blktap.format.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * The header of a qcow2 image, version 2 or 3, with its extensions: QEMU docs/interop/qcow2.txt, "Header" and "Header extensions". Big-endian.
+ *
+ * @param backingName as the image has it, or null
+ * @param size bytes of the disk
+ * @param l1Entries of the active L1 table
+ * @param refcountTableClusters its size in clusters
+ * @param refcountOrder log2 of the bits of a reference count
+ * @param length bytes of the header without extensions
+ * @param compressionType {@link #ZLIB} or {@link #ZSTD}
+ * @param extensions data by type, without the end marker
+ */
+record Qcow2Header(int version, String backingName, int clusterBits, long size, int l1Entries, long l1Offset,
+        long refcountTableOffset, int refcountTableClusters, int snapshots, long snapshotsOffset, long incompatible,
+        long compatible, long autoclear, int refcountOrder, int length, int compressionType,
+        Map<Integer, byte[]> extensions) {
+    /** "QFI\xfb". */
+    static final int MAGIC = 0x514649fb;
+    static final int V2_LENGTH = 72;
+    static final int V3_LENGTH = 104;
+    /** With the compression type, padded to 8. */
+    static final int FULL_LENGTH = 112;
+    static final int MIN_CLUSTER_BITS = 9;
+    static final int MAX_CLUSTER_BITS = 21;
+
+    // offsets of fields that are changed later
+    static final int AT_SIZE = 24;
+    static final int AT_L1_SIZE = 36;
+    static final int AT_L1_OFFSET = 40;
+    static final int AT_REFCOUNT_TABLE = 48;
+    static final int AT_INCOMPATIBLE = 72;
+    static final int AT_AUTOCLEAR = 88;
+
+    static final long DIRTY = 1;
+    static final long CORRUPT = 1 << 1;
+    static final long EXTERNAL_DATA = 1 << 2;
+    static final long COMPRESSION = 1 << 3;
+    static final long EXTENDED_L2 = 1 << 4;
+    static final long KNOWN_INCOMPATIBLE = DIRTY | CORRUPT | EXTERNAL_DATA | COMPRESSION | EXTENDED_L2;
+    static final long LAZY_REFCOUNTS = 1;
+    static final long BITMAPS = 1;
+    static final long RAW_EXTERNAL = 1 << 1;
+
+    static final int EXT_END = 0;
+    static final int EXT_BACKING_FORMAT = 0xe2792aca;
+    static final int EXT_FEATURE_NAMES = 0x6803f857;
+    static final int EXT_BITMAPS = 0x23852875;
+    static final int EXT_DATA_FILE = 0x44415441;
+
+    static final int ZLIB = 0;
+    static final int ZSTD = 1;
+
+    /** As QEMU limits them; all are held in memory. */
+    static final long MAX_L1_BYTES = 32 << 20;
+    static final long MAX_REFCOUNT_TABLE_BYTES = 8 << 20;
+    static final int MAX_SNAPSHOTS = 65536;
+    static final int MAX_BACKING_NAME = 1023;
+    private static final int MAX_EXTENSION = 64 << 10;
+
+    static Qcow2Header read(IoFile file) throws DiskException {
+        // the header and its extensions lie in the first cluster
+        ByteBuffer first = ByteBuffer.allocate((int) Math.min(file.size(), 1 << MAX_CLUSTER_BITS) + V3_LENGTH);
+        try {
+            file.readFully(first, 0);
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the header", e);
+        }
+        return parse(first.flip(), file.path());
+    }
+
+    /** @param b the first cluster of the file, at least {@link #V3_LENGTH} bytes; zeros where the file is shorter */
+    static Qcow2Header parse(ByteBuffer b, Object file) throws DiskException {
+        int magic = b.getInt(0);
+        if (magic != MAGIC) {
+            throw DiskException.corrupt(file, "header field magic", 0, String.format("0x%08x", magic), "0x514649fb (\"QFI\\xfb\")");
+        }
+        int version = b.getInt(4);
+        if (version == 1) {
+            throw new DiskException(Reason.WRONG_TYPE, file + ": is a qcow image of version 1; that is tap:qcow");
+        }
+        if (version != 2 && version != 3) {
+            throw DiskException.corrupt(file, "header field version", 4, Integer.toUnsignedString(version), "2 or 3");
+        }
+        int clusterBits = (int) number(b, file, "cluster_bits", 20, false, MIN_CLUSTER_BITS, MAX_CLUSTER_BITS);
+        int clusterSize = 1 << clusterBits;
+        int crypt = b.getInt(32);
+        if (crypt == 1 || crypt == 2) {
+            throw new DiskException(Reason.UNSUPPORTED, file + ": is encrypted (crypt_method " + crypt + ", "
+                    + (crypt == 1 ? "AES" : "LUKS") + "), which is not supported");
+        }
+        number(b, file, "crypt_method", 32, false, 0, 0);
+        boolean v3 = version == 3;
+        long incompatible = v3 ? b.getLong(AT_INCOMPATIBLE) : 0;
+        int length = v3 ? (int) number(b, file, "header_length", 100, false, V3_LENGTH, Math.min(clusterSize, b.limit())) : V2_LENGTH;
+        if (length % 8 != 0) {
+            throw DiskException.corrupt(file, "header field header_length", 100, length, "a multiple of 8");
+        }
+        long backingOffset = b.getLong(8);
+        Map<Integer, byte[]> extensions = extensions(b, file, length, backingOffset == 0 ? clusterSize : backingOffset);
+        if ((incompatible & ~KNOWN_INCOMPATIBLE) != 0) {
+            throw new DiskException(Reason.UNSUPPORTED, file + ": needs features that are not known here: "
+                    + names(incompatible & ~KNOWN_INCOMPATIBLE, extensions.get(EXT_FEATURE_NAMES)));
+        }
+        int refcountOrder = v3 ? (int) number(b, file, "refcount_order", 96, false, 0, 6) : 4;
+        int compression = length > V3_LENGTH ? Byte.toUnsignedInt(b.get(104)) : ZLIB;
+        if (compression > ZSTD || compression != ZLIB != ((incompatible & COMPRESSION) != 0)) {
+            throw DiskException.corrupt(file, "header field compression_type", 104, compression,
+                    (incompatible & COMPRESSION) != 0 ? "1 (zstd), as incompatible feature bit 3 is set" : "0 (zlib)");
+        }
+        boolean extendedL2 = (incompatible & EXTENDED_L2) != 0;
+        if (extendedL2 && clusterBits < 14) {
+            throw DiskException.corrupt(file, "header field cluster_bits", 20, clusterBits, "14 or more with extended L2 entries");
+        }
+        int slotBits = clusterBits + clusterBits - (extendedL2 ? 4 : 3);
+        long largest = slotBits >= 41 ? Long.MAX_VALUE / 2 : MAX_L1_BYTES / 8 << slotBits;
+        long size = number(b, file, "size", AT_SIZE, true, 0, largest);
+        long needed = size + (1L << slotBits) - 1 >>> slotBits;
+        int l1Entries = (int) number(b, file, "l1_size", AT_L1_SIZE, false, needed, MAX_L1_BYTES / 8);
+        long l1Offset = offset(b, file, "l1_table_offset", AT_L1_OFFSET, clusterSize, l1Entries == 0);
+        long refcountTable = offset(b, file, "refcount_table_offset", AT_REFCOUNT_TABLE, clusterSize, false);
+        int tableClusters = (int) number(b, file, "refcount_table_clusters", 56, false, 1,
+                Math.max(1, MAX_REFCOUNT_TABLE_BYTES / clusterSize));
+        int snapshots = (int) number(b, file, "nb_snapshots", 60, false, 0, MAX_SNAPSHOTS);
+        long snapshotsOffset = offset(b, file, "snapshots_offset", 64, clusterSize, snapshots == 0);
+        return new Qcow2Header(version, backingName(b, file, backingOffset, clusterSize), clusterBits, size, l1Entries,
+                l1Offset, refcountTable, tableClusters, snapshots, snapshotsOffset, incompatible, v3 ? b.getLong(80) : 0,
+                v3 ? b.getLong(AT_AUTOCLEAR) : 0, refcountOrder, length, compression, extensions);
+    }
+
+    private static long number(ByteBuffer b, Object file, String field, int at, boolean wide, long least, long most)
+            throws DiskException {
+        long value = wide ? b.getLong(at) : Integer.toUnsignedLong(b.getInt(at));
+        if (value < least || value > most) {
+            throw DiskException.corrupt(file, "header field " + field, at, Long.toUnsignedString(value),
+                    least == most ? Long.toString(least) : least + " to " + most);
+        }
+        return value;
+    }
+
+    private static long offset(ByteBuffer b, Object file, String field, int at, int clusterSize, boolean unused)
+            throws DiskException {
+        long value = b.getLong(at);
+        if (!unused && (value < clusterSize || value % clusterSize != 0 || value > Long.MAX_VALUE / 4)) {
+            throw DiskException.corrupt(file, "header field " + field, at, Long.toUnsignedString(value),
+                    "a multiple of the cluster size " + clusterSize + " above 0");
+        }
+        return value;
+    }
+
+    private static String backingName(ByteBuffer b, Object file, long offset, int clusterSize) throws DiskException {
+        if (offset == 0) {
+            return null;
+        }
+        int length = (int) number(b, file, "backing_file_size", 16, false, 1, MAX_BACKING_NAME);
+        if (offset < V2_LENGTH || offset > Math.min(clusterSize, b.limit()) - length) {
+            throw DiskException.corrupt(file, "header field backing_file_offset", 8, Long.toUnsignedString(offset),
+                    "an offset inside the first cluster");
+        }
+        return text(b.slice((int) offset, length), file, "backing file name", offset);
+    }
+
+    private static Map<Integer, byte[]> extensions(ByteBuffer b, Object file, int at, long end) throws DiskException {
+        Map<Integer, byte[]> found = new LinkedHashMap<>();
+        while (at + 8L <= Math.min(end, b.limit())) {
+            int type = b.getInt(at);
+            long length = Integer.toUnsignedLong(b.getInt(at + 4));
+            if (type == EXT_END) {
+                break;
+            }
+            if (length > MAX_EXTENSION || at + 8 + length > Math.min(end, b.limit())) {
+                throw DiskException.corrupt(file, String.format("length of header extension 0x%08x", type), at + 4L, length,
+                        "an extension that ends inside the first cluster");
+            }
+            byte[] data = new byte[(int) length];
+            b.get(at + 8, data);
+            found.put(type, data);
+            at += (int) (8 + length + 7 & ~7);
+        }
+        return found;
+    }
+
+    /** Feature names: entries of type, bit, 46 bytes of name; type 0 is incompatible. */
+    private static String names(long bits, byte[] table) {
+        List<String> all = new ArrayList<>();
+        for (int bit = 0; bit < 64; bit++) {
+            if ((bits & 1L << bit) != 0) {
+                String name = "incompatible feature bit " + bit;
+                for (int i = 0; table != null && i + 48 <= table.length; i += 48) {
+                    if (table[i] == 0 && table[i + 1] == bit) {
+                        name += " (" + new String(table, i + 2, 46, StandardCharsets.US_ASCII).replaceAll("[^ -~]", "") + ")";
+                    }
+                }
+                all.add(name);
+            }
+        }
+        return String.join(", ", all);
+    }
+
+    private static String text(ByteBuffer bytes, Object file, String what, long at) throws DiskException {
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
+        } catch (CharacterCodingException e) {
+            throw DiskException.corrupt(file, what, at, "bytes that are no UTF-8", "text");
+        }
+    }
+
+    /** The text of an extension, or null. */
+    String extensionText(int type, Object file, String what) throws DiskException {
+        byte[] data = extensions.get(type);
+        return data == null ? null : text(ByteBuffer.wrap(data), file, what, length);
+    }
+
+    /** The header with its extensions and the backing name: what the first cluster begins with. */
+    ByteBuffer bytes() throws DiskException {
+        ByteBuffer b = ByteBuffer.allocate(1 << clusterBits);
+        boolean v3 = version == 3;
+        b.position(v3 ? FULL_LENGTH : V2_LENGTH);
+        int room = extensions.values().stream().mapToInt(data -> 8 + (data.length + 7 & ~7)).sum() + 8
+                + (backingName == null ? 0 : backingName.getBytes(StandardCharsets.UTF_8).length);
+        if (room > b.remaining()) {
+            throw new DiskException(Reason.BAD_OPTION, "a header with these names does not fit into a cluster of "
+                    + (1 << clusterBits) + " bytes");
+        }
+        extensions.forEach((type, data) -> {
+            b.putInt(type).putInt(data.length).put(data);
+            b.position(b.position() + 7 & ~7);
+        });
+        b.putInt(EXT_END).putInt(0);
+        b.putInt(0, MAGIC).putInt(4, version);
+        if (backingName != null) {
+            byte[] name = backingName.getBytes(StandardCharsets.UTF_8);
+            b.putLong(8, b.position()).putInt(16, name.length);
+            b.put(name);
+        }
+        b.putInt(20, clusterBits).putLong(AT_SIZE, size).putInt(AT_L1_SIZE, l1Entries).putLong(AT_L1_OFFSET, l1Offset);
+        b.putLong(AT_REFCOUNT_TABLE, refcountTableOffset).putInt(56, refcountTableClusters);
+        if (v3) {
+            b.putLong(AT_INCOMPATIBLE, incompatible).putLong(80, compatible).putLong(AT_AUTOCLEAR, autoclear);
+            b.putInt(96, refcountOrder).putInt(100, FULL_LENGTH).put(104, (byte) compressionType);
+        }
+        return b.clear();
+    }
+
+    boolean has(long incompatibleBit) {
+        return (incompatible & incompatibleBit) != 0;
+    }
+
+    int clusterSize() {
+        return 1 << clusterBits;
+    }
+
+    /** Bytes of an L2 entry: 16 with a bitmap of subclusters. */
+    int l2EntryBytes() {
+        return has(EXTENDED_L2) ? 16 : 8;
+    }
+
+    int l2Entries() {
+        return clusterSize() / l2EntryBytes();
+    }
+
+    /** log2 of the bytes of the disk that one L1 entry stands for. */
+    int slotBits() {
+        return clusterBits + Integer.numberOfTrailingZeros(l2Entries());
+    }
+}

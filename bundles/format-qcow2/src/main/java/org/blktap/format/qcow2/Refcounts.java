@@ -1,0 +1,229 @@
+package org.blktap.format.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoFile;
+import org.blktap.image.FileSpace;
+
+/**
+ * The reference counts: a table in memory of where their blocks are; the blocks are read and written when counts change
+ * (qcow2.txt, "Host cluster management").
+ *
+ * <p>Counts are made ahead: when the file grows by a step, all its new clusters are counted once, in the flush that makes the step
+ * durable. So an allocation changes no count, and no table ever points at an uncounted cluster; a crash leaves
+ * counted clusters that nothing refers to. What is given free is counted down after the flush of the tables that pointed there.
+ *
+ * <p>{@link #plan} and the table are the loop's, the rest runs on helper threads or where nothing is in flight, one at a time.
+ */
+final class Refcounts implements FileSpace.Layout {
+    /** A multiple of every device's sector. */
+    private static final int END_UNIT = 64 << 10;
+
+    private final IoFile file;
+    private final int clusterBits;
+    private final int clusterSize;
+    private final int order;
+    private final int perBlock;
+    private volatile long[] table;
+    private long tableOffset;
+    private int tableClusters;
+
+    Refcounts(Qcow2Header header, IoFile file) throws DiskException {
+        this.file = file;
+        clusterBits = header.clusterBits();
+        clusterSize = header.clusterSize();
+        order = header.refcountOrder();
+        perBlock = 1 << clusterBits + 3 - order;
+        tableOffset = header.refcountTableOffset();
+        tableClusters = header.refcountTableClusters();
+        ByteBuffer bytes = ByteBuffer.allocate(tableClusters * clusterSize);
+        try {
+            file.readFully(bytes, tableOffset);
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the refcount table", e);
+        }
+        long[] entries = new long[bytes.capacity() / 8];
+        bytes.flip().asLongBuffer().get(entries);
+        long end = file.size();
+        for (int i = 0; i < entries.length; i++) {
+            if (entries[i] != 0 && (entries[i] % clusterSize != 0 || entries[i] < 0 || entries[i] >= end)) {
+                throw DiskException.corrupt(file.path(), "refcount table entry " + i, tableOffset + i * 8L,
+                        String.format("0x%x", entries[i]), "a cluster inside the file");
+            }
+        }
+        table = entries;
+    }
+
+    /** Where the blocks are, 0 for none. */
+    long[] table() {
+        return table;
+    }
+
+    long tableOffset() {
+        return tableOffset;
+    }
+
+    int tableClusters() {
+        return tableClusters;
+    }
+
+    /** Counts in one block. */
+    int perBlock() {
+        return perBlock;
+    }
+
+    private record Growth(Refcounts counts, long from, long start, long end, List<Integer> newBlocks, long newTable, int newTableClusters,
+            long[] table) implements FileSpace.Extension {
+        @Override
+        public void write() throws IOException {
+            counts.grow(this);
+        }
+    }
+
+    /** New blocks, and a larger table if it is full, go to the beginning of the new part; it ends where no device's sector is cut. */
+    @Override
+    public FileSpace.Extension plan(long from, long to) {
+        long[] entries = table;
+        int firstBlock = (int) ((from >> clusterBits) / perBlock);
+        int newClusters;
+        int missing;
+        int lastBlock;
+        long need = 0;
+        long end;
+        do {
+            int unit = Math.max(clusterSize, END_UNIT);
+            end = to + need + unit - 1 & -unit;
+            lastBlock = (int) ((end - 1 >> clusterBits) / perBlock);
+            // by half more than is needed, so that it seldom happens again
+            newClusters = lastBlock < entries.length ? 0 : (int) (((lastBlock + 1L) * 12 + clusterSize - 1) / clusterSize);
+            missing = 0;
+            for (int i = firstBlock; i <= lastBlock; i++) {
+                missing += i >= entries.length || entries[i] == 0 ? 1 : 0;
+            }
+            need = (long) (newClusters + missing) * clusterSize;
+        } while (to + need > end);
+        entries = newClusters == 0 ? entries.clone() : Arrays.copyOf(entries, newClusters * clusterSize / 8);
+        long at = from + (long) newClusters * clusterSize;
+        List<Integer> blocks = new ArrayList<>();
+        for (int i = firstBlock; i <= lastBlock; i++) {
+            if (entries[i] == 0) {
+                entries[i] = at;
+                blocks.add(i);
+                at += clusterSize;
+            }
+        }
+        table = entries;
+        return new Growth(this, from, at, end, blocks, from, newClusters, entries);
+    }
+
+    private synchronized void grow(Growth growth) throws IOException {
+        for (int block : growth.newBlocks()) {
+            file.writeFully(ByteBuffer.allocate(clusterSize), growth.table()[block]);
+        }
+        set(growth.table(), growth.from(), growth.end(), 1);
+        if (growth.newTableClusters() == 0) {
+            if (!growth.newBlocks().isEmpty()) {
+                // a block before the entry that points at it
+                file.flushNow();
+            }
+            for (int block : growth.newBlocks()) {
+                file.writeFully(ByteBuffer.allocate(8).putLong(growth.table()[block]).flip(), tableOffset + block * 8L);
+            }
+            return;
+        }
+        ByteBuffer whole = ByteBuffer.allocate(growth.newTableClusters() * clusterSize);
+        whole.asLongBuffer().put(growth.table());
+        file.writeFully(whole, growth.newTable());
+        file.flushNow();
+        long oldOffset = tableOffset;
+        int oldClusters = tableClusters;
+        file.writeFully(ByteBuffer.allocate(12).putLong(growth.newTable()).putInt(growth.newTableClusters()).flip(),
+                Qcow2Header.AT_REFCOUNT_TABLE);
+        file.flushNow();
+        tableOffset = growth.newTable();
+        tableClusters = growth.newTableClusters();
+        add(oldOffset, oldOffset + (long) oldClusters * clusterSize, -1);
+    }
+
+    private void set(long[] entries, long from, long to, long count) throws IOException {
+        forEachBlock(entries, from, to, (block, first, last) -> {
+            for (int i = first; i < last; i++) {
+                put(block, i, count);
+            }
+        });
+    }
+
+    /** Adds to the counts of clusters; a count never goes below 0 or past what it can hold. */
+    synchronized void add(long from, long to, int change) throws IOException {
+        forEachBlock(table, from, to, (block, first, last) -> {
+            for (int i = first; i < last; i++) {
+                long count = get(block, i);
+                if (count + change >= 0 && count + change <= largest()) {
+                    put(block, i, count + change);
+                }
+            }
+        });
+    }
+
+    private interface BlockPart {
+        void change(ByteBuffer block, int first, int last) throws IOException;
+    }
+
+    private void forEachBlock(long[] entries, long from, long to, BlockPart part) throws IOException {
+        for (long cluster = from >> clusterBits, end = to >> clusterBits; cluster < end; ) {
+            int index = (int) (cluster / perBlock);
+            int first = (int) (cluster % perBlock);
+            int last = (int) Math.min(perBlock, first + end - cluster);
+            if (index < entries.length && entries[index] != 0) {
+                ByteBuffer block = read(entries[index]);
+                part.change(block, first, last);
+                // the sectors that changed
+                int fromByte = (int) ((long) first << order >> 3) & -512;
+                int toByte = (int) Math.min(clusterSize, (((long) last << order) + 7 >> 3) + 511 & -512);
+                file.writeFully(block.slice(fromByte, toByte - fromByte), entries[index] + fromByte);
+            }
+            cluster += last - first;
+        }
+    }
+
+    /** A block of counts. */
+    ByteBuffer read(long blockOffset) throws IOException {
+        ByteBuffer block = ByteBuffer.allocate(clusterSize);
+        file.readFully(block, blockOffset);
+        return block.flip();
+    }
+
+    /** The largest count that the width of the image's counts allows. */
+    long largest() {
+        return order >= 6 ? Long.MAX_VALUE : (1L << (1 << order)) - 1;
+    }
+
+    /** Count {@code i} of a block; narrow ones are stored from the low bits of a byte up. */
+    long get(ByteBuffer block, int i) {
+        return switch (order) {
+            case 0, 1, 2 -> block.get(i << order >> 3) >> (i << order & 7) & largest();
+            case 3 -> Byte.toUnsignedLong(block.get(i));
+            case 4 -> Short.toUnsignedLong(block.getShort(i * 2));
+            case 5 -> Integer.toUnsignedLong(block.getInt(i * 4));
+            default -> block.getLong(i * 8);
+        };
+    }
+
+    void put(ByteBuffer block, int i, long count) {
+        switch (order) {
+            case 0, 1, 2 -> {
+                int at = i << order >> 3;
+                int shift = i << order & 7;
+                block.put(at, (byte) (block.get(at) & ~(largest() << shift) | count << shift));
+            }
+            case 3 -> block.put(i, (byte) count);
+            case 4 -> block.putShort(i * 2, (short) count);
+            case 5 -> block.putInt(i * 4, (int) count);
+            default -> block.putLong(i * 8, count);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+package org.blktap.format.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * An internal snapshot: qcow2.txt, "Snapshots".
+ *
+ * @param size bytes of the disk as it was
+ */
+record Snapshot(String id, String name, long l1Offset, int l1Entries, long size) {
+    private static final int FIXED = 40;
+    private static final int MAX_EXTRA = 1024;
+    /** As QEMU limits the table. */
+    private static final long MAX_TABLE = 64 << 20;
+
+    /** Reads the table. Its end in the file is {@code end[0]}, if an array is given. */
+    static List<Snapshot> read(Qcow2Header header, IoFile file, long[] end) throws DiskException {
+        List<Snapshot> all = new ArrayList<>();
+        long at = header.snapshotsOffset();
+        for (int i = 0; i < header.snapshots(); i++) {
+            if (at - header.snapshotsOffset() > MAX_TABLE || at >= file.size()) {
+                throw DiskException.corrupt(file.path(), "snapshot table entry " + i, at, "an entry past the end",
+                        "a table of at most " + MAX_TABLE + " bytes inside the file");
+            }
+            ByteBuffer fixed = bytes(file, at, FIXED);
+            long l1Offset = fixed.getLong(0);
+            long l1Entries = Integer.toUnsignedLong(fixed.getInt(8));
+            int idLength = Short.toUnsignedInt(fixed.getShort(12));
+            int nameLength = Short.toUnsignedInt(fixed.getShort(14));
+            long extra = Integer.toUnsignedLong(fixed.getInt(36));
+            if (extra > MAX_EXTRA) {
+                throw DiskException.corrupt(file.path(), "extra data size of snapshot " + i, at + 36, extra, "at most " + MAX_EXTRA);
+            }
+            if (l1Offset < header.clusterSize() || l1Offset % header.clusterSize() != 0 || l1Offset > Long.MAX_VALUE / 4
+                    || l1Entries > Qcow2Header.MAX_L1_BYTES / 8) {
+                throw DiskException.corrupt(file.path(), "L1 table of snapshot " + i, at,
+                        l1Entries + " entries at " + Long.toUnsignedString(l1Offset), "a table inside the file");
+            }
+            ByteBuffer rest = bytes(file, at + FIXED, (int) extra + idLength + nameLength);
+            long size = extra >= 16 ? rest.getLong(8) : header.size();
+            long largest = l1Entries << Math.min(header.slotBits(), 40);
+            if (size < 0 || header.slotBits() <= 40 && size > largest) {
+                throw DiskException.corrupt(file.path(), "disk size of snapshot " + i, at + FIXED + 8, Long.toUnsignedString(size),
+                        "at most " + largest + ", as its L1 table has " + l1Entries + " entries");
+            }
+            all.add(new Snapshot(text(rest, (int) extra, idLength), text(rest, (int) extra + idLength, nameLength), l1Offset,
+                    (int) l1Entries, size));
+            at += FIXED + extra + idLength + nameLength + 7 & ~7;
+        }
+        if (end != null) {
+            end[0] = at;
+        }
+        return all;
+    }
+
+    private static ByteBuffer bytes(IoFile file, long at, int length) throws DiskException {
+        ByteBuffer bytes = ByteBuffer.allocate(length);
+        try {
+            file.readFully(bytes, at);
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the snapshot table", e);
+        }
+        return bytes.flip();
+    }
+
+    private static String text(ByteBuffer bytes, int at, int length) {
+        return StandardCharsets.UTF_8.decode(bytes.slice(at, length)).toString();
+    }
+
+    /** By its name, or by its id. */
+    static Snapshot find(List<Snapshot> all, String wanted, Object file) throws DiskException {
+        return all.stream().filter(s -> s.name().equals(wanted)).findFirst()
+                .or(() -> all.stream().filter(s -> s.id().equals(wanted)).findFirst())
+                .orElseThrow(() -> new DiskException(Reason.BAD_OPTION, file + ": has no snapshot '" + wanted + "'; it has: "
+                        + (all.isEmpty() ? "none" : String.join(", ", all.stream().map(Snapshot::name).toList()))));
+    }
+}

@@ -1,0 +1,163 @@
+package org.blktap.image;
+
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.IoFile;
+
+/** A write, zeroing or discard: runs that are there are changed in place, others are allocated where that is needed. Pooled. */
+final class ChangeOperation extends DiskOperation {
+    /** So that one request cannot fill the disk's lists, whatever it covers. */
+    private static final int MOST_ALLOCATING = 64;
+
+    private Request request;
+    private int allocating;
+    private boolean waitsForOwn;
+
+    ChangeOperation(ClusterDisk disk) {
+        super(disk);
+    }
+
+    void start(Request asked) {
+        request = asked;
+        allocating = 0;
+        waitsForOwn = false;
+        if (disk.commits.unsure()) {
+            beginLater(asked.offset(), asked.length());
+            disk.commits.mend(this);
+        } else {
+            begin(asked.offset(), asked.length());
+        }
+    }
+
+    @Override
+    void scan() {
+        Mapping mapping = disk.mapping;
+        while (position < end) {
+            disk.map.lookup(position, end - position, mapping);
+            long from = position;
+            long length = mapping.length();
+            Mapping.Kind kind = mapping.kind();
+            switch (kind) {
+                case NOT_LOADED -> {
+                    mapping.tables().load(mapping.fileOffset(), this);
+                    return;
+                }
+                case DATA -> {
+                    // a table in memory may already say what the one in the file does not say yet
+                    AllocatingWrite holder = disk.busy.find(from, from + 1);
+                    if (holder != null) {
+                        holder.waiters.add(this);
+                        return;
+                    }
+                    length = disk.busy.firstBusy(from, from + length) - from;
+                    position += length;
+                    inPlace(mapping.file(), mapping.fileOffset(), from, length);
+                }
+                case CORRUPT -> {
+                    position += length;
+                    fail(Errno.EIO);
+                }
+                case ZERO, UNALLOCATED, SHARED, COMPRESSED -> {
+                    if (!needsClusters(kind, from, length)) {
+                        position += length;
+                    } else if (!allocate(kind, from, length)) {
+                        return;
+                    }
+                }
+            }
+        }
+        done(0);
+    }
+
+    private void inPlace(IoFile file, long fileOffset, long from, long length) {
+        part();
+        switch (request.operation()) {
+            case WRITE -> file.write(fileOffset, request.data(), from - request.offset(), length, this);
+            case WRITE_ZEROES -> file.zero(fileOffset, length, !request.has(Request.NO_UNMAP), this);
+            default -> file.discard(fileOffset, length, this);
+        }
+    }
+
+    private boolean needsClusters(Mapping.Kind kind, long from, long length) {
+        return switch (request.operation()) {
+            case WRITE -> true;
+            case WRITE_ZEROES -> request.has(Request.NO_UNMAP) || disk.hasContents(kind, from);
+            default -> false;
+        };
+    }
+
+    /** Starts an allocating write for the run or its beginning, and moves on past it; false if it has to wait. */
+    private boolean allocate(Mapping.Kind kind, long from, long length) {
+        if (allocating == MOST_ALLOCATING) {
+            waitsForOwn = true;
+            return false;
+        }
+        long clusterSize = disk.map.clusterSize();
+        long start = from & -clusterSize;
+        AllocatingWrite holder = disk.busy.find(start, start + clusterSize);
+        if (holder != null) {
+            holder.waiters.add(this);
+            return false;
+        }
+        long free = disk.busy.firstBusy(start, from + length) - from;
+        boolean contents = disk.hasContents(kind, start);
+        if (contents && from != start) {
+            // one buffer holds what is copied up before and after the data of one cluster
+            free = Math.min(free, start + clusterSize - from);
+        }
+        free = Math.min(length, free);
+        AllocatingWrite write = disk.allocatingWrite();
+        int answer = zeroMarks(from, free, start, write.allocation);
+        if (answer == ClusterMap.REFUSED) {
+            answer = disk.map.allocate(from, free, write.allocation);
+        }
+        if (answer != ClusterMap.ALLOCATED) {
+            TableCache full = write.allocation.tables();
+            disk.recycle(write);
+            if (answer == ClusterMap.NO_TABLE) {
+                full.awaitRoom(this);
+                return false;
+            }
+            fail(Errno.EIO);
+            position += free;
+            return true;
+        }
+        position += write.allocation.length();
+        part();
+        allocating++;
+        boolean zeros = request.operation() != Operation.WRITE;
+        write.start(this, from, zeros ? null : request.data(), from - request.offset(), contents,
+                zeros && request.has(Request.NO_UNMAP));
+        return true;
+    }
+
+    /** An allocating write of this operation has ended. */
+    void allocated(int error) {
+        allocating--;
+        boolean goOn = waitsForOwn;
+        waitsForOwn = false;
+        done(error);
+        if (goOn) {
+            scan();
+        }
+    }
+
+    /** Zeros that are to take no space are marked, where the format can and they cover whole clusters. */
+    private int zeroMarks(long from, long length, long start, Allocation into) {
+        if (request.operation() == Operation.WRITE || request.has(Request.NO_UNMAP) || from != start) {
+            return ClusterMap.REFUSED;
+        }
+        boolean toTheEnd = from + length == disk.info().sizeBytes();
+        long whole = toTheEnd ? length : length & -disk.map.clusterSize();
+        return whole == 0 ? ClusterMap.REFUSED : disk.map.markZero(from, whole, into);
+    }
+
+    @Override
+    void finished(int firstError) {
+        Request ended = request;
+        request = null;
+        disk.recycle(this);
+        ended.complete(firstError);
+    }
+}

@@ -1,0 +1,136 @@
+package org.blktap.image;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.IoCallback;
+
+/**
+ * Lets the tables point at new clusters, for all allocating writes at a time whose data has been written: a flush, if
+ * losing that data to a power failure would show; then the changed parts of the tables; then the writes are answered. So
+ * an answered write survives the end of the process, and a table in the file never points at what is not there. Those that come
+ * meanwhile are the next group.
+ *
+ * <p>Where a table cannot be written, its allocations are taken back and it is written as it was. If that fails as well, the
+ * file may say what nobody was promised: then every change of the disk waits until the table could be written, and fails if it cannot. Loop only.
+ */
+final class Commits {
+    private final ClusterDisk disk;
+    private final IoCallback flushed = this::flushed;
+    private final DirtyTables dirty = new DirtyTables(this::written);
+    private final ArrayDeque<DiskOperation> mending = new ArrayDeque<>();
+    private ArrayList<AllocatingWrite> joining = new ArrayList<>();
+    private ArrayList<AllocatingWrite> committing = new ArrayList<>();
+    private boolean running;
+    private boolean tookBack;
+    private boolean unsure;
+    private int flushError;
+
+    Commits(ClusterDisk disk) {
+        this.disk = disk;
+    }
+
+    /** The data is written. */
+    void join(AllocatingWrite write) {
+        joining.add(write);
+        if (!running) {
+            start();
+        }
+    }
+
+    /** Whether a table in the file may differ from the one in memory. */
+    boolean unsure() {
+        return unsure;
+    }
+
+    /** Tries to write what could not be written, and resumes the operation with what came of it. */
+    void mend(DiskOperation operation) {
+        mending.add(operation);
+        if (!running) {
+            running = true;
+            tookBack = true;
+            dirty.write();
+        }
+    }
+
+    /** An error of a flush of its own, once. */
+    int takeFlushError() {
+        int error = flushError;
+        flushError = 0;
+        return error;
+    }
+
+    private void start() {
+        running = true;
+        tookBack = false;
+        ArrayList<AllocatingWrite> group = joining;
+        joining = committing;
+        committing = group;
+        boolean barrier = false;
+        for (int i = 0; i < group.size(); i++) {
+            barrier |= group.get(i).allocation.barrier();
+        }
+        if (barrier) {
+            disk.flush(flushed);
+        } else {
+            flushed(0);
+        }
+    }
+
+    private void flushed(int error) {
+        if (error != 0) {
+            // it may have been about writes that were answered before: the next flush tells it too
+            flushError = error;
+            for (int i = 0; i < committing.size(); i++) {
+                committing.get(i).allocation.error = error;
+            }
+            end();
+            return;
+        }
+        for (int i = 0; i < committing.size(); i++) {
+            Allocation allocation = committing.get(i).allocation;
+            disk.map.commit(allocation, dirty.by(allocation));
+        }
+        dirty.write();
+    }
+
+    private void written() {
+        if (!tookBack && takeBack()) {
+            tookBack = true;
+            dirty.write();
+        } else {
+            end();
+        }
+    }
+
+    /** Undoes the allocations whose tables could not be written; true if there are any. */
+    private boolean takeBack() {
+        boolean any = false;
+        for (int i = committing.size() - 1; i >= 0; i--) {
+            Allocation allocation = committing.get(i).allocation;
+            allocation.error = allocation.writeError();
+            if (allocation.error != 0) {
+                disk.map.undo(allocation, dirty.by(allocation));
+                any = true;
+            }
+        }
+        return any;
+    }
+
+    private void end() {
+        for (int i = 0; i < committing.size(); i++) {
+            AllocatingWrite write = committing.get(i);
+            write.ended(write.allocation.error);
+        }
+        committing.clear();
+        running = false;
+        unsure = !dirty.isEmpty();
+        int mended = unsure ? Errno.EIO : 0;
+        for (int n = mending.size(); n > 0; n--) {
+            mending.poll().resume(mended);
+        }
+        if (!running && !joining.isEmpty()) {
+            start();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+package org.blktap.image;
+
+import java.nio.ByteBuffer;
+import org.osgi.annotation.versioning.ConsumerType;
+
+/** Turns a compressed cluster into its plain bytes. Used by one thread at a time, off the loop. */
+@ConsumerType
+public interface Decompressor extends AutoCloseable {
+    /**
+     * @param stored the compressed bytes; more may follow the stream
+     * @param plain to be filled: exactly one cluster has to come out
+     * @return false for a stream that is damaged, too short, or longer than a cluster
+     */
+    boolean decompress(ByteBuffer stored, ByteBuffer plain);
+
+    @Override
+    void close();
+
+    /** Deflate (RFC 1951). */
+    static Decompressor deflate() {
+        return new Deflate(true);
+    }
+
+    /** Deflate with the frame of zlib (RFC 1950). */
+    static Decompressor zlib() {
+        return new Deflate(false);
+    }
+}

@@ -1,0 +1,38 @@
+package org.blktap.image;
+
+import java.nio.ByteBuffer;
+import java.util.zip.DataFormatException;
+import java.util.zip.Inflater;
+
+/** See {@link Decompressor#deflate}. */
+final class Deflate implements Decompressor {
+    private final Inflater inflater;
+    private final ByteBuffer beyond = ByteBuffer.allocate(1);
+
+    Deflate(boolean bare) {
+        inflater = new Inflater(bare);
+    }
+
+    /** A shorter stream is damaged, a longer one a bomb. */
+    @Override
+    public boolean decompress(ByteBuffer stored, ByteBuffer plain) {
+        inflater.reset();
+        inflater.setInput(stored);
+        try {
+            while (plain.hasRemaining()) {
+                if (inflater.inflate(plain) == 0
+                        && (inflater.finished() || inflater.needsInput() || inflater.needsDictionary())) {
+                    return false;
+                }
+            }
+            return inflater.finished() || inflater.inflate(beyond.clear()) == 0;
+        } catch (DataFormatException e) {
+            return false;
+        }
+    }
+
+    @Override
+    public void close() {
+        inflater.end();
+    }
+}

@@ -1,0 +1,254 @@
+package org.blktap.image;
+
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+
+/**
+ * Where the next clusters go in a regular file: at its end. The file is extended ahead in steps, and each step is flushed,
+ * so that nothing ever points past an end that a power loss could take back; what has been reserved reads as zeros
+ * until it is written. Loop only.
+ */
+public final class FileSpace {
+    private static final long SMALLEST_STEP = 1 << 20;
+    private static final long LARGEST_STEP = 64 << 20;
+    private static final long END_UNIT = 64 << 10;
+
+    private final IoFile file;
+    private final IoLoop loop;
+    private final Layout layout;
+    private final long step;
+    private final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
+    private final ArrayDeque<Extension> planned = new ArrayDeque<>();
+    private final ArrayDeque<Extension> toDo = new ArrayDeque<>();
+    private final List<long[]> unused = new ArrayList<>();
+    private final Extend extend = new Extend();
+    private final ArrayDeque<Later> whenIdle = new ArrayDeque<>();
+    private int flushError;
+    /** The next cluster goes here. */
+    private long end;
+    /** To here it may. */
+    private long limit;
+    /** To here the file's use is decided. */
+    private long plannedEnd;
+    /** To here it is long, after a power loss too. */
+    private long durable;
+    private boolean extending;
+
+    /** What a format writes itself when its file grows, such as counts of references. */
+    public interface Layout {
+        /** Decides about bytes {@code [from, to)}, which begin at the present end; on the loop, without waiting. */
+        Extension plan(long from, long to);
+    }
+
+    /** A decided part of the file. */
+    public interface Extension {
+        /** Where clusters may go: at its beginning, or behind what the format takes for itself there. */
+        long start();
+
+        /** The end of the part. */
+        long end();
+
+        /** Writes what the format needs for it; blocking, on a helper thread. Flushed before any of it is used. */
+        void write() throws IOException;
+    }
+
+    /** Told when the file is long enough. */
+    interface Waiter {
+        /** @param error 0 or an errno */
+        void roomReady(int error);
+
+        /** How long the file has to be. */
+        long roomEnd();
+    }
+
+    private record Plain(long start, long end) implements Extension {
+        @Override
+        public void write() {
+            // new space needs nothing
+        }
+    }
+
+    /** @see #FileSpace(IoFile, IoLoop, long, long, Layout) */
+    public FileSpace(IoFile file, IoLoop loop, long end, long diskSize) {
+        this(file, loop, end, diskSize, null);
+    }
+
+    /**
+     * @param end where the next cluster goes: past the end of the file and past everything that its tables point at
+     * @param diskSize bytes of the disk: a small one is extended by small steps
+     * @param layout what the format writes for new space, or null
+     */
+    public FileSpace(IoFile file, IoLoop loop, long end, long diskSize, Layout layout) {
+        this.file = file;
+        this.loop = loop;
+        this.layout = layout;
+        this.end = end;
+        this.limit = end;
+        this.plannedEnd = end;
+        this.durable = Math.min(end, file.size());
+        this.step = Math.max(SMALLEST_STEP, Math.min(LARGEST_STEP, Long.highestOneBit(Math.max(diskSize / 16, 1))));
+    }
+
+    /** Reserves bytes at the end, in one piece. */
+    public long reserve(long bytes) {
+        while (end + bytes > limit) {
+            if (planned.isEmpty()) {
+                plan(bytes);
+            }
+            Extension next = planned.poll();
+            if (next.start() != limit) {
+                if (end < limit) {
+                    unused.add(new long[] {end, limit});
+                }
+                end = next.start();
+            }
+            limit = next.end();
+        }
+        long at = end;
+        end += bytes;
+        return at;
+    }
+
+    /** The end of what is reserved; nothing that a table points at is behind it. */
+    public long end() {
+        return end;
+    }
+
+    private void plan(long bytes) {
+        // not inside what a device writes at once
+        long to = plannedEnd + step + bytes + END_UNIT - 1 & -END_UNIT;
+        Extension next = layout == null ? new Plain(plannedEnd, to) : layout.plan(plannedEnd, to);
+        plannedEnd = next.end();
+        planned.add(next);
+        toDo.add(next);
+        if (!extending) {
+            extend.start();
+        }
+    }
+
+    /** Tells the waiter when the file is that long; at once if it is. */
+    void ensure(Waiter waiter) {
+        if (waiter.roomEnd() > durable) {
+            waiters.add(waiter);
+            if (!extending) {
+                extend.start();
+            }
+            return;
+        }
+        if (planned.isEmpty() && !extending && end > limit - step / 2 && limit > end) {
+            // in time, so that the next ones need not wait
+            plan(0);
+        }
+        waiter.roomReady(0);
+    }
+
+    private record Later(Runnable task, long durable) {
+    }
+
+    /** An error of a flush of its own, once: it may have been about writes that were answered. */
+    public int takeFlushError() {
+        int error = flushError;
+        flushError = 0;
+        return error;
+    }
+
+    /** Runs a task when no extension that has been decided by now is under way: at once, or soon. */
+    public void whenIdle(Runnable task) {
+        if (extending) {
+            whenIdle.add(new Later(task, plannedEnd));
+        } else {
+            task.run();
+        }
+    }
+
+    /** The parts of the file that were made and not used, from their beginning to their end; the last ends where the file does. */
+    public List<long[]> unused() {
+        List<long[]> all = new ArrayList<>(unused);
+        if (end < limit) {
+            all.add(new long[] {end, limit});
+        }
+        for (Extension ahead : planned) {
+            all.add(new long[] {ahead.start(), ahead.end()});
+        }
+        return all;
+    }
+
+    /** Cuts off what was extended ahead. Blocking; nothing is in flight. */
+    public void trim() throws IOException {
+        long keep = end;
+        long before = limit;
+        for (Extension ahead : planned) {
+            // what the format has taken for itself stays
+            keep = ahead.start() == before ? keep : ahead.start();
+            before = ahead.end();
+        }
+        if (file.size() > keep) {
+            file.truncateNow(keep);
+        }
+    }
+
+    private final class Extend implements IoCallback, IoLoop.BlockingCall {
+        private Extension now;
+        private int stage;
+
+        void start() {
+            extending = true;
+            stage = 0;
+            now = toDo.peek();
+            // without an extension to do, a reservation lies past an end that was cut off
+            file.truncate(now == null ? plannedEnd : now.end(), this);
+        }
+
+        @Override
+        public int run() throws IOException {
+            now.write();
+            return 0;
+        }
+
+        @Override
+        public void done(int error) {
+            stage++;
+            if (error == 0 && stage == 1 && layout != null && now != null) {
+                loop.offload(this, this);
+                return;
+            }
+            if (error == 0 && stage <= 2) {
+                stage = 2;
+                file.flush(e -> {
+                    flushError = e != 0 ? e : flushError;
+                    flushed(e);
+                });
+                return;
+            }
+            flushed(error);
+        }
+
+        private void flushed(int error) {
+            extending = false;
+            if (error == 0) {
+                durable = now == null ? plannedEnd : now.end();
+                toDo.poll();
+            }
+            // one that failed stays to do, and is tried again by the next who waits
+            for (int n = waiters.size(); n > 0; n--) {
+                Waiter waiter = waiters.poll();
+                if (error == 0 && waiter.roomEnd() > durable) {
+                    waiters.add(waiter);
+                } else {
+                    waiter.roomReady(error);
+                }
+            }
+            if (!extending && (!waiters.isEmpty() || error == 0 && !toDo.isEmpty())) {
+                start();
+            }
+            while (!whenIdle.isEmpty() && (!extending || whenIdle.peek().durable() <= durable)) {
+                whenIdle.poll().task().run();
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+package org.blktap.image;
+
+import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.Request;
+import org.blktap.api.engine.IoCallback;
+
+/** Tells how a range is stored, run by run; holes in the file below are holes here too. Pooled. */
+final class MapOperation extends DiskOperation implements Request.Completion {
+    /** Whoever wants to know more asks again. */
+    private static final int ENOUGH = 1024;
+
+    private final Request below = new Request(this, 0);
+    private final IoCallback mapped = this::mapped;
+    private Request request;
+    private long totalBefore;
+    private boolean scanning;
+    private boolean waiting;
+
+    MapOperation(ClusterDisk disk) {
+        super(disk);
+    }
+
+    void start(Request asked) {
+        request = asked;
+        totalBefore = asked.extents().total();
+        waiting = false;
+        begin(asked.offset(), asked.length());
+    }
+
+    @Override
+    void scan() {
+        scanning = true;
+        ExtentList list = request.extents();
+        Mapping mapping = disk.mapping;
+        while (!failed() && position < end && list.count() < ENOUGH) {
+            disk.map.lookup(position, end - position, mapping);
+            long from = position;
+            long length = mapping.length();
+            switch (mapping.kind()) {
+                case NOT_LOADED -> {
+                    scanning = false;
+                    mapping.tables().load(mapping.fileOffset(), this);
+                    return;
+                }
+                case DATA, SHARED -> {
+                    waiting = true;
+                    mapping.file().map(mapping.fileOffset(), length, list, mapped);
+                }
+                case UNALLOCATED -> {
+                    if (from < disk.backingSize) {
+                        waiting = true;
+                        disk.backing.submit(below.setMap(from, Math.min(length, disk.backingSize - from), list));
+                    } else {
+                        add(list, length, ExtentList.HOLE | ExtentList.ZERO);
+                    }
+                }
+                case ZERO -> add(list, length, ExtentList.HOLE | ExtentList.ZERO);
+                case COMPRESSED, CORRUPT -> add(list, length, ExtentList.DATA);
+            }
+            if (waiting) {
+                scanning = false;
+                return;
+            }
+        }
+        scanning = false;
+        done(0);
+    }
+
+    private void add(ExtentList list, long length, int state) {
+        list.add(length, state);
+        position += length;
+    }
+
+    @Override
+    public void completed(Request ended) {
+        mapped(ended.error());
+    }
+
+    /** The answer of the file or the backing disk, perhaps while {@link #scan} asks. */
+    private void mapped(int error) {
+        waiting = false;
+        long next = request.offset() + request.extents().total() - totalBefore;
+        if (error != 0) {
+            fail(error);
+        } else if (next <= position) {
+            // nothing said: then it is data as far as anybody knows
+            add(request.extents(), end - position, ExtentList.DATA);
+        } else {
+            position = next;
+        }
+        if (!scanning) {
+            scan();
+        }
+    }
+
+    @Override
+    void finished(int firstError) {
+        Request ended = request;
+        request = null;
+        disk.recycle(this);
+        ended.complete(firstError);
+    }
+}

@@ -1,0 +1,55 @@
+package org.blktap.image;
+
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Entries that pointed past the end of the file when its table was seen first, as in an image that was cut off. They stay
+ * invalid while the file grows: what comes to be there belongs to others. Loop only.
+ */
+public final class PastEnd {
+    private final long openEnd;
+    private final BitSet seen = new BitSet();
+    private final Map<Integer, BitSet> stale = new HashMap<>();
+
+    /** How a format reads an entry. */
+    @FunctionalInterface
+    public interface Entries {
+        /** The offset in the file that entry {@code i} points at, or 0. */
+        long offset(int i);
+    }
+
+    /** @param openEnd the end of all that was in the file when it was opened */
+    public PastEnd(long openEnd) {
+        this.openEnd = openEnd;
+    }
+
+    /** Looks through a table, unless it has been seen. Those that this disk makes are told as {@link #made}. */
+    public void look(int table, int count, Entries entries) {
+        if (seen.get(table)) {
+            return;
+        }
+        seen.set(table);
+        for (int i = 0; i < count; i++) {
+            if (entries.offset(i) >= openEnd) {
+                stale.computeIfAbsent(table, t -> new BitSet()).set(i);
+            }
+        }
+    }
+
+    /** A table that this disk has made: all of it is right. */
+    public void made(int table) {
+        seen.set(table);
+        stale.remove(table);
+    }
+
+    /** Whether the entry is one of those. */
+    public boolean isStale(int table, int i) {
+        if (stale.isEmpty()) {
+            return false;
+        }
+        BitSet entries = stale.get(table);
+        return entries != null && entries.get(i);
+    }
+}

@@ -1,0 +1,188 @@
+package org.blktap.image;
+
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Memory;
+import org.blktap.api.memory.Segments;
+
+/**
+ * A metadata table in native memory, as it is in the file: one of a {@link TableCache}, or one that the format
+ * holds for good, such as its directory. Loop only.
+ */
+public final class Table {
+    /** What a device writes at once at most; the entries of one such piece change together or, torn, by sectors of 512. */
+    private static final int PAGE = 4096;
+    private static final int SECTOR = 512;
+
+    enum State { FREE, LOADING, READY }
+
+    private final long address;
+    private final int size;
+    private final Segments memory = new Segments(1);
+    private final Load load = new Load();
+    private final Store store = new Store();
+    private final long[] dirty;
+    private final long[] writing;
+    private int writeError;
+    private IoFile file;
+    private long fileOffset;
+    private int granule;
+
+    final ArrayDeque<DiskOperation> waiters = new ArrayDeque<>();
+    State state = State.FREE;
+    int pins;
+    Table hashNext;
+    Table newer;
+    Table older;
+    TableCache cache;
+
+    /**
+     * A table that is held for good.
+     *
+     * @param address its memory, {@code size} bytes
+     * @param size a multiple of 512
+     * @param fileOffset a multiple of 512
+     */
+    public Table(long address, int size, IoFile file, long fileOffset) {
+        this.address = address;
+        this.size = size;
+        this.dirty = new long[(size / SECTOR + 63) / 64];
+        this.writing = new long[dirty.length];
+        memory.add(address, size);
+        at(file, fileOffset);
+    }
+
+    void at(IoFile inFile, long offset) {
+        file = inFile;
+        fileOffset = offset;
+        granule = size % PAGE == 0 && offset % PAGE == 0 ? PAGE : SECTOR;
+    }
+
+    /** Where it begins in the file. */
+    public long fileOffset() {
+        return fileOffset;
+    }
+
+    /** Bytes. */
+    public int size() {
+        return size;
+    }
+
+    /** A 64-bit big-endian entry. */
+    public long getLongBig(int byteOffset) {
+        return Long.reverseBytes(Memory.getLong(address + byteOffset));
+    }
+
+    /** Sets a 64-bit big-endian entry; {@link DirtyTables#mark} tells that it is to be written. */
+    public void putLongBig(int byteOffset, long value) {
+        Memory.putLong(address + byteOffset, Long.reverseBytes(value));
+    }
+
+    /** The native address of its first byte, for entries of other widths. */
+    public long address() {
+        return address;
+    }
+
+    void markDirty(int from, int bytes) {
+        int step = granule / SECTOR;
+        int first = from / granule * step;
+        int last = (from + bytes - 1) / granule * step + step - 1;
+        for (int sector = first; sector <= last; sector++) {
+            dirty[sector >> 6] |= 1L << sector;
+        }
+    }
+
+    /** Takes a pin back. */
+    void release() {
+        if (cache != null) {
+            cache.unpin(this);
+        } else {
+            pins--;
+        }
+    }
+
+    boolean isDirty() {
+        for (long word : dirty) {
+            if (word != 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Starts writing the dirty runs, and tells when all have ended. Those of a write that failed stay dirty. */
+    void writeDirty(DirtyTables owner) {
+        store.owner = owner;
+        store.pending = 1;
+        writeError = 0;
+        System.arraycopy(dirty, 0, writing, 0, dirty.length);
+        Arrays.fill(dirty, 0);
+        int sectors = size / SECTOR;
+        int from = next(writing, 0, true, sectors);
+        while (from < sectors) {
+            int to = next(writing, from, false, sectors);
+            store.pending++;
+            file.write(fileOffset + (long) from * SECTOR, memory, (long) from * SECTOR, (long) (to - from) * SECTOR, store);
+            from = next(writing, to, true, sectors);
+        }
+        store.done(0);
+    }
+
+    /** The error of the last {@link #writeDirty}. */
+    int writeError() {
+        return writeError;
+    }
+
+    private void written() {
+        if (writeError != 0) {
+            for (int i = 0; i < dirty.length; i++) {
+                dirty[i] |= writing[i];
+            }
+        }
+        store.owner.written();
+    }
+
+    private static int next(long[] bits, int from, boolean wanted, int end) {
+        for (int i = from; i < end; ) {
+            long word = wanted ? bits[i >> 6] : ~bits[i >> 6];
+            word &= -1L << i;
+            if (word != 0) {
+                return Math.min(end, (i & ~63) + Long.numberOfTrailingZeros(word));
+            }
+            i = (i & ~63) + 64;
+        }
+        return end;
+    }
+
+    void writeWhole(IoCallback done) {
+        file.write(fileOffset, memory, 0, size, done);
+    }
+
+    void startLoad() {
+        file.read(fileOffset, memory, 0, size, load);
+    }
+
+    private final class Load implements IoCallback {
+        @Override
+        public void done(int error) {
+            cache.loaded(Table.this, error);
+        }
+    }
+
+    private final class Store implements IoCallback {
+        private DirtyTables owner;
+        private int pending;
+
+        @Override
+        public void done(int error) {
+            if (writeError == 0) {
+                writeError = error;
+            }
+            if (--pending == 0) {
+                written();
+            }
+        }
+    }
+}

@@ -1,0 +1,332 @@
+package org.blktap.image.sim;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.function.IntSupplier;
+import java.util.function.LongUnaryOperator;
+import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.memory.Memory;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.linux.Mapping;
+
+/**
+ * Random requests to a disk, several in flight, never two on one sector, with a model of what each sector may hold: now, after the
+ * process was killed, and after power loss. Every write fills its sectors with a stamp of its own.
+ */
+public final class DiskExerciser implements AutoCloseable {
+    private static final int SECTOR = 512;
+    private static final int LONGEST = 64;
+    private static final long NEVER = Long.MAX_VALUE;
+
+    private final SimLoop loop;
+    private final Random random;
+    private final IntSupplier logLength;
+    private final List<List<Version>> sectors = new ArrayList<>();
+    private final List<Flush> flushes = new ArrayList<>();
+    private final boolean[] busy;
+    private final NativeBuffer memory;
+    private final List<Slot> free = new ArrayList<>();
+    private long clock;
+    private long stamps = 1;
+    private int failed;
+
+    /** What a sector was set to. */
+    private static final class Version {
+        private final long stamp;
+        private final int submitted;
+        /** Whether what was there before may be there still. */
+        private boolean optional;
+        private int ended = Integer.MAX_VALUE;
+        private long endedAt = NEVER;
+
+        private Version(long stamp, int submitted, boolean optional) {
+            this.stamp = stamp;
+            this.submitted = submitted;
+            this.optional = optional;
+        }
+    }
+
+    private record Flush(long submittedAt, int ended) {
+    }
+
+    /** A request in flight with its memory. */
+    private final class Slot implements Request.Completion {
+        private final Request request = new Request(this, 4);
+        private final long address;
+        private final List<Version> versions = new ArrayList<>();
+        private final ExtentList extents = new ExtentList();
+        private long submittedAt;
+
+        private Slot(long address) {
+            this.address = address;
+        }
+
+        @Override
+        public void completed(Request done) {
+            int first = (int) (done.offset() / SECTOR);
+            int count = (int) (done.length() / SECTOR);
+            if (done.error() != 0) {
+                failed++;
+            }
+            switch (done.operation()) {
+                case FLUSH -> {
+                    if (done.error() == 0) {
+                        flushes.add(new Flush(submittedAt, logLength.getAsInt()));
+                    }
+                }
+                case READ -> {
+                    if (done.error() == 0) {
+                        for (int i = 0; i < count; i++) {
+                            checkNow(first + i, stampAt(address + (long) i * SECTOR, first + i));
+                        }
+                    }
+                }
+                case MAP -> checkExtents(done, first, count);
+                default -> {
+                    for (Version version : versions) {
+                        version.optional |= done.error() != 0;
+                        version.ended = logLength.getAsInt();
+                        version.endedAt = ++clock;
+                    }
+                }
+            }
+            versions.clear();
+            if (done.operation() != Operation.FLUSH) {
+                for (int i = 0; i < count; i++) {
+                    busy[first + i] = false;
+                }
+            }
+            free.add(this);
+        }
+
+        private void checkExtents(Request done, int first, int count) {
+            long total = extents.total();
+            expect(done.error() != 0 || total > 0 && total <= (long) count * SECTOR, "extents of " + total + " bytes for " + count + " sectors");
+            int sector = first;
+            for (int i = 0; i < extents.count(); i++) {
+                for (long n = extents.length(i); n > 0; n -= SECTOR) {
+                    if ((extents.state(i) & ExtentList.ZERO) != 0) {
+                        checkNow(sector, 0);
+                    }
+                    sector++;
+                }
+            }
+        }
+    }
+
+    /**
+     * @param initial the stamp that each sector holds at first, by its number; see {@link #fill}
+     * @param logLength tells a point of time for crashes
+     */
+    public DiskExerciser(SimLoop loop, Random random, long diskBytes, int depth, LongUnaryOperator initial,
+            IntSupplier logLength) {
+        this.loop = loop;
+        this.random = random;
+        this.logLength = logLength;
+        int count = (int) (diskBytes / SECTOR);
+        busy = new boolean[count];
+        for (int i = 0; i < count; i++) {
+            Version first = new Version(initial.applyAsLong(i), 0, false);
+            first.ended = 0;
+            first.endedAt = 0;
+            sectors.add(new ArrayList<>(List.of(first)));
+        }
+        flushes.add(new Flush(1, 0));
+        clock = 1;
+        memory = Mapping.anonymous((long) depth * LONGEST * SECTOR);
+        for (int i = 0; i < depth; i++) {
+            free.add(new Slot(memory.address() + (long) i * LONGEST * SECTOR));
+        }
+    }
+
+    /** Fills a sector of a raw image with a stamp. */
+    public static void fill(byte[] image, int sector, long stamp) {
+        java.nio.ByteBuffer view = java.nio.ByteBuffer.wrap(image, sector * SECTOR, SECTOR).order(java.nio.ByteOrder.nativeOrder());
+        while (view.hasRemaining()) {
+            view.putLong(stamp);
+        }
+    }
+
+    /** Requests that have ended with an error. */
+    public int failed() {
+        return failed;
+    }
+
+    /** Submits so many random requests and waits for all of them. */
+    public void run(VirtualDisk disk, int operations) {
+        for (int i = 0; i < operations; i++) {
+            while (free.isEmpty() || random.nextInt(3) == 0 && loop.step()) {
+                expect(!free.isEmpty() || loop.step(), "a request never ends");
+            }
+            submit(disk);
+        }
+        drain();
+    }
+
+    private void drain() {
+        int slots = (int) (memory.size() / (LONGEST * SECTOR));
+        loop.drain();
+        expect(free.size() >= slots, "requests never end: " + (slots - free.size()));
+    }
+
+    private void submit(VirtualDisk disk) {
+        Slot slot = free.get(free.size() - 1);
+        int kind = random.nextInt(100);
+        Operation operation = kind < 50 ? Operation.WRITE : kind < 75 ? Operation.READ : kind < 83 ? Operation.WRITE_ZEROES
+                : kind < 88 ? Operation.DISCARD : kind < 95 ? Operation.MAP : Operation.FLUSH;
+        int length = 1 + (random.nextInt(3) == 0 ? random.nextInt(LONGEST) : random.nextInt(4));
+        int first = random.nextInt(busy.length);
+        if (random.nextBoolean()) {
+            // what a guest does mostly
+            first &= -8;
+            length = length + 7 & -8;
+        }
+        length = Math.min(Math.min(length, LONGEST), busy.length - first);
+        if (operation != Operation.FLUSH) {
+            for (int i = 0; i < length; i++) {
+                if (busy[first + i]) {
+                    return;
+                }
+            }
+            java.util.Arrays.fill(busy, first, first + length, true);
+        }
+        free.remove(free.size() - 1);
+        start(disk, slot, operation, first, length);
+    }
+
+    private void start(VirtualDisk disk, Slot slot, Operation operation, int first, int length) {
+        Request request = slot.request;
+        request.data().clear();
+        slot.submittedAt = ++clock;
+        long offset = (long) first * SECTOR;
+        long bytes = (long) length * SECTOR;
+        switch (operation) {
+            case FLUSH -> request.set(operation, 0, 0, 0);
+            case MAP -> {
+                slot.extents.clear();
+                request.setMap(offset, bytes, slot.extents);
+            }
+            case READ -> {
+                request.data().add(slot.address, (int) bytes);
+                request.set(operation, offset, bytes, 0);
+            }
+            case WRITE -> {
+                long stamp = ++stamps;
+                for (long p = 0; p < bytes; p += 8) {
+                    Memory.putLong(slot.address + p, stamp);
+                }
+                // in pieces, as a guest's memory comes
+                int cut = random.nextInt((int) bytes / SECTOR + 1) * SECTOR;
+                request.data().add(slot.address, cut);
+                request.data().add(slot.address + cut, (int) bytes - cut);
+                request.set(operation, offset, bytes, 0);
+                version(slot, first, length, stamp, false);
+            }
+            default -> {
+                request.set(operation, offset, bytes, random.nextInt(4) == 0 ? Request.NO_UNMAP : 0);
+                version(slot, first, length, 0, operation == Operation.DISCARD);
+            }
+        }
+        disk.submit(request);
+    }
+
+    private void version(Slot slot, int first, int length, long stamp, boolean optional) {
+        for (int i = 0; i < length; i++) {
+            Version version = new Version(stamp, logLength.getAsInt(), optional);
+            sectors.get(first + i).add(version);
+            slot.versions.add(version);
+        }
+    }
+
+    private long stampAt(long address, int sector) {
+        long stamp = Memory.getLong(address);
+        for (int i = 8; i < SECTOR; i += 8) {
+            expect(Memory.getLong(address + i) == stamp, "sector " + sector + " is torn");
+        }
+        return stamp;
+    }
+
+    private void checkNow(int sector, long found) {
+        List<Version> versions = sectors.get(sector);
+        for (int i = versions.size() - 1; i >= 0; i--) {
+            if (versions.get(i).stamp == found) {
+                return;
+            }
+            if (!versions.get(i).optional) {
+                break;
+            }
+        }
+        throw new AssertionError("sector " + sector + " holds stamp " + found + ", not " + versions.get(versions.size() - 1).stamp);
+    }
+
+    /** Reads the whole disk: each sector holds what was written last. */
+    public void verify(VirtualDisk disk) {
+        readAll(disk, this::checkNow);
+    }
+
+    /** After this, what the disk holds now is what it held in the beginning. */
+    private interface SectorCheck {
+        void check(int sector, long stamp);
+    }
+
+    private void readAll(VirtualDisk disk, SectorCheck check) {
+        Slot slot = free.get(0);
+        for (int first = 0; first < busy.length; first += LONGEST) {
+            int length = Math.min(LONGEST, busy.length - first);
+            int[] error = {-1};
+            Request request = new Request(done -> error[0] = done.error(), 1);
+            request.data().add(slot.address, length * SECTOR);
+            disk.submit(request.set(Operation.READ, (long) first * SECTOR, (long) length * SECTOR, 0));
+            loop.drain();
+            expect(error[0] == 0, "reading sector " + first + " ended with " + error[0]);
+            for (int i = 0; i < length; i++) {
+                check.check(first + i, stampAt(slot.address + (long) i * SECTOR, first + i));
+            }
+        }
+    }
+
+    /** Reads a disk as it is after a crash at that point of the log. */
+    public void verifyAfterCrash(VirtualDisk disk, int point, boolean powerLoss) {
+        long safe = 0;
+        for (Flush flush : flushes) {
+            if (flush.ended <= point) {
+                safe = Math.max(safe, flush.submittedAt);
+            }
+        }
+        long flushed = safe;
+        readAll(disk, (sector, found) -> {
+            List<Version> versions = sectors.get(sector);
+            for (int i = versions.size() - 1; i >= 0; i--) {
+                Version version = versions.get(i);
+                if (version.submitted > point) {
+                    continue;
+                }
+                if (version.stamp == found) {
+                    return;
+                }
+                boolean sure = powerLoss ? version.ended <= point && version.endedAt < flushed : version.ended <= point;
+                if (sure && !version.optional) {
+                    throw new AssertionError("sector " + sector + " holds stamp " + found + " after "
+                            + (powerLoss ? "power loss" : "a kill") + " at " + point + ", but " + version.stamp + " was "
+                            + (powerLoss ? "flushed" : "answered"));
+                }
+            }
+            throw new AssertionError("sector " + sector + " holds stamp " + found + ", which was never there");
+        });
+    }
+
+    private static void expect(boolean condition, String otherwise) {
+        if (!condition) {
+            throw new AssertionError(otherwise);
+        }
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

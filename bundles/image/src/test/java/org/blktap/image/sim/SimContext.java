@@ -1,0 +1,100 @@
+package org.blktap.image.sim;
+
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.linux.NativeMemoryService;
+
+/** What a driver needs to open and create images that are {@link SimFile}s, by name. */
+public final class SimContext implements DiskContext {
+    public final SimLoop loop;
+    public final Map<Path, SimFile> files = new HashMap<>();
+    private final NativeMemory memory = new NativeMemoryService();
+    private final Options options;
+    private final boolean readOnly;
+
+    public SimContext(SimLoop loop, boolean readOnly, Map<String, String> options) {
+        this.loop = loop;
+        this.readOnly = readOnly;
+        this.options = new Options(options);
+    }
+
+    /** The same files, for looking only: a check then repairs nothing. */
+    public SimContext forReading() {
+        SimContext other = new SimContext(loop, true, options.asMap());
+        other.files.putAll(files);
+        return other;
+    }
+
+    /** Puts a file there. */
+    public SimFile put(String path, byte[] bytes) {
+        SimFile file = new SimFile(loop, Path.of(path), bytes);
+        files.put(Path.of(path), file);
+        return file;
+    }
+
+    @Override
+    public boolean readOnly() {
+        return readOnly;
+    }
+
+    @Override
+    public Options options() {
+        return options;
+    }
+
+    @Override
+    public IoLoop loop() {
+        return loop;
+    }
+
+    @Override
+    public NativeMemory memory() {
+        return memory;
+    }
+
+    @Override
+    public IoFile openFile(Path path) throws DiskException {
+        SimFile file = files.get(path);
+        if (file == null) {
+            throw new DiskException(DiskException.Reason.NOT_FOUND, path + ": no such file");
+        }
+        return file;
+    }
+
+    @Override
+    public IoFile createFile(Path path) throws DiskException {
+        if (files.containsKey(path)) {
+            throw new DiskException(DiskException.Reason.EXISTS, path + ": exists already");
+        }
+        return put(path.toString(), new byte[0]);
+    }
+
+    @Override
+    public Path confine(Path image, String named) {
+        return image.resolveSibling(named);
+    }
+
+    /** Whatever its type, it is raw. */
+    @Override
+    public VirtualDisk openBacking(String type, Path path) throws DiskException {
+        return new SimRawDisk(openFile(path));
+    }
+
+    @Override
+    public String backingType(String otherwise) {
+        return otherwise;
+    }
+
+    @Override
+    public void untilDetach(AutoCloseable resource) {
+        throw new UnsupportedOperationException();
+    }
+}

@@ -1,0 +1,319 @@
+package org.blktap.image.sim;
+
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.function.IntSupplier;
+import org.blktap.api.disk.ExtentList;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Segments;
+
+/**
+ * A file in memory with a cache that a power failure loses. It remembers every change since {@link #settle}, so that a test
+ * can ask what the file would be after a crash at any point.
+ */
+public final class SimFile implements IoFile {
+    private static final int SECTOR = 512;
+    private static final int LARGEST = 256 << 20;
+
+    private final SimLoop loop;
+    private final Path path;
+    private final List<Change> log = new ArrayList<>();
+    private byte[] content;
+    private byte[] settled;
+    private int size;
+    private int startedFlushes;
+    private boolean closed;
+    /** Asked at the end of each operation that changes the file; an errno makes it fail. */
+    private IntSupplier faults = () -> 0;
+
+    /** One change, or the end of a flush. */
+    private static final class Change {
+        /** Bytes; null for a change of the size. */
+        private final byte[] bytes;
+        private final int offset;
+        private final int newSize;
+        /** For the end of a flush: changes before this index are on disk. */
+        private final int covers;
+
+        private Change(byte[] bytes, int offset, int newSize, int covers) {
+            this.bytes = bytes;
+            this.offset = offset;
+            this.newSize = newSize;
+            this.covers = covers;
+        }
+    }
+
+    public SimFile(SimLoop loop, Path path, byte[] initial) {
+        this.loop = loop;
+        this.path = path;
+        content = initial.clone();
+        size = initial.length;
+        settled = initial.clone();
+    }
+
+    /** The bytes as a reader sees them. */
+    public byte[] bytes() {
+        return Arrays.copyOf(content, size);
+    }
+
+    /** What is there now counts as on disk; the log begins anew. */
+    public void settle() {
+        settled = bytes();
+        log.clear();
+    }
+
+    /** How many changes and flushes have ended. */
+    public int logLength() {
+        return log.size();
+    }
+
+    public void failWith(IntSupplier errno) {
+        faults = errno;
+    }
+
+    public boolean isClosed() {
+        return closed;
+    }
+
+    public int flushes() {
+        return startedFlushes;
+    }
+
+    /** The file when the process ends after so many changes: the system's cache stays. */
+    public byte[] afterKill(int changes) {
+        return replay(changes, changes, null);
+    }
+
+    /** The file when the power fails after so many changes: sectors that no flush has covered are old or new, as the seed decides. */
+    public byte[] afterPowerLoss(int changes, Random random) {
+        int safe = 0;
+        for (int i = 0; i < changes; i++) {
+            if (log.get(i).covers >= 0) {
+                safe = Math.max(safe, log.get(i).covers);
+            }
+        }
+        return replay(changes, safe, random);
+    }
+
+    private byte[] replay(int changes, int safe, Random random) {
+        byte[] result = settled.clone();
+        int mood = random == null ? 0 : random.nextInt(4);
+        for (int i = 0; i < changes; i++) {
+            Change change = log.get(i);
+            if (change.covers >= 0) {
+                continue;
+            }
+            boolean sure = i < safe || random == null;
+            if (change.bytes == null) {
+                if (sure || random.nextBoolean()) {
+                    result = Arrays.copyOf(result, change.newSize);
+                }
+                continue;
+            }
+            boolean whole = sure || mood == 0 && random.nextBoolean();
+            boolean torn = mood >= 2;
+            if (!whole && mood == 1 && random.nextBoolean()) {
+                continue;
+            }
+            for (int at = 0; at < change.bytes.length; ) {
+                int to = Math.min(change.bytes.length, at + SECTOR - (change.offset + at) % SECTOR);
+                if (whole || !torn && mood == 1 || torn && random.nextInt(mood) != 0) {
+                    if (result.length < change.offset + to) {
+                        result = Arrays.copyOf(result, change.offset + to);
+                    }
+                    System.arraycopy(change.bytes, at, result, change.offset + at, to - at);
+                }
+                at = to;
+            }
+        }
+        return result;
+    }
+
+    private void put(byte[] bytes, int offset) {
+        int end = offset + bytes.length;
+        grow(end);
+        System.arraycopy(bytes, 0, content, offset, bytes.length);
+        log.add(new Change(bytes, offset, 0, -1));
+    }
+
+    private void grow(int end) {
+        if (end > content.length) {
+            content = Arrays.copyOf(content, Math.max(end, content.length + (content.length >> 2)));
+        }
+        size = Math.max(size, end);
+    }
+
+    private void resize(int newSize) {
+        if (newSize < size) {
+            Arrays.fill(content, newSize, size, (byte) 0);
+        }
+        grow(newSize);
+        size = newSize;
+        log.add(new Change(null, 0, newSize, -1));
+    }
+
+    private int checked(long value) {
+        if (value < 0 || value > LARGEST) {
+            throw new AssertionError("an offset or size of " + value + " in a file of " + size);
+        }
+        return (int) value;
+    }
+
+    private void change(IoCallback done, Runnable how) {
+        if (closed) {
+            throw new AssertionError("used after it was closed");
+        }
+        loop.later(() -> {
+            int error = faults.getAsInt();
+            if (error == 0) {
+                how.run();
+            }
+            done.done(error);
+        });
+    }
+
+    @Override
+    public void read(long offset, Segments into, long skip, long length, IoCallback done) {
+        int at = checked(offset);
+        int bytes = checked(length);
+        Segments list = new Segments(1);
+        list.sliceOf(into, skip, length);
+        loop.later(() -> {
+            byte[] found = new byte[bytes];
+            if (at < size) {
+                System.arraycopy(content, at, found, 0, Math.min(bytes, size - at));
+            }
+            list.copyFrom(ByteBuffer.wrap(found), 0);
+            done.done(0);
+        });
+    }
+
+    @Override
+    public void write(long offset, Segments from, long skip, long length, IoCallback done) {
+        int at = checked(offset);
+        checked(offset + length);
+        Segments list = new Segments(1);
+        list.sliceOf(from, skip, length);
+        byte[] bytes = new byte[checked(length)];
+        change(done, () -> {
+            list.copyTo(ByteBuffer.wrap(bytes), 0);
+            put(bytes, at);
+        });
+    }
+
+    @Override
+    public void flush(IoCallback done) {
+        startedFlushes++;
+        int covers = log.size();
+        change(done, () -> log.add(new Change(null, 0, 0, covers)));
+    }
+
+    @Override
+    public void discard(long offset, long length, IoCallback done) {
+        int from = Math.min(checked(offset), size);
+        int to = Math.min(checked(offset + length), size);
+        change(done, () -> put(new byte[to - from], from));
+    }
+
+    @Override
+    public void zero(long offset, long length, boolean unmap, IoCallback done) {
+        int from = checked(offset);
+        int to = checked(offset + length);
+        change(done, () -> put(new byte[to - from], from));
+    }
+
+    @Override
+    public void truncate(long newSize, IoCallback done) {
+        int to = checked(newSize);
+        change(done, () -> resize(to));
+    }
+
+    @Override
+    public void map(long offset, long length, ExtentList into, IoCallback done) {
+        int from = checked(offset);
+        loop.later(() -> {
+            for (long at = from; at < offset + length; ) {
+                long to = Math.min(offset + length, at + SECTOR - at % SECTOR);
+                boolean zero = true;
+                for (long i = at; i < Math.min(to, size); i++) {
+                    zero &= content[(int) i] == 0;
+                }
+                into.add(to - at, zero ? ExtentList.HOLE | ExtentList.ZERO : ExtentList.DATA);
+                at = to;
+            }
+            done.done(0);
+        });
+    }
+
+    @Override
+    public void readFully(ByteBuffer into, long offset) {
+        while (into.hasRemaining()) {
+            into.put(offset < size && offset >= 0 ? content[(int) offset] : 0);
+            offset++;
+        }
+    }
+
+    @Override
+    public void writeFully(ByteBuffer from, long offset) {
+        byte[] bytes = new byte[from.remaining()];
+        from.get(bytes);
+        put(bytes, checked(offset));
+    }
+
+    @Override
+    public void truncateNow(long newSize) {
+        resize(checked(newSize));
+    }
+
+    @Override
+    public void flushNow() {
+        int covers = log.size();
+        log.add(new Change(null, 0, 0, covers));
+    }
+
+    @Override
+    public Path path() {
+        return path;
+    }
+
+    @Override
+    public boolean writable() {
+        return true;
+    }
+
+    @Override
+    public boolean blockDevice() {
+        return false;
+    }
+
+    @Override
+    public long size() {
+        return size;
+    }
+
+    @Override
+    public int alignment() {
+        return 1;
+    }
+
+    @Override
+    public boolean zeroesOnDiscard() {
+        return true;
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+    }
+
+    /** For tests that want a fault now and then. */
+    public static IntSupplier sometimes(Random random, int oneIn) {
+        return () -> random.nextInt(oneIn) == 0 ? Errno.ENOSPC : 0;
+    }
+}

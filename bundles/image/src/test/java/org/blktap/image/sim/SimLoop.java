@@ -1,0 +1,127 @@
+package org.blktap.image.sim;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.LoopStage;
+
+/** A loop that the test turns itself, on its own thread. What is in flight ends in an order that the seed decides. */
+public final class SimLoop implements IoLoop {
+    private final Random random;
+    private final ArrayDeque<Runnable> tasks = new ArrayDeque<>();
+    private boolean stepping;
+    private final List<Runnable> inFlight = new ArrayList<>();
+
+    public SimLoop(Random random) {
+        this.random = random;
+    }
+
+    /** Something that ends at some time. */
+    void later(Runnable ending) {
+        inFlight.add(ending);
+    }
+
+    /** Ends one thing in flight, or runs one task; false if there is nothing. */
+    public boolean step() {
+        Runnable task = tasks.poll();
+        if (task == null) {
+            if (inFlight.isEmpty()) {
+                return false;
+            }
+            int i = random.nextInt(inFlight.size());
+            task = inFlight.get(i);
+            inFlight.set(i, inFlight.get(inFlight.size() - 1));
+            inFlight.remove(inFlight.size() - 1);
+        }
+        stepping = true;
+        try {
+            task.run();
+        } finally {
+            stepping = false;
+        }
+        return true;
+    }
+
+    /** Steps until nothing is left to do. */
+    public void drain() {
+        while (step()) {
+            // each step is the work
+        }
+    }
+
+    @Override
+    public String name() {
+        return "sim";
+    }
+
+    @Override
+    public void execute(Runnable task) {
+        tasks.add(task);
+        if (!stepping) {
+            // somebody outside waits for it
+            drain();
+        }
+    }
+
+    @Override
+    public <T> T call(Callable<T> task) throws Exception {
+        return task.call();
+    }
+
+    @Override
+    public boolean inLoop() {
+        return true;
+    }
+
+    @Override
+    public long nanoTime() {
+        return System.nanoTime();
+    }
+
+    @Override
+    public void offload(BlockingCall call, IoCallback done) {
+        later(() -> {
+            int error;
+            try {
+                error = call.run();
+            } catch (Exception e) {
+                throw new AssertionError("an offloaded call threw", e);
+            }
+            done.done(error);
+        });
+    }
+
+    @Override
+    public Watch watch(int fd, int events, FdHandler handler) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Timer schedule(Runnable task, long milliseconds) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void addEngine(LoopStage stage) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void addNode(LoopStage stage) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void remove(LoopStage stage) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void close() {
+        // no thread
+    }
+}
