@@ -1,0 +1,315 @@
+package org.blktap.node.nbd;
+
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.node.DiskPort;
+
+/**
+ * What the commands of one client mean: decoding and checking them, handing them to the disk, answering them. It owns
+ * the requests and their buffers, and bounds both. Loop only.
+ */
+final class Commands implements AutoCloseable {
+    /** Requests of one client at once, from the header to the last byte of the reply. */
+    static final int MAX_REQUESTS = ReplyQueue.MAX_REPLIES;
+    /** Bytes of reads and writes of one client at once. */
+    static final int BUDGET = 64 << 20;
+    /** Questions about allocation at once: an answer may be long before it is cut to {@link #MAX_DESCRIPTORS}. */
+    private static final int MAX_MAPS = 4;
+    /** The longest range that the disk is asked about at once; a client asks again for the rest. */
+    private static final long MAX_MAP_BYTES = 1L << 30;
+    /** The most runs told in one answer: 64 KiB of them. */
+    private static final int MAX_DESCRIPTORS = 8192;
+    private static final int DESCRIPTOR_BYTES = 8;
+
+    private final DiskPort port;
+    private final ReplyQueue replies;
+    private final BufferPool buffers;
+    private final Session session;
+    private final Runnable freed;
+    private final ExtentList[] extentLists = new ExtentList[MAX_MAPS];
+    private int freeExtentLists = MAX_MAPS;
+    private NbdRequest free;
+    private int taken;
+    private long charged;
+    private boolean closed;
+
+    /** @param freed told each time a request is free again */
+    Commands(DiskPort port, ReplyQueue replies, NativeMemory memory, Session session, Runnable freed) {
+        this.port = port;
+        this.replies = replies;
+        this.session = session;
+        this.freed = freed;
+        buffers = new BufferPool(memory, 2L * BUDGET);
+        for (int i = 0; i < MAX_MAPS; i++) {
+            extentLists[i] = new ExtentList();
+        }
+    }
+
+    /** Whether a command of a length may be taken now. */
+    boolean hasRoom(int command, long length) {
+        if (taken == MAX_REQUESTS) {
+            return false;
+        }
+        return switch (command) {
+            case Nbd.CMD_READ, Nbd.CMD_WRITE -> charged + charge(length) <= BUDGET;
+            case Nbd.CMD_BLOCK_STATUS, Nbd.CMD_CACHE -> freeExtentLists > 0;
+            default -> true;
+        };
+    }
+
+    private static int charge(long length) {
+        return length == 0 || length > Nbd.MAX_PAYLOAD ? 0 : BufferPool.sizeFor((int) length);
+    }
+
+    /** Requests that are not yet answered in full. */
+    int taken() {
+        return taken;
+    }
+
+    /** A request with the contents of the header ("Request message") at an address; the magic has been looked at. */
+    NbdRequest decode(long at) {
+        NbdRequest request = free;
+        if (request == null) {
+            request = new NbdRequest(this::done);
+        } else {
+            free = request.next;
+            request.next = null;
+        }
+        taken++;
+        request.flags = Wire.getUnsignedShort(at + 4);
+        request.command = Wire.getUnsignedShort(at + 6);
+        request.cookie = Wire.getLong(at + 8);
+        request.offset = Wire.getLong(at + 16);
+        request.length = Integer.toUnsignedLong(Wire.getInt(at + 24));
+        return request;
+    }
+
+    /**
+     * Checks a request and makes it ready; a WRITE has a buffer then, to be filled before {@link #submit}.
+     *
+     * @return false if it is answered already
+     */
+    boolean begin(NbdRequest request) {
+        DiskInfo info = port.info();
+        int error = check(request, info);
+        if (error != 0) {
+            fail(request, error);
+            return false;
+        }
+        if (request.command == Nbd.CMD_FLUSH) {
+            request.disk.set(Operation.FLUSH, 0, 0, 0);
+            return true;
+        }
+        if (request.length == 0) {
+            succeed(request);
+            return false;
+        }
+        return switch (request.command) {
+            case Nbd.CMD_READ -> data(request, Operation.READ, 0);
+            case Nbd.CMD_WRITE -> data(request, Operation.WRITE, fua(request));
+            case Nbd.CMD_TRIM -> {
+                if (!info.canDiscard()) {
+                    // a hint, and the disk may have become another one since the client was told that it can
+                    succeed(request);
+                    yield false;
+                }
+                request.disk.set(Operation.DISCARD, request.offset, request.length, fua(request));
+                yield true;
+            }
+            case Nbd.CMD_WRITE_ZEROES -> {
+                request.disk.set(Operation.WRITE_ZEROES, request.offset, request.length, fua(request)
+                        | (request.has(Nbd.CMD_FLAG_NO_HOLE) ? Request.NO_UNMAP : 0)
+                        | (request.has(Nbd.CMD_FLAG_FAST_ZERO) ? Request.FAST_ONLY : 0));
+                yield true;
+            }
+            default -> {
+                // CACHE brings the tables of the range to memory, as a question about it does
+                request.extents = extentLists[--freeExtentLists];
+                request.extents.clear();
+                request.disk.setMap(request.offset, Math.min(request.length, MAX_MAP_BYTES), request.extents);
+                yield true;
+            }
+        };
+    }
+
+    private static int fua(NbdRequest request) {
+        return request.has(Nbd.CMD_FLAG_FUA) ? Request.FUA : 0;
+    }
+
+    private boolean data(NbdRequest request, Operation operation, int flags) {
+        int length = (int) request.length;
+        try {
+            request.takeBuffer(buffers, length);
+        } catch (OutOfMemoryError e) {
+            // native memory: the request fails, the client and the disk go on
+            fail(request, Nbd.ENOMEM);
+            return false;
+        }
+        request.charged = charge(length);
+        charged += request.charged;
+        request.disk.data().clear();
+        request.disk.data().add(request.address, length);
+        request.disk.set(operation, request.offset, length, flags);
+        return true;
+    }
+
+    /** The error that a request deserves as it is, or 0 ("Request types", "Error values"). */
+    private int check(NbdRequest request, DiskInfo info) {
+        int allowed = Nbd.CMD_FLAG_FUA;
+        boolean writes = false;
+        switch (request.command) {
+            case Nbd.CMD_READ -> allowed |= session.structured() ? Nbd.CMD_FLAG_DF : 0;
+            case Nbd.CMD_WRITE, Nbd.CMD_TRIM -> writes = true;
+            case Nbd.CMD_WRITE_ZEROES -> {
+                writes = true;
+                allowed |= Nbd.CMD_FLAG_NO_HOLE | Nbd.CMD_FLAG_FAST_ZERO;
+            }
+            case Nbd.CMD_FLUSH, Nbd.CMD_CACHE -> {
+                // only the flag that is valid for all
+            }
+            case Nbd.CMD_BLOCK_STATUS -> {
+                allowed |= Nbd.CMD_FLAG_REQ_ONE;
+                if (!session.allocation() || request.length == 0) {
+                    return Nbd.EINVAL;
+                }
+            }
+            default -> {
+                return Nbd.EINVAL;
+            }
+        }
+        if ((request.flags & ~allowed) != 0) {
+            return Nbd.EINVAL;
+        }
+        if (request.command == Nbd.CMD_FLUSH) {
+            return request.offset == 0 && request.length == 0 ? 0 : Nbd.EINVAL;
+        }
+        if (writes && info.readOnly()) {
+            return Nbd.EPERM;
+        }
+        long size = info.sizeBytes();
+        if (request.offset < 0 || request.offset > size || request.length > size - request.offset) {
+            return writes && request.command != Nbd.CMD_TRIM ? Nbd.ENOSPC : Nbd.EINVAL;
+        }
+        if (request.command == Nbd.CMD_READ && request.length > Nbd.MAX_PAYLOAD) {
+            return session.structured() ? Nbd.EOVERFLOW : Nbd.EINVAL;
+        }
+        return 0;
+    }
+
+    /** Hands a request to the disk, whose port is open. */
+    void submit(NbdRequest request) {
+        port.submit(request.disk);
+    }
+
+    /** The disk is done with a request. */
+    private void done(NbdRequest request) {
+        if (closed) {
+            release(request);
+            return;
+        }
+        int errno = request.disk.error();
+        if (errno != 0) {
+            fail(request, Nbd.error(errno, request.has(Nbd.CMD_FLAG_FAST_ZERO)));
+        } else if (request.command == Nbd.CMD_BLOCK_STATUS) {
+            blockStatus(request);
+        } else {
+            succeed(request);
+        }
+    }
+
+    private void succeed(NbdRequest request) {
+        if (request.command != Nbd.CMD_READ) {
+            replies.simple(request, 0);
+        } else if (!session.structured()) {
+            replies.simpleData(request);
+        } else if (request.length == 0) {
+            replies.none(request);
+        } else {
+            replies.data(request);
+        }
+    }
+
+    /** Answers with an error; READ and BLOCK_STATUS take no simple reply where structured ones were agreed. */
+    private void fail(NbdRequest request, int error) {
+        if (session.structured() && (request.command == Nbd.CMD_READ || request.command == Nbd.CMD_BLOCK_STATUS)) {
+            replies.error(request, error);
+        } else {
+            replies.simple(request, error);
+        }
+    }
+
+    /** Descriptors: u32 length, u32 state. */
+    private void blockStatus(NbdRequest request) {
+        ExtentList extents = request.extents;
+        int most = request.has(Nbd.CMD_FLAG_REQ_ONE) ? 1 : MAX_DESCRIPTORS;
+        int count = Math.min(extents.count(), most);
+        if (count == 0) {
+            fail(request, Nbd.EIO);
+            return;
+        }
+        try {
+            request.takeBuffer(buffers, count * DESCRIPTOR_BYTES);
+        } catch (OutOfMemoryError e) {
+            // native memory: the question fails, the client and the disk go on
+            fail(request, Nbd.ENOMEM);
+            return;
+        }
+        long left = request.disk.length();
+        long at = request.address;
+        for (int i = 0; i < count && left > 0; i++) {
+            long run = Math.min(extents.length(i), left);
+            Wire.putInt(at, (int) run);
+            Wire.putInt(at + 4, extents.state(i));
+            at += DESCRIPTOR_BYTES;
+            left -= run;
+        }
+        replies.blockStatus(request, (int) (at - request.address));
+    }
+
+    /** Frees the requests whose replies are sent. */
+    void releaseSent() {
+        for (NbdRequest request = replies.takeSent(); request != null; request = replies.takeSent()) {
+            release(request);
+        }
+    }
+
+    /** Frees a write whose payload will not come. */
+    void abandon(NbdRequest request) {
+        release(request);
+    }
+
+    /** Nobody is there to be answered any more. */
+    void closed() {
+        closed = true;
+        for (NbdRequest request = replies.takeAny(); request != null; request = replies.takeAny()) {
+            release(request);
+        }
+    }
+
+    private void release(NbdRequest request) {
+        request.giveBuffer();
+        charged -= request.charged;
+        request.charged = 0;
+        if (request.extents != null) {
+            extentLists[freeExtentLists++] = request.extents;
+            request.extents = null;
+        }
+        request.next = free;
+        free = request;
+        taken--;
+        freed.run();
+    }
+
+    /** Gives back memory that is not in use. */
+    void trim() {
+        buffers.trim();
+    }
+
+    @Override
+    public void close() {
+        buffers.close();
+    }
+}

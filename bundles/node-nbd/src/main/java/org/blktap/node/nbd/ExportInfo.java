@@ -1,0 +1,35 @@
+package org.blktap.node.nbd;
+
+import org.blktap.api.disk.DiskInfo;
+
+/**
+ * What the handshake tells of an export.
+ *
+ * @param name what clients ask for
+ * @param description one line for people
+ * @param sizeBytes the size of the disk
+ * @param flags transmission flags, but SEND_DF, which depends on the client
+ * @param preferredBlock bytes, a power of two
+ */
+record ExportInfo(String name, String description, long sizeBytes, int flags, int preferredBlock) {
+
+    static ExportInfo of(String name, String description, DiskInfo disk) {
+        // one disk and one gate serve all connections, so a flush on one covers the writes of all: CAN_MULTI_CONN
+        int flags = Nbd.FLAG_HAS_FLAGS | Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_FUA | Nbd.FLAG_CAN_MULTI_CONN
+                | Nbd.FLAG_SEND_CACHE;
+        if (disk.readOnly()) {
+            flags |= Nbd.FLAG_READ_ONLY;
+        } else {
+            flags |= Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FAST_ZERO;
+            if (disk.canDiscard()) {
+                flags |= Nbd.FLAG_SEND_TRIM;
+            }
+        }
+        int preferred = Math.max(Nbd.PREFERRED_BLOCK, Integer.highestOneBit(disk.physicalBlockSize()));
+        return new ExportInfo(name, description, disk.sizeBytes(), flags, Math.min(preferred, Nbd.MAX_PAYLOAD));
+    }
+
+    int flags(boolean structured) {
+        return structured ? flags | Nbd.FLAG_SEND_DF : flags;
+    }
+}

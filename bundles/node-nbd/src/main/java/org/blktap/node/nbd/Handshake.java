@@ -1,0 +1,297 @@
+package org.blktap.node.nbd;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * The server's side of the fixed newstyle negotiation: bytes in, bytes out, no socket. Whatever a client sends, it
+ * takes bounded memory, never throws, and stays in step with the client or closes.
+ */
+final class Handshake {
+    /** The longest option that is read: a name of the greatest length and many information or context queries. */
+    static final int MAX_OPTION = 16 << 10;
+    /** The longest option that is skipped with an error; past that the client is cut off. */
+    static final int MAX_SKIPPED = 1 << 20;
+    /** No client needs more options than that. */
+    static final int MAX_OPTIONS = 1024;
+
+    /** What {@link #advance} came to. */
+    enum State {
+        /** It needs more input. */
+        MORE,
+        /** A message was taken; there may be more in the buffer. */
+        AGAIN,
+        /** {@link #session} tells what was agreed; what is left of the input belongs to the transmission. */
+        TRANSMISSION,
+        /** The client has said good-bye, in order. */
+        GOODBYE,
+        /** The client breaks the protocol; {@link #fault} says how. */
+        FAULT
+    }
+
+    private final Catalogue catalogue;
+    private boolean flagsTaken;
+    private boolean fixed;
+    private boolean noZeroes;
+    private boolean structured;
+    /** The export whose base:allocation is selected, or null. */
+    private String allocationOf;
+    private int skip;
+    private int options;
+    private Session session;
+    private String fault;
+
+    Handshake(Catalogue catalogue) {
+        this.catalogue = catalogue;
+    }
+
+    /** The server speaks first. */
+    void greet(Output out) {
+        out.putLong(Nbd.INIT_PASSWD).putLong(Nbd.IHAVEOPT).putShort(Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES);
+    }
+
+    Session session() {
+        return session;
+    }
+
+    String fault() {
+        return fault;
+    }
+
+    /** Takes one message from the buffer (big-endian), if it is there, and appends the answer. The buffer holds at least MAX_OPTION + 16 bytes. */
+    State advance(ByteBuffer in, Output out) {
+        if (!flagsTaken) {
+            return in.remaining() < 4 ? State.MORE : clientFlags(in.getInt());
+        }
+        if (skip > 0) {
+            int n = Math.min(skip, in.remaining());
+            in.position(in.position() + n);
+            skip -= n;
+            return skip > 0 ? State.MORE : State.AGAIN;
+        }
+        if (in.remaining() < Nbd.OPTION_HEADER_BYTES) {
+            return State.MORE;
+        }
+        int at = in.position();
+        if (in.getLong(at) != Nbd.IHAVEOPT) {
+            return fault("an option with a bad magic");
+        }
+        int option = in.getInt(at + 8);
+        long length = Integer.toUnsignedLong(in.getInt(at + 12));
+        if (!fixed && option != Nbd.OPT_EXPORT_NAME) {
+            return fault("option " + option + " from a client that has not agreed to fixed newstyle");
+        }
+        if (length > MAX_SKIPPED) {
+            return fault("option " + option + " of " + length + " bytes");
+        }
+        if (length <= MAX_OPTION && in.remaining() - Nbd.OPTION_HEADER_BYTES < length) {
+            return State.MORE;
+        }
+        if (++options > MAX_OPTIONS) {
+            return fault("more than " + MAX_OPTIONS + " options");
+        }
+        in.position(at + Nbd.OPTION_HEADER_BYTES);
+        if (length > MAX_OPTION) {
+            skip = (int) length;
+            return option == Nbd.OPT_EXPORT_NAME ? fault("an export name of " + length + " bytes")
+                    : error(out, option, isKnown(option) ? Nbd.REP_ERR_TOO_BIG : Nbd.REP_ERR_UNSUP, "too long");
+        }
+        ByteBuffer data = in.slice(in.position(), (int) length);
+        in.position(in.position() + (int) length);
+        return option(option, data, out);
+    }
+
+    private static boolean isKnown(int option) {
+        return option >= Nbd.OPT_EXPORT_NAME && option <= Nbd.OPT_SET_META_CONTEXT && option != 4
+                && option != Nbd.OPT_STARTTLS;
+    }
+
+    private State clientFlags(int flags) {
+        if ((flags & ~(Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES)) != 0) {
+            return fault("unknown client flags 0x" + Integer.toHexString(flags));
+        }
+        flagsTaken = true;
+        fixed = (flags & Nbd.FLAG_FIXED_NEWSTYLE) != 0;
+        noZeroes = (flags & Nbd.FLAG_NO_ZEROES) != 0;
+        return State.AGAIN;
+    }
+
+    private State option(int option, ByteBuffer data, Output out) {
+        return switch (option) {
+            case Nbd.OPT_EXPORT_NAME -> exportName(data, out);
+            case Nbd.OPT_ABORT -> {
+                out.reply(option, Nbd.REP_ACK, 0);
+                yield State.GOODBYE;
+            }
+            case Nbd.OPT_LIST -> list(data, out);
+            case Nbd.OPT_INFO, Nbd.OPT_GO -> info(option, data, out);
+            case Nbd.OPT_STRUCTURED_REPLY -> {
+                if (data.hasRemaining()) {
+                    yield invalid(out, option, "this option takes no data");
+                }
+                structured = true;
+                yield acknowledge(out, option);
+            }
+            case Nbd.OPT_LIST_META_CONTEXT, Nbd.OPT_SET_META_CONTEXT -> metaContext(option, data, out);
+            default -> error(out, option, Nbd.REP_ERR_UNSUP, "option " + option + " is not supported");
+        };
+    }
+
+    private State exportName(ByteBuffer data, Output out) {
+        ExportInfo export = data.remaining() > Nbd.MAX_STRING ? null : catalogue.find(string(data, data.remaining()));
+        if (export == null) {
+            return fault("EXPORT_NAME of an unknown export");
+        }
+        out.putLong(export.sizeBytes()).putShort(export.flags(structured));
+        if (!noZeroes) {
+            out.putZeros(Nbd.EXPORT_NAME_PADDING);
+        }
+        return begin(export);
+    }
+
+    private State list(ByteBuffer data, Output out) {
+        if (data.hasRemaining()) {
+            return invalid(out, Nbd.OPT_LIST, "this option takes no data");
+        }
+        for (ExportInfo export : catalogue.exports()) {
+            byte[] name = bytes(export.name());
+            out.reply(Nbd.OPT_LIST, Nbd.REP_SERVER, 4 + name.length).putInt(name.length).put(name);
+        }
+        return acknowledge(out, Nbd.OPT_LIST);
+    }
+
+    /** Data: u32 name length, name, u16 count, u16 information types. */
+    private State info(int option, ByteBuffer data, Output out) {
+        if (data.remaining() < 6) {
+            return invalid(out, option, "too short");
+        }
+        long nameLength = Integer.toUnsignedLong(data.getInt());
+        if (nameLength > data.remaining() - 2 || nameLength > Nbd.MAX_STRING) {
+            return invalid(out, option, "bad length of the name");
+        }
+        String name = string(data, (int) nameLength);
+        int count = Short.toUnsignedInt(data.getShort());
+        if (data.remaining() != count * 2) {
+            return invalid(out, option, "bad number of information requests");
+        }
+        ExportInfo export = catalogue.find(name);
+        if (export == null) {
+            return error(out, option, Nbd.REP_ERR_UNKNOWN, "no such export");
+        }
+        boolean wantsName = false;
+        boolean wantsDescription = false;
+        boolean wantsBlockSize = false;
+        while (data.hasRemaining()) {
+            switch (Short.toUnsignedInt(data.getShort())) {
+                case Nbd.INFO_NAME -> wantsName = true;
+                case Nbd.INFO_DESCRIPTION -> wantsDescription = true;
+                case Nbd.INFO_BLOCK_SIZE -> wantsBlockSize = true;
+                default -> {
+                    // INFO_EXPORT is sent anyway, unknown ones are to be ignored
+                }
+            }
+        }
+        out.reply(option, Nbd.REP_INFO, 12).putShort(Nbd.INFO_EXPORT).putLong(export.sizeBytes())
+                .putShort(export.flags(structured));
+        if (wantsName) {
+            infoText(out, option, Nbd.INFO_NAME, export.name());
+        }
+        if (wantsDescription) {
+            infoText(out, option, Nbd.INFO_DESCRIPTION, export.description());
+        }
+        if (wantsBlockSize) {
+            out.reply(option, Nbd.REP_INFO, 14).putShort(Nbd.INFO_BLOCK_SIZE).putInt(Nbd.MIN_BLOCK)
+                    .putInt(export.preferredBlock()).putInt(Nbd.MAX_PAYLOAD);
+        }
+        acknowledge(out, option);
+        return option == Nbd.OPT_GO ? begin(export) : State.AGAIN;
+    }
+
+    private static void infoText(Output out, int option, int type, String text) {
+        byte[] bytes = bytes(text);
+        out.reply(option, Nbd.REP_INFO, 2 + bytes.length).putShort(type).put(bytes);
+    }
+
+    /** Data: u32 name length, name, u32 count, queries of u32 length and text. */
+    private State metaContext(int option, ByteBuffer data, Output out) {
+        boolean set = option == Nbd.OPT_SET_META_CONTEXT;
+        if (set) {
+            allocationOf = null;
+        }
+        if (!structured) {
+            return invalid(out, option, "structured replies come first");
+        }
+        if (data.remaining() < 8) {
+            return invalid(out, option, "too short");
+        }
+        long nameLength = Integer.toUnsignedLong(data.getInt());
+        if (nameLength > data.remaining() - 4 || nameLength > Nbd.MAX_STRING) {
+            return invalid(out, option, "bad length of the name");
+        }
+        String name = string(data, (int) nameLength);
+        long queries = Integer.toUnsignedLong(data.getInt());
+        boolean found = queries == 0 && !set;
+        for (long i = 0; i < queries; i++) {
+            if (data.remaining() < 4) {
+                return invalid(out, option, "fewer queries than said");
+            }
+            long length = Integer.toUnsignedLong(data.getInt());
+            if (length > data.remaining() || length > Nbd.MAX_STRING) {
+                return invalid(out, option, "bad length of a query");
+            }
+            String query = string(data, (int) length);
+            found |= query.equals(Nbd.BASE_ALLOCATION) || !set && query.equals(Nbd.BASE);
+        }
+        if (data.hasRemaining()) {
+            return invalid(out, option, "more data than queries");
+        }
+        ExportInfo export = catalogue.find(name);
+        if (export == null) {
+            return error(out, option, Nbd.REP_ERR_UNKNOWN, "no such export");
+        }
+        if (found) {
+            byte[] context = bytes(Nbd.BASE_ALLOCATION);
+            out.reply(option, Nbd.REP_META_CONTEXT, 4 + context.length).putInt(set ? Nbd.ALLOCATION_ID : 0).put(context);
+            if (set) {
+                allocationOf = export.name();
+            }
+        }
+        return acknowledge(out, option);
+    }
+
+    private State begin(ExportInfo export) {
+        session = new Session(export.name(), structured, export.name().equals(allocationOf));
+        return State.TRANSMISSION;
+    }
+
+    private static State acknowledge(Output out, int option) {
+        out.reply(option, Nbd.REP_ACK, 0);
+        return State.AGAIN;
+    }
+
+    private static State invalid(Output out, int option, String message) {
+        return error(out, option, Nbd.REP_ERR_INVALID, message);
+    }
+
+    private static State error(Output out, int option, int reply, String message) {
+        byte[] text = bytes(message);
+        out.reply(option, reply, text.length).put(text);
+        return State.AGAIN;
+    }
+
+    private State fault(String what) {
+        fault = what;
+        return State.FAULT;
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** A malformed string becomes one that names no export and no context. */
+    private static String string(ByteBuffer data, int length) {
+        byte[] bytes = new byte[length];
+        data.get(bytes);
+        return new String(bytes, StandardCharsets.UTF_8);
+    }
+}

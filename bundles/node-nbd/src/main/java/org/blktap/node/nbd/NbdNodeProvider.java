@@ -1,0 +1,69 @@
+package org.blktap.node.nbd;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Options;
+import org.blktap.api.engine.LoopFactory;
+import org.blktap.api.node.DeviceNode;
+import org.blktap.api.node.NodeContext;
+import org.blktap.api.node.NodeKind;
+import org.blktap.api.node.NodeProvider;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
+
+/**
+ * Attachments as NBD exports: all of them on one unix socket {@code nbd.sock} of the socket directory, each also on a
+ * TCP port of the loopback interface if it asks for one.
+ */
+@Component
+@NodeKind(kind = "nbd", summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
+public final class NbdNodeProvider implements NodeProvider {
+    static final String SOCKET = "nbd.sock";
+    /** How long a client may take for its handshake. */
+    static final long HANDSHAKE_MILLIS = 10_000;
+    /** An export's name, far below the 4096 bytes of the protocol. */
+    private static final int MAX_NAME = 255;
+    private static final int MAX_PORT = 65535;
+
+    private final LoopFactory loops;
+    private final Map<Path, NbdServer> servers = new ConcurrentHashMap<>();
+
+    @Activate
+    public NbdNodeProvider(@Reference LoopFactory loops) {
+        this.loops = loops;
+    }
+
+    /**
+     * @throws DiskException EXISTS if the name or the socket is taken, BUSY if the TCP port is, BAD_OPTION
+     */
+    @Override
+    public DeviceNode open(NodeContext context) throws DiskException {
+        Options options = context.options();
+        String name = options.text("name", context.target().isEmpty() ? context.id() : context.target());
+        if (name.isEmpty() || name.length() > MAX_NAME || name.chars().anyMatch(Character::isISOControl)) {
+            throw Options.bad("name", name, "1 to " + MAX_NAME + " characters, none of them a control character");
+        }
+        int port = options.number("tcp", NbdServer.NO_TCP, 0, MAX_PORT);
+        int mode = mode(options.text("mode", null));
+        NbdNode node = new NbdNode(context, name);
+        server(context.runDir().resolve(SOCKET)).add(node, mode, port);
+        return node;
+    }
+
+    private static int mode(String text) throws DiskException {
+        if (text == null) {
+            return NbdServer.ANY_MODE;
+        }
+        if (!text.matches("0?[0-7]{3}")) {
+            throw Options.bad("mode", text, "permissions such as 0660");
+        }
+        return Integer.parseInt(text, 8);
+    }
+
+    NbdServer server(Path socket) {
+        return servers.computeIfAbsent(socket, path -> new NbdServer(loops, path, HANDSHAKE_MILLIS));
+    }
+}

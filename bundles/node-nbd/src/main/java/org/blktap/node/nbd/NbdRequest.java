@@ -1,0 +1,61 @@
+package org.blktap.node.nbd;
+
+import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.Request;
+
+/** One request of a client from its header to the last byte of its reply: reused, owned by a connection. */
+final class NbdRequest implements Request.Completion {
+    /** Told when the disk is done with it. */
+    @FunctionalInterface
+    interface Owner {
+        void done(NbdRequest request);
+    }
+
+    private final Owner owner;
+    /** What the disk sees of it. */
+    final Request disk = new Request(this, 1);
+    long cookie;
+    int command;
+    int flags;
+    long offset;
+    /** As the client gave it: unsigned 32 bits. */
+    long length;
+    /** Where its data is, or 0. */
+    long address;
+    private BufferPool.Slab slab;
+    /** What it counts against the connection's budget, in bytes. */
+    int charged;
+    /** The extents of a MAP, lent by the connection. */
+    ExtentList extents;
+    /** Where its reply ends in the stream of all replies. */
+    long replyEnd;
+    /** Link of the list it is in. */
+    NbdRequest next;
+
+    NbdRequest(Owner owner) {
+        this.owner = owner;
+    }
+
+    boolean has(int flag) {
+        return (flags & flag) != 0;
+    }
+
+    /** @throws OutOfMemoryError when the system refuses */
+    void takeBuffer(BufferPool pool, int bytes) {
+        slab = pool.slab(bytes);
+        address = slab.take();
+    }
+
+    void giveBuffer() {
+        if (slab != null) {
+            slab.give(address);
+            slab = null;
+            address = 0;
+        }
+    }
+
+    @Override
+    public void completed(Request ended) {
+        owner.done(this);
+    }
+}

@@ -1,0 +1,140 @@
+package org.blktap.node.nbd;
+
+import java.nio.ByteBuffer;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.linux.Libc;
+
+/**
+ * The way in: one buffer that many requests arrive in by one recv, and the payload of a large write that goes straight to
+ * where it belongs. One thread.
+ */
+final class Receiver implements AutoCloseable {
+    /** Room for the payloads of some dozens of small writes. */
+    private static final int BUFFER_BYTES = 256 << 10;
+    /** While a payload is received: so much may follow it in the same call. Small, for if it is another large payload it is copied. */
+    private static final int TAIL_BYTES = 16 << 10;
+    private static final int MSG_IOV = 16;
+    private static final int MSG_IOVLEN = 24;
+
+    private final NativeBuffer memory;
+    private final long buffer;
+    private final long message;
+    private final long iovecs;
+    private int start;
+    private int end;
+    private long payload;
+    private int payloadLeft;
+    private int skipLeft;
+
+    Receiver(NativeMemory nativeMemory) {
+        memory = nativeMemory.allocate(BUFFER_BYTES + 4096);
+        buffer = memory.address();
+        message = buffer + BUFFER_BYTES;
+        iovecs = message + 64;
+        Memory.putLong(message + MSG_IOV, iovecs);
+        Memory.putLong(message + MSG_IOVLEN, 2);
+    }
+
+    /** Puts bytes in that were received before. */
+    void put(ByteBuffer early) {
+        while (early.hasRemaining()) {
+            Memory.putByte(buffer + end++, early.get());
+        }
+    }
+
+    /** Bytes that may be looked at. */
+    int available() {
+        return end - start;
+    }
+
+    /** Where they begin. */
+    long address() {
+        return buffer + start;
+    }
+
+    /** Takes bytes from the front. */
+    void drop(int bytes) {
+        start += bytes;
+        if (start == end) {
+            start = 0;
+            end = 0;
+        }
+    }
+
+    /** The next bytes of the stream, so many, go to that address. */
+    void payload(long address, int bytes) {
+        payload = address;
+        payloadLeft = bytes;
+        int here = Math.min(bytes, available());
+        Memory.copy(address(), address, here);
+        drop(here);
+        payload += here;
+        payloadLeft -= here;
+    }
+
+    /** Whether the last payload is not there in full. */
+    boolean payloadMissing() {
+        return payloadLeft > 0;
+    }
+
+    /** The next bytes of the stream, so many, are of no use. */
+    void skip(int bytes) {
+        skipLeft = bytes;
+    }
+
+    /** Drops what is to be skipped and here; true if more is to come. */
+    boolean skipping() {
+        if (skipLeft > 0) {
+            int here = Math.min(skipLeft, available());
+            drop(here);
+            skipLeft -= here;
+        }
+        return skipLeft > 0;
+    }
+
+    /**
+     * Receives what is there, in one call.
+     *
+     * @return the bytes received, 0 at the end of the stream, or a negative errno
+     */
+    long receive(int fd) {
+        if (start > 0 && end - start < Nbd.REQUEST_BYTES) {
+            // all but a part of a header has been taken: begin at the front again
+            for (int i = 0; i < end - start; i++) {
+                Memory.putByte(buffer + i, Memory.getByte(buffer + start + i));
+            }
+            end -= start;
+            start = 0;
+        }
+        long n;
+        do {
+            n = payloadLeft > 0 ? receivePayload(fd)
+                    : Libc.recv(fd, buffer + end, BUFFER_BYTES - end, Libc.MSG_DONTWAIT);
+        } while (n < 0 && Libc.errno() == Errno.EINTR);
+        if (n < 0) {
+            return -Libc.errno();
+        }
+        int direct = (int) Math.min(n, payloadLeft);
+        payload += direct;
+        payloadLeft -= direct;
+        end += (int) n - direct;
+        return n;
+    }
+
+    private long receivePayload(int fd) {
+        // the buffer is empty: all of it went into the payload
+        Memory.putLong(iovecs, payload);
+        Memory.putLong(iovecs + 8, payloadLeft);
+        Memory.putLong(iovecs + Libc.IOVEC_BYTES, buffer);
+        Memory.putLong(iovecs + Libc.IOVEC_BYTES + 8, TAIL_BYTES);
+        return Libc.recvmsg(fd, message, Libc.MSG_DONTWAIT);
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

@@ -1,0 +1,226 @@
+package org.blktap.node.nbd;
+
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.linux.Libc;
+
+/**
+ * Replies on their way out: headers in a ring of their own, data where the disk put it, all of it named by one ring
+ * of iovecs and sent by as few sendmsg calls as the socket takes. One thread.
+ *
+ * <p>A request stays in the queue, with its buffer, until the last byte of its reply is in the socket.
+ */
+final class ReplyQueue implements AutoCloseable {
+    /** Entries of the iovec ring: the most that sendmsg takes (UIO_MAXIOV of linux/uio.h). */
+    private static final int IOVECS = 1024;
+    /** A reply is a header and perhaps data. */
+    private static final int IOVECS_PER_REPLY = 2;
+    /** The longest header: a structured reply with offset, or with a short error. */
+    private static final int MAX_HEADER = 32;
+    /** So many replies may wait at once. */
+    static final int MAX_REPLIES = 256;
+    /** Twice what the replies take, so that a header that does not fit at the end may begin at the front. */
+    private static final int HEADER_RING = 2 * MAX_REPLIES * MAX_HEADER;
+    /** Offsets in {@code struct msghdr}. */
+    private static final int MSG_IOV = 16;
+    private static final int MSG_IOVLEN = 24;
+
+    static {
+        assert MAX_REPLIES * IOVECS_PER_REPLY < IOVECS;
+    }
+
+    private final NativeBuffer memory;
+    private final long message;
+    private final long iovecs;
+    private final long headers;
+    private int headerTail;
+    private int first;
+    private int count;
+    private long queuedBytes;
+    private long sentBytes;
+    private NbdRequest oldest;
+    private NbdRequest newest;
+
+    ReplyQueue(NativeMemory nativeMemory) {
+        memory = nativeMemory.allocate(64 + IOVECS * Libc.IOVEC_BYTES + HEADER_RING);
+        message = memory.address();
+        iovecs = message + 64;
+        headers = iovecs + IOVECS * Libc.IOVEC_BYTES;
+    }
+
+    boolean isEmpty() {
+        return oldest == null;
+    }
+
+    /** A simple reply, without data. */
+    void simple(NbdRequest request, int error) {
+        simpleHeader(request, error);
+        add(request);
+    }
+
+    /** A simple reply with the data of a READ. */
+    void simpleData(NbdRequest request) {
+        simpleHeader(request, 0);
+        piece(request.address, (int) request.length);
+        add(request);
+    }
+
+    /** A structured reply in one chunk with the data of a READ. */
+    void data(NbdRequest request) {
+        long at = structured(request, Nbd.REPLY_TYPE_OFFSET_DATA, 8, (int) request.length);
+        Wire.putLong(at, request.offset);
+        piece(request.address, (int) request.length);
+        add(request);
+    }
+
+    /** A structured reply that says success and nothing else. */
+    void none(NbdRequest request) {
+        structured(request, Nbd.REPLY_TYPE_NONE, 0, 0);
+        add(request);
+    }
+
+    /** A structured reply with an error and no message. */
+    void error(NbdRequest request, int error) {
+        long at = structured(request, Nbd.REPLY_TYPE_ERROR, 6, 0);
+        Wire.putInt(at, error);
+        Wire.putShort(at + 4, 0);
+        add(request);
+    }
+
+    /** A structured reply with descriptors, already in the request's buffer. */
+    void blockStatus(NbdRequest request, int descriptorBytes) {
+        long at = structured(request, Nbd.REPLY_TYPE_BLOCK_STATUS, 4, descriptorBytes);
+        Wire.putInt(at, Nbd.ALLOCATION_ID);
+        piece(request.address, descriptorBytes);
+        add(request);
+    }
+
+    private void simpleHeader(NbdRequest request, int error) {
+        long at = header(Nbd.SIMPLE_REPLY_BYTES);
+        Wire.putInt(at, Nbd.SIMPLE_REPLY_MAGIC);
+        Wire.putInt(at + 4, error);
+        Wire.putLong(at + 8, request.cookie);
+    }
+
+    /** The header of a structured reply's only chunk; the address of the first bytes of its payload. */
+    private long structured(NbdRequest request, int type, int fixedPayload, int morePayload) {
+        long at = header(Nbd.STRUCTURED_REPLY_BYTES + fixedPayload);
+        Wire.putInt(at, Nbd.STRUCTURED_REPLY_MAGIC);
+        Wire.putShort(at + 4, Nbd.REPLY_FLAG_DONE);
+        Wire.putShort(at + 6, type);
+        Wire.putLong(at + 8, request.cookie);
+        Wire.putInt(at + 16, fixedPayload + morePayload);
+        return at + Nbd.STRUCTURED_REPLY_BYTES;
+    }
+
+    /** Room for a header, named by an iovec: the last one, if that ends here. */
+    private long header(int bytes) {
+        if (headerTail + bytes > HEADER_RING) {
+            headerTail = 0;
+        }
+        long at = headers + headerTail;
+        headerTail += bytes;
+        if (count > 0) {
+            long last = iovec(count - 1);
+            long length = Memory.getLong(last + 8);
+            if (Memory.getLong(last) + length == at) {
+                Memory.putLong(last + 8, length + bytes);
+                queuedBytes += bytes;
+                return at;
+            }
+        }
+        piece(at, bytes);
+        return at;
+    }
+
+    private void piece(long address, int bytes) {
+        long at = iovec(count++);
+        Memory.putLong(at, address);
+        Memory.putLong(at + 8, bytes);
+        queuedBytes += bytes;
+    }
+
+    private long iovec(int index) {
+        return iovecs + (long) ((first + index) & IOVECS - 1) * Libc.IOVEC_BYTES;
+    }
+
+    private void add(NbdRequest request) {
+        request.replyEnd = queuedBytes;
+        request.next = null;
+        if (oldest == null) {
+            oldest = request;
+        } else {
+            newest.next = request;
+        }
+        newest = request;
+    }
+
+    /**
+     * Sends what the socket takes.
+     *
+     * @return 0 if all is sent, EAGAIN if the socket is full, or why it failed
+     */
+    int send(int fd) {
+        while (count > 0) {
+            int run = Math.min(count, IOVECS - first);
+            Memory.putLong(message + MSG_IOV, iovecs + (long) first * Libc.IOVEC_BYTES);
+            Memory.putLong(message + MSG_IOVLEN, run);
+            long n = Libc.sendmsg(fd, message, Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
+            if (n < 0) {
+                int error = Libc.errno();
+                if (error == Errno.EINTR) {
+                    continue;
+                }
+                return error;
+            }
+            sentBytes += n;
+            if (drop(n, run)) {
+                return Errno.EAGAIN;
+            }
+        }
+        return 0;
+    }
+
+    /** Takes sent bytes off the iovecs; true if some of the run is left. */
+    private boolean drop(long bytes, int run) {
+        while (run > 0) {
+            long at = iovecs + (long) first * Libc.IOVEC_BYTES;
+            long length = Memory.getLong(at + 8);
+            if (bytes < length) {
+                Memory.putLong(at, Memory.getLong(at) + bytes);
+                Memory.putLong(at + 8, length - bytes);
+                return true;
+            }
+            bytes -= length;
+            first = (first + 1) & IOVECS - 1;
+            count--;
+            run--;
+        }
+        return false;
+    }
+
+    /** Takes the oldest request whose reply is wholly sent, or null. */
+    NbdRequest takeSent() {
+        return oldest != null && oldest.replyEnd <= sentBytes ? takeOldest() : null;
+    }
+
+    /** Takes the oldest request, sent or not, when there is nobody left to send to; or null. */
+    NbdRequest takeAny() {
+        count = 0;
+        return oldest == null ? null : takeOldest();
+    }
+
+    private NbdRequest takeOldest() {
+        NbdRequest request = oldest;
+        oldest = request.next;
+        request.next = null;
+        return request;
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

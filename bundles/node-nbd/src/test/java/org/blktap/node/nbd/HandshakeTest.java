@@ -1,0 +1,344 @@
+package org.blktap.node.nbd;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.node.nbd.Handshake.State;
+import org.junit.jupiter.api.Test;
+
+/** The negotiation as bytes, without a socket. */
+class HandshakeTest {
+    private static final ExportInfo A = ExportInfo.of("a", "the first", DiskInfo.ofSize(1 << 20));
+    private static final ExportInfo B = ExportInfo.of("b", "the second", DiskInfo.ofSize(2 << 20));
+    private static final int BOTH_FLAGS = Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES;
+
+    private Catalogue catalogue = () -> List.of(A, B);
+    private Handshake handshake = new Handshake(() -> catalogue.exports());
+    private ByteBuffer said = ByteBuffer.allocate(0);
+    private ByteBuffer left = ByteBuffer.allocate(0);
+
+    /** Feeds bytes to a handshake as its socket does, at most {@code piece} at a time. */
+    private State feed(byte[] bytes, int piece) {
+        ByteBuffer in = ByteBuffer.allocate(Handshake.MAX_OPTION + Nbd.OPTION_HEADER_BYTES);
+        Output out = new Output();
+        State state = State.MORE;
+        int at = 0;
+        while (state == State.MORE && (at < bytes.length || at == 0)) {
+            int n = Math.min(Math.min(piece, in.remaining()), bytes.length - at);
+            assertTrue(n > 0 || bytes.length == 0, "the handshake wants more, but has no room for it");
+            in.put(bytes, at, n);
+            at += n;
+            do {
+                in.flip();
+                int before = in.remaining();
+                state = handshake.advance(in, out);
+                assertTrue(state != State.AGAIN || in.remaining() < before, "no progress");
+                in.compact();
+            } while (state == State.AGAIN);
+            if (bytes.length == 0) {
+                break;
+            }
+        }
+        said = ByteBuffer.wrap(out.toArray());
+        in.put(bytes, at, Math.min(in.remaining(), bytes.length - at));
+        left = in.flip();
+        return state;
+    }
+
+    private State feed(ByteBuffer... messages) {
+        ByteBuffer all = ByteBuffer.allocate(4 << 20);
+        for (ByteBuffer message : messages) {
+            all.put(message.flip());
+        }
+        return feed(java.util.Arrays.copyOf(all.array(), all.position()), Integer.MAX_VALUE);
+    }
+
+    private static ByteBuffer flags(int flags) {
+        return ByteBuffer.allocate(4).putInt(flags);
+    }
+
+    private static ByteBuffer option(int option, byte... data) {
+        return TestClient.optionBytes(option, data);
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Takes the next option reply, which must be of a type; its data. */
+    private ByteBuffer expect(int option, int type) {
+        assertEquals(Nbd.OPTION_REPLY_MAGIC, said.getLong());
+        assertEquals(option, said.getInt());
+        assertEquals(Integer.toHexString(type), Integer.toHexString(said.getInt()));
+        int length = said.getInt();
+        ByteBuffer data = said.slice(said.position(), length);
+        said.position(said.position() + length);
+        return data;
+    }
+
+    private void expectNothingMore() {
+        assertEquals(0, said.remaining());
+    }
+
+    @Test
+    void theServerGreetsFirst() {
+        Output out = new Output();
+        handshake.greet(out);
+        assertArrayEquals(ByteBuffer.allocate(18).put(bytes("NBDMAGIC")).put(bytes("IHAVEOPT")).putShort((short) 3).array(),
+                out.toArray());
+    }
+
+    @Test
+    void goTellsWhatWasAskedFor() {
+        assertEquals(State.TRANSMISSION, feed(flags(BOTH_FLAGS),
+                option(Nbd.OPT_GO, TestClient.go("b", Nbd.INFO_NAME, Nbd.INFO_DESCRIPTION, Nbd.INFO_BLOCK_SIZE, 999))));
+        ByteBuffer export = expect(Nbd.OPT_GO, Nbd.REP_INFO);
+        assertEquals(Nbd.INFO_EXPORT, export.getShort());
+        assertEquals(2 << 20, export.getLong());
+        int flags = export.getShort();
+        assertNotEquals(0, flags & Nbd.FLAG_HAS_FLAGS);
+        assertEquals(0, flags & Nbd.FLAG_SEND_DF, "DF without structured replies");
+        ByteBuffer name = expect(Nbd.OPT_GO, Nbd.REP_INFO);
+        assertEquals(Nbd.INFO_NAME, name.getShort());
+        assertEquals("b", StandardCharsets.UTF_8.decode(name).toString());
+        ByteBuffer description = expect(Nbd.OPT_GO, Nbd.REP_INFO);
+        assertEquals(Nbd.INFO_DESCRIPTION, description.getShort());
+        assertEquals("the second", StandardCharsets.UTF_8.decode(description).toString());
+        ByteBuffer sizes = expect(Nbd.OPT_GO, Nbd.REP_INFO);
+        assertEquals(Nbd.INFO_BLOCK_SIZE, sizes.getShort());
+        assertEquals(512, sizes.getInt());
+        assertEquals(4096, sizes.getInt());
+        assertEquals(32 << 20, sizes.getInt());
+        expect(Nbd.OPT_GO, Nbd.REP_ACK);
+        expectNothingMore();
+        assertEquals(new Session("b", false, false), handshake.session());
+    }
+
+    @Test
+    void infoStaysInTheHandshake() {
+        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_INFO, TestClient.go("a"))));
+        expect(Nbd.OPT_INFO, Nbd.REP_INFO);
+        expect(Nbd.OPT_INFO, Nbd.REP_ACK);
+        expectNothingMore();
+        assertNull(handshake.session());
+    }
+
+    @Test
+    void exportNameIsPaddedUnlessAgreed() {
+        assertEquals(State.TRANSMISSION, feed(flags(0), option(Nbd.OPT_EXPORT_NAME, bytes("a"))));
+        assertEquals(8 + 2 + 124, said.remaining());
+        handshake = new Handshake(catalogue);
+        assertEquals(State.TRANSMISSION, feed(flags(BOTH_FLAGS), option(Nbd.OPT_EXPORT_NAME, bytes("a"))));
+        assertEquals(8 + 2, said.remaining());
+        assertEquals(1 << 20, said.getLong());
+    }
+
+    @Test
+    void exportNameCannotFailButByClosing() {
+        assertEquals(State.FAULT, feed(flags(BOTH_FLAGS), option(Nbd.OPT_EXPORT_NAME, bytes("c"))));
+        expectNothingMore();
+    }
+
+    @Test
+    void theEmptyNameIsTheOnlyExport() {
+        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, TestClient.go(""))));
+        expect(Nbd.OPT_GO, Nbd.REP_ERR_UNKNOWN);
+        catalogue = () -> List.of(B);
+        assertEquals(State.TRANSMISSION, feed(option(Nbd.OPT_GO, TestClient.go(""))));
+        assertEquals("b", handshake.session().export());
+    }
+
+    @Test
+    void whatFollowsGoIsLeftForTheTransmission() {
+        assertEquals(State.TRANSMISSION, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, TestClient.go("a")),
+                option(Nbd.OPT_LIST)));
+        assertEquals(16, left.remaining());
+    }
+
+    @Test
+    void unknownOptionsAreRefusedInStep() {
+        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(77, new byte[100]), option(Nbd.OPT_STARTTLS), option(4),
+                option(11), option(Nbd.OPT_LIST)));
+        for (int option : new int[] {77, Nbd.OPT_STARTTLS, 4, 11}) {
+            expect(option, Nbd.REP_ERR_UNSUP);
+        }
+        for (String name : new String[] {"a", "b"}) {
+            ByteBuffer server = expect(Nbd.OPT_LIST, Nbd.REP_SERVER);
+            assertEquals(1, server.getInt());
+            assertEquals(name, StandardCharsets.UTF_8.decode(server).toString());
+        }
+        expect(Nbd.OPT_LIST, Nbd.REP_ACK);
+        expectNothingMore();
+    }
+
+    @Test
+    void longOptionsAreSkippedAndLongerOnesCutOff() {
+        assertEquals(State.GOODBYE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, new byte[Handshake.MAX_SKIPPED]),
+                option(77, new byte[Handshake.MAX_OPTION + 1]), option(Nbd.OPT_LIST, new byte[Handshake.MAX_OPTION]),
+                option(Nbd.OPT_ABORT)));
+        expect(Nbd.OPT_GO, Nbd.REP_ERR_TOO_BIG);
+        expect(77, Nbd.REP_ERR_UNSUP);
+        expect(Nbd.OPT_LIST, Nbd.REP_ERR_INVALID);
+        handshake = new Handshake(catalogue);
+        assertEquals(State.FAULT, feed(flags(BOTH_FLAGS), option(77, new byte[Handshake.MAX_SKIPPED + 1])));
+        handshake = new Handshake(catalogue);
+        assertEquals(State.FAULT, feed(flags(BOTH_FLAGS), option(Nbd.OPT_EXPORT_NAME, new byte[Handshake.MAX_OPTION + 1])));
+    }
+
+    @Test
+    void aClientMayLeave() {
+        assertEquals(State.GOODBYE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_ABORT, new byte[3])));
+        expect(Nbd.OPT_ABORT, Nbd.REP_ACK);
+    }
+
+    @Test
+    void whatIsNotTheProtocolIsCutOff() {
+        assertEquals(State.FAULT, feed(flags(4)));
+        handshake = new Handshake(catalogue);
+        assertEquals(State.FAULT, feed(flags(BOTH_FLAGS), ByteBuffer.allocate(16).put(bytes("GET / HTTP/1.1\r\n"))));
+        handshake = new Handshake(catalogue);
+        assertEquals(State.FAULT, feed(flags(0), option(Nbd.OPT_LIST)), "options without fixed newstyle");
+        handshake = new Handshake(catalogue);
+        ByteBuffer[] many = new ByteBuffer[Handshake.MAX_OPTIONS + 2];
+        java.util.Arrays.setAll(many, i -> i == 0 ? flags(BOTH_FLAGS) : option(77));
+        assertEquals(State.FAULT, feed(many));
+    }
+
+    @Test
+    void malformedOptionsAreInvalid() {
+        byte[] good = TestClient.go("a", Nbd.INFO_NAME);
+        List<byte[]> bad = new ArrayList<>();
+        bad.add(new byte[0]);
+        bad.add(new byte[5]);
+        bad.add(java.util.Arrays.copyOf(good, good.length - 1));
+        bad.add(java.util.Arrays.copyOf(good, good.length + 1));
+        bad.add(ByteBuffer.allocate(6).putInt(1).array());
+        bad.add(ByteBuffer.allocate(6).putInt(-1).array());
+        bad.add(ByteBuffer.allocate(6).putInt(Integer.MAX_VALUE).array());
+        bad.add(ByteBuffer.allocate(6).putShort(4, (short) -1).array());
+        bad.add(ByteBuffer.allocate(6000).putInt(5000).array());
+        for (byte[] data : bad) {
+            handshake = new Handshake(catalogue);
+            assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, data), option(Nbd.OPT_STRUCTURED_REPLY, new byte[1])));
+            expect(Nbd.OPT_GO, Nbd.REP_ERR_INVALID);
+            expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ERR_INVALID);
+            expectNothingMore();
+        }
+    }
+
+    @Test
+    void contextsNeedStructuredReplies() {
+        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_SET_META_CONTEXT, TestClient.context("a"))));
+        expect(Nbd.OPT_SET_META_CONTEXT, Nbd.REP_ERR_INVALID);
+    }
+
+    @Test
+    void contextsAreListedByQuery() {
+        int list = Nbd.OPT_LIST_META_CONTEXT;
+        feed(flags(BOTH_FLAGS), option(Nbd.OPT_STRUCTURED_REPLY), option(list, TestClient.context("a", new String[0])),
+                option(list, TestClient.context("a", "base:", "base:allocation")), option(list, TestClient.context("a", "qemu:", "base:no")),
+                option(list, TestClient.context("zz", "base:")));
+        expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
+        for (int i = 0; i < 2; i++) {
+            ByteBuffer context = expect(list, Nbd.REP_META_CONTEXT);
+            assertEquals(0, context.getInt());
+            assertEquals("base:allocation", StandardCharsets.UTF_8.decode(context).toString());
+            expect(list, Nbd.REP_ACK);
+        }
+        expect(list, Nbd.REP_ACK);
+        expect(list, Nbd.REP_ERR_UNKNOWN);
+        expectNothingMore();
+    }
+
+    @Test
+    void theContextHoldsForItsExportOnly() {
+        ByteBuffer structured = option(Nbd.OPT_STRUCTURED_REPLY);
+        ByteBuffer set = option(Nbd.OPT_SET_META_CONTEXT, TestClient.context("a"));
+        feed(flags(BOTH_FLAGS), structured, set, option(Nbd.OPT_GO, TestClient.go("a")));
+        assertEquals(new Session("a", true, true), handshake.session());
+        for (byte[] undone : List.of(TestClient.context("a", "base:"), TestClient.context("b"), new byte[3],
+                TestClient.context("zz"), TestClient.context("a", new String[0]))) {
+            handshake = new Handshake(catalogue);
+            feed(flags(BOTH_FLAGS), structured.rewind().position(16), set.rewind().position(set.limit()),
+                    option(Nbd.OPT_SET_META_CONTEXT, undone), option(Nbd.OPT_GO, TestClient.go("a")));
+            assertEquals(new Session("a", true, false), handshake.session());
+        }
+    }
+
+    @Test
+    void malformedQueriesAreInvalid() {
+        byte[] good = TestClient.context("a", "base:allocation");
+        byte[] tooMany = good.clone();
+        tooMany[8] = 127;
+        for (byte[] bad : List.of(new byte[7], tooMany, java.util.Arrays.copyOf(good, good.length - 1),
+                java.util.Arrays.copyOf(good, good.length + 1), ByteBuffer.allocate(8).putInt(-1).array())) {
+            handshake = new Handshake(catalogue);
+            feed(flags(BOTH_FLAGS), option(Nbd.OPT_STRUCTURED_REPLY), option(Nbd.OPT_SET_META_CONTEXT, bad));
+            expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
+            expect(Nbd.OPT_SET_META_CONTEXT, Nbd.REP_ERR_INVALID);
+            expectNothingMore();
+        }
+    }
+
+    @Test
+    void aReadOnlyDiskOffersNoWrites() {
+        ExportInfo export = ExportInfo.of("r", "", new DiskInfo(512, 512, 512, 0, true, true, true, false, java.util.Map.of()));
+        assertNotEquals(0, export.flags() & Nbd.FLAG_READ_ONLY);
+        assertEquals(0, export.flags() & (Nbd.FLAG_SEND_TRIM | Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FAST_ZERO));
+        assertEquals(0, A.flags() & Nbd.FLAG_SEND_TRIM, "a disk that cannot discard");
+    }
+
+    /** Options, good, bent and random, in any order; the way the bytes are cut changes nothing. */
+    @Property(tries = 500)
+    void anyBytesAreTakenInStepAndInBounds(@ForAll long seed, @ForAll @IntRange(min = 1, max = 5000) int piece) {
+        Random random = new Random(seed);
+        ByteBuffer all = ByteBuffer.allocate(2 << 20);
+        all.putInt(random.nextInt(20) == 0 ? random.nextInt() : BOTH_FLAGS);
+        for (int i = random.nextInt(30); i > 0; i--) {
+            byte[] data = switch (random.nextInt(4)) {
+                case 0 -> TestClient.go(random.nextBoolean() ? "zz" : "", random.nextInt(5), random.nextInt(70000));
+                case 1 -> TestClient.context(random.nextBoolean() ? "a" : "zz", "base:allocation", "base:", "x");
+                case 2 -> new byte[0];
+                default -> {
+                    byte[] noise = new byte[random.nextInt(40) == 0 ? 20000 : random.nextInt(60)];
+                    random.nextBytes(noise);
+                    yield noise;
+                }
+            };
+            if (data.length > 0 && random.nextInt(3) == 0) {
+                data[random.nextInt(Math.min(data.length, 12))] = (byte) random.nextInt();
+            }
+            int option = random.nextInt(10) == 0 ? random.nextInt() : random.nextInt(13);
+            ByteBuffer message = TestClient.optionBytes(option == Nbd.OPT_ABORT ? Nbd.OPT_LIST : option, data);
+            if (random.nextInt(30) == 0) {
+                message.array()[random.nextInt(16)] ^= (byte) (1 << random.nextInt(8));
+            }
+            all.put(message.flip());
+        }
+        byte[] bytes = java.util.Arrays.copyOf(all.array(), all.position());
+        handshake = new Handshake(catalogue);
+        State whole = feed(bytes, Integer.MAX_VALUE);
+        ByteBuffer answer = said;
+        Session session = handshake.session();
+        assertTrue(answer.remaining() <= 400 * 40, "answered " + answer.remaining() + " bytes");
+        handshake = new Handshake(catalogue);
+        State cut = feed(bytes, piece);
+        assertEquals(whole, cut, "seed " + seed);
+        assertEquals(answer, said);
+        assertEquals(session, handshake.session());
+        assertFalse(whole == State.TRANSMISSION && session == null);
+    }
+}

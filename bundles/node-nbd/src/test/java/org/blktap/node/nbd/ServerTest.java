@@ -1,0 +1,257 @@
+package org.blktap.node.nbd;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.linux.EpollLoops;
+import org.blktap.linux.NativeMemoryService;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Sockets, exports that come and go, and clients that do not get to the transmission. */
+@Timeout(60)
+class ServerTest {
+    private static final int SIZE = 1 << 20;
+
+    @TempDir
+    Path directory;
+    private TestDaemon daemon;
+
+    @BeforeEach
+    void start() {
+        daemon = new TestDaemon(directory);
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        daemon.close();
+    }
+
+    private Reason refused(String id, Map<String, String> options) {
+        return assertThrows(DiskException.class, () -> daemon.attach(id, SIZE, options)).reason();
+    }
+
+    @Test
+    void theSocketIsThereWhileThereAreExports() throws Exception {
+        daemon.attach("a", SIZE, Map.of());
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(daemon.socket())));
+        daemon.attach("b", 2 * SIZE, Map.of());
+        assertEquals("nbd+unix:///b?socket=" + daemon.socket(), daemon.node("b").address());
+        daemon.detach("a");
+        try (TestClient client = TestClient.on(daemon.socket(), "b", true)) {
+            assertEquals(2 * SIZE, client.size);
+        }
+        daemon.detach("b");
+        assertFalse(Files.exists(daemon.socket()));
+        daemon.attach("c", SIZE, Map.of("mode", "0660"));
+        assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(daemon.socket())));
+        assertEquals(Reason.BAD_OPTION, refused("d", Map.of("mode", "0600")));
+        daemon.attach("e", SIZE, Map.of());
+        TestClient.on(daemon.socket(), "e", false).close();
+    }
+
+    @Test
+    void manyExportsEachHaveTheirOwnDisk() throws Exception {
+        for (int i = 0; i < 40; i++) {
+            daemon.attach("disk" + i, 512 * (i + 1), Map.of());
+        }
+        for (int i = 0; i < 40; i++) {
+            try (TestClient client = TestClient.on(daemon.socket(), "disk" + i, true)) {
+                assertEquals(512 * (i + 1), client.size);
+            }
+        }
+    }
+
+    @Test
+    void namesAreUniqueAndSane() throws Exception {
+        daemon.attach("a", SIZE, Map.of("name", "some disk"));
+        assertEquals("nbd+unix:///some%20disk?socket=" + daemon.socket(), daemon.node("a").address());
+        assertEquals(Reason.EXISTS, refused("b", Map.of("name", "some disk")));
+        assertEquals(Reason.BAD_OPTION, refused("b", Map.of("name", "line\nfeed")));
+        assertEquals(Reason.BAD_OPTION, refused("b", Map.of("name", "")));
+        assertEquals(Reason.BAD_OPTION, refused("b", Map.of("mode", "rw")));
+        assertEquals(Reason.BAD_OPTION, refused("b", Map.of("tcp", "65536")));
+        TestClient.on(daemon.socket(), "some disk", false).close();
+    }
+
+    @Test
+    void aStaleSocketIsReplacedAndNothingElse() throws Exception {
+        try (ServerSocketChannel other = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            other.bind(UnixDomainSocketAddress.of(daemon.socket()));
+            assertEquals(Reason.EXISTS, refused("a", Map.of()));
+        }
+        assertTrue(Files.exists(daemon.socket()), "closing does not remove it");
+        daemon.attach("a", SIZE, Map.of());
+        TestClient.on(daemon.socket(), "a", false).close();
+        daemon.detach("a");
+        Files.writeString(daemon.socket(), "precious");
+        assertEquals(Reason.EXISTS, refused("a", Map.of()));
+        assertEquals("precious", Files.readString(daemon.socket()));
+    }
+
+    @Test
+    void aPathThatIsTooLongIsRefusedByName() throws Exception {
+        Path deep = Files.createDirectories(directory.resolve("x".repeat(120)));
+        TestDaemon elsewhere = new TestDaemon(deep);
+        DiskException refusal = assertThrows(DiskException.class, () -> elsewhere.attach("a", SIZE, Map.of()));
+        assertEquals(Reason.BAD_OPTION, refusal.reason());
+        assertTrue(refusal.getMessage().contains(deep.toString()));
+        elsewhere.close();
+    }
+
+    @Test
+    void tcpShowsOnlyWhatAskedForIt() throws Exception {
+        daemon.attach("hidden", SIZE, Map.of());
+        daemon.attach("shown", SIZE, Map.of("tcp", "0"));
+        String address = daemon.node("shown").address();
+        assertTrue(address.startsWith("nbd://127.0.0.1:"), address);
+        int port = Integer.parseInt(address.replaceAll("nbd://127.0.0.1:(\\d+)/shown .*", "$1"));
+        try (TestClient client = new TestClient(port)) {
+            client.enter("", true);
+            assertEquals(SIZE, client.size, "the only export of this port");
+            byte[] data = new byte[300_000];
+            new Random(1).nextBytes(data);
+            client.requestWrite(0, 1, 0, data);
+            assertEquals(0, client.reply().error());
+        }
+        try (TestClient client = new TestClient(port)) {
+            client.greet();
+            client.option(Nbd.OPT_GO, TestClient.go("hidden"));
+            assertEquals(Nbd.REP_ERR_UNKNOWN, client.optionReply().type());
+        }
+        daemon.attach("more", SIZE, Map.of("tcp", Integer.toString(port)));
+        new TestClient(port).enter("more", false).close();
+        daemon.detach("shown");
+        new TestClient(port).enter("more", false).close();
+        daemon.detach("more");
+        assertThrows(IOException.class, () -> new TestClient(port));
+        try (ServerSocketChannel other = ServerSocketChannel.open()) {
+            other.bind(new java.net.InetSocketAddress(java.net.InetAddress.getLoopbackAddress(), 0));
+            int taken = ((java.net.InetSocketAddress) other.getLocalAddress()).getPort();
+            assertEquals(Reason.BUSY, refused("a", Map.of("tcp", Integer.toString(taken))));
+        }
+        TestClient.on(daemon.socket(), "hidden", false).close();
+    }
+
+    @Test
+    void aNodeThatClosesDropsItsClients() throws Exception {
+        daemon.attach("a", SIZE, Map.of());
+        daemon.attach("b", SIZE, Map.of());
+        try (TestClient client = TestClient.on(daemon.socket(), "a", true); TestClient other = TestClient.on(daemon.socket(), "b", true)) {
+            daemon.detach("a");
+            assertTrue(client.closedByServer());
+            other.request(Nbd.CMD_FLUSH, 0, 7, 0, 0);
+            assertEquals(7, other.reply().cookie());
+        }
+        daemon.expectNoClients();
+    }
+
+    @Test
+    void handshakesEndWithTheLastExport() throws Exception {
+        daemon.attach("a", SIZE, Map.of());
+        try (TestClient client = new TestClient(daemon.socket())) {
+            client.greet();
+            daemon.detach("a");
+            assertTrue(client.closedByServer());
+        }
+        daemon.expectNoClients();
+    }
+
+    @Test
+    void aSlowHandshakeIsCutOff() throws Exception {
+        EpollLoops loops = new EpollLoops();
+        IoLoop loop = loops.start("slow");
+        MemoryPort port = new MemoryPort(new NativeMemoryService(), SIZE, 1L);
+        NbdServer server = new NbdServer(loops, directory.resolve("slow.sock"), 50);
+        NbdNode node = loop.call(() -> new NbdNode(new TestContext("a", Map.of(), loop, port, directory), "a"));
+        server.add(node, NbdServer.ANY_MODE, NbdServer.NO_TCP);
+        try (TestClient client = new TestClient(directory.resolve("slow.sock"))) {
+            client.read(18);
+            assertTrue(client.closedByServer());
+        }
+        loop.call(() -> {
+            node.close();
+            return null;
+        });
+        loop.close();
+        port.bytes.close();
+        loops.stop();
+    }
+
+    @Test
+    void tooManyClientsAreTurnedAway() throws Exception {
+        daemon.attach("a", SIZE, Map.of());
+        List<TestClient> clients = new ArrayList<>();
+        for (int i = 0; i < NbdServer.MAX_CLIENTS; i++) {
+            clients.add(new TestClient(daemon.socket()));
+            clients.get(i).read(18);
+        }
+        try (TestClient late = new TestClient(daemon.socket())) {
+            assertTrue(late.closedByServer());
+        }
+        for (TestClient client : clients) {
+            client.close();
+        }
+        daemon.expectNoClients();
+        TestClient.on(daemon.socket(), "a", true).close();
+    }
+
+    @Test
+    void requestsThatComeWithTheHandshakeAreTaken() throws Exception {
+        daemon.attach("a", SIZE, Map.of());
+        try (TestClient client = new TestClient(daemon.socket())) {
+            client.read(18);
+            ByteBuffer all = ByteBuffer.allocate(4096).putInt(3).put(TestClient.optionBytes(Nbd.OPT_EXPORT_NAME, new byte[] {'a'}).flip())
+                    .put(TestClient.header(Nbd.CMD_FLUSH, 0, 5, 0, 0).flip()).put(TestClient.header(Nbd.CMD_DISC, 0, 6, 0, 0).flip());
+            client.write(all);
+            assertEquals(SIZE, client.read(10).getLong());
+            assertEquals(5, client.reply().cookie());
+            assertTrue(client.closedByServer());
+        }
+    }
+
+    @Test
+    void clientsThatTalkNonsenseHarmNobody() throws Exception {
+        daemon.attach("a", SIZE, Map.of());
+        long before = OpenFiles.count();
+        long seed = System.nanoTime();
+        Random random = new Random(seed);
+        for (int i = 0; i < 300; i++) {
+            try (TestClient client = new TestClient(daemon.socket())) {
+                byte[] noise = new byte[random.nextInt(2000)];
+                random.nextBytes(noise);
+                ByteBuffer bytes = ByteBuffer.allocate(4096);
+                if (random.nextBoolean()) {
+                    bytes.putInt(3).putLong(Nbd.IHAVEOPT).putInt(random.nextInt(12)).putInt(random.nextInt(2100));
+                }
+                client.write(bytes.put(noise));
+            } catch (IOException e) {
+                assertTrue(e.getMessage() != null, "cut off, seed " + seed);
+            }
+        }
+        // served after all that came before it: until then some of those may not even be accepted
+        TestClient.on(daemon.socket(), "a", true).close();
+        daemon.expectNoClients();
+        Eventually.holds(() -> OpenFiles.count() == before);
+    }
+}

@@ -1,0 +1,95 @@
+package org.blktap.node.nbd;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.node.DeviceNode;
+import org.blktap.linux.EpollLoops;
+import org.blktap.linux.NativeMemoryService;
+
+/** What the core and the engines would be: loops, ports, and nodes opened and closed on them. */
+final class TestDaemon {
+    private record Attached(IoLoop loop, MemoryPort port, DeviceNode node) {
+    }
+
+    private final Path runDir;
+    private final EpollLoops loops = new EpollLoops();
+    final NbdNodeProvider provider = new NbdNodeProvider(loops);
+    private final Map<String, Attached> attached = new LinkedHashMap<>();
+
+    TestDaemon(Path runDir) {
+        this.runDir = runDir;
+    }
+
+    Path socket() {
+        return runDir.resolve(NbdNodeProvider.SOCKET);
+    }
+
+    MemoryPort attach(String id, long size, Map<String, String> options) throws Exception {
+        IoLoop loop = loops.start(id);
+        MemoryPort port = new MemoryPort(new NativeMemoryService(), size, 42L);
+        try {
+            DeviceNode node = loop.call(() -> {
+                loop.addEngine(port);
+                return provider.open(new TestContext(id, options, loop, port, runDir));
+            });
+            attached.put(id, new Attached(loop, port, node));
+            return port;
+        } catch (Exception e) {
+            loop.close();
+            port.bytes.close();
+            throw e;
+        }
+    }
+
+    void detach(String id) throws Exception {
+        Attached gone = attached.remove(id);
+        gone.loop.call(() -> {
+            gone.node.close();
+            return null;
+        });
+        gone.loop.close();
+        gone.port.bytes.close();
+    }
+
+    DeviceNode node(String id) {
+        return attached.get(id).node;
+    }
+
+    IoLoop loop(String id) {
+        return attached.get(id).loop;
+    }
+
+    Map<String, String> status(String id) throws Exception {
+        return loop(id).call(() -> node(id).status());
+    }
+
+    /** Lets what the port has held back go. */
+    void release(MemoryPort port) throws Exception {
+        for (Attached one : attached.values()) {
+            if (one.port == port) {
+                one.loop.call(() -> port.held = false);
+            }
+        }
+    }
+
+    void expectNoClients() throws Exception {
+        NbdServer server = provider.server(socket());
+        Eventually.holds(() -> server.clients() == 0);
+    }
+
+    void close() throws Exception {
+        for (String id : List.copyOf(attached.keySet())) {
+            MemoryPort port = attached.get(id).port;
+            release(port);
+            // a node is closed when nothing is in flight
+            Eventually.holds(() -> port.inFlight == 0);
+            detach(id);
+        }
+        loops.stop();
+    }
+}

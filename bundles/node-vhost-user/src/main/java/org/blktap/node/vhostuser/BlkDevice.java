@@ -1,0 +1,353 @@
+package org.blktap.node.vhostuser;
+
+import java.lang.System.Logger.Level;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.blktap.api.disk.Request;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.LoopStage;
+import org.blktap.api.memory.Memory;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.Segments;
+import org.blktap.api.node.DiskPort;
+import org.blktap.api.node.NodeContext;
+import org.blktap.linux.Libc;
+
+/**
+ * The device that one client sees: its rings, the guest's memory, what was negotiated. A stage of the loop, which
+ * takes from the rings, answers and notifies.
+ *
+ * <p>Memory that the client shares may be truncated under us. An access then fails with {@link InternalError},
+ * but the JVM may deliver that late; {@link #settle} has it delivered before anything depends on what was
+ * read. It ends all rings of this device and nothing else.
+ */
+final class BlkDevice implements LoopStage {
+    private static final System.Logger LOG = System.getLogger("org.blktap.node.vhost-user");
+    private static final int SCRATCH_BYTES = 4096;
+    private static final int EVENT_ONE = 64;
+    private static final int EVENT_BUFFER = 72;
+    private static final int ID = 128;
+
+    private final String name;
+    private final IoLoop loop;
+    private final DiskPort port;
+    private final NativeBuffer scratch;
+    private final DescriptorChain chain = new DescriptorChain();
+    private final GuestMemory guest = new GuestMemory();
+    private final BlkQueue[] queues;
+    private InflightRegion inflight;
+    private long features;
+    private boolean writeback = true;
+    /** Waits for the end of all requests; meanwhile none is taken. */
+    private Runnable quiet;
+
+    BlkDevice(NodeContext context, int queueCount) {
+        name = context.id();
+        loop = context.loop();
+        port = context.port();
+        scratch = context.memory().allocate(SCRATCH_BYTES);
+        Memory.putLong(scratch.address() + EVENT_ONE, 1);
+        byte[] id = context.id().getBytes(StandardCharsets.UTF_8);
+        for (int i = 0; i < Math.min(id.length, VirtioBlk.ID_BYTES); i++) {
+            Memory.putByte(scratch.address() + ID + i, id[i]);
+        }
+        queues = new BlkQueue[queueCount];
+        Arrays.setAll(queues, i -> new BlkQueue(this, i));
+        loop.addNode(this);
+    }
+
+    /** The attachment, for logs. */
+    String name() {
+        return name;
+    }
+
+    IoLoop loop() {
+        return loop;
+    }
+
+    DiskPort port() {
+        return port;
+    }
+
+    DescriptorChain chain() {
+        return chain;
+    }
+
+    GuestMemory guest() {
+        return guest;
+    }
+
+    BlkQueue[] queues() {
+        return queues;
+    }
+
+    /** Room for a header that lies in pieces. */
+    long scratch() {
+        return scratch.address();
+    }
+
+    /** Eight bytes that add one to an eventfd. */
+    long eventOne() {
+        return scratch.address() + EVENT_ONE;
+    }
+
+    /** Eight bytes to read an eventfd into. */
+    long eventBuffer() {
+        return scratch.address() + EVENT_BUFFER;
+    }
+
+    /** Fills the data of a GET_ID; the bytes written. */
+    int copyId(Segments in) {
+        int bytes = (int) Math.min(VirtioBlk.ID_BYTES, in.total() - 1);
+        in.copyFrom(scratch.address() + ID, 0, bytes);
+        return bytes;
+    }
+
+    // ---- what was negotiated
+
+    long features() {
+        return features;
+    }
+
+    void features(long negotiated) {
+        features = negotiated;
+    }
+
+    /** Without the protocol's feature bit there is no SET_VRING_ENABLE, and rings are always enabled. */
+    boolean ringsAlwaysEnabled() {
+        return (features & VirtioBlk.F_PROTOCOL_FEATURES) == 0;
+    }
+
+    boolean writeback() {
+        return writeback;
+    }
+
+    void writeback(boolean on) {
+        writeback = on;
+        if (inflight != null) {
+            inflight.writeback(on);
+        }
+    }
+
+    /** The flags of writes: a driver that cannot flush, or has turned the cache off, expects every write to last (5.2.6.2). */
+    int durability() {
+        return writeback && (features & VirtioBlk.F_FLUSH) != 0 ? 0 : Request.FUA;
+    }
+
+    /** Takes over a region that the client has given; the rings are stopped or quiet. */
+    void inflight(InflightRegion region) {
+        if (inflight != null) {
+            inflight.close();
+        }
+        inflight = region;
+        writeback = region.writeback();
+        region.writeback(writeback);
+    }
+
+    InflightQueue inflightQueue(int index) {
+        return inflight == null ? null : inflight.queue(index);
+    }
+
+    /** Whether memory changes and the like must wait. */
+    boolean busy() {
+        for (BlkQueue queue : queues) {
+            if (queue.inFlight() > 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Takes nothing more, and runs a task when nothing is in flight, perhaps at once. One at a time. */
+    void whenQuiet(Runnable task) {
+        quiet = task;
+        runIfQuiet();
+    }
+
+    private void runIfQuiet() {
+        if (quiet != null && !busy()) {
+            Runnable task = quiet;
+            quiet = null;
+            task.run();
+        }
+    }
+
+    /** Back to what it was when the client connected; nothing is in flight. The memory stays. */
+    void reset() {
+        for (BlkQueue queue : queues) {
+            queue.reset();
+        }
+        features = 0;
+    }
+
+    /** Unmaps and closes everything; nothing is in flight. */
+    void close() {
+        // what has ended in this very turn is answered, too
+        publish();
+        loop.remove(this);
+        for (BlkQueue queue : queues) {
+            queue.close();
+        }
+        guest.close();
+        if (inflight != null) {
+            inflight.close();
+            inflight = null;
+        }
+        scratch.close();
+    }
+
+    /** What {@code info} shows. */
+    Map<String, String> status() {
+        Map<String, String> status = new LinkedHashMap<>();
+        int running = 0;
+        int broken = 0;
+        int inFlight = 0;
+        for (BlkQueue queue : queues) {
+            running += queue.running() ? 1 : 0;
+            broken += queue.broken() ? 1 : 0;
+            inFlight += queue.inFlight();
+        }
+        status.put("queues running", Integer.toString(running));
+        if (broken > 0) {
+            status.put("queues broken", Integer.toString(broken));
+        }
+        status.put("in flight", Integer.toString(inFlight));
+        status.put("guest memory", guest.bytes() + " bytes in " + guest.count() + " regions");
+        status.put("write cache", durability() == 0 ? "write back" : "write through");
+        status.put("survives a restart", inflight != null ? "yes" : "no");
+        status.put("features", VirtioBlk.names(features));
+        return status;
+    }
+
+    // ---- the turn
+
+    @Override
+    public boolean poll() {
+        if (quiet != null || !port.isOpen()) {
+            return false;
+        }
+        boolean work = false;
+        boolean looked = false;
+        BlkQueue at = null;
+        try {
+            for (BlkQueue queue : queues) {
+                if (queue.running()) {
+                    at = queue;
+                    looked = true;
+                    work |= queue.take();
+                }
+            }
+            if (looked) {
+                settle();
+            }
+        } catch (BrokenRingException e) {
+            at.breakRing(e.getMessage());
+            return true;
+        } catch (InternalError e) {
+            memoryGone(e);
+            return true;
+        }
+        return work;
+    }
+
+    @Override
+    public void flush() {
+        publish();
+        runIfQuiet();
+    }
+
+    private void publish() {
+        boolean published = false;
+        try {
+            for (BlkQueue queue : queues) {
+                if (queue.hasFinished()) {
+                    published = true;
+                    queue.publish();
+                }
+            }
+            if (published) {
+                settle();
+            }
+        } catch (InternalError e) {
+            memoryGone(e);
+        }
+    }
+
+    @Override
+    public boolean arm() {
+        boolean work = false;
+        BlkQueue at = null;
+        try {
+            for (BlkQueue queue : queues) {
+                work |= queue.hasFinished();
+                if (quiet == null && port.isOpen() && queue.running()) {
+                    at = queue;
+                    work |= queue.arm() || queue.polled();
+                }
+            }
+            if (at != null) {
+                settle();
+            }
+        } catch (BrokenRingException e) {
+            at.breakRing(e.getMessage());
+            return true;
+        } catch (InternalError e) {
+            memoryGone(e);
+            return true;
+        }
+        return work;
+    }
+
+    @Override
+    public boolean pollable() {
+        if (port.isOpen()) {
+            for (BlkQueue queue : queues) {
+                if (queue.running()) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** Set-up work on a ring that reads shared memory. */
+    @FunctionalInterface
+    interface RingWork {
+        void run() throws BrokenRingException;
+    }
+
+    /** Does such work; what is wrong with the memory breaks the ring. */
+    void guarded(RingWork work, BlkQueue queue) {
+        try {
+            work.run();
+            settle();
+        } catch (BrokenRingException e) {
+            queue.breakRing(e.getMessage());
+        } catch (InternalError e) {
+            memoryGone(e);
+        }
+    }
+
+    /**
+     * Makes the JVM deliver the failure of an access to shared memory, if there was one, here. It does so when a
+     * call of a native method returns; compiled code alone may run on for long with a value that it never
+     * read. This is one cheap system call for a batch.
+     */
+    void settle() {
+        Libc.getuid();
+    }
+
+    private void memoryGone(InternalError e) {
+        LOG.log(Level.WARNING, name + ": the client has truncated memory that it shares: " + e.getMessage());
+        for (BlkQueue queue : queues) {
+            queue.breakRing("its memory is gone");
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "vhost-user device " + name;
+    }
+}

@@ -1,0 +1,170 @@
+package org.blktap.node.vhostuser;
+
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+import org.blktap.api.memory.Segments;
+
+/**
+ * One virtio-blk request (virtio 1.2 section 5.2.6), one object for each head of a ring and reused. First {@link #prepare} reads
+ * all that is needed from the guest's memory, then {@link #submit} hands it to the disk, then the queue has it back by
+ * {@link BlkQueue#finished}.
+ */
+final class BlkRequest {
+    private static final int NONE = -1;
+
+    private final BlkQueue queue;
+    private final int head;
+    private final Request request = new Request(this::completed, 4);
+    private boolean busy;
+    private long statusAddress;
+    private int written;
+    private byte status;
+    /** A status that is known without asking the disk, or {@link #NONE}. */
+    private int answer;
+
+    BlkRequest(BlkQueue queue, int head) {
+        this.queue = queue;
+        this.head = head;
+    }
+
+    int head() {
+        return head;
+    }
+
+    boolean busy() {
+        return busy;
+    }
+
+    void free() {
+        busy = false;
+    }
+
+    /** Where the status byte goes. */
+    long statusAddress() {
+        return statusAddress;
+    }
+
+    byte status() {
+        return status;
+    }
+
+    /** Bytes that the device has written, with the status byte. */
+    int written() {
+        return written;
+    }
+
+    /**
+     * Reads the header, and the range of a discard, and looks where the data is.
+     *
+     * @throws BrokenRingException if there is no room for an answer
+     */
+    void prepare(DescriptorChain chain, BlkDevice device) throws BrokenRingException {
+        Segments out = chain.readable();
+        Segments in = chain.writable();
+        if (out.total() < VirtioBlk.HEADER_BYTES || in.total() < 1) {
+            throw new BrokenRingException("request " + head + " has " + out.total() + " readable and " + in.total()
+                    + " writable bytes, expected at least 16 and 1");
+        }
+        long header = piece(out, 0, VirtioBlk.HEADER_BYTES, device);
+        int type = Memory.getInt(header);
+        long sector = Memory.getLong(header + 8);
+        int last = in.count() - 1;
+        statusAddress = in.address(last) + in.length(last) - 1;
+        written = 1;
+        answer = NONE;
+        switch (type) {
+            case VirtioBlk.T_IN -> transfer(Operation.READ, sector, in, 0, in.total() - 1, 0);
+            case VirtioBlk.T_OUT -> transfer(Operation.WRITE, sector, out, VirtioBlk.HEADER_BYTES,
+                    out.total() - VirtioBlk.HEADER_BYTES, device.durability());
+            case VirtioBlk.T_FLUSH -> request.set(Operation.FLUSH, 0, 0, 0);
+            case VirtioBlk.T_DISCARD -> range(Operation.DISCARD, out, device);
+            case VirtioBlk.T_WRITE_ZEROES -> range(Operation.WRITE_ZEROES, out, device);
+            case VirtioBlk.T_GET_ID -> {
+                written += device.copyId(in);
+                answer = VirtioBlk.S_OK;
+            }
+            default -> answer = VirtioBlk.S_UNSUPP;
+        }
+        busy = true;
+    }
+
+    /** The address of bytes that are read at once: where they are, or copied together if they are in pieces. */
+    private static long piece(Segments list, int at, int bytes, BlkDevice device) throws BrokenRingException {
+        if (at == 0 && list.length(0) >= bytes) {
+            return list.address(0);
+        }
+        list.copyTo(device.scratch(), at, bytes);
+        if (list.faulted()) {
+            throw new BrokenRingException("its memory is gone");
+        }
+        return device.scratch();
+    }
+
+    private void transfer(Operation operation, long sector, Segments list, long skip, long bytes, int flags) {
+        if (bytes <= 0 || bytes % VirtioBlk.SECTOR != 0 || bytes > VirtioBlk.DATA_MAX || outOfReach(sector, bytes)) {
+            answer = VirtioBlk.S_IOERR;
+            return;
+        }
+        request.data().sliceOf(list, skip, bytes);
+        request.set(operation, sector * VirtioBlk.SECTOR, bytes, flags);
+        if (operation == Operation.READ) {
+            written += (int) bytes;
+        }
+    }
+
+    /** A discard or write-zeroes of one segment; {@link VirtioBlk#RANGES_MAX} tells drivers not to give more. */
+    private void range(Operation operation, Segments out, BlkDevice device) throws BrokenRingException {
+        boolean zeroes = operation == Operation.WRITE_ZEROES;
+        if (out.total() != VirtioBlk.HEADER_BYTES + VirtioBlk.RANGE_BYTES) {
+            answer = out.total() % VirtioBlk.RANGE_BYTES == 0 && out.total() > VirtioBlk.HEADER_BYTES
+                    ? VirtioBlk.S_UNSUPP : VirtioBlk.S_IOERR;
+            return;
+        }
+        long at = piece(out, VirtioBlk.HEADER_BYTES, VirtioBlk.RANGE_BYTES, device);
+        long sector = Memory.getLong(at);
+        long sectors = Memory.getInt(at + 8) & 0xffffffffL;
+        int flags = Memory.getInt(at + 12);
+        if ((flags & ~(zeroes ? VirtioBlk.RANGE_FLAG_UNMAP : 0)) != 0) {
+            // 5.2.6.2: unknown flags, and unmap of a discard, are not supported
+            answer = VirtioBlk.S_UNSUPP;
+        } else if (sectors > (zeroes ? VirtioBlk.ZEROES_SECTORS_MAX : VirtioBlk.DISCARD_SECTORS_MAX)
+                || outOfReach(sector, sectors * VirtioBlk.SECTOR)) {
+            answer = VirtioBlk.S_IOERR;
+        } else if (sectors == 0) {
+            answer = VirtioBlk.S_OK;
+        } else {
+            boolean keep = zeroes && (flags & VirtioBlk.RANGE_FLAG_UNMAP) == 0;
+            request.set(operation, sector * VirtioBlk.SECTOR, sectors * VirtioBlk.SECTOR,
+                    device.durability() | (keep ? Request.NO_UNMAP : 0));
+        }
+    }
+
+    /** Whether a range cannot even be named in bytes; whether the disk has it, the port says. */
+    private static boolean outOfReach(long sector, long bytes) {
+        return sector < 0 || sector > (Long.MAX_VALUE - bytes) / VirtioBlk.SECTOR;
+    }
+
+    /** Starts what was prepared; it may have ended on return. */
+    void submit(BlkDevice device) {
+        if (answer != NONE) {
+            status = (byte) answer;
+            queue.finished(this);
+        } else {
+            device.port().submit(request);
+        }
+    }
+
+    private void completed(Request ended) {
+        status = switch (ended.error()) {
+            case 0 -> VirtioBlk.S_OK;
+            case Errno.EOPNOTSUPP -> VirtioBlk.S_UNSUPP;
+            default -> VirtioBlk.S_IOERR;
+        };
+        if (ended.error() != 0) {
+            written = 1;
+        }
+        queue.finished(this);
+    }
+}

@@ -1,0 +1,10 @@
+package org.blktap.node.vhostuser;
+
+/** A ring that breaks the rules of virtio; it is served no more until the client sets it up again. */
+final class BrokenRingException extends Exception {
+    private static final long serialVersionUID = 1;
+
+    BrokenRingException(String message) {
+        super(message);
+    }
+}

@@ -1,0 +1,242 @@
+package org.blktap.node.vhostuser;
+
+import java.util.Arrays;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.linux.Libc;
+
+/**
+ * Messages and descriptors over a unix socket, without waiting. One message is received at a time and stays until {@link #finish}. Descriptors
+ * that nobody took from it are closed then.
+ */
+final class FrontendSocket implements AutoCloseable {
+    /** What {@link #receive} found. */
+    enum Result { MESSAGE, NOTHING_YET, CLOSED }
+
+    /** Descriptors that are looked at; the kernel passes up to 253 with a message, no message of ours needs more than 8. */
+    private static final int FDS_MAX = 32;
+    // struct cmsghdr: size_t len@0, int level@8, int type@12, data@16
+    private static final int CMSG_HEADER = 16;
+    private static final int CONTROL_BYTES = CMSG_HEADER + 4 * FDS_MAX;
+
+    private static final int MSGHDR = 0;
+    private static final int IOVEC = 64;
+    private static final int CONTROL = 128;
+    private static final int HEADER = 512;
+    private static final int REPLY = 1024;
+    private static final int PAYLOAD = 2048;
+
+    private final int fd;
+    private final NativeBuffer memory;
+    private final long base;
+    private final int[] fds = new int[FDS_MAX];
+    private int fdCount;
+    /** Bytes of header and payload that have come. */
+    private int received;
+    private int request;
+    private int flags;
+    private int size;
+
+    /** @param memory at least a page, owned by this from now on */
+    FrontendSocket(int fd, NativeBuffer memory) {
+        this.fd = fd;
+        this.memory = memory;
+        this.base = memory.address();
+    }
+
+    int fd() {
+        return fd;
+    }
+
+    int request() {
+        return request;
+    }
+
+    boolean needsReply() {
+        return (flags & Protocol.FLAG_NEED_REPLY) != 0;
+    }
+
+    /** Bytes of the payload. */
+    int size() {
+        return size;
+    }
+
+    /** The address of the payload. */
+    long payload() {
+        return base + PAYLOAD;
+    }
+
+    /** Descriptors that came with the message. */
+    int fdCount() {
+        return fdCount;
+    }
+
+    /** Descriptor {@code i}, owned by the caller from now on; -1 if it has been taken already or has not come. */
+    int takeFd(int i) {
+        int taken = i < fdCount ? fds[i] : -1;
+        if (taken != -1) {
+            fds[i] = -1;
+        }
+        return taken;
+    }
+
+    /** Descriptor {@code i}, still owned by the message. */
+    int peekFd(int i) {
+        return i < fdCount ? fds[i] : -1;
+    }
+
+    /**
+     * Goes on receiving the message under way.
+     *
+     * @throws ProtocolException for a header that is none of this protocol: the connection cannot go on
+     */
+    Result receive() throws ProtocolException {
+        while (received < Protocol.HEADER_BYTES) {
+            // exactly the header: the descriptors belong to its first byte, and a longer read could run into the next message
+            Result result = count(receiveWithFds(base + HEADER + received, Protocol.HEADER_BYTES - received));
+            if (result != Result.MESSAGE) {
+                return result;
+            }
+            if (received == Protocol.HEADER_BYTES) {
+                readHeader();
+            }
+        }
+        while (received < Protocol.HEADER_BYTES + size) {
+            int have = received - Protocol.HEADER_BYTES;
+            Result result = count(Libc.recv(fd, payload() + have, size - have, Libc.MSG_DONTWAIT));
+            if (result != Result.MESSAGE) {
+                return result;
+            }
+        }
+        return Result.MESSAGE;
+    }
+
+    private void readHeader() throws ProtocolException {
+        request = Memory.getInt(base + HEADER);
+        flags = Memory.getInt(base + HEADER + 4);
+        int payloadSize = Memory.getInt(base + HEADER + 8);
+        if ((flags & Protocol.FLAG_VERSION_MASK) != Protocol.VERSION || (flags & Protocol.FLAG_REPLY) != 0) {
+            throw new ProtocolException(Protocol.name(request) + " with flags 0x" + Integer.toHexString(flags)
+                    + ", expected version 1 and no reply");
+        }
+        if (payloadSize < 0 || payloadSize > Protocol.PAYLOAD_MAX) {
+            throw new ProtocolException(Protocol.name(request) + " of " + Integer.toUnsignedString(payloadSize)
+                    + " bytes, expected at most " + Protocol.PAYLOAD_MAX);
+        }
+        size = payloadSize;
+    }
+
+    private Result count(long got) {
+        if (got > 0) {
+            received += (int) got;
+            return Result.MESSAGE;
+        }
+        if (got == 0) {
+            return Result.CLOSED;
+        }
+        int errno = Libc.errno();
+        return errno == Errno.EAGAIN || errno == Errno.EINTR ? Result.NOTHING_YET : Result.CLOSED;
+    }
+
+    private long receiveWithFds(long into, int bytes) throws ProtocolException {
+        Memory.fill(base + MSGHDR, Libc.MSGHDR_BYTES, (byte) 0);
+        Memory.putLong(base + IOVEC, into);
+        Memory.putLong(base + IOVEC + 8, bytes);
+        Memory.putLong(base + MSGHDR + 16, base + IOVEC);
+        Memory.putLong(base + MSGHDR + 24, 1);
+        Memory.putLong(base + MSGHDR + 32, base + CONTROL);
+        Memory.putLong(base + MSGHDR + 40, CONTROL_BYTES);
+        long got = Libc.recvmsg(fd, base + MSGHDR, Libc.MSG_DONTWAIT | Libc.MSG_CMSG_CLOEXEC);
+        if (got <= 0) {
+            return got;
+        }
+        long end = Memory.getLong(base + MSGHDR + 40);
+        for (long at = 0; at + CMSG_HEADER <= end;) {
+            long length = Memory.getLong(base + CONTROL + at);
+            if (length < CMSG_HEADER || length > end - at) {
+                break;
+            }
+            if (Memory.getInt(base + CONTROL + at + 8) == Libc.SOL_SOCKET
+                    && Memory.getInt(base + CONTROL + at + 12) == Libc.SCM_RIGHTS) {
+                for (long p = at + CMSG_HEADER; p + 4 <= at + length; p += 4) {
+                    keep(Memory.getInt(base + CONTROL + p));
+                }
+            }
+            at += length + 7 & -8;
+        }
+        if ((Memory.getInt(base + MSGHDR + 48) & Libc.MSG_CTRUNC) != 0) {
+            throw new ProtocolException("a message with more than " + FDS_MAX + " descriptors");
+        }
+        return got;
+    }
+
+    private void keep(int received) {
+        if (fdCount < FDS_MAX) {
+            fds[fdCount++] = received;
+        } else {
+            Libc.close(received);
+        }
+    }
+
+    /** Forgets the message, to receive the next. */
+    void finish() {
+        for (int i = 0; i < fdCount; i++) {
+            if (fds[i] != -1) {
+                Libc.close(fds[i]);
+            }
+        }
+        Arrays.fill(fds, -1);
+        fdCount = 0;
+        received = 0;
+        size = 0;
+    }
+
+    /** Where a reply's payload is put together, {@link Protocol#PAYLOAD_MAX} bytes. */
+    long reply() {
+        return base + REPLY + Protocol.HEADER_BYTES;
+    }
+
+    /**
+     * Sends what was put into {@link #reply} as the answer to the present message.
+     *
+     * @param bytes of payload
+     * @param passed a descriptor to send along, or -1
+     * @return false if the client does not read, or has gone
+     */
+    boolean sendReply(int bytes, int passed) {
+        Memory.putInt(base + REPLY, request);
+        Memory.putInt(base + REPLY + 4, Protocol.VERSION | Protocol.FLAG_REPLY);
+        Memory.putInt(base + REPLY + 8, bytes);
+        int total = Protocol.HEADER_BYTES + bytes;
+        Memory.fill(base + MSGHDR, Libc.MSGHDR_BYTES, (byte) 0);
+        Memory.putLong(base + IOVEC, base + REPLY);
+        Memory.putLong(base + IOVEC + 8, total);
+        Memory.putLong(base + MSGHDR + 16, base + IOVEC);
+        Memory.putLong(base + MSGHDR + 24, 1);
+        if (passed != -1) {
+            Memory.putLong(base + CONTROL, CMSG_HEADER + 4);
+            Memory.putInt(base + CONTROL + 8, Libc.SOL_SOCKET);
+            Memory.putInt(base + CONTROL + 12, Libc.SCM_RIGHTS);
+            Memory.putInt(base + CONTROL + 16, passed);
+            Memory.putLong(base + MSGHDR + 32, base + CONTROL);
+            Memory.putLong(base + MSGHDR + 40, CMSG_HEADER + 8);
+        }
+        return Libc.sendmsg(fd, base + MSGHDR, Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL) == total;
+    }
+
+    /** Sends CONFIG_CHANGE over the descriptor for a backend's own messages, which may be a pipe. */
+    void sendConfigChange(int channel) {
+        Memory.putInt(base + REPLY, Protocol.BACKEND_CONFIG_CHANGE);
+        Memory.putInt(base + REPLY + 4, Protocol.VERSION);
+        Memory.putInt(base + REPLY + 8, 0);
+        Libc.write(channel, base + REPLY, Protocol.HEADER_BYTES);
+    }
+
+    @Override
+    public void close() {
+        finish();
+        Libc.close(fd);
+        memory.close();
+    }
+}

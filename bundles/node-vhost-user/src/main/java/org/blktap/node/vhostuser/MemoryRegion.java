@@ -1,0 +1,40 @@
+package org.blktap.node.vhostuser;
+
+import org.blktap.api.memory.Memory;
+import org.blktap.linux.Mapping;
+
+/**
+ * A run of the guest's memory, mapped here.
+ *
+ * @param guest its guest-physical address, as descriptors name it
+ * @param user its address in the client's process, as ring addresses name it
+ * @param size bytes
+ * @param host its address in this process
+ * @param mapping what {@code host} points into
+ */
+record MemoryRegion(long guest, long user, long size, long host, Mapping mapping) {
+    /** Maps the region that a message describes at {@code at} ({@link Protocol#REGION_BYTES}); the descriptor may be closed afterwards. */
+    static MemoryRegion map(long at, int fd) throws ProtocolException {
+        long guest = Memory.getLong(at);
+        long size = Memory.getLong(at + 8);
+        long user = Memory.getLong(at + 16);
+        long offset = Memory.getLong(at + 24);
+        String what = "memory region at guest address 0x" + Long.toHexString(guest);
+        // addresses with the top bit set exist in no process and in no guest; without them, sums stay positive
+        if (size <= 0 || guest < 0 || user < 0 || guest > Long.MAX_VALUE - size || user > Long.MAX_VALUE - size) {
+            throw new ProtocolException(what + ": its size of 0x" + Long.toHexString(size) + " wraps around");
+        }
+        SharedFile.Part part = SharedFile.map(fd, offset, size, what);
+        return new MemoryRegion(guest, user, size, part.address(), part.mapping());
+    }
+
+    boolean overlaps(MemoryRegion other) {
+        return guest < other.guest + other.size && other.guest < guest + size
+                || user < other.user + other.size && other.user < user + size;
+    }
+
+    /** Whether a message's description at {@code at} means this region. */
+    boolean isDescribedAt(long at) {
+        return guest == Memory.getLong(at) && size == Memory.getLong(at + 8) && user == Memory.getLong(at + 16);
+    }
+}

@@ -1,0 +1,58 @@
+package org.blktap.node.vhostuser;
+
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+import org.blktap.linux.Libc;
+import org.blktap.linux.Mapping;
+
+/** Maps parts of files that a client sent: memfds, and files on tmpfs or hugetlbfs. */
+final class SharedFile {
+    // struct statx of linux/stat.h: u32 blksize@4, u16 mode@28, u64 size@40
+    private static final int STATX_BYTES = 256;
+    private static final int STATX_TYPE_SIZE = 0x1 | 0x200;
+    private static final int S_IFMT = 0xf000;
+    private static final int S_IFREG = 0x8000;
+    private static final long PAGE = 4096;
+    /** The largest huge page of x86-64 and aarch64. */
+    private static final long HUGE_PAGE_MAX = 1L << 34;
+
+    private SharedFile() {
+    }
+
+    /** A mapping, and where in it the wanted part begins. */
+    record Part(Mapping mapping, long address) {
+    }
+
+    /**
+     * Maps {@code bytes} bytes from {@code offset}, all of which the file must have: an access past its end would be
+     * a bus error. The mapping begins and ends where the file's pages do, which on hugetlbfs are huge.
+     *
+     * @param what names the part in messages
+     */
+    static Part map(int fd, long offset, long bytes, String what) throws ProtocolException {
+        long pageSize;
+        try (Mapping status = Mapping.anonymous(STATX_BYTES)) {
+            long at = status.address();
+            if (Libc.statx(fd, "", Libc.AT_EMPTY_PATH, STATX_TYPE_SIZE, at) != 0) {
+                throw new ProtocolException(what + ": cannot look at its file: " + Errno.text(Libc.errno()));
+            }
+            if ((Memory.getShort(at + 28) & S_IFMT) != S_IFREG) {
+                throw new ProtocolException(what + ": its descriptor is no regular file, such as a memfd");
+            }
+            long size = Memory.getLong(at + 40);
+            if (bytes <= 0 || offset < 0 || offset > size || bytes > size - offset) {
+                throw new ProtocolException(what + ": bytes " + Long.toUnsignedString(offset) + "+"
+                        + Long.toUnsignedString(bytes) + " are not inside its file of " + size);
+            }
+            long block = Memory.getInt(at + 4) & 0xffffffffL;
+            pageSize = Long.bitCount(block) == 1 && block > PAGE && block <= HUGE_PAGE_MAX ? block : PAGE;
+        }
+        long start = offset & -pageSize;
+        long length = Math.addExact(offset + bytes - start, pageSize - 1) & -pageSize;
+        Mapping mapping = Mapping.ofFile(fd, start, length);
+        if (mapping == null) {
+            throw new ProtocolException(what + ": cannot map " + length + " bytes: " + Errno.text(Libc.errno()));
+        }
+        return new Part(mapping, mapping.address() + (offset - start));
+    }
+}

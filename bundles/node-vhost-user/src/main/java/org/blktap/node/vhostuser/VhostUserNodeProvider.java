@@ -1,0 +1,71 @@
+package org.blktap.node.vhostuser;
+
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Options;
+import org.blktap.api.node.DeviceNode;
+import org.blktap.api.node.NodeContext;
+import org.blktap.api.node.NodeKind;
+import org.blktap.api.node.NodeProvider;
+import org.blktap.linux.UnixListener;
+import org.osgi.service.component.annotations.Component;
+
+/**
+ * Serves disks as vhost-user-blk devices: to QEMU, cloud-hypervisor, User-Mode Linux and whoever else speaks the vhost-user
+ * protocol. The VM's memory is mapped, its rings are read in place, and data moves between it and the disk without a copy.
+ *
+ * <p>Options: {@code path=} (or the part after {@code vhost-user:}) of the socket, {@code mode=}, {@code group=}, {@code queues=}.
+ */
+@Component
+@NodeKind(kind = VhostUserNodeProvider.KIND, summary = "QEMU, cloud-hypervisor, User-Mode Linux: virtio-blk over a unix socket")
+public final class VhostUserNodeProvider implements NodeProvider {
+    static final String KIND = "vhost-user";
+    private static final int QUEUES_MAX = 16;
+
+    @Override
+    public DeviceNode open(NodeContext context) throws DiskException {
+        Options options = context.options();
+        String pathOption = options.text("path", null);
+        String target = context.target();
+        if (pathOption != null && !target.isEmpty()) {
+            throw Options.bad("path", pathOption, "no path besides " + KIND + ":" + target);
+        }
+        String path = pathOption != null ? pathOption : target;
+        Path socket = path.isEmpty() ? context.runDir().resolve(context.id() + ".sock") : absolute(path);
+        int mode = mode(options.text("mode", "0600"));
+        String group = options.text("group", null);
+        int queues = options.number("queues", 1, 1, QUEUES_MAX);
+        UnixListener listener = UnixListener.open(socket, mode, group);
+        try {
+            return new VhostUserNode(context, listener, queues);
+        } catch (IllegalStateException e) {
+            listener.close();
+            throw new DiskException(DiskException.Reason.IO, socket + ": cannot be waited on: " + e.getMessage(), e);
+        }
+    }
+
+    private static Path absolute(String path) throws DiskException {
+        try {
+            Path socket = Path.of(path);
+            if (socket.isAbsolute()) {
+                return socket;
+            }
+        } catch (InvalidPathException e) {
+            throw Options.bad("path", path, "a path: " + e.getReason());
+        }
+        throw Options.bad("path", path, "an absolute path");
+    }
+
+    private static int mode(String octal) throws DiskException {
+        try {
+            int mode = Integer.parseInt(octal, 8);
+            if (mode >= 0 && mode <= 0777) {
+                return mode;
+            }
+        } catch (NumberFormatException e) {
+            throw Options.bad("mode", octal, "an octal mode such as 0660");
+        }
+        throw Options.bad("mode", octal, "an octal mode up to 0777");
+    }
+}

@@ -1,0 +1,117 @@
+package org.blktap.node.vhostuser;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Options;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.node.DeviceNode;
+import org.blktap.api.node.DiskPort;
+import org.blktap.api.node.NodeContext;
+import org.blktap.linux.EpollLoops;
+import org.blktap.linux.Mapping;
+import org.blktap.linux.NativeMemoryService;
+
+/** A node on a real loop, in front of a disk in memory. */
+final class TestNode implements AutoCloseable {
+    final EpollLoops loops = new EpollLoops();
+    final IoLoop loop = loops.start("test-vhost-user");
+    final MemoryPort port;
+    final DeviceNode node;
+    final Path socket;
+
+    TestNode(Path directory, long diskBytes, Map<String, String> options) throws Exception {
+        this(directory, Mapping.anonymous(diskBytes), options);
+    }
+
+    TestNode(Path directory, Mapping disk, Map<String, String> options) throws Exception {
+        port = new MemoryPort(disk);
+        NodeContext context = context(directory, options, "");
+        socket = directory.resolve("disk-1.sock");
+        node = loop.call(() -> new VhostUserNodeProvider().open(context));
+    }
+
+    private NodeContext context(Path directory, Map<String, String> values, String target) {
+        Options options = new Options(values);
+        NativeMemory memory = new NativeMemoryService();
+        return new NodeContext() {
+            @Override
+            public String id() {
+                return "disk-1";
+            }
+
+            @Override
+            public String target() {
+                return target;
+            }
+
+            @Override
+            public Options options() {
+                return options;
+            }
+
+            @Override
+            public IoLoop loop() {
+                return loop;
+            }
+
+            @Override
+            public DiskPort port() {
+                return port;
+            }
+
+            @Override
+            public NativeMemory memory() {
+                return memory;
+            }
+
+            @Override
+            public Path runDir() {
+                return directory;
+            }
+        };
+    }
+
+    /** Opens another node on the same loop, which is mostly to fail. */
+    DeviceNode openAnother(Path directory, Map<String, String> options, String target) throws DiskException {
+        try {
+            return loop.call(() -> new VhostUserNodeProvider().open(context(directory, options, target)));
+        } catch (DiskException | RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    void onLoop(Runnable task) throws Exception {
+        loop.call(() -> {
+            task.run();
+            return null;
+        });
+    }
+
+    /** Waits, with a limit of a minute, until something is so on the loop. */
+    void await(String what, BooleanSupplier condition) throws Exception {
+        long end = System.nanoTime() + 60_000_000_000L;
+        while (!loop.call(condition::getAsBoolean)) {
+            if (System.nanoTime() > end) {
+                throw new AssertionError("not within a minute: " + what);
+            }
+            Thread.sleep(1);
+        }
+    }
+
+    void awaitStatus(String key, String value) throws Exception {
+        await(key + " is " + value, () -> value.equals(node.status().get(key)));
+    }
+
+    @Override
+    public void close() {
+        loop.execute(node::close);
+        loop.close();
+        loops.stop();
+        port.close();
+    }
+}
