@@ -1,0 +1,65 @@
+package org.blktap.shell;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.Constants;
+import org.osgi.framework.wiring.BundleCapability;
+import org.osgi.framework.wiring.BundleRequirement;
+import org.osgi.framework.wiring.BundleRevision;
+
+/** Why a bundle is not active, without trying to start it. */
+public final class BundleDiagnosis {
+    private BundleDiagnosis() {
+    }
+
+    /** One line. */
+    public static String why(Bundle bundle, BundleContext bundles) {
+        return switch (bundle.getState()) {
+            case Bundle.ACTIVE -> "active";
+            case Bundle.STARTING -> "starting";
+            case Bundle.STOPPING -> "stopping";
+            case Bundle.INSTALLED -> {
+                List<String> missing = missing(bundle, bundles);
+                yield missing.isEmpty() ? "installed, not resolved: what it needs conflicts; resolve it in blktap shell to see how"
+                        : "nothing provides " + String.join(", ", missing);
+            }
+            case Bundle.RESOLVED -> isFragment(bundle) ? "a fragment, attached" : "stopped, or its start failed; the daemon's log tells why";
+            default -> "uninstalled";
+        };
+    }
+
+    public static boolean isFragment(Bundle bundle) {
+        BundleRevision revision = bundle.adapt(BundleRevision.class);
+        return revision != null && (revision.getTypes() & BundleRevision.TYPE_FRAGMENT) != 0;
+    }
+
+    private static List<String> missing(Bundle bundle, BundleContext bundles) {
+        List<String> missing = new ArrayList<>();
+        for (BundleRequirement requirement : bundle.adapt(BundleRevision.class).getDeclaredRequirements(null)) {
+            boolean optional = Constants.RESOLUTION_OPTIONAL.equals(requirement.getDirectives().get(Constants.RESOLUTION_DIRECTIVE));
+            String effective = requirement.getDirectives().getOrDefault(Constants.EFFECTIVE_DIRECTIVE, Constants.EFFECTIVE_RESOLVE);
+            if (!optional && effective.equals(Constants.EFFECTIVE_RESOLVE) && !provided(requirement, bundles)) {
+                missing.add(requirement.getNamespace().replaceFirst("^osgi\\.wiring\\.", "") + " "
+                        + requirement.getDirectives().getOrDefault(Constants.FILTER_DIRECTIVE, ""));
+            }
+        }
+        return missing;
+    }
+
+    private static boolean provided(BundleRequirement requirement, BundleContext bundles) {
+        for (Bundle bundle : bundles.getBundles()) {
+            BundleRevision revision = bundle.adapt(BundleRevision.class);
+            if (revision == null) {
+                continue;
+            }
+            for (BundleCapability capability : revision.getDeclaredCapabilities(requirement.getNamespace())) {
+                if (requirement.matches(capability)) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+}

@@ -1,0 +1,48 @@
+package org.blktap.shell;
+
+import java.nio.file.Path;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.control.Images;
+import org.blktap.shell.command.Surroundings;
+import org.osgi.framework.BundleContext;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
+import org.osgi.service.component.runtime.ServiceComponentRuntime;
+
+/**
+ * What the verbs work on. The core may be missing: then {@code diag} and {@code status}, which tell why, still answer.
+ */
+@Component(service = ControlServices.class)
+public final class ControlServices {
+    private final BundleContext bundles;
+    private final ServiceComponentRuntime components;
+
+    @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
+    volatile Attachments attachments;
+    @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
+    volatile Images images;
+
+    @Activate
+    public ControlServices(BundleContext bundles, @Reference ServiceComponentRuntime components) {
+        this.bundles = bundles;
+        this.components = components;
+    }
+
+    /** Null without the core. */
+    Attachments attachments() {
+        return attachments;
+    }
+
+    /** Whether the core is there. */
+    boolean complete() {
+        return attachments != null && images != null;
+    }
+
+    /** For a caller in a directory. */
+    public Surroundings in(Path directory) {
+        return new Surroundings(() -> attachments, () -> images, bundles, components, directory);
+    }
+}

@@ -1,0 +1,138 @@
+package org.blktap.shell;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import jdk.net.ExtendedSocketOptions;
+import org.apache.felix.service.command.CommandProcessor;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Reference;
+
+/**
+ * The local socket behind {@code bin/blktap}, {@code control.sock} in the run directory: mode 0600, and its peer must be root
+ * or the daemon's own user. A thread a connection, a command a connection.
+ */
+@Component(service = {}, immediate = true)
+public final class ControlSocket {
+    private static final Logger LOG = System.getLogger("org.blktap.shell");
+    /** Clients at once; a client that stops reading holds its thread. */
+    private static final int MAX_CLIENTS = 64;
+
+    private final ControlServices services;
+    private final CommandProcessor gogo;
+    private final Path path;
+    private final ServerSocketChannel server;
+    private final String self;
+    private final Set<SocketChannel> clients = ConcurrentHashMap.newKeySet();
+
+    @Activate
+    public ControlSocket(@Reference ControlServices services, @Reference CommandProcessor gogo) throws IOException {
+        this(services, gogo, Path.of(System.getProperty("blktap.run.dir", "/run/blktap")));
+    }
+
+    ControlSocket(ControlServices services, CommandProcessor gogo, Path runDirectory) throws IOException {
+        this.services = services;
+        this.gogo = gogo;
+        this.path = runDirectory.resolve("control.sock");
+        this.server = listen();
+        this.self = Files.getOwner(path).getName();
+        start("blktap-control", this::accept);
+    }
+
+    /** Takes the place of a socket that a killed daemon left: bin/blktapd sees to it that there is one daemon only. */
+    private ServerSocketChannel listen() throws IOException {
+        Files.createDirectories(path.getParent());
+        Path temporary = path.resolveSibling(".control.new");
+        Files.deleteIfExists(temporary);
+        ServerSocketChannel channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        try {
+            channel.bind(UnixDomainSocketAddress.of(temporary));
+            Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-------"));
+            Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            channel.close();
+            LOG.log(Level.ERROR, path + ": no control socket, so that no client can reach this daemon: " + e.getMessage());
+            throw e;
+        }
+        return channel;
+    }
+
+    private static void start(String name, Runnable task) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private void accept() {
+        while (server.isOpen()) {
+            try {
+                SocketChannel channel = server.accept();
+                if (admit(channel)) {
+                    clients.add(channel);
+                    start("blktap-client", () -> serve(channel));
+                } else {
+                    channel.close();
+                }
+            } catch (ClosedChannelException e) {
+                return;
+            } catch (IOException e) {
+                LOG.log(Level.WARNING, path + ": " + e.getMessage());
+                pause();
+            }
+        }
+    }
+
+    /** Without descriptors accept fails at once, again and again. */
+    private static void pause() {
+        try {
+            Thread.sleep(100);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private boolean admit(SocketChannel channel) throws IOException {
+        String peer = channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user().getName();
+        if (!peer.equals(self) && !peer.equals("root")) {
+            LOG.log(Level.WARNING, path + ": refused a client of user " + peer);
+            return false;
+        }
+        if (clients.size() >= MAX_CLIENTS) {
+            LOG.log(Level.WARNING, path + ": refused a client, there are " + MAX_CLIENTS + " already");
+            return false;
+        }
+        return true;
+    }
+
+    private void serve(SocketChannel channel) {
+        try (channel) {
+            new Conversation(services, gogo, channel).hold();
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, path + ": a client broke off: " + e.getMessage());
+        } finally {
+            clients.remove(channel);
+        }
+    }
+
+    @Deactivate
+    public void stop() throws IOException {
+        server.close();
+        Files.deleteIfExists(path);
+        for (SocketChannel client : clients) {
+            client.close();
+        }
+    }
+}

@@ -1,0 +1,96 @@
+package org.blktap.shell;
+
+import java.io.BufferedInputStream;
+import java.io.BufferedOutputStream;
+import java.io.BufferedWriter;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.OutputStreamWriter;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.felix.service.command.CommandProcessor;
+import org.blktap.shell.client.Frame;
+import org.blktap.shell.client.SocketStreams;
+import org.blktap.shell.command.Verbs;
+
+/** What is said over one connection: a request, the output of its command, the exit status. Runs on the connection's thread. */
+final class Conversation {
+    private static final int BUFFER = 8192;
+
+    private final ControlServices services;
+    private final CommandProcessor gogo;
+    private final DataInputStream in;
+    private final DataOutputStream out;
+
+    Conversation(ControlServices services, CommandProcessor gogo, SocketChannel channel) {
+        this.services = services;
+        this.gogo = gogo;
+        SocketStreams streams = new SocketStreams(channel);
+        in = new DataInputStream(new BufferedInputStream(streams.input()));
+        out = new DataOutputStream(new BufferedOutputStream(streams.output()));
+    }
+
+    /** @throws IOException if the client is none, or has gone */
+    void hold() throws IOException {
+        Frame.Request request = Frame.readRequest(in);
+        Path directory = directory(request);
+        if (request.arguments().equals(List.of("shell"))) {
+            shell(request, directory);
+        } else {
+            exit(Verbs.execute(services.in(directory), request.arguments(), writer(Frame.OUT), writer(Frame.ERR)));
+        }
+    }
+
+    private void exit(int status) throws IOException {
+        Frame.write(out, Frame.EXIT, new byte[] {(byte) status}, 0, 1);
+    }
+
+    private static Path directory(Frame.Request request) throws IOException {
+        try {
+            Path directory = Path.of(request.directory());
+            if (directory.isAbsolute()) {
+                return directory;
+            }
+        } catch (InvalidPathException e) {
+            throw new IOException("not a request: " + e.getMessage(), e);
+        }
+        throw new IOException("not a request: the directory is not an absolute path");
+    }
+
+    private void shell(Frame.Request request, Path directory) throws IOException {
+        GogoSession session = new GogoSession(gogo, directory);
+        if (request.terminal().isEmpty()) {
+            exit(session.runLines(in, new PrintStream(framed(Frame.OUT), true, StandardCharsets.UTF_8),
+                    new PrintStream(framed(Frame.ERR), true, StandardCharsets.UTF_8)));
+        } else {
+            new Prompt(session, services.in(directory), directory).run(request, in, framed(Frame.OUT), this::exit);
+        }
+    }
+
+    private PrintWriter writer(int type) {
+        return new PrintWriter(new BufferedWriter(new OutputStreamWriter(framed(type), StandardCharsets.UTF_8), BUFFER), false);
+    }
+
+    private OutputStream framed(int type) {
+        return new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                write(new byte[] {(byte) b}, 0, 1);
+            }
+
+            @Override
+            public void write(byte[] bytes, int offset, int length) throws IOException {
+                if (length > 0) {
+                    Frame.write(out, type, bytes, offset, length);
+                }
+            }
+        };
+    }
+}

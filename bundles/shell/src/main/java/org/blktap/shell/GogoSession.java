@@ -1,0 +1,80 @@
+package org.blktap.shell;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
+import java.util.TreeSet;
+import org.apache.felix.service.command.CommandProcessor;
+import org.apache.felix.service.command.CommandSession;
+import org.apache.felix.service.command.Converter;
+
+/** Gogo's interpreter for one client: our verbs first, then the framework's commands. */
+final class GogoSession {
+    /** Where gogo looks for a command without a scope. */
+    private static final String SCOPES = "tap:felix:gogo:*";
+    static final List<String> LEAVE = List.of("exit", "quit");
+
+    private final CommandProcessor gogo;
+    private final Path directory;
+
+    GogoSession(CommandProcessor gogo, Path directory) {
+        this.gogo = gogo;
+        this.directory = directory;
+    }
+
+    CommandSession open(InputStream in, PrintStream out, PrintStream err) {
+        CommandSession session = gogo.createSession(in, out, err);
+        session.put("SCOPE", SCOPES);
+        session.currentDir(directory);
+        return session;
+    }
+
+    /** Runs a line; its exit status. What went wrong is told on {@code err} in one line. */
+    static int execute(CommandSession session, String line, PrintStream out, PrintStream err) {
+        int status = 0;
+        try {
+            Object result = session.execute(line);
+            if (result != null) {
+                out.println(session.format(result, Converter.INSPECT));
+            }
+        } catch (VerbFailed e) {
+            err.println(e.getMessage());
+            status = e.status();
+        } catch (Exception e) {
+            err.println("blktap: " + (e.getMessage() == null ? e.toString() : e.getMessage()));
+            status = 1;
+        }
+        out.flush();
+        err.flush();
+        return status;
+    }
+
+    /** Runs the lines of an input that is no terminal; the exit status of the last one. */
+    int runLines(InputStream in, PrintStream out, PrintStream err) throws IOException {
+        BufferedReader lines = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
+        int status = 0;
+        try (CommandSession session = open(InputStream.nullInputStream(), out, err)) {
+            for (String line = lines.readLine(); line != null && !LEAVE.contains(line.strip()); line = lines.readLine()) {
+                if (!line.isBlank()) {
+                    status = execute(session, line, out, err);
+                }
+            }
+        }
+        return status;
+    }
+
+    /** The commands' names without their scopes, sorted. */
+    static Collection<String> commands(CommandSession session) {
+        TreeSet<String> names = new TreeSet<>();
+        if (session.get(".commands") instanceof Collection<?> all) {
+            all.forEach(name -> names.add(name.toString().substring(name.toString().indexOf(':') + 1)));
+        }
+        return names;
+    }
+}

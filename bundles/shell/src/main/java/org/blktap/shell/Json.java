@@ -1,0 +1,28 @@
+package org.blktap.shell;
+
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonNull;
+import com.google.gson.JsonPrimitive;
+import com.google.gson.JsonSerializer;
+import java.util.Locale;
+import org.blktap.api.control.AttachmentStatus.State;
+
+/** How all commands print JSON: records with their fields' names, states in lower case, sizes in bytes. */
+public final class Json {
+    private static final JsonSerializer<Double> NUMBER = (value, type, context) ->
+            // JSON has no NaN: there is no mean of nothing
+            Double.isFinite(value) ? new JsonPrimitive(value) : JsonNull.INSTANCE;
+    private static final Gson GSON = new GsonBuilder().setPrettyPrinting().disableHtmlEscaping()
+            .registerTypeAdapter(State.class, (JsonSerializer<State>) (state, type, context) ->
+                    new JsonPrimitive(state.name().toLowerCase(Locale.ROOT)))
+            .registerTypeAdapter(double.class, NUMBER).registerTypeAdapter(Double.class, NUMBER)
+            .create();
+
+    private Json() {
+    }
+
+    public static String of(Object value) {
+        return GSON.toJson(value);
+    }
+}

@@ -1,0 +1,90 @@
+package org.blktap.shell.client;
+
+import java.io.BufferedInputStream;
+import java.io.BufferedOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+
+/** {@code bin/blktap}: gives its arguments to the daemon and shows the answer. Needs nothing but the JDK, to start fast. */
+public final class Client {
+    private Client() {
+    }
+
+    public static void main(String[] arguments) {
+        Path socket = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), "control.sock");
+        int status = run(socket, List.of(arguments));
+        System.out.flush();
+        System.err.flush();
+        // nothing is left to be tidied up, and hooks cost time
+        Runtime.getRuntime().halt(status);
+    }
+
+    private static int run(Path socket, List<String> arguments) {
+        SocketChannel channel;
+        try {
+            channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+            channel.connect(UnixDomainSocketAddress.of(socket));
+        } catch (IOException e) {
+            if (OfflineHelp.wanted(arguments)) {
+                return OfflineHelp.show(arguments);
+            }
+            System.err.println("blktap: " + (String.valueOf(e.getMessage()).equals("Permission denied")
+                    ? socket + ": no permission; it is for root and the user of the daemon"
+                    : "no daemon answers on " + socket + " (" + e.getMessage()
+                            + "); start blktapd, or set BLKTAP_RUN_DIR as it was set there"));
+            return 1;
+        }
+        try (channel) {
+            return converse(new SocketStreams(channel), arguments);
+        } catch (IOException e) {
+            System.err.println("blktap: the connection to the daemon broke: " + e.getMessage());
+            return 1;
+        }
+    }
+
+    private static int converse(SocketStreams streams, List<String> arguments) throws IOException {
+        int[] size = Arrays.stream(System.getProperty("blktap.terminal.size", "0 0").split(" ")).mapToInt(Integer::parseInt).toArray();
+        Frame.writeRequest(new DataOutputStream(new BufferedOutputStream(streams.output())),
+                new Frame.Request(Path.of("").toAbsolutePath().toString(), System.getProperty("blktap.terminal", ""), size[1], size[0],
+                        arguments));
+        if (!arguments.isEmpty() && arguments.get(0).equals("shell")) {
+            Thread typing = new Thread(() -> type(streams), "typing");
+            typing.setDaemon(true);
+            typing.start();
+        }
+        DataInputStream in = new DataInputStream(new BufferedInputStream(streams.input()));
+        while (true) {
+            Frame.Answer answer = Frame.read(in);
+            switch (answer.type()) {
+                case Frame.OUT -> {
+                    System.out.write(answer.bytes());
+                    System.out.flush();
+                }
+                case Frame.ERR -> System.err.write(answer.bytes());
+                default -> {
+                    return answer.bytes()[0] & 0xff;
+                }
+            }
+            if (System.out.checkError()) {
+                // whoever was to read it has gone: | head
+                return 1;
+            }
+        }
+    }
+
+    private static void type(SocketStreams streams) {
+        try {
+            System.in.transferTo(streams.output());
+            streams.endOutput();
+        } catch (IOException e) {
+            // the other direction tells of the end
+        }
+    }
+}

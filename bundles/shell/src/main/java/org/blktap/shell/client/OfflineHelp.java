@@ -1,0 +1,46 @@
+package org.blktap.shell.client;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.lang.reflect.InvocationTargetException;
+import java.net.MalformedURLException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The pages of {@code --help} without a daemon: the client loads the verbs' classes themselves from the installation. */
+final class OfflineHelp {
+    private OfflineHelp() {
+    }
+
+    static boolean wanted(List<String> arguments) {
+        return arguments.contains("--help") || arguments.contains("-h") || arguments.contains("--version")
+                || !arguments.isEmpty() && arguments.get(0).equals("help");
+    }
+
+    static int show(List<String> arguments) {
+        String home = System.getProperty("blktap.home", ".");
+        try (URLClassLoader loader = new URLClassLoader(jars(new File(home, "bundle"), new File(home, "lib")),
+                ClassLoader.getPlatformClassLoader())) {
+            return (int) loader.loadClass("org.blktap.shell.command.Verbs").getMethod("help", List.class, PrintWriter.class,
+                    PrintWriter.class).invoke(null, arguments, new PrintWriter(System.out, true), new PrintWriter(System.err, true));
+        } catch (IOException | ReflectiveOperationException e) {
+            Throwable cause = e instanceof InvocationTargetException ? e.getCause() : e;
+            System.err.println("blktap: no help without a daemon: " + cause);
+            return 1;
+        }
+    }
+
+    private static URL[] jars(File... folders) throws MalformedURLException {
+        List<URL> urls = new ArrayList<>();
+        for (File folder : folders) {
+            File[] files = folder.listFiles((directory, name) -> name.endsWith(".jar"));
+            for (File file : files == null ? new File[0] : files) {
+                urls.add(file.toURI().toURL());
+            }
+        }
+        return urls.toArray(URL[]::new);
+    }
+}

@@ -1,0 +1,39 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStatus;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "attach", description = "Opens a disk and makes device nodes for it.", footer = {"", "Examples:",
+    "  attach tap:qcow:/vm/a.qcow --id a --node vhost-user --node nbd",
+    "  attach tap:aio:/dev/vg/b --node vhost-user,queues=2,mode=0660,group=kvm --read-only",
+    "  attach tap:ram:shared,size=1G --node nbd,tcp=10809"})
+final class Attach extends TapCommand {
+    @Parameters(paramLabel = "SPEC", description = "tap:<type>:<path>")
+    String tapSpec;
+    @Option(names = "--id", paramLabel = "ID", description = "The attachment's name; made from the path if left out.")
+    String id;
+    @Option(names = "--node", paramLabel = "NODE", description = "kind[:target][,key=value...]; may be repeated. Without one the disk is opened, and nobody can reach it.")
+    List<String> nodes = List.of();
+    @Option(names = "--read-only", description = "Writes are refused, and files are opened read-only.")
+    boolean readOnly;
+    @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the driver, or engine=, backing-type=.")
+    Map<String, String> options = new LinkedHashMap<>();
+
+    Attach(Surroundings here) {
+        super(here);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        AttachmentStatus status = here.attachments().attach(new AttachRequest(here.spec(tapSpec), id, nodes, readOnly, options));
+        out.println(status.id());
+        status.nodes().forEach(node -> out.println(node.address()));
+    }
+}

@@ -1,0 +1,36 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import org.blktap.shell.Deployer;
+import org.osgi.framework.Bundle;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "deploy", description = "Puts a bundle's jar into deploy/, whole at once, replacing the one of its name.",
+        footer = {"", "The jar's name in deploy/ has no version, so that the next version takes its place. To remove a bundle,",
+            "delete its jar from deploy/: disks that it serves wait, parked, until it is back.", "", "Example:",
+            "  deploy driver-zero-3.0.0.jar"})
+final class Deploy extends TapCommand {
+    @Parameters(paramLabel = "FILE", description = "A jar with a Bundle-SymbolicName.")
+    String file;
+    @Option(names = "--no-wait", description = "Does not wait until the bundle is active.")
+    boolean noWait;
+
+    Deploy(Surroundings here) {
+        super(here);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        Deployer deployer = new Deployer(Path.of(System.getProperty("blktap.deploy.dir", "deploy")), here.bundles());
+        Deployer.Deployed deployed = deployer.put(here.directory().resolve(file));
+        if (noWait) {
+            out.println(deployed.target());
+            return;
+        }
+        Bundle bundle = deployer.await(deployed);
+        out.println(deployed.target() + ": " + bundle.getSymbolicName() + " " + bundle.getVersion() + " is active");
+    }
+}

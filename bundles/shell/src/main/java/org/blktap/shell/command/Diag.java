@@ -1,0 +1,90 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.util.Locale;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.disk.DiskException;
+import org.blktap.shell.BundleDiagnosis;
+import org.osgi.framework.Bundle;
+import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
+import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
+import org.osgi.service.component.runtime.dto.UnsatisfiedReferenceDTO;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "diag", description = "Tells why an attachment or a bundle is not active; without a name, all that are not.",
+        footer = {"", "Examples:", "  diag", "  diag a", "  diag format-qcow"})
+final class Diag extends TapCommand {
+    @Parameters(paramLabel = "ID|BUNDLE", arity = "0..1", description = "A bundle by symbolic name, without org.blktap. if it is ours.")
+    String name;
+
+    Diag(Surroundings here) {
+        super(here);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        int told = attachments(out);
+        for (Bundle bundle : here.bundles().getBundles()) {
+            if (name == null || name.equals(bundle.getSymbolicName()) || ("org.blktap." + name).equals(bundle.getSymbolicName())) {
+                told += bundle(out, bundle);
+            }
+        }
+        if (told == 0 && name != null) {
+            throw new DiskException(DiskException.Reason.NOT_FOUND, "neither an attachment nor a bundle: " + name);
+        }
+        if (told == 0) {
+            out.println("all is active");
+        }
+    }
+
+    private int attachments(PrintWriter out) {
+        Attachments attachments = here.attachmentsNow().get();
+        int told = 0;
+        if (attachments == null) {
+            out.println("the core gives no service Attachments");
+            return name == null ? 1 : 0;
+        }
+        for (AttachmentStatus each : attachments.list()) {
+            if (name == null ? each.state() != State.RUNNING : each.id().equals(name)) {
+                out.println("attachment " + each.id() + " (" + each.spec() + "): " + each.state().name().toLowerCase(Locale.ROOT)
+                        + (each.reason().isEmpty() ? "" : ": " + each.reason()));
+                told++;
+            }
+        }
+        return told;
+    }
+
+    /** Lines printed. */
+    private int bundle(PrintWriter out, Bundle bundle) {
+        int told = 0;
+        if (name != null || bundle.getState() != Bundle.ACTIVE && bundle.getState() != Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)) {
+            out.println("bundle " + bundle.getSymbolicName() + " " + bundle.getVersion() + ": "
+                    + BundleDiagnosis.why(bundle, here.bundles()));
+            told++;
+        }
+        for (ComponentDescriptionDTO component : here.components().getComponentDescriptionDTOs(bundle)) {
+            for (ComponentConfigurationDTO each : here.components().getComponentConfigurationDTOs(component)) {
+                told += component(out, component, each);
+            }
+        }
+        return told;
+    }
+
+    private static int component(PrintWriter out, ComponentDescriptionDTO component, ComponentConfigurationDTO configuration) {
+        String what = "  component " + component.name;
+        if (configuration.state == ComponentConfigurationDTO.FAILED_ACTIVATION) {
+            String failure = configuration.failure == null ? "see the log" : configuration.failure.lines().findFirst().orElse("see the log");
+            out.println(what + " failed: " + failure);
+            return 1;
+        }
+        for (UnsatisfiedReferenceDTO missing : configuration.unsatisfiedReferences) {
+            String service = component.references == null ? missing.name : java.util.Arrays.stream(component.references)
+                    .filter(r -> r.name.equals(missing.name)).map(r -> r.interfaceName).findFirst().orElse(missing.name);
+            out.println(what + " waits for a service " + service + (missing.target == null ? "" : " with " + missing.target));
+        }
+        return configuration.unsatisfiedReferences.length;
+    }
+}

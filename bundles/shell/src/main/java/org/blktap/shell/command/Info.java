@@ -1,0 +1,61 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.shell.Json;
+import org.blktap.shell.Table;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "info", description = "Shows all of one attachment.")
+final class Info extends TapCommand {
+    private static final String INDENT = "  ";
+
+    @Parameters(paramLabel = "ID")
+    String id;
+    @Option(names = "--json", description = "For scripts: an object.")
+    boolean json;
+
+    Info(Surroundings here) {
+        super(here);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        AttachmentStatus status = here.attachments().status(id);
+        if (json) {
+            out.println(Json.of(status));
+            return;
+        }
+        Map<String, String> all = new LinkedHashMap<>();
+        all.put("id", status.id());
+        all.put("spec", status.spec());
+        all.put("state", status.state().name().toLowerCase(Locale.ROOT) + (status.reason().isEmpty() ? "" : ": " + status.reason()));
+        all.put("size", Table.size(status.sizeBytes()) + " (" + status.sizeBytes() + " bytes), sectors of " + status.blockSize());
+        all.put("access", status.readOnly() ? "read-only" : "read-write");
+        all.put("engine", status.engine());
+        status.options().forEach((key, value) -> all.put("option " + key, value));
+        status.details().forEach(all::put);
+        int width = width(all, 0);
+        for (AttachmentStatus.Node node : status.nodes()) {
+            width = width(node.status(), width);
+        }
+        print(out, "", all, width);
+        for (AttachmentStatus.Node node : status.nodes()) {
+            print(out, "", Map.of("node", node.address()), width);
+            print(out, INDENT, node.status(), width);
+        }
+    }
+
+    private static int width(Map<String, String> lines, int least) {
+        return lines.keySet().stream().mapToInt(key -> key.length() + INDENT.length()).reduce(least, Math::max);
+    }
+
+    private static void print(PrintWriter out, String indent, Map<String, String> lines, int width) {
+        lines.forEach((key, value) -> out.println((indent + key + " ".repeat(width)).substring(0, width) + "  " + value));
+    }
+}

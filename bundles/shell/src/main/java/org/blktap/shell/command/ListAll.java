@@ -1,0 +1,37 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.util.Locale;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.shell.Json;
+import org.blktap.shell.Table;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(name = "list", description = "Lists the attachments.")
+final class ListAll extends TapCommand {
+    @Option(names = "--json", description = "For scripts: an array of objects.")
+    boolean json;
+
+    ListAll(Surroundings here) {
+        super(here);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        var list = here.attachments().list();
+        if (json) {
+            out.println(Json.of(list));
+            return;
+        }
+        boolean reasons = list.stream().anyMatch(each -> !each.reason().isEmpty());
+        Table table = reasons ? new Table("ID", "STATE", "SIZE", "ACCESS", "SPEC", "NODES", "WHY")
+                : new Table("ID", "STATE", "SIZE", "ACCESS", "SPEC", "NODES");
+        for (AttachmentStatus each : list) {
+            table.row(each.id(), each.state().name().toLowerCase(Locale.ROOT), Table.size(each.sizeBytes()),
+                    each.readOnly() ? "read-only" : "read-write", each.spec(),
+                    String.join(" ", each.nodes().stream().map(AttachmentStatus.Node::kind).toList()), each.reason());
+        }
+        table.print(out);
+    }
+}

@@ -1,0 +1,36 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.util.List;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.control.Attachments.ServiceStatus;
+import org.blktap.shell.Json;
+import org.blktap.shell.Table;
+import picocli.CommandLine.Option;
+
+/** What the lists of drivers, nodes and engines share. */
+abstract class ServiceListing extends TapCommand {
+    private final String heading;
+
+    @Option(names = "--json", description = "For scripts: an array of objects.")
+    boolean json;
+
+    ServiceListing(Surroundings here, String heading) {
+        super(here);
+        this.heading = heading;
+    }
+
+    abstract List<ServiceStatus> all(Attachments attachments);
+
+    @Override
+    final void run(PrintWriter out) throws Exception {
+        List<ServiceStatus> all = all(here.attachments());
+        if (json) {
+            out.println(Json.of(all));
+            return;
+        }
+        Table table = new Table(heading, "BUNDLE", "WHAT IT IS");
+        all.forEach(each -> table.row(each.name(), each.bundle(), each.summary()));
+        table.print(out);
+    }
+}

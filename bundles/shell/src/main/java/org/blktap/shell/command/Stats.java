@@ -1,0 +1,63 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.blktap.api.control.AttachmentStats;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.disk.DiskException;
+import org.blktap.shell.Json;
+import org.blktap.shell.Table;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "stats", description = "Counts and latencies (microseconds) of one attachment, or of all.")
+final class Stats extends TapCommand {
+    @Parameters(paramLabel = "ID", arity = "0..1")
+    String id;
+    @Option(names = "--json", description = "For scripts: an object, or an array for all.")
+    boolean json;
+
+    Stats(Surroundings here) {
+        super(here);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        List<AttachmentStats> all = id == null ? all(here.attachments()) : List.of(here.attachments().stats(id));
+        if (json) {
+            out.println(Json.of(id == null ? all : all.get(0)));
+            return;
+        }
+        Table table = new Table("ID", "OPERATION", "COUNT", "BYTES", "ERRORS", "MEAN µs", "P50 µs", "P99 µs", "MAX µs");
+        for (AttachmentStats stats : all) {
+            stats.operations().forEach((operation, c) -> table.row(stats.id(), operation, c.count(), Table.size(c.bytes()), c.errors(),
+                    micros(c.latency().mean()), micros(c.latency().p50()), micros(c.latency().p99()), micros(c.latency().max())));
+        }
+        table.print(out);
+        all.forEach(stats -> out.printf("%s: %d in flight; parked %d times, %d ms in all%n", stats.id(), stats.inFlight(),
+                stats.parks(), stats.parkedMillis()));
+    }
+
+    private static List<AttachmentStats> all(Attachments attachments) throws DiskException {
+        List<AttachmentStats> all = new ArrayList<>();
+        for (AttachmentStatus each : attachments.list()) {
+            try {
+                all.add(attachments.stats(each.id()));
+            } catch (DiskException e) {
+                if (e.reason() != DiskException.Reason.NOT_FOUND) {
+                    throw e;
+                }
+                // detached since the list was made
+            }
+        }
+        return all;
+    }
+
+    private static String micros(double value) {
+        return Double.isFinite(value) ? String.format(Locale.ROOT, "%.0f", value) : "-";
+    }
+}

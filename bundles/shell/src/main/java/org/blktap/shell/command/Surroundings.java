@@ -1,0 +1,61 @@
+package org.blktap.shell.command;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.function.Supplier;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.control.Images;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.TapSpec;
+import org.osgi.framework.BundleContext;
+import org.osgi.service.component.runtime.ServiceComponentRuntime;
+
+/**
+ * What a command works with.
+ *
+ * @param attachmentsNow the service at this moment, or null
+ * @param imagesNow the service at this moment, or null
+ * @param directory the caller's working directory, from which relative paths are taken
+ */
+public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, BundleContext bundles,
+        ServiceComponentRuntime components, Path directory) {
+
+    /** @throws DiskException if the core is not there */
+    public Attachments attachments() throws DiskException {
+        return present(attachmentsNow.get());
+    }
+
+    /** @throws DiskException if the core is not there */
+    Images images() throws DiskException {
+        return present(imagesNow.get());
+    }
+
+    private static <T> T present(T service) throws DiskException {
+        if (service == null) {
+            throw new DiskException(Reason.NOT_FOUND, "the core is not active; blktap diag tells why");
+        }
+        return service;
+    }
+
+    /**
+     * A spec whose path, if it looks like one of a file, is made absolute: it has a slash and no scheme, begins
+     * with a dot, or is the name of a file in the caller's directory. {@code tap:ram:} and its like stay as they are.
+     */
+    TapSpec spec(String text) throws DiskException {
+        TapSpec spec = TapSpec.parse(text);
+        String path = spec.path();
+        boolean file = path.startsWith(".") || path.indexOf('/') > 0 && !path.contains("://") || Files.exists(directory.resolve(path));
+        return file ? absolute(spec) : spec;
+    }
+
+    /** A spec of a file that is yet to be made. */
+    TapSpec newFile(String text) throws DiskException {
+        TapSpec spec = TapSpec.parse(text);
+        return spec.path().contains("://") ? spec : absolute(spec);
+    }
+
+    private TapSpec absolute(TapSpec spec) {
+        return spec.path().startsWith("/") ? spec : new TapSpec(spec.type(), directory.resolve(spec.path()).normalize().toString());
+    }
+}

@@ -1,0 +1,104 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+import java.util.List;
+import org.blktap.api.disk.DiskException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** All verbs, as one picocli command line. */
+public final class Verbs {
+    /** In the order of the page of help. Told here, so that the start of the daemon need not load the command line. */
+    public static final List<String> NAMES = List.of("attach", "detach", "list", "info", "stats", "create", "check", "drivers", "nodes",
+            "engines", "park", "resume", "deploy", "diag", "status", "shell", "help");
+    private static final System.Logger LOG = System.getLogger("org.blktap.shell");
+    /** Columns of a page of help; the option column takes a third. */
+    private static final int PAGE_COLUMNS = 110;
+
+    @Command(name = "blktap", description = "User-space block devices for virtual machines.", synopsisSubcommandLabel = "VERB",
+            commandListHeading = "%nVerbs:%n", footer = {"", "Examples:",
+        "  blktap create tap:aio:/vm/a.img 10G", "  blktap attach tap:aio:/vm/a.img --id a --node vhost-user --node nbd",
+        "  blktap list --json", "  blktap detach a", "", "blktap VERB --help explains a verb. Exit status: 0 done, 1 refused or failed, 2 wrong usage."})
+    private static final class Top implements Runnable {
+        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this help.")
+        boolean help;
+        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Shows the version.")
+        boolean version;
+        @Spec
+        CommandSpec spec;
+
+        @Override
+        public void run() {
+            throw new ParameterException(spec.commandLine(), "which verb?");
+        }
+    }
+
+    private Verbs() {
+    }
+
+    /** A fresh command line: picocli's objects keep the values of the last parse. */
+    public static CommandLine commandLine(Surroundings here) {
+        CommandLine top = new CommandLine(new Top());
+        for (TapCommand each : List.of(new Attach(here), new Detach(here), new ListAll(here), new Info(here), new Stats(here),
+                new Create(here), new Check(here), new Drivers(here), new Nodes(here), new Engines(here), new Park(here),
+                new Resume(here), new Deploy(here), new Diag(here), new Status(here), new ShellPage(here), new Help(here))) {
+            top.addSubcommand(each);
+        }
+        top.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
+        top.setUsageHelpWidth(PAGE_COLUMNS);
+        top.getCommandSpec().version("blktap " + version());
+        top.setExecutionExceptionHandler((e, line, parsed) -> {
+            line.getErr().println("blktap: " + message(e));
+            return CommandLine.ExitCode.SOFTWARE;
+        });
+        top.setParameterExceptionHandler((e, arguments) -> {
+            e.getCommandLine().getErr().println("blktap: " + usageMessage(e));
+            return CommandLine.ExitCode.USAGE;
+        });
+        return top;
+    }
+
+    /** The version of this bundle, as Maven writes it. */
+    public static String version() {
+        String version = Verbs.class.getPackage().getImplementationVersion();
+        return version == null ? "(not packaged)" : version;
+    }
+
+    private static String message(Exception e) {
+        String text = e.getMessage();
+        if (!(e instanceof DiskException) || text == null) {
+            LOG.log(Level.ERROR, "a command failed in a way that it should not", e);
+            text = "internal error, see the daemon's log: " + e;
+        }
+        return text.replaceAll("\\s*\\R\\s*", " ");
+    }
+
+    private static String usageMessage(ParameterException e) {
+        StringBuilder text = new StringBuilder(e.getMessage().replaceAll("\\s*\\R\\s*", " "));
+        if (e instanceof UnmatchedArgumentException unmatched && !unmatched.getSuggestions().isEmpty()) {
+            text.append(" (did you mean ").append(String.join(" or ", unmatched.getSuggestions())).append("?)");
+        }
+        return text.append("; see ").append(e.getCommandLine().getCommandSpec().qualifiedName()).append(" --help").toString();
+    }
+
+    /** Runs a command; its exit status. */
+    public static int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err) {
+        int status = commandLine(here).setOut(out).setErr(err).execute(arguments.toArray(String[]::new));
+        out.flush();
+        err.flush();
+        return status;
+    }
+
+    /** A page of help where no daemon runs; found by name by the client. */
+    public static int help(List<String> arguments, PrintWriter out, PrintWriter err) {
+        return execute(new Surroundings(() -> null, () -> null, null, null, Path.of("")), arguments, out, err);
+    }
+}

@@ -1,0 +1,132 @@
+package org.blktap.shell;
+
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStats;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.control.Images;
+import org.blktap.api.disk.DiskDriver.CheckReport;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.shell.command.Surroundings;
+
+/** A core that keeps its attachments in a list. */
+public final class Fakes implements Attachments, Images {
+    public final List<AttachRequest> attached = new ArrayList<>();
+    public final List<String> calls = new ArrayList<>();
+    /** What the next call throws. */
+    public Exception failure;
+    public CheckReport report = new CheckReport(7, 0, List.of());
+
+    public Surroundings in(Path directory) {
+        return new Surroundings(() -> this, () -> this, null, null, directory);
+    }
+
+    private void called(String what) throws DiskException {
+        calls.add(what);
+        if (failure instanceof DiskException e) {
+            throw e;
+        }
+        if (failure instanceof RuntimeException e) {
+            throw e;
+        }
+    }
+
+    static AttachmentStatus status(AttachRequest request) {
+        List<AttachmentStatus.Node> nodes = request.nodes().stream().map(node -> new AttachmentStatus.Node(node, node + ":/run/"
+                + request.id() + ".sock", Map.of("clients", "0"))).toList();
+        return new AttachmentStatus(request.id(), request.spec().toString(), State.RUNNING, "", 10L << 30, 512, request.readOnly(),
+                "libaio", nodes, request.options(), Map.of("format", "fake"));
+    }
+
+    @Override
+    public AttachmentStatus attach(AttachRequest request) throws DiskException {
+        called("attach");
+        AttachRequest named = new AttachRequest(request.spec(), request.id() == null ? "made" : request.id(), request.nodes(),
+                request.readOnly(), request.options());
+        attached.add(named);
+        return status(named);
+    }
+
+    private AttachRequest find(String id) throws DiskException {
+        return attached.stream().filter(each -> each.id().equals(id)).findFirst()
+                .orElseThrow(() -> new DiskException(Reason.NOT_FOUND, "no attachment '" + id + "'"));
+    }
+
+    @Override
+    public void detach(String id) throws DiskException {
+        called("detach " + id);
+        attached.remove(find(id));
+    }
+
+    @Override
+    public List<AttachmentStatus> list() {
+        return attached.stream().map(Fakes::status).toList();
+    }
+
+    @Override
+    public AttachmentStatus status(String id) throws DiskException {
+        return status(find(id));
+    }
+
+    @Override
+    public AttachmentStats stats(String id) throws DiskException {
+        find(id);
+        return new AttachmentStats(id, 3, 1, 20, Map.of("read", new AttachmentStats.Counter(5, 20480, 0,
+                new AttachmentStats.Latency(Double.NaN, 10, 11, 12, 13, 14))));
+    }
+
+    @Override
+    public void park(String id) throws DiskException {
+        called("park " + id);
+    }
+
+    @Override
+    public void resume(String id) throws DiskException {
+        called("resume " + id);
+    }
+
+    @Override
+    public boolean settled() {
+        return true;
+    }
+
+    @Override
+    public List<ServiceStatus> drivers() {
+        return List.of(new ServiceStatus("qcow", "qcow version 1", "q 1"), new ServiceStatus("ram", "memory", "r 1"));
+    }
+
+    @Override
+    public List<ServiceStatus> nodes() {
+        return List.of(new ServiceStatus("nbd", "NBD clients", "n 1"));
+    }
+
+    @Override
+    public List<ServiceStatus> engines() {
+        return List.of(new ServiceStatus("libaio", "", "a 1"));
+    }
+
+    @Override
+    public void create(TapSpec spec, long sizeBytes, TapSpec backing, Map<String, String> options) throws DiskException {
+        called("create " + spec + " " + sizeBytes + " " + backing + " " + options);
+    }
+
+    @Override
+    public CheckReport check(TapSpec spec, boolean repair, Map<String, String> options) throws DiskException {
+        called("check " + spec);
+        return report;
+    }
+
+    /** An implementation of one of OSGi's large interfaces that knows a few methods. */
+    public static <T> T proxy(Class<T> type, InvocationHandler handler) {
+        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
+    }
+}

@@ -1,0 +1,41 @@
+package org.blktap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.disk.TapSpec;
+import org.junit.jupiter.api.Test;
+
+class JsonTest {
+    @Test
+    void anAttachmentHasTheFieldsThatScriptsReadAndBytes() throws Exception {
+        AttachRequest request = new AttachRequest(TapSpec.parse("tap:qcow:/vm/ä \"b\".qcow"), "a", List.of("nbd"), true, Map.of("k", "v"));
+        JsonObject json = JsonParser.parseString(Json.of(Fakes.status(request))).getAsJsonObject();
+        assertEquals("a", json.get("id").getAsString());
+        assertEquals("tap:qcow:/vm/ä \"b\".qcow", json.get("spec").getAsString());
+        assertEquals("running", json.get("state").getAsString());
+        assertEquals(10L << 30, json.get("sizeBytes").getAsLong());
+        assertTrue(json.get("readOnly").getAsBoolean());
+        JsonObject node = json.getAsJsonArray("nodes").get(0).getAsJsonObject();
+        assertEquals("nbd", node.get("kind").getAsString());
+        assertEquals("nbd:/run/a.sock", node.get("address").getAsString());
+        assertEquals("v", json.getAsJsonObject("options").get("k").getAsString());
+    }
+
+    @Test
+    void aMeanOfNothingIsNull() throws Exception {
+        Fakes core = new Fakes();
+        core.attach(new AttachRequest(TapSpec.parse("tap:ram:x"), "a", List.of(), false, Map.of()));
+        JsonObject read = JsonParser.parseString(Json.of(core.stats("a"))).getAsJsonObject().getAsJsonObject("operations")
+                .getAsJsonObject("read");
+        assertEquals(5, read.get("count").getAsLong());
+        JsonObject latency = read.getAsJsonObject("latency");
+        assertTrue(latency.get("mean") == null || latency.get("mean").isJsonNull());
+        assertEquals(12, latency.get("p99").getAsDouble());
+    }
+}

@@ -1,0 +1,248 @@
+package org.blktap.shell.command;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonParser;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.disk.DiskDriver.CheckReport;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.shell.Fakes;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.FieldSource;
+
+/** Every verb: arguments, what it calls, what it prints, its exit status. */
+class VerbsTest {
+    static final List<String> NAMES = Verbs.NAMES;
+
+    @TempDir
+    Path directory;
+    private final Fakes core = new Fakes();
+    private String out;
+    private String err;
+
+    private int run(String... arguments) {
+        return run(core.in(directory), arguments);
+    }
+
+    private int run(Surroundings here, String... arguments) {
+        StringWriter output = new StringWriter();
+        StringWriter error = new StringWriter();
+        int status = Verbs.execute(here, List.of(arguments), new PrintWriter(output), new PrintWriter(error));
+        out = output.toString();
+        err = error.toString();
+        assertTrue(err.lines().count() <= 1, "errors are one line: " + err);
+        return status;
+    }
+
+    @BeforeEach
+    void attachOne() {
+        assertEquals(0, run("attach", "tap:ram:x,size=1M", "--id", "one", "--node", "nbd"));
+        core.calls.clear();
+    }
+
+    @Test
+    void theNamesAreThoseOfTheCommandLine() {
+        assertEquals(Verbs.NAMES, new ArrayList<>(Verbs.commandLine(core.in(directory)).getSubcommands().keySet()));
+    }
+
+    @ParameterizedTest
+    @FieldSource("NAMES")
+    void everyVerbHasAPage(String verb) {
+        assertEquals(0, run(verb, "--help"));
+        assertTrue(out.startsWith("Usage: blktap " + verb), out);
+        assertTrue(out.contains("--help"), out);
+        String page = out;
+        assertEquals(0, run("help", verb));
+        assertEquals(page, out);
+        assertEquals("", err);
+    }
+
+    @ParameterizedTest
+    @FieldSource("NAMES")
+    void everyVerbRefusesWhatItDoesNotKnowInOneLine(String verb) {
+        assertEquals(2, run(verb, "--frobnicate"));
+        assertTrue(err.startsWith("blktap: ") && err.contains("see blktap " + verb + " --help"), err);
+        assertEquals("", out);
+    }
+
+    @Test
+    void theFirstPageListsAllVerbs() {
+        assertEquals(0, run("--help"));
+        for (String verb : Verbs.NAMES) {
+            assertTrue(out.contains("\n  " + verb + " "), verb);
+        }
+        assertTrue(out.contains("Examples:"));
+        String page = out;
+        assertEquals(0, run("help"));
+        assertEquals(page, out);
+        assertEquals(0, run("--version"));
+        assertTrue(out.startsWith("blktap "), out);
+    }
+
+    @Test
+    void usageErrors() {
+        assertEquals(2, run());
+        assertEquals(2, run("frobnicate"));
+        assertEquals(2, run("help", "frobnicate"));
+        assertEquals(2, run("attach"));
+        assertEquals(2, run("attach", "tap:ram:x", "tap:ram:y"));
+        assertEquals(2, run("attach", "tap:ram:x", "--node"));
+        assertEquals(2, run("attach", "tap:ram:x", "-o", "novalue"));
+        assertEquals(2, run("detach"));
+        assertEquals(2, run("attach", "--read-olny", "tap:ram:x"));
+        assertTrue(err.contains("did you mean --read-only"), err);
+        assertEquals(List.of(), core.calls);
+    }
+
+    @Test
+    void attachGivesAllThatWasAskedForAndPrintsIdAndAddresses() {
+        assertEquals(0, run("attach", "tap:qcow:/vm/a.qcow", "--id", "a", "--node", "vhost-user", "--node", "nbd", "--read-only", "-o",
+                "round=up", "-o", "path=a=b"));
+        assertEquals(List.of("a", "vhost-user:/run/a.sock", "nbd:/run/a.sock"), out.lines().toList());
+        var request = core.attached.get(1);
+        assertEquals("tap:qcow:/vm/a.qcow", request.spec().toString());
+        assertEquals(List.of("vhost-user", "nbd"), request.nodes());
+        assertTrue(request.readOnly());
+        assertEquals(Map.of("round", "up", "path", "a=b"), request.options());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"tap:qcow:./a.qcow, true", "tap:qcow:sub/a.qcow, true", "tap:qcow:../a.qcow, true", "tap:qcow:here.qcow, true",
+        "tap:ram:name, false", "tap:zero:1G, false", "tap:nbd:nbd://host/x, false", "tap:aio:/abs/x, false"})
+    void pathsOfFilesAreTakenFromTheCallersDirectory(String spec, boolean resolved) throws Exception {
+        Files.createFile(directory.resolve("here.qcow"));
+        assertEquals(0, run("attach", spec, "--id", "p"));
+        String path = core.attached.get(1).spec().path();
+        String given = spec.split(":", 3)[2];
+        assertEquals(resolved ? directory.resolve(given).normalize().toString() : given, path);
+    }
+
+    @Test
+    void aFailureIsOneLineAndStatusOne() {
+        core.failure = new DiskException(Reason.CORRUPT, "/vm/a: header field version\n at offset 4: found 9, expected 1");
+        assertEquals(1, run("attach", "tap:qcow:/vm/a"));
+        assertEquals("blktap: /vm/a: header field version at offset 4: found 9, expected 1", err.strip());
+        assertEquals("", out);
+        assertEquals(1, run("attach", "/vm/a"));
+        assertTrue(err.contains("tap:<type>:<path>"), err);
+    }
+
+    @Test
+    void anErrorOfOursIsToldAsOne() {
+        core.failure = new IllegalStateException("oops\nagain");
+        assertEquals(1, run("detach", "one"));
+        assertTrue(err.startsWith("blktap: internal error"), err);
+    }
+
+    @Test
+    void detachParkResume() {
+        assertEquals(0, run("park", "one"));
+        assertEquals(0, run("resume", "one"));
+        assertEquals(0, run("detach", "one"));
+        assertEquals("", out);
+        assertEquals(List.of("park one", "resume one", "detach one"), core.calls);
+        assertEquals(1, run("detach", "one"));
+        assertEquals("blktap: no attachment 'one'", err.strip());
+    }
+
+    @Test
+    void listIsATableOrAnArray() {
+        assertEquals(0, run("list"));
+        assertEquals("ID   STATE        SIZE  ACCESS      SPEC               NODES", out.lines().toList().get(0));
+        assertEquals("one  running  10.0 GiB  read-write  tap:ram:x,size=1M  nbd", out.lines().toList().get(1));
+        assertEquals(0, run("list", "--json"));
+        var array = JsonParser.parseString(out).getAsJsonArray();
+        assertEquals(1, array.size());
+        assertEquals("one", array.get(0).getAsJsonObject().get("id").getAsString());
+        core.attached.clear();
+        assertEquals(0, run("list", "--json"));
+        assertEquals("[]", out.strip());
+    }
+
+    @Test
+    void infoShowsAllInAlignedLines() {
+        assertEquals(0, run("info", "one"));
+        assertTrue(out.contains("10.0 GiB (10737418240 bytes)"), out);
+        int column = out.indexOf("one");
+        for (String line : out.lines().toList()) {
+            assertTrue(line.charAt(column) != ' ' && line.substring(column - 2, column).isBlank(), line);
+        }
+        assertEquals(0, run("info", "one", "--json"));
+        assertEquals("one", JsonParser.parseString(out).getAsJsonObject().get("id").getAsString());
+        assertEquals(1, run("info", "none"));
+    }
+
+    @Test
+    void statsOfOneAndOfAll() {
+        assertEquals(0, run("stats", "one"));
+        List<String> lines = out.lines().toList();
+        assertEquals(List.of("ID", "OPERATION", "COUNT", "BYTES", "ERRORS", "MEAN", "P50", "P99", "MAX"), List.of(lines.get(0).replace(" µs", "").split(" +")));
+        assertEquals(List.of("one", "read", "5", "20.0", "KiB", "0", "-", "10", "12", "14"), List.of(lines.get(1).split(" +")));
+        assertEquals("one: 3 in flight; parked 1 times, 20 ms in all", lines.get(2));
+        assertEquals(0, run("stats", "one", "--json"));
+        assertEquals(5, JsonParser.parseString(out).getAsJsonObject().getAsJsonObject("operations").getAsJsonObject("read").get("count")
+                .getAsLong());
+        assertEquals(0, run("stats", "--json"));
+        assertEquals(1, JsonParser.parseString(out).getAsJsonArray().size());
+    }
+
+    @Test
+    void createTakesASizeOrABacking() {
+        assertEquals(0, run("create", "tap:qcow:new.qcow", "10G", "--backing", "tap:aio:./base.img", "-o", "cluster=4k"));
+        assertEquals(0, run("create", "tap:qcow:/n", "--backing", "tap:aio:/b"));
+        assertEquals(List.of("create tap:qcow:" + directory + "/new.qcow 10737418240 tap:aio:" + directory + "/base.img {cluster=4k}",
+                "create tap:qcow:/n -1 tap:aio:/b {}"), core.calls);
+        assertEquals(1, run("create", "tap:qcow:/n"));
+        assertEquals(1, run("create", "tap:qcow:/n", "lots"));
+        assertTrue(err.contains("10G"), err);
+        assertEquals(2, core.calls.size());
+    }
+
+    @Test
+    void checkFailsIfSomethingIsWrong() {
+        assertEquals(0, run("check", "tap:qcow:/a"));
+        assertTrue(out.startsWith("clean: 7 clusters"), out);
+        core.report = new CheckReport(7, 1, List.of("first", "second"));
+        assertEquals(1, run("check", "tap:qcow:/a"));
+        assertEquals(List.of("first", "second"), out.lines().toList());
+        assertEquals("blktap: tap:qcow:/a: 2 problems", err.strip());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"drivers, ram", "nodes, nbd", "engines, libaio"})
+    void servicesAsATableOrAnArray(String verb, String name) {
+        assertEquals(0, run(verb));
+        assertTrue(out.lines().anyMatch(line -> line.startsWith(name)), out);
+        assertEquals(0, run(verb, "--json"));
+        assertTrue(out.contains("\"name\": \"" + name + "\""), out);
+    }
+
+    @Test
+    void withoutTheCoreItIsSaidSo() {
+        Surroundings alone = new Surroundings(() -> null, () -> null, null, null, directory);
+        assertEquals(1, run(alone, "list"));
+        assertTrue(err.contains("core is not active"), err);
+        assertEquals(1, run(alone, "check", "tap:qcow:/a"));
+        assertFalse(err.isEmpty());
+    }
+
+    @Test
+    void pagesNeedNoDaemon() {
+        StringWriter output = new StringWriter();
+        assertEquals(0, Verbs.help(List.of("help", "attach"), new PrintWriter(output), new PrintWriter(output)));
+        assertTrue(output.toString().contains("Usage: blktap attach"), output.toString());
+    }
+}
