@@ -1,0 +1,203 @@
+package org.blktap.itests;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/** The built distribution, unpacked and running with directories of its own. */
+final class Daemon implements AutoCloseable {
+    final Path home;
+    final Path runDir;
+    final Path dataDir;
+    final Path log;
+    private final Map<String, String> environment;
+    private Process process;
+
+    /** Unpacks into a directory; {@link #start} starts. */
+    Daemon(Path directory, Map<String, String> extra) throws Exception {
+        Path tar;
+        try (Stream<Path> files = Files.list(Path.of(System.getProperty("distribution.directory")))) {
+            tar = files.filter(f -> f.getFileName().toString().matches("blktap-.*\\.tar\\.gz")).findFirst().orElseThrow();
+        }
+        Run.of("tar", "xf", tar.toString(), "-C", directory.toString()).ok();
+        try (Stream<Path> files = Files.list(directory)) {
+            home = files.filter(f -> Files.isDirectory(f.resolve("bin"))).findFirst().orElseThrow();
+        }
+        runDir = directory.resolve("run");
+        dataDir = directory.resolve("data");
+        log = directory.resolve("blktapd.log");
+        environment = new java.util.HashMap<>(extra);
+        environment.put("BLKTAP_RUN_DIR", runDir.toString());
+        environment.put("BLKTAP_DATA_DIR", dataDir.toString());
+    }
+
+    static Daemon started(Path directory) throws Exception {
+        Daemon daemon = new Daemon(directory, Map.of());
+        daemon.start();
+        return daemon;
+    }
+
+    void start() throws Exception {
+        ProcessBuilder builder = new ProcessBuilder(home.resolve("bin/blktapd").toString())
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
+                .redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()));
+        builder.environment().putAll(environment);
+        process = builder.start();
+        Wait.until("the daemon is ready", () -> {
+            assertTrue(process.isAlive(), () -> "the daemon ended:\n" + log());
+            return blktap("status").status() == 0;
+        });
+    }
+
+    String log() {
+        try {
+            return Files.readString(log);
+        } catch (IOException e) {
+            return e.toString();
+        }
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    /** Ends it as init would; the seconds that took. */
+    double stop() throws Exception {
+        long begin = System.nanoTime();
+        process.destroy();
+        assertTrue(process.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS), "the daemon does not end");
+        return (System.nanoTime() - begin) / 1e9;
+    }
+
+    /** Ends it as the kernel would when memory runs out. */
+    void kill() throws Exception {
+        process.destroyForcibly();
+        process.waitFor();
+    }
+
+    @Override
+    public void close() throws Exception {
+        if (process != null && process.isAlive()) {
+            process.destroy();
+            if (!process.waitFor(60, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
+        }
+    }
+
+    /** Runs the client. */
+    Run blktap(String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of(home.resolve("bin/blktap").toString()));
+        command.addAll(List.of(arguments));
+        return Run.of(environment, command.toArray(String[]::new));
+    }
+
+    Run attach(String spec, String id, String... more) throws Exception {
+        List<String> arguments = new ArrayList<>(List.of("attach", spec, "--id", id));
+        arguments.addAll(List.of(more));
+        return blktap(arguments.toArray(String[]::new)).ok();
+    }
+
+    void detach(String id) throws Exception {
+        blktap("detach", id).ok();
+    }
+
+    JsonArray list() throws Exception {
+        return JsonParser.parseString(blktap("list", "--json").ok().out()).getAsJsonArray();
+    }
+
+    /** One attachment as {@code list --json} shows it, or null. */
+    JsonObject attachment(String id) throws Exception {
+        for (JsonElement each : list()) {
+            if (each.getAsJsonObject().get("id").getAsString().equals(id)) {
+                return each.getAsJsonObject();
+            }
+        }
+        return null;
+    }
+
+    String state(String id) throws Exception {
+        JsonObject attachment = attachment(id);
+        return attachment == null ? "absent" : attachment.get("state").getAsString().toLowerCase(java.util.Locale.ROOT);
+    }
+
+    JsonObject stats(String id) throws Exception {
+        JsonElement stats = JsonParser.parseString(blktap("stats", id, "--json").ok().out());
+        return (stats.isJsonArray() ? stats.getAsJsonArray().get(0) : stats).getAsJsonObject();
+    }
+
+    /** The path of an attachment's vhost-user socket. */
+    Path vhostSocket(String id) throws Exception {
+        return Path.of(address(id, "vhost-user").substring("vhost-user:".length()));
+    }
+
+    /** The NBD URI of an attachment. */
+    String nbd(String id) throws Exception {
+        return address(id, "nbd");
+    }
+
+    private String address(String id, String kind) throws Exception {
+        for (JsonElement node : attachment(id).get("nodes").getAsJsonArray()) {
+            if (node.getAsJsonObject().get("kind").getAsString().equals(kind)) {
+                return node.getAsJsonObject().get("address").getAsString();
+            }
+        }
+        throw new AssertionError(id + " has no node of kind " + kind);
+    }
+
+    /** Open descriptors that are not the JVM's own business with its jars. */
+    int descriptors() throws IOException {
+        int count = 0;
+        try (Stream<Path> files = Files.list(Path.of("/proc/" + pid() + "/fd"))) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                String target;
+                try {
+                    target = Files.readSymbolicLink(file).toString();
+                } catch (java.nio.file.NoSuchFileException e) {
+                    continue;
+                }
+                if (!target.endsWith(".jar")) {
+                    count++;
+                }
+            }
+        }
+        return count;
+    }
+
+    /** Mappings of memory that is shared with others: guests' memory, in-flight regions. */
+    long sharedMappings() throws IOException {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/" + pid() + "/maps"))) {
+            return lines.filter(line -> line.split("\\s+")[1].endsWith("s")).count();
+        }
+    }
+
+    /** Threads whose name begins so. */
+    long threads(String prefix) throws IOException {
+        try (Stream<Path> tasks = Files.list(Path.of("/proc/" + pid() + "/task"))) {
+            return tasks.filter(task -> {
+                try {
+                    return Files.readString(task.resolve("comm")).startsWith(prefix);
+                } catch (IOException e) {
+                    return false;
+                }
+            }).count();
+        }
+    }
+
+    static void assertStatus(int expected, Run run) {
+        assertEquals(expected, run.status(), run::toString);
+    }
+}
