@@ -130,6 +130,15 @@ public final class Allocation {
         barrier = true;
     }
 
+    /** Gives the table back when the allocation has ended; a new one that did not get into the file is forgotten. */
+    public void releaseTable(boolean kept) {
+        if (newTable && !kept) {
+            table.cache.drop(table);
+        } else {
+            table.release();
+        }
+    }
+
     void changed(Table changedTable) {
         if (changedTable != firstChanged) {
             secondChanged = firstChanged;

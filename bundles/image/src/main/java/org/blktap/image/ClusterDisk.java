@@ -67,19 +67,19 @@ public final class ClusterDisk implements VirtualDisk {
                 if (isOneRun(offset, length)) {
                     mapping.file().read(mapping.fileOffset(), request.data(), 0, length, request);
                 } else {
-                    take(reads, () -> new ReadOperation(this)).start(offset, length, request.data(), 0, request);
+                    readOperation().start(offset, length, request.data(), 0, request);
                 }
             }
             case WRITE -> {
                 if (isOneRun(offset, length) && busy.find(offset, offset + length) == null && !commits.unsure()) {
                     mapping.file().write(mapping.fileOffset(), request.data(), 0, length, request);
                 } else {
-                    take(changes, () -> new ChangeOperation(this)).start(request);
+                    changeOperation().start(request);
                 }
             }
-            case DISCARD, WRITE_ZEROES -> take(changes, () -> new ChangeOperation(this)).start(request);
-            case FLUSH -> take(flushes, () -> new FlushOperation(this)).start(request);
-            case MAP -> take(maps, () -> new MapOperation(this)).start(request);
+            case DISCARD, WRITE_ZEROES -> changeOperation().start(request);
+            case FLUSH -> flushOperation().start(request);
+            case MAP -> mapOperation().start(request);
         }
     }
 
@@ -93,7 +93,7 @@ public final class ClusterDisk implements VirtualDisk {
         if (files.size() == 1) {
             files.get(0).flush(done);
         } else {
-            take(flushes, () -> new FlushOperation(this)).start(done);
+            flushOperation().start(done);
         }
     }
 
@@ -106,21 +106,34 @@ public final class ClusterDisk implements VirtualDisk {
         return kind == Mapping.Kind.COMPRESSED || kind == Mapping.Kind.SHARED || kind == Mapping.Kind.UNALLOCATED && clusterStart < backingSize;
     }
 
-    private static <T> T take(ArrayDeque<T> pool, Supplier<T> otherwise) {
-        T one = pool.poll();
-        return one == null ? otherwise.get() : one;
+    ReadOperation readOperation() {
+        ReadOperation pooled = reads.poll();
+        return pooled == null ? new ReadOperation(this) : pooled;
     }
 
-    ReadOperation readOperation() {
-        return take(reads, () -> new ReadOperation(this));
+    private ChangeOperation changeOperation() {
+        ChangeOperation pooled = changes.poll();
+        return pooled == null ? new ChangeOperation(this) : pooled;
+    }
+
+    private MapOperation mapOperation() {
+        MapOperation pooled = maps.poll();
+        return pooled == null ? new MapOperation(this) : pooled;
+    }
+
+    private FlushOperation flushOperation() {
+        FlushOperation pooled = flushes.poll();
+        return pooled == null ? new FlushOperation(this) : pooled;
     }
 
     AllocatingWrite allocatingWrite() {
-        return take(allocatingWrites, () -> new AllocatingWrite(this));
+        AllocatingWrite pooled = allocatingWrites.poll();
+        return pooled == null ? new AllocatingWrite(this) : pooled;
     }
 
     BackingRequest backingRequest() {
-        return take(backingRequests, () -> new BackingRequest(this));
+        BackingRequest pooled = backingRequests.poll();
+        return pooled == null ? new BackingRequest(this) : pooled;
     }
 
     void recycle(ReadOperation operation) {

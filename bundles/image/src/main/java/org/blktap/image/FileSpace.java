@@ -193,7 +193,12 @@ public final class FileSpace {
     }
 
     private final class Extend implements IoCallback, IoLoop.BlockingCall {
+        private final IoCallback flushed = e -> {
+            flushError = e != 0 ? e : flushError;
+            flushed(e);
+        };
         private Extension now;
+        private long target;
         private int stage;
 
         void start() {
@@ -201,7 +206,8 @@ public final class FileSpace {
             stage = 0;
             now = toDo.peek();
             // without an extension to do, a reservation lies past an end that was cut off
-            file.truncate(now == null ? plannedEnd : now.end(), this);
+            target = now == null ? plannedEnd : now.end();
+            file.truncate(target, this);
         }
 
         @Override
@@ -219,10 +225,7 @@ public final class FileSpace {
             }
             if (error == 0 && stage <= 2) {
                 stage = 2;
-                file.flush(e -> {
-                    flushError = e != 0 ? e : flushError;
-                    flushed(e);
-                });
+                file.flush(flushed);
                 return;
             }
             flushed(error);
@@ -231,8 +234,10 @@ public final class FileSpace {
         private void flushed(int error) {
             extending = false;
             if (error == 0) {
-                durable = now == null ? plannedEnd : now.end();
-                toDo.poll();
+                durable = target;
+                if (now != null) {
+                    toDo.poll();
+                }
             }
             // one that failed stays to do, and is tried again by the next who waits
             for (int n = waiters.size(); n > 0; n--) {

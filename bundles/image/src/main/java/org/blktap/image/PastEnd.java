@@ -25,11 +25,13 @@ public final class PastEnd {
         this.openEnd = openEnd;
     }
 
-    /** Looks through a table, unless it has been seen. Those that this disk makes are told as {@link #made}. */
+    /** Whether a table has been looked through. */
+    public boolean hasSeen(int table) {
+        return seen.get(table);
+    }
+
+    /** Looks through a table that has not been seen. Those that this disk makes are told as {@link #made}. */
     public void look(int table, int count, Entries entries) {
-        if (seen.get(table)) {
-            return;
-        }
         seen.set(table);
         for (int i = 0; i < count; i++) {
             if (entries.offset(i) >= openEnd) {

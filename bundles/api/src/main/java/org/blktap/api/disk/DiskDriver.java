@@ -39,6 +39,26 @@ public interface DiskDriver {
     }
 
     /**
+     * Changes the size of a disk that is not in use. What is new reads as zeros. A driver that cannot make disks smaller refuses
+     * that, as what is past the new end would be lost.
+     *
+     * @param sizeBytes the new size, a multiple of 512
+     */
+    default void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type keep their size");
+    }
+
+    /**
+     * Creates an image to be filled from its beginning to its end with compressed clusters. Nothing is left under the name
+     * unless {@link CompressedImage#finish} succeeds.
+     *
+     * @param sizeBytes the size of the disk
+     */
+    default CompressedImage createCompressed(String path, long sizeBytes, DiskContext context) throws DiskException {
+        throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type are not compressed");
+    }
+
+    /**
      * What a check found.
      *
      * @param clusters clusters (blocks, grains) in use

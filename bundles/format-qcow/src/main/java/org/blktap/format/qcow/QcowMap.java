@@ -158,7 +158,9 @@ final class QcowMap implements ClusterMap {
             if (table == null) {
                 into.notLoaded(l2Tables, l2);
             } else {
-                pastEnd.look(slot + 1, header.l2Entries(), i -> Math.max(0, table.getLongBig(i * 8)));
+                if (!pastEnd.hasSeen(slot + 1)) {
+                    pastEnd.look(slot + 1, header.l2Entries(), i -> Math.max(0, table.getLongBig(i * 8)));
+                }
                 inTable(slot, table, (int) (inSlot >>> header.clusterBits()), (int) (offset & clusterSize - 1), run, into);
             }
         }
@@ -287,11 +289,7 @@ final class QcowMap implements ClusterMap {
 
     @Override
     public void settled(Allocation allocation, boolean kept) {
-        if (kept || !allocation.newTable()) {
-            l2Tables.unpin(allocation.table());
-        } else {
-            l2Tables.drop(allocation.table());
-        }
+        allocation.releaseTable(kept);
     }
 
     @Override

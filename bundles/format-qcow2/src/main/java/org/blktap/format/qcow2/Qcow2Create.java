@@ -48,8 +48,8 @@ final class Qcow2Create {
         if (extended && clusterBits < 14) {
             throw Options.bad("cluster-size", Integer.toString(clusterSize), "16K or more with extended-l2");
         }
-        if (backed && (dataFile != null && options.flag("data-file-raw", false) || !preallocation.equals("off") && !extended)) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": an overlay can have neither a raw data file nor, without extended-l2, preallocation");
+        if (backed && dataFile != null && options.flag("data-file-raw", false)) {
+            throw Options.bad("data-file-raw", "yes", "no for an overlay: a raw data file holds the whole disk");
         }
         if (backed && !preallocation.equals("off")) {
             throw Options.bad("preallocation", preallocation, "off for an overlay");

@@ -30,6 +30,12 @@ final class Qcow2Map implements ClusterMap {
     private static final int SECTOR = 512;
     /** Of all tables, the number of L1; an L2 table has that of its slot and one. */
     private static final int L1 = 0;
+    /** What a subcluster's two bits say. */
+    private static final int BITS_NONE = 0;
+    private static final int BITS_DATA = 1;
+    private static final int BITS_ZERO = 2;
+    private static final int BITS_BOTH = 3;
+    private static final long ALL_ALLOCATED = 0xffff_ffffL;
 
     private final Qcow2Header header;
     private final IoFile file;
@@ -153,7 +159,7 @@ final class Qcow2Map implements ClusterMap {
                 into.notLoaded(l2Tables, l2);
                 return;
             }
-            if (!external) {
+            if (!external && !pastEnd.hasSeen(slot + 1)) {
                 pastEnd.look(slot + 1, header.l2Entries(), i -> hostOffset(entry(table, i)));
             }
             if (extended) {
@@ -236,12 +242,6 @@ final class Qcow2Map implements ClusterMap {
             data(own && Qcow2Entry.copied(entry), at + inCluster, run, into);
         }
     }
-
-    private static final int BITS_NONE = 0;
-    private static final int BITS_DATA = 1;
-    private static final int BITS_ZERO = 2;
-    private static final int BITS_BOTH = 3;
-    private static final long ALL_ALLOCATED = 0xffff_ffffL;
 
     private static int subcluster(long bits, int i) {
         return (int) (bits >>> i & BITS_DATA | (bits >>> i + 32 & 1) << 1);
@@ -444,15 +444,10 @@ final class Qcow2Map implements ClusterMap {
 
     @Override
     public void settled(Allocation allocation, boolean kept) {
+        allocation.releaseTable(kept);
         if (!kept) {
-            if (allocation.newTable()) {
-                l2Tables.drop(allocation.table());
-            } else {
-                l2Tables.unpin(allocation.table());
-            }
             return;
         }
-        l2Tables.unpin(allocation.table());
         if (allocation.newTable() && Qcow2Entry.offset(allocation.previousDirectory()) != 0) {
             free(Qcow2Entry.offset(allocation.previousDirectory()), clusterSize);
         }

@@ -22,6 +22,7 @@ import org.blktap.image.FileSpace;
 final class Refcounts implements FileSpace.Layout {
     /** A multiple of every device's sector. */
     private static final int END_UNIT = 64 << 10;
+    private static final int ENTRIES_PER_SECTOR = 512 / 8;
 
     private final IoFile file;
     private final int clusterBits;
@@ -120,19 +121,17 @@ final class Refcounts implements FileSpace.Layout {
         return new Growth(this, from, at, end, blocks, from, newClusters, entries);
     }
 
+    /** One that could not be flushed is written again. */
     private synchronized void grow(Growth growth) throws IOException {
         for (int block : growth.newBlocks()) {
             file.writeFully(ByteBuffer.allocate(clusterSize), growth.table()[block]);
         }
         set(growth.table(), growth.from(), growth.end(), 1);
         if (growth.newTableClusters() == 0) {
-            if (!growth.newBlocks().isEmpty()) {
-                // a block before the entry that points at it
-                file.flushNow();
-            }
-            for (int block : growth.newBlocks()) {
-                file.writeFully(ByteBuffer.allocate(8).putLong(growth.table()[block]).flip(), tableOffset + block * 8L);
-            }
+            enter(growth);
+            return;
+        }
+        if (growth.newTable() == tableOffset) {
             return;
         }
         ByteBuffer whole = ByteBuffer.allocate(growth.newTableClusters() * clusterSize);
@@ -147,6 +146,25 @@ final class Refcounts implements FileSpace.Layout {
         tableOffset = growth.newTable();
         tableClusters = growth.newTableClusters();
         add(oldOffset, oldOffset + (long) oldClusters * clusterSize, -1);
+    }
+
+    /**
+     * A block before the entry that points at it. New blocks count each other, lower ones higher ones: so entries reach the
+     * disk from the lowest on, those of one sector at once.
+     */
+    private void enter(Growth growth) throws IOException {
+        List<Integer> blocks = growth.newBlocks();
+        for (int i = 0; i < blocks.size(); ) {
+            int first = blocks.get(i);
+            int last = first;
+            while (i < blocks.size() && blocks.get(i) / ENTRIES_PER_SECTOR == first / ENTRIES_PER_SECTOR) {
+                last = blocks.get(i++);
+            }
+            ByteBuffer run = ByteBuffer.allocate((last + 1 - first) * 8);
+            run.asLongBuffer().put(growth.table(), first, last + 1 - first);
+            file.flushNow();
+            file.writeFully(run, tableOffset + first * 8L);
+        }
     }
 
     private void set(long[] entries, long from, long to, long count) throws IOException {

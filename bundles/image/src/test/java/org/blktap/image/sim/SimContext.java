@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
@@ -16,6 +17,8 @@ import org.blktap.linux.NativeMemoryService;
 public final class SimContext implements DiskContext {
     public final SimLoop loop;
     public final Map<Path, SimFile> files = new HashMap<>();
+    /** Of backing images that are not raw, by type. */
+    public final Map<String, DiskDriver> drivers = new HashMap<>();
     private final NativeMemory memory = new NativeMemoryService();
     private final Options options;
     private final boolean readOnly;
@@ -30,6 +33,7 @@ public final class SimContext implements DiskContext {
     public SimContext forReading() {
         SimContext other = new SimContext(loop, true, options.asMap());
         other.files.putAll(files);
+        other.drivers.putAll(drivers);
         return other;
     }
 
@@ -82,10 +86,11 @@ public final class SimContext implements DiskContext {
         return image.resolveSibling(named);
     }
 
-    /** Whatever its type, it is raw. */
+    /** Raw, unless its type is one of {@link #drivers}. */
     @Override
     public VirtualDisk openBacking(String type, Path path) throws DiskException {
-        return new SimRawDisk(openFile(path));
+        DiskDriver driver = drivers.get(type);
+        return driver == null ? new SimRawDisk(openFile(path)) : driver.open(path.toString(), forReading());
     }
 
     @Override
@@ -95,6 +100,6 @@ public final class SimContext implements DiskContext {
 
     @Override
     public void untilDetach(AutoCloseable resource) {
-        throw new UnsupportedOperationException();
+        throw new UnsupportedOperationException("no image format keeps anything until the detach");
     }
 }

@@ -97,27 +97,27 @@ public final class SimLoop implements IoLoop {
 
     @Override
     public Watch watch(int fd, int events, FdHandler handler) {
-        throw new UnsupportedOperationException();
+        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
     }
 
     @Override
     public Timer schedule(Runnable task, long milliseconds) {
-        throw new UnsupportedOperationException();
+        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
     }
 
     @Override
     public void addEngine(LoopStage stage) {
-        throw new UnsupportedOperationException();
+        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
     }
 
     @Override
     public void addNode(LoopStage stage) {
-        throw new UnsupportedOperationException();
+        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
     }
 
     @Override
     public void remove(LoopStage stage) {
-        throw new UnsupportedOperationException();
+        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
     }
 
     @Override
