@@ -24,6 +24,7 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.SimpleDriver;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.IoEngine;
@@ -323,13 +324,33 @@ public final class AttachmentManager implements Attachments, Images {
     }
 
     @Override
-    public void create(TapSpec spec, long sizeBytes, TapSpec backing, Map<String, String> options) throws DiskException {
-        images.create(spec, sizeBytes, backing, options);
+    public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> options) throws DiskException {
+        images.create(spec, sizeBytes, backing, reserve, options);
     }
 
     @Override
     public CheckReport check(TapSpec spec, boolean repair, Map<String, String> options) throws DiskException {
         return images.check(spec, repair, options);
+    }
+
+    @Override
+    public void resize(TapSpec spec, long sizeBytes, Map<String, String> options) throws DiskException {
+        images.resize(spec, sizeBytes, options);
+    }
+
+    @Override
+    public DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException {
+        return images.info(spec, options);
+    }
+
+    @Override
+    public void map(TapSpec spec, Map<String, String> options, Extents to) throws DiskException {
+        images.map(spec, options, to);
+    }
+
+    @Override
+    public void convert(Conversion conversion, Progress progress) throws DiskException {
+        images.convert(conversion, progress);
     }
 
     private Attachment find(String id) throws DiskException {

@@ -1,72 +1,225 @@
 package org.blktap.core;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.control.Images;
+import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
 
 /** Work on images that are not attached, each on a loop of its own for as long as it takes. */
 final class ImageWork implements Images {
+    private static final int SECTOR = 512;
+
     private final Services services;
 
     ImageWork(Services services) {
         this.services = services;
     }
 
+    /** The means that one piece of work has: a loop with an engine's queue, for as long as it takes. */
+    private record Desk(IoLoop loop, OpenContext.Environment environment) {
+        OpenContext context(boolean readOnly, Options options) {
+            return new OpenContext(environment, readOnly, options);
+        }
+    }
+
     private interface Work<T> {
-        T run(DiskDriver driver, OpenContext context) throws DiskException;
+        T run(Desk desk) throws DiskException;
+    }
+
+    private interface Making {
+        void run(OpenContext context) throws DiskException;
     }
 
     @Override
-    public void create(TapSpec spec, long sizeBytes, TapSpec backing, Map<String, String> options) throws DiskException {
-        with(spec, false, options, (driver, context) -> {
-            boolean done = false;
-            try {
+    public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> given) throws DiskException {
+        DiskDriver driver = driver(spec);
+        with(desk -> {
+            Options options = new Options(given);
+            make(desk.context(false, options), context -> {
                 driver.create(spec.path(), sizeBytes, backing, context);
-                context.options().checkAllKnown("tap:" + spec.type());
-                context.nameCreated();
-                done = true;
-            } finally {
-                if (!done) {
-                    context.undo();
+                options.checkAllKnown("tap:" + spec.type());
+                if (reserve) {
+                    VirtualDisk disk = driver.open(spec.path(), context);
+                    try {
+                        new DiskAccess(disk, desk.loop(), spec).reserve();
+                    } finally {
+                        close(desk, disk);
+                    }
                 }
+            });
+            return null;
+        });
+    }
+
+    /** Gives what was made its names if all goes well, and removes it otherwise. */
+    private static void make(OpenContext context, Making making) throws DiskException {
+        boolean done = false;
+        try {
+            making.run(context);
+            context.nameCreated();
+            done = true;
+        } finally {
+            if (!done) {
+                context.undo();
+            }
+        }
+    }
+
+    @Override
+    public CheckReport check(TapSpec spec, boolean repair, Map<String, String> given) throws DiskException {
+        DiskDriver driver = driver(spec);
+        return with(desk -> {
+            Options options = new Options(given);
+            CheckReport report = driver.check(spec.path(), desk.context(!repair, options));
+            options.checkAllKnown("tap:" + spec.type());
+            return report;
+        });
+    }
+
+    @Override
+    public void resize(TapSpec spec, long sizeBytes, Map<String, String> given) throws DiskException {
+        DiskDriver driver = driver(spec);
+        if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
+            throw new DiskException(Reason.BAD_OPTION, spec + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
+        }
+        with(desk -> {
+            driver.resize(spec.path(), sizeBytes, desk.context(false, new Options(given)));
+            return null;
+        });
+    }
+
+    @Override
+    public DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException {
+        return reading(spec, options, (desk, disk) -> disk.info());
+    }
+
+    @Override
+    public void map(TapSpec spec, Map<String, String> options, Extents to) throws DiskException {
+        reading(spec, options, (desk, disk) -> {
+            DiskAccess access = new DiskAccess(disk, desk.loop(), spec);
+            ExtentList extents = new ExtentList();
+            long size = disk.info().sizeBytes();
+            long start = 0;
+            long at = 0;
+            int state = -1;
+            while (at < size) {
+                access.map(at, size - at, extents);
+                for (int i = 0; i < extents.count(); i++) {
+                    if (extents.state(i) != state && at > start) {
+                        to.extent(start, at - start, state);
+                        start = at;
+                    }
+                    state = extents.state(i);
+                    at += extents.length(i);
+                }
+            }
+            if (size > start) {
+                to.extent(start, size - start, state);
             }
             return null;
         });
     }
 
     @Override
-    public CheckReport check(TapSpec spec, boolean repair, Map<String, String> options) throws DiskException {
-        return with(spec, !repair, options, (driver, context) -> {
-            CheckReport report = driver.check(spec.path(), context);
-            context.options().checkAllKnown("tap:" + spec.type());
-            return report;
+    public void convert(Conversion conversion, Progress progress) throws DiskException {
+        TapSpec target = conversion.to();
+        DiskDriver driver = driver(target);
+        reading(conversion.from(), conversion.fromOptions(), (desk, from) -> {
+            Options options = new Options(conversion.toOptions());
+            OpenContext context = desk.context(false, options);
+            if (conversion.compressed()) {
+                make(context, making -> {
+                    try (CompressedImage image = driver.createCompressed(target.path(), from.info().sizeBytes(), making)) {
+                        options.checkAllKnown("tap:" + target.type());
+                        new CompressedCopy(from, conversion.from(), image, target, desk.loop(), services.memory()).run(progress);
+                    }
+                });
+            } else if (PathPolicy.isBlockDevice(Path.of(target.path()))) {
+                copy(desk, conversion, from, driver, context, true, progress);
+            } else {
+                make(context, making -> {
+                    driver.create(target.path(), from.info().sizeBytes(), null, making);
+                    copy(desk, conversion, from, driver, making, false, progress);
+                });
+            }
+            return null;
         });
     }
 
-    private <T> T with(TapSpec spec, boolean readOnly, Map<String, String> given, Work<T> work) throws DiskException {
-        DiskDriver driver = OpenContext.driver(services.drivers(), spec.type()).service();
+    private void copy(Desk desk, Conversion conversion, VirtualDisk from, DiskDriver driver, OpenContext context, boolean dirty,
+            Progress progress) throws DiskException {
+        TapSpec target = conversion.to();
+        VirtualDisk to = driver.open(target.path(), context);
+        try {
+            context.options().checkAllKnown("tap:" + target.type());
+            if (to.info().sizeBytes() < from.info().sizeBytes()) {
+                throw new DiskException(Reason.NO_SPACE, target + ": has " + to.info().sizeBytes() + " bytes, less than the "
+                        + from.info().sizeBytes() + " of " + conversion.from());
+            }
+            try (DiskCopy copy = new DiskCopy(from, conversion.from(), to, target, dirty, desk.loop(), services.memory())) {
+                copy.run(progress);
+            }
+        } finally {
+            close(desk, to);
+        }
+    }
+
+    private interface Reading<T> {
+        T run(Desk desk, VirtualDisk disk) throws DiskException;
+    }
+
+    private <T> T reading(TapSpec spec, Map<String, String> given, Reading<T> work) throws DiskException {
+        return with(desk -> {
+            Options options = new Options(given);
+            OpenContext context = desk.context(true, options);
+            VirtualDisk disk = context.open(spec.type(), spec.path());
+            try {
+                options.checkAllKnown("tap:" + spec.type());
+                context.checkBackingTypes();
+                return work.run(desk, disk);
+            } finally {
+                close(desk, disk);
+            }
+        });
+    }
+
+    private static void close(Desk desk, VirtualDisk disk) throws DiskException {
+        call(desk.loop(), () -> {
+            disk.close();
+            return null;
+        });
+    }
+
+    private DiskDriver driver(TapSpec spec) throws DiskException {
+        return OpenContext.driver(services.drivers(), spec.type()).service();
+    }
+
+    private <T> T with(Work<T> work) throws DiskException {
         Registry.Entry<IoEngine> engine = services.engines().best();
         if (engine == null) {
             throw new DiskException(Reason.WRONG_TYPE, "no I/O engine is present");
         }
-        Options options = new Options(given);
         List<AutoCloseable> kept = new ArrayList<>();
         try (IoLoop loop = services.loops().start("blktap-image")) {
             IoQueue queue = call(loop, () -> engine.service().open(loop));
             try {
-                return work.run(driver, new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
-                        services.drivers(), services.paths(), new HashSet<>(), kept), readOnly, options));
+                return work.run(new Desk(loop, new OpenContext.Environment(loop, queue, services.memory(), services.drivers(),
+                        services.paths(), new HashSet<>(), kept)));
             } finally {
                 call(loop, () -> {
                     queue.close();

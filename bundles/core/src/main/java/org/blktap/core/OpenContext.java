@@ -1,6 +1,7 @@
 package org.blktap.core;
 
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
@@ -110,7 +111,9 @@ final class OpenContext implements DiskContext {
 
     /** After a creation: the new files get their names, unless others have taken them meanwhile. */
     void nameCreated() throws DiskException {
-        for (Created each : created) {
+        // the first is what names the others
+        for (int i = created.size() - 1; i >= 0; i--) {
+            Created each = created.get(i);
             try {
                 try {
                     Files.createLink(each.path(), each.temporary());
@@ -121,6 +124,9 @@ final class OpenContext implements DiskContext {
                     }
                     // a file system without hard links
                     Files.move(each.temporary(), each.path());
+                }
+                try (FileChannel directory = FileChannel.open(each.path().toAbsolutePath().getParent())) {
+                    directory.force(true);
                 }
             } catch (IOException e) {
                 throw DiskException.io(each.path(), "give the new image its name", e);
@@ -168,6 +174,13 @@ final class OpenContext implements DiskContext {
 
     @Override
     public IoFile openFile(Path path) throws DiskException {
+        for (Created each : created) {
+            if (each.path().equals(path)) {
+                IoFile file = environment.queue().open(each.temporary(), !readOnly);
+                files.add(file);
+                return file;
+            }
+        }
         Path real = real(path);
         for (OpenContext up = above; up != null; up = up.above) {
             if (up.paths.contains(real)) {
@@ -218,6 +231,11 @@ final class OpenContext implements DiskContext {
 
     @Override
     public Path confine(Path image, String named) throws DiskException {
+        Path beside = image.resolveSibling(named);
+        if (created.stream().anyMatch(each -> each.path().equals(beside))) {
+            // made together with the image, which is not there yet either
+            return beside;
+        }
         return environment.paths().confine(image, named);
     }
 

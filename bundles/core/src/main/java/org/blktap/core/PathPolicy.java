@@ -68,7 +68,7 @@ final class PathPolicy {
         }
     }
 
-    private static boolean isBlockDevice(Path path) {
+    static boolean isBlockDevice(Path path) {
         try {
             return ((Integer) Files.getAttribute(path, "unix:mode") & 0xf000) == 0x6000;
         } catch (IOException e) {

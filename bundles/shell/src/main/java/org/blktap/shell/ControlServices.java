@@ -41,8 +41,8 @@ public final class ControlServices {
         return attachments != null && images != null;
     }
 
-    /** For a caller in a directory. */
-    public Surroundings in(Path directory) {
-        return new Surroundings(() -> attachments, () -> images, bundles, components, directory);
+    /** For a caller in a directory, at a terminal or not. */
+    public Surroundings in(Path directory, boolean terminal) {
+        return new Surroundings(() -> attachments, () -> images, bundles, components, directory, terminal);
     }
 }

@@ -44,7 +44,7 @@ final class Conversation {
         if (request.arguments().equals(List.of("shell"))) {
             shell(request, directory);
         } else {
-            exit(Verbs.execute(services.in(directory), request.arguments(), writer(Frame.OUT), writer(Frame.ERR)));
+            exit(Verbs.execute(services.in(directory, !request.terminal().isEmpty()), request.arguments(), writer(Frame.OUT), writer(Frame.ERR)));
         }
     }
 
@@ -70,7 +70,7 @@ final class Conversation {
             exit(session.runLines(in, new PrintStream(framed(Frame.OUT), true, StandardCharsets.UTF_8),
                     new PrintStream(framed(Frame.ERR), true, StandardCharsets.UTF_8)));
         } else {
-            new Prompt(session, services.in(directory), directory).run(request, in, framed(Frame.OUT), this::exit);
+            new Prompt(session, services.in(directory, true), directory).run(request, in, framed(Frame.OUT), this::exit);
         }
     }
 

@@ -36,7 +36,7 @@ public final class GogoCommands {
     private Object run(String verb, CommandSession session, List<Object> arguments) throws VerbFailed {
         List<String> words = new ArrayList<>(List.of(verb));
         arguments.forEach(argument -> words.add(String.valueOf(argument)));
-        Surroundings here = services.in(session.currentDir().toAbsolutePath());
+        Surroundings here = services.in(session.currentDir().toAbsolutePath(), false);
         StringWriter error = new StringWriter();
         int status = Verbs.execute(here, words, new PrintWriter(session.getConsole()), new PrintWriter(error));
         if (status != 0) {

@@ -76,7 +76,7 @@ class CompletionTest {
     @Test
     void nothingForWhatIsNotKnownOrNotThere() {
         assertEquals(List.of(), after("frobnicate "));
-        Completion alone = new Completion(new org.blktap.shell.command.Surroundings(() -> null, () -> null, null, null, directory),
+        Completion alone = new Completion(new org.blktap.shell.command.Surroundings(() -> null, () -> null, null, null, directory, false),
                 directory, List::of);
         assertEquals(List.of(), alone.complete(List.of("detach"), ""));
     }

@@ -15,6 +15,8 @@ import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.command.Surroundings;
 
@@ -27,7 +29,7 @@ public final class Fakes implements Attachments, Images {
     public CheckReport report = new CheckReport(7, 0, List.of());
 
     public Surroundings in(Path directory) {
-        return new Surroundings(() -> this, () -> this, null, null, directory);
+        return new Surroundings(() -> this, () -> this, null, null, directory, false);
     }
 
     private void called(String what) throws DiskException {
@@ -115,8 +117,36 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
-    public void create(TapSpec spec, long sizeBytes, TapSpec backing, Map<String, String> options) throws DiskException {
-        called("create " + spec + " " + sizeBytes + " " + backing + " " + options);
+    public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> options)
+            throws DiskException {
+        called("create " + spec + " " + sizeBytes + " " + backing + " " + options + (reserve ? " reserved" : ""));
+    }
+
+    @Override
+    public void resize(TapSpec spec, long sizeBytes, Map<String, String> options) throws DiskException {
+        called("resize " + spec + " " + sizeBytes);
+    }
+
+    @Override
+    public DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException {
+        called("info " + spec);
+        return new DiskInfo(1 << 20, 512, 512, 0, true, false, false, false, Map.of("format", "fake"));
+    }
+
+    @Override
+    public void map(TapSpec spec, Map<String, String> options, Extents to) throws DiskException {
+        called("map " + spec);
+        to.extent(0, 4096, ExtentList.DATA);
+        to.extent(4096, 8192, ExtentList.HOLE | ExtentList.ZERO);
+    }
+
+    @Override
+    public void convert(Conversion conversion, Progress progress) throws DiskException {
+        called("convert " + conversion.from() + " " + conversion.to() + " " + conversion.toOptions()
+                + (conversion.compressed() ? " compressed" : ""));
+        if (!progress.at(512, 1024)) {
+            throw new DiskException(Reason.IO, "given up");
+        }
     }
 
     @Override

@@ -116,7 +116,7 @@ public class ContainerIT {
     public void specsAreBoundToDriversByTheirType() throws Exception {
         Path image = Files.createTempFile("container", ".qcow");
         Files.delete(image);
-        images.create(TapSpec.parse("tap:qcow:" + image), 64 << 20, null, Map.of());
+        images.create(TapSpec.parse("tap:qcow:" + image), 64 << 20, null, false, Map.of());
         assertEquals("qcow", attachments.attach(request("tap:qcow:" + image, "q")).details().get("format").replaceAll("[ ,].*", ""));
         attachments.detach("q");
         // the same file by another type is what that type makes of it: raw bytes

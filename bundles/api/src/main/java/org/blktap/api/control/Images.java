@@ -3,10 +3,11 @@ package org.blktap.api.control;
 import java.util.Map;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** Work on images that are not attached. Any thread but a loop; methods block until done. */
+/** Work on images that are not attached. Blocking; any thread. */
 @ProviderType
 public interface Images {
     /**
@@ -14,8 +15,9 @@ public interface Images {
      *
      * @param sizeBytes -1 to take the size of the backing
      * @param backing what it overlays, or null
+     * @param reserve whether all of the disk takes its space at once
      */
-    void create(TapSpec spec, long sizeBytes, TapSpec backing, Map<String, String> options) throws DiskException;
+    void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> options) throws DiskException;
 
     /**
      * Examines an image; BUSY if it is attached for writing.
@@ -23,4 +25,47 @@ public interface Images {
      * @param repair puts right what can be; the report is of what is left. UNSUPPORTED where the type has no repair
      */
     CheckReport check(TapSpec spec, boolean repair, Map<String, String> options) throws DiskException;
+
+    /** Changes the size of a disk; BUSY if it is attached. */
+    void resize(TapSpec spec, long sizeBytes, Map<String, String> options) throws DiskException;
+
+    /** What a disk is; opens it read-only. */
+    DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException;
+
+    /** Tells how a disk is stored, from its beginning to its end, runs that are stored alike as one. */
+    void map(TapSpec spec, Map<String, String> options, Extents to) throws DiskException;
+
+    /** Copies a disk to a new image, or to a block device. Nothing is left of a new image if it fails. */
+    void convert(Conversion conversion, Progress progress) throws DiskException;
+
+    /** Told of the extents of a disk. */
+    @FunctionalInterface
+    interface Extents {
+        /**
+         * @param offset on the disk, in bytes
+         * @param state as in {@link org.blktap.api.disk.ExtentList}
+         */
+        void extent(long offset, long length, int state);
+    }
+
+    /** Told several times a second how far long work has come. */
+    @FunctionalInterface
+    interface Progress {
+        /** @return false to give up */
+        boolean at(long bytes, long ofBytes);
+    }
+
+    /**
+     * What is copied where.
+     *
+     * @param from any readable disk
+     * @param to a file that is not there yet, or a block device
+     * @param compressed whether the new image's clusters are compressed
+     */
+    record Conversion(TapSpec from, Map<String, String> fromOptions, TapSpec to, Map<String, String> toOptions, boolean compressed) {
+        public Conversion {
+            fromOptions = Map.copyOf(fromOptions);
+            toOptions = Map.copyOf(toOptions);
+        }
+    }
 }

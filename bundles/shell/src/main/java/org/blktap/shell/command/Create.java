@@ -3,6 +3,7 @@ package org.blktap.shell.command;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -17,6 +18,8 @@ final class Create extends TapCommand {
     String size;
     @Option(names = "--backing", paramLabel = "SPEC", description = "What the new image overlays.")
     String backing;
+    @Option(names = "--reserve", description = "Takes the space of the whole disk at once.")
+    boolean reserve;
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format.")
     Map<String, String> options = new LinkedHashMap<>();
 
@@ -28,14 +31,19 @@ final class Create extends TapCommand {
     void run(PrintWriter out) throws Exception {
         long bytes = -1;
         if (size != null) {
-            try {
-                bytes = Options.parseSize(size);
-            } catch (IllegalArgumentException e) {
-                throw Options.bad("SIZE", size, "a size such as 512M or 10G");
-            }
+            bytes = size(size);
         } else if (backing == null) {
             throw Options.bad("SIZE", "", "a size, or a backing image that has one");
         }
-        here.images().create(here.newFile(tapSpec), bytes, backing == null ? null : here.spec(backing), options);
+        here.images().create(here.newFile(tapSpec), bytes, backing == null ? null : here.spec(backing), reserve, options);
+    }
+
+    /** Bytes of a size as people write it. */
+    static long size(String text) throws DiskException {
+        try {
+            return Options.parseSize(text);
+        } catch (IllegalArgumentException e) {
+            throw Options.bad("SIZE", text, "a size such as 512M or 10G");
+        }
     }
 }

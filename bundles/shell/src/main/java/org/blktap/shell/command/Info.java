@@ -5,18 +5,22 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.shell.Json;
 import org.blktap.shell.Table;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "info", description = "Shows all of one attachment.")
+@Command(name = "info", description = "Shows all of one attachment, or of an image that is not attached.",
+        footer = {"", "Examples:", "  info root", "  info tap:qcow2:/vm/a.qcow2 --json"})
 final class Info extends TapCommand {
     private static final String INDENT = "  ";
 
-    @Parameters(paramLabel = "ID")
+    @Parameters(paramLabel = "ID|SPEC", description = "An attachment, or tap:<type>:<path>.")
     String id;
+    @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format, for an image.")
+    Map<String, String> options = new LinkedHashMap<>();
     @Option(names = "--json", description = "For scripts: an object.")
     boolean json;
 
@@ -26,6 +30,31 @@ final class Info extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
+        if (id.startsWith("tap:")) {
+            image(out);
+        } else {
+            attachment(out);
+        }
+    }
+
+    private void image(PrintWriter out) throws Exception {
+        DiskInfo info = here.images().info(here.source(id), options);
+        if (json) {
+            out.println(Json.of(info));
+            return;
+        }
+        Map<String, String> all = new LinkedHashMap<>();
+        all.put("spec", id);
+        all.put("size", size(info.sizeBytes(), info.blockSize()));
+        info.details().forEach(all::put);
+        print(out, "", all, width(all, 0));
+    }
+
+    private static String size(long bytes, int blockSize) {
+        return Table.size(bytes) + " (" + bytes + " bytes), sectors of " + blockSize;
+    }
+
+    private void attachment(PrintWriter out) throws Exception {
         AttachmentStatus status = here.attachments().status(id);
         if (json) {
             out.println(Json.of(status));
@@ -35,7 +64,7 @@ final class Info extends TapCommand {
         all.put("id", status.id());
         all.put("spec", status.spec());
         all.put("state", status.state().name().toLowerCase(Locale.ROOT) + (status.reason().isEmpty() ? "" : ": " + status.reason()));
-        all.put("size", Table.size(status.sizeBytes()) + " (" + status.sizeBytes() + " bytes), sectors of " + status.blockSize());
+        all.put("size", size(status.sizeBytes(), status.blockSize()));
         all.put("access", status.readOnly() ? "read-only" : "read-write");
         all.put("engine", status.engine());
         status.options().forEach((key, value) -> all.put("option " + key, value));

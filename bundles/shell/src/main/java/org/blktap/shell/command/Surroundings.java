@@ -17,9 +17,10 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
  * @param attachmentsNow the service at this moment, or null
  * @param imagesNow the service at this moment, or null
  * @param directory the caller's working directory, from which relative paths are taken
+ * @param terminal whether the caller's messages are read by a person at a terminal
  */
 public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, BundleContext bundles,
-        ServiceComponentRuntime components, Path directory) {
+        ServiceComponentRuntime components, Path directory, boolean terminal) {
 
     /** @throws DiskException if the core is not there */
     public Attachments attachments() throws DiskException {
@@ -53,6 +54,16 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
     TapSpec newFile(String text) throws DiskException {
         TapSpec spec = TapSpec.parse(text);
         return spec.path().contains("://") ? spec : absolute(spec);
+    }
+
+    /** A spec of something to read: an NBD URI is one too. */
+    TapSpec source(String text) throws DiskException {
+        return text.startsWith("nbd") && text.contains("://") ? new TapSpec("nbd", text) : spec(text);
+    }
+
+    /** A tap spec, or the path of a file of the given type. */
+    TapSpec imageOr(String type, String text) throws DiskException {
+        return text.startsWith("tap:") ? spec(text) : newFile("tap:" + type + ":" + text);
     }
 
     private TapSpec absolute(TapSpec spec) {

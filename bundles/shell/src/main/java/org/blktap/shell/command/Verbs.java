@@ -17,7 +17,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
 /** All verbs, as one picocli command line. */
 public final class Verbs {
     /** In the order of the page of help. Told here, so that the start of the daemon need not load the command line. */
-    public static final List<String> NAMES = List.of("attach", "detach", "list", "info", "stats", "create", "check", "drivers", "nodes",
+    public static final List<String> NAMES = List.of("attach", "detach", "list", "info", "stats", "create", "check", "convert", "map", "resize",
+            "qcow-create", "img2qcow", "qcow2raw", "drivers", "nodes",
             "engines", "park", "resume", "deploy", "diag", "status", "shell", "help");
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     /** Columns of a page of help; the option column takes a third. */
@@ -48,7 +49,8 @@ public final class Verbs {
     public static CommandLine commandLine(Surroundings here) {
         CommandLine top = new CommandLine(new Top());
         for (TapCommand each : List.of(new Attach(here), new Detach(here), new ListAll(here), new Info(here), new Stats(here),
-                new Create(here), new Check(here), new Drivers(here), new Nodes(here), new Engines(here), new Park(here),
+                new Create(here), new Check(here), new Convert(here), new MapExtents(here), new Resize(here), new QcowCreate(here),
+                new Img2qcow(here), new Qcow2raw(here), new Drivers(here), new Nodes(here), new Engines(here), new Park(here),
                 new Resume(here), new Deploy(here), new Diag(here), new Status(here), new ShellPage(here), new Help(here))) {
             top.addSubcommand(each);
         }
@@ -99,6 +101,6 @@ public final class Verbs {
 
     /** A page of help where no daemon runs; found by name by the client. */
     public static int help(List<String> arguments, PrintWriter out, PrintWriter err) {
-        return execute(new Surroundings(() -> null, () -> null, null, null, Path.of("")), arguments, out, err);
+        return execute(new Surroundings(() -> null, () -> null, null, null, Path.of(""), false), arguments, out, err);
     }
 }

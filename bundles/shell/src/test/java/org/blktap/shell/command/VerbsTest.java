@@ -200,6 +200,39 @@ class VerbsTest {
     }
 
     @Test
+    void imagesAreConvertedMappedResizedAndShown() {
+        assertEquals(0, run("convert", "tap:vmdk:./a.vmdk", "tap:qcow2:b.qcow2", "-o", "compression=zstd", "--compress"));
+        assertEquals(0, run("convert", "nbd://localhost/a", "tap:aio:/b"));
+        assertEquals(0, run("resize", "tap:qcow2:/a", "20G"));
+        assertEquals(1, run("resize", "tap:qcow2:/a", "more"));
+        assertEquals(0, run("info", "tap:qcow2:/a"));
+        assertTrue(out.toString().contains("1.0 MiB (1048576 bytes)"), out.toString());
+        assertEquals(0, run("map", "tap:qcow2:/a"));
+        assertTrue(out.toString().matches("(?s).*  4096 +8192  8.0 KiB  hole\n.*"), out.toString());
+        assertEquals(0, run("map", "tap:qcow2:/a", "--json"));
+        assertTrue(out.toString().contains("\"zero\": true"), out.toString());
+        assertEquals(List.of("convert tap:vmdk:" + directory + "/a.vmdk tap:qcow2:" + directory + "/b.qcow2 {compression=zstd} compressed",
+                "convert tap:nbd:nbd://localhost/a tap:aio:/b {}", "resize tap:qcow2:/a 21474836480", "info tap:qcow2:/a", "map tap:qcow2:/a",
+                "map tap:qcow2:/a"), core.calls);
+    }
+
+    @Test
+    void theOldToolsKeepTheirArguments() {
+        assertEquals(0, run("qcow-create", "100", "a.qcow"));
+        assertEquals(0, run("qcow-create", "-r", "-f", "qcow2", "100", "/a.qcow2", "base.img"));
+        assertEquals(0, run("qcow-create", "100", "/b.qcow", "tap:qcow:/a.qcow"));
+        assertEquals(1, run("qcow-create", "-f", "vmdk", "100", "/c"));
+        assertEquals(1, run("qcow-create", "0", "/c"));
+        assertEquals(2, run("qcow-create", "/c"));
+        assertEquals(0, run("img2qcow", "/a.qcow", "/a.img"));
+        assertEquals(0, run("qcow2raw", "/a.img", "/a.qcow"));
+        assertEquals(List.of("create tap:qcow:" + directory + "/a.qcow 104857600 null {}",
+                "create tap:qcow2:/a.qcow2 104857600 tap:aio:" + directory + "/base.img {} reserved",
+                "create tap:qcow:/b.qcow 104857600 tap:qcow:/a.qcow {}", "convert tap:aio:/a.img tap:qcow:/a.qcow {}",
+                "convert tap:qcow:/a.qcow tap:aio:/a.img {}"), core.calls);
+    }
+
+    @Test
     void createTakesASizeOrABacking() {
         assertEquals(0, run("create", "tap:qcow:new.qcow", "10G", "--backing", "tap:aio:./base.img", "-o", "cluster=4k"));
         assertEquals(0, run("create", "tap:qcow:/n", "--backing", "tap:aio:/b"));
@@ -232,7 +265,7 @@ class VerbsTest {
 
     @Test
     void withoutTheCoreItIsSaidSo() {
-        Surroundings alone = new Surroundings(() -> null, () -> null, null, null, directory);
+        Surroundings alone = new Surroundings(() -> null, () -> null, null, null, directory, false);
         assertEquals(1, run(alone, "list"));
         assertTrue(err.contains("core is not active"), err);
         assertEquals(1, run(alone, "check", "tap:qcow:/a"));

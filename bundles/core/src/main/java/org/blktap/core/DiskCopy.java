@@ -1,0 +1,277 @@
+package org.blktap.core;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.blktap.api.control.Images.Progress;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.NativeMemory;
+
+/**
+ * Copies one disk to another on their common loop, several pieces at a time. What the source maps as zeros is not read, what is read and
+ * is zero is not written: a new image has holes there.
+ */
+final class DiskCopy implements AutoCloseable {
+    private static final int PIECE = 1 << 20;
+    private static final int SLOTS = 16;
+    /** Zeros in runs of less than this are written: holes cost too. */
+    private static final int SMALLEST_HOLE = 4096;
+    private static final int LARGEST_HOLE = 64 << 10;
+    private static final long TELL_MILLISECONDS = 200;
+
+    private final VirtualDisk from;
+    private final VirtualDisk to;
+    private final IoLoop loop;
+    /** Whether what is not written has to be zeroed. */
+    private final boolean dirtyTarget;
+    private final String fromName;
+    private final String toName;
+    private final long size;
+    private final int granule;
+    private final NativeBuffer memory;
+    private final ByteBuffer zeros;
+    private final ArrayDeque<Slot> free = new ArrayDeque<>();
+    private final ExtentList extents = new ExtentList();
+    private final Request map = new Request(this::mapped, 0);
+    private final CompletableFuture<Void> copied = new CompletableFuture<>();
+    private int extent;
+    /** Bytes of the extent that are left. */
+    private long left;
+    /** All before it is done or in a slot. */
+    private long at;
+    private boolean mapping;
+    private boolean advancing;
+    private DiskException failure;
+    private volatile boolean cancelled;
+    private volatile long done;
+
+    /** @param dirtyTarget whether the target may hold anything but zeros */
+    DiskCopy(VirtualDisk from, Object fromName, VirtualDisk to, Object toName, boolean dirtyTarget, IoLoop loop, NativeMemory nativeMemory) {
+        this.from = from;
+        this.to = to;
+        this.fromName = fromName.toString();
+        this.toName = toName.toString();
+        this.dirtyTarget = dirtyTarget;
+        this.loop = loop;
+        size = from.info().sizeBytes();
+        granule = Math.max(SMALLEST_HOLE, Math.min(LARGEST_HOLE, Integer.highestOneBit(Math.max(1, to.info().optimalIoSize()))));
+        memory = nativeMemory.allocate((long) PIECE * SLOTS + granule);
+        zeros = memory.bytes((long) PIECE * SLOTS, granule);
+        for (int i = 0; i < SLOTS; i++) {
+            free.add(new Slot(i));
+        }
+    }
+
+    /** Copies, and makes the copy survive power loss. Waits; not for the loop's thread. */
+    void run(Progress progress) throws DiskException {
+        loop.execute(this::advance);
+        while (true) {
+            try {
+                copied.get(TELL_MILLISECONDS, TimeUnit.MILLISECONDS);
+                break;
+            } catch (TimeoutException e) {
+                cancelled |= !progress.at(done, size);
+            } catch (InterruptedException e) {
+                cancelled = true;
+                Thread.currentThread().interrupt();
+            } catch (ExecutionException e) {
+                throw e.getCause() instanceof DiskException known ? known : new DiskException(Reason.IO, toName + ": " + e.getCause(), e);
+            }
+        }
+        new DiskAccess(to, loop, toName).flush();
+        progress.at(size, size);
+    }
+
+    /** Starts what can be, and ends when there is nothing left. */
+    private void advance() {
+        if (advancing) {
+            return;
+        }
+        advancing = true;
+        while (!stopped() && at < size && !free.isEmpty() && !mapping) {
+            if (left == 0) {
+                nextExtent();
+            } else if ((extents.state(extent) & ExtentList.ZERO) != 0) {
+                skipZeros();
+            } else {
+                int length = (int) Math.min(left, PIECE - at % PIECE);
+                Slot slot = free.poll();
+                long offset = at;
+                at += length;
+                left -= length;
+                slot.read(offset, length);
+            }
+        }
+        advancing = false;
+        if (free.size() == SLOTS && !mapping && (stopped() || at == size)) {
+            if (failure == null && cancelled) {
+                failure = new DiskException(Reason.IO, toName + ": given up");
+            }
+            if (failure == null) {
+                copied.complete(null);
+            } else {
+                copied.completeExceptionally(failure);
+            }
+        }
+    }
+
+    private boolean stopped() {
+        return cancelled || failure != null;
+    }
+
+    private void nextExtent() {
+        if (++extent < extents.count()) {
+            left = extents.length(extent);
+            return;
+        }
+        extents.clear();
+        mapping = true;
+        from.submit(map.setMap(at, Math.min(size - at, DiskAccess.STRIDE), extents));
+    }
+
+    private void mapped(Request request) {
+        mapping = false;
+        if (request.error() != 0) {
+            fail(fromName, request);
+        } else {
+            extent = 0;
+            left = extents.length(0);
+        }
+        advance();
+    }
+
+    private void skipZeros() {
+        if (!dirtyTarget) {
+            at += left;
+            done += left;
+            left = 0;
+            return;
+        }
+        long length = Math.min(left, DiskAccess.STRIDE);
+        Slot slot = free.poll();
+        long offset = at;
+        at += length;
+        left -= length;
+        slot.zero(offset, length);
+    }
+
+    private void fail(String name, Request request) {
+        if (failure == null) {
+            failure = DiskAccess.failed(name, request.operation(), request.offset(), request.error());
+        }
+    }
+
+    /** A piece under way. */
+    private final class Slot {
+        private final long address;
+        private final ByteBuffer bytes;
+        private final Request reading = new Request(this::wasRead, 1);
+        private final Request writing = new Request(this::written, 1);
+        private long offset;
+        private long length;
+        /** Of the piece; all before it is written or a hole. */
+        private int next;
+
+        Slot(int i) {
+            address = memory.address() + (long) i * PIECE;
+            bytes = memory.bytes((long) i * PIECE, PIECE);
+        }
+
+        void read(long pieceOffset, int pieceLength) {
+            offset = pieceOffset;
+            length = pieceLength;
+            next = 0;
+            reading.data().clear();
+            reading.data().add(address, pieceLength);
+            from.submit(reading.set(Operation.READ, offset, length, 0));
+        }
+
+        /** Zeros for the target alone. */
+        void zero(long pieceOffset, long pieceLength) {
+            offset = pieceOffset;
+            length = pieceLength;
+            next = PIECE;
+            to.submit(writing.set(Operation.WRITE_ZEROES, offset, length, 0));
+        }
+
+        private void wasRead(Request request) {
+            if (request.error() != 0) {
+                fail(fromName, request);
+                end();
+            } else {
+                writeNext();
+            }
+        }
+
+        private void writeNext() {
+            int start = next;
+            boolean zero = false;
+            if (!dirtyTarget) {
+                start = run(start, true);
+            } else if (start < length) {
+                zero = isZero(start);
+            }
+            if (start >= length || stopped()) {
+                end();
+                return;
+            }
+            next = run(start, zero);
+            int bytesNow = next - start;
+            if (zero) {
+                to.submit(writing.set(Operation.WRITE_ZEROES, offset + start, bytesNow, 0));
+            } else {
+                writing.data().clear();
+                writing.data().add(address + start, bytesNow);
+                to.submit(writing.set(Operation.WRITE, offset + start, bytesNow, 0));
+            }
+        }
+
+        /** The end of the run of granules that are zeros, or that are not. */
+        private int run(int start, boolean zero) {
+            int end = start;
+            while (end < length && isZero(end) == zero) {
+                end = granuleEnd(end);
+            }
+            return end;
+        }
+
+        private int granuleEnd(int start) {
+            return (int) Math.min(length, start + granule - (offset + start) % granule);
+        }
+
+        private boolean isZero(int start) {
+            int count = granuleEnd(start) - start;
+            return bytes.get(start) == 0 && bytes.slice(start, count).mismatch(zeros.slice(0, count)) < 0;
+        }
+
+        private void written(Request request) {
+            if (request.error() != 0) {
+                fail(toName, request);
+                end();
+            } else {
+                writeNext();
+            }
+        }
+
+        private void end() {
+            done += length;
+            free.push(this);
+            advance();
+        }
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

@@ -1,0 +1,49 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.disk.ExtentList;
+import org.blktap.shell.Json;
+import org.blktap.shell.Table;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "map", description = "Shows which parts of an image's disk are stored, and which are holes.",
+        footer = {"", "Example:", "  map tap:qcow2:/vm/a.qcow2 --json"})
+final class MapExtents extends TapCommand {
+    @Parameters(paramLabel = "SPEC", description = "tap:<type>:<path>, or an NBD URI")
+    String image;
+    @Option(names = "--json", description = "For scripts: an array of objects.")
+    boolean json;
+    @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format.")
+    Map<String, String> options = new LinkedHashMap<>();
+
+    /** As it is printed as JSON. */
+    private record Extent(long start, long length, boolean data, boolean zero) {
+    }
+
+    MapExtents(Surroundings here) {
+        super(here);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        List<Extent> extents = new ArrayList<>();
+        here.images().map(here.source(image), options, (offset, length, state) ->
+                extents.add(new Extent(offset, length, (state & ExtentList.HOLE) == 0, (state & ExtentList.ZERO) != 0)));
+        if (json) {
+            out.println(Json.of(extents));
+            return;
+        }
+        Table table = new Table("OFFSET", "LENGTH", "SIZE", "STORED");
+        for (Extent each : extents) {
+            table.row(each.start(), each.length(), Table.size(each.length()),
+                    each.data() ? each.zero() ? "zeros that take space" : "data" : each.zero() ? "hole" : "hole of undefined contents");
+        }
+        table.print(out);
+    }
+}

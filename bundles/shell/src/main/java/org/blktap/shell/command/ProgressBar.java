@@ -1,0 +1,45 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.util.Locale;
+import org.blktap.api.control.Images.Progress;
+import org.blktap.shell.Table;
+
+/** One line on a terminal that is written again and again; nothing elsewhere. Gives up when the terminal has gone. */
+final class ProgressBar implements Progress, AutoCloseable {
+    private static final int WIDTH = 40;
+
+    private final PrintWriter out;
+    private final boolean shown;
+    private final long start = System.nanoTime();
+    private boolean drawn;
+
+    ProgressBar(PrintWriter out, boolean shown) {
+        this.out = out;
+        this.shown = shown;
+    }
+
+    @Override
+    public boolean at(long bytes, long ofBytes) {
+        if (shown) {
+            int filled = ofBytes == 0 ? WIDTH : (int) (bytes * (double) WIDTH / ofBytes);
+            double seconds = (System.nanoTime() - start) / 1e9;
+            out.printf(Locale.ROOT, "\r[%s%s] %3d%%  %s of %s, %s/s   ", "#".repeat(filled), "-".repeat(WIDTH - filled),
+                    ofBytes == 0 ? 100 : (int) (bytes * 100.0 / ofBytes), Table.size(bytes), Table.size(ofBytes),
+                    Table.size((long) (bytes / Math.max(seconds, 0.001))));
+            drawn = true;
+        } else {
+            // finds out whether the caller is still there
+            out.print("");
+        }
+        return !out.checkError();
+    }
+
+    @Override
+    public void close() {
+        if (drawn) {
+            out.println();
+            out.flush();
+        }
+    }
+}

@@ -1,0 +1,26 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import java.util.Map;
+import org.blktap.api.control.Images.Conversion;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "qcow2raw", description = "Converts a qcow image to raw.", footer = {"", "Example:", "  qcow2raw /dev/vg0/a /vm/a.qcow"})
+final class Qcow2raw extends TapCommand {
+    @Parameters(index = "0", paramLabel = "DEST", description = "The raw file to create, or a block device.")
+    String first;
+    @Parameters(index = "1", paramLabel = "QCOW_SRC", description = "A qcow file, or a tap spec.")
+    String second;
+
+    Qcow2raw(Surroundings here) {
+        super(here);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        try (ProgressBar bar = new ProgressBar(spec.commandLine().getErr(), here.terminal())) {
+            here.images().convert(new Conversion(here.imageOr("qcow", second), Map.of(), here.newFile("tap:aio:" + first), Map.of(), false), bar);
+        }
+    }
+}
