@@ -3,8 +3,6 @@ package org.blktap.format.qcow;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.NativeBuffer;
@@ -95,13 +93,7 @@ final class L1Table implements AutoCloseable {
 
     /** Xen's checksum: the first four bytes of the MD5 of the table as it is in the file, as a little-endian number. */
     int checksum() {
-        try {
-            MessageDigest md5 = MessageDigest.getInstance("MD5");
-            md5.update(bytes.duplicate().clear());
-            return ByteBuffer.wrap(md5.digest()).order(ByteOrder.LITTLE_ENDIAN).getInt();
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has MD5", e);
-        }
+        return QcowCompressed.checksum(bytes.duplicate().clear());
     }
 
     @Override

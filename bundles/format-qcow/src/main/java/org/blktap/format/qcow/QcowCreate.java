@@ -46,12 +46,25 @@ final class QcowCreate {
         } else if (size == -1) {
             throw new DiskException(Reason.BAD_OPTION, path + ": a size is needed, or a backing file to take it from");
         }
-        QcowHeader header = header(path, size, clusterBits, name);
+        QcowHeader header = header(path, size, clusterBits, name == null ? STANDALONE_L2_BITS : OVERLAY_L2_BITS,
+                name == null && clusterBits == CLUSTER_BITS, name);
         try (IoFile file = context.createFile(path)) {
             file.writeFully(header.bytes(name), 0);
             // the L1 table is all holes
             file.truncateNow(header.metadataEnd() + header.clusterSize() - 1 & -header.clusterSize());
             file.flushNow();
+        } catch (IOException e) {
+            throw DiskException.io(path, "create", e);
+        }
+    }
+
+    /** An image to be filled with compressed clusters: one by one, so not in Xen's coarse slots. */
+    static QcowCompressed compressed(Path path, long size, DiskContext context) throws DiskException {
+        QcowHeader header = header(path, size, clusterBits(context.options()), OVERLAY_L2_BITS, false, null);
+        IoFile file = context.createFile(path);
+        try {
+            file.writeFully(header.bytes(null), 0);
+            return new QcowCompressed(header, file);
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
         }
@@ -66,9 +79,8 @@ final class QcowCreate {
         return bits;
     }
 
-    private static QcowHeader header(Path path, long size, int clusterBits, byte[] name) throws DiskException {
-        int l2Bits = name == null ? STANDALONE_L2_BITS : OVERLAY_L2_BITS;
-        boolean coarse = name == null && clusterBits == CLUSTER_BITS;
+    private static QcowHeader header(Path path, long size, int clusterBits, int l2Bits, boolean coarse, byte[] name)
+            throws DiskException {
         long largest = QcowHeader.MAX_L1_BYTES / 8 << clusterBits + l2Bits;
         if (size < 512 || size % 512 != 0 || size > largest) {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to "

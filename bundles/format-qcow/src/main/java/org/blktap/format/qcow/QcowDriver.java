@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -112,6 +113,11 @@ public final class QcowDriver implements DiskDriver {
     @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
         QcowCreate.create(Path.of(path), sizeBytes, backing, context);
+    }
+
+    @Override
+    public CompressedImage createCompressed(String path, long sizeBytes, DiskContext context) throws DiskException {
+        return QcowCreate.compressed(Path.of(path), sizeBytes, context);
     }
 
     @Override

@@ -88,6 +88,22 @@ final class Qcow2Create {
         }
     }
 
+    /** An image to be filled with compressed clusters. */
+    static Qcow2Compressed compressed(Path path, long size, DiskContext context) throws DiskException {
+        Qcow2Create plan = new Qcow2Create(path, context.options(), false);
+        if (plan.dataFile != null || !plan.preallocation.equals("off")) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": a compressed image can have neither a data-file nor preallocation");
+        }
+        IoFile file = context.createFile(path);
+        try {
+            plan.write(file, size, null, context);
+            Qcow2Header header = Qcow2Header.read(file);
+            return new Qcow2Compressed(header, file, new Refcounts(header, file));
+        } catch (IOException e) {
+            throw DiskException.io(path, "create", e);
+        }
+    }
+
     private void write(IoFile file, long size, TapSpec backing, DiskContext context) throws DiskException, IOException {
         int entryBytes = extended ? 16 : 8;
         long slotBytes = (long) clusterSize * (clusterSize / entryBytes);

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -196,6 +197,11 @@ public final class Qcow2Driver implements DiskDriver {
     @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
         Qcow2Create.create(Path.of(path), sizeBytes, backing, context);
+    }
+
+    @Override
+    public CompressedImage createCompressed(String path, long sizeBytes, DiskContext context) throws DiskException {
+        return Qcow2Create.compressed(Path.of(path), sizeBytes, context);
     }
 
     @Override

@@ -43,6 +43,12 @@ final class Qcow2Entry {
         return (int) (sectors * 512 - (compressedOffset(entry, clusterBits) & 511));
     }
 
+    /** The entry of a stream of so many bytes. */
+    static long compressed(long offset, int length, int clusterBits) {
+        long sectors = (offset & 511) + length + 511 >> 9;
+        return COMPRESSED | sectors - 1 << offsetBits(clusterBits) | offset;
+    }
+
     /** The bits of subclusters {@code [first, last)}, in the low half. */
     static long subclusters(int first, int last) {
         return (1L << last) - (1L << first);

@@ -88,8 +88,13 @@ final class Refcounts implements FileSpace.Layout {
     /** New blocks, and a larger table if it is full, go to the beginning of the new part; it ends where no device's sector is cut. */
     @Override
     public FileSpace.Extension plan(long from, long to) {
+        return plan(from, from, to);
+    }
+
+    /** @param counted from where on there are to be blocks */
+    private Growth plan(long counted, long from, long to) {
         long[] entries = table;
-        int firstBlock = (int) ((from >> clusterBits) / perBlock);
+        int firstBlock = (int) ((counted >> clusterBits) / perBlock);
         int newClusters;
         int missing;
         int lastBlock;
@@ -167,8 +172,24 @@ final class Refcounts implements FileSpace.Layout {
         }
     }
 
+    /**
+     * Gives a new image its counts, whose blocks go behind its end.
+     *
+     * @param references of each cluster of the file, for those of {@code [from, end)}
+     */
+    void count(long from, long end, int[] references) throws IOException {
+        Growth growth = plan(from, end, end);
+        grow(growth);
+        add(growth.start(), growth.end(), -1);
+        forEachBlock(table, from, end, (block, first, last, cluster) -> {
+            for (int i = first; i < last; i++) {
+                put(block, i, references[(int) cluster + i - first]);
+            }
+        });
+    }
+
     private void set(long[] entries, long from, long to, long count) throws IOException {
-        forEachBlock(entries, from, to, (block, first, last) -> {
+        forEachBlock(entries, from, to, (block, first, last, cluster) -> {
             for (int i = first; i < last; i++) {
                 put(block, i, count);
             }
@@ -177,7 +198,7 @@ final class Refcounts implements FileSpace.Layout {
 
     /** Adds to the counts of clusters; a count never goes below 0 or past what it can hold. */
     synchronized void add(long from, long to, int change) throws IOException {
-        forEachBlock(table, from, to, (block, first, last) -> {
+        forEachBlock(table, from, to, (block, first, last, cluster) -> {
             for (int i = first; i < last; i++) {
                 long count = get(block, i);
                 if (count + change >= 0 && count + change <= largest()) {
@@ -188,7 +209,8 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     private interface BlockPart {
-        void change(ByteBuffer block, int first, int last) throws IOException;
+        /** @param cluster of the file, whose count is the first */
+        void change(ByteBuffer block, int first, int last, long cluster) throws IOException;
     }
 
     private void forEachBlock(long[] entries, long from, long to, BlockPart part) throws IOException {
@@ -198,7 +220,7 @@ final class Refcounts implements FileSpace.Layout {
             int last = (int) Math.min(perBlock, first + end - cluster);
             if (index < entries.length && entries[index] != 0) {
                 ByteBuffer block = read(entries[index]);
-                part.change(block, first, last);
+                part.change(block, first, last, cluster);
                 // the sectors that changed
                 int fromByte = (int) ((long) first << order >> 3) & -512;
                 int toByte = (int) Math.min(clusterSize, (((long) last << order) + 7 >> 3) + 511 & -512);

@@ -1,0 +1,155 @@
+package org.blktap.image;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.blktap.api.disk.CompressedImage;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * A new image with two levels of tables that is written from its beginning to its end: clusters as they come, each L2 table
+ * behind the clusters that it points at, and the L1 table last. One thread.
+ */
+public abstract class AppendedTables implements CompressedImage {
+    /** So that the file is written in large pieces, whatever the clusters are. */
+    private static final int PIECE = 1 << 20;
+
+    private final IoFile file;
+    private final int clusterSize;
+    private final int entryBytes;
+    private final int entries;
+    private final ByteBuffer l2;
+    private final ByteBuffer piece = ByteBuffer.allocateDirect(PIECE);
+    private long pieceStart;
+    private int slot = -1;
+
+    /**
+     * @param entryBytes of an L2 entry
+     * @param entries of an L2 table
+     * @param start of the file's part that is appended
+     */
+    protected AppendedTables(IoFile file, int clusterSize, int entryBytes, int entries, long start) {
+        this.file = file;
+        this.clusterSize = clusterSize;
+        this.entryBytes = entryBytes;
+        this.entries = entries;
+        l2 = ByteBuffer.allocate(entryBytes * entries);
+        pieceStart = start;
+    }
+
+    /** The L2 entry of a cluster that is stored as it is. */
+    protected abstract long plainEntry(long fileOffset);
+
+    /** The second word of that entry, where entries have one. */
+    protected long plainBits() {
+        return 0;
+    }
+
+    /** The L2 entry of a cluster whose stream has so many bytes. */
+    protected abstract long compressedEntry(long fileOffset, int length);
+
+    /** The L1 entry of a slot. */
+    protected abstract void enterTable(int ofSlot, long fileOffset);
+
+    /** Told of what is placed, before anything else is. */
+    protected void placed(long fileOffset, int length) {
+        // most need not know
+    }
+
+    /** Whether a stream may be put there, behind others in the same cluster. */
+    protected boolean mayJoin(long fileOffset, int length) {
+        return true;
+    }
+
+    /** Writes what is left of the format's own; the tables are written. */
+    protected abstract void finishTables() throws IOException;
+
+    @Override
+    public final int clusterSize() {
+        return clusterSize;
+    }
+
+    @Override
+    public final void append(long offset, ByteBuffer cluster, ByteBuffer compressed) throws IOException {
+        long number = offset / clusterSize;
+        int itsSlot = (int) (number / entries);
+        if (itsSlot != slot) {
+            writeTable();
+            slot = itsSlot;
+        }
+        int at = (int) (number % entries) * entryBytes;
+        if (compressed.hasRemaining()) {
+            int length = compressed.remaining();
+            if (!mayJoin(end(), length)) {
+                align();
+            }
+            l2.putLong(at, compressedEntry(put(compressed), length));
+        } else {
+            align();
+            l2.putLong(at, plainEntry(put(cluster.duplicate().clear())));
+            if (entryBytes > Long.BYTES) {
+                l2.putLong(at + Long.BYTES, plainBits());
+            }
+        }
+    }
+
+    private void writeTable() throws IOException {
+        if (slot >= 0) {
+            align();
+            enterTable(slot, put(l2.duplicate().clear()));
+            java.util.Arrays.fill(l2.array(), (byte) 0);
+        }
+    }
+
+    /** Where the next byte goes. */
+    protected final long end() {
+        return pieceStart + piece.position();
+    }
+
+    /** Fills up the last cluster with zeros. */
+    protected final void align() throws IOException {
+        put(ByteBuffer.allocate((int) (-end() & clusterSize - 1)), false);
+    }
+
+    /** Appends bytes; where they are. */
+    protected final long put(ByteBuffer bytes) throws IOException {
+        return put(bytes, true);
+    }
+
+    private long put(ByteBuffer bytes, boolean told) throws IOException {
+        long at = end();
+        if (told) {
+            placed(at, bytes.remaining());
+        }
+        while (bytes.hasRemaining()) {
+            int part = Math.min(bytes.remaining(), piece.remaining());
+            piece.put(bytes.slice(bytes.position(), part));
+            bytes.position(bytes.position() + part);
+            if (!piece.hasRemaining()) {
+                writePiece();
+            }
+        }
+        return at;
+    }
+
+    private void writePiece() throws IOException {
+        piece.flip();
+        int length = piece.remaining();
+        file.writeFully(piece, pieceStart);
+        pieceStart += length;
+        piece.clear();
+    }
+
+    @Override
+    public final void finish() throws IOException {
+        writeTable();
+        align();
+        finishTables();
+        writePiece();
+        file.flushNow();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}
