@@ -1,63 +1,11 @@
 package org.blktap.aio;
 
-import java.io.IOException;
-import java.nio.file.Path;
-import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
-import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
-import org.blktap.api.disk.VirtualDisk;
-import org.blktap.api.engine.IoFile;
 import org.osgi.service.component.annotations.Component;
 
-/** {@code tap:aio:<file or block device>}: the raw disk. */
-@Component
-@TapType(type = "aio", summary = "raw file or block device")
-public final class AioDriver implements DiskDriver {
-    private static final int SECTOR = 512;
-
-    @Override
-    public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        String round = context.options().oneOf("round", "no", "no", "up", "down");
-        IoFile file = context.openFile(Path.of(path));
-        try {
-            return new RawDisk(file, diskSize(file, round), context.readOnly(), round);
-        } catch (DiskException | RuntimeException e) {
-            file.close();
-            throw e;
-        }
-    }
-
-    private static long diskSize(IoFile file, String round) throws DiskException {
-        long size = file.size();
-        long rest = size % SECTOR;
-        if (rest == 0) {
-            return size;
-        }
-        return switch (round) {
-            case "up" -> size + SECTOR - rest;
-            case "down" -> size - rest;
-            default -> throw new DiskException(Reason.CORRUPT, file.path() + ": size of " + size
-                    + " bytes is not a multiple of 512; -o round=down leaves the last " + rest
-                    + " bytes out, -o round=up fills the last sector with zeros");
-        };
-    }
-
-    @Override
-    public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
-        if (backing != null) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": a raw disk has no backing file; tap:qcow can have one");
-        }
-        if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
-        }
-        try (IoFile file = context.createFile(Path.of(path))) {
-            file.truncateNow(sizeBytes);
-            file.flushNow();
-        } catch (IOException e) {
-            throw DiskException.io(path, "create", e);
-        }
-    }
+/** {@code tap:aio:<file or block device>}: the raw disk on libaio; on another engine where there is no libaio. */
+@Component(service = DiskDriver.class)
+@TapType(type = "aio", summary = "raw file or block device, by libaio", engine = LibaioEngine.NAME)
+public final class AioDriver extends RawDriver {
 }

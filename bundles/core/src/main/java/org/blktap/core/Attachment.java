@@ -123,7 +123,7 @@ final class Attachment {
             return;
         }
         String wanted = request.options().get("engine");
-        Registry.Entry<IoEngine> found = wanted == null ? services.engines().best() : services.engines().get(wanted);
+        Registry.Entry<IoEngine> found = wanted == null ? services.engineFor(request.spec().type()) : services.engines().get(wanted);
         if (found == null) {
             throw new DiskException(Reason.WRONG_TYPE, (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'")
                     + "; present: " + services.engines().names());

@@ -48,7 +48,7 @@ final class ImageWork implements Images {
     @Override
     public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> given) throws DiskException {
         DiskDriver driver = driver(spec);
-        with(desk -> {
+        with(spec, desk -> {
             Options options = new Options(given);
             make(desk.context(false, options), context -> {
                 driver.create(spec.path(), sizeBytes, backing, context);
@@ -83,7 +83,7 @@ final class ImageWork implements Images {
     @Override
     public CheckReport check(TapSpec spec, boolean repair, Map<String, String> given) throws DiskException {
         DiskDriver driver = driver(spec);
-        return with(desk -> {
+        return with(spec, desk -> {
             Options options = new Options(given);
             CheckReport report = driver.check(spec.path(), desk.context(!repair, options));
             options.checkAllKnown("tap:" + spec.type());
@@ -97,10 +97,35 @@ final class ImageWork implements Images {
         if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
             throw new DiskException(Reason.BAD_OPTION, spec + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
         }
-        with(desk -> {
-            driver.resize(spec.path(), sizeBytes, desk.context(false, new Options(given)));
+        with(spec, desk -> {
+            Options options = new Options(given);
+            long before = sizeOf(desk, driver, spec, given);
+            driver.resize(spec.path(), sizeBytes, desk.context(false, options));
+            options.checkAllKnown("tap:" + spec.type());
+            zeroNew(desk, driver, spec, given, before);
             return null;
         });
+    }
+
+    private static long sizeOf(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given) throws DiskException {
+        VirtualDisk disk = driver.open(spec.path(), desk.context(true, new Options(given)));
+        try {
+            return disk.info().sizeBytes();
+        } finally {
+            close(desk, disk);
+        }
+    }
+
+    /** A backing disk that is longer than its overlay was must not show through what is new. */
+    private static void zeroNew(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given, long before) throws DiskException {
+        VirtualDisk disk = driver.open(spec.path(), desk.context(false, new Options(given)));
+        try {
+            if (disk.info().details().containsKey("backing") && disk.info().sizeBytes() > before) {
+                new DiskAccess(disk, desk.loop(), spec).zero(before, disk.info().sizeBytes() - before);
+            }
+        } finally {
+            close(desk, disk);
+        }
     }
 
     @Override
@@ -184,7 +209,7 @@ final class ImageWork implements Images {
     }
 
     private <T> T reading(TapSpec spec, Map<String, String> given, Reading<T> work) throws DiskException {
-        return with(desk -> {
+        return with(spec, desk -> {
             Options options = new Options(given);
             OpenContext context = desk.context(true, options);
             VirtualDisk disk = context.open(spec.type(), spec.path());
@@ -209,8 +234,8 @@ final class ImageWork implements Images {
         return OpenContext.driver(services.drivers(), spec.type()).service();
     }
 
-    private <T> T with(Work<T> work) throws DiskException {
-        Registry.Entry<IoEngine> engine = services.engines().best();
+    private <T> T with(TapSpec spec, Work<T> work) throws DiskException {
+        Registry.Entry<IoEngine> engine = services.engineFor(spec.type());
         if (engine == null) {
             throw new DiskException(Reason.WRONG_TYPE, "no I/O engine is present");
         }

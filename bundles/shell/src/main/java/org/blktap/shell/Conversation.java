@@ -91,6 +91,12 @@ final class Conversation {
                     Frame.write(out, type, bytes, offset, length);
                 }
             }
+
+            /** Finds out whether the client is still there. */
+            @Override
+            public void flush() throws IOException {
+                Frame.write(out, type, new byte[0], 0, 0);
+            }
         };
     }
 }

@@ -13,4 +13,7 @@ public @interface TapType {
 
     /** One line for {@code drivers}: what it opens. */
     String summary() default "";
+
+    /** The {@code engine.name} of the I/O engine that does the I/O of its attachments unless they say otherwise; empty for the best present. */
+    String engine() default "";
 }

@@ -60,7 +60,7 @@ final class L1Table implements AutoCloseable {
         ByteBuffer view = bytes.duplicate().order(order);
         for (int i = 0; i < entries; i++) {
             long entry = view.getLong(i * 8);
-            if (entry != 0 && (entry % SECTOR != 0 || entry < header.metadataEnd() || entry >= fileSize)) {
+            if (entry != 0 && (entry % SECTOR != 0 || !header.mayHold(entry, header.l2Bytes()) || entry >= fileSize)) {
                 return false;
             }
         }

@@ -41,7 +41,8 @@ final class QcowCheck {
     }
 
     private void tables() throws DiskException {
-        used.add(0, header.metadataEnd());
+        used.add(0, QcowHeader.BYTES);
+        used.add(header.l1Offset(), header.metadataEnd() - header.l1Offset());
         ByteBuffer table = ByteBuffer.allocate(header.l2Bytes());
         for (int slot = 0; slot < l1.entries() && problems.size() < MOST_PROBLEMS; slot++) {
             long l2 = l1.get(slot);
@@ -75,7 +76,7 @@ final class QcowCheck {
             }
             long stream = QcowMap.compressedOffset(entry, header.clusterBits());
             int length = QcowMap.compressedLength(entry, header.clusterBits());
-            if (length == 0 || stream < header.metadataEnd() || stream >= file.size()) {
+            if (length == 0 || !header.mayHold(stream, length) || stream >= file.size()) {
                 problem(structure, at, entry, "a deflated cluster inside the file");
             } else {
                 // streams may share sectors
@@ -86,7 +87,7 @@ final class QcowCheck {
 
     /** Marks a table or cluster as used; false, with a problem noted, if it may not be there. */
     private boolean claim(String structure, long at, long offset, int length) {
-        if (offset < header.metadataEnd() || offset >= file.size() || offset % SECTOR != 0) {
+        if (!header.mayHold(offset, length) || offset >= file.size() || offset % SECTOR != 0) {
             problem(structure, at, offset, "a multiple of 512 behind the tables and inside the file of " + file.size() + " bytes");
             return false;
         }

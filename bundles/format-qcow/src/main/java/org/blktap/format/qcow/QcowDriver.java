@@ -121,6 +121,13 @@ public final class QcowDriver implements DiskDriver {
     }
 
     @Override
+    public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        try (IoFile file = context.openFile(Path.of(path))) {
+            QcowResize.grow(QcowHeader.read(file), file, sizeBytes);
+        }
+    }
+
+    @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         if (!context.readOnly()) {
             throw new DiskException(Reason.UNSUPPORTED, path + ": qcow images are not repaired; convert what can be read to a new one");

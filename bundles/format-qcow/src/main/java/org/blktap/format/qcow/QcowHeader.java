@@ -29,6 +29,9 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
     static final int BYTES = 48;
     static final int XEN_OFFSET = 48;
     static final int XEN_BYTES = 16;
+    // offsets of fields that are changed later
+    static final int AT_SIZE = 24;
+    static final int AT_L1_OFFSET = 40;
     /** Of the extension: where its checksum is in the file. */
     static final int XEN_CHECKSUM_OFFSET = 52;
     static final int XEN_FLAG_SPARSE = 1;
@@ -179,9 +182,15 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         return (int) ((size + slotBytes() - 1) / slotBytes());
     }
 
-    /** The first byte of the file that may be a table or a cluster. */
+    /** The end of the L1 table. */
     long metadataEnd() {
         return l1Offset + 8L * l1Entries();
+    }
+
+    /** Whether a table or a cluster may be there: neither in the header nor in the L1 table, which a resize puts behind other things. */
+    boolean mayHold(long offset, int length) {
+        long afterHeader = Math.max(xen == null ? BYTES : XEN_OFFSET + XEN_BYTES, backingOffset + backingLength);
+        return offset >= metadataEnd() || offset >= afterHeader && offset + length <= l1Offset;
     }
 
     private static String hex(int value) {

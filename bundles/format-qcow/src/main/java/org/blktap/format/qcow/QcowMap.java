@@ -85,7 +85,7 @@ final class QcowMap implements ClusterMap {
     void mendFirstTable() throws DiskException {
         for (int slot = 0; coarseSlots && slot < l1.entries(); slot++) {
             long l2 = l1.get(slot);
-            if (l2 == FIRST_TABLE && header.metadataEnd() <= l2) {
+            if (l2 == FIRST_TABLE && header.mayHold(l2, header.l2Bytes())) {
                 ByteBuffer right = ByteBuffer.allocate(header.l2Bytes());
                 for (int i = 0; i < header.l2Entries(); i++) {
                     right.putLong(l2 + toClusters + (long) i * clusterSize);
@@ -134,7 +134,7 @@ final class QcowMap implements ClusterMap {
     }
 
     private boolean isValid(long offset, long end) {
-        return offset >= header.metadataEnd() && offset < end && offset % SECTOR == 0;
+        return header.mayHold(offset, SECTOR) && offset < end && offset % SECTOR == 0;
     }
 
     @Override
@@ -176,7 +176,7 @@ final class QcowMap implements ClusterMap {
             into.unallocated(Math.min(run, length));
         } else if (entry < 0) {
             long stream = compressedOffset(entry, header.clusterBits());
-            if (stream < header.metadataEnd() || stream >= space.end()) {
+            if (!header.mayHold(stream, 1) || stream >= space.end()) {
                 corrupt("L2 entry " + index, table.fileOffset() + index * 8L, entry);
                 into.corrupt(Math.min(run, length));
             } else {

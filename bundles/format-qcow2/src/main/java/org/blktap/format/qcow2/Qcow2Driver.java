@@ -205,6 +205,17 @@ public final class Qcow2Driver implements DiskDriver {
     }
 
     @Override
+    public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        try (Opening opening = new Opening()) {
+            opening.file = context.openFile(Path.of(path));
+            prepareForWriting(Qcow2Header.read(opening.file), opening.file);
+            Qcow2Header header = Qcow2Header.read(opening.file);
+            opening.data = dataFile(header, path, context);
+            Qcow2Resize.grow(header, opening.file, opening.data, sizeBytes);
+        }
+    }
+
+    @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         try (IoFile file = context.openFile(Path.of(path))) {
             return new Qcow2Check(Qcow2Header.read(file), file, !context.readOnly()).run();

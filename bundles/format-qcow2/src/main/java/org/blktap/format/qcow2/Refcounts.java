@@ -188,6 +188,23 @@ final class Refcounts implements FileSpace.Layout {
         });
     }
 
+    /**
+     * Appends counted clusters to an image that is not in use. Blocking.
+     *
+     * @param end of the file, a multiple of a cluster
+     * @return where they begin
+     */
+    long extend(long end, int bytes) throws IOException {
+        Growth growth = plan(end, end, end + bytes);
+        long used = growth.start() + bytes;
+        file.truncateNow(growth.end());
+        grow(growth);
+        add(used, growth.end(), -1);
+        file.truncateNow(used);
+        file.flushNow();
+        return growth.start();
+    }
+
     private void set(long[] entries, long from, long to, long count) throws IOException {
         forEachBlock(entries, from, to, (block, first, last, cluster) -> {
             for (int i = first; i < last; i++) {

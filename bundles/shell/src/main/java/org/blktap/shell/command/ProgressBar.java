@@ -28,9 +28,6 @@ final class ProgressBar implements Progress, AutoCloseable {
                     ofBytes == 0 ? 100 : (int) (bytes * 100.0 / ofBytes), Table.size(bytes), Table.size(ofBytes),
                     Table.size((long) (bytes / Math.max(seconds, 0.001))));
             drawn = true;
-        } else {
-            // finds out whether the caller is still there
-            out.print("");
         }
         return !out.checkError();
     }

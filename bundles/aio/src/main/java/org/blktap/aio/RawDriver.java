@@ -1,0 +1,81 @@
+package org.blktap.aio;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.TapType;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoFile;
+import org.osgi.service.component.annotations.Component;
+
+/** {@code tap:raw:<file or block device>}, on whichever engine is best. */
+@Component(service = DiskDriver.class)
+@TapType(type = "raw", summary = "raw file or block device")
+public class RawDriver implements DiskDriver {
+    private static final int SECTOR = 512;
+
+    @Override
+    public VirtualDisk open(String path, DiskContext context) throws DiskException {
+        String round = context.options().oneOf("round", "no", "no", "up", "down");
+        IoFile file = context.openFile(Path.of(path));
+        try {
+            return new RawDisk(file, diskSize(file, round), context.readOnly(), round);
+        } catch (DiskException | RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    private static long diskSize(IoFile file, String round) throws DiskException {
+        long size = file.size();
+        long rest = size % SECTOR;
+        if (rest == 0) {
+            return size;
+        }
+        return switch (round) {
+            case "up" -> size + SECTOR - rest;
+            case "down" -> size - rest;
+            default -> throw new DiskException(Reason.CORRUPT, file.path() + ": size of " + size
+                    + " bytes is not a multiple of 512; -o round=down leaves the last " + rest
+                    + " bytes out, -o round=up fills the last sector with zeros");
+        };
+    }
+
+    @Override
+    public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        boolean shrink = context.options().flag("shrink", false);
+        try (IoFile file = context.openFile(Path.of(path))) {
+            if (file.blockDevice()) {
+                throw new DiskException(Reason.UNSUPPORTED, path + ": a block device is resized by what makes it");
+            }
+            if (sizeBytes < file.size() && !shrink) {
+                throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + " is less than " + file.size()
+                        + ", and what is past it would be lost; -o shrink=yes if it shall");
+            }
+            file.truncateNow(sizeBytes);
+            file.flushNow();
+        } catch (IOException e) {
+            throw DiskException.io(path, "resize", e);
+        }
+    }
+
+    @Override
+    public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
+        if (backing != null) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": a raw disk has no backing file; tap:qcow can have one");
+        }
+        if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
+        }
+        try (IoFile file = context.createFile(Path.of(path))) {
+            file.truncateNow(sizeBytes);
+            file.flushNow();
+        } catch (IOException e) {
+            throw DiskException.io(path, "create", e);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+package org.blktap.format.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/** Makes a disk larger: a longer L1 table in new, counted clusters, then one write of the header makes it and the size count. */
+final class Qcow2Resize {
+    private Qcow2Resize() {
+    }
+
+    /** @param data the external data file, or null */
+    static void grow(Qcow2Header header, IoFile file, IoFile data, long size) throws DiskException {
+        long slotBytes = 1L << header.slotBits();
+        long entries = (size + slotBytes - 1) / slotBytes;
+        if (size < header.size() || entries > Qcow2Header.MAX_L1_BYTES / 8) {
+            throw new DiskException(Reason.BAD_OPTION, file.path() + ": size " + size + ": expected " + header.size() + ", the present one, to "
+                    + Qcow2Header.MAX_L1_BYTES / 8 * slotBytes + "; a qcow2 disk does not become smaller");
+        }
+        if (header.version() == 2 && header.snapshots() > 0) {
+            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": an image of version 2 with snapshots keeps its size:"
+                    + " its snapshots do not tell theirs");
+        }
+        try {
+            if (data != null && data.size() < size) {
+                data.truncateNow(size);
+                data.flushNow();
+            }
+            Refcounts counts = new Refcounts(header, file);
+            ByteBuffer fields = ByteBuffer.allocate(Qcow2Header.AT_REFCOUNT_TABLE - Qcow2Header.AT_SIZE);
+            file.readFully(fields, Qcow2Header.AT_SIZE);
+            fields.putLong(0, size);
+            long oldBytes = clusters(header, header.l1Entries() * 8L);
+            boolean moves = entries > header.l1Entries();
+            if (moves) {
+                ByteBuffer l1 = ByteBuffer.allocate((int) clusters(header, entries * 8));
+                file.readFully(l1.limit(header.l1Entries() * 8), header.l1Offset());
+                long at = counts.extend(clusters(header, file.size()), l1.capacity());
+                file.writeFully(l1.clear(), at);
+                file.flushNow();
+                fields.putInt(Qcow2Header.AT_L1_SIZE - Qcow2Header.AT_SIZE, (int) entries);
+                fields.putLong(Qcow2Header.AT_L1_OFFSET - Qcow2Header.AT_SIZE, at);
+            }
+            file.writeFully(fields.clear(), Qcow2Header.AT_SIZE);
+            file.flushNow();
+            if (moves) {
+                counts.add(header.l1Offset(), header.l1Offset() + oldBytes, -1);
+                file.flushNow();
+            }
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "resize", e);
+        }
+    }
+
+    /** Bytes, rounded up to clusters. */
+    private static long clusters(Qcow2Header header, long bytes) {
+        return bytes + header.clusterSize() - 1 & -header.clusterSize();
+    }
+}
