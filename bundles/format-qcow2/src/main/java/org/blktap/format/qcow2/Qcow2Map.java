@@ -83,6 +83,10 @@ final class Qcow2Map implements ClusterMap {
         entryBytes = header.l2EntryBytes();
         slotBits = header.slotBits();
         slotMask = (1L << slotBits) - 1;
+        if (l1Entries > 0 && l1Offset + l1Entries * 8L > (file.size() + clusterSize - 1 & -clusterSize)) {
+            throw DiskException.corrupt(file.path(), "L1 table", l1Offset, l1Entries + " entries past the end of the file",
+                    "a table inside the file of " + file.size() + " bytes");
+        }
         int l1Bytes = Math.max(SECTOR, l1Entries * 8 + SECTOR - 1 & -SECTOR);
         l1Memory = memory.allocate(l1Bytes);
         boolean done = false;

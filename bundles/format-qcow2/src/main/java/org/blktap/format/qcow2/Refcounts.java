@@ -41,6 +41,11 @@ final class Refcounts implements FileSpace.Layout {
         perBlock = 1 << clusterBits + 3 - order;
         tableOffset = header.refcountTableOffset();
         tableClusters = header.refcountTableClusters();
+        long end = file.size();
+        if (tableOffset >= end) {
+            throw DiskException.corrupt(file.path(), "header field refcount_table_offset", Qcow2Header.AT_REFCOUNT_TABLE, tableOffset,
+                    "a cluster inside the file of " + end + " bytes");
+        }
         ByteBuffer bytes = ByteBuffer.allocate(tableClusters * clusterSize);
         try {
             file.readFully(bytes, tableOffset);
@@ -49,7 +54,6 @@ final class Refcounts implements FileSpace.Layout {
         }
         long[] entries = new long[bytes.capacity() / 8];
         bytes.flip().asLongBuffer().get(entries);
-        long end = file.size();
         for (int i = 0; i < entries.length; i++) {
             if (entries[i] != 0 && (entries[i] % clusterSize != 0 || entries[i] < 0 || entries[i] >= end)) {
                 throw DiskException.corrupt(file.path(), "refcount table entry " + i, tableOffset + i * 8L,

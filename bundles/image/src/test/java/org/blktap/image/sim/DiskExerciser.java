@@ -268,7 +268,11 @@ public final class DiskExerciser implements AutoCloseable {
         readAll(disk, this::checkNow);
     }
 
-    /** After this, what the disk holds now is what it held in the beginning. */
+    /** Reads the whole disk: from an offset on it holds zeros. */
+    public void expectZeros(VirtualDisk disk, long from) {
+        readAll(disk, (sector, stamp) -> expect(sector * (long) SECTOR < from || stamp == 0, "sector " + sector + " holds stamp " + stamp + ", not zeros"));
+    }
+
     private interface SectorCheck {
         void check(int sector, long stamp);
     }

@@ -162,7 +162,7 @@ public abstract class FormatModelTest {
         rounds("failingWritesHarmNobodyElse", false, (setup, exerciser) -> {
             VirtualDisk disk = setup.open();
             setup.file.failWith(SimFile.sometimes(setup.random, 3 + setup.random.nextInt(30)));
-            exerciser.run(disk, 600);
+            exerciser.run(disk, 250);
             setup.file.failWith(() -> 0);
             exerciser.verify(disk);
             exerciser.run(disk, 100);
@@ -188,6 +188,36 @@ public abstract class FormatModelTest {
                 crash(setup, exerciser, running.afterKill(point), point, false);
                 crash(setup, exerciser, running.afterPowerLoss(point, setup.random), point, true);
             }
+        });
+    }
+
+    @Test
+    void largerDisksHoldWhatTheyHeld() {
+        rounds("largerDisksHoldWhatTheyHeld", false, (setup, exerciser) -> {
+            VirtualDisk disk = setup.open();
+            exerciser.run(disk, 200);
+            disk.close();
+            setup.reopen();
+            long size = setup.kind.size() + 512L * (1 + setup.random.nextInt(setup.random.nextBoolean() ? 100 : 100_000));
+            try {
+                driver.resize(image, size, setup.context);
+            } catch (DiskException e) {
+                assertEquals(DiskException.Reason.UNSUPPORTED, e.reason(), e.getMessage());
+                return;
+            }
+            setup.reopen();
+            setup.check(false);
+            disk = setup.open();
+            assertEquals(size, disk.info().sizeBytes());
+            exerciser.verify(disk);
+            exerciser.run(disk, 100);
+            exerciser.verify(disk);
+            try (DiskExerciser whole = new DiskExerciser(setup.loop, setup.random, size, 4, setup::initial, () -> 0)) {
+                whole.expectZeros(disk, Math.max(setup.kind.size(), setup.kind.baseSize()));
+            }
+            disk.close();
+            setup.reopen();
+            setup.check(false);
         });
     }
 

@@ -1,5 +1,6 @@
 package org.blktap.image.sim;
 
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -11,7 +12,6 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
-import org.blktap.linux.NativeMemoryService;
 
 /** What a driver needs to open and create images that are {@link SimFile}s, by name. */
 public final class SimContext implements DiskContext {
@@ -19,11 +19,16 @@ public final class SimContext implements DiskContext {
     public final Map<Path, SimFile> files = new HashMap<>();
     /** Of backing images that are not raw, by type. */
     public final Map<String, DiskDriver> drivers = new HashMap<>();
-    private final NativeMemory memory = new NativeMemoryService();
+    public final CountedMemory memory;
     private final Options options;
     private final boolean readOnly;
 
     public SimContext(SimLoop loop, boolean readOnly, Map<String, String> options) {
+        this(loop, readOnly, options, new CountedMemory());
+    }
+
+    private SimContext(SimLoop loop, boolean readOnly, Map<String, String> options, CountedMemory memory) {
+        this.memory = memory;
         this.loop = loop;
         this.readOnly = readOnly;
         this.options = new Options(options);
@@ -31,7 +36,7 @@ public final class SimContext implements DiskContext {
 
     /** The same files, for looking only: a check then repairs nothing. */
     public SimContext forReading() {
-        SimContext other = new SimContext(loop, true, options.asMap());
+        SimContext other = new SimContext(loop, true, options.asMap(), memory);
         other.files.putAll(files);
         other.drivers.putAll(drivers);
         return other;
@@ -82,8 +87,12 @@ public final class SimContext implements DiskContext {
     }
 
     @Override
-    public Path confine(Path image, String named) {
-        return image.resolveSibling(named);
+    public Path confine(Path image, String named) throws DiskException {
+        try {
+            return image.resolveSibling(named);
+        } catch (InvalidPathException e) {
+            throw new DiskException(DiskException.Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
+        }
     }
 
     /** Raw, unless its type is one of {@link #drivers}. */
