@@ -47,11 +47,12 @@ final class Attachment {
     private final Gate gate;
     private final List<OpenNode> nodes = new ArrayList<>();
     private final Set<Registry.Entry<DiskDriver>> usedDrivers = new HashSet<>();
-    private final List<AutoCloseable> kept = new ArrayList<>();
+    private List<AutoCloseable> kept = new ArrayList<>();
     private Registry.Entry<IoEngine> engine;
     private IoQueue queue;
     private boolean diskOpen;
     private boolean parkedByOperator;
+    private boolean savesAtDetach;
     /** What the flush before the last closing of the disk failed with. */
     private DiskException lastFlush;
     private volatile State state = State.PARKED;
@@ -140,20 +141,33 @@ final class Attachment {
         Options options = new Options(request.options());
         options.text("engine", null);
         usedDrivers.clear();
-        OpenContext context = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
-                services.drivers(), services.paths(), usedDrivers, kept), request.readOnly(), options);
-        VirtualDisk disk = context.open(request.spec().type(), request.spec().path());
-        DiskInfo found = disk.info();
+        List<AutoCloseable> keptNow = new ArrayList<>();
+        VirtualDisk disk = null;
         try {
+            OpenContext context = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
+                    services.drivers(), services.paths(), usedDrivers, keptNow), request.readOnly(), options);
+            disk = context.open(request.spec().type(), request.spec().path());
             options.checkAllKnown("tap:" + request.spec().type());
             context.checkBackingTypes();
         } catch (DiskException e) {
-            onLoop(disk::close);
+            if (disk != null) {
+                onLoop(disk::close);
+            }
+            close(keptNow);
             throw e;
         }
+        // what the opening before has kept is held by this one now
+        close(kept);
+        kept = keptNow;
+        open(disk);
+    }
+
+    private void open(VirtualDisk disk) throws DiskException {
+        DiskInfo found = disk.info();
         boolean resized = info.sizeBytes() != found.sizeBytes();
         info = found;
         diskOpen = true;
+        savesAtDetach = disk.savesAtDetach();
         onLoop(() -> {
             gate.open(disk);
             // not yet: the nodes come first
@@ -293,6 +307,28 @@ final class Attachment {
     }
 
     /**
+     * Lets the disk save what would be lost by a detach.
+     *
+     * @throws DiskException if it cannot; the attachment goes on
+     */
+    synchronized void beforeEnd() throws DiskException {
+        if (!savesAtDetach) {
+            return;
+        }
+        if (!diskOpen) {
+            parkedByOperator = false;
+            advance();
+        }
+        quiesce("being saved");
+        try {
+            gate.disk().beforeDetach();
+        } catch (DiskException e) {
+            advance();
+            throw e;
+        }
+    }
+
+    /**
      * Ends the attachment: drains, closes the nodes, flushes, closes the disk, ends the loop.
      *
      * @throws DiskException if the last flush failed; it is ended all the same
@@ -305,17 +341,21 @@ final class Attachment {
         onLoop(() -> nodes.forEach(OpenNode::close));
         park("");
         loop.close();
-        for (AutoCloseable resource : kept) {
+        close(kept);
+        if (lastFlush != null) {
+            throw lastFlush;
+        }
+    }
+
+    private void close(List<AutoCloseable> resources) {
+        for (AutoCloseable resource : resources) {
             try {
                 resource.close();
             } catch (Exception e) {
                 LOG.log(Level.WARNING, id + ": " + e);
             }
         }
-        kept.clear();
-        if (lastFlush != null) {
-            throw lastFlush;
-        }
+        resources.clear();
     }
 
     AttachmentStatus status() {

@@ -105,6 +105,11 @@ public final class AttachmentManager implements Attachments, Images {
         }
         for (Attachment attachment : attachments.values()) {
             try {
+                attachment.beforeEnd();
+            } catch (DiskException e) {
+                LOG.log(Level.ERROR, attachment.id() + ": " + e.getMessage());
+            }
+            try {
                 attachment.end();
             } catch (DiskException e) {
                 LOG.log(Level.ERROR, attachment.id() + ": " + e.getMessage());
@@ -271,6 +276,7 @@ public final class AttachmentManager implements Attachments, Images {
     @Override
     public void detach(String id) throws DiskException {
         Attachment attachment = find(id);
+        attachment.beforeEnd();
         records.remove(id);
         if (attachments.remove(id, attachment)) {
             try {

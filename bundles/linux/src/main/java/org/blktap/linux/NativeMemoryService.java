@@ -57,6 +57,12 @@ public final class NativeMemoryService implements NativeMemory {
         return entry == null ? -1 : entry.memory.size();
     }
 
+    @Override
+    public synchronized int holders(String name) {
+        Shared entry = shared.get(name);
+        return entry == null ? 0 : entry.holders;
+    }
+
     private void dropIfUnused(String name, Shared entry) {
         if (entry.holders == 0 && !entry.keep) {
             shared.remove(name);

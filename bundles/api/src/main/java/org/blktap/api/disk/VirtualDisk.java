@@ -17,6 +17,19 @@ public interface VirtualDisk extends AutoCloseable {
      */
     void submit(Request request);
 
+    /** Whether {@link #beforeDetach} does anything; constant. */
+    default boolean savesAtDetach() {
+        return false;
+    }
+
+    /**
+     * The attachment is about to be detached: nothing is in flight, and {@link #close} comes next unless this fails; then the attachment
+     * stays. Not called when it is parked. On a control thread; may block.
+     */
+    default void beforeDetach() throws DiskException {
+        // most have nothing that a flush does not save
+    }
+
     /** Closes the files. Nothing is in flight, and a FLUSH has gone before. May block briefly. */
     @Override
     void close();

@@ -32,4 +32,7 @@ public interface NativeMemory {
 
     /** The size in bytes of shared memory of that name, or -1. */
     long sharedSize(String name);
+
+    /** How many hold shared memory of that name. */
+    int holders(String name);
 }

@@ -1,7 +1,10 @@
 package org.blktap.format.ram;
 
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
+import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Request;
@@ -15,12 +18,23 @@ import org.blktap.api.memory.NativeBuffer;
 final class RamDisk implements VirtualDisk {
     private final NativeBuffer memory;
     private final DiskInfo info;
+    private final Path save;
+    private final BooleanSupplier last;
 
-    RamDisk(NativeBuffer memory, String name, boolean readOnly) {
+    /**
+     * @param save the file that gets the contents when the last attachment is detached, or null
+     * @param last whether there is no other attachment
+     */
+    RamDisk(NativeBuffer memory, String name, boolean readOnly, Path save, BooleanSupplier last) {
         this.memory = memory;
+        this.save = save;
+        this.last = last;
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "ram");
         details.put("name", name);
+        if (save != null) {
+            details.put("saved to", save.toString());
+        }
         info = new DiskInfo(memory.size(), 512, 4096, 0, readOnly, true, true, true, details);
     }
 
@@ -43,6 +57,18 @@ final class RamDisk implements VirtualDisk {
             }
         }
         request.complete(0);
+    }
+
+    @Override
+    public boolean savesAtDetach() {
+        return save != null;
+    }
+
+    @Override
+    public void beforeDetach() throws DiskException {
+        if (save != null && last.getAsBoolean()) {
+            RamSave.to(save, memory);
+        }
     }
 
     @Override

@@ -1,5 +1,6 @@
 package org.blktap.format.ram;
 
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
@@ -17,6 +18,9 @@ import org.osgi.service.component.annotations.Component;
 @TapType(type = "ram", summary = "memory, shared by all attachments of one name")
 public final class RamDriver implements DiskDriver {
     private static final long MAX_SIZE = 1L << 40;
+    private static final long PAGE = 4096;
+    /** What the memory is called. */
+    private static final String MEMORY = "ram:";
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -27,39 +31,74 @@ public final class RamDriver implements DiskDriver {
                     + "': letters, digits and . _ -, at most 64");
         }
         Options options = options(path, parts, context.options());
-        String memoryName = "ram:" + name;
-        long present = context.memory().sharedSize(memoryName);
-        long size = options.size("size", present);
+        String image = options.text("load", null);
+        String save = options.text("save", null);
+        if (save != null && !save.startsWith("/")) {
+            throw Options.bad("save", save, "the absolute path of a file");
+        }
+        // one after the other: who comes second finds the contents loaded
+        synchronized (this) {
+            NativeBuffer memory = memory(path, name, options, image, context);
+            // the memory is another bundle's, so it outlives this one; the attachment holds it while the driver is replaced
+            context.untilDetach(memory);
+            return new RamDisk(memory, name, context.readOnly(), save == null ? null : Path.of(save),
+                    () -> context.memory().holders(MEMORY + name) == 1);
+        }
+    }
+
+    private static NativeBuffer memory(String path, String name, Options options, String image, DiskContext context) throws DiskException {
+        long present = context.memory().sharedSize(MEMORY + name);
         String keep = options.oneOf("keep", null, "detach", "always");
-        options.checkAllKnown("tap:ram");
-        if (size == -1) {
-            throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": there is no RAM disk '" + name
-                    + "' yet; give its size, e.g. tap:ram:" + name + ",size=512M");
+        try (RamLoad load = image != null && present == -1 ? new RamLoad(image, context) : null) {
+            long size = options.size("size", load == null ? present : load.sizeBytes() + PAGE - 1 & -PAGE);
+            options.checkAllKnown("tap:ram");
+            if (size == -1) {
+                throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": there is no RAM disk '" + name
+                        + "' yet; give its size, e.g. tap:ram:" + name + ",size=512M");
+            }
+            if (size <= 0 || size > MAX_SIZE || size % PAGE != 0) {
+                throw Options.bad("size", Long.toString(size), "a multiple of 4096 up to 1T");
+            }
+            if (load != null && load.sizeBytes() > size) {
+                throw Options.bad("size", Long.toString(size), "at least " + load.sizeBytes() + ", the size of " + image);
+            }
+            return filled(shared(path, name, present, size, context), load, keep, name, context);
         }
-        if (size <= 0 || size > MAX_SIZE || size % 4096 != 0) {
-            throw Options.bad("size", Long.toString(size), "a multiple of 4096 up to 1T");
-        }
-        NativeBuffer memory;
+    }
+
+    private static NativeBuffer shared(String path, String name, long present, long size, DiskContext context) throws DiskException {
         try {
-            memory = context.memory().shared(memoryName, size);
+            return context.memory().shared(MEMORY + name, size);
         } catch (IllegalArgumentException e) {
             throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": the RAM disk '" + name + "' has " + present
                     + " bytes, not " + size, e);
         } catch (OutOfMemoryError e) {
             throw new DiskException(Reason.NO_SPACE, "tap:ram:" + path + ": " + e.getMessage(), e);
         }
-        // the memory is another bundle's, so it outlives this one; the attachment holds it while the driver is replaced
-        context.untilDetach(memory);
-        if (keep != null) {
-            context.memory().keep(memoryName, keep.equals("always"));
+    }
+
+    private static NativeBuffer filled(NativeBuffer memory, RamLoad load, String keep, String name, DiskContext context) throws DiskException {
+        boolean done = false;
+        try {
+            if (load != null) {
+                load.into(memory);
+            }
+            if (keep != null) {
+                context.memory().keep(MEMORY + name, keep.equals("always"));
+            }
+            done = true;
+            return memory;
+        } finally {
+            if (!done) {
+                memory.close();
+            }
         }
-        return new RamDisk(memory, name, context.readOnly());
     }
 
     /** The options after the name, and those of the attach. */
     private static Options options(String path, String[] parts, Options attach) throws DiskException {
         Map<String, String> all = new LinkedHashMap<>();
-        for (String key : new String[] {"size", "keep"}) {
+        for (String key : new String[] {"size", "keep", "load", "save"}) {
             String value = attach.text(key, null);
             if (value != null) {
                 all.put(key, value);

@@ -1,8 +1,14 @@
 package org.blktap.format.ram;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,6 +16,8 @@ import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
@@ -22,6 +30,7 @@ import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class RamDiskTest {
     private final NativeMemory memory = new NativeMemoryService();
@@ -94,6 +103,66 @@ class RamDiskTest {
         assertEquals(1, kept.size());
     }
 
+    @Test
+    void theLastDetachSavesAndTheFirstAttachLoads(@TempDir Path directory) throws Exception {
+        Path file = directory.resolve("saved.img");
+        VirtualDisk left = open("s,size=8M", "save", file.toString());
+        VirtualDisk right = open("s", "save", file.toString());
+        buffer.bytes().putLong(0, 42);
+        assertEquals(0, run(left, Operation.WRITE, 5 << 20, 4096));
+        left.beforeDetach();
+        assertFalse(Files.exists(file), "another is attached");
+        kept.remove(0).close();
+        assertTrue(right.savesAtDetach());
+        right.beforeDetach();
+        kept.remove(0).close();
+        assertEquals(8 << 20, Files.size(file));
+        try (var there = Files.list(directory)) {
+            assertEquals(List.of(file), there.toList(), "nothing else is left");
+        }
+
+        VirtualDisk again = open("s", "load", "tap:file:" + file);
+        assertEquals(8 << 20, again.info().sizeBytes());
+        buffer.bytes().putLong(0, 0);
+        assertEquals(0, run(again, Operation.READ, 5 << 20, 4096));
+        assertEquals(42, buffer.bytes().getLong(0));
+        assertFalse(again.savesAtDetach());
+        DiskException small = assertThrows(DiskException.class, () -> open("t,size=4M", "load", "tap:file:" + file));
+        assertEquals(Reason.BAD_OPTION, small.reason());
+        assertEquals(-1, memory.sharedSize("ram:t"));
+        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> open("t,size=4M", "save", "here")).reason());
+    }
+
+    @Test
+    void whatCannotBeSavedIsTold(@TempDir Path directory) throws Exception {
+        VirtualDisk disk = open("u,size=1M", "save", directory.resolve("missing/a").toString());
+        assertTrue(assertThrows(DiskException.class, disk::beforeDetach).getMessage().contains("missing/a"));
+    }
+
+    /** A file as a disk that maps its second half only as data. */
+    private record FileDisk(byte[] bytes) implements VirtualDisk {
+        @Override
+        public DiskInfo info() {
+            return DiskInfo.ofSize(bytes.length);
+        }
+
+        @Override
+        public void submit(Request request) {
+            if (request.operation() == Operation.MAP) {
+                request.extents().add(bytes.length / 2, ExtentList.HOLE | ExtentList.ZERO);
+                request.extents().add(bytes.length / 2, ExtentList.DATA);
+            } else {
+                request.data().copyFrom(ByteBuffer.wrap(bytes, (int) request.offset(), (int) request.length()), 0);
+            }
+            request.complete(0);
+        }
+
+        @Override
+        public void close() {
+            // memory
+        }
+    }
+
     private record Context(NativeMemory memory, Options options, List<AutoCloseable> kept) implements DiskContext {
         @Override
         public boolean readOnly() {
@@ -102,7 +171,11 @@ class RamDiskTest {
 
         @Override
         public IoLoop loop() {
-            throw new AssertionError("a RAM disk needs no loop");
+            return (IoLoop) Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {IoLoop.class}, (proxy, method, arguments) -> {
+                assertEquals("execute", method.getName());
+                ((Runnable) arguments[0]).run();
+                return null;
+            });
         }
 
         @Override
@@ -121,8 +194,12 @@ class RamDiskTest {
         }
 
         @Override
-        public VirtualDisk openBacking(String type, Path path) {
-            throw new AssertionError("a RAM disk has no backing");
+        public VirtualDisk openBacking(String type, Path path) throws DiskException {
+            try {
+                return new FileDisk(Files.readAllBytes(path));
+            } catch (IOException e) {
+                throw DiskException.io(path, "read", e);
+            }
         }
 
         @Override
