@@ -1,0 +1,62 @@
+package org.blktap.client.nbd;
+
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URLDecoder;
+import java.net.UnixDomainSocketAddress;
+import java.nio.charset.StandardCharsets;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+
+/**
+ * Where an export is: {@code nbd://host[:port]/export} or {@code nbd+unix:///export?socket=path}. Source: NBD's doc/uri.md.
+ *
+ * @param export may be empty: the server's default
+ */
+record NbdUri(SocketAddress address, String export) {
+    private static final int PORT = 10809;
+
+    static NbdUri parse(String text) throws DiskException {
+        URI uri;
+        try {
+            uri = new URI(text);
+        } catch (URISyntaxException e) {
+            throw bad(text, e.getReason());
+        }
+        String path = uri.getPath() == null || uri.getPath().isEmpty() ? "" : uri.getPath().substring(1);
+        String scheme = uri.getScheme() == null ? "" : uri.getScheme();
+        switch (scheme) {
+            case "nbd" -> {
+                if (uri.getHost() == null) {
+                    throw bad(text, "it names no host");
+                }
+                return new NbdUri(new InetSocketAddress(uri.getHost().replaceAll("[\\[\\]]", ""), uri.getPort() < 0 ? PORT : uri.getPort()), path);
+            }
+            case "nbd+unix" -> {
+                String socket = socket(uri.getRawQuery());
+                if (socket == null) {
+                    throw bad(text, "it names no socket");
+                }
+                return new NbdUri(UnixDomainSocketAddress.of(socket), path);
+            }
+            default -> throw bad(text, "the scheme " + scheme + " is not known");
+        }
+    }
+
+    private static String socket(String query) {
+        for (String each : query == null ? new String[0] : query.split("&")) {
+            if (each.startsWith("socket=")) {
+                // a plus is a plus in a path
+                return URLDecoder.decode(each.substring(7).replace("+", "%2B"), StandardCharsets.UTF_8);
+            }
+        }
+        return null;
+    }
+
+    private static DiskException bad(String text, String why) {
+        return new DiskException(Reason.BAD_OPTION, "bad NBD URI '" + text + "': " + why
+                + "; expected nbd://host[:port]/export or nbd+unix:///export?socket=path");
+    }
+}
