@@ -64,9 +64,9 @@ class FormatsIT {
             kind("qcow2", "qcow2", "extended_l2=on,cluster_size=16384", "extended-l2=yes,cluster-size=16K", true),
             kind("qcow2", "qcow2", "preallocation=metadata", "preallocation=metadata", true),
             kind("qcow2", "qcow2", "preallocation=falloc", "preallocation=full,cluster-size=4K", true),
-            kind("vhd", "vpc", "force_size=on", "", false),
-            kind("vhd", "vpc", "subformat=fixed,force_size=on", "subformat=fixed", false),
-            kind("vhd", "vpc", null, "block-size=512K", false));
+            kind("vhd", "vpc", "", "", false),
+            kind("vhd", "vpc", "force_size=on", "block-size=512K", false),
+            kind("vhd", "vpc", "subformat=fixed", "subformat=fixed", false));
 
     @BeforeAll
     static void start() throws Exception {

@@ -37,6 +37,9 @@ record Metadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
             long sectors = (entries + 7) / 8 + SECTOR - 1 >> 9;
             batmap = new Batmap(end, end + SECTOR, sectors, Batmap.summedBytes(diskBytes), Batmap.VERSION_1_2, new BitSet(), true);
             end = batmap.at() + sectors * SECTOR;
+        } else {
+            // a sector of zeros, so that nobody finds a batmap there
+            end += SECTOR;
         }
         List<VhdHeader.ParentLocator> locators = new ArrayList<>();
         List<byte[]> names = new ArrayList<>();
@@ -68,7 +71,6 @@ record Metadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
         long used = entries.remaining();
         file.writeFully(entries, at);
         fillUnused(file, at + used, at + header.tableBytes());
-        // nothing of what was here before may look like a batmap
         file.writeFully(ByteBuffer.allocate(SECTOR), at + header.tableBytes());
         if (batmap != null) {
             batmap.write(file, full);

@@ -28,7 +28,8 @@ final class ParentNames {
     /** A file URL, UTF-8. */
     static final int MACX = 0x4d61_6358;
     private static final List<Integer> ORDER = List.of(W2RU, W2KU, MACX);
-    private static final int LONGEST = 8192;
+    /** Bytes; longer ones are passed over. */
+    static final int LONGEST = 8192;
     private static final String SCHEME = "file://";
 
     /** A parent that is there. */

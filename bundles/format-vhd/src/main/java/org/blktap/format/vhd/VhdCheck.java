@@ -11,8 +11,8 @@ import org.blktap.api.engine.IoFile;
 
 /**
  * Looks for structures and blocks that lie outside the file or on each other, and for a batmap that says more than the bitmaps. What a
- * crash leaves is no problem: a damaged last footer, or a batmap whose checksum does not fit. With repair, and if there is no problem,
- * the footers are written anew and what is behind the last block is cut off. Blocking, on a control thread.
+ * crash leaves is no problem: a damaged last footer, two intact ones that differ, or a batmap whose checksum does not fit. With repair, and
+ * if there is no problem, the footers are written anew and what is behind the last block is cut off. Blocking, on a control thread.
  */
 final class VhdCheck {
     private static final int MOST_PROBLEMS = 100;
@@ -35,8 +35,10 @@ final class VhdCheck {
             long tail = image.footerAt() - image.diskBytes();
             return new CheckReport(image.diskBytes() / SECTOR, tail / SECTOR, problems);
         }
-        if (image.footerAt() >= 0 && image.copyDiffers() && !repair) {
-            problem("copy of the footer", 0, "other bytes", "those of the footer at the end of the file");
+        ByteBuffer copy = ByteBuffer.allocate(VhdFooter.BYTES);
+        read(copy, 0, "the copy of the footer");
+        if (!VhdFooter.isValid(copy) && !repair) {
+            problem("copy of the footer", 0, "a cookie or checksum that is wrong", "that of the footer at the end of the file");
         }
         List<VhdImage.Structure> structures = structures();
         ByteBuffer bat = bat();

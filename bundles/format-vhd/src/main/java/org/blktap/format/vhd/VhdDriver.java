@@ -39,7 +39,7 @@ public final class VhdDriver implements DiskDriver {
     private static final long MAX_CACHE = 128 << 20;
 
     /** A parent and what the image calls it. */
-    private record Parent(VirtualDisk disk, String spec) {
+    record Parent(VirtualDisk disk, String spec) {
     }
 
     @Override
@@ -97,7 +97,7 @@ public final class VhdDriver implements DiskDriver {
         return map;
     }
 
-    private static Parent parent(VhdImage image, IoFile file, DiskContext context) throws DiskException {
+    static Parent parent(VhdImage image, IoFile file, DiskContext context) throws DiskException {
         boolean raw = image.header().parentUuid().equals(VhdHeader.NO_UUID);
         String type = context.backingType(raw ? RAW : TYPE);
         ParentNames.Found found = ParentNames.find(image, file, context);
