@@ -132,7 +132,7 @@ final class ParentNames {
     static List<Encoded> encode(Path image, String named, Path parent) throws DiskException {
         Path directory = image.toAbsolutePath().getParent();
         Path path = Path.of(named);
-        String relative = path.isAbsolute() ? directory.relativize(path).toString() : named;
+        String relative = path.isAbsolute() ? directory.relativize(path).toString() : path.normalize().toString();
         String absolute = path.isAbsolute() ? named : parent.toAbsolutePath().toString();
         if (relative.indexOf('\\') >= 0 || absolute.indexOf('\\') >= 0 || relative.length() > LONGEST / 4 || absolute.length() > LONGEST / 4) {
             throw new DiskException(Reason.BAD_OPTION, image + ": the backing file's name has a backslash or is too long for a VHD image");

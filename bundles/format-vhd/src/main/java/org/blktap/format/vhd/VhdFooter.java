@@ -62,18 +62,23 @@ final class VhdFooter {
         return (cookie == COOKIE || cookie == POISON_COOKIE) && bytes.getInt(AT_CHECKSUM) == checksum(bytes, AT_CHECKSUM);
     }
 
-    /** @param at where these bytes are in the file */
-    static VhdFooter parse(ByteBuffer bytes, long at, Object file) throws DiskException {
+    /** What is wrong with bytes that are no footer. */
+    static DiskException damaged(ByteBuffer bytes, long at, Object file) {
         long cookie = bytes.getLong(0);
-        if (cookie == POISON_COOKIE) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": is marked as not to be opened (footer cookie \"v_poison\")");
-        }
         if (cookie != COOKIE) {
-            throw DiskException.corrupt(file, "footer field cookie", at, String.format("0x%016x", cookie), "\"conectix\"");
+            return DiskException.corrupt(file, "footer field cookie", at, String.format("0x%016x", cookie), "\"conectix\"");
         }
-        int checksum = checksum(bytes, AT_CHECKSUM);
-        if (bytes.getInt(AT_CHECKSUM) != checksum) {
-            throw DiskException.corrupt(file, "footer field checksum", at + AT_CHECKSUM, hex(bytes.getInt(AT_CHECKSUM)), hex(checksum));
+        return DiskException.corrupt(file, "footer field checksum", at + AT_CHECKSUM, hex(bytes.getInt(AT_CHECKSUM)),
+                hex(checksum(bytes, AT_CHECKSUM)));
+    }
+
+    /**
+     * @param bytes that are {@link #isValid}
+     * @param at where they are in the file
+     */
+    static VhdFooter parse(ByteBuffer bytes, long at, Object file) throws DiskException {
+        if (bytes.getLong(0) == POISON_COOKIE) {
+            throw new DiskException(Reason.UNSUPPORTED, file + ": is marked as not to be opened (footer cookie \"v_poison\")");
         }
         if (bytes.getInt(AT_VERSION) >>> 16 != VERSION >>> 16) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": footer field file_format_version is " + hex(bytes.getInt(AT_VERSION))
@@ -189,7 +194,11 @@ final class VhdFooter {
     }
 
     UUID uuid() {
-        return new UUID(bytes.getLong(AT_UUID), bytes.getLong(AT_UUID + 8));
+        return uuid(bytes);
+    }
+
+    static UUID uuid(ByteBuffer footer) {
+        return new UUID(footer.getLong(AT_UUID), footer.getLong(AT_UUID + 8));
     }
 
     int creatorVersion() {
@@ -220,16 +229,6 @@ final class VhdFooter {
     /** Bytes of the disk, a multiple of 512; negative if the field is out of all bounds. */
     long diskBytes() {
         return sizeIsGeometry() ? geometrySectors() * 512 : currentSize() & -512;
-    }
-
-    @Override
-    public boolean equals(Object other) {
-        return other instanceof VhdFooter footer && footer.bytes().equals(bytes());
-    }
-
-    @Override
-    public int hashCode() {
-        return bytes().hashCode();
     }
 
     static String hex(int value) {

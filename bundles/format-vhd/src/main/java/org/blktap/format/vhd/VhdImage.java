@@ -37,23 +37,25 @@ record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit
         long last = size % SECTOR == SECTOR - 1 ? size - (SECTOR - 1) : size - SECTOR;
         ByteBuffer atEnd = sector(file, last);
         ByteBuffer atStart = sector(file, 0);
-        VhdFooter copy = VhdFooter.isValid(atStart) ? VhdFooter.parse(atStart, 0, file.path()) : null;
-        if (copy != null && copy.isFixed()) {
-            // a fixed disk has no copy: that is the guest's
-            copy = null;
-        }
-        if (!VhdFooter.isValid(atEnd) && copy != null) {
-            return read(file, copy, -1, false, size + SECTOR - 1 & -SECTOR);
-        }
-        VhdFooter footer = VhdFooter.parse(atEnd, last, file.path());
-        if (footer.isFixed()) {
-            return fixed(file, footer, last);
-        }
-        if (copy != null && !copy.uuid().equals(footer.uuid())) {
+        if (VhdFooter.isValid(atEnd)) {
+            VhdFooter footer = VhdFooter.parse(atEnd, last, file.path());
+            if (footer.isFixed()) {
+                // it has no copy: the first sector is the guest's
+                return fixed(file, footer, last);
+            }
+            if (!VhdFooter.isValid(atStart) || VhdFooter.uuid(atStart).equals(footer.uuid())) {
+                return read(file, footer, last, !footer.bytes().equals(atStart), last);
+            }
             // the end of a file that was cut off may be anything, also what a guest wrote
-            return read(file, copy, -1, false, size + SECTOR - 1 & -SECTOR);
         }
-        return read(file, footer, last, !footer.equals(copy), last);
+        if (!VhdFooter.isValid(atStart)) {
+            throw VhdFooter.damaged(atEnd, last, file.path());
+        }
+        VhdFooter copy = VhdFooter.parse(atStart, 0, file.path());
+        if (copy.isFixed()) {
+            throw VhdFooter.damaged(atEnd, last, file.path());
+        }
+        return read(file, copy, -1, false, size + SECTOR - 1 & -SECTOR);
     }
 
     private static VhdImage fixed(IoFile file, VhdFooter footer, long footerAt) throws DiskException {

@@ -258,6 +258,10 @@ class VhdHostileTest {
         assertEquals(1 << 20, disk.info().sizeBytes());
         assertEquals("fixed", disk.info().details().get("subformat"));
         disk.close();
+        // nor one that would be refused
+        Images.seal(ByteBuffer.wrap(b).putInt(60, 1), 0, 512, 64);
+        fixed.put(Images.IMAGE, b);
+        fixed.open().close();
         fixed.close();
     }
 
