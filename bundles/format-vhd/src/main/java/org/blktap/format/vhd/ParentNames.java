@@ -6,7 +6,6 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -128,20 +127,16 @@ final class ParentNames {
         return StandardCharsets.UTF_8.decode(out.flip()).toString();
     }
 
-    /** What a new image's locators say: their codes and bytes. */
-    static List<Encoded> encode(Path image, String named, Path parent) throws DiskException {
-        Path directory = image.toAbsolutePath().getParent();
+    /** What a new image's locators say: as libvhd does it, the path from the image's directory in all three. */
+    static List<Encoded> encode(Path image, String named) throws DiskException {
         Path path = Path.of(named);
-        String relative = path.isAbsolute() ? directory.relativize(path).toString() : path.normalize().toString();
-        String absolute = path.isAbsolute() ? named : parent.toAbsolutePath().toString();
-        if (relative.indexOf('\\') >= 0 || absolute.indexOf('\\') >= 0 || relative.length() > LONGEST / 4 || absolute.length() > LONGEST / 4) {
+        String relative = (path.isAbsolute() ? image.toAbsolutePath().getParent().relativize(path) : path.normalize()).toString();
+        if (relative.indexOf('\\') >= 0 || relative.length() > LONGEST / 4) {
             throw new DiskException(Reason.BAD_OPTION, image + ": the backing file's name has a backslash or is too long for a VHD image");
         }
-        List<Encoded> list = new ArrayList<>();
-        list.add(new Encoded(MACX, (SCHEME + "./" + relative.replace("%", "%25")).getBytes(StandardCharsets.UTF_8)));
-        list.add(new Encoded(W2KU, absolute.replace('/', '\\').getBytes(StandardCharsets.UTF_16LE)));
-        list.add(new Encoded(W2RU, (".\\" + relative.replace('/', '\\')).getBytes(StandardCharsets.UTF_16LE)));
-        return list;
+        byte[] url = (SCHEME + "./" + relative.replace("%", "%25")).getBytes(StandardCharsets.UTF_8);
+        byte[] windows = (".\\" + relative.replace('/', '\\')).getBytes(StandardCharsets.UTF_16LE);
+        return List.of(new Encoded(MACX, url), new Encoded(W2KU, windows), new Encoded(W2RU, windows));
     }
 
     /** One locator's code and name. */

@@ -94,6 +94,6 @@ final class VhdCreate {
         } catch (IOException e) {
             // without one an attach tells that it is another
         }
-        return new Metadata.Parent(uuid, timestamp, file.getFileName().toString(), ParentNames.encode(path, backing.path(), file));
+        return new Metadata.Parent(uuid, timestamp, file.getFileName().toString(), ParentNames.encode(path, backing.path()));
     }
 }
