@@ -1,50 +1,46 @@
 package org.blktap.format.vhd;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.FileSpace;
 
 /**
- * The footer at the end of a file that grows. It is written behind the new space, and flushed, before the space that it took is used, so
- * that at each moment it, or else the copy at offset 0, is intact.
+ * The footer at the end of a file that grows. A new one is written behind the new space, and flushed with it, before that is used. The old one
+ * stays in the page that the new space leaves out, so that at each moment one at the end of the file, or else the copy at offset 0, is intact.
  */
 final class LastFooter implements FileSpace.Layout {
+    private static final int PAGE = 4096;
+
     private final IoFile file;
     private final VhdFooter footer;
-    /** Where it is, in bytes from the beginning of the file. */
-    private long at;
+    private final long blockBytes;
+    /** Where it is when all that is planned has been done, in bytes from the beginning of the file. */
+    private long plannedAt;
 
-    LastFooter(IoFile file, VhdFooter footer, long at) {
+    /**
+     * @param at where it is, or -1
+     * @param blockBytes what is reserved at a time, so that the new space is not left over
+     */
+    LastFooter(IoFile file, VhdFooter footer, long at, long blockBytes) {
         this.file = file;
         this.footer = footer;
-        this.at = at;
+        this.blockBytes = blockBytes;
+        plannedAt = at;
+    }
+
+    private record Extension(IoFile file, VhdFooter footer, long start, long end) implements FileSpace.Extension {
+        @Override
+        public void write() throws IOException {
+            file.writeFully(footer.bytes(), end);
+        }
     }
 
     @Override
     public FileSpace.Extension plan(long from, long to) {
-        return new FileSpace.Extension() {
-            @Override
-            public long start() {
-                return from;
-            }
-
-            @Override
-            public long end() {
-                return to;
-            }
-
-            @Override
-            public void write() throws IOException {
-                file.writeFully(footer.bytes(), to);
-                file.flushNow();
-                if (at < to) {
-                    // new space reads as zeros
-                    file.writeFully(ByteBuffer.allocate(VhdFooter.BYTES), at);
-                }
-                at = to;
-            }
-        };
+        long start = plannedAt + VhdFooter.BYTES <= from ? from : from + PAGE;
+        long blocks = Math.max(1, (to - start + blockBytes - 1) / blockBytes);
+        plannedAt = start + blocks * blockBytes;
+        return new Extension(file, footer, start, plannedAt);
     }
 
     /** Puts it at the end of what is used, and cuts off the rest. Blocking; nothing is in flight. */
@@ -55,6 +51,6 @@ final class LastFooter implements FileSpace.Layout {
             file.truncateNow(end + VhdFooter.BYTES);
             file.flushNow();
         }
-        at = end;
+        plannedAt = end;
     }
 }

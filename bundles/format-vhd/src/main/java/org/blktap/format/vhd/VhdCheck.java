@@ -163,7 +163,7 @@ final class VhdCheck {
     private long mend(long end) throws DiskException {
         try {
             long before = Math.max(0, image.limit() - end) / image.header().blockBytes();
-            new LastFooter(file, image.footer(), image.footerAt()).putAt(end);
+            new LastFooter(file, image.footer(), image.footerAt(), image.header().blockBytes()).putAt(end);
             file.writeFully(image.footer().bytes(), 0);
             file.flushNow();
             return before;

@@ -30,7 +30,8 @@ final class VhdMap implements ClusterMap {
     private static final int SECTOR = 512;
     /** Blocks' data begins at a multiple of it. */
     private static final int PAGE = 4096;
-    private static final long LAST_OFFSET = 0xffff_fffeL * SECTOR;
+    /** Behind it a block has no sector number; a little earlier, as new space may leave out a page. */
+    private static final long LAST_OFFSET = 0xffff_ff00L * SECTOR;
 
     private final VhdImage image;
     private final IoFile file;
@@ -43,6 +44,8 @@ final class VhdMap implements ClusterMap {
     private final long blockMask;
     private final int bitmapBytes;
     private final int blockSectors;
+    /** Bytes of a block in the file: whole pages, so that the next one's data begins with one too. */
+    private final long reserved;
     private final boolean hasParent;
     /** Blocks whose bitmap is all ones. */
     private final BitSet full = new BitSet();
@@ -64,7 +67,8 @@ final class VhdMap implements ClusterMap {
         hasParent = image.footer().type() == VhdFooter.DIFFERENCING;
         bat = new Bat(image, file, memory);
         firstFree = lookThrough();
-        footer = new LastFooter(file, image.footer(), image.footerAt());
+        reserved = header.blockBytes() + PAGE - 1 & -PAGE;
+        footer = new LastFooter(file, image.footer(), image.footerAt(), reserved);
         space = new FileSpace(file, loop, firstFree, image.diskBytes(), footer);
         bitmaps = new TableCache(memory, file, bitmapBytes, cacheBytes, bat.entries());
         if (image.batmap() != null) {
@@ -191,8 +195,7 @@ final class VhdMap implements ClusterMap {
         if (!bitmaps.hasRoom()) {
             return into.noTable(bitmaps);
         }
-        // whole pages, so that the next block's data begins with one too
-        long at = space.reserve(image.header().blockBytes() + PAGE - 1 & -PAGE);
+        long at = space.reserve(reserved);
         Table bitmap = bitmaps.create(at);
         seen.set(block);
         if (hasParent) {

@@ -154,7 +154,7 @@ final class VhdResize {
         long to = (Math.max(lastEnd(), metadata.end()) + header.bitmapBytes() + PAGE - 1 & -PAGE) - header.bitmapBytes();
         long stride = header.blockBytes() + PAGE - 1 & -PAGE;
         long footerAt = to + inTheWay.size() * stride;
-        new LastFooter(file, image.footer(), image.footerAt()).putAt(footerAt);
+        new LastFooter(file, image.footer(), image.footerAt(), stride).putAt(footerAt);
         for (int i = 0; i < inTheWay.size(); i++) {
             copy(offset(inTheWay.get(i)), to + i * stride);
         }
