@@ -296,6 +296,8 @@ final class VhdMap implements ClusterMap {
         if (image.batmap() != null) {
             BitSet bits = batmap();
             if (!image.batmap().isIntact() || !bits.equals(image.batmap().bits())) {
+                // not before the bitmaps that it speaks of
+                file.flushNow();
                 image.batmap().write(file, bits);
                 file.flushNow();
             }
