@@ -63,7 +63,10 @@ class FormatsIT {
             kind("qcow2", "qcow2", "extended_l2=on", "extended-l2=yes", true),
             kind("qcow2", "qcow2", "extended_l2=on,cluster_size=16384", "extended-l2=yes,cluster-size=16K", true),
             kind("qcow2", "qcow2", "preallocation=metadata", "preallocation=metadata", true),
-            kind("qcow2", "qcow2", "preallocation=falloc", "preallocation=full,cluster-size=4K", true));
+            kind("qcow2", "qcow2", "preallocation=falloc", "preallocation=full,cluster-size=4K", true),
+            kind("vhd", "vpc", "", "", false),
+            kind("vhd", "vpc", "force_size=on", "block-size=512K", false),
+            kind("vhd", "vpc", "subformat=fixed", "subformat=fixed", false));
 
     @BeforeAll
     static void start() throws Exception {
@@ -204,6 +207,49 @@ class FormatsIT {
         daemon.detach("top");
         same(model, "qcow2", top.toString());
         Run.of("qemu-img", "check", top.toString()).ok();
+    }
+
+    /** Differencing VHD images, which QEMU does not follow: over raw, and over one another. */
+    @Test
+    void aChainOfVhds() throws Exception {
+        Random random = new Random(seed);
+        Path model = source("vhd.raw", 512 * 20_001, random);
+        Path base = Files.copy(model, directory.resolve("vhd.base"));
+        Path middle = directory.resolve("middle.vhd");
+        Path top = directory.resolve("top.vhd");
+        daemon.blktap("create", "tap:vhd:" + middle, "--backing", "tap:aio:" + base).ok();
+        daemon.attach("tap:vhd:" + middle, "middle", "--node", "nbd");
+        write(random, 512 * 20_001, daemon.nbd("middle"), model);
+        same(model, "raw", daemon.nbd("middle"));
+        daemon.detach("middle");
+        daemon.blktap("create", "tap:vhd:" + top, "--backing", "tap:vhd:" + middle, "-o", "block-size=64K").ok();
+        daemon.attach("tap:vhd:" + top, "top", "--node", "nbd");
+        same(model, "raw", daemon.nbd("top"));
+        write(random, 512 * 20_001, daemon.nbd("top"), model);
+        same(model, "raw", daemon.nbd("top"));
+        daemon.detach("top");
+        daemon.attach("tap:vhd:" + top, "top", "--node", "nbd", "--read-only");
+        same(model, "raw", daemon.nbd("top"));
+        daemon.detach("top");
+        daemon.blktap("check", "tap:vhd:" + middle).ok();
+        daemon.blktap("check", "tap:vhd:" + top).ok();
+    }
+
+    /** What a killed daemon leaves is right to QEMU as it is, and as it is mended. */
+    @Test
+    void aVhdOfAKilledDaemonIsWhole() throws Exception {
+        Path other = Files.createDirectory(directory.resolve("killed-vhd"));
+        Path image = other.resolve("k.vhd");
+        Daemon killed = Daemon.started(other);
+        killed.blktap("create", "tap:vhd:" + image, "64M").ok();
+        killed.attach("tap:vhd:" + image, "k", "--node", "nbd");
+        Run.of("qemu-io", "-f", "raw", killed.nbd("k"), "-c", "write -P 7 1M 3M", "-c", "flush").ok();
+        killed.kill();
+        for (int i = 0; i < 2; i++) {
+            Run.of("qemu-io", "-f", "vpc", "-r", image.toString(), "-c", "read -P 0 0 1M", "-c", "read -P 7 1M 3M", "-c", "read -P 0 4M 60M").ok();
+            daemon.blktap("check", "tap:vhd:" + image, "--repair").ok();
+        }
+        killed.close();
     }
 
     @Test

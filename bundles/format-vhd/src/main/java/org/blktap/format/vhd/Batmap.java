@@ -1,0 +1,101 @@
+package org.blktap.format.vhd;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.BitSet;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * XenServer's batmap: a bit for each block, the highest of a byte first, that says that its sector bitmap is all ones. Its header of 512
+ * bytes follows the BAT. A bit that is clear says nothing, so it need only be right when the image is closed. Layout: libvhd
+ * (xapi-project/blktap, include/vhd.h, dd_batmap_hdr).
+ *
+ * @param headerAt bytes from the beginning of the file to its header
+ * @param at bytes from the beginning of the file to the bits
+ * @param sectors that are set aside for the bits
+ * @param summedBytes of the bits, that the checksum is about; bits behind them do not count
+ * @param version 1.1 sums signed bytes, 1.2 unsigned ones
+ * @param bits as they were found, {@code summedBytes} of them; empty if the checksum does not fit them
+ */
+record Batmap(long headerAt, long at, long sectors, int summedBytes, int version, BitSet bits, boolean isIntact) {
+    static final int SECTOR = 512;
+    private static final long COOKIE = 0x7464_6261_746d_6170L;
+    private static final int VERSION_1_1 = 0x0001_0001;
+    static final int VERSION_1_2 = 0x0001_0002;
+    private static final int AT_KEY_HASH = 29;
+
+    /** The batmap of an image, or null if it has none that can be used. */
+    static Batmap read(IoFile file, VhdFooter footer, VhdHeader header, long limit) throws DiskException {
+        if (!footer.isByTapdisk() || Integer.compareUnsigned(footer.creatorVersion(), VhdFooter.TAP_1_1) < 0) {
+            return null;
+        }
+        long headerAt = header.tableOffset() + header.tableBytes();
+        ByteBuffer b = ByteBuffer.allocate(SECTOR);
+        try {
+            file.readFully(b, headerAt);
+            if (b.getLong(0) != COOKIE) {
+                return null;
+            }
+            if (b.get(AT_KEY_HASH) != 0) {
+                throw new DiskException(Reason.UNSUPPORTED, file.path() + ": is encrypted (batmap field keyhash), which is not supported");
+            }
+            long at = b.getLong(8);
+            long sectors = Integer.toUnsignedLong(b.getInt(16));
+            int version = b.getInt(20);
+            int summed = summedBytes(footer.diskBytes());
+            if (at < headerAt + SECTOR || at % SECTOR != 0 || at > limit - sectors * SECTOR || sectors * SECTOR < summed
+                    || version != VERSION_1_1 && version != VERSION_1_2) {
+                return null;
+            }
+            ByteBuffer map = ByteBuffer.allocate(summed);
+            file.readFully(map, at);
+            boolean intact = checksum(map, version) == b.getInt(24);
+            return new Batmap(headerAt, at, sectors, summed, version, intact ? bits(map) : new BitSet(), intact);
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the batmap", e);
+        }
+    }
+
+    /** libvhd counts blocks of 2 MiB, whatever the image has, and rounds down to bytes and then up to sectors. */
+    static int summedBytes(long diskBytes) {
+        return (int) Math.max(SECTOR, (diskBytes >> 24) + SECTOR - 1 & -SECTOR);
+    }
+
+    /** Writes header and bits; as one where they follow each other, so that they hardly part in a crash. */
+    void write(IoFile file, BitSet full) throws IOException {
+        ByteBuffer map = ByteBuffer.allocate(summedBytes);
+        for (int i = full.nextSetBit(0); i >= 0 && i < summedBytes * 8; i = full.nextSetBit(i + 1)) {
+            map.put(i >> 3, (byte) (map.get(i >> 3) | 0x80 >> (i & 7)));
+        }
+        ByteBuffer b = ByteBuffer.allocate(SECTOR + summedBytes);
+        // the marker and what else libvhd keeps in its header stays
+        file.readFully(b.limit(SECTOR), headerAt);
+        b.clear().putLong(COOKIE).putLong(at).putInt((int) sectors).putInt(version).putInt(checksum(map, version));
+        if (at == headerAt + SECTOR) {
+            file.writeFully(b.position(SECTOR).put(map).flip(), headerAt);
+        } else {
+            file.writeFully(map, at);
+            file.writeFully(b.clear().limit(SECTOR), headerAt);
+        }
+    }
+
+    private static int checksum(ByteBuffer map, int version) {
+        int sum = 0;
+        for (int i = 0; i < map.capacity(); i++) {
+            sum += version == VERSION_1_1 ? map.get(i) : map.get(i) & 0xff;
+        }
+        return ~sum;
+    }
+
+    private static BitSet bits(ByteBuffer map) {
+        BitSet bits = new BitSet();
+        for (int i = 0; i < map.capacity() * 8; i++) {
+            if ((map.get(i >> 3) & 0x80 >> (i & 7)) != 0) {
+                bits.set(i);
+            }
+        }
+        return bits;
+    }
+}

@@ -1,0 +1,56 @@
+package org.blktap.format.vhd;
+
+import java.io.IOException;
+import org.blktap.api.engine.IoFile;
+import org.blktap.image.FileSpace;
+
+/**
+ * The footer at the end of a file that grows. A new one is written behind the new space, and flushed with it, before that is used. The old one
+ * stays in the page that the new space leaves out, so that at each moment one at the end of the file, or else the copy at offset 0, is intact.
+ */
+final class LastFooter implements FileSpace.Layout {
+    private static final int PAGE = 4096;
+
+    private final IoFile file;
+    private final VhdFooter footer;
+    private final long blockBytes;
+    /** Where it is when all that is planned has been done, in bytes from the beginning of the file. */
+    private long plannedAt;
+
+    /**
+     * @param at where it is, or -1
+     * @param blockBytes what is reserved at a time, so that the new space is not left over
+     */
+    LastFooter(IoFile file, VhdFooter footer, long at, long blockBytes) {
+        this.file = file;
+        this.footer = footer;
+        this.blockBytes = blockBytes;
+        plannedAt = at;
+    }
+
+    private record Extension(IoFile file, VhdFooter footer, long start, long end) implements FileSpace.Extension {
+        @Override
+        public void write() throws IOException {
+            file.writeFully(footer.bytes(), end);
+        }
+    }
+
+    @Override
+    public FileSpace.Extension plan(long from, long to) {
+        long start = plannedAt + VhdFooter.BYTES <= from ? from : from + PAGE;
+        long blocks = Math.max(1, (to - start + blockBytes - 1) / blockBytes);
+        plannedAt = start + blocks * blockBytes;
+        return new Extension(file, footer, start, plannedAt);
+    }
+
+    /** Puts it at the end of what is used, and cuts off the rest. Blocking; nothing is in flight. */
+    void putAt(long end) throws IOException {
+        file.writeFully(footer.bytes(), end);
+        file.flushNow();
+        if (file.size() > end + VhdFooter.BYTES) {
+            file.truncateNow(end + VhdFooter.BYTES);
+            file.flushNow();
+        }
+        plannedAt = end;
+    }
+}

@@ -1,0 +1,145 @@
+package org.blktap.format.vhd;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+import org.blktap.format.vhd.VhdHeader.ParentLocator;
+
+/**
+ * The names of a differencing image's parent: those of its locators, then the one in its header. Layout: the specification's "Dynamic Disk
+ * Header Format", "Parent Locator Entries". Each goes through the context before anything is opened.
+ */
+final class ParentNames {
+    /** Windows, relative to the image's directory, UTF-16 little-endian. */
+    static final int W2RU = 0x5732_7275;
+    /** Windows, absolute, UTF-16 little-endian. */
+    static final int W2KU = 0x5732_6b75;
+    /** A file URL, UTF-8. */
+    static final int MACX = 0x4d61_6358;
+    private static final List<Integer> ORDER = List.of(W2RU, W2KU, MACX);
+    /** Bytes; longer ones are passed over. */
+    static final int LONGEST = 8192;
+    private static final String SCHEME = "file://";
+
+    /** A parent that is there. */
+    record Found(String name, Path path) {
+    }
+
+    private ParentNames() {
+    }
+
+    /** The first name that leads to a file where one may be. */
+    static Found find(VhdImage image, IoFile file, DiskContext context) throws DiskException {
+        DiskException first = null;
+        for (String name : names(image, file)) {
+            try {
+                return new Found(name, context.confine(file.path(), name));
+            } catch (DiskException e) {
+                first = first == null ? e : first;
+            }
+        }
+        if (first != null) {
+            throw first;
+        }
+        throw DiskException.corrupt(file.path(), "header field parent_unicode_name", image.header().at() + VhdHeader.AT_PARENT_NAME, "no name",
+                "the parent's, there or in a parent locator (W2ru, W2ku, MacX)");
+    }
+
+    /** In the order in which they are tried: relative ones first, as an image and its parent are moved together. */
+    static Set<String> names(VhdImage image, IoFile file) throws DiskException {
+        Set<String> names = new LinkedHashSet<>();
+        for (int code : ORDER) {
+            for (ParentLocator locator : image.header().locators()) {
+                if (locator.code() == code && locator.isInside(image.limit()) && locator.length() <= LONGEST) {
+                    add(names, read(locator, file));
+                }
+            }
+        }
+        String own = image.header().parentName().replace('\\', '/');
+        add(names, own.substring(own.lastIndexOf('/') + 1));
+        return names;
+    }
+
+    private static void add(Set<String> names, String name) {
+        if (name != null && !name.isEmpty() && name.indexOf('\0') < 0) {
+            names.add(name);
+        }
+    }
+
+    private static String read(ParentLocator locator, IoFile file) throws DiskException {
+        ByteBuffer b = ByteBuffer.allocate((int) locator.length());
+        try {
+            file.readFully(b, locator.offset());
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read a parent locator", e);
+        }
+        return decode(locator.code(), b.flip());
+    }
+
+    /** As a path of this system; null if it is none. */
+    static String decode(int code, ByteBuffer b) {
+        String text;
+        try {
+            Charset charset = code == MACX ? StandardCharsets.UTF_8 : StandardCharsets.UTF_16LE;
+            text = charset.newDecoder().decode(b).toString();
+        } catch (CharacterCodingException e) {
+            return null;
+        }
+        while (text.endsWith("\0")) {
+            text = text.substring(0, text.length() - 1);
+        }
+        if (code == MACX) {
+            if (!text.startsWith(SCHEME)) {
+                return null;
+            }
+            text = unescaped(text.substring(SCHEME.length()));
+            text = text.startsWith("localhost/") ? text.substring("localhost".length()) : text;
+        } else {
+            text = text.replace('\\', '/');
+            text = text.matches("[A-Za-z]:/.*") ? text.substring(2) : text;
+        }
+        return text.startsWith("./") ? text.substring(2) : text;
+    }
+
+    /** {@code %41} is A; libvhd escapes nothing, so what is no escape stays. */
+    private static String unescaped(String url) {
+        ByteBuffer out = ByteBuffer.allocate(url.length() * 3);
+        for (int i = 0; i < url.length(); i++) {
+            if (url.startsWith("%", i) && url.substring(i).matches("(?s)%[0-9A-Fa-f]{2}.*")) {
+                out.put((byte) Integer.parseInt(url.substring(i + 1, i + 3), 16));
+                i += 2;
+            } else {
+                int next = url.offsetByCodePoints(i, 1);
+                out.put(url.substring(i, next).getBytes(StandardCharsets.UTF_8));
+                i = next - 1;
+            }
+        }
+        return StandardCharsets.UTF_8.decode(out.flip()).toString();
+    }
+
+    /** What a new image's locators say: as libvhd does it, the path from the image's directory in all three. */
+    static List<Encoded> encode(Path image, String named) throws DiskException {
+        Path path = Path.of(named);
+        String relative = (path.isAbsolute() ? image.toAbsolutePath().getParent().relativize(path) : path.normalize()).toString();
+        if (relative.indexOf('\\') >= 0 || relative.length() > LONGEST / 4) {
+            throw new DiskException(Reason.BAD_OPTION, image + ": the backing file's name has a backslash or is too long for a VHD image");
+        }
+        byte[] url = (SCHEME + "./" + relative.replace("%", "%25")).getBytes(StandardCharsets.UTF_8);
+        byte[] windows = (".\\" + relative.replace('/', '\\')).getBytes(StandardCharsets.UTF_16LE);
+        return List.of(new Encoded(MACX, url), new Encoded(W2KU, windows), new Encoded(W2RU, windows));
+    }
+
+    /** One locator's code and name. */
+    record Encoded(int code, byte[] name) {
+    }
+}

@@ -1,0 +1,164 @@
+package org.blktap.format.vhd;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.TapType;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoFile;
+import org.blktap.image.ClusterDisk;
+import org.blktap.image.ClusterMap;
+import org.blktap.image.Decompressor;
+import org.osgi.service.component.annotations.Component;
+
+/** {@code tap:vhd:<file>}: VHD, as Microsoft specified it and XenServer extended it. */
+@Component
+@TapType(type = "vhd", summary = "VHD: fixed, dynamic, differencing")
+public final class VhdDriver implements DiskDriver {
+    /** In {@link DiskInfo#details}: by it a child knows its parent. */
+    static final String UUID = "UUID";
+    static final String TYPE = "vhd";
+    /** The type of a parent that has no UUID. */
+    static final String RAW = "aio";
+    private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
+    private static final int SECTOR = 512;
+    private static final long DEFAULT_CACHE = 4 << 20;
+    private static final long MIN_CACHE = 64 << 10;
+    private static final long MAX_CACHE = 128 << 20;
+
+    /** A parent and what the image calls it. */
+    record Parent(VirtualDisk disk, String spec) {
+    }
+
+    @Override
+    public VirtualDisk open(String path, DiskContext context) throws DiskException {
+        long cache = context.options().size("cache", DEFAULT_CACHE);
+        if (cache < MIN_CACHE || cache > MAX_CACHE) {
+            throw Options.bad("cache", Long.toString(cache), "64K to 128M");
+        }
+        IoFile file = context.openFile(Path.of(path));
+        ClusterMap map = null;
+        Parent parent = null;
+        boolean done = false;
+        try {
+            VhdImage image = VhdImage.read(file);
+            map = image.footer().isFixed() ? new FixedMap(file) : map(image, file, cache, context);
+            if (image.footer().type() == VhdFooter.DIFFERENCING) {
+                parent = parent(image, file, context);
+            }
+            DiskInfo info = info(image, file, context.readOnly(), parent);
+            VirtualDisk disk = new ClusterDisk(map, List.of(file), parent == null ? null : parent.disk(), info, context.loop(),
+                    context.memory(), SECTOR, Decompressor::deflate);
+            done = true;
+            return disk;
+        } finally {
+            if (!done) {
+                if (parent != null) {
+                    parent.disk().close();
+                }
+                if (map != null) {
+                    map.close();
+                } else {
+                    file.close();
+                }
+            }
+        }
+    }
+
+    private static ClusterMap map(VhdImage image, IoFile file, long cache, DiskContext context) throws DiskException {
+        if (file.blockDevice() && !context.readOnly()) {
+            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": a VHD image that is not fixed cannot grow on a block device;"
+                    + " attach it read-only");
+        }
+        VhdMap map = new VhdMap(image, file, context.loop(), context.memory(), cache);
+        if (!context.readOnly()) {
+            boolean done = false;
+            try {
+                map.mendFooters();
+                done = true;
+            } finally {
+                if (!done) {
+                    map.close();
+                }
+            }
+        }
+        return map;
+    }
+
+    static Parent parent(VhdImage image, IoFile file, DiskContext context) throws DiskException {
+        boolean raw = image.header().parentUuid().equals(VhdHeader.NO_UUID);
+        String type = context.backingType(raw ? RAW : TYPE);
+        ParentNames.Found found = ParentNames.find(image, file, context);
+        VirtualDisk disk = context.openBacking(type, found.path());
+        String uuid = disk.info().details().get(UUID);
+        if (!raw && !image.header().parentUuid().toString().equals(uuid)) {
+            disk.close();
+            throw new DiskException(Reason.CORRUPT, file.path() + ": header field parent_unique_id is " + image.header().parentUuid()
+                    + ", but the parent " + found.path() + (uuid == null ? " has none" : " has " + uuid));
+        }
+        tellOfChange(image, file, found.path());
+        return new Parent(disk, type + ":" + found.name());
+    }
+
+    /** A parent that was written to makes its children wrong; but copying it changes its time as well, so that this is no proof. */
+    private static void tellOfChange(VhdImage image, IoFile file, Path parent) {
+        try {
+            long changed = Files.getLastModifiedTime(parent).toMillis() / 1000 - VhdFooter.EPOCH;
+            if ((int) changed != image.header().parentTimestamp()) {
+                LOG.log(Level.INFO, file.path() + ": the parent " + parent + " has another time of change than when this image was made");
+            }
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, parent + ": has no time of change", e);
+        }
+    }
+
+    private static DiskInfo info(VhdImage image, IoFile file, boolean readOnly, Parent parent) {
+        Map<String, String> details = new LinkedHashMap<>();
+        details.put("format", TYPE);
+        details.put("file", file.path().toString());
+        if (parent != null) {
+            details.put("backing", parent.spec());
+        }
+        VhdFooter footer = image.footer();
+        details.put("subformat", footer.isFixed() ? "fixed" : footer.type() == VhdFooter.DYNAMIC ? "dynamic" : "differencing");
+        details.put(UUID, footer.uuid().toString());
+        details.put("creator", footer.creator());
+        if (!footer.isFixed()) {
+            details.put("block size", Integer.toString(image.header().blockSize()));
+            details.put("batmap", image.batmap() == null ? "none" : image.batmap().isIntact() ? "in use" : "present, not in use");
+        }
+        if (image.footerAt() < 0) {
+            details.put("footer", "damaged at the end of the file; its copy is used");
+        }
+        return new DiskInfo(image.diskBytes(), SECTOR, file.physicalSectorSize(), 4096, readOnly, true, true, false, details);
+    }
+
+    @Override
+    public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
+        VhdCreate.create(Path.of(path), sizeBytes, backing, context);
+    }
+
+    @Override
+    public CheckReport check(String path, DiskContext context) throws DiskException {
+        try (IoFile file = context.openFile(Path.of(path))) {
+            return new VhdCheck(VhdImage.read(file), file, !context.readOnly()).run();
+        }
+    }
+
+    @Override
+    public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        VhdResize.resize(Path.of(path), sizeBytes, context);
+    }
+}

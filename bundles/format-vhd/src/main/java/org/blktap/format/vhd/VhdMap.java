@@ -1,0 +1,306 @@
+package org.blktap.format.vhd;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.BitSet;
+import java.util.List;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.image.Allocation;
+import org.blktap.image.ClusterMap;
+import org.blktap.image.DirtyTables;
+import org.blktap.image.FileSpace;
+import org.blktap.image.Mapping;
+import org.blktap.image.Table;
+import org.blktap.image.TableCache;
+
+/**
+ * The blocks of a dynamic or differencing image. A BAT entry points at a block: its sector bitmap, then its data. A sector whose bit is
+ * clear is the parent's, or zeros. So a cluster of the map is a sector, and nothing is ever copied up. New blocks go to the end of the
+ * file, where the last footer moves on.
+ *
+ * <p>Without a parent, a new block's bitmap is all ones at once, as new space reads as zeros: no later write there changes a table. Of
+ * blocks that are full in this way the map knows without their bitmaps.
+ */
+final class VhdMap implements ClusterMap {
+    private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
+    private static final int SECTOR = 512;
+    /** Blocks' data begins at a multiple of it. */
+    private static final int PAGE = 4096;
+    /** Behind it a block has no sector number; a little earlier, as new space may leave out a page. */
+    private static final long LAST_OFFSET = 0xffff_ff00L * SECTOR;
+
+    private final VhdImage image;
+    private final IoFile file;
+    private final Bat bat;
+    private final TableCache bitmaps;
+    private final FileSpace space;
+    private final LastFooter footer;
+    private final long firstFree;
+    private final int blockBits;
+    private final long blockMask;
+    private final int bitmapBytes;
+    private final int blockSectors;
+    /** Bytes of a block in the file: whole pages, so that the next one's data begins with one too. */
+    private final long reserved;
+    private final boolean hasParent;
+    /** Blocks whose bitmap is all ones. */
+    private final BitSet full = new BitSet();
+    /** Blocks whose bitmap has been looked through for that. */
+    private final BitSet seen = new BitSet();
+    /** Blocks that lay outside the file, or on something else, when it was opened: they stay so while the file grows. */
+    private final BitSet invalid = new BitSet();
+    private boolean corruptTold;
+
+    /** @param cacheBytes for bitmaps */
+    VhdMap(VhdImage image, IoFile file, IoLoop loop, NativeMemory memory, long cacheBytes) throws DiskException {
+        this.image = image;
+        this.file = file;
+        VhdHeader header = image.header();
+        blockBits = Integer.numberOfTrailingZeros(header.blockSize());
+        blockMask = header.blockSize() - 1;
+        bitmapBytes = header.bitmapBytes();
+        blockSectors = header.blockSize() / SECTOR;
+        hasParent = image.footer().type() == VhdFooter.DIFFERENCING;
+        bat = new Bat(image, file, memory);
+        firstFree = lookThrough();
+        reserved = header.blockBytes() + PAGE - 1 & -PAGE;
+        footer = new LastFooter(file, image.footer(), image.footerAt(), reserved);
+        space = new FileSpace(file, loop, firstFree, image.diskBytes(), footer);
+        bitmaps = new TableCache(memory, file, bitmapBytes, cacheBytes, bat.entries());
+        if (image.batmap() != null) {
+            full.or(image.batmap().bits());
+        }
+    }
+
+    /** Finds invalid entries, and where the next block may go: behind all that is in the file. */
+    private long lookThrough() {
+        List<VhdImage.Structure> structures = image.structures();
+        long end = Math.max(image.limit(), VhdImage.end(structures));
+        for (int block = 0; block < bat.entries(); block++) {
+            if (bat.isUsed(block)) {
+                if (image.isBlock(bat.offset(block), structures)) {
+                    end = Math.max(end, bat.offset(block) + image.header().blockBytes());
+                } else {
+                    invalid.set(block);
+                }
+            }
+        }
+        return (end + bitmapBytes + PAGE - 1 & -PAGE) - bitmapBytes;
+    }
+
+    /** After a crash: both footers are there and the same before anything else changes. */
+    void mendFooters() throws DiskException {
+        try {
+            if (image.footerAt() < 0) {
+                footer.putAt(firstFree);
+            }
+            if (image.copyDiffers()) {
+                file.writeFully(image.footer().bytes(), 0);
+                file.flushNow();
+            }
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "put the footers right", e);
+        }
+    }
+
+    @Override
+    public int clusterSize() {
+        return SECTOR;
+    }
+
+    @Override
+    public void lookup(long offset, long length, Mapping into) {
+        int block = (int) (offset >>> blockBits);
+        long inBlock = offset & blockMask;
+        long run = Math.min(length, blockMask + 1 - inBlock);
+        if (!bat.isUsed(block)) {
+            while (run < length && !bat.isUsed(++block)) {
+                run = Math.min(length, run + blockMask + 1);
+            }
+            into.unallocated(run);
+        } else if (invalid.get(block)) {
+            corrupt(block);
+            into.corrupt(run);
+        } else if (full.get(block)) {
+            into.data(file, bat.offset(block) + bitmapBytes + inBlock, run);
+        } else {
+            Table bitmap = bitmaps.get(bat.offset(block));
+            if (bitmap == null) {
+                into.notLoaded(bitmaps, bat.offset(block));
+            } else {
+                inBitmap(block, bitmap, inBlock, run, into);
+            }
+        }
+    }
+
+    private void inBitmap(int block, Table bitmap, long inBlock, long length, Mapping into) {
+        if (!seen.get(block)) {
+            seen.set(block);
+            noteFull(block, bitmap);
+        }
+        int first = (int) (inBlock / SECTOR);
+        boolean set = SectorBitmap.get(bitmap, first);
+        int end = SectorBitmap.runEnd(bitmap, first, (int) ((inBlock + length + SECTOR - 1) / SECTOR), set);
+        long run = Math.min(length, (long) end * SECTOR - inBlock);
+        if (set) {
+            into.data(file, bat.offset(block) + bitmapBytes + inBlock, run);
+        } else {
+            into.unallocated(run);
+        }
+    }
+
+    private void noteFull(int block, Table bitmap) {
+        if (SectorBitmap.runEnd(bitmap, 0, blockSectors, true) == blockSectors) {
+            full.set(block);
+        }
+    }
+
+    private void corrupt(int block) {
+        if (!corruptTold) {
+            corruptTold = true;
+            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + block, image.header().tableOffset() + block * 4L,
+                    String.format("0x%x", bat.offset(block) / SECTOR), "the sector of a block inside the file behind its tables").getMessage()
+                    + "; this range and others like it end with I/O errors");
+        }
+    }
+
+    @Override
+    public int allocate(long offset, long length, Allocation into) {
+        int block = (int) (offset >>> blockBits);
+        long blockStart = offset & ~blockMask;
+        long covered = Math.min(length, blockStart + blockMask + 1 - offset);
+        return bat.isUsed(block) ? inOldBlock(block, blockStart, offset, covered, into) : inNewBlock(block, blockStart, offset, covered, into);
+    }
+
+    private int inOldBlock(int block, long blockStart, long offset, long covered, Allocation into) {
+        Table bitmap = bitmaps.get(bat.offset(block));
+        into.place(offset, covered, file, bat.offset(block) + bitmapBytes + (offset - blockStart));
+        // a write whose bits were not set any more may have been there
+        into.dirtySpace();
+        into.busy(offset, offset + covered);
+        bitmaps.pin(bitmap);
+        into.inTable(bitmap);
+        into.entries((int) ((offset - blockStart) / SECTOR), (int) (covered / SECTOR), 0, 0);
+        return ALLOCATED;
+    }
+
+    private int inNewBlock(int block, long blockStart, long offset, long covered, Allocation into) {
+        if (space.end() > LAST_OFFSET) {
+            return REFUSED;
+        }
+        if (!bitmaps.hasRoom()) {
+            return into.noTable(bitmaps);
+        }
+        long at = space.reserve(reserved);
+        Table bitmap = bitmaps.create(at);
+        seen.set(block);
+        if (hasParent) {
+            SectorBitmap.put(bitmap, (int) ((offset - blockStart) / SECTOR), (int) (covered / SECTOR), true);
+            int inDisk = (int) (Math.min(image.diskBytes() - blockStart, blockMask + 1) / SECTOR);
+            SectorBitmap.put(bitmap, inDisk, blockSectors - inDisk, true);
+        } else {
+            SectorBitmap.put(bitmap, 0, blockSectors, true);
+        }
+        into.place(offset, covered, file, at + bitmapBytes + (offset - blockStart));
+        into.room(space, space.end());
+        into.busy(blockStart, blockStart + blockMask + 1);
+        into.inNewTable(bitmap, block, 0);
+        return ALLOCATED;
+    }
+
+    @Override
+    public void commit(Allocation allocation, DirtyTables dirty) {
+        Table bitmap = allocation.table();
+        int block = block(allocation);
+        if (allocation.newTable()) {
+            bat.set(block, bitmap.fileOffset(), dirty);
+        } else {
+            SectorBitmap.put(bitmap, allocation.firstEntry(), allocation.entries(), true);
+            markBits(allocation, dirty);
+        }
+        noteFull(block, bitmap);
+    }
+
+    @Override
+    public void undo(Allocation allocation, DirtyTables dirty) {
+        full.clear(block(allocation));
+        if (allocation.newTable()) {
+            bat.setUnused(block(allocation), dirty);
+        } else {
+            // only runs of clear bits are allocated
+            SectorBitmap.put(allocation.table(), allocation.firstEntry(), allocation.entries(), false);
+            markBits(allocation, dirty);
+        }
+    }
+
+    private int block(Allocation allocation) {
+        return (int) (allocation.offset() >>> blockBits);
+    }
+
+    private static void markBits(Allocation allocation, DirtyTables dirty) {
+        int from = allocation.firstEntry() / 8;
+        int to = (allocation.firstEntry() + allocation.entries() + 7) / 8;
+        dirty.mark(allocation.table(), from, to - from);
+    }
+
+    @Override
+    public void settled(Allocation allocation, boolean kept) {
+        allocation.releaseTable(kept);
+    }
+
+    @Override
+    public int takeFlushError() {
+        return space.takeFlushError();
+    }
+
+    @Override
+    public void whenIdle(Runnable task) {
+        space.whenIdle(task);
+    }
+
+    /** The batmap as it should be now: full blocks that are there. */
+    private BitSet batmap() {
+        BitSet bits = new BitSet();
+        for (int block = full.nextSetBit(0); block >= 0 && block < bat.entries(); block = full.nextSetBit(block + 1)) {
+            if (bat.isUsed(block) && !invalid.get(block)) {
+                bits.set(block);
+            }
+        }
+        bits.clear(Math.min(bits.length(), image.batmap().summedBytes() * 8), Math.max(bits.length(), image.batmap().summedBytes() * 8));
+        return bits;
+    }
+
+    @Override
+    public void close() {
+        try {
+            if (file.writable()) {
+                tidyUp();
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, file.path() + ": cannot be tidied up at the end: " + e.getMessage());
+        } finally {
+            bitmaps.close();
+            bat.close();
+            file.close();
+        }
+    }
+
+    private void tidyUp() throws IOException {
+        if (space.end() != firstFree) {
+            footer.putAt(space.end());
+        }
+        if (image.batmap() != null) {
+            BitSet bits = batmap();
+            if (!image.batmap().isIntact() || !bits.equals(image.batmap().bits())) {
+                // not before the bitmaps that it speaks of
+                file.flushNow();
+                image.batmap().write(file, bits);
+                file.flushNow();
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+package org.blktap.format.vhd;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver.CheckReport;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * Makes a disk larger. Where the BAT has no entries to spare, a new header, BAT and batmap are written behind the old ones, after the
+ * blocks that are in the way have been copied to the end of the file. The footer at the end is what changes the size, by one sector;
+ * until then the image is the old one, after a crash too. Blocking, on a control thread.
+ */
+final class VhdResize {
+    private static final int SECTOR = 512;
+    private static final int PAGE = 4096;
+    private static final int PIECE = 1 << 20;
+
+    private final VhdImage image;
+    private final VhdHeader header;
+    private final IoFile file;
+    private final long size;
+    private final List<VhdImage.Structure> structures;
+    private final ByteBuffer bat;
+
+    private VhdResize(VhdImage image, IoFile file, long size) throws IOException {
+        this.image = image;
+        this.header = image.header();
+        this.file = file;
+        this.size = size;
+        structures = image.structures();
+        bat = ByteBuffer.allocate(image.blocks() * 4);
+        file.readFully(bat, header.tableOffset());
+    }
+
+    static void resize(Path path, long sizeBytes, DiskContext context) throws DiskException {
+        try (IoFile file = context.openFile(path)) {
+            VhdImage image = VhdImage.read(file);
+            long size = VhdCreate.checked(path, sizeBytes, image.header() == null ? VhdHeader.USUAL_BLOCK : image.header().blockSize());
+            if (size < image.diskBytes()) {
+                throw new DiskException(Reason.UNSUPPORTED, path + ": a VHD image cannot be made smaller than its " + image.diskBytes() + " bytes");
+            }
+            if (file.blockDevice()) {
+                throw new DiskException(Reason.UNSUPPORTED, path + ": a VHD image on a block device keeps its size");
+            }
+            if (size == image.diskBytes()) {
+                return;
+            }
+            if (image.footer().isFixed()) {
+                growFixed(image, file, size);
+                return;
+            }
+            CheckReport report = new VhdCheck(image, file, false).run();
+            if (!report.clean()) {
+                throw new DiskException(Reason.CORRUPT, report.problems().get(0) + " (images with problems keep their size)");
+            }
+            refuseIfParentWouldShow(image, file, context);
+            new VhdResize(image, file, size).grow();
+        } catch (IOException e) {
+            throw DiskException.io(path, "resize", e);
+        }
+    }
+
+    private static void refuseIfParentWouldShow(VhdImage image, IoFile file, DiskContext context) throws DiskException {
+        if (image.footer().type() != VhdFooter.DIFFERENCING) {
+            return;
+        }
+        try (VirtualDisk parent = VhdDriver.parent(image, file, context).disk()) {
+            if (parent.info().sizeBytes() > image.diskBytes()) {
+                throw new DiskException(Reason.UNSUPPORTED, file.path() + ": its parent is larger, and what is new would show the parent's data");
+            }
+        }
+    }
+
+    private static void growFixed(VhdImage image, IoFile file, long size) throws IOException {
+        long oldEnd = image.footerAt() + VhdFooter.BYTES;
+        long footerAt = size <= image.footerAt() ? image.footerAt() : Math.max(size, oldEnd + SECTOR - 1 & -SECTOR);
+        if (footerAt == image.footerAt()) {
+            zero(file, image.diskBytes(), size);
+            file.flushNow();
+        }
+        file.writeFully(image.footer().resized(size).bytes(), footerAt);
+        file.flushNow();
+        if (footerAt != image.footerAt()) {
+            // the old footer is on the disk now
+            zero(file, image.diskBytes(), oldEnd);
+            file.flushNow();
+        }
+    }
+
+    private static void zero(IoFile file, long from, long to) throws IOException {
+        byte[] zeros = new byte[(int) Math.min(PIECE, to - from)];
+        for (long at = from; at < to; at += zeros.length) {
+            file.writeFully(ByteBuffer.wrap(zeros, 0, (int) Math.min(zeros.length, to - at)), at);
+        }
+    }
+
+    private void grow() throws IOException {
+        zeroBehindTheDisk();
+        int blocks = header.blocks(size);
+        Batmap batmap = image.batmap();
+        if (blocks <= header.maxTableEntries() && (batmap == null || Batmap.summedBytes(size) <= batmap.sectors() * SECTOR)) {
+            useSpareEntries(blocks, batmap);
+        } else {
+            moveMetadata();
+        }
+    }
+
+    /** What the last block holds behind the old end is part of the disk now. */
+    private void zeroBehindTheDisk() throws IOException {
+        int block = image.blocks() - 1;
+        long inBlock = image.diskBytes() - (long) block * header.blockSize();
+        if (inBlock < header.blockSize() && bat.getInt(block * 4) != Bat.UNUSED) {
+            long data = offset(block) + header.bitmapBytes();
+            zero(file, data + inBlock, data + Math.min(header.blockSize(), size - (long) block * header.blockSize()));
+            file.flushNow();
+        }
+    }
+
+    private long offset(int block) {
+        return Integer.toUnsignedLong(bat.getInt(block * 4)) * SECTOR;
+    }
+
+    private BitSet fullBlocks() {
+        return image.batmap() == null ? new BitSet() : image.batmap().bits().get(0, image.blocks());
+    }
+
+    private void useSpareEntries(int blocks, Batmap batmap) throws IOException {
+        Metadata.fillUnused(file, header.tableOffset() + image.blocks() * 4L, header.tableOffset() + blocks * 4L);
+        if (batmap != null) {
+            new Batmap(batmap.headerAt(), batmap.at(), batmap.sectors(), Batmap.summedBytes(size), batmap.version(), null, true)
+                    .write(file, fullBlocks());
+        }
+        file.flushNow();
+        switchTo(image.footer().resized(size), image.footerAt() < 0 ? lastEnd() : image.footerAt());
+    }
+
+    private void moveMetadata() throws IOException {
+        Metadata metadata = Metadata.plan(VhdImage.end(structures), size, header.blockSize(), parent());
+        List<Integer> inTheWay = new ArrayList<>();
+        for (int block = 0; block < image.blocks(); block++) {
+            if (bat.getInt(block * 4) != Bat.UNUSED && offset(block) < metadata.end()
+                    && offset(block) + header.blockBytes() > metadata.header().at()) {
+                inTheWay.add(block);
+            }
+        }
+        long to = (Math.max(lastEnd(), metadata.end()) + header.bitmapBytes() + PAGE - 1 & -PAGE) - header.bitmapBytes();
+        long stride = header.blockBytes() + PAGE - 1 & -PAGE;
+        long footerAt = to + inTheWay.size() * stride;
+        new LastFooter(file, image.footer(), image.footerAt(), stride).putAt(footerAt);
+        for (int i = 0; i < inTheWay.size(); i++) {
+            copy(offset(inTheWay.get(i)), to + i * stride);
+        }
+        file.flushNow();
+        for (int i = 0; i < inTheWay.size(); i++) {
+            int at = inTheWay.get(i) * 4;
+            bat.putInt(at, (int) ((to + i * stride) / SECTOR));
+            file.writeFully(bat.duplicate().limit(at + 4).position(at), header.tableOffset() + at);
+        }
+        file.flushNow();
+        metadata.write(file, bat.clear(), fullBlocks());
+        file.flushNow();
+        switchTo(image.footer().resized(size).with(metadata.header().at(), metadata.creatorVersion()), footerAt);
+    }
+
+    /** The end of all that is in the file. */
+    private long lastEnd() {
+        long end = Math.max(image.limit(), VhdImage.end(structures));
+        for (int block = 0; block < image.blocks(); block++) {
+            if (bat.getInt(block * 4) != Bat.UNUSED) {
+                end = Math.max(end, offset(block) + header.blockBytes());
+            }
+        }
+        return end;
+    }
+
+    private void copy(long from, long to) throws IOException {
+        ByteBuffer piece = ByteBuffer.allocate((int) Math.min(PIECE, header.blockBytes()));
+        for (long done = 0; done < header.blockBytes(); done += piece.capacity()) {
+            piece.clear().limit((int) Math.min(piece.capacity(), header.blockBytes() - done));
+            file.readFully(piece, from + done);
+            file.writeFully(piece.flip(), to + done);
+        }
+    }
+
+    /** As the old header has it, with the locators' bytes. */
+    private Metadata.Parent parent() throws IOException {
+        List<ParentNames.Encoded> names = new ArrayList<>();
+        for (VhdHeader.ParentLocator locator : header.locators()) {
+            if (locator.isInside(image.limit()) && locator.length() <= ParentNames.LONGEST) {
+                ByteBuffer name = ByteBuffer.allocate((int) locator.length());
+                file.readFully(name, locator.offset());
+                names.add(new ParentNames.Encoded(locator.code(), name.array()));
+            }
+        }
+        return new Metadata.Parent(header.parentUuid(), header.parentTimestamp(), header.parentName(), names);
+    }
+
+    private void switchTo(VhdFooter footer, long at) throws IOException {
+        file.writeFully(footer.bytes(), at);
+        file.flushNow();
+        file.writeFully(footer.bytes(), 0);
+        file.flushNow();
+    }
+}
