@@ -63,7 +63,11 @@ class FormatsIT {
             kind("qcow2", "qcow2", "extended_l2=on", "extended-l2=yes", true),
             kind("qcow2", "qcow2", "extended_l2=on,cluster_size=16384", "extended-l2=yes,cluster-size=16K", true),
             kind("qcow2", "qcow2", "preallocation=metadata", "preallocation=metadata", true),
-            kind("qcow2", "qcow2", "preallocation=falloc", "preallocation=full,cluster-size=4K", true));
+            kind("qcow2", "qcow2", "preallocation=falloc", "preallocation=full,cluster-size=4K", true),
+            kind("vhdx", "vhdx", "", "", true),
+            kind("vhdx", "vhdx", "subformat=fixed", "subformat=fixed", true),
+            kind("vhdx", "vhdx", "block_size=1M,block_state_zero=off", "block-size=1M", true),
+            kind("vhdx", "vhdx", "log_size=2M,block_size=256M", "log-size=2M,block-size=256M", true));
 
     @BeforeAll
     static void start() throws Exception {
