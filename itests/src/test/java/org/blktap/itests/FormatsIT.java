@@ -245,6 +245,36 @@ class FormatsIT {
         killed.close();
     }
 
+    /** A killed daemon leaves a VHDX image with a log; QEMU replays it as we do, and reads the same. */
+    @Test
+    void theLogOfAKilledDaemonIsReplayed() throws Exception {
+        Path other = Files.createDirectory(directory.resolve("logged"));
+        Path image = other.resolve("k.vhdx");
+        Daemon killed = Daemon.started(other);
+        killed.blktap("create", "tap:vhdx:" + image, "64M", "-o", "block-size=1M").ok();
+        killed.attach("tap:vhdx:" + image, "k", "--node", "nbd");
+        Run.of("qemu-io", "-f", "raw", killed.nbd("k"), "-c", "write -P 7 1M 3M", "-c", "write -P 8 9M 4k", "-c", "flush").ok();
+        killed.kill();
+        Path theirs = Files.copy(image, other.resolve("theirs.vhdx"));
+        Run.of("qemu-img", "check", "-f", "vhdx", "-r", "all", theirs.toString()).ok();
+        String[] reads = {"-c", "read -P 0 0 1M", "-c", "read -P 7 1M 3M", "-c", "read -P 8 9M 4k", "-c", "read -P 0 10M 54M"};
+        List<String> read = new ArrayList<>(List.of("qemu-io", "-r", "-f", "vhdx", theirs.toString()));
+        read.addAll(List.of(reads));
+        Run.of(read.toArray(new String[0])).ok();
+        for (List<String> access : List.of(List.of("--read-only"), List.<String>of())) {
+            List<String> options = new ArrayList<>(List.of("--node", "nbd"));
+            options.addAll(access);
+            daemon.attach("tap:vhdx:" + image, "k", options.toArray(new String[0]));
+            List<String> command = new ArrayList<>(List.of("qemu-io", "-r", "-f", "raw", daemon.nbd("k")));
+            command.addAll(List.of(reads));
+            Run.of(command.toArray(new String[0])).ok();
+            daemon.detach("k");
+        }
+        Run.of("qemu-img", "compare", "-f", "vhdx", "-F", "vhdx", image.toString(), theirs.toString()).ok();
+        daemon.blktap("check", "tap:vhdx:" + image).ok();
+        killed.close();
+    }
+
     @Test
     void compressedClustersOfBothKindsAreRead() throws Exception {
         for (String kind : List.of("zlib", "zstd")) {

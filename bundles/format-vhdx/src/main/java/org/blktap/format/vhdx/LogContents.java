@@ -42,9 +42,9 @@ final class LogContents {
         put(offset, offset + length, ZEROS);
     }
 
-    /** The file is to be that long at least. */
+    /** The file is to be that long at least; the last entry's counts. */
     void lastFileOffset(long offset) {
-        lastFileOffset = Math.max(lastFileOffset, offset);
+        lastFileOffset = offset;
     }
 
     long lastFileOffset() {

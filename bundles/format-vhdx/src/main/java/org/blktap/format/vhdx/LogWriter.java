@@ -49,7 +49,10 @@ final class LogWriter implements AutoCloseable {
      */
     void begin() throws IOException {
         file.flushNow();
-        guid = UUID.randomUUID();
+        if (guid == null) {
+            // once: when this was broken off, a header may have it already
+            guid = UUID.randomUUID();
+        }
         sequence = 1;
         position = 0;
         tail = 0;

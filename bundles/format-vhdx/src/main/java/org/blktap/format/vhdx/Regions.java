@@ -16,7 +16,7 @@ import org.blktap.api.engine.IoFile;
  *
  * @param bat the BAT
  * @param metadata the metadata region
- * @param taken all that is no payload, from the beginning of the file on: headers, log, every region; they do not overlap
+ * @param taken all that is no payload, in the order of the file: headers, log, every region; they do not overlap
  */
 record Regions(Region bat, Region metadata, List<Region> taken) {
     /** "regi". */
@@ -110,12 +110,18 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
 
     /** Whether bytes of the file belong to a header, the log or a region. */
     boolean overlaps(long offset, long length) {
-        for (Region region : taken) {
-            if (offset < region.end() && region.offset() < offset + length) {
-                return true;
+        // the last that begins before the end of the bytes reaches farthest
+        int low = 0;
+        int high = taken.size();
+        while (low < high) {
+            int middle = low + high >>> 1;
+            if (taken.get(middle).offset() < offset + length) {
+                low = middle + 1;
+            } else {
+                high = middle;
             }
         }
-        return false;
+        return low > 0 && taken.get(low - 1).end() > offset;
     }
 
     /** The table of a new image. */

@@ -28,6 +28,11 @@ public final class VhdxDriver implements DiskDriver {
     private static final long DEFAULT_CACHE = 4 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;
+    private static final Parent NO_PARENT = new Parent(null, null);
+
+    /** @param name its type and the name that the image has for it */
+    private record Parent(String name, VirtualDisk disk) {
+    }
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -36,49 +41,38 @@ public final class VhdxDriver implements DiskDriver {
             throw Options.bad("cache", Long.toString(cache), "64K to 1G");
         }
         VhdxImage image = VhdxImage.open(path, context);
-        VirtualDisk parent = null;
+        Parent parent = NO_PARENT;
         boolean done = false;
         try {
             if (image.metadata().hasParent()) {
                 if (!context.readOnly()) {
                     throw new DiskException(Reason.UNSUPPORTED, path + ": is a differencing image, which is only read; attach it read-only");
                 }
-                parent = parent(path, image, context);
+                parent = parent(path, image.metadata().parentLocator(), context);
             }
             VhdxMap map = new VhdxMap(image, context, cache);
-            VirtualDisk disk = new ClusterDisk(map, List.of(image.file()), parent, info(image, parent, context), context.loop(),
+            VirtualDisk disk = new ClusterDisk(map, List.of(image.file()), parent.disk(), info(image, parent.name(), context), context.loop(),
                     context.memory(), 0, Decompressor::deflate);
             done = true;
             return context.readOnly() ? disk : new VhdxDisk(disk, map.log(), context.loop());
         } finally {
             if (!done) {
-                if (parent != null) {
-                    parent.close();
+                if (parent.disk() != null) {
+                    parent.disk().close();
                 }
                 image.close();
             }
         }
     }
 
-    private static VirtualDisk parent(String path, VhdxImage image, DiskContext context) throws DiskException {
-        Map<String, String> locator = image.metadata().parentLocator();
+    private static Parent parent(String path, Map<String, String> locator, DiskContext context) throws DiskException {
         UUID linkage = ParentLocator.linkage(locator, path);
-        Path file = parentFile(path, locator, context);
-        VirtualDisk parent = context.openBacking(context.backingType("vhdx"), file);
-        String found = parent.info().details().get(DATA_WRITE_GUID);
-        if (!linkage.toString().equals(found)) {
-            parent.close();
-            throw new DiskException(Reason.CORRUPT, path + ": its parent " + file + " has the DataWriteGuid " + found + ", expected " + linkage
-                    + " (parent_linkage): it was changed since, or is another");
-        }
-        return parent;
-    }
-
-    private static Path parentFile(String path, Map<String, String> locator, DiskContext context) throws DiskException {
         DiskException missing = new DiskException(Reason.NOT_FOUND, path + ": its parent locator has no relative_path");
         for (String named : ParentLocator.paths(locator)) {
             try {
-                return context.confine(Path.of(path), named);
+                Path file = context.confine(Path.of(path), named);
+                String type = context.backingType("vhdx");
+                return new Parent(type + ":" + named, linked(path, file, linkage, context.openBacking(type, file)));
             } catch (InvalidPathException e) {
                 throw new DiskException(Reason.CORRUPT, path + ": the parent locator's path is none: " + e.getMessage(), e);
             } catch (DiskException e) {
@@ -91,13 +85,24 @@ public final class VhdxDriver implements DiskDriver {
         throw missing;
     }
 
-    private static DiskInfo info(VhdxImage image, VirtualDisk parent, DiskContext context) {
+    /** The parent, if it holds what it held when the child was made; else it is closed. */
+    private static VirtualDisk linked(String path, Path file, UUID linkage, VirtualDisk parent) throws DiskException {
+        String found = parent.info().details().get(DATA_WRITE_GUID);
+        if (linkage.toString().equals(found)) {
+            return parent;
+        }
+        parent.close();
+        throw new DiskException(Reason.CORRUPT, path + ": its parent " + file + " has the DataWriteGuid " + found + ", expected " + linkage
+                + " (parent_linkage): it was changed since, or is another");
+    }
+
+    private static DiskInfo info(VhdxImage image, String backing, DiskContext context) {
         Metadata metadata = image.metadata();
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "vhdx");
         details.put("file", image.file().path().toString());
-        if (parent != null) {
-            details.put("backing", "vhdx:" + String.join(", ", ParentLocator.paths(metadata.parentLocator())));
+        if (backing != null) {
+            details.put("backing", backing);
         }
         details.put("subformat", metadata.hasParent() ? "differencing" : metadata.leaveBlocksAllocated() ? "fixed" : "dynamic");
         details.put("block size", Integer.toString(metadata.blockSize()));
