@@ -30,8 +30,8 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
 
     static BlockAllocationTable of(long offset, long blockSize, int logicalSectorSize, long size, boolean hasParent) {
         int blockBits = Long.numberOfTrailingZeros(blockSize);
-        return new BlockAllocationTable(offset, blockBits, CHUNK_SECTOR_BITS + Integer.numberOfTrailingZeros(logicalSectorSize) - blockBits, size,
-                hasParent);
+        int chunkBits = CHUNK_SECTOR_BITS + Integer.numberOfTrailingZeros(logicalSectorSize) - blockBits;
+        return new BlockAllocationTable(offset, blockBits, chunkBits, size, hasParent);
     }
 
     static int state(long entry) {

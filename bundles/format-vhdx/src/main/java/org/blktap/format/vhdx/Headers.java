@@ -32,7 +32,8 @@ final class Headers {
         VhdxHeader first = VhdxHeader.parse(firstBytes);
         VhdxHeader second = VhdxHeader.parse(secondBytes);
         if (first == null && second == null) {
-            throw DiskException.corrupt(file.path(), "headers", VhdxHeader.FIRST_OFFSET, "neither with its signature and checksum", "one at least");
+            throw DiskException.corrupt(file.path(), "headers", VhdxHeader.FIRST_OFFSET,
+                    "neither with its signature and checksum", "one at least");
         }
         if (first != null && second != null && first.sequenceNumber() == second.sequenceNumber() && !firstBytes.equals(secondBytes)) {
             throw DiskException.corrupt(file.path(), "second header's field SequenceNumber", VhdxHeader.SECOND_OFFSET + 8,

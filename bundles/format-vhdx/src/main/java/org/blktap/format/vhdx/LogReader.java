@@ -160,8 +160,8 @@ final class LogReader {
     private LogContents contents(int head) throws DiskException {
         long flushed = log.getLong(head + LogEntry.FLUSHED_FILE_OFFSET);
         if (flushed < 0 || flushed > file.size()) {
-            throw DiskException.corrupt(file.path(), "log entry field FlushedFileOffset", header.logOffset() + head + LogEntry.FLUSHED_FILE_OFFSET,
-                    Long.toUnsignedString(flushed), "the size of the file, " + file.size() + " bytes, at most: it was cut off");
+            throw DiskException.corrupt(file.path(), "log entry field FlushedFileOffset",
+                    header.logOffset() + head + LogEntry.FLUSHED_FILE_OFFSET, Long.toUnsignedString(flushed), "the size of the file, " + file.size() + " bytes, at most: it was cut off");
         }
         LogContents contents = new LogContents(bytes);
         for (int at = log.getInt(head + LogEntry.TAIL);; at = next(at)) {

@@ -68,7 +68,8 @@ record Metadata(int blockSize, boolean leaveBlocksAllocated, boolean hasParent, 
         UUID id = Layout.guid(item(file, items, VIRTUAL_DISK_ID, "Virtual Disk ID", 16), 0);
         boolean hasParent = (flags & HAS_PARENT) != 0;
         Map<String, String> locator = hasParent ? locator(file, items) : null;
-        return new Metadata((int) blockSize, (flags & LEAVE_BLOCKS_ALLOCATED) != 0, hasParent, size, sizeOffset, id, logical, physical, locator);
+        return new Metadata((int) blockSize, (flags & LEAVE_BLOCKS_ALLOCATED) != 0, hasParent, size, sizeOffset, id, logical, physical,
+                locator);
     }
 
     private static Map<UUID, Item> items(IoFile file, Regions.Region region) throws DiskException {

@@ -28,7 +28,8 @@ final class ParentLocator {
         }
         int count = Short.toUnsignedInt(bytes.getShort(18));
         if (count > (bytes.limit() - HEADER_BYTES) / ENTRY_BYTES) {
-            throw DiskException.corrupt(file, "parent locator field KeyValueCount", at + 18, count, "as many as its item of " + bytes.limit() + " bytes holds");
+            throw DiskException.corrupt(file, "parent locator field KeyValueCount", at + 18, count,
+                    "as many as its item of " + bytes.limit() + " bytes holds");
         }
         Map<String, String> values = new TreeMap<>();
         for (int i = 0; i < count; i++) {
@@ -57,7 +58,8 @@ final class ParentLocator {
         try {
             return UUID.fromString(text.replace("{", "").replace("}", "").toLowerCase(Locale.ROOT));
         } catch (IllegalArgumentException e) {
-            throw new DiskException(DiskException.Reason.CORRUPT, file + ": parent locator: found parent_linkage '" + text + "', expected a GUID", e);
+            throw new DiskException(DiskException.Reason.CORRUPT, file + ": parent locator: found parent_linkage '" + text
+                    + "', expected a GUID", e);
         }
     }
 

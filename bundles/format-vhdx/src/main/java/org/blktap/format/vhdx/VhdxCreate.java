@@ -98,7 +98,8 @@ final class VhdxCreate {
         long at = bat.offset();
         long entries = bat.entries();
         for (long index = 0; index < entries; index++) {
-            piece.putLong(bat.isBitmap(index) ? 0 : payload + (bat.block(index) << bat.blockBits()) | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT);
+            piece.putLong(bat.isBitmap(index) ? 0
+                    : payload + (bat.block(index) << bat.blockBits()) | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT);
             if (!piece.hasRemaining() || index == entries - 1) {
                 int length = piece.position();
                 file.writeFully(piece.flip(), at);

@@ -108,8 +108,8 @@ final class VhdxMap implements ClusterMap {
         }
         switch (BlockAllocationTable.state(entry)) {
             case BlockAllocationTable.PAYLOAD_BLOCK_NOT_PRESENT -> into.unallocated(run(block, page, pageNumber, entry, 0, run, length));
-            case BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT -> into.data(file,
-                    BlockAllocationTable.fileOffset(entry) + (offset & blockMask), run(block, page, pageNumber, entry, blockMask + 1, run, length));
+            case BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT -> into.data(file, BlockAllocationTable.fileOffset(entry) + (offset & blockMask),
+                    run(block, page, pageNumber, entry, blockMask + 1, run, length));
             case BlockAllocationTable.PAYLOAD_BLOCK_PARTIALLY_PRESENT -> partial(block, entry, offset, run, into);
             // the contents of UNDEFINED and UNMAPPED are anything but the parent's
             default -> into.zero(run(block, page, pageNumber, entry, 0, run, length));
@@ -197,8 +197,8 @@ final class VhdxMap implements ClusterMap {
     private void corrupt(long index, long entry) {
         if (!corruptTold) {
             corruptTold = true;
-            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + index, bat.offset() + index * BlockAllocationTable.ENTRY_BYTES,
-                    Layout.hex(entry), "a known state, and an offset inside the file behind its regions").getMessage()
+            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + index,
+                    bat.offset() + index * BlockAllocationTable.ENTRY_BYTES, Layout.hex(entry), "a known state, and an offset inside the file behind its regions").getMessage()
                     + "; this range and others like it end with I/O errors");
         }
     }
@@ -281,7 +281,8 @@ final class VhdxMap implements ClusterMap {
                 space.trim();
             }
         } catch (IOException e) {
-            LOG.log(Level.WARNING, file.path() + ": cannot be tidied up at the end, its log is replayed when it is opened next: " + e.getMessage());
+            LOG.log(Level.WARNING, file.path() + ": cannot be tidied up at the end, its log is replayed when it is opened next: "
+                    + e.getMessage());
         } finally {
             pages.close();
             if (bitmaps != null) {

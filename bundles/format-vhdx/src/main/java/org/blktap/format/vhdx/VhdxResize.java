@@ -31,7 +31,8 @@ final class VhdxResize {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + newSize + ": expected a multiple of " + metadata.logicalSectorSize()
                     + " up to " + Metadata.MAX_SIZE);
         }
-        BlockAllocationTable after = BlockAllocationTable.of(before.offset(), metadata.blockSize(), metadata.logicalSectorSize(), newSize, false);
+        BlockAllocationTable after = BlockAllocationTable.of(before.offset(), metadata.blockSize(), metadata.logicalSectorSize(), newSize,
+                false);
         if (after.entries() * BlockAllocationTable.ENTRY_BYTES > image.regions().bat().length()) {
             throw new DiskException(Reason.UNSUPPORTED, path + ": its BAT of " + image.regions().bat().length()
                     + " bytes has no room for a disk of " + newSize + " bytes");
