@@ -28,7 +28,7 @@ final class VhdxResize {
             throw new DiskException(Reason.UNSUPPORTED, path + ": cannot be made smaller than its " + metadata.size() + " bytes");
         }
         if (newSize % metadata.logicalSectorSize() != 0 || newSize > Metadata.MAX_SIZE) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": size " + newSize + ": expected a multiple of " + metadata.logicalSectorSize()
+            throw new DiskException(Reason.UNSUPPORTED, path + ": size " + newSize + ": expected a multiple of " + metadata.logicalSectorSize()
                     + " up to " + Metadata.MAX_SIZE);
         }
         BlockAllocationTable after = BlockAllocationTable.of(before.offset(), metadata.blockSize(), metadata.logicalSectorSize(), newSize,

@@ -47,9 +47,9 @@ class VhdxResizeTest extends VhdxTest {
         image(b -> { });
         assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.resize(IMAGE, SIZE - 512, context)).reason());
         reopen();
-        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> driver.resize(IMAGE, SIZE + 1, context)).reason());
+        assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.resize(IMAGE, SIZE + 1, context)).reason());
         reopen();
-        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> driver.resize(IMAGE, Long.MAX_VALUE & -512, context)).reason());
+        assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.resize(IMAGE, Long.MAX_VALUE & -512, context)).reason());
         reopen();
         // 131072 entries fit, 31 of them of bitmaps
         assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.resize(IMAGE, (131072L - 30) << 20, context)).reason());
