@@ -1,0 +1,113 @@
+package org.blktap.format.vhdx;
+
+/**
+ * The BAT's shape and its entries: for each payload block where it is, and behind the entries of each chunk one of the chunk's sector
+ * bitmap, which only differencing images use. An entry is 8 bytes: its state in the lowest three bits, the offset in the file, a multiple of
+ * 1 MiB, from bit 20 on. [MS-VHDX] section 2.5.
+ *
+ * @param offset bytes from the beginning of the file to the BAT
+ * @param blockBits log2 of a payload block's bytes
+ * @param chunkBits log2 of the payload blocks of a chunk, whose sectors one bitmap of 1 MiB tells
+ * @param size bytes of the disk
+ * @param hasParent whether bitmaps and the parent count
+ */
+record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size, boolean hasParent) {
+    static final int PAYLOAD_BLOCK_NOT_PRESENT = 0;
+    static final int PAYLOAD_BLOCK_UNDEFINED = 1;
+    static final int PAYLOAD_BLOCK_ZERO = 2;
+    static final int PAYLOAD_BLOCK_UNMAPPED = 3;
+    static final int PAYLOAD_BLOCK_FULLY_PRESENT = 6;
+    static final int PAYLOAD_BLOCK_PARTIALLY_PRESENT = 7;
+    static final int SB_BLOCK_PRESENT = 6;
+    static final int ENTRY_BYTES = 8;
+    static final int SECTOR_BITMAP_BYTES = 1 << 20;
+    /** Sectors of a chunk, as bits of its bitmap. */
+    private static final int CHUNK_SECTOR_BITS = 23;
+
+    static BlockAllocationTable of(long offset, Metadata metadata) {
+        return of(offset, metadata.blockSize(), metadata.logicalSectorSize(), metadata.size(), metadata.hasParent());
+    }
+
+    static BlockAllocationTable of(long offset, long blockSize, int logicalSectorSize, long size, boolean hasParent) {
+        int blockBits = Long.numberOfTrailingZeros(blockSize);
+        int chunkBits = CHUNK_SECTOR_BITS + Integer.numberOfTrailingZeros(logicalSectorSize) - blockBits;
+        return new BlockAllocationTable(offset, blockBits, chunkBits, size, hasParent);
+    }
+
+    static int state(long entry) {
+        return (int) entry & 7;
+    }
+
+    /** Bytes from the beginning of the file; negative if it is past all that a file can be. */
+    static long fileOffset(long entry) {
+        return entry & -Layout.MIB;
+    }
+
+    long blockSize() {
+        return 1L << blockBits;
+    }
+
+    long chunkBlocks() {
+        return 1L << chunkBits;
+    }
+
+    long payloadBlocks() {
+        return size + blockSize() - 1 >>> blockBits;
+    }
+
+    /** All entries, of bitmaps too. */
+    long entries() {
+        long blocks = payloadBlocks();
+        return hasParent ? (blocks + chunkBlocks() - 1 >>> chunkBits) * (chunkBlocks() + 1) : index(blocks - 1) + 1;
+    }
+
+    /** Which entry is a payload block's. */
+    long index(long block) {
+        return block + (block >>> chunkBits);
+    }
+
+    /** Which entry is that of the bitmap of a payload block's chunk. */
+    long bitmapIndex(long block) {
+        return (block >>> chunkBits) * (chunkBlocks() + 1) + chunkBlocks();
+    }
+
+    boolean isBitmap(long index) {
+        return (index + 1) % (chunkBlocks() + 1) == 0;
+    }
+
+    /** The payload block of an entry that is no bitmap's. */
+    long block(long index) {
+        return index - index / (chunkBlocks() + 1);
+    }
+
+    /** Bytes of a block that the disk has: all but for the last one, or none where an entry of a chunk is not used. */
+    long used(long block) {
+        return Math.max(0, Math.min(blockSize(), size - (block << blockBits)));
+    }
+
+    /** Whether an entry's state is one of its kind, and says that there is something at its offset. */
+    boolean isPresent(long index, long entry) {
+        int state = state(entry);
+        return isBitmap(index) ? hasParent && state == SB_BLOCK_PRESENT
+                : state == PAYLOAD_BLOCK_FULLY_PRESENT || hasParent && state == PAYLOAD_BLOCK_PARTIALLY_PRESENT;
+    }
+
+    private boolean isAbsent(long index, long entry) {
+        return isBitmap(index) ? !hasParent || state(entry) == 0 : state(entry) <= PAYLOAD_BLOCK_UNMAPPED;
+    }
+
+    /** Bytes of the file that an entry takes up at its offset, if it is present. */
+    long length(long index) {
+        return isBitmap(index) ? SECTOR_BITMAP_BYTES : used(block(index));
+    }
+
+    /** Whether an entry follows the rules: of a state that there is, and what is present lies inside the file behind all that is no payload. */
+    boolean isValid(long index, long entry, Regions regions, long endOfFile) {
+        if (!isPresent(index, entry)) {
+            return isAbsent(index, entry);
+        }
+        long at = fileOffset(entry);
+        long length = length(index);
+        return at > 0 && at <= endOfFile - length && !regions.overlaps(at, length);
+    }
+}

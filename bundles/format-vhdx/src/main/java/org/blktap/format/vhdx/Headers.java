@@ -1,0 +1,85 @@
+package org.blktap.format.vhdx;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/** The file identifier and the two headers of an image. One thread at a time. [MS-VHDX] sections 2.2.1 and 2.2.2. */
+final class Headers {
+    /** "vhdxfile". */
+    static final long IDENTIFIER = 0x656c696678646876L;
+
+    private final IoFile file;
+    private VhdxHeader current;
+    private boolean secondIsCurrent;
+
+    /** @param current as it was read, or of a file that has none yet */
+    private Headers(IoFile file, VhdxHeader current, boolean secondIsCurrent) {
+        this.file = file;
+        this.current = current;
+        this.secondIsCurrent = secondIsCurrent;
+    }
+
+    static Headers read(IoFile file) throws DiskException {
+        long identifier = Layout.read(file, "file identifier", 0, 8).getLong();
+        if (identifier != IDENTIFIER) {
+            throw DiskException.corrupt(file.path(), "file identifier", 0, Layout.hex(identifier), Layout.hex(IDENTIFIER) + " (\"vhdxfile\")");
+        }
+        ByteBuffer firstBytes = Layout.read(file, "first header", VhdxHeader.FIRST_OFFSET, Layout.SECTOR);
+        ByteBuffer secondBytes = Layout.read(file, "second header", VhdxHeader.SECOND_OFFSET, Layout.SECTOR);
+        VhdxHeader first = VhdxHeader.parse(firstBytes);
+        VhdxHeader second = VhdxHeader.parse(secondBytes);
+        if (first == null && second == null) {
+            throw DiskException.corrupt(file.path(), "headers", VhdxHeader.FIRST_OFFSET,
+                    "neither with its signature and checksum", "one at least");
+        }
+        if (first != null && second != null && first.sequenceNumber() == second.sequenceNumber() && !firstBytes.equals(secondBytes)) {
+            throw DiskException.corrupt(file.path(), "second header's field SequenceNumber", VhdxHeader.SECOND_OFFSET + 8,
+                    Long.toUnsignedString(second.sequenceNumber()), "not that of the first, which differs");
+        }
+        boolean useSecond = first == null
+                || second != null && Long.compareUnsigned(second.sequenceNumber(), first.sequenceNumber()) > 0;
+        Headers headers = new Headers(file, useSecond ? second : first, useSecond);
+        headers.validate();
+        return headers;
+    }
+
+    /** Writes both headers of a new file. */
+    static void create(IoFile file, VhdxHeader header) throws IOException {
+        new Headers(file, header, true).write(header);
+    }
+
+    private void validate() throws DiskException {
+        long at = secondIsCurrent ? VhdxHeader.SECOND_OFFSET : VhdxHeader.FIRST_OFFSET;
+        if (current.version() != VhdxHeader.VERSION) {
+            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": is of VHDX version " + current.version() + "; version 1 is supported");
+        }
+        long size = file.size();
+        if (current.logLength() == 0 || current.logLength() % Layout.MIB != 0 || current.logLength() > size) {
+            throw DiskException.corrupt(file.path(), "header field LogLength", at + 68, current.logLength(),
+                    "a multiple of 1 MiB, inside the file of " + size + " bytes");
+        }
+        long offset = current.logOffset();
+        if (offset < Layout.MIB || offset % Layout.MIB != 0 || offset > size - current.logLength()) {
+            throw DiskException.corrupt(file.path(), "header field LogOffset", at + 72, Long.toUnsignedString(offset),
+                    "a multiple of 1 MiB from 1 MiB on, with the log inside the file of " + size + " bytes");
+        }
+    }
+
+    VhdxHeader current() {
+        return current;
+    }
+
+    /** Puts a header in place of both, one after the other, so that at any time one is whole. Blocking; flushes. */
+    void write(VhdxHeader header) throws IOException {
+        for (int i = 0; i < 2; i++) {
+            VhdxHeader next = header.numbered(current.sequenceNumber() + 1);
+            file.writeFully(next.bytes(), secondIsCurrent ? VhdxHeader.FIRST_OFFSET : VhdxHeader.SECOND_OFFSET);
+            file.flushNow();
+            current = next;
+            secondIsCurrent = !secondIsCurrent;
+        }
+    }
+}

@@ -1,0 +1,213 @@
+package org.blktap.format.vhdx;
+
+import java.nio.ByteBuffer;
+import java.util.UUID;
+import java.util.stream.IntStream;
+import java.util.zip.CRC32C;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * Finds in a log what has to be replayed. The entries that count have the header's LogGuid, follow each other in place and in number, and
+ * reach from the last one back to the one that its Tail names. The log is a ring: entries may go on at its beginning. Positions are
+ * bytes from its beginning. [MS-VHDX] sections 2.3.1 and 2.3.2.
+ */
+final class LogReader {
+    /** A log is held in memory while it is replayed. */
+    static final long MOST_BYTES = 64 << 20;
+    /** No file is longer: twice the largest disk. */
+    private static final long MOST_FILE_OFFSET = 128L << 40;
+
+    private final IoFile file;
+    private final VhdxHeader header;
+    private final UUID guid;
+    private final byte[] bytes;
+    private final ByteBuffer log;
+    private final int sectors;
+    /** Of the entry that begins in each sector: its sequence number; 0 where none does. */
+    private final long[] sequence;
+
+    private LogReader(IoFile file, VhdxHeader header) throws DiskException {
+        this.file = file;
+        this.header = header;
+        this.guid = header.logGuid();
+        this.log = Layout.read(file, "log", header.logOffset(), (int) header.logLength());
+        this.bytes = log.array();
+        this.sectors = bytes.length / Layout.SECTOR;
+        this.sequence = new long[sectors];
+    }
+
+    /** What the log of an image says, which has one that counts. */
+    static LogContents read(IoFile file, VhdxHeader header) throws DiskException {
+        if (header.logVersion() != 0) {
+            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has to be put right by its log, which is of version "
+                    + header.logVersion() + "; version 0 is supported");
+        }
+        if (header.logLength() > MOST_BYTES) {
+            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has to be put right by its log, which is " + header.logLength()
+                    + " bytes long; " + MOST_BYTES + " are supported");
+        }
+        LogReader reader = new LogReader(file, header);
+        reader.findEntries();
+        return reader.contents(reader.head());
+    }
+
+    private void findEntries() {
+        for (int sector = 0; sector < sectors; sector++) {
+            int at = sector * Layout.SECTOR;
+            if (log.getInt(at) == LogEntry.SIGNATURE && isEntry(at)) {
+                sequence[sector] = log.getLong(at + LogEntry.SEQUENCE_NUMBER);
+            }
+        }
+    }
+
+    /** All that is cheap is looked at first: so a log made of beginnings of entries takes no longer than any other. */
+    private boolean isEntry(int at) {
+        long length = Integer.toUnsignedLong(log.getInt(at + LogEntry.ENTRY_LENGTH));
+        long tail = Integer.toUnsignedLong(log.getInt(at + LogEntry.TAIL));
+        long number = log.getLong(at + LogEntry.SEQUENCE_NUMBER);
+        long descriptors = Integer.toUnsignedLong(log.getInt(at + LogEntry.DESCRIPTOR_COUNT));
+        if (length == 0 || length % Layout.SECTOR != 0 || length > bytes.length || tail % Layout.SECTOR != 0 || tail >= bytes.length
+                || number == 0 || descriptors > (length - LogEntry.HEADER_BYTES) / LogEntry.DESCRIPTOR_BYTES
+                || !guid.equals(Layout.guid(log, at + LogEntry.LOG_GUID))) {
+            return false;
+        }
+        int data = LogEntry.descriptorSectors((int) descriptors);
+        for (int i = 0; i < descriptors; i++) {
+            int descriptor = descriptor(at, i);
+            int signature = log.getInt(descriptor);
+            if (log.getLong(descriptor + LogEntry.DESCRIPTOR_SEQUENCE_NUMBER) != number
+                    || signature != LogEntry.ZERO_DESCRIPTOR && signature != LogEntry.DATA_DESCRIPTOR) {
+                return false;
+            }
+            if (signature == LogEntry.DATA_DESCRIPTOR && !isDataSector(at, data++, number, length)) {
+                return false;
+            }
+        }
+        for (int i = 1; i < length / Layout.SECTOR; i++) {
+            if (log.getInt(wrapped(at, i)) == LogEntry.SIGNATURE) {
+                return false;
+            }
+        }
+        return data * (long) Layout.SECTOR <= length && log.getInt(at + LogEntry.CHECKSUM) == checksum(at, (int) length);
+    }
+
+    private boolean isDataSector(int at, int index, long number, long length) {
+        int sector = wrapped(at, index);
+        return (long) index * Layout.SECTOR < length && log.getInt(sector) == LogEntry.DATA_SECTOR
+                && log.getInt(sector + LogEntry.SEQUENCE_HIGH) == (int) (number >>> 32)
+                && log.getInt(sector + LogEntry.SEQUENCE_LOW) == (int) number;
+    }
+
+    private int checksum(int at, int length) {
+        CRC32C crc = new CRC32C();
+        crc.update(bytes, at, LogEntry.CHECKSUM);
+        crc.update(new byte[4]);
+        crc.update(bytes, at + LogEntry.CHECKSUM + 4, Layout.SECTOR - LogEntry.CHECKSUM - 4);
+        for (int i = 1; i < length / Layout.SECTOR; i++) {
+            crc.update(bytes, wrapped(at, i), Layout.SECTOR);
+        }
+        return (int) crc.getValue();
+    }
+
+    /** Where the n-th sector from a position on is. */
+    private int wrapped(int at, int n) {
+        return (at / Layout.SECTOR + n) % sectors * Layout.SECTOR;
+    }
+
+    private int descriptor(int at, int i) {
+        int inEntry = LogEntry.HEADER_BYTES + i * LogEntry.DESCRIPTOR_BYTES;
+        return wrapped(at, inEntry / Layout.SECTOR) + inEntry % Layout.SECTOR;
+    }
+
+    private int length(int at) {
+        return log.getInt(at + LogEntry.ENTRY_LENGTH);
+    }
+
+    private int next(int at) {
+        return wrapped(at, length(at) / Layout.SECTOR);
+    }
+
+    /** The last entry that can be reached from its tail: the newest such one. */
+    private int head() throws DiskException {
+        int[] newestFirst = IntStream.range(0, sectors).filter(s -> sequence[s] != 0).boxed()
+                .sorted((a, b) -> Long.compareUnsigned(sequence[b], sequence[a])).mapToInt(s -> s * Layout.SECTOR).toArray();
+        for (int head : newestFirst) {
+            if (reaches(log.getInt(head + LogEntry.TAIL), head)) {
+                return head;
+            }
+        }
+        throw DiskException.corrupt(file.path(), "log", header.logOffset(), "no entries that count",
+                "some, as the header has the LogGuid " + guid);
+    }
+
+    private boolean reaches(int tail, int head) {
+        int at = tail;
+        for (int steps = 0; at != head; steps++) {
+            long number = sequence[at / Layout.SECTOR];
+            if (number == 0 || steps == sectors) {
+                return false;
+            }
+            at = next(at);
+            if (sequence[at / Layout.SECTOR] != number + 1) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private LogContents contents(int head) throws DiskException {
+        long flushed = log.getLong(head + LogEntry.FLUSHED_FILE_OFFSET);
+        if (flushed < 0 || flushed > file.size()) {
+            throw DiskException.corrupt(file.path(), "log entry field FlushedFileOffset",
+                    header.logOffset() + head + LogEntry.FLUSHED_FILE_OFFSET, Long.toUnsignedString(flushed), "the size of the file, " + file.size() + " bytes, at most: it was cut off");
+        }
+        LogContents contents = new LogContents(bytes);
+        for (int at = log.getInt(head + LogEntry.TAIL);; at = next(at)) {
+            entry(at, contents);
+            if (at == head) {
+                return contents;
+            }
+        }
+    }
+
+    private void entry(int at, LogContents contents) throws DiskException {
+        long last = log.getLong(at + LogEntry.LAST_FILE_OFFSET);
+        if (last < 0 || last > MOST_FILE_OFFSET) {
+            throw DiskException.corrupt(file.path(), "log entry field LastFileOffset", header.logOffset() + at + LogEntry.LAST_FILE_OFFSET,
+                    Long.toUnsignedString(last), "up to " + MOST_FILE_OFFSET);
+        }
+        contents.lastFileOffset(last);
+        int descriptors = log.getInt(at + LogEntry.DESCRIPTOR_COUNT);
+        int data = LogEntry.descriptorSectors(descriptors);
+        for (int i = 0; i < descriptors; i++) {
+            int descriptor = descriptor(at, i);
+            long offset = log.getLong(descriptor + LogEntry.FILE_OFFSET);
+            boolean zeros = log.getInt(descriptor) == LogEntry.ZERO_DESCRIPTOR;
+            long length = zeros ? log.getLong(descriptor + LogEntry.ZERO_LENGTH) : Layout.SECTOR;
+            validate(descriptor, offset, length);
+            if (zeros) {
+                contents.zeros(offset, length);
+            } else {
+                int sector = wrapped(at, data++);
+                // the sector as the file is to have it: its ends are kept in the descriptor
+                log.putLong(sector, log.getLong(descriptor + LogEntry.LEADING_BYTES));
+                log.putInt(sector + LogEntry.SEQUENCE_LOW, log.getInt(descriptor + LogEntry.TRAILING_BYTES));
+                contents.sector(offset, sector);
+            }
+            if (contents.count() > LogContents.MOST_PIECES) {
+                throw new DiskException(Reason.UNSUPPORTED, file.path() + ": its log has more than " + LogContents.MOST_PIECES + " changes");
+            }
+        }
+    }
+
+    private void validate(int descriptor, long offset, long length) throws DiskException {
+        boolean sane = offset >= Regions.FIRST_OFFSET && offset % Layout.SECTOR == 0 && length > 0 && length % Layout.SECTOR == 0
+                && offset <= MOST_FILE_OFFSET && length <= MOST_FILE_OFFSET;
+        if (!sane || offset < header.logOffset() + header.logLength() && header.logOffset() < offset + length) {
+            throw DiskException.corrupt(file.path(), "log descriptor", header.logOffset() + descriptor, Long.toUnsignedString(offset) + " and "
+                    + Long.toUnsignedString(length) + " bytes", "whole sectors behind the headers and outside the log");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+package org.blktap.format.vhdx;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.UUID;
+import java.util.zip.CRC32C;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.NativeMemory;
+
+/**
+ * The log as it is written: from its beginning to its end, and again. Only the last entry's changes may not have reached their place
+ * yet, and before the log begins again a flush sees to those too: so entries never go round its end, and it is never full. One
+ * thread at a time.
+ */
+final class LogWriter implements AutoCloseable {
+    /** Of changes that are one entry. */
+    static final int MOST_BYTES = 64 << 10;
+
+    private final IoFile file;
+    private final Headers headers;
+    private final NativeBuffer memory;
+    private final ByteBuffer entry;
+    private UUID guid;
+    private long sequence;
+    /** Where the next entry goes, in bytes from the beginning of the log. */
+    private int position;
+    /** The oldest entry whose changes may not have reached their place. */
+    private int tail;
+    private int entryLength;
+    private long flushedFileOffset;
+    private boolean begun;
+
+    LogWriter(IoFile file, Headers headers, NativeMemory nativeMemory) {
+        this.file = file;
+        this.headers = headers;
+        memory = nativeMemory.allocate(MOST_BYTES + Layout.SECTOR);
+        entry = memory.bytes().order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Whether the image is marked as being changed. */
+    boolean begun() {
+        return begun;
+    }
+
+    /**
+     * Marks the image as being changed, before its first change: a log with an empty entry, then headers with new GUIDs. Blocking.
+     */
+    void begin() throws IOException {
+        file.flushNow();
+        if (guid == null) {
+            // once: when this was broken off, a header may have it already
+            guid = UUID.randomUUID();
+        }
+        sequence = 1;
+        position = 0;
+        tail = 0;
+        // the size that the flush has made sure of; it only grows from here
+        flushedFileOffset = file.size() & -Layout.MIB;
+        build(0, ByteBuffer.allocate(0), flushedFileOffset);
+        file.writeFully(bytes(), headers.current().logOffset());
+        file.flushNow();
+        stable();
+        headers.write(headers.current().changing(guid));
+        begun = true;
+    }
+
+    /** Marks the image as not being changed: all changes are in their place. Blocking. */
+    void end() throws IOException {
+        file.flushNow();
+        headers.write(headers.current().withoutLog());
+        begun = false;
+    }
+
+    /**
+     * Builds the next entry.
+     *
+     * @param offset of the changed bytes in the file, a multiple of 4096
+     * @param data what they become; whole sectors, up to {@link #MOST_BYTES}
+     * @param lastFileOffset the end of all that is in use, a multiple of 1 MiB
+     */
+    void build(long offset, ByteBuffer data, long lastFileOffset) {
+        ByteBuffer from = data.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+        int base = data.position();
+        int sectors = data.remaining() / Layout.SECTOR;
+        entryLength = (1 + sectors) * Layout.SECTOR;
+        for (int i = 0; i < Layout.SECTOR; i += 8) {
+            entry.putLong(i, 0);
+        }
+        entry.putInt(0, LogEntry.SIGNATURE).putInt(LogEntry.ENTRY_LENGTH, entryLength).putInt(LogEntry.TAIL, tail);
+        entry.putLong(LogEntry.SEQUENCE_NUMBER, sequence).putInt(LogEntry.DESCRIPTOR_COUNT, sectors);
+        Layout.putGuid(entry, LogEntry.LOG_GUID, guid);
+        entry.putLong(LogEntry.FLUSHED_FILE_OFFSET, flushedFileOffset).putLong(LogEntry.LAST_FILE_OFFSET, lastFileOffset);
+        for (int i = 0; i < sectors; i++) {
+            int source = base + i * Layout.SECTOR;
+            int descriptor = LogEntry.HEADER_BYTES + i * LogEntry.DESCRIPTOR_BYTES;
+            int sector = (1 + i) * Layout.SECTOR;
+            entry.putInt(descriptor, LogEntry.DATA_DESCRIPTOR);
+            entry.putInt(descriptor + LogEntry.TRAILING_BYTES, from.getInt(source + Layout.SECTOR - 4));
+            entry.putLong(descriptor + LogEntry.LEADING_BYTES, from.getLong(source));
+            entry.putLong(descriptor + LogEntry.FILE_OFFSET, offset + (long) i * Layout.SECTOR);
+            entry.putLong(descriptor + LogEntry.DESCRIPTOR_SEQUENCE_NUMBER, sequence);
+            entry.put(sector, from, source, Layout.SECTOR);
+            entry.putInt(sector, LogEntry.DATA_SECTOR).putInt(sector + LogEntry.SEQUENCE_HIGH, (int) (sequence >>> 32));
+            entry.putInt(sector + LogEntry.SEQUENCE_LOW, (int) sequence);
+        }
+        CRC32C crc = new CRC32C();
+        crc.update(bytes());
+        entry.putInt(LogEntry.CHECKSUM, (int) crc.getValue());
+    }
+
+    /** Whether an entry of so many bytes of changes has room before the end of the log. */
+    boolean hasRoom(int bytes) {
+        return position + Layout.SECTOR + bytes <= headers.current().logLength();
+    }
+
+    /** Begins again at the beginning: all changes are in their place, flushed. */
+    void restart() {
+        position = 0;
+        tail = 0;
+    }
+
+    /** The entry is in the log, flushed; what the ones before it changed is in its place, by the same flush. */
+    void stable() {
+        tail = position;
+        position += entryLength;
+        sequence++;
+    }
+
+    /** Where the entry that was built goes in the file, in bytes. */
+    long entryOffset() {
+        return headers.current().logOffset() + position;
+    }
+
+    long entryAddress() {
+        return memory.address();
+    }
+
+    int entryLength() {
+        return entryLength;
+    }
+
+    /** A change, from the log to its place. Blocking. */
+    void writeNow(long offset, ByteBuffer data, long lastFileOffset) throws IOException {
+        if (!hasRoom(data.remaining())) {
+            file.flushNow();
+            restart();
+        }
+        build(offset, data, lastFileOffset);
+        file.writeFully(bytes(), entryOffset());
+        file.flushNow();
+        stable();
+        file.writeFully(data.duplicate(), offset);
+    }
+
+    private ByteBuffer bytes() {
+        return entry.duplicate().clear().limit(entryLength);
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

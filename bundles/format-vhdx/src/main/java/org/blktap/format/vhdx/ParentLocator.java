@@ -1,0 +1,79 @@
+package org.blktap.format.vhdx;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.UUID;
+import org.blktap.api.disk.DiskException;
+
+/** How a differencing image names its parent: keys and values, UTF-16. [MS-VHDX] section 2.6.2.6. */
+final class ParentLocator {
+    static final int HEADER_BYTES = 20;
+    static final int ENTRY_BYTES = 12;
+    /** The parent is a VHDX image. */
+    static final UUID TYPE = UUID.fromString("b04aefb7-d19e-4a81-b789-25b8e9445913");
+
+    private ParentLocator() {
+    }
+
+    /** @param at bytes from the beginning of the file to the item, for errors */
+    static Map<String, String> parse(ByteBuffer bytes, Object file, long at) throws DiskException {
+        UUID type = Layout.guid(bytes, 0);
+        if (!type.equals(TYPE)) {
+            throw DiskException.corrupt(file, "parent locator field LocatorType", at, type, TYPE);
+        }
+        int count = Short.toUnsignedInt(bytes.getShort(18));
+        if (count > (bytes.limit() - HEADER_BYTES) / ENTRY_BYTES) {
+            throw DiskException.corrupt(file, "parent locator field KeyValueCount", at + 18, count,
+                    "as many as its item of " + bytes.limit() + " bytes holds");
+        }
+        Map<String, String> values = new TreeMap<>();
+        for (int i = 0; i < count; i++) {
+            int entry = HEADER_BYTES + i * ENTRY_BYTES;
+            String key = text(bytes, entry, entry + 8, file, at);
+            if (values.put(key, text(bytes, entry + 4, entry + 10, file, at)) != null) {
+                throw DiskException.corrupt(file, "parent locator entry " + i, at + entry, "the key " + key + " once more", "a new key");
+            }
+        }
+        return values;
+    }
+
+    private static String text(ByteBuffer bytes, int offsetAt, int lengthAt, Object file, long at) throws DiskException {
+        long offset = Integer.toUnsignedLong(bytes.getInt(offsetAt));
+        int length = Short.toUnsignedInt(bytes.getShort(lengthAt));
+        if (length == 0 || length % 2 != 0 || offset + length > bytes.limit()) {
+            throw DiskException.corrupt(file, "parent locator entry", at + offsetAt, offset + " and " + length + " bytes",
+                    "UTF-16 inside its item of " + bytes.limit() + " bytes");
+        }
+        return new String(bytes.array(), (int) offset, length, StandardCharsets.UTF_16LE);
+    }
+
+    /** The DataWriteGuid that the parent had when the child was made. */
+    static UUID linkage(Map<String, String> locator, Object file) throws DiskException {
+        String text = locator.getOrDefault("parent_linkage", "");
+        try {
+            return UUID.fromString(text.replace("{", "").replace("}", "").toLowerCase(Locale.ROOT));
+        } catch (IllegalArgumentException e) {
+            throw new DiskException(DiskException.Reason.CORRUPT, file + ": parent locator: found parent_linkage '" + text
+                    + "', expected a GUID", e);
+        }
+    }
+
+    /** Where the parent may be, best first. Windows' names of volumes and drives lead nowhere here. */
+    static List<String> paths(Map<String, String> locator) {
+        List<String> paths = new ArrayList<>();
+        String relative = locator.get("relative_path");
+        if (relative != null) {
+            paths.add(relative.replace('\\', '/'));
+        }
+        String absolute = locator.get("absolute_win32_path");
+        if (absolute != null && absolute.startsWith("/")) {
+            paths.add(absolute);
+        }
+        return paths;
+    }
+}

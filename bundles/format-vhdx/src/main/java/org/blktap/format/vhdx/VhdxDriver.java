@@ -1,0 +1,137 @@
+package org.blktap.format.vhdx;
+
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.TapType;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.image.ClusterDisk;
+import org.blktap.image.Decompressor;
+import org.osgi.service.component.annotations.Component;
+
+/** {@code tap:vhdx:<file>}: VHDX version 1, the format of Hyper-V. */
+@Component
+@TapType(type = "vhdx", summary = "VHDX of Hyper-V: fixed, dynamic, differencing")
+public final class VhdxDriver implements DiskDriver {
+    /** The name under which a disk tells its DataWriteGuid to a child. */
+    static final String DATA_WRITE_GUID = "data write GUID";
+    private static final long DEFAULT_CACHE = 4 << 20;
+    private static final long MIN_CACHE = 64 << 10;
+    private static final long MAX_CACHE = 1L << 30;
+    private static final Parent NO_PARENT = new Parent(null, null);
+
+    /** @param name its type and the name that the image has for it */
+    private record Parent(String name, VirtualDisk disk) {
+    }
+
+    @Override
+    public VirtualDisk open(String path, DiskContext context) throws DiskException {
+        long cache = context.options().size("cache", DEFAULT_CACHE);
+        if (cache < MIN_CACHE || cache > MAX_CACHE) {
+            throw Options.bad("cache", Long.toString(cache), "64K to 1G");
+        }
+        VhdxImage image = VhdxImage.open(path, context);
+        Parent parent = NO_PARENT;
+        boolean done = false;
+        try {
+            if (image.metadata().hasParent()) {
+                if (!context.readOnly()) {
+                    throw new DiskException(Reason.UNSUPPORTED, path + ": is a differencing image, which is only read; attach it read-only");
+                }
+                parent = parent(path, image.metadata().parentLocator(), context);
+            }
+            VhdxMap map = new VhdxMap(image, context, cache);
+            VirtualDisk disk = new ClusterDisk(map, List.of(image.file()), parent.disk(), info(image, parent.name(), context), context.loop(),
+                    context.memory(), 0, Decompressor::deflate);
+            done = true;
+            return context.readOnly() ? disk : new VhdxDisk(disk, map.log(), context.loop());
+        } finally {
+            if (!done) {
+                if (parent.disk() != null) {
+                    parent.disk().close();
+                }
+                image.close();
+            }
+        }
+    }
+
+    private static Parent parent(String path, Map<String, String> locator, DiskContext context) throws DiskException {
+        UUID linkage = ParentLocator.linkage(locator, path);
+        DiskException missing = new DiskException(Reason.NOT_FOUND, path + ": its parent locator has no relative_path");
+        for (String named : ParentLocator.paths(locator)) {
+            try {
+                Path file = context.confine(Path.of(path), named);
+                String type = context.backingType("vhdx");
+                return new Parent(type + ":" + named, linked(path, file, linkage, context.openBacking(type, file)));
+            } catch (InvalidPathException e) {
+                throw new DiskException(Reason.CORRUPT, path + ": the parent locator's path is none: " + e.getMessage(), e);
+            } catch (DiskException e) {
+                if (e.reason() != Reason.NOT_FOUND) {
+                    throw e;
+                }
+                missing = e;
+            }
+        }
+        throw missing;
+    }
+
+    /** The parent, if it holds what it held when the child was made; else it is closed. */
+    private static VirtualDisk linked(String path, Path file, UUID linkage, VirtualDisk parent) throws DiskException {
+        String found = parent.info().details().get(DATA_WRITE_GUID);
+        if (linkage.toString().equals(found)) {
+            return parent;
+        }
+        parent.close();
+        throw new DiskException(Reason.CORRUPT, path + ": its parent " + file + " has the DataWriteGuid " + found + ", expected " + linkage
+                + " (parent_linkage): it was changed since, or is another");
+    }
+
+    private static DiskInfo info(VhdxImage image, String backing, DiskContext context) {
+        Metadata metadata = image.metadata();
+        Map<String, String> details = new LinkedHashMap<>();
+        details.put("format", "vhdx");
+        details.put("file", image.file().path().toString());
+        if (backing != null) {
+            details.put("backing", backing);
+        }
+        details.put("subformat", metadata.hasParent() ? "differencing" : metadata.leaveBlocksAllocated() ? "fixed" : "dynamic");
+        details.put("block size", Integer.toString(metadata.blockSize()));
+        details.put("virtual disk ID", metadata.virtualDiskId().toString());
+        details.put(DATA_WRITE_GUID, image.headers().current().dataWriteGuid().toString());
+        if (image.file() instanceof ReplayedFile) {
+            details.put("log", "replayed in memory");
+        }
+        int physical = Math.max(metadata.physicalSectorSize(), Math.max(metadata.logicalSectorSize(), image.file().physicalSectorSize()));
+        return new DiskInfo(metadata.size(), metadata.logicalSectorSize(), physical, 0, context.readOnly(), true, true, false, details);
+    }
+
+    @Override
+    public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
+        VhdxCreate.create(Path.of(path), sizeBytes, backing, context);
+    }
+
+    /** Repairing is replaying the log; that is done by opening. */
+    @Override
+    public CheckReport check(String path, DiskContext context) throws DiskException {
+        try (VhdxImage image = VhdxImage.open(path, context)) {
+            return new VhdxCheck(image, context.loop()).run();
+        }
+    }
+
+    @Override
+    public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        try (VhdxImage image = VhdxImage.open(path, context)) {
+            VhdxResize.grow(image, sizeBytes, context);
+        }
+    }
+}
