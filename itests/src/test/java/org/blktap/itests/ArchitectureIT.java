@@ -27,6 +27,7 @@ class ArchitectureIT {
             Map.entry("image", Set.of()),
             Map.entry("format-qcow", Set.of("image")),
             Map.entry("format-qcow2", Set.of("image")),
+            Map.entry("format-vmdk", Set.of("image")),
             Map.entry("format-ram", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),
             Map.entry("node-nbd", Set.of("linux")),
