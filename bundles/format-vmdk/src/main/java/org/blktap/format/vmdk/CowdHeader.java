@@ -14,7 +14,8 @@ import org.blktap.api.engine.IoFile;
  * @param freeSector the first sector behind all tables and grains
  * @param child whether the header, rather than a descriptor, names a parent
  */
-record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntries, long freeSector, boolean child) {
+record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntries, long freeSector, boolean child,
+        boolean uncleanShutdown) {
     /** "COWD". */
     static final int MAGIC = 0x44574f43;
     static final int BYTES = 2048;
@@ -23,6 +24,7 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
     private static final int SECTOR = 512;
     private static final int FLAG_ROOT = 1;
     private static final int AT_PARENT_NAME = 32;
+    private static final int AT_UNCLEAN = 1648;
 
     static CowdHeader read(IoFile file) throws DiskException {
         ByteBuffer bytes = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
@@ -41,7 +43,7 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
             throw new DiskException(Reason.UNSUPPORTED, file + ": header field version at offset 4: found " + unsigned(bytes, 4) + ", supported is 1");
         }
         CowdHeader header = new CowdHeader(unsigned(bytes, 12), unsigned(bytes, 16), unsigned(bytes, 20), unsigned(bytes, 24),
-                unsigned(bytes, AT_FREE_SECTOR), (bytes.getInt(8) & FLAG_ROOT) == 0 && bytes.get(AT_PARENT_NAME) != 0);
+                unsigned(bytes, AT_FREE_SECTOR), (bytes.getInt(8) & FLAG_ROOT) == 0 && bytes.get(AT_PARENT_NAME) != 0, bytes.getInt(AT_UNCLEAN) != 0);
         check(header.numSectors >= 1, file, "numSectors", 12, header.numSectors, "at least 1");
         check(GrainLayout.isGrain(header.grainSize), file, "grainSize", 16, header.grainSize, "a power of two from 1 to " + GrainLayout.MAX_GRAIN
                 + " sectors");
@@ -64,9 +66,9 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
     GrainLayout layout(IoFile file) throws DiskException {
         check(gdOffset * SECTOR < file.size(), file.path(), "gdOffset", 20, gdOffset, "a sector inside the file of " + file.size() + " bytes");
         GrainLayout layout = new GrainLayout(numSectors * SECTOR, Long.numberOfTrailingZeros(grainSize * SECTOR), TABLE_BITS, gdOffset * SECTOR, 0,
-                0, 0, false, false, 0, AT_FREE_SECTOR, null);
+                0, 0, false, false, 0, AT_FREE_SECTOR, uncleanShutdown, null);
         long directoryEnd = layout.gdOffset() + layout.directoryBytes();
         return new GrainLayout(layout.capacity(), layout.grainBits(), TABLE_BITS, layout.gdOffset(), 0, directoryEnd, directoryEnd, false, false, 0,
-                AT_FREE_SECTOR, null);
+                AT_FREE_SECTOR, uncleanShutdown, null);
     }
 }

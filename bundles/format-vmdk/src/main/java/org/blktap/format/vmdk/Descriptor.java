@@ -99,6 +99,9 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
         Charset charset = charset(values.get("encoding"), file);
         Value cid = required(values, "CID", file, at);
         Value hint = values.get("parentFileNameHint");
+        if (hint != null && hint.text().isEmpty()) {
+            hint = null;
+        }
         int parentCid = values.containsKey("parentCID") ? cid("parentCID", values.get("parentCID"), file, at) : NO_PARENT;
         if (parentCid != NO_PARENT && hint == null) {
             throw DiskException.corrupt(file, "descriptor key parentFileNameHint", at, "none", "the parent's path, as parentCID is set");

@@ -15,10 +15,11 @@ package org.blktap.format.vmdk;
  * @param compressed whether grains are zlib streams
  * @param markerBytes before each compressed grain: its marker
  * @param freeSector where the header has the number of the next free sector, or 0
+ * @param unclean whether its last writer did not close it in order; only told
  * @param onlyRead why it cannot be written, or null
  */
 record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, long rgdOffset, long firstTable, long firstGrain,
-        boolean zeroedGrains, boolean compressed, int markerBytes, int freeSector, String onlyRead) {
+        boolean zeroedGrains, boolean compressed, int markerBytes, int freeSector, boolean unclean, String onlyRead) {
     static final int SECTOR = 512;
     /** A grain table entry: the grain reads as zeros. */
     static final int ZEROED = 1;

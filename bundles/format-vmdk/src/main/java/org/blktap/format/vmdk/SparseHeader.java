@@ -88,6 +88,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
         }
         SparseHeader header = new SparseHeader(bytes.getInt(4), bytes.getInt(8), bytes.getLong(12), bytes.getLong(20), bytes.getLong(28),
                 bytes.getLong(36), bytes.getLong(48), bytes.getLong(56), bytes.getLong(64), bytes.get(72) != 0, bytes.getChar(77));
+        check(header.version != 0, file, "version", at + 4, 0, "1 to 3");
         if (header.version < 1 || header.version > 3) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": header field version at offset " + (at + 4) + ": found "
                     + Integer.toUnsignedString(header.version) + ", supported are 1 to 3");
@@ -153,7 +154,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
                 : version == 3 ? "is of version 3, whose changes VMware tracks in another file" : null;
         GrainLayout layout = new GrainLayout(capacity * SECTOR, Long.numberOfTrailingZeros(grainSize * SECTOR), TABLE_BITS, gdOffset * SECTOR,
                 redundant() && !compressed ? rgdOffset * SECTOR : 0, BYTES, BYTES, (flags & FLAG_ZEROED_GRAIN) != 0, compressed,
-                compressed && (flags & FLAG_MARKERS) != 0 ? GRAIN_MARKER : 0, 0, onlyRead);
+                compressed && (flags & FLAG_MARKERS) != 0 ? GRAIN_MARKER : 0, 0, uncleanShutdown, onlyRead);
         long directory = layout.directoryBytes();
         check(gdOffset * SECTOR < file.size(), file.path(), "gdOffset", 56, gdOffset, "a sector inside the file of " + file.size() + " bytes");
         check(layout.rgdOffset() < file.size(), file.path(), "rgdOffset", 48, rgdOffset, "a sector inside the file of " + file.size() + " bytes");
@@ -166,7 +167,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
         long firstGrain = Math.max(Math.max(overHead * SECTOR, descriptorEnd()),
                 Math.max(layout.gdOffset() + directory, layout.rgdOffset() == 0 ? 0 : layout.rgdOffset() + directory));
         return new GrainLayout(layout.capacity(), layout.grainBits(), TABLE_BITS, layout.gdOffset(), layout.rgdOffset(), BYTES, firstGrain,
-                layout.zeroedGrains(), false, 0, 0, onlyRead);
+                layout.zeroedGrains(), false, 0, 0, uncleanShutdown, onlyRead);
     }
 
     ByteBuffer bytes() {

@@ -89,9 +89,11 @@ final class VmdkCheck {
                     }
                 }
             }
-            // what is before the first grain is the tables' own
-            used.add(0, Math.min(layout.firstGrain(), file.size()));
-            leaked += Math.max(0, file.size() - used.bytesBelow(file.size())) / layout.grainBytes();
+            if (!layout.compressed()) {
+                // what is before the first grain is the tables' own
+                used.add(0, Math.min(layout.firstGrain(), file.size()));
+                leaked += Math.max(0, file.size() - used.bytesBelow(file.size())) / layout.grainBytes();
+            }
         }
 
         private ByteBuffer directory(long offset) throws IOException {

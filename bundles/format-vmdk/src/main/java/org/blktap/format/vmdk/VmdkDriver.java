@@ -81,7 +81,7 @@ public final class VmdkDriver implements DiskDriver {
         return parent;
     }
 
-    private static DiskInfo info(VmdkImage image, boolean readOnly) throws DiskException {
+    private static DiskInfo info(VmdkImage image, boolean readOnly) {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", TYPE);
         details.put("file", image.file().path().toString());
@@ -99,13 +99,16 @@ public final class VmdkDriver implements DiskDriver {
             }
         }
         details.put("extents", Integer.toString(image.parts().size()));
-        int grain = image.grainBytes(false);
+        int grain = image.largestGrain();
         boolean flat = image.parts().stream().allMatch(p -> p.grains() == null && p.seSparse() == null);
         if (!flat) {
             details.put("grain size", Integer.toString(grain));
         }
         if (image.parts().stream().anyMatch(p -> p.grains() != null && p.grains().zeroedGrains())) {
             details.put("zeroed grains", "yes");
+        }
+        if (image.parts().stream().anyMatch(p -> p.grains() != null && p.grains().unclean())) {
+            details.put("unclean shutdown", "yes");
         }
         int physical = image.dataFiles().stream().mapToInt(f -> f.physicalSectorSize()).max().orElse(SECTOR);
         return new DiskInfo(image.size(), SECTOR, physical, flat ? 0 : grain, readOnly, true, true, false, details);

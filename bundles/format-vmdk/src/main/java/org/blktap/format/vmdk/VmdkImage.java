@@ -207,25 +207,32 @@ final class VmdkImage implements AutoCloseable {
     }
 
     /**
-     * The bytes that are allocated as one. For writing they have to be the same for all sparse extents, and these begin and end with
+     * The bytes that are allocated as one. They have to be the same for all sparse extents that are written, and these begin and end with
      * whole grains; only the disk may end inside one.
      */
-    int grainBytes(boolean forWriting) throws DiskException {
+    int writtenGrain() throws DiskException {
         int grain = 0;
         for (Part part : parts) {
-            if (part.grains() != null) {
+            if (part.grains() != null && part.writable()) {
                 int bytes = part.grains().grainBytes();
-                boolean right = (grain == 0 || grain == bytes) && part.start() % bytes == 0 && (part.end() % bytes == 0 || part.end() == size);
-                if (forWriting && part.writable() && !right) {
+                if (grain != 0 && grain != bytes || part.start() % bytes != 0 || part.end() % bytes != 0 && part.end() != size) {
                     throw new DiskException(Reason.UNSUPPORTED, path + ": the extent " + part.file().path()
                             + " has grains of another size than others, or not whole ones; attach it read-only");
                 }
-                grain = Math.max(grain, bytes);
-            } else if (part.seSparse() != null) {
-                grain = Math.max(grain, 1 << SeSparseHeader.GRAIN_BITS);
+                grain = bytes;
             }
         }
         return grain == 0 ? SECTOR : grain;
+    }
+
+    /** Bytes of the largest grain; a sector where there are none. */
+    int largestGrain() {
+        int grain = SECTOR;
+        for (Part part : parts) {
+            int bytes = part.grains() != null ? part.grains().grainBytes() : part.seSparse() != null ? 1 << SeSparseHeader.GRAIN_BITS : SECTOR;
+            grain = Math.max(grain, bytes);
+        }
+        return grain;
     }
 
     /** Bytes of a compressed grain at most; a little for disks without any. */

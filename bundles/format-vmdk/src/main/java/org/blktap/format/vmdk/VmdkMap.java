@@ -16,6 +16,7 @@ final class VmdkMap implements ClusterMap {
     private final Extent[] extents;
     private final long[] starts;
     private final int grainBytes;
+    private final int largestGrain;
     private final ArrayDeque<AllIdle> idle = new ArrayDeque<>();
     private Extent last;
 
@@ -25,7 +26,8 @@ final class VmdkMap implements ClusterMap {
      */
     VmdkMap(VmdkImage image, boolean readOnly, IoLoop loop, NativeMemory memory, long cacheBytes) throws DiskException {
         this.image = image;
-        grainBytes = image.grainBytes(!readOnly);
+        largestGrain = image.largestGrain();
+        grainBytes = readOnly ? largestGrain : image.writtenGrain();
         List<VmdkImage.Part> parts = image.parts();
         extents = new Extent[parts.size()];
         starts = new long[extents.length];
@@ -77,6 +79,11 @@ final class VmdkMap implements ClusterMap {
     @Override
     public int clusterSize() {
         return grainBytes;
+    }
+
+    @Override
+    public int largestUnit() {
+        return largestGrain;
     }
 
     @Override
