@@ -68,7 +68,12 @@ public final class Table {
         return fileOffset;
     }
 
-    /** Keeps a second copy of it elsewhere in the file: from now on both are written, neither before the other. A table that is loaded again has none. */
+    /**
+     * Keeps a second copy elsewhere in the file: from now on both are written, neither before the other. A table that is loaded
+     * again has none until it is told so.
+     *
+     * @param offset a multiple of 512
+     */
     public void mirror(long offset) {
         mirror = offset;
     }

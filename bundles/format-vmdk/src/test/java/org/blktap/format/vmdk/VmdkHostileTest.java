@@ -442,4 +442,79 @@ class VmdkHostileTest {
         reopened();
         assertTrue(assertThrows(DiskException.class, () -> driver.open(IMAGE, context.forReading())).getMessage().contains("journal"));
     }
+
+    /** Bytes changed at random: opened or refused, requests end, nothing else is thrown. */
+    @Test
+    void randomDamageIsSurvived() throws Exception {
+        long seed = Long.getLong("seed", System.nanoTime());
+        int rounds = Integer.getInteger("rounds", 10) * 40;
+        List<byte[]> images = List.of(used(image(b -> b.putInt(8, 7))), used(context.put(IMAGE, VmdkModelTest.cowd(8 << 20))), stream(),
+                describe("custom", "RW 8 FLAT \"f\" 0", "RW 128 SPARSE \"s\"", "RDONLY 8 ZERO").getBytes(StandardCharsets.UTF_8));
+        for (int i = 0; i < rounds; i++) {
+            Random random = new Random(seed + i);
+            byte[] image = images.get(random.nextInt(images.size())).clone();
+            for (int n = 1 + random.nextInt(6); n > 0; n--) {
+                int at = random.nextInt(switch (random.nextInt(4)) {
+                    case 0 -> Math.min(80, image.length);
+                    case 1 -> Math.min(RGD + 4096, image.length);
+                    case 2 -> Math.min(2 * FIRST_GRAIN, image.length);
+                    default -> image.length;
+                });
+                at = random.nextInt(5) == 0 ? image.length - 1 - at : at;
+                image[at] = (byte) (random.nextBoolean() ? random.nextInt(256) : image[at] ^ 1 << random.nextInt(8));
+            }
+            try {
+                survive(image, random, i % 2 == 0);
+            } catch (RuntimeException | AssertionError e) {
+                throw new AssertionError("-Dseed=" + (seed + i) + " -Drounds=1", e);
+            }
+        }
+        System.out.println("randomDamageIsSurvived: seed " + seed);
+    }
+
+    private void survive(byte[] image, Random random, boolean readOnly) {
+        context.put("/sim/f", new byte[8192]);
+        context.put("/sim/s", VmdkModelTest.cowd(65536));
+        SimFile file = context.put(IMAGE, image);
+        try (VirtualDisk disk = driver.open(IMAGE, readOnly ? context.forReading() : context)) {
+            for (int i = 0; i < 12; i++) {
+                long sectors = Math.min(disk.info().sectors(), random.nextBoolean() ? 256 : Long.MAX_VALUE);
+                long at = (random.nextLong() >>> 1) % sectors;
+                int length = (int) Math.min(sectors - at, 1 + random.nextInt(300)) * SECTOR;
+                Operation operation = disk.info().readOnly() ? Operation.READ
+                        : List.of(Operation.READ, Operation.WRITE, Operation.WRITE_ZEROES, Operation.DISCARD).get(random.nextInt(4));
+                assertNotEquals(-1, submit(disk, operation, at * SECTOR, length));
+            }
+        } catch (DiskException e) {
+            assertTrue(file.isClosed());
+        }
+        reopened();
+        try {
+            driver.check(IMAGE, readOnly ? context.forReading() : context);
+        } catch (DiskException e) {
+            assertTrue(context.files.get(Path.of(IMAGE)).isClosed());
+        }
+    }
+
+    private byte[] used(SimFile file) throws Exception {
+        try (VirtualDisk disk = driver.open(IMAGE, context)) {
+            fill(7);
+            for (int i = 0; i < 4; i++) {
+                assertEquals(0, submit(disk, Operation.WRITE, i * 100_352L, 512 << i));
+            }
+        }
+        return file.bytes();
+    }
+
+    private byte[] stream() throws Exception {
+        context.files.remove(Path.of(IMAGE));
+        try (var out = driver.createCompressed(IMAGE, 1 << 20, context)) {
+            for (int i = 0; i < 6; i += 2) {
+                ByteBuffer cluster = ByteBuffer.wrap(new byte[65536]).put(9, (byte) i);
+                out.append(i * 65536L, cluster, out.compress(cluster));
+            }
+            out.finish();
+        }
+        return context.files.get(Path.of(IMAGE)).bytes();
+    }
 }
