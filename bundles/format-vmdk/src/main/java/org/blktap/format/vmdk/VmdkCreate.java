@@ -90,6 +90,10 @@ final class VmdkCreate {
                 sparse(path, size, (int) grain, zeroedGrains, descriptor);
                 return;
             }
+            try (IoFile file = context.createFile(path)) {
+                file.writeFully(ByteBuffer.wrap(descriptor), 0);
+                file.flushNow();
+            }
             for (Descriptor.Line line : lines) {
                 Path extent = path.resolveSibling(line.fileName());
                 if (flat) {
@@ -100,10 +104,6 @@ final class VmdkCreate {
                 } else {
                     sparse(extent, line.sectors() * SECTOR, (int) grain, zeroedGrains, null);
                 }
-            }
-            try (IoFile file = context.createFile(path)) {
-                file.writeFully(ByteBuffer.wrap(descriptor), 0);
-                file.flushNow();
             }
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
