@@ -29,6 +29,7 @@ class ArchitectureIT {
             Map.entry("format-qcow2", Set.of("image")),
             Map.entry("format-vhd", Set.of("image")),
             Map.entry("format-vhdx", Set.of("image")),
+            Map.entry("format-vmdk", Set.of("image")),
             Map.entry("format-ram", Set.of()),
             Map.entry("client-nbd", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),

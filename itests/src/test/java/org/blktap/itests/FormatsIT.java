@@ -1,6 +1,7 @@
 package org.blktap.itests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -70,7 +71,12 @@ class FormatsIT {
             kind("vhdx", "vhdx", "", "", true),
             kind("vhdx", "vhdx", "subformat=fixed", "subformat=fixed", true),
             kind("vhdx", "vhdx", "block_size=1M,block_state_zero=off", "block-size=1M", true),
-            kind("vhdx", "vhdx", "log_size=2M,block_size=256M", "log-size=2M,block-size=256M", true));
+            kind("vhdx", "vhdx", "log_size=2M,block_size=256M", "log-size=2M,block-size=256M", true),
+            kind("vmdk", "vmdk", "", "", true),
+            kind("vmdk", "vmdk", "zeroed_grain=on", "zeroed-grain=yes,grain-size=4K", true),
+            kind("vmdk", "vmdk", "subformat=monolithicFlat", "subformat=monolithicFlat", true),
+            kind("vmdk", "vmdk", "subformat=twoGbMaxExtentSparse", "subformat=twoGbMaxExtentSparse", true),
+            kind("vmdk", "vmdk", "subformat=twoGbMaxExtentFlat", "subformat=twoGbMaxExtentFlat", true));
 
     @BeforeAll
     static void start() throws Exception {
@@ -351,5 +357,45 @@ class FormatsIT {
                 Run.of("cmp", "-n", "10240000", source.toString(), directory.resolve("extyes.data").toString()).ok();
             }
         }
+    }
+
+    /** A VMDK child of ours over a parent of QEMU's, and a child of QEMU's over ours; a parent that was changed since is refused. */
+    @Test
+    void vmdkParentsAreKnownByTheirCid() throws Exception {
+        Random random = new Random(seed);
+        Path source = source("vmdk.raw", 512 * 20_000, random);
+        Path parent = directory.resolve("parent.vmdk");
+        Run.of("qemu-img", "convert", "-f", "raw", "-O", "vmdk", source.toString(), parent.toString()).ok();
+        Path child = directory.resolve("child.vmdk");
+        daemon.blktap("create", "tap:vmdk:" + child, "12M", "--backing", "tap:vmdk:" + parent).ok();
+        Path model = Files.copy(source, directory.resolve("vmdk.model"));
+        Run.of("truncate", "-s", "12M", model.toString()).ok();
+        daemon.attach("tap:vmdk:" + child, "child", "--node", "nbd");
+        write(random, 12 << 20, daemon.nbd("child"), model);
+        daemon.detach("child");
+        same(model, "vmdk", child.toString());
+        Run.of("qemu-img", "check", "-f", "vmdk", child.toString()).ok();
+        Path grandchild = directory.resolve("grandchild.vmdk");
+        Run.of("qemu-img", "create", "-f", "vmdk", "-b", child.toString(), "-F", "vmdk", grandchild.toString()).ok();
+        daemon.attach("tap:vmdk:" + grandchild, "grandchild", "--node", "nbd");
+        write(random, 12 << 20, daemon.nbd("grandchild"), model);
+        same(model, "raw", daemon.nbd("grandchild"));
+        daemon.detach("grandchild");
+        same(model, "vmdk", grandchild.toString());
+        daemon.attach("tap:vmdk:" + child, "child", "--node", "nbd");
+        Run.of("qemu-io", "-f", "raw", daemon.nbd("child"), "-c", "write -P 1 0 512").ok();
+        daemon.detach("child");
+        assertTrue(daemon.blktap("attach", "tap:vmdk:" + grandchild, "--id", "refused", "--node", "nbd").err().contains("parentCID"));
+    }
+
+    @Test
+    void streamOptimizedDisksAreRead() throws Exception {
+        Path source = source("stream.raw", 512 * 200_001, new Random(seed));
+        Path image = directory.resolve("stream.vmdk");
+        Run.of("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", source.toString(), image.toString()).ok();
+        daemon.attach("tap:vmdk:" + image, "stream", "--node", "nbd", "--read-only");
+        same(source, "raw", daemon.nbd("stream"));
+        daemon.detach("stream");
+        daemon.blktap("check", "tap:vmdk:" + image).ok();
     }
 }

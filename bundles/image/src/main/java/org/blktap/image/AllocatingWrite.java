@@ -122,8 +122,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
     private void write() {
         pending = 1;
         if (allocation.newTable()) {
-            pending++;
-            allocation.table().writeWhole(this);
+            pending += allocation.table().writeWhole(this);
         }
         if (allocation.hasData()) {
             writeData();

@@ -15,6 +15,7 @@ public final class Table {
     /** What a device writes at once at most; the entries of one such piece change together or, torn, by sectors of 512. */
     private static final int PAGE = 4096;
     private static final int SECTOR = 512;
+    private static final long NO_MIRROR = -1;
 
     enum State { FREE, LOADING, READY }
 
@@ -28,6 +29,7 @@ public final class Table {
     private int writeError;
     private IoFile file;
     private long fileOffset;
+    private long mirror;
     private int granule;
 
     final ArrayDeque<DiskOperation> waiters = new ArrayDeque<>();
@@ -57,12 +59,23 @@ public final class Table {
     void at(IoFile inFile, long offset) {
         file = inFile;
         fileOffset = offset;
+        mirror = NO_MIRROR;
         granule = size % PAGE == 0 && offset % PAGE == 0 ? PAGE : SECTOR;
     }
 
     /** Where it begins in the file. */
     public long fileOffset() {
         return fileOffset;
+    }
+
+    /**
+     * Keeps a second copy elsewhere in the file: from now on both are written, neither before the other. A table that is loaded
+     * again has none until it is told so.
+     *
+     * @param offset a multiple of 512
+     */
+    public void mirror(long offset) {
+        mirror = offset;
     }
 
     /** Bytes. */
@@ -78,6 +91,21 @@ public final class Table {
     /** Sets a 64-bit big-endian entry; {@link DirtyTables#mark} tells that it is to be written. */
     public void putLongBig(int byteOffset, long value) {
         Memory.putLong(address + byteOffset, Long.reverseBytes(value));
+    }
+
+    /** A 32-bit little-endian entry. */
+    public int getIntLittle(int byteOffset) {
+        return Memory.getInt(address + byteOffset);
+    }
+
+    /** Sets a 32-bit little-endian entry; {@link DirtyTables#mark} tells that it is to be written. */
+    public void putIntLittle(int byteOffset, int value) {
+        Memory.putInt(address + byteOffset, value);
+    }
+
+    /** A 64-bit little-endian entry. */
+    public long getLongLittle(int byteOffset) {
+        return Memory.getLong(address + byteOffset);
     }
 
     /** The native address of its first byte, for entries of other widths. */
@@ -125,6 +153,10 @@ public final class Table {
             int to = next(writing, from, false, sectors);
             store.pending++;
             file.write(fileOffset + (long) from * SECTOR, memory, (long) from * SECTOR, (long) (to - from) * SECTOR, store);
+            if (mirror != NO_MIRROR) {
+                store.pending++;
+                file.write(mirror + (long) from * SECTOR, memory, (long) from * SECTOR, (long) (to - from) * SECTOR, store);
+            }
             from = next(writing, to, true, sectors);
         }
         store.done(0);
@@ -156,8 +188,14 @@ public final class Table {
         return end;
     }
 
-    void writeWhole(IoCallback done) {
+    /** Starts writing all of it; returns how many writes will tell their end. */
+    int writeWhole(IoCallback done) {
         file.write(fileOffset, memory, 0, size, done);
+        if (mirror == NO_MIRROR) {
+            return 1;
+        }
+        file.write(mirror, memory, 0, size, done);
+        return 2;
     }
 
     void startLoad() {

@@ -1,0 +1,22 @@
+package org.blktap.format.vmdk;
+
+import org.blktap.image.Mapping;
+
+/** An extent without bytes: ZERO, which reads as zeros, and any that is NOACCESS, which does not read at all. Neither is written. */
+final class BlankExtent extends Extent {
+    private final boolean access;
+
+    BlankExtent(VmdkImage.Part part) {
+        super(part);
+        access = part.line().access() != Descriptor.Access.NOACCESS;
+    }
+
+    @Override
+    void lookup(long offset, long length, Mapping into) {
+        if (access) {
+            into.zero(length);
+        } else {
+            into.corrupt(length);
+        }
+    }
+}

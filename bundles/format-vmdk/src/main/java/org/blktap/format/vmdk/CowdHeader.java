@@ -1,0 +1,74 @@
+package org.blktap.format.vmdk;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * The header of a COWD extent: 2048 bytes, little-endian; sizes and offsets in sectors. ESXi writes it for snapshots (vmfsSparse), hosted
+ * products of old for whole disks. Layout: VMware Virtual Disk Format 5.0, "ESXi Host Sparse Extents", COWDisk_Header.
+ *
+ * @param freeSector the first sector behind all tables and grains
+ * @param child whether the header, rather than a descriptor, names a parent
+ */
+record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntries, long freeSector, boolean child,
+        boolean uncleanShutdown) {
+    /** "COWD". */
+    static final int MAGIC = 0x44574f43;
+    static final int BYTES = 2048;
+    static final int TABLE_BITS = 12;
+    static final int AT_FREE_SECTOR = 28;
+    private static final int SECTOR = 512;
+    private static final int FLAG_ROOT = 1;
+    private static final int AT_PARENT_NAME = 32;
+    private static final int AT_UNCLEAN = 1648;
+
+    static CowdHeader read(IoFile file) throws DiskException {
+        ByteBuffer bytes = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        try {
+            file.readFully(bytes, 0);
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the header", e);
+        }
+        return parse(bytes.flip(), file.path());
+    }
+
+    /** @param bytes little-endian, 2048 */
+    static CowdHeader parse(ByteBuffer bytes, Object file) throws DiskException {
+        check(bytes.getInt(0) == MAGIC, file, "magicNumber", 0, unsigned(bytes, 0), Integer.toUnsignedLong(MAGIC) + " (\"COWD\")");
+        if (bytes.getInt(4) != 1) {
+            throw new DiskException(Reason.UNSUPPORTED, file + ": header field version at offset 4: found " + unsigned(bytes, 4) + ", supported is 1");
+        }
+        CowdHeader header = new CowdHeader(unsigned(bytes, 12), unsigned(bytes, 16), unsigned(bytes, 20), unsigned(bytes, 24),
+                unsigned(bytes, AT_FREE_SECTOR), (bytes.getInt(8) & FLAG_ROOT) == 0 && bytes.get(AT_PARENT_NAME) != 0, bytes.getInt(AT_UNCLEAN) != 0);
+        check(header.numSectors >= 1, file, "numSectors", 12, header.numSectors, "at least 1");
+        check(GrainLayout.isGrain(header.grainSize), file, "grainSize", 16, header.grainSize, "a power of two from 1 to " + GrainLayout.MAX_GRAIN
+                + " sectors");
+        check(header.gdOffset * SECTOR >= BYTES, file, "gdOffset", 20, header.gdOffset, "a sector behind the header");
+        long needed = (header.numSectors + (header.grainSize << TABLE_BITS) - 1) / (header.grainSize << TABLE_BITS);
+        check(header.numGdEntries >= needed, file, "numGDEntries", 24, header.numGdEntries, "at least " + needed + " for the disk's size");
+        return header;
+    }
+
+    private static long unsigned(ByteBuffer bytes, int at) {
+        return Integer.toUnsignedLong(bytes.getInt(at));
+    }
+
+    private static void check(boolean right, Object file, String field, long at, long found, String expected) throws DiskException {
+        if (!right) {
+            throw DiskException.corrupt(file, "header field " + field, at, found, expected);
+        }
+    }
+
+    GrainLayout layout(IoFile file) throws DiskException {
+        check(gdOffset * SECTOR < file.size(), file.path(), "gdOffset", 20, gdOffset, "a sector inside the file of " + file.size() + " bytes");
+        GrainLayout layout = new GrainLayout(numSectors * SECTOR, Long.numberOfTrailingZeros(grainSize * SECTOR), TABLE_BITS, gdOffset * SECTOR, 0,
+                0, 0, false, false, 0, AT_FREE_SECTOR, uncleanShutdown, null);
+        long directoryEnd = layout.gdOffset() + layout.directoryBytes();
+        return new GrainLayout(layout.capacity(), layout.grainBits(), TABLE_BITS, layout.gdOffset(), 0, directoryEnd, directoryEnd, false, false, 0,
+                AT_FREE_SECTOR, uncleanShutdown, null);
+    }
+}

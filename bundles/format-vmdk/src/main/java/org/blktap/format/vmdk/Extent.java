@@ -1,0 +1,29 @@
+package org.blktap.format.vmdk;
+
+import org.blktap.image.Mapping;
+
+/** A run of the disk that is stored in one way. Loop only. */
+abstract class Extent implements AutoCloseable {
+    /** Bytes from the beginning of the disk. */
+    final long start;
+    final long end;
+
+    Extent(VmdkImage.Part part) {
+        start = part.start();
+        end = part.end();
+    }
+
+    /** As {@link org.blktap.image.ClusterMap#lookup}, from the extent's beginning; the range lies in it. */
+    abstract void lookup(long offset, long length, Mapping into);
+
+    /** The tables of an extent that may be written, or null. */
+    SparseExtent sparse() {
+        return null;
+    }
+
+    /** Writes what is left to write, and gives memory back; the file is the image's. May block briefly. */
+    @Override
+    public void close() {
+        // most hold nothing
+    }
+}

@@ -1,0 +1,28 @@
+package org.blktap.format.vmdk;
+
+import org.blktap.api.engine.IoFile;
+import org.blktap.image.Mapping;
+
+/** An extent whose bytes are a run of a file: FLAT and VMFS. */
+final class FlatExtent extends Extent {
+    private final IoFile file;
+    private final long fileOffset;
+    private final boolean writable;
+
+    FlatExtent(VmdkImage.Part part) {
+        super(part);
+        file = part.file();
+        fileOffset = part.line().offset() * GrainLayout.SECTOR;
+        writable = part.writable();
+    }
+
+    @Override
+    void lookup(long offset, long length, Mapping into) {
+        if (writable) {
+            into.data(file, fileOffset + offset, length);
+        } else {
+            // not to be written in place; that nothing is allocated either makes writes fail
+            into.shared(file, fileOffset + offset, length);
+        }
+    }
+}

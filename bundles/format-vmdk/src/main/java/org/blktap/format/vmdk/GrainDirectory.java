@@ -1,0 +1,64 @@
+package org.blktap.format.vmdk;
+
+import java.io.IOException;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.image.DirtyTables;
+import org.blktap.image.Table;
+
+/** A grain directory in memory: for each grain table its sector, 0 for none. Loop only after opening. */
+final class GrainDirectory implements AutoCloseable {
+    private final NativeBuffer memory;
+    private final Table table;
+    private final int entries;
+
+    /**
+     * Reads it; where it is missing at the file's end it is zeros.
+     *
+     * @param entryBytes 4 or 8
+     */
+    GrainDirectory(IoFile file, long offset, int entries, int entryBytes, NativeMemory nativeMemory) throws DiskException {
+        this.entries = entries;
+        // whole sectors, so that they can be written as they are
+        int size = entries * entryBytes + GrainLayout.SECTOR - 1 & -GrainLayout.SECTOR;
+        memory = nativeMemory.allocate(size);
+        boolean done = false;
+        try {
+            file.readFully(memory.bytes(0, size), offset);
+            done = true;
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the grain directory", e);
+        } finally {
+            if (!done) {
+                memory.close();
+            }
+        }
+        table = new Table(memory.address(), size, file, offset);
+    }
+
+    int entries() {
+        return entries;
+    }
+
+    /** Bytes from the beginning of the file, or 0; not checked. */
+    long get(int slot) {
+        return Integer.toUnsignedLong(table.getIntLittle(slot * 4)) * GrainLayout.SECTOR;
+    }
+
+    /** An entry of 8 bytes, as it is. */
+    long getLong(int slot) {
+        return table.getLongLittle(slot * 8);
+    }
+
+    void set(int slot, long tableOffset, DirtyTables dirty) {
+        table.putIntLittle(slot * 4, (int) (tableOffset / GrainLayout.SECTOR));
+        dirty.mark(table, slot * 4, 4);
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

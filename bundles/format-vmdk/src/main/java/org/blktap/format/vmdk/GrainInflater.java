@@ -1,0 +1,47 @@
+package org.blktap.format.vmdk;
+
+import java.nio.ByteBuffer;
+import java.util.zip.DataFormatException;
+import java.util.zip.Inflater;
+import org.blktap.image.Decompressor;
+
+/**
+ * Compressed grains, zlib streams (RFC 1950). The last grain of a disk may be stored only as far as the disk goes, and which that is is not
+ * known here: what is missing is zeros; that nothing is damaged the stream's checksum tells.
+ */
+final class GrainInflater implements Decompressor {
+    private static final int SECTOR = 512;
+
+    private final Inflater inflater = new Inflater();
+    private final ByteBuffer beyond = ByteBuffer.allocate(1);
+    private final byte[] zeros = new byte[SECTOR];
+
+    @Override
+    public boolean decompress(ByteBuffer stored, ByteBuffer plain) {
+        inflater.reset();
+        inflater.setInput(stored);
+        try {
+            while (plain.hasRemaining()) {
+                if (inflater.inflate(plain) == 0) {
+                    return inflater.finished() && plain.position() > 0 && plain.remaining() % SECTOR == 0 && fill(plain);
+                }
+            }
+            // the checksum is looked at behind the last byte
+            return inflater.finished() || inflater.inflate(beyond.clear()) == 0 && inflater.finished();
+        } catch (DataFormatException e) {
+            return false;
+        }
+    }
+
+    private boolean fill(ByteBuffer plain) {
+        while (plain.hasRemaining()) {
+            plain.put(zeros, 0, SECTOR);
+        }
+        return true;
+    }
+
+    @Override
+    public void close() {
+        inflater.end();
+    }
+}

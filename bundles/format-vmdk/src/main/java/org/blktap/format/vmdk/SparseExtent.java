@@ -1,0 +1,346 @@
+package org.blktap.format.vmdk;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.image.Allocation;
+import org.blktap.image.ClusterMap;
+import org.blktap.image.DirtyTables;
+import org.blktap.image.FileSpace;
+import org.blktap.image.Mapping;
+import org.blktap.image.PastEnd;
+import org.blktap.image.Table;
+import org.blktap.image.TableCache;
+
+/**
+ * An extent of grains that a grain directory and grain tables find: hosted sparse and COWD. New grains, and grain tables where the
+ * directory has none yet, go to the end of the file. The redundant directory's tables are written with the others.
+ */
+final class SparseExtent extends Extent {
+    private static final Logger LOG = System.getLogger("org.blktap.format.vmdk");
+    private static final int SECTOR = GrainLayout.SECTOR;
+    /** Of all tables, the number of the directory; a grain table has that of its slot and one. */
+    private static final int DIRECTORY = 0;
+
+    private final GrainLayout layout;
+    private final IoFile file;
+    private final boolean writable;
+    private final GrainDirectory gd;
+    /** Null without one. */
+    private final GrainDirectory rgd;
+    private final TableCache tables;
+    private final FileSpace space;
+    private final PastEnd pastEnd;
+    private final int grainBytes;
+    private final int grainSectors;
+    private final int slotBits;
+    private final long slotMask;
+    private boolean changed;
+    private boolean corruptTold;
+
+    /** @param cacheBytes for grain tables */
+    SparseExtent(VmdkImage.Part part, boolean readOnly, IoLoop loop, NativeMemory memory, long cacheBytes) throws DiskException {
+        super(part);
+        layout = part.grains();
+        file = part.file();
+        writable = !readOnly && part.writable();
+        grainBytes = layout.grainBytes();
+        grainSectors = grainBytes / SECTOR;
+        slotBits = layout.grainBits() + layout.tableBits();
+        slotMask = layout.slotBytes() - 1;
+        int entries = (int) layout.directoryEntries();
+        gd = new GrainDirectory(file, layout.gdOffset(), entries, 4, memory);
+        boolean done = false;
+        GrainDirectory redundant = null;
+        try {
+            redundant = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, 4, memory);
+            long free = Math.max(file.size(), layout.firstGrain()) + grainBytes - 1 & -grainBytes;
+            space = new FileSpace(file, loop, free, end - start, layout.freeSector() == 0 ? null : FreeSector::new);
+            pastEnd = new PastEnd(free);
+            pastEnd.look(DIRECTORY, entries, i -> gd.get(i) == 0 ? 0 : gd.get(i) + layout.tableBytes() - 1);
+            checkRedundant(redundant);
+            tables = new TableCache(memory, file, layout.tableBytes(), cacheBytes, entries);
+            done = true;
+        } finally {
+            if (!done) {
+                gd.close();
+                if (redundant != null) {
+                    redundant.close();
+                }
+            }
+        }
+        rgd = redundant;
+    }
+
+    /** COWD's header has the end of what is in use: it is moved on before new space is used, as VMware's products go by it. */
+    private final class FreeSector implements FileSpace.Extension {
+        private final long from;
+        private final long to;
+
+        private FreeSector(long from, long to) {
+            this.from = from;
+            this.to = to;
+        }
+
+        @Override
+        public long start() {
+            return from;
+        }
+
+        @Override
+        public long end() {
+            return to;
+        }
+
+        @Override
+        public void write() throws IOException {
+            writeFreeSector(to);
+        }
+    }
+
+    private void writeFreeSector(long end) throws IOException {
+        int sector = (int) Math.min(end / SECTOR, 0xffffffffL);
+        file.writeFully(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(sector).flip(), layout.freeSector());
+    }
+
+    /** Where a redundant table would be written has to be a table's place. */
+    private void checkRedundant(GrainDirectory redundant) throws DiskException {
+        for (int slot = 0; redundant != null && slot < redundant.entries(); slot++) {
+            long at = redundant.get(slot);
+            if (at != 0 && (!isTable(at) || at + layout.tableBytes() > space.end() || at == gd.get(slot))) {
+                throw DiskException.corrupt(file.path(), "redundant grain directory entry " + slot, layout.rgdOffset() + slot * 4L,
+                        String.format("0x%x", at / SECTOR), "a sector inside the file behind its header, and not the grain table's");
+            }
+        }
+    }
+
+    private boolean isTable(long offset) {
+        long behind = offset + layout.tableBytes();
+        return offset >= layout.firstTable() && offset < space.end() && apart(offset, behind, layout.gdOffset())
+                && (layout.rgdOffset() == 0 || apart(offset, behind, layout.rgdOffset()));
+    }
+
+    private boolean apart(long from, long to, long directory) {
+        return to <= directory || from >= directory + layout.directoryBytes();
+    }
+
+    private boolean isGrain(long offset) {
+        return offset >= layout.firstGrain() && offset < space.end();
+    }
+
+    @Override
+    void lookup(long offset, long length, Mapping into) {
+        int slot = (int) (offset >>> slotBits);
+        long inSlot = offset & slotMask;
+        long run = Math.min(length, slotMask + 1 - inSlot);
+        long at = gd.get(slot);
+        if (at == 0) {
+            while (run < length && gd.get(++slot) == 0) {
+                run = Math.min(length, run + slotMask + 1);
+            }
+            into.unallocated(run);
+        } else if (!isTable(at) || pastEnd.isStale(DIRECTORY, slot)) {
+            corrupt("grain directory entry " + slot, layout.gdOffset() + slot * 4L, at / SECTOR);
+            into.corrupt(run);
+        } else {
+            Table table = tables.get(at);
+            if (table == null) {
+                into.notLoaded(tables, at);
+            } else {
+                if (!pastEnd.hasSeen(slot + 1)) {
+                    // a compressed grain may end before
+                    int whole = layout.compressed() ? 1 : grainBytes;
+                    pastEnd.look(slot + 1, layout.tableEntries(), i -> entry(table, i) <= GrainLayout.ZEROED ? 0
+                            : entry(table, i) * SECTOR + whole - 1);
+                }
+                inTable(slot, table, (int) (inSlot >>> layout.grainBits()), (int) (offset & grainBytes - 1), run, into);
+            }
+        }
+    }
+
+    private static long entry(Table table, int index) {
+        return Integer.toUnsignedLong(table.getIntLittle(index * 4));
+    }
+
+    private void inTable(int slot, Table table, int index, int inGrain, long length, Mapping into) {
+        long entry = entry(table, index);
+        long run = grainBytes - inGrain;
+        if (entry == 0 || entry == GrainLayout.ZEROED && layout.zeroedGrains()) {
+            while (run < length && entry(table, ++index) == entry) {
+                run += grainBytes;
+            }
+            if (entry == 0) {
+                into.unallocated(Math.min(run, length));
+            } else {
+                into.zero(Math.min(run, length));
+            }
+        } else if (!isGrain(entry * SECTOR) || pastEnd.isStale(slot + 1, index)) {
+            corrupt("grain table entry " + index, table.fileOffset() + index * 4L, entry);
+            into.corrupt(Math.min(run, length));
+        } else if (layout.compressed()) {
+            into.compressed(file, entry * SECTOR + layout.markerBytes(), stored(table, index, entry), inGrain, Math.min(run, length));
+        } else {
+            long next = entry + grainSectors;
+            while (run < length && entry(table, ++index) == next && isGrain(next * SECTOR) && !pastEnd.isStale(slot + 1, index)) {
+                run += grainBytes;
+                next += grainSectors;
+            }
+            if (writable) {
+                into.data(file, entry * SECTOR + inGrain, Math.min(run, length));
+            } else {
+                into.shared(file, entry * SECTOR + inGrain, Math.min(run, length));
+            }
+        }
+    }
+
+    /** The table does not say how long a compressed grain is: at most to the next one, as streams are in order. */
+    private int stored(Table table, int index, long entry) {
+        long most = layout.mostCompressed();
+        long next = index + 1 < layout.tableEntries() ? entry(table, index + 1) : 0;
+        return (int) (next > entry ? Math.min(most, (next - entry) * SECTOR - layout.markerBytes()) : most);
+    }
+
+    private void corrupt(String structure, long at, long found) {
+        if (!corruptTold) {
+            corruptTold = true;
+            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found),
+                    "a sector inside the file behind its tables").getMessage() + "; this range and others like it end with I/O errors");
+        }
+    }
+
+    /** @param offset of the disk */
+    int allocate(long offset, long length, boolean zeroMarks, Allocation into) {
+        if (!writable || zeroMarks && !layout.zeroedGrains()) {
+            return ClusterMap.REFUSED;
+        }
+        long inExtent = offset - start;
+        int slot = (int) (inExtent >>> slotBits);
+        long slotStart = inExtent & ~slotMask;
+        long covered = Math.min(Math.min(length, end - offset), slotStart + slotMask + 1 - inExtent);
+        int first = (int) ((inExtent & slotMask) >>> layout.grainBits());
+        int grains = (int) (((inExtent + covered - 1 & slotMask) >>> layout.grainBits()) - first + 1);
+        long tableAt = gd.get(slot);
+        long room = (zeroMarks ? 0 : (long) grains * grainBytes) + (tableAt == 0 ? newTableBytes() : 0);
+        if (space.end() + room > GrainLayout.LARGEST_FILE) {
+            return ClusterMap.REFUSED;
+        }
+        Table table;
+        if (tableAt == 0) {
+            if (!tables.hasRoom()) {
+                return into.noTable(tables);
+            }
+            tableAt = space.reserve(newTableBytes());
+            table = tables.create(tableAt);
+            pastEnd.made(slot + 1);
+        } else {
+            table = tables.get(tableAt);
+            tables.pin(table);
+        }
+        long previous = entry(table, first);
+        long at = zeroMarks ? GrainLayout.ZEROED * SECTOR : space.reserve((long) grains * grainBytes);
+        if (zeroMarks) {
+            into.marks(offset, covered);
+        } else {
+            into.place(offset, covered, file, at);
+        }
+        if (room > 0) {
+            into.room(space, space.end());
+        }
+        into.entries(first, grains, previous, zeroMarks ? 1 : 0);
+        if (gd.get(slot) == 0) {
+            if (rgd != null) {
+                table.mirror(tableAt + layout.tableBytes());
+            }
+            enter(table, first, grains, at, zeroMarks);
+            into.busy(start + slotStart, Math.min(end, start + slotStart + slotMask + 1));
+            into.inNewTable(table, slot, 0);
+        } else {
+            if (rgd != null && rgd.get(slot) != 0) {
+                table.mirror(rgd.get(slot));
+            }
+            long grainStart = offset & -grainBytes;
+            into.busy(grainStart, grainStart + (long) grains * grainBytes);
+            into.inTable(table);
+        }
+        return ClusterMap.ALLOCATED;
+    }
+
+    /** A grain table and its twin, rounded up so that grains stay aligned. */
+    private long newTableBytes() {
+        return (long) layout.tableBytes() * (rgd == null ? 1 : 2) + grainBytes - 1 & -grainBytes;
+    }
+
+    private void enter(Table table, int first, int grains, long at, boolean zeroMarks) {
+        for (int i = 0; i < grains; i++) {
+            table.putIntLittle((first + i) * 4, zeroMarks ? GrainLayout.ZEROED : (int) (at / SECTOR) + i * grainSectors);
+        }
+    }
+
+    void commit(Allocation allocation, DirtyTables dirty) {
+        changed = true;
+        Table table = allocation.table();
+        if (allocation.newTable()) {
+            enterTable(allocation.directoryEntry(), table.fileOffset(), dirty);
+            return;
+        }
+        enter(table, allocation.firstEntry(), allocation.entries(), allocation.fileOffset(), allocation.previousBits() != 0);
+        dirty.mark(table, allocation.firstEntry() * 4, allocation.entries() * 4);
+    }
+
+    private void enterTable(int slot, long at, DirtyTables dirty) {
+        gd.set(slot, at, dirty);
+        if (rgd != null) {
+            rgd.set(slot, at == 0 ? 0 : at + layout.tableBytes(), dirty);
+        }
+    }
+
+    void undo(Allocation allocation, DirtyTables dirty) {
+        if (allocation.newTable()) {
+            enterTable(allocation.directoryEntry(), 0, dirty);
+            return;
+        }
+        // all of them were alike
+        for (int i = 0; i < allocation.entries(); i++) {
+            allocation.table().putIntLittle((allocation.firstEntry() + i) * 4, (int) allocation.previous());
+        }
+        dirty.mark(allocation.table(), allocation.firstEntry() * 4, allocation.entries() * 4);
+    }
+
+    FileSpace space() {
+        return space;
+    }
+
+    @Override
+    SparseExtent sparse() {
+        return writable ? this : null;
+    }
+
+    @Override
+    public void close() {
+        try {
+            if (writable) {
+                space.trim();
+                if (changed && layout.freeSector() != 0) {
+                    writeFreeSector(space.end());
+                }
+                if (changed) {
+                    file.flushNow();
+                }
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, file.path() + ": cannot be tidied up at the end: " + e.getMessage());
+        } finally {
+            tables.close();
+            gd.close();
+            if (rgd != null) {
+                rgd.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+package org.blktap.format.vmdk;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * The header of a hosted sparse extent: 512 bytes, little-endian; sizes and offsets in sectors. Layout: VMware Virtual Disk Format 5.0,
+ * "Hosted Sparse Extents", SparseExtentHeader; limits of QEMU block/vmdk.c.
+ *
+ * @param capacity sectors of the disk
+ * @param grainSize sectors
+ * @param overHead sectors before the first grain
+ */
+record SparseHeader(int version, int flags, long capacity, long grainSize, long descriptorOffset, long descriptorSize, long rgdOffset,
+        long gdOffset, long overHead, boolean uncleanShutdown, int compressAlgorithm) {
+    /** "KDMV". */
+    static final int MAGIC = 0x564d444b;
+    static final int BYTES = 512;
+    static final int FLAG_NEWLINE_TEST = 1;
+    static final int FLAG_REDUNDANT = 1 << 1;
+    static final int FLAG_ZEROED_GRAIN = 1 << 2;
+    static final int FLAG_COMPRESSED = 1 << 16;
+    static final int FLAG_MARKERS = 1 << 17;
+    private static final int KNOWN_FLAGS = FLAG_NEWLINE_TEST | FLAG_REDUNDANT | FLAG_ZEROED_GRAIN | FLAG_COMPRESSED | FLAG_MARKERS;
+    static final int DEFLATE = 1;
+    /** As gdOffset: it is in the footer. */
+    static final long GD_AT_END = -1;
+    static final int NUM_GTES_PER_GT = 512;
+    static final int TABLE_BITS = 9;
+    /** Bytes of a compressed grain's marker: u64 lba, u32 size. */
+    static final int GRAIN_MARKER = 12;
+    static final int MARKER_EOS = 0;
+    static final int MARKER_GT = 1;
+    static final int MARKER_GD = 2;
+    static final int MARKER_FOOTER = 3;
+    private static final int SECTOR = 512;
+    /** '\n', ' ', '\r', '\n': a transfer as text would have changed them. */
+    private static final int CHECK_BYTES = 0x0a0d200a;
+    private static final int AT_CHECK_BYTES = 73;
+
+    static SparseHeader read(IoFile file) throws DiskException {
+        SparseHeader header = parse(sector(file, 0, "read the header"), file.path(), 0);
+        return header.gdOffset == GD_AT_END ? footer(file) : header;
+    }
+
+    static ByteBuffer sector(IoFile file, long offset, String doing) throws DiskException {
+        ByteBuffer bytes = ByteBuffer.allocate(SECTOR).order(ByteOrder.LITTLE_ENDIAN);
+        try {
+            file.readFully(bytes, offset);
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), doing, e);
+        }
+        return bytes.flip();
+    }
+
+    /** The footer is a header that a stream's writer wrote last: footer marker, footer, end-of-stream marker. */
+    private static SparseHeader footer(IoFile file) throws DiskException {
+        long at = file.size() / SECTOR * SECTOR - 3 * SECTOR;
+        if (at < SECTOR) {
+            throw DiskException.corrupt(file.path(), "footer", Math.max(at, 0), "a file of " + file.size() + " bytes", "a footer at its end");
+        }
+        marker(file, at, MARKER_FOOTER, "footer marker");
+        marker(file, at + 2 * SECTOR, MARKER_EOS, "end-of-stream marker");
+        SparseHeader footer = parse(sector(file, at + SECTOR, "read the footer"), file.path(), at + SECTOR);
+        if (footer.gdOffset == GD_AT_END) {
+            throw DiskException.corrupt(file.path(), "footer field gdOffset", at + SECTOR + 56, "-1", "the grain directory's sector");
+        }
+        return footer;
+    }
+
+    private static void marker(IoFile file, long at, int type, String name) throws DiskException {
+        ByteBuffer marker = sector(file, at, "read the " + name);
+        if (marker.getInt(8) != 0 || marker.getInt(12) != type) {
+            throw DiskException.corrupt(file.path(), name, at, "size " + marker.getInt(8) + ", type " + marker.getInt(12),
+                    "size 0, type " + type);
+        }
+    }
+
+    /** @param bytes little-endian, 512 */
+    static SparseHeader parse(ByteBuffer bytes, Object file, long at) throws DiskException {
+        if (bytes.getInt(0) != MAGIC) {
+            throw DiskException.corrupt(file, "header field magicNumber", at, String.format("0x%08x", bytes.getInt(0)),
+                    String.format("0x%08x (\"KDMV\")", MAGIC));
+        }
+        SparseHeader header = new SparseHeader(bytes.getInt(4), bytes.getInt(8), bytes.getLong(12), bytes.getLong(20), bytes.getLong(28),
+                bytes.getLong(36), bytes.getLong(48), bytes.getLong(56), bytes.getLong(64), bytes.get(72) != 0, bytes.getChar(77));
+        check(header.version != 0, file, "version", at + 4, 0, "1 to 3");
+        if (header.version < 1 || header.version > 3) {
+            throw new DiskException(Reason.UNSUPPORTED, file + ": header field version at offset " + (at + 4) + ": found "
+                    + Integer.toUnsignedString(header.version) + ", supported are 1 to 3");
+        }
+        if ((header.flags & FLAG_NEWLINE_TEST) != 0 && bytes.getInt(AT_CHECK_BYTES) != CHECK_BYTES) {
+            throw DiskException.corrupt(file, "header newline check bytes", at + AT_CHECK_BYTES,
+                    String.format("0x%08x", bytes.getInt(AT_CHECK_BYTES)), String.format("0x%08x; it was transferred as text", CHECK_BYTES));
+        }
+        if ((header.flags & ~KNOWN_FLAGS) != 0) {
+            throw new DiskException(Reason.UNSUPPORTED, file + ": header field flags at offset " + (at + 8) + ": found "
+                    + String.format("0x%x, known are 0x%x", header.flags, KNOWN_FLAGS));
+        }
+        if (header.capacity == 0 && header.descriptorOffset != 0) {
+            // only a descriptor's container
+            header.checkDescriptor(file, at);
+            return header;
+        }
+        long largest = GrainLayout.LARGEST_FILE / SECTOR * GrainLayout.MAX_GRAIN;
+        check(header.capacity >= 1 && header.capacity <= largest, file, "capacity", at + 12, header.capacity, "1 to " + largest + " sectors");
+        check(GrainLayout.isGrain(header.grainSize), file, "grainSize", at + 20, header.grainSize, "a power of two from 1 to "
+                + GrainLayout.MAX_GRAIN + " sectors");
+        check(bytes.getInt(44) == NUM_GTES_PER_GT, file, "numGTEsPerGT", at + 44, Integer.toUnsignedLong(bytes.getInt(44)), NUM_GTES_PER_GT);
+        check(header.gdOffset == GD_AT_END || inFile(header.gdOffset), file, "gdOffset", at + 56, header.gdOffset, "a sector behind the header");
+        check(!header.redundant() || inFile(header.rgdOffset), file, "rgdOffset", at + 48, header.rgdOffset, "a sector behind the header");
+        check(header.overHead >= 0 && header.overHead < 1L << 32, file, "overHead", at + 64, header.overHead, "less than 2^32 sectors");
+        check(header.compressAlgorithm <= DEFLATE, file, "compressAlgorithm", at + 77, header.compressAlgorithm, "0, or 1 (deflate)");
+        header.checkDescriptor(file, at);
+        return header;
+    }
+
+    private void checkDescriptor(Object file, long at) throws DiskException {
+        check(descriptorOffset == 0 || inFile(descriptorOffset), file, "descriptorOffset", at + 28, descriptorOffset, "0, or a sector behind the header");
+        check(descriptorOffset == 0 || descriptorSize >= 1 && descriptorSize <= Descriptor.MAX_BYTES / SECTOR, file, "descriptorSize", at + 36,
+                descriptorSize, "1 to " + Descriptor.MAX_BYTES / SECTOR + " sectors");
+    }
+
+    private static boolean inFile(long sector) {
+        return sector >= 1 && sector < 1L << 32;
+    }
+
+    private static void check(boolean right, Object file, String field, long at, long found, Object expected) throws DiskException {
+        if (!right) {
+            throw DiskException.corrupt(file, "header field " + field, at, Long.toUnsignedString(found), expected);
+        }
+    }
+
+    boolean redundant() {
+        return (flags & FLAG_REDUNDANT) != 0 && rgdOffset != 0;
+    }
+
+    boolean compressed() {
+        return (flags & FLAG_COMPRESSED) != 0 || compressAlgorithm == DEFLATE;
+    }
+
+    long descriptorEnd() {
+        return descriptorOffset == 0 ? BYTES : (descriptorOffset + descriptorSize) * SECTOR;
+    }
+
+    /** Checks what depends on the file's size. */
+    GrainLayout layout(IoFile file) throws DiskException {
+        boolean compressed = compressed();
+        String onlyRead = compressed ? "is streamOptimized, whose compressed grains are not rewritten"
+                : version == 3 ? "is of version 3, whose changes VMware tracks in another file" : null;
+        GrainLayout layout = new GrainLayout(capacity * SECTOR, Long.numberOfTrailingZeros(grainSize * SECTOR), TABLE_BITS, gdOffset * SECTOR,
+                redundant() && !compressed ? rgdOffset * SECTOR : 0, BYTES, BYTES, (flags & FLAG_ZEROED_GRAIN) != 0, compressed,
+                compressed && (flags & FLAG_MARKERS) != 0 ? GRAIN_MARKER : 0, 0, uncleanShutdown, onlyRead);
+        long directory = layout.directoryBytes();
+        check(gdOffset * SECTOR < file.size(), file.path(), "gdOffset", 56, gdOffset, "a sector inside the file of " + file.size() + " bytes");
+        check(layout.rgdOffset() < file.size(), file.path(), "rgdOffset", 48, rgdOffset, "a sector inside the file of " + file.size() + " bytes");
+        check(layout.rgdOffset() == 0 || Math.abs(layout.rgdOffset() - layout.gdOffset()) >= directory, file.path(), "rgdOffset", 48, rgdOffset,
+                "a sector behind or before the grain directory");
+        if (compressed) {
+            return layout;
+        }
+        check(overHead * SECTOR <= file.size(), file.path(), "overHead", 64, overHead, "at most the " + file.size() / SECTOR + " sectors of the file");
+        long firstGrain = Math.max(Math.max(overHead * SECTOR, descriptorEnd()),
+                Math.max(layout.gdOffset() + directory, layout.rgdOffset() == 0 ? 0 : layout.rgdOffset() + directory));
+        return new GrainLayout(layout.capacity(), layout.grainBits(), TABLE_BITS, layout.gdOffset(), layout.rgdOffset(), BYTES, firstGrain,
+                layout.zeroedGrains(), false, 0, 0, uncleanShutdown, onlyRead);
+    }
+
+    ByteBuffer bytes() {
+        ByteBuffer bytes = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putInt(MAGIC).putInt(version).putInt(flags).putLong(capacity).putLong(grainSize).putLong(descriptorOffset).putLong(descriptorSize);
+        bytes.putInt(NUM_GTES_PER_GT).putLong(rgdOffset).putLong(gdOffset).putLong(overHead).put((byte) (uncleanShutdown ? 1 : 0));
+        bytes.putInt(CHECK_BYTES).putChar((char) compressAlgorithm);
+        return bytes.clear();
+    }
+}

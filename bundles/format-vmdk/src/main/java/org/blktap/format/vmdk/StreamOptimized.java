@@ -1,0 +1,159 @@
+package org.blktap.format.vmdk;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.zip.Deflater;
+import org.blktap.api.disk.CompressedImage;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * Writes a streamOptimized disk from its beginning to its end: header, descriptor, compressed grains, each behind its marker, a grain table behind
+ * the grains that it finds, the grain directory, the footer, the end. Source: VMware Virtual Disk Format 5.0, "Stream-Optimized Compressed".
+ */
+final class StreamOptimized implements CompressedImage {
+    private static final int SECTOR = GrainLayout.SECTOR;
+    private static final int GRAIN = 64 << 10;
+    private static final long SLOT = (long) GRAIN * SparseHeader.NUM_GTES_PER_GT;
+    private static final int VERSION = 3;
+    private static final int OVERHEAD = 128;
+
+    private final IoFile file;
+    private final SparseHeader header;
+    private final ByteBuffer directory;
+    private final ByteBuffer table = sectors(SparseHeader.NUM_GTES_PER_GT * 4 / SECTOR);
+    /** A grain with its marker, in whole sectors. */
+    private final ByteBuffer stored = sectors(2 * GRAIN / SECTOR);
+    private int slot = -1;
+    private long end = (long) OVERHEAD * SECTOR;
+
+    private StreamOptimized(IoFile file, SparseHeader header) {
+        this.file = file;
+        this.header = header;
+        long tables = (header.capacity() * SECTOR + SLOT - 1) / SLOT;
+        directory = sectors((int) ((tables * 4 + SECTOR - 1) / SECTOR));
+    }
+
+    static CompressedImage create(Path path, long sizeBytes, DiskContext context) throws DiskException {
+        context.options().oneOf("subformat", "streamOptimized", "streamOptimized");
+        if (sizeBytes < SECTOR || sizeBytes % SECTOR != 0 || sizeBytes > GrainLayout.LARGEST_FILE) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of 512 from 512 to " + GrainLayout.LARGEST_FILE);
+        }
+        long sectors = sizeBytes / SECTOR;
+        String name = path.getFileName().toString().replaceAll("[\"\\p{Cntrl}]", "_");
+        String descriptor = Descriptor.text(VmdkCreate.newCid(), Descriptor.NO_PARENT, null, "streamOptimized",
+                List.of(new Descriptor.Line(Descriptor.Access.RW, sectors, Descriptor.Type.SPARSE, name, 0)));
+        SparseHeader header = new SparseHeader(VERSION, SparseHeader.FLAG_NEWLINE_TEST | SparseHeader.FLAG_COMPRESSED | SparseHeader.FLAG_MARKERS, sectors,
+                GRAIN / SECTOR, VmdkCreate.DESCRIPTOR_OFFSET, VmdkCreate.DESCRIPTOR_SIZE, 0, SparseHeader.GD_AT_END, OVERHEAD, false, SparseHeader.DEFLATE);
+        IoFile file = context.createFile(path);
+        boolean done = false;
+        try {
+            file.writeFully(header.bytes(), 0);
+            file.writeFully(ByteBuffer.wrap(descriptor.getBytes(StandardCharsets.UTF_8)), (long) VmdkCreate.DESCRIPTOR_OFFSET * SECTOR);
+            CompressedImage image = new StreamOptimized(file, header);
+            done = true;
+            return image;
+        } catch (IOException e) {
+            throw DiskException.io(path, "create", e);
+        } finally {
+            if (!done) {
+                file.close();
+            }
+        }
+    }
+
+    private static ByteBuffer sectors(int count) {
+        return ByteBuffer.allocate(count * SECTOR).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    @Override
+    public int clusterSize() {
+        return GRAIN;
+    }
+
+    @Override
+    public ByteBuffer compress(ByteBuffer cluster) {
+        Deflater deflater = new Deflater();
+        try {
+            deflater.setInput(cluster.duplicate());
+            deflater.finish();
+            ByteBuffer result = ByteBuffer.allocate(GRAIN + GRAIN / 256 + SECTOR);
+            while (!deflater.finished()) {
+                deflater.deflate(result);
+            }
+            return result.flip();
+        } finally {
+            deflater.end();
+        }
+    }
+
+    @Override
+    public void append(long offset, ByteBuffer cluster, ByteBuffer compressed) throws IOException {
+        if (offset / SLOT != slot) {
+            finishTable();
+            slot = (int) (offset / SLOT);
+        }
+        int size = compressed.remaining();
+        stored.clear().putLong(offset / SECTOR).putInt(size).put(compressed.duplicate());
+        while (stored.position() % SECTOR != 0) {
+            stored.put((byte) 0);
+        }
+        table.putInt((int) (offset % SLOT / GRAIN) * 4, sector());
+        write(stored.flip());
+    }
+
+    /** The number of the next sector. */
+    private int sector() throws IOException {
+        if (end + 4 * SLOT > GrainLayout.LARGEST_FILE) {
+            throw new IOException("the image gets larger than sector numbers of 32 bits can tell");
+        }
+        return (int) (end / SECTOR);
+    }
+
+    private void write(ByteBuffer bytes) throws IOException {
+        int length = bytes.remaining();
+        file.writeFully(bytes, end);
+        end += length;
+    }
+
+    /** The marker of what follows it. */
+    private void marker(int type, long sectors) throws IOException {
+        ByteBuffer marker = sectors(1);
+        marker.putLong(sectors).putInt(0).putInt(type);
+        write(marker.clear());
+    }
+
+    private void finishTable() throws IOException {
+        if (slot >= 0) {
+            marker(SparseHeader.MARKER_GT, table.capacity() / SECTOR);
+            directory.putInt(slot * 4, sector());
+            write(table.clear());
+            table.clear().put(new byte[table.capacity()]).clear();
+            slot = -1;
+        }
+    }
+
+    @Override
+    public void finish() throws IOException {
+        finishTable();
+        marker(SparseHeader.MARKER_GD, directory.capacity() / SECTOR);
+        long gd = Integer.toUnsignedLong(sector());
+        write(directory.clear());
+        marker(SparseHeader.MARKER_FOOTER, 1);
+        write(new SparseHeader(header.version(), header.flags(), header.capacity(), header.grainSize(), header.descriptorOffset(),
+                header.descriptorSize(), 0, gd, header.overHead(), false, header.compressAlgorithm()).bytes());
+        marker(SparseHeader.MARKER_EOS, 0);
+        file.flushNow();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}

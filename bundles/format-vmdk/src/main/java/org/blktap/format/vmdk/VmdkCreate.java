@@ -1,0 +1,182 @@
+package org.blktap.format.vmdk;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * Makes an empty disk: a descriptor and its extents, or one file that has both. All grain tables are there from the beginning, as VMware and
+ * QEMU make them.
+ */
+final class VmdkCreate {
+    private static final int SECTOR = GrainLayout.SECTOR;
+    /** What "2 GB" is, to VMware and QEMU. */
+    private static final long SPLIT = 2L << 30;
+    private static final int DEFAULT_GRAIN = 64 << 10;
+    private static final int MIN_GRAIN = 4096;
+    static final int DESCRIPTOR_OFFSET = 1;
+    static final int DESCRIPTOR_SIZE = 20;
+
+    private final Path path;
+    private final DiskContext context;
+    private final long split;
+
+    VmdkCreate(Path path, DiskContext context) {
+        this(path, context, SPLIT);
+    }
+
+    /** @param split bytes of an extent of a split disk */
+    VmdkCreate(Path path, DiskContext context, long split) {
+        this.path = path;
+        this.context = context;
+        this.split = split;
+    }
+
+    void create(long sizeBytes, TapSpec backing) throws DiskException {
+        Options options = context.options();
+        String subformat = options.oneOf("subformat", "monolithicSparse", "monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse",
+                "twoGbMaxExtentFlat");
+        boolean zeroedGrains = options.flag("zeroed-grain", false);
+        long grain = options.size("grain-size", DEFAULT_GRAIN);
+        if (Long.bitCount(grain) != 1 || grain < MIN_GRAIN || grain > GrainLayout.MAX_GRAIN * SECTOR) {
+            throw Options.bad("grain-size", Long.toString(grain), "a power of two from 4K to 1M");
+        }
+        boolean flat = subformat.endsWith("Flat");
+        if (flat && (backing != null || zeroedGrains)) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": a flat disk has neither a parent nor zeroed grains; use monolithicSparse");
+        }
+        int parentCid = Descriptor.NO_PARENT;
+        long size = sizeBytes;
+        if (backing != null) {
+            try (VirtualDisk parent = parent(backing)) {
+                size = sizeBytes == -1 ? parent.info().sizeBytes() : sizeBytes;
+                parentCid = parentCid(parent, backing);
+            }
+        } else if (size == -1) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": a size is needed, or a backing file to take it from");
+        }
+        boolean split = subformat.startsWith("twoGb");
+        long largest = split ? Descriptor.MAX_EXTENTS * this.split : flat ? 1L << 49 : GrainLayout.LARGEST_FILE - (1L << 30);
+        if (size < SECTOR || size % SECTOR != 0 || size > largest) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to " + largest);
+        }
+        List<Descriptor.Line> lines = new ArrayList<>();
+        long extentBytes = split ? this.split : size;
+        for (long at = 0; at < size; at += extentBytes) {
+            String name = split || flat ? extentName(flat, split, lines.size() + 1) : path.getFileName().toString();
+            lines.add(new Descriptor.Line(Descriptor.Access.RW, Math.min(extentBytes, size - at) / SECTOR,
+                    flat ? Descriptor.Type.FLAT : Descriptor.Type.SPARSE, writable(name), 0));
+        }
+        byte[] descriptor = Descriptor.text(newCid(), parentCid, backing == null ? null : writable(backing.path()), subformat, lines)
+                .getBytes(StandardCharsets.UTF_8);
+        int room = split || flat ? Descriptor.MAX_BYTES : DESCRIPTOR_SIZE * SECTOR;
+        if (descriptor.length > room) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": the descriptor would have " + descriptor.length + " bytes, more than " + room);
+        }
+        try {
+            if (!split && !flat) {
+                sparse(path, size, (int) grain, zeroedGrains, descriptor);
+                return;
+            }
+            try (IoFile file = context.createFile(path)) {
+                file.writeFully(ByteBuffer.wrap(descriptor), 0);
+                file.flushNow();
+            }
+            for (Descriptor.Line line : lines) {
+                Path extent = path.resolveSibling(line.fileName());
+                if (flat) {
+                    try (IoFile file = context.createFile(extent)) {
+                        file.truncateNow(line.sectors() * SECTOR);
+                        file.flushNow();
+                    }
+                } else {
+                    sparse(extent, line.sectors() * SECTOR, (int) grain, zeroedGrains, null);
+                }
+            }
+        } catch (IOException e) {
+            throw DiskException.io(path, "create", e);
+        }
+    }
+
+    static int newCid() {
+        int cid;
+        do {
+            cid = ThreadLocalRandom.current().nextInt();
+        } while (cid == Descriptor.NO_PARENT);
+        return cid;
+    }
+
+    private VirtualDisk parent(TapSpec backing) throws DiskException {
+        if (!backing.type().equals(VmdkDriver.TYPE)) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": the parent of a VMDK disk is a VMDK disk, not tap:" + backing.type());
+        }
+        // opened as an attach will, so that what cannot be attached is not made
+        return context.openBacking(backing.type(), context.confine(path, backing.path()));
+    }
+
+    private int parentCid(VirtualDisk parent, TapSpec backing) throws DiskException {
+        String cid = parent.info().details().get(VmdkDriver.CID);
+        if (cid == null) {
+            throw new DiskException(Reason.UNSUPPORTED, path + ": " + backing.path() + " has no descriptor and so no CID: it cannot be a parent");
+        }
+        return Integer.parseUnsignedInt(cid, 16);
+    }
+
+    /** As VMware and QEMU call them: {@code disk-flat.vmdk}, {@code disk-f001.vmdk}, {@code disk-s001.vmdk}. */
+    private String extentName(boolean flat, boolean split, int number) {
+        String name = path.getFileName().toString();
+        int dot = name.lastIndexOf('.');
+        String stem = dot > 0 ? name.substring(0, dot) : name;
+        String suffix = dot > 0 ? name.substring(dot) : "";
+        return stem + (split ? String.format(flat ? "-f%03d" : "-s%03d", number) : "-flat") + suffix;
+    }
+
+    private String writable(String name) throws DiskException {
+        if (name.chars().anyMatch(c -> c == '"' || c < ' ')) {
+            throw new DiskException(Reason.BAD_OPTION, path + ": a descriptor cannot hold the name " + name.replaceAll("\\p{Cntrl}", "?"));
+        }
+        return name;
+    }
+
+    /** @param descriptor embedded, or null */
+    private void sparse(Path extent, long size, int grain, boolean zeroedGrains, byte[] descriptor) throws DiskException, IOException {
+        long tables = (size + (long) grain * SparseHeader.NUM_GTES_PER_GT - 1) / ((long) grain * SparseHeader.NUM_GTES_PER_GT);
+        long tableSectors = SparseHeader.NUM_GTES_PER_GT * 4 / SECTOR;
+        long directorySectors = (tables * 4 + SECTOR - 1) / SECTOR;
+        long rgd = descriptor == null ? DESCRIPTOR_OFFSET : DESCRIPTOR_OFFSET + DESCRIPTOR_SIZE;
+        long gd = rgd + directorySectors + tables * tableSectors;
+        long grainSectors = grain / SECTOR;
+        long overHead = (gd + directorySectors + tables * tableSectors + grainSectors - 1) / grainSectors * grainSectors;
+        SparseHeader header = new SparseHeader(zeroedGrains ? 2 : 1, SparseHeader.FLAG_NEWLINE_TEST | SparseHeader.FLAG_REDUNDANT
+                | (zeroedGrains ? SparseHeader.FLAG_ZEROED_GRAIN : 0), size / SECTOR, grainSectors, descriptor == null ? 0 : DESCRIPTOR_OFFSET,
+                descriptor == null ? 0 : DESCRIPTOR_SIZE, rgd, gd, overHead, false, 0);
+        try (IoFile file = context.createFile(extent)) {
+            // the grain tables are all holes
+            file.truncateNow(overHead * SECTOR);
+            file.writeFully(header.bytes(), 0);
+            if (descriptor != null) {
+                file.writeFully(ByteBuffer.wrap(descriptor), DESCRIPTOR_OFFSET * SECTOR);
+            }
+            for (long directory : new long[] {rgd, gd}) {
+                ByteBuffer entries = ByteBuffer.allocate((int) directorySectors * SECTOR).order(ByteOrder.LITTLE_ENDIAN);
+                for (int i = 0; i < tables; i++) {
+                    entries.putInt((int) (directory + directorySectors + i * tableSectors));
+                }
+                file.writeFully(entries.clear(), directory * SECTOR);
+            }
+            file.flushNow();
+        }
+    }
+}

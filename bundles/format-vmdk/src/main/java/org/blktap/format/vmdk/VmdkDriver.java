@@ -1,0 +1,133 @@
+package org.blktap.format.vmdk;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.blktap.api.disk.CompressedImage;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.TapType;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.image.ClusterDisk;
+import org.osgi.service.component.annotations.Component;
+
+/** {@code tap:vmdk:<file>}: VMware's disks, by their descriptor or by the one file that has all. */
+@Component
+@TapType(type = "vmdk", summary = "VMware disks: sparse, flat, split, streamOptimized, COWD")
+public final class VmdkDriver implements DiskDriver {
+    /** The type of a parent: the format knows no other. */
+    static final String TYPE = "vmdk";
+    /** Among {@link DiskInfo#details}: how children know their parent. */
+    static final String CID = "CID";
+    private static final int SECTOR = 512;
+    private static final long DEFAULT_CACHE = 16 << 20;
+    private static final long MIN_CACHE = 64 << 10;
+    private static final long MAX_CACHE = 1L << 30;
+
+    @Override
+    public VirtualDisk open(String path, DiskContext context) throws DiskException {
+        long cache = context.options().size("cache", DEFAULT_CACHE);
+        if (cache < MIN_CACHE || cache > MAX_CACHE) {
+            throw Options.bad("cache", Long.toString(cache), "64K to 1G");
+        }
+        VmdkImage image = VmdkImage.open(Path.of(path), context);
+        VmdkMap map = null;
+        VirtualDisk parent = null;
+        boolean done = false;
+        try {
+            map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
+            parent = parent(path, image.descriptor(), context);
+            boolean readOnly = context.readOnly() || image.parts().stream().noneMatch(VmdkImage.Part::writable);
+            VirtualDisk disk = new ClusterDisk(map, image.dataFiles(), parent, info(image, readOnly), context.loop(), context.memory(),
+                    image.mostCompressed(), GrainInflater::new);
+            VirtualDisk result = readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory());
+            done = true;
+            return result;
+        } finally {
+            if (!done) {
+                if (parent != null) {
+                    parent.close();
+                }
+                if (map != null) {
+                    map.close();
+                } else {
+                    image.close();
+                }
+            }
+        }
+    }
+
+    private static VirtualDisk parent(String path, Descriptor descriptor, DiskContext context) throws DiskException {
+        if (descriptor == null || descriptor.parentFileNameHint() == null) {
+            return null;
+        }
+        String type = context.backingType(TYPE);
+        if (!type.equals(TYPE)) {
+            throw Options.bad("backing-type", type, "vmdk, as the parent of a VMDK disk is one");
+        }
+        VirtualDisk parent = context.openBacking(TYPE, context.confine(Path.of(path), descriptor.parentFileNameHint()));
+        String found = parent.info().details().get(CID);
+        String expected = Descriptor.cidText(descriptor.parentCid());
+        if (!expected.equals(found)) {
+            parent.close();
+            throw new DiskException(Reason.CORRUPT, path + ": descriptor key parentCID: found " + expected + ", expected " + found
+                    + ", the CID of " + descriptor.parentFileNameHint() + ": the parent was changed since, or is another");
+        }
+        return parent;
+    }
+
+    private static DiskInfo info(VmdkImage image, boolean readOnly) {
+        Map<String, String> details = new LinkedHashMap<>();
+        details.put("format", TYPE);
+        details.put("file", image.file().path().toString());
+        Descriptor descriptor = image.descriptor();
+        if (descriptor == null) {
+            details.put("createType", "COWD");
+        } else {
+            if (descriptor.parentFileNameHint() != null) {
+                details.put("backing", TYPE + ":" + descriptor.parentFileNameHint());
+            }
+            details.put("createType", descriptor.createType());
+            details.put(CID, Descriptor.cidText(descriptor.cid()));
+            if (descriptor.parentFileNameHint() != null) {
+                details.put("parentCID", Descriptor.cidText(descriptor.parentCid()));
+            }
+        }
+        details.put("extents", Integer.toString(image.parts().size()));
+        int grain = image.largestGrain();
+        boolean flat = image.parts().stream().allMatch(p -> p.grains() == null && p.seSparse() == null);
+        if (!flat) {
+            details.put("grain size", Integer.toString(grain));
+        }
+        if (image.parts().stream().anyMatch(p -> p.grains() != null && p.grains().zeroedGrains())) {
+            details.put("zeroed grains", "yes");
+        }
+        if (image.parts().stream().anyMatch(p -> p.grains() != null && p.grains().unclean())) {
+            details.put("unclean shutdown", "yes");
+        }
+        int physical = image.dataFiles().stream().mapToInt(f -> f.physicalSectorSize()).max().orElse(SECTOR);
+        return new DiskInfo(image.size(), SECTOR, physical, flat ? 0 : grain, readOnly, true, true, false, details);
+    }
+
+    @Override
+    public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
+        new VmdkCreate(Path.of(path), context).create(sizeBytes, backing);
+    }
+
+    @Override
+    public CompressedImage createCompressed(String path, long sizeBytes, DiskContext context) throws DiskException {
+        return StreamOptimized.create(Path.of(path), sizeBytes, context);
+    }
+
+    @Override
+    public CheckReport check(String path, DiskContext context) throws DiskException {
+        try (VmdkImage image = VmdkImage.open(Path.of(path), context)) {
+            return new VmdkCheck(image, !context.readOnly(), context.loop()).run();
+        }
+    }
+}

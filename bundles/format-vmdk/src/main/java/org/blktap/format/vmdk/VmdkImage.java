@@ -1,0 +1,276 @@
+package org.blktap.format.vmdk;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.IoFile;
+
+/**
+ * The files of a disk with what their headers say: the descriptor, wherever it is, and the extents. Not for the loop's thread.
+ */
+final class VmdkImage implements AutoCloseable {
+    private static final int SECTOR = 512;
+    /** All grain directories are held in memory. */
+    private static final long MAX_DIRECTORIES = 64 << 20;
+
+    private final Path path;
+    private final DiskContext context;
+    private final Map<Path, IoFile> files = new HashMap<>();
+    private final Set<IoFile> unshared = new HashSet<>();
+    private final List<Part> parts = new ArrayList<>();
+    private IoFile file;
+    private Descriptor descriptor;
+    private long descriptorAt;
+    private long size;
+    private long directories;
+
+    /**
+     * An extent with its file.
+     *
+     * @param start where it begins on the disk, in bytes
+     * @param file null for ZERO
+     * @param grains of a sparse extent, or null
+     * @param seSparse of a seSparse extent, or null
+     */
+    record Part(long start, Descriptor.Line line, IoFile file, GrainLayout grains, SeSparseHeader seSparse) {
+        long end() {
+            return start + line.sectors() * SECTOR;
+        }
+
+        boolean writable() {
+            return line.access() == Descriptor.Access.RW && line.type() != Descriptor.Type.ZERO;
+        }
+    }
+
+    private VmdkImage(Path path, DiskContext context) {
+        this.path = path;
+        this.context = context;
+    }
+
+    /** Opens all files and reads all headers. */
+    static VmdkImage open(Path path, DiskContext context) throws DiskException {
+        VmdkImage image = new VmdkImage(path, context);
+        boolean done = false;
+        try {
+            image.open();
+            done = true;
+            return image;
+        } finally {
+            if (!done) {
+                image.close();
+            }
+        }
+    }
+
+    private void open() throws DiskException {
+        file = context.openFile(path);
+        files.put(path, file);
+        unshared.add(file);
+        int magic = SparseHeader.sector(file, 0, "read the first sector").getInt(0);
+        if (magic == SparseHeader.MAGIC) {
+            SparseHeader header = SparseHeader.read(file);
+            if (header.descriptorOffset() == 0) {
+                throw new DiskException(Reason.UNSUPPORTED, path + ": has no descriptor: it is one extent of a disk; name the disk's descriptor file");
+            }
+            descriptorAt = header.descriptorOffset() * SECTOR;
+            if (descriptorAt >= file.size()) {
+                throw DiskException.corrupt(path, "header field descriptorOffset", 28, header.descriptorOffset(), "a sector inside the file");
+            }
+            descriptor = descriptor((int) header.descriptorSize() * SECTOR);
+            if (header.capacity() == 0) {
+                extents();
+            } else {
+                // its extent line is this file, whatever it was called when the line was written
+                add(new Descriptor.Line(Descriptor.Access.RW, header.capacity(), Descriptor.Type.SPARSE, null, 0), file);
+            }
+        } else if (magic == CowdHeader.MAGIC) {
+            CowdHeader header = CowdHeader.read(file);
+            if (header.child()) {
+                throw new DiskException(Reason.UNSUPPORTED, path + ": is a COWD disk whose header names a parent, which is not supported");
+            }
+            add(new Descriptor.Line(Descriptor.Access.RW, header.numSectors(), Descriptor.Type.VMFSSPARSE, null, 0), file);
+        } else if (magic == (int) SeSparseHeader.MAGIC) {
+            throw new DiskException(Reason.UNSUPPORTED, path + ": is a seSparse extent of a disk; name the disk's descriptor file");
+        } else {
+            if (file.size() > Descriptor.MAX_BYTES) {
+                throw new DiskException(Reason.WRONG_TYPE, path + ": is no VMDK disk: it begins neither as a sparse extent nor is it a descriptor, which has "
+                        + Descriptor.MAX_BYTES + " bytes at most");
+            }
+            descriptor = descriptor((int) file.size());
+            extents();
+        }
+    }
+
+    private Descriptor descriptor(int length) throws DiskException {
+        byte[] text = new byte[length];
+        try {
+            file.readFully(ByteBuffer.wrap(text), descriptorAt);
+        } catch (IOException e) {
+            throw DiskException.io(path, "read the descriptor", e);
+        }
+        return Descriptor.parse(text, path, descriptorAt);
+    }
+
+    private void extents() throws DiskException {
+        if (descriptor.extents().isEmpty()) {
+            throw DiskException.corrupt(path, "descriptor extent lines", descriptorAt, "none", "at least one");
+        }
+        for (Descriptor.Line line : descriptor.extents()) {
+            add(line, line.type() == Descriptor.Type.ZERO ? null : file(line));
+        }
+    }
+
+    /** A file that several flat extents lie in is opened once. */
+    private IoFile file(Descriptor.Line line) throws DiskException {
+        Path confined = context.confine(path, line.fileName());
+        boolean flat = line.type() == Descriptor.Type.FLAT || line.type() == Descriptor.Type.VMFS;
+        IoFile found = files.get(confined);
+        if (found != null && (!flat || unshared.contains(found))) {
+            throw DiskException.corrupt(path, "descriptor extent line", descriptorAt, "the file " + line.fileName() + " once more",
+                    "a file that nothing else uses");
+        }
+        if (found == null) {
+            found = context.openFile(confined);
+            files.put(confined, found);
+            if (!flat) {
+                unshared.add(found);
+            }
+        }
+        return found;
+    }
+
+    private void add(Descriptor.Line line, IoFile in) throws DiskException {
+        long bytes = line.sectors() * SECTOR;
+        GrainLayout grains = null;
+        SeSparseHeader seSparse = null;
+        switch (line.type()) {
+            case ZERO -> { }
+            case FLAT, VMFS -> {
+                long end = line.offset() * SECTOR + bytes;
+                if (in.size() < end) {
+                    throw DiskException.corrupt(in.path(), "flat extent", in.size(), "the end of the file", "at least " + end + " bytes");
+                }
+            }
+            case SPARSE, VMFSSPARSE -> grains = grains(in);
+            case SESPARSE -> seSparse = SeSparseHeader.read(in);
+        }
+        if (grains != null) {
+            same(in, bytes, grains.capacity());
+            directories += grains.directoryBytes() * (grains.rgdOffset() == 0 ? 1 : 2);
+            refuseWriting(line, in, in.blockDevice() ? "is on a block device, where it cannot grow" : grains.onlyRead());
+        }
+        if (seSparse != null) {
+            same(in, bytes, seSparse.capacity() * SECTOR);
+            directories += seSparse.directoryEntries() * 8;
+            refuseWriting(line, in, "is a seSparse extent, which is only read");
+        }
+        if (directories > MAX_DIRECTORIES) {
+            throw new DiskException(Reason.UNSUPPORTED, path + ": has grain directories of more than " + MAX_DIRECTORIES + " bytes");
+        }
+        Part part = new Part(size, line, in, grains, seSparse);
+        parts.add(part);
+        size += bytes;
+    }
+
+    private GrainLayout grains(IoFile in) throws DiskException {
+        int magic = SparseHeader.sector(in, 0, "read the header").getInt(0);
+        if (magic == CowdHeader.MAGIC) {
+            return CowdHeader.read(in).layout(in);
+        }
+        SparseHeader header = SparseHeader.read(in);
+        if (header.capacity() == 0) {
+            throw DiskException.corrupt(in.path(), "header field capacity", 12, 0, "the size of the extent");
+        }
+        return header.layout(in);
+    }
+
+    private static void same(IoFile in, long line, long header) throws DiskException {
+        if (line != header) {
+            throw DiskException.corrupt(in.path(), "header field capacity", 12, header / SECTOR + " sectors",
+                    "the " + line / SECTOR + " sectors of the descriptor's extent line");
+        }
+    }
+
+    private void refuseWriting(Descriptor.Line line, IoFile in, String why) throws DiskException {
+        if (why != null && !context.readOnly() && line.access() == Descriptor.Access.RW) {
+            throw new DiskException(Reason.UNSUPPORTED, in.path() + ": " + why + "; attach it read-only");
+        }
+    }
+
+    /**
+     * The bytes that are allocated as one. They have to be the same for all sparse extents that are written, and these begin and end with
+     * whole grains; only the disk may end inside one.
+     */
+    int writtenGrain() throws DiskException {
+        int grain = 0;
+        for (Part part : parts) {
+            if (part.grains() != null && part.writable()) {
+                int bytes = part.grains().grainBytes();
+                if (grain != 0 && grain != bytes || part.start() % bytes != 0 || part.end() % bytes != 0 && part.end() != size) {
+                    throw new DiskException(Reason.UNSUPPORTED, path + ": the extent " + part.file().path()
+                            + " has grains of another size than others, or not whole ones; attach it read-only");
+                }
+                grain = bytes;
+            }
+        }
+        return grain == 0 ? SECTOR : grain;
+    }
+
+    /** Bytes of the largest grain; a sector where there are none. */
+    int largestGrain() {
+        int grain = SECTOR;
+        for (Part part : parts) {
+            int bytes = part.grains() != null ? part.grains().grainBytes() : part.seSparse() != null ? 1 << SeSparseHeader.GRAIN_BITS : SECTOR;
+            grain = Math.max(grain, bytes);
+        }
+        return grain;
+    }
+
+    /** Bytes of a compressed grain at most; a little for disks without any. */
+    int mostCompressed() {
+        return parts.stream().filter(p -> p.grains() != null && p.grains().compressed()).mapToInt(p -> p.grains().mostCompressed()).max().orElse(SECTOR);
+    }
+
+    /** The file that the disk is named by. */
+    IoFile file() {
+        return file;
+    }
+
+    /** Null for a bare COWD file. */
+    Descriptor descriptor() {
+        return descriptor;
+    }
+
+    /** Where it begins in {@link #file}, in bytes. */
+    long descriptorAt() {
+        return descriptorAt;
+    }
+
+    List<Part> parts() {
+        return parts;
+    }
+
+    /** The files that hold the disk's bytes. */
+    List<IoFile> dataFiles() {
+        return parts.stream().map(Part::file).filter(f -> f != null).distinct().toList();
+    }
+
+    /** Bytes of the disk. */
+    long size() {
+        return size;
+    }
+
+    @Override
+    public void close() {
+        files.values().forEach(IoFile::close);
+    }
+}
