@@ -48,7 +48,15 @@ class ToolsIT {
             new Target("qcow2", "qcow2", List.of("-o", "extended-l2=yes")),
             new Target("qcow2", "qcow2", List.of("--compress")),
             new Target("qcow2", "qcow2", List.of("--compress", "-o", "compression=zstd")),
-            new Target("qcow2", "qcow2", List.of("--compress", "-o", "cluster-size=4K", "-o", "refcount-bits=2")));
+            new Target("qcow2", "qcow2", List.of("--compress", "-o", "cluster-size=4K", "-o", "refcount-bits=2")),
+            new Target("vmdk", "vmdk", List.of()),
+            new Target("vmdk", "vmdk", List.of("-o", "subformat=twoGbMaxExtentSparse")),
+            new Target("vmdk", "vmdk", List.of("-o", "subformat=monolithicFlat")),
+            new Target("vmdk", "vmdk", List.of("--compress")),
+            new Target("vhd", "vpc", List.of()),
+            new Target("vhd", "vpc", List.of("-o", "subformat=fixed")),
+            new Target("vhdx", "vhdx", List.of()),
+            new Target("vhdx", "vhdx", List.of("-o", "subformat=fixed")));
 
     @BeforeAll
     static void start() throws Exception {
@@ -96,8 +104,8 @@ class ToolsIT {
             command.addAll(target.options());
             daemon.blktap(command.toArray(new String[0])).ok();
             Run.of("qemu-img", "compare", "-f", "raw", "-F", target.format(), source.toString(), image.toString()).ok();
-            if (target.format().equals("qcow2")) {
-                Run.of("qemu-img", "check", image.toString()).ok();
+            if (List.of("qcow2", "vmdk", "vhdx").contains(target.format())) {
+                Run.of("qemu-img", "check", "-f", target.format(), image.toString()).ok();
             }
             if (!target.type().equals("raw")) {
                 daemon.blktap("check", spec).ok();
