@@ -26,6 +26,11 @@ final class Uml implements AutoCloseable {
      * @param sockets the disks, /dev/vda and on; their sockets listen
      */
     static Uml start(Path directory, String name, String script, Path... sockets) throws IOException {
+        return start(directory, name, script, List.of(), sockets);
+    }
+
+    /** As above, with more arguments for the kernel. */
+    static Uml start(Path directory, String name, String script, List<String> arguments, Path... sockets) throws IOException {
         Path file = directory.resolve(name + ".sh");
         Path console = directory.resolve(name + ".console");
         Files.writeString(file, script);
@@ -34,6 +39,7 @@ final class Uml implements AutoCloseable {
         for (Path socket : sockets) {
             command.add("virtio_uml.device=" + socket + ":2");
         }
+        command.addAll(arguments);
         Process process = new ProcessBuilder(command).redirectInput(Path.of("/dev/null").toFile())
                 .redirectOutput(console.toFile()).redirectErrorStream(true).start();
         return new Uml(process, console);
