@@ -62,12 +62,7 @@ class QcowHostileTest {
     }
 
     private int submit(VirtualDisk disk, Operation operation, long offset, int length) {
-        int[] error = {-1};
-        Request request = new Request(done -> error[0] = done.error(), 1);
-        request.data().add(memory.address(), length);
-        disk.submit(request.set(operation, offset, length, 0));
-        loop.drain();
-        return error[0];
+        return loop.submit(disk, operation, offset, memory.address(), length);
     }
 
     private byte first() {

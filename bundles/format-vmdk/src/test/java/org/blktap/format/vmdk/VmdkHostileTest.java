@@ -18,7 +18,6 @@ import java.util.function.Consumer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Request;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
@@ -72,12 +71,7 @@ class VmdkHostileTest {
     }
 
     private int submit(VirtualDisk disk, Operation operation, long offset, int length) {
-        int[] error = {-1};
-        Request request = new Request(done -> error[0] = done.error(), 1);
-        request.data().add(memory.address(), length);
-        disk.submit(request.set(operation, offset, length, 0));
-        loop.drain();
-        return error[0];
+        return loop.submit(disk, operation, offset, memory.address(), length);
     }
 
     private byte first() {

@@ -5,6 +5,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Callable;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
@@ -51,6 +54,16 @@ public final class SimLoop implements IoLoop {
         while (step()) {
             // each step is the work
         }
+    }
+
+    /** One request, to its end; the errno, or -1 if it never ends. */
+    public int submit(VirtualDisk disk, Operation operation, long offset, long address, int length) {
+        int[] error = {-1};
+        Request request = new Request(done -> error[0] = done.error(), 1);
+        request.data().add(address, length);
+        disk.submit(request.set(operation, offset, length, 0));
+        drain();
+        return error[0];
     }
 
     @Override
