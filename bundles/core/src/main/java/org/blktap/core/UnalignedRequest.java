@@ -113,7 +113,7 @@ final class UnalignedRequest implements Request.Completion {
             }
             long begin = at;
             at += length;
-            disk.submit(inner.set(whole.operation(), begin, length, whole.flags()));
+            disk.submit(inner.set(whole.operation(), begin, length, whole.flags() & ~Request.SPARSE));
         }
     }
 

@@ -66,6 +66,9 @@ public final class ClusterDisk implements VirtualDisk {
             case READ -> {
                 if (isOneRun(offset, length)) {
                     mapping.file().read(mapping.fileOffset(), request.data(), 0, length, request);
+                } else if (request.has(Request.SPARSE) && isZeros(offset, length)) {
+                    request.markZeros();
+                    request.complete(0);
                 } else {
                     readOperation().start(offset, length, request.data(), 0, request);
                 }
@@ -86,6 +89,12 @@ public final class ClusterDisk implements VirtualDisk {
     private boolean isOneRun(long offset, long length) {
         map.lookup(offset, length, mapping);
         return mapping.length() == length && mapping.kind() == Mapping.Kind.DATA;
+    }
+
+    /** By the look-up that {@link #isOneRun} has made. */
+    private boolean isZeros(long offset, long length) {
+        return mapping.length() == length && (mapping.kind() == Mapping.Kind.ZERO
+                || mapping.kind() == Mapping.Kind.UNALLOCATED && offset >= backingSize);
     }
 
     /** Makes what has been written to the files survive power loss. */

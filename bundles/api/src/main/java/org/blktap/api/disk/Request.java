@@ -21,6 +21,9 @@ public final class Request implements IoCallback {
     /** Flag of WRITE_ZEROES: fail with EOPNOTSUPP rather than write zeros out. */
     public static final int FAST_ONLY = 4;
 
+    /** Flag of a READ: where all of the range is zeros the disk may leave the memory as it is, and say so by {@link #markZeros}. */
+    public static final int SPARSE = 8;
+
     private final Completion completion;
     private final Segments data;
     private Operation operation = Operation.FLUSH;
@@ -29,6 +32,7 @@ public final class Request implements IoCallback {
     private int flags;
     private ExtentList extents;
     private int error;
+    private boolean zeros;
     private long startNanos;
     private Request next;
     private Completion gate;
@@ -55,7 +59,7 @@ public final class Request implements IoCallback {
      *
      * @param offset bytes from the beginning of the disk
      * @param length bytes
-     * @param flags a set of {@link #FUA}, {@link #NO_UNMAP}, {@link #FAST_ONLY}
+     * @param flags a set of {@link #FUA}, {@link #NO_UNMAP}, {@link #FAST_ONLY}, {@link #SPARSE}
      */
     public Request set(Operation operation, long offset, long length, int flags) {
         this.operation = operation;
@@ -63,6 +67,7 @@ public final class Request implements IoCallback {
         this.length = length;
         this.flags = flags;
         this.error = 0;
+        this.zeros = false;
         return this;
     }
 
@@ -107,6 +112,16 @@ public final class Request implements IoCallback {
     /** 0, or the positive errno it ended with. */
     public int error() {
         return error;
+    }
+
+    /** Of a READ with {@link #SPARSE}: all of it is zeros, and the memory has not been touched. The disk completes it then. */
+    public void markZeros() {
+        zeros = true;
+    }
+
+    /** Whether the disk has said so. */
+    public boolean zeros() {
+        return zeros;
     }
 
     /** Ends the request. Called once, by the disk, on the loop; perhaps before the submit returns. */

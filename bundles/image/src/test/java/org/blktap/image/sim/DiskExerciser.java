@@ -81,7 +81,7 @@ public final class DiskExerciser implements AutoCloseable {
                 case READ -> {
                     if (done.error() == 0) {
                         for (int i = 0; i < count; i++) {
-                            checkNow(first + i, stampAt(address + (long) i * SECTOR, first + i));
+                            checkNow(first + i, done.zeros() ? 0 : stampAt(address + (long) i * SECTOR, first + i));
                         }
                     }
                 }
@@ -212,7 +212,7 @@ public final class DiskExerciser implements AutoCloseable {
             }
             case READ -> {
                 request.data().add(slot.address, (int) bytes);
-                request.set(operation, offset, bytes, 0);
+                request.set(operation, offset, bytes, random.nextBoolean() ? Request.SPARSE : 0);
             }
             case WRITE -> {
                 long stamp = ++stamps;

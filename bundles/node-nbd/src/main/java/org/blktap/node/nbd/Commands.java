@@ -108,7 +108,7 @@ final class Commands implements AutoCloseable {
             return false;
         }
         return switch (request.command) {
-            case Nbd.CMD_READ -> data(request, Operation.READ, 0);
+            case Nbd.CMD_READ -> data(request, Operation.READ, session.structured() && !request.has(Nbd.CMD_FLAG_DF) ? Request.SPARSE : 0);
             case Nbd.CMD_WRITE -> data(request, Operation.WRITE, fua(request));
             case Nbd.CMD_TRIM -> {
                 if (!info.canDiscard()) {
@@ -227,6 +227,8 @@ final class Commands implements AutoCloseable {
             replies.simpleData(request);
         } else if (request.length == 0) {
             replies.none(request);
+        } else if (request.disk.zeros()) {
+            replies.hole(request);
         } else {
             replies.data(request);
         }

@@ -75,6 +75,14 @@ final class ReplyQueue implements AutoCloseable {
         add(request);
     }
 
+    /** A structured reply in one chunk that says that a READ found zeros. */
+    void hole(NbdRequest request) {
+        long at = structured(request, Nbd.REPLY_TYPE_OFFSET_HOLE, 12, 0);
+        Wire.putLong(at, request.offset);
+        Wire.putInt(at + 8, (int) request.length);
+        add(request);
+    }
+
     /** A structured reply that says success and nothing else. */
     void none(NbdRequest request) {
         structured(request, Nbd.REPLY_TYPE_NONE, 0, 0);

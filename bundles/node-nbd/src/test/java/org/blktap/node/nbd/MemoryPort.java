@@ -35,6 +35,8 @@ final class MemoryPort implements DiskPort, LoopStage {
     volatile int failWith;
     volatile int inFlight;
     volatile int mostInFlight;
+    /** From here on it says that it holds zeros, to those who want to know. */
+    volatile long zerosFrom = Long.MAX_VALUE;
     /** The length of the runs that a MAP tells, alternating data and holes. */
     volatile long runBytes = 1 << 20;
 
@@ -103,7 +105,13 @@ final class MemoryPort implements DiskPort, LoopStage {
     private int carryOut(Request request) {
         long at = bytes.address() + request.offset();
         switch (request.operation()) {
-            case READ -> request.data().copyFrom(at, 0, request.length());
+            case READ -> {
+                if (request.offset() >= zerosFrom && request.has(Request.SPARSE)) {
+                    request.markZeros();
+                } else {
+                    request.data().copyFrom(at, 0, request.length());
+                }
+            }
             case WRITE -> request.data().copyTo(at, 0, request.length());
             case WRITE_ZEROES -> {
                 if (request.has(Request.FAST_ONLY) && request.has(Request.NO_UNMAP)) {

@@ -145,7 +145,7 @@ final class TestClient implements AutoCloseable {
         if (type == Nbd.REPLY_TYPE_ERROR) {
             error = payload.getInt();
             assertEquals(0, payload.getShort());
-        } else if (type == Nbd.REPLY_TYPE_OFFSET_DATA) {
+        } else if (type == Nbd.REPLY_TYPE_OFFSET_DATA || type == Nbd.REPLY_TYPE_OFFSET_HOLE) {
             offset = payload.getLong();
         } else if (type == Nbd.REPLY_TYPE_BLOCK_STATUS) {
             assertEquals(Nbd.ALLOCATION_ID, payload.getInt());

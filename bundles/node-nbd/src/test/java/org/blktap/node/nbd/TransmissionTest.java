@@ -87,6 +87,27 @@ class TransmissionTest {
         }
     }
 
+    @Test
+    void zerosAreAnsweredAsAHole() throws Exception {
+        disk.zerosFrom = 4096;
+        try (TestClient client = client(true)) {
+            client.request(Nbd.CMD_READ, 0, 7, 8192, 65536);
+            Reply hole = client.reply();
+            assertEquals(new Answer(Nbd.REPLY_TYPE_OFFSET_HOLE, 0, 7), Answer.of(hole));
+            assertEquals(8192, hole.offset());
+            assertArrayEquals(new byte[] {0, 1, 0, 0}, hole.data());
+            // who wants it in one piece gets data
+            client.request(Nbd.CMD_READ, Nbd.CMD_FLAG_DF, 8, 8192, 512);
+            assertEquals(new Answer(Nbd.REPLY_TYPE_OFFSET_DATA, 0, 8), Answer.of(client.reply()));
+            client.request(Nbd.CMD_READ, 0, 9, 0, 512);
+            assertEquals(new Answer(Nbd.REPLY_TYPE_OFFSET_DATA, 0, 9), Answer.of(client.reply()));
+        }
+        try (TestClient client = client(false)) {
+            client.request(Nbd.CMD_READ, 0, 7, 8192, 512);
+            assertEquals(new Answer(-1, 0, 7), Answer.of(client.reply(512)));
+        }
+    }
+
     private record Answer(int type, int error, long cookie) {
         static Answer of(Reply reply) {
             return new Answer(reply.type(), reply.error(), reply.cookie());
