@@ -18,8 +18,9 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * Copies one disk to another on their common loop, several pieces at a time. What the source maps as zeros is not read, what is read and
- * is zero is not written: a new image has holes there.
+ * Copies one disk to another, several pieces at a time. What the source maps as zeros is not read, what is read and is zero is not
+ * written: a new image has holes there. Each disk has its own loop, so that one reads while the other writes; a piece goes from loop to
+ * loop, and all else is the source's.
  */
 final class DiskCopy implements AutoCloseable {
     private static final int PIECE = 1 << 20;
@@ -31,7 +32,8 @@ final class DiskCopy implements AutoCloseable {
 
     private final VirtualDisk from;
     private final VirtualDisk to;
-    private final IoLoop loop;
+    private final IoLoop fromLoop;
+    private final IoLoop toLoop;
     /** Whether what is not written has to be zeroed. */
     private final boolean dirtyTarget;
     private final String fromName;
@@ -56,13 +58,15 @@ final class DiskCopy implements AutoCloseable {
     private volatile long done;
 
     /** @param dirtyTarget whether the target may hold anything but zeros */
-    DiskCopy(VirtualDisk from, Object fromName, VirtualDisk to, Object toName, boolean dirtyTarget, IoLoop loop, NativeMemory nativeMemory) {
+    DiskCopy(VirtualDisk from, Object fromName, IoLoop fromLoop, VirtualDisk to, Object toName, IoLoop toLoop, boolean dirtyTarget,
+            NativeMemory nativeMemory) {
         this.from = from;
         this.to = to;
         this.fromName = fromName.toString();
         this.toName = toName.toString();
+        this.fromLoop = fromLoop;
+        this.toLoop = toLoop;
         this.dirtyTarget = dirtyTarget;
-        this.loop = loop;
         size = from.info().sizeBytes();
         granule = Math.max(SMALLEST_HOLE, Math.min(LARGEST_HOLE, Integer.highestOneBit(Math.max(1, to.info().optimalIoSize()))));
         memory = nativeMemory.allocate((long) PIECE * SLOTS + granule);
@@ -74,7 +78,7 @@ final class DiskCopy implements AutoCloseable {
 
     /** Copies, and makes the copy survive power loss. Waits; not for the loop's thread. */
     void run(Progress progress) throws DiskException {
-        loop.execute(this::advance);
+        fromLoop.execute(this::advance);
         while (true) {
             try {
                 copied.get(TELL_MILLISECONDS, TimeUnit.MILLISECONDS);
@@ -88,7 +92,7 @@ final class DiskCopy implements AutoCloseable {
                 throw e.getCause() instanceof DiskException known ? known : new DiskException(Reason.IO, toName + ": " + e.getCause(), e);
             }
         }
-        new DiskAccess(to, loop, toName).flush();
+        new DiskAccess(to, toLoop, toName).flush();
         progress.at(size, size);
     }
 
@@ -142,7 +146,7 @@ final class DiskCopy implements AutoCloseable {
     private void mapped(Request request) {
         mapping = false;
         if (request.error() != 0) {
-            fail(fromName, request);
+            fail(DiskAccess.failed(fromName, Operation.MAP, request.offset(), request.error()));
         } else {
             extent = 0;
             left = extents.length(0);
@@ -165,9 +169,9 @@ final class DiskCopy implements AutoCloseable {
         slot.zero(offset, length);
     }
 
-    private void fail(String name, Request request) {
+    private void fail(DiskException e) {
         if (failure == null) {
-            failure = DiskAccess.failed(name, request.operation(), request.offset(), request.error());
+            failure = e;
         }
     }
 
@@ -177,20 +181,29 @@ final class DiskCopy implements AutoCloseable {
         private final ByteBuffer bytes;
         private final Request reading = new Request(this::wasRead, 1);
         private final Request writing = new Request(this::written, 1);
+        private final Runnable write = this::writeNext;
+        private final Runnable zero = this::writeZeros;
+        private final Runnable ended = this::ended;
         private long offset;
         private long length;
         /** Of the piece; all before it is written or a hole. */
         private int next;
+        private DiskException error;
 
         Slot(int i) {
             address = memory.address() + (long) i * PIECE;
             bytes = memory.bytes((long) i * PIECE, PIECE);
         }
 
-        void read(long pieceOffset, int pieceLength) {
+        private void start(long pieceOffset, long pieceLength) {
             offset = pieceOffset;
             length = pieceLength;
             next = 0;
+            error = null;
+        }
+
+        void read(long pieceOffset, int pieceLength) {
+            start(pieceOffset, pieceLength);
             reading.data().clear();
             reading.data().add(address, pieceLength);
             from.submit(reading.set(Operation.READ, offset, length, 0));
@@ -198,36 +211,41 @@ final class DiskCopy implements AutoCloseable {
 
         /** Zeros for the target alone. */
         void zero(long pieceOffset, long pieceLength) {
-            offset = pieceOffset;
-            length = pieceLength;
-            next = PIECE;
-            to.submit(writing.set(Operation.WRITE_ZEROES, offset, length, 0));
+            start(pieceOffset, pieceLength);
+            toLoop.execute(zero);
         }
 
         private void wasRead(Request request) {
             if (request.error() != 0) {
-                fail(fromName, request);
-                end();
+                error = DiskAccess.failed(fromName, Operation.READ, offset, request.error());
+                ended();
             } else {
-                writeNext();
+                toLoop.execute(write);
             }
+        }
+
+        // ---- on the target's loop
+
+        private void writeZeros() {
+            next = Integer.MAX_VALUE;
+            to.submit(writing.set(Operation.WRITE_ZEROES, offset, length, 0));
         }
 
         private void writeNext() {
             int start = next;
-            boolean zero = false;
+            boolean zeros = false;
             if (!dirtyTarget) {
                 start = run(start, true);
             } else if (start < length) {
-                zero = isZero(start);
+                zeros = isZero(start);
             }
-            if (start >= length || stopped()) {
-                end();
+            if (start >= length) {
+                fromLoop.execute(ended);
                 return;
             }
-            next = run(start, zero);
+            next = run(start, zeros);
             int bytesNow = next - start;
-            if (zero) {
+            if (zeros) {
                 to.submit(writing.set(Operation.WRITE_ZEROES, offset + start, bytesNow, 0));
             } else {
                 writing.data().clear();
@@ -237,9 +255,9 @@ final class DiskCopy implements AutoCloseable {
         }
 
         /** The end of the run of granules that are zeros, or that are not. */
-        private int run(int start, boolean zero) {
+        private int run(int start, boolean zeros) {
             int end = start;
-            while (end < length && isZero(end) == zero) {
+            while (end < length && isZero(end) == zeros) {
                 end = granuleEnd(end);
             }
             return end;
@@ -256,14 +274,19 @@ final class DiskCopy implements AutoCloseable {
 
         private void written(Request request) {
             if (request.error() != 0) {
-                fail(toName, request);
-                end();
+                error = DiskAccess.failed(toName, request.operation(), request.offset(), request.error());
+                fromLoop.execute(ended);
             } else {
                 writeNext();
             }
         }
 
-        private void end() {
+        // ---- on the source's
+
+        private void ended() {
+            if (error != null) {
+                fail(error);
+            }
             done += length;
             free.push(this);
             advance();

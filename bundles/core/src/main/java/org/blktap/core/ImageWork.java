@@ -164,29 +164,30 @@ final class ImageWork implements Images {
     public void convert(Conversion conversion, Progress progress) throws DiskException {
         TapSpec target = conversion.to();
         DiskDriver driver = driver(target);
-        reading(conversion.from(), conversion.fromOptions(), (desk, from) -> {
+        // each disk on a loop of its own
+        reading(conversion.from(), conversion.fromOptions(), (source, from) -> with(target, desk -> {
             Options options = new Options(conversion.toOptions());
             OpenContext context = desk.context(false, options);
             if (conversion.compressed()) {
                 make(context, making -> {
                     try (CompressedImage image = driver.createCompressed(target.path(), from.info().sizeBytes(), making)) {
                         options.checkAllKnown("tap:" + target.type());
-                        new CompressedCopy(from, conversion.from(), image, target, desk.loop(), services.memory()).run(progress);
+                        new CompressedCopy(from, conversion.from(), image, target, source.loop(), services.memory()).run(progress);
                     }
                 });
             } else if (PathPolicy.isBlockDevice(Path.of(target.path()))) {
-                copy(desk, conversion, from, driver, context, true, progress);
+                copy(source, from, desk, conversion, driver, context, true, progress);
             } else {
                 make(context, making -> {
                     driver.create(target.path(), from.info().sizeBytes(), null, making);
-                    copy(desk, conversion, from, driver, making, false, progress);
+                    copy(source, from, desk, conversion, driver, making, false, progress);
                 });
             }
             return null;
-        });
+        }));
     }
 
-    private void copy(Desk desk, Conversion conversion, VirtualDisk from, DiskDriver driver, OpenContext context, boolean dirty,
+    private void copy(Desk source, VirtualDisk from, Desk desk, Conversion conversion, DiskDriver driver, OpenContext context, boolean dirty,
             Progress progress) throws DiskException {
         TapSpec target = conversion.to();
         VirtualDisk to = driver.open(target.path(), context);
@@ -196,7 +197,7 @@ final class ImageWork implements Images {
                 throw new DiskException(Reason.NO_SPACE, target + ": has " + to.info().sizeBytes() + " bytes, less than the "
                         + from.info().sizeBytes() + " of " + conversion.from());
             }
-            try (DiskCopy copy = new DiskCopy(from, conversion.from(), to, target, dirty, desk.loop(), services.memory())) {
+            try (DiskCopy copy = new DiskCopy(from, conversion.from(), source.loop(), to, target, desk.loop(), dirty, services.memory())) {
                 copy.run(progress);
             }
         } finally {
