@@ -24,7 +24,7 @@ import org.blktap.api.memory.NativeMemory;
  */
 final class DiskCopy implements AutoCloseable {
     private static final int PIECE = 1 << 20;
-    private static final int SLOTS = 16;
+    private static final int SLOTS = 8;
     /** Zeros in runs of less than this are written: holes cost too. */
     private static final int SMALLEST_HOLE = 4096;
     private static final int LARGEST_HOLE = 64 << 10;

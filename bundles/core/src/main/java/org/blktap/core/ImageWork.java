@@ -23,6 +23,8 @@ import org.blktap.api.engine.IoQueue;
 /** Work on images that are not attached, each on a loop of its own for as long as it takes. */
 final class ImageWork implements Images {
     private static final int SECTOR = 512;
+    /** The engine of copies: long pieces on several threads, also where the kernel does not do them asynchronously. */
+    private static final String THREADS = "portable";
 
     private final Services services;
 
@@ -48,7 +50,7 @@ final class ImageWork implements Images {
     @Override
     public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> given) throws DiskException {
         DiskDriver driver = driver(spec);
-        with(spec, desk -> {
+        with(services.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
             make(desk.context(false, options), context -> {
                 driver.create(spec.path(), sizeBytes, backing, context);
@@ -83,7 +85,7 @@ final class ImageWork implements Images {
     @Override
     public CheckReport check(TapSpec spec, boolean repair, Map<String, String> given) throws DiskException {
         DiskDriver driver = driver(spec);
-        return with(spec, desk -> {
+        return with(services.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
             CheckReport report = driver.check(spec.path(), desk.context(!repair, options));
             options.checkAllKnown("tap:" + spec.type());
@@ -97,7 +99,7 @@ final class ImageWork implements Images {
         if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
             throw new DiskException(Reason.BAD_OPTION, spec + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
         }
-        with(spec, desk -> {
+        with(services.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
             long before = sizeOf(desk, driver, spec, given);
             driver.resize(spec.path(), sizeBytes, desk.context(false, options));
@@ -164,8 +166,10 @@ final class ImageWork implements Images {
     public void convert(Conversion conversion, Progress progress) throws DiskException {
         TapSpec target = conversion.to();
         DiskDriver driver = driver(target);
+        Registry.Entry<IoEngine> threads = services.engines().get(THREADS);
+        Registry.Entry<IoEngine> engine = threads == null ? services.engines().best() : threads;
         // each disk on a loop of its own
-        reading(conversion.from(), conversion.fromOptions(), (source, from) -> with(target, desk -> {
+        reading(conversion.from(), engine, conversion.fromOptions(), (source, from) -> with(engine, desk -> {
             Options options = new Options(conversion.toOptions());
             OpenContext context = desk.context(false, options);
             if (conversion.compressed()) {
@@ -210,7 +214,11 @@ final class ImageWork implements Images {
     }
 
     private <T> T reading(TapSpec spec, Map<String, String> given, Reading<T> work) throws DiskException {
-        return with(spec, desk -> {
+        return reading(spec, services.engineFor(spec.type()), given, work);
+    }
+
+    private <T> T reading(TapSpec spec, Registry.Entry<IoEngine> engine, Map<String, String> given, Reading<T> work) throws DiskException {
+        return with(engine, desk -> {
             Options options = new Options(given);
             OpenContext context = desk.context(true, options);
             VirtualDisk disk = context.open(spec.type(), spec.path());
@@ -235,8 +243,7 @@ final class ImageWork implements Images {
         return OpenContext.driver(services.drivers(), spec.type()).service();
     }
 
-    private <T> T with(TapSpec spec, Work<T> work) throws DiskException {
-        Registry.Entry<IoEngine> engine = services.engineFor(spec.type());
+    private <T> T with(Registry.Entry<IoEngine> engine, Work<T> work) throws DiskException {
         if (engine == null) {
             throw new DiskException(Reason.WRONG_TYPE, "no I/O engine is present");
         }
