@@ -213,6 +213,25 @@ class ToolsIT {
         assertEquals(before, names());
     }
 
+    @Test
+    void oneOfTwoThatMakeOneImageWins() throws Exception {
+        Path target = directory.resolve("contended.qcow2");
+        List<String> convert = List.of(daemon.home.resolve("bin/blktap").toString(), "convert", "tap:raw:" + source, "tap:qcow2:" + target);
+        List<Process> both = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            ProcessBuilder builder = new ProcessBuilder(convert).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
+            builder.environment().put("BLKTAP_RUN_DIR", daemon.runDir.toString());
+            both.add(builder.start());
+        }
+        int won = 0;
+        for (Process each : both) {
+            won += each.waitFor() == 0 ? 1 : 0;
+        }
+        assertEquals(1, won);
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow2", source.toString(), target.toString()).ok();
+        assertEquals(List.of(), names().stream().filter(name -> name.startsWith(".contended")).toList());
+    }
+
     /** The client's end is the end of the work. */
     @Test
     void aKilledClientLeavesNothing() throws Exception {

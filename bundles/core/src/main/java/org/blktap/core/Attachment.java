@@ -53,6 +53,7 @@ final class Attachment {
     private boolean diskOpen;
     private boolean parkedByOperator;
     private boolean savesAtDetach;
+    private boolean saved;
     /** What the flush before the last closing of the disk failed with. */
     private DiskException lastFlush;
     private volatile State state = State.PARKED;
@@ -97,7 +98,7 @@ final class Attachment {
      * @throws DiskException what stands in the way; the attachment is parked with this as its reason
      */
     synchronized void advance() throws DiskException {
-        if (state != State.PARKED || parkedByOperator) {
+        if (state != State.PARKED || parkedByOperator || saved) {
             return;
         }
         try {
@@ -306,6 +307,10 @@ final class Attachment {
         }
     }
 
+    synchronized boolean savesAtDetach() {
+        return savesAtDetach;
+    }
+
     /**
      * Lets the disk save what would be lost by a detach.
      *
@@ -320,9 +325,12 @@ final class Attachment {
             advance();
         }
         quiesce("being saved");
+        // from here on nothing may be written: nobody opens the gate again
+        saved = true;
         try {
             gate.disk().beforeDetach();
         } catch (DiskException e) {
+            saved = false;
             advance();
             throw e;
         }

@@ -63,6 +63,7 @@ public final class AttachmentManager implements Attachments, Images {
     private Services services;
     private Records records;
     private ImageWork images;
+    private final Object saving = new Object();
     /** Looks at what is parked that are under way or to come. */
     private final AtomicInteger passes = new AtomicInteger();
 
@@ -276,7 +277,19 @@ public final class AttachmentManager implements Attachments, Images {
     @Override
     public void detach(String id) throws DiskException {
         Attachment attachment = find(id);
-        attachment.beforeEnd();
+        if (attachment.savesAtDetach()) {
+            // one after the other: the last of those that share a disk is the one that saves
+            synchronized (saving) {
+                attachment.beforeEnd();
+                detach(attachment);
+            }
+        } else {
+            detach(attachment);
+        }
+    }
+
+    private void detach(Attachment attachment) throws DiskException {
+        String id = attachment.id();
         records.remove(id);
         if (attachments.remove(id, attachment)) {
             try {

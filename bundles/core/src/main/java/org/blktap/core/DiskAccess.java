@@ -59,7 +59,11 @@ final class DiskAccess {
     /** @return bytes that the answer covers, from the offset on */
     long map(long offset, long length, ExtentList into) throws DiskException {
         into.clear();
-        run(request.setMap(offset, Math.min(length, STRIDE), into));
+        long asked = Math.min(length, STRIDE);
+        run(request.setMap(offset, asked, into));
+        if (into.count() == 0 || into.total() > asked) {
+            throw new DiskException(Reason.IO, name + ": its map at offset " + offset + " has " + into.total() + " bytes, of " + asked);
+        }
         return into.total();
     }
 

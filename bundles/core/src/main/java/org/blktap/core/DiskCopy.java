@@ -147,6 +147,8 @@ final class DiskCopy implements AutoCloseable {
         mapping = false;
         if (request.error() != 0) {
             fail(DiskAccess.failed(fromName, Operation.MAP, request.offset(), request.error()));
+        } else if (extents.count() == 0 || extents.total() > request.length()) {
+            fail(new DiskException(Reason.IO, fromName + ": its map at offset " + at + " has " + extents.total() + " bytes, of " + request.length()));
         } else {
             extent = 0;
             left = extents.length(0);

@@ -3,12 +3,14 @@ package org.blktap.core;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -27,6 +29,9 @@ import org.blktap.api.memory.NativeMemory;
 final class OpenContext implements DiskContext {
     /** A chain longer than any real one; each image costs open files and memory. */
     private static final int MAX_DEPTH = 64;
+
+    /** So that two that are made at once, perhaps of one name, are two files. */
+    private static final AtomicLong MADE = new AtomicLong();
 
     private final Environment environment;
     private final OpenContext above;
@@ -111,6 +116,19 @@ final class OpenContext implements DiskContext {
 
     /** After a creation: the new files get their names, unless others have taken them meanwhile. */
     void nameCreated() throws DiskException {
+        List<Path> named = new ArrayList<>();
+        try {
+            name(named);
+        } catch (DiskException e) {
+            // all or none
+            for (Path each : named) {
+                remove(each);
+            }
+            throw e;
+        }
+    }
+
+    private void name(List<Path> named) throws DiskException {
         // the first is what names the others
         for (int i = created.size() - 1; i >= 0; i--) {
             Created each = created.get(i);
@@ -125,6 +143,7 @@ final class OpenContext implements DiskContext {
                     // a file system without hard links
                     Files.move(each.temporary(), each.path());
                 }
+                named.add(each.path());
                 try (FileChannel directory = FileChannel.open(each.path().toAbsolutePath().getParent())) {
                     directory.force(true);
                 }
@@ -139,12 +158,15 @@ final class OpenContext implements DiskContext {
     void undo() {
         files.forEach(IoFile::close);
         for (Created each : created) {
-            try {
-                Files.deleteIfExists(each.temporary());
-            } catch (IOException e) {
-                System.getLogger("org.blktap.core").log(System.Logger.Level.WARNING,
-                        each.temporary() + ": could not be removed after a failed creation: " + e);
-            }
+            remove(each.temporary());
+        }
+    }
+
+    private static void remove(Path path) {
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
+            System.getLogger("org.blktap.core").log(System.Logger.Level.WARNING, path + ": could not be removed after a failed creation: " + e);
         }
     }
 
@@ -212,9 +234,8 @@ final class OpenContext implements DiskContext {
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             throw exists(path);
         }
-        Path temporary = path.resolveSibling("." + path.getFileName() + "." + ProcessHandle.current().pid() + ".new");
+        Path temporary = path.resolveSibling("." + path.getFileName() + "." + ProcessHandle.current().pid() + "-" + MADE.incrementAndGet() + ".new");
         try {
-            Files.deleteIfExists(temporary);
             Files.createFile(temporary);
         } catch (NoSuchFileException e) {
             throw new DiskException(Reason.NOT_FOUND, path + ": no such directory");
@@ -231,7 +252,12 @@ final class OpenContext implements DiskContext {
 
     @Override
     public Path confine(Path image, String named) throws DiskException {
-        Path beside = image.resolveSibling(named);
+        Path beside;
+        try {
+            beside = image.resolveSibling(named);
+        } catch (InvalidPathException e) {
+            throw new DiskException(Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
+        }
         if (created.stream().anyMatch(each -> each.path().equals(beside))) {
             // made together with the image, which is not there yet either
             return beside;

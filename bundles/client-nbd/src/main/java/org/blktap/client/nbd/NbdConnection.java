@@ -53,6 +53,8 @@ final class NbdConnection implements AutoCloseable {
     private static final int CHUNK_BLOCK_STATUS = 5;
     private static final int CHUNK_ERROR = 1 << 15;
     private static final int MAX_OPTION_REPLY = 64 << 10;
+    /** The longest READ in chunks of a sector. */
+    private static final int MOST_CHUNKS = LONGEST / 512;
     private static final int PATIENCE_SECONDS = 20;
     private static final String ALLOCATION = "base:allocation";
 
@@ -84,11 +86,16 @@ final class NbdConnection implements AutoCloseable {
     /** A server that does not answer must not hold up whoever opens the disk. */
     private void giveUp() {
         if (!open) {
-            try {
-                channel.close();
-            } catch (IOException e) {
-                System.getLogger("org.blktap.client.nbd").log(System.Logger.Level.DEBUG, e.getMessage());
-            }
+            abort();
+        }
+    }
+
+    /** Ends whatever waits for the server, from any thread. */
+    void abort() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            System.getLogger("org.blktap.client.nbd").log(System.Logger.Level.DEBUG, e.getMessage());
         }
     }
 
@@ -166,38 +173,34 @@ final class NbdConnection implements AutoCloseable {
 
     int read(long offset, ByteBuffer into) throws IOException {
         request(CMD_READ, 0, offset, into.remaining());
-        return reply(offset, into, null);
+        return reply(offset, 0, into, null);
     }
 
     int write(long offset, ByteBuffer from) throws IOException {
         request(CMD_WRITE, 0, offset, from.remaining());
         send(from);
-        return reply(offset, null, null);
+        return reply(offset, 0, null, null);
     }
 
     int flush() throws IOException {
         request(CMD_FLUSH, 0, 0, 0);
-        return reply(0, null, null);
+        return reply(0, 0, null, null);
     }
 
     int trim(long offset, int length) throws IOException {
         request(CMD_TRIM, 0, offset, length);
-        return reply(offset, null, null);
+        return reply(offset, 0, null, null);
     }
 
     int zero(long offset, int length, boolean noHole) throws IOException {
         request(CMD_WRITE_ZEROES, noHole ? FLAG_NO_HOLE : 0, offset, length);
-        return reply(offset, null, null);
+        return reply(offset, 0, null, null);
     }
 
     /** At least one extent, perhaps not the whole range. */
     int map(long offset, int length, ExtentList into) throws IOException {
         request(CMD_BLOCK_STATUS, 0, offset, length);
-        int error = reply(offset, null, into);
-        if (error == 0 && into.count() == 0) {
-            throw new IOException("a block status without an extent");
-        }
-        return error;
+        return reply(offset, length, null, into);
     }
 
     private void request(int command, int commandFlags, long offset, int length) throws IOException {
@@ -205,11 +208,13 @@ final class NbdConnection implements AutoCloseable {
         send(head.flip());
     }
 
-    private int reply(long offset, ByteBuffer data, ExtentList extents) throws IOException {
+    /** @param asked bytes of a block status */
+    private int reply(long offset, long asked, ByteBuffer data, ExtentList extents) throws IOException {
         int error = 0;
         int base = data == null ? 0 : data.position();
         int missing = data == null ? 0 : data.remaining();
-        while (true) {
+        boolean mapped = false;
+        for (int chunks = 0; chunks < MOST_CHUNKS; chunks++) {
             int magic = read(4).getInt();
             if (magic == SIMPLE_MAGIC && extents == null && (data == null || !structured)) {
                 ByteBuffer rest = read(12);
@@ -245,14 +250,13 @@ final class NbdConnection implements AutoCloseable {
                 while (data.hasRemaining()) {
                     data.put((byte) 0);
                 }
-            } else if (type == CHUNK_BLOCK_STATUS && extents != null && length >= 12 && length % 8 == 4) {
+            } else if (type == CHUNK_BLOCK_STATUS && extents != null && !mapped && length >= 12 && length % 8 == 4) {
                 ByteBuffer status = ByteBuffer.allocate(length);
                 read(status);
                 status.flip();
-                boolean ours = status.getInt() == allocationContext;
-                while (ours && status.hasRemaining()) {
-                    long bytes = Integer.toUnsignedLong(status.getInt());
-                    extents.add(bytes, status.getInt() & (ExtentList.HOLE | ExtentList.ZERO));
+                mapped = status.getInt() == allocationContext;
+                if (mapped) {
+                    extents(status, asked, extents);
                 }
             } else if ((type & CHUNK_ERROR) != 0 && length >= 6) {
                 ByteBuffer told = ByteBuffer.allocate(length);
@@ -262,11 +266,22 @@ final class NbdConnection implements AutoCloseable {
                 throw new IOException("a reply of type " + type + " with " + length + " bytes");
             }
             if ((chunkFlags & FLAG_DONE) != 0) {
-                if (error == 0 && missing != 0) {
-                    throw new IOException("a reply that leaves " + missing + " bytes out");
+                if (error == 0 && (missing != 0 || extents != null && extents.count() == 0)) {
+                    throw new IOException("a reply that leaves something out");
                 }
                 return error;
             }
+        }
+        throw new IOException("a reply of more than " + MOST_CHUNKS + " chunks");
+    }
+
+    /** No more than was asked for. */
+    private static void extents(ByteBuffer status, long asked, ExtentList into) {
+        long left = asked;
+        while (left > 0 && status.hasRemaining()) {
+            long bytes = Math.min(left, Integer.toUnsignedLong(status.getInt()));
+            into.add(bytes, status.getInt() & (ExtentList.HOLE | ExtentList.ZERO));
+            left -= bytes;
         }
     }
 

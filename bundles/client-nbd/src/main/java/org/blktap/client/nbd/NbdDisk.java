@@ -5,7 +5,9 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskInfo;
@@ -27,6 +29,8 @@ final class NbdDisk implements VirtualDisk {
     private static final int STEP = 1 << 20;
     private static final int MOST_CONNECTIONS = 4;
     private static final long LONGEST_RANGE = 1 << 30;
+    private static final long LOOK_MILLISECONDS = 5_000;
+    private static final long PATIENCE_NANOS = 60_000_000_000L;
 
     private final NbdUri uri;
     private final String name;
@@ -35,8 +39,15 @@ final class NbdDisk implements VirtualDisk {
     private final DiskInfo info;
     private final int flags;
     private final boolean mapsHoles;
+    private final List<Line> lines = new ArrayList<>();
     private final ArrayDeque<Line> free = new ArrayDeque<>();
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
+    private final long size;
+    /** Looks after requests that take too long; null while there are none. */
+    private IoLoop.Timer watch;
+    /** Whether writes have been answered since the last flush, by connections that may have broken since. */
+    private volatile boolean unflushed;
+    private volatile boolean lost;
 
     /** @param first an open connection, which becomes the disk's */
     NbdDisk(NbdUri uri, String name, NbdConnection first, DiskContext context) {
@@ -56,10 +67,12 @@ final class NbdDisk implements VirtualDisk {
         details.put("export", name);
         info = new DiskInfo(first.size() & -512, 512, 4096, 0, readOnly, (flags & NbdConnection.SEND_TRIM) != 0,
                 (flags & NbdConnection.SEND_WRITE_ZEROES) != 0, false, details);
-        int lines = first.has(NbdConnection.CAN_MULTI_CONN) ? MOST_CONNECTIONS : 1;
-        for (int i = 0; i < lines; i++) {
-            free.add(new Line(i == 0 ? first : null));
+        size = first.size();
+        int count = first.has(NbdConnection.CAN_MULTI_CONN) ? MOST_CONNECTIONS : 1;
+        for (int i = 0; i < count; i++) {
+            lines.add(new Line(i == 0 ? first : null));
         }
+        free.addAll(lines);
     }
 
     @Override
@@ -87,13 +100,29 @@ final class NbdDisk implements VirtualDisk {
         while (!waiting.isEmpty() && !free.isEmpty()) {
             free.poll().start(waiting.poll());
         }
+        if (watch == null && free.size() < lines.size()) {
+            watch = loop.schedule(this::look, LOOK_MILLISECONDS);
+        }
+    }
+
+    /** A server that is silent must not hold a helper thread for ever. */
+    private void look() {
+        watch = null;
+        for (Line line : lines) {
+            NbdConnection slow = line.connection;
+            if (line.request != null && slow != null && System.nanoTime() - line.since > PATIENCE_NANOS) {
+                slow.abort();
+            }
+        }
+        startWaiting();
     }
 
     /** A connection with its buffer, and the request that it works on. */
     private final class Line implements IoLoop.BlockingCall {
         private final NativeBuffer buffer = memory.allocate(STEP);
         private final ByteBuffer bytes = buffer.bytes();
-        private NbdConnection connection;
+        private volatile NbdConnection connection;
+        private long since;
         private Request request;
         private long at;
         private int step;
@@ -115,6 +144,7 @@ final class NbdDisk implements VirtualDisk {
             if (request.operation() == Operation.WRITE) {
                 request.data().copyTo(buffer.address(), at, step);
             }
+            since = System.nanoTime();
             loop.offload(this, this::stepDone);
         }
 
@@ -123,13 +153,34 @@ final class NbdDisk implements VirtualDisk {
             try {
                 if (connection == null) {
                     connection = new NbdConnection(uri);
+                    if (connection.size() != size) {
+                        throw new IOException("the export has another size now, " + connection.size() + " bytes");
+                    }
                 }
-                return exchange();
+                int error = exchange();
+                return error == 0 ? flushed() : error;
             } catch (IOException e) {
                 LOG.log(Level.WARNING, name + ": " + e.getMessage());
+                // what the server had not made durable may be lost with it
+                lost |= unflushed;
                 disconnect();
                 return Errno.EIO;
             }
+        }
+
+        private int flushed() {
+            switch (request.operation()) {
+                case WRITE, WRITE_ZEROES -> unflushed = true;
+                case FLUSH -> {
+                    unflushed = false;
+                    if (lost) {
+                        lost = false;
+                        return Errno.EIO;
+                    }
+                }
+                default -> { }
+            }
+            return 0;
         }
 
         private int exchange() throws IOException {
@@ -184,7 +235,10 @@ final class NbdDisk implements VirtualDisk {
 
     @Override
     public void close() {
-        for (Line line : free) {
+        if (watch != null) {
+            watch.cancel();
+        }
+        for (Line line : lines) {
             line.disconnect();
             line.buffer.close();
         }

@@ -19,12 +19,17 @@ record NbdUri(SocketAddress address, String export) {
     private static final int PORT = 10809;
 
     static NbdUri parse(String text) throws DiskException {
-        URI uri;
         try {
-            uri = new URI(text);
+            return parse(text, new URI(text));
         } catch (URISyntaxException e) {
             throw bad(text, e.getReason());
+        } catch (IllegalArgumentException e) {
+            // a port or a path that cannot be
+            throw bad(text, e.getMessage());
         }
+    }
+
+    private static NbdUri parse(String text, URI uri) throws DiskException {
         String path = uri.getPath() == null || uri.getPath().isEmpty() ? "" : uri.getPath().substring(1);
         String scheme = uri.getScheme() == null ? "" : uri.getScheme();
         switch (scheme) {

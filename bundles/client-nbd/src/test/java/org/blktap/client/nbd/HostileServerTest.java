@@ -156,6 +156,32 @@ class HostileServerTest {
     }
 
     @Test
+    void mapsOfMoreThanWasAskedForAreCut() throws Exception {
+        with(true, (in, out) -> {
+            in.skipNBytes(28);
+            chunk(out, 1, 5, 1, ByteBuffer.allocate(20).putInt(5).putInt(512).putInt(3).putInt(-1).putInt(0).array());
+            in.skipNBytes(28);
+            chunk(out, 0, 5, 2, ByteBuffer.allocate(12).putInt(5).putInt(512).putInt(0).array());
+            chunk(out, 1, 5, 2, ByteBuffer.allocate(12).putInt(5).putInt(512).putInt(0).array());
+        }, connection -> {
+            ExtentList extents = new ExtentList();
+            assertEquals(0, connection.map(0, 4096, extents));
+            assertEquals(4096, extents.total());
+            assertThrows(IOException.class, () -> connection.map(0, 4096, new ExtentList()));
+        });
+    }
+
+    @Test
+    void repliesWithoutEndEnd() throws Exception {
+        with(true, (in, out) -> {
+            in.skipNBytes(28);
+            while (true) {
+                chunk(out, 0, 0, 1, new byte[0]);
+            }
+        }, connection -> assertThrows(IOException.class, () -> connection.read(0, ByteBuffer.allocate(512))));
+    }
+
+    @Test
     void simpleReplies() throws Exception {
         with(false, (in, out) -> {
             in.skipNBytes(28);

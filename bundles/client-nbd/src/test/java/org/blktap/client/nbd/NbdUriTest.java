@@ -19,7 +19,7 @@ class NbdUriTest {
 
     @Test
     void othersAreRefused() {
-        for (String bad : new String[] {"", "nbd:///x", "nbd+unix:///x", "http://h/x", "nbds://h/x", "nbd://h /", "nbd+unix:///x?sock=/y"}) {
+        for (String bad : new String[] {"", "nbd:///x", "nbd+unix:///x", "http://h/x", "nbds://h/x", "nbd://h /", "nbd://host:99999/x", "nbd+unix:///x?socket=a%00b", "nbd+unix:///x?sock=/y"}) {
             assertTrue(assertThrows(DiskException.class, () -> NbdUri.parse(bad), bad).getMessage().contains("expected nbd://"), bad);
         }
     }

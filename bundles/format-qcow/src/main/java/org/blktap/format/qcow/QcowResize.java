@@ -27,9 +27,9 @@ final class QcowResize {
             ByteBuffer l1 = ByteBuffer.allocate(8 * larger.l1Entries()).put(old.flip()).clear();
             long l1Offset = header.l1Offset();
             if (larger.l1Entries() > header.l1Entries()) {
-                // behind whatever may have been cut off at the end
+                // behind whatever may have been cut off at the end: a whole slot where Xen allocates one at a time
                 long unit = Math.max(ALIGNMENT, Math.max(header.l2Bytes(), header.clusterSize()));
-                l1Offset = file.size() + 2 * unit - 1 & -unit;
+                l1Offset = file.size() + (header.xen() == null ? 0 : header.slotBytes()) + 2 * unit - 1 & -unit;
                 file.writeFully(l1.duplicate(), l1Offset);
                 file.truncateNow(l1Offset + l1.capacity() + ALIGNMENT - 1 & -ALIGNMENT);
                 file.flushNow();

@@ -20,6 +20,7 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.image.sim.SimContext;
 import org.blktap.image.sim.SimFile;
@@ -339,6 +340,35 @@ class QcowHostileTest {
         for (int i = 0; i < list.count(); at += list.length(i++)) {
             boolean data = at < 4096 || at >= 1 << 20 && at < 2 << 20;
             assertEquals(data ? ExtentList.DATA : ExtentList.HOLE | ExtentList.ZERO, list.state(i), "at " + at);
+        }
+        disk.close();
+    }
+
+    /** Xen's tools end the file behind the last written cluster of a slot: a longer L1 table has to keep clear of the rest of it. */
+    @Test
+    void aLargerDiskLeavesACutSlotAlone() throws Exception {
+        context.files.remove(java.nio.file.Path.of(IMAGE));
+        driver.create(IMAGE, 8 << 20, null, context);
+        context.put(IMAGE, context.files.get(java.nio.file.Path.of(IMAGE)).bytes());
+        VirtualDisk disk = driver.open(IMAGE, context);
+        Memory.fill(memory.address(), memory.size(), (byte) 7);
+        assertEquals(0, submit(disk, Operation.WRITE, 0, 4096));
+        disk.close();
+        byte[] whole = context.files.get(java.nio.file.Path.of(IMAGE)).bytes();
+        context.put(IMAGE, java.util.Arrays.copyOf(whole, whole.length - (2 << 20) + 4096));
+        driver.resize(IMAGE, 8L << 30, context);
+        context.put(IMAGE, context.files.get(java.nio.file.Path.of(IMAGE)).bytes());
+        disk = driver.open(IMAGE, context);
+        for (int at = 0; at < 4 << 20; at += 1 << 20) {
+            assertEquals(0, submit(disk, Operation.WRITE, at, 1 << 20));
+        }
+        disk.close();
+        context.put(IMAGE, context.files.get(java.nio.file.Path.of(IMAGE)).bytes());
+        disk = driver.open(IMAGE, context);
+        for (int at = 0; at < 4 << 20; at += 1 << 20) {
+            Memory.fill(memory.address(), memory.size(), (byte) 0);
+            assertEquals(0, submit(disk, Operation.READ, at, 1 << 20));
+            assertEquals(7, first());
         }
         disk.close();
     }

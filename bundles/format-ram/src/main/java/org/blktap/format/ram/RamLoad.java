@@ -25,6 +25,9 @@ final class RamLoad implements AutoCloseable {
 
     RamLoad(String image, DiskContext context) throws DiskException {
         spec = TapSpec.parse(image);
+        if (spec.path().contains("://")) {
+            throw new DiskException(Reason.BAD_OPTION, "bad option load=" + image + ": expected an image in a file; convert it to one first");
+        }
         this.context = context;
         disk = context.openBacking(spec.type(), Path.of(spec.path()));
     }
@@ -40,6 +43,9 @@ final class RamLoad implements AutoCloseable {
         for (long at = 0; at < size; ) {
             extents.clear();
             run(new Request(this::ended, 0).setMap(at, size - at, extents));
+            if (extents.count() == 0 || extents.total() > size - at) {
+                throw new DiskException(Reason.IO, spec + ": its map at offset " + at + " has " + extents.total() + " bytes, of " + (size - at));
+            }
             for (int i = 0; i < extents.count(); i++) {
                 long end = at + extents.length(i);
                 while ((extents.state(i) & ExtentList.ZERO) == 0 && at < end) {

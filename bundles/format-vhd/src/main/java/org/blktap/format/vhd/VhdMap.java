@@ -198,6 +198,8 @@ final class VhdMap implements ClusterMap {
         long at = space.reserve(reserved);
         Table bitmap = bitmaps.create(at);
         seen.set(block);
+        // whatever the batmap said of it while it was not there
+        full.clear(block);
         if (hasParent) {
             SectorBitmap.put(bitmap, (int) ((offset - blockStart) / SECTOR), (int) (covered / SECTOR), true);
             int inDisk = (int) (Math.min(image.diskBytes() - blockStart, blockMask + 1) / SECTOR);

@@ -13,6 +13,9 @@ import org.blktap.api.engine.IoFile;
  * @param file to read from; to write to as well if the context is not read-only
  */
 record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadata, BlockAllocationTable bat) implements AutoCloseable {
+    /** Of a log that is looked through instead of replayed: a chain may have many. */
+    private static final int MOST_OVERLAID = 2 << 20;
+
 
     static VhdxImage open(String path, DiskContext context) throws DiskException {
         IoFile raw = context.openFile(Path.of(path));
@@ -41,6 +44,10 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
     }
 
     private static IoFile replayed(IoFile raw, Headers headers, DiskContext context) throws DiskException {
+        if (context.readOnly() && headers.current().logLength() > MOST_OVERLAID) {
+            throw new DiskException(Reason.UNSUPPORTED, raw.path() + ": has a log of " + headers.current().logLength()
+                    + " bytes to be replayed, more than " + MOST_OVERLAID + " that are held in memory; attach it writable once");
+        }
         LogContents contents = LogReader.read(raw, headers.current());
         if (context.readOnly()) {
             return contents.isEmpty() ? raw : new ReplayedFile(raw, contents, context.loop());

@@ -38,7 +38,7 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
     private static final Pattern EXTENT = Pattern.compile(
             "(RW|RDONLY|NOACCESS)\\s+(\\d{1,18})\\s+(\\w{1,20})(?:\\s+\"([^\"]+)\"(?:\\s+(\\d{1,18}))?)?\\s*");
     private static final Pattern EXTENT_BEGIN = Pattern.compile("(RW|RDONLY|NOACCESS)\\s.*");
-    private static final Pattern VALUE = Pattern.compile("([A-Za-z][\\w.]*)\\s*=\\s*(?:\"([^\"]*)\"|(\\S*))\\s*");
+    private static final Pattern VALUE = Pattern.compile("([A-Za-z][\\w.]*+)\\s*+=\\s*+(?:\"([^\"]*+)\"|(\\S*+))\\s*+");
     private static final Pattern CID = Pattern.compile("[0-9a-fA-F]{1,8}");
 
     /** What an extent line allows. */

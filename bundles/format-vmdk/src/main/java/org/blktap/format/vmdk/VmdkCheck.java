@@ -25,6 +25,7 @@ final class VmdkCheck {
     private final boolean repair;
     private final IoLoop loop;
     private final List<String> problems = new ArrayList<>();
+    private final List<Mend> mends = new ArrayList<>();
     private long grains;
     private long leaked;
 
@@ -48,7 +49,27 @@ final class VmdkCheck {
                 throw DiskException.io(part.file().path(), "read or repair the tables", e);
             }
         }
+        if (problems.isEmpty()) {
+            mend();
+        }
         return new CheckReport(grains, leaked, problems);
+    }
+
+    /** A redundant table that becomes as the primary one; not before it is sure that nothing else is at its place. */
+    private record Mend(IoFile file, long from, long to, int bytes) {
+    }
+
+    private void mend() throws DiskException {
+        for (Mend each : mends) {
+            try {
+                ByteBuffer table = ByteBuffer.allocate(each.bytes());
+                each.file().readFully(table, each.from());
+                each.file().writeFully(table.flip(), each.to());
+                each.file().flushNow();
+            } catch (IOException e) {
+                throw DiskException.io(each.file().path(), "repair the redundant tables", e);
+            }
+        }
     }
 
     /** One extent. */
@@ -85,7 +106,7 @@ final class VmdkCheck {
                     file.readFully(table.clear(), at);
                     entries(table.flip(), slot, at);
                     if (both) {
-                        compare(slot, other);
+                        compare(slot, at, other);
                     }
                 }
             }
@@ -139,7 +160,7 @@ final class VmdkCheck {
         }
 
         /** The twin of the table that has just been read. */
-        private void compare(int slot, long other) throws IOException {
+        private void compare(int slot, long at, long other) throws IOException {
             file.readFully(twin.clear(), other);
             twin.flip();
             for (int i = 0; i < layout.tableEntries() && problems.size() < MOST_PROBLEMS; i++) {
@@ -149,9 +170,8 @@ final class VmdkCheck {
                     problem("redundant grain table entry " + i + " of slot " + slot, other + i * 4L, second, "as in the grain table, " + first);
                 }
             }
-            if (repair && problems.isEmpty() && !twin.equals(table)) {
-                file.writeFully(table.duplicate(), other);
-                file.flushNow();
+            if (repair && !twin.equals(table)) {
+                mends.add(new Mend(file, at, other, layout.tableBytes()));
             }
         }
 

@@ -68,7 +68,7 @@ final class VmdkCreate {
             throw new DiskException(Reason.BAD_OPTION, path + ": a size is needed, or a backing file to take it from");
         }
         boolean split = subformat.startsWith("twoGb");
-        long largest = split ? Descriptor.MAX_EXTENTS * this.split : flat ? 1L << 49 : GrainLayout.LARGEST_FILE - (1L << 30);
+        long largest = split ? Descriptor.MAX_EXTENTS * this.split : flat ? 1L << 49 : largestSparse(grain);
         if (size < SECTOR || size % SECTOR != 0 || size > largest) {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to " + largest);
         }
@@ -108,6 +108,11 @@ final class VmdkCreate {
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
         }
+    }
+
+    /** With its two tables of four bytes a grain, and its header and directories, the file ends where sector numbers do. */
+    private static long largestSparse(long grain) {
+        return (long) ((GrainLayout.LARGEST_FILE - (64 << 20)) / (1 + 8.0 / grain)) & -SECTOR;
     }
 
     static int newCid() {
