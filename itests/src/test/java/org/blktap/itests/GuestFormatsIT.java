@@ -127,7 +127,7 @@ class GuestFormatsIT {
             for n in $(seq 50); do echo "$ME $n" >> /mnt/d/both; done
             touch /mnt/d/done$ME && sync
             await /mnt/d/done$((1-ME)) || return 6
-            [ $(sort -u /mnt/d/both | wc -l) = 100 ] && echo saw every line
+            if [ $(sort -u /mnt/d/both | wc -l) = 100 ]; then echo saw every line; else cat /mnt/d/both; fi
             touch /mnt/share/seen$ME
             await /mnt/share/seen$((1-ME)) || return 7
             umount /mnt/d

@@ -183,8 +183,8 @@ final class DiskCopy implements AutoCloseable {
         private final ByteBuffer bytes;
         private final Request reading = new Request(this::wasRead, 1);
         private final Request writing = new Request(this::written, 1);
-        private final Runnable write = this::writeNext;
-        private final Runnable zero = this::writeZeros;
+        private final Runnable write = () -> guarded(this::writeNext);
+        private final Runnable zero = () -> guarded(this::writeZeros);
         private final Runnable ended = this::ended;
         private long offset;
         private long length;
@@ -227,6 +227,16 @@ final class DiskCopy implements AutoCloseable {
         }
 
         // ---- on the target's loop
+
+        /** Whatever goes wrong, the copy ends. */
+        private void guarded(Runnable step) {
+            try {
+                step.run();
+            } catch (RuntimeException e) {
+                error = new DiskException(Reason.IO, toName + ": internal error: " + e, e);
+                fromLoop.execute(ended);
+            }
+        }
 
         private void writeZeros() {
             next = Integer.MAX_VALUE;
@@ -279,7 +289,7 @@ final class DiskCopy implements AutoCloseable {
                 error = DiskAccess.failed(toName, request.operation(), request.offset(), request.error());
                 fromLoop.execute(ended);
             } else {
-                writeNext();
+                guarded(this::writeNext);
             }
         }
 

@@ -100,18 +100,20 @@ final class ImageWork implements Images {
             throw new DiskException(Reason.BAD_OPTION, spec + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
         }
         with(services.engineFor(spec.type()), desk -> {
-            Options options = new Options(given);
             long before = sizeOf(desk, driver, spec, given);
-            driver.resize(spec.path(), sizeBytes, desk.context(false, options));
-            options.checkAllKnown("tap:" + spec.type());
+            driver.resize(spec.path(), sizeBytes, desk.context(false, new Options(given)));
             zeroNew(desk, driver, spec, given, before);
             return null;
         });
     }
 
     private static long sizeOf(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given) throws DiskException {
-        VirtualDisk disk = driver.open(spec.path(), desk.context(true, new Options(given)));
+        Options options = new Options(given);
+        // before anything is changed: what resizing takes besides what opening does
+        options.text("shrink", null);
+        VirtualDisk disk = driver.open(spec.path(), desk.context(true, options));
         try {
+            options.checkAllKnown("tap:" + spec.type());
             return disk.info().sizeBytes();
         } finally {
             close(desk, disk);

@@ -1,6 +1,8 @@
 package org.blktap.client.nbd;
 
 import java.io.IOException;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.UnresolvedAddressException;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -27,6 +29,10 @@ public final class NbdDriver implements DiskDriver {
                 throw new DiskException(Reason.PERMISSION, path + ": the server gives it for reading only; attach it read-only");
             }
             return new NbdDisk(uri, path, first, context);
+        } catch (UnresolvedAddressException e) {
+            throw new DiskException(Reason.NOT_FOUND, path + ": no such host", e);
+        } catch (AsynchronousCloseException e) {
+            throw new DiskException(Reason.IO, path + ": the server does not answer", e);
         } catch (IOException | RuntimeException e) {
             throw new DiskException(Reason.IO, path + ": " + (e.getMessage() == null ? e.toString() : e.getMessage()), e);
         }

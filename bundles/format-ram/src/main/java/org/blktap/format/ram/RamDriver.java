@@ -1,5 +1,6 @@
 package org.blktap.format.ram;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -35,6 +36,12 @@ public final class RamDriver implements DiskDriver {
         String save = options.text("save", null);
         if (save != null && !save.startsWith("/")) {
             throw Options.bad("save", save, "the absolute path of a file");
+        }
+        if (save != null && Files.exists(Path.of(save)) && !Files.isRegularFile(Path.of(save))) {
+            throw Options.bad("save", save, "a regular file, which the saved one replaces");
+        }
+        if (save != null && !Files.isDirectory(Path.of(save).toAbsolutePath().getParent())) {
+            throw Options.bad("save", save, "a file in a directory that exists");
         }
         // one after the other: who comes second finds the contents loaded
         synchronized (this) {

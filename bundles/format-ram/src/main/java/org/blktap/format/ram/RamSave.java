@@ -18,6 +18,9 @@ final class RamSave {
     }
 
     static void to(Path file, NativeBuffer memory) throws DiskException {
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new DiskException(DiskException.Reason.WRONG_TYPE, file + ": is not a regular file, and is not replaced by the RAM disk");
+        }
         Path temporary = file.resolveSibling("." + file.getFileName() + ".new");
         try {
             try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,

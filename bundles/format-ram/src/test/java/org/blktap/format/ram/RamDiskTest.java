@@ -135,8 +135,15 @@ class RamDiskTest {
 
     @Test
     void whatCannotBeSavedIsTold(@TempDir Path directory) throws Exception {
-        VirtualDisk disk = open("u,size=1M", "save", directory.resolve("missing/a").toString());
-        assertTrue(assertThrows(DiskException.class, disk::beforeDetach).getMessage().contains("missing/a"));
+        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> open("u,size=1M", "save", directory.resolve("missing/a").toString())).reason());
+        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> open("u,size=1M", "save", "/dev/null")).reason());
+        Path folder = Files.createDirectory(directory.resolve("folder"));
+        VirtualDisk disk = open("u,size=1M", "save", folder.resolve("a").toString());
+        Files.delete(folder);
+        assertTrue(assertThrows(DiskException.class, disk::beforeDetach).getMessage().contains("folder/a"));
+        // what comes to be there meanwhile is not replaced either
+        Files.createDirectories(folder.resolve("a"));
+        assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, disk::beforeDetach).reason());
     }
 
     /** A file as a disk that maps its second half only as data. */

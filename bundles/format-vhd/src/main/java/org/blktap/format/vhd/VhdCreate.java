@@ -84,7 +84,7 @@ final class VhdCreate {
             if (uuid.equals(VhdHeader.NO_UUID)) {
                 throw new DiskException(Reason.UNSUPPORTED, file + ": has no UUID by which a VHD image could know it");
             }
-        } else if (!backing.type().equals(VhdDriver.RAW)) {
+        } else if (!VhdDriver.RAW_TYPES.contains(backing.type())) {
             throw new DiskException(Reason.UNSUPPORTED, path + ": the backing file of a VHD image is a VHD image or raw (tap:aio), not tap:"
                     + backing.type());
         }

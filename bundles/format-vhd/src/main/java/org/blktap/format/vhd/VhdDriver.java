@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -32,6 +33,8 @@ public final class VhdDriver implements DiskDriver {
     static final String TYPE = "vhd";
     /** The type of a parent that has no UUID. */
     static final String RAW = "aio";
+    /** What a raw parent may be called when a child is made. */
+    static final Set<String> RAW_TYPES = Set.of("raw", RAW, "sync");
     private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
     private static final int SECTOR = 512;
     private static final long DEFAULT_CACHE = 4 << 20;

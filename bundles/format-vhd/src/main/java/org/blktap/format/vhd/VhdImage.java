@@ -113,10 +113,10 @@ record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit
         return structures.stream().mapToLong(Structure::end).max().orElse(0);
     }
 
-    /** Whether a block may be there: inside the file, and on no structure. One at the end may not be written out if that was a crash. */
+    /** Whether a block may be there: inside the file, and on no structure. */
     boolean isBlock(long start, List<Structure> structures) {
         long end = start + header.blockBytes();
-        if (footerAt >= 0 ? end > footerAt : start + header.bitmapBytes() > limit) {
+        if (end > (footerAt >= 0 ? footerAt : limit)) {
             return false;
         }
         for (int i = 0; i < structures.size(); i++) {

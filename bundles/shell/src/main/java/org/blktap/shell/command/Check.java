@@ -28,7 +28,7 @@ final class Check extends TapCommand {
     void run(PrintWriter out) throws Exception {
         TapSpec spec = here.spec(tapSpec);
         CheckReport report = here.images().check(spec, false, options);
-        if (repair) {
+        if (repair && !(report.clean() && report.leaked() == 0)) {
             out.println("found: " + report.problems().size() + " problems, " + report.leaked() + " clusters leaked");
             here.images().check(spec, true, options);
             report = here.images().check(spec, false, options);

@@ -46,7 +46,9 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
     TapSpec spec(String text) throws DiskException {
         TapSpec spec = TapSpec.parse(text);
         String path = spec.path();
-        boolean file = path.startsWith(".") || path.indexOf('/') > 0 && !path.contains("://") || Files.exists(directory.resolve(path));
+        // what follows a comma are options, of a path that is a name
+        int slash = path.replaceFirst(",.*", "").indexOf('/');
+        boolean file = path.startsWith(".") || slash > 0 && !path.contains("://") || Files.exists(directory.resolve(path));
         return file ? absolute(spec) : spec;
     }
 
