@@ -238,6 +238,24 @@ class VhdHostileTest {
     }
 
     /** What a guest wrote may be at the end of a file that was cut off; its footer is not the image's. */
+    /** New space is durable before a block is in it: where a block ends past the file, something was lost. */
+    @Test
+    void blocksThatAreCutOffAreTold() throws Exception {
+        images.create(Images.IMAGE, 8 << 20, null);
+        VirtualDisk disk = images.open();
+        assertEquals(0, images.write(disk, 0, 4096, 7));
+        assertEquals(0, images.write(disk, 4 << 20, 4096, 7));
+        disk.close();
+        byte[] whole = images.bytes(Images.IMAGE);
+        images.put(Images.IMAGE, Arrays.copyOf(whole, whole.length - (1 << 20)));
+        disk = images.open();
+        assertEquals(7, images.read(disk, 0, 4096));
+        assertEquals(-1000 - Errno.EIO, images.read(disk, 4 << 20, 4096));
+        disk.close();
+        images.put(Images.IMAGE, Arrays.copyOf(whole, whole.length - (1 << 20)));
+        assertEquals(1, images.driver.check(Images.IMAGE, images.context.forReading()).problems().size());
+    }
+
     @Test
     void aForeignFooterAtTheEndDoesNotCount() throws Exception {
         images.changed(SIZE, b -> Images.seal(b.putLong(END + 48, 512).putLong(END + 68, 1), END, 512, 64));
