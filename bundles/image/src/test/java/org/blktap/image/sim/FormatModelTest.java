@@ -162,7 +162,7 @@ public abstract class FormatModelTest {
         rounds("failingWritesHarmNobodyElse", false, (setup, exerciser) -> {
             VirtualDisk disk = setup.open();
             setup.file.failWith(SimFile.sometimes(setup.random, 3 + setup.random.nextInt(30)));
-            exerciser.run(disk, 250);
+            exerciser.run(disk, 120);
             setup.file.failWith(() -> 0);
             exerciser.verify(disk);
             exerciser.run(disk, 100);
