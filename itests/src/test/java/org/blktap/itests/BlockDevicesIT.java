@@ -26,6 +26,7 @@ class BlockDevicesIT {
                 Run.of("truncate", "-s", "64M", model.toString()).ok();
                 String device = Run.of("losetup", "-f", "--show", "-b", sector, file.toString()).ok().out().strip();
                 try {
+                    convert(daemon, device, sector);
                     use(daemon, device, sector, model);
                 } finally {
                     Run.of("losetup", "-d", device);
@@ -33,6 +34,21 @@ class BlockDevicesIT {
                 Run.of("cmp", file.toString(), model.toString()).ok();
             }
         }
+    }
+
+    /** A device keeps its name, and what an image does not store is zeroed on it. */
+    private void convert(Daemon daemon, String device, String sector) throws Exception {
+        Path source = directory.resolve("source" + sector);
+        Run.of("sh", "-c", "head -c 3M /dev/urandom > " + source + " && truncate -s 64M " + source).ok();
+        daemon.blktap("convert", "tap:raw:" + source, "tap:raw:" + device).ok();
+        Run.of("cmp", source.toString(), device).ok();
+        Path empty = directory.resolve("empty" + sector + ".qcow");
+        daemon.blktap("create", "tap:qcow:" + empty, "64M").ok();
+        daemon.blktap("convert", "tap:qcow:" + empty, "tap:raw:" + device).ok();
+        Run.of("cmp", "-n", "67108864", "/dev/zero", device).ok();
+        Path large = directory.resolve("large" + sector + ".qcow");
+        daemon.blktap("create", "tap:qcow:" + large, "65M").ok();
+        assertEquals(1, daemon.blktap("convert", "tap:qcow:" + large, "tap:raw:" + device).status());
     }
 
     private void use(Daemon daemon, String device, String sector, Path model) throws Exception {
