@@ -237,7 +237,6 @@ class VhdHostileTest {
         disk.close();
     }
 
-    /** What a guest wrote may be at the end of a file that was cut off; its footer is not the image's. */
     /** New space is durable before a block is in it: where a block ends past the file, something was lost. */
     @Test
     void blocksThatAreCutOffAreTold() throws Exception {
@@ -256,6 +255,7 @@ class VhdHostileTest {
         assertEquals(1, images.driver.check(Images.IMAGE, images.context.forReading()).problems().size());
     }
 
+    /** What a guest wrote may be at the end of a file that was cut off; its footer is not the image's. */
     @Test
     void aForeignFooterAtTheEndDoesNotCount() throws Exception {
         images.changed(SIZE, b -> Images.seal(b.putLong(END + 48, 512).putLong(END + 68, 1), END, 512, 64));
