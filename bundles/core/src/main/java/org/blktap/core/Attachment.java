@@ -64,12 +64,17 @@ final class Attachment {
     private long parkedSince = System.nanoTime();
     private long parkedNanos;
 
-    Attachment(String id, AttachRequest request, Services services) throws DiskException {
+    /** @param restored whether an earlier life of the daemon had it */
+    Attachment(String id, AttachRequest request, boolean restored, Services services) throws DiskException {
         this.id = id;
         this.request = request;
         this.services = services;
         for (String node : request.nodes()) {
-            nodes.add(new OpenNode(NodeSpec.parse(node)));
+            OpenNode parsed = new OpenNode(NodeSpec.parse(node));
+            if (restored) {
+                parsed.wasOpen();
+            }
+            nodes.add(parsed);
         }
         loop = services.loops().start("blktap-" + id);
         gate = new Gate(loop, this::resumeNodes);
@@ -302,6 +307,9 @@ final class Attachment {
                 Thread.currentThread().interrupt();
                 throw new DiskException(Reason.IO, id + ": interrupted while waiting for " + what, e);
             } catch (ExecutionException e) {
+                if (e.getCause() instanceof DiskException refused) {
+                    throw refused;
+                }
                 throw new DiskException(Reason.IO, id + ": " + e.getCause(), e);
             }
         }
@@ -333,6 +341,19 @@ final class Attachment {
             saved = false;
             advance();
             throw e;
+        }
+    }
+
+    /**
+     * Has the VMs let their devices go, or takes them away. While it waits for one that is asked, requests go on.
+     *
+     * @throws DiskException if one keeps it; the attachment goes on
+     */
+    synchronized void unplug(boolean force) throws DiskException {
+        for (OpenNode node : nodes) {
+            if (node.isOpen()) {
+                await(onLoop(() -> node.node().unplug(force).toCompletableFuture()), "the VM to let " + node.address() + " go");
+            }
         }
     }
 

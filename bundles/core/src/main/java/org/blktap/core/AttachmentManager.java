@@ -88,7 +88,7 @@ public final class AttachmentManager implements Attachments, Images {
         images = new ImageWork(services);
         for (AttachRequest request : records.readAll()) {
             try {
-                attachments.put(request.id(), new Attachment(checkId(request.id()), request, services));
+                attachments.put(request.id(), new Attachment(checkId(request.id()), request, true, services));
             } catch (DiskException e) {
                 LOG.log(Level.ERROR, request.id() + ": cannot be attached again: " + e.getMessage());
             }
@@ -253,7 +253,7 @@ public final class AttachmentManager implements Attachments, Images {
     @Override
     public AttachmentStatus attach(AttachRequest request) throws DiskException {
         String id = request.id() == null ? freeId(request.spec()) : checkId(request.id());
-        Attachment attachment = new Attachment(id, request, services);
+        Attachment attachment = new Attachment(id, request, false, services);
         if (attachments.putIfAbsent(id, attachment) != null) {
             attachment.end();
             throw new DiskException(Reason.EXISTS, "attachment '" + id + "' exists already; detach it first or choose another --id");
@@ -269,14 +269,16 @@ public final class AttachmentManager implements Attachments, Images {
         } finally {
             if (!done) {
                 attachments.remove(id, attachment);
+                attachment.unplug(true);
                 attachment.end();
             }
         }
     }
 
     @Override
-    public void detach(String id) throws DiskException {
+    public void detach(String id, boolean force) throws DiskException {
         Attachment attachment = find(id);
+        attachment.unplug(force);
         if (attachment.savesAtDetach()) {
             // one after the other: the last of those that share a disk is the one that saves
             synchronized (saving) {

@@ -18,6 +18,7 @@ final class OpenNode {
     private Registry.Entry<NodeProvider> provider;
     private volatile DeviceNode node;
     private volatile String address = "";
+    private boolean opened;
 
     OpenNode(NodeSpec spec) {
         this.spec = spec;
@@ -40,6 +41,11 @@ final class OpenNode {
         return provider != null && provider.equals(gone);
     }
 
+    /** Takes the node for one that was open before, see {@link NodeContext#reopened}. */
+    void wasOpen() {
+        opened = true;
+    }
+
     /** Opens the node, on the loop. */
     void open(String id, IoLoop loop, DiskPort port, Services services) throws DiskException {
         Registry.Entry<NodeProvider> found = services.nodes().get(spec.kind());
@@ -48,17 +54,19 @@ final class OpenNode {
                     + services.nodes().names());
         }
         Options options = new Options(spec.options());
-        DeviceNode opened = found.service().open(new Context(id, spec.target(), options, loop, port, services.memory(),
+        DeviceNode fresh = found.service().open(new Context(id, spec.target(), options, opened, loop, port, services.memory(),
                 services.runDir()));
         try {
             options.checkAllKnown("node " + spec.kind());
         } catch (DiskException e) {
-            opened.close();
+            fresh.unplug(true);
+            fresh.close();
             throw e;
         }
         provider = found;
-        node = opened;
-        address = opened.address();
+        node = fresh;
+        address = fresh.address();
+        opened = true;
     }
 
     /** Closes the node, on the loop; nothing of it is in flight. */
@@ -76,7 +84,7 @@ final class OpenNode {
         return open == null ? Map.of() : open.status();
     }
 
-    private record Context(String id, String target, Options options, IoLoop loop, DiskPort port, NativeMemory memory,
-            Path runDir) implements NodeContext {
+    private record Context(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port,
+            NativeMemory memory, Path runDir) implements NodeContext {
     }
 }

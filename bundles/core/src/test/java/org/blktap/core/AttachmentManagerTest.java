@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus.State;
@@ -157,6 +158,7 @@ class AttachmentManagerTest {
         final NodeContext context;
         int resumed;
         int resized;
+        boolean keptByVm;
 
         FakeNode(NodeContext context) throws DiskException {
             this.context = context;
@@ -185,6 +187,14 @@ class AttachmentManagerTest {
         @Override
         public void resized() {
             resized++;
+        }
+
+        @Override
+        public CompletionStage<Void> unplug(boolean force) {
+            assertEquals(true, force || context.port().isOpen());
+            note(force ? "unplug by force" : "unplug");
+            return keptByVm && !force ? CompletableFuture.failedFuture(new DiskException(Reason.BUSY, "the guest keeps it"))
+                    : CompletableFuture.completedFuture(null);
         }
 
         @Override
@@ -227,8 +237,40 @@ class AttachmentManagerTest {
         assertEquals("a-2", manager.attach(request("tap:fake:/vm/a.img", null)).id());
         logged();
         manager.detach("a");
-        assertEquals(List.of("node closed", "flush fake", "close fake"), logged());
+        assertEquals(List.of("unplug", "node closed", "flush fake", "close fake"), logged());
         assertEquals(1, manager.list().size());
+    }
+
+    @Test
+    void aVmMayKeepItsDevice() throws Exception {
+        manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
+        node.keptByVm = true;
+        logged();
+        DiskException refused = assertThrows(DiskException.class, () -> manager.detach("a", false));
+        assertEquals(Reason.BUSY, refused.reason());
+        assertEquals(State.RUNNING, manager.status("a").state());
+        assertTrue(Files.exists(directory.resolve("data/attachments/a.cfg")));
+        assertEquals(List.of("unplug"), logged());
+        manager.detach("a", true);
+        assertEquals(List.of("unplug by force", "node closed", "flush fake", "close fake"), logged());
+        assertFalse(Files.exists(directory.resolve("data/attachments/a.cfg")));
+    }
+
+    @Test
+    void aNodeIsToldWhetherItWasOpenBefore() throws Exception {
+        manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
+        assertFalse(node.context.reopened());
+        logged();
+        manager.removeNodeProvider(nodeReference);
+        assertEquals(List.of("node closed"), logged(), "the VM is to find it again");
+        manager.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
+        await("a", State.RUNNING);
+        assertTrue(node.context.reopened());
+        manager.deactivate();
+        manager = newManager();
+        bringServices(manager);
+        await("a", State.RUNNING);
+        assertTrue(node.context.reopened(), "after a restart");
     }
 
     @Test

@@ -64,8 +64,8 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
-    public void detach(String id) throws DiskException {
-        called("detach " + id);
+    public void detach(String id, boolean force) throws DiskException {
+        called("detach " + id + (force ? " by force" : ""));
         attached.remove(find(id));
     }
 

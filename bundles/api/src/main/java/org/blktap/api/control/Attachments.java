@@ -13,11 +13,18 @@ public interface Attachments {
     AttachmentStatus attach(AttachRequest request) throws DiskException;
 
     /**
-     * Stops the nodes, drains, flushes, closes and forgets.
+     * Asks the VMs to let the device go, stops the nodes, drains, flushes, closes and forgets.
      *
-     * @throws DiskException NOT_FOUND; IO if the last flush failed, in which case it is detached all the same
+     * @param force not to ask them
+     * @throws DiskException NOT_FOUND; BUSY if a VM keeps the device, and then it stays attached; IO if the last flush failed, in which
+     *     case it is detached all the same
      */
-    void detach(String id) throws DiskException;
+    void detach(String id, boolean force) throws DiskException;
+
+    /** The same, asking. */
+    default void detach(String id) throws DiskException {
+        detach(id, false);
+    }
 
     /** All, by id. */
     List<AttachmentStatus> list();

@@ -1,6 +1,8 @@
 package org.blktap.api.node;
 
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /** Where a VM's ring meets us: one socket or device of one attachment. All methods run on the attachment's loop. */
@@ -18,7 +20,21 @@ public interface DeviceNode extends AutoCloseable {
     /** The disk has another size; {@link DiskPort#info} tells it. Tell the VM, if the protocol can. */
     void resized();
 
-    /** Ends the node and removes its socket. Nothing of it is in flight. */
+    /**
+     * The attachment is to be detached: asks the VM to let the device go, if the protocol can ask. Requests are still taken, so that
+     * the VM may write what it holds. After this, {@link #close} leaves nothing for the VM to come back to.
+     *
+     * @param force not to ask: the VM loses the device whatever it does with it
+     * @return done when the VM has let it go, on the loop; ends with a {@link org.blktap.api.disk.DiskException} if it does not, and then the node goes on
+     */
+    default CompletionStage<Void> unplug(boolean force) {
+        return CompletableFuture.completedFuture(null);
+    }
+
+    /**
+     * Ends the node and removes its socket. Nothing of it is in flight. Without an {@link #unplug} before, the VM is to find its device
+     * again: the daemon restarts, or this node's bundle is replaced.
+     */
     @Override
     void close();
 }

@@ -18,6 +18,12 @@ public interface NodeContext {
     /** The node's options; the core refuses those that the node has not asked for. */
     Options options();
 
+    /**
+     * Whether this attachment had the node open before: in an earlier life of the daemon, or before the node's bundle was replaced. A VM
+     * that was there is expected to be there still.
+     */
+    boolean reopened();
+
     /** The attachment's loop, on which all of the node runs. */
     IoLoop loop();
 

@@ -23,6 +23,11 @@ record TestContext(String id, Map<String, String> given, IoLoop loop, DiskPort p
     }
 
     @Override
+    public boolean reopened() {
+        return false;
+    }
+
+    @Override
     public Options options() {
         return new Options(given);
     }

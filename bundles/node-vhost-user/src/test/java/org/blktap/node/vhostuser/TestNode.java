@@ -38,6 +38,11 @@ final class TestNode implements AutoCloseable {
         NativeMemory memory = new NativeMemoryService();
         return new NodeContext() {
             @Override
+            public boolean reopened() {
+                return false;
+            }
+
+            @Override
             public String id() {
                 return "disk-1";
             }
