@@ -1,0 +1,431 @@
+package org.blktap.node.xen;
+
+import java.lang.System.Logger.Level;
+import org.blktap.api.memory.Memory;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.node.DiskPort;
+import org.blktap.ring.Abi;
+import org.blktap.ring.BackRing;
+import org.blktap.ring.BlkRequest;
+import org.blktap.ring.Blkif;
+import org.blktap.ring.RequestLog;
+import org.blktap.ring.RingException;
+
+/**
+ * One ring of a device: what is taken from it, what is in flight, what is answered. All that waits in the ring is taken at once, so that grants are mapped
+ * or copied by one call for all of it. Loop only.
+ */
+final class BlkQueue {
+    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
+    private static final int[] NONE = {};
+    private static final int SEGMENTS_BYTES = Blkif.INDIRECT_SEGMENTS_MAX * Blkif.SEGMENT_BYTES;
+
+    private final BlkDevice device;
+    private final int index;
+    private final BackRing ring;
+    private final RequestLog log;
+    private final int port;
+    private final QueueRequest[] requests;
+    /** Taken in this turn, not yet submitted. */
+    private final QueueRequest[] batch;
+    private int batchSize;
+    /** Ended, not yet shown to the frontend. */
+    private final QueueRequest[] done;
+    private int doneCount;
+    /** Between two steps, while the disk is closed. */
+    private final QueueRequest[] held;
+    private int heldCount;
+    private int inFlight;
+    /** Slots that an earlier process left unanswered, to be submitted before what waits in the ring. */
+    private int[] left = NONE;
+    private int leftNext;
+    /** So many of the batch are of those. */
+    private int leftInBatch;
+    /** A barrier is next, and waits for all before it to end. */
+    private boolean barrierWaits;
+    /** A barrier is under way, and nothing is taken until it has ended. */
+    private QueueRequest barrier;
+    /** The segments of indirect requests, copied out, a piece for each slot; null until there is one. */
+    private NativeBuffer indirect;
+    /** A request is next for which there was no buffer when so many had been given back; else -1. */
+    private long bufferWaits = -1;
+    private String halted;
+
+    /** @param port our end of its event channel */
+    BlkQueue(BlkDevice device, int index, BackRing ring, RequestLog log, int port) {
+        this.device = device;
+        this.index = index;
+        this.ring = ring;
+        this.log = log;
+        this.port = port;
+        requests = new QueueRequest[ring.entries()];
+        batch = new QueueRequest[ring.entries()];
+        done = new QueueRequest[ring.entries()];
+        held = new QueueRequest[ring.entries()];
+    }
+
+    /** Begins, where an earlier process stopped if the log is of this connection. */
+    void start(long identity) {
+        try {
+            left = log.open(identity, ring);
+        } catch (RingException e) {
+            halt(e.getMessage());
+        }
+        if (left.length > 0) {
+            LOG.log(Level.INFO, this + ": " + left.length + " requests that an earlier process left unanswered are submitted again");
+        }
+    }
+
+    Abi abi() {
+        return ring.abi();
+    }
+
+    DiskPort port() {
+        return device.port();
+    }
+
+    int entries() {
+        return ring.entries();
+    }
+
+    int inFlight() {
+        return inFlight;
+    }
+
+    /** Why it is not served any more, or null. */
+    String halted() {
+        return halted;
+    }
+
+    /** Takes what waits and submits it. True if there was anything. */
+    boolean take() {
+        if (halted != null || waits() || !port().isOpen()) {
+            return false;
+        }
+        barrierWaits = false;
+        bufferWaits = -1;
+        try {
+            boolean some = continueHeld();
+            return gather() && serve() || some;
+        } catch (RingException e) {
+            halt(e.getMessage());
+            return false;
+        }
+    }
+
+    /** Whether nothing can be taken before something has ended. */
+    private boolean waits() {
+        return barrier != null || barrierWaits && inFlight > 0 || bufferWaits == device.buffers().givenBack();
+    }
+
+    private boolean continueHeld() {
+        boolean some = false;
+        while (heldCount > 0 && port().isOpen()) {
+            some = true;
+            held[--heldCount].submit();
+        }
+        return some;
+    }
+
+    /** Copies requests out of the ring, up to a barrier; false if there are none. */
+    private boolean gather() throws RingException {
+        batchSize = 0;
+        leftInBatch = 0;
+        while (leftNext < left.length) {
+            if (!admit(begin(left[leftNext]))) {
+                return batchSize > 0;
+            }
+            leftNext++;
+            leftInBatch++;
+        }
+        int waiting = ring.waiting();
+        while (waiting-- > 0) {
+            QueueRequest request = begin(log.take(ring));
+            if (!admit(request)) {
+                ring.untake(1);
+                log.consumed(ring);
+                log.giveBack(request.slot());
+                break;
+            }
+        }
+        log.consumed(ring);
+        return batchSize > 0;
+    }
+
+    private QueueRequest begin(int slot) {
+        QueueRequest request = requests[slot];
+        if (request == null) {
+            request = new QueueRequest(this, slot);
+            requests[slot] = request;
+        }
+        request.begin(log.request(slot));
+        return request;
+    }
+
+    /** Adds to the batch, unless a barrier stands between: before one all others must have ended, and after it nothing begins. */
+    private boolean admit(QueueRequest request) {
+        boolean isBarrier = !request.failed() && request.blk().operation() == Blkif.WRITE_BARRIER;
+        if (isBarrier && batchSize + inFlight > 0) {
+            barrierWaits = true;
+            return false;
+        }
+        if (barrier != null) {
+            return false;
+        }
+        if (isBarrier) {
+            barrier = request;
+        }
+        batch[batchSize++] = request;
+        return true;
+    }
+
+    /** Finds the data of the batch and submits it; false if all of it has to wait. */
+    private boolean serve() {
+        readIndirectSegments();
+        int ready = findData();
+        int submitted = 0;
+        while (submitted < ready && port().isOpen()) {
+            inFlight++;
+            batch[submitted++].submit();
+        }
+        putBack(submitted);
+        return submitted > 0;
+    }
+
+    /** Leaves the last of the batch for later, in the ring or among those of an earlier process. */
+    private void putBack(int from) {
+        if (from == batchSize) {
+            return;
+        }
+        for (int i = from; i < batchSize; i++) {
+            batch[i].free(device.buffers());
+            if (batch[i] == barrier) {
+                barrier = null;
+            }
+        }
+        int firstFresh = Math.max(from, leftInBatch);
+        ring.untake(batchSize - firstFresh);
+        log.consumed(ring);
+        for (int i = firstFresh; i < batchSize; i++) {
+            log.giveBack(batch[i].slot());
+        }
+        leftNext -= Math.max(0, leftInBatch - from);
+    }
+
+    // ---- data
+
+    private void readIndirectSegments() {
+        GrantCopies copies = device.copies();
+        PersistentGrants grants = device.grants();
+        boolean some = false;
+        for (int i = 0; i < batchSize; i++) {
+            if (batch[i].isIndirect()) {
+                some = true;
+                for (int page = 0; grants != null && page < batch[i].blk().indirectPages(); page++) {
+                    grants.want(batch[i].blk().indirectGref(page));
+                }
+            }
+        }
+        if (!some) {
+            return;
+        }
+        if (indirect == null) {
+            indirect = device.memory().allocate((long) entries() * SEGMENTS_BYTES);
+        }
+        if (grants != null) {
+            grants.map();
+        }
+        copies.clear();
+        for (int i = 0; i < batchSize; i++) {
+            if (batch[i].isIndirect()) {
+                readIndirectSegments(batch[i], grants, copies);
+            }
+        }
+        copies.make();
+        int piece = 0;
+        for (int i = 0; i < batchSize; i++) {
+            if (batch[i].isIndirect()) {
+                int pieces = batch[i].blk().indirectPages();
+                if (copies.count() > 0 && !mapped(batch[i].blk(), grants)) {
+                    if (!copies.copied(piece, piece + pieces)) {
+                        batch[i].fail(Blkif.ERROR);
+                    }
+                    piece += pieces;
+                }
+                if (!batch[i].failed()) {
+                    batch[i].segmentsAt(segments(batch[i]));
+                }
+            }
+        }
+    }
+
+    private static boolean mapped(BlkRequest blk, PersistentGrants grants) {
+        for (int page = 0; page < blk.indirectPages(); page++) {
+            if (grants == null || grants.page(blk.indirectGref(page)) == 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private long segments(QueueRequest request) {
+        return indirect.address() + (long) request.slot() * SEGMENTS_BYTES;
+    }
+
+    private void readIndirectSegments(QueueRequest request, PersistentGrants grants, GrantCopies copies) {
+        BlkRequest blk = request.blk();
+        boolean mapped = mapped(blk, grants);
+        long to = segments(request);
+        int bytes = blk.segmentCount() * Blkif.SEGMENT_BYTES;
+        for (int page = 0; page < blk.indirectPages(); page++) {
+            int part = Math.min(bytes, Blkif.PAGE);
+            if (mapped) {
+                Memory.copy(grants.page(blk.indirectGref(page)), to, part);
+            } else {
+                copies.fromGrant(blk.indirectGref(page), 0, part, to);
+            }
+            to += part;
+            bytes -= part;
+        }
+    }
+
+    /** Finds where the data of the batch is or goes: in pages that are mapped, else in buffers, and copies that of writes there. How many are ready, from the first. */
+    private int findData() {
+        PersistentGrants grants = device.grants();
+        if (grants != null) {
+            for (int i = 0; i < batchSize; i++) {
+                batch[i].wantPages(grants);
+            }
+            grants.map();
+        }
+        GrantCopies copies = device.copies();
+        copies.clear();
+        int ready = 0;
+        for (; ready < batchSize; ready++) {
+            QueueRequest request = batch[ready];
+            if (!request.needsData() || grants != null && request.useMappedPages(grants)) {
+                continue;
+            }
+            if (!request.useBuffer(device.buffers())) {
+                bufferWaits = device.buffers().givenBack();
+                break;
+            }
+            if (!request.reads()) {
+                request.copyIn(copies);
+            }
+        }
+        copies.make();
+        for (int i = 0; i < ready; i++) {
+            if (batch[i].hasBuffer() && !batch[i].reads()) {
+                batch[i].checkCopied(copies);
+            }
+        }
+        return ready;
+    }
+
+    // ---- ends
+
+    /** A step has ended and another follows. */
+    void goOn(QueueRequest request) {
+        if (port().isOpen()) {
+            request.submit();
+        } else {
+            held[heldCount++] = request;
+        }
+    }
+
+    /** A request has ended; it is answered at the end of the turn. */
+    void finished(QueueRequest request) {
+        done[doneCount++] = request;
+        if (request == barrier) {
+            barrier = null;
+        }
+    }
+
+    /** Answers what has ended, and notifies the frontend at most once. */
+    void publish() {
+        if (doneCount == 0) {
+            return;
+        }
+        copyReadData();
+        int count = doneCount;
+        doneCount = 0;
+        inFlight -= count;
+        for (int i = 0; i < count; i++) {
+            QueueRequest request = done[i];
+            request.free(device.buffers());
+            if (halted == null) {
+                ring.respond(request.blk().id(), request.blk().answeredOperation(), request.status());
+                log.answered(request.slot(), ring);
+            }
+        }
+        if (halted == null) {
+            boolean wanted = ring.push();
+            log.published(ring);
+            if (wanted) {
+                device.events().notify(port);
+            }
+        }
+    }
+
+    private void copyReadData() {
+        GrantCopies copies = device.copies();
+        copies.clear();
+        for (int i = 0; i < doneCount; i++) {
+            if (done[i].hasBuffer() && done[i].reads() && !done[i].failed()) {
+                done[i].copyOut(copies);
+            }
+        }
+        if (copies.count() == 0) {
+            return;
+        }
+        copies.make();
+        for (int i = 0; i < doneCount; i++) {
+            if (done[i].hasBuffer() && done[i].reads() && !done[i].failed()) {
+                done[i].checkCopied(copies);
+            }
+        }
+    }
+
+    /** Asks for a notification at the next request; true if something is to be done already. */
+    boolean arm() {
+        if (halted != null || waits() || !port().isOpen()) {
+            return false;
+        }
+        try {
+            return ring.arm() || leftNext < left.length || heldCount > 0;
+        } catch (RingException e) {
+            halt(e.getMessage());
+            return false;
+        }
+    }
+
+    /** Serves the ring no more; what is in flight ends unanswered. */
+    private void halt(String why) {
+        if (halted == null) {
+            halted = why;
+            LOG.log(Level.WARNING, this + ": stopped, " + why);
+        }
+    }
+
+    /** The frontend is leaving: what is between two steps ends here. */
+    void dropHeld() {
+        while (heldCount > 0) {
+            QueueRequest request = held[--heldCount];
+            request.fail(Blkif.ERROR);
+            finished(request);
+        }
+    }
+
+    /** Nothing is in flight. */
+    void close() {
+        if (indirect != null) {
+            indirect.close();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return device.name() + ", queue " + index;
+    }
+}

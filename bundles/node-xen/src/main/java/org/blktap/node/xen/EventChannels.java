@@ -1,0 +1,22 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+
+/** Event channels of one device. One thread at a time. */
+interface EventChannels extends AutoCloseable {
+    /** Readable while an event is pending. */
+    int fd();
+
+    /** Binds a port of another domain to a new one of ours, which it returns. */
+    int bind(int domain, int remotePort) throws IOException;
+
+    /** Takes a pending event, and lets the next one of its port come. Only when {@link #fd} is readable. */
+    void take();
+
+    /** Notifies the other side of a port of ours. */
+    void notify(int port);
+
+    /** Unbinds all ports. */
+    @Override
+    void close();
+}

@@ -1,0 +1,82 @@
+package org.blktap.node.xen;
+
+import java.util.Arrays;
+import org.blktap.api.memory.Memory;
+import org.blktap.linux.LibXenGnttab;
+import org.blktap.linux.Libc;
+import org.blktap.linux.Mapping;
+
+/** Grants by libxengnttab. One thread at a time. */
+final class NativeGrantTable implements GrantTable {
+    private final long handle;
+    /** What is mapped: the addresses, and how many pages each. */
+    private long[] addresses = new long[16];
+    private int[] counts = new int[16];
+    private int mapped;
+
+    NativeGrantTable(long handle) {
+        this.handle = handle;
+    }
+
+    @Override
+    public long map(int domain, long grefs, int count) {
+        long address = LibXenGnttab.xengnttab_map_domain_grant_refs(handle, count, domain, grefs, Libc.PROT_READ | Libc.PROT_WRITE);
+        if (address != 0) {
+            if (mapped == addresses.length) {
+                addresses = Arrays.copyOf(addresses, 2 * mapped);
+                counts = Arrays.copyOf(counts, 2 * mapped);
+            }
+            addresses[mapped] = address;
+            counts[mapped++] = count;
+        }
+        return address;
+    }
+
+    @Override
+    public void unmap(long address, int count) {
+        LibXenGnttab.xengnttab_unmap(handle, address, count);
+        for (int i = 0; i < mapped; i++) {
+            if (addresses[i] == address) {
+                addresses[i] = addresses[--mapped];
+                counts[i] = counts[mapped];
+                return;
+            }
+        }
+    }
+
+    /**
+     * Asks for the page as a device driver would: vmsplice puts a reference to it into a pipe, for which the kernel must have a {@code struct page}
+     * behind the mapping.
+     */
+    @Override
+    public boolean reachesDisks(long address) {
+        try (Mapping scratch = Mapping.anonymous(4096)) {
+            long fds = scratch.address();
+            if (Libc.pipe2(fds, Libc.O_CLOEXEC | Libc.O_NONBLOCK) != 0) {
+                return false;
+            }
+            long iovec = fds + 64;
+            Memory.putLong(iovec, address);
+            Memory.putLong(iovec + Long.BYTES, LibXenGnttab.PAGE_BYTES);
+            boolean reached = Libc.vmsplice(Memory.getInt(fds + Integer.BYTES), iovec, 1, 0) == LibXenGnttab.PAGE_BYTES;
+            Libc.close(Memory.getInt(fds));
+            Libc.close(Memory.getInt(fds + Integer.BYTES));
+            return reached;
+        }
+    }
+
+    @Override
+    public boolean copy(long pieces, int count) {
+        return LibXenGnttab.xengnttab_grant_copy(handle, count, pieces) == 0;
+    }
+
+    @Override
+    public void close() {
+        // a mapping outlives the handle
+        while (mapped > 0) {
+            mapped--;
+            LibXenGnttab.xengnttab_unmap(handle, addresses[mapped], counts[mapped]);
+        }
+        LibXenGnttab.xengnttab_close(handle);
+    }
+}

@@ -1,0 +1,82 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import org.blktap.api.engine.Errno;
+import org.blktap.linux.LibXenEvtchn;
+import org.blktap.linux.LibXenGnttab;
+import org.blktap.linux.Libc;
+
+/** Xen by libxengnttab and libxenevtchn. */
+final class NativeHypervisor implements Hypervisor {
+    @Override
+    public GrantTable openGrants() throws IOException {
+        present(LibXenGnttab.missing(), LibXenGnttab.PACKAGE);
+        long handle = LibXenGnttab.xengnttab_open(0, 0);
+        if (handle == 0) {
+            throw failed("/dev/xen/gntdev cannot be opened");
+        }
+        return new NativeGrantTable(handle);
+    }
+
+    @Override
+    public EventChannels openEvents() throws IOException {
+        present(LibXenEvtchn.missing(), LibXenEvtchn.PACKAGE);
+        long handle = LibXenEvtchn.xenevtchn_open(0, 0);
+        if (handle == 0) {
+            throw failed("/dev/xen/evtchn cannot be opened");
+        }
+        return new NativeEventChannels(handle);
+    }
+
+    private static void present(String missing, String debianPackage) throws IOException {
+        if (missing != null) {
+            throw new IOException(missing + "; the Debian package is " + debianPackage);
+        }
+    }
+
+    private static IOException failed(String what) {
+        return new IOException(what + ": " + Errno.text(Libc.errno()));
+    }
+
+    /** Loop only. */
+    private static final class NativeEventChannels implements EventChannels {
+        private final long handle;
+
+        NativeEventChannels(long handle) {
+            this.handle = handle;
+        }
+
+        @Override
+        public int fd() {
+            return LibXenEvtchn.xenevtchn_fd(handle);
+        }
+
+        @Override
+        public int bind(int domain, int remotePort) throws IOException {
+            int port = LibXenEvtchn.xenevtchn_bind_interdomain(handle, domain, remotePort);
+            if (port < 0) {
+                throw failed("event channel " + remotePort + " of domain " + domain + " cannot be bound");
+            }
+            return port;
+        }
+
+        @Override
+        public void take() {
+            int port = LibXenEvtchn.xenevtchn_pending(handle);
+            if (port >= 0) {
+                LibXenEvtchn.xenevtchn_unmask(handle, port);
+            }
+        }
+
+        @Override
+        public void notify(int port) {
+            // it fails when the domain has gone, which XenStore tells as well
+            LibXenEvtchn.xenevtchn_notify(handle, port);
+        }
+
+        @Override
+        public void close() {
+            LibXenEvtchn.xenevtchn_close(handle);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+package org.blktap.node.xen;
+
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.Segments;
+import org.blktap.ring.BlkRequest;
+import org.blktap.ring.Blkif;
+
+/**
+ * One request of a ring on its way: decoded, its data found in mapped pages or in a buffer of ours, handed to the disk in one or two steps, and
+ * answered. Made once for each slot of the ring's log and reused. Loop only.
+ */
+final class QueueRequest {
+    /** What is left to do at the disk, in this order. */
+    private enum Step {
+        FLUSH, DATA, DONE
+    }
+
+    private final BlkQueue queue;
+    private final int slot;
+    private final BlkRequest blk = new BlkRequest();
+    private final Request request = new Request(this::completed, Blkif.SEGMENTS_MAX);
+    private Step step = Step.DONE;
+    private int status;
+    private NativeBuffer buffer;
+    /** The pieces of this request among those that are copied together. */
+    private int firstPiece;
+    private int lastPiece;
+
+    QueueRequest(BlkQueue queue, int slot) {
+        this.queue = queue;
+        this.slot = slot;
+    }
+
+    int slot() {
+        return slot;
+    }
+
+    /** What the frontend asks for. */
+    BlkRequest blk() {
+        return blk;
+    }
+
+    /** How it ended, a status of {@link Blkif}. */
+    int status() {
+        return status;
+    }
+
+    void fail(int blkifStatus) {
+        status = blkifStatus;
+        step = Step.DONE;
+    }
+
+    boolean failed() {
+        return status != Blkif.OKAY;
+    }
+
+    /** Whether data goes to the frontend. */
+    boolean reads() {
+        return blk.answeredOperation() == Blkif.READ;
+    }
+
+    private boolean movesData() {
+        return blk.operation() != Blkif.DISCARD && blk.bytes() > 0;
+    }
+
+    /** Begins with the private copy of a request. */
+    void begin(long copy) {
+        blk.decode(copy, queue.abi());
+        status = blk.status();
+        step = status != Blkif.OKAY ? Step.DONE
+                : blk.operation() == Blkif.WRITE_BARRIER || blk.operation() == Blkif.FLUSH_DISKCACHE ? Step.FLUSH : Step.DATA;
+    }
+
+    // ---- the segments of an indirect request
+
+    boolean isIndirect() {
+        return !failed() && blk.operation() == Blkif.INDIRECT;
+    }
+
+    /** They are in private memory now. */
+    void segmentsAt(long copy) {
+        blk.indirectSegments(copy);
+        status = blk.status();
+        if (failed()) {
+            step = Step.DONE;
+        }
+    }
+
+    // ---- the data
+
+    void wantPages(PersistentGrants grants) {
+        if (!failed() && movesData()) {
+            for (int i = 0; i < blk.segmentCount(); i++) {
+                grants.want(blk.gref(i));
+            }
+        }
+    }
+
+    /** Points the data at the frontend's own pages; false if one is not mapped. */
+    boolean useMappedPages(PersistentGrants grants) {
+        Segments data = request.data();
+        data.clear();
+        for (int i = 0; i < blk.segmentCount(); i++) {
+            long page = grants.page(blk.gref(i));
+            if (page == 0) {
+                return false;
+            }
+            data.add(page + (long) blk.firstSector(i) * Blkif.SECTOR, segmentBytes(i));
+        }
+        return true;
+    }
+
+    private int segmentBytes(int i) {
+        return (blk.lastSector(i) - blk.firstSector(i) + 1) * Blkif.SECTOR;
+    }
+
+    /** Whether it needs data that is not found yet. */
+    boolean needsData() {
+        return !failed() && movesData();
+    }
+
+    /** Points the data at a buffer of ours; false if there is none for now. */
+    boolean useBuffer(BounceBuffers buffers) {
+        buffer = buffers.take(blk.bytes());
+        if (buffer == null) {
+            return false;
+        }
+        request.data().clear();
+        request.data().add(buffer.address(), (int) blk.bytes());
+        return true;
+    }
+
+    boolean hasBuffer() {
+        return buffer != null;
+    }
+
+    /** Adds the copies of a write's data to those that are made together. */
+    void copyIn(GrantCopies copies) {
+        firstPiece = copies.count();
+        long at = buffer.address();
+        for (int i = 0; i < blk.segmentCount(); i++) {
+            copies.fromGrant(blk.gref(i), blk.firstSector(i) * Blkif.SECTOR, segmentBytes(i), at);
+            at += segmentBytes(i);
+        }
+        lastPiece = copies.count();
+    }
+
+    /** The same for the data of a read that has ended. */
+    void copyOut(GrantCopies copies) {
+        firstPiece = copies.count();
+        long at = buffer.address();
+        for (int i = 0; i < blk.segmentCount(); i++) {
+            copies.toGrant(at, blk.gref(i), blk.firstSector(i) * Blkif.SECTOR, segmentBytes(i));
+            at += segmentBytes(i);
+        }
+        lastPiece = copies.count();
+    }
+
+    /** The copies were made: fails if one of its was not. */
+    void checkCopied(GrantCopies copies) {
+        if (!copies.copied(firstPiece, lastPiece)) {
+            fail(Blkif.ERROR);
+        }
+    }
+
+    /** Gives its buffer back. */
+    void free(BounceBuffers buffers) {
+        if (buffer != null) {
+            buffers.giveBack(buffer);
+            buffer = null;
+        }
+    }
+
+    // ---- at the disk
+
+    /** Hands the next step to the disk, which is open; it may have ended on return. */
+    void submit() {
+        switch (step) {
+            case FLUSH -> queue.port().submit(request.set(Operation.FLUSH, 0, 0, 0));
+            case DATA -> queue.port().submit(data());
+            case DONE -> queue.finished(this);
+        }
+    }
+
+    private Request data() {
+        long offset = blk.sector() * Blkif.SECTOR;
+        return switch (blk.operation()) {
+            case Blkif.DISCARD -> request.set(Operation.DISCARD, offset, blk.bytes(), 0);
+            // on disk before what comes after it begins
+            case Blkif.WRITE_BARRIER -> request.set(Operation.WRITE, offset, blk.bytes(), Request.FUA);
+            default -> request.set(reads() ? Operation.READ : Operation.WRITE, offset, blk.bytes(), 0);
+        };
+    }
+
+    private void completed(Request ended) {
+        status = switch (ended.error()) {
+            case 0 -> Blkif.OKAY;
+            case Errno.EOPNOTSUPP -> Blkif.EOPNOTSUPP;
+            default -> Blkif.ERROR;
+        };
+        step = failed() || step == Step.DATA || !movesData() ? Step.DONE : Step.DATA;
+        if (step == Step.DONE) {
+            queue.finished(this);
+        } else {
+            queue.goOn(this);
+        }
+    }
+}

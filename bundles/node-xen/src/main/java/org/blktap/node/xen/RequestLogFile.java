@@ -1,0 +1,68 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.blktap.api.engine.Errno;
+import org.blktap.linux.Libc;
+import org.blktap.linux.Mapping;
+
+/**
+ * The file in which the request logs of one device are, so that they outlive the process: in the directory for sockets, which does not outlive the
+ * machine, as what is logged does not either. Any thread, one at a time.
+ */
+final class RequestLogFile implements AutoCloseable {
+    private final Path path;
+    private Mapping mapping;
+
+    RequestLogFile(Path path) {
+        this.path = path;
+    }
+
+    /**
+     * Maps so many bytes: what an earlier process left, if it is as long, else zeros.
+     *
+     * @return the address
+     */
+    long open(long bytes) throws IOException {
+        close();
+        if (Files.exists(path) && Files.size(path) != bytes) {
+            Files.delete(path);
+        }
+        int fd = Libc.open(path.toString(), Libc.O_RDWR | Libc.O_CREAT | Libc.O_CLOEXEC, 0600);
+        if (fd < 0) {
+            throw failed("opened");
+        }
+        try {
+            if (Libc.ftruncate(fd, bytes) != 0) {
+                throw failed("extended");
+            }
+            mapping = Mapping.ofFile(fd, 0, bytes);
+            if (mapping == null) {
+                throw failed("mapped");
+            }
+            return mapping.address();
+        } finally {
+            Libc.close(fd);
+        }
+    }
+
+    private IOException failed(String what) {
+        return new IOException(path + ": cannot be " + what + ": " + Errno.text(Libc.errno()));
+    }
+
+    /** Forgets what is logged: the connection has ended. */
+    void delete() {
+        close();
+        Libc.unlink(path.toString());
+    }
+
+    /** Unmaps the file and leaves it for the next process. */
+    @Override
+    public void close() {
+        if (mapping != null) {
+            mapping.close();
+            mapping = null;
+        }
+    }
+}

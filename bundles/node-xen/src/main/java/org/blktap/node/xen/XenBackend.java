@@ -1,0 +1,310 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.ring.Blkif;
+
+/**
+ * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and tells the node when to connect and when
+ * to disconnect. Every step reads all it needs anew and does one thing, so that events may come late, together or more than once. XenBus thread only,
+ * except where noted.
+ */
+final class XenBackend {
+    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
+    static final int QUEUES_MAX = 8;
+
+    private final String name;
+    private final XenBus bus;
+    private final XenStore store;
+    private final DevicePaths paths;
+    private final Rings rings;
+    private final int queuesMax;
+    private XenStore.Watch frontendWatch;
+    private XenStore.Watch backendWatch;
+    /** The node is doing what it was last asked, and answers by {@link XenBus#execute}. */
+    private boolean busy;
+    private boolean again;
+    /** What is served at present, or null. */
+    private FrontendParameters connected;
+    /** The frontend has been CONNECTED since; if it is INITIALISED again it has new rings. */
+    private boolean frontendConnected;
+    /** What the log was told last, and need not be told again. */
+    private String complaint = "";
+    private volatile boolean ended;
+
+    /** The rings of the device, on the attachment's loop; each call here is asked of it, and answered on the XenBus thread. */
+    interface Rings {
+        /** @param answer the disk, and null or why it could not connect */
+        void connect(FrontendParameters frontend, Connected answer);
+
+        /** Ends what is in flight and unmaps everything; nothing if it is not connected. */
+        void disconnect(Runnable answer);
+
+        /** The frontend has let the device go, or is gone. The toolstack, or we, need no more of it. */
+        void gone();
+    }
+
+    /** See {@link Rings#connect}. */
+    interface Connected {
+        void connected(DiskInfo disk, boolean mapsPages, IOException failure);
+    }
+
+    XenBackend(String name, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Rings rings) {
+        this.name = name;
+        this.bus = bus;
+        this.store = store;
+        this.paths = paths;
+        this.queuesMax = queuesMax;
+        this.rings = rings;
+    }
+
+    /** Begins to follow the frontend. Any thread. */
+    void start() {
+        bus.execute(() -> {
+            try {
+                frontendWatch = store.watch(paths.frontend() + "/state", this::step);
+                backendWatch = store.watch(paths.backend() + "/state", this::step);
+            } catch (IOException e) {
+                complain(e.getMessage());
+            }
+        });
+    }
+
+    /** Follows it no more, and leaves the nodes as they are. Any thread; a step may be under way. */
+    void end() {
+        ended = true;
+        bus.execute(() -> {
+            if (frontendWatch != null) {
+                frontendWatch.close();
+            }
+            if (backendWatch != null) {
+                backendWatch.close();
+            }
+        });
+    }
+
+    /** Looks at both sides and does what is to be done next. */
+    void step() {
+        if (ended) {
+            return;
+        }
+        if (busy) {
+            again = true;
+            return;
+        }
+        try {
+            if (store.read(paths.backend() + "/frontend") == null) {
+                // the toolstack has removed us
+                disconnect(rings::gone);
+                return;
+            }
+            XenbusState frontend = XenbusState.of(store, paths.frontend());
+            XenbusState own = XenbusState.of(store, paths.backend());
+            switch (frontend) {
+                case INITIALISING, INIT_WAIT, RECONFIGURING, RECONFIGURED -> initialising(own);
+                case INITIALISED, CONNECTED -> ready(frontend, own);
+                case CLOSING -> write(own, XenbusState.CLOSING);
+                case CLOSED, UNKNOWN -> closed(frontend, own);
+            }
+        } catch (IOException e) {
+            complain(e.getMessage());
+        }
+    }
+
+    /** The frontend is there and waits for us. */
+    private void initialising(XenbusState own) throws IOException {
+        if (connected != null) {
+            disconnect(this::step);
+        } else if (own == XenbusState.CLOSING && !online()) {
+            // to be removed before it was ever used
+            XenbusState.CLOSED.write(store, paths.backend());
+            rings.gone();
+        } else if (own != XenbusState.INIT_WAIT) {
+            String backend = paths.backend();
+            store.transaction(tx -> {
+                tx.write(backend + "/feature-max-indirect-segments", Integer.toString(Blkif.INDIRECT_SEGMENTS_MAX));
+                tx.write(backend + "/max-ring-page-order", Integer.toString(FrontendParameters.PAGE_ORDER_MAX));
+                tx.write(backend + "/multi-queue-max-queues", Integer.toString(queuesMax));
+                XenbusState.INIT_WAIT.write(tx, backend);
+            });
+        }
+    }
+
+    /** The frontend has rings. */
+    private void ready(XenbusState frontend, XenbusState own) throws IOException {
+        if (own == XenbusState.CLOSING) {
+            // it has been asked to close
+            return;
+        }
+        FrontendParameters parameters;
+        try {
+            parameters = FrontendParameters.read(store, paths.frontend(), paths.domain(), queuesMax);
+        } catch (IOException e) {
+            refuse(e.getMessage());
+            return;
+        }
+        if (connected == null) {
+            connect(parameters);
+        } else if (!connected.equals(parameters) || frontend == XenbusState.INITIALISED && frontendConnected) {
+            // resumed elsewhere, or begun anew without saying so
+            disconnect(this::step);
+        } else {
+            frontendConnected |= frontend == XenbusState.CONNECTED;
+            write(own, XenbusState.CONNECTED);
+        }
+    }
+
+    private void connect(FrontendParameters parameters) {
+        busy = true;
+        rings.connect(parameters, (disk, mapsPages, failure) -> {
+            busy = false;
+            if (failure != null) {
+                refuse(failure.getMessage());
+            } else {
+                connected = parameters;
+                frontendConnected = false;
+                publish(disk, mapsPages);
+            }
+            lookAgain();
+        });
+    }
+
+    private void publish(DiskInfo disk, boolean mapsPages) {
+        String backend = paths.backend();
+        boolean discards = disk.discards() && !"0".equals(read(backend + "/discard-enable"));
+        try {
+            store.transaction(tx -> {
+                tx.write(backend + "/feature-flush-cache", "1");
+                tx.write(backend + "/feature-barrier", "1");
+                tx.write(backend + "/feature-persistent", mapsPages ? "1" : "0");
+                tx.write(backend + "/feature-discard", discards ? "1" : "0");
+                if (discards) {
+                    tx.write(backend + "/discard-granularity", Integer.toString(Math.max(Blkif.SECTOR, disk.blockSize())));
+                    tx.write(backend + "/discard-alignment", "0");
+                    tx.write(backend + "/discard-secure", "0");
+                }
+                tx.write(backend + "/sectors", Long.toString(disk.sizeBytes() / Blkif.SECTOR));
+                tx.write(backend + "/info", Integer.toString(disk.readOnly() ? Blkif.VDISK_READONLY : 0));
+                // what requests count in, whatever this says, but not all frontends have thought so
+                tx.write(backend + "/sector-size", Integer.toString(Blkif.SECTOR));
+                tx.write(backend + "/physical-sector-size", Integer.toString(Math.max(Blkif.SECTOR, disk.blockSize())));
+                XenbusState.CONNECTED.write(tx, backend);
+            });
+            LOG.log(Level.INFO, name + ": domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
+                    + (mapsPages && connected.persistent() ? "pages mapped" : "pages copied"));
+        } catch (IOException e) {
+            complain(e.getMessage());
+        }
+    }
+
+    /** The frontend wants nothing more. */
+    private void closed(XenbusState frontend, XenbusState own) throws IOException {
+        if (connected != null) {
+            disconnect(this::step);
+            return;
+        }
+        write(own, XenbusState.CLOSED);
+        if (!online() || frontend == XenbusState.UNKNOWN && store.list(paths.frontend()).isEmpty()) {
+            rings.gone();
+        }
+    }
+
+    /** Disconnects, and then goes on, unless the node has been closed. */
+    private void disconnect(Runnable then) {
+        busy = true;
+        rings.disconnect(() -> {
+            busy = false;
+            connected = null;
+            frontendConnected = false;
+            if (!ended) {
+                then.run();
+            }
+        });
+    }
+
+    /** A frontend that does not keep to the protocol loses its device. */
+    private void refuse(String why) {
+        complain(why);
+        try {
+            XenbusState.CLOSING.write(store, paths.backend());
+        } catch (IOException e) {
+            complain(e.getMessage());
+        }
+    }
+
+    // ---- what the node asks for, on the XenBus thread
+
+    /** Asks the frontend to let the device go, as a toolstack does. */
+    void askToClose() {
+        setOnline(false, XenbusState.CLOSING);
+    }
+
+    /** Takes that back. */
+    void goOn() {
+        setOnline(true, connected != null ? XenbusState.CONNECTED : XenbusState.INIT_WAIT);
+    }
+
+    private void setOnline(boolean online, XenbusState state) {
+        try {
+            store.transaction(tx -> {
+                tx.write(paths.backend() + "/online", online ? "1" : "0");
+                state.write(tx, paths.backend());
+            });
+        } catch (IOException e) {
+            complain(e.getMessage());
+        }
+        step();
+    }
+
+    /** The disk has another size. Linux's frontend reads it when the state is written again. */
+    void resized(long bytes) {
+        if (connected != null) {
+            try {
+                store.write(paths.backend() + "/sectors", Long.toString(bytes / Blkif.SECTOR));
+                XenbusState.CONNECTED.write(store, paths.backend());
+            } catch (IOException e) {
+                complain(e.getMessage());
+            }
+        }
+    }
+
+    private void lookAgain() {
+        if (again) {
+            again = false;
+            step();
+        }
+    }
+
+    private boolean online() {
+        return !"0".equals(read(paths.backend() + "/online"));
+    }
+
+    private String read(String path) {
+        try {
+            return store.read(path);
+        } catch (IOException e) {
+            complain(e.getMessage());
+            return null;
+        }
+    }
+
+    private void write(XenbusState own, XenbusState state) throws IOException {
+        if (own != state) {
+            state.write(store, paths.backend());
+        }
+    }
+
+    /** Tells once: a guest may repeat what it did as often as it likes. */
+    private void complain(String what) {
+        if (!what.equals(complaint)) {
+            complaint = what;
+            LOG.log(Level.WARNING, name + ": " + what);
+        }
+    }
+
+    /** The last trouble, or empty. Any thread may read it, perhaps late. */
+    String complaint() {
+        return complaint;
+    }
+}
