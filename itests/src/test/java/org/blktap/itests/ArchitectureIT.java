@@ -32,10 +32,11 @@ class ArchitectureIT {
             Map.entry("format-vmdk", Set.of("image")),
             Map.entry("format-ram", Set.of()),
             Map.entry("client-nbd", Set.of()),
+            Map.entry("ring", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),
             Map.entry("node-nbd", Set.of("linux")),
             Map.entry("shell", Set.of("linux")));
-    private static final Set<String> EXPORTING = Set.of("api", "image", "linux");
+    private static final Set<String> EXPORTING = Set.of("api", "image", "linux", "ring");
 
     @TempDir
     Path directory;

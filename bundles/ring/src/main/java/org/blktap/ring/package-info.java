@@ -1,0 +1,11 @@
+/**
+ * Xen's shared rings and the blkif protocol on them, the backend half, over any mapped memory. {@link org.blktap.ring.BackRing} takes
+ * requests out and puts responses in, {@link org.blktap.ring.BlkRequest} reads a request's copy, {@link org.blktap.ring.RequestLog} keeps what a
+ * process that dies leaves unanswered. Layouts are those of Xen's public headers io/ring.h and io/blkif.h.
+ */
+@Export(substitution = Export.Substitution.NOIMPORT)
+@Version("1.0.0")
+package org.blktap.ring;
+
+import org.osgi.annotation.bundle.Export;
+import org.osgi.annotation.versioning.Version;
