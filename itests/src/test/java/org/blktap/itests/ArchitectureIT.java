@@ -34,6 +34,7 @@ class ArchitectureIT {
             Map.entry("client-nbd", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),
             Map.entry("node-nbd", Set.of("linux")),
+            Map.entry("node-xen", Set.of("linux", "ring")),
             Map.entry("shell", Set.of("linux")));
     private static final Set<String> EXPORTING = Set.of("api", "image", "linux");
 
