@@ -35,6 +35,7 @@ class ArchitectureIT {
             Map.entry("ring", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),
             Map.entry("node-nbd", Set.of("linux")),
+            Map.entry("node-xen", Set.of("linux", "ring")),
             Map.entry("shell", Set.of("linux")));
     private static final Set<String> EXPORTING = Set.of("api", "image", "linux", "ring");
 

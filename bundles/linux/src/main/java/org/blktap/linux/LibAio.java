@@ -1,15 +1,5 @@
 package org.blktap.linux;
 
-import com.sun.jna.Native;
-import com.sun.jna.NativeLibrary;
-import java.io.IOException;
-import java.nio.file.DirectoryIteratorException;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-
 /**
  * libaio by JNA direct mapping. Its functions return a negative errno, and leave errno alone. Layouts are those
  * of linux/aio_abi.h on 64-bit little-endian machines.
@@ -44,44 +34,12 @@ public final class LibAio {
     public static final int AIO_RING_MAGIC = 0xa10a10a1;
 
     private static final String NAME = "libaio.so.1";
-    /**
-     * Debian 13 renamed the library when time_t grew; the functions are the same. JNA does not take this for the name of
-     * a shared library, so that it has to be found by its path.
-     */
+    /** Debian 13 renamed the library when time_t grew; the functions are the same. */
     private static final String NAME_T64 = "libaio.so.1t64";
 
-    private static final String MISSING = load();
+    private static final String MISSING = OptionalLibrary.load(LibAio.class, NAME, NAME_T64);
 
     private LibAio() {
-    }
-
-    private static String load() {
-        List<String> candidates = new ArrayList<>(List.of(NAME));
-        for (Path directory : libraryDirectories()) {
-            if (Files.exists(directory.resolve(NAME_T64))) {
-                candidates.add(directory.resolve(NAME_T64).toString());
-            }
-        }
-        String why = "";
-        for (String name : candidates) {
-            try {
-                Native.register(LibAio.class, NativeLibrary.getInstance(name));
-                return null;
-            } catch (UnsatisfiedLinkError e) {
-                why = e.getMessage().lines().findFirst().orElse(name);
-            }
-        }
-        return why;
-    }
-
-    private static List<Path> libraryDirectories() {
-        List<Path> all = new ArrayList<>(List.of(Path.of("/usr/lib64"), Path.of("/usr/lib")));
-        try (DirectoryStream<Path> ofArchitectures = Files.newDirectoryStream(Path.of("/usr/lib"), "*-linux-gnu*")) {
-            ofArchitectures.forEach(all::add);
-        } catch (IOException | DirectoryIteratorException e) {
-            // then there are none
-        }
-        return all;
     }
 
     /** Null if libaio is here, or why it is not. Nothing else of this class may be called then. */

@@ -143,6 +143,12 @@ public final class Libc {
 
     public static native int getuid();
 
+    /** Memory to be given back by {@link #free}; 0 when there is none. */
+    public static native long malloc(long bytes);
+
+    /** Gives back memory of {@link #malloc}, or of a library that hands out such memory. */
+    public static native void free(long address);
+
     public static native long mmap(long address, long bytes, int protection, int flags, int fd, long offset);
 
     public static native int munmap(long address, long bytes);

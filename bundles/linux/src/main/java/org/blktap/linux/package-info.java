@@ -1,9 +1,9 @@
 /**
- * The only room that maps native libraries: libc and libaio, native memory, and the epoll loop. Stable, never
+ * The only room that maps native libraries: libc, libaio and the libraries of Xen, native memory, and the epoll loop. Stable, never
  * replaced while running: a bundle that registers JNA mappings leaks its class loader at every update.
  */
 @Export(substitution = Export.Substitution.NOIMPORT)
-@Version("1.0.0")
+@Version("1.1.0")
 package org.blktap.linux;
 
 import org.osgi.annotation.bundle.Export;

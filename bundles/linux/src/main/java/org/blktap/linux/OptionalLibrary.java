@@ -1,0 +1,55 @@
+package org.blktap.linux;
+
+import com.sun.jna.Native;
+import com.sun.jna.NativeLibrary;
+import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Libraries that a machine may lack: their mappings are registered if they are here, and tell why not if they are not. */
+final class OptionalLibrary {
+    private OptionalLibrary() {
+    }
+
+    /**
+     * Registers the native methods of {@code mapping} with the first of these libraries that is here.
+     *
+     * @param name the library's soname
+     * @param byPath further names, which JNA does not take for those of a shared library, so that they have to be found by their path
+     * @return null, or why none could be used
+     */
+    static String load(Class<?> mapping, String name, String... byPath) {
+        List<String> candidates = new ArrayList<>(List.of(name));
+        for (String other : byPath) {
+            for (Path directory : directories()) {
+                if (Files.exists(directory.resolve(other))) {
+                    candidates.add(directory.resolve(other).toString());
+                }
+            }
+        }
+        String why = "";
+        for (String candidate : candidates) {
+            try {
+                Native.register(mapping, NativeLibrary.getInstance(candidate));
+                return null;
+            } catch (UnsatisfiedLinkError e) {
+                why = e.getMessage().lines().findFirst().orElse(candidate);
+            }
+        }
+        return why;
+    }
+
+    private static List<Path> directories() {
+        List<Path> all = new ArrayList<>(List.of(Path.of("/usr/lib64"), Path.of("/usr/lib")));
+        try (DirectoryStream<Path> ofArchitectures = Files.newDirectoryStream(Path.of("/usr/lib"), "*-linux-gnu*")) {
+            ofArchitectures.forEach(all::add);
+        } catch (IOException | DirectoryIteratorException e) {
+            // then there are none
+        }
+        return all;
+    }
+}

@@ -1,0 +1,19 @@
+package org.blktap.node.xen;
+
+import java.util.concurrent.Executor;
+
+/**
+ * The XenBus thread, on which all control work of the bundle is done, one piece at a time and in order: watches, what is {@link #execute}d, and news
+ * of the connection. What throws is logged, and the thread goes on.
+ */
+interface XenBus extends Executor {
+    /** A listener that is registered. */
+    interface Registration extends AutoCloseable {
+        /** The listener is not called any more, except that it may be under way when this is not called on the XenBus thread. */
+        @Override
+        void close();
+    }
+
+    /** Tells of the connection from now on, and at first of one that stands already. From any thread. */
+    Registration listen(XenStoreListener listener);
+}
