@@ -8,9 +8,10 @@ import org.blktap.api.disk.DiskException.Reason;
 /**
  * What {@code --node} names: {@code kind[:target][,key=value…]}.
  *
+ * @param text as given
  * @param target what the kind's own rules make of it, or empty
  */
-record NodeSpec(String kind, String target, Map<String, String> options) {
+record NodeSpec(String text, String kind, String target, Map<String, String> options) {
 
     static NodeSpec parse(String text) throws DiskException {
         String[] parts = text.split(",");
@@ -28,6 +29,6 @@ record NodeSpec(String kind, String target, Map<String, String> options) {
             }
             options.put(pair[0], pair[1]);
         }
-        return new NodeSpec(head[0], head.length == 2 ? head[1] : "", options);
+        return new NodeSpec(text, head[0], head.length == 2 ? head[1] : "", options);
     }
 }

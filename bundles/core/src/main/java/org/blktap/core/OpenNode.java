@@ -17,11 +17,12 @@ final class OpenNode {
     final NodeSpec spec;
     private Registry.Entry<NodeProvider> provider;
     private volatile DeviceNode node;
-    private volatile String address = "";
+    private volatile String address;
     private boolean opened;
 
     OpenNode(NodeSpec spec) {
         this.spec = spec;
+        address = spec.text();
     }
 
     boolean isOpen() {
@@ -32,7 +33,7 @@ final class OpenNode {
         return node;
     }
 
-    /** As it is, or was when it was last open. */
+    /** As it is, or was when it was last open; before that, as it was asked for. */
     String address() {
         return address;
     }

@@ -193,5 +193,7 @@ public final class Libc {
 
     public static native int pipe2(long fds, int flags);
 
+    public static native long vmsplice(int fd, long iovecs, long count, int flags);
+
     public static native int getsockname(int fd, long address, long length);
 }

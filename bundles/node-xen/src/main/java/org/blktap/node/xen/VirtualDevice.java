@@ -4,10 +4,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The number under which a guest knows a disk: Xen's docs/man/xen-vbd-interface.7. {@code xvda} is disk 0, {@code xvda1} its first partition.
+ * The number under which a guest knows a disk: Xen's docs/man/xen-vbd-interface.7. {@code xvda}, or
+ * {@code d0}, is disk 0, {@code xvda1} or {@code d0p1} its first partition.
  */
 final class VirtualDevice {
-    private static final Pattern NAME = Pattern.compile("(?:/dev/)?(xvd|sd|hd|d)([a-z]{1,3}|(?<=d)[0-9]{1,7})(?:p?([0-9]{1,3}))?");
+    private static final Pattern NAME = Pattern.compile("(?:/?dev/)?(?:(xvd|sd|hd)([a-z]{1,3})([0-9]{1,3})?|d([0-9]{1,7})(?:p([0-9]{1,3}))?)");
     /** xvd: major 202, 16 disks of 15 partitions; above, an extended number. */
     private static final int XVD = 202 << 8;
     private static final int EXTENDED = 1 << 28;
@@ -28,10 +29,12 @@ final class VirtualDevice {
         if (!name.matches()) {
             throw unknown(text);
         }
-        int disk = disk(name.group(2));
-        int partition = name.group(3) == null ? 0 : Integer.parseInt(name.group(3));
-        return switch (name.group(1)) {
-            case "xvd", "d" -> {
+        boolean counted = name.group(1) == null;
+        int disk = counted ? Integer.parseInt(name.group(4)) : disk(name.group(2));
+        String part = name.group(counted ? 5 : 3);
+        int partition = part == null ? 0 : Integer.parseInt(part);
+        return switch (counted ? "xvd" : name.group(1)) {
+            case "xvd" -> {
                 if (disk < 16 && partition < 16) {
                     yield XVD | disk << 4 | partition;
                 }
@@ -55,11 +58,8 @@ final class VirtualDevice {
         };
     }
 
-    /** a to z, then aa: the 26 letters as Linux counts disks; or a number. */
+    /** a to z, then aa: as Linux counts disks. */
     private static int disk(String text) {
-        if (Character.isDigit(text.charAt(0))) {
-            return Integer.parseInt(text);
-        }
         int disk = 0;
         for (char letter : text.toCharArray()) {
             disk = disk * 26 + letter - 'a' + 1;

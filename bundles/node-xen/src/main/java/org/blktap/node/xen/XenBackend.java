@@ -172,7 +172,7 @@ final class XenBackend {
 
     private void publish(DiskInfo disk, boolean mapsPages) {
         String backend = paths.backend();
-        boolean discards = disk.discards() && !"0".equals(read(backend + "/discard-enable"));
+        boolean discards = disk.canDiscard() && !"0".equals(read(backend + "/discard-enable"));
         try {
             store.transaction(tx -> {
                 tx.write(backend + "/feature-flush-cache", "1");
@@ -180,7 +180,7 @@ final class XenBackend {
                 tx.write(backend + "/feature-persistent", mapsPages ? "1" : "0");
                 tx.write(backend + "/feature-discard", discards ? "1" : "0");
                 if (discards) {
-                    tx.write(backend + "/discard-granularity", Integer.toString(Math.max(Blkif.SECTOR, disk.blockSize())));
+                    tx.write(backend + "/discard-granularity", Integer.toString(Math.max(Blkif.SECTOR, disk.physicalBlockSize())));
                     tx.write(backend + "/discard-alignment", "0");
                     tx.write(backend + "/discard-secure", "0");
                 }
@@ -188,7 +188,7 @@ final class XenBackend {
                 tx.write(backend + "/info", Integer.toString(disk.readOnly() ? Blkif.VDISK_READONLY : 0));
                 // what requests count in, whatever this says, but not all frontends have thought so
                 tx.write(backend + "/sector-size", Integer.toString(Blkif.SECTOR));
-                tx.write(backend + "/physical-sector-size", Integer.toString(Math.max(Blkif.SECTOR, disk.blockSize())));
+                tx.write(backend + "/physical-sector-size", Integer.toString(Math.max(Blkif.SECTOR, disk.physicalBlockSize())));
                 XenbusState.CONNECTED.write(tx, backend);
             });
             LOG.log(Level.INFO, name + ": domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "

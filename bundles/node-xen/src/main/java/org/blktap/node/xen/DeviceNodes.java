@@ -1,0 +1,125 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+
+/**
+ * The nodes of a device in XenStore as a toolstack writes them: those of both sides with their permissions, and libxl's own copy, by which {@code xl} lists,
+ * detaches and, with the domain, removes it (libxl's device_generic_add and xenstore-paths.pandoc). A node of our own tells which attachment serves it.
+ */
+final class DeviceNodes {
+    /** Under the backend's directory: the id of the attachment. */
+    private static final String ATTACHMENT = "/blktap-attachment";
+    /** Under the backend's directory, if we have written it all, and remove it. */
+    private static final String OURS = "/blktap-created";
+
+    private DeviceNodes() {
+    }
+
+    /**
+     * Gives a domain a device, or takes over one that a toolstack has given it.
+     *
+     * @param attachment the id of the attachment that serves it
+     * @param reopened whether it was open before, so that it must be there
+     * @param name the device's name in the guest
+     * @throws DiskException EXISTS if it has such a device already; NOT_FOUND if one that was there is not any more
+     */
+    static void claim(XenStore store, DevicePaths paths, String attachment, boolean reopened, String name, boolean readOnly)
+            throws IOException, DiskException {
+        String backend = paths.backend();
+        String servedBy = store.read(backend + ATTACHMENT);
+        boolean there = store.read(backend + "/frontend") != null;
+        if (there && attachment.equals(servedBy)) {
+            return;
+        }
+        if (reopened) {
+            throw new DiskException(Reason.NOT_FOUND, "domain " + paths.domain() + " does not have this disk as " + name + " any more");
+        }
+        if (there && servedBy == null) {
+            checkFrontend(store, paths);
+            store.write(backend + ATTACHMENT, attachment);
+            return;
+        }
+        if (there || store.read(paths.frontend() + "/backend") != null) {
+            throw new DiskException(Reason.EXISTS, "domain " + paths.domain() + " has a device " + name + " (" + paths.device() + ") already"
+                    + (servedBy == null ? "" : ", served by the attachment " + servedBy));
+        }
+        create(store, paths, attachment, name, readOnly);
+    }
+
+    /** The backend's directory is the toolstack's word; the frontend's must be the domain's own. */
+    private static void checkFrontend(XenStore store, DevicePaths paths) throws IOException, DiskException {
+        String frontend = store.read(paths.backend() + "/frontend");
+        String domain = store.read(paths.backend() + "/frontend-id");
+        if (!paths.frontend().equals(frontend) || !Integer.toString(paths.domain()).equals(domain)) {
+            throw new DiskException(Reason.CORRUPT, paths.backend() + ": frontend is " + frontend + " of domain " + domain + ", expected "
+                    + paths.frontend());
+        }
+    }
+
+    private static void create(XenStore store, DevicePaths paths, String attachment, String name, boolean readOnly)
+            throws IOException {
+        store.transaction(tx -> {
+            directory(tx, paths.frontend(), paths.domain(), paths.backendDomain());
+            directory(tx, paths.backend(), paths.backendDomain(), paths.domain());
+            directory(tx, paths.libxl(), paths.backendDomain(), paths.backendDomain());
+            String device = Integer.toString(paths.device());
+            tx.write(paths.frontend() + "/backend", paths.backend());
+            tx.write(paths.frontend() + "/backend-id", Integer.toString(paths.backendDomain()));
+            tx.write(paths.frontend() + "/virtual-device", device);
+            tx.write(paths.frontend() + "/device-type", "disk");
+            tx.write(paths.frontend() + "/trusted", "1");
+            XenbusState.INITIALISING.write(tx, paths.frontend());
+            for (String directory : new String[] {paths.backend(), paths.libxl()}) {
+                tx.write(directory + "/frontend", paths.frontend());
+                tx.write(directory + "/frontend-id", Integer.toString(paths.domain()));
+                tx.write(directory + "/online", "1");
+                tx.write(directory + "/removable", "0");
+                tx.write(directory + "/bootable", "1");
+                tx.write(directory + "/dev", name);
+                tx.write(directory + "/type", paths.type());
+                tx.write(directory + "/params", "blktap:" + attachment);
+                tx.write(directory + "/mode", readOnly ? "r" : "w");
+                tx.write(directory + "/device-type", "disk");
+                tx.write(directory + "/specification", "xen");
+                XenbusState.INITIALISING.write(tx, directory);
+            }
+            tx.write(paths.libxl() + "/backend", paths.backend());
+            tx.write(paths.backend() + "/hotplug-status", "connected");
+            tx.write(paths.backend() + ATTACHMENT, attachment);
+            tx.write(paths.backend() + OURS, "1");
+        });
+    }
+
+    private static void directory(XenStore tx, String path, int owner, int reader) throws IOException {
+        // libxl removes what an earlier device may have left
+        tx.remove(path);
+        tx.write(path, "");
+        tx.permissions(path, owner, reader);
+    }
+
+    /** Whether an attachment serves this device. */
+    static boolean servedBy(XenStore store, DevicePaths paths, String attachment) throws IOException {
+        return attachment.equals(store.read(paths.backend() + ATTACHMENT));
+    }
+
+    /** Whether any attachment does. */
+    static boolean served(XenStore store, DevicePaths paths) throws IOException {
+        return store.read(paths.backend() + ATTACHMENT) != null;
+    }
+
+    /** Takes the device away from the domain. What a toolstack has written it removes itself, when it sees that we have closed. */
+    static void remove(XenStore store, DevicePaths paths) throws IOException {
+        if (store.read(paths.backend() + OURS) != null) {
+            store.transaction(tx -> {
+                tx.remove(paths.frontend());
+                tx.remove(paths.backend());
+                tx.remove(paths.libxl());
+            });
+        } else if (store.read(paths.backend() + "/frontend") != null) {
+            store.remove(paths.backend() + ATTACHMENT);
+            XenbusState.CLOSED.write(store, paths.backend());
+        }
+    }
+}

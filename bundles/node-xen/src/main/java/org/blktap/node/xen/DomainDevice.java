@@ -1,0 +1,96 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
+
+/**
+ * What {@code --node xen:<domain>/<device>[,backend=<type>]} names.
+ *
+ * @param domain its name or number
+ * @param name of the device in the guest
+ * @param device its number
+ * @param type the kind of backend in XenStore
+ */
+record DomainDevice(String domain, String name, int device, String type) {
+    /** What we are called in XenStore where no toolstack has called us something else. */
+    static final String TYPE = "tap";
+    private static final List<String> TYPES = List.of(TYPE, "vbd3", "vbd");
+
+    static DomainDevice parse(String target, Options options) throws DiskException {
+        String type = options.text("backend", TYPE);
+        if (!TYPES.contains(type)) {
+            throw Options.bad("backend", type, "one of " + String.join(", ", TYPES));
+        }
+        int slash = target.lastIndexOf('/');
+        // /dev/xvda is a name as well
+        if (target.contains("/dev/")) {
+            slash = target.indexOf("/dev/");
+        }
+        if (slash < 1 || slash == target.length() - 1) {
+            throw new DiskException(Reason.BAD_OPTION, "bad node 'xen:" + target + "': expected xen:<domain>/<device>, e.g. xen:web1/xvda");
+        }
+        String name = target.substring(slash + 1);
+        try {
+            return new DomainDevice(target.substring(0, slash), name.replaceFirst("^/?dev/", ""), VirtualDevice.number(name), type);
+        } catch (IllegalArgumentException e) {
+            throw new DiskException(Reason.BAD_OPTION, "bad node 'xen:" + target + "': " + e.getMessage());
+        }
+    }
+
+    /** Of the text of a node that was given to attach, or null if it is no Xen node. */
+    static DomainDevice ofNode(String node) throws DiskException {
+        String[] parts = node.split(",");
+        if (!parts[0].startsWith("xen:")) {
+            return null;
+        }
+        Map<String, String> options = new java.util.HashMap<>();
+        for (int i = 1; i < parts.length; i++) {
+            String[] pair = parts[i].split("=", 2);
+            options.put(pair[0], pair.length == 2 ? pair[1] : "");
+        }
+        return parse(parts[0].substring(4), new Options(options));
+    }
+
+    /**
+     * Where its nodes are.
+     *
+     * @throws DiskException NOT_FOUND if there is no such domain
+     */
+    DevicePaths paths(XenStore store) throws IOException, DiskException {
+        DevicePaths paths = new DevicePaths(store.domainId(), type, domainNumber(store), device);
+        if (store.list(paths.domainDirectory()).isEmpty()) {
+            throw new DiskException(Reason.NOT_FOUND, "no domain " + domain + "; xl list shows them");
+        }
+        return paths;
+    }
+
+    private int domainNumber(XenStore store) throws IOException, DiskException {
+        if (domain.matches("[0-9]{1,5}")) {
+            return Integer.parseInt(domain);
+        }
+        int found = -1;
+        for (String number : store.list("/local/domain")) {
+            if (number.matches("[0-9]{1,5}") && domain.equals(store.read("/local/domain/" + number + "/name"))) {
+                if (found >= 0) {
+                    // a migration has both for a moment
+                    throw new DiskException(Reason.BUSY, "domains " + found + " and " + number + " are both called " + domain
+                            + "; give the number");
+                }
+                found = Integer.parseInt(number);
+            }
+        }
+        if (found < 0) {
+            throw new DiskException(Reason.NOT_FOUND, "no domain is called '" + domain + "'; xl list shows them");
+        }
+        return found;
+    }
+
+    /** The text that names it again, by the domain's number. */
+    String shown(int domainNumber) {
+        return "xen:" + domainNumber + "/" + name + (type.equals(TYPE) ? "" : ",backend=" + type);
+    }
+}

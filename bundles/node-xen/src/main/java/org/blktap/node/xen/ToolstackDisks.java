@@ -1,0 +1,210 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.TapSpec;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Reference;
+
+/**
+ * What blktapctrl was: disks that a toolstack writes into XenStore, under {@code backend/tap} and {@code backend/vbd3}, are attached as their node
+ * {@code params} says, {@code <type>:<path>}; and attachments whose domain has let its disk go, or has gone, are detached.
+ */
+@Component(service = ToolstackDisks.class, immediate = true)
+public final class ToolstackDisks {
+    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
+    /** Where Linux's own backend shows that it is loaded. It takes all of {@code backend/vbd}. */
+    private static final Path BLKBACK = Path.of("/sys/bus/xen-backend/drivers/vbd");
+    /** The hotplug script by which a toolstack names our disks in {@code backend/vbd}. */
+    private static final String SCRIPT = "block-blktap";
+
+    private final Attachments attachments;
+    private final XenBus bus;
+    private final XenNodes nodes;
+    private final XenBus.Registration registration;
+    private final Consumer<String> gone = this::detachSoon;
+    /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
+    private final ExecutorService worker = Executors.newSingleThreadExecutor(task -> {
+        Thread thread = new Thread(task, "blktap-toolstack");
+        thread.setDaemon(true);
+        return thread;
+    });
+    private final List<XenStore.Watch> watches = new ArrayList<>();
+    /** Devices that have been tried. XenBus thread only, as all that follows. */
+    private final Set<DevicePaths> tried = new HashSet<>();
+
+    @Activate
+    public ToolstackDisks(@Reference Attachments attachments, @Reference XenStoreConnection connection, @Reference XenNodes nodes) {
+        this(attachments, (XenBus) connection, nodes);
+    }
+
+    private ToolstackDisks(Attachments attachments, XenBus bus, XenNodes nodes) {
+        this.attachments = attachments;
+        this.bus = bus;
+        this.nodes = nodes;
+        nodes.onGone(gone);
+        registration = bus.listen(new XenStoreListener() {
+            @Override
+            public void onConnected(XenStore store) {
+                begin(store);
+            }
+
+            @Override
+            public void onLost() {
+                watches.clear();
+                tried.clear();
+            }
+        });
+    }
+
+    @Deactivate
+    public void stop() {
+        registration.close();
+        nodes.noMore(gone);
+        bus.execute(() -> watches.forEach(XenStore.Watch::close));
+        worker.shutdown();
+    }
+
+    private void begin(XenStore store) {
+        onWorker(() -> forgetStale(store));
+        try {
+            String backend = "/local/domain/" + store.domainId() + "/backend/";
+            for (String type : new String[] {"tap", "vbd3", "vbd"}) {
+                watches.add(store.watch(backend + type, () -> look(store, backend + type, type)));
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, "disks of toolstacks are not seen: " + e.getMessage());
+        }
+    }
+
+    /** Attachments of an earlier life whose domains have gone meanwhile: their numbers may be others' now. */
+    private void forgetStale(XenStore store) {
+        for (AttachmentStatus attachment : attachments.list()) {
+            for (AttachmentStatus.Node node : attachment.nodes()) {
+                try {
+                    DomainDevice device = DomainDevice.ofNode(node.address());
+                    if (device != null && !there(store, device, attachment.id())) {
+                        LOG.log(Level.INFO, attachment.id() + ": " + node.address() + " has gone");
+                        detach(attachment.id());
+                        break;
+                    }
+                } catch (IOException | DiskException e) {
+                    LOG.log(Level.WARNING, attachment.id() + ": " + e.getMessage());
+                }
+            }
+        }
+    }
+
+    private static boolean there(XenStore store, DomainDevice device, String attachment) throws IOException {
+        try {
+            return DeviceNodes.servedBy(store, device.paths(store), attachment);
+        } catch (DiskException e) {
+            return false;
+        }
+    }
+
+    /** Something has changed below a kind of backends. */
+    private void look(XenStore store, String directory, String type) {
+        Set<DevicePaths> present = new HashSet<>();
+        try {
+            for (String domain : store.list(directory)) {
+                for (String device : store.list(directory + "/" + domain)) {
+                    DevicePaths paths = DevicePaths.of(store.domainId(), type, domain + "/" + device);
+                    if (paths != null) {
+                        present.add(paths);
+                        consider(store, paths);
+                    }
+                }
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, e.getMessage());
+            return;
+        }
+        tried.removeIf(paths -> paths.type().equals(type) && !present.contains(paths));
+    }
+
+    private void consider(XenStore store, DevicePaths paths) throws IOException {
+        String backend = paths.backend();
+        String params = store.read(backend + "/params");
+        if (tried.contains(paths) || params == null || store.read(backend + "/frontend") == null || DeviceNodes.served(store, paths)
+                || "0".equals(store.read(backend + "/online"))) {
+            return;
+        }
+        String script = store.read(backend + "/script");
+        if (script != null && !script.isEmpty()) {
+            // it names us when it is run, for which libxl waits until a backend is there
+            boolean ours = !paths.type().equals("vbd") || script.endsWith("/" + SCRIPT) && !Files.exists(BLKBACK);
+            if (ours && XenbusState.of(store, backend) == XenbusState.INITIALISING) {
+                tried.add(paths);
+                XenbusState.INIT_WAIT.write(store, backend);
+            }
+            return;
+        }
+        if (!paths.type().equals("vbd")) {
+            tried.add(paths);
+            boolean readOnly = !String.valueOf(store.read(backend + "/mode")).startsWith("w");
+            onWorker(() -> attach(store, paths, params, readOnly));
+        }
+    }
+
+    private void attach(XenStore store, DevicePaths paths, String params, boolean readOnly) {
+        String id = "xen-" + paths.domain() + "-" + paths.device();
+        String node = "xen:" + paths.domain() + "/" + paths.device() + ",backend=" + paths.type();
+        try {
+            attachments.attach(new AttachRequest(TapSpec.parse(params.startsWith("tap:") ? params : "tap:" + params), id, List.of(node), readOnly,
+                    Map.of()));
+        } catch (DiskException e) {
+            LOG.log(Level.WARNING, paths.backend() + ": " + e.getMessage());
+            try {
+                store.write(paths.backend() + "/hotplug-error", e.getMessage());
+                store.write(paths.backend() + "/hotplug-status", "error");
+                XenbusState.CLOSED.write(store, paths.backend());
+            } catch (IOException lost) {
+                LOG.log(Level.WARNING, lost.getMessage());
+            }
+        }
+    }
+
+    private void detachSoon(String id) {
+        onWorker(() -> detach(id));
+    }
+
+    private void detach(String id) {
+        try {
+            AttachmentStatus status = attachments.status(id);
+            if (status.nodes().size() > 1) {
+                LOG.log(Level.INFO, id + ": its domain has gone; it has other nodes, and stays");
+                return;
+            }
+            attachments.detach(id, true);
+        } catch (DiskException e) {
+            // NOT_FOUND: it is being detached
+            LOG.log(e.reason() == DiskException.Reason.NOT_FOUND ? Level.DEBUG : Level.WARNING, id + ": " + e.getMessage());
+        }
+    }
+
+    private void onWorker(Runnable task) {
+        try {
+            worker.execute(task);
+        } catch (RejectedExecutionException e) {
+            LOG.log(Level.DEBUG, "the bundle is stopping");
+        }
+    }
+}
