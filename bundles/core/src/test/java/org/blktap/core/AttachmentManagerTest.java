@@ -479,7 +479,7 @@ class AttachmentManagerTest {
     @Test
     void nodeSpecsAreParsed() throws Exception {
         NodeSpec spec = NodeSpec.parse("xen:guest/xvda,queues=2,path=/a=b");
-        assertEquals(new NodeSpec("xen", "guest/xvda", Map.of("queues", "2", "path", "/a=b")), spec);
+        assertEquals(new NodeSpec("xen:guest/xvda,queues=2,path=/a=b", "xen", "guest/xvda", Map.of("queues", "2", "path", "/a=b")), spec);
         for (String bad : new String[] {"", ",", "x,y", "x,=1", "X", "x y"}) {
             assertThrows(DiskException.class, () -> NodeSpec.parse(bad), bad);
         }
