@@ -97,6 +97,13 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public void resume(String id, TapSpec image) throws DiskException {
+        called("resume " + id + " " + image);
+        AttachRequest before = find(id);
+        attached.set(attached.indexOf(before), new AttachRequest(image, id, before.nodes(), before.readOnly(), before.options()));
+    }
+
+    @Override
     public boolean settled() {
         return true;
     }
