@@ -22,6 +22,7 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
@@ -41,7 +42,7 @@ final class Attachment {
     private static final long PATIENCE_SECONDS = 10;
 
     private final String id;
-    private final AttachRequest request;
+    private volatile AttachRequest request;
     private final Services services;
     private final IoLoop loop;
     private final Gate gate;
@@ -107,13 +108,22 @@ final class Attachment {
             return;
         }
         try {
-            openQueue();
-            openDisk();
-            openNodes();
+            open();
         } catch (DiskException e) {
             reason = e.getMessage();
             throw e;
         }
+        letThrough();
+    }
+
+    private void open() throws DiskException {
+        openQueue();
+        openDisk(null);
+        openNodes();
+    }
+
+    /** All is open: requests are taken. */
+    private void letThrough() throws DiskException {
         onLoop(() -> {
             gate.reopen();
             resumeNodes();
@@ -140,7 +150,8 @@ final class Attachment {
         engineName = found.name();
     }
 
-    private void openDisk() throws DiskException {
+    /** @param like what the disk must be like, or null */
+    private void openDisk(DiskInfo like) throws DiskException {
         if (diskOpen) {
             return;
         }
@@ -155,6 +166,9 @@ final class Attachment {
             disk = context.open(request.spec().type(), request.spec().path());
             options.checkAllKnown("tap:" + request.spec().type());
             context.checkBackingTypes();
+            if (like != null) {
+                Likeness.check(request.spec(), disk.info(), like);
+            }
         } catch (DiskException e) {
             if (disk != null) {
                 onLoop(disk::close);
@@ -249,6 +263,38 @@ final class Attachment {
     synchronized void resumeByOperator() throws DiskException {
         parkedByOperator = false;
         advance();
+    }
+
+    /** Keeps what a restart attaches. */
+    interface Recorder {
+        void write(AttachRequest request) throws DiskException;
+    }
+
+    /**
+     * Goes on with another image. It is recorded before the VM's first request reaches it, so that no restart goes back behind that.
+     */
+    synchronized void resumeOn(TapSpec image, Recorder recorder) throws DiskException {
+        if (!parkedByOperator || state != State.PARKED) {
+            throw new DiskException(Reason.BUSY, "attachment '" + id + "' is " + (state == State.PARKED ? "parked, though by nobody: " + reason
+                    : "not parked") + "; park it first");
+        }
+        if (savesAtDetach) {
+            throw new DiskException(Reason.UNSUPPORTED, request.spec() + ": saves its contents at the detach, and cannot be exchanged");
+        }
+        AttachRequest before = request;
+        request = new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options());
+        try {
+            openQueue();
+            openDisk(info);
+            openNodes();
+            recorder.write(request);
+        } catch (DiskException | RuntimeException e) {
+            request = before;
+            park("parked by an operator; " + e.getMessage());
+            throw e;
+        }
+        parkedByOperator = false;
+        letThrough();
     }
 
     /** Takes no more requests and waits for those under way. */

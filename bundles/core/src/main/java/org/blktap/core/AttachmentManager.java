@@ -330,6 +330,13 @@ public final class AttachmentManager implements Attachments, Images {
     }
 
     @Override
+    public void resume(String id, TapSpec image) throws DiskException {
+        Attachment attachment = find(id);
+        attachment.resumeOn(image, request -> records.write(id, request));
+        LOG.log(Level.INFO, id + ": goes on with " + image);
+    }
+
+    @Override
     public List<ServiceStatus> drivers() {
         return drivers.list();
     }

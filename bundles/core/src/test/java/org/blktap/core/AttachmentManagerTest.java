@@ -356,6 +356,64 @@ class AttachmentManagerTest {
     }
 
     @Test
+    void aParkedAttachmentGoesOnWithAnotherImage() throws Exception {
+        manager.attach(request("tap:fake:/a", "a", "fake"));
+        assertRefused(Reason.BUSY, "tap:fake:/b");
+        manager.park("a");
+        logged();
+        FakeNode before = node;
+        int resumed = node.resumed;
+        manager.resume("a", TapSpec.parse("tap:fake:/b"));
+        assertEquals(List.of("open fake"), logged(), "the node stays");
+        assertEquals(before, node);
+        assertTrue(node.resumed > resumed);
+        assertEquals(0, node.resized);
+        assertEquals(State.RUNNING, manager.status("a").state());
+        assertEquals("tap:fake:/b", manager.status("a").spec());
+        manager.deactivate();
+        manager = newManager();
+        bringServices(manager);
+        await("a", State.RUNNING);
+        assertEquals("tap:fake:/b", manager.status("a").spec(), "a restart goes on with it too");
+        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> manager.resume("x", TapSpec.parse("tap:fake:/b"))).reason());
+    }
+
+    @Test
+    void anImageThatCannotTakeThePlaceLeavesTheOldOneParked() throws Exception {
+        manager.addDriver(new FakeDriver("large", 2 << 20), new FakeReference<>(Map.of("tap.type", "large")));
+        manager.attach(request("tap:fake:/a", "a", "fake"));
+        manager.park("a");
+        logged();
+        assertRefused(Reason.WRONG_TYPE, "tap:large:/b");
+        assertEquals(List.of("open large", "close large"), logged());
+        assertEquals(1 << 20, manager.status("a").sizeBytes());
+        assertRefused(Reason.CORRUPT, "tap:fake:/bad");
+        assertRefused(Reason.WRONG_TYPE, "tap:none:/b");
+        Path record = directory.resolve("data/attachments/.a.new");
+        Files.createDirectory(record);
+        assertRefused(Reason.IO, "tap:fake:/unrecorded");
+        Files.delete(record);
+        assertEquals(State.PARKED, manager.status("a").state());
+        assertEquals("false", manager.status("a").nodes().get(0).status().get("open"));
+        assertEquals("tap:fake:/a", manager.status("a").spec());
+        // services that come leave it parked
+        manager.addDriver(new FakeDriver("other", 512), new FakeReference<>(Map.of("tap.type", "other")));
+        Thread.sleep(50);
+        assertEquals(State.PARKED, manager.status("a").state());
+        manager.resume("a");
+        assertEquals(State.RUNNING, manager.status("a").state());
+        assertEquals("tap:fake:/a", manager.status("a").spec());
+        manager.detach("a");
+        List<String> seen = logged();
+        assertEquals(seen.stream().filter(s -> s.startsWith("open")).count(), seen.stream().filter(s -> s.startsWith("close")).count());
+    }
+
+    private void assertRefused(Reason reason, String spec) {
+        DiskException e = assertThrows(DiskException.class, () -> manager.resume("a", TapSpec.parse(spec)));
+        assertEquals(reason, e.reason(), e.getMessage());
+    }
+
+    @Test
     void aRestartAttachesAgainAsSoonAsItCan() throws Exception {
         manager.attach(new AttachRequest(TapSpec.parse("tap:fake:/vm/späte datei:x,y.img"), "a", List.of("fake,queues=2"), true,
                 Map.of("colour", "blau=grün ")));

@@ -19,6 +19,7 @@ import org.apache.felix.service.command.CommandProcessor;
 import org.blktap.shell.client.Frame;
 import org.blktap.shell.client.SocketStreams;
 import org.blktap.shell.command.Verbs;
+import org.blktap.shell.tapctl.TapCtl;
 
 /** What is said over one connection: a request, the output of its command, the exit status. Runs on the connection's thread. */
 final class Conversation {
@@ -41,10 +42,14 @@ final class Conversation {
     void hold() throws IOException {
         Frame.Request request = Frame.readRequest(in);
         Path directory = directory(request);
-        if (request.arguments().equals(List.of("shell"))) {
+        List<String> arguments = request.arguments();
+        if (arguments.equals(List.of("shell"))) {
             shell(request, directory);
+        } else if (!arguments.isEmpty() && arguments.get(0).equals(TapCtl.NAME)) {
+            exit(TapCtl.execute(services.in(directory, !request.terminal().isEmpty()), arguments.subList(1, arguments.size()),
+                    writer(Frame.OUT), writer(Frame.ERR)));
         } else {
-            exit(Verbs.execute(services.in(directory, !request.terminal().isEmpty()), request.arguments(), writer(Frame.OUT), writer(Frame.ERR)));
+            exit(Verbs.execute(services.in(directory, !request.terminal().isEmpty()), arguments, writer(Frame.OUT), writer(Frame.ERR)));
         }
     }
 

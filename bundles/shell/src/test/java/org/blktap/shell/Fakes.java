@@ -4,8 +4,10 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
@@ -24,6 +26,7 @@ import org.blktap.shell.command.Surroundings;
 public final class Fakes implements Attachments, Images {
     public final List<AttachRequest> attached = new ArrayList<>();
     public final List<String> calls = new ArrayList<>();
+    public final Set<String> parked = new HashSet<>();
     /** What the next call throws. */
     public Exception failure;
     public CheckReport report = new CheckReport(7, 0, List.of());
@@ -42,10 +45,11 @@ public final class Fakes implements Attachments, Images {
         }
     }
 
-    static AttachmentStatus status(AttachRequest request) {
+    AttachmentStatus status(AttachRequest request) {
         List<AttachmentStatus.Node> nodes = request.nodes().stream().map(node -> new AttachmentStatus.Node(node, node + ":/run/"
                 + request.id() + ".sock", Map.of("clients", "0"))).toList();
-        return new AttachmentStatus(request.id(), request.spec().toString(), State.RUNNING, "", 10L << 30, 512, request.readOnly(),
+        return new AttachmentStatus(request.id(), request.spec().toString(),
+                parked.contains(request.id()) ? State.PARKED : State.RUNNING, "", 10L << 30, 512, request.readOnly(),
                 "libaio", nodes, request.options(), Map.of("format", "fake"));
     }
 
@@ -71,7 +75,7 @@ public final class Fakes implements Attachments, Images {
 
     @Override
     public List<AttachmentStatus> list() {
-        return attached.stream().map(Fakes::status).toList();
+        return attached.stream().map(this::status).toList();
     }
 
     @Override
@@ -89,11 +93,21 @@ public final class Fakes implements Attachments, Images {
     @Override
     public void park(String id) throws DiskException {
         called("park " + id);
+        parked.add(id);
     }
 
     @Override
     public void resume(String id) throws DiskException {
         called("resume " + id);
+        parked.remove(id);
+    }
+
+    @Override
+    public void resume(String id, TapSpec image) throws DiskException {
+        called("resume " + id + " " + image);
+        parked.remove(id);
+        AttachRequest before = find(id);
+        attached.set(attached.indexOf(before), new AttachRequest(image, id, before.nodes(), before.readOnly(), before.options()));
     }
 
     @Override
@@ -103,7 +117,7 @@ public final class Fakes implements Attachments, Images {
 
     @Override
     public List<ServiceStatus> drivers() {
-        return List.of(new ServiceStatus("qcow", "qcow version 1", "q 1"), new ServiceStatus("ram", "memory", "r 1"));
+        return List.of(new ServiceStatus("aio", "raw", "a 1"), new ServiceStatus("qcow", "qcow version 1", "q 1"), new ServiceStatus("ram", "memory", "r 1"));
     }
 
     @Override

@@ -2,6 +2,7 @@ package org.blktap.api.control;
 
 import java.util.List;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.TapSpec;
 import org.osgi.annotation.versioning.ProviderType;
 
 /** The attachments of this daemon: the service behind all commands. Any thread but a loop; methods block until done. */
@@ -40,6 +41,15 @@ public interface Attachments {
 
     /** Opens a parked disk again. */
     void resume(String id) throws DiskException;
+
+    /**
+     * Opens another image in place of a disk that is {@link #park parked}: its VM goes on with that, and so does a restart. The nodes, their
+     * clients and the options stay. If it fails, the attachment stays parked, with the image that it had.
+     *
+     * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in size, sector size or access, which
+     *     the VM knows; UNSUPPORTED for a disk that saves its contents at the detach; and what opening it throws
+     */
+    void resume(String id, TapSpec image) throws DiskException;
 
     /** Whether everything that could be opened by now has been: false while a restart attaches again, or a driver has just come. */
     boolean settled();

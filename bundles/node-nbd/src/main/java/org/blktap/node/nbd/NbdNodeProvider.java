@@ -1,6 +1,10 @@
 package org.blktap.node.nbd;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.blktap.api.disk.DiskException;
@@ -15,8 +19,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Attachments as NBD exports: all of them on one unix socket {@code nbd.sock} of the socket directory, each also on a
- * TCP port of the loopback interface if it asks for one.
+ * Attachments as NBD exports: all of them on one unix socket {@code nbd.sock} of the socket directory unless they ask for another, each also
+ * on a TCP port of the loopback interface if it asks for one.
  */
 @Component
 @NodeKind(kind = "nbd", summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
@@ -48,9 +52,34 @@ public final class NbdNodeProvider implements NodeProvider {
         }
         int port = options.number("tcp", NbdServer.NO_TCP, 0, MAX_PORT);
         int mode = mode(options.text("mode", null));
+        Path socket = socket(context.runDir(), options.text("socket", null));
         NbdNode node = new NbdNode(context, name);
-        server(context.runDir().resolve(SOCKET)).add(node, mode, port);
+        server(socket).add(node, mode, port);
         return node;
+    }
+
+    /** Makes the directory of a socket of the export's own: where there are names in /run, it is gone after a restart of the host. */
+    private static Path socket(Path runDir, String text) throws DiskException {
+        if (text == null) {
+            return runDir.resolve(SOCKET);
+        }
+        Path socket;
+        try {
+            socket = Path.of(text);
+        } catch (InvalidPathException e) {
+            throw Options.bad("socket", text, "a path");
+        }
+        if (!socket.isAbsolute() || socket.getFileName() == null) {
+            throw Options.bad("socket", text, "an absolute path");
+        }
+        try {
+            if (!Files.isDirectory(socket.getParent())) {
+                Files.createDirectories(socket.getParent(), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx--x--x")));
+            }
+        } catch (IOException e) {
+            throw DiskException.io(socket.getParent(), "make the directory of the socket", e);
+        }
+        return socket.normalize();
     }
 
     private static int mode(String text) throws DiskException {

@@ -21,7 +21,7 @@ import org.blktap.linux.Mapping;
 import org.blktap.linux.UnixListener;
 
 /**
- * All exports of one socket directory: its listening sockets, and the handshakes on a control loop that runs while there is
+ * All exports of one unix socket: its listening sockets, and the handshakes on a control loop that runs while there is
  * an export. {@link #add} and {@link #remove} come from the loops of the attachments, each of which waits for the control loop;
  * the control loop waits for none of them.
  */

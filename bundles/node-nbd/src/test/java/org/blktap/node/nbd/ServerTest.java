@@ -120,6 +120,40 @@ class ServerTest {
     }
 
     @Test
+    void anExportMayHaveASocketOfItsOwn() throws Exception {
+        Path own = directory.resolve("new/nbd12.3");
+        daemon.attach("a", SIZE, Map.of());
+        daemon.attach("b", 2 * SIZE, Map.of("socket", own.toString(), "name", "tapdisk_client", "mode", "0660"));
+        assertEquals("nbd+unix:///tapdisk_client?socket=" + own, daemon.node("b").address());
+        assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(own)));
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(daemon.socket())));
+        try (TestClient client = TestClient.on(own, "tapdisk_client", true)) {
+            assertEquals(2 * SIZE, client.size);
+        }
+        try (TestClient client = new TestClient(own)) {
+            client.enter("", false);
+            assertEquals(2 * SIZE, client.size, "the only export of this socket");
+        }
+        try (TestClient client = new TestClient(daemon.socket())) {
+            client.greet();
+            client.option(Nbd.OPT_GO, TestClient.go("tapdisk_client"));
+            assertEquals(Nbd.REP_ERR_UNKNOWN, client.optionReply().type());
+        }
+        // the name is taken only on that socket
+        daemon.attach("c", SIZE, Map.of("name", "tapdisk_client"));
+        assertEquals(Reason.EXISTS, refused("d", Map.of("socket", own.toString(), "name", "tapdisk_client")));
+        daemon.detach("b");
+        assertFalse(Files.exists(own));
+        daemon.attach("b", SIZE, Map.of("socket", own.toString(), "name", "tapdisk_client"));
+        TestClient.on(own, "tapdisk_client", false).close();
+        for (String bad : List.of("nbd.sock", "", "/", "/a\0b")) {
+            assertEquals(Reason.BAD_OPTION, refused("d", Map.of("socket", bad)), bad);
+        }
+        Files.writeString(directory.resolve("file"), "no directory");
+        assertEquals(Reason.IO, refused("d", Map.of("socket", directory.resolve("file/x").toString())));
+    }
+
+    @Test
     void tcpShowsOnlyWhatAskedForIt() throws Exception {
         daemon.attach("hidden", SIZE, Map.of());
         daemon.attach("shown", SIZE, Map.of("tcp", "0"));

@@ -24,8 +24,10 @@ final class OfflineHelp {
         String home = System.getProperty("blktap.home", ".");
         try (URLClassLoader loader = new URLClassLoader(jars(new File(home, "bundle"), new File(home, "lib")),
                 ClassLoader.getPlatformClassLoader())) {
-            return (int) loader.loadClass("org.blktap.shell.command.Verbs").getMethod("help", List.class, PrintWriter.class,
-                    PrintWriter.class).invoke(null, arguments, new PrintWriter(System.out, true), new PrintWriter(System.err, true));
+            boolean tapCtl = !arguments.isEmpty() && arguments.get(0).equals("tap-ctl");
+            return (int) loader.loadClass(tapCtl ? "org.blktap.shell.tapctl.TapCtl" : "org.blktap.shell.command.Verbs")
+                    .getMethod("help", List.class, PrintWriter.class, PrintWriter.class).invoke(null,
+                    tapCtl ? arguments.subList(1, arguments.size()) : arguments, new PrintWriter(System.out, true), new PrintWriter(System.err, true));
         } catch (IOException | ReflectiveOperationException e) {
             Throwable cause = e instanceof InvocationTargetException ? e.getCause() : e;
             System.err.println("blktap: no help without a daemon: " + cause);

@@ -4,10 +4,13 @@ import java.io.PrintWriter;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "resume", description = "Opens a parked attachment's disk again.")
+@Command(name = "resume", description = "Opens a parked attachment's disk again, or another image in its place.",
+        footer = {"", "Examples:", "  resume a", "  resume a tap:qcow2:/vm/a-2.qcow2"})
 final class Resume extends TapCommand {
-    @Parameters(paramLabel = "ID")
+    @Parameters(index = "0", paramLabel = "ID")
     String id;
+    @Parameters(index = "1", paramLabel = "SPEC", arity = "0..1", description = "The image to go on with: of the same size, sector size and access.")
+    String image;
 
     Resume(Surroundings here) {
         super(here);
@@ -15,6 +18,10 @@ final class Resume extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        here.attachments().resume(id);
+        if (image == null) {
+            here.attachments().resume(id);
+        } else {
+            here.attachments().resume(id, here.spec(image));
+        }
     }
 }

@@ -43,7 +43,7 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
      * A spec whose path, if it looks like one of a file, is made absolute: it has a slash and no scheme, begins
      * with a dot, or is the name of a file in the caller's directory. {@code tap:ram:} and its like stay as they are.
      */
-    TapSpec spec(String text) throws DiskException {
+    public TapSpec spec(String text) throws DiskException {
         TapSpec spec = TapSpec.parse(text);
         String path = spec.path();
         // what follows a comma are options, of a path that is a name

@@ -151,9 +151,10 @@ class VerbsTest {
     void detachParkResume() {
         assertEquals(0, run("park", "one"));
         assertEquals(0, run("resume", "one"));
+        assertEquals(0, run("resume", "one", "tap:qcow:./a-2.qcow"));
         assertEquals(0, run("detach", "one"));
         assertEquals("", out);
-        assertEquals(List.of("park one", "resume one", "detach one"), core.calls);
+        assertEquals(List.of("park one", "resume one", "resume one tap:qcow:" + directory + "/a-2.qcow", "detach one"), core.calls);
         assertEquals(1, run("detach", "one"));
         assertEquals("blktap: no attachment 'one'", err.strip());
     }

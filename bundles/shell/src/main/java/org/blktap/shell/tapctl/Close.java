@@ -1,0 +1,27 @@
+package org.blktap.shell.tapctl;
+
+import java.io.PrintWriter;
+import org.blktap.shell.tapctl.Minors.Minor;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "close", description = "Drains, flushes and closes what is open on a minor; it stays attached.")
+final class Close extends Verb {
+    @Mixin
+    Tap tap;
+    @Option(names = "-f", description = "Cuts off whoever uses it; so does every close here.")
+    boolean force;
+    @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait for the end.")
+    int timeout;
+
+    Close(Taps taps) {
+        super(taps);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        Minor found = taps.find(tap.pid, tap.minor);
+        Taps.within(timeout, () -> taps.close(found));
+    }
+}

@@ -1,0 +1,28 @@
+package org.blktap.shell.tapctl;
+
+import java.io.PrintWriter;
+import org.blktap.shell.tapctl.Minors.Minor;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "destroy", description = "Closes, detaches and frees a minor.")
+final class Destroy extends Verb {
+    @Mixin
+    Tap tap;
+    @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait for the end.")
+    int timeout;
+
+    Destroy(Taps taps) {
+        super(taps);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        Minor found = taps.find(tap.pid, tap.minor);
+        Taps.within(timeout, () -> {
+            taps.close(found);
+            taps.minors().remove(found.number());
+        });
+    }
+}

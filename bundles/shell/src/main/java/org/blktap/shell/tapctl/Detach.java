@@ -1,0 +1,25 @@
+package org.blktap.shell.tapctl;
+
+import java.io.PrintWriter;
+import org.blktap.shell.tapctl.Minors.Minor;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+@Command(name = "detach", description = "Undoes attach; the minor stays reserved.")
+final class Detach extends Verb {
+    @Mixin
+    Tap tap;
+
+    Detach(Taps taps) {
+        super(taps);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        Minor found = taps.find(tap.pid, tap.minor);
+        if (found.disk() != null) {
+            throw new Refused(Errno.EBUSY, "minor " + tap.minor + " is open on " + found.disk().spec() + "; close it first");
+        }
+        taps.minors().bind(tap.minor, 0);
+    }
+}

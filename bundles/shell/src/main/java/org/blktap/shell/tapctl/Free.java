@@ -1,0 +1,28 @@
+package org.blktap.shell.tapctl;
+
+import java.io.PrintWriter;
+import org.blktap.shell.tapctl.Minors.Minor;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(name = "free", description = "Gives a reserved minor back.")
+final class Free extends Verb {
+    @Option(names = "-m", paramLabel = "MINOR", required = true, description = "The number.")
+    int minor;
+
+    Free(Taps taps) {
+        super(taps);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        Minor found = taps.minor(minor);
+        if (found == null) {
+            throw new Refused(Errno.ENOENT, "no minor " + minor);
+        }
+        if (found.pid() != 0) {
+            throw new Refused(Errno.EAGAIN, "minor " + minor + " is attached to pid " + found.pid() + "; detach it first");
+        }
+        taps.minors().remove(minor);
+    }
+}

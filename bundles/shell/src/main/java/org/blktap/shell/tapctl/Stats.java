@@ -1,0 +1,54 @@
+package org.blktap.shell.tapctl;
+
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.control.AttachmentStats;
+import org.blktap.shell.tapctl.Minors.Minor;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+@Command(name = "stats", description = "Prints the counters of a minor, as JSON; sectors are of 512 bytes.")
+final class Stats extends Verb {
+    private static final int SECTOR = 512;
+    private static final Gson JSON = new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
+
+    @Mixin
+    Tap tap;
+
+    Stats(Taps taps) {
+        super(taps);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        Minor found = taps.findOpen(tap.pid, tap.minor);
+        AttachmentStats stats = taps.attachments().stats(found.disk().id());
+        String[] spec = found.disk().spec().split(":", 3);
+        List<Long> sectors = List.of(counter(stats, "read").bytes() / SECTOR, counter(stats, "write").bytes() / SECTOR);
+        Map<String, Object> driver = new LinkedHashMap<>();
+        driver.put("name", spec[1]);
+        driver.put("status", null);
+        Map<String, Object> image = new LinkedHashMap<>();
+        image.put("name", spec[2]);
+        image.put("hits", sectors);
+        image.put("fail", List.of(counter(stats, "read").errors(), counter(stats, "write").errors()));
+        image.put("driver", driver);
+        Map<String, Object> all = new LinkedHashMap<>();
+        all.put("name", spec[1] + ":" + spec[2]);
+        all.put("secs", sectors);
+        all.put("images", List.of(image));
+        all.put("FIXME_enospc_redirect_count", 0);
+        all.put("nbd_mirror_failed", 0);
+        all.put("reqs_outstanding", stats.inFlight());
+        all.put("read_caching", "false");
+        out.println(JSON.toJson(all));
+    }
+
+    private static AttachmentStats.Counter counter(AttachmentStats stats, String operation) {
+        return stats.operations().getOrDefault(operation, new AttachmentStats.Counter(0, 0, 0, null));
+    }
+}

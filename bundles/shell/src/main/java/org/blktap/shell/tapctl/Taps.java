@@ -1,0 +1,144 @@
+package org.blktap.shell.tapctl;
+
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.shell.command.Surroundings;
+import org.blktap.shell.tapctl.Minors.Minor;
+
+/** What tap-ctl's verbs are made of: finding a minor, opening and closing what is behind it. */
+final class Taps {
+    private final Surroundings here;
+    private final Minors minors;
+
+    Taps(Surroundings here, Minors minors) {
+        this.here = here;
+        this.minors = minors;
+    }
+
+    /** Something that a caller may not want to wait for to its end. */
+    interface Work {
+        void run() throws Exception;
+    }
+
+    Attachments attachments() throws DiskException {
+        return here.attachments();
+    }
+
+    boolean terminal() {
+        return here.terminal();
+    }
+
+    Minors minors() {
+        return minors;
+    }
+
+    List<Minor> list() throws DiskException {
+        return minors.list(attachments().list());
+    }
+
+    /** Null if there is none. */
+    Minor minor(int number) throws DiskException {
+        return list().stream().filter(each -> each.number() == number).findFirst().orElse(null);
+    }
+
+    /**
+     * A bound minor. All are the daemon's; those of before its restart may be named by its former pid, which their sockets keep.
+     *
+     * @throws Refused ENOENT for a pid that is nobody's, ENODEV for a minor that is not its
+     */
+    Minor find(long pid, int number) throws DiskException, Refused {
+        List<Minor> all = list();
+        for (Minor each : all) {
+            if (each.number() == number && each.pid() != 0 && (each.pid() == pid || pid == minors.daemon())) {
+                return each;
+            }
+        }
+        if (pid != minors.daemon() && all.stream().noneMatch(each -> each.pid() == pid)) {
+            throw noSuchPid(pid);
+        }
+        throw new Refused(Errno.ENODEV, "minor " + number + " is not attached to pid " + pid);
+    }
+
+    /** The same, with a disk. */
+    Minor findOpen(long pid, int number) throws DiskException, Refused {
+        Minor found = find(pid, number);
+        if (found.disk() == null) {
+            throw new Refused(Errno.ENODEV, "nothing is open on minor " + number);
+        }
+        return found;
+    }
+
+    Refused noSuchPid(long pid) {
+        return new Refused(Errno.ENOENT, "no tapdisk has the pid " + pid + "; the daemon is " + minors.daemon());
+    }
+
+    /** What {@code -a type:path} names; ENOENT if nobody serves the type. */
+    TapSpec image(String arguments) throws DiskException, Refused {
+        TapSpec spec = here.spec("tap:" + arguments);
+        List<String> types = attachments().drivers().stream().map(Attachments.ServiceStatus::name).toList();
+        if (!types.contains(spec.type())) {
+            throw new Refused(Errno.ENOENT, "no driver of the type " + spec.type() + "; present: " + String.join(", ", types));
+        }
+        return spec;
+    }
+
+    /** Attaches a disk, with an NBD server where tapdisk's would be. */
+    void open(Minor at, TapSpec image, boolean readOnly) throws DiskException {
+        attachments().attach(new AttachRequest(image, Minors.id(at.number()),
+                List.of("nbd,socket=" + minors.socket(at.pid(), at.number()) + ",name=tapdisk_client"), readOnly, java.util.Map.of()));
+    }
+
+    /** Detaches what is open, if anything is; the minor stays bound. */
+    void close(Minor at) throws DiskException {
+        if (at.disk() == null) {
+            return;
+        }
+        String id = at.disk().id();
+        try {
+            attachments().detach(id);
+        } finally {
+            // it may be gone though the last flush has failed
+            if (attachments().list().stream().noneMatch(each -> each.id().equals(id))) {
+                minors.bind(at.number(), at.pid());
+            }
+        }
+    }
+
+    /**
+     * Waits for work, for so long at most; then it goes on without its caller.
+     *
+     * @param seconds 0 to wait for its end
+     * @throws Refused ETIMEDOUT
+     */
+    static void within(int seconds, Work work) throws Exception {
+        if (seconds == 0) {
+            work.run();
+            return;
+        }
+        CompletableFuture<Void> ended = new CompletableFuture<>();
+        Thread thread = new Thread(() -> {
+            try {
+                work.run();
+                ended.complete(null);
+            } catch (Exception e) {
+                ended.completeExceptionally(e);
+            }
+        }, "blktap-tap-ctl");
+        thread.setDaemon(true);
+        thread.start();
+        try {
+            ended.get(seconds, TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            throw new Refused(Errno.ETIMEDOUT, "not done within " + seconds + " s; it goes on");
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof Exception cause ? cause : e;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+package org.blktap.itests;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code bin/tap-ctl} as its users call it, with NBD clients where tapdisk's would be. */
+class TapCtlIT {
+    @TempDir
+    static Path directory;
+    private static Path control;
+    private static Daemon daemon;
+
+    @BeforeAll
+    static void start() throws Exception {
+        control = directory.resolve("control");
+        daemon = new Daemon(directory, Map.of("BLKTAP_CONTROL_DIR", control.toString()));
+        daemon.start();
+    }
+
+    @AfterAll
+    static void stop() throws Exception {
+        daemon.close();
+    }
+
+    private static Run run(String command) throws Exception {
+        List<String> words = new ArrayList<>(List.of(daemon.home.resolve("bin/tap-ctl").toString()));
+        words.addAll(List.of(command.split(" ")));
+        return Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString()), words.toArray(String[]::new));
+    }
+
+    private static String tapCtl(String command) throws Exception {
+        return run(command).ok().out().strip();
+    }
+
+    private static Path image(String name, int mebibytes) throws Exception {
+        Path image = directory.resolve(name);
+        Run.of("sh", "-c", "head -c " + mebibytes + "M /dev/urandom > " + image).ok();
+        return image;
+    }
+
+    private static void assertServes(Path socket, Path image) throws Exception {
+        Path copy = directory.resolve("copy");
+        Files.deleteIfExists(copy);
+        Run.of("nbdcopy", "nbd+unix:///tapdisk_client?socket=" + socket, copy.toString()).ok();
+        assertEquals(-1, Files.mismatch(image, copy));
+    }
+
+    @Test
+    void theStepsOfXensHotplugScript() throws Exception {
+        Path image = image("steps.img", 8);
+        String name = tapCtl("allocate");
+        assertTrue(name.startsWith(control + "/tapdisk/tapdisk-"), name);
+        String minor = name.substring(name.lastIndexOf('-') + 1);
+        String pid = tapCtl("spawn");
+        assertEquals(Long.toString(daemon.pid()), pid);
+        String tap = " -p " + pid + " -m " + minor;
+        assertEquals("", tapCtl("attach" + tap));
+        assertEquals("", tapCtl("open" + tap + " -a aio:" + image + " -R"));
+        assertEquals("pid=" + pid + " minor=" + minor + " state=0 args=aio:" + image, tapCtl("list -t aio -f " + image));
+        Path socket = control.resolve("nbd" + pid + "." + minor);
+        assertServes(socket, image);
+        assertTrue(Run.of("nbdinfo", "--json", "nbd+unix:///?socket=" + socket).ok().out().replace(" ", "").contains("\"is_read_only\":true"));
+        assertEquals(16, run("detach" + tap).status());
+        tapCtl("close" + tap);
+        assertFalse(Files.exists(socket));
+        tapCtl("detach" + tap);
+        tapCtl("free -m " + minor);
+        assertEquals("", tapCtl("list -m " + minor));
+    }
+
+    @Test
+    void createPauseExchangeStatsDestroy() throws Exception {
+        Path first = image("first.img", 8);
+        Path second = image("second.img", 8);
+        Path small = image("small.img", 4);
+        String name = tapCtl("create -a aio:" + first);
+        String minor = name.substring(name.lastIndexOf('-') + 1);
+        String tap = " -p " + daemon.pid() + " -m " + minor;
+        Path socket = control.resolve("nbd" + daemon.pid() + "." + minor);
+        assertServes(socket, first);
+        JsonObject stats = JsonParser.parseString(tapCtl("stats" + tap)).getAsJsonObject();
+        assertEquals("aio:" + first, stats.get("name").getAsString());
+        assertTrue(stats.get("secs").getAsJsonArray().get(0).getAsLong() >= 8 << 11, stats::toString);
+
+        tapCtl("pause" + tap + " -t 300");
+        assertTrue(tapCtl("list -m " + minor).contains(" state=0x2a "));
+        Run refused = run("unpause" + tap + " -a aio:" + small);
+        assertEquals(124, refused.status(), refused::toString);
+        // a client that asks while it is paused is answered by the image it goes on with
+        Path copy = directory.resolve("waiting");
+        Process client = new ProcessBuilder("nbdcopy", "nbd+unix:///tapdisk_client?socket=" + socket, copy.toString()).redirectErrorStream(true)
+                .redirectOutput(directory.resolve("waiting.out").toFile()).start();
+        Wait.until("the client is in", () -> Integer.parseInt(daemon.attachment("tap-" + minor).get("nodes").getAsJsonArray().get(0)
+                .getAsJsonObject().get("status").getAsJsonObject().get("clients").getAsString()) > 0);
+        tapCtl("unpause" + tap + " -a aio:" + second);
+        assertEquals(0, client.waitFor(), () -> "nbdcopy");
+        assertEquals(-1, Files.mismatch(second, copy));
+        assertEquals("pid=" + daemon.pid() + " minor=" + minor + " state=0 args=aio:" + second, tapCtl("list -m " + minor));
+
+        // the old pid stays its name over a restart, and so does the socket
+        long before = daemon.pid();
+        daemon.kill();
+        daemon.start();
+        assertEquals("pid=" + before + " minor=" + minor + " state=0 args=aio:" + second, tapCtl("list -m " + minor));
+        assertServes(socket, second);
+        tapCtl("destroy" + tap);
+        assertEquals("", tapCtl("list -m " + minor));
+        assertEquals("absent", daemon.state("tap-" + minor));
+        assertEquals(2, run("stats" + tap).status());
+    }
+
+    @Test
+    void onATerminalThereAreColumns() throws Exception {
+        Path image = image("columns.img", 1);
+        String name = tapCtl("create -a aio:" + image);
+        String minor = name.substring(name.lastIndexOf('-') + 1);
+        String program = daemon.home.resolve("bin/tap-ctl").toString();
+        Run shown = Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString()), "script", "-qec", program + " list -m " + minor, "/dev/null");
+        assertTrue(shown.ok().out().matches(" *" + daemon.pid() + " +" + minor + " +0 +aio " + image + "\\s*"), shown::toString);
+        tapCtl("destroy -p " + daemon.pid() + " -m " + minor);
+    }
+
+    @Test
+    void pagesNeedNoDaemon() throws Exception {
+        Run page = Run.of(Map.of("BLKTAP_RUN_DIR", directory.resolve("nowhere").toString()), daemon.home.resolve("bin/tap-ctl").toString(), "open", "-h");
+        assertTrue(page.ok().out().startsWith("Usage: tap-ctl open"), page::toString);
+    }
+}
