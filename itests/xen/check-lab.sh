@@ -25,7 +25,7 @@ cat > /tmp/guest.sh <<'GUEST'
 echo "guest: Linux $(uname -r), $(($(cat /sys/block/xvda/size) / 2048)) MiB"
 mkfs.ext4 -q /dev/xvda && mount /dev/xvda /mnt || exit 1
 fio --name=verify --directory=/mnt --ioengine=libaio --iodepth=8 --direct=1 --rw=randwrite --bsrange=4k-128k --size=16M --fsync=64 \
-  --verify=crc32c --verify_fatal=1 --output=/tmp/fio || { cat /tmp/fio; exit 2; }
+  --verify=crc32c --verify_fatal=1 --eta=never --output=/tmp/fio || { cat /tmp/fio; exit 2; }
 umount /mnt && e2fsck -fn /dev/xvda > /tmp/fsck 2>&1 || { cat /tmp/fsck; exit 3; }
 echo "guest: verified and clean"
 exit 42
