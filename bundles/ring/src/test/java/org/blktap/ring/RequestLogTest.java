@@ -220,7 +220,7 @@ class RequestLogTest {
         Random random = new Random(seed);
         int good = 0;
         int bad = 0;
-        for (int round = 0; round < 20_000; round++) {
+        for (int round = 0; round < 8_000; round++) {
             front.initialize(random.nextInt(5) - 2);
             Memory.fill(at, record.size(), (byte) 0);
             restart();
@@ -246,6 +246,6 @@ class RequestLogTest {
                 throw new AssertionError("seed " + seed + ", round " + round, e);
             }
         }
-        assertTrue(good > 1000 && bad > 1000, good + " good, " + bad + " bad");
+        assertTrue(good > 300 && bad > 300, good + " good, " + bad + " bad");
     }
 }

@@ -10,6 +10,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.blktap.linux.Mapping;
 import org.blktap.ring.sim.FrontRing;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -27,6 +28,8 @@ class RingRunTest {
     private final Semaphore toFrontend = new Semaphore(0);
     private volatile Throwable backendFailed;
     private volatile boolean over;
+    /** Written so that idling is not optimized away. */
+    private int idle;
 
     private static void await(Semaphore channel) throws InterruptedException {
         assertTrue(channel.tryAcquire(LIMIT_SECONDS, TimeUnit.SECONDS), "a notification was lost");
@@ -233,5 +236,85 @@ class RingRunTest {
             }
         }
         assertEquals(0, count);
+    }
+
+    /**
+     * One request at a time, produced when the backend is just about to sleep, and answered when the frontend is: what the full barriers
+     * between an index and the other side's wish are for.
+     */
+    @Test
+    void atTheMomentOfSleeping() throws Exception {
+        long seed = Long.getLong("seed", System.nanoTime());
+        try (Mapping memory = Mapping.anonymous(2 * 4096)) {
+            FrontRing front = new FrontRing(memory.address(), 1, Abi.X86_64);
+            front.initialize();
+            BackRing ring = new BackRing(memory.address(), 1, Abi.X86_64);
+            Thread backend = new Thread(() -> {
+                Random random = new Random(~seed);
+                try {
+                    while (!over) {
+                        while (ring.waiting() > 0) {
+                            ring.take(memory.address() + 4096);
+                            ring.respond(0, 0, 0);
+                            if (ring.push()) {
+                                toFrontend.release();
+                            }
+                        }
+                        dawdle(random);
+                        if (!ring.arm() && !over) {
+                            spin(toBackend);
+                        }
+                    }
+                } catch (Throwable e) {
+                    backendFailed = e;
+                    toFrontend.release();
+                }
+            }, "backend");
+            backend.start();
+            Random random = new Random(seed);
+            long end = System.nanoTime() + RUN_NANOS;
+            try {
+                for (int n = 0; backendFailed == null && (n < REQUESTS_LEAST || System.nanoTime() < end); n++) {
+                    front.request(Blkif.READ, 0, 0);
+                    if (front.push()) {
+                        toBackend.release();
+                    }
+                    while (backendFailed == null && !front.next()) {
+                        dawdle(random);
+                        if (!front.arm()) {
+                            spin(toFrontend);
+                        }
+                    }
+                    dawdle(random);
+                }
+            } catch (AssertionError e) {
+                throw new AssertionError("seed " + seed, e);
+            } finally {
+                over = true;
+                toBackend.release();
+                backend.join(TimeUnit.SECONDS.toMillis(LIMIT_SECONDS));
+            }
+            assertNull(backendFailed);
+        }
+    }
+
+    /** Lets some nanoseconds pass, rarely a microsecond. */
+    private void dawdle(Random random) {
+        for (int i = random.nextInt(random.nextInt(16) == 0 ? 1000 : 100); i > 0; i--) {
+            idle = idle * 31 + i;
+        }
+    }
+
+    /** Waits as {@link #await} does, but is back at once. */
+    private static void spin(Semaphore channel) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+        for (int i = 0; !channel.tryAcquire(); i++) {
+            Thread.onSpinWait();
+            if ((i & 0xffff) == 0xffff) {
+                assertTrue(System.nanoTime() < end, "a notification was lost");
+                Thread.yield();
+            }
+        }
+        channel.drainPermits();
     }
 }
