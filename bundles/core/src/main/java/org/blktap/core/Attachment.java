@@ -5,12 +5,9 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
@@ -38,15 +35,13 @@ import org.blktap.api.node.NodeProvider;
  */
 final class Attachment {
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    /** A drain that takes longer is told in the log, and waited for on. */
-    private static final long PATIENCE_SECONDS = 10;
-
     private final String id;
     private volatile AttachRequest request;
     private final Services services;
     private final IoLoop loop;
+    private final LoopCalls calls;
     private final Gate gate;
-    private final List<OpenNode> nodes = new ArrayList<>();
+    private final AttachmentNodes nodes;
     private final Set<Registry.Entry<DiskDriver>> usedDrivers = new HashSet<>();
     private List<AutoCloseable> kept = new ArrayList<>();
     private Registry.Entry<IoEngine> engine;
@@ -70,15 +65,15 @@ final class Attachment {
         this.id = id;
         this.request = request;
         this.services = services;
-        for (String node : request.nodes()) {
-            OpenNode parsed = new OpenNode(NodeSpec.parse(node));
-            if (restored) {
-                parsed.wasOpen();
-            }
-            nodes.add(parsed);
-        }
         loop = services.loops().start("blktap-" + id);
         gate = new Gate(loop, this::resumeNodes);
+        calls = new LoopCalls(id, loop, gate::inFlight);
+        try {
+            nodes = new AttachmentNodes(request.nodes(), restored, calls, gate, services);
+        } catch (DiskException e) {
+            loop.close();
+            throw e;
+        }
     }
 
     String id() {
@@ -119,12 +114,12 @@ final class Attachment {
     private void open() throws DiskException {
         openQueue();
         openDisk(null);
-        openNodes();
+        nodes.open();
     }
 
     /** All is open: requests are taken. */
     private void letThrough() throws DiskException {
-        onLoop(() -> {
+        calls.run(() -> {
             gate.reopen();
             resumeNodes();
         });
@@ -145,7 +140,7 @@ final class Attachment {
             throw new DiskException(Reason.WRONG_TYPE, (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'")
                     + "; present: " + services.engines().names());
         }
-        queue = onLoop(() -> found.service().open(loop));
+        queue = calls.ask(() -> found.service().open(loop));
         engine = found;
         engineName = found.name();
     }
@@ -171,7 +166,7 @@ final class Attachment {
             }
         } catch (DiskException e) {
             if (disk != null) {
-                onLoop(disk::close);
+                calls.run(disk::close);
             }
             close(keptNow);
             throw e;
@@ -188,36 +183,18 @@ final class Attachment {
         info = found;
         diskOpen = true;
         savesAtDetach = disk.savesAtDetach();
-        onLoop(() -> {
+        calls.run(() -> {
             gate.open(disk);
             // not yet: the nodes come first
             gate.close();
             if (resized) {
-                openNodesDo(DeviceNode::resized);
+                nodes.each(DeviceNode::resized);
             }
         });
     }
 
-    private void openNodes() throws DiskException {
-        for (OpenNode node : nodes) {
-            if (!node.isOpen()) {
-                onLoop(() -> {
-                    node.open(id, loop, gate, services);
-                });
-            }
-        }
-    }
-
     private void resumeNodes() {
-        openNodesDo(DeviceNode::resumed);
-    }
-
-    private void openNodesDo(java.util.function.Consumer<DeviceNode> action) {
-        for (OpenNode node : nodes) {
-            if (node.isOpen()) {
-                action.accept(node.node());
-            }
-        }
+        nodes.each(DeviceNode::resumed);
     }
 
     /** A driver is going away: parks if the disk, or an image of its chain, is of it. Returns with nothing of it in use. */
@@ -240,15 +217,11 @@ final class Attachment {
 
     /** The same for a kind of node: its nodes are closed, and opened again when the kind is back. */
     synchronized boolean providerGone(Registry.Entry<NodeProvider> gone) throws DiskException {
-        if (nodes.stream().noneMatch(node -> node.servedBy(gone))) {
+        if (!nodes.anyServedBy(gone)) {
             return false;
         }
         quiesce("waiting for nodes of kind " + gone.name());
-        for (OpenNode node : nodes) {
-            if (node.servedBy(gone)) {
-                onLoop(node::close);
-            }
-        }
+        nodes.closeServedBy(gone);
         return true;
     }
 
@@ -286,7 +259,7 @@ final class Attachment {
         try {
             openQueue();
             openDisk(info);
-            openNodes();
+            nodes.open();
             recorder.write(request);
         } catch (DiskException | RuntimeException e) {
             request = before;
@@ -299,14 +272,14 @@ final class Attachment {
 
     /** Takes no more requests and waits for those under way. */
     private void quiesce(String why) throws DiskException {
-        CompletableFuture<Void> drained = onLoop(gate::close);
+        CompletableFuture<Void> drained = calls.ask(gate::close);
         if (state == State.RUNNING) {
             state = State.PARKED;
             parks++;
             parkedSince = System.nanoTime();
         }
         reason = why;
-        await(drained, "requests under way");
+        calls.await(drained, "requests under way");
     }
 
     /** Quiesces, flushes and closes the disk and its engine's queue. */
@@ -315,13 +288,13 @@ final class Attachment {
         DiskException failed = null;
         if (diskOpen) {
             failed = flush();
-            VirtualDisk disk = onLoop(gate::takeDisk);
+            VirtualDisk disk = calls.ask(gate::takeDisk);
             diskOpen = false;
             usedDrivers.clear();
-            onLoop(disk::close);
+            calls.run(disk::close);
         }
         if (queue != null) {
-            onLoop(queue::close);
+            calls.run(queue::close);
             queue = null;
             engine = null;
         }
@@ -336,29 +309,11 @@ final class Attachment {
             return null;
         }
         CompletableFuture<Integer> flushed = new CompletableFuture<>();
-        onLoop(() -> gate.disk().submit(new Request(r -> flushed.complete(r.error()), 0)
+        calls.run(() -> gate.disk().submit(new Request(r -> flushed.complete(r.error()), 0)
                 .set(Operation.FLUSH, 0, 0, 0)));
-        int error = await(flushed, "the last flush");
+        int error = calls.await(flushed, "the last flush");
         return error == 0 ? null : new DiskException(Reason.IO, request.spec() + ": the last flush failed: "
                 + Errno.text(error) + "; writes since the flush before may be lost");
-    }
-
-    private <T> T await(CompletableFuture<T> future, String what) throws DiskException {
-        while (true) {
-            try {
-                return future.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
-            } catch (TimeoutException e) {
-                LOG.log(Level.WARNING, id + ": still waiting for " + what + " (" + gate.inFlight() + " in flight)");
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new DiskException(Reason.IO, id + ": interrupted while waiting for " + what, e);
-            } catch (ExecutionException e) {
-                if (e.getCause() instanceof DiskException refused) {
-                    throw refused;
-                }
-                throw new DiskException(Reason.IO, id + ": " + e.getCause(), e);
-            }
-        }
     }
 
     synchronized boolean savesAtDetach() {
@@ -396,11 +351,37 @@ final class Attachment {
      * @throws DiskException if one keeps it; the attachment goes on
      */
     synchronized void unplug(boolean force) throws DiskException {
-        for (OpenNode node : nodes) {
-            if (node.isOpen()) {
-                await(onLoop(() -> node.node().unplug(force).toCompletableFuture()), "the VM to let " + node.address() + " go");
+        nodes.unplug(force);
+    }
+
+    /** Opens one more node. */
+    synchronized void plug(String node, Recorder recorder) throws DiskException {
+        if (state == State.DETACHING || saved) {
+            throw new DiskException(Reason.BUSY, "attachment '" + id + "' is being detached");
+        }
+        nodes.add(node);
+        List<String> more = new ArrayList<>(request.nodes());
+        more.add(node);
+        recordNodes(more, recorder);
+    }
+
+    /** Ends one of its nodes, after its VM has let the device go. */
+    synchronized void unplug(String node, boolean force, Recorder recorder) throws DiskException {
+        boolean running = state == State.RUNNING;
+        List<String> fewer = new ArrayList<>(request.nodes());
+        try {
+            fewer.remove(nodes.remove(node, force, () -> quiesce("a node is being removed")));
+        } finally {
+            if (running) {
+                advance();
             }
         }
+        recordNodes(fewer, recorder);
+    }
+
+    private void recordNodes(List<String> specs, Recorder recorder) throws DiskException {
+        request = new AttachRequest(request.spec(), request.id(), specs, request.readOnly(), request.options());
+        recorder.write(request);
     }
 
     /**
@@ -413,7 +394,7 @@ final class Attachment {
         reason = "";
         lastFlush = null;
         quiesce("");
-        onLoop(() -> nodes.forEach(OpenNode::close));
+        nodes.close();
         park("");
         loop.close();
         close(kept);
@@ -434,48 +415,13 @@ final class Attachment {
     }
 
     AttachmentStatus status() {
-        List<AttachmentStatus.Node> shown = new ArrayList<>();
-        for (OpenNode node : nodes) {
-            Map<String, String> status;
-            try {
-                status = state == State.DETACHING ? Map.of() : loop.call(node::status);
-            } catch (Exception e) {
-                status = Map.of("status", e.toString());
-            }
-            shown.add(new AttachmentStatus.Node(node.spec.kind(), node.address(), status));
-        }
         return new AttachmentStatus(id, request.spec().toString(), state, reason, info.sizeBytes(), info.blockSize(),
-                request.readOnly() || info.readOnly(), engineName, shown, request.options(), info.details());
+                request.readOnly() || info.readOnly(), engineName, nodes.status(state == State.DETACHING), request.options(), info.details());
     }
 
     AttachmentStats stats() throws DiskException {
         long nanos = parkedNanos + (state == State.PARKED && parks > 0 ? System.nanoTime() - parkedSince : 0);
-        return onLoop(() -> new AttachmentStats(id, gate.inFlight(), parks, TimeUnit.NANOSECONDS.toMillis(nanos),
+        return calls.ask(() -> new AttachmentStats(id, gate.inFlight(), parks, TimeUnit.NANOSECONDS.toMillis(nanos),
                 gate.statistics().snapshot()));
-    }
-
-    private interface LoopAction {
-        void run() throws DiskException;
-    }
-
-    private interface LoopQuestion<T> {
-        T ask() throws DiskException;
-    }
-
-    private void onLoop(LoopAction action) throws DiskException {
-        onLoop(() -> {
-            action.run();
-            return null;
-        });
-    }
-
-    private <T> T onLoop(LoopQuestion<T> question) throws DiskException {
-        try {
-            return loop.call(question::ask);
-        } catch (DiskException | RuntimeException e) {
-            throw e;
-        } catch (Exception e) {
-            throw new DiskException(Reason.IO, id + ": " + e, e);
-        }
     }
 }

@@ -337,6 +337,18 @@ public final class AttachmentManager implements Attachments, Images {
     }
 
     @Override
+    public void plug(String id, String node) throws DiskException {
+        find(id).plug(node, request -> records.write(id, request));
+        LOG.log(Level.INFO, id + ": has a node " + node);
+    }
+
+    @Override
+    public void unplug(String id, String node, boolean force) throws DiskException {
+        find(id).unplug(node, force, request -> records.write(id, request));
+        LOG.log(Level.INFO, id + ": has no node " + node + " any more");
+    }
+
+    @Override
     public List<ServiceStatus> drivers() {
         return drivers.list();
     }

@@ -257,6 +257,31 @@ class AttachmentManagerTest {
     }
 
     @Test
+    void nodesArePluggedAndUnplugged() throws Exception {
+        manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
+        FakeNode first = node;
+        logged();
+        manager.plug("a", "fake,queues=3");
+        assertNotEquals(first, node);
+        assertEquals(List.of("node"), logged(), "the first does not notice");
+        assertEquals(2, manager.status("a").nodes().size());
+        assertTrue(Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1=fake,queues\\=3")
+                || Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1=fake,queues=3"));
+        assertThrows(DiskException.class, () -> manager.plug("a", "fake:taken"));
+        node.keptByVm = true;
+        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.unplug("a", "fake,queues=3", false)).reason());
+        assertEquals(State.RUNNING, manager.status("a").state());
+        logged();
+        manager.unplug("a", "fake,queues=3", true);
+        assertEquals(List.of("unplug by force", "node closed"), logged());
+        assertEquals(State.RUNNING, manager.status("a").state());
+        assertEquals(1, manager.status("a").nodes().size());
+        assertTrue(first.resumed > 0);
+        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> manager.unplug("a", "none", false)).reason());
+        assertFalse(Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1"));
+    }
+
+    @Test
     void aNodeIsToldWhetherItWasOpenBefore() throws Exception {
         manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
         assertFalse(node.context.reopened());

@@ -20,7 +20,7 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /** What may come next on a line of the prompt. */
 final class Completion {
-    private static final Set<String> TAKE_ID = Set.of("detach", "info", "stats", "park", "resume", "diag");
+    private static final Set<String> TAKE_ID = Set.of("detach", "plug", "unplug", "info", "stats", "park", "resume", "diag");
     private static final Set<String> TAKE_SPEC = Set.of("attach", "create", "check");
     /** Names of one directory that are offered at most. */
     private static final int MAX_FILES = 500;

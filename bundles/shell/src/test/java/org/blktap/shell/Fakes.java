@@ -74,6 +74,18 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public void plug(String id, String node) throws DiskException {
+        find(id);
+        called("plug " + id + " " + node);
+    }
+
+    @Override
+    public void unplug(String id, String node, boolean force) throws DiskException {
+        find(id);
+        called("unplug " + id + " " + node + (force ? " by force" : ""));
+    }
+
+    @Override
     public List<AttachmentStatus> list() {
         return attached.stream().map(this::status).toList();
     }

@@ -27,6 +27,22 @@ public interface Attachments {
         detach(id, false);
     }
 
+    /**
+     * Gives an attachment one more node, and records it. The others do not notice.
+     *
+     * @param node a node spec, as for attach
+     */
+    void plug(String id, String node) throws DiskException;
+
+    /**
+     * Takes a node away: asks its VM to let the device go, waits for what is under way, and records it.
+     *
+     * @param node its spec or its address
+     * @param force not to ask the VM
+     * @throws DiskException NOT_FOUND; BUSY if the VM keeps the device
+     */
+    void unplug(String id, String node, boolean force) throws DiskException;
+
     /** All, by id. */
     List<AttachmentStatus> list();
 

@@ -17,7 +17,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 /** All verbs, as one picocli command line. */
 public final class Verbs {
     /** In the order of the page of help. Told here, so that the start of the daemon need not load the command line. */
-    public static final List<String> NAMES = List.of("attach", "detach", "list", "info", "stats", "create", "check", "convert", "map", "resize",
+    public static final List<String> NAMES = List.of("attach", "detach", "plug", "unplug", "list", "info", "stats", "create", "check", "convert", "map", "resize",
             "qcow-create", "img2qcow", "qcow2raw", "drivers", "nodes",
             "engines", "park", "resume", "deploy", "diag", "status", "shell", "help");
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
@@ -48,7 +48,7 @@ public final class Verbs {
     /** A fresh command line: picocli's objects keep the values of the last parse. */
     public static CommandLine commandLine(Surroundings here) {
         CommandLine top = new CommandLine(new Top());
-        for (TapCommand each : List.of(new Attach(here), new Detach(here), new ListAll(here), new Info(here), new Stats(here),
+        for (TapCommand each : List.of(new Attach(here), new Detach(here), new Plug(here), new Unplug(here), new ListAll(here), new Info(here), new Stats(here),
                 new Create(here), new Check(here), new Convert(here), new MapExtents(here), new Resize(here), new QcowCreate(here),
                 new Img2qcow(here), new Qcow2raw(here), new Drivers(here), new Nodes(here), new Engines(here), new Park(here),
                 new Resume(here), new Deploy(here), new Diag(here), new Status(here), new ShellPage(here), new Help(here))) {

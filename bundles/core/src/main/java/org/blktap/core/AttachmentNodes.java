@@ -1,0 +1,135 @@
+package org.blktap.core;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.node.DeviceNode;
+import org.blktap.api.node.NodeProvider;
+
+/** The nodes of one attachment. For control threads, one at a time, except where noted. */
+final class AttachmentNodes {
+    private final LoopCalls loop;
+    private final Gate gate;
+    private final Services services;
+    /** Changed by control threads, gone through on the loop. */
+    private final List<OpenNode> nodes = new CopyOnWriteArrayList<>();
+
+    /**
+     * @param specs as given to attach
+     * @param restored whether an earlier life of the daemon had them
+     */
+    AttachmentNodes(List<String> specs, boolean restored, LoopCalls loop, Gate gate, Services services) throws DiskException {
+        this.loop = loop;
+        this.gate = gate;
+        this.services = services;
+        for (String spec : specs) {
+            OpenNode node = new OpenNode(NodeSpec.parse(spec));
+            if (restored) {
+                node.wasOpen();
+            }
+            nodes.add(node);
+        }
+    }
+
+    /** Opens those that are not open. */
+    void open() throws DiskException {
+        for (OpenNode node : nodes) {
+            if (!node.isOpen()) {
+                open(node);
+            }
+        }
+    }
+
+    private void open(OpenNode node) throws DiskException {
+        loop.run(() -> node.open(loop.id(), loop.loop(), gate, services));
+    }
+
+    /** Opens one more. */
+    void add(String spec) throws DiskException {
+        OpenNode node = new OpenNode(NodeSpec.parse(spec));
+        open(node);
+        nodes.add(node);
+        loop.run(() -> {
+            if (gate.isOpen()) {
+                node.node().resumed();
+            }
+        });
+    }
+
+    /**
+     * Ends one, which has nothing in flight.
+     *
+     * @param name its spec or its address
+     * @return its spec
+     */
+    String remove(String name, boolean force, LoopCalls.Action quiet) throws DiskException {
+        OpenNode node = nodes.stream().filter(each -> each.spec.text().equals(name) || each.address().equals(name)).findFirst()
+                .orElseThrow(() -> new DiskException(Reason.NOT_FOUND, loop.id() + " has no node '" + name + "'; present: "
+                        + String.join(", ", nodes.stream().map(OpenNode::address).toList())));
+        unplug(node, force);
+        quiet.run();
+        loop.run(node::close);
+        nodes.remove(node);
+        return node.spec.text();
+    }
+
+    /** Has the VMs let their devices go, or takes them away. */
+    void unplug(boolean force) throws DiskException {
+        for (OpenNode node : nodes) {
+            unplug(node, force);
+        }
+    }
+
+    private void unplug(OpenNode node, boolean force) throws DiskException {
+        if (node.isOpen()) {
+            loop.await(loop.ask(() -> node.node().unplug(force).toCompletableFuture()), "the VM to let " + node.address() + " go");
+        }
+    }
+
+    /** Does something with all that are open. Loop only. */
+    void each(Consumer<DeviceNode> action) {
+        for (OpenNode node : nodes) {
+            if (node.isOpen()) {
+                action.accept(node.node());
+            }
+        }
+    }
+
+    boolean anyServedBy(Registry.Entry<NodeProvider> provider) {
+        return nodes.stream().anyMatch(node -> node.servedBy(provider));
+    }
+
+    /** Nothing is in flight. */
+    void closeServedBy(Registry.Entry<NodeProvider> provider) throws DiskException {
+        for (OpenNode node : nodes) {
+            if (node.servedBy(provider)) {
+                loop.run(node::close);
+            }
+        }
+    }
+
+    /** Nothing is in flight. */
+    void close() throws DiskException {
+        loop.run(() -> nodes.forEach(OpenNode::close));
+    }
+
+    /** Any thread. */
+    List<AttachmentStatus.Node> status(boolean ended) {
+        List<AttachmentStatus.Node> shown = new ArrayList<>();
+        for (OpenNode node : nodes) {
+            Map<String, String> status;
+            try {
+                status = ended ? Map.of() : loop.loop().call(node::status);
+            } catch (Exception e) {
+                status = Map.of("status", e.toString());
+            }
+            shown.add(new AttachmentStatus.Node(node.spec.kind(), node.address(), status));
+        }
+        return shown;
+    }
+}

@@ -1,0 +1,23 @@
+package org.blktap.shell.command;
+
+import java.io.PrintWriter;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "plug", description = "Gives an attachment one more node; its others do not notice.",
+        footer = {"", "Examples:", "  plug a nbd", "  plug a xen:web1/xvdb"})
+final class Plug extends TapCommand {
+    @Parameters(index = "0", paramLabel = "ID")
+    String id;
+    @Parameters(index = "1", paramLabel = "NODE", description = "As for attach: kind[:target][,key=value...]")
+    String node;
+
+    Plug(Surroundings here) {
+        super(here);
+    }
+
+    @Override
+    void run(PrintWriter out) throws Exception {
+        here.attachments().plug(id, node);
+    }
+}
