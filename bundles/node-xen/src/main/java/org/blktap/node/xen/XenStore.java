@@ -11,7 +11,7 @@ import java.util.List;
  * anything from a guest. Failures are {@link IOException}s that name the path and the reason, also when the connection has been lost.
  */
 interface XenStore {
-    /** Of a value, in bytes (XENSTORE_PAYLOAD_MAX of xen/io/xs_wire.h, which counts the path that is written as well). */
+    /** Of a value, in bytes; when it is written, together with its path and a NUL (XENSTORE_PAYLOAD_MAX of xen/io/xs_wire.h). */
     int VALUE_MAX = 4096;
     /** XENSTORE_ABS_PATH_MAX of xen/io/xs_wire.h. */
     int PATH_MAX = 3072;
@@ -37,7 +37,8 @@ interface XenStore {
     String read(String path) throws IOException;
 
     /**
-     * The names of the children; empty when there are none or no such node.
+     * The names of the children; empty when there are none or no such node. Only of nodes below which no guest may make any: oxenstored (Xen 4.17) answers with
+     * more than the protocol allows when the names exceed {@value #VALUE_MAX} bytes, and the connection is lost.
      *
      * @throws IOException also when there are more than {@link #CHILDREN_MAX}
      */

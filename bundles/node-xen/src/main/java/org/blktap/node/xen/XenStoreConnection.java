@@ -1,0 +1,218 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+
+/**
+ * Keeps the bundle connected to XenStore: looks every few seconds whether there is one, connects, and begins again when the connection is lost. A service for this bundle only.
+ *
+ * <p>While there is none, that costs one thread which asks whether a file exists. Each change of the state is logged in one line.
+ */
+@Component(service = XenStoreConnection.class)
+public final class XenStoreConnection implements XenBus, AutoCloseable {
+    private static final Logger LOG = System.getLogger("org.blktap.node.xen");
+    private static final long LOOK_EVERY_MS = 5000;
+    /** How long {@link #close} waits for xenstored, which has to answer when the reader is to end. */
+    private static final long CLOSE_MS = 10_000;
+
+    /** Connects to the XenStore that there is. */
+    interface Opener {
+        XsLibrary open() throws IOException;
+    }
+
+    private final XenBusThread bus = new XenBusThread();
+    private final XenStorePlaces places;
+    private final Opener opener;
+    private final long lookEveryMs;
+    // the rest is used on the XenBus thread only
+    private final List<Listener> listeners = new ArrayList<>();
+    private NativeXenStore store;
+    private String said = "";
+    /** Of the connection that is made, or stands. */
+    private volatile Thread reader;
+    private volatile boolean closed;
+
+    @Activate
+    public XenStoreConnection() {
+        this(XenStorePlaces.of(System.getenv()), NativeXsLibrary::open, LOOK_EVERY_MS);
+    }
+
+    XenStoreConnection(XenStorePlaces places, Opener opener, long lookEveryMs) {
+        this.places = places;
+        this.opener = opener;
+        this.lookEveryMs = lookEveryMs;
+        execute(this::look);
+    }
+
+    private final class Listener implements Registration {
+        private final XenStoreListener listener;
+        private volatile boolean gone;
+
+        Listener(XenStoreListener listener) {
+            this.listener = listener;
+        }
+
+        void connected() {
+            if (!gone) {
+                listener.onConnected(store);
+            }
+        }
+
+        void lost() {
+            if (!gone) {
+                listener.onLost();
+            }
+        }
+
+        @Override
+        public void close() {
+            gone = true;
+            try {
+                execute(() -> listeners.remove(this));
+            } catch (RejectedExecutionException e) {
+                LOG.log(Level.DEBUG, "the XenBus thread has ended");
+            }
+        }
+    }
+
+    /** @throws RejectedExecutionException after {@link #close} */
+    @Override
+    public void execute(Runnable task) {
+        bus.execute(task);
+    }
+
+    @Override
+    public Registration listen(XenStoreListener listener) {
+        Listener registered = new Listener(listener);
+        execute(() -> {
+            listeners.add(registered);
+            if (store != null) {
+                registered.connected();
+            }
+        });
+        return registered;
+    }
+
+    /** Begins to connect if there is a XenStore now; comes back later otherwise. */
+    private void look() {
+        if (closed) {
+            return;
+        }
+        Path place = places.present();
+        if (place == null) {
+            say(Level.INFO, "there is no XenStore on this machine (none of " + places + " exists); Xen guests are served once there is");
+            bus.after(lookEveryMs, this::look);
+            return;
+        }
+        reader = new Thread(() -> connectAndRead(place), "blktap-xenstore");
+        reader.setDaemon(true);
+        reader.start();
+    }
+
+    /** The life of the reader thread. It connects as well: before xenstored runs, the kernel's device opens but does not answer. */
+    private void connectAndRead(Path place) {
+        NativeXenStore opened;
+        try {
+            XsLibrary library = opener.open();
+            try {
+                opened = new NativeXenStore(library, bus, this::lost);
+            } catch (IOException | RuntimeException e) {
+                library.close();
+                throw e;
+            }
+        } catch (NativeXsLibrary.LibraryMissingException e) {
+            say(Level.WARNING, "there is a XenStore (" + place + "), but " + e.getMessage());
+            return;
+        } catch (IOException e) {
+            say(Level.WARNING, "there is a XenStore (" + place + "), but it cannot be used, and is tried again: " + e.getMessage());
+            bus.after(lookEveryMs, this::look);
+            return;
+        }
+        try {
+            execute(() -> connected(opened, place));
+        } catch (RejectedExecutionException e) {
+            LOG.log(Level.DEBUG, "connected too late"); // the reader finds that out as well
+        }
+        if (closed) {
+            opened.close();
+        }
+        opened.readEvents();
+    }
+
+    private void connected(NativeXenStore opened, Path place) {
+        if (closed || opened.isEnded()) {
+            return; // before anybody was told
+        }
+        store = opened;
+        say(Level.INFO, "connected to XenStore (" + place + ")");
+        tell(Listener::connected);
+    }
+
+    /** On the thread that found out. */
+    private void lost(NativeXenStore gone) {
+        try {
+            execute(() -> {
+                say(Level.WARNING, "the connection to XenStore is lost");
+                if (store == gone) {
+                    store = null;
+                    tell(Listener::lost);
+                }
+                bus.after(lookEveryMs, this::look);
+            });
+        } catch (RejectedExecutionException e) {
+            LOG.log(Level.DEBUG, "the XenBus thread has ended");
+        }
+    }
+
+    private void tell(Consumer<Listener> news) {
+        for (Listener listener : List.copyOf(listeners)) {
+            XenBusThread.run(() -> news.accept(listener)); // one that throws keeps it from no other
+        }
+    }
+
+    private synchronized void say(Level level, String message) {
+        if (!message.equals(said)) {
+            said = message;
+            LOG.log(level, message);
+        }
+    }
+
+    /** Disconnects. Pending tasks are done before; nobody is told {@link XenStoreListener#onLost}. */
+    @Override
+    @Deactivate
+    public void close() {
+        closed = true;
+        try {
+            execute(() -> {
+                if (store != null) {
+                    store.close();
+                    store = null;
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            return; // closed before
+        }
+        long until = System.nanoTime() + CLOSE_MS * 1_000_000;
+        boolean done = bus.close(CLOSE_MS);
+        Thread last = reader;
+        try {
+            if (last != null) {
+                last.join(Math.max(1, (until - System.nanoTime()) / 1_000_000));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        if (!done || last != null && last.isAlive()) {
+            LOG.log(Level.WARNING, "xenstored does not answer; its connection is left behind");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+
+/** What may be sent to xenstored. */
+final class XsText {
+    private XsText() {
+    }
+
+    /** Refuses what xenstored would (is_valid_nodename), and above all a NUL, which would end the path early. */
+    static String path(String path) throws IOException {
+        boolean good = !path.isEmpty() && path.length() <= XenStore.PATH_MAX && !path.contains("//")
+                && (path.length() == 1 || !path.endsWith("/"));
+        for (int i = 0; good && i < path.length(); i++) {
+            char c = path.charAt(i);
+            good = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || "-/_@".indexOf(c) >= 0;
+        }
+        if (!good) {
+            throw new IOException("XenStore: '" + shown(path) + "': not a path: expected letters, digits and -_@ between single slashes, at most "
+                    + XenStore.PATH_MAX + " bytes");
+        }
+        return path;
+    }
+
+    private static String shown(String path) {
+        String printable = path.replaceAll("[^ -~]", "?");
+        return printable.length() <= 100 ? printable : printable.substring(0, 100) + "...";
+    }
+
+    static byte[] value(String path, String value) throws IOException {
+        byte[] bytes = value.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length + path.length() + 1 > XenStore.VALUE_MAX) {
+            throw new IOException("XenStore: " + path + ": a value of " + bytes.length + " bytes, expected at most " + XenStore.VALUE_MAX
+                    + " together with the path");
+        }
+        return bytes;
+    }
+}
