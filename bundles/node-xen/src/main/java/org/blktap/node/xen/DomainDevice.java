@@ -62,7 +62,7 @@ record DomainDevice(String domain, String name, int device, String type) {
      */
     DevicePaths paths(XenStore store) throws IOException, DiskException {
         DevicePaths paths = new DevicePaths(store.domainId(), type, domainNumber(store), device);
-        if (store.list(paths.domainDirectory()).isEmpty()) {
+        if (store.read(paths.domainDirectory()) == null) {
             throw new DiskException(Reason.NOT_FOUND, "no domain " + domain + "; xl list shows them");
         }
         return paths;

@@ -205,7 +205,7 @@ final class XenBackend {
             return;
         }
         write(own, XenbusState.CLOSED);
-        if (!online() || frontend == XenbusState.UNKNOWN && store.list(paths.frontend()).isEmpty()) {
+        if (!online() || frontend == XenbusState.UNKNOWN && store.read(paths.frontend()) == null) {
             rings.gone();
         }
     }

@@ -37,7 +37,8 @@ interface XenStore {
     String read(String path) throws IOException;
 
     /**
-     * The names of the children; empty when there are none or no such node.
+     * The names of the children; empty when there are none or no such node. Only of nodes below which no guest may make any: oxenstored (Xen 4.17) answers with
+     * more than the protocol allows when the names exceed {@value #VALUE_MAX} bytes, and the connection is lost.
      *
      * @throws IOException also when there are more than {@link #CHILDREN_MAX}
      */

@@ -201,11 +201,12 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
         } catch (RejectedExecutionException e) {
             return; // closed before
         }
+        long until = System.nanoTime() + CLOSE_MS * 1_000_000;
         boolean done = bus.close(CLOSE_MS);
         Thread last = reader;
         try {
             if (last != null) {
-                last.join(CLOSE_MS);
+                last.join(Math.max(1, (until - System.nanoTime()) / 1_000_000));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -106,7 +106,11 @@ final class SimXenStore implements XenStore {
 
     /** The same store as another domain sees it; its watches run on the same executor. */
     SimXenStore asDomain(int domid) {
-        return new SimXenStore(shared, domid, bus, null);
+        return asDomain(domid, bus);
+    }
+
+    SimXenStore asDomain(int domid, Executor watchesOn) {
+        return new SimXenStore(shared, domid, watchesOn, null);
     }
 
     /** The next {@code count} transactions that would succeed are refused as conflicts. */
@@ -261,21 +265,33 @@ final class SimXenStore implements XenStore {
             throw new IllegalStateException("a transaction within a transaction");
         }
         for (int i = 0; i < TRANSACTION_TRIES; i++) {
-            Transaction attempt;
-            synchronized (shared) {
-                begin("/");
-                attempt = new Transaction(shared.nodes);
-            }
-            change.apply(new SimXenStore(shared, domain, bus, attempt));
-            synchronized (shared) {
-                begin("/");
-                if (!conflicts(attempt)) {
-                    commit(attempt);
-                    return;
-                }
+            SimXenStore attempt = startTransaction();
+            change.apply(attempt);
+            if (attempt.commit()) {
+                return;
             }
         }
         throw new XenStoreException("commit", "a transaction", Errno.EAGAIN);
+    }
+
+    /** The view of a new transaction, which ends by {@link #commit} or by being forgotten. */
+    SimXenStore startTransaction() throws IOException {
+        synchronized (shared) {
+            begin("/");
+            return new SimXenStore(shared, domain, bus, new Transaction(shared.nodes));
+        }
+    }
+
+    /** Makes what this transaction has changed seen by all; false when others changed what it used. */
+    boolean commit() throws IOException {
+        synchronized (shared) {
+            begin("/");
+            if (conflicts(tx)) {
+                return false;
+            }
+            commit(tx);
+            return true;
+        }
     }
 
     private boolean conflicts(Transaction t) {

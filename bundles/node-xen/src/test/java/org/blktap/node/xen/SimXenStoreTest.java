@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** The simulated store keeps the rules that {@link RealXenStoreTest} finds in the real one. */
+/** The simulated store keeps the rules that {@link LibXenStoreTest} relies on. */
 class SimXenStoreTest {
     private final SimXenBus bus = new SimXenBus();
     private final SimXenStore store = new SimXenStore(bus);

@@ -19,6 +19,14 @@ record XenStoreRules(XenStore store, Settle settle) {
         void until(BooleanSupplier condition) throws Exception;
     }
 
+    /** {@link Settle} of a store with threads. */
+    static void until(BooleanSupplier condition) throws Exception {
+        for (int i = 0; i < 12_000 && !condition.getAsBoolean(); i++) {
+            Thread.sleep(10);
+        }
+        assertTrue(condition.getAsBoolean());
+    }
+
     void all() throws Exception {
         store.remove(TOP);
         try {
@@ -55,12 +63,12 @@ record XenStoreRules(XenStore store, Settle settle) {
         assertEquals(List.of(), store.list(TOP + "/none"));
         store.write(TOP + "/leaf", "");
         assertEquals(List.of(), store.list(TOP + "/leaf"));
-        for (int i = 0; i < 1200; i++) { // more than fits into one message of xenstored
+        for (int i = 0; i < 300; i++) { // as many as oxenstored can list
             store.write(TOP + "/many/child-" + i, "" + i);
         }
         List<String> many = store.list(TOP + "/many");
-        assertEquals(1200, many.size());
-        assertTrue(many.contains("child-0") && many.contains("child-1199"));
+        assertEquals(300, many.size());
+        assertTrue(many.contains("child-0") && many.contains("child-299"));
     }
 
     private void removal() throws IOException {
