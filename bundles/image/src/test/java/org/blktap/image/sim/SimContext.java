@@ -75,7 +75,7 @@ public final class SimContext implements DiskContext {
         if (file == null) {
             throw new DiskException(DiskException.Reason.NOT_FOUND, path + ": no such file");
         }
-        return file;
+        return file.opened();
     }
 
     @Override
@@ -83,7 +83,7 @@ public final class SimContext implements DiskContext {
         if (files.containsKey(path)) {
             throw new DiskException(DiskException.Reason.EXISTS, path + ": exists already");
         }
-        return put(path.toString(), new byte[0]);
+        return put(path.toString(), new byte[0]).opened();
     }
 
     @Override
