@@ -369,7 +369,7 @@ final class Attachment {
     AttachmentStatus status() {
         List<AttachmentStatus.Node> shown = new ArrayList<>();
         for (OpenNode node : nodes) {
-            Map<String, String> status;
+            Map<String, ?> status;
             try {
                 status = state == State.DETACHING ? Map.of() : loop.call(node::status);
             } catch (Exception e) {
