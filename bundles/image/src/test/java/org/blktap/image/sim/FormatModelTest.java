@@ -215,6 +215,8 @@ public abstract class FormatModelTest {
             disk.close();
             setup.reopen();
             long size = setup.kind.size() + 512L * (1 + setup.random.nextInt(setup.random.nextBoolean() ? 100 : 100_000));
+            Map<Path, SimFile> running = setup.files();
+            int begin = setup.loop.moment();
             try {
                 driver.resize(image, size, setup.context);
             } catch (DiskException e) {
@@ -222,19 +224,46 @@ public abstract class FormatModelTest {
                 return;
             }
             setup.reopen();
+            Map<Path, SimFile> grown = setup.files();
+            int end = setup.loop.moment();
+            for (int point = begin; point <= end; point += 1 + setup.random.nextInt(Math.max(1, (end - begin) / 5))) {
+                crashWhileGrowing(setup, exerciser, running, point, size);
+            }
+            setup.renew(grown, SimFile::bytes);
             setup.check(false);
             disk = setup.open();
             assertEquals(size, disk.info().sizeBytes());
             exerciser.verify(disk);
             exerciser.run(disk, 100);
             exerciser.verify(disk);
-            try (DiskExerciser whole = new DiskExerciser(setup.loop, setup.random, size, 4, setup::initial)) {
-                whole.expectZeros(disk, Math.max(setup.kind.size(), setup.kind.baseSize()));
-            }
+            expectZerosBehind(setup, disk);
             disk.close();
             setup.reopen();
             setup.check(false);
         });
+    }
+
+    /** The disk has its old size or its new one, and never anything but zeros behind the old. */
+    private void crashWhileGrowing(Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int point, long size) throws Exception {
+        try {
+            setup.renew(running, file -> file.afterPowerLoss(point, setup.random));
+            setup.check(false);
+            VirtualDisk disk = setup.open();
+            exerciser.verify(disk);
+            if (disk.info().sizeBytes() != setup.kind.size()) {
+                assertEquals(size, disk.info().sizeBytes());
+                expectZerosBehind(setup, disk);
+            }
+            disk.close();
+        } catch (AssertionError | Exception e) {
+            throw new AssertionError("after power loss at " + point + ", while it grew to " + size, e);
+        }
+    }
+
+    private static void expectZerosBehind(Setup setup, VirtualDisk disk) {
+        try (DiskExerciser whole = new DiskExerciser(setup.loop, setup.random, disk.info().sizeBytes(), 4, setup::initial)) {
+            whole.expectZeros(disk, setup.kind.size());
+        }
     }
 
     /** At one moment for all files; what each has not flushed is lost or not by itself. */

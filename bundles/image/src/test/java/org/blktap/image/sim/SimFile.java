@@ -78,9 +78,10 @@ public final class SimFile implements IoFile {
         return log.size();
     }
 
-    /** A driver has it open from here on. */
+    /** A driver has it open from here on, once more perhaps. */
     SimFile opened() {
         open = true;
+        closed = false;
         return this;
     }
 
