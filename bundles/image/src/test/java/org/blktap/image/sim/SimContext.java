@@ -1,8 +1,13 @@
 package org.blktap.image.sim;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
@@ -47,6 +52,15 @@ public final class SimContext implements DiskContext {
         SimFile file = new SimFile(loop, Path.of(path), bytes);
         files.put(Path.of(path), file);
         return file;
+    }
+
+    /** Expects that a driver does not open an image, says why with the image's name, and leaves no file open; what it says. */
+    public String refused(DiskDriver driver, SimFile image, DiskException.Reason reason) {
+        DiskException e = assertThrows(DiskException.class, () -> driver.open(image.path().toString(), this));
+        assertEquals(reason, e.reason(), e.getMessage());
+        assertTrue(e.getMessage().contains(image.path().toString()), e.getMessage());
+        assertEquals(List.of(), files.values().stream().filter(SimFile::isOpen).map(SimFile::path).toList(), "left open");
+        return e.getMessage();
     }
 
     @Override
