@@ -39,6 +39,7 @@ class DaemonIT {
             double seconds = daemon.stop();
             System.out.println("the daemon ended in " + seconds + " s");
             assertEquals(1, daemon.blktap("status").status());
+            assertEquals(2, daemon.blktap("status", "--frobnicate").status());
             assertFalse(Files.exists(daemon.runDir.resolve("a.sock")));
 
             daemon.start();
@@ -99,19 +100,19 @@ class DaemonIT {
             refused(daemon, "no such file", "attach", "tap:aio:/nowhere/x.img", "--node", "nbd");
             refused(daemon, "no driver for tap:nonsense", "attach", "tap:nonsense:/x", "--node", "nbd");
             refused(daemon, "no node of kind nonsense", "attach", "tap:ram:r,size=1M", "--node", "nonsense");
-            refused(daemon, "expected tap:<type>:<path>", "attach", "/x.img");
+            wrongUsage(daemon, "expected tap:<type>:<path>", "attach", "/x.img");
             refused(daemon, "corrupt.qcow", "attach", "tap:qcow:" + corrupt, "--node", "vhost-user");
             refused(daemon, "not a multiple of 512", "attach", "tap:aio:" + odd);
             refused(daemon, "in use", "attach", "tap:aio:" + image, "--node", "vhost-user");
-            refused(daemon, "unknown option 'colour'", "attach", "tap:aio:" + directory.resolve("odd.img"), "-o", "round=up", "-o", "colour=red");
+            wrongUsage(daemon, "unknown option 'colour'", "attach", "tap:aio:" + directory.resolve("odd.img"), "-o", "round=up", "-o", "colour=red");
             refused(daemon, "exists", "attach", "tap:ram:r,size=1M", "--id", "taken", "--node", "vhost-user");
             refused(daemon, "outside", "attach", "tap:qcow:" + outside);
             Path below = directory.resolve("below.qcow");
             Path above = directory.resolve("above.qcow");
             daemon.blktap("create", "tap:qcow:" + below, "1M").ok();
             daemon.blktap("create", "tap:qcow:" + above, "--backing", "tap:qcow:" + below).ok();
-            refused(daemon, "-o backing-type=qcow", "attach", "tap:qcow:" + above);
-            refused(daemon, "the chain has 1 backing files", "attach", "tap:qcow:" + above, "-o", "backing-type=qcow:aio");
+            wrongUsage(daemon, "-o backing-type=qcow", "attach", "tap:qcow:" + above);
+            wrongUsage(daemon, "the chain has 1 backing files", "attach", "tap:qcow:" + above, "-o", "backing-type=qcow:aio");
             daemon.attach("tap:qcow:" + above, "chain", "--node", "nbd", "-o", "backing-type=qcow");
             daemon.detach("chain");
             refused(daemon, "busy", "attach", "tap:ram:r,size=1M", "--id", "busy");
@@ -119,7 +120,7 @@ class DaemonIT {
             refused(daemon, "no attachment 'x'", "detach", "x");
             refused(daemon, "a directory", "attach", "tap:aio:" + directory);
             refused(daemon, "neither a regular file nor a block device", "attach", "tap:aio:/dev/zero");
-            refused(daemon, "bad option round=sideways", "attach", "tap:aio:" + odd, "-o", "round=sideways");
+            wrongUsage(daemon, "bad option round=sideways", "attach", "tap:aio:" + odd, "-o", "round=sideways");
             assertEquals(2, daemon.blktap("attach").status());
             assertEquals(2, daemon.blktap("frobnicate").status());
             assertEquals(1, daemon.list().size());
@@ -133,8 +134,16 @@ class DaemonIT {
     }
 
     private static void refused(Daemon daemon, String says, String... command) throws Exception {
+        fails(daemon, 1, says, command);
+    }
+
+    private static void wrongUsage(Daemon daemon, String says, String... command) throws Exception {
+        fails(daemon, 2, says, command);
+    }
+
+    private static void fails(Daemon daemon, int status, String says, String... command) throws Exception {
         Run run = daemon.blktap(command);
-        assertEquals(1, run.status(), run::toString);
+        assertEquals(status, run.status(), run::toString);
         assertTrue(run.err().contains(says), run::toString);
         assertEquals(1, run.err().strip().lines().count(), run::toString);
         assertEquals("", run.out(), run::toString);

@@ -8,6 +8,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -96,7 +97,11 @@ class ToolsIT {
     }
 
     private static List<String> names() throws Exception {
-        try (Stream<Path> files = Files.list(directory)) {
+        return names(directory);
+    }
+
+    private static List<String> names(Path in) throws IOException {
+        try (Stream<Path> files = Files.list(in)) {
             return files.map(file -> file.getFileName().toString()).sorted().toList();
         }
     }
@@ -173,7 +178,7 @@ class ToolsIT {
             Run.of("qemu-io", "-f", type, "-r", image.toString(), "-c", "read -P 0 10M 30M", "-c", "read -P 0 39G 1M").ok();
             daemon.blktap("check", spec).ok();
             Run smaller = daemon.blktap("resize", spec, "1M");
-            assertEquals(1, smaller.status());
+            assertEquals(2, smaller.status());
             assertTrue(smaller.err().contains("does not become smaller"), smaller::toString);
         }
     }
@@ -209,7 +214,7 @@ class ToolsIT {
         assertTrue(refused.err().contains("magic"), refused::toString);
         assertEquals(1, daemon.blktap("convert", "tap:raw:" + source, "tap:raw:" + source).status());
         assertEquals(1, daemon.blktap("convert", "--compress", "tap:raw:" + source, "tap:raw:" + directory.resolve("never")).status());
-        assertEquals(1, daemon.blktap("convert", "tap:raw:" + source, "tap:qcow:" + directory.resolve("never"), "-o", "no=such").status());
+        assertEquals(2, daemon.blktap("convert", "tap:raw:" + source, "tap:qcow:" + directory.resolve("never"), "-o", "no=such").status());
         assertEquals(before, names());
     }
 
@@ -230,6 +235,27 @@ class ToolsIT {
         assertEquals(1, won);
         Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow2", source.toString(), target.toString()).ok();
         assertEquals(List.of(), names().stream().filter(name -> name.startsWith(".contended")).toList());
+    }
+
+    /** A killed daemon leaves the half of an image under a name of its own; the next image that is made in the directory takes it away. */
+    @Test
+    void whatAKilledDaemonLeavesIsRemoved() throws Exception {
+        Path other = Files.createDirectory(directory.resolve("killed"));
+        Path images = Files.createDirectory(other.resolve("images"));
+        Path big = other.resolve("big.raw");
+        Run.of("sh", "-c", "head -c 300M /dev/urandom > " + big).ok();
+        Daemon killed = Daemon.started(other);
+        ProcessBuilder builder = new ProcessBuilder(killed.home.resolve("bin/blktap").toString(), "convert", "--compress", "tap:raw:" + big,
+                "tap:qcow2:" + images.resolve("a.qcow2")).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
+        builder.environment().put("BLKTAP_RUN_DIR", killed.runDir.toString());
+        Process client = builder.start();
+        Wait.until("the image is begun", () -> names(images).size() == 1);
+        killed.kill();
+        assertEquals(1, client.waitFor());
+        assertTrue(names(images).get(0).startsWith(".a.qcow2."), names(images)::toString);
+        daemon.blktap("create", "tap:qcow:" + images.resolve("b.qcow"), "10M").ok();
+        assertEquals(List.of("b.qcow"), names(images));
+        killed.close();
     }
 
     /** The client's end is the end of the work. */

@@ -122,7 +122,7 @@ final class AttachmentNodes {
     List<AttachmentStatus.Node> status(boolean ended) {
         List<AttachmentStatus.Node> shown = new ArrayList<>();
         for (OpenNode node : nodes) {
-            Map<String, String> status;
+            Map<String, ?> status;
             try {
                 status = ended ? Map.of() : loop.loop().call(node::status);
             } catch (Exception e) {

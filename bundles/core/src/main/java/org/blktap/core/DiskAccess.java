@@ -37,17 +37,9 @@ final class DiskAccess {
 
     /** Makes all of the disk zeros that take their space. */
     void reserve() throws DiskException {
-        zeros(0, disk.info().sizeBytes(), Request.NO_UNMAP);
-    }
-
-    /** Makes a range zeros, and that survive power loss. */
-    void zero(long offset, long length) throws DiskException {
-        zeros(offset, length, 0);
-    }
-
-    private void zeros(long offset, long length, int flags) throws DiskException {
-        for (long at = offset; at < offset + length; at += STRIDE) {
-            run(request.set(Operation.WRITE_ZEROES, at, Math.min(STRIDE, offset + length - at), flags));
+        long size = disk.info().sizeBytes();
+        for (long at = 0; at < size; at += STRIDE) {
+            run(request.set(Operation.WRITE_ZEROES, at, Math.min(STRIDE, size - at), Request.NO_UNMAP));
         }
         flush();
     }

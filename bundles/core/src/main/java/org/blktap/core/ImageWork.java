@@ -100,33 +100,20 @@ final class ImageWork implements Images {
             throw new DiskException(Reason.BAD_OPTION, spec + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
         }
         with(services.engineFor(spec.type()), desk -> {
-            long before = sizeOf(desk, driver, spec, given);
+            checkOptions(desk, driver, spec, given);
             driver.resize(spec.path(), sizeBytes, desk.context(false, new Options(given)));
-            zeroNew(desk, driver, spec, given, before);
             return null;
         });
     }
 
-    private static long sizeOf(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given) throws DiskException {
+    /** Before anything is changed. */
+    private static void checkOptions(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given) throws DiskException {
         Options options = new Options(given);
-        // before anything is changed: what resizing takes besides what opening does
+        // what resizing takes besides what opening does
         options.text("shrink", null);
         VirtualDisk disk = driver.open(spec.path(), desk.context(true, options));
         try {
             options.checkAllKnown("tap:" + spec.type());
-            return disk.info().sizeBytes();
-        } finally {
-            close(desk, disk);
-        }
-    }
-
-    /** A backing disk that is longer than its overlay was must not show through what is new. */
-    private static void zeroNew(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given, long before) throws DiskException {
-        VirtualDisk disk = driver.open(spec.path(), desk.context(false, new Options(given)));
-        try {
-            if (disk.info().details().containsKey("backing") && disk.info().sizeBytes() > before) {
-                new DiskAccess(disk, desk.loop(), spec).zero(before, disk.info().sizeBytes() - before);
-            }
         } finally {
             close(desk, disk);
         }

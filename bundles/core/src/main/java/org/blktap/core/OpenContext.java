@@ -10,7 +10,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicLong;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -29,9 +28,6 @@ import org.blktap.api.memory.NativeMemory;
 final class OpenContext implements DiskContext {
     /** A chain longer than any real one; each image costs open files and memory. */
     private static final int MAX_DEPTH = 64;
-
-    /** So that two that are made at once, perhaps of one name, are two files. */
-    private static final AtomicLong MADE = new AtomicLong();
 
     private final Environment environment;
     private final OpenContext above;
@@ -234,15 +230,18 @@ final class OpenContext implements DiskContext {
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             throw exists(path);
         }
-        Path temporary = path.resolveSibling("." + path.getFileName() + "." + ProcessHandle.current().pid() + "-" + MADE.incrementAndGet() + ".new");
+        Path temporary;
         try {
-            Files.createFile(temporary);
+            temporary = Unfinished.create(path);
         } catch (NoSuchFileException e) {
             throw new DiskException(Reason.NOT_FOUND, path + ": no such directory");
         } catch (java.nio.file.AccessDeniedException e) {
             throw new DiskException(Reason.PERMISSION, path + ": no permission to create it");
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
+        }
+        if (created.isEmpty()) {
+            Unfinished.removeLeftOver(temporary);
         }
         created.add(new Created(path, temporary));
         IoFile file = environment.queue().open(temporary, true);

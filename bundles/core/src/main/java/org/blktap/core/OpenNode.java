@@ -80,7 +80,7 @@ final class OpenNode {
         }
     }
 
-    Map<String, String> status() {
+    Map<String, ?> status() {
         DeviceNode open = node;
         return open == null ? Map.of() : open.status();
     }

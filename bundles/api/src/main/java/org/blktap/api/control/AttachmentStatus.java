@@ -26,7 +26,7 @@ public record AttachmentStatus(String id, String spec, State state, String reaso
         DETACHING
     }
 
-    /** @param status what the node tells: clients, queues */
-    public record Node(String kind, String address, Map<String, String> status) {
+    /** @param status what the node tells: clients, queues; numbers and texts */
+    public record Node(String kind, String address, Map<String, ?> status) {
     }
 }

@@ -11,8 +11,8 @@ public interface DeviceNode extends AutoCloseable {
     /** How a client names it, e.g. {@code vhost-user:/run/blktap/a.sock}. */
     String address();
 
-    /** What {@code info} shows of it, in order: clients, queues, negotiated features. */
-    Map<String, String> status();
+    /** What {@code info} shows of it, in order: clients, queues, negotiated features. Values are numbers where that is what they are, else texts. */
+    Map<String, ?> status();
 
     /** The port is open again: take what has waited. */
     void resumed();

@@ -18,6 +18,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.Decompressor;
 import org.blktap.image.FirstSector;
+import org.blktap.image.LargerDisk;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow:<file>}: qcow version 1, as QEMU and Xen's blktap wrote it. */
@@ -33,6 +34,11 @@ public final class QcowDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
+        return open(path, context, 0);
+    }
+
+    /** @param size bytes of the disk if the header says less; the L1 table has entries for them */
+    private static ClusterDisk open(String path, DiskContext context, long size) throws DiskException {
         long cache = context.options().size("cache", DEFAULT_CACHE);
         if (cache < MIN_CACHE || cache > MAX_CACHE) {
             throw org.blktap.api.disk.Options.bad("cache", Long.toString(cache), "64K to 1G");
@@ -45,7 +51,8 @@ public final class QcowDriver implements DiskDriver {
             if (file.blockDevice() && !context.readOnly()) {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a qcow image on a block device cannot grow; attach it read-only");
             }
-            QcowHeader header = QcowHeader.read(file);
+            QcowHeader found = QcowHeader.read(file);
+            QcowHeader header = found.with(found.l1Offset(), Math.max(size, found.size()));
             map = new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
             if (!context.readOnly()) {
                 map.mendFirstTable();
@@ -62,7 +69,7 @@ public final class QcowDriver implements DiskDriver {
             }
             DiskInfo info = info(header, map, file, context.readOnly(),
                     backing == null ? null : backingType + ":" + backingName);
-            VirtualDisk disk = new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory(),
+            ClusterDisk disk = new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory(),
                     header.clusterSize(), Decompressor::deflate);
             done = true;
             return disk;
@@ -122,8 +129,14 @@ public final class QcowDriver implements DiskDriver {
 
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        QcowResize resize;
         try (IoFile file = context.openFile(Path.of(path))) {
-            QcowResize.grow(QcowHeader.read(file), file, sizeBytes);
+            resize = new QcowResize(QcowHeader.read(file), file, sizeBytes);
+            resize.lengthenL1(file);
+        }
+        LargerDisk.zeroNew(open(path, context, sizeBytes), resize.before(), context.loop(), path);
+        try (IoFile file = context.openFile(Path.of(path))) {
+            resize.setSize(file);
         }
     }
 

@@ -160,6 +160,11 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         }
     }
 
+    /** The same with its L1 table elsewhere, or another size. */
+    QcowHeader with(long otherL1Offset, long otherSize) {
+        return new QcowHeader(backingOffset, backingLength, otherSize, clusterBits, l2Bits, otherL1Offset, xen);
+    }
+
     int clusterSize() {
         return 1 << clusterBits;
     }

@@ -6,45 +6,85 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 
-/** Makes a disk larger: a longer L1 table goes to the end of the file, then one write of the header makes it and the size count. */
+/**
+ * Makes a disk larger, in two steps, each one write of the header: a longer L1 table goes to the end of the file; then, when what is new holds
+ * zeros, the size counts.
+ */
 final class QcowResize {
     private static final int ALIGNMENT = 4096;
 
-    private QcowResize() {
-    }
+    private final QcowHeader header;
+    private final long size;
+    /** Whether Xen's checksum fits, and so has to be kept right. */
+    private final boolean checked;
 
-    static void grow(QcowHeader header, IoFile file, long size) throws DiskException {
-        QcowHeader larger = new QcowHeader(header.backingOffset(), header.backingLength(), size, header.clusterBits(), header.l2Bits(),
-                header.l1Offset(), header.xen());
+    QcowResize(QcowHeader header, IoFile file, long size) throws DiskException {
+        this.header = header;
+        this.size = size;
         long largest = QcowHeader.MAX_L1_BYTES / 8 << header.clusterBits() + header.l2Bits();
         if (size < header.size() || size > largest) {
             throw new DiskException(Reason.BAD_OPTION, file.path() + ": size " + size + ": expected " + header.size()
                     + ", the present one, to " + largest + "; a qcow disk does not become smaller");
         }
         try {
-            ByteBuffer old = ByteBuffer.allocate(8 * header.l1Entries());
-            file.readFully(old, header.l1Offset());
-            ByteBuffer l1 = ByteBuffer.allocate(8 * larger.l1Entries()).put(old.flip()).clear();
-            long l1Offset = header.l1Offset();
-            if (larger.l1Entries() > header.l1Entries()) {
-                // behind whatever may have been cut off at the end: a whole slot where Xen allocates one at a time
-                long unit = Math.max(ALIGNMENT, Math.max(header.l2Bytes(), header.clusterSize()));
-                l1Offset = file.size() + (header.xen() == null ? 0 : header.slotBytes()) + 2 * unit - 1 & -unit;
-                file.writeFully(l1.duplicate(), l1Offset);
-                file.truncateNow(l1Offset + l1.capacity() + ALIGNMENT - 1 & -ALIGNMENT);
-                file.flushNow();
-            }
-            ByteBuffer changed = ByteBuffer.allocate(QcowHeader.XEN_OFFSET + QcowHeader.XEN_BYTES);
-            file.readFully(changed, 0);
-            boolean checked = header.xen() != null && header.xen().checksum() == QcowCompressed.checksum(old.clear());
-            changed.putLong(QcowHeader.AT_SIZE, size).putLong(QcowHeader.AT_L1_OFFSET, l1Offset);
-            if (checked) {
-                changed.putInt(QcowHeader.XEN_CHECKSUM_OFFSET, QcowCompressed.checksum(l1));
-            }
-            file.writeFully(changed.clear(), 0);
+            checked = header.xen() != null && header.xen().checksum() == QcowCompressed.checksum(l1(file, header.l1Offset(), header.l1Entries()).flip());
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "read the L1 table", e);
+        }
+    }
+
+    /** Bytes of the disk as it is until {@link #setSize}. */
+    long before() {
+        return header.size();
+    }
+
+    private static ByteBuffer l1(IoFile file, long offset, int entries) throws IOException {
+        ByteBuffer l1 = ByteBuffer.allocate(8 * entries);
+        file.readFully(l1, offset);
+        return l1;
+    }
+
+    /** Makes sure that the L1 table has entries for the new size, at least in the file. */
+    void lengthenL1(IoFile file) throws DiskException {
+        int entries = header.with(header.l1Offset(), size).l1Entries();
+        if (entries == header.l1Entries()) {
+            return;
+        }
+        try {
+            ByteBuffer l1 = ByteBuffer.allocate(8 * entries).put(l1(file, header.l1Offset(), header.l1Entries()).flip()).clear();
+            // behind whatever may have been cut off at the end: a whole slot where Xen allocates one at a time
+            long unit = Math.max(ALIGNMENT, Math.max(header.l2Bytes(), header.clusterSize()));
+            long at = file.size() + (header.xen() == null ? 0 : header.slotBytes()) + 2 * unit - 1 & -unit;
+            file.writeFully(l1, at);
+            file.truncateNow(at + l1.capacity() + ALIGNMENT - 1 & -ALIGNMENT);
+            file.flushNow();
+            ByteBuffer changed = start(file);
+            file.writeFully(changed.putLong(QcowHeader.AT_L1_OFFSET, at), 0);
             file.flushNow();
         } catch (IOException e) {
             throw DiskException.io(file.path(), "resize", e);
         }
+    }
+
+    /** The last step. */
+    void setSize(IoFile file) throws DiskException {
+        try {
+            ByteBuffer changed = start(file).putLong(QcowHeader.AT_SIZE, size);
+            if (checked) {
+                int entries = header.with(header.l1Offset(), size).l1Entries();
+                changed.putInt(QcowHeader.XEN_CHECKSUM_OFFSET, QcowCompressed.checksum(l1(file, changed.getLong(QcowHeader.AT_L1_OFFSET), entries).flip()));
+            }
+            file.writeFully(changed, 0);
+            file.flushNow();
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "resize", e);
+        }
+    }
+
+    /** The header with Xen's extension, to be changed and written as one. */
+    private static ByteBuffer start(IoFile file) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(QcowHeader.XEN_OFFSET + QcowHeader.XEN_BYTES);
+        file.readFully(bytes, 0);
+        return bytes.clear();
     }
 }

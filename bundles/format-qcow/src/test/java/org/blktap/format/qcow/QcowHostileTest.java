@@ -54,12 +54,7 @@ class QcowHostileTest {
     }
 
     private String refused(Reason reason, Consumer<ByteBuffer> change) {
-        SimFile file = image(change);
-        DiskException e = assertThrows(DiskException.class, () -> driver.open(IMAGE, context));
-        assertEquals(reason, e.reason(), e.getMessage());
-        assertTrue(e.getMessage().contains(IMAGE), e.getMessage());
-        assertTrue(file.isClosed());
-        return e.getMessage();
+        return context.refused(driver, image(change), reason);
     }
 
     private int submit(VirtualDisk disk, Operation operation, long offset, int length) {

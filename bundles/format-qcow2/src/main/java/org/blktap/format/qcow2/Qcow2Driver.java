@@ -19,6 +19,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.Decompressor;
+import org.blktap.image.LargerDisk;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow2:<file>}: qcow2, versions 2 and 3. */
@@ -64,6 +65,11 @@ public final class Qcow2Driver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
+        return open(path, context, 0);
+    }
+
+    /** @param atLeast bytes of the disk if the header says less; the L1 table has entries for them */
+    private static ClusterDisk open(String path, DiskContext context, long atLeast) throws DiskException {
         Options options = context.options();
         long cache = options.size("cache", DEFAULT_CACHE);
         if (cache < MIN_CACHE || cache > MAX_CACHE) {
@@ -93,10 +99,10 @@ public final class Qcow2Driver implements DiskDriver {
                 backingType = backingType(header, path, context);
                 opening.backing = context.openBacking(backingType, context.confine(Path.of(path), header.backingName()));
             }
-            long size = snapshot == null ? header.size() : snapshot.size();
+            long size = snapshot == null ? Math.max(atLeast, header.size()) : snapshot.size();
             DiskInfo info = info(header, file, size, snapshots, snapshot, backingType, context.readOnly());
             Qcow2Header opened = header;
-            VirtualDisk disk = new ClusterDisk(opening.map, opening.data == null ? List.of(file) : List.of(file, opening.data),
+            ClusterDisk disk = new ClusterDisk(opening.map, opening.data == null ? List.of(file) : List.of(file, opening.data),
                     opening.backing, info, context.loop(), context.memory(), header.clusterSize() + SECTOR,
                     () -> opened.compressionType() == Qcow2Header.ZSTD ? new Zstd() : Decompressor.deflate());
             opening.done = true;
@@ -206,12 +212,18 @@ public final class Qcow2Driver implements DiskDriver {
 
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        long before;
         try (Opening opening = new Opening()) {
             opening.file = context.openFile(Path.of(path));
             prepareForWriting(Qcow2Header.read(opening.file), opening.file);
             Qcow2Header header = Qcow2Header.read(opening.file);
             opening.data = dataFile(header, path, context);
-            Qcow2Resize.grow(header, opening.file, opening.data, sizeBytes);
+            before = header.size();
+            Qcow2Resize.lengthenL1(header, opening.file, opening.data, sizeBytes);
+        }
+        LargerDisk.zeroNew(open(path, context, sizeBytes), before, context.loop(), path);
+        try (IoFile file = context.openFile(Path.of(path))) {
+            Qcow2Resize.setSize(file, sizeBytes);
         }
     }
 

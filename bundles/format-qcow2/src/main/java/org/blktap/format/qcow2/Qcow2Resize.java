@@ -6,13 +6,20 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 
-/** Makes a disk larger: a longer L1 table in new, counted clusters, then one write of the header makes it and the size count. */
+/**
+ * Makes a disk larger, in two steps, each one write of the header: a longer L1 table in new, counted clusters; then, when what is new holds
+ * zeros, the size counts.
+ */
 final class Qcow2Resize {
     private Qcow2Resize() {
     }
 
-    /** @param data the external data file, or null */
-    static void grow(Qcow2Header header, IoFile file, IoFile data, long size) throws DiskException {
+    /**
+     * Makes sure that the L1 table has entries for the new size.
+     *
+     * @param data the external data file, or null
+     */
+    static void lengthenL1(Qcow2Header header, IoFile file, IoFile data, long size) throws DiskException {
         long slotBytes = 1L << header.slotBits();
         long entries = (size + slotBytes - 1) / slotBytes;
         if (size < header.size() || entries > Qcow2Header.MAX_L1_BYTES / 8) {
@@ -31,10 +38,8 @@ final class Qcow2Resize {
             Refcounts counts = new Refcounts(header, file);
             ByteBuffer fields = ByteBuffer.allocate(Qcow2Header.AT_REFCOUNT_TABLE - Qcow2Header.AT_SIZE);
             file.readFully(fields, Qcow2Header.AT_SIZE);
-            fields.putLong(0, size);
             long oldBytes = clusters(header, header.l1Entries() * 8L);
-            boolean moves = entries > header.l1Entries();
-            if (moves) {
+            if (entries > header.l1Entries()) {
                 ByteBuffer l1 = ByteBuffer.allocate((int) clusters(header, entries * 8));
                 file.readFully(l1.limit(header.l1Entries() * 8), header.l1Offset());
                 long at = counts.extend(clusters(header, file.size()), l1.capacity());
@@ -42,13 +47,21 @@ final class Qcow2Resize {
                 file.flushNow();
                 fields.putInt(Qcow2Header.AT_L1_SIZE - Qcow2Header.AT_SIZE, (int) entries);
                 fields.putLong(Qcow2Header.AT_L1_OFFSET - Qcow2Header.AT_SIZE, at);
-            }
-            file.writeFully(fields.clear(), Qcow2Header.AT_SIZE);
-            file.flushNow();
-            if (moves) {
+                file.writeFully(fields.clear(), Qcow2Header.AT_SIZE);
+                file.flushNow();
                 counts.add(header.l1Offset(), header.l1Offset() + oldBytes, -1);
                 file.flushNow();
             }
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "resize", e);
+        }
+    }
+
+    /** The last step. */
+    static void setSize(IoFile file, long size) throws DiskException {
+        try {
+            file.writeFully(ByteBuffer.allocate(8).putLong(size).flip(), Qcow2Header.AT_SIZE);
+            file.flushNow();
         } catch (IOException e) {
             throw DiskException.io(file.path(), "resize", e);
         }

@@ -18,7 +18,7 @@ class Qcow2ModelTest extends FormatModelTest {
     }
 
     @Override
-    protected Kind kind(Random random, boolean oneFile) {
+    protected Kind kind(Random random) {
         Map<String, String> options = new TreeMap<>();
         boolean overlay = random.nextBoolean();
         boolean extended = random.nextInt(3) == 0;
@@ -29,7 +29,7 @@ class Qcow2ModelTest extends FormatModelTest {
             options.put("version", "2");
         } else {
             options.put("refcount-bits", Integer.toString(1 << random.nextInt(7)));
-            if (!oneFile && random.nextInt(4) == 0) {
+            if (random.nextInt(4) == 0) {
                 options.put("data-file", "a.data");
             }
         }

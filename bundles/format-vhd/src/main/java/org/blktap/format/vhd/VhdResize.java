@@ -82,17 +82,15 @@ final class VhdResize {
     private static void growFixed(VhdImage image, IoFile file, long size) throws IOException {
         long oldEnd = image.footerAt() + VhdFooter.BYTES;
         long footerAt = size <= image.footerAt() ? image.footerAt() : Math.max(size, oldEnd + SECTOR - 1 & -SECTOR);
-        if (footerAt == image.footerAt()) {
-            zero(file, image.diskBytes(), size);
+        if (footerAt != image.footerAt()) {
+            // still of the old size: where the old one is will be on the disk, as zeros
+            file.writeFully(image.footer().bytes(), footerAt);
             file.flushNow();
         }
+        zero(file, image.diskBytes(), footerAt == image.footerAt() ? size : oldEnd);
+        file.flushNow();
         file.writeFully(image.footer().resized(size).bytes(), footerAt);
         file.flushNow();
-        if (footerAt != image.footerAt()) {
-            // the old footer is on the disk now
-            zero(file, image.diskBytes(), oldEnd);
-            file.flushNow();
-        }
     }
 
     private static void zero(IoFile file, long from, long to) throws IOException {

@@ -12,7 +12,7 @@ class VhdModelTest extends FormatModelTest {
     }
 
     @Override
-    protected Kind kind(Random random, boolean oneFile) {
+    protected Kind kind(Random random) {
         boolean overlay = random.nextBoolean();
         if (!overlay && random.nextInt(8) == 0) {
             return new Kind(Map.of("subformat", "fixed", "cache", "64K"), 512L * (1 + random.nextInt(12_000)), 0);

@@ -17,7 +17,7 @@ class VhdOverVhdModelTest extends FormatModelTest {
     }
 
     @Override
-    protected Kind kind(Random random, boolean oneFile) {
+    protected Kind kind(Random random) {
         return new Kind(Map.of("block-size", List.of("4096", "65536", "2M").get(random.nextInt(3)), "cache", "64K"),
                 512L * (1 + random.nextInt(8000)), 512L * (1 + random.nextInt(4000)));
     }

@@ -33,14 +33,15 @@ class VhdResizeTest {
             assertEquals(0, images.write(disk, 8192, 8192, 2));
             assertEquals(0, images.write(disk, OLD - 512, 512, 3));
             disk.close();
-            SimFile before = images.put(Images.IMAGE, images.bytes(Images.IMAGE));
+            SimFile file = images.put(Images.IMAGE, images.bytes(Images.IMAGE));
+            int begin = images.context.loop.moment();
             images.driver.resize(Images.IMAGE, size, images.context);
-            SimFile file = before;
+            int end = images.context.loop.moment();
             images.reopen();
             looksRight(images, size);
             assertEquals(List.of(), images.driver.check(Images.IMAGE, images.context.forReading()).problems());
             Random random = new Random(2);
-            for (int point = 0; point <= file.logLength(); point++) {
+            for (int point = begin; point <= end; point++) {
                 for (byte[] crashed : new byte[][] {file.afterKill(point), file.afterPowerLoss(point, random)}) {
                     images.put(Images.IMAGE, crashed);
                     assertEquals(List.of(), images.driver.check(Images.IMAGE, images.context.forReading()).problems(), "after " + point);

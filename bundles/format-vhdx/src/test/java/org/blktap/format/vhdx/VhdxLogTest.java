@@ -231,20 +231,23 @@ class VhdxLogTest extends VhdxTest {
         SimFile file = image(b -> { });
         Random random = new Random(3);
         int[] ended = new int[300];
+        int begin;
         try (LogWriter log = new LogWriter(file, Headers.read(file), context.memory())) {
             log.begin();
             file.settle();
+            begin = loop.moment();
             LoggedFile logged = new LoggedFile(file, log, () -> PAYLOAD);
             for (int i = 0; i < ended.length; i++) {
                 int number = i;
                 Memory.fill(memory.address(), 3 * SECTOR, (byte) (i + 1));
                 Segments data = new Segments(1);
                 data.add(memory.address(), 3 * SECTOR);
-                logged.write(BAT, data, 0, 3 * SECTOR, error -> ended[number] = file.logLength());
+                logged.write(BAT, data, 0, 3 * SECTOR, error -> ended[number] = loop.moment());
                 loop.drain();
             }
         }
-        for (int point = 0; point < file.logLength(); point += 1 + random.nextInt(9)) {
+        int end = loop.moment();
+        for (int point = begin; point < end; point += 1 + random.nextInt(9)) {
             SimFile crashed = context.put(IMAGE, file.afterPowerLoss(point, random));
             LogContents contents = LogReader.read(crashed, Headers.read(crashed).current());
             ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);

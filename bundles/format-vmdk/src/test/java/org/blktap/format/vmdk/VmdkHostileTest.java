@@ -62,12 +62,7 @@ class VmdkHostileTest {
     }
 
     private String refused(Reason reason, Consumer<ByteBuffer> change) throws DiskException {
-        SimFile file = image(change);
-        DiskException e = assertThrows(DiskException.class, () -> driver.open(IMAGE, context));
-        assertEquals(reason, e.reason(), e.getMessage());
-        assertTrue(e.getMessage().contains(IMAGE), e.getMessage());
-        assertTrue(file.isClosed());
-        return e.getMessage();
+        return context.refused(driver, image(change), reason);
     }
 
     private int submit(VirtualDisk disk, Operation operation, long offset, int length) {

@@ -26,15 +26,19 @@ class VmdkModelTest extends FormatModelTest {
     }
 
     @Override
-    protected Kind kind(Random random, boolean oneFile) {
+    protected Kind kind(Random random) {
         Map<String, String> options = new TreeMap<>();
         int grain = List.of(4096, 8192, 65536).get(random.nextInt(3));
         options.put("grain-size", Integer.toString(grain));
         options.put("cache", "64K");
-        String shape = oneFile ? List.of("plain", "noTables", "cowd").get(random.nextInt(3))
-                : List.of("plain", "noTables", "cowd", "split", "splitFlat", "mixed", "vmfsSparse").get(random.nextInt(7));
+        String shape = List.of("plain", "noTables", "cowd", "split", "split", "flat", "splitFlat", "mixed", "vmfs", "vmfsSparse").get(random.nextInt(10));
         options.put("shape", shape);
-        options.put("subformat", shape.equals("split") ? "twoGbMaxExtentSparse" : shape.equals("splitFlat") ? "twoGbMaxExtentFlat" : "monolithicSparse");
+        options.put("subformat", switch (shape) {
+            case "split" -> "twoGbMaxExtentSparse";
+            case "splitFlat" -> "twoGbMaxExtentFlat";
+            case "flat" -> "monolithicFlat";
+            default -> "monolithicSparse";
+        });
         options.put("split", Integer.toString(grain * (1 + random.nextInt(40))));
         boolean sparse = List.of("plain", "noTables", "split").contains(shape);
         boolean overlay = (sparse || shape.equals("vmfsSparse")) && random.nextBoolean();
@@ -78,10 +82,14 @@ class VmdkModelTest extends FormatModelTest {
                     withoutTables(sim);
                 }
                 case "cowd" -> sim.put(path, cowd(size));
-                case "split", "splitFlat" -> new VmdkCreate(Path.of(path), context, split).create(size, backing);
+                case "split", "splitFlat", "flat" -> new VmdkCreate(Path.of(path), context, split).create(size, backing);
                 case "vmfsSparse" -> {
                     sim.put("/sim/a-delta.vmdk", cowd(size));
                     describe(sim, "vmfsSparse", backing, List.of(line(size, Descriptor.Type.VMFSSPARSE, "a-delta.vmdk", 0)));
+                }
+                case "vmfs" -> {
+                    sim.put("/sim/a-flat.vmdk", new byte[(int) size]);
+                    describe(sim, "vmfs", null, List.of(line(size, Descriptor.Type.VMFS, "a-flat.vmdk", 0)));
                 }
                 case "mixed" -> mixed(sim, size, split);
                 default -> throw new IllegalArgumentException();

@@ -3,7 +3,6 @@ package org.blktap.image.sim;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.function.IntSupplier;
 import java.util.function.LongUnaryOperator;
 import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
@@ -24,7 +23,6 @@ public final class DiskExerciser implements AutoCloseable {
 
     private final SimLoop loop;
     private final Random random;
-    private final IntSupplier logLength;
     private final List<List<Version>> sectors = new ArrayList<>();
     private final List<Flush> flushes = new ArrayList<>();
     private final boolean[] busy;
@@ -75,7 +73,7 @@ public final class DiskExerciser implements AutoCloseable {
             switch (done.operation()) {
                 case FLUSH -> {
                     if (done.error() == 0) {
-                        flushes.add(new Flush(submittedAt, logLength.getAsInt()));
+                        flushes.add(new Flush(submittedAt, loop.moment()));
                     }
                 }
                 case READ -> {
@@ -89,7 +87,7 @@ public final class DiskExerciser implements AutoCloseable {
                 default -> {
                     for (Version version : versions) {
                         version.optional |= done.error() != 0;
-                        version.ended = logLength.getAsInt();
+                        version.ended = loop.moment();
                         version.endedAt = ++clock;
                     }
                 }
@@ -120,13 +118,10 @@ public final class DiskExerciser implements AutoCloseable {
 
     /**
      * @param initial the stamp that each sector holds at first, by its number; see {@link #fill}
-     * @param logLength tells a point of time for crashes
      */
-    public DiskExerciser(SimLoop loop, Random random, long diskBytes, int depth, LongUnaryOperator initial,
-            IntSupplier logLength) {
+    public DiskExerciser(SimLoop loop, Random random, long diskBytes, int depth, LongUnaryOperator initial) {
         this.loop = loop;
         this.random = random;
-        this.logLength = logLength;
         int count = (int) (diskBytes / SECTOR);
         busy = new boolean[count];
         for (int i = 0; i < count; i++) {
@@ -236,7 +231,7 @@ public final class DiskExerciser implements AutoCloseable {
 
     private void version(Slot slot, int first, int length, long stamp, boolean optional) {
         for (int i = 0; i < length; i++) {
-            Version version = new Version(stamp, logLength.getAsInt(), optional);
+            Version version = new Version(stamp, loop.moment(), optional);
             sectors.get(first + i).add(version);
             slot.versions.add(version);
         }
@@ -265,21 +260,21 @@ public final class DiskExerciser implements AutoCloseable {
 
     /** Reads the whole disk: each sector holds what was written last. */
     public void verify(VirtualDisk disk) {
-        readAll(disk, this::checkNow);
+        readAll(disk, 0, this::checkNow);
     }
 
     /** Reads the whole disk: from an offset on it holds zeros. */
     public void expectZeros(VirtualDisk disk, long from) {
-        readAll(disk, (sector, stamp) -> expect(sector * (long) SECTOR < from || stamp == 0, "sector " + sector + " holds stamp " + stamp + ", not zeros"));
+        readAll(disk, (int) (from / SECTOR), (sector, stamp) -> expect(stamp == 0, "sector " + sector + " holds stamp " + stamp + ", not zeros"));
     }
 
     private interface SectorCheck {
         void check(int sector, long stamp);
     }
 
-    private void readAll(VirtualDisk disk, SectorCheck check) {
+    private void readAll(VirtualDisk disk, int from, SectorCheck check) {
         Slot slot = free.get(0);
-        for (int first = 0; first < busy.length; first += LONGEST) {
+        for (int first = from; first < busy.length; first += LONGEST) {
             int length = Math.min(LONGEST, busy.length - first);
             int[] error = {-1};
             Request request = new Request(done -> error[0] = done.error(), 1);
@@ -293,7 +288,7 @@ public final class DiskExerciser implements AutoCloseable {
         }
     }
 
-    /** Reads a disk as it is after a crash at that point of the log. */
+    /** Reads a disk as it is after a crash at that moment of the loop. */
     public void verifyAfterCrash(VirtualDisk disk, int point, boolean powerLoss) {
         long safe = 0;
         for (Flush flush : flushes) {
@@ -302,7 +297,7 @@ public final class DiskExerciser implements AutoCloseable {
             }
         }
         long flushed = safe;
-        readAll(disk, (sector, found) -> {
+        readAll(disk, 0, (sector, found) -> {
             List<Version> versions = sectors.get(sector);
             for (int i = versions.size() - 1; i >= 0; i--) {
                 Version version = versions.get(i);

@@ -77,7 +77,7 @@ public abstract class FormatFuzzTest {
             long roundSeed = seed + i;
             long start = System.currentTimeMillis();
             try {
-                opened += round(new Random(roundSeed)) ? 1 : 0;
+                opened += round(FormatModelTest.random(roundSeed)) ? 1 : 0;
             } catch (Throwable e) {
                 throw new AssertionError("-Dseed=" + roundSeed + " -Dfuzz=1", e);
             }

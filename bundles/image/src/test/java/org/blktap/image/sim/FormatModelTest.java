@@ -4,10 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.function.IntSupplier;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
@@ -47,8 +49,8 @@ public abstract class FormatModelTest {
         this.rounds = Integer.getInteger("rounds", rounds);
     }
 
-    /** @param oneFile whether all that changes has to be in the image itself, as crashes are tried on one file only */
-    protected abstract Kind kind(Random random, boolean oneFile);
+    /** An image to try. */
+    protected abstract Kind kind(Random random);
 
     /** Makes the backing image, which is raw unless the format says otherwise; returns what the new image is told of it. */
     protected TapSpec base(SimContext context, byte[] contents) throws DiskException {
@@ -66,7 +68,6 @@ public abstract class FormatModelTest {
         final SimLoop loop;
         final SimContext context;
         final Kind kind;
-        SimFile file;
 
         Setup(Random random, Kind kind) throws DiskException {
             this.random = random;
@@ -82,20 +83,30 @@ public abstract class FormatModelTest {
                 backing = base(context, contents);
             }
             driver.create(image, kind.size(), backing, context);
-            renew(context.files.get(Path.of(image)).bytes());
+            reopen();
         }
 
-        /** Puts the image there with these bytes, and opens the other files again. */
-        void renew(byte[] bytes) {
-            for (Path other : new ArrayList<>(context.files.keySet())) {
-                context.put(other.toString(), context.files.get(other).bytes());
-            }
-            file = context.put(image, bytes);
+        /** Puts all files there anew, with what each is to hold, as the next process finds them. */
+        void renew(Map<Path, SimFile> from, Function<SimFile, byte[]> bytes) {
+            from.forEach((path, file) -> context.put(path.toString(), bytes.apply(file)));
         }
 
         /** As after the end of one process and the start of another. */
         void reopen() {
-            renew(file.bytes());
+            renew(files(), SimFile::bytes);
+        }
+
+        /** All files as they are now: of the image, and of its backing. Sorted, so that a seed is enough to repeat what happens to them. */
+        Map<Path, SimFile> files() {
+            return new TreeMap<>(context.files);
+        }
+
+        void failWith(IntSupplier errno) {
+            files().values().forEach(file -> file.failWith(errno));
+        }
+
+        void expectClosed() {
+            assertEquals(List.of(), files().values().stream().filter(SimFile::isOpen).map(SimFile::path).toList(), "left open");
         }
 
         long initial(long sector) {
@@ -118,15 +129,19 @@ public abstract class FormatModelTest {
         void run(Setup setup, DiskExerciser exerciser) throws Exception;
     }
 
-    private void rounds(String name, boolean oneFile, Round round) {
+    /** For one round of many, whose seeds follow each other: of neighbours, Random's own first values are almost the same. */
+    static Random random(long roundSeed) {
+        return new Random(roundSeed * 0x9e3779b97f4a7c15L);
+    }
+
+    private void rounds(String name, Round round) {
         for (int i = 0; i < rounds; i++) {
             long roundSeed = seed + i;
-            Random random = new Random(roundSeed);
-            Kind kind = kind(random, oneFile);
+            Random random = random(roundSeed);
+            Kind kind = kind(random);
             try {
                 Setup setup = new Setup(random, kind);
-                try (DiskExerciser exerciser = new DiskExerciser(setup.loop, random, kind.size(), 1 + random.nextInt(24), setup::initial,
-                        () -> setup.file.logLength())) {
+                try (DiskExerciser exerciser = new DiskExerciser(setup.loop, random, kind.size(), 1 + random.nextInt(24), setup::initial)) {
                     round.run(setup, exerciser);
                 }
             } catch (AssertionError | Exception e) {
@@ -138,13 +153,13 @@ public abstract class FormatModelTest {
 
     @Test
     void theDiskIsWhatWasWritten() {
-        rounds("theDiskIsWhatWasWritten", false, (setup, exerciser) -> {
+        rounds("theDiskIsWhatWasWritten", (setup, exerciser) -> {
             for (int reopen = 0; reopen < 3; reopen++) {
                 VirtualDisk disk = setup.open();
                 exerciser.run(disk, 600);
                 exerciser.verify(disk);
                 disk.close();
-                assertTrue(setup.file.isClosed());
+                setup.expectClosed();
                 setup.reopen();
                 long leaked = setup.check(false).leaked();
                 assertTrue(leaked == 0 || !repairs(), "leaked " + leaked);
@@ -159,11 +174,11 @@ public abstract class FormatModelTest {
 
     @Test
     void failingWritesHarmNobodyElse() {
-        rounds("failingWritesHarmNobodyElse", false, (setup, exerciser) -> {
+        rounds("failingWritesHarmNobodyElse", (setup, exerciser) -> {
             VirtualDisk disk = setup.open();
-            setup.file.failWith(SimFile.sometimes(setup.random, 3 + setup.random.nextInt(30)));
+            setup.failWith(SimFile.sometimes(setup.random, 3 + setup.random.nextInt(30)));
             exerciser.run(disk, 120);
-            setup.file.failWith(() -> 0);
+            setup.failWith(() -> 0);
             exerciser.verify(disk);
             exerciser.run(disk, 100);
             disk.close();
@@ -177,28 +192,31 @@ public abstract class FormatModelTest {
 
     @Test
     void crashesLoseNothingThatWasPromised() {
-        rounds("crashesLoseNothingThatWasPromised", true, (setup, exerciser) -> {
+        rounds("crashesLoseNothingThatWasPromised", (setup, exerciser) -> {
             VirtualDisk disk = setup.open();
-            SimFile running = setup.file;
+            Map<Path, SimFile> running = setup.files();
+            int begin = setup.loop.moment();
             exerciser.run(disk, 150);
             disk.close();
-            int length = running.logLength();
-            int step = Math.max(1, length / 40);
-            for (int point = 0; point <= length; point += 1 + setup.random.nextInt(step)) {
-                crash(setup, exerciser, running.afterKill(point), point, false);
-                crash(setup, exerciser, running.afterPowerLoss(point, setup.random), point, true);
+            int end = setup.loop.moment();
+            int step = Math.max(1, (end - begin) / 40);
+            for (int point = begin; point <= end; point += 1 + setup.random.nextInt(step)) {
+                crash(setup, exerciser, running, point, false);
+                crash(setup, exerciser, running, point, true);
             }
         });
     }
 
     @Test
     void largerDisksHoldWhatTheyHeld() {
-        rounds("largerDisksHoldWhatTheyHeld", false, (setup, exerciser) -> {
+        rounds("largerDisksHoldWhatTheyHeld", (setup, exerciser) -> {
             VirtualDisk disk = setup.open();
             exerciser.run(disk, 200);
             disk.close();
             setup.reopen();
             long size = setup.kind.size() + 512L * (1 + setup.random.nextInt(setup.random.nextBoolean() ? 100 : 100_000));
+            Map<Path, SimFile> running = setup.files();
+            int begin = setup.loop.moment();
             try {
                 driver.resize(image, size, setup.context);
             } catch (DiskException e) {
@@ -206,25 +224,53 @@ public abstract class FormatModelTest {
                 return;
             }
             setup.reopen();
+            Map<Path, SimFile> grown = setup.files();
+            int end = setup.loop.moment();
+            for (int point = begin; point <= end; point += 1 + setup.random.nextInt(Math.max(1, (end - begin) / 5))) {
+                crashWhileGrowing(setup, exerciser, running, point, size);
+            }
+            setup.renew(grown, SimFile::bytes);
             setup.check(false);
             disk = setup.open();
             assertEquals(size, disk.info().sizeBytes());
             exerciser.verify(disk);
             exerciser.run(disk, 100);
             exerciser.verify(disk);
-            try (DiskExerciser whole = new DiskExerciser(setup.loop, setup.random, size, 4, setup::initial, () -> 0)) {
-                whole.expectZeros(disk, Math.max(setup.kind.size(), setup.kind.baseSize()));
-            }
+            expectZerosBehind(setup, disk);
             disk.close();
             setup.reopen();
             setup.check(false);
         });
     }
 
-    private void crash(Setup setup, DiskExerciser exerciser, byte[] bytes, int point, boolean powerLoss) throws Exception {
+    /** The disk has its old size or its new one, and never anything but zeros behind the old. */
+    private void crashWhileGrowing(Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int point, long size) throws Exception {
+        try {
+            setup.renew(running, file -> file.afterPowerLoss(point, setup.random));
+            setup.check(false);
+            VirtualDisk disk = setup.open();
+            exerciser.verify(disk);
+            if (disk.info().sizeBytes() != setup.kind.size()) {
+                assertEquals(size, disk.info().sizeBytes());
+                expectZerosBehind(setup, disk);
+            }
+            disk.close();
+        } catch (AssertionError | Exception e) {
+            throw new AssertionError("after power loss at " + point + ", while it grew to " + size, e);
+        }
+    }
+
+    private static void expectZerosBehind(Setup setup, VirtualDisk disk) {
+        try (DiskExerciser whole = new DiskExerciser(setup.loop, setup.random, disk.info().sizeBytes(), 4, setup::initial)) {
+            whole.expectZeros(disk, setup.kind.size());
+        }
+    }
+
+    /** At one moment for all files; what each has not flushed is lost or not by itself. */
+    private void crash(Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int point, boolean powerLoss) throws Exception {
         String when = (powerLoss ? "power loss" : "a kill") + " at " + point;
         try {
-            setup.renew(bytes);
+            setup.renew(running, file -> powerLoss ? file.afterPowerLoss(point, setup.random) : file.afterKill(point));
             // leaks at worst
             setup.check(false);
             VirtualDisk disk = setup.open();

@@ -1,8 +1,13 @@
 package org.blktap.image.sim;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
@@ -49,6 +54,15 @@ public final class SimContext implements DiskContext {
         return file;
     }
 
+    /** Expects that a driver does not open an image, says why with the image's name, and leaves no file open; what it says. */
+    public String refused(DiskDriver driver, SimFile image, DiskException.Reason reason) {
+        DiskException e = assertThrows(DiskException.class, () -> driver.open(image.path().toString(), this));
+        assertEquals(reason, e.reason(), e.getMessage());
+        assertTrue(e.getMessage().contains(image.path().toString()), e.getMessage());
+        assertEquals(List.of(), files.values().stream().filter(SimFile::isOpen).map(SimFile::path).toList(), "left open");
+        return e.getMessage();
+    }
+
     @Override
     public boolean readOnly() {
         return readOnly;
@@ -75,7 +89,7 @@ public final class SimContext implements DiskContext {
         if (file == null) {
             throw new DiskException(DiskException.Reason.NOT_FOUND, path + ": no such file");
         }
-        return file;
+        return file.opened();
     }
 
     @Override
@@ -83,7 +97,7 @@ public final class SimContext implements DiskContext {
         if (files.containsKey(path)) {
             throw new DiskException(DiskException.Reason.EXISTS, path + ": exists already");
         }
-        return put(path.toString(), new byte[0]);
+        return put(path.toString(), new byte[0]).opened();
     }
 
     @Override

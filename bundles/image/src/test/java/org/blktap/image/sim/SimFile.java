@@ -15,7 +15,8 @@ import org.blktap.api.memory.Segments;
 
 /**
  * A file in memory with a cache that a power failure loses. It remembers every change since {@link #settle}, so that a test
- * can ask what the file would be after a crash at any point.
+ * can ask what the file would be after a crash at any moment. Moments are the loop's, so that one is the same for all files; a flush is of
+ * one file.
  */
 public final class SimFile implements IoFile {
     private static final int SECTOR = 512;
@@ -28,6 +29,7 @@ public final class SimFile implements IoFile {
     private byte[] settled;
     private int size;
     private int startedFlushes;
+    private boolean open;
     private boolean closed;
     /** Asked at the end of each operation that changes the file; an errno makes it fail. */
     private IntSupplier faults = () -> 0;
@@ -40,8 +42,11 @@ public final class SimFile implements IoFile {
         private final int newSize;
         /** For the end of a flush: changes before this index are on disk. */
         private final int covers;
+        /** It has ended at all moments after this one. */
+        private final int moment;
 
-        private Change(byte[] bytes, int offset, int newSize, int covers) {
+        private Change(int moment, byte[] bytes, int offset, int newSize, int covers) {
+            this.moment = moment;
             this.bytes = bytes;
             this.offset = offset;
             this.newSize = newSize;
@@ -68,9 +73,21 @@ public final class SimFile implements IoFile {
         log.clear();
     }
 
-    /** How many changes and flushes have ended. */
+    /** How many changes and flushes of this file have ended. */
     public int logLength() {
         return log.size();
+    }
+
+    /** A driver has it open from here on, once more perhaps. */
+    SimFile opened() {
+        open = true;
+        closed = false;
+        return this;
+    }
+
+    /** Whether a driver has opened it and not closed it. */
+    public boolean isOpen() {
+        return open && !closed;
     }
 
     public void failWith(IntSupplier errno) {
@@ -85,13 +102,15 @@ public final class SimFile implements IoFile {
         return startedFlushes;
     }
 
-    /** The file when the process ends after so many changes: the system's cache stays. */
-    public byte[] afterKill(int changes) {
+    /** The file when the process ends at a moment of the loop: the system's cache stays. */
+    public byte[] afterKill(int moment) {
+        int changes = changesBefore(moment);
         return replay(changes, changes, null);
     }
 
-    /** The file when the power fails after so many changes: sectors that no flush has covered are old or new, as the seed decides. */
-    public byte[] afterPowerLoss(int changes, Random random) {
+    /** The file when the power fails at a moment of the loop: sectors that no flush has covered are old or new, as the seed decides. */
+    public byte[] afterPowerLoss(int moment, Random random) {
+        int changes = changesBefore(moment);
         int safe = 0;
         for (int i = 0; i < changes; i++) {
             if (log.get(i).covers >= 0) {
@@ -99,6 +118,18 @@ public final class SimFile implements IoFile {
             }
         }
         return replay(changes, safe, random);
+    }
+
+    private int changesBefore(int moment) {
+        int changes = 0;
+        while (changes < log.size() && log.get(changes).moment < moment) {
+            changes++;
+        }
+        return changes;
+    }
+
+    private void note(byte[] bytes, int offset, int newSize, int covers) {
+        log.add(new Change(loop.tick(), bytes, offset, newSize, covers));
     }
 
     private byte[] replay(int changes, int safe, Random random) {
@@ -139,7 +170,7 @@ public final class SimFile implements IoFile {
         int end = offset + bytes.length;
         grow(end);
         System.arraycopy(bytes, 0, content, offset, bytes.length);
-        log.add(new Change(bytes, offset, 0, -1));
+        note(bytes, offset, 0, -1);
     }
 
     private void grow(int end) {
@@ -155,7 +186,7 @@ public final class SimFile implements IoFile {
         }
         grow(newSize);
         size = newSize;
-        log.add(new Change(null, 0, newSize, -1));
+        note(null, 0, newSize, -1);
     }
 
     private int checked(long value) {
@@ -211,7 +242,7 @@ public final class SimFile implements IoFile {
     public void flush(IoCallback done) {
         startedFlushes++;
         int covers = log.size();
-        change(done, () -> log.add(new Change(null, 0, 0, covers)));
+        change(done, () -> note(null, 0, 0, covers));
     }
 
     @Override
@@ -273,8 +304,7 @@ public final class SimFile implements IoFile {
 
     @Override
     public void flushNow() {
-        int covers = log.size();
-        log.add(new Change(null, 0, 0, covers));
+        note(null, 0, 0, log.size());
     }
 
     @Override

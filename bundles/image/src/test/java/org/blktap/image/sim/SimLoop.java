@@ -18,9 +18,20 @@ public final class SimLoop implements IoLoop {
     private final ArrayDeque<Runnable> tasks = new ArrayDeque<>();
     private boolean stepping;
     private final List<Runnable> inFlight = new ArrayList<>();
+    private int moment;
 
     public SimLoop(Random random) {
         this.random = random;
+    }
+
+    /** How many changes and flushes of files have ended, of all files: the points at which a test lets the machine crash. */
+    public int moment() {
+        return moment;
+    }
+
+    /** One more has ended; the number of those before it. */
+    int tick() {
+        return moment++;
     }
 
     /** Something that ends at some time. */

@@ -96,10 +96,10 @@ final class NbdNode implements DeviceNode {
     }
 
     @Override
-    public Map<String, String> status() {
-        Map<String, String> status = new LinkedHashMap<>();
+    public Map<String, Object> status() {
+        Map<String, Object> status = new LinkedHashMap<>();
         status.put("export", name);
-        status.put("clients", Integer.toString(connections.size()));
+        status.put("clients", connections.size());
         return status;
     }
 

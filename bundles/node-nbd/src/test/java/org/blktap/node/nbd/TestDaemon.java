@@ -64,7 +64,7 @@ final class TestDaemon {
         return attached.get(id).loop;
     }
 
-    Map<String, String> status(String id) throws Exception {
+    Map<String, ?> status(String id) throws Exception {
         return loop(id).call(() -> node(id).status());
     }
 

@@ -463,7 +463,7 @@ class TransmissionTest {
         daemon.expectNoClients();
         Eventually.holds(() -> disk.inFlight == 0);
         Eventually.holds(() -> OpenFiles.count() == before);
-        assertEquals("0", daemon.status("disk").get("clients"));
+        assertEquals(0, daemon.status("disk").get("clients"));
     }
 
     @Test

@@ -199,8 +199,8 @@ final class BlkDevice implements LoopStage {
     }
 
     /** What {@code info} shows. */
-    Map<String, String> status() {
-        Map<String, String> status = new LinkedHashMap<>();
+    Map<String, Object> status() {
+        Map<String, Object> status = new LinkedHashMap<>();
         int running = 0;
         int broken = 0;
         int inFlight = 0;
@@ -209,11 +209,11 @@ final class BlkDevice implements LoopStage {
             broken += queue.broken() ? 1 : 0;
             inFlight += queue.inFlight();
         }
-        status.put("queues running", Integer.toString(running));
+        status.put("queues running", running);
         if (broken > 0) {
-            status.put("queues broken", Integer.toString(broken));
+            status.put("queues broken", broken);
         }
-        status.put("in flight", Integer.toString(inFlight));
+        status.put("in flight", inFlight);
         status.put("guest memory", guest.bytes() + " bytes in " + guest.count() + " regions");
         status.put("write cache", durability() == 0 ? "write back" : "write through");
         status.put("survives a restart", inflight != null ? "yes" : "no");

@@ -79,11 +79,11 @@ final class VhostUserNode implements DeviceNode {
     }
 
     @Override
-    public Map<String, String> status() {
-        Map<String, String> status = new LinkedHashMap<>();
+    public Map<String, Object> status() {
+        Map<String, Object> status = new LinkedHashMap<>();
         status.put("client", client == null ? "none" : client.ending() ? "leaving" : "connected");
-        status.put("clients so far", Long.toString(clients));
-        status.put("queues", Integer.toString(queues));
+        status.put("clients so far", clients);
+        status.put("queues", queues);
         if (client != null) {
             BlkDevice device = client.device();
             status.putAll(device.status());

@@ -109,7 +109,7 @@ final class TestNode implements AutoCloseable {
     }
 
     void awaitStatus(String key, String value) throws Exception {
-        await(key + " is " + value, () -> value.equals(node.status().get(key)));
+        await(key + " is " + value, () -> value.equals(String.valueOf(node.status().get(key))));
     }
 
     @Override

@@ -32,8 +32,9 @@ public final class Client {
             channel = SocketChannel.open(StandardProtocolFamily.UNIX);
             channel.connect(UnixDomainSocketAddress.of(socket));
         } catch (IOException e) {
-            if (OfflineHelp.wanted(arguments)) {
-                return OfflineHelp.show(arguments);
+            int status = Offline.run(arguments);
+            if (status != Offline.NEEDS_DAEMON) {
+                return status;
             }
             System.err.println("blktap: " + (String.valueOf(e.getMessage()).equals("Permission denied")
                     ? socket + ": no permission; it is for root and the user of the daemon"

@@ -12,7 +12,7 @@ import picocli.CommandLine.Parameters;
         footer = {"", "A new image gets its name when it is complete and on disk. --compress is for types that have compressed clusters.", "", "Examples:",
             "  convert tap:aio:/vm/a.img tap:qcow2:/vm/a.qcow2", "  convert --compress tap:qcow:/vm/a.qcow tap:qcow2:/vm/b.qcow2 -o compression=zstd",
             "  convert tap:vmdk:/vm/c.vmdk tap:aio:/dev/vg0/c"})
-final class Convert extends TapCommand {
+final class Convert extends Converting {
     @Parameters(index = "0", paramLabel = "SOURCE", description = "tap:<type>:<path>, or an NBD URI")
     String source;
     @Parameters(index = "1", paramLabel = "TARGET", description = "tap:<type>:<path>")
@@ -30,8 +30,6 @@ final class Convert extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        try (ProgressBar bar = new ProgressBar(spec.commandLine().getErr(), here.terminal())) {
-            here.images().convert(new Conversion(here.source(source), sourceOptions, here.newFile(target), options, compress), bar);
-        }
+        convert(new Conversion(here.source(source), sourceOptions, here.newFile(target), options, compress));
     }
 }

@@ -80,11 +80,11 @@ final class Info extends TapCommand {
         }
     }
 
-    private static int width(Map<String, String> lines, int least) {
+    private static int width(Map<String, ?> lines, int least) {
         return lines.keySet().stream().mapToInt(key -> key.length() + INDENT.length()).reduce(least, Math::max);
     }
 
-    private static void print(PrintWriter out, String indent, Map<String, String> lines, int width) {
+    private static void print(PrintWriter out, String indent, Map<String, ?> lines, int width) {
         lines.forEach((key, value) -> out.println((indent + key + " ".repeat(width)).substring(0, width) + "  " + value));
     }
 }

@@ -7,11 +7,11 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 @Command(name = "qcow2raw", description = "Converts a qcow image to raw.", footer = {"", "Example:", "  qcow2raw /dev/vg0/a /vm/a.qcow"})
-final class Qcow2raw extends TapCommand {
+final class Qcow2raw extends Converting {
     @Parameters(index = "0", paramLabel = "DEST", description = "The raw file to create, or a block device.")
-    String first;
+    String target;
     @Parameters(index = "1", paramLabel = "QCOW_SRC", description = "A qcow file, or a tap spec.")
-    String second;
+    String qcow;
 
     Qcow2raw(Surroundings here) {
         super(here);
@@ -19,8 +19,6 @@ final class Qcow2raw extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        try (ProgressBar bar = new ProgressBar(spec.commandLine().getErr(), here.terminal())) {
-            here.images().convert(new Conversion(here.imageOr("qcow", second), Map.of(), here.newFile("tap:aio:" + first), Map.of(), false), bar);
-        }
+        convert(new Conversion(here.imageOr("qcow", qcow), Map.of(), here.newFile("tap:aio:" + target), Map.of(), false));
     }
 }

@@ -11,6 +11,7 @@ import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
@@ -20,6 +21,8 @@ public final class Verbs {
     public static final List<String> NAMES = List.of("attach", "detach", "plug", "unplug", "list", "info", "stats", "create", "check", "convert", "map", "resize",
             "qcow-create", "img2qcow", "qcow2raw", "drivers", "nodes",
             "engines", "park", "resume", "deploy", "diag", "status", "shell", "help");
+    /** An answer of {@link #offline}. */
+    public static final int NEEDS_DAEMON = -1;
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     /** Columns of a page of help; the option column takes a third. */
     private static final int PAGE_COLUMNS = 110;
@@ -59,7 +62,8 @@ public final class Verbs {
         top.getCommandSpec().version("blktap " + version());
         top.setExecutionExceptionHandler((e, line, parsed) -> {
             line.getErr().println("blktap: " + message(e));
-            return CommandLine.ExitCode.SOFTWARE;
+            boolean usage = e instanceof DiskException known && known.reason() == DiskException.Reason.BAD_OPTION;
+            return usage ? CommandLine.ExitCode.USAGE : CommandLine.ExitCode.SOFTWARE;
         });
         top.setParameterExceptionHandler((e, arguments) -> {
             e.getCommandLine().getErr().println("blktap: " + usageMessage(e));
@@ -99,8 +103,22 @@ public final class Verbs {
         return status;
     }
 
-    /** A page of help where no daemon runs; found by name by the client. */
-    public static int help(List<String> arguments, PrintWriter out, PrintWriter err) {
-        return execute(new Surroundings(() -> null, () -> null, null, null, Path.of(""), false), arguments, out, err);
+    /**
+     * What needs no daemon: pages of help, and wrong usage. Found by name by the client.
+     *
+     * @return the exit status, or {@link #NEEDS_DAEMON} if nothing was done
+     */
+    public static int offline(List<String> arguments, PrintWriter out, PrintWriter err) {
+        Surroundings nowhere = new Surroundings(() -> null, () -> null, null, null, Path.of(""), false);
+        try {
+            ParseResult parsed = commandLine(nowhere).parseArgs(arguments.toArray(String[]::new));
+            ParseResult verb = parsed.subcommand();
+            if (!parsed.isVersionHelpRequested() && verb != null && !verb.isUsageHelpRequested() && !verb.commandSpec().name().equals("help")) {
+                return NEEDS_DAEMON;
+            }
+        } catch (ParameterException e) {
+            // told below, as a daemon tells it
+        }
+        return execute(nowhere, arguments, out, err);
     }
 }

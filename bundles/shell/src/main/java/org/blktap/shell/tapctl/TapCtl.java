@@ -3,16 +3,17 @@ package org.blktap.shell.tapctl;
 import java.io.PrintWriter;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.shell.command.Surroundings;
+import org.blktap.shell.command.Verbs;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
 /**
@@ -48,19 +49,32 @@ public final class TapCtl {
                 ProcessHandle.current().pid())), arguments, out, err);
     }
 
-    /** A page of help where no daemon runs; found by name by the client. */
-    public static int help(List<String> arguments, PrintWriter out, PrintWriter err) {
-        return execute(new Surroundings(() -> null, () -> null, null, null, Path.of(""), false), arguments, out, err);
+    /** What needs no daemon, as {@link Verbs#offline}. Found by name by the client. */
+    public static int offline(List<String> arguments, PrintWriter out, PrintWriter err) {
+        Surroundings nowhere = new Surroundings(() -> null, () -> null, null, null, Path.of(""), false);
+        CommandLine line = commandLine(new Taps(nowhere, null));
+        try {
+            ParseResult parsed = line.parseArgs(words(arguments));
+            ParseResult verb = parsed.subcommand();
+            if (verb != null && !verb.isUsageHelpRequested()) {
+                return Verbs.NEEDS_DAEMON;
+            }
+        } catch (ParameterException e) {
+            // told below, as a daemon tells it
+        }
+        return execute(new Taps(nowhere, null), arguments, out, err);
     }
 
     static int execute(Taps taps, List<String> arguments, PrintWriter out, PrintWriter err) {
-        List<String> words = new ArrayList<>(arguments);
-        // of tap-ctl's own messages, anywhere on the line
-        words.removeIf(word -> word.equals("--debug"));
-        int status = commandLine(taps).setOut(out).setErr(err).execute(words.toArray(String[]::new));
+        int status = commandLine(taps).setOut(out).setErr(err).execute(words(arguments));
         out.flush();
         err.flush();
         return status;
+    }
+
+    private static String[] words(List<String> arguments) {
+        // of tap-ctl's own messages, anywhere on the line
+        return arguments.stream().filter(word -> !word.equals("--debug")).toArray(String[]::new);
     }
 
     static CommandLine commandLine(Taps taps) {

@@ -15,6 +15,7 @@ import java.util.Map;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
 import org.blktap.shell.Fakes;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -102,6 +103,8 @@ class VerbsTest {
         assertEquals(2, run("attach", "tap:ram:x", "--node"));
         assertEquals(2, run("attach", "tap:ram:x", "-o", "novalue"));
         assertEquals(2, run("detach"));
+        assertEquals(2, run("attach", "/vm/a"));
+        assertTrue(err.contains("tap:<type>:<path>"), err);
         assertEquals(2, run("attach", "--read-olny", "tap:ram:x"));
         assertTrue(err.contains("did you mean --read-only"), err);
         assertEquals(List.of(), core.calls);
@@ -136,8 +139,6 @@ class VerbsTest {
         assertEquals(1, run("attach", "tap:qcow:/vm/a"));
         assertEquals("blktap: /vm/a: header field version at offset 4: found 9, expected 1", err.strip());
         assertEquals("", out);
-        assertEquals(1, run("attach", "/vm/a"));
-        assertTrue(err.contains("tap:<type>:<path>"), err);
     }
 
     @Test
@@ -205,7 +206,7 @@ class VerbsTest {
         assertEquals(0, run("convert", "tap:vmdk:./a.vmdk", "tap:qcow2:b.qcow2", "-o", "compression=zstd", "--compress"));
         assertEquals(0, run("convert", "nbd://localhost/a", "tap:aio:/b"));
         assertEquals(0, run("resize", "tap:qcow2:/a", "20G"));
-        assertEquals(1, run("resize", "tap:qcow2:/a", "more"));
+        assertEquals(2, run("resize", "tap:qcow2:/a", "more"));
         assertEquals(0, run("info", "tap:qcow2:/a"));
         assertTrue(out.toString().contains("1.0 MiB (1048576 bytes)"), out.toString());
         assertEquals(0, run("map", "tap:qcow2:/a"));
@@ -222,8 +223,8 @@ class VerbsTest {
         assertEquals(0, run("qcow-create", "100", "a.qcow"));
         assertEquals(0, run("qcow-create", "-r", "-f", "qcow2", "100", "/a.qcow2", "base.img"));
         assertEquals(0, run("qcow-create", "100", "/b.qcow", "tap:qcow:/a.qcow"));
-        assertEquals(1, run("qcow-create", "-f", "vmdk", "100", "/c"));
-        assertEquals(1, run("qcow-create", "0", "/c"));
+        assertEquals(2, run("qcow-create", "-f", "vmdk", "100", "/c"));
+        assertEquals(2, run("qcow-create", "0", "/c"));
         assertEquals(2, run("qcow-create", "/c"));
         assertEquals(0, run("img2qcow", "/a.qcow", "/a.img"));
         assertEquals(0, run("qcow2raw", "/a.img", "/a.qcow"));
@@ -239,8 +240,8 @@ class VerbsTest {
         assertEquals(0, run("create", "tap:qcow:/n", "--backing", "tap:aio:/b"));
         assertEquals(List.of("create tap:qcow:" + directory + "/new.qcow 10737418240 tap:aio:" + directory + "/base.img {cluster=4k}",
                 "create tap:qcow:/n -1 tap:aio:/b {}"), core.calls);
-        assertEquals(1, run("create", "tap:qcow:/n"));
-        assertEquals(1, run("create", "tap:qcow:/n", "lots"));
+        assertEquals(2, run("create", "tap:qcow:/n"));
+        assertEquals(2, run("create", "tap:qcow:/n", "lots"));
         assertTrue(err.contains("10G"), err);
         assertEquals(2, core.calls.size());
     }
@@ -274,9 +275,32 @@ class VerbsTest {
     }
 
     @Test
-    void pagesNeedNoDaemon() {
+    void aBadValueOfAnOptionIsWrongUsage() {
+        core.failure = Options.bad("cache", "1", "64K to 1G");
+        assertEquals(2, run("attach", "tap:qcow:/vm/a", "-o", "cache=1"));
+        assertEquals("blktap: bad option cache=1: expected 64K to 1G", err.strip());
+    }
+
+    private int offline(String... arguments) {
         StringWriter output = new StringWriter();
-        assertEquals(0, Verbs.help(List.of("help", "attach"), new PrintWriter(output), new PrintWriter(output)));
-        assertTrue(output.toString().contains("Usage: blktap attach"), output.toString());
+        int status = Verbs.offline(List.of(arguments), new PrintWriter(output), new PrintWriter(output));
+        out = output.toString();
+        return status;
+    }
+
+    @Test
+    void pagesAndWrongUsageNeedNoDaemon() {
+        for (String[] page : new String[][] {{"help", "attach"}, {"attach", "--help"}, {"attach", "-h"}}) {
+            assertEquals(0, offline(page));
+            assertTrue(out.contains("Usage: blktap attach"), out);
+        }
+        assertEquals(0, offline("--help"));
+        assertEquals(0, offline("--version"));
+        for (String[] wrong : new String[][] {{}, {"frobnicate"}, {"attach"}, {"detach", "a", "b"}, {"list", "--jsno"}, {"help", "frobnicate"}}) {
+            assertEquals(2, offline(wrong));
+            assertTrue(out.startsWith("blktap: ") && out.lines().count() == 1, out);
+        }
+        assertEquals(Verbs.NEEDS_DAEMON, offline("attach", "tap:ram:x,size=1M"));
+        assertEquals("", out);
     }
 }

@@ -312,7 +312,7 @@ class TapCtlTest {
             assertTrue(lines(verb + " -h").get(0).startsWith("Usage: tap-ctl " + verb), out);
         }
         StringWriter output = new StringWriter();
-        assertEquals(0, TapCtl.help(List.of("list", "-h"), new PrintWriter(output), new PrintWriter(output)));
+        assertEquals(0, TapCtl.offline(List.of("list", "-h"), new PrintWriter(output), new PrintWriter(output)));
         assertTrue(output.toString().contains("Usage: tap-ctl list"), output.toString());
     }
 }

@@ -10,28 +10,30 @@ import java.net.URLClassLoader;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The pages of {@code --help} without a daemon: the client loads the verbs' classes themselves from the installation. */
-final class OfflineHelp {
-    private OfflineHelp() {
+/**
+ * Pages of {@code --help}, and what is wrong with a command's usage, without a daemon: the client loads the verbs' classes themselves from
+ * the installation.
+ */
+final class Offline {
+    /** {@code Verbs.NEEDS_DAEMON}. */
+    static final int NEEDS_DAEMON = -1;
+
+    private Offline() {
     }
 
-    static boolean wanted(List<String> arguments) {
-        return arguments.contains("--help") || arguments.contains("-h") || arguments.contains("--version")
-                || !arguments.isEmpty() && arguments.get(0).equals("help");
-    }
-
-    static int show(List<String> arguments) {
+    /** The exit status, or {@link #NEEDS_DAEMON} if nothing was done. */
+    static int run(List<String> arguments) {
         String home = System.getProperty("blktap.home", ".");
         try (URLClassLoader loader = new URLClassLoader(jars(new File(home, "bundle"), new File(home, "lib")),
                 ClassLoader.getPlatformClassLoader())) {
             boolean tapCtl = !arguments.isEmpty() && arguments.get(0).equals("tap-ctl");
             return (int) loader.loadClass(tapCtl ? "org.blktap.shell.tapctl.TapCtl" : "org.blktap.shell.command.Verbs")
-                    .getMethod("help", List.class, PrintWriter.class, PrintWriter.class).invoke(null,
+                    .getMethod("offline", List.class, PrintWriter.class, PrintWriter.class).invoke(null,
                     tapCtl ? arguments.subList(1, arguments.size()) : arguments, new PrintWriter(System.out, true), new PrintWriter(System.err, true));
         } catch (IOException | ReflectiveOperationException e) {
             Throwable cause = e instanceof InvocationTargetException ? e.getCause() : e;
             System.err.println("blktap: no help without a daemon: " + cause);
-            return 1;
+            return NEEDS_DAEMON;
         }
     }
 
