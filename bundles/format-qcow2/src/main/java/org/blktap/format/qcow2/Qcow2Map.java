@@ -60,6 +60,15 @@ final class Qcow2Map implements ClusterMap {
         tables = new Qcow2Tables(header, l1Offset, l1Entries, file, dataFile, space, memory, cacheBytes);
     }
 
+    /** Finds free clusters, for an image that is going to be written. Blocking, not on the loop. */
+    void findFree() throws DiskException {
+        try {
+            space.look();
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "look for free clusters", e);
+        }
+    }
+
     @Override
     public int clusterSize() {
         return unit;

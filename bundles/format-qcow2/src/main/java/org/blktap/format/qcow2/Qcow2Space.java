@@ -6,6 +6,7 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
@@ -31,6 +32,8 @@ final class Qcow2Space {
     /** What waits at most until a round is made for it. */
     private static final long MUCH_BYTES = 64 << 20;
     private static final int MUCH_RANGES = 1024;
+    /** What is worth a round when nothing else is free. */
+    private static final long WORTHWHILE = 4 << 20;
     /** More than that is not noted: discards are refused before, other changes leave a leak. */
     private static final int MOST_RANGES = 16_384;
     /** Bytes of uncounted clusters that are taken at a time. */
@@ -120,13 +123,15 @@ final class Qcow2Space {
 
     /** Reserves what {@link #inOnePiece} has answered, or one cluster; it reads as zeros. */
     long reserve(long bytes) {
-        if (free.next() >= bytes) {
-            return free.take(bytes);
+        if (free.next() <= bytes) {
+            // for those who come next
+            long waiting = freed.bytes() + emptied.bytes();
+            boolean low = end.isLow(bytes);
+            if (waiting >= WORTHWHILE || low && (waiting > 0 || unlooked < lookEnd)) {
+                start(low && unlooked < lookEnd);
+            }
         }
-        if (end.isLow(bytes) && (!freed.isEmpty() || !emptied.isEmpty() || unlooked < lookEnd)) {
-            start();
-        }
-        return end.reserve(bytes);
+        return free.next() >= bytes ? free.take(bytes) : end.reserve(bytes);
     }
 
     // ---- clusters that are not wanted any more
@@ -142,7 +147,7 @@ final class Qcow2Space {
             freed.add(from, to);
         }
         if (freed.bytes() >= MUCH_BYTES || freed.count() >= MUCH_RANGES) {
-            start();
+            start(false);
         }
     }
 
@@ -151,14 +156,35 @@ final class Qcow2Space {
         free(from & -clusterSize, Math.min(to + clusterSize - 1 & -clusterSize, firstEnd));
     }
 
+    /** Takes the first clusters that nobody counts, before anything is in flight. Blocking, not on the loop. */
+    void look() throws IOException {
+        Ranges claimed = new Ranges();
+        unlooked = counts.claim(unlooked, lookEnd, CLAIMED, metadata, claimed);
+        for (int i = 0; i < claimed.count(); i++) {
+            long from = claimed.from(i);
+            long bytes = claimed.to(i) - from;
+            CompletableFuture<Integer> zeroed = new CompletableFuture<>();
+            loop.execute(() -> file.zero(from, bytes, true, zeroed::complete));
+            if (zeroed.join() != 0) {
+                throw new IOException("errno " + zeroed.join() + " from emptying the free clusters at " + from);
+            }
+        }
+        if (!claimed.isEmpty()) {
+            file.flushNow();
+        }
+        for (int i = 0; i < claimed.count(); i++) {
+            free.add(claimed.from(i), claimed.to(i));
+        }
+    }
+
     /** A round with a flush of its own, and another one to make use of what it has emptied. */
-    private void start() {
+    private void start(boolean looks) {
         if (busy) {
             return;
         }
         busy = true;
         onceMore = true;
-        look = free.next() == 0 && unlooked < lookEnd;
+        look = looks;
         flush();
     }
 

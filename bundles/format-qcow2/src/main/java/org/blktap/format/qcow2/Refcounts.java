@@ -212,6 +212,20 @@ final class Refcounts implements FileSpace.Layout {
         return growth.start();
     }
 
+    /**
+     * Makes all blocks that are missing for clusters from one on, for an image that is not in use. Blocking.
+     *
+     * @param end of the file, a multiple of a cluster; the blocks go there
+     */
+    void addBlocks(long from, long end) throws IOException {
+        Growth growth = plan(from, end, end);
+        file.truncateNow(growth.end());
+        grow(growth);
+        add(growth.start(), growth.end(), -1);
+        file.truncateNow(growth.start());
+        file.flushNow();
+    }
+
     private void set(long[] entries, long from, long to, long count) throws IOException {
         forEachBlock(entries, from, to, (block, first, last, cluster) -> {
             for (int i = first; i < last; i++) {
