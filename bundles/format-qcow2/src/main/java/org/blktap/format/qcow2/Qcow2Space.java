@@ -23,7 +23,7 @@ import org.blktap.image.InFlight;
  * <li>a flush makes the hole durable: now the cluster is free, reads as zeros, and is used before the file grows.
  * </ol>
  *
- * <p>A guest's flush takes a round along; where the file would have to grow, or much waits, a round is made with a flush of its own, which also
+ * <p>A guest's flush takes a round along; where the file would have to grow, or much waits, one is made with a flush of its own, which also
  * looks for clusters that nobody counts, left free by whoever wrote the image before. A crash leaves counted clusters that nothing
  * points at. What is free when the image is closed is counted down. Loop only.
  */
@@ -226,7 +226,7 @@ final class Qcow2Space {
             return;
         }
         busy = true;
-        onceMore = false;
+        onceMore = freeing.bytes() >= WORTHWHILE;
         look = false;
         boolean last = inFlight.isEmpty();
         told = last ? done : null;
