@@ -34,11 +34,13 @@ class Qcow2SharedTest {
     private static final int SECTOR = 512;
 
     private final long seed = Long.getLong("seed", System.nanoTime());
+    /** Each tries many crashes. */
+    private final int rounds = (Integer.getInteger("rounds", 64) + 7) / 8;
     private final Qcow2Driver driver = new Qcow2Driver();
 
     @Test
     void sharedAndCompressedClustersStayWhatTheyAre() {
-        for (int i = 0; i < Integer.getInteger("rounds", 8); i++) {
+        for (int i = 0; i < rounds; i++) {
             try {
                 round(new Random(seed + i));
             } catch (AssertionError | Exception e) {
