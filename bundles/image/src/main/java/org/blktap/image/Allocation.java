@@ -18,6 +18,7 @@ public final class Allocation {
     private boolean barrier;
     private boolean hasData;
     private boolean dirtySpace;
+    private boolean releases;
     private int unit;
     private TableCache tables;
 
@@ -33,6 +34,8 @@ public final class Allocation {
     private long previous;
     private long previousDirectory;
     private long previousBits;
+    private long released;
+    private long releasedBits;
 
     /**
      * The place of the data.
@@ -64,6 +67,7 @@ public final class Allocation {
         endOfFile = 0;
         hasData = false;
         dirtySpace = false;
+        releases = false;
         unit = 0;
         barrier = false;
         table = null;
@@ -71,6 +75,14 @@ public final class Allocation {
         firstChanged = null;
         secondChanged = null;
         error = 0;
+    }
+
+    /** As {@link #marks}, and whatever the entries pointed at is given free; they become all alike. */
+    public void releases(long offset, long bytes, long entry, long secondWord) {
+        marks(offset, bytes);
+        releases = true;
+        released = entry;
+        releasedBits = secondWord;
     }
 
     /** The clusters may hold old bytes, which the disk has to write over wherever the write does not. */
@@ -194,6 +206,21 @@ public final class Allocation {
 
     public int entries() {
         return entries;
+    }
+
+    /** Whether what the entries pointed at is given free. */
+    public boolean releases() {
+        return releases;
+    }
+
+    /** What the entries become that are released. */
+    public long released() {
+        return released;
+    }
+
+    /** For formats whose entries have a second word: what that becomes. */
+    public long releasedBits() {
+        return releasedBits;
     }
 
     /** For formats whose entries have a second word: what that was before. */

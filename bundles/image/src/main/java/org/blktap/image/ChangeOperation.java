@@ -13,6 +13,9 @@ final class ChangeOperation extends DiskOperation {
     private Request request;
     private int allocating;
     private boolean waitsForOwn;
+    /** Whether the request lets its range lose its space. */
+    private boolean unmaps;
+    private int entered;
 
     ChangeOperation(ClusterDisk disk) {
         super(disk);
@@ -22,6 +25,8 @@ final class ChangeOperation extends DiskOperation {
         request = asked;
         allocating = 0;
         waitsForOwn = false;
+        unmaps = asked.operation() != Operation.WRITE && !asked.has(Request.NO_UNMAP);
+        entered = disk.enter();
         if (disk.commits.unsure()) {
             beginLater(asked.offset(), asked.length());
             disk.commits.mend(this);
@@ -38,6 +43,20 @@ final class ChangeOperation extends DiskOperation {
             long from = position;
             long length = mapping.length();
             Mapping.Kind kind = mapping.kind();
+            if (unmaps && disk.inFlight != null && kind != Mapping.Kind.NOT_LOADED && kind != Mapping.Kind.CORRUPT) {
+                int answer = release(from);
+                if (answer == ClusterMap.NO_TABLE) {
+                    return;
+                }
+                if (answer != ClusterMap.REFUSED) {
+                    continue;
+                }
+                long inUnit = from & disk.map.largestUnit() - 1;
+                if (inUnit != 0) {
+                    // the next unit may be released
+                    length = Math.min(length, disk.map.largestUnit() - inUnit);
+                }
+            }
             switch (kind) {
                 case NOT_LOADED -> {
                     mapping.tables().load(mapping.fileOffset(), this);
@@ -68,6 +87,44 @@ final class ChangeOperation extends DiskOperation {
             }
         }
         done(0);
+    }
+
+    /** Lets whole units from here on lose their space, and moves on past them; NO_TABLE if it has to wait, REFUSED if they have to stay. */
+    private int release(long from) {
+        long unit = disk.map.largestUnit();
+        long whole = end == disk.info().sizeBytes() ? end - from : end - from & -unit;
+        if ((from & unit - 1) != 0 || whole <= 0) {
+            return ClusterMap.REFUSED;
+        }
+        if (allocating == MOST_ALLOCATING) {
+            waitsForOwn = true;
+            return ClusterMap.NO_TABLE;
+        }
+        AllocatingWrite holder = disk.busy.find(from, Math.min(from + unit, end));
+        if (holder != null) {
+            holder.waiters.add(this);
+            return ClusterMap.NO_TABLE;
+        }
+        long free = disk.busy.firstBusy(from, from + whole) - from;
+        AllocatingWrite write = disk.allocatingWrite();
+        Allocation allocation = write.allocation;
+        int answer = disk.map.release(from, free == whole ? whole : free & -unit, request.operation() == Operation.WRITE_ZEROES, allocation);
+        if (answer == ClusterMap.ALLOCATED) {
+            position += allocation.length();
+            part();
+            allocating++;
+            write.start(this, from, null, 0, false, false);
+            return answer;
+        }
+        TableCache full = allocation.tables();
+        long nothing = allocation.length();
+        disk.recycle(write);
+        if (answer == ClusterMap.NO_TABLE) {
+            full.awaitRoom(this);
+        } else if (answer == ClusterMap.NOTHING) {
+            position += nothing;
+        }
+        return answer;
     }
 
     private void inPlace(IoFile file, long fileOffset, long from, long length) {
@@ -157,7 +214,9 @@ final class ChangeOperation extends DiskOperation {
     void finished(int firstError) {
         Request ended = request;
         request = null;
+        int turn = entered;
         disk.recycle(this);
+        disk.leave(turn);
         ended.complete(firstError);
     }
 }

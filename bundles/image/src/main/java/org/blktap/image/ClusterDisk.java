@@ -27,6 +27,8 @@ public final class ClusterDisk implements VirtualDisk {
     final Commits commits = new Commits(this);
     /** The answer of the last look-up; good until anything else runs. */
     final Mapping mapping = new Mapping();
+    /** Null unless the map gives clusters to others. */
+    final InFlight inFlight;
     private final DiskInfo info;
     private final List<IoFile> files;
     private final ArrayDeque<ReadOperation> reads = new ArrayDeque<>();
@@ -35,6 +37,7 @@ public final class ClusterDisk implements VirtualDisk {
     private final ArrayDeque<FlushOperation> flushes = new ArrayDeque<>();
     private final ArrayDeque<AllocatingWrite> allocatingWrites = new ArrayDeque<>();
     private final ArrayDeque<BackingRequest> backingRequests = new ArrayDeque<>();
+    private DirectRequest directRequests;
 
     /**
      * @param files all files that the map puts bytes into; a flush covers them
@@ -49,6 +52,7 @@ public final class ClusterDisk implements VirtualDisk {
         this.backing = backing;
         this.backingSize = backing == null ? 0 : backing.info().sizeBytes();
         this.info = info;
+        this.inFlight = map.inFlight();
         this.compressed = new CompressedClusters(loop, memory, map.largestUnit(), mostCompressed, decompressors);
         this.buffers = new BufferPool(memory, map.largestUnit());
     }
@@ -65,7 +69,7 @@ public final class ClusterDisk implements VirtualDisk {
         switch (request.operation()) {
             case READ -> {
                 if (isOneRun(offset, length)) {
-                    mapping.file().read(mapping.fileOffset(), request.data(), 0, length, request);
+                    mapping.file().read(mapping.fileOffset(), request.data(), 0, length, direct(request));
                 } else if (request.has(Request.SPARSE) && isZeros(offset, length)) {
                     request.markZeros();
                     request.complete(0);
@@ -75,7 +79,7 @@ public final class ClusterDisk implements VirtualDisk {
             }
             case WRITE -> {
                 if (isOneRun(offset, length) && busy.find(offset, offset + length) == null && !commits.unsure()) {
-                    mapping.file().write(mapping.fileOffset(), request.data(), 0, length, request);
+                    mapping.file().write(mapping.fileOffset(), request.data(), 0, length, direct(request));
                 } else {
                     changeOperation().start(request);
                 }
@@ -83,6 +87,31 @@ public final class ClusterDisk implements VirtualDisk {
             case DISCARD, WRITE_ZEROES -> changeOperation().start(request);
             case FLUSH -> flushOperation().start(request);
             case MAP -> mapOperation().start(request);
+        }
+    }
+
+    private IoCallback direct(Request request) {
+        if (inFlight == null) {
+            return request;
+        }
+        DirectRequest pooled = directRequests;
+        if (pooled == null) {
+            pooled = new DirectRequest(this);
+        } else {
+            directRequests = pooled.next;
+        }
+        return pooled.of(request, inFlight.enter());
+    }
+
+    /** A request that may hold a place in the file begins; the answer is for {@link #leave}. */
+    int enter() {
+        return inFlight == null ? 0 : inFlight.enter();
+    }
+
+    /** It has ended. */
+    void leave(int entered) {
+        if (inFlight != null) {
+            inFlight.leave(entered);
         }
     }
 
@@ -159,6 +188,11 @@ public final class ClusterDisk implements VirtualDisk {
 
     void recycle(FlushOperation operation) {
         flushes.push(operation);
+    }
+
+    void recycle(DirectRequest request) {
+        request.next = directRequests;
+        directRequests = request;
     }
 
     void recycle(AllocatingWrite write) {

@@ -20,6 +20,8 @@ public interface ClusterMap {
     int NO_TABLE = 0;
     /** Answers: the allocation is filled in. */
     int ALLOCATED = 1;
+    /** Answers, by {@link Allocation#length}: so much of the range takes no space already. */
+    int NOTHING = 2;
 
     /** Bytes that are allocated as one: a power of two from 512 on. */
     int clusterSize();
@@ -44,6 +46,23 @@ public interface ClusterMap {
      */
     default int markZero(long offset, long length, Allocation into) {
         return REFUSED;
+    }
+
+    /**
+     * Decides how whole units of {@link #largestUnit}, from the first byte of one on, lose their space: their entries change with
+     * {@link Allocation#releases}, and what they pointed at is given free. The first has just been looked up, and is neither CORRUPT nor NOT_LOADED.
+     * The range may be cut at its end, not below one unit. A format that cannot answers REFUSED: then the range is zeroed or discarded where it is.
+     *
+     * @param zeros whether the range has to read as zeros; if not, zeros or what it held (but nothing else)
+     * @return {@link #ALLOCATED}, {@link #NOTHING}, {@link #NO_TABLE} or {@link #REFUSED}
+     */
+    default int release(long offset, long length, boolean zeros, Allocation into) {
+        return REFUSED;
+    }
+
+    /** Kept by the disk for a map that gives clusters free while it is in use; null for one that does not. Always the same. */
+    default InFlight inFlight() {
+        return null;
     }
 
     /** Bytes that are read or replaced as one at most: a cluster, where that is not the same as {@link #clusterSize}. */

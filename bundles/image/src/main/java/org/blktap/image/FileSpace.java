@@ -114,6 +114,11 @@ public final class FileSpace {
         return at;
     }
 
+    /** Whether the file is to be made larger when so many bytes have been reserved. */
+    public boolean isLow(long bytes) {
+        return planned.isEmpty() && end + bytes > limit - step / 2;
+    }
+
     /** The end of what is reserved; nothing that a table points at is behind it. */
     public long end() {
         return end;
@@ -140,7 +145,7 @@ public final class FileSpace {
             }
             return;
         }
-        if (planned.isEmpty() && !extending && end > limit - step / 2 && limit > end) {
+        if (!extending && isLow(0) && limit > end) {
             // in time, so that the next ones need not wait
             plan(0);
         }
@@ -180,7 +185,16 @@ public final class FileSpace {
 
     /** Cuts off what was extended ahead. Blocking; nothing is in flight. */
     public void trim() throws IOException {
-        long keep = end;
+        trim(end);
+    }
+
+    /**
+     * As {@link #trim()}, and what is free below.
+     *
+     * @param used the end of what is in use of all that was reserved
+     */
+    public void trim(long used) throws IOException {
+        long keep = used;
         long before = limit;
         for (Extension ahead : planned) {
             // what the format has taken for itself stays

@@ -15,6 +15,7 @@ final class MapOperation extends DiskOperation implements Request.Completion {
     private long totalBefore;
     private boolean scanning;
     private boolean waiting;
+    private int entered;
 
     MapOperation(ClusterDisk disk) {
         super(disk);
@@ -24,6 +25,7 @@ final class MapOperation extends DiskOperation implements Request.Completion {
         request = asked;
         totalBefore = asked.extents().total();
         waiting = false;
+        entered = disk.enter();
         begin(asked.offset(), asked.length());
     }
 
@@ -97,7 +99,9 @@ final class MapOperation extends DiskOperation implements Request.Completion {
     void finished(int firstError) {
         Request ended = request;
         request = null;
+        int turn = entered;
         disk.recycle(this);
+        disk.leave(turn);
         ended.complete(firstError);
     }
 }

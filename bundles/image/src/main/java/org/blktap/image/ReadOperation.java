@@ -11,6 +11,7 @@ final class ReadOperation extends DiskOperation {
     private long skip;
     private long start;
     private IoCallback whenDone;
+    private int entered;
 
     ReadOperation(ClusterDisk disk) {
         super(disk);
@@ -22,6 +23,7 @@ final class ReadOperation extends DiskOperation {
         skip = skipBytes;
         start = offset;
         whenDone = done;
+        entered = disk.enter();
         begin(offset, length);
     }
 
@@ -72,7 +74,9 @@ final class ReadOperation extends DiskOperation {
         IoCallback callback = whenDone;
         whenDone = null;
         into = null;
+        int turn = entered;
         disk.recycle(this);
+        disk.leave(turn);
         callback.done(firstError);
     }
 }

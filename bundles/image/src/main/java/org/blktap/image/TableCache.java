@@ -84,11 +84,19 @@ public final class TableCache implements AutoCloseable {
     }
 
     /**
-     * A new zeroed table, pinned, that is not in the file yet; null if all tables are pinned or loading.
+     * A new zeroed table, pinned, that is not in the file yet; null if all tables are pinned or loading. One that was there before is forgotten.
      *
-     * @param fileOffset where it will be; no other table is there
+     * @param fileOffset where it will be; no other table is there any more
      */
     public Table create(long fileOffset) {
+        Table before = find(fileOffset);
+        if (before != null) {
+            if (before.pins > 0 || before.state != Table.State.READY) {
+                return null;
+            }
+            forget(before);
+            free.push(before);
+        }
         Table table = take();
         if (table == null) {
             return null;

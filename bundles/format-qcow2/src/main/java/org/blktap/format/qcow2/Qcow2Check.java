@@ -19,6 +19,7 @@ final class Qcow2Check {
     private static final int MOST_PROBLEMS = 100;
     private static final int CHUNK_BITS = 12;
     private static final int CHUNK = 1 << CHUNK_BITS;
+    private static final int MOST_NEW_BLOCKS = 4096;
     /** 16 KiB each. */
     private static final int MOST_CHUNKS = 16_384;
 
@@ -43,6 +44,12 @@ final class Qcow2Check {
         counts = new Refcounts(header, file);
         try {
             countAll();
+            if (repair && problems.isEmpty() && addBlocks()) {
+                // they count too
+                counted.clear();
+                clusters = 0;
+                countAll();
+            }
             if (problems.isEmpty()) {
                 compare(repair);
                 marks();
@@ -181,6 +188,29 @@ final class Qcow2Check {
             chunk[(int) (cluster & CHUNK - 1)]++;
         }
         return true;
+    }
+
+    /** Where clusters in use have no block of counts, as a writer that was killed may leave it, there is one afterwards. */
+    private boolean addBlocks() throws IOException {
+        long[] table = counts.table();
+        long first = Long.MAX_VALUE;
+        for (Map.Entry<Long, int[]> chunk : counted.entrySet()) {
+            for (int i = 0; i < CHUNK; i++) {
+                long cluster = (chunk.getKey() << CHUNK_BITS) + i;
+                long block = cluster / counts.perBlock();
+                if (chunk.getValue()[i] != 0 && (block >= table.length || table[(int) block] == 0)) {
+                    first = Math.min(first, cluster);
+                }
+            }
+        }
+        long end = file.size() + clusterSize - 1 & -clusterSize;
+        if (first != Long.MAX_VALUE && ((end >> header.clusterBits()) - first) / counts.perBlock() > MOST_NEW_BLOCKS) {
+            problem("refcount table", counts.tableOffset(), "no blocks for clusters from " + first + " on", "at most " + MOST_NEW_BLOCKS + " to be made");
+        } else if (first != Long.MAX_VALUE) {
+            counts.addBlocks(first << header.clusterBits(), end);
+            return true;
+        }
+        return false;
     }
 
     private long counted(long cluster) {

@@ -94,6 +94,9 @@ public final class Qcow2Driver implements DiskDriver {
             opening.map = new Qcow2Map(header, snapshot == null ? header.l1Offset() : snapshot.l1Offset(),
                     snapshot == null ? header.l1Entries() : snapshot.l1Entries(), file, opening.data, counts, context.loop(),
                     context.memory(), cache);
+            if (counts != null) {
+                opening.map.findFree();
+            }
             String backingType = null;
             if (header.backingName() != null) {
                 backingType = backingType(header, path, context);

@@ -263,6 +263,11 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         return 1 << clusterBits;
     }
 
+    /** Bytes that are allocated as one: a cluster, or a subcluster. */
+    int unit() {
+        return has(EXTENDED_L2) ? clusterSize() / Qcow2Entry.SUBCLUSTERS : clusterSize();
+    }
+
     /** Bytes of an L2 entry: 16 with a bitmap of subclusters. */
     int l2EntryBytes() {
         return has(EXTENDED_L2) ? 16 : 8;

@@ -15,7 +15,7 @@ import org.blktap.image.FileSpace;
  *
  * <p>Counts are made ahead: when the file grows by a step, all its new clusters are counted once, in the flush that makes the step
  * durable. So an allocation changes no count, and no table ever points at an uncounted cluster; a crash leaves
- * counted clusters that nothing refers to. What is given free is counted down after the flush of the tables that pointed there.
+ * counted clusters that nothing refers to. What is given free loses its count, or is handed over with it, after the flush of the tables that pointed there.
  *
  * <p>{@link #plan} and the table are the loop's, the rest runs on helper threads or where nothing is in flight, one at a time.
  */
@@ -23,6 +23,8 @@ final class Refcounts implements FileSpace.Layout {
     /** A multiple of every device's sector. */
     private static final int END_UNIT = 64 << 10;
     private static final int ENTRIES_PER_SECTOR = 512 / 8;
+    /** Bytes of blocks that are looked through for free clusters at a time. */
+    private static final long LOOKED_THROUGH = 16 << 20;
 
     private final IoFile file;
     private final int clusterBits;
@@ -189,6 +191,7 @@ final class Refcounts implements FileSpace.Layout {
             for (int i = first; i < last; i++) {
                 put(block, i, references[(int) cluster + i - first]);
             }
+            return true;
         });
     }
 
@@ -209,29 +212,121 @@ final class Refcounts implements FileSpace.Layout {
         return growth.start();
     }
 
+    /**
+     * Makes all blocks that are missing for clusters from one on, for an image that is not in use. Blocking.
+     *
+     * @param end of the file, a multiple of a cluster; the blocks go there
+     */
+    void addBlocks(long from, long end) throws IOException {
+        Growth growth = plan(from, end, end);
+        file.truncateNow(growth.end());
+        grow(growth);
+        add(growth.start(), growth.end(), -1);
+        file.truncateNow(growth.start());
+        file.flushNow();
+    }
+
     private void set(long[] entries, long from, long to, long count) throws IOException {
         forEachBlock(entries, from, to, (block, first, last, cluster) -> {
             for (int i = first; i < last; i++) {
                 put(block, i, count);
             }
+            return true;
         });
     }
 
     /** Adds to the counts of clusters; a count never goes below 0 or past what it can hold. */
     synchronized void add(long from, long to, int change) throws IOException {
         forEachBlock(table, from, to, (block, first, last, cluster) -> {
+            boolean changed = false;
             for (int i = first; i < last; i++) {
                 long count = get(block, i);
                 if (count + change >= 0 && count + change <= largest()) {
                     put(block, i, count + change);
+                    changed = true;
                 }
             }
+            return changed;
         });
     }
 
+    /** {@link #add} for each of a list. */
+    void add(Ranges ranges, int change) throws IOException {
+        for (int i = 0; i < ranges.count(); i++) {
+            add(ranges.from(i), ranges.to(i), change);
+        }
+    }
+
+    /**
+     * One reference less to each cluster of a list; but those that have one only keep it, and are handed over to the caller.
+     *
+     * @param handedOver gets those
+     */
+    synchronized void release(Ranges ranges, Ranges handedOver) throws IOException {
+        for (int r = 0; r < ranges.count(); r++) {
+            forEachBlock(table, ranges.from(r), ranges.to(r), (block, first, last, cluster) -> {
+                boolean changed = false;
+                for (int i = first; i < last; i++) {
+                    long count = get(block, i);
+                    long at = cluster + i - first << clusterBits;
+                    if (count > 1) {
+                        put(block, i, count - 1);
+                        changed = true;
+                    } else if (count == 1) {
+                        handedOver.add(at, at + clusterSize);
+                    }
+                }
+                return changed;
+            });
+        }
+    }
+
+    /**
+     * Counts clusters that nobody has counted, and hands them over to the caller. It looks through a few blocks only, and stops
+     * where it has found enough.
+     *
+     * @param most bytes to find
+     * @param taken ranges that are in use for sure; what is found there shows that the counts are wrong
+     * @return where to go on; {@code to} when all has been looked through, or the counts are wrong
+     */
+    synchronized long claim(long from, long to, long most, Ranges taken, Ranges claimed) throws IOException {
+        long[] blocks = table.clone();
+        Arrays.sort(blocks);
+        long[] stopped = {-1};
+        long blockBytes = (long) perBlock << clusterBits;
+        long at = from;
+        for (long looked = 0; at < to && looked < LOOKED_THROUGH && stopped[0] < 0; looked += clusterSize) {
+            long end = Math.min(to, at / blockBytes * blockBytes + blockBytes);
+            forEachBlock(table, at, end, (block, first, last, cluster) -> {
+                boolean changed = false;
+                for (int i = first; i < last; i++) {
+                    long found = cluster + i - first << clusterBits;
+                    if (get(block, i) != 0) {
+                        continue;
+                    }
+                    boolean wrong = Arrays.binarySearch(blocks, found) >= 0 || taken.overlaps(found, found + clusterSize);
+                    if (wrong || claimed.bytes() >= most || claimed.count() >= FreeClusters.MOST / 2) {
+                        stopped[0] = wrong ? to : found;
+                        return changed;
+                    }
+                    put(block, i, 1);
+                    claimed.add(found, found + clusterSize);
+                    changed = true;
+                }
+                return changed;
+            });
+            at = end;
+        }
+        return stopped[0] < 0 ? at : stopped[0];
+    }
+
     private interface BlockPart {
-        /** @param cluster of the file, whose count is the first */
-        void change(ByteBuffer block, int first, int last, long cluster) throws IOException;
+        /**
+         * @param first of the counts that are meant, in this piece of a block
+         * @param cluster of the file, whose count is the first
+         * @return whether counts have changed
+         */
+        boolean change(ByteBuffer block, int first, int last, long cluster) throws IOException;
     }
 
     private void forEachBlock(long[] entries, long from, long to, BlockPart part) throws IOException {
@@ -240,12 +335,15 @@ final class Refcounts implements FileSpace.Layout {
             int first = (int) (cluster % perBlock);
             int last = (int) Math.min(perBlock, first + end - cluster);
             if (index < entries.length && entries[index] != 0) {
-                ByteBuffer block = read(entries[index]);
-                part.change(block, first, last, cluster);
-                // the sectors that changed
+                // the sectors that hold them
                 int fromByte = (int) ((long) first << order >> 3) & -512;
                 int toByte = (int) Math.min(clusterSize, (((long) last << order) + 7 >> 3) + 511 & -512);
-                file.writeFully(block.slice(fromByte, toByte - fromByte), entries[index] + fromByte);
+                ByteBuffer piece = ByteBuffer.allocate(toByte - fromByte);
+                file.readFully(piece, entries[index] + fromByte);
+                int skipped = (int) ((long) fromByte << 3 >> order);
+                if (part.change(piece.flip(), first - skipped, last - skipped, cluster)) {
+                    file.writeFully(piece.clear(), entries[index] + fromByte);
+                }
             }
             cluster += last - first;
         }

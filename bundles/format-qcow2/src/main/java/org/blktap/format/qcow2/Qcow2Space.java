@@ -1,0 +1,360 @@
+package org.blktap.format.qcow2;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.image.FileSpace;
+import org.blktap.image.InFlight;
+
+/**
+ * Where clusters come from, and what becomes of those that nothing points at any more. They go this way, in rounds:
+ *
+ * <ol>
+ * <li>freed: the entry that pointed there has been written;
+ * <li>a flush makes that durable, and whoever looked the entry up before has ended;
+ * <li>the count goes down. One that was counted once keeps that: it is this object's now, and a hole is punched there;
+ * <li>a flush makes the hole durable: now the cluster is free, reads as zeros, and is used before the file grows.
+ * </ol>
+ *
+ * <p>A guest's flush takes a round along; where the file would have to grow, or much waits, one is made with a flush of its own, which also
+ * looks for clusters that nobody counts, left free by whoever wrote the image before. A crash leaves counted clusters that nothing
+ * points at. What is free when the image is closed is counted down. Loop only.
+ */
+final class Qcow2Space {
+    private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
+    /** What waits at most until a round is made for it. */
+    private static final long MUCH_BYTES = 64 << 20;
+    private static final int MUCH_RANGES = 1024;
+    /** What is worth a round when nothing else is free. */
+    private static final long WORTHWHILE = 4 << 20;
+    /** More than that is not noted: discards are refused before, other changes leave a leak. */
+    private static final int MOST_RANGES = 16_384;
+    /** Bytes of uncounted clusters that are taken at a time. */
+    private static final long CLAIMED = 64 << 20;
+
+    private final IoFile file;
+    private final IoLoop loop;
+    private final Refcounts counts;
+    private final FileSpace end;
+    private final int clusterSize;
+    /** The end that the file had when it was opened, in whole clusters. */
+    private final long firstEnd;
+    private final InFlight inFlight = new InFlight();
+    private final ArrayDeque<Runnable> whenIdle = new ArrayDeque<>();
+    private final FreeClusters free = new FreeClusters();
+    /** Entries that pointed there have been written. */
+    private Ranges freed = new Ranges();
+    /** Those whose flush is under way. */
+    private Ranges freeing = new Ranges();
+    /** Ours by the counts, and holes. */
+    private Ranges emptied = new Ranges();
+    /** Those whose flush is under way. */
+    private Ranges emptying = new Ranges();
+    /** Free, but more than can be kept. */
+    private Ranges surplus = new Ranges();
+    /** Where the tables and the header are. */
+    private final Ranges metadata = new Ranges();
+    /** Where to look for uncounted clusters, to the end that the file had at first. */
+    private long unlooked;
+    private final long lookEnd;
+    /** A round is under way. */
+    private boolean busy;
+    /** It is to be followed by another. */
+    private boolean onceMore;
+    /** It looks for uncounted clusters. */
+    private boolean look;
+    /** The flush of a guest that waits for its end, or null. */
+    private IoCallback told;
+    /** Ours now, and to be emptied, from this one on. */
+    private Ranges handedOver;
+    private int next;
+    private int flushError;
+    private final IoCallback flushed = this::ownFlushed;
+    private final Runnable ended = this::lower;
+    private final IoLoop.BlockingCall lowering = this::lowerNow;
+    private final IoCallback lowered = this::lowered;
+    private final IoCallback punched = this::punched;
+
+    /** @param counts null for an image that is only read */
+    Qcow2Space(Qcow2Header header, IoFile file, IoLoop loop, Refcounts counts) {
+        this.file = file;
+        this.loop = loop;
+        this.counts = counts;
+        clusterSize = header.clusterSize();
+        firstEnd = file.size() + clusterSize - 1 & -clusterSize;
+        end = new FileSpace(file, loop, firstEnd, header.size(), counts);
+        unlooked = clusterSize;
+        lookEnd = file.size() & -clusterSize;
+        metadata.add(0, clusterSize);
+        metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * 8L);
+        if (counts != null) {
+            metadata.add(counts.tableOffset(), counts.tableOffset() + (long) counts.tableClusters() * clusterSize);
+        }
+    }
+
+    /** The end of the file, and of what may be pointed at. */
+    long end() {
+        return end.end();
+    }
+
+    FileSpace file() {
+        return end;
+    }
+
+    /** Who may be using clusters that are being freed; null for an image that is only read. */
+    InFlight inFlight() {
+        return counts == null ? null : inFlight;
+    }
+
+    // ---- clusters that are wanted
+
+    /** How much of so many bytes can be had in one piece. */
+    long inOnePiece(long bytes) {
+        long next = free.next();
+        return next == 0 ? bytes : Math.min(next, bytes);
+    }
+
+    /** Reserves what {@link #inOnePiece} has answered, or one cluster; it reads as zeros. */
+    long reserve(long bytes) {
+        if (free.next() <= bytes) {
+            // for those who come next
+            long waiting = freed.bytes() + emptied.bytes();
+            boolean low = end.isLow(bytes);
+            if (waiting >= WORTHWHILE || low && (waiting > 0 || unlooked < lookEnd)) {
+                start(low && unlooked < lookEnd);
+            }
+        }
+        return free.next() >= bytes ? free.take(bytes) : end.reserve(bytes);
+    }
+
+    // ---- clusters that are not wanted any more
+
+    /** Whether something that need not be freed had better be left. */
+    boolean isOverwhelmed() {
+        return freed.count() >= MOST_RANGES / 2;
+    }
+
+    /** An entry that pointed at clusters {@code [from, to)} has been written. */
+    void free(long from, long to) {
+        if (freed.count() < MOST_RANGES) {
+            freed.add(from, to);
+        }
+        if (freed.bytes() >= MUCH_BYTES || freed.count() >= MUCH_RANGES) {
+            start(false);
+        }
+    }
+
+    /** A compressed cluster's bytes: all clusters that it touched lose a reference. What it claims past the end that the file had is not its own. */
+    void freeCompressed(long from, long to) {
+        free(from & -clusterSize, Math.min(to + clusterSize - 1 & -clusterSize, firstEnd));
+    }
+
+    /** Takes the first clusters that nobody counts, before anything is in flight. Blocking, not on the loop. */
+    void look() throws IOException {
+        Ranges claimed = new Ranges();
+        unlooked = counts.claim(unlooked, lookEnd, CLAIMED, metadata, claimed);
+        for (int i = 0; i < claimed.count(); i++) {
+            long from = claimed.from(i);
+            long bytes = claimed.to(i) - from;
+            CompletableFuture<Integer> zeroed = new CompletableFuture<>();
+            loop.execute(() -> file.zero(from, bytes, true, zeroed::complete));
+            if (zeroed.join() != 0) {
+                throw new IOException("errno " + zeroed.join() + " from emptying the free clusters at " + from);
+            }
+        }
+        if (!claimed.isEmpty()) {
+            file.flushNow();
+        }
+        for (int i = 0; i < claimed.count(); i++) {
+            free.add(claimed.from(i), claimed.to(i));
+        }
+    }
+
+    /** A round with a flush of its own, and another one to make use of what it has emptied. */
+    private void start(boolean looks) {
+        if (busy) {
+            return;
+        }
+        busy = true;
+        onceMore = true;
+        look = looks;
+        flush();
+    }
+
+    private void flush() {
+        freeing.addAll(freed);
+        freed.clear();
+        emptying.addAll(emptied);
+        emptied.clear();
+        file.flush(flushed);
+    }
+
+    private void ownFlushed(int error) {
+        if (error != 0) {
+            // it may have been about writes that were answered before: the next flush tells it too
+            flushError = error;
+            onceMore = false;
+            roundEnded();
+        } else {
+            durable();
+        }
+    }
+
+    /** A guest's flush begins. */
+    void flushing() {
+        if (!busy && freeing.isEmpty() && emptying.isEmpty()) {
+            Ranges none = freeing;
+            freeing = freed;
+            freed = none;
+            none = emptying;
+            emptying = emptied;
+            emptied = none;
+        }
+    }
+
+    /** It has succeeded. Calls back when nothing is under way here any more, unless requests are, as then it is not the last flush. */
+    void flushed(IoCallback done) {
+        if (busy || freeing.isEmpty() && emptying.isEmpty() && surplus.isEmpty()) {
+            done.done(0);
+            return;
+        }
+        busy = true;
+        onceMore = freeing.bytes() >= WORTHWHILE;
+        look = false;
+        boolean last = inFlight.isEmpty();
+        told = last ? done : null;
+        durable();
+        if (!last) {
+            done.done(0);
+        }
+    }
+
+    private void durable() {
+        for (int i = 0; i < emptying.count(); i++) {
+            if (!free.add(emptying.from(i), emptying.to(i))) {
+                surplus.add(emptying.from(i), emptying.to(i));
+            }
+        }
+        emptying.clear();
+        if (freeing.isEmpty() && surplus.isEmpty() && !look) {
+            roundEnded();
+        } else {
+            inFlight.whenEnded(ended);
+        }
+    }
+
+    private void lower() {
+        handedOver = new Ranges();
+        loop.offload(lowering, lowered);
+    }
+
+    /** On a helper thread; the loop leaves these lists alone meanwhile. */
+    private int lowerNow() throws IOException {
+        counts.add(surplus, -1);
+        counts.release(freeing, handedOver);
+        if (look) {
+            unlooked = counts.claim(unlooked, lookEnd, CLAIMED, metadata, handedOver);
+        }
+        return 0;
+    }
+
+    private void lowered(int error) {
+        if (error != 0) {
+            // counts that could not be written stay too high, which harms nothing
+            LOG.log(Level.WARNING, file.path() + ": some space could not be given free: errno " + error);
+        }
+        surplus.clear();
+        freeing.clear();
+        next = 0;
+        punch();
+    }
+
+    private void punch() {
+        if (next == handedOver.count()) {
+            handedOver = null;
+            roundEnded();
+        } else {
+            file.zero(handedOver.from(next), handedOver.to(next) - handedOver.from(next), true, punched);
+        }
+    }
+
+    private void punched(int error) {
+        // one that could not be emptied is tried again
+        (error == 0 ? emptied : freed).add(handedOver.from(next), handedOver.to(next));
+        next++;
+        punch();
+    }
+
+    private void roundEnded() {
+        if (onceMore && !emptied.isEmpty()) {
+            onceMore = false;
+            look = false;
+            flush();
+            return;
+        }
+        busy = false;
+        IoCallback waiting = told;
+        told = null;
+        if (waiting != null) {
+            waiting.done(0);
+        }
+        for (int n = whenIdle.size(); n > 0; n--) {
+            end.whenIdle(whenIdle.poll());
+        }
+    }
+
+    /** Runs a task when nothing is under way here: now, or soon. */
+    void whenIdle(Runnable task) {
+        if (busy) {
+            whenIdle.add(task);
+        } else {
+            end.whenIdle(task);
+        }
+    }
+
+    /** An error of a flush of its own, once. */
+    int takeFlushError() {
+        int error = flushError;
+        flushError = 0;
+        return error != 0 ? error : end.takeFlushError();
+    }
+
+    /** Counts down all that is free or was made ahead. Blocking; nothing is in flight. */
+    void close() throws IOException {
+        if (counts == null) {
+            return;
+        }
+        Ranges ours = free.takeAll();
+        for (Ranges list : new Ranges[] {emptied, emptying, surplus}) {
+            ours.addAll(list);
+        }
+        for (long[] range : end.unused()) {
+            ours.add(range[0], range[1]);
+        }
+        if (ours.isEmpty() && freed.isEmpty() && freeing.isEmpty()) {
+            return;
+        }
+        // from here on nothing points there
+        file.flushNow();
+        counts.add(ours, -1);
+        counts.add(freed, -1);
+        counts.add(freeing, -1);
+        Map<Long, Long> beginnings = new HashMap<>();
+        for (int i = 0; i < ours.count(); i++) {
+            beginnings.put(ours.to(i), ours.from(i));
+        }
+        long used = end.end();
+        for (Long from = used; from != null; from = beginnings.get(used)) {
+            used = from;
+        }
+        end.trim(used);
+        file.flushNow();
+    }
+}

@@ -1,0 +1,67 @@
+package org.blktap.format.qcow2;
+
+import java.util.Arrays;
+
+/** A list of ranges of a file, in bytes; one that begins where the last ends makes that longer. */
+final class Ranges {
+    private long[] ends = new long[16];
+    private int count;
+    private long bytes;
+
+    /** Adds {@code [from, to)}. */
+    void add(long from, long to) {
+        bytes += to - from;
+        if (count > 0 && ends[count * 2 - 1] == from) {
+            ends[count * 2 - 1] = to;
+            return;
+        }
+        if (count * 2 == ends.length) {
+            ends = Arrays.copyOf(ends, ends.length * 2);
+        }
+        ends[count * 2] = from;
+        ends[count * 2 + 1] = to;
+        count++;
+    }
+
+    void addAll(Ranges others) {
+        for (int i = 0; i < others.count; i++) {
+            add(others.from(i), others.to(i));
+        }
+    }
+
+    /** Whether one of them has a byte of {@code [from, to)}. */
+    boolean overlaps(long from, long to) {
+        for (int i = 0; i < count; i++) {
+            if (ends[i * 2] < to && from < ends[i * 2 + 1]) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    int count() {
+        return count;
+    }
+
+    boolean isEmpty() {
+        return count == 0;
+    }
+
+    /** Of all of them. */
+    long bytes() {
+        return bytes;
+    }
+
+    long from(int i) {
+        return ends[i * 2];
+    }
+
+    long to(int i) {
+        return ends[i * 2 + 1];
+    }
+
+    void clear() {
+        count = 0;
+        bytes = 0;
+    }
+}
