@@ -99,13 +99,17 @@ final class BlkQueue {
 
     /** Takes what waits and submits it. True if there was anything. */
     boolean take() {
-        if (halted != null || waits() || !port().isOpen()) {
+        if (halted != null || !port().isOpen()) {
             return false;
+        }
+        // before asking what waits: it may wait for one of these
+        boolean some = continueHeld();
+        if (waits()) {
+            return some;
         }
         barrierWaits = false;
         bufferWaits = -1;
         try {
-            boolean some = continueHeld();
             return gather() && serve() || some;
         } catch (RingException e) {
             halt(e.getMessage());
@@ -389,11 +393,17 @@ final class BlkQueue {
 
     /** Asks for a notification at the next request; true if something is to be done already. */
     boolean arm() {
-        if (halted != null || waits() || !port().isOpen()) {
+        if (halted != null || !port().isOpen()) {
+            return false;
+        }
+        if (heldCount > 0) {
+            return true;
+        }
+        if (waits()) {
             return false;
         }
         try {
-            return ring.arm() || leftNext < left.length || heldCount > 0;
+            return ring.arm() || leftNext < left.length;
         } catch (RingException e) {
             halt(e.getMessage());
             return false;

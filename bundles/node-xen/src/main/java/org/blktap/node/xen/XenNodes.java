@@ -61,7 +61,8 @@ public final class XenNodes {
         Hashtable<String, Object> properties = new Hashtable<>();
         properties.put("node.kind", KIND);
         properties.put("node.summary", SUMMARY);
-        provider = bundle.registerService(NodeProvider.class, context -> open(context, bus, store, xen, this::gone), properties);
+        provider = bundle.registerService(NodeProvider.class, context -> open(context, bus, store, xen, this::gone, XenNode.UNPLUG_MILLISECONDS),
+                properties);
     }
 
     private void withdraw() {
@@ -76,13 +77,15 @@ public final class XenNodes {
         }
     }
 
-    static DeviceNode open(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Consumer<String> gone) throws DiskException {
+    static DeviceNode open(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Consumer<String> gone, long unplugMilliseconds)
+            throws DiskException {
         DomainDevice wanted = DomainDevice.parse(context.target(), context.options());
         int queues = context.options().number("queues", 4, 1, XenBackend.QUEUES_MAX);
         try {
             DevicePaths paths = wanted.paths(store);
             DeviceNodes.claim(store, paths, context.id(), context.reopened(), wanted.name(), context.port().info().readOnly());
-            return new XenNode(context, bus, store, xen, paths, wanted.shown(paths.domain()), queues, () -> gone.accept(context.id()));
+            return new XenNode(context, bus, store, xen, paths, wanted.shown(paths.domain()), queues,
+                    () -> gone.accept(context.id()), unplugMilliseconds);
         } catch (IOException e) {
             throw new DiskException(Reason.IO, "xen:" + context.target() + ": " + e.getMessage(), e);
         }
