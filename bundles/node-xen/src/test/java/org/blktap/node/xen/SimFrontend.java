@@ -36,6 +36,9 @@ final class SimFrontend {
         final List<DataPage> pages = new ArrayList<>();
         final List<int[]> parts = new ArrayList<>();
         private DataPage segments;
+        /** For the test: what was written, and the barrier that it stands behind. */
+        long stamp;
+        Io behind;
         /** Null until it has been answered. */
         Integer status;
 
