@@ -427,8 +427,11 @@ final class BlkQueue {
         }
     }
 
-    /** Nothing is in flight. */
+    /** Nothing is at the disk. What is between two steps stays in the log for the next process. */
     void close() {
+        while (heldCount > 0) {
+            held[--heldCount].free(device.buffers());
+        }
         if (indirect != null) {
             indirect.close();
         }

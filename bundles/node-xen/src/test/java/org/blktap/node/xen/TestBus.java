@@ -3,6 +3,7 @@ package org.blktap.node.xen;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 
 /** The XenBus thread of a simulated process, which can die: then nothing that is given to it is done any more. */
@@ -15,8 +16,12 @@ final class TestBus implements XenBus, AutoCloseable {
 
     @Override
     public void execute(Runnable task) {
-        if (!dead) {
+        try {
             thread.execute(() -> run(task));
+        } catch (RejectedExecutionException e) {
+            if (!dead) {
+                throw e;
+            }
         }
     }
 
@@ -27,7 +32,7 @@ final class TestBus implements XenBus, AutoCloseable {
         try {
             task.run();
         } catch (RuntimeException | Error e) {
-            failure = e;
+            failure = dead ? failure : e;
             throw e;
         }
     }
