@@ -23,7 +23,7 @@ import org.osgi.service.component.annotations.Reference;
  * <p>Options: {@code xen:<domain>/<device>}, {@code backend=}, {@code queues=}.
  */
 @Component(service = XenNodes.class, immediate = true)
-public final class XenNodes {
+public final class XenNodes implements ToolstackDisks.Gone {
     static final String KIND = "xen";
     private static final String SUMMARY = "domains of Xen: their block rings, by grants and event channels";
 
@@ -91,12 +91,13 @@ public final class XenNodes {
         }
     }
 
-    /** Tells when the domain of an attachment has let its device go, or has gone: its id, on the XenBus thread. */
-    void onGone(Consumer<String> listener) {
+    @Override
+    public void onGone(Consumer<String> listener) {
         listeners.add(listener);
     }
 
-    void noMore(Consumer<String> listener) {
+    @Override
+    public void noMore(Consumer<String> listener) {
         listeners.remove(listener);
     }
 

@@ -54,7 +54,6 @@ final class SimFrontend {
         List<Integer> grefs = new ArrayList<>();
         SimGuest.Port port;
         final Map<Long, Io> flying = new HashMap<>();
-        boolean armed;
     }
 
     final SimGuest guest;
@@ -185,6 +184,15 @@ final class SimFrontend {
             guest.freePage(page.page);
         });
         kept.clear();
+    }
+
+    /** Begins its rings anew without telling anybody: what was in flight is forgotten. */
+    void forget() {
+        for (Queue queue : queues) {
+            queue.flying.values().forEach(this::release);
+            queue.flying.clear();
+            queue.ring.initialize();
+        }
     }
 
     // ---- rings
