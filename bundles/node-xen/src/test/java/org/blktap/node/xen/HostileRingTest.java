@@ -49,6 +49,7 @@ class HostileRingTest {
                     }
                 });
                 other.assertServed(0x666);
+                otherDisk.settle();
                 disk.settle();
                 frontend.disconnect();
                 assertEquals(0, disk.call(() -> disk.port.pending.size()));

@@ -141,9 +141,13 @@ final class TestDisk implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
-        if (!ended) {
-            close(true);
+    public void close() {
+        try {
+            if (!ended) {
+                close(true);
+            }
+        } catch (Exception e) {
+            throw new AssertionError("cannot be closed", e);
         }
     }
 }

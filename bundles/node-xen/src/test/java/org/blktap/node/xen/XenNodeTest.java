@@ -64,9 +64,9 @@ class XenNodeTest {
             assertEquals(shape.persistent(), host.xen.mappedPages() > shape.queues() << shape.order());
             assertEquals(shape.persistent() ? 0 : 1, Integer.signum(host.xen.copyCalls()));
             frontend.disconnect();
-            Eventually.holds("all is let go", () -> host.xen.held().isEmpty());
+            disk.settle();
+            assertEquals("", host.xen.held());
         }
-        frontend.dropRings();
     }
 
     @Test
@@ -388,6 +388,7 @@ class XenNodeTest {
         first.kill();
         try (TestDisk second = new TestDisk(host, 5, content, true)) {
             frontend.assertServed(0x1414);
+            second.settle();
             assertEquals(XenbusState.CLOSING, frontend.backendState());
         }
     }
