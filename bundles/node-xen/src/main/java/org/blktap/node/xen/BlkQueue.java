@@ -16,7 +16,6 @@ import org.blktap.ring.RingException;
  * or copied by one call for all of it. Loop only.
  */
 final class BlkQueue {
-    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
     private static final int[] NONE = {};
     private static final int SEGMENTS_BYTES = Blkif.INDIRECT_SEGMENTS_MAX * Blkif.SEGMENT_BYTES;
 
@@ -72,7 +71,7 @@ final class BlkQueue {
             halt(e.getMessage());
         }
         if (left.length > 0) {
-            LOG.log(Level.INFO, this + ": " + left.length + " requests that an earlier process left unanswered are submitted again");
+            device.log().say(Level.INFO, this + ": " + left.length + " requests that an earlier process left unanswered are submitted again");
         }
     }
 
@@ -414,7 +413,7 @@ final class BlkQueue {
     private void halt(String why) {
         if (halted == null) {
             halted = why;
-            LOG.log(Level.WARNING, this + ": stopped, " + why);
+            device.log().say(Level.WARNING, this + ": stopped, " + why);
         }
     }
 
@@ -439,6 +438,6 @@ final class BlkQueue {
 
     @Override
     public String toString() {
-        return device.name() + ", queue " + index;
+        return "queue " + index;
     }
 }

@@ -11,10 +11,10 @@ import org.blktap.ring.Blkif;
  * except where noted.
  */
 final class XenBackend {
-    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
     static final int QUEUES_MAX = 8;
 
-    private final String name;
+    private final String attachment;
+    private final GuestLog log;
     private final XenBus bus;
     private final XenStore store;
     private final DevicePaths paths;
@@ -54,8 +54,9 @@ final class XenBackend {
         void connected(DiskInfo disk, boolean mapsPages, IOException failure);
     }
 
-    XenBackend(String name, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Rings rings) {
-        this.name = name;
+    XenBackend(String attachment, GuestLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Rings rings) {
+        this.attachment = attachment;
+        this.log = log;
         this.bus = bus;
         this.store = store;
         this.paths = paths;
@@ -202,7 +203,7 @@ final class XenBackend {
                     XenbusState.CONNECTED.write(tx, backend);
                 }
             });
-            LOG.log(Level.INFO, name + ": domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
+            log.say(Level.INFO, "domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
                     + (mapsPages && connected.persistent() ? "pages mapped" : "pages copied"));
         } catch (IOException e) {
             complain(e.getMessage());
@@ -316,7 +317,7 @@ final class XenBackend {
     /** Changes the backend's nodes, unless they have been removed, or another serves them by now: what is removed must not come back. */
     private void change(XenStore.Change change) throws IOException {
         store.transaction(tx -> {
-            if (DeviceNodes.servedBy(tx, paths, name)) {
+            if (DeviceNodes.servedBy(tx, paths, attachment)) {
                 change.apply(tx);
             }
         });
@@ -326,7 +327,7 @@ final class XenBackend {
     private void complain(String what) {
         if (!ended && !what.equals(complaint)) {
             complaint = what;
-            LOG.log(Level.WARNING, name + ": " + what);
+            log.say(Level.WARNING, what);
         }
     }
 

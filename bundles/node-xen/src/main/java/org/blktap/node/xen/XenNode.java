@@ -29,6 +29,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private final String shownAs;
     private final Runnable gone;
     private final long unplugMilliseconds;
+    private final GuestLog log;
     private final XenBackend backend;
     private final RequestLogFile logFile;
     private BlkDevice device;
@@ -53,7 +54,8 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         this.gone = gone;
         this.unplugMilliseconds = unplugMilliseconds;
         logFile = new RequestLogFile(context.runDir().resolve("xen-" + paths.domain() + "-" + paths.device() + ".log"));
-        backend = new XenBackend(context.id(), bus, store, paths, queuesMax, this);
+        log = new GuestLog(context.id());
+        backend = new XenBackend(context.id(), log, bus, store, paths, queuesMax, this);
         backend.start();
     }
 
@@ -75,7 +77,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             }
             IOException failure = null;
             try {
-                device = BlkDevice.connect(context, xen, frontend, logFile, identity);
+                device = BlkDevice.connect(context, log, xen, frontend, logFile, identity);
             } catch (IOException e) {
                 failure = e;
             } catch (RuntimeException e) {

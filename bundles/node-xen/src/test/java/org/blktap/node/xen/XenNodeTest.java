@@ -70,6 +70,65 @@ class XenNodeTest {
     }
 
     @Test
+    void moreDataThanThereAreBuffersForWaitsInTheRing() throws Exception {
+        SimGuest large = host.newGuest(7, 32_768);
+        SimFrontend many = new SimFrontend(host, large);
+        try (TestDisk disk = new TestDisk(host, 7, content)) {
+            many.connect(new Shape(Abi.X86_64, 0, 2, false));
+            disk.onLoop(() -> disk.port.hold = true);
+            int[][] mebibyte = new int[256][];
+            java.util.Arrays.fill(mebibyte, new int[] {0, 7});
+            List<Io> requests = new java.util.ArrayList<>();
+            for (int i = 0; i < 40; i++) {
+                Io io = many.io(i % 2, i % 4 < 2 ? 0 : 1, 0, mebibyte);
+                many.put(io);
+                requests.add(io);
+            }
+            many.push();
+            Eventually.holds("so much is at the disk as there are buffers", () -> disk.call(() -> disk.port.pending.size() == 16));
+            disk.settle();
+            assertEquals(16, disk.call(() -> disk.port.pending.size()).intValue());
+            disk.onLoop(() -> {
+                disk.port.shuffle = new java.util.Random(2);
+                disk.port.hold = false;
+            });
+            many.awaitAll(requests);
+            assertTrue(requests.stream().allMatch(io -> io.status == 0));
+            // and small ones, for which the memory of the large ones has to be let go
+            for (int i = 0; i < 200; i++) {
+                assertEquals(0, many.run(many.io(i % 2, 0, i, new int[] {i % 8, 7})));
+            }
+        }
+    }
+
+    @Test
+    void moreGrantsThanStayMappedAreCopied() throws Exception {
+        SimGuest large = host.newGuest(7, 4096);
+        SimFrontend many = new SimFrontend(host, large);
+        try (TestDisk disk = new TestDisk(host, 7, content)) {
+            many.connect(Shape.PLAIN);
+            List<Io> requests = new java.util.ArrayList<>();
+            for (int i = 0; i < 250; i++) {
+                int[][] parts = new int[11][];
+                java.util.Arrays.fill(parts, new int[] {0, 7});
+                Io io = many.io(0, 1, 88L * i, parts);
+                for (int sector = 0; sector < 88; sector++) {
+                    many.fill(io, sector, 88L * i + sector);
+                }
+                // its pages are not given back, so that each request has others
+                assertEquals(0, many.run(io));
+                requests.add(io);
+            }
+            assertEquals(1 + 32 * 33, host.xen.mappedPages());
+            requests.forEach(many::release);
+            for (int i = 0; i < 250; i++) {
+                many.assertSectors(88L * i, 88, 88L * i);
+            }
+            disk.settle();
+        }
+    }
+
+    @Test
     void whereDisksCannotReachMappedPagesDataIsCopied() throws Exception {
         host.xen.reachesDisks = false;
         try (TestDisk disk = new TestDisk(host, 5, content)) {
