@@ -87,7 +87,12 @@ final class RandomLoad {
         if (!free(at, total)) {
             return;
         }
+        if (operation == 2 && frontend.free(queue) < 3) {
+            return;
+        }
+        Io before = operation == 2 ? write(queue, at, total, null) : null;
         Io io = frontend.io(queue, operation, at, parts);
+        io.behind = before;
         io.indirect = operation < 2 && random.nextInt(10) == 0;
         if (operation != 0) {
             stamp += 0x9e3779b97f4a7c15L;
@@ -99,28 +104,26 @@ final class RandomLoad {
         mark(io, 1);
         io.stamp = stamp;
         if (operation == 2) {
-            overlapBarrier(io, queue, total);
+            write(queue, at, total, io);
         }
     }
 
-    /** Right behind a barrier a write to the same place: the barrier's own data must not come after it. */
-    private void overlapBarrier(Io barrier, int queue, int total) {
-        if (frontend.free(queue) == 0 || total > 88) {
-            return;
-        }
+    /** A write to the same place as a barrier, right before it or behind it: of the three, each must end before the next begins. */
+    private Io write(int queue, int at, int total, Io behind) {
         int[][] parts = new int[(total + 7) / 8][];
         for (int i = 0; i < parts.length; i++) {
             parts[i] = new int[] {0, Math.min(7, total - 8 * i - 1)};
         }
-        Io after = frontend.io(queue, 1, barrier.sector, parts);
+        Io write = frontend.io(queue, 1, at, parts);
         stamp += 0x9e3779b97f4a7c15L;
         for (int i = 0; i < total; i++) {
-            frontend.fill(after, i, stamp + i);
+            frontend.fill(write, i, stamp + i);
         }
-        after.stamp = stamp;
-        after.behind = barrier;
-        frontend.put(after);
-        mark(after, 1);
+        write.stamp = stamp;
+        write.behind = behind;
+        frontend.put(write);
+        mark(write, 1);
+        return write;
     }
 
     private boolean free(int first, int count) {
@@ -148,7 +151,7 @@ final class RandomLoad {
                 failed++;
             }
             if (io.behind != null) {
-                assertTrue(io.behind.status != null, "a write behind a barrier is answered before it");
+                assertTrue(io.behind.status != null, what + " is answered before what it had to wait for");
             }
             if (!io.parts.isEmpty()) {
                 effect(io, what);

@@ -36,7 +36,7 @@ final class SimFrontend {
         final List<DataPage> pages = new ArrayList<>();
         final List<int[]> parts = new ArrayList<>();
         private DataPage segments;
-        /** For the test: what was written, and the barrier that it stands behind. */
+        /** For the test: what was written, and what has to end before this begins. */
         long stamp;
         Io behind;
         /** Null until it has been answered. */
