@@ -88,7 +88,7 @@ class HostileStatesTest {
     }
 
     static Stream<Wrong> wrong() {
-        List<String> junk = List.of("", "x", "-1", "99999999999", "4294967296", "0x10", "1 ", "\u001b[31m\u0007\n", "9".repeat(2000));
+        List<String> junk = List.of("", "x", "-1", "99999999999", "4294967296", "0x10", "1 ", "\u001b[31m\u0007\n", "9".repeat(4000));
         List<Wrong> all = new ArrayList<>();
         for (String node : List.of("ring-ref", "event-channel", "ring-page-order", "multi-queue-num-queues", "protocol", "feature-persistent")) {
             junk.forEach(value -> all.add(new Wrong(node, value, 1)));
