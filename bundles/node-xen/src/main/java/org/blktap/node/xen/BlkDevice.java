@@ -26,6 +26,7 @@ final class BlkDevice implements LoopStage {
     private static final int GRANTS_MAX = 16384;
 
     private final NodeContext context;
+    private final GuestLog log;
     private final FrontendParameters frontend;
     private final GrantTable table;
     private final EventChannels events;
@@ -40,9 +41,10 @@ final class BlkDevice implements LoopStage {
     private Runnable stopped;
     private boolean closed;
 
-    private BlkDevice(NodeContext context, FrontendParameters frontend, RequestLogFile logFile, GrantTable table, EventChannels events)
+    private BlkDevice(NodeContext context, GuestLog log, FrontendParameters frontend, RequestLogFile logFile, GrantTable table, EventChannels events)
             throws IOException {
         this.context = context;
+        this.log = log;
         this.frontend = frontend;
         this.logFile = logFile;
         this.table = table;
@@ -65,8 +67,8 @@ final class BlkDevice implements LoopStage {
      * @param connection tells this connection from all others
      * @throws IOException what could not be mapped or bound; nothing is left
      */
-    static BlkDevice connect(NodeContext context, Hypervisor xen, FrontendParameters frontend, RequestLogFile logFile, ConnectionIdentity connection)
-            throws IOException {
+    static BlkDevice connect(NodeContext context, GuestLog log, Hypervisor xen, FrontendParameters frontend, RequestLogFile logFile,
+            ConnectionIdentity connection) throws IOException {
         GrantTable table = xen.openGrants();
         EventChannels events;
         try {
@@ -75,7 +77,7 @@ final class BlkDevice implements LoopStage {
             table.close();
             throw e;
         }
-        BlkDevice device = new BlkDevice(context, frontend, logFile, table, events);
+        BlkDevice device = new BlkDevice(context, log, frontend, logFile, table, events);
         for (int i = 0; i < device.queues.length; i++) {
             device.queues[i].start(connection.ofQueue(i));
         }
@@ -96,12 +98,12 @@ final class BlkDevice implements LoopStage {
             entries += ring.entries();
             logBytes += RequestLog.bytes(ring.entries());
         }
-        long log = logFile.open(logBytes);
+        long requestLog = logFile.open(logBytes);
         for (int i = 0; i < queues.length; i++) {
             BackRing ring = rings.get(i);
             int port = events.bind(frontend.domain(), frontend.queues().get(i).eventChannel());
-            queues[i] = new BlkQueue(this, i, ring, new RequestLog(log, ring.entries(), frontend.abi()), port);
-            log += RequestLog.bytes(ring.entries());
+            queues[i] = new BlkQueue(this, i, ring, new RequestLog(requestLog, ring.entries(), frontend.abi()), port);
+            requestLog += RequestLog.bytes(ring.entries());
         }
         if (reachable && frontend.persistent()) {
             grants = new PersistentGrants(context.memory(), table, frontend.domain(), Math.min(GRANTS_MAX, entries * GRANTS_PER_ENTRY));
@@ -124,9 +126,9 @@ final class BlkDevice implements LoopStage {
         }
     }
 
-    /** The attachment, for logs. */
-    String name() {
-        return context.id();
+    /** For what its guest can cause. */
+    GuestLog log() {
+        return log;
     }
 
     DiskPort port() {

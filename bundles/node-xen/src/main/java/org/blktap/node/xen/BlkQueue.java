@@ -16,7 +16,6 @@ import org.blktap.ring.RingException;
  * or copied by one call for all of it. Loop only.
  */
 final class BlkQueue {
-    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
     private static final int[] NONE = {};
     private static final int SEGMENTS_BYTES = Blkif.INDIRECT_SEGMENTS_MAX * Blkif.SEGMENT_BYTES;
 
@@ -72,7 +71,7 @@ final class BlkQueue {
             halt(e.getMessage());
         }
         if (left.length > 0) {
-            LOG.log(Level.INFO, this + ": " + left.length + " requests that an earlier process left unanswered are submitted again");
+            device.log().say(Level.INFO, this + ": " + left.length + " requests that an earlier process left unanswered are submitted again");
         }
     }
 
@@ -99,13 +98,17 @@ final class BlkQueue {
 
     /** Takes what waits and submits it. True if there was anything. */
     boolean take() {
-        if (halted != null || waits() || !port().isOpen()) {
+        if (halted != null || !port().isOpen()) {
             return false;
+        }
+        // before asking what waits: it may wait for one of these
+        boolean some = continueHeld();
+        if (waits()) {
+            return some;
         }
         barrierWaits = false;
         bufferWaits = -1;
         try {
-            boolean some = continueHeld();
             return gather() && serve() || some;
         } catch (RingException e) {
             halt(e.getMessage());
@@ -389,11 +392,17 @@ final class BlkQueue {
 
     /** Asks for a notification at the next request; true if something is to be done already. */
     boolean arm() {
-        if (halted != null || waits() || !port().isOpen()) {
+        if (halted != null || !port().isOpen()) {
+            return false;
+        }
+        if (heldCount > 0) {
+            return true;
+        }
+        if (waits()) {
             return false;
         }
         try {
-            return ring.arm() || leftNext < left.length || heldCount > 0;
+            return ring.arm() || leftNext < left.length;
         } catch (RingException e) {
             halt(e.getMessage());
             return false;
@@ -404,7 +413,7 @@ final class BlkQueue {
     private void halt(String why) {
         if (halted == null) {
             halted = why;
-            LOG.log(Level.WARNING, this + ": stopped, " + why);
+            device.log().say(Level.WARNING, this + ": stopped, " + why);
         }
     }
 
@@ -417,8 +426,11 @@ final class BlkQueue {
         }
     }
 
-    /** Nothing is in flight. */
+    /** Nothing is at the disk. What is between two steps stays in the log for the next process. */
     void close() {
+        while (heldCount > 0) {
+            held[--heldCount].free(device.buffers());
+        }
         if (indirect != null) {
             indirect.close();
         }
@@ -426,6 +438,6 @@ final class BlkQueue {
 
     @Override
     public String toString() {
-        return device.name() + ", queue " + index;
+        return "queue " + index;
     }
 }

@@ -111,15 +111,15 @@ final class DeviceNodes {
 
     /** Takes the device away from the domain. What a toolstack has written it removes itself, when it sees that we have closed. */
     static void remove(XenStore store, DevicePaths paths) throws IOException {
-        if (store.read(paths.backend() + OURS) != null) {
-            store.transaction(tx -> {
+        store.transaction(tx -> {
+            if (tx.read(paths.backend() + OURS) != null) {
                 tx.remove(paths.frontend());
                 tx.remove(paths.backend());
                 tx.remove(paths.libxl());
-            });
-        } else if (store.read(paths.backend() + "/frontend") != null) {
-            store.remove(paths.backend() + ATTACHMENT);
-            XenbusState.CLOSED.write(store, paths.backend());
-        }
+            } else if (tx.read(paths.backend() + "/frontend") != null) {
+                tx.remove(paths.backend() + ATTACHMENT);
+                XenbusState.CLOSED.write(tx, paths.backend());
+            }
+        });
     }
 }

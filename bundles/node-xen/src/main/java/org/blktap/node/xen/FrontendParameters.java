@@ -33,7 +33,8 @@ record FrontendParameters(int domain, Abi abi, boolean persistent, List<Queue> q
         try {
             abi = Abi.of(protocol);
         } catch (IllegalArgumentException e) {
-            throw new IOException(frontend + "/protocol: " + e.getMessage());
+            // its message has what the guest wrote, at any length
+            throw new IOException(frontend + "/protocol is \"" + printable(protocol) + "\", expected x86_64-abi, x86_32-abi or arm-abi");
         }
         boolean persistent = number(store, frontend + "/feature-persistent", 0, 1, 0L) == 1;
         int queueCount = (int) number(store, frontend + "/multi-queue-num-queues", 1, queuesMax, 1L);

@@ -31,13 +31,14 @@ import org.osgi.service.component.annotations.Reference;
 public final class ToolstackDisks {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
     /** Where Linux's own backend shows that it is loaded. It takes all of {@code backend/vbd}. */
-    private static final Path BLKBACK = Path.of("/sys/bus/xen-backend/drivers/vbd");
+    static final Path BLKBACK = Path.of("/sys/bus/xen-backend/drivers/vbd");
     /** The hotplug script by which a toolstack names our disks in {@code backend/vbd}. */
     private static final String SCRIPT = "block-blktap";
 
     private final Attachments attachments;
     private final XenBus bus;
-    private final XenNodes nodes;
+    private final Gone nodes;
+    private final Path blkback;
     private final XenBus.Registration registration;
     private final Consumer<String> gone = this::detachSoon;
     /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
@@ -50,15 +51,24 @@ public final class ToolstackDisks {
     /** Devices that have been tried. XenBus thread only, as all that follows. */
     private final Set<DevicePaths> tried = new HashSet<>();
 
-    @Activate
-    public ToolstackDisks(@Reference Attachments attachments, @Reference XenStoreConnection connection, @Reference XenNodes nodes) {
-        this(attachments, (XenBus) connection, nodes);
+    /** Whoever knows when a domain has let its device go, or has gone. */
+    interface Gone {
+        /** Tells the id of the attachment, on the XenBus thread. */
+        void onGone(Consumer<String> listener);
+
+        void noMore(Consumer<String> listener);
     }
 
-    private ToolstackDisks(Attachments attachments, XenBus bus, XenNodes nodes) {
+    @Activate
+    public ToolstackDisks(@Reference Attachments attachments, @Reference XenStoreConnection connection, @Reference XenNodes nodes) {
+        this(attachments, connection, nodes, BLKBACK);
+    }
+
+    ToolstackDisks(Attachments attachments, XenBus bus, Gone nodes, Path blkback) {
         this.attachments = attachments;
         this.bus = bus;
         this.nodes = nodes;
+        this.blkback = blkback;
         nodes.onGone(gone);
         registration = bus.listen(new XenStoreListener() {
             @Override
@@ -150,7 +160,7 @@ public final class ToolstackDisks {
         String script = store.read(backend + "/script");
         if (script != null && !script.isEmpty()) {
             // it names us when it is run, for which libxl waits until a backend is there
-            boolean ours = !paths.type().equals("vbd") || script.endsWith("/" + SCRIPT) && !Files.exists(BLKBACK);
+            boolean ours = !paths.type().equals("vbd") || script.endsWith("/" + SCRIPT) && !Files.exists(blkback);
             if (ours && XenbusState.of(store, backend) == XenbusState.INITIALISING) {
                 tried.add(paths);
                 XenbusState.INIT_WAIT.write(store, backend);
@@ -173,9 +183,13 @@ public final class ToolstackDisks {
         } catch (DiskException e) {
             LOG.log(Level.WARNING, paths.backend() + ": " + e.getMessage());
             try {
-                store.write(paths.backend() + "/hotplug-error", e.getMessage());
-                store.write(paths.backend() + "/hotplug-status", "error");
-                XenbusState.CLOSED.write(store, paths.backend());
+                store.transaction(tx -> {
+                    if (tx.read(paths.backend() + "/frontend") != null) {
+                        tx.write(paths.backend() + "/hotplug-error", e.getMessage());
+                        tx.write(paths.backend() + "/hotplug-status", "error");
+                        XenbusState.CLOSED.write(tx, paths.backend());
+                    }
+                });
             } catch (IOException lost) {
                 LOG.log(Level.WARNING, lost.getMessage());
             }

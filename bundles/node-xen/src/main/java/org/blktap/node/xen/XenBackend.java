@@ -11,10 +11,10 @@ import org.blktap.ring.Blkif;
  * except where noted.
  */
 final class XenBackend {
-    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
     static final int QUEUES_MAX = 8;
 
-    private final String name;
+    private final String attachment;
+    private final GuestLog log;
     private final XenBus bus;
     private final XenStore store;
     private final DevicePaths paths;
@@ -27,6 +27,10 @@ final class XenBackend {
     private boolean again;
     /** What is served at present, or null. */
     private FrontendParameters connected;
+    /** Whether the frontend has been seen with rings or without: only then is it known whether an earlier process's connection goes on. */
+    private boolean met;
+    /** What the frontend wrote cannot be served, and it is to close. */
+    private boolean refused;
     /** The frontend has been CONNECTED since; if it is INITIALISED again it has new rings. */
     private boolean frontendConnected;
     /** What the log was told last, and need not be told again. */
@@ -38,7 +42,7 @@ final class XenBackend {
         /** @param answer the disk, and null or why it could not connect */
         void connect(FrontendParameters frontend, Connected answer);
 
-        /** Ends what is in flight and unmaps everything; nothing if it is not connected. */
+        /** Ends what is in flight, unmaps everything, and forgets what an earlier process has left of a connection. */
         void disconnect(Runnable answer);
 
         /** The frontend has let the device go, or is gone. The toolstack, or we, need no more of it. */
@@ -50,8 +54,9 @@ final class XenBackend {
         void connected(DiskInfo disk, boolean mapsPages, IOException failure);
     }
 
-    XenBackend(String name, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Rings rings) {
-        this.name = name;
+    XenBackend(String attachment, GuestLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Rings rings) {
+        this.attachment = attachment;
+        this.log = log;
         this.bus = bus;
         this.store = store;
         this.paths = paths;
@@ -114,15 +119,16 @@ final class XenBackend {
 
     /** The frontend is there and waits for us. */
     private void initialising(XenbusState own) throws IOException {
-        if (connected != null) {
+        refused = false;
+        if (connected != null || !met) {
             disconnect(this::step);
         } else if (own == XenbusState.CLOSING && !online()) {
             // to be removed before it was ever used
-            XenbusState.CLOSED.write(store, paths.backend());
+            write(own, XenbusState.CLOSED);
             rings.gone();
         } else if (own != XenbusState.INIT_WAIT) {
             String backend = paths.backend();
-            store.transaction(tx -> {
+            change(tx -> {
                 tx.write(backend + "/feature-max-indirect-segments", Integer.toString(Blkif.INDIRECT_SEGMENTS_MAX));
                 tx.write(backend + "/max-ring-page-order", Integer.toString(FrontendParameters.PAGE_ORDER_MAX));
                 tx.write(backend + "/multi-queue-max-queues", Integer.toString(queuesMax));
@@ -133,8 +139,8 @@ final class XenBackend {
 
     /** The frontend has rings. */
     private void ready(XenbusState frontend, XenbusState own) throws IOException {
-        if (own == XenbusState.CLOSING) {
-            // it has been asked to close
+        if (refused || own == XenbusState.CLOSING && connected != null) {
+            // it has been asked to close, and is served until it does
             return;
         }
         FrontendParameters parameters;
@@ -157,8 +163,12 @@ final class XenBackend {
 
     private void connect(FrontendParameters parameters) {
         busy = true;
+        met = true;
         rings.connect(parameters, (disk, mapsPages, failure) -> {
             busy = false;
+            if (ended) {
+                return;
+            }
             if (failure != null) {
                 refuse(failure.getMessage());
             } else {
@@ -174,7 +184,7 @@ final class XenBackend {
         String backend = paths.backend();
         boolean discards = disk.canDiscard() && !"0".equals(read(backend + "/discard-enable"));
         try {
-            store.transaction(tx -> {
+            change(tx -> {
                 tx.write(backend + "/feature-flush-cache", "1");
                 tx.write(backend + "/feature-barrier", "1");
                 tx.write(backend + "/feature-persistent", mapsPages ? "1" : "0");
@@ -189,9 +199,11 @@ final class XenBackend {
                 // what requests count in, whatever this says, but not all frontends have thought so
                 tx.write(backend + "/sector-size", Integer.toString(Blkif.SECTOR));
                 tx.write(backend + "/physical-sector-size", Integer.toString(Math.max(Blkif.SECTOR, disk.physicalBlockSize())));
-                XenbusState.CONNECTED.write(tx, backend);
+                if (XenbusState.of(tx, backend) != XenbusState.CLOSING) {
+                    XenbusState.CONNECTED.write(tx, backend);
+                }
             });
-            LOG.log(Level.INFO, name + ": domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
+            log.say(Level.INFO, "domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
                     + (mapsPages && connected.persistent() ? "pages mapped" : "pages copied"));
         } catch (IOException e) {
             complain(e.getMessage());
@@ -200,7 +212,8 @@ final class XenBackend {
 
     /** The frontend wants nothing more. */
     private void closed(XenbusState frontend, XenbusState own) throws IOException {
-        if (connected != null) {
+        refused = false;
+        if (connected != null || !met) {
             disconnect(this::step);
             return;
         }
@@ -215,10 +228,12 @@ final class XenBackend {
         busy = true;
         rings.disconnect(() -> {
             busy = false;
+            met = true;
             connected = null;
             frontendConnected = false;
             if (!ended) {
                 then.run();
+                lookAgain();
             }
         });
     }
@@ -226,8 +241,9 @@ final class XenBackend {
     /** A frontend that does not keep to the protocol loses its device. */
     private void refuse(String why) {
         complain(why);
+        refused = true;
         try {
-            XenbusState.CLOSING.write(store, paths.backend());
+            change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
         } catch (IOException e) {
             complain(e.getMessage());
         }
@@ -247,7 +263,7 @@ final class XenBackend {
 
     private void setOnline(boolean online, XenbusState state) {
         try {
-            store.transaction(tx -> {
+            change(tx -> {
                 tx.write(paths.backend() + "/online", online ? "1" : "0");
                 state.write(tx, paths.backend());
             });
@@ -261,8 +277,11 @@ final class XenBackend {
     void resized(long bytes) {
         if (connected != null) {
             try {
-                store.write(paths.backend() + "/sectors", Long.toString(bytes / Blkif.SECTOR));
-                XenbusState.CONNECTED.write(store, paths.backend());
+                change(tx -> {
+                    tx.write(paths.backend() + "/sectors", Long.toString(bytes / Blkif.SECTOR));
+                    XenbusState state = XenbusState.of(tx, paths.backend());
+                    state.write(tx, paths.backend());
+                });
             } catch (IOException e) {
                 complain(e.getMessage());
             }
@@ -291,15 +310,24 @@ final class XenBackend {
 
     private void write(XenbusState own, XenbusState state) throws IOException {
         if (own != state) {
-            state.write(store, paths.backend());
+            change(tx -> state.write(tx, paths.backend()));
         }
+    }
+
+    /** Changes the backend's nodes, unless they have been removed, or another serves them by now: what is removed must not come back. */
+    private void change(XenStore.Change change) throws IOException {
+        store.transaction(tx -> {
+            if (DeviceNodes.servedBy(tx, paths, attachment)) {
+                change.apply(tx);
+            }
+        });
     }
 
     /** Tells once: a guest may repeat what it did as often as it likes. */
     private void complain(String what) {
-        if (!what.equals(complaint)) {
+        if (!ended && !what.equals(complaint)) {
             complaint = what;
-            LOG.log(Level.WARNING, name + ": " + what);
+            log.say(Level.WARNING, what);
         }
     }
 

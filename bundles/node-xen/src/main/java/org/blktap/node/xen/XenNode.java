@@ -19,7 +19,7 @@ import org.blktap.api.node.NodeContext;
 final class XenNode implements DeviceNode, XenBackend.Rings {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
     /** How long a domain may take to let its device go; libxl gives it as long. */
-    private static final long UNPLUG_MILLISECONDS = 10_000;
+    static final long UNPLUG_MILLISECONDS = 10_000;
 
     private final NodeContext context;
     private final XenBus bus;
@@ -28,15 +28,23 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private final DevicePaths paths;
     private final String shownAs;
     private final Runnable gone;
+    private final long unplugMilliseconds;
+    private final GuestLog log;
     private final XenBackend backend;
     private final RequestLogFile logFile;
     private BlkDevice device;
+    /** One that takes nothing more, and ends when nothing of it is in flight. */
+    private BlkDevice leaving;
     private CompletableFuture<Void> unplugging;
     private boolean unplugged;
     private boolean closed;
 
-    /** @param gone called on the XenBus thread when the domain has let the device go, or has gone itself */
-    XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, DevicePaths paths, String shownAs, int queuesMax, Runnable gone) {
+    /**
+     * @param gone called on the XenBus thread when the domain has let the device go, or has gone itself
+     * @param unplugMilliseconds how long the domain may take to let the device go
+     */
+    XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, DevicePaths paths, String shownAs, int queuesMax, Runnable gone,
+            long unplugMilliseconds) {
         this.context = context;
         this.bus = bus;
         this.store = store;
@@ -44,8 +52,10 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         this.paths = paths;
         this.shownAs = shownAs;
         this.gone = gone;
+        this.unplugMilliseconds = unplugMilliseconds;
         logFile = new RequestLogFile(context.runDir().resolve("xen-" + paths.domain() + "-" + paths.device() + ".log"));
-        backend = new XenBackend(context.id(), bus, store, paths, queuesMax, this);
+        log = new GuestLog(context.id());
+        backend = new XenBackend(context.id(), log, bus, store, paths, queuesMax, this);
         backend.start();
     }
 
@@ -67,7 +77,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             }
             IOException failure = null;
             try {
-                device = BlkDevice.connect(context, xen, frontend, logFile, identity);
+                device = BlkDevice.connect(context, log, xen, frontend, logFile, identity);
             } catch (IOException e) {
                 failure = e;
             } catch (RuntimeException e) {
@@ -86,17 +96,19 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             if (closed) {
                 return;
             }
-            BlkDevice ending = device;
+            leaving = device;
             device = null;
-            if (ending == null) {
-                bus.execute(answer);
-                return;
-            }
-            ending.stop(() -> {
-                // in order: whoever has the same rings another time has nothing in flight
+            Runnable ended = () -> {
+                leaving = null;
+                // also that of an earlier process: whoever has the same rings another time has nothing in flight
                 logFile.delete();
                 bus.execute(answer);
-            });
+            };
+            if (leaving == null) {
+                ended.run();
+            } else {
+                leaving.stop(ended);
+            }
         });
     }
 
@@ -154,14 +166,14 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         unplugging = ends;
         bus.execute(backend::askToClose);
         context.loop().schedule(() -> {
-            if (!ends.isDone()) {
+            if (!ends.isDone() && !closed) {
                 unplugged = false;
                 unplugging = null;
                 bus.execute(backend::goOn);
                 ends.completeExceptionally(new DiskException(Reason.BUSY, "domain " + paths.domain() + " keeps " + shownAs
                         + ": unmount it there first, or detach it with --force"));
             }
-        }, UNPLUG_MILLISECONDS);
+        }, unplugMilliseconds);
         return ends;
     }
 
@@ -175,6 +187,14 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         if (device != null) {
             device.close();
             device = null;
+        }
+        if (leaving != null) {
+            leaving.close();
+            leaving = null;
+            logFile.delete();
+        }
+        if (unplugging != null) {
+            unplugging.complete(null);
         }
         if (unplugged) {
             logFile.delete();

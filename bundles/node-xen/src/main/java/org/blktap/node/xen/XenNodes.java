@@ -23,7 +23,7 @@ import org.osgi.service.component.annotations.Reference;
  * <p>Options: {@code xen:<domain>/<device>}, {@code backend=}, {@code queues=}.
  */
 @Component(service = XenNodes.class, immediate = true)
-public final class XenNodes {
+public final class XenNodes implements ToolstackDisks.Gone {
     static final String KIND = "xen";
     private static final String SUMMARY = "domains of Xen: their block rings, by grants and event channels";
 
@@ -61,7 +61,8 @@ public final class XenNodes {
         Hashtable<String, Object> properties = new Hashtable<>();
         properties.put("node.kind", KIND);
         properties.put("node.summary", SUMMARY);
-        provider = bundle.registerService(NodeProvider.class, context -> open(context, bus, store, xen, this::gone), properties);
+        provider = bundle.registerService(NodeProvider.class, context -> open(context, bus, store, xen, this::gone, XenNode.UNPLUG_MILLISECONDS),
+                properties);
     }
 
     private void withdraw() {
@@ -76,24 +77,27 @@ public final class XenNodes {
         }
     }
 
-    static DeviceNode open(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Consumer<String> gone) throws DiskException {
+    static DeviceNode open(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Consumer<String> gone, long unplugMilliseconds)
+            throws DiskException {
         DomainDevice wanted = DomainDevice.parse(context.target(), context.options());
         int queues = context.options().number("queues", 4, 1, XenBackend.QUEUES_MAX);
         try {
             DevicePaths paths = wanted.paths(store);
             DeviceNodes.claim(store, paths, context.id(), context.reopened(), wanted.name(), context.port().info().readOnly());
-            return new XenNode(context, bus, store, xen, paths, wanted.shown(paths.domain()), queues, () -> gone.accept(context.id()));
+            return new XenNode(context, bus, store, xen, paths, wanted.shown(paths.domain()), queues,
+                    () -> gone.accept(context.id()), unplugMilliseconds);
         } catch (IOException e) {
             throw new DiskException(Reason.IO, "xen:" + context.target() + ": " + e.getMessage(), e);
         }
     }
 
-    /** Tells when the domain of an attachment has let its device go, or has gone: its id, on the XenBus thread. */
-    void onGone(Consumer<String> listener) {
+    @Override
+    public void onGone(Consumer<String> listener) {
         listeners.add(listener);
     }
 
-    void noMore(Consumer<String> listener) {
+    @Override
+    public void noMore(Consumer<String> listener) {
         listeners.remove(listener);
     }
 

@@ -113,6 +113,18 @@ final class SimXenStore implements XenStore {
         return new SimXenStore(shared, domid, watchesOn, null);
     }
 
+    /** The same store as another process of the same domain sees it. */
+    SimXenStore asProcess(Executor itsBus) {
+        return new SimXenStore(shared, domain, itsBus, null);
+    }
+
+    /** xenstored forgets the watches of a process that has died. */
+    void forgetWatches() {
+        synchronized (shared) {
+            shared.watches.removeIf(watch -> watch.of == this);
+        }
+    }
+
     /** The next {@code count} transactions that would succeed are refused as conflicts. */
     void injectConflicts(int count) {
         synchronized (shared) {

@@ -1,0 +1,153 @@
+package org.blktap.node.xen;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.blktap.api.disk.Options;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.node.DeviceNode;
+import org.blktap.api.node.DiskPort;
+import org.blktap.api.node.NodeContext;
+import org.blktap.linux.Mapping;
+
+/** A daemon that serves one disk in memory to one domain: a node on a real loop, and a XenBus thread. It may be closed, or killed at any moment. */
+final class TestDisk implements AutoCloseable {
+    static final int DEVICE = 51712;
+    private static final long UNPLUG_MILLISECONDS = 300;
+
+    final TestHost host;
+    final int domain;
+    final SimHypervisor xen;
+    final MemoryPort port;
+    final IoLoop loop;
+    final DeviceNode node;
+    final AtomicInteger gone = new AtomicInteger();
+    final CountedMemory memory = new CountedMemory();
+    private final TestBus bus = new TestBus();
+    private final SimXenStore store;
+    private boolean ended;
+
+    TestDisk(TestHost host, int domain, Mapping content) throws Exception {
+        this(host, domain, content, false);
+    }
+
+    /** @param reopened whether it goes on where another one was killed or closed */
+    TestDisk(TestHost host, int domain, Mapping content, boolean reopened) throws Exception {
+        this(host, host.xen, domain, content, reopened, port -> { });
+    }
+
+    /** How the disk is before the node opens. */
+    interface Setup {
+        void prepare(MemoryPort port);
+    }
+
+    TestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup) throws Exception {
+        this.host = host;
+        this.xen = xen;
+        this.domain = domain;
+        store = host.store.asProcess(bus);
+        port = new MemoryPort(content);
+        setup.prepare(port);
+        loop = host.loops.start("test-xen-" + domain);
+        Context context = new Context("disk-" + domain, domain + "/xvda", new Options(Map.of()), reopened, loop, port, memory, host.runDir);
+        try {
+            node = loop.call(() -> {
+                loop.addEngine(port);
+                return XenNodes.open(context, bus, store, xen, id -> gone.incrementAndGet(), UNPLUG_MILLISECONDS);
+            });
+        } catch (Exception e) {
+            loop.close();
+            bus.close();
+            throw e;
+        }
+    }
+
+    private record Context(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port, NativeMemory memory,
+            Path runDir) implements NodeContext {
+    }
+
+    String backend() {
+        return "/local/domain/0/backend/tap/" + domain + "/" + DEVICE;
+    }
+
+    int state() throws Exception {
+        return XenbusState.of(host.store, backend()).ordinal();
+    }
+
+    void awaitState(XenbusState state) throws Exception {
+        Eventually.holds("the backend is " + state + "\n" + host.store, () -> XenbusState.of(host.store, backend()) == state);
+    }
+
+    String read(String node) throws Exception {
+        return host.store.read(backend() + "/" + node);
+    }
+
+    <T> T call(Callable<T> task) throws Exception {
+        return loop.call(task);
+    }
+
+    void onLoop(Runnable task) throws Exception {
+        loop.call(() -> {
+            task.run();
+            return null;
+        });
+    }
+
+    /** Both threads have done what they were given. */
+    void settle() throws Exception {
+        for (int i = 0; i < 3; i++) {
+            bus.settle();
+            onLoop(() -> { });
+        }
+        bus.check();
+    }
+
+    CompletionStage<Void> unplug(boolean force) throws Exception {
+        return call(() -> node.unplug(force));
+    }
+
+    /** As the core does it: takes nothing more, ends what is at the disk, and closes the node. */
+    void close(boolean unplug) throws Exception {
+        ended = true;
+        onLoop(() -> {
+            if (unplug) {
+                node.unplug(true);
+            }
+            port.open = false;
+            port.drain();
+            node.close();
+            loop.remove(port);
+        });
+        settle();
+        loop.close();
+        bus.close();
+        assertEquals(0, memory.count(), "buffers that are not given back");
+    }
+
+    /** The daemon dies without a word. What it was doing when something of it threw is where it died. */
+    void kill() throws Exception {
+        ended = true;
+        bus.kill();
+        // the loop ends between two turns; nothing is told
+        loop.close();
+        store.forgetWatches();
+        xen.closeAll();
+        memory.closeAll();
+    }
+
+    @Override
+    public void close() {
+        try {
+            if (!ended) {
+                close(true);
+            }
+        } catch (Exception e) {
+            throw new AssertionError("cannot be closed", e);
+        }
+    }
+}

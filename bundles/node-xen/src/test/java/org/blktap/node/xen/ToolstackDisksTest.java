@@ -1,0 +1,283 @@
+package org.blktap.node.xen;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStats;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.disk.DiskException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What toolstacks write into XenStore, and what becomes of it. */
+class ToolstackDisksTest {
+    @TempDir
+    Path directory;
+    private final TestBus bus = new TestBus();
+    private final FakeAttachments attachments = new FakeAttachments();
+    private final List<Consumer<String>> listeners = new CopyOnWriteArrayList<>();
+    private TestHost host;
+    private ToolstackDisks disks;
+
+    /** Attaches anything of the type ram, and does of a node what the core would have it do. */
+    private final class FakeAttachments implements Attachments {
+        final Map<String, AttachRequest> attached = new ConcurrentSkipListMap<>();
+        final List<String> calls = new CopyOnWriteArrayList<>();
+
+        @Override
+        public AttachmentStatus attach(AttachRequest request) throws DiskException {
+            calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes() + (request.readOnly() ? " read-only" : ""));
+            if (!request.spec().type().equals("ram")) {
+                throw new DiskException(DiskException.Reason.WRONG_TYPE, "no driver for tap:" + request.spec().type());
+            }
+            if (attached.containsKey(request.id())) {
+                throw new DiskException(DiskException.Reason.EXISTS, "attachment '" + request.id() + "' exists already");
+            }
+            put(request);
+            return status(request.id());
+        }
+
+        void put(AttachRequest request) throws DiskException {
+            attached.put(request.id(), request);
+            try {
+                for (String node : request.nodes()) {
+                    DomainDevice device = DomainDevice.ofNode(node);
+                    if (device != null) {
+                        DeviceNodes.claim(host.store, device.paths(host.store), request.id(), false, device.name(), request.readOnly());
+                    }
+                }
+            } catch (java.io.IOException e) {
+                throw new AssertionError(e);
+            }
+        }
+
+        @Override
+        public void detach(String id, boolean force) throws DiskException {
+            calls.add("detach " + id + (force ? " forced" : ""));
+            if (attached.remove(id) == null) {
+                throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+            }
+        }
+
+        @Override
+        public List<AttachmentStatus> list() {
+            return attached.values().stream().map(this::show).toList();
+        }
+
+        private AttachmentStatus show(AttachRequest request) {
+            List<AttachmentStatus.Node> nodes = new ArrayList<>();
+            request.nodes().forEach(node -> nodes.add(new AttachmentStatus.Node("xen", node, Map.of())));
+            return new AttachmentStatus(request.id(), request.spec().toString(), AttachmentStatus.State.RUNNING, "", 0, 512, request.readOnly(), "",
+                    nodes, Map.of(), Map.of());
+        }
+
+        @Override
+        public AttachmentStatus status(String id) throws DiskException {
+            AttachRequest request = attached.get(id);
+            if (request == null) {
+                throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+            }
+            return show(request);
+        }
+
+        @Override
+        public AttachmentStats stats(String id) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void park(String id) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void resume(String id) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public boolean settled() {
+            return true;
+        }
+
+        @Override
+        public List<ServiceStatus> drivers() {
+            return List.of();
+        }
+
+        @Override
+        public List<ServiceStatus> nodes() {
+            return List.of();
+        }
+
+        @Override
+        public List<ServiceStatus> engines() {
+            return List.of();
+        }
+    }
+
+    @BeforeEach
+    void boot() throws Exception {
+        host = new TestHost(directory);
+        host.newGuest(5, 8);
+        host.newGuest(6, 8);
+    }
+
+    private void start() {
+        disks = new ToolstackDisks(attachments, bus, new ToolstackDisks.Gone() {
+            @Override
+            public void onGone(Consumer<String> listener) {
+                listeners.add(listener);
+            }
+
+            @Override
+            public void noMore(Consumer<String> listener) {
+                listeners.remove(listener);
+            }
+        }, directory.resolve("blkback"));
+        bus.connect(host.store.asProcess(bus));
+    }
+
+    @AfterEach
+    void shutDown() throws Exception {
+        disks.stop();
+        bus.settle();
+        bus.check();
+        bus.close();
+        assertEquals(0, host.store.watches());
+        assertEquals(List.of(), listeners);
+        host.close();
+    }
+
+    private void awaitCalls(String... calls) throws Exception {
+        Eventually.holds(List.of(calls) + ", not " + attachments.calls, () -> attachments.calls.size() >= calls.length);
+        bus.settle();
+        assertEquals(List.of(calls), attachments.calls);
+    }
+
+    private String read(String type, String node) throws Exception {
+        return host.store.read("/local/domain/0/backend/" + type + "/5/51712/" + node);
+    }
+
+    @Test
+    void whatAToolstackWritesIsAttachedOnce() throws Exception {
+        host.toolstackWrites("tap", 5, 51712, "ram:a", "w");
+        start();
+        awaitCalls("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=tap]");
+        host.toolstackWrites("vbd3", 6, 51728, "tap:ram:b", "r");
+        awaitCalls("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=tap]", "attach tap:ram:b xen-6-51728 [xen:6/51728,backend=vbd3] read-only");
+        for (int i = 0; i < 10; i++) {
+            host.store.write("/local/domain/0/backend/tap/5/51712/state", Integer.toString(i % 5));
+        }
+        bus.settle();
+        assertEquals(2, attachments.calls.size());
+        assertEquals("xen-5-51712", read("tap", "blktap-attachment"));
+    }
+
+    @Test
+    void whatCannotBeAttachedIsToldToTheToolstack() throws Exception {
+        start();
+        for (String params : List.of("aio:/none", "nonsense", "", ":", "RAM:x", "tap:tap:ram")) {
+            attachments.calls.clear();
+            host.toolstackWrites("tap", 5, 51712, params, "w");
+            Eventually.holds(params + " is refused", () -> "6".equals(read("tap", "state")));
+            assertEquals("error", read("tap", "hotplug-status"));
+            assertTrue(read("tap", "hotplug-error").length() > 10, read("tap", "hotplug-error"));
+            assertEquals(Map.of(), attachments.attached);
+            // the toolstack gives up, and may write it again
+            host.store.remove("/local/domain/0/backend/tap/5");
+            bus.settle();
+        }
+        host.toolstackWrites("tap", 5, 51712, "ram:x", "w");
+        Eventually.holds("it is attached", () -> attachments.attached.size() == 1);
+    }
+
+    @Test
+    void aDeviceOfAScriptIsAnnouncedAndLeftToIt() throws Exception {
+        host.toolstackWrites("vbd", 5, 51712, "ram:a", "w");
+        host.store.write("/local/domain/0/backend/vbd/5/51712/script", "/etc/xen/scripts/block-blktap");
+        host.toolstackWrites("vbd", 6, 51712, "ram:a", "w");
+        host.store.write("/local/domain/0/backend/vbd/6/51712/script", "/etc/xen/scripts/block-nbd");
+        start();
+        Eventually.holds("it is announced", () -> "2".equals(read("vbd", "state")));
+        bus.settle();
+        assertEquals("1", host.store.read("/local/domain/0/backend/vbd/6/51712/state"), "another's");
+        assertEquals(List.of(), attachments.calls);
+    }
+
+    @Test
+    void whereTheKernelHasABackendVbdIsLeftToIt() throws Exception {
+        Files.createFile(directory.resolve("blkback"));
+        host.toolstackWrites("vbd", 5, 51712, "ram:a", "w");
+        host.store.write("/local/domain/0/backend/vbd/5/51712/script", "/etc/xen/scripts/block-blktap");
+        start();
+        bus.settle();
+        bus.settle();
+        assertEquals("1", read("vbd", "state"));
+        assertEquals(List.of(), attachments.calls);
+    }
+
+    @Test
+    void vbdWithoutAScriptIsNotOurs() throws Exception {
+        host.toolstackWrites("vbd", 5, 51712, "/dev/sda", "w");
+        start();
+        bus.settle();
+        bus.settle();
+        assertEquals("1", read("vbd", "state"));
+        assertNull(read("vbd", "hotplug-status"));
+        assertEquals(List.of(), attachments.calls);
+    }
+
+    @Test
+    void attachmentsOfDomainsThatHaveGoneAreForgottenAtTheStart() throws Exception {
+        attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "here", List.of("xen:5/xvda"), false, Map.of()));
+        attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "gone", List.of("xen:6/xvda"), false, Map.of()));
+        attachments.attached.put("never", new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "never", List.of("xen:77/xvda"), false, Map.of()));
+        attachments.attached.put("other", new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "other", List.of("nbd:/run/x"), false, Map.of()));
+        host.store.remove("/local/domain/0/backend/tap/6");
+        start();
+        Eventually.holds("both are forgotten", () -> attachments.attached.size() == 2);
+        assertEquals(List.of("here", "other"), List.copyOf(attachments.attached.keySet()));
+    }
+
+    @Test
+    void aDomainThatGoesIsDetachedUnlessOthersUseTheDisk() throws Exception {
+        start();
+        attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "one", List.of("xen:5/xvda"), false, Map.of()));
+        attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "two", List.of("xen:6/xvda", "nbd"), false, Map.of()));
+        listeners.forEach(listener -> listener.accept("two"));
+        listeners.forEach(listener -> listener.accept("one"));
+        listeners.forEach(listener -> listener.accept("one"));
+        Eventually.holds("it is detached", () -> attachments.calls.contains("detach one forced"));
+        assertEquals(List.of("two"), List.copyOf(attachments.attached.keySet()));
+    }
+
+    @Test
+    void aDeviceThatGoesWhileItIsAttachedDoesNotComeBack() throws Exception {
+        start();
+        for (int i = 0; i < 30; i++) {
+            host.toolstackWrites("tap", 5, 51712, "aio:/none", "w");
+            for (int k = 0; k < i * 50; k++) {
+                Thread.onSpinWait();
+            }
+            host.store.remove("/local/domain/0/backend/tap/5");
+            bus.settle();
+        }
+        disks.stop();
+        Eventually.holds("nothing is left", () -> host.store.list("/local/domain/0/backend/tap").isEmpty());
+        start();
+    }
+}
