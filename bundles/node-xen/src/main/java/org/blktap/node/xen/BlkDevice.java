@@ -35,6 +35,7 @@ final class BlkDevice implements LoopStage {
     private final RequestLogFile logFile;
     private final BlkQueue[] queues;
     private final IoLoop.Watch watch;
+    private boolean mapsPages;
     /** Null where data is copied. */
     private PersistentGrants grants;
     /** What to do when nothing is in flight; from then on nothing is taken. */
@@ -98,6 +99,10 @@ final class BlkDevice implements LoopStage {
             entries += ring.entries();
             logBytes += RequestLog.bytes(ring.entries());
         }
+        mapsPages = reachable;
+        if (reachable && frontend.persistent()) {
+            grants = new PersistentGrants(context.memory(), table, frontend.domain(), Math.min(GRANTS_MAX, entries * GRANTS_PER_ENTRY));
+        }
         long requestLog = logFile.open(logBytes);
         for (int i = 0; i < queues.length; i++) {
             BackRing ring = rings.get(i);
@@ -105,13 +110,7 @@ final class BlkDevice implements LoopStage {
             queues[i] = new BlkQueue(this, i, ring, new RequestLog(requestLog, ring.entries(), frontend.abi()), port);
             requestLog += RequestLog.bytes(ring.entries());
         }
-        if (reachable && frontend.persistent()) {
-            grants = new PersistentGrants(context.memory(), table, frontend.domain(), Math.min(GRANTS_MAX, entries * GRANTS_PER_ENTRY));
-        }
-        mapsPages = reachable;
     }
-
-    private boolean mapsPages;
 
     private long map(List<Integer> refs) throws IOException {
         try (NativeBuffer list = context.memory().allocate((long) refs.size() * Integer.BYTES)) {

@@ -1,12 +1,9 @@
 package org.blktap.node.xen;
 
 import java.lang.System.Logger.Level;
-import org.blktap.api.memory.Memory;
-import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.node.DiskPort;
 import org.blktap.ring.Abi;
 import org.blktap.ring.BackRing;
-import org.blktap.ring.BlkRequest;
 import org.blktap.ring.Blkif;
 import org.blktap.ring.RequestLog;
 import org.blktap.ring.RingException;
@@ -17,13 +14,13 @@ import org.blktap.ring.RingException;
  */
 final class BlkQueue {
     private static final int[] NONE = {};
-    private static final int SEGMENTS_BYTES = Blkif.INDIRECT_SEGMENTS_MAX * Blkif.SEGMENT_BYTES;
 
     private final BlkDevice device;
     private final int index;
     private final BackRing ring;
     private final RequestLog log;
     private final int port;
+    private final QueueData data;
     private final QueueRequest[] requests;
     /** Taken in this turn, not yet submitted. */
     private final QueueRequest[] batch;
@@ -44,8 +41,6 @@ final class BlkQueue {
     private boolean barrierWaits;
     /** A barrier is under way, and nothing is taken until it has ended. */
     private QueueRequest barrier;
-    /** The segments of indirect requests, copied out, a piece for each slot; null until there is one. */
-    private NativeBuffer indirect;
     /** A request is next for which there was no buffer when so many had been given back; else -1. */
     private long bufferWaits = -1;
     private String halted;
@@ -57,6 +52,7 @@ final class BlkQueue {
         this.ring = ring;
         this.log = log;
         this.port = port;
+        data = new QueueData(device.memory(), ring.entries(), device.copies(), device.buffers(), device.grants());
         requests = new QueueRequest[ring.entries()];
         batch = new QueueRequest[ring.entries()];
         done = new QueueRequest[ring.entries()];
@@ -184,8 +180,11 @@ final class BlkQueue {
 
     /** Finds the data of the batch and submits it; false if all of it has to wait. */
     private boolean serve() {
-        readIndirectSegments();
-        int ready = findData();
+        data.readIndirectSegments(batch, batchSize);
+        int ready = data.find(batch, batchSize);
+        if (ready < batchSize) {
+            bufferWaits = device.buffers().givenBack();
+        }
         int submitted = 0;
         while (submitted < ready && port().isOpen()) {
             inFlight++;
@@ -215,117 +214,6 @@ final class BlkQueue {
         leftNext -= Math.max(0, leftInBatch - from);
     }
 
-    // ---- data
-
-    private void readIndirectSegments() {
-        GrantCopies copies = device.copies();
-        PersistentGrants grants = device.grants();
-        boolean some = false;
-        for (int i = 0; i < batchSize; i++) {
-            if (batch[i].isIndirect()) {
-                some = true;
-                for (int page = 0; grants != null && page < batch[i].blk().indirectPages(); page++) {
-                    grants.want(batch[i].blk().indirectGref(page));
-                }
-            }
-        }
-        if (!some) {
-            return;
-        }
-        if (indirect == null) {
-            indirect = device.memory().allocate((long) entries() * SEGMENTS_BYTES);
-        }
-        if (grants != null) {
-            grants.map();
-        }
-        copies.clear();
-        for (int i = 0; i < batchSize; i++) {
-            if (batch[i].isIndirect()) {
-                readIndirectSegments(batch[i], grants, copies);
-            }
-        }
-        copies.make();
-        int piece = 0;
-        for (int i = 0; i < batchSize; i++) {
-            if (batch[i].isIndirect()) {
-                int pieces = batch[i].blk().indirectPages();
-                if (copies.count() > 0 && !mapped(batch[i].blk(), grants)) {
-                    if (!copies.copied(piece, piece + pieces)) {
-                        batch[i].fail(Blkif.ERROR);
-                    }
-                    piece += pieces;
-                }
-                if (!batch[i].failed()) {
-                    batch[i].segmentsAt(segments(batch[i]));
-                }
-            }
-        }
-    }
-
-    private static boolean mapped(BlkRequest blk, PersistentGrants grants) {
-        for (int page = 0; page < blk.indirectPages(); page++) {
-            if (grants == null || grants.page(blk.indirectGref(page)) == 0) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    private long segments(QueueRequest request) {
-        return indirect.address() + (long) request.slot() * SEGMENTS_BYTES;
-    }
-
-    private void readIndirectSegments(QueueRequest request, PersistentGrants grants, GrantCopies copies) {
-        BlkRequest blk = request.blk();
-        boolean mapped = mapped(blk, grants);
-        long to = segments(request);
-        int bytes = blk.segmentCount() * Blkif.SEGMENT_BYTES;
-        for (int page = 0; page < blk.indirectPages(); page++) {
-            int part = Math.min(bytes, Blkif.PAGE);
-            if (mapped) {
-                Memory.copy(grants.page(blk.indirectGref(page)), to, part);
-            } else {
-                copies.fromGrant(blk.indirectGref(page), 0, part, to);
-            }
-            to += part;
-            bytes -= part;
-        }
-    }
-
-    /** Finds where the data of the batch is or goes: in pages that are mapped, else in buffers, and copies that of writes there. How many are ready, from the first. */
-    private int findData() {
-        PersistentGrants grants = device.grants();
-        if (grants != null) {
-            for (int i = 0; i < batchSize; i++) {
-                batch[i].wantPages(grants);
-            }
-            grants.map();
-        }
-        GrantCopies copies = device.copies();
-        copies.clear();
-        int ready = 0;
-        for (; ready < batchSize; ready++) {
-            QueueRequest request = batch[ready];
-            if (!request.needsData() || grants != null && request.useMappedPages(grants)) {
-                continue;
-            }
-            if (!request.useBuffer(device.buffers())) {
-                bufferWaits = device.buffers().givenBack();
-                break;
-            }
-            if (!request.reads()) {
-                request.copyIn(copies);
-            }
-        }
-        copies.make();
-        for (int i = 0; i < ready; i++) {
-            if (batch[i].hasBuffer() && !batch[i].reads()) {
-                batch[i].checkCopied(copies);
-            }
-        }
-        return ready;
-    }
-
     // ---- ends
 
     /** A step has ended and another follows. */
@@ -350,7 +238,7 @@ final class BlkQueue {
         if (doneCount == 0) {
             return;
         }
-        copyReadData();
+        data.copyRead(done, doneCount);
         int count = doneCount;
         doneCount = 0;
         inFlight -= count;
@@ -367,25 +255,6 @@ final class BlkQueue {
             log.published(ring);
             if (wanted) {
                 device.events().notify(port);
-            }
-        }
-    }
-
-    private void copyReadData() {
-        GrantCopies copies = device.copies();
-        copies.clear();
-        for (int i = 0; i < doneCount; i++) {
-            if (done[i].hasBuffer() && done[i].reads() && !done[i].failed()) {
-                done[i].copyOut(copies);
-            }
-        }
-        if (copies.count() == 0) {
-            return;
-        }
-        copies.make();
-        for (int i = 0; i < doneCount; i++) {
-            if (done[i].hasBuffer() && done[i].reads() && !done[i].failed()) {
-                done[i].checkCopied(copies);
             }
         }
     }
@@ -431,9 +300,7 @@ final class BlkQueue {
         while (heldCount > 0) {
             held[--heldCount].free(device.buffers());
         }
-        if (indirect != null) {
-            indirect.close();
-        }
+        data.close();
     }
 
     @Override

@@ -12,7 +12,9 @@ import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
@@ -34,13 +36,15 @@ public final class ToolstackDisks {
     static final Path BLKBACK = Path.of("/sys/bus/xen-backend/drivers/vbd");
     /** The hotplug script by which a toolstack names our disks in {@code backend/vbd}. */
     private static final String SCRIPT = "block-blktap";
+    /** The NBD socket of a minor, which ends with the pid and the minor. */
+    private static final Pattern TAPDISK_SOCKET = Pattern.compile("/.*/nbd[0-9]+\\.([0-9]+)");
 
     private final Attachments attachments;
     private final XenBus bus;
     private final Gone nodes;
     private final Path blkback;
     private final XenBus.Registration registration;
-    private final Consumer<String> gone = this::detachSoon;
+    private final BiConsumer<String, String> gone = (id, node) -> onWorker(() -> letGo(id, node));
     /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
     private final ExecutorService worker = Executors.newSingleThreadExecutor(task -> {
         Thread thread = new Thread(task, "blktap-toolstack");
@@ -53,10 +57,10 @@ public final class ToolstackDisks {
 
     /** Whoever knows when a domain has let its device go, or has gone. */
     interface Gone {
-        /** Tells the id of the attachment, on the XenBus thread. */
-        void onGone(Consumer<String> listener);
+        /** Tells the id of the attachment, and the address of its node, on the XenBus thread. */
+        void onGone(BiConsumer<String, String> listener);
 
-        void noMore(Consumer<String> listener);
+        void noMore(BiConsumer<String, String> listener);
     }
 
     @Activate
@@ -112,8 +116,7 @@ public final class ToolstackDisks {
                     DomainDevice device = DomainDevice.ofNode(node.address());
                     if (device != null && !there(store, device, attachment.id())) {
                         LOG.log(Level.INFO, attachment.id() + ": " + node.address() + " has gone");
-                        detach(attachment.id());
-                        break;
+                        letGo(attachment.id(), node.address());
                     }
                 } catch (IOException | DiskException e) {
                     LOG.log(Level.WARNING, attachment.id() + ": " + e.getMessage());
@@ -162,8 +165,10 @@ public final class ToolstackDisks {
             // it names us when it is run, for which libxl waits until a backend is there
             boolean ours = !paths.type().equals("vbd") || script.endsWith("/" + SCRIPT) && !Files.exists(blkback);
             if (ours && XenbusState.of(store, backend) == XenbusState.INITIALISING) {
-                tried.add(paths);
                 XenbusState.INIT_WAIT.write(store, backend);
+            }
+            if (!paths.type().equals("vbd") && "connected".equals(store.read(backend + "/hotplug-status"))) {
+                plug(paths, store.read(backend + "/physical-device-path"));
             }
             return;
         }
@@ -174,11 +179,31 @@ public final class ToolstackDisks {
         }
     }
 
+    /** Xen's own script block-tap has opened the disk by our tap-ctl, and says by which socket, as tapback expects it of tapdisk: the ring is one more node of it. */
+    private void plug(DevicePaths paths, String socket) {
+        Matcher minor = TAPDISK_SOCKET.matcher(socket == null ? "" : socket);
+        if (!minor.matches()) {
+            return;
+        }
+        tried.add(paths);
+        String id = "tap-" + minor.group(1);
+        onWorker(() -> {
+            try {
+                attachments.plug(id, node(paths));
+            } catch (DiskException e) {
+                LOG.log(Level.WARNING, paths.backend() + ": " + e.getMessage());
+            }
+        });
+    }
+
+    private static String node(DevicePaths paths) {
+        return "xen:" + paths.domain() + "/" + paths.device() + ",backend=" + paths.type();
+    }
+
     private void attach(XenStore store, DevicePaths paths, String params, boolean readOnly) {
         String id = "xen-" + paths.domain() + "-" + paths.device();
-        String node = "xen:" + paths.domain() + "/" + paths.device() + ",backend=" + paths.type();
         try {
-            attachments.attach(new AttachRequest(TapSpec.parse(params.startsWith("tap:") ? params : "tap:" + params), id, List.of(node), readOnly,
+            attachments.attach(new AttachRequest(TapSpec.parse(params.startsWith("tap:") ? params : "tap:" + params), id, List.of(node(paths)), readOnly,
                     Map.of()));
         } catch (DiskException e) {
             LOG.log(Level.WARNING, paths.backend() + ": " + e.getMessage());
@@ -196,18 +221,14 @@ public final class ToolstackDisks {
         }
     }
 
-    private void detachSoon(String id) {
-        onWorker(() -> detach(id));
-    }
-
-    private void detach(String id) {
+    /** A domain has let its device go, or has gone: the attachment ends, or loses that node if it has others. */
+    private void letGo(String id, String node) {
         try {
-            AttachmentStatus status = attachments.status(id);
-            if (status.nodes().size() > 1) {
-                LOG.log(Level.INFO, id + ": its domain has gone; it has other nodes, and stays");
-                return;
+            if (attachments.status(id).nodes().size() > 1) {
+                attachments.unplug(id, node, true);
+            } else {
+                attachments.detach(id, true);
             }
-            attachments.detach(id, true);
         } catch (DiskException e) {
             // NOT_FOUND: it is being detached
             LOG.log(e.reason() == DiskException.Reason.NOT_FOUND ? Level.DEBUG : Level.WARNING, id + ": " + e.getMessage());

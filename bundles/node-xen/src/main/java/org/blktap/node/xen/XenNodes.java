@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.util.Hashtable;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.node.DeviceNode;
@@ -31,7 +31,7 @@ public final class XenNodes implements ToolstackDisks.Gone {
     private final XenBus bus;
     private final XenBus.Registration registration;
     private final Hypervisor xen = new NativeHypervisor();
-    private final List<Consumer<String>> listeners = new CopyOnWriteArrayList<>();
+    private final List<BiConsumer<String, String>> listeners = new CopyOnWriteArrayList<>();
     private ServiceRegistration<NodeProvider> provider;
 
     @Activate
@@ -77,31 +77,31 @@ public final class XenNodes implements ToolstackDisks.Gone {
         }
     }
 
-    static DeviceNode open(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Consumer<String> gone, long unplugMilliseconds)
+    static DeviceNode open(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, BiConsumer<String, String> gone, long unplugMilliseconds)
             throws DiskException {
         DomainDevice wanted = DomainDevice.parse(context.target(), context.options());
         int queues = context.options().number("queues", 4, 1, XenBackend.QUEUES_MAX);
         try {
             DevicePaths paths = wanted.paths(store);
             DeviceNodes.claim(store, paths, context.id(), context.reopened(), wanted.name(), context.port().info().readOnly());
-            return new XenNode(context, bus, store, xen, paths, wanted.shown(paths.domain()), queues,
-                    () -> gone.accept(context.id()), unplugMilliseconds);
+            String address = wanted.shown(paths.domain());
+            return new XenNode(context, bus, store, xen, paths, address, queues, () -> gone.accept(context.id(), address), unplugMilliseconds);
         } catch (IOException e) {
             throw new DiskException(Reason.IO, "xen:" + context.target() + ": " + e.getMessage(), e);
         }
     }
 
     @Override
-    public void onGone(Consumer<String> listener) {
+    public void onGone(BiConsumer<String, String> listener) {
         listeners.add(listener);
     }
 
     @Override
-    public void noMore(Consumer<String> listener) {
+    public void noMore(BiConsumer<String, String> listener) {
         listeners.remove(listener);
     }
 
-    private void gone(String attachment) {
-        listeners.forEach(listener -> listener.accept(attachment));
+    private void gone(String attachment, String node) {
+        listeners.forEach(listener -> listener.accept(attachment, node));
     }
 }

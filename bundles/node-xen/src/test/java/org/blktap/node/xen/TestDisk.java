@@ -58,7 +58,7 @@ final class TestDisk implements AutoCloseable {
         try {
             node = loop.call(() -> {
                 loop.addEngine(port);
-                return XenNodes.open(context, bus, store, xen, id -> gone.incrementAndGet(), UNPLUG_MILLISECONDS);
+                return XenNodes.open(context, bus, store, xen, (id, address) -> gone.incrementAndGet(), UNPLUG_MILLISECONDS);
             });
         } catch (Exception e) {
             loop.close();

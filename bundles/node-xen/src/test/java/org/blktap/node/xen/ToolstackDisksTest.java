@@ -11,12 +11,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.TapSpec;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -28,7 +29,7 @@ class ToolstackDisksTest {
     Path directory;
     private final TestBus bus = new TestBus();
     private final FakeAttachments attachments = new FakeAttachments();
-    private final List<Consumer<String>> listeners = new CopyOnWriteArrayList<>();
+    private final List<BiConsumer<String, String>> listeners = new CopyOnWriteArrayList<>();
     private TestHost host;
     private ToolstackDisks disks;
 
@@ -70,6 +71,32 @@ class ToolstackDisksTest {
             if (attached.remove(id) == null) {
                 throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
             }
+        }
+
+        @Override
+        public void resume(String id, TapSpec image) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void plug(String id, String node) throws DiskException {
+            calls.add("plug " + id + " " + node);
+            AttachRequest request = attached.get(id);
+            if (request == null) {
+                throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+            }
+            List<String> nodes = new ArrayList<>(request.nodes());
+            nodes.add(node);
+            put(new AttachRequest(request.spec(), id, nodes, request.readOnly(), request.options()));
+        }
+
+        @Override
+        public void unplug(String id, String node, boolean force) {
+            calls.add("unplug " + id + " " + node + (force ? " forced" : ""));
+            AttachRequest request = attached.get(id);
+            List<String> nodes = new ArrayList<>(request.nodes());
+            nodes.remove(node);
+            attached.put(id, new AttachRequest(request.spec(), id, nodes, request.readOnly(), request.options()));
         }
 
         @Override
@@ -139,12 +166,12 @@ class ToolstackDisksTest {
     private void start() {
         disks = new ToolstackDisks(attachments, bus, new ToolstackDisks.Gone() {
             @Override
-            public void onGone(Consumer<String> listener) {
+            public void onGone(BiConsumer<String, String> listener) {
                 listeners.add(listener);
             }
 
             @Override
-            public void noMore(Consumer<String> listener) {
+            public void noMore(BiConsumer<String, String> listener) {
                 listeners.remove(listener);
             }
         }, directory.resolve("blkback"));
@@ -258,11 +285,28 @@ class ToolstackDisksTest {
         start();
         attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "one", List.of("xen:5/xvda"), false, Map.of()));
         attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "two", List.of("xen:6/xvda", "nbd"), false, Map.of()));
-        listeners.forEach(listener -> listener.accept("two"));
-        listeners.forEach(listener -> listener.accept("one"));
-        listeners.forEach(listener -> listener.accept("one"));
-        Eventually.holds("it is detached", () -> attachments.calls.contains("detach one forced"));
+        listeners.forEach(listener -> listener.accept("two", "xen:6/xvda"));
+        listeners.forEach(listener -> listener.accept("one", "xen:5/xvda"));
+        listeners.forEach(listener -> listener.accept("one", "xen:5/xvda"));
+        awaitCalls("unplug two xen:6/xvda forced", "detach one forced");
         assertEquals(List.of("two"), List.copyOf(attachments.attached.keySet()));
+        assertEquals(List.of("nbd"), attachments.attached.get("two").nodes());
+    }
+
+    /** Xen 4.19's backendtype=tap: block-tap opens the disk by tap-ctl, and names its socket. */
+    @Test
+    void aDiskThatTapCtlHasOpenedGetsTheRing() throws Exception {
+        start();
+        attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "tap-3", List.of("nbd"), false, Map.of()));
+        host.toolstackWrites("vbd3", 5, 51712, "aio:/a", "w");
+        host.store.write("/local/domain/0/backend/vbd3/5/51712/script", "/etc/xen/scripts/block-tap");
+        attachments.calls.clear();
+        host.store.write("/local/domain/0/backend/vbd3/5/51712/physical-device-path", "/run/blktap-control/nbd812.3");
+        host.store.write("/local/domain/0/backend/vbd3/5/51712/hotplug-status", "connected");
+        awaitCalls("plug tap-3 xen:5/51712,backend=vbd3");
+        host.store.write("/local/domain/0/backend/vbd3/5/51712/hotplug-status", "connected");
+        bus.settle();
+        assertEquals(1, attachments.calls.size(), () -> attachments.calls.toString());
     }
 
     @Test
