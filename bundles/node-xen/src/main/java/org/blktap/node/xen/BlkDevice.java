@@ -30,7 +30,7 @@ final class BlkDevice implements LoopStage {
     private final FrontendParameters frontend;
     private final GrantTable table;
     private final EventChannels events;
-    private final GrantCopies copies;
+    private GrantCopies copies;
     private final BounceBuffers buffers;
     private final RequestLogFile logFile;
     private final BlkQueue[] queues;
@@ -51,12 +51,12 @@ final class BlkDevice implements LoopStage {
         this.table = table;
         this.events = events;
         queues = new BlkQueue[frontend.queues().size()];
-        copies = new GrantCopies(context.memory(), table, frontend.domain());
         buffers = new BounceBuffers(context.memory());
         try {
+            copies = new GrantCopies(context.memory(), table, frontend.domain());
             mapRings();
             watch = context.loop().watch(events.fd(), IoLoop.READABLE, ready -> events.take());
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | OutOfMemoryError e) {
             release();
             throw e;
         }
@@ -181,6 +181,10 @@ final class BlkDevice implements LoopStage {
     @Override
     public void flush() {
         for (BlkQueue queue : queues) {
+            if (stopped != null) {
+                // the disk may have been closed between the two steps of a request
+                queue.dropHeld();
+            }
             queue.publish();
         }
         if (stopped != null && inFlight() == 0) {
@@ -251,7 +255,9 @@ final class BlkDevice implements LoopStage {
         if (grants != null) {
             grants.close();
         }
-        copies.close();
+        if (copies != null) {
+            copies.close();
+        }
         buffers.close();
         events.close();
         table.close();

@@ -1,6 +1,8 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
@@ -21,21 +23,13 @@ final class DeviceNodes {
      * Gives a domain a device, or takes over one that a toolstack has given it.
      *
      * @param attachment the id of the attachment that serves it
-     * @param reopened whether it was open before, so that it must be there
      * @param name the device's name in the guest
-     * @throws DiskException EXISTS if it has such a device already; NOT_FOUND if one that was there is not any more
+     * @throws DiskException EXISTS if it has such a device already
      */
-    static void claim(XenStore store, DevicePaths paths, String attachment, boolean reopened, String name, boolean readOnly)
-            throws IOException, DiskException {
+    static void claim(XenStore store, DevicePaths paths, String attachment, String name, boolean readOnly) throws IOException, DiskException {
         String backend = paths.backend();
         String servedBy = store.read(backend + ATTACHMENT);
         boolean there = store.read(backend + "/frontend") != null;
-        if (there && attachment.equals(servedBy)) {
-            return;
-        }
-        if (reopened) {
-            throw new DiskException(Reason.NOT_FOUND, "domain " + paths.domain() + " does not have this disk as " + name + " any more");
-        }
         if (there && servedBy == null) {
             checkFrontend(store, paths);
             store.write(backend + ATTACHMENT, attachment);
@@ -46,6 +40,45 @@ final class DeviceNodes {
                     + (servedBy == null ? "" : ", served by the attachment " + servedBy));
         }
         create(store, paths, attachment, name, readOnly);
+    }
+
+    /**
+     * The device of a kind of backend that an attachment serves, whatever its domain is called by now and whoever has its name; null if it has none.
+     *
+     * @param device the device's number
+     */
+    static DevicePaths servedBy(XenStore store, String type, int device, String attachment) throws IOException {
+        for (DevicePaths paths : all(store, type)) {
+            if (paths.device() == device && attachment.equals(store.read(paths.backend() + ATTACHMENT))) {
+                return paths;
+            }
+        }
+        return null;
+    }
+
+    /** All devices of a kind of backend; the directories are ours and the toolstack's. */
+    static List<DevicePaths> all(XenStore store, String type) throws IOException {
+        List<DevicePaths> found = new ArrayList<>();
+        String directory = "/local/domain/" + store.domainId() + "/backend/" + type;
+        for (String domain : store.list(directory)) {
+            for (String device : store.list(directory + "/" + domain)) {
+                DevicePaths paths = DevicePaths.of(store.domainId(), type, domain + "/" + device);
+                if (paths != null) {
+                    found.add(paths);
+                }
+            }
+        }
+        return found;
+    }
+
+    /** The attachment that serves a device, or null. */
+    static String attachment(XenStore store, DevicePaths paths) throws IOException {
+        return store.read(paths.backend() + ATTACHMENT);
+    }
+
+    /** Takes the name of an attachment off a device. */
+    static void forget(XenStore store, DevicePaths paths) throws IOException {
+        store.remove(paths.backend() + ATTACHMENT);
     }
 
     /** The backend's directory is the toolstack's word; the frontend's must be the domain's own. */
@@ -102,11 +135,6 @@ final class DeviceNodes {
     /** Whether an attachment serves this device. */
     static boolean servedBy(XenStore store, DevicePaths paths, String attachment) throws IOException {
         return attachment.equals(store.read(paths.backend() + ATTACHMENT));
-    }
-
-    /** Whether any attachment does. */
-    static boolean served(XenStore store, DevicePaths paths) throws IOException {
-        return store.read(paths.backend() + ATTACHMENT) != null;
     }
 
     /** Takes the device away from the domain. What a toolstack has written it removes itself, when it sees that we have closed. */

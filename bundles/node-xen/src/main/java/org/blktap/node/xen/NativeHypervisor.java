@@ -4,6 +4,7 @@ import java.io.IOException;
 import org.blktap.api.engine.Errno;
 import org.blktap.linux.LibXenEvtchn;
 import org.blktap.linux.LibXenGnttab;
+import org.blktap.linux.LibXenToolLog;
 import org.blktap.linux.Libc;
 
 /** Xen by libxengnttab and libxenevtchn. */
@@ -11,7 +12,7 @@ final class NativeHypervisor implements Hypervisor {
     @Override
     public GrantTable openGrants() throws IOException {
         present(LibXenGnttab.missing(), LibXenGnttab.PACKAGE);
-        long handle = LibXenGnttab.xengnttab_open(0, 0);
+        long handle = LibXenGnttab.xengnttab_open(LibXenToolLog.quiet(), 0);
         if (handle == 0) {
             throw failed("/dev/xen/gntdev cannot be opened");
         }
@@ -21,7 +22,7 @@ final class NativeHypervisor implements Hypervisor {
     @Override
     public EventChannels openEvents() throws IOException {
         present(LibXenEvtchn.missing(), LibXenEvtchn.PACKAGE);
-        long handle = LibXenEvtchn.xenevtchn_open(0, 0);
+        long handle = LibXenEvtchn.xenevtchn_open(LibXenToolLog.quiet(), 0);
         if (handle == 0) {
             throw failed("/dev/xen/evtchn cannot be opened");
         }

@@ -15,6 +15,11 @@ final class PersistentGrants implements AutoCloseable {
     /** It was not granted when it was to be mapped, and is not tried again. */
     private static final long FAILED = -2;
 
+    /** So many calls map whatever is wanted; each takes one of the process's mappings for good. */
+    private static final int CALLS_FREE = 512;
+    /** After those, a call has to map at least so many pages. */
+    private static final int BATCH = 32;
+
     private final GrantTable table;
     private final int domain;
     private final int limit;
@@ -25,6 +30,7 @@ final class PersistentGrants implements AutoCloseable {
     private final NativeBuffer wanted;
     private int wantedCount;
     private int used;
+    private int calls;
 
     /** @param limit the most pages to map */
     PersistentGrants(NativeMemory memory, GrantTable table, int domain, int limit) {
@@ -64,22 +70,30 @@ final class PersistentGrants implements AutoCloseable {
         }
     }
 
-    /** Maps what is wanted, as far as it is granted. */
+    /**
+     * Maps what is wanted, as far as it is granted; a frontend that brings its pages one by one waits after a while until there are some
+     * more, since the kernel has only so many mappings for this process. What is not mapped is to be copied.
+     */
     void map() {
-        if (wantedCount == 0) {
+        if (wantedCount == 0 || calls >= CALLS_FREE && wantedCount < BATCH) {
             return;
         }
-        long first = table.map(domain, wanted.address(), wantedCount);
+        long first = map(wanted.address(), wantedCount);
         for (int i = 0; i < wantedCount; i++) {
             long gref = wanted.address() + (long) i * Integer.BYTES;
             long page = first + (long) i * Blkif.PAGE;
             if (first == 0) {
                 // one that is not granted must not keep the others from being mapped
-                page = wantedCount == 1 ? 0 : table.map(domain, gref, 1);
+                page = wantedCount == 1 || calls >= CALLS_FREE ? 0 : map(gref, 1);
             }
             pages[slot(Memory.getInt(gref))] = page == 0 ? FAILED : page;
         }
         wantedCount = 0;
+    }
+
+    private long map(long list, int count) {
+        calls++;
+        return table.map(domain, list, count);
     }
 
     /** How many pages it knows, for people. */

@@ -34,7 +34,8 @@ final class RequestLogFile implements AutoCloseable {
             throw failed("opened");
         }
         try {
-            if (Libc.ftruncate(fd, bytes) != 0) {
+            // with its space: a store into a hole of a full file system would fault
+            if (Libc.fallocate(fd, 0, 0, bytes) != 0) {
                 throw failed("extended");
             }
             mapping = Mapping.ofFile(fd, 0, bytes);

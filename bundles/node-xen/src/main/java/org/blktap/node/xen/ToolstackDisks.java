@@ -34,6 +34,7 @@ public final class ToolstackDisks {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
     /** Where Linux's own backend shows that it is loaded. It takes all of {@code backend/vbd}. */
     static final Path BLKBACK = Path.of("/sys/bus/xen-backend/drivers/vbd");
+    private static final List<String> TYPES = List.of("tap", "vbd3", "vbd");
     /** The hotplug script by which a toolstack names our disks in {@code backend/vbd}. */
     private static final String SCRIPT = "block-blktap";
     /** The NBD socket of a minor, which ends with the pid and the minor. */
@@ -97,58 +98,54 @@ public final class ToolstackDisks {
     }
 
     private void begin(XenStore store) {
-        onWorker(() -> forgetStale(store));
         try {
-            String backend = "/local/domain/" + store.domainId() + "/backend/";
-            for (String type : new String[] {"tap", "vbd3", "vbd"}) {
-                watches.add(store.watch(backend + type, () -> look(store, backend + type, type)));
+            for (String type : TYPES) {
+                watches.add(store.watch("/local/domain/" + store.domainId() + "/backend/" + type, () -> look(store, type)));
+                for (DevicePaths paths : DeviceNodes.all(store, type)) {
+                    onWorker(() -> forgetUnknown(store, paths));
+                }
             }
         } catch (IOException e) {
             LOG.log(Level.WARNING, "disks of toolstacks are not seen: " + e.getMessage());
         }
     }
 
-    /** Attachments of an earlier life whose domains have gone meanwhile: their numbers may be others' now. */
-    private void forgetStale(XenStore store) {
-        for (AttachmentStatus attachment : attachments.list()) {
-            for (AttachmentStatus.Node node : attachment.nodes()) {
-                try {
-                    DomainDevice device = DomainDevice.ofNode(node.address());
-                    if (device != null && !there(store, device, attachment.id())) {
-                        LOG.log(Level.INFO, attachment.id() + ": " + node.address() + " has gone");
-                        letGo(attachment.id(), node.address());
-                    }
-                } catch (IOException | DiskException e) {
-                    LOG.log(Level.WARNING, attachment.id() + ": " + e.getMessage());
-                }
+    /** A daemon that was killed while it attached has left the name of an attachment that is on no record: the device is nobody's. */
+    private void forgetUnknown(XenStore store, DevicePaths paths) {
+        try {
+            String id = DeviceNodes.attachment(store, paths);
+            if (id != null && !known(id)) {
+                DeviceNodes.forget(store, paths);
             }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, e.getMessage());
         }
     }
 
-    private static boolean there(XenStore store, DomainDevice device, String attachment) throws IOException {
+    private boolean known(String id) {
         try {
-            return DeviceNodes.servedBy(store, device.paths(store), attachment);
+            attachments.status(id);
+            return true;
         } catch (DiskException e) {
-            return false;
+            return e.reason() != DiskException.Reason.NOT_FOUND;
         }
     }
 
     /** Something has changed below a kind of backends. */
-    private void look(XenStore store, String directory, String type) {
-        Set<DevicePaths> present = new HashSet<>();
+    private void look(XenStore store, String type) {
+        List<DevicePaths> present;
         try {
-            for (String domain : store.list(directory)) {
-                for (String device : store.list(directory + "/" + domain)) {
-                    DevicePaths paths = DevicePaths.of(store.domainId(), type, domain + "/" + device);
-                    if (paths != null) {
-                        present.add(paths);
-                        consider(store, paths);
-                    }
-                }
-            }
+            present = DeviceNodes.all(store, type);
         } catch (IOException e) {
             LOG.log(Level.WARNING, e.getMessage());
             return;
+        }
+        for (DevicePaths paths : present) {
+            try {
+                consider(store, paths);
+            } catch (IOException e) {
+                LOG.log(Level.WARNING, e.getMessage());
+            }
         }
         tried.removeIf(paths -> paths.type().equals(type) && !present.contains(paths));
     }
@@ -156,7 +153,7 @@ public final class ToolstackDisks {
     private void consider(XenStore store, DevicePaths paths) throws IOException {
         String backend = paths.backend();
         String params = store.read(backend + "/params");
-        if (tried.contains(paths) || params == null || store.read(backend + "/frontend") == null || DeviceNodes.served(store, paths)
+        if (tried.contains(paths) || params == null || store.read(backend + "/frontend") == null || DeviceNodes.attachment(store, paths) != null
                 || "0".equals(store.read(backend + "/online"))) {
             return;
         }

@@ -28,6 +28,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private final DevicePaths paths;
     private final String shownAs;
     private final Runnable gone;
+    private final Runnable whenClosed;
     private final long unplugMilliseconds;
     private final GuestLog log;
     private final XenBackend backend;
@@ -41,10 +42,11 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
 
     /**
      * @param gone called on the XenBus thread when the domain has let the device go, or has gone itself
+     * @param whenClosed called at the end of {@link #close}
      * @param unplugMilliseconds how long the domain may take to let the device go
      */
     XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, DevicePaths paths, String shownAs, int queuesMax, Runnable gone,
-            long unplugMilliseconds) {
+            Runnable whenClosed, long unplugMilliseconds) {
         this.context = context;
         this.bus = bus;
         this.store = store;
@@ -52,6 +54,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         this.paths = paths;
         this.shownAs = shownAs;
         this.gone = gone;
+        this.whenClosed = whenClosed;
         this.unplugMilliseconds = unplugMilliseconds;
         logFile = new RequestLogFile(context.runDir().resolve("xen-" + paths.domain() + "-" + paths.device() + ".log"));
         log = new GuestLog(context.id());
@@ -80,7 +83,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
                 device = BlkDevice.connect(context, log, xen, frontend, logFile, identity);
             } catch (IOException e) {
                 failure = e;
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | OutOfMemoryError e) {
                 failure = new IOException("cannot connect: " + e, e);
             }
             DiskInfo disk = context.port().info();
@@ -204,5 +207,6 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
                 LOG.log(Level.WARNING, context.id() + ": " + e.getMessage());
             }
         }
+        whenClosed.run();
     }
 }

@@ -58,7 +58,7 @@ final class TestDisk implements AutoCloseable {
         try {
             node = loop.call(() -> {
                 loop.addEngine(port);
-                return XenNodes.open(context, bus, store, xen, (id, address) -> gone.incrementAndGet(), UNPLUG_MILLISECONDS);
+                return new XenNodes.Opener(bus, store, xen, (id, address) -> gone.incrementAndGet(), false, UNPLUG_MILLISECONDS).open(context);
             });
         } catch (Exception e) {
             loop.close();

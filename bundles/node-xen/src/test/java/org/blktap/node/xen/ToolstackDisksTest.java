@@ -57,7 +57,7 @@ class ToolstackDisksTest {
                 for (String node : request.nodes()) {
                     DomainDevice device = DomainDevice.ofNode(node);
                     if (device != null) {
-                        DeviceNodes.claim(host.store, device.paths(host.store), request.id(), false, device.name(), request.readOnly());
+                        DeviceNodes.claim(host.store, device.paths(host.store), request.id(), device.name(), request.readOnly());
                     }
                 }
             } catch (java.io.IOException e) {
@@ -268,16 +268,15 @@ class ToolstackDisksTest {
         assertEquals(List.of(), attachments.calls);
     }
 
+    /** A daemon that was killed between naming itself and its record. */
     @Test
-    void attachmentsOfDomainsThatHaveGoneAreForgottenAtTheStart() throws Exception {
-        attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "here", List.of("xen:5/xvda"), false, Map.of()));
-        attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "gone", List.of("xen:6/xvda"), false, Map.of()));
-        attachments.attached.put("never", new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "never", List.of("xen:77/xvda"), false, Map.of()));
-        attachments.attached.put("other", new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "other", List.of("nbd:/run/x"), false, Map.of()));
-        host.store.remove("/local/domain/0/backend/tap/6");
+    void aDeviceOfAnAttachmentOnNoRecordIsNobodys() throws Exception {
+        attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "here", List.of("xen:6/xvda"), false, Map.of()));
+        host.toolstackWrites("tap", 5, 51712, "ram:b", "w");
+        host.store.write("/local/domain/0/backend/tap/5/51712/blktap-attachment", "unknown");
         start();
-        Eventually.holds("both are forgotten", () -> attachments.attached.size() == 2);
-        assertEquals(List.of("here", "other"), List.copyOf(attachments.attached.keySet()));
+        awaitCalls("attach tap:ram:b xen-5-51712 [xen:5/51712,backend=tap]");
+        assertEquals("here", host.store.read("/local/domain/0/backend/tap/6/51712/blktap-attachment"));
     }
 
     @Test

@@ -415,6 +415,55 @@ class XenNodeTest {
     }
 
     @Test
+    void afterARestartADomainIsFoundUnderItsNewName() throws Exception {
+        TestDisk disk = new TestDisk(host, 5, content);
+        frontend.connect(Shape.PLAIN);
+        disk.close(false);
+        // and another has its name now
+        host.newGuest(6);
+        host.store.write("/local/domain/5/name", "another");
+        host.store.write("/local/domain/6/name", "guest-5");
+        try (TestDisk again = new TestDisk(host, 5, content, true)) {
+            again.awaitState(XenbusState.CONNECTED);
+            Io read = frontend.io(0, 0, 0, new int[] {0, 7});
+            frontend.put(read);
+            frontend.push();
+            frontend.awaitAll(List.of(read));
+            assertEquals(0, read.status);
+        }
+    }
+
+    @Test
+    void afterARestartWhoeverHasTheNumberDoesNotGetTheDisk() throws Exception {
+        new TestDisk(host, 5, content).close(false);
+        host.store.remove("/local/domain/0/backend/tap/5");
+        host.store.remove("/local/domain/5/device/vbd");
+        DiskException refused = assertThrows(DiskException.class, () -> new TestDisk(host, 5, content, true));
+        assertEquals(DiskException.Reason.NOT_FOUND, refused.reason());
+        assertNull(host.store.read("/local/domain/5/device/vbd/51712"));
+    }
+
+    @Test
+    void aFrontendLeavesThoughTheDiskIsClosedBetweenTwoStepsOfARequest() throws Exception {
+        try (TestDisk disk = new TestDisk(host, 5, content)) {
+            frontend.connect(Shape.PLAIN);
+            disk.onLoop(() -> disk.port.hold = true);
+            frontend.put(frontend.io(0, 2, 16, new int[] {0, 7}));
+            frontend.push();
+            Eventually.holds("its flush is at the disk", () -> disk.call(() -> disk.port.pending.size() == 1));
+            host.store.asDomain(5).write("/local/domain/5/device/vbd/51712/state", "6");
+            disk.settle();
+            disk.onLoop(() -> {
+                disk.port.open = false;
+                disk.port.drain();
+            });
+            disk.awaitState(XenbusState.CLOSED);
+            assertEquals("", host.xen.held());
+            disk.onLoop(() -> disk.port.open = true);
+        }
+    }
+
+    @Test
     void afterARestartAFrontendThatHasLeftBeginsAnewWithTheSameReferences() throws Exception {
         TestDisk first = new TestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
