@@ -383,7 +383,12 @@ final class Attachment {
         nodes.add(node);
         List<String> more = new ArrayList<>(request.nodes());
         more.add(node);
-        recordNodes(more, recorder);
+        try {
+            recordNodes(more, recorder);
+        } catch (DiskException | RuntimeException e) {
+            unplug(node, true, unrecorded -> { });
+            throw e;
+        }
     }
 
     /** Ends one of its nodes, after its VM has let the device go. */

@@ -270,6 +270,14 @@ class AttachmentManagerTest {
         assertTrue(Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1=fake,queues\\=3")
                 || Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1=fake,queues=3"));
         assertThrows(DiskException.class, () -> manager.plug("a", "fake:taken"));
+        Path record = directory.resolve("data/attachments/.a.new");
+        Files.createDirectory(record);
+        FakeNode second = node;
+        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> manager.plug("a", "fake,queues=4")).reason());
+        Files.delete(record);
+        assertEquals(2, manager.status("a").nodes().size(), "a restart would not have the third");
+        assertEquals(State.RUNNING, manager.status("a").state());
+        node = second;
         node.keptByVm = true;
         assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.unplug("a", "fake,queues=3", false)).reason());
         assertEquals(State.RUNNING, manager.status("a").state());
