@@ -244,16 +244,82 @@ class HotplugScriptIT {
     }
 
     @Test
-    void withoutBlkbackTheDaemonIsTheBackend() throws Exception {
+    void aNoteOfADeviceThatAnotherHasTakenIsNotBelieved() throws Exception {
+        blkback(2);
+        String killed = "backend/vbd/7/51712";
+        // its add was killed after it chose the device and before nbd-client had connected it
+        Files.writeString(daemon.runDir.resolve("xen-7-51712.nbd"), "nbd0\n");
+        Files.writeString(daemon.runDir.resolve("xen-8-51712.nbd"), "nbd1\n");
+        backend(BACKEND, "tap:qcow:" + image, "w");
+        node("refuse", "");
+        failed(script("add", BACKEND), BACKEND, "no such export");
+        assertTrue(Files.exists(daemon.runDir.resolve("xen-7-51712.nbd")), "nobody else has got the device");
+        Files.delete(store.resolve("refuse"));
+        script("add", BACKEND).ok();
+        assertEquals("/dev/nbd0", node(BACKEND + "/physical-device-path"));
+        assertTrue(Files.exists(daemon.runDir.resolve("xen-8-51712.nbd")), "of another device");
+        script("remove", killed).ok();
+        script("remove", "backend/vbd/8/51712").ok();
+        assertEquals(1, connected(), () -> "the other domain's disk is gone: " + client());
+        assertFalse(client().contains("-d "), this::client);
+        script("remove", BACKEND).ok();
+    }
+
+    private String client() {
+        try {
+            return node("nbd-client");
+        } catch (Exception e) {
+            return e.toString();
+        }
+    }
+
+    @Test
+    void removeWaitsForAnAddThatChooses() throws Exception {
+        blkback(1);
+        Path note = daemon.runDir.resolve("xen-1-51712.nbd");
+        Files.writeString(note, "nbd0\n");
+        // connected by the one that holds the lock; it removes the note before it lets go
+        Files.writeString(sys.resolve("block/nbd0/pid"), "1\n");
+        ProcessBuilder holding = new ProcessBuilder("flock", daemon.runDir.resolve("nbd.lock").toString(), "sh", "-c",
+                "touch \"$STORE/held\"; sleep 3; rm \"$1\"", "sh", note.toString());
+        holding.environment().putAll(environment(BACKEND));
+        Process holder = holding.start();
+        Wait.until("the lock is held", () -> Files.exists(store.resolve("held")));
+        script("remove", BACKEND).ok();
+        assertEquals(0, holder.waitFor());
+        assertNull(node("nbd-client"));
+        Files.delete(sys.resolve("block/nbd0/pid"));
+    }
+
+    @Test
+    void aDaemonThatFailsIsNotTakenForOneThatHasNothing() throws Exception {
+        Path home = scriptWith("""
+                #!/bin/sh
+                [ "$1" != detach ] || { echo "blktap: internal error, see the daemon's log: oops" >&2; exit 1; }
+                """);
+        backend(BACKEND, "tap:qcow:" + image, "w");
+        failed(script(home, "remove", BACKEND), BACKEND, "internal error, see the daemon's log: oops");
+        failed(script(home, "add", BACKEND), BACKEND, "of a former domain: internal error");
+    }
+
+    /** A distribution of the script and a client of the test's. */
+    private Path scriptWith(String client) throws Exception {
         Path home = test.resolve("home");
         Files.createDirectories(home.resolve("bin"));
         Files.createDirectories(home.resolve("etc/xen/scripts"));
         Files.copy(daemon.home.resolve("etc/xen/scripts/block-blktap"), home.resolve("etc/xen/scripts/block-blktap"),
                 java.nio.file.StandardCopyOption.COPY_ATTRIBUTES);
         Path blktap = home.resolve("bin/blktap");
-        Files.writeString(blktap, """
+        Files.writeString(blktap, client);
+        assertTrue(blktap.toFile().setExecutable(true));
+        return home;
+    }
+
+    @Test
+    void withoutBlkbackTheDaemonIsTheBackend() throws Exception {
+        Path home = scriptWith("""
                 #!/bin/sh
-                [ "$1" != info ] || [ -e "$STORE/attached" ] || exit 1
+                if [ "$1" = detach ] && [ ! -e "$STORE/attached" ]; then echo "blktap: no attachment '$2'; present: none" >&2; exit 1; fi
                 case $1 in attach|detach) echo "$*" >>"$STORE/blktap" ;; esac
                 if [ "$1" = attach ]; then
                   touch "$STORE/attached"
@@ -261,7 +327,6 @@ class HotplugScriptIT {
                 fi
                 [ "$1" != detach ] || rm "$STORE/attached"
                 """);
-        assertTrue(blktap.toFile().setExecutable(true));
         backend(BACKEND, "tap:qcow:/vm/a b.qcow", "r");
         script(home, "add", BACKEND).ok();
         assertEquals("connected", node(BACKEND + "/hotplug-status"));

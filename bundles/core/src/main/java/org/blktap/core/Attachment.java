@@ -50,6 +50,7 @@ final class Attachment {
     private boolean parkedByOperator;
     private boolean savesAtDetach;
     private boolean saved;
+    private boolean forgotten;
     /** What the flush before the last closing of the disk failed with. */
     private DiskException lastFlush;
     private volatile State state = State.PARKED;
@@ -220,7 +221,7 @@ final class Attachment {
         if (!nodes.anyServedBy(gone)) {
             return false;
         }
-        quiesce("waiting for nodes of kind " + gone.name());
+        quiesce(parkedByOperator ? reason : "waiting for nodes of kind " + gone.name());
         nodes.closeServedBy(gone);
         return true;
     }
@@ -243,10 +244,29 @@ final class Attachment {
         void write(AttachRequest request) throws DiskException;
     }
 
+    /** Records what it is. */
+    synchronized void record(Recorder recorder) throws DiskException {
+        checkNotForgotten();
+        recorder.write(request);
+    }
+
+    /** Removes the record. From here on it is at its end, and nothing is recorded of it again, which a restart would attach. */
+    synchronized void forget(LoopCalls.Action removal) throws DiskException {
+        removal.run();
+        forgotten = true;
+    }
+
+    private void checkNotForgotten() throws DiskException {
+        if (forgotten || state == State.DETACHING) {
+            throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' is being detached");
+        }
+    }
+
     /**
      * Goes on with another image. It is recorded before the VM's first request reaches it, so that no restart goes back behind that.
      */
     synchronized void resumeOn(TapSpec image, Recorder recorder) throws DiskException {
+        checkNotForgotten();
         if (!parkedByOperator || state != State.PARKED) {
             throw new DiskException(Reason.BUSY, "attachment '" + id + "' is " + (state == State.PARKED ? "parked, though by nobody: " + reason
                     : "not parked") + "; park it first");
@@ -348,7 +368,7 @@ final class Attachment {
     /**
      * Has the VMs let their devices go, or takes them away. While it waits for one that is asked, requests go on.
      *
-     * @throws DiskException if one keeps it; the attachment goes on
+     * @throws DiskException if one keeps it; the attachment goes on, and those nodes whose VMs have let go leave it of themselves
      */
     synchronized void unplug(boolean force) throws DiskException {
         nodes.unplug(force);
@@ -356,21 +376,30 @@ final class Attachment {
 
     /** Opens one more node. */
     synchronized void plug(String node, Recorder recorder) throws DiskException {
-        if (state == State.DETACHING || saved) {
+        checkNotForgotten();
+        if (saved) {
             throw new DiskException(Reason.BUSY, "attachment '" + id + "' is being detached");
         }
         nodes.add(node);
         List<String> more = new ArrayList<>(request.nodes());
         more.add(node);
-        recordNodes(more, recorder);
+        try {
+            recordNodes(more, recorder);
+        } catch (DiskException | RuntimeException e) {
+            unplug(node, true, unrecorded -> { });
+            throw e;
+        }
     }
 
     /** Ends one of its nodes, after its VM has let the device go. */
     synchronized void unplug(String node, boolean force, Recorder recorder) throws DiskException {
+        checkNotForgotten();
         boolean running = state == State.RUNNING;
+        // whoever has parked it, for whatever reason, finds it as it was
+        String why = running ? "a node is being removed" : reason;
         List<String> fewer = new ArrayList<>(request.nodes());
         try {
-            fewer.remove(nodes.remove(node, force, () -> quiesce("a node is being removed")));
+            fewer.remove(nodes.remove(node, force, () -> quiesce(why)));
         } finally {
             if (running) {
                 advance();
@@ -385,11 +414,14 @@ final class Attachment {
     }
 
     /**
-     * Ends the attachment: drains, closes the nodes, flushes, closes the disk, ends the loop.
+     * Ends the attachment: drains, closes the nodes, flushes, closes the disk, ends the loop. Once is enough.
      *
      * @throws DiskException if the last flush failed; it is ended all the same
      */
     synchronized void end() throws DiskException {
+        if (state == State.DETACHING) {
+            return;
+        }
         state = State.DETACHING;
         reason = "";
         lastFlush = null;

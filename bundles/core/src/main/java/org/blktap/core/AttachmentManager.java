@@ -261,7 +261,7 @@ public final class AttachmentManager implements Attachments, Images {
         boolean done = false;
         try {
             attachment.advance();
-            records.write(id, request);
+            attachment.record(now -> records.write(id, now));
             done = true;
             advanceSoon();
             LOG.log(Level.INFO, id + ": attached " + request.spec() + (request.readOnly() ? " read-only" : ""));
@@ -292,7 +292,7 @@ public final class AttachmentManager implements Attachments, Images {
 
     private void detach(Attachment attachment) throws DiskException {
         String id = attachment.id();
-        records.remove(id);
+        attachment.forget(() -> records.remove(id));
         if (attachments.remove(id, attachment)) {
             try {
                 attachment.end();

@@ -159,6 +159,7 @@ class AttachmentManagerTest {
         int resumed;
         int resized;
         boolean keptByVm;
+        Runnable letGo = () -> { };
 
         FakeNode(NodeContext context) throws DiskException {
             this.context = context;
@@ -193,6 +194,7 @@ class AttachmentManagerTest {
         public CompletionStage<Void> unplug(boolean force) {
             assertEquals(true, force || context.port().isOpen());
             note(force ? "unplug by force" : "unplug");
+            letGo.run();
             return keptByVm && !force ? CompletableFuture.failedFuture(new DiskException(Reason.BUSY, "the guest keeps it"))
                     : CompletableFuture.completedFuture(null);
         }
@@ -268,6 +270,14 @@ class AttachmentManagerTest {
         assertTrue(Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1=fake,queues\\=3")
                 || Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1=fake,queues=3"));
         assertThrows(DiskException.class, () -> manager.plug("a", "fake:taken"));
+        Path record = directory.resolve("data/attachments/.a.new");
+        Files.createDirectory(record);
+        FakeNode second = node;
+        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> manager.plug("a", "fake,queues=4")).reason());
+        Files.delete(record);
+        assertEquals(2, manager.status("a").nodes().size(), "a restart would not have the third");
+        assertEquals(State.RUNNING, manager.status("a").state());
+        node = second;
         node.keptByVm = true;
         assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.unplug("a", "fake,queues=3", false)).reason());
         assertEquals(State.RUNNING, manager.status("a").state());
@@ -279,6 +289,65 @@ class AttachmentManagerTest {
         assertTrue(first.resumed > 0);
         assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> manager.unplug("a", "none", false)).reason());
         assertFalse(Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1"));
+    }
+
+    /** A node that its VM lets go tells another thread, as those of Xen do, which has the attachment lose it. */
+    private CompletableFuture<Reason> leavesWhenLetGo(FakeNode leaving, String spec) {
+        CompletableFuture<Reason> left = new CompletableFuture<>();
+        leaving.letGo = () -> {
+            leaving.letGo = () -> { };
+            new Thread(() -> {
+                try {
+                    manager.unplug("a", spec, true);
+                    left.complete(null);
+                } catch (DiskException e) {
+                    left.complete(e.reason());
+                }
+            }).start();
+        };
+        return left;
+    }
+
+    @Test
+    void aVmThatLetsGoHasLostItsDeviceThoughAnotherKeepsTheDisk() throws Exception {
+        manager.attach(request("tap:fake:/vm/a.img", null, "fake,queues=1"));
+        CompletableFuture<Reason> left = leavesWhenLetGo(node, "fake,queues=1");
+        manager.plug("a", "fake,queues=2");
+        node.keptByVm = true;
+        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.detach("a", false)).reason());
+        assertEquals(null, left.get(1, TimeUnit.MINUTES));
+        assertEquals(State.RUNNING, manager.status("a").state());
+        assertEquals(1, manager.status("a").nodes().size());
+        String kept = Files.readString(directory.resolve("data/attachments/a.cfg"));
+        assertFalse(kept.contains("queues\\=1") || kept.contains("queues=1"), kept);
+    }
+
+    @Test
+    void aNodeThatLeavesDuringADetachLeavesNoRecord() throws Exception {
+        for (int i = 0; i < 50; i++) {
+            manager.attach(request("tap:fake:/vm/a.img", null, "fake,queues=1"));
+            CompletableFuture<Reason> left = leavesWhenLetGo(node, "fake,queues=1");
+            manager.plug("a", "fake,queues=2");
+            manager.detach("a", false);
+            Reason why = left.get(1, TimeUnit.MINUTES);
+            assertTrue(why == null || why == Reason.NOT_FOUND, () -> "" + why);
+            assertEquals(List.of(), manager.list());
+            assertFalse(Files.exists(directory.resolve("data/attachments/a.cfg")), "a restart would attach it again");
+        }
+    }
+
+    @Test
+    void whatIsParkedStaysSoWithItsReasonWhenNodesGo() throws Exception {
+        manager.attach(request("tap:fake:/vm/a.img", null, "fake,queues=1", "fake,queues=2"));
+        manager.park("a");
+        manager.unplug("a", "fake,queues=2", true);
+        assertEquals(State.PARKED, manager.status("a").state());
+        assertEquals("parked by an operator", manager.status("a").reason());
+        manager.removeNodeProvider(nodeReference);
+        assertEquals("parked by an operator", manager.status("a").reason());
+        manager.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
+        manager.resume("a");
+        assertEquals(State.RUNNING, manager.status("a").state());
     }
 
     @Test

@@ -29,6 +29,10 @@ public final class Fakes implements Attachments, Images {
     public final Set<String> parked = new HashSet<>();
     /** What the next call throws. */
     public Exception failure;
+    /** What goes on while the attachments are listed. */
+    public Runnable listed = () -> { };
+    /** The same, while one is detached: it has gone already. */
+    public Runnable detached = () -> { };
     public CheckReport report = new CheckReport(7, 0, List.of());
 
     public Surroundings in(Path directory) {
@@ -71,6 +75,7 @@ public final class Fakes implements Attachments, Images {
     public void detach(String id, boolean force) throws DiskException {
         called("detach " + id + (force ? " by force" : ""));
         attached.remove(find(id));
+        detached.run();
     }
 
     @Override
@@ -87,6 +92,7 @@ public final class Fakes implements Attachments, Images {
 
     @Override
     public List<AttachmentStatus> list() {
+        listed.run();
         return attached.stream().map(this::status).toList();
     }
 

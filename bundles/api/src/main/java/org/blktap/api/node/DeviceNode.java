@@ -25,7 +25,9 @@ public interface DeviceNode extends AutoCloseable {
      * the VM may write what it holds. After this, {@link #close} leaves nothing for the VM to come back to.
      *
      * @param force not to ask: the VM loses the device whatever it does with it
-     * @return done when the VM has let it go, on the loop; ends with a {@link org.blktap.api.disk.DiskException} if it does not, and then the node goes on
+     * @return done when the VM has let it go, on the loop; ends with a {@link org.blktap.api.disk.DiskException} if it does not, and then the node goes on.
+     *     Another node of the attachment may refuse after this one is done, and then the attachment goes on: a node whose VM has really let its device
+     *     go takes itself away, by {@link org.blktap.api.control.Attachments#unplug}; one whose protocol cannot ask just goes on
      */
     default CompletionStage<Void> unplug(boolean force) {
         return CompletableFuture.completedFuture(null);

@@ -15,6 +15,6 @@ final class Allocate extends Verb {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        out.println(taps.minors().file(taps.minors().allocate(taps.attachments().list())));
+        out.println(taps.minors().file(taps.minors().allocate(taps.attachments())));
     }
 }

@@ -16,6 +16,10 @@ final class Attach extends Verb {
 
     @Override
     void run(PrintWriter out) throws Exception {
+        taps.minors().inOneStep(this::attach);
+    }
+
+    private void attach() throws Exception {
         if (tap.pid != taps.minors().daemon()) {
             throw taps.noSuchPid(tap.pid);
         }

@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 final class Close extends Verb {
     @Mixin
     Tap tap;
-    @Option(names = "-f", description = "Cuts off whoever uses it; so does every close here.")
+    @Option(names = "-f", description = "Does not ask the guest that uses it; NBD clients are cut off in any case.")
     boolean force;
     @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait for the end.")
     int timeout;
@@ -22,6 +22,6 @@ final class Close extends Verb {
     @Override
     void run(PrintWriter out) throws Exception {
         Minor found = taps.find(tap.pid, tap.minor);
-        Taps.within(timeout, () -> taps.close(found));
+        Taps.within(timeout, () -> taps.close(found, force));
     }
 }

@@ -23,7 +23,7 @@ final class Create extends Verb {
         image.check();
         TapSpec spec = taps.image(image.arguments);
         Minors minors = taps.minors();
-        int number = minors.allocate(taps.attachments().list());
+        int number = minors.allocate(taps.attachments());
         Taps.within(image.timeout, () -> {
             boolean done = false;
             try {

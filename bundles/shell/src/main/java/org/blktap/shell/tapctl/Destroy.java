@@ -21,8 +21,16 @@ final class Destroy extends Verb {
     void run(PrintWriter out) throws Exception {
         Minor found = taps.find(tap.pid, tap.minor);
         Taps.within(timeout, () -> {
-            taps.close(found);
-            taps.minors().remove(found.number());
+            taps.close(found, false);
+            taps.minors().inOneStep(() -> remove(found.number()));
         });
+    }
+
+    private void remove(int number) throws Exception {
+        Minor now = taps.minor(number);
+        if (now != null && now.disk() != null) {
+            throw new Refused(Errno.EBUSY, "minor " + number + " has been opened again, on " + now.disk().spec());
+        }
+        taps.minors().remove(number);
     }
 }

@@ -16,6 +16,10 @@ final class Detach extends Verb {
 
     @Override
     void run(PrintWriter out) throws Exception {
+        taps.minors().inOneStep(this::detach);
+    }
+
+    private void detach() throws Exception {
         Minor found = taps.find(tap.pid, tap.minor);
         if (found.disk() != null) {
             throw new Refused(Errno.EBUSY, "minor " + tap.minor + " is open on " + found.disk().spec() + "; close it first");

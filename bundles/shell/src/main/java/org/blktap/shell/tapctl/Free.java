@@ -16,6 +16,10 @@ final class Free extends Verb {
 
     @Override
     void run(PrintWriter out) throws Exception {
+        taps.minors().inOneStep(this::free);
+    }
+
+    private void free() throws Exception {
         Minor found = taps.minor(minor);
         if (found == null) {
             throw new Refused(Errno.ENOENT, "no minor " + minor);

@@ -18,6 +18,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 
 /**
@@ -76,9 +77,18 @@ final class Minors {
         return control.resolve("tapdisk").resolve("tapdisk-" + minor);
     }
 
-    /** All, in order, of these attachments. */
-    List<Minor> list(List<AttachmentStatus> attached) throws DiskException {
+    /** Looks and acts in one step: no other call changes numbers meanwhile. Not for what waits for a VM or a disk. */
+    void inOneStep(Taps.Work work) throws Exception {
         synchronized (LOCK) {
+            work.run();
+        }
+    }
+
+    /** All, in order. */
+    List<Minor> list(Attachments attachments) throws DiskException {
+        synchronized (LOCK) {
+            // asked here: of what was attached since, another list may have made the file, which this one would remove
+            List<AttachmentStatus> attached = attachments.list();
             Map<Integer, Marker> markers = markers();
             Map<Integer, Minor> all = new TreeMap<>();
             Map<String, Integer> given = new HashMap<>();
@@ -152,9 +162,9 @@ final class Minors {
     }
 
     /** Takes the lowest that is free; its file is made. */
-    int allocate(List<AttachmentStatus> attached) throws DiskException {
+    int allocate(Attachments attachments) throws DiskException {
         synchronized (LOCK) {
-            return reserve(list(attached).stream().map(Minor::number).toList());
+            return reserve(list(attachments).stream().map(Minor::number).toList());
         }
     }
 
@@ -194,6 +204,18 @@ final class Minors {
             marker.write(file(marker.minor()));
         } catch (IOException e) {
             throw DiskException.io(file(marker.minor()), "note what the minor is", e);
+        }
+    }
+
+    /** What was open under a number is closed: it is bound and no more, unless somebody has given it back, or taken it, meanwhile. */
+    void closed(Minor at) throws DiskException {
+        synchronized (LOCK) {
+            Marker now = markers().get(at.number());
+            boolean ours = id(at.number()).equals(at.disk().id());
+            boolean same = now == null ? !ours : now.pid() == at.pid() || at.disk().id().equals(now.id());
+            if (same) {
+                write(new Marker(at.number(), at.pid(), null));
+            }
         }
     }
 

@@ -40,7 +40,7 @@ final class Taps {
     }
 
     List<Minor> list() throws DiskException {
-        return minors.list(attachments().list());
+        return minors.list(attachments());
     }
 
     /** Null if there is none. */
@@ -95,19 +95,25 @@ final class Taps {
                 List.of("nbd,socket=" + minors.socket(at.pid(), at.number()) + ",name=tapdisk_client"), readOnly, java.util.Map.of()));
     }
 
-    /** Detaches what is open, if anything is; the minor stays bound. */
-    void close(Minor at) throws DiskException {
+    /**
+     * Detaches what is open, if anything is; the minor stays bound.
+     *
+     * @param force not to ask the VM
+     */
+    void close(Minor at, boolean force) throws Exception {
         if (at.disk() == null) {
             return;
         }
         String id = at.disk().id();
         try {
-            attachments().detach(id);
+            attachments().detach(id, force);
         } finally {
             // it may be gone though the last flush has failed
-            if (attachments().list().stream().noneMatch(each -> each.id().equals(id))) {
-                minors.bind(at.number(), at.pid());
-            }
+            minors.inOneStep(() -> {
+                if (attachments().list().stream().noneMatch(each -> each.id().equals(id))) {
+                    minors.closed(at);
+                }
+            });
         }
     }
 

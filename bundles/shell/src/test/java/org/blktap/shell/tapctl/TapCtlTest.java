@@ -1,5 +1,6 @@
 package org.blktap.shell.tapctl;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -14,6 +15,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.TapSpec;
@@ -229,6 +232,73 @@ class TapCtlTest {
         core.detach("a-data");
         assertEquals(List.of("pid=42"), lines("list"));
         assertEquals(List.of(), Files.list(control.resolve("tapdisk")).toList(), "the number went with it");
+    }
+
+    @Test
+    void aGuestIsAskedUnlessItIsForced() {
+        line("create -a aio:/a");
+        silent("close -p 42 -m 0");
+        silent("open -p 42 -m 0 -a aio:/a");
+        silent("close -p 42 -m 0 -f");
+        assertEquals(List.of("detach tap-0", "detach tap-0 by force"), core.calls.stream().filter(call -> call.startsWith("detach")).toList());
+    }
+
+    /** Has the action done in another thread, which has the time to end if nothing holds it up. */
+    private static Thread begun(Runnable action) {
+        Thread other = new Thread(action);
+        other.start();
+        long end = System.nanoTime() + java.util.concurrent.TimeUnit.MINUTES.toNanos(1);
+        while (other.isAlive() && other.getState() != Thread.State.BLOCKED && System.nanoTime() < end) {
+            Thread.onSpinWait();
+        }
+        return other;
+    }
+
+    @Test
+    void twoListsAtOnceAgreeOnANumber() throws Exception {
+        core.attach(new AttachRequest(TapSpec.parse("tap:aio:/vm/a.img"), "first", List.of(), false, Map.of()));
+        List<AttachmentStatus> before = core.list();
+        Minors minors = new Minors(control, daemon);
+        core.attach(new AttachRequest(TapSpec.parse("tap:aio:/vm/b.img"), "a-second", List.of(), false, Map.of()));
+        Thread[] other = new Thread[1];
+        // the one that has looked before the second came gives the other the time to see both
+        Attachments slow = Fakes.proxy(Attachments.class, (proxy, method, arguments) -> {
+            other[0] = begun(() -> assertDoesNotThrow(() -> minors.list(core)));
+            return before;
+        });
+        minors.list(slow);
+        other[0].join();
+        assertTrue(Files.exists(control.resolve("tapdisk/tapdisk-0")), "of the first");
+        assertTrue(Files.exists(control.resolve("tapdisk/tapdisk-1")), "of the second, though one list did not know it");
+    }
+
+    @Test
+    void nobodyTakesANumberThatIsBeingFreed() throws Exception {
+        line("allocate");
+        Thread[] other = new Thread[1];
+        core.listed = () -> {
+            core.listed = () -> { };
+            other[0] = begun(() -> assertDoesNotThrow(() -> new Minors(control, daemon).bind(0, daemon)));
+        };
+        silent("free -m 0");
+        other[0].join();
+        assertEquals("pid=42 minor=0 state=0", line("list -m 0"), "bound after it was free, not before");
+    }
+
+    @Test
+    void aNumberThatWasGivenBackDuringACloseStaysFree() throws Exception {
+        line("create -a aio:/a");
+        core.detached = () -> assertDoesNotThrow(() -> new Minors(control, daemon).remove(0));
+        silent("close -p 42 -m 0");
+        assertEquals(List.of("pid=42"), lines("list"));
+    }
+
+    @Test
+    void aNumberThatIsOpenedDuringADestroyStays() throws Exception {
+        line("create -a aio:/a");
+        core.detached = () -> assertDoesNotThrow(() -> core.attach(new AttachRequest(TapSpec.parse("tap:aio:/b"), "tap-0", List.of(), false, Map.of())));
+        refused(Errno.EBUSY, "destroy -p 42 -m 0");
+        assertEquals("pid=42 minor=0 state=0 args=aio:/b", line("list"));
     }
 
     @Test
