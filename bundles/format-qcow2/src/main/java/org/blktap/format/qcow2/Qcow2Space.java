@@ -6,7 +6,6 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
@@ -24,7 +23,7 @@ import org.blktap.image.InFlight;
  * </ol>
  *
  * <p>A guest's flush takes a round along; where the file would have to grow, or much waits, one is made with a flush of its own, which also
- * looks for clusters that nobody counts, left free by whoever wrote the image before. A crash leaves counted clusters that nothing
+ * claims clusters that sessions before left free ({@link Uncounted}). A crash leaves counted clusters that nothing
  * points at. What is free when the image is closed is counted down. Loop only.
  */
 final class Qcow2Space {
@@ -59,17 +58,16 @@ final class Qcow2Space {
     private Ranges emptying = new Ranges();
     /** Free, but more than can be kept. */
     private Ranges surplus = new Ranges();
-    /** Where the tables and the header are. */
-    private final Ranges metadata = new Ranges();
-    /** Where to look for uncounted clusters, to the end that the file had at first. */
-    private long unlooked;
-    private final long lookEnd;
+    /** What sessions before left free for sure; to be claimed from {@link #unclaimed} on. */
+    private Ranges uncounted = new Ranges();
+    private long unclaimed;
+    private long lastUncounted;
     /** A round is under way. */
     private boolean busy;
     /** It is to be followed by another. */
     private boolean onceMore;
-    /** It looks for uncounted clusters. */
-    private boolean look;
+    /** It claims clusters that sessions before left free. */
+    private boolean claims;
     /** The flush of a guest that waits for its end, or null. */
     private IoCallback told;
     /** Ours now, and to be emptied, from this one on. */
@@ -90,13 +88,6 @@ final class Qcow2Space {
         clusterSize = header.clusterSize();
         firstEnd = file.size() + clusterSize - 1 & -clusterSize;
         end = new FileSpace(file, loop, firstEnd, header.size(), counts);
-        unlooked = clusterSize;
-        lookEnd = file.size() & -clusterSize;
-        metadata.add(0, clusterSize);
-        metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * 8L);
-        if (counts != null) {
-            metadata.add(counts.tableOffset(), counts.tableOffset() + (long) counts.tableClusters() * clusterSize);
-        }
     }
 
     /** The end of the file, and of what may be pointed at. */
@@ -127,8 +118,8 @@ final class Qcow2Space {
             // for those who come next
             long waiting = freed.bytes() + emptied.bytes();
             boolean low = end.isLow(bytes);
-            if (waiting >= WORTHWHILE || low && (waiting > 0 || unlooked < lookEnd)) {
-                start(low && unlooked < lookEnd);
+            if (waiting >= WORTHWHILE || low && (waiting > 0 || unclaimed < lastUncounted)) {
+                start(low && unclaimed < lastUncounted);
             }
         }
         return free.next() >= bytes ? free.take(bytes) : end.reserve(bytes);
@@ -156,35 +147,21 @@ final class Qcow2Space {
         free(from & -clusterSize, Math.min(to + clusterSize - 1 & -clusterSize, firstEnd));
     }
 
-    /** Takes the first clusters that nobody counts, before anything is in flight. Blocking, not on the loop. */
-    void look() throws IOException {
-        Ranges claimed = new Ranges();
-        unlooked = counts.claim(unlooked, lookEnd, CLAIMED, metadata, claimed);
-        for (int i = 0; i < claimed.count(); i++) {
-            long from = claimed.from(i);
-            long bytes = claimed.to(i) - from;
-            CompletableFuture<Integer> zeroed = new CompletableFuture<>();
-            loop.execute(() -> file.zero(from, bytes, true, zeroed::complete));
-            if (zeroed.join() != 0) {
-                throw new IOException("errno " + zeroed.join() + " from emptying the free clusters at " + from);
-            }
-        }
-        if (!claimed.isEmpty()) {
-            file.flushNow();
-        }
-        for (int i = 0; i < claimed.count(); i++) {
-            free.add(claimed.from(i), claimed.to(i));
-        }
+    /** Finds what sessions before left free, before anything is in flight; it only reads. Blocking, not on the loop. */
+    void look(Qcow2Header header) {
+        uncounted = Uncounted.find(header, file, counts);
+        unclaimed = uncounted.isEmpty() ? 0 : uncounted.from(0);
+        lastUncounted = uncounted.isEmpty() ? 0 : uncounted.to(uncounted.count() - 1);
     }
 
     /** A round with a flush of its own, and another one to make use of what it has emptied. */
-    private void start(boolean looks) {
+    private void start(boolean claim) {
         if (busy) {
             return;
         }
         busy = true;
         onceMore = true;
-        look = looks;
+        claims = claim;
         flush();
     }
 
@@ -227,7 +204,7 @@ final class Qcow2Space {
         }
         busy = true;
         onceMore = freeing.bytes() >= WORTHWHILE;
-        look = false;
+        claims = false;
         boolean last = inFlight.isEmpty();
         told = last ? done : null;
         durable();
@@ -243,7 +220,7 @@ final class Qcow2Space {
             }
         }
         emptying.clear();
-        if (freeing.isEmpty() && surplus.isEmpty() && !look) {
+        if (freeing.isEmpty() && surplus.isEmpty() && !claims) {
             roundEnded();
         } else {
             inFlight.whenEnded(ended);
@@ -259,8 +236,11 @@ final class Qcow2Space {
     private int lowerNow() throws IOException {
         counts.add(surplus, -1);
         counts.release(freeing, handedOver);
-        if (look) {
-            unlooked = counts.claim(unlooked, lookEnd, CLAIMED, metadata, handedOver);
+        if (claims) {
+            long from = unclaimed;
+            // none is tried again after an error
+            unclaimed = lastUncounted;
+            unclaimed = counts.claim(uncounted, from, CLAIMED, handedOver);
         }
         return 0;
     }
@@ -295,7 +275,7 @@ final class Qcow2Space {
     private void roundEnded() {
         if (onceMore && !emptied.isEmpty()) {
             onceMore = false;
-            look = false;
+            claims = false;
             flush();
             return;
         }
