@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import org.blktap.api.engine.IoCallback;
@@ -58,6 +59,11 @@ final class Qcow2Space {
     private Ranges emptying = new Ranges();
     /** Free, but more than can be kept. */
     private Ranges surplus = new Ranges();
+    /** Where the header and the tables are. */
+    private final Ranges metadata = new Ranges();
+    /** Where the blocks of counts were when the image was opened, in ascending order. */
+    private final Ranges blocks = new Ranges();
+    private boolean metadataTold;
     /** What sessions before left free for sure; to be claimed from {@link #unclaimed} on. */
     private Ranges uncounted = new Ranges();
     private long unclaimed;
@@ -88,6 +94,12 @@ final class Qcow2Space {
         clusterSize = header.clusterSize();
         firstEnd = file.size() + clusterSize - 1 & -clusterSize;
         end = new FileSpace(file, loop, firstEnd, header.size(), counts);
+        metadata.add(0, clusterSize);
+        metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * 8L);
+        if (counts != null) {
+            metadata.add(counts.tableOffset(), counts.tableOffset() + (long) counts.tableClusters() * clusterSize);
+            Arrays.stream(counts.table()).filter(block -> block != 0).sorted().forEach(block -> blocks.add(block, block + clusterSize));
+        }
     }
 
     /** The end of the file, and of what may be pointed at. */
@@ -129,17 +141,40 @@ final class Qcow2Space {
 
     /** Whether something that need not be freed had better be left. */
     boolean isOverwhelmed() {
-        return freed.count() >= MOST_RANGES / 2;
+        return waiting() >= MOST_RANGES / 2;
+    }
+
+    /** Ranges that wait to be counted down. */
+    int waiting() {
+        return freed.count() + freeing.count();
     }
 
     /** An entry that pointed at clusters {@code [from, to)} has been written. */
     void free(long from, long to) {
-        if (freed.count() < MOST_RANGES) {
-            freed.add(from, to);
+        if (isMetadata(from, to)) {
+            if (!metadataTold) {
+                metadataTold = true;
+                LOG.log(Level.WARNING, String.format("%s: an entry pointed at 0x%x, where tables of the image are: that stays allocated; run blktap check",
+                        file.path(), from));
+            }
+            return;
         }
+        note(from, to);
         if (freed.bytes() >= MUCH_BYTES || freed.count() >= MUCH_RANGES) {
             start(false);
         }
+    }
+
+    private void note(long from, long to) {
+        // those whose flushes have failed wait too
+        if (waiting() < MOST_RANGES) {
+            freed.add(from, to);
+        }
+    }
+
+    /** Whether the header, the active L1 table, the refcount table or one of its blocks was there at the opening: no entry leads to newer ones. */
+    private boolean isMetadata(long from, long to) {
+        return metadata.overlaps(from, to) || blocks.sortedOverlap(from, to);
     }
 
     /** A compressed cluster's bytes: all clusters that it touched lose a reference. What it claims past the end that the file had is not its own. */
@@ -267,7 +302,11 @@ final class Qcow2Space {
 
     private void punched(int error) {
         // one that could not be emptied is tried again
-        (error == 0 ? emptied : freed).add(handedOver.from(next), handedOver.to(next));
+        if (error == 0) {
+            emptied.add(handedOver.from(next), handedOver.to(next));
+        } else {
+            note(handedOver.from(next), handedOver.to(next));
+        }
         next++;
         punch();
     }

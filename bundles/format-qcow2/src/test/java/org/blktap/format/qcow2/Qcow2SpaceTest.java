@@ -2,13 +2,16 @@ package org.blktap.format.qcow2;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Random;
+import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.sim.SimContext;
 import org.blktap.image.sim.SimFile;
@@ -16,7 +19,7 @@ import org.blktap.image.sim.SimLoop;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Space whose file fails. */
+/** Space whose file fails, or whose tables lie. */
 class Qcow2SpaceTest {
     private static final String IMAGE = "/sim/a.qcow2";
     private static final int CLUSTER = 512;
@@ -64,5 +67,42 @@ class Qcow2SpaceTest {
         for (int i = 0; i < counts.perBlock(); i++) {
             assertEquals(i < 2 ? 0 : 1, counts.get(counts.read(counts.table()[1]), i), "cluster " + i);
         }
+    }
+
+    @Test
+    void flushesThatFailDoNotLetTheListGrow() throws Exception {
+        Qcow2Space space = new Qcow2Space(header, file, loop, new Refcounts(header, file));
+        file.failWith(() -> Errno.EIO);
+        long at = file.size() - CLUSTER & -CLUSTER;
+        for (int i = 0; i < 200_000; i++) {
+            // every other one, round and round
+            long from = at - (i % 1000 + 1) * 2L * CLUSTER;
+            space.free(from, from + CLUSTER);
+            if (i % 500 == 0) {
+                loop.drain();
+            }
+        }
+        loop.drain();
+        assertTrue(space.waiting() <= 16_384, space.waiting() + " ranges wait");
+        assertTrue(space.isOverwhelmed());
+        assertEquals(Errno.EIO, space.takeFlushError());
+    }
+
+    /** An entry that pointed at the image's own tables has been overwritten. */
+    @Test
+    void theTablesOfTheImageAreNeverFreed() throws Exception {
+        Refcounts counts = new Refcounts(header, file);
+        Qcow2Space space = new Qcow2Space(header, file, loop, counts);
+        byte[] before = file.bytes();
+        for (long own : new long[] {0, header.l1Offset(), header.l1Offset() + CLUSTER, counts.tableOffset(), counts.table()[0], counts.table()[2]}) {
+            space.free(own, own + CLUSTER);
+            space.flushing();
+            space.flushed(error -> assertEquals(0, error));
+            loop.drain();
+            assertEquals(ByteBuffer.wrap(before, (int) own, CLUSTER), ByteBuffer.wrap(file.bytes(), (int) own, CLUSTER), "at " + own);
+            assertEquals(1, counts.get(counts.read(counts.table()[(int) (own / CLUSTER / counts.perBlock())]), (int) (own / CLUSTER % counts.perBlock())));
+        }
+        space.close();
+        assertEquals(ByteBuffer.wrap(before), ByteBuffer.wrap(file.bytes()));
     }
 }
