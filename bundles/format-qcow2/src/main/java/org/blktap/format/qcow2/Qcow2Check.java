@@ -15,7 +15,7 @@ import org.blktap.api.engine.IoFile;
  * Counts all references itself and compares: a count that is too low is a problem, one that is too high a leak. With repair,
  * counts become what they should be, and the marks of a count of one in the tables with them. Blocking, on a control thread.
  */
-final class Qcow2Check {
+final class Qcow2Check implements References.Visitor {
     private static final int MOST_PROBLEMS = 100;
     private static final int CHUNK_BITS = 12;
     private static final int CHUNK = 1 << CHUNK_BITS;
@@ -70,107 +70,25 @@ final class Qcow2Check {
     // ---- what refers to what
 
     private void countAll() throws DiskException, IOException {
-        count("header", 0, 0, clusterSize);
-        count("refcount table", Qcow2Header.AT_REFCOUNT_TABLE, counts.tableOffset(), (long) counts.tableClusters() * clusterSize);
-        long[] table = counts.table();
-        for (int i = 0; i < table.length; i++) {
-            if (table[i] != 0) {
-                count("refcount table entry " + i, counts.tableOffset() + i * 8L, table[i], clusterSize);
-            }
-        }
-        long[] snapshotsEnd = {header.snapshotsOffset()};
-        List<Snapshot> snapshots = Snapshot.read(header, file, snapshotsEnd);
-        if (!snapshots.isEmpty()) {
-            count("snapshot table", 64, header.snapshotsOffset(), snapshotsEnd[0] - header.snapshotsOffset());
-        }
-        countBitmaps();
-        countTables("L1 table", header.l1Offset(), header.l1Entries());
-        for (Snapshot snapshot : snapshots) {
-            countTables("L1 table of snapshot " + snapshot.name(), snapshot.l1Offset(), snapshot.l1Entries());
-        }
+        new References(header, file, counts, this).visit();
     }
 
-    /** The bitmaps extension: u32 count, u32 reserved, u64 directory size, u64 directory offset; qcow2.txt, "Bitmaps". */
-    private void countBitmaps() throws IOException {
-        byte[] extension = header.extensions().get(Qcow2Header.EXT_BITMAPS);
-        if (extension == null || extension.length < 24 || (header.autoclear() & Qcow2Header.BITMAPS) == 0) {
-            return;
-        }
-        ByteBuffer e = ByteBuffer.wrap(extension);
-        long directoryBytes = e.getLong(8);
-        long directory = e.getLong(16);
-        if (directoryBytes < 0 || directoryBytes > 64 << 20) {
-            problem("bitmap directory size", header.length(), Long.toUnsignedString(directoryBytes), "at most 64 MiB");
-            return;
-        }
-        count("bitmap directory", header.length(), directory, directoryBytes);
-        ByteBuffer entries = ByteBuffer.allocate((int) directoryBytes);
-        file.readFully(entries, directory);
-        for (int at = 0; at + 24 <= directoryBytes; ) {
-            long tableOffset = entries.getLong(at);
-            long tableEntries = Integer.toUnsignedLong(entries.getInt(at + 8));
-            int name = Short.toUnsignedInt(entries.getShort(at + 18));
-            int extra = entries.getInt(at + 20);
-            if (tableEntries > 8 << 20 || extra < 0 || extra > directoryBytes) {
-                problem("bitmap directory entry", directory + at, tableEntries + " table entries", "at most " + (8 << 20));
-                return;
-            }
-            count("bitmap table", directory + at, tableOffset, tableEntries * 8);
-            ByteBuffer table = ByteBuffer.allocate((int) tableEntries * 8);
-            file.readFully(table, tableOffset);
-            for (int i = 0; i < tableEntries; i++) {
-                long data = Qcow2Entry.offset(table.getLong(i * 8));
-                if (data != 0) {
-                    count("bitmap table entry " + i, tableOffset + i * 8L, data, clusterSize);
-                }
-            }
-            at += 24 + extra + name + 7 & ~7;
-        }
+    @Override
+    public void data() {
+        clusters++;
     }
 
-    private void countTables(String what, long l1Offset, int l1Entries) throws IOException {
-        if (l1Entries == 0) {
-            return;
-        }
-        count(what, l1Offset, l1Offset, l1Entries * 8L);
-        ByteBuffer l1 = ByteBuffer.allocate(l1Entries * 8);
-        file.readFully(l1, l1Offset);
-        ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
-        for (int slot = 0; slot < l1Entries && problems.size() < MOST_PROBLEMS; slot++) {
-            long offset = Qcow2Entry.offset(l1.getLong(slot * 8));
-            if (offset != 0 && count(what + " entry " + slot, l1Offset + slot * 8L, offset, clusterSize)) {
-                file.readFully(l2.clear(), offset);
-                countEntries(l2, offset);
-            }
-        }
+    @Override
+    public boolean goesOn(long bytes) {
+        return problems.size() < MOST_PROBLEMS;
     }
 
-    private void countEntries(ByteBuffer l2, long tableOffset) {
-        boolean external = header.has(Qcow2Header.EXTERNAL_DATA);
-        for (int i = 0; i < header.l2Entries() && problems.size() < MOST_PROBLEMS; i++) {
-            int at = i * header.l2EntryBytes();
-            long entry = l2.getLong(at);
-            if (Qcow2Entry.compressed(entry)) {
-                clusters++;
-                long from = Qcow2Entry.compressedOffset(entry, header.clusterBits());
-                int length = Qcow2Entry.compressedLength(entry, header.clusterBits());
-                countRange("L2 entry " + i, tableOffset + at, from & -clusterSize, from + length - (from & -clusterSize), false);
-            } else if (Qcow2Entry.offset(entry) != 0 && !external) {
-                clusters++;
-                count("L2 entry " + i, tableOffset + at, Qcow2Entry.offset(entry), clusterSize);
-            }
-        }
-    }
-
-    private boolean count(String structure, long at, long offset, long length) {
-        return countRange(structure, at, offset, length, true);
-    }
-
-    private boolean countRange(String structure, long at, long offset, long length, boolean aligned) {
+    @Override
+    public boolean refers(String structure, int entry, long at, long offset, long length, boolean aligned) {
         // the last cluster may be cut off
         if (offset < 0 || offset > file.size() || offset + length > file.size() + 2L * clusterSize
                 || aligned && offset % clusterSize != 0 || offset >= file.size() && length > 0) {
-            problem(structure, at, String.format("0x%x", offset), "a cluster inside the file of " + file.size() + " bytes");
+            problem(name(structure, entry), at, String.format("0x%x", offset), "a cluster inside the file of " + file.size() + " bytes");
             return false;
         }
         for (long cluster = offset >> header.clusterBits(); cluster << header.clusterBits() < offset + length; cluster++) {
@@ -178,7 +96,7 @@ final class Qcow2Check {
             int[] chunk = counted.get(key);
             if (chunk == null) {
                 if (counted.size() == MOST_CHUNKS) {
-                    problem(structure, at, "more clusters than a check can hold in memory", "at most "
+                    problem(name(structure, entry), at, "more clusters than a check can hold in memory", "at most "
                             + (long) MOST_CHUNKS * CHUNK);
                     return false;
                 }
@@ -188,6 +106,10 @@ final class Qcow2Check {
             chunk[(int) (cluster & CHUNK - 1)]++;
         }
         return true;
+    }
+
+    private static String name(String structure, int entry) {
+        return entry < 0 ? structure : structure + " " + entry;
     }
 
     /** Where clusters in use have no block of counts, as a writer that was killed may leave it, there is one afterwards. */
@@ -299,7 +221,8 @@ final class Qcow2Check {
         }
     }
 
-    private void problem(String structure, long at, Object found, Object expected) {
+    @Override
+    public void problem(String structure, long at, Object found, Object expected) {
         if (problems.size() < MOST_PROBLEMS) {
             problems.add(DiskException.corrupt(file.path(), structure, at, found, expected).getMessage());
         }

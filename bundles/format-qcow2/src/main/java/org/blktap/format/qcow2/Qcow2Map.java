@@ -61,12 +61,8 @@ final class Qcow2Map implements ClusterMap {
     }
 
     /** Finds free clusters, for an image that is going to be written. Blocking, not on the loop. */
-    void findFree() throws DiskException {
-        try {
-            space.look();
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "look for free clusters", e);
-        }
+    void findFree() {
+        space.look(header);
     }
 
     @Override

@@ -4,9 +4,9 @@ import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
@@ -24,7 +24,7 @@ import org.blktap.image.InFlight;
  * </ol>
  *
  * <p>A guest's flush takes a round along; where the file would have to grow, or much waits, one is made with a flush of its own, which also
- * looks for clusters that nobody counts, left free by whoever wrote the image before. A crash leaves counted clusters that nothing
+ * claims clusters that sessions before left free ({@link Uncounted}). A crash leaves counted clusters that nothing
  * points at. What is free when the image is closed is counted down. Loop only.
  */
 final class Qcow2Space {
@@ -59,17 +59,21 @@ final class Qcow2Space {
     private Ranges emptying = new Ranges();
     /** Free, but more than can be kept. */
     private Ranges surplus = new Ranges();
-    /** Where the tables and the header are. */
+    /** Where the header and the tables are. */
     private final Ranges metadata = new Ranges();
-    /** Where to look for uncounted clusters, to the end that the file had at first. */
-    private long unlooked;
-    private final long lookEnd;
+    /** Where the blocks of counts were when the image was opened, in ascending order. */
+    private final Ranges blocks = new Ranges();
+    private boolean metadataTold;
+    /** What sessions before left free for sure; to be claimed from {@link #unclaimed} on. */
+    private Ranges uncounted = new Ranges();
+    private long unclaimed;
+    private long lastUncounted;
     /** A round is under way. */
     private boolean busy;
     /** It is to be followed by another. */
     private boolean onceMore;
-    /** It looks for uncounted clusters. */
-    private boolean look;
+    /** It claims clusters that sessions before left free. */
+    private boolean claims;
     /** The flush of a guest that waits for its end, or null. */
     private IoCallback told;
     /** Ours now, and to be emptied, from this one on. */
@@ -90,12 +94,11 @@ final class Qcow2Space {
         clusterSize = header.clusterSize();
         firstEnd = file.size() + clusterSize - 1 & -clusterSize;
         end = new FileSpace(file, loop, firstEnd, header.size(), counts);
-        unlooked = clusterSize;
-        lookEnd = file.size() & -clusterSize;
         metadata.add(0, clusterSize);
         metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * 8L);
         if (counts != null) {
             metadata.add(counts.tableOffset(), counts.tableOffset() + (long) counts.tableClusters() * clusterSize);
+            Arrays.stream(counts.table()).filter(block -> block != 0).sorted().forEach(block -> blocks.add(block, block + clusterSize));
         }
     }
 
@@ -127,8 +130,8 @@ final class Qcow2Space {
             // for those who come next
             long waiting = freed.bytes() + emptied.bytes();
             boolean low = end.isLow(bytes);
-            if (waiting >= WORTHWHILE || low && (waiting > 0 || unlooked < lookEnd)) {
-                start(low && unlooked < lookEnd);
+            if (waiting >= WORTHWHILE || low && (waiting > 0 || unclaimed < lastUncounted)) {
+                start(low && unclaimed < lastUncounted);
             }
         }
         return free.next() >= bytes ? free.take(bytes) : end.reserve(bytes);
@@ -138,17 +141,40 @@ final class Qcow2Space {
 
     /** Whether something that need not be freed had better be left. */
     boolean isOverwhelmed() {
-        return freed.count() >= MOST_RANGES / 2;
+        return waiting() >= MOST_RANGES / 2;
+    }
+
+    /** Ranges that wait to be counted down. */
+    int waiting() {
+        return freed.count() + freeing.count();
     }
 
     /** An entry that pointed at clusters {@code [from, to)} has been written. */
     void free(long from, long to) {
-        if (freed.count() < MOST_RANGES) {
-            freed.add(from, to);
+        if (isMetadata(from, to)) {
+            if (!metadataTold) {
+                metadataTold = true;
+                LOG.log(Level.WARNING, String.format("%s: an entry pointed at 0x%x, where tables of the image are: that stays allocated; run blktap check",
+                        file.path(), from));
+            }
+            return;
         }
+        note(from, to);
         if (freed.bytes() >= MUCH_BYTES || freed.count() >= MUCH_RANGES) {
             start(false);
         }
+    }
+
+    private void note(long from, long to) {
+        // those whose flushes have failed wait too
+        if (waiting() < MOST_RANGES) {
+            freed.add(from, to);
+        }
+    }
+
+    /** Whether the header, the active L1 table, the refcount table or one of its blocks was there at the opening: no entry leads to newer ones. */
+    private boolean isMetadata(long from, long to) {
+        return metadata.overlaps(from, to) || blocks.sortedOverlap(from, to);
     }
 
     /** A compressed cluster's bytes: all clusters that it touched lose a reference. What it claims past the end that the file had is not its own. */
@@ -156,35 +182,21 @@ final class Qcow2Space {
         free(from & -clusterSize, Math.min(to + clusterSize - 1 & -clusterSize, firstEnd));
     }
 
-    /** Takes the first clusters that nobody counts, before anything is in flight. Blocking, not on the loop. */
-    void look() throws IOException {
-        Ranges claimed = new Ranges();
-        unlooked = counts.claim(unlooked, lookEnd, CLAIMED, metadata, claimed);
-        for (int i = 0; i < claimed.count(); i++) {
-            long from = claimed.from(i);
-            long bytes = claimed.to(i) - from;
-            CompletableFuture<Integer> zeroed = new CompletableFuture<>();
-            loop.execute(() -> file.zero(from, bytes, true, zeroed::complete));
-            if (zeroed.join() != 0) {
-                throw new IOException("errno " + zeroed.join() + " from emptying the free clusters at " + from);
-            }
-        }
-        if (!claimed.isEmpty()) {
-            file.flushNow();
-        }
-        for (int i = 0; i < claimed.count(); i++) {
-            free.add(claimed.from(i), claimed.to(i));
-        }
+    /** Finds what sessions before left free, before anything is in flight; it only reads. Blocking, not on the loop. */
+    void look(Qcow2Header header) {
+        uncounted = Uncounted.find(header, file, counts);
+        unclaimed = uncounted.isEmpty() ? 0 : uncounted.from(0);
+        lastUncounted = uncounted.isEmpty() ? 0 : uncounted.to(uncounted.count() - 1);
     }
 
     /** A round with a flush of its own, and another one to make use of what it has emptied. */
-    private void start(boolean looks) {
+    private void start(boolean claim) {
         if (busy) {
             return;
         }
         busy = true;
         onceMore = true;
-        look = looks;
+        claims = claim;
         flush();
     }
 
@@ -227,7 +239,7 @@ final class Qcow2Space {
         }
         busy = true;
         onceMore = freeing.bytes() >= WORTHWHILE;
-        look = false;
+        claims = false;
         boolean last = inFlight.isEmpty();
         told = last ? done : null;
         durable();
@@ -243,7 +255,7 @@ final class Qcow2Space {
             }
         }
         emptying.clear();
-        if (freeing.isEmpty() && surplus.isEmpty() && !look) {
+        if (freeing.isEmpty() && surplus.isEmpty() && !claims) {
             roundEnded();
         } else {
             inFlight.whenEnded(ended);
@@ -259,8 +271,11 @@ final class Qcow2Space {
     private int lowerNow() throws IOException {
         counts.add(surplus, -1);
         counts.release(freeing, handedOver);
-        if (look) {
-            unlooked = counts.claim(unlooked, lookEnd, CLAIMED, metadata, handedOver);
+        if (claims) {
+            long from = unclaimed;
+            // none is tried again after an error
+            unclaimed = lastUncounted;
+            unclaimed = counts.claim(uncounted, from, CLAIMED, handedOver);
         }
         return 0;
     }
@@ -287,7 +302,11 @@ final class Qcow2Space {
 
     private void punched(int error) {
         // one that could not be emptied is tried again
-        (error == 0 ? emptied : freed).add(handedOver.from(next), handedOver.to(next));
+        if (error == 0) {
+            emptied.add(handedOver.from(next), handedOver.to(next));
+        } else {
+            note(handedOver.from(next), handedOver.to(next));
+        }
         next++;
         punch();
     }
@@ -295,7 +314,7 @@ final class Qcow2Space {
     private void roundEnded() {
         if (onceMore && !emptied.isEmpty()) {
             onceMore = false;
-            look = false;
+            claims = false;
             flush();
             return;
         }

@@ -39,6 +39,21 @@ final class Ranges {
         return false;
     }
 
+    /** {@link #overlaps} for a list in ascending order. */
+    boolean sortedOverlap(long from, long to) {
+        int low = 0;
+        int high = count;
+        while (low < high) {
+            int middle = low + high >>> 1;
+            if (ends[middle * 2 + 1] <= from) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return low < count && ends[low * 2] < to;
+    }
+
     int count() {
         return count;
     }

@@ -23,8 +23,6 @@ final class Refcounts implements FileSpace.Layout {
     /** A multiple of every device's sector. */
     private static final int END_UNIT = 64 << 10;
     private static final int ENTRIES_PER_SECTOR = 512 / 8;
-    /** Bytes of blocks that are looked through for free clusters at a time. */
-    private static final long LOOKED_THROUGH = 16 << 20;
 
     private final IoFile file;
     private final int clusterBits;
@@ -282,42 +280,43 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     /**
-     * Counts clusters that nobody has counted, and hands them over to the caller. It looks through a few blocks only, and stops
-     * where it has found enough.
+     * Counts clusters that nobody has counted, and hands them over to the caller, each when its count has been written.
      *
-     * @param most bytes to find
-     * @param taken ranges that are in use for sure; what is found there shows that the counts are wrong
-     * @return where to go on; {@code to} when all has been looked through, or the counts are wrong
+     * @param free what {@link Uncounted} has found
+     * @param from where to begin
+     * @param most bytes to claim
+     * @param claimed gets those
+     * @return where to go on; the end of the last range when all have been claimed
      */
-    synchronized long claim(long from, long to, long most, Ranges taken, Ranges claimed) throws IOException {
-        long[] blocks = table.clone();
-        Arrays.sort(blocks);
-        long[] stopped = {-1};
+    synchronized long claim(Ranges free, long from, long most, Ranges claimed) throws IOException {
         long blockBytes = (long) perBlock << clusterBits;
         long at = from;
-        for (long looked = 0; at < to && looked < LOOKED_THROUGH && stopped[0] < 0; looked += clusterSize) {
-            long end = Math.min(to, at / blockBytes * blockBytes + blockBytes);
-            forEachBlock(table, at, end, (block, first, last, cluster) -> {
-                boolean changed = false;
-                for (int i = first; i < last; i++) {
-                    long found = cluster + i - first << clusterBits;
-                    if (get(block, i) != 0) {
-                        continue;
-                    }
-                    boolean wrong = Arrays.binarySearch(blocks, found) >= 0 || taken.overlaps(found, found + clusterSize);
-                    if (wrong || claimed.bytes() >= most || claimed.count() >= FreeClusters.MOST / 2) {
-                        stopped[0] = wrong ? to : found;
-                        return changed;
-                    }
-                    put(block, i, 1);
-                    claimed.add(found, found + clusterSize);
-                    changed = true;
+        long left = most;
+        int pieces = FreeClusters.MOST / 2;
+        for (int r = 0; r < free.count(); r++) {
+            at = Math.max(at, free.from(r));
+            while (at < free.to(r)) {
+                if (left < clusterSize || pieces-- == 0) {
+                    return at;
                 }
-                return changed;
-            });
-            at = end;
+                long end = Math.min(Math.min(free.to(r), at + (left & -clusterSize)), at / blockBytes * blockBytes + blockBytes);
+                Ranges counted = new Ranges();
+                forEachBlock(table, at, end, (block, first, last, cluster) -> {
+                    for (int i = first; i < last; i++) {
+                        if (get(block, i) == 0) {
+                            put(block, i, 1);
+                            long taken = cluster + i - first << clusterBits;
+                            counted.add(taken, taken + clusterSize);
+                        }
+                    }
+                    return !counted.isEmpty();
+                });
+                claimed.addAll(counted);
+                left -= end - at;
+                at = end;
+            }
         }
-        return stopped[0] < 0 ? at : stopped[0];
+        return at;
     }
 
     private interface BlockPart {

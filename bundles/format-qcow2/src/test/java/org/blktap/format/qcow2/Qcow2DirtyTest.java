@@ -1,5 +1,6 @@
 package org.blktap.format.qcow2;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -20,6 +21,8 @@ import org.blktap.image.sim.SimFile;
 import org.blktap.image.sim.SimLoop;
 import org.blktap.linux.Mapping;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Images whose writer was killed, or that are marked as corrupt. */
 class Qcow2DirtyTest {
@@ -103,5 +106,66 @@ class Qcow2DirtyTest {
         byte[] l1 = java.util.Arrays.copyOfRange(file().bytes(), (int) header.l1Offset(), (int) header.l1Offset() + 512);
         use(Operation.READ, 0);
         assertEquals(ByteBuffer.wrap(l1), ByteBuffer.wrap(file().bytes(), (int) header.l1Offset(), 512));
+    }
+
+    /** A count that says 0 for what is in use: nothing of that is given away, neither at the opening nor where the file would have to grow. */
+    @ParameterizedTest
+    @ValueSource(strings = {"L2 table", "data", "L1 table of a snapshot", "snapshot table", "refcount block"})
+    void whatIsInUseIsNotFreeThoughNobodyCountsIt(String what) throws Exception {
+        driver.create(IMAGE, 4L * LENGTH, null, context);
+        use(Operation.WRITE, 7);
+        Qcow2SharedTest.snapshot(file());
+        Qcow2Header header = Qcow2Header.read(file());
+        Refcounts counts = new Refcounts(header, file());
+        Snapshot snapshot = Snapshot.read(header, file(), null).get(0);
+        int slot = LENGTH >> header.slotBits();
+        long l2 = Qcow2Entry.offset(word(header.l1Offset() + slot * 8L));
+        long lowered = switch (what) {
+            case "L2 table" -> l2;
+            case "data" -> Qcow2Entry.offset(word(l2 + 8));
+            case "L1 table of a snapshot" -> snapshot.l1Offset();
+            case "snapshot table" -> header.snapshotsOffset();
+            default -> counts.table()[1];
+        };
+        counts.add(lowered, lowered + 512, -1);
+        counts.add(lowered, lowered + 512, -1);
+        byte[] before = file().bytes();
+        context.put(IMAGE, before);
+        driver.open(IMAGE, context).close();
+        assertArrayEquals(before, file().bytes());
+        context.put(IMAGE, before);
+        try (NativeBuffer memory = Mapping.anonymous(LENGTH)) {
+            VirtualDisk disk = driver.open(IMAGE, context);
+            for (int i = 0; i < 8; i++) {
+                assertEquals(0, loop.submit(disk, Operation.WRITE, 2L * LENGTH + i * LENGTH / 8, memory.address(), LENGTH / 8));
+                assertEquals(0, loop.submit(disk, Operation.FLUSH, 0, 0, 0));
+            }
+            disk.close();
+        }
+        if (!what.equals("refcount block")) {
+            assertEquals(ByteBuffer.wrap(before, (int) lowered, 512), ByteBuffer.wrap(file().bytes(), (int) lowered, 512));
+        }
+        use(Operation.READ, 0);
+        assertTrue(driver.check(IMAGE, context).clean());
+        use(Operation.READ, 0);
+    }
+
+    /** Free clusters of an earlier session: an opening changes nothing. */
+    @Test
+    void anOpeningWritesNothing() throws Exception {
+        driver.create(IMAGE, 4L * LENGTH, null, context);
+        use(Operation.WRITE, 7);
+        use(Operation.DISCARD, 0);
+        use(Operation.WRITE, 7);
+        long end = file().size();
+        new Refcounts(Qcow2Header.read(file()), file()).extend(end + 511 & -512, 512);
+        use(Operation.DISCARD, 0);
+        byte[] before = file().bytes();
+        driver.open(IMAGE, context).close();
+        assertArrayEquals(before, file().bytes());
+    }
+
+    private long word(long at) {
+        return ByteBuffer.wrap(file().bytes()).getLong((int) at);
     }
 }

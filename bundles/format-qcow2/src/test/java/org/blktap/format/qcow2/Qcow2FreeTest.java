@@ -95,9 +95,10 @@ class Qcow2FreeTest {
         try (NativeBuffer memory = Mapping.anonymous(LENGTH)) {
             for (int i = 0; i < 30; i++) {
                 VirtualDisk disk = driver.open(IMAGE, context);
-                // something stays behind what is freed, so that the file cannot be cut off
-                change(disk, Operation.WRITE, LENGTH, LENGTH, memory);
+                // something stays behind what is freed, so that the file cannot be cut off; for that the file has to grow, and free clusters are claimed
                 change(disk, Operation.WRITE, 4 * LENGTH + i * 4096L, 4096, memory);
+                loop.drain();
+                change(disk, Operation.WRITE, LENGTH, LENGTH, memory);
                 change(disk, Operation.DISCARD, LENGTH, LENGTH, memory);
                 change(disk, Operation.FLUSH, 0, 0, memory);
                 disk.close();
