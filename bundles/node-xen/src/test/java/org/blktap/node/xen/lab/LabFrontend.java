@@ -16,7 +16,7 @@ import org.blktap.ring.sim.FrontRing;
 /**
  * A frontend in user space on a real Xen: dom0 grants pages to itself, so that the daemon's own grants and event channels are used, in both ABIs, by one that
  * does what no kernel would. Run in the lab (itests/xen/suite) while the daemon serves a device to domain 0:
- * {@code LabFrontend DEVICE x86_64-abi|x86_32-abi honest|hostile}. Prints what it sees; status 1 if that is not what was expected.
+ * {@code LabFrontend DEVICE}. Prints what it sees; status 1 if that is not what was expected.
  */
 public final class LabFrontend {
     private static final long LIMIT_NANOS = TimeUnit.MINUTES.toNanos(2);
@@ -264,17 +264,21 @@ public final class LabFrontend {
 
     /** See the class. */
     public static void main(String[] arguments) throws IOException {
-        String protocol = arguments[1];
-        LabFrontend it = new LabFrontend(arguments[0], protocol);
-        for (boolean persistent : new boolean[] {true, false}) {
-            it.connect(protocol, persistent);
-            if (arguments[2].equals("hostile")) {
-                it.hostile();
-            } else {
-                it.honest();
+        for (String protocol : new String[] {"x86_64-abi", "x86_32-abi"}) {
+            LabFrontend it = new LabFrontend(arguments[0], protocol);
+            for (boolean hostile : new boolean[] {false, true}) {
+                for (boolean persistent : new boolean[] {true, false}) {
+                    it.connect(protocol, persistent);
+                    if (hostile) {
+                        it.hostile();
+                    } else {
+                        it.honest();
+                    }
+                    System.out.println(it.device + ": " + (hostile ? "hostile" : "honest") + ", " + protocol + (persistent ? ", mapped" : ", copied")
+                            + ": as expected");
+                    it.close();
+                }
             }
-            System.out.println(it.device + ": " + arguments[2] + ", " + protocol + (persistent ? ", mapped" : ", copied") + ": as expected");
-            it.close();
         }
         System.exit(0);
     }
