@@ -35,6 +35,7 @@ import org.blktap.api.node.NodeProvider;
  */
 final class Attachment {
     private static final Logger LOG = System.getLogger("org.blktap.core");
+    private static final String PARKED_BY_OPERATOR = "parked by an operator";
     private final String id;
     private volatile AttachRequest request;
     private final Services services;
@@ -226,15 +227,23 @@ final class Attachment {
         return true;
     }
 
-    synchronized void parkByOperator() throws DiskException {
-        if (parkedByOperator) {
-            return;
+    synchronized void parkByOperator(LoopCalls.Action record) throws DiskException {
+        checkNotForgotten();
+        if (!parkedByOperator) {
+            park(PARKED_BY_OPERATOR);
+            parkedByOperator = true;
         }
-        park("parked by an operator");
-        parkedByOperator = true;
+        record.run();
     }
 
-    synchronized void resumeByOperator() throws DiskException {
+    /** An earlier life of the daemon had it parked by an operator, and it stays so. */
+    synchronized void stayParked() {
+        parkedByOperator = true;
+        reason = PARKED_BY_OPERATOR;
+    }
+
+    synchronized void resumeByOperator(LoopCalls.Action record) throws DiskException {
+        record.run();
         parkedByOperator = false;
         advance();
     }
@@ -283,7 +292,7 @@ final class Attachment {
             recorder.write(request);
         } catch (DiskException | RuntimeException e) {
             request = before;
-            park("parked by an operator; " + e.getMessage());
+            park(PARKED_BY_OPERATOR + "; " + e.getMessage());
             throw e;
         }
         parkedByOperator = false;

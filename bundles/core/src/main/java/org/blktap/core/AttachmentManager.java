@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -47,6 +48,7 @@ import org.osgi.service.component.annotations.ReferencePolicyOption;
 @Component(immediate = true)
 public final class AttachmentManager implements Attachments, Images {
     private static final Logger LOG = System.getLogger("org.blktap.core");
+    private static final Set<String> RESERVED_IDS = Set.of("control", "nbd");
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
 
     private final Registry<DiskDriver> drivers = new Registry<>("tap.type", "tap.summary");
@@ -88,7 +90,11 @@ public final class AttachmentManager implements Attachments, Images {
         images = new ImageWork(services);
         for (AttachRequest request : records.readAll()) {
             try {
-                attachments.put(request.id(), new Attachment(checkId(request.id()), request, true, services));
+                Attachment attachment = new Attachment(checkId(request.id()), request, true, services);
+                if (records.isParked(request.id())) {
+                    attachment.stayParked();
+                }
+                attachments.put(request.id(), attachment);
             } catch (DiskException e) {
                 LOG.log(Level.ERROR, request.id() + ": cannot be attached again: " + e.getMessage());
             }
@@ -98,6 +104,7 @@ public final class AttachmentManager implements Attachments, Images {
 
     @Deactivate
     void deactivate() {
+        LOG.log(Level.INFO, "stopping; " + attachments.size() + " attachments are closed, and kept on record");
         control.shutdown();
         try {
             control.awaitTermination(1, TimeUnit.SECONDS);
@@ -321,18 +328,21 @@ public final class AttachmentManager implements Attachments, Images {
 
     @Override
     public void park(String id) throws DiskException {
-        find(id).parkByOperator();
+        find(id).parkByOperator(() -> records.park(id, true));
     }
 
     @Override
     public void resume(String id) throws DiskException {
-        find(id).resumeByOperator();
+        find(id).resumeByOperator(() -> records.park(id, false));
     }
 
     @Override
     public void resume(String id, TapSpec image) throws DiskException {
         Attachment attachment = find(id);
-        attachment.resumeOn(image, request -> records.write(id, request));
+        attachment.resumeOn(image, request -> {
+            records.write(id, request);
+            records.park(id, false);
+        });
         LOG.log(Level.INFO, id + ": goes on with " + image);
     }
 
@@ -407,6 +417,10 @@ public final class AttachmentManager implements Attachments, Images {
             throw new DiskException(Reason.BAD_OPTION, "bad id '" + id + "': letters, digits and . _ - only, at most 64, beginning"
                     + " with a letter or digit");
         }
+        if (RESERVED_IDS.contains(id)) {
+            // a node's socket is called after the id
+            throw new DiskException(Reason.BAD_OPTION, "bad id '" + id + "': the daemon's own socket is called so");
+        }
         return id;
     }
 
@@ -414,7 +428,7 @@ public final class AttachmentManager implements Attachments, Images {
     private String freeId(TapSpec spec) {
         String name = spec.path().replaceAll(",.*", "").replaceAll(".*/", "").replaceAll("\\.[^.]*$", "")
                 .replaceAll("[^A-Za-z0-9._-]", "-").replaceAll("^[^A-Za-z0-9]+", "");
-        String base = name.isEmpty() ? spec.type() : name.substring(0, Math.min(48, name.length()));
+        String base = name.isEmpty() || RESERVED_IDS.contains(name) ? spec.type() : name.substring(0, Math.min(48, name.length()));
         String id = base;
         for (int i = 2; attachments.containsKey(id); i++) {
             id = base + "-" + i;

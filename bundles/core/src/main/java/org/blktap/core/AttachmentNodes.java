@@ -64,18 +64,29 @@ final class AttachmentNodes {
     /**
      * Ends one, which has nothing in flight.
      *
-     * @param name its spec or its address
+     * @param name its spec, its address, or its kind if there is one of that only
      * @return its spec
      */
     String remove(String name, boolean force, LoopCalls.Action quiet) throws DiskException {
-        OpenNode node = nodes.stream().filter(each -> each.spec.text().equals(name) || each.address().equals(name)).findFirst()
-                .orElseThrow(() -> new DiskException(Reason.NOT_FOUND, loop.id() + " has no node '" + name + "'; present: "
-                        + String.join(", ", nodes.stream().map(OpenNode::address).toList())));
+        OpenNode node = find(name);
         unplug(node, force);
         quiet.run();
         loop.run(node::close);
         nodes.remove(node);
         return node.spec.text();
+    }
+
+    private OpenNode find(String name) throws DiskException {
+        List<OpenNode> found = nodes.stream().filter(each -> each.spec.text().equals(name) || each.address().equals(name)).toList();
+        if (found.isEmpty()) {
+            found = nodes.stream().filter(each -> each.spec.kind().equals(name)).toList();
+        }
+        if (found.size() == 1) {
+            return found.get(0);
+        }
+        String present = nodes.isEmpty() ? "none" : String.join(", ", nodes.stream().map(OpenNode::address).toList());
+        throw new DiskException(Reason.NOT_FOUND, loop.id() + " has " + (found.isEmpty() ? "no node" : found.size() + " nodes") + " '" + name
+                + "'; present: " + present);
     }
 
     /** Has the VMs let their devices go, or takes them away. */

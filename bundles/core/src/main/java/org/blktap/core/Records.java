@@ -29,6 +29,8 @@ import org.blktap.api.disk.TapSpec;
 final class Records {
     private static final Logger LOG = System.getLogger("org.blktap.core");
     private static final String SUFFIX = ".cfg";
+    /** Of an empty file beside the record of an attachment that an operator has parked. */
+    private static final String PARKED = ".parked";
 
     private final Path directory;
 
@@ -61,7 +63,30 @@ final class Records {
         }
     }
 
+    /** Keeps in mind whether an operator has parked an attachment: a restart must not open a disk that is being worked on. */
+    void park(String id, boolean parked) throws DiskException {
+        Path marker = directory.resolve(id + PARKED);
+        try {
+            if (parked) {
+                Files.createDirectories(directory);
+                Files.write(marker, new byte[0]);
+            } else {
+                Files.deleteIfExists(marker);
+            }
+            if (Files.isDirectory(directory)) {
+                syncDirectory();
+            }
+        } catch (IOException e) {
+            throw DiskException.io(marker, "record that the attachment is parked", e);
+        }
+    }
+
+    boolean isParked(String id) {
+        return Files.exists(directory.resolve(id + PARKED));
+    }
+
     void remove(String id) throws DiskException {
+        park(id, false);
         try {
             if (Files.deleteIfExists(file(id))) {
                 syncDirectory();

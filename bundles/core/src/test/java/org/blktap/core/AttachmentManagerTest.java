@@ -351,6 +351,51 @@ class AttachmentManagerTest {
     }
 
     @Test
+    void whatAnOperatorHasParkedStaysSoOverARestart() throws Exception {
+        manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
+        manager.attach(request("tap:fake:/vm/b.img", null, "fake"));
+        manager.park("a");
+        manager.deactivate();
+        manager = newManager();
+        bringServices(manager);
+        await("b", State.RUNNING);
+        assertEquals(State.PARKED, manager.status("a").state());
+        assertEquals("parked by an operator", manager.status("a").reason());
+        manager.resume("a");
+        assertEquals(State.RUNNING, manager.status("a").state());
+        manager.deactivate();
+        manager = newManager();
+        bringServices(manager);
+        await("a", State.RUNNING);
+        manager.park("a");
+        manager.detach("a");
+        manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
+        manager.deactivate();
+        manager = newManager();
+        bringServices(manager);
+        await("a", State.RUNNING);
+    }
+
+    @Test
+    void idsOfTheDaemonsOwnSocketsAreNotGiven() throws Exception {
+        assertReason(Reason.BAD_OPTION, request("tap:fake:/vm/a.img", "nbd"));
+        assertReason(Reason.BAD_OPTION, request("tap:fake:/vm/a.img", "control"));
+        assertEquals("fake", manager.attach(request("tap:fake:/vm/nbd.img", null)).id());
+    }
+
+    @Test
+    void aNodeIsFoundByItsKindIfThereIsOne() throws Exception {
+        manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
+        manager.plug("a", "fake,queues=2");
+        DiskException twice = assertThrows(DiskException.class, () -> manager.unplug("a", "fake:", true));
+        assertEquals(Reason.NOT_FOUND, twice.reason());
+        manager.unplug("a", "fake,queues=2", true);
+        manager.unplug("a", "fake", true);
+        assertEquals(List.of(), manager.status("a").nodes());
+        assertTrue(assertThrows(DiskException.class, () -> manager.unplug("a", "fake", true)).getMessage().endsWith("present: none"));
+    }
+
+    @Test
     void aNodeIsToldWhetherItWasOpenBefore() throws Exception {
         manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
         assertFalse(node.context.reopened());

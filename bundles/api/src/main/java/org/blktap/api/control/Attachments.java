@@ -37,7 +37,7 @@ public interface Attachments {
     /**
      * Takes a node away: asks its VM to let the device go, waits for what is under way, and records it.
      *
-     * @param node its spec or its address
+     * @param node its spec, its address, or its kind if there is one of that only
      * @param force not to ask the VM
      * @throws DiskException NOT_FOUND; BUSY if the VM keeps the device
      */

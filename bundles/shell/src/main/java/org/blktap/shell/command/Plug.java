@@ -19,5 +19,7 @@ final class Plug extends TapCommand {
     @Override
     void run(PrintWriter out) throws Exception {
         here.attachments().plug(id, node);
+        var nodes = here.attachments().status(id).nodes();
+        out.println(nodes.get(nodes.size() - 1).address());
     }
 }
