@@ -368,7 +368,7 @@ class AttachmentManagerTest {
         bringServices(manager);
         await("a", State.RUNNING);
         manager.park("a");
-        manager.detach("a");
+        manager.detach("a", true);
         manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
         manager.deactivate();
         manager = newManager();
