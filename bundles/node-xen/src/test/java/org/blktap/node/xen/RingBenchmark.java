@@ -58,22 +58,22 @@ public final class RingBenchmark {
 
         @Override
         public IoFile openFile(Path path) {
-            throw new UnsupportedOperationException();
+            throw new AssertionError("not asked for here");
         }
 
         @Override
         public IoFile createFile(Path path) {
-            throw new UnsupportedOperationException();
+            throw new AssertionError("not asked for here");
         }
 
         @Override
         public Path confine(Path image, String named) {
-            throw new UnsupportedOperationException();
+            throw new AssertionError("not asked for here");
         }
 
         @Override
         public VirtualDisk openBacking(String type, Path path) {
-            throw new UnsupportedOperationException();
+            throw new AssertionError("not asked for here");
         }
 
         @Override

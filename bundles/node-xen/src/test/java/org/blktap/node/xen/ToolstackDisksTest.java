@@ -75,7 +75,7 @@ class ToolstackDisksTest {
 
         @Override
         public void resume(String id, TapSpec image) {
-            throw new UnsupportedOperationException();
+            throw new AssertionError("not asked for here");
         }
 
         @Override
@@ -122,17 +122,17 @@ class ToolstackDisksTest {
 
         @Override
         public AttachmentStats stats(String id) {
-            throw new UnsupportedOperationException();
+            throw new AssertionError("not asked for here");
         }
 
         @Override
         public void park(String id) {
-            throw new UnsupportedOperationException();
+            throw new AssertionError("not asked for here");
         }
 
         @Override
         public void resume(String id) {
-            throw new UnsupportedOperationException();
+            throw new AssertionError("not asked for here");
         }
 
         @Override
