@@ -1,6 +1,8 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -25,9 +27,12 @@ final class NativeGrantTable implements GrantTable {
         this.handle = handle;
     }
 
-    private static int mappingsMax() {
-        try {
-            return Integer.parseInt(Files.readString(Path.of("/proc/sys/vm/max_map_count")).trim());
+    /** What the kernel allows a process. */
+    static int mappingsMax() {
+        // one read for all of it: the kernel tells such a number at the beginning of the file only, and Files.readString begins with one byte
+        byte[] text = new byte[32];
+        try (InputStream file = Files.newInputStream(Path.of("/proc/sys/vm/max_map_count"))) {
+            return Integer.parseInt(new String(text, 0, Math.max(0, file.read(text)), StandardCharsets.US_ASCII).trim());
         } catch (IOException | NumberFormatException e) {
             // the kernel's default
             return 65530;

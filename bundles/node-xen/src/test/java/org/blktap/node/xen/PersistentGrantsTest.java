@@ -82,6 +82,12 @@ class PersistentGrantsTest {
         }
     }
 
+    @Test
+    void theKernelsLimitIsReadAsAWhole() {
+        // no kernel's default is less, and no lab's setting
+        assertTrue(NativeGrantTable.mappingsMax() >= 10_000, NativeGrantTable.mappingsMax() + " mappings");
+    }
+
     /** Each call costs the process a mapping, of which the kernel gives it some 65,000. */
     @Test
     void aFrontendThatBringsItsPagesOneByOneDoesNotUseUpTheMappings() {
