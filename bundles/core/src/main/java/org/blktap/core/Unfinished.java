@@ -13,6 +13,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
+import org.blktap.linux.ProcFile;
 
 /**
  * Files that are being made: {@code .<name>.<place>-<pid>-<number>.new}, beside where they will be. A process that was killed leaves them, and
@@ -66,7 +67,7 @@ final class Unfinished {
     private static String place() {
         CRC32C hash = new CRC32C();
         try {
-            hash.update(Files.readAllBytes(Path.of("/proc/sys/kernel/random/boot_id")));
+            hash.update(ProcFile.read(Path.of("/proc/sys/kernel/random/boot_id")).getBytes(StandardCharsets.US_ASCII));
             hash.update(Files.readSymbolicLink(Path.of("/proc/self/ns/pid")).toString().getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
             // a place of its own: nothing is removed

@@ -1,9 +1,6 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -11,6 +8,7 @@ import org.blktap.api.memory.Memory;
 import org.blktap.linux.LibXenGnttab;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
+import org.blktap.linux.ProcFile;
 
 /** Grants by libxengnttab. One thread at a time. */
 final class NativeGrantTable implements GrantTable {
@@ -29,10 +27,8 @@ final class NativeGrantTable implements GrantTable {
 
     /** What the kernel allows a process. */
     static int mappingsMax() {
-        // one read for all of it: the kernel tells such a number at the beginning of the file only, and Files.readString begins with one byte
-        byte[] text = new byte[32];
-        try (InputStream file = Files.newInputStream(Path.of("/proc/sys/vm/max_map_count"))) {
-            return Integer.parseInt(new String(text, 0, Math.max(0, file.read(text)), StandardCharsets.US_ASCII).trim());
+        try {
+            return Integer.parseInt(ProcFile.read(Path.of("/proc/sys/vm/max_map_count")));
         } catch (IOException | NumberFormatException e) {
             // the kernel's default
             return 65530;
