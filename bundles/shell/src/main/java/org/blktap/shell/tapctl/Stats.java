@@ -41,6 +41,7 @@ final class Stats extends Verb {
         all.put("name", spec[1] + ":" + spec[2]);
         all.put("secs", sectors);
         all.put("images", List.of(image));
+        // tapdisk really calls it so, and what reads its statistics looks for that
         all.put("FIXME_enospc_redirect_count", 0);
         all.put("nbd_mirror_failed", 0);
         all.put("reqs_outstanding", stats.inFlight());
