@@ -10,9 +10,6 @@ interface GrantTable extends AutoCloseable {
      */
     long map(int domain, long grefs, int count);
 
-    /** Unmaps what one call of {@link #map} has mapped. */
-    void unmap(long address, int count);
-
     /** Whether the kernel can move data between a mapped page and a disk without us, as O_DIRECT does. */
     boolean reachesDisks(long address);
 

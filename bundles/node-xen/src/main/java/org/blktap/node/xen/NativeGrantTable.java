@@ -55,19 +55,6 @@ final class NativeGrantTable implements GrantTable {
         return address;
     }
 
-    @Override
-    public void unmap(long address, int count) {
-        LibXenGnttab.xengnttab_unmap(handle, address, count);
-        for (int i = 0; i < mapped; i++) {
-            if (addresses[i] == address) {
-                addresses[i] = addresses[--mapped];
-                counts[i] = counts[mapped];
-                MAPPINGS_LEFT.incrementAndGet();
-                return;
-            }
-        }
-    }
-
     /**
      * Asks for the page as a device driver would: vmsplice puts a reference to it into a pipe, for which the kernel must have a {@code struct page}
      * behind the mapping.

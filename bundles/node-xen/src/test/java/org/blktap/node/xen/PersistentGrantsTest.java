@@ -30,11 +30,6 @@ class PersistentGrantsTest {
         }
 
         @Override
-        public void unmap(long address, int count) {
-            throw new AssertionError("kept until the end");
-        }
-
-        @Override
         public boolean reachesDisks(long address) {
             return true;
         }

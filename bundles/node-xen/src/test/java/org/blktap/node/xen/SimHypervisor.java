@@ -121,17 +121,6 @@ final class SimHypervisor implements Hypervisor {
             return address;
         }
 
-        @Override
-        public void unmap(long address, int count) {
-            for (int i = 0; i < mappings; i++) {
-                if (addresses[i] == address && counts[i] == count) {
-                    unmapped(i);
-                    return;
-                }
-            }
-            throw new AssertionError("not mapped: " + count + " pages at " + address);
-        }
-
         private void unmapped(int i) {
             Libc.munmap(addresses[i], 4096L * counts[i]);
             mappedPages.addAndGet(-counts[i]);
