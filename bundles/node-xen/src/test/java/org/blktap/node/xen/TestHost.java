@@ -43,6 +43,11 @@ final class TestHost implements AutoCloseable {
 
     /** A toolstack writes a device, as libxl does, and leaves it to the backend to be found. */
     void toolstackWrites(String type, int domain, int device, String params, String mode) throws IOException {
+        toolstackWrites(type, domain, device, params, mode, null);
+    }
+
+    /** The script stands there with all else, in one transaction, as libxl writes it: nobody ever sees the device without it. */
+    void toolstackWrites(String type, int domain, int device, String params, String mode, String script) throws IOException {
         String backend = "/local/domain/0/backend/" + type + "/" + domain + "/" + device;
         String frontend = "/local/domain/" + domain + "/device/vbd/" + device;
         store.transaction(tx -> {
@@ -59,6 +64,9 @@ final class TestHost implements AutoCloseable {
             tx.write(backend + "/online", "1");
             tx.write(backend + "/params", params);
             tx.write(backend + "/mode", mode);
+            if (script != null) {
+                tx.write(backend + "/script", script);
+            }
             tx.write(backend + "/state", "1");
         });
     }

@@ -234,10 +234,8 @@ class ToolstackDisksTest {
 
     @Test
     void aDeviceOfAScriptIsAnnouncedAndLeftToIt() throws Exception {
-        host.toolstackWrites("vbd", 5, 51712, "ram:a", "w");
-        host.store.write("/local/domain/0/backend/vbd/5/51712/script", "/etc/xen/scripts/block-blktap");
-        host.toolstackWrites("vbd", 6, 51712, "ram:a", "w");
-        host.store.write("/local/domain/0/backend/vbd/6/51712/script", "/etc/xen/scripts/block-nbd");
+        host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
+        host.toolstackWrites("vbd", 6, 51712, "ram:a", "w", "/etc/xen/scripts/block-nbd");
         start();
         Eventually.holds("it is announced", () -> "2".equals(read("vbd", "state")));
         bus.settle();
@@ -248,8 +246,7 @@ class ToolstackDisksTest {
     @Test
     void whereTheKernelHasABackendVbdIsLeftToIt() throws Exception {
         Files.createFile(directory.resolve("blkback"));
-        host.toolstackWrites("vbd", 5, 51712, "ram:a", "w");
-        host.store.write("/local/domain/0/backend/vbd/5/51712/script", "/etc/xen/scripts/block-blktap");
+        host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
         start();
         bus.settle();
         bus.settle();
@@ -297,8 +294,7 @@ class ToolstackDisksTest {
     void aDiskThatTapCtlHasOpenedGetsTheRing() throws Exception {
         start();
         attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "tap-3", List.of("nbd"), false, Map.of()));
-        host.toolstackWrites("vbd3", 5, 51712, "aio:/a", "w");
-        host.store.write("/local/domain/0/backend/vbd3/5/51712/script", "/etc/xen/scripts/block-tap");
+        host.toolstackWrites("vbd3", 5, 51712, "aio:/a", "w", "/etc/xen/scripts/block-tap");
         attachments.calls.clear();
         host.store.write("/local/domain/0/backend/vbd3/5/51712/physical-device-path", "/run/blktap-control/nbd812.3");
         host.store.write("/local/domain/0/backend/vbd3/5/51712/hotplug-status", "connected");
