@@ -3,9 +3,7 @@ package org.blktap.core;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.AttachRequest;
@@ -16,20 +14,14 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Options;
-import org.blktap.api.disk.Request;
 import org.blktap.api.disk.TapSpec;
-import org.blktap.api.disk.VirtualDisk;
-import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
-import org.blktap.api.engine.IoQueue;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeProvider;
 
 /**
- * One attachment: a loop, a gate, the disk behind it and the nodes before it. Its methods are for control threads, one at
+ * One attachment: a loop, a gate, the {@link AttachmentDisk} behind it and the {@link AttachmentNodes} before it. Its methods are for control threads, one at
  * a time; they move it between running and parked by a few steps on its loop. It is advanced as far as the services that are
  * present allow, so that a driver that comes, goes and comes back, a restart, and an attach are one mechanism.
  */
@@ -38,26 +30,18 @@ final class Attachment {
     private static final String PARKED_BY_OPERATOR = "parked by an operator";
     private final String id;
     private volatile AttachRequest request;
-    private final Services services;
     private final IoLoop loop;
     private final LoopCalls calls;
     private final Gate gate;
     private final AttachmentNodes nodes;
-    private final Set<Registry.Entry<DiskDriver>> usedDrivers = new HashSet<>();
-    private List<AutoCloseable> kept = new ArrayList<>();
-    private Registry.Entry<IoEngine> engine;
-    private IoQueue queue;
-    private boolean diskOpen;
+    private final AttachmentDisk disk;
     private boolean parkedByOperator;
-    private boolean savesAtDetach;
     private boolean saved;
     private boolean forgotten;
     /** What the flush before the last closing of the disk failed with. */
     private DiskException lastFlush;
     private volatile State state = State.PARKED;
     private volatile String reason = "being opened";
-    private volatile DiskInfo info = DiskInfo.ofSize(0);
-    private volatile String engineName = "";
     private long parks;
     private long parkedSince = System.nanoTime();
     private long parkedNanos;
@@ -66,7 +50,6 @@ final class Attachment {
     Attachment(String id, AttachRequest request, boolean restored, Services services) throws DiskException {
         this.id = id;
         this.request = request;
-        this.services = services;
         loop = services.loops().start("blktap-" + id);
         gate = new Gate(loop, this::resumeNodes);
         calls = new LoopCalls(id, loop, gate::inFlight);
@@ -76,6 +59,7 @@ final class Attachment {
             loop.close();
             throw e;
         }
+        disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
     }
 
     String id() {
@@ -114,8 +98,7 @@ final class Attachment {
     }
 
     private void open() throws DiskException {
-        openQueue();
-        openDisk(null);
+        disk.open(request, null);
         nodes.open();
     }
 
@@ -132,76 +115,13 @@ final class Attachment {
         reason = "";
     }
 
-    private void openQueue() throws DiskException {
-        if (queue != null) {
-            return;
-        }
-        String wanted = request.options().get("engine");
-        Registry.Entry<IoEngine> found = wanted == null ? services.engineFor(request.spec().type()) : services.engines().get(wanted);
-        if (found == null) {
-            throw new DiskException(Reason.WRONG_TYPE, (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'")
-                    + "; present: " + services.engines().names());
-        }
-        queue = calls.ask(() -> found.service().open(loop));
-        engine = found;
-        engineName = found.name();
-    }
-
-    /** @param like what the disk must be like, or null */
-    private void openDisk(DiskInfo like) throws DiskException {
-        if (diskOpen) {
-            return;
-        }
-        Options options = new Options(request.options());
-        options.text("engine", null);
-        usedDrivers.clear();
-        List<AutoCloseable> keptNow = new ArrayList<>();
-        VirtualDisk disk = null;
-        try {
-            OpenContext context = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
-                    services.drivers(), services.paths(), usedDrivers, keptNow), request.readOnly(), options);
-            disk = context.open(request.spec().type(), request.spec().path());
-            options.checkAllKnown("tap:" + request.spec().type());
-            context.checkBackingTypes();
-            if (like != null) {
-                Likeness.check(request.spec(), disk.info(), like);
-            }
-        } catch (DiskException e) {
-            if (disk != null) {
-                calls.run(disk::close);
-            }
-            close(keptNow);
-            throw e;
-        }
-        // what the opening before has kept is held by this one now
-        close(kept);
-        kept = keptNow;
-        open(disk);
-    }
-
-    private void open(VirtualDisk disk) throws DiskException {
-        DiskInfo found = disk.info();
-        boolean resized = info.sizeBytes() != found.sizeBytes();
-        info = found;
-        diskOpen = true;
-        savesAtDetach = disk.savesAtDetach();
-        calls.run(() -> {
-            gate.open(disk);
-            // not yet: the nodes come first
-            gate.close();
-            if (resized) {
-                nodes.each(DeviceNode::resized);
-            }
-        });
-    }
-
     private void resumeNodes() {
         nodes.each(DeviceNode::resumed);
     }
 
     /** A driver is going away: parks if the disk, or an image of its chain, is of it. Returns with nothing of it in use. */
     synchronized boolean driverGone(Registry.Entry<DiskDriver> gone) throws DiskException {
-        if (!diskOpen || !usedDrivers.contains(gone)) {
+        if (!disk.uses(gone)) {
             return false;
         }
         park("waiting for the driver of tap:" + gone.name());
@@ -210,7 +130,7 @@ final class Attachment {
 
     /** The same for an engine. */
     synchronized boolean engineGone(Registry.Entry<IoEngine> gone) throws DiskException {
-        if (queue == null || !gone.equals(engine)) {
+        if (!disk.isCarriedBy(gone)) {
             return false;
         }
         park("waiting for the I/O engine " + gone.name());
@@ -280,14 +200,13 @@ final class Attachment {
             throw new DiskException(Reason.BUSY, "attachment '" + id + "' is " + (state == State.PARKED ? "parked, though by nobody: " + reason
                     : "not parked") + "; park it first");
         }
-        if (savesAtDetach) {
+        if (disk.savesAtDetach()) {
             throw new DiskException(Reason.UNSUPPORTED, request.spec() + ": saves its contents at the detach, and cannot be exchanged");
         }
         AttachRequest before = request;
         request = new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options());
         try {
-            openQueue();
-            openDisk(info);
+            disk.open(request, disk.info());
             nodes.open();
             recorder.write(request);
         } catch (DiskException | RuntimeException e) {
@@ -314,39 +233,15 @@ final class Attachment {
     /** Quiesces, flushes and closes the disk and its engine's queue. */
     private void park(String why) throws DiskException {
         quiesce(why);
-        DiskException failed = null;
-        if (diskOpen) {
-            failed = flush();
-            VirtualDisk disk = calls.ask(gate::takeDisk);
-            diskOpen = false;
-            usedDrivers.clear();
-            calls.run(disk::close);
-        }
-        if (queue != null) {
-            calls.run(queue::close);
-            queue = null;
-            engine = null;
-        }
+        DiskException failed = disk.close();
         if (failed != null) {
             LOG.log(Level.ERROR, id + ": " + failed.getMessage());
             lastFlush = failed;
         }
     }
 
-    private DiskException flush() throws DiskException {
-        if (info.readOnly()) {
-            return null;
-        }
-        CompletableFuture<Integer> flushed = new CompletableFuture<>();
-        calls.run(() -> gate.disk().submit(new Request(r -> flushed.complete(r.error()), 0)
-                .set(Operation.FLUSH, 0, 0, 0)));
-        int error = calls.await(flushed, "the last flush");
-        return error == 0 ? null : new DiskException(Reason.IO, request.spec() + ": the last flush failed: "
-                + Errno.text(error) + "; writes since the flush before may be lost");
-    }
-
     synchronized boolean savesAtDetach() {
-        return savesAtDetach;
+        return disk.savesAtDetach();
     }
 
     /**
@@ -355,10 +250,10 @@ final class Attachment {
      * @throws DiskException if it cannot; the attachment goes on
      */
     synchronized void beforeEnd() throws DiskException {
-        if (!savesAtDetach) {
+        if (!disk.savesAtDetach()) {
             return;
         }
-        if (!diskOpen) {
+        if (!disk.isOpen()) {
             parkedByOperator = false;
             advance();
         }
@@ -438,26 +333,16 @@ final class Attachment {
         nodes.close();
         park("");
         loop.close();
-        close(kept);
+        disk.release();
         if (lastFlush != null) {
             throw lastFlush;
         }
     }
 
-    private void close(List<AutoCloseable> resources) {
-        for (AutoCloseable resource : resources) {
-            try {
-                resource.close();
-            } catch (Exception e) {
-                LOG.log(Level.WARNING, id + ": " + e);
-            }
-        }
-        resources.clear();
-    }
-
     AttachmentStatus status() {
+        DiskInfo info = disk.info();
         return new AttachmentStatus(id, request.spec().toString(), state, reason, info.sizeBytes(), info.blockSize(),
-                request.readOnly() || info.readOnly(), engineName, nodes.status(state == State.DETACHING), request.options(), info.details());
+                request.readOnly() || info.readOnly(), disk.engineName(), nodes.status(state == State.DETACHING), request.options(), info.details());
     }
 
     AttachmentStats stats() throws DiskException {

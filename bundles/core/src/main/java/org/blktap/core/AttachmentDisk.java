@@ -1,0 +1,203 @@
+package org.blktap.core;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.IoEngine;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.IoQueue;
+import org.blktap.api.node.DeviceNode;
+
+/**
+ * The disk of an attachment, behind its gate, and the queue of the engine that carries it. Its methods are for control threads, one at a time, as the
+ * attachment's; what the attachment shows of it is for any.
+ */
+final class AttachmentDisk {
+    private static final Logger LOG = System.getLogger("org.blktap.core");
+    private final String id;
+    private final IoLoop loop;
+    private final LoopCalls calls;
+    private final Gate gate;
+    private final AttachmentNodes nodes;
+    private final Services services;
+    private final Set<Registry.Entry<DiskDriver>> usedDrivers = new HashSet<>();
+    /** What outlives a driver: a RAM disk's contents. */
+    private List<AutoCloseable> kept = new ArrayList<>();
+    private Registry.Entry<IoEngine> engine;
+    private IoQueue queue;
+    private boolean open;
+    private boolean savesAtDetach;
+    /** The image that is open. */
+    private String name = "";
+    private volatile DiskInfo info = DiskInfo.ofSize(0);
+    private volatile String engineName = "";
+
+    AttachmentDisk(String id, IoLoop loop, LoopCalls calls, Gate gate, AttachmentNodes nodes, Services services) {
+        this.id = id;
+        this.loop = loop;
+        this.calls = calls;
+        this.gate = gate;
+        this.nodes = nodes;
+        this.services = services;
+    }
+
+    boolean isOpen() {
+        return open;
+    }
+
+    /** Whether an image of its chain is of this driver. */
+    boolean uses(Registry.Entry<DiskDriver> driver) {
+        return open && usedDrivers.contains(driver);
+    }
+
+    boolean isCarriedBy(Registry.Entry<IoEngine> other) {
+        return queue != null && other.equals(engine);
+    }
+
+    boolean savesAtDetach() {
+        return savesAtDetach;
+    }
+
+    /** What it is, or last was. */
+    DiskInfo info() {
+        return info;
+    }
+
+    String engineName() {
+        return engineName;
+    }
+
+    /**
+     * Opens what of it is not open. The gate stays closed: the nodes come first.
+     *
+     * @param like what the disk must be like, or null
+     */
+    void open(AttachRequest request, DiskInfo like) throws DiskException {
+        if (queue == null) {
+            openQueue(request);
+        }
+        if (!open) {
+            openDisk(request, like);
+        }
+    }
+
+    private void openQueue(AttachRequest request) throws DiskException {
+        String wanted = request.options().get("engine");
+        Registry.Entry<IoEngine> found = wanted == null ? services.engineFor(request.spec().type()) : services.engines().get(wanted);
+        if (found == null) {
+            throw new DiskException(Reason.WRONG_TYPE, (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'")
+                    + "; present: " + services.engines().names());
+        }
+        queue = calls.ask(() -> found.service().open(loop));
+        engine = found;
+        engineName = found.name();
+    }
+
+    private void openDisk(AttachRequest request, DiskInfo like) throws DiskException {
+        Options options = new Options(request.options());
+        options.text("engine", null);
+        usedDrivers.clear();
+        List<AutoCloseable> keptNow = new ArrayList<>();
+        VirtualDisk disk = null;
+        try {
+            OpenContext context = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
+                    services.drivers(), services.paths(), usedDrivers, keptNow), request.readOnly(), options);
+            disk = context.open(request.spec().type(), request.spec().path());
+            options.checkAllKnown("tap:" + request.spec().type());
+            context.checkBackingTypes();
+            if (like != null) {
+                Likeness.check(request.spec(), disk.info(), like);
+            }
+        } catch (DiskException e) {
+            if (disk != null) {
+                calls.run(disk::close);
+            }
+            close(keptNow);
+            throw e;
+        }
+        // what the opening before has kept is held by this one now
+        close(kept);
+        kept = keptNow;
+        name = request.spec().toString();
+        putBehindGate(disk);
+    }
+
+    private void putBehindGate(VirtualDisk disk) throws DiskException {
+        DiskInfo found = disk.info();
+        boolean resized = info.sizeBytes() != found.sizeBytes();
+        info = found;
+        open = true;
+        savesAtDetach = disk.savesAtDetach();
+        calls.run(() -> {
+            gate.open(disk);
+            gate.close();
+            if (resized) {
+                nodes.each(DeviceNode::resized);
+            }
+        });
+    }
+
+    /**
+     * Flushes and closes the disk and its queue. The gate is closed, and nothing is under way.
+     *
+     * @return what the flush failed with, or null
+     */
+    DiskException close() throws DiskException {
+        DiskException failed = null;
+        if (open) {
+            failed = flush();
+            VirtualDisk disk = calls.ask(gate::takeDisk);
+            open = false;
+            usedDrivers.clear();
+            calls.run(disk::close);
+        }
+        if (queue != null) {
+            calls.run(queue::close);
+            queue = null;
+            engine = null;
+        }
+        return failed;
+    }
+
+    private DiskException flush() throws DiskException {
+        if (info.readOnly()) {
+            return null;
+        }
+        CompletableFuture<Integer> flushed = new CompletableFuture<>();
+        calls.run(() -> gate.disk().submit(new Request(r -> flushed.complete(r.error()), 0)
+                .set(Operation.FLUSH, 0, 0, 0)));
+        int error = calls.await(flushed, "the last flush");
+        return error == 0 ? null : new DiskException(Reason.IO, name + ": the last flush failed: "
+                + Errno.text(error) + "; writes since the flush before may be lost");
+    }
+
+    /** The attachment ends: what was kept for its next opening goes. */
+    void release() {
+        close(kept);
+    }
+
+    private void close(List<AutoCloseable> resources) {
+        for (AutoCloseable resource : resources) {
+            try {
+                resource.close();
+            } catch (Exception e) {
+                LOG.log(Level.WARNING, id + ": " + e);
+            }
+        }
+        resources.clear();
+    }
+}
