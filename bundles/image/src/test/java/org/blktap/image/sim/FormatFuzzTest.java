@@ -1,8 +1,8 @@
 package org.blktap.image.sim;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.code_intelligence.jazzer.junit.FuzzTest;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,29 +13,25 @@ import java.util.Map;
 import java.util.Random;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import java.util.stream.Stream;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.ExtentList;
-import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Request;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
-import org.blktap.api.memory.NativeBuffer;
-import org.blktap.linux.Mapping;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Damages good images at random and uses them: opening, requests and a check end, with no exception but {@link DiskException}, and
- * without more native memory than {@link #MOST_MEMORY}. The seed is printed; {@code -Dseed=} repeats one, {@code -Dfuzz=} tries more.
+ * Damages good images and uses them, as {@link DamagedImage} says: at random, with a seed that is printed, which {@code -Dseed=} repeats and of which
+ * {@code -Dfuzz=} tries more; and by Jazzer, which looks at the branches taken.
  */
 @Timeout(900)
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class FormatFuzzTest {
-    /** Whatever an image says. */
-    private static final long MOST_MEMORY = 256 << 20;
     private static final long SLOW_MILLISECONDS = 20_000;
-    private static final int REQUESTS = 40;
-    private static final int LONGEST = 256;
+    private static final int MOST_SECTORS = 256;
     private static final String BASE = FormatModelTest.BASE;
     private static final long[] WORDS = {0, 1, 2, 3, 7, 8, 9, 511, 512, 513, 4096, 65535, 65536, 1 << 20, Integer.MAX_VALUE, Integer.MIN_VALUE, -1, -2,
         -512, 0xffff_ffffL, 1L << 32, 1L << 40, 1L << 62, Long.MAX_VALUE, Long.MIN_VALUE};
@@ -43,6 +39,12 @@ public abstract class FormatFuzzTest {
     /** Held, as its level would be forgotten with it: what is wrong with each image is told thousands of times. */
     private static final Logger QUIET = Logger.getLogger("org.blktap");
 
+    /** Of the first byte of Jazzer's inputs: the number of a good image, and two flags. */
+    private static final int GOOD_IMAGES = 8;
+    private static final int MEND = 8;
+    private static final int READ_ONLY = 16;
+
+    private final Map<Integer, SparseSectors> goodImages = new HashMap<>();
     private final DiskDriver driver;
     private final String image;
     private final int rounds;
@@ -88,7 +90,67 @@ public abstract class FormatFuzzTest {
     }
 
     private boolean round(Random random) throws DiskException {
+        SimContext context = good(kind(random), random, MOST_SECTORS);
+        List<Path> own = own(context);
+        Path victim = random.nextInt(4) == 0 ? own.get(random.nextInt(own.size())) : Path.of(image);
+        byte[] damaged = damage(context.files.get(victim).bytes(), random);
+        if (random.nextInt(4) != 0) {
+            mendChecksums(damaged);
+        }
+        context.put(victim.toString(), damaged);
+        return DamagedImage.tried(driver, image, context, random.nextInt(4) == 0, random);
+    }
+
+    Stream<byte[]> goodImages() throws DiskException {
+        List<byte[]> inputs = new ArrayList<>();
+        for (int i = 0; i < GOOD_IMAGES; i++) {
+            inputs.add(goodImage(i).into(new byte[] {(byte) (i | MEND)}, 1));
+        }
+        return inputs.stream();
+    }
+
+    /** The same ones in each run, so that an input once found means the same later. */
+    private SparseSectors goodImage(int number) throws DiskException {
+        SparseSectors image = goodImages.get(number);
+        if (image == null) {
+            Random random = FormatModelTest.random(number);
+            SimContext context = good(kind(random), random, 2);
+            image = new SparseSectors(context, own(context));
+            goodImages.put(number, image);
+        }
+        return image;
+    }
+
+    /**
+     * Sectors that Jazzer has come up with, in place of those of a good image: with {@code JAZZER_FUZZ=1}, for {@code JAZZER_MAX_DURATION}, what it
+     * finds by watching which branches are taken; without, the good images themselves and the inputs of failures once found, in
+     * {@code src/test/resources}.
+     *
+     * @param input a byte of flags and the number of the good image, then sectors as {@link SparseSectors} has them
+     */
+    @MethodSource("goodImages")
+    @FuzzTest(maxDuration = "10s")
+    void imagesByJazzerHarmNobody(byte[] input) throws DiskException {
+        QUIET.setLevel(Level.OFF);
+        int flags = input.length == 0 ? 0 : input[0];
+        int number = flags & GOOD_IMAGES - 1;
+        Random random = FormatModelTest.random(number);
         FormatModelTest.Kind kind = kind(random);
+        SimContext context = new SimContext(new SimLoop(random), false, kind.options());
+        if (kind.baseSize() > 0) {
+            base(context, new byte[(int) kind.baseSize()]);
+        }
+        goodImage(number).replaced(input, 1).forEach((path, bytes) -> {
+            if ((flags & MEND) != 0) {
+                mendChecksums(bytes);
+            }
+            context.put(path.toString(), bytes);
+        });
+        DamagedImage.tried(driver, image, context, (flags & READ_ONLY) != 0, random);
+    }
+
+    /** A good image that has been written to, in requests of up to so many sectors. */
+    private SimContext good(FormatModelTest.Kind kind, Random random, int mostSectors) throws DiskException {
         SimContext context = new SimContext(new SimLoop(random), false, kind.options());
         TapSpec backing = null;
         if (kind.baseSize() > 0) {
@@ -97,82 +159,16 @@ public abstract class FormatFuzzTest {
             backing = base(context, contents);
         }
         driver.create(image, kind.size(), backing, context);
-        renew(context);
+        DamagedImage.renew(context);
         VirtualDisk good = driver.open(image, context);
-        use(good, context, random);
+        DamagedImage.use(good, context, random, mostSectors);
         good.close();
-        Map<Path, SimFile> files = new HashMap<>(context.files);
-        files.keySet().removeIf(path -> path.toString().equals(BASE));
-        List<Path> own = new ArrayList<>(files.keySet());
-        own.sort(null);
-        Path victim = random.nextInt(4) == 0 ? own.get(random.nextInt(own.size())) : Path.of(image);
-        byte[] damaged = damage(context.files.get(victim).bytes(), random);
-        if (random.nextInt(4) != 0) {
-            mendChecksums(damaged);
-        }
-        context.put(victim.toString(), damaged);
-        renew(context);
-        context.memory.limit(MOST_MEMORY);
-        boolean readOnly = random.nextInt(4) == 0;
-        boolean opened = false;
-        try {
-            VirtualDisk disk = driver.open(image, readOnly ? context.forReading() : context);
-            opened = true;
-            use(disk, context, random);
-            disk.close();
-        } catch (DiskException e) {
-            assertTrue(e.getMessage() != null && !e.getMessage().isEmpty());
-        }
-        assertEquals(0, context.memory.inUse(), "native memory was left behind");
-        renew(context);
-        try {
-            driver.check(image, context.forReading());
-        } catch (DiskException e) {
-            assertTrue(e.getMessage() != null && !e.getMessage().isEmpty());
-        }
-        assertEquals(0, context.memory.inUse(), "native memory was left behind by a check");
-        return opened;
+        return context;
     }
 
-    private static void renew(SimContext context) {
-        for (Path each : new ArrayList<>(context.files.keySet())) {
-            context.put(each.toString(), context.files.get(each).bytes());
-        }
-    }
-
-    /** Some requests, all of which have to end; whether well or not does not matter. */
-    private static void use(VirtualDisk disk, SimContext context, Random random) {
-        long sectors = disk.info().sizeBytes() / 512;
-        if (sectors == 0) {
-            return;
-        }
-        int[] ended = {0};
-        try (NativeBuffer memory = Mapping.anonymous(LONGEST * 512L)) {
-            for (int i = 0; i < REQUESTS; i++) {
-                int length = (int) Math.min(sectors, 1 + random.nextInt(LONGEST));
-                long first = random.nextInt(3) == 0 ? 0 : random.nextInt(3) == 0 ? sectors - length
-                        : (random.nextLong() >>> 1) % (sectors - length + 1);
-                Operation operation = disk.info().readOnly() ? random.nextBoolean() ? Operation.READ : Operation.MAP
-                        : Operation.values()[random.nextInt(Operation.values().length)];
-                Request request = new Request(done -> ended[0]++, 1);
-                if (operation == Operation.READ || operation == Operation.WRITE) {
-                    request.data().add(memory.address(), length * 512);
-                }
-                if (operation == Operation.MAP) {
-                    request.setMap(first * 512, length * 512L, new ExtentList());
-                } else if (operation == Operation.FLUSH) {
-                    request.set(operation, 0, 0, 0);
-                } else {
-                    request.set(operation, first * 512, length * 512L, operation == Operation.WRITE_ZEROES && random.nextBoolean() ? Request.NO_UNMAP : 0);
-                }
-                disk.submit(request);
-                if (random.nextInt(4) == 0) {
-                    context.loop.drain();
-                }
-            }
-            context.loop.drain();
-        }
-        assertEquals(REQUESTS, ended[0], "requests that ended");
+    /** The files that the image consists of, in their order. */
+    private static List<Path> own(SimContext context) {
+        return context.files.keySet().stream().filter(path -> !path.toString().equals(BASE)).sorted().toList();
     }
 
     private static byte[] damage(byte[] good, Random random) {
