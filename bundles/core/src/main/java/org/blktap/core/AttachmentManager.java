@@ -8,13 +8,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.regex.Pattern;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
@@ -48,9 +46,6 @@ import org.osgi.service.component.annotations.ReferencePolicyOption;
 @Component(immediate = true)
 public final class AttachmentManager implements Attachments, Images {
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    private static final Set<String> RESERVED_IDS = Set.of("control", "nbd");
-    private static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
-
     private final Registry<DiskDriver> drivers = new Registry<>("tap.type", "tap.summary");
     private final Registry<NodeProvider> providers = new Registry<>("node.kind", "node.summary");
     private final Registry<IoEngine> engines = new Registry<>("engine.name", "engine.summary");
@@ -90,7 +85,7 @@ public final class AttachmentManager implements Attachments, Images {
         images = new ImageWork(services);
         for (AttachRequest request : records.readAll()) {
             try {
-                Attachment attachment = new Attachment(checkId(request.id()), request, true, services);
+                Attachment attachment = new Attachment(AttachmentIds.check(request.id()), request, true, services);
                 if (records.isParked(request.id())) {
                     attachment.stayParked();
                 }
@@ -259,7 +254,7 @@ public final class AttachmentManager implements Attachments, Images {
 
     @Override
     public AttachmentStatus attach(AttachRequest request) throws DiskException {
-        String id = request.id() == null ? freeId(request.spec()) : checkId(request.id());
+        String id = request.id() == null ? AttachmentIds.free(request.spec(), attachments::containsKey) : AttachmentIds.check(request.id());
         Attachment attachment = new Attachment(id, request, false, services);
         if (attachments.putIfAbsent(id, attachment) != null) {
             attachment.end();
@@ -410,29 +405,5 @@ public final class AttachmentManager implements Attachments, Images {
                     + (attachments.isEmpty() ? "none" : String.join(", ", attachments.keySet())));
         }
         return attachment;
-    }
-
-    private static String checkId(String id) throws DiskException {
-        if (!ID.matcher(id).matches()) {
-            throw new DiskException(Reason.BAD_OPTION, "bad id '" + id + "': letters, digits and . _ - only, at most 64, beginning"
-                    + " with a letter or digit");
-        }
-        if (RESERVED_IDS.contains(id)) {
-            // a node's socket is called after the id
-            throw new DiskException(Reason.BAD_OPTION, "bad id '" + id + "': the daemon's own socket is called so");
-        }
-        return id;
-    }
-
-    /** A name made of the image's, with a number if it is taken. */
-    private String freeId(TapSpec spec) {
-        String name = spec.path().replaceAll(",.*", "").replaceAll(".*/", "").replaceAll("\\.[^.]*$", "")
-                .replaceAll("[^A-Za-z0-9._-]", "-").replaceAll("^[^A-Za-z0-9]+", "");
-        String base = name.isEmpty() || RESERVED_IDS.contains(name) ? spec.type() : name.substring(0, Math.min(48, name.length()));
-        String id = base;
-        for (int i = 2; attachments.containsKey(id); i++) {
-            id = base + "-" + i;
-        }
-        return id;
     }
 }
