@@ -20,13 +20,15 @@ public final class Engines {
     private static final String WITHOUT_LIBAIO = "blktap.aio.portable";
 
     private final List<ServiceRegistration<IoEngine>> registrations = new ArrayList<>();
+    private LibaioEngine libaio;
 
     @Activate
     public Engines(BundleContext context) {
         register(context, new PortableEngine(), PortableEngine.NAME, 0);
         String missing = Boolean.getBoolean(WITHOUT_LIBAIO) ? "left out by " + WITHOUT_LIBAIO : LibAio.missing();
         if (missing == null) {
-            register(context, new LibaioEngine(), LibaioEngine.NAME, 100);
+            libaio = new LibaioEngine();
+            register(context, libaio, LibaioEngine.NAME, 100);
         } else {
             System.getLogger("org.blktap.aio").log(Level.WARNING, "libaio cannot be used (" + missing
                     + "); the slower portable engine does the I/O. Debian has it in the package libaio1 or libaio1t64");
@@ -43,5 +45,8 @@ public final class Engines {
     @Deactivate
     public void stop() {
         registrations.forEach(ServiceRegistration::unregister);
+        if (libaio != null) {
+            libaio.close();
+        }
     }
 }

@@ -9,9 +9,16 @@ import org.blktap.api.engine.IoQueue;
 final class LibaioEngine implements IoEngine {
     static final String NAME = "libaio";
 
+    private final AioContexts contexts = new AioContexts();
+
     @Override
     public IoQueue open(IoLoop loop) throws DiskException {
-        return new LibaioQueue(loop);
+        return new LibaioQueue(loop, contexts);
+    }
+
+    /** No queue is opened any more. */
+    void close() {
+        contexts.close();
     }
 
     @Override

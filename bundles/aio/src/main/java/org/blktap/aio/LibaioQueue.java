@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
@@ -34,6 +33,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
     private static final int SLAB = 64;
 
     private final IoLoop loop;
+    private final AioContexts contexts;
     private final Mapping memory = Mapping.anonymous(4096 + DEPTH * Long.BYTES);
     /** The context as the kernel names it, which is the address of its ring. */
     private final long context;
@@ -51,20 +51,10 @@ final class LibaioQueue implements IoQueue, LoopStage {
     private int inKernel;
     private boolean reaping;
 
-    LibaioQueue(IoLoop loop) throws DiskException {
+    LibaioQueue(IoLoop loop, AioContexts contexts) throws DiskException {
         this.loop = loop;
-        int error = -LibAio.io_setup(DEPTH, memory.address());
-        if (error != 0) {
-            memory.close();
-            throw new DiskException(Reason.IO, "cannot set up asynchronous I/O: " + (error == Errno.EAGAIN
-                    ? "the system's limit is reached; raise fs.aio-max-nr" : Errno.text(error)));
-        }
-        context = Memory.getLong(memory.address());
-        if (Memory.getInt(context + LibAio.RING_MAGIC) != LibAio.AIO_RING_MAGIC) {
-            LibAio.io_destroy(context);
-            memory.close();
-            throw new DiskException(Reason.UNSUPPORTED, "this kernel's completion ring has an unknown layout");
-        }
+        this.contexts = contexts;
+        context = contexts.take();
         eventFd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
         watch = loop.watch(eventFd, IoLoop.READABLE, events -> Libc.read(eventFd, eventValue, 8));
         loop.addEngine(this);
@@ -213,7 +203,12 @@ final class LibaioQueue implements IoQueue, LoopStage {
     public void close() {
         loop.remove(this);
         watch.close();
-        LibAio.io_destroy(context);
+        if (inKernel == 0) {
+            contexts.giveBack(context);
+        } else {
+            // waits for them
+            LibAio.io_destroy(context);
+        }
         Libc.close(eventFd);
         memory.close();
         slabs.forEach(NativeBuffer::close);

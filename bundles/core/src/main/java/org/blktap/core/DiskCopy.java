@@ -23,8 +23,13 @@ import org.blktap.api.memory.NativeMemory;
  * loop, and all else is the source's.
  */
 final class DiskCopy implements AutoCloseable {
-    private static final int PIECE = 1 << 20;
-    private static final int SLOTS = 8;
+    private static final int PIECE = 512 << 10;
+    private static final int SLOTS = 32;
+    /**
+     * Pieces that are read at once. The others are the target's meanwhile, or wait for its tables: where a file system does not do I/O
+     * asynchronously, all that is submitted in one turn ends together, and with all slots in it the two disks would take turns.
+     */
+    private static final int MOST_READS = 8;
     /** Zeros in runs of less than this are written: holes cost too. */
     private static final int SMALLEST_HOLE = 4096;
     private static final int LARGEST_HOLE = 64 << 10;
@@ -46,6 +51,8 @@ final class DiskCopy implements AutoCloseable {
     private final ExtentList extents = new ExtentList();
     private final Request map = new Request(this::mapped, 0);
     private final CompletableFuture<Void> copied = new CompletableFuture<>();
+    /** Pieces being read. */
+    private int reads;
     private int extent;
     /** Bytes of the extent that are left. */
     private long left;
@@ -102,7 +109,7 @@ final class DiskCopy implements AutoCloseable {
             return;
         }
         advancing = true;
-        while (!stopped() && at < size && !free.isEmpty() && !mapping) {
+        while (!stopped() && at < size && !free.isEmpty() && reads < MOST_READS && !mapping) {
             if (left == 0) {
                 nextExtent();
             } else if ((extents.state(extent) & ExtentList.ZERO) != 0) {
@@ -206,6 +213,7 @@ final class DiskCopy implements AutoCloseable {
 
         void read(long pieceOffset, int pieceLength) {
             start(pieceOffset, pieceLength);
+            reads++;
             reading.data().clear();
             reading.data().add(address, pieceLength);
             from.submit(reading.set(Operation.READ, offset, length, 0));
@@ -218,11 +226,13 @@ final class DiskCopy implements AutoCloseable {
         }
 
         private void wasRead(Request request) {
+            reads--;
             if (request.error() != 0) {
                 error = DiskAccess.failed(fromName, Operation.READ, offset, request.error());
                 ended();
             } else {
                 toLoop.execute(write);
+                advance();
             }
         }
 

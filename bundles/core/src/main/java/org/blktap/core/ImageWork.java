@@ -23,8 +23,6 @@ import org.blktap.api.engine.IoQueue;
 /** Work on images that are not attached, each on a loop of its own for as long as it takes. */
 final class ImageWork implements Images {
     private static final int SECTOR = 512;
-    /** The engine of copies: long pieces on several threads, also where the kernel does not do them asynchronously. */
-    private static final String THREADS = "portable";
 
     private final Services services;
 
@@ -155,10 +153,8 @@ final class ImageWork implements Images {
     public void convert(Conversion conversion, Progress progress) throws DiskException {
         TapSpec target = conversion.to();
         DiskDriver driver = driver(target);
-        Registry.Entry<IoEngine> threads = services.engines().get(THREADS);
-        Registry.Entry<IoEngine> engine = threads == null ? services.engines().best() : threads;
         // each disk on a loop of its own
-        reading(conversion.from(), engine, conversion.fromOptions(), (source, from) -> with(engine, desk -> {
+        reading(conversion.from(), conversion.fromOptions(), (source, from) -> with(services.engineFor(target.type()), desk -> {
             Options options = new Options(conversion.toOptions());
             OpenContext context = desk.context(false, options);
             if (conversion.compressed()) {
@@ -203,11 +199,7 @@ final class ImageWork implements Images {
     }
 
     private <T> T reading(TapSpec spec, Map<String, String> given, Reading<T> work) throws DiskException {
-        return reading(spec, services.engineFor(spec.type()), given, work);
-    }
-
-    private <T> T reading(TapSpec spec, Registry.Entry<IoEngine> engine, Map<String, String> given, Reading<T> work) throws DiskException {
-        return with(engine, desk -> {
+        return with(services.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
             OpenContext context = desk.context(true, options);
             VirtualDisk disk = context.open(spec.type(), spec.path());

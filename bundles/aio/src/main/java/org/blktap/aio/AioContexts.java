@@ -1,0 +1,62 @@
+package org.blktap.aio;
+
+import java.util.ArrayDeque;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+import org.blktap.linux.LibAio;
+import org.blktap.linux.Mapping;
+
+/**
+ * Contexts of libaio in the kernel. To destroy one takes some 50 ms, for the kernel waits until no processor can be looking at it; so a closed
+ * queue's goes to the next that is opened. A context is named by the address of its ring.
+ */
+final class AioContexts {
+    /** Kept for later; each counts against fs.aio-max-nr. */
+    private static final int MOST = 8;
+
+    private final ArrayDeque<Long> idle = new ArrayDeque<>();
+    private boolean closed;
+
+    /** A context for {@link LibaioQueue#DEPTH} operations, with nothing in it. */
+    long take() throws DiskException {
+        synchronized (this) {
+            Long context = idle.poll();
+            if (context != null) {
+                return context;
+            }
+        }
+        try (Mapping memory = Mapping.anonymous(Long.BYTES)) {
+            int error = -LibAio.io_setup(LibaioQueue.DEPTH, memory.address());
+            if (error != 0) {
+                throw new DiskException(Reason.IO, "cannot set up asynchronous I/O: " + (error == Errno.EAGAIN
+                        ? "the system's limit is reached; raise fs.aio-max-nr" : Errno.text(error)));
+            }
+            long context = Memory.getLong(memory.address());
+            if (Memory.getInt(context + LibAio.RING_MAGIC) != LibAio.AIO_RING_MAGIC) {
+                LibAio.io_destroy(context);
+                throw new DiskException(Reason.UNSUPPORTED, "this kernel's completion ring has an unknown layout");
+            }
+            return context;
+        }
+    }
+
+    /** Takes back a context with nothing in the kernel and nothing in its ring. */
+    void giveBack(long context) {
+        synchronized (this) {
+            if (!closed && idle.size() < MOST) {
+                idle.push(context);
+                return;
+            }
+        }
+        LibAio.io_destroy(context);
+    }
+
+    /** Nobody opens queues any more. */
+    synchronized void close() {
+        closed = true;
+        idle.forEach(LibAio::io_destroy);
+        idle.clear();
+    }
+}
