@@ -20,7 +20,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class KillAndRestartTest {
     private static final int SECTORS = 8192;
-    private static final int ROUNDS = Integer.getInteger("rounds", 40);
+    /** In fewer there might be none that leaves anything to the next. */
+    private static final int ROUNDS = Math.max(30, Integer.getInteger("rounds", 40));
 
     @TempDir
     Path runDir;
