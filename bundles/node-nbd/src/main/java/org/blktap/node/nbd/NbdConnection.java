@@ -24,6 +24,11 @@ final class NbdConnection implements LoopStage {
      * about that much latency; a client that takes longer on average is not waited for.
      */
     private static final long MAX_WAIT_NANOS = 60_000;
+    /**
+     * After so many receptions without a sleep in between, the socket is not watched until the next one: with a watch, the
+     * kernel looks for somebody to wake at each send and each reception of the client.
+     */
+    private static final int BUSY = 64;
     /** How long a client that has said good-bye may take to read its last replies. */
     private static final long LINGER_MILLIS = 10_000;
     /** A client that has been idle for so long keeps no buffers. */
@@ -44,6 +49,8 @@ final class NbdConnection implements LoopStage {
     private int interest;
     /** epoll has said that there is something to receive. */
     private boolean readable = true;
+    /** Receptions since the loop last was about to sleep. */
+    private int receptions;
     /** The next request waits in the receiver: for room, or for the port. */
     private boolean stalled;
     /** What it waits for may have come. */
@@ -91,6 +98,8 @@ final class NbdConnection implements LoopStage {
             }
         }
         if (!readable && !expecting()) {
+            // the loop may go on for others: from here on epoll has to tell
+            watchAgain();
             return false;
         }
         readable = false;
@@ -123,6 +132,9 @@ final class NbdConnection implements LoopStage {
         averageGap += (Math.min(now - lastActive, 4 * MAX_WAIT_NANOS) - averageGap) / 8;
         lastActive = now;
         activeSinceTrim = true;
+        if (++receptions == BUSY) {
+            interest(0);
+        }
         if (trimTimer == null) {
             trimTimer = loop.schedule(this::trim, TRIM_MILLIS);
         }
@@ -234,11 +246,19 @@ final class NbdConnection implements LoopStage {
 
     @Override
     public boolean arm() {
-        if (state == State.OPEN || state == State.DRAINING) {
-            int wanted = state == State.OPEN && !stalled ? IoLoop.READABLE : 0;
-            interest(blocked ? wanted | IoLoop.WRITABLE : wanted);
+        if (retry || expecting()) {
+            return true;
         }
-        return retry || expecting();
+        if (state == State.OPEN || state == State.DRAINING) {
+            watchAgain();
+        }
+        return false;
+    }
+
+    private void watchAgain() {
+        receptions = 0;
+        int wanted = state == State.OPEN && !stalled ? IoLoop.READABLE : 0;
+        interest(blocked ? wanted | IoLoop.WRITABLE : wanted);
     }
 
     @Override
