@@ -35,7 +35,8 @@ final class AttachmentIds {
                 .replaceAll("[^A-Za-z0-9._-]", "-").replaceAll("^[^A-Za-z0-9]+", "");
         String base = name.isEmpty() || RESERVED.contains(name) ? spec.type() : name.substring(0, Math.min(MOST_OF_A_NAME, name.length()));
         String id = base;
-        for (int i = 2; taken.test(id); i++) {
+        // a type may be called as a socket is, too
+        for (int i = 2; RESERVED.contains(id) || taken.test(id); i++) {
             id = base + "-" + i;
         }
         return id;

@@ -381,6 +381,8 @@ class AttachmentManagerTest {
         assertReason(Reason.BAD_OPTION, request("tap:fake:/vm/a.img", "nbd"));
         assertReason(Reason.BAD_OPTION, request("tap:fake:/vm/a.img", "control"));
         assertEquals("fake", manager.attach(request("tap:fake:/vm/nbd.img", null)).id());
+        assertEquals("nbd-2", AttachmentIds.free(new TapSpec("nbd", "nbd+unix:///b?socket=/run/blktap/nbd.sock"), id -> false));
+        assertEquals("nbd-3", AttachmentIds.free(new TapSpec("nbd", "nbd://host/"), "nbd-2"::equals));
     }
 
     @Test

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -17,7 +18,7 @@ import org.blktap.linux.Mapping;
 
 /**
  * Opens an image, which may be damaged, uses it and checks it: all of that has to end, with no exception but {@link DiskException},
- * within {@link #MOST_MEMORY} of native memory, and has to leave none of it behind.
+ * within {@link #MOST_MEMORY} of native memory, and has to leave none of it behind, nor a file open.
  */
 final class DamagedImage {
     /** Whatever an image says. */
@@ -41,15 +42,20 @@ final class DamagedImage {
         } catch (DiskException e) {
             assertTrue(e.getMessage() != null && !e.getMessage().isEmpty());
         }
-        assertEquals(0, context.memory.inUse(), "native memory was left behind");
+        nothingIsLeft(context, "behind");
         renew(context);
         try {
             driver.check(image, context.forReading());
         } catch (DiskException e) {
             assertTrue(e.getMessage() != null && !e.getMessage().isEmpty());
         }
-        assertEquals(0, context.memory.inUse(), "native memory was left behind by a check");
+        nothingIsLeft(context, "behind by a check");
         return opened;
+    }
+
+    private static void nothingIsLeft(SimContext context, String where) {
+        assertEquals(0, context.memory.inUse(), "native memory was left " + where);
+        assertEquals(List.of(), context.files.values().stream().filter(SimFile::isOpen).map(SimFile::path).toList(), "files were left open " + where);
     }
 
     /** As the next process finds the files. */

@@ -27,7 +27,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Damages good images and uses them, as {@link DamagedImage} says: at random, with a seed that is printed, which {@code -Dseed=} repeats and of which
  * {@code -Dfuzz=} tries more; and by Jazzer, which looks at the branches taken.
  */
-@Timeout(900)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class FormatFuzzTest {
     private static final long SLOW_MILLISECONDS = 20_000;
@@ -72,6 +71,7 @@ public abstract class FormatFuzzTest {
     }
 
     @Test
+    @Timeout(900)
     void damagedImagesHarmNobody() {
         QUIET.setLevel(Level.OFF);
         int opened = 0;
@@ -109,6 +109,14 @@ public abstract class FormatFuzzTest {
         return inputs.stream();
     }
 
+    @Test
+    @Timeout(900)
+    void goodImagesOpen() throws DiskException {
+        for (byte[] input : goodImages().toList()) {
+            assertTrue(tried(input), "good image " + (input[0] & GOOD_IMAGES - 1) + " is refused");
+        }
+    }
+
     /** The same ones in each run, so that an input once found means the same later. */
     private SparseSectors goodImage(int number) throws DiskException {
         SparseSectors image = goodImages.get(number);
@@ -128,9 +136,14 @@ public abstract class FormatFuzzTest {
      *
      * @param input a byte of flags and the number of the good image, then sectors as {@link SparseSectors} has them
      */
+    @Timeout(60)
     @MethodSource("goodImages")
     @FuzzTest(maxDuration = "10s")
     void imagesByJazzerHarmNobody(byte[] input) throws DiskException {
+        tried(input);
+    }
+
+    private boolean tried(byte[] input) throws DiskException {
         QUIET.setLevel(Level.OFF);
         int flags = input.length == 0 ? 0 : input[0];
         int number = flags & GOOD_IMAGES - 1;
@@ -146,7 +159,7 @@ public abstract class FormatFuzzTest {
             }
             context.put(path.toString(), bytes);
         });
-        DamagedImage.tried(driver, image, context, (flags & READ_ONLY) != 0, random);
+        return DamagedImage.tried(driver, image, context, (flags & READ_ONLY) != 0, random);
     }
 
     /** A good image that has been written to, in requests of up to so many sectors. */
