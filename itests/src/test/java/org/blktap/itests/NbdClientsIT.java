@@ -149,6 +149,27 @@ class NbdClientsIT {
         daemon.detach("told");
     }
 
+    /** A busy client is waited for awake, but not while it is us who wait for it to read. */
+    @Test
+    void theLoopSleepsWhileAClientIsStopped() throws Exception {
+        daemon.attach("tap:ram:stopped,size=64M", "stopped", "--node", "nbd");
+        Process client = new ProcessBuilder("fio", "--name=s", "--ioengine=nbd", "--uri=" + daemon.nbd("stopped"), "--rw=randread", "--bs=32k",
+                "--iodepth=240", "--size=64M", "--time_based", "--runtime=3600").redirectErrorStream(true)
+                .redirectOutput(directory.resolve("fio.out").toFile()).start();
+        Wait.until("the client is at work", () -> operations("stopped") > 200_000);
+        for (ProcessHandle job : client.descendants().toList()) {
+            Run.of("kill", "-STOP", Long.toString(job.pid())).ok();
+        }
+        Wait.until("the loop sleeps", () -> {
+            long before = daemon.processorTicks("stopped");
+            Thread.sleep(1000);
+            return daemon.processorTicks("stopped") - before < 50;
+        });
+        client.descendants().forEach(ProcessHandle::destroyForcibly);
+        client.destroyForcibly().waitFor();
+        daemon.detach("stopped");
+    }
+
     @Test
     void aClientKilledInTheMiddleHarmsNobody() throws Exception {
         daemon.attach("tap:aio:" + source("victim.raw", 64), "victim", "--node", "nbd");

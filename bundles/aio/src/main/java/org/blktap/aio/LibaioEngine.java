@@ -13,7 +13,7 @@ final class LibaioEngine implements IoEngine {
 
     @Override
     public IoQueue open(IoLoop loop) throws DiskException {
-        return new LibaioQueue(loop, contexts);
+        return LibaioQueue.open(loop, contexts);
     }
 
     /** No queue is opened any more. */

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
@@ -34,14 +35,14 @@ final class LibaioQueue implements IoQueue, LoopStage {
 
     private final IoLoop loop;
     private final AioContexts contexts;
-    private final Mapping memory = Mapping.anonymous(4096 + DEPTH * Long.BYTES);
+    private final Mapping memory;
     /** The context as the kernel names it, which is the address of its ring. */
     private final long context;
     private final int eventFd;
     private final IoLoop.Watch watch;
-    private final long eventValue = memory.address() + 64;
+    private final long eventValue;
     /** Addresses of the control blocks to submit. */
-    private final long batch = memory.address() + 4096;
+    private final long batch;
     private final List<NativeBuffer> slabs = new ArrayList<>();
     private Slot[] slots = new Slot[0];
     private Slot free;
@@ -50,12 +51,39 @@ final class LibaioQueue implements IoQueue, LoopStage {
     private Slot lastQueued;
     private int inKernel;
     private boolean reaping;
+    private boolean closed;
 
-    LibaioQueue(IoLoop loop, AioContexts contexts) throws DiskException {
+    static LibaioQueue open(IoLoop loop, AioContexts contexts) throws DiskException {
+        Mapping memory = Mapping.anonymous(4096 + DEPTH * Long.BYTES);
+        long context = 0;
+        int eventFd = -1;
+        try {
+            context = contexts.take();
+            eventFd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
+            if (eventFd < 0) {
+                throw new DiskException(Reason.IO, "cannot set up asynchronous I/O: no eventfd: " + Errno.text(Libc.errno()));
+            }
+            return new LibaioQueue(loop, contexts, memory, context, eventFd);
+        } catch (DiskException | RuntimeException | Error e) {
+            if (context != 0) {
+                contexts.giveBack(context);
+            }
+            if (eventFd >= 0) {
+                Libc.close(eventFd);
+            }
+            memory.close();
+            throw e;
+        }
+    }
+
+    private LibaioQueue(IoLoop loop, AioContexts contexts, Mapping memory, long context, int eventFd) {
         this.loop = loop;
         this.contexts = contexts;
-        context = contexts.take();
-        eventFd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
+        this.memory = memory;
+        this.context = context;
+        this.eventFd = eventFd;
+        eventValue = memory.address() + 64;
+        batch = memory.address() + 4096;
         watch = loop.watch(eventFd, IoLoop.READABLE, events -> Libc.read(eventFd, eventValue, 8));
         loop.addEngine(this);
     }
@@ -201,6 +229,11 @@ final class LibaioQueue implements IoQueue, LoopStage {
 
     @Override
     public void close() {
+        if (closed) {
+            // the context may be another queue's by now
+            return;
+        }
+        closed = true;
         loop.remove(this);
         watch.close();
         if (inKernel == 0) {

@@ -28,6 +28,7 @@ import org.blktap.linux.EpollLoops;
 import org.blktap.linux.LibAio;
 import org.blktap.linux.Mapping;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -171,6 +172,87 @@ class EngineTest {
             assertEquals(i, read.getInt(i * 4096));
         }
         file.close();
+    }
+
+    /** A context of the kernel goes from queue to queue, its ring wherever it was left; unless it is left with operations in it. */
+    @Test
+    void queuesFollowEachOther() throws Exception {
+        LibaioEngine engine = new LibaioEngine();
+        Path path = file("reused", 1 << 20);
+        for (int i = 0; i < 12; i++) {
+            queue = loop.call(() -> engine.open(loop));
+            IoFile file = queue.open(path, true);
+            int marks = i;
+            for (int j = 0; j < 150; j++) {
+                Segments data = new Segments(1);
+                data.add(memory.address() + j * 4096L, 4096);
+                memory.bytes().putInt(j * 4096, marks * 1000 + j);
+                long offset = j * 4096L;
+                assertEquals(0, run(done -> file.write(offset, data, 0, 4096, done)));
+            }
+            assertEquals(i * 1000 + 149, firstInt(file, 149 * 4096L));
+            if (i % 4 == 3) {
+                loop.call(() -> {
+                    Segments data = new Segments(1);
+                    data.add(memory.address(), 4096);
+                    for (int j = 0; j < 50; j++) {
+                        file.write(512 << 10, data, 0, 4096, error -> { });
+                    }
+                    ((LibaioQueue) queue).flush();
+                    queue.close();
+                    return null;
+                });
+            } else {
+                loop.call(() -> {
+                    queue.close();
+                    queue.close();
+                    return null;
+                });
+            }
+            file.close();
+        }
+        // the bundle may go before the last queue
+        queue = loop.call(() -> engine.open(loop));
+        engine.close();
+        IoFile file = queue.open(path, true);
+        assertEquals(11000, firstInt(file, 0));
+        file.close();
+    }
+
+    private int firstInt(IoFile file, long offset) throws Exception {
+        Segments data = new Segments(1);
+        data.add(memory.address() + (4 << 20), 4096);
+        assertEquals(0, run(done -> file.read(offset, data, 0, 4096, done)));
+        return memory.bytes().getInt(4 << 20);
+    }
+
+    @Test
+    void queuesOfOneEngineDoNotShareAContext() throws Exception {
+        LibaioEngine engine = new LibaioEngine();
+        for (int round = 0; round < 2; round++) {
+            IoQueue[] queues = new IoQueue[10];
+            for (int i = 0; i < queues.length; i++) {
+                queues[i] = loop.call(() -> engine.open(loop));
+            }
+            for (int i = 0; i < queues.length; i++) {
+                queue = queues[i];
+                IoFile file = queue.open(file("shared" + i, 4096), true);
+                Segments data = new Segments(1);
+                data.add(memory.address(), 4096);
+                memory.bytes().putInt(0, i + 1);
+                assertEquals(0, run(done -> file.write(0, data, 0, 4096, done)));
+                assertEquals(i + 1, firstInt(file, 0));
+                file.close();
+            }
+            for (IoQueue each : queues) {
+                loop.call(() -> {
+                    each.close();
+                    return null;
+                });
+            }
+        }
+        queue = null;
+        engine.close();
     }
 
     @ParameterizedTest

@@ -122,7 +122,7 @@ final class NbdConnection implements LoopStage {
 
     /** Whether the client is likely to send something in a moment. */
     private boolean expecting() {
-        return state == State.OPEN && !stalled && averageGap < MAX_WAIT_NANOS
+        return state == State.OPEN && !stalled && !blocked && averageGap < MAX_WAIT_NANOS
                 && loop.nanoTime() - lastActive < MAX_WAIT_NANOS;
     }
 
