@@ -61,7 +61,13 @@ final class DiskAccess {
 
     private void run(Request next) throws DiskException {
         ended = new CompletableFuture<>();
-        loop.execute(() -> disk.submit(next));
+        loop.execute(() -> {
+            try {
+                disk.submit(next);
+            } catch (RuntimeException | Error e) {
+                ended.completeExceptionally(e);
+            }
+        });
         int error;
         try {
             error = ended.get();
@@ -69,11 +75,16 @@ final class DiskAccess {
             Thread.currentThread().interrupt();
             throw new DiskException(Reason.IO, name + ": interrupted", e);
         } catch (ExecutionException e) {
-            throw new DiskException(Reason.IO, name + ": " + e.getCause(), e);
+            throw internal(name, e.getCause());
         }
         if (error != 0) {
             throw failed(name, next.operation(), next.offset(), error);
         }
+    }
+
+    /** A bug of a disk. */
+    static DiskException internal(String name, Throwable e) {
+        return new DiskException(Reason.IO, name + ": internal error: " + e, e);
     }
 
     /** A request's failure, in one form. */

@@ -147,7 +147,12 @@ final class DiskCopy implements AutoCloseable {
         }
         extents.clear();
         mapping = true;
-        from.submit(map.setMap(at, Math.min(size - at, DiskAccess.STRIDE), extents));
+        try {
+            from.submit(map.setMap(at, Math.min(size - at, DiskAccess.STRIDE), extents));
+        } catch (RuntimeException | Error e) {
+            mapping = false;
+            fail(DiskAccess.internal(fromName, e));
+        }
     }
 
     private void mapped(Request request) {
@@ -216,7 +221,13 @@ final class DiskCopy implements AutoCloseable {
             reads++;
             reading.data().clear();
             reading.data().add(address, pieceLength);
-            from.submit(reading.set(Operation.READ, offset, length, 0));
+            try {
+                from.submit(reading.set(Operation.READ, offset, length, 0));
+            } catch (RuntimeException | Error e) {
+                reads--;
+                error = DiskAccess.internal(fromName, e);
+                ended();
+            }
         }
 
         /** Zeros for the target alone. */
@@ -238,12 +249,11 @@ final class DiskCopy implements AutoCloseable {
 
         // ---- on the target's loop
 
-        /** Whatever goes wrong, the copy ends. */
         private void guarded(Runnable step) {
             try {
                 step.run();
-            } catch (RuntimeException e) {
-                error = new DiskException(Reason.IO, toName + ": internal error: " + e, e);
+            } catch (RuntimeException | Error e) {
+                error = DiskAccess.internal(toName, e);
                 fromLoop.execute(ended);
             }
         }
