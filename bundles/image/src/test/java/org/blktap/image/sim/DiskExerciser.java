@@ -1,6 +1,7 @@
 package org.blktap.image.sim;
 
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
 import java.util.function.LongUnaryOperator;
@@ -14,7 +15,8 @@ import org.blktap.linux.Mapping;
 
 /**
  * Random requests to a disk, several in flight, never two on one sector, with a model of what each sector may hold: now, after the
- * process was killed, and after power loss. Every write fills its sectors with a stamp of its own.
+ * process was killed, and after power loss. Every write fills its sectors with a stamp of its own. What a request is depends on its number
+ * alone, so that others may be left out, to see whether a failure needs them.
  */
 public final class DiskExerciser implements AutoCloseable {
     private static final int SECTOR = 512;
@@ -23,6 +25,12 @@ public final class DiskExerciser implements AutoCloseable {
 
     private final SimLoop loop;
     private final Random random;
+    /** Of the requests. */
+    private final long seed;
+    private final BitSet leftOut = new BitSet();
+    private final List<String> submitted = new ArrayList<>();
+    /** Requests so far, with those that are left out. */
+    private int steps;
     private final List<List<Version>> sectors = new ArrayList<>();
     private final List<Flush> flushes = new ArrayList<>();
     private final boolean[] busy;
@@ -122,6 +130,7 @@ public final class DiskExerciser implements AutoCloseable {
     public DiskExerciser(SimLoop loop, Random random, long diskBytes, int depth, LongUnaryOperator initial) {
         this.loop = loop;
         this.random = random;
+        seed = random.nextLong();
         int count = (int) (diskBytes / SECTOR);
         busy = new boolean[count];
         for (int i = 0; i < count; i++) {
@@ -144,6 +153,21 @@ public final class DiskExerciser implements AutoCloseable {
         while (view.hasRemaining()) {
             view.putLong(stamp);
         }
+    }
+
+    /** Does not submit requests with these numbers. */
+    void leaveOut(BitSet numbers) {
+        leftOut.or(numbers);
+    }
+
+    /** Requests so far, with those that are left out. */
+    int steps() {
+        return steps;
+    }
+
+    /** What has been submitted, in order. */
+    List<String> submitted() {
+        return submitted;
     }
 
     /** Requests that have ended with an error. */
@@ -169,13 +193,18 @@ public final class DiskExerciser implements AutoCloseable {
     }
 
     private void submit(VirtualDisk disk) {
+        int number = steps++;
+        if (leftOut.get(number)) {
+            return;
+        }
+        Random own = FormatModelTest.random(seed + number);
         Slot slot = free.get(free.size() - 1);
-        int kind = random.nextInt(100);
+        int kind = own.nextInt(100);
         Operation operation = kind < 50 ? Operation.WRITE : kind < 75 ? Operation.READ : kind < 83 ? Operation.WRITE_ZEROES
                 : kind < 88 ? Operation.DISCARD : kind < 95 ? Operation.MAP : Operation.FLUSH;
-        int length = 1 + (random.nextInt(3) == 0 ? random.nextInt(LONGEST) : random.nextInt(4));
-        int first = random.nextInt(busy.length);
-        if (random.nextBoolean()) {
+        int length = 1 + (own.nextInt(3) == 0 ? own.nextInt(LONGEST) : own.nextInt(4));
+        int first = own.nextInt(busy.length);
+        if (own.nextBoolean()) {
             // what a guest does mostly
             first &= -8;
             length = length + 7 & -8;
@@ -190,10 +219,11 @@ public final class DiskExerciser implements AutoCloseable {
             java.util.Arrays.fill(busy, first, first + length, true);
         }
         free.remove(free.size() - 1);
-        start(disk, slot, operation, first, length);
+        submitted.add(number + ": " + operation + (operation == Operation.FLUSH ? "" : " of " + length + " sectors at " + first));
+        start(disk, slot, operation, first, length, own);
     }
 
-    private void start(VirtualDisk disk, Slot slot, Operation operation, int first, int length) {
+    private void start(VirtualDisk disk, Slot slot, Operation operation, int first, int length, Random own) {
         Request request = slot.request;
         request.data().clear();
         slot.submittedAt = ++clock;
@@ -207,7 +237,7 @@ public final class DiskExerciser implements AutoCloseable {
             }
             case READ -> {
                 request.data().add(slot.address, (int) bytes);
-                request.set(operation, offset, bytes, random.nextBoolean() ? Request.SPARSE : 0);
+                request.set(operation, offset, bytes, own.nextBoolean() ? Request.SPARSE : 0);
             }
             case WRITE -> {
                 long stamp = ++stamps;
@@ -215,14 +245,14 @@ public final class DiskExerciser implements AutoCloseable {
                     Memory.putLong(slot.address + p, stamp);
                 }
                 // in pieces, as a guest's memory comes
-                int cut = random.nextInt((int) bytes / SECTOR + 1) * SECTOR;
+                int cut = own.nextInt((int) bytes / SECTOR + 1) * SECTOR;
                 request.data().add(slot.address, cut);
                 request.data().add(slot.address + cut, (int) bytes - cut);
                 request.set(operation, offset, bytes, 0);
                 version(slot, first, length, stamp, false);
             }
             default -> {
-                request.set(operation, offset, bytes, random.nextInt(4) == 0 ? Request.NO_UNMAP : 0);
+                request.set(operation, offset, bytes, own.nextInt(4) == 0 ? Request.NO_UNMAP : 0);
                 version(slot, first, length, 0, operation == Operation.DISCARD);
             }
         }

@@ -4,12 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
+import java.util.stream.Collectors;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
@@ -20,7 +22,8 @@ import org.junit.jupiter.api.Timeout;
 
 /**
  * What every writable format has to stand, whatever its layout: random requests against a model, failing writes, and crashes at any
- * point. A format says in a subclass which images to try. The seeds are printed; {@code -Dseed=} repeats one, {@code -Drounds=} runs more.
+ * point. A format says in a subclass which images to try. The seeds are printed; {@code -Dseed=} repeats one, {@code -Drounds=} runs more. What
+ * fails is made smaller: the failure tells the requests that it needs, and {@code -Donly=} repeats it with these alone.
  */
 @Timeout(600)
 public abstract class FormatModelTest {
@@ -31,6 +34,10 @@ public abstract class FormatModelTest {
     private final String image;
     private final int rounds;
     private final long seed = Long.getLong("seed", System.nanoTime());
+    /** More than any round has. */
+    private static final int MOST_STEPS = 100_000;
+    /** How long is looked for a smaller failure. */
+    private static final long SHRINKING_MILLISECONDS = 60_000;
 
     /**
      * One image to try.
@@ -136,19 +143,83 @@ public abstract class FormatModelTest {
 
     private void rounds(String name, Round round) {
         for (int i = 0; i < rounds; i++) {
-            long roundSeed = seed + i;
-            Random random = random(roundSeed);
-            Kind kind = kind(random);
-            try {
-                Setup setup = new Setup(random, kind);
-                try (DiskExerciser exerciser = new DiskExerciser(setup.loop, random, kind.size(), 1 + random.nextInt(24), setup::initial)) {
-                    round.run(setup, exerciser);
-                }
-            } catch (AssertionError | Exception e) {
-                throw new AssertionError("-Dseed=" + roundSeed + " -Drounds=1 " + kind, e);
+            Trial trial = trial(seed + i, round, leftOut());
+            if (trial.failure != null) {
+                throw smallest(trial, round);
             }
         }
         System.out.println(getClass().getSimpleName() + " " + name + ": seed " + seed);
+    }
+
+    /** One round. */
+    private static final class Trial {
+        final long seed;
+        final BitSet leftOut;
+        Kind kind;
+        int steps;
+        List<String> submitted = List.of();
+        Throwable failure;
+
+        Trial(long seed, BitSet leftOut) {
+            this.seed = seed;
+            this.leftOut = leftOut;
+        }
+    }
+
+    private Trial trial(long roundSeed, Round round, BitSet leftOut) {
+        Trial trial = new Trial(roundSeed, leftOut);
+        Random random = random(roundSeed);
+        trial.kind = kind(random);
+        try {
+            Setup setup = new Setup(random, trial.kind);
+            try (DiskExerciser exerciser = new DiskExerciser(setup.loop, random, trial.kind.size(), 1 + random.nextInt(24), setup::initial)) {
+                trial.submitted = exerciser.submitted();
+                exerciser.leaveOut(leftOut);
+                try {
+                    round.run(setup, exerciser);
+                } finally {
+                    trial.steps = exerciser.steps();
+                }
+            }
+        } catch (AssertionError | Exception e) {
+            trial.failure = e;
+        }
+        return trial;
+    }
+
+    /** All but the requests that {@code -Donly=} names, if it is given. */
+    private static BitSet leftOut() {
+        BitSet leftOut = new BitSet();
+        String only = System.getProperty("only");
+        if (only != null) {
+            leftOut.set(0, MOST_STEPS);
+            for (String number : only.split(",")) {
+                leftOut.clear(Integer.parseInt(number));
+            }
+        }
+        return leftOut;
+    }
+
+    private AssertionError smallest(Trial first, Round round) {
+        Trial[] smallest = {first};
+        Shrinker.shrink(first.steps, without -> {
+            without.or(first.leftOut);
+            // nor those that never came
+            without.set(first.steps, MOST_STEPS);
+            Trial trial = trial(first.seed, round, without);
+            if (trial.failure != null) {
+                smallest[0] = trial;
+            }
+            return trial.failure != null;
+        }, SHRINKING_MILLISECONDS);
+        Trial found = smallest[0];
+        String only = found.submitted.stream().map(request -> request.substring(0, request.indexOf(':'))).collect(Collectors.joining(","));
+        AssertionError error = new AssertionError("-Dseed=" + first.seed + " -Drounds=1 " + first.kind + ": " + found.submitted.size() + " of "
+                + first.submitted.size() + " requests are enough, -Donly=" + only + "\n  " + String.join("\n  ", found.submitted), found.failure);
+        if (found != first) {
+            error.addSuppressed(first.failure);
+        }
+        return error;
     }
 
     @Test
