@@ -156,17 +156,20 @@ class NbdClientsIT {
         Process client = new ProcessBuilder("fio", "--name=s", "--ioengine=nbd", "--uri=" + daemon.nbd("stopped"), "--rw=randread", "--bs=32k",
                 "--iodepth=240", "--size=64M", "--time_based", "--runtime=3600").redirectErrorStream(true)
                 .redirectOutput(directory.resolve("fio.out").toFile()).start();
-        Wait.until("the client is at work", () -> operations("stopped") > 200_000);
-        for (ProcessHandle job : client.descendants().toList()) {
-            Run.of("kill", "-STOP", Long.toString(job.pid())).ok();
+        try {
+            Wait.until("the client is at work", () -> operations("stopped") > 200_000);
+            for (ProcessHandle job : client.descendants().toList()) {
+                Run.of("kill", "-STOP", Long.toString(job.pid())).ok();
+            }
+            Wait.until("the loop sleeps", () -> {
+                long before = daemon.processorTicks("stopped");
+                Thread.sleep(1000);
+                return daemon.processorTicks("stopped") - before < 50;
+            });
+        } finally {
+            client.descendants().forEach(ProcessHandle::destroyForcibly);
+            client.destroyForcibly().waitFor();
         }
-        Wait.until("the loop sleeps", () -> {
-            long before = daemon.processorTicks("stopped");
-            Thread.sleep(1000);
-            return daemon.processorTicks("stopped") - before < 50;
-        });
-        client.descendants().forEach(ProcessHandle::destroyForcibly);
-        client.destroyForcibly().waitFor();
         daemon.detach("stopped");
     }
 
