@@ -198,7 +198,6 @@ public final class DiskExerciser implements AutoCloseable {
             return;
         }
         Random own = FormatModelTest.random(seed + number);
-        Slot slot = free.get(free.size() - 1);
         int kind = own.nextInt(100);
         Operation operation = kind < 50 ? Operation.WRITE : kind < 75 ? Operation.READ : kind < 83 ? Operation.WRITE_ZEROES
                 : kind < 88 ? Operation.DISCARD : kind < 95 ? Operation.MAP : Operation.FLUSH;
@@ -212,13 +211,16 @@ public final class DiskExerciser implements AutoCloseable {
         length = Math.min(Math.min(length, LONGEST), busy.length - first);
         if (operation != Operation.FLUSH) {
             for (int i = 0; i < length; i++) {
-                if (busy[first + i]) {
-                    return;
+                while (busy[first + i]) {
+                    // where steps are left out, which is in flight when is another matter: what is left waits for its turn
+                    if (leftOut.isEmpty() || !loop.step()) {
+                        return;
+                    }
                 }
             }
             java.util.Arrays.fill(busy, first, first + length, true);
         }
-        free.remove(free.size() - 1);
+        Slot slot = free.remove(free.size() - 1);
         submitted.add(number + ": " + operation + (operation == Operation.FLUSH ? "" : " of " + length + " sectors at " + first));
         start(disk, slot, operation, first, length, own);
     }

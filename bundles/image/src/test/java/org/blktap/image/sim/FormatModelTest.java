@@ -34,6 +34,7 @@ public abstract class FormatModelTest {
     private final String image;
     private final int rounds;
     private final long seed = Long.getLong("seed", System.nanoTime());
+    private final String only = System.getProperty("only");
     /** More than any round has. */
     private static final int MOST_STEPS = 100_000;
     /** How long is looked for a smaller failure. */
@@ -143,7 +144,7 @@ public abstract class FormatModelTest {
 
     private void rounds(String name, Round round) {
         for (int i = 0; i < rounds; i++) {
-            Trial trial = trial(seed + i, round, leftOut());
+            Trial trial = trial(seed + i, round, only == null ? new BitSet() : allBut(only));
             if (trial.failure != null) {
                 throw smallest(trial, round);
             }
@@ -154,20 +155,23 @@ public abstract class FormatModelTest {
     /** One round. */
     private static final class Trial {
         final long seed;
-        final BitSet leftOut;
         Kind kind;
         int steps;
         List<String> submitted = List.of();
         Throwable failure;
 
-        Trial(long seed, BitSet leftOut) {
+        Trial(long seed) {
             this.seed = seed;
-            this.leftOut = leftOut;
+        }
+
+        /** Of the requests that were submitted. */
+        String numbers() {
+            return submitted.stream().map(request -> request.substring(0, request.indexOf(':'))).collect(Collectors.joining(","));
         }
     }
 
     private Trial trial(long roundSeed, Round round, BitSet leftOut) {
-        Trial trial = new Trial(roundSeed, leftOut);
+        Trial trial = new Trial(roundSeed);
         Random random = random(roundSeed);
         trial.kind = kind(random);
         try {
@@ -187,25 +191,22 @@ public abstract class FormatModelTest {
         return trial;
     }
 
-    /** All but the requests that {@code -Donly=} names, if it is given. */
-    private static BitSet leftOut() {
-        BitSet leftOut = new BitSet();
-        String only = System.getProperty("only");
-        if (only != null) {
-            leftOut.set(0, MOST_STEPS);
-            for (String number : only.split(",")) {
-                leftOut.clear(Integer.parseInt(number));
+    private static BitSet allBut(String numbers) {
+        BitSet others = new BitSet();
+        others.set(0, MOST_STEPS);
+        for (String number : numbers.split(",")) {
+            if (!number.isEmpty()) {
+                others.clear(Integer.parseInt(number));
             }
         }
-        return leftOut;
+        return others;
     }
 
     private AssertionError smallest(Trial first, Round round) {
         Trial[] smallest = {first};
+        BitSet never = allBut(first.numbers());
         Shrinker.shrink(first.steps, without -> {
-            without.or(first.leftOut);
-            // nor those that never came
-            without.set(first.steps, MOST_STEPS);
+            without.or(never);
             Trial trial = trial(first.seed, round, without);
             if (trial.failure != null) {
                 smallest[0] = trial;
@@ -213,9 +214,8 @@ public abstract class FormatModelTest {
             return trial.failure != null;
         }, SHRINKING_MILLISECONDS);
         Trial found = smallest[0];
-        String only = found.submitted.stream().map(request -> request.substring(0, request.indexOf(':'))).collect(Collectors.joining(","));
         AssertionError error = new AssertionError("-Dseed=" + first.seed + " -Drounds=1 " + first.kind + ": " + found.submitted.size() + " of "
-                + first.submitted.size() + " requests are enough, -Donly=" + only + "\n  " + String.join("\n  ", found.submitted), found.failure);
+                + first.submitted.size() + " requests are enough, -Donly=" + found.numbers() + "\n  " + String.join("\n  ", found.submitted), found.failure);
         if (found != first) {
             error.addSuppressed(first.failure);
         }
