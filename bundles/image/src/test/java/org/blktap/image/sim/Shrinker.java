@@ -11,13 +11,14 @@ final class Shrinker {
 
     /**
      * @param steps how many there are
+     * @param never which of them are left out already
      * @param fails whether it fails without these
      * @param milliseconds after which the best so far has to do
      * @return steps that can be left out together
      */
-    static BitSet shrink(int steps, Predicate<BitSet> fails, long milliseconds) {
+    static BitSet shrink(int steps, BitSet never, Predicate<BitSet> fails, long milliseconds) {
         long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(milliseconds);
-        BitSet leftOut = new BitSet(steps);
+        BitSet leftOut = (BitSet) never.clone();
         for (int run = Math.max(1, steps / 2); run > 0; run /= 2) {
             boolean smaller = false;
             for (int first = leftOut.nextClearBit(0); first < steps; ) {

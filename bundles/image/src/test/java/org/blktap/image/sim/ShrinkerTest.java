@@ -28,15 +28,23 @@ class ShrinkerTest {
     @Test
     void whatIsNotNeededGoes() {
         for (int steps : new int[] {18, 431, 1800}) {
-            BitSet leftOut = Shrinker.shrink(steps, without -> !without.get(3) && !without.get(17), 60_000);
+            BitSet leftOut = Shrinker.shrink(steps, new BitSet(), without -> !without.get(3) && !without.get(17), 60_000);
             assertEquals("{3, 17}", kept(steps, leftOut).toString());
         }
     }
 
     @Test
+    void whatIsOutAlreadyIsNotTriedWithIt() {
+        BitSet never = new BitSet();
+        never.set(5, 200);
+        BitSet leftOut = Shrinker.shrink(100, never, without -> without.get(5) && without.get(150) && !without.get(3), 60_000);
+        assertEquals("{3}", kept(100, leftOut.get(0, 100)).toString());
+    }
+
+    @Test
     void whatOthersNeedIsTriedAgain() {
         // each step but the first is needed as long as the one behind it is there
-        BitSet leftOut = Shrinker.shrink(50, without -> {
+        BitSet leftOut = Shrinker.shrink(50, new BitSet(), without -> {
             for (int i = 1; i < 49; i++) {
                 if (without.get(i) && !without.get(i + 1)) {
                     return false;
@@ -49,8 +57,8 @@ class ShrinkerTest {
 
     @Test
     void allOfItStaysIfItIsNeededOrTimeIsUp() {
-        assertEquals(0, Shrinker.shrink(20, without -> without.isEmpty(), 60_000).cardinality());
-        assertEquals(0, Shrinker.shrink(20, without -> true, -1).cardinality());
+        assertEquals(0, Shrinker.shrink(20, new BitSet(), without -> without.isEmpty(), 60_000).cardinality());
+        assertEquals(0, Shrinker.shrink(20, new BitSet(), without -> true, -1).cardinality());
     }
 
     /** A disk that forgets a run of zeros if anything was written since the last flush; so two requests are enough. */
