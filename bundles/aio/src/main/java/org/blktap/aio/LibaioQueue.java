@@ -219,7 +219,12 @@ final class LibaioQueue implements IoQueue, LoopStage {
         slot.release();
         slot.next = free;
         free = slot;
-        done.done(error);
+        try {
+            done.done(error);
+        } catch (RuntimeException | Error e) {
+            // one operation's callback; the other operations are still to be reaped
+            loop.failed("a callback of " + this, e);
+        }
     }
 
     @Override

@@ -2,57 +2,83 @@ package org.blktap.core;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.Lock;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.StateReason;
+import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeProvider;
+import org.blktap.core.Operations.Operation;
 
 /**
- * One attachment: a loop, a gate, the {@link AttachmentDisk} behind it and the {@link AttachmentNodes} before it. Its methods are for control threads, one at
- * a time; they move it between running and parked by a few steps on its loop. It is advanced as far as the services that are
- * present allow, so that a driver that comes, goes and comes back, a restart, and an attach are one mechanism.
+ * One attachment: a loop, a gate, the {@link AttachmentDisk} behind it and the {@link AttachmentNodes} before it. What moves it from one state of
+ * {@link Life} to another is an operation; operations run one after the other, off the loop, and may wait. Methods are for any thread but a loop, except
+ * where noted. Those that return a future do not wait; commands wait as {@link CommandWait} says.
  */
 final class Attachment {
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    private static final String PARKED_BY_OPERATOR = "parked by an operator";
+    private static final StateReason PARKED_BY_OPERATOR = new StateReason(Kind.OPERATOR, "parked by an operator");
+    /** How long a command waits for requests at the disk to end. */
+    private static final Duration DRAIN = Duration.ofSeconds(Long.getLong("blktap.drain.seconds", 60));
+    /** The same for what is cut off afterwards. */
+    private static final Duration FORCED_DRAIN = Duration.ofSeconds(5);
+    private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(10);
+    private static final Duration ANSWER = Duration.ofMillis(1500);
+
     private final String id;
     private volatile AttachRequest request;
+    private final Records.Entry record;
+    private final Services services;
+    private final Executor threads;
     private final IoLoop loop;
     private final LoopCalls calls;
+    private final Operations operations;
+    private final CommandWait commands;
     private final Gate gate;
     private final AttachmentNodes nodes;
     private final AttachmentDisk disk;
-    private boolean parkedByOperator;
-    private boolean saved;
-    private boolean forgotten;
-    /** What the flush before the last closing of the disk failed with. */
-    private DiskException lastFlush;
-    private volatile State state = State.PARKED;
-    private volatile String reason = "being opened";
-    private long parks;
-    private long parkedSince = System.nanoTime();
-    private long parkedNanos;
+    private final Parks parks = new Parks();
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
+    /** What the VM knows of its disk; null before the first opening. */
+    private volatile DiskShape known;
+    private volatile Life life = new Life.Opening();
+    private volatile MissingService missing;
+    private volatile boolean failing;
 
-    /** @param restored whether an earlier life of the daemon had it */
-    Attachment(String id, AttachRequest request, boolean restored, Services services) throws DiskException {
+    /**
+     * @param restored whether an earlier life of the daemon had it
+     * @param threads for its operations
+     */
+    Attachment(String id, Records.Kept kept, boolean restored, Records.Entry record, Services services, Executor threads) throws DiskException {
         this.id = id;
-        this.request = request;
+        this.request = kept.request();
+        this.known = kept.known();
+        this.record = record;
+        this.services = services;
+        this.threads = threads;
         loop = services.loops().start("blktap-" + id);
-        gate = new Gate(loop, this::resumeNodes);
+        gate = new Gate(loop, new GateOwner());
         calls = new LoopCalls(id, loop, gate::inFlight);
+        operations = new Operations(id, threads);
+        commands = new CommandWait(id, operations, calls);
         try {
             nodes = new AttachmentNodes(request.nodes(), restored, calls, gate, services);
         } catch (DiskException e) {
@@ -60,6 +86,37 @@ final class Attachment {
             throw e;
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
+        loop.execute(() -> {
+            loop.onFailure((what, failure) -> failed(what, failure, true));
+            gate.owe(kept.owesError() ? Errno.EIO : 0);
+        });
+        if (kept.parked()) {
+            life = new Life.Parked(PARKED_BY_OPERATOR);
+        }
+    }
+
+    private final class GateOwner implements Gate.Owner {
+        @Override
+        public void reopened() {
+            resumeNodes();
+        }
+
+        @Override
+        public void diskThrew(Throwable failure) {
+            LOG.log(Level.ERROR, id + ": the driver of tap:" + request.spec().type() + " threw", failure);
+            failed("the driver of tap:" + request.spec().type(), failure, false);
+        }
+
+        @Override
+        public void paid() {
+            threads.execute(() -> {
+                try {
+                    record.oweError(false);
+                } catch (DiskException e) {
+                    LOG.log(Level.WARNING, id + ": " + e.getMessage());
+                }
+            });
+        }
     }
 
     String id() {
@@ -71,283 +128,533 @@ final class Attachment {
     }
 
     State state() {
-        return state;
+        return life.state();
     }
 
-    /** Why it is not running; empty if it is. */
-    String reason() {
-        return reason;
+    /** Ends when nothing is left of the attachment; exceptionally if its last flush failed. */
+    CompletableFuture<Void> ended() {
+        return ended;
     }
 
-    /**
-     * Opens whatever is not open and can be: the engine's queue, the disk, the nodes.
-     *
-     * @throws DiskException what stands in the way; the attachment is parked with this as its reason
-     */
-    synchronized void advance() throws DiskException {
-        if (state != State.PARKED || parkedByOperator || saved) {
-            return;
-        }
-        try {
+    private void to(Life next) {
+        life = life.to(next);
+    }
+
+    // ---- opening
+
+    /** Opens it for the first time, and records it. Waits as long as that takes. */
+    void attach() throws DiskException {
+        Operation<Void> operation = operations.submit("being attached", () -> {
             open();
-        } catch (DiskException e) {
-            reason = e.getMessage();
+            record.write(request, known);
+            return null;
+        });
+        try {
+            operation.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new DiskException(Reason.BUSY, "attachment '" + id + "': interrupted", e);
+        } catch (java.util.concurrent.ExecutionException e) {
+            throw commands.known(e.getCause());
+        }
+    }
+
+    /** Whether it waits for something that may be there now. */
+    boolean waits() {
+        Life now = life;
+        if (now instanceof Life.Parked parked) {
+            MissingService what = missing;
+            Kind why = parked.why().kind();
+            return why != Kind.OPERATOR && why != Kind.FAILED && (what == null || services.present(what));
+        }
+        return now instanceof Life.Opening;
+    }
+
+    /** A driver has come: one that failed may be replaced by it. */
+    void driverCame(String type) {
+        operations.submit("a driver has come", () -> {
+            if (life instanceof Life.Parked parked && parked.why().kind() == Kind.FAILED && disk.tried(type)) {
+                to(new Life.Parked(new StateReason(Kind.NO_DRIVER, parked.why().text())));
+            }
+            return null;
+        });
+    }
+
+    /** Opens what is not open, if it still waits for that. */
+    Operation<Boolean> retry() {
+        return operations.submit("being opened", () -> {
+            if (!waits()) {
+                return false;
+            }
+            StateReason before = life.why();
+            try {
+                open();
+                LOG.log(Level.INFO, id + ": running on " + request.spec());
+                return true;
+            } catch (DiskException e) {
+                // each service that comes leads here; what is known already is not logged again
+                if (!before.text().equals(life.why().text())) {
+                    LOG.log(e instanceof MissingService ? Level.INFO : Level.WARNING, id + ": stays parked: " + e.getMessage());
+                }
+                return false;
+            }
+        });
+    }
+
+    private void open() throws DiskException {
+        open(found -> {
+            if (known != null) {
+                known.checkReopened(request.spec(), found);
+            }
+        });
+        DiskShape now = DiskShape.of(disk.info());
+        if (known != null && !known.equals(now)) {
+            record.write(request, now);
+        }
+        known = now;
+    }
+
+    private void open(AttachmentDisk.Fits fits) throws DiskException {
+        if (!(life instanceof Life.Opening)) {
+            to(new Life.Opening());
+        }
+        missing = null;
+        try {
+            disk.open(request, fits);
+            nodes.open();
+        } catch (MissingService e) {
+            missing = e;
+            to(new Life.Parked(new StateReason(e.kind(), e.getMessage())));
             throw e;
+        } catch (DiskException e) {
+            Kind kind = e instanceof DiskShape.DifferentDisk ? Kind.DIFFERENT_DISK : Kind.OPEN_FAILED;
+            to(new Life.Parked(new StateReason(kind, e.getMessage())));
+            throw e;
+        } catch (RuntimeException | Error e) {
+            LOG.log(Level.ERROR, id + ": cannot be opened: the driver, engine or node threw", e);
+            to(new Life.Parked(new StateReason(Kind.FAILED, "opening " + request.spec() + " threw " + e)));
+            throw new DiskException(Reason.IO, request.spec() + ": internal error: " + e, e);
         }
         letThrough();
     }
 
-    private void open() throws DiskException {
-        disk.open(request, null);
-        nodes.open();
-    }
-
     /** All is open: requests are taken. */
     private void letThrough() throws DiskException {
+        // before the first request: what it does may lead to the next state
+        to(new Life.Running());
+        parks.end();
         calls.run(() -> {
             gate.reopen();
             resumeNodes();
         });
-        if (parks > 0) {
-            parkedNanos += System.nanoTime() - parkedSince;
-        }
-        state = State.RUNNING;
-        reason = "";
     }
 
     private void resumeNodes() {
         nodes.each(DeviceNode::resumed);
     }
 
-    /** A driver is going away: parks if the disk, or an image of its chain, is of it. Returns with nothing of it in use. */
-    synchronized boolean driverGone(Registry.Entry<DiskDriver> gone) throws DiskException {
-        if (!disk.uses(gone)) {
-            return false;
+    // ---- parking
+
+    /**
+     * Takes no more requests and waits for those at the disk.
+     *
+     * @param limit null to wait as long as it takes
+     * @throws DiskException BUSY if they do not end in time, and then it goes on
+     */
+    private void quiesce(StateReason why, Duration limit) throws DiskException {
+        boolean running = life instanceof Life.Running;
+        if (running || life instanceof Life.Opening) {
+            to(new Life.Parking(why));
+            parks.begin();
         }
-        park("waiting for the driver of tap:" + gone.name());
-        return true;
-    }
-
-    /** The same for an engine. */
-    synchronized boolean engineGone(Registry.Entry<IoEngine> gone) throws DiskException {
-        if (!disk.isCarriedBy(gone)) {
-            return false;
+        CompletableFuture<Void> drained = calls.ask(gate::close);
+        if (limit == null) {
+            calls.await(drained, "requests in flight");
+            return;
         }
-        park("waiting for the I/O engine " + gone.name());
-        return true;
-    }
-
-    /** The same for a kind of node: its nodes are closed, and opened again when the kind is back. */
-    synchronized boolean providerGone(Registry.Entry<NodeProvider> gone) throws DiskException {
-        if (!nodes.anyServedBy(gone)) {
-            return false;
+        try {
+            calls.await(drained, "requests in flight", limit);
+        } catch (TimeoutException e) {
+            int left = gate.inFlight();
+            if (running) {
+                letThrough();
+            }
+            throw new DiskException(Reason.BUSY, "attachment '" + id + "': " + left + " requests have not ended within " + limit.toSeconds()
+                    + " s, and it goes on; detach --force does not wait for them");
         }
-        quiesce(parkedByOperator ? reason : "waiting for nodes of kind " + gone.name());
-        nodes.closeServedBy(gone);
-        return true;
     }
 
-    synchronized void parkByOperator(LoopCalls.Action record) throws DiskException {
-        checkNotForgotten();
-        if (!parkedByOperator) {
-            park(PARKED_BY_OPERATOR);
-            parkedByOperator = true;
+    /** Quiesces, flushes and closes the disk and its engine's queue; what the flush failed with, or null. */
+    private DiskException park(StateReason why, Duration limit) throws DiskException {
+        quiesce(why, limit);
+        DiskException failed = closeDisk();
+        to(new Life.Parked(why));
+        return failed;
+    }
+
+    private DiskException closeDisk() throws DiskException {
+        DiskException failed = disk.close();
+        if (failed != null) {
+            LOG.log(Level.ERROR, id + ": " + failed.getMessage());
+            calls.run(() -> gate.owe(Errno.EIO));
+            record.oweError(true);
         }
-        record.run();
+        return failed;
     }
 
-    /** An earlier life of the daemon had it parked by an operator, and it stays so. */
-    synchronized void stayParked() {
-        parkedByOperator = true;
-        reason = PARKED_BY_OPERATOR;
+    /** A driver is going away: parks if the disk, or an image of its chain, is of it. Ends with nothing of it in use. */
+    Operation<Boolean> driverGone(Registry.Entry<DiskDriver> gone) {
+        return leave(Kind.NO_DRIVER, gone.name(), "waiting for the driver of tap:" + gone.name(), () -> disk.uses(gone), this::closeDisk);
     }
 
-    synchronized void resumeByOperator(LoopCalls.Action record) throws DiskException {
-        record.run();
-        parkedByOperator = false;
-        advance();
+    /** Parks if it uses an I/O engine that is going away. */
+    Operation<Boolean> engineGone(Registry.Entry<IoEngine> gone) {
+        return leave(Kind.NO_ENGINE, gone.name(), "waiting for the I/O engine " + gone.name(), () -> disk.isCarriedBy(gone), this::closeDisk);
     }
 
-    /** Keeps what a restart attaches. */
-    interface Recorder {
-        void write(AttachRequest request) throws DiskException;
+    /** Closes the nodes of a kind that is going away; they open again when it is back. */
+    Operation<Boolean> providerGone(Registry.Entry<NodeProvider> gone) {
+        return leave(Kind.NO_NODE_KIND, gone.name(), "waiting for nodes of kind " + gone.name(), () -> nodes.anyServedBy(gone), () -> {
+            calls.run(gate::dropHeld);
+            nodes.closeServedBy(gone);
+        });
     }
 
-    /** Records what it is. */
-    synchronized void record(Recorder recorder) throws DiskException {
-        checkNotForgotten();
-        recorder.write(request);
+    private interface Usage {
+        boolean uses();
     }
 
-    /** Removes the record. From here on it is at its end, and nothing is recorded of it again, which a restart would attach. */
-    synchronized void forget(LoopCalls.Action removal) throws DiskException {
-        removal.run();
-        forgotten = true;
+    private Operation<Boolean> leave(Kind kind, String name, String text, Usage usage, LoopCalls.Action close) {
+        return operations.submit(text, () -> {
+            if (!usage.uses() || life.ending()) {
+                return false;
+            }
+            boolean stays = life.why().kind() == Kind.OPERATOR || life.why().kind() == Kind.FAILED;
+            StateReason why = stays ? life.why() : new StateReason(kind, text);
+            missing = stays ? missing : new MissingService(kind, name, text);
+            quiesce(why, null);
+            close.run();
+            to(new Life.Parked(why));
+            return true;
+        });
     }
 
-    private void checkNotForgotten() throws DiskException {
-        if (forgotten || state == State.DETACHING) {
-            throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' is being detached");
+    /** Code that serves this attachment threw: parks it, until an operator or another driver comes. Loop only. */
+    private void failed(String what, Throwable failure, boolean nodesToo) {
+        if (failing) {
+            return;
         }
+        failing = true;
+        gate.close();
+        operations.submit("being parked after a failure", () -> {
+            failing = false;
+            if (life instanceof Life.Running || life instanceof Life.Parked parked && parked.why().kind() != Kind.OPERATOR && disk.isOpen()) {
+                StateReason why = new StateReason(Kind.FAILED, what + " threw " + failure + "; resume tries again");
+                quiesce(why, null);
+                if (nodesToo) {
+                    calls.run(gate::dropHeld);
+                    nodes.close();
+                }
+                closeDisk();
+                to(new Life.Parked(why));
+                LOG.log(Level.ERROR, id + ": parked: " + why);
+            }
+            return null;
+        });
+    }
+
+    void parkByOperator() throws DiskException {
+        DiskException failed = commands.forResult(operations.submit("being parked", () -> {
+            if (life.why().kind() == Kind.OPERATOR) {
+                return null;
+            }
+            DiskException flush = park(PARKED_BY_OPERATOR, DRAIN);
+            record.park(true);
+            LOG.log(Level.INFO, id + ": parked by an operator");
+            return flush;
+        }));
+        if (failed != null) {
+            throw new DiskException(Reason.IO, failed.getMessage() + "; it is parked, and the VM's next flush fails");
+        }
+    }
+
+    void resumeByOperator() throws DiskException {
+        commands.forResult(operations.submit("being resumed", () -> {
+            record.park(false);
+            if (life instanceof Life.Parked) {
+                open();
+                LOG.log(Level.INFO, id + ": resumed by an operator");
+            }
+            return null;
+        }));
     }
 
     /**
      * Goes on with another image. It is recorded before the VM's first request reaches it, so that no restart goes back behind that.
      */
-    synchronized void resumeOn(TapSpec image, Recorder recorder) throws DiskException {
-        checkNotForgotten();
-        if (!parkedByOperator || state != State.PARKED) {
-            throw new DiskException(Reason.BUSY, "attachment '" + id + "' is " + (state == State.PARKED ? "parked, though by nobody: " + reason
-                    : "not parked") + "; park it first");
-        }
-        if (disk.savesAtDetach()) {
-            throw new DiskException(Reason.UNSUPPORTED, request.spec() + ": saves its contents at the detach, and cannot be exchanged");
-        }
-        AttachRequest before = request;
-        request = new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options());
+    void resumeOn(TapSpec image) throws DiskException {
+        commands.forResult(operations.submit("being resumed on another image", () -> {
+            if (life.why().kind() != Kind.OPERATOR) {
+                throw new DiskException(Reason.BUSY, "attachment '" + id + "' is " + (life instanceof Life.Parked ? "parked: " + life.why() : "not parked")
+                        + "; park it first");
+            }
+            if (disk.savesAtDetach()) {
+                throw new DiskException(Reason.UNSUPPORTED, request.spec() + ": saves its contents at the detach, and cannot be exchanged");
+            }
+            AttachRequest before = request;
+            request = new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options());
+            try {
+                open(found -> {
+                    if (known != null) {
+                        known.checkSame(image, found);
+                    }
+                    record.write(request, DiskShape.of(found));
+                    record.park(false);
+                });
+            } catch (DiskException | RuntimeException e) {
+                request = before;
+                closeDisk();
+                to(new Life.Parked(new StateReason(Kind.OPERATOR, PARKED_BY_OPERATOR + "; " + e.getMessage())));
+                recordAgain(before);
+                throw e;
+            }
+            return null;
+        }));
+    }
+
+    /** The image that was to take its place may be on record already. */
+    private void recordAgain(AttachRequest before) {
         try {
-            disk.open(request, disk.info());
-            nodes.open();
-            recorder.write(request);
-        } catch (DiskException | RuntimeException e) {
-            request = before;
-            park(PARKED_BY_OPERATOR + "; " + e.getMessage());
-            throw e;
-        }
-        parkedByOperator = false;
-        letThrough();
-    }
-
-    /** Takes no more requests and waits for those under way. */
-    private void quiesce(String why) throws DiskException {
-        CompletableFuture<Void> drained = calls.ask(gate::close);
-        if (state == State.RUNNING) {
-            state = State.PARKED;
-            parks++;
-            parkedSince = System.nanoTime();
-        }
-        reason = why;
-        calls.await(drained, "requests under way");
-    }
-
-    /** Quiesces, flushes and closes the disk and its engine's queue. */
-    private void park(String why) throws DiskException {
-        quiesce(why);
-        DiskException failed = disk.close();
-        if (failed != null) {
-            LOG.log(Level.ERROR, id + ": " + failed.getMessage());
-            lastFlush = failed;
+            record.write(before, known);
+            record.park(true);
+        } catch (DiskException e) {
+            LOG.log(Level.ERROR, id + ": " + e.getMessage());
         }
     }
 
-    synchronized boolean savesAtDetach() {
+    // ---- nodes
+
+    /** Opens one more node. */
+    void plug(String node) throws DiskException {
+        commands.forResult(operations.submit("a node is being added", () -> {
+            nodes.add(node);
+            List<String> more = new ArrayList<>(request.nodes());
+            more.add(node);
+            try {
+                recordNodes(more);
+            } catch (DiskException | RuntimeException e) {
+                removeNode(node, true);
+                throw e;
+            }
+            return null;
+        }));
+    }
+
+    /** Ends one of its nodes, after its VM has released the device. */
+    void unplug(String node, boolean force) throws DiskException {
+        commands.forResult(operations.submit("a node is being removed", () -> {
+            List<String> fewer = new ArrayList<>(request.nodes());
+            fewer.remove(removeNode(node, force));
+            recordNodes(fewer);
+            return null;
+        }));
+    }
+
+    /** The spec of the node that was removed. */
+    private String removeNode(String node, boolean force) throws DiskException {
+        boolean running = life instanceof Life.Running;
+        try {
+            return nodes.remove(node, force, () -> quiesce(new StateReason(Kind.NODE_CHANGE, "a node is being removed"), DRAIN));
+        } finally {
+            if (running && life instanceof Life.Parking) {
+                letThrough();
+            }
+        }
+    }
+
+    private void recordNodes(List<String> specs) throws DiskException {
+        AttachRequest changed = new AttachRequest(request.spec(), request.id(), specs, request.readOnly(), request.options());
+        record.write(changed, known);
+        request = changed;
+    }
+
+    // ---- the end
+
+    /** Ends it after its VMs have released their devices; goes on if one does not, or if its disk cannot be saved. */
+    void detach() throws DiskException {
+        commands.forResult(operations.submit("being detached", () -> {
+            nodes.unplug(false);
+            end(true, false);
+            return null;
+        }));
+    }
+
+    /**
+     * Ends it whatever its VMs, driver or nodes do: what is under way is interrupted, and nothing is waited for without a limit but in the background.
+     *
+     * @return {@link #ended}
+     */
+    CompletableFuture<Void> detachByForce() throws DiskException {
+        if (disk.savesAtDetach() && calls.blockedNanos() == 0) {
+            // refused if it cannot be saved
+            commands.forResult(operations.submit("being detached", () -> {
+                nodes.unplug(true);
+                end(true, false);
+                return null;
+            }));
+            return ended;
+        }
+        // at once: no restart attaches it again, however long the end takes
+        record.remove();
+        operations.submitLast("being detached by force", () -> {
+            calls.start(() -> {
+                gate.failHeld();
+                return null;
+            });
+            nodes.unplug(true);
+            end(true, true);
+        });
+        return ended;
+    }
+
+    /** Ends it, and keeps it on record: the daemon stops. */
+    CompletableFuture<Void> shutDown() {
+        operations.submitLast("being shut down", () -> end(false, true));
+        return ended;
+    }
+
+    boolean savesAtDetach() {
         return disk.savesAtDetach();
     }
 
     /**
-     * Lets the disk save what would be lost by a detach.
+     * Saves what the detach would lose, and takes everything down.
      *
-     * @throws DiskException if it cannot; the attachment goes on
+     * @param forget whether the record goes
+     * @param forced whether it ends in any case: what cannot be saved or drained is left behind
      */
-    synchronized void beforeEnd() throws DiskException {
-        if (!disk.savesAtDetach()) {
-            return;
+    private void end(boolean forget, boolean forced) throws DiskException {
+        Lock saving = disk.savesAtDetach() ? services.saving(request.spec()) : null;
+        if (saving != null) {
+            // one after the other: the last of those that share a disk is the one that saves
+            saving.lock();
         }
-        if (!disk.isOpen()) {
-            parkedByOperator = false;
-            advance();
-        }
-        quiesce("being saved");
-        // from here on nothing may be written: nobody opens the gate again
-        saved = true;
         try {
-            gate.disk().beforeDetach();
-        } catch (DiskException e) {
-            saved = false;
-            advance();
-            throw e;
-        }
-    }
-
-    /**
-     * Has the VMs let their devices go, or takes them away. While it waits for one that is asked, requests go on.
-     *
-     * @throws DiskException if one keeps it; the attachment goes on, and those nodes whose VMs have let go leave it of themselves
-     */
-    synchronized void unplug(boolean force) throws DiskException {
-        nodes.unplug(force);
-    }
-
-    /** Opens one more node. */
-    synchronized void plug(String node, Recorder recorder) throws DiskException {
-        checkNotForgotten();
-        if (saved) {
-            throw new DiskException(Reason.BUSY, "attachment '" + id + "' is being detached");
-        }
-        nodes.add(node);
-        List<String> more = new ArrayList<>(request.nodes());
-        more.add(node);
-        try {
-            recordNodes(more, recorder);
-        } catch (DiskException | RuntimeException e) {
-            unplug(node, true, unrecorded -> { });
-            throw e;
-        }
-    }
-
-    /** Ends one of its nodes, after its VM has let the device go. */
-    synchronized void unplug(String node, boolean force, Recorder recorder) throws DiskException {
-        checkNotForgotten();
-        boolean running = state == State.RUNNING;
-        // whoever has parked it, for whatever reason, finds it as it was
-        String why = running ? "a node is being removed" : reason;
-        List<String> fewer = new ArrayList<>(request.nodes());
-        try {
-            fewer.remove(nodes.remove(node, force, () -> quiesce(why)));
+            try {
+                if (saving != null) {
+                    save(forced);
+                } else if (!forced) {
+                    quiesce(new StateReason(Kind.DETACHING, "being detached"), DRAIN);
+                }
+                if (forget) {
+                    record.remove();
+                }
+            } catch (DiskException | RuntimeException e) {
+                if (!forced) {
+                    if (life instanceof Life.Parking) {
+                        letThrough();
+                    }
+                    throw e;
+                }
+                LOG.log(Level.ERROR, id + ": " + e.getMessage());
+            }
+            operations.close();
+            takeDown(forget, forced);
         } finally {
-            if (running) {
-                advance();
+            if (saving != null) {
+                saving.unlock();
             }
         }
-        recordNodes(fewer, recorder);
     }
 
-    private void recordNodes(List<String> specs, Recorder recorder) throws DiskException {
-        request = new AttachRequest(request.spec(), request.id(), specs, request.readOnly(), request.options());
-        recorder.write(request);
-    }
-
-    /**
-     * Ends the attachment: drains, closes the nodes, flushes, closes the disk, ends the loop. Once is enough.
-     *
-     * @throws DiskException if the last flush failed; it is ended all the same
-     */
-    synchronized void end() throws DiskException {
-        if (state == State.DETACHING) {
-            return;
+    private void save(boolean forced) throws DiskException {
+        if (!disk.isOpen()) {
+            open();
         }
-        state = State.DETACHING;
-        reason = "";
-        lastFlush = null;
-        quiesce("");
-        nodes.close();
-        park("");
+        quiesce(new StateReason(Kind.SAVING, "being saved"), forced ? FORCED_DRAIN : DRAIN);
+        gate.disk().beforeDetach();
+    }
+
+    private void takeDown(boolean forget, boolean forced) throws DiskException {
+        to(new Life.Detaching("requests in flight are ending"));
+        DiskException failed = null;
+        try {
+            drain(forget, forced);
+            to(new Life.Detaching("its nodes are being closed"));
+            calls.run(forget ? gate::failHeld : gate::dropHeld);
+            nodes.close();
+            to(new Life.Detaching("its disk is being flushed and closed"));
+            failed = closeDisk();
+        } catch (DiskException | RuntimeException | Error e) {
+            LOG.log(Level.ERROR, id + ": cannot be taken down in order", e);
+            failed = new DiskException(Reason.IO, id + ": " + e, e);
+        }
+        to(new Life.Detaching("its loop is ending"));
         loop.close();
         disk.release();
-        if (lastFlush != null) {
-            throw lastFlush;
+        to(new Life.Detached());
+        LOG.log(Level.INFO, id + (forget ? ": detached" : ": closed, and kept on record"));
+        if (failed == null) {
+            ended.complete(null);
+        } else {
+            ended.completeExceptionally(failed);
+            throw failed;
         }
     }
 
-    AttachmentStatus status() {
+    private void drain(boolean cutOff, boolean limited) throws DiskException {
+        CompletableFuture<Void> drained = calls.ask(gate::close);
+        if (limited) {
+            try {
+                calls.await(drained, "requests in flight", FORCED_DRAIN);
+                return;
+            } catch (TimeoutException e) {
+                String left = gate.inFlight() + " requests in flight do not end";
+                LOG.log(Level.WARNING, id + ": " + left + (cutOff ? ", and its VMs are cut off" : ""));
+                to(new Life.Detaching(left));
+                if (cutOff) {
+                    nodes.disconnect();
+                }
+            }
+        }
+        calls.await(drained, "requests in flight");
+    }
+
+    // ---- what is shown
+
+    /** Asks what its nodes say, if its loop answers. */
+    CompletableFuture<List<AttachmentStatus.Node>> nodeStatus() {
+        return life.ending() || calls.blockedNanos() > 0 ? CompletableFuture.completedFuture(null) : nodes.status();
+    }
+
+    /** @param nodeStatus null to show the last known */
+    AttachmentStatus status(List<AttachmentStatus.Node> nodeStatus) {
         DiskInfo info = disk.info();
-        return new AttachmentStatus(id, request.spec().toString(), state, reason, info.sizeBytes(), info.blockSize(),
-                request.readOnly() || info.readOnly(), disk.engineName(), nodes.status(state == State.DETACHING), request.options(), info.details());
+        Life now = life;
+        return new AttachmentStatus(id, request.spec().toString(), now.state(), shownReason(now), info.sizeBytes(), info.blockSize(),
+                request.readOnly() || info.readOnly(), disk.engineName(), nodeStatus == null ? nodes.lastStatus() : nodeStatus, request.options(),
+                info.details());
+    }
+
+    private StateReason shownReason(Life now) {
+        String why = now.why().isEmpty() ? "" : "; " + now.why();
+        long blocked = now instanceof Life.Detached ? 0 : calls.blockedNanos();
+        if (blocked > 0) {
+            return new StateReason(Kind.NOT_RESPONDING, "not responding since " + Clock.ago(blocked) + why);
+        }
+        long stuck = gate.stuckNanos();
+        if (stuck > STUCK_NANOS) {
+            return new StateReason(Kind.REQUESTS_STUCK, "none of " + gate.inFlight() + " requests in flight has ended since " + Clock.ago(stuck) + why);
+        }
+        return now.why();
     }
 
     AttachmentStats stats() throws DiskException {
-        long nanos = parkedNanos + (state == State.PARKED && parks > 0 ? System.nanoTime() - parkedSince : 0);
-        return calls.ask(() -> new AttachmentStats(id, gate.inFlight(), parks, TimeUnit.NANOSECONDS.toMillis(nanos),
-                gate.statistics().snapshot()));
+        try {
+            return calls.await(calls.start(() -> new AttachmentStats(id, gate.inFlight(), parks.count(), parks.millis(), gate.statistics().snapshot())),
+                    "its statistics", ANSWER);
+        } catch (TimeoutException e) {
+            throw new DiskException(Reason.IO, "attachment '" + id + "' does not respond");
+        }
     }
 }

@@ -3,11 +3,12 @@ package org.blktap.core;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -34,7 +35,9 @@ final class AttachmentDisk {
     private final Gate gate;
     private final AttachmentNodes nodes;
     private final Services services;
-    private final Set<Registry.Entry<DiskDriver>> usedDrivers = new HashSet<>();
+    private final Set<Registry.Entry<DiskDriver>> usedDrivers = ConcurrentHashMap.newKeySet();
+    /** How the disk that is open was opened: whatever is open of its files. */
+    private OpenContext context;
     /** What outlives a driver: a RAM disk's contents. */
     private List<AutoCloseable> kept = new ArrayList<>();
     private Registry.Entry<IoEngine> engine;
@@ -64,6 +67,11 @@ final class AttachmentDisk {
         return open && usedDrivers.contains(driver);
     }
 
+    /** Whether the images that were last opened, or could not be, are of this type. Any thread. */
+    boolean tried(String type) {
+        return usedDrivers.stream().anyMatch(driver -> driver.name().equals(type));
+    }
+
     boolean isCarriedBy(Registry.Entry<IoEngine> other) {
         return queue != null && other.equals(engine);
     }
@@ -84,22 +92,27 @@ final class AttachmentDisk {
     /**
      * Opens what of it is not open. The gate stays closed: the nodes come first.
      *
-     * @param like what the disk must be like, or null
+     * @param fits refuses a disk that the VM cannot go on with
      */
-    void open(AttachRequest request, DiskInfo like) throws DiskException {
+    void open(AttachRequest request, Fits fits) throws DiskException {
         if (queue == null) {
             openQueue(request);
         }
         if (!open) {
-            openDisk(request, like);
+            openDisk(request, fits);
         }
+    }
+
+    /** Whether a disk may take the place of the one before. */
+    interface Fits {
+        void check(DiskInfo found) throws DiskException;
     }
 
     private void openQueue(AttachRequest request) throws DiskException {
         String wanted = request.options().get("engine");
-        Registry.Entry<IoEngine> found = wanted == null ? services.engineFor(request.spec().type()) : services.engines().get(wanted);
+        Registry.Entry<IoEngine> found = wanted == null ? services.engineFor(request.spec().type()) : services.engines().awaited(wanted);
         if (found == null) {
-            throw new DiskException(Reason.WRONG_TYPE, (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'")
+            throw new MissingService(StateReason.Kind.NO_ENGINE, wanted, (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'")
                     + "; present: " + services.engines().names());
         }
         queue = calls.ask(() -> found.service().open(loop));
@@ -107,33 +120,33 @@ final class AttachmentDisk {
         engineName = found.name();
     }
 
-    private void openDisk(AttachRequest request, DiskInfo like) throws DiskException {
+    private void openDisk(AttachRequest request, Fits fits) throws DiskException {
         Options options = new Options(request.options());
         options.text("engine", null);
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
+        OpenContext fresh = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
+                services.drivers(), services.paths(), usedDrivers, keptNow), request.readOnly(), options);
         VirtualDisk disk = null;
+        boolean done = false;
         try {
-            OpenContext context = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
-                    services.drivers(), services.paths(), usedDrivers, keptNow), request.readOnly(), options);
-            disk = context.open(request.spec().type(), request.spec().path());
+            disk = fresh.open(request.spec().type(), request.spec().path());
             options.checkAllKnown("tap:" + request.spec().type());
-            context.checkBackingTypes();
-            if (like != null) {
-                Likeness.check(request.spec(), disk.info(), like);
+            fresh.checkBackingTypes();
+            fits.check(disk.info());
+            done = true;
+        } finally {
+            if (!done) {
+                close(disk, fresh);
+                close(keptNow);
             }
-        } catch (DiskException e) {
-            if (disk != null) {
-                calls.run(disk::close);
-            }
-            close(keptNow);
-            throw e;
         }
         // what the opening before has kept is held by this one now
         close(kept);
         kept = keptNow;
         name = request.spec().toString();
         putBehindGate(disk);
+        context = fresh;
     }
 
     private void putBehindGate(VirtualDisk disk) throws DiskException {
@@ -151,8 +164,22 @@ final class AttachmentDisk {
         });
     }
 
+    /** Closes a disk on the loop; if it throws, its files are closed all the same. */
+    private void close(VirtualDisk disk, OpenContext opened) throws DiskException {
+        calls.run(() -> {
+            try {
+                if (disk != null) {
+                    disk.close();
+                }
+            } catch (RuntimeException | Error e) {
+                LOG.log(Level.ERROR, id + ": the disk cannot be closed; its files are", e);
+                opened.closeFiles();
+            }
+        });
+    }
+
     /**
-     * Flushes and closes the disk and its queue. The gate is closed, and nothing is under way.
+     * Flushes and closes the disk and its queue. The gate is closed, and nothing is in flight.
      *
      * @return what the flush failed with, or null
      */
@@ -162,13 +189,20 @@ final class AttachmentDisk {
             failed = flush();
             VirtualDisk disk = calls.ask(gate::takeDisk);
             open = false;
-            usedDrivers.clear();
-            calls.run(disk::close);
+            close(disk, context);
+            context = null;
         }
         if (queue != null) {
-            calls.run(queue::close);
+            IoQueue closing = queue;
             queue = null;
             engine = null;
+            calls.run(() -> {
+                try {
+                    closing.close();
+                } catch (RuntimeException | Error e) {
+                    LOG.log(Level.ERROR, id + ": the I/O engine's queue cannot be closed", e);
+                }
+            });
         }
         return failed;
     }
@@ -178,8 +212,7 @@ final class AttachmentDisk {
             return null;
         }
         CompletableFuture<Integer> flushed = new CompletableFuture<>();
-        calls.run(() -> gate.disk().submit(new Request(r -> flushed.complete(r.error()), 0)
-                .set(Operation.FLUSH, 0, 0, 0)));
+        calls.run(() -> gate.ownToDisk(new Request(r -> flushed.complete(r.error()), 0).set(Operation.FLUSH, 0, 0, 0)));
         int error = calls.await(flushed, "the last flush");
         return error == 0 ? null : new DiskException(Reason.IO, name + ": the last flush failed: "
                 + Errno.text(error) + "; writes since the flush before may be lost");

@@ -3,6 +3,7 @@ package org.blktap.core;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.blktap.api.control.AttachmentStatus;
@@ -18,6 +19,7 @@ final class AttachmentNodes {
     private final Services services;
     /** Changed by control threads, gone through on the loop. */
     private final List<OpenNode> nodes = new CopyOnWriteArrayList<>();
+    private volatile List<AttachmentStatus.Node> lastStatus = List.of();
 
     /**
      * @param specs as given to attach
@@ -46,7 +48,8 @@ final class AttachmentNodes {
     }
 
     private void open(OpenNode node) throws DiskException {
-        loop.run(() -> node.open(loop.id(), loop.loop(), gate, services));
+        Registry.Entry<NodeProvider> provider = node.findProvider(services);
+        loop.run(() -> node.open(loop.id(), loop.loop(), gate, provider, services));
     }
 
     /** Opens one more. */
@@ -129,18 +132,29 @@ final class AttachmentNodes {
         loop.run(() -> nodes.forEach(OpenNode::close));
     }
 
-    /** Any thread. */
-    List<AttachmentStatus.Node> status(boolean ended) {
-        List<AttachmentStatus.Node> shown = new ArrayList<>();
-        for (OpenNode node : nodes) {
-            Map<String, ?> status;
-            try {
-                status = ended ? Map.of() : loop.loop().call(node::status);
-            } catch (Exception e) {
-                status = Map.of("status", e.toString());
+    /** Cuts the VMs off although requests of theirs are in flight; {@link #close} comes when they have ended. */
+    void disconnect() throws DiskException {
+        loop.run(() -> each(DeviceNode::disconnect));
+    }
+
+    /** What the nodes say of themselves, asked on the loop; without waiting. Any thread. */
+    CompletableFuture<List<AttachmentStatus.Node>> status() {
+        return loop.start(() -> {
+            List<AttachmentStatus.Node> shown = new ArrayList<>();
+            for (OpenNode node : nodes) {
+                shown.add(new AttachmentStatus.Node(node.spec.kind(), node.address(), node.status()));
             }
-            shown.add(new AttachmentStatus.Node(node.spec.kind(), node.address(), status));
+            lastStatus = List.copyOf(shown);
+            return shown;
+        });
+    }
+
+    /** The nodes as they were when they last answered, or without a status. Any thread. */
+    List<AttachmentStatus.Node> lastStatus() {
+        List<AttachmentStatus.Node> last = lastStatus;
+        if (last.size() == nodes.size()) {
+            return last;
         }
-        return shown;
+        return nodes.stream().map(node -> new AttachmentStatus.Node(node.spec.kind(), node.address(), Map.of())).toList();
     }
 }

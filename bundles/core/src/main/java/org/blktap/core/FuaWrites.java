@@ -35,7 +35,7 @@ final class FuaWrites implements Request.Completion {
             busy = true;
             flushing = waiting;
             waiting = null;
-            gate.disk().submit(flush.set(Operation.FLUSH, 0, 0, 0));
+            gate.ownToDisk(flush.set(Operation.FLUSH, 0, 0, 0));
         }
     }
 

@@ -2,6 +2,7 @@ package org.blktap.core;
 
 import java.util.concurrent.CompletableFuture;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
@@ -10,7 +11,8 @@ import org.blktap.api.node.DiskPort;
 
 /**
  * Stands before a disk: checks and counts every request, and is the door that closes while the disk is changed. It is all
- * that nodes hold, so that no object of a driver is kept past the driver's end. Loop only.
+ * that nodes hold, so that no object of a driver is kept past the driver's end. A disk that throws closes the gate: the request waits for the disk
+ * that comes next. Loop only, except where noted.
  */
 final class Gate implements DiskPort, Request.Completion {
     private static final int SECTOR = 512;
@@ -19,7 +21,9 @@ final class Gate implements DiskPort, Request.Completion {
     private final Statistics statistics = new Statistics();
     private final FuaWrites fuaWrites = new FuaWrites(this);
     private final Request.Completion flushed = this::finished;
-    private final Runnable reopened;
+    private final Owner owner;
+    /** Where a completion goes that a disk makes after its submit has thrown. */
+    private final Request.Completion late = request -> { };
     private VirtualDisk disk;
     private DiskInfo info = DiskInfo.ofSize(0);
     private boolean open;
@@ -29,11 +33,32 @@ final class Gate implements DiskPort, Request.Completion {
     private UnalignedRequest alone;
     /** Nodes have seen the gate closed for a lone write that has ended. */
     private boolean paused;
+    /** When a request last ended, or the first of those in flight was submitted. */
+    private long progressNanos;
+    /** Those whose submission threw, for the disk that comes next. */
+    private Request held;
+    /** The errno of a failed flush that no VM knows of, or 0. */
+    private int owed;
 
-    /** @param reopened called when requests are taken again after a pause that the gate made itself */
-    Gate(IoLoop loop, Runnable reopened) {
+    Gate(IoLoop loop, Owner owner) {
         this.loop = loop;
-        this.reopened = reopened;
+        this.owner = owner;
+    }
+
+    /** What a gate reports, on the loop. */
+    interface Owner {
+        /** Requests are taken again after a pause that the gate made itself. */
+        void reopened();
+
+        /** The disk threw, and the gate has closed. */
+        default void diskThrew(Throwable failure) {
+            throw new IllegalStateException("the disk threw", failure);
+        }
+
+        /** A VM's flush has failed with the errno of {@link Gate#owe}. */
+        default void paid() {
+            // nobody keeps account
+        }
     }
 
     @Override
@@ -51,19 +76,60 @@ final class Gate implements DiskPort, Request.Completion {
         if (!isOpen()) {
             throw new IllegalStateException(request + " was submitted while the gate is closed");
         }
-        inFlight++;
         request.startNanos(loop.nanoTime());
+        enter(request);
+    }
+
+    private void enter(Request request) {
+        if (inFlight == 0) {
+            progressNanos = loop.nanoTime();
+        }
+        inFlight++;
         request.gate(this);
         long offset = request.offset();
         long length = request.length();
         int refused = refuse(request, offset, length);
         if (refused != 0) {
             request.complete(refused);
+        } else if (owed != 0 && request.operation() == Operation.FLUSH) {
+            request.complete(pay());
         } else if (((offset | length) & SECTOR - 1) != 0) {
             unaligned(request);
         } else {
-            disk.submit(request);
+            toDisk(request);
         }
+    }
+
+    private void toDisk(Request request) {
+        try {
+            disk.submit(request);
+        } catch (RuntimeException | Error e) {
+            open = false;
+            // else the disk completed it before it threw
+            if (request.isAt(this)) {
+                hold(request);
+            }
+            owner.diskThrew(e);
+        }
+    }
+
+    /** Submits a request of the core's own, of which no VM knows; if the disk throws, it fails. */
+    void ownToDisk(Request request) {
+        try {
+            disk.submit(request);
+        } catch (RuntimeException | Error e) {
+            open = false;
+            owner.diskThrew(e);
+            request.complete(Errno.EIO);
+        }
+    }
+
+    private void hold(Request request) {
+        request.gate(late);
+        request.next(held);
+        held = request;
+        inFlight--;
+        ended();
     }
 
     /** 0, or the errno of a request that does not fit the disk. */
@@ -97,14 +163,14 @@ final class Gate implements DiskPort, Request.Completion {
             }
         }
         if (offset < 0 || length <= 0 || offset > info.sizeBytes() - length) {
-            boolean writes = request.operation() == org.blktap.api.disk.Operation.WRITE;
+            boolean writes = request.operation() == Operation.WRITE;
             return writes && offset >= 0 && length > 0 ? Errno.ENOSPC : Errno.EINVAL;
         }
         return 0;
     }
 
     private void unaligned(Request request) {
-        UnalignedRequest parts = new UnalignedRequest(request, disk, this::aloneEnded);
+        UnalignedRequest parts = new UnalignedRequest(request, this::ownToDisk, this::aloneEnded);
         if (!parts.mustBeAlone()) {
             parts.start();
             return;
@@ -135,7 +201,11 @@ final class Gate implements DiskPort, Request.Completion {
             request.complete(Errno.EFAULT);
         } else if (request.has(Request.FUA) && request.error() == 0 && FuaWrites.applies(request)) {
             request.gate(flushed);
-            fuaWrites.add(request);
+            if (owed == 0) {
+                fuaWrites.add(request);
+            } else {
+                request.complete(pay());
+            }
         } else {
             finished(request);
         }
@@ -143,8 +213,14 @@ final class Gate implements DiskPort, Request.Completion {
 
     private void finished(Request request) {
         inFlight--;
+        progressNanos = loop.nanoTime();
         statistics.count(request, System.nanoTime());
         request.complete(request.error());
+        ended();
+    }
+
+    /** One request fewer is in flight. */
+    private void ended() {
         startAlone();
         if (inFlight == 0 && drained != null) {
             CompletableFuture<Void> waiting = drained;
@@ -153,13 +229,44 @@ final class Gate implements DiskPort, Request.Completion {
         }
         if (paused && isOpen()) {
             paused = false;
-            reopened.run();
+            owner.reopened();
         }
     }
 
-    /** The disk, for the gate's own requests. */
+    /** The disk that is open, or null. */
     VirtualDisk disk() {
         return disk;
+    }
+
+    /** Has the next flush or FUA write of a VM fail: a flush failed while no VM was waiting for it. */
+    void owe(int errno) {
+        owed = errno;
+    }
+
+    /** The errno of {@link #owe}, once. */
+    private int pay() {
+        int errno = owed;
+        owed = 0;
+        owner.paid();
+        return errno;
+    }
+
+    /** Fails the requests that a disk that threw has left, for nodes whose VMs lose their devices. */
+    void failHeld() {
+        Request each = held;
+        held = null;
+        while (each != null) {
+            Request next = each.next();
+            each.next(null);
+            each.gate(null);
+            each.complete(Errno.EIO);
+            each = next;
+        }
+    }
+
+    /** Forgets those requests: their node closes, and its VM will find them unanswered in its ring or submit them again. */
+    void dropHeld() {
+        held = null;
     }
 
     IoLoop loop() {
@@ -173,9 +280,22 @@ final class Gate implements DiskPort, Request.Completion {
         open = true;
     }
 
-    /** Lets requests through again to the disk that was there. */
+    /** Lets requests through again to the disk that is behind it, those first which the disk before has left. */
     void reopen() {
         open = disk != null;
+        Request each = held;
+        held = null;
+        while (each != null) {
+            Request next = each.next();
+            each.next(null);
+            if (open) {
+                enter(each);
+            } else {
+                each.next(held);
+                held = each;
+            }
+            each = next;
+        }
     }
 
     /** Takes no more requests; the future ends, on the loop, when those under way have. */
@@ -197,8 +317,14 @@ final class Gate implements DiskPort, Request.Completion {
         return taken;
     }
 
+    /** Any thread; exact on the loop. */
     int inFlight() {
         return inFlight;
+    }
+
+    /** For how long no request has ended though some are in flight, in nanoseconds. Any thread; exact on the loop. */
+    long stuckNanos() {
+        return inFlight == 0 ? 0 : System.nanoTime() - progressNanos;
     }
 
     Statistics statistics() {

@@ -2,6 +2,7 @@ package org.blktap.core;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -12,15 +13,18 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * What control threads have an attachment's loop do, and wait for.
+ * Calls that control threads make on an attachment's loop, and their waiting for what ends there.
  *
  * @param id the attachment's, for messages
- * @param inFlight how many requests are at the disk, for messages; any thread may ask
+ * @param inFlight the number of requests at the disk, for messages; any thread may ask
  */
 record LoopCalls(String id, IoLoop loop, IntSupplier inFlight) {
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    /** What takes longer is told in the log, and waited for on. */
-    private static final long PATIENCE_SECONDS = 10;
+    /** A turn of a loop takes milliseconds; one that takes longer than this is blocked by something. */
+    private static final long BLOCKED_NANOS = TimeUnit.MILLISECONDS.toNanos(1500);
+    /** The first line about a wait comes after this, the others each minute. */
+    private static final long FIRST_LINE_SECONDS = 10;
+    private static final long MORE_LINES_SECONDS = 60;
 
     interface Action {
         void run() throws DiskException;
@@ -30,6 +34,7 @@ record LoopCalls(String id, IoLoop loop, IntSupplier inFlight) {
         T ask() throws DiskException;
     }
 
+    /** Runs something on the loop and waits for it, also if interrupted: what it opens must not be lost. */
     void run(Action action) throws DiskException {
         ask(() -> {
             action.run();
@@ -37,32 +42,67 @@ record LoopCalls(String id, IoLoop loop, IntSupplier inFlight) {
         });
     }
 
+    /** Asks something on the loop, as {@link #run}. */
     <T> T ask(Question<T> question) throws DiskException {
         try {
             return loop.call(question::ask);
         } catch (DiskException | RuntimeException e) {
             throw e;
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof Error error) {
+                throw error;
+            }
+            throw new DiskException(Reason.IO, id + ": " + e.getCause(), e);
         } catch (Exception e) {
             throw new DiskException(Reason.IO, id + ": " + e, e);
         }
     }
 
+    /** Asks something on the loop without waiting. */
+    <T> CompletableFuture<T> start(Question<T> question) {
+        CompletableFuture<T> answer = new CompletableFuture<>();
+        loop.execute(() -> {
+            try {
+                answer.complete(question.ask());
+            } catch (DiskException | RuntimeException | Error e) {
+                answer.completeExceptionally(e);
+            }
+        });
+        return answer;
+    }
+
     /** Waits for what ends on the loop; a {@link DiskException} in it is thrown as it is. */
     <T> T await(CompletableFuture<T> future, String what) throws DiskException {
+        long seconds = FIRST_LINE_SECONDS;
         while (true) {
             try {
-                return future.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+                return await(future, what, Duration.ofSeconds(seconds));
             } catch (TimeoutException e) {
                 LOG.log(Level.WARNING, id + ": still waiting for " + what + " (" + inFlight.getAsInt() + " in flight)");
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new DiskException(Reason.IO, id + ": interrupted while waiting for " + what, e);
-            } catch (ExecutionException e) {
-                if (e.getCause() instanceof DiskException known) {
-                    throw known;
-                }
-                throw new DiskException(Reason.IO, id + ": " + e.getCause(), e);
+                seconds = MORE_LINES_SECONDS;
             }
         }
+    }
+
+    /** As {@link #await(CompletableFuture, String)}, with a limit. */
+    <T> T await(CompletableFuture<T> future, String what, Duration limit) throws DiskException, TimeoutException {
+        try {
+            return future.get(limit.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new DiskException(Reason.BUSY, id + ": interrupted while waiting for " + what, e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof DiskException known) {
+                throw known;
+            }
+            throw new DiskException(Reason.IO, id + ": " + e.getCause(), e);
+        }
+    }
+
+    /** For how long the loop has been blocked in one turn, in nanoseconds; 0 if it answers. Any thread. */
+    long blockedNanos() {
+        long since = loop.busySince();
+        long nanos = since == 0 ? 0 : System.nanoTime() - since;
+        return nanos > BLOCKED_NANOS ? nanos : 0;
     }
 }

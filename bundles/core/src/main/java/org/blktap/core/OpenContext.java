@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -103,9 +104,9 @@ final class OpenContext implements DiskContext {
     }
 
     static Registry.Entry<DiskDriver> driver(Registry<DiskDriver> drivers, String type) throws DiskException {
-        Registry.Entry<DiskDriver> driver = drivers.get(type);
+        Registry.Entry<DiskDriver> driver = drivers.awaited(type);
         if (driver == null) {
-            throw new DiskException(Reason.WRONG_TYPE, "no driver for tap:" + type + "; present: " + drivers.names());
+            throw new MissingService(StateReason.Kind.NO_DRIVER, type, "no driver for tap:" + type + "; present: " + drivers.names());
         }
         return driver;
     }
@@ -148,6 +149,13 @@ final class OpenContext implements DiskContext {
             }
         }
         created.clear();
+    }
+
+    /** Closes the files of the image and of all below it, whose disk could not. Nothing is in flight. */
+    void closeFiles() {
+        for (OpenContext each = this; each != null; each = each.below) {
+            each.files.forEach(IoFile::close);
+        }
     }
 
     /** After a failed creation: closes and removes what was made. */

@@ -1,9 +1,11 @@
 package org.blktap.core;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.Map;
+import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
@@ -14,6 +16,7 @@ import org.blktap.api.node.NodeProvider;
 
 /** One node of an attachment: what was asked for, and what is open of it. */
 final class OpenNode {
+    private static final Logger LOG = System.getLogger("org.blktap.core");
     final NodeSpec spec;
     private Registry.Entry<NodeProvider> provider;
     private volatile DeviceNode node;
@@ -47,13 +50,18 @@ final class OpenNode {
         opened = true;
     }
 
-    /** Opens the node, on the loop. */
-    void open(String id, IoLoop loop, DiskPort port, Services services) throws DiskException {
-        Registry.Entry<NodeProvider> found = services.nodes().get(spec.kind());
+    /** The service that opens the node. Waits for one that is being replaced; for control threads. */
+    Registry.Entry<NodeProvider> findProvider(Services services) throws DiskException {
+        Registry.Entry<NodeProvider> found = services.nodes().awaited(spec.kind());
         if (found == null) {
-            throw new DiskException(Reason.WRONG_TYPE, "no node of kind " + spec.kind() + "; present: "
+            throw new MissingService(StateReason.Kind.NO_NODE_KIND, spec.kind(), "no node of kind " + spec.kind() + "; present: "
                     + services.nodes().names());
         }
+        return found;
+    }
+
+    /** Opens the node, on the loop. */
+    void open(String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services) throws DiskException {
         Options options = new Options(spec.options());
         DeviceNode fresh = found.service().open(new Context(id, spec.target(), options, opened, loop, port, services.memory(),
                 services.runDir()));
@@ -76,7 +84,11 @@ final class OpenNode {
         node = null;
         provider = null;
         if (closing != null) {
-            closing.close();
+            try {
+                closing.close();
+            } catch (RuntimeException | Error e) {
+                LOG.log(Level.ERROR, address + ": the node cannot be closed", e);
+            }
         }
     }
 

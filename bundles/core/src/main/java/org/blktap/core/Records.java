@@ -31,6 +31,8 @@ final class Records {
     private static final String SUFFIX = ".cfg";
     /** Of an empty file beside the record of an attachment that an operator has parked. */
     private static final String PARKED = ".parked";
+    /** Of an empty file beside the record of an attachment whose VM must hear of a failed flush. */
+    private static final String OWES_ERROR = ".flush-failed";
 
     private final Path directory;
 
@@ -38,10 +40,66 @@ final class Records {
         this.directory = directory;
     }
 
-    void write(String id, AttachRequest request) throws DiskException {
+    /**
+     * What is kept of an attachment.
+     *
+     * @param known what the VM knows of its disk; null if it was never recorded
+     * @param parked whether an operator has parked it
+     * @param owesError whether a flush has failed of which no VM knows
+     */
+    record Kept(AttachRequest request, DiskShape known, boolean parked, boolean owesError) {
+    }
+
+    /** The record of one attachment; nothing is written once it has been removed. Thread-safe. */
+    final class Entry {
+        private final String id;
+        private boolean removed;
+
+        private Entry(String id) {
+            this.id = id;
+        }
+
+        synchronized void write(AttachRequest request, DiskShape known) throws DiskException {
+            if (!removed) {
+                Records.this.write(id, request, known);
+            }
+        }
+
+        /** Keeps in mind whether an operator has parked it: a restart must not open a disk that is being worked on. */
+        synchronized void park(boolean parked) throws DiskException {
+            if (!removed) {
+                mark(id + PARKED, parked);
+            }
+        }
+
+        /** Keeps in mind that a flush has failed of which no VM knows: the next life of the daemon must report it. */
+        synchronized void oweError(boolean owed) throws DiskException {
+            if (!removed) {
+                mark(id + OWES_ERROR, owed);
+            }
+        }
+
+        synchronized void remove() throws DiskException {
+            if (!removed) {
+                Records.this.remove(id);
+                removed = true;
+            }
+        }
+    }
+
+    Entry entry(String id) {
+        return new Entry(id);
+    }
+
+    private void write(String id, AttachRequest request, DiskShape known) throws DiskException {
         Properties properties = new Properties();
         properties.setProperty("spec", request.spec().toString());
         properties.setProperty("read-only", Boolean.toString(request.readOnly()));
+        if (known != null) {
+            properties.setProperty("disk.size", Long.toString(known.sizeBytes()));
+            properties.setProperty("disk.sector-size", Integer.toString(known.blockSize()));
+            properties.setProperty("disk.read-only", Boolean.toString(known.readOnly()));
+        }
         for (int i = 0; i < request.nodes().size(); i++) {
             properties.setProperty("node." + i, request.nodes().get(i));
         }
@@ -63,30 +121,25 @@ final class Records {
         }
     }
 
-    /** Keeps in mind whether an operator has parked an attachment: a restart must not open a disk that is being worked on. */
-    void park(String id, boolean parked) throws DiskException {
-        Path marker = directory.resolve(id + PARKED);
+    /** Makes or removes an empty file. */
+    private void mark(String name, boolean present) throws DiskException {
+        Path marker = directory.resolve(name);
         try {
-            if (parked) {
+            if (present) {
                 Files.createDirectories(directory);
                 Files.write(marker, new byte[0]);
-            } else {
-                Files.deleteIfExists(marker);
+            } else if (!Files.deleteIfExists(marker)) {
+                return;
             }
-            if (Files.isDirectory(directory)) {
-                syncDirectory();
-            }
+            syncDirectory();
         } catch (IOException e) {
-            throw DiskException.io(marker, "record that the attachment is parked", e);
+            throw DiskException.io(marker, "record the state of the attachment", e);
         }
     }
 
-    boolean isParked(String id) {
-        return Files.exists(directory.resolve(id + PARKED));
-    }
-
-    void remove(String id) throws DiskException {
-        park(id, false);
+    private void remove(String id) throws DiskException {
+        mark(id + PARKED, false);
+        mark(id + OWES_ERROR, false);
         try {
             if (Files.deleteIfExists(file(id))) {
                 syncDirectory();
@@ -97,8 +150,8 @@ final class Records {
     }
 
     /** All records, by id; one that cannot be read is logged and left. */
-    List<AttachRequest> readAll() {
-        List<AttachRequest> all = new ArrayList<>();
+    List<Kept> readAll() {
+        List<Kept> all = new ArrayList<>();
         if (!Files.isDirectory(directory)) {
             return all;
         }
@@ -113,12 +166,19 @@ final class Records {
                 Properties properties = new Properties();
                 properties.load(reader);
                 String name = file.getFileName().toString();
-                all.add(request(name.substring(0, name.length() - SUFFIX.length()), properties));
+                all.add(kept(name.substring(0, name.length() - SUFFIX.length()), properties));
             } catch (IOException | IllegalArgumentException | DiskException e) {
                 LOG.log(Level.ERROR, file + ": not a record of an attachment, and left alone: " + e.getMessage());
             }
         }
         return all;
+    }
+
+    private Kept kept(String id, Properties properties) throws DiskException {
+        String size = properties.getProperty("disk.size");
+        DiskShape known = size == null ? null : new DiskShape(Long.parseLong(size),
+                Integer.parseInt(properties.getProperty("disk.sector-size", "512")), Boolean.parseBoolean(properties.getProperty("disk.read-only")));
+        return new Kept(request(id, properties), known, Files.exists(directory.resolve(id + PARKED)), Files.exists(directory.resolve(id + OWES_ERROR)));
     }
 
     private static AttachRequest request(String id, Properties properties) throws DiskException {

@@ -1,10 +1,12 @@
 package org.blktap.core;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.Attachments.ServiceStatus;
 import org.osgi.framework.ServiceReference;
 
@@ -15,9 +17,14 @@ import org.osgi.framework.ServiceReference;
  * @param <T> the service's type
  */
 final class Registry<T> {
+    /** A bundle that is replaced is away for a second or two. */
+    private static final long REPLACED_NANOS = TimeUnit.SECONDS.toNanos(10);
+
     private final String nameProperty;
     private final String summaryProperty;
     private final TreeMap<ServiceReference<?>, Entry<T>> entries = new TreeMap<>();
+    /** When the last service of a name went, of those that have gone. */
+    private final Map<String, Long> gone = new HashMap<>();
 
     /** A service that is present. */
     record Entry<T>(String name, ServiceReference<?> reference, T service) {
@@ -35,11 +42,50 @@ final class Registry<T> {
         }
         Entry<T> entry = new Entry<>(name, reference, service);
         entries.put(reference, entry);
+        gone.remove(name);
+        notifyAll();
         return entry;
     }
 
     synchronized Entry<T> remove(ServiceReference<?> reference) {
-        return entries.remove(reference);
+        Entry<T> removed = entries.remove(reference);
+        if (removed != null && get(removed.name()) == null) {
+            gone.put(removed.name(), System.nanoTime());
+        }
+        return removed;
+    }
+
+    /**
+     * The service of a name, or null. If it went only seconds ago, its bundle is being replaced: then waits for it to come back, ten seconds
+     * from when it went. Not for a loop.
+     */
+    synchronized Entry<T> awaited(String name) {
+        while (true) {
+            Entry<T> found = get(name);
+            Long since = gone.get(name);
+            long left = since == null ? 0 : since + REPLACED_NANOS - System.nanoTime();
+            if (found != null || left <= 0) {
+                return found;
+            }
+            try {
+                TimeUnit.NANOSECONDS.timedWait(this, left);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return null;
+            }
+        }
+    }
+
+    /** {@link #best}, waited for as {@link #awaited} does. */
+    synchronized Entry<T> awaitedBest() {
+        Entry<T> found = best();
+        if (found == null) {
+            for (String name : List.copyOf(gone.keySet())) {
+                awaited(name);
+            }
+            found = best();
+        }
+        return found;
     }
 
     /** The service of a name, or null. */

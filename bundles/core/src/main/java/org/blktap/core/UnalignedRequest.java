@@ -4,7 +4,6 @@ import java.util.function.Consumer;
 import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
-import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Mapping;
 
@@ -18,7 +17,7 @@ final class UnalignedRequest implements Request.Completion {
     private enum Part { EDGE, MIDDLE, MAP }
 
     private final Request whole;
-    private final VirtualDisk disk;
+    private final Consumer<Request> disk;
     private final Consumer<UnalignedRequest> ended;
     private final Request inner = new Request(this, 16);
     private final long end;
@@ -30,7 +29,7 @@ final class UnalignedRequest implements Request.Completion {
     private Part part;
     private boolean edgeRead;
 
-    UnalignedRequest(Request whole, VirtualDisk disk, Consumer<UnalignedRequest> ended) {
+    UnalignedRequest(Request whole, Consumer<Request> disk, Consumer<UnalignedRequest> ended) {
         this.whole = whole;
         this.disk = disk;
         this.ended = ended;
@@ -61,7 +60,7 @@ final class UnalignedRequest implements Request.Completion {
         part = Part.MAP;
         long begin = at & -SECTOR;
         long last = end + SECTOR - 1 & -SECTOR;
-        disk.submit(inner.setMap(begin, last - begin, new ExtentList()));
+        disk.accept(inner.setMap(begin, last - begin, new ExtentList()));
     }
 
     private void cutMap() {
@@ -87,7 +86,7 @@ final class UnalignedRequest implements Request.Completion {
             return;
         }
         part = Part.MIDDLE;
-        disk.submit(inner.set(Operation.DISCARD, begin, last - begin, 0));
+        disk.accept(inner.set(Operation.DISCARD, begin, last - begin, 0));
     }
 
     private void next() {
@@ -113,14 +112,14 @@ final class UnalignedRequest implements Request.Completion {
             }
             long begin = at;
             at += length;
-            disk.submit(inner.set(whole.operation(), begin, length, whole.flags() & ~Request.SPARSE));
+            disk.accept(inner.set(whole.operation(), begin, length, whole.flags() & ~Request.SPARSE));
         }
     }
 
     private void edge(Operation operation) {
         inner.data().clear();
         inner.data().add(sector.address(), SECTOR);
-        disk.submit(inner.set(operation, at & -SECTOR, SECTOR, 0));
+        disk.accept(inner.set(operation, at & -SECTOR, SECTOR, 0));
     }
 
     @Override

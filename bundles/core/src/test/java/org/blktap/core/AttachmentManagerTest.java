@@ -18,6 +18,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -342,9 +343,9 @@ class AttachmentManagerTest {
         manager.park("a");
         manager.unplug("a", "fake,queues=2", true);
         assertEquals(State.PARKED, manager.status("a").state());
-        assertEquals("parked by an operator", manager.status("a").reason());
+        assertEquals(StateReason.Kind.OPERATOR, manager.status("a").reason().kind());
         manager.removeNodeProvider(nodeReference);
-        assertEquals("parked by an operator", manager.status("a").reason());
+        assertEquals(StateReason.Kind.OPERATOR, manager.status("a").reason().kind());
         manager.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
         manager.resume("a");
         assertEquals(State.RUNNING, manager.status("a").state());
@@ -360,7 +361,7 @@ class AttachmentManagerTest {
         bringServices(manager);
         await("b", State.RUNNING);
         assertEquals(State.PARKED, manager.status("a").state());
-        assertEquals("parked by an operator", manager.status("a").reason());
+        assertEquals(StateReason.Kind.OPERATOR, manager.status("a").reason().kind());
         manager.resume("a");
         assertEquals(State.RUNNING, manager.status("a").state());
         manager.deactivate();
@@ -442,7 +443,7 @@ class AttachmentManagerTest {
         logged();
         manager.removeDriver(driverReference);
         assertEquals(State.PARKED, manager.status("a").state());
-        assertTrue(manager.status("a").reason().contains("tap:fake"), manager.status("a").reason());
+        assertTrue(manager.status("a").reason().text().contains("tap:fake"), manager.status("a").reason().text());
         assertEquals(List.of("flush fake", "close fake"), logged());
         assertEquals("false", manager.status("a").nodes().get(0).status().get("open"));
         manager.addDriver(new FakeDriver("new", 2 << 20), new FakeReference<>(Map.of("tap.type", "fake")));
@@ -561,7 +562,8 @@ class AttachmentManagerTest {
         manager.deactivate();
         Files.writeString(directory.resolve("data/attachments/broken.cfg"), "spec=nonsense");
         manager = newManager();
-        assertEquals(State.PARKED, manager.status("a").state());
+        await("a", State.PARKED);
+        assertEquals(StateReason.Kind.NO_ENGINE, manager.status("a").reason().kind());
         assertEquals(1, manager.list().size());
         bringServices(manager);
         await("a", State.RUNNING);

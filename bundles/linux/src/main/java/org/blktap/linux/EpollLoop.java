@@ -2,6 +2,8 @@ package org.blktap.linux;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.PriorityQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -29,6 +31,15 @@ final class EpollLoop implements IoLoop {
     private static final long SPIN_NANOS = TimeUnit.MICROSECONDS.toNanos(Long.getLong("blktap.loop.spin", 30));
     /** A busy loop looks at its descriptors at least this often. */
     private static final long LOOK_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
+    private static final VarHandle BUSY_SINCE;
+
+    static {
+        try {
+            BUSY_SINCE = MethodHandles.lookup().findVarHandle(EpollLoop.class, "busySince", long.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
 
     private final String name;
     private final Executor helpers;
@@ -40,13 +51,17 @@ final class EpollLoop implements IoLoop {
     private Entry[] nodes = {};
     private long now = System.nanoTime();
     private long lastLook = now;
+    /** When the present turn began, for other threads; 0 while the loop sleeps. */
+    private volatile long busySince = now;
     private volatile boolean sleeping;
     private volatile boolean closing;
     private volatile boolean ended;
+    private final LoopFailures failures;
 
     private EpollLoop(String name, Executor helpers) {
         this.name = name;
         this.helpers = helpers;
+        this.failures = new LoopFailures(name);
         this.thread = new Thread(this::run, name);
         thread.setDaemon(true);
     }
@@ -90,7 +105,7 @@ final class EpollLoop implements IoLoop {
     private void run() {
         long lastWork = now;
         while (!closing || !tasks.isEmpty()) {
-            now = System.nanoTime();
+            startTurn();
             boolean work = runTasks();
             work |= runAlarms();
             work |= turn();
@@ -107,8 +122,15 @@ final class EpollLoop implements IoLoop {
                 lastWork = now;
             }
         }
+        busySince = 0;
         ended = true;
         epoll.close();
+    }
+
+    /** A release store is enough: other threads only compare the time with theirs, seconds later. */
+    private void startTurn() {
+        now = System.nanoTime();
+        BUSY_SINCE.setRelease(this, now);
     }
 
     private boolean turn() {
@@ -183,7 +205,22 @@ final class EpollLoop implements IoLoop {
     /** A stage that throws is a bug of its bundle; it leaves the turn, so that the other stages go on. */
     private void failed(Entry entry, Throwable e) {
         entry.active = false;
-        LOG.log(Level.ERROR, name + ": " + entry.stage + " failed and is taken out of the loop", e);
+        failed(entry.stage + ", which is taken out of the loop,", e);
+    }
+
+    @Override
+    public void failed(String what, Throwable failure) {
+        failures.failed(what, failure);
+    }
+
+    @Override
+    public void onFailure(FailureHandler handler) {
+        failures.handler(handler);
+    }
+
+    @Override
+    public long busySince() {
+        return busySince;
     }
 
     /** An access to memory that a VM has truncated may be told as late as at this call; the loop goes on. */
@@ -207,9 +244,10 @@ final class EpollLoop implements IoLoop {
         if (!tasks.isEmpty() || closing) {
             milliseconds = 0;
         }
+        BUSY_SINCE.setRelease(this, 0L);
         look(milliseconds);
         sleeping = false;
-        now = System.nanoTime();
+        startTurn();
         lastLook = now;
     }
 
@@ -243,7 +281,7 @@ final class EpollLoop implements IoLoop {
         try {
             task.run();
         } catch (RuntimeException | Error e) {
-            LOG.log(Level.ERROR, name + ": a task failed", e);
+            failed("a task", e);
         }
     }
 
@@ -270,6 +308,7 @@ final class EpollLoop implements IoLoop {
         }
         FutureTask<T> future = new FutureTask<>(task);
         execute(future);
+        boolean interrupted = false;
         try {
             while (true) {
                 try {
@@ -278,6 +317,9 @@ final class EpollLoop implements IoLoop {
                     if (ended && !future.isDone()) {
                         throw new RejectedExecutionException("loop " + name + " is closed", e);
                     }
+                } catch (InterruptedException e) {
+                    // the task runs all the same, and what it makes would be lost
+                    interrupted = true;
                 }
             }
         } catch (ExecutionException e) {
@@ -285,6 +327,10 @@ final class EpollLoop implements IoLoop {
                 throw cause;
             }
             throw e;
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
@@ -300,13 +346,31 @@ final class EpollLoop implements IoLoop {
 
     @Override
     public Watch watch(int fd, int events, FdHandler handler) {
-        return epoll.watch(fd, events, ready -> {
+        Guarded guarded = new Guarded(fd, handler);
+        guarded.watch = epoll.watch(fd, events, guarded);
+        return guarded.watch;
+    }
+
+    /** A descriptor that stays ready would call a handler that throws again in each turn, for ever: it is not watched any more. */
+    private final class Guarded implements FdHandler {
+        private final int fd;
+        private final FdHandler handler;
+        private Watch watch;
+
+        Guarded(int fd, FdHandler handler) {
+            this.fd = fd;
+            this.handler = handler;
+        }
+
+        @Override
+        public void ready(int events) {
             try {
-                handler.ready(ready);
+                handler.ready(events);
             } catch (RuntimeException | Error e) {
-                LOG.log(Level.ERROR, name + ": the handler of descriptor " + fd + " failed", e);
+                watch.close();
+                failed("the handler of descriptor " + fd + ", which is not watched any more,", e);
             }
-        });
+        }
     }
 
     @Override

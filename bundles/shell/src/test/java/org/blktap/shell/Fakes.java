@@ -12,6 +12,7 @@ import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.StateReason;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskDriver.CheckReport;
@@ -53,7 +54,7 @@ public final class Fakes implements Attachments, Images {
         List<AttachmentStatus.Node> nodes = request.nodes().stream().map(node -> new AttachmentStatus.Node(node, node + ":/run/"
                 + request.id() + ".sock", Map.of("clients", "0"))).toList();
         return new AttachmentStatus(request.id(), request.spec().toString(),
-                parked.contains(request.id()) ? State.PARKED : State.RUNNING, "", 10L << 30, 512, request.readOnly(),
+                parked.contains(request.id()) ? State.PARKED : State.RUNNING, StateReason.NONE, 10L << 30, 512, request.readOnly(),
                 "libaio", nodes, request.options(), Map.of("format", "fake"));
     }
 

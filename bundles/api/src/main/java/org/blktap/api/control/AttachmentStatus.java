@@ -7,22 +7,26 @@ import java.util.Map;
  * One attachment as commands show it.
  *
  * @param state see {@link State}
- * @param reason why it is in this state, when that is not what was asked for; else empty
+ * @param reason why it is in this state, or that it does not respond in it; {@link StateReason#NONE} if all is as asked for
  * @param sizeBytes of the disk, or of the last open one while parked
  * @param engine the I/O engine's name
  * @param options as given to attach
  * @param details what the driver tells of the disk
  */
-public record AttachmentStatus(String id, String spec, State state, String reason, long sizeBytes, int blockSize,
+public record AttachmentStatus(String id, String spec, State state, StateReason reason, long sizeBytes, int blockSize,
         boolean readOnly, String engine, List<Node> nodes, Map<String, String> options, Map<String, String> details) {
 
     /** The life of an attachment. */
     public enum State {
+        /** Its image and its nodes are being opened. */
+        OPENING,
         /** Serving. */
         RUNNING,
-        /** The disk is closed and its requests wait: the driver is being replaced or away, or an operator asked. */
+        /** Takes no new requests; those at the disk are ending, and the disk is flushed and closed. */
+        PARKING,
+        /** The disk is closed and the VM's requests wait. */
         PARKED,
-        /** Being taken down. */
+        /** Being taken down; its id is taken until that has ended. */
         DETACHING
     }
 

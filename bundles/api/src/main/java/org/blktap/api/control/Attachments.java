@@ -14,11 +14,13 @@ public interface Attachments {
     AttachmentStatus attach(AttachRequest request) throws DiskException;
 
     /**
-     * Asks the VMs to let the device go, stops the nodes, drains, flushes, closes and forgets.
+     * Asks the VMs to release the device, stops the nodes, drains, flushes, closes and forgets.
      *
-     * @param force not to ask them
-     * @throws DiskException NOT_FOUND; BUSY if a VM keeps the device, and then it stays attached; IO if the last flush failed, in which
-     *     case it is detached all the same
+     * @param force does not ask the VMs, interrupts whatever is being done with the attachment, and returns within seconds even if code of a
+     *     driver or node does not: then the attachment stays listed as {@link AttachmentStatus.State#DETACHING} until that code returns. A disk that
+     *     {@linkplain org.blktap.api.disk.VirtualDisk#savesAtDetach saves its contents} is saved all the same
+     * @throws DiskException NOT_FOUND; BUSY if a VM keeps the device or requests do not end, and then it stays attached; IO if a flush has failed that
+     *     was not reported to the VM, in which case it is detached all the same
      */
     void detach(String id, boolean force) throws DiskException;
 
@@ -43,7 +45,7 @@ public interface Attachments {
      */
     void unplug(String id, String node, boolean force) throws DiskException;
 
-    /** All, by id. */
+    /** All, by id, within two seconds: one whose loop does not answer is shown with what is known, and {@link StateReason.Kind#NOT_RESPONDING}. */
     List<AttachmentStatus> list();
 
     /** @throws DiskException NOT_FOUND */
@@ -52,7 +54,12 @@ public interface Attachments {
     /** @throws DiskException NOT_FOUND */
     AttachmentStats stats(String id) throws DiskException;
 
-    /** Stops taking requests, drains, flushes and closes the disk; the VM waits. Stays until {@link #resume}. */
+    /**
+     * Stops taking requests, drains, flushes and closes the disk; the VM waits. Stays until {@link #resume}.
+     *
+     * @throws DiskException NOT_FOUND; BUSY if requests do not end, and then it goes on; IO if the flush failed: it is parked all the same, and the
+     *     VM's next flush fails
+     */
     void park(String id) throws DiskException;
 
     /** Opens a parked disk again. */
@@ -67,7 +74,10 @@ public interface Attachments {
      */
     void resume(String id, TapSpec image) throws DiskException;
 
-    /** Whether everything that could be opened by now has been: false while a restart attaches again, or a driver has just come. */
+    /**
+     * Whether everything that could be opened by now has been: false while a restart attaches again, or a driver has just come. What takes longer than
+     * ten seconds to open is not waited for.
+     */
     boolean settled();
 
     /** The drivers present, by type. */

@@ -141,6 +141,11 @@ public final class Request implements IoCallback {
         gate = first;
     }
 
+    /** The core's: whether the next {@link #complete} goes to {@code first}, so that the disk has not completed the request yet. */
+    public boolean isAt(Completion first) {
+        return gate == first;
+    }
+
     /** The same as {@link #complete}, so that a disk may give the request itself as the callback of a file operation. */
     @Override
     public void done(int errno) {

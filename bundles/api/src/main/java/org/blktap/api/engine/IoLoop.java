@@ -28,11 +28,25 @@ public interface IoLoop extends Executor, AutoCloseable {
     void execute(Runnable task);
 
     /**
-     * Runs a task on the loop and waits for its result; at once if the caller is the loop. For control paths.
+     * Runs a task on the loop and waits for its result, also if the caller is interrupted; at once if the caller is the loop. For control paths.
      *
      * @throws Exception what the task threw
      */
     <T> T call(Callable<T> task) throws Exception;
+
+    /**
+     * {@link System#nanoTime} at which the present turn began, or 0 while the loop sleeps: how long a loop has been busy with what it does. Any thread.
+     */
+    long busySince();
+
+    /**
+     * Sets what is called, on the loop, when code that runs on it throws: a task, timer, handler, stage or callback of an engine. The loop itself logs
+     * the exception once and goes on without a handler or stage that threw. Loop only, by the loop's owner.
+     */
+    void onFailure(FailureHandler handler);
+
+    /** Reports that code which the caller runs on the loop threw, as if the loop had called it. Loop only. */
+    void failed(String what, Throwable failure);
 
     /** Whether the caller is the loop's thread. */
     boolean inLoop();
@@ -41,7 +55,7 @@ public interface IoLoop extends Executor, AutoCloseable {
     long nanoTime();
 
     /**
-     * Calls a handler whenever a file descriptor is ready (level-triggered). Loop only.
+     * Calls a handler whenever a file descriptor is ready (level-triggered), until it throws. Loop only.
      *
      * @param events a set of {@link #READABLE}, {@link #WRITABLE}
      */
@@ -68,6 +82,14 @@ public interface IoLoop extends Executor, AutoCloseable {
     /** Ends the thread after the tasks already given. Any thread but the loop's own; waits for the end. */
     @Override
     void close();
+
+    /** See {@link #onFailure}. */
+    @ConsumerType
+    @FunctionalInterface
+    interface FailureHandler {
+        /** @param what names the code that threw */
+        void failed(String what, Throwable failure);
+    }
 
     /** See {@link #watch}. */
     @ConsumerType

@@ -34,6 +34,14 @@ public interface DeviceNode extends AutoCloseable {
     }
 
     /**
+     * Cuts the VM off although requests of it have not ended, and may never: a forced detach does not wait for a driver that is stuck. Takes no more
+     * requests and disconnects; memory that those in flight refer to stays until they end. {@link #close} follows if they do.
+     */
+    default void disconnect() {
+        // a node without connections has nothing to cut
+    }
+
+    /**
      * Ends the node and removes its socket. Nothing of it is in flight. Without an {@link #unplug} before, the VM is to find its device
      * again: the daemon restarts, or this node's bundle is replaced.
      */

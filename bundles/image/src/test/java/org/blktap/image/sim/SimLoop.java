@@ -97,6 +97,21 @@ public final class SimLoop implements IoLoop {
     }
 
     @Override
+    public long busySince() {
+        return 0;
+    }
+
+    @Override
+    public void onFailure(FailureHandler handler) {
+        // a failure ends the test
+    }
+
+    @Override
+    public void failed(String what, Throwable failure) {
+        throw new AssertionError(what, failure);
+    }
+
+    @Override
     public boolean inLoop() {
         return true;
     }

@@ -15,6 +15,7 @@ import java.util.function.BiConsumer;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.StateReason;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
@@ -107,7 +108,7 @@ class ToolstackDisksTest {
         private AttachmentStatus show(AttachRequest request) {
             List<AttachmentStatus.Node> nodes = new ArrayList<>();
             request.nodes().forEach(node -> nodes.add(new AttachmentStatus.Node("xen", node, Map.of())));
-            return new AttachmentStatus(request.id(), request.spec().toString(), AttachmentStatus.State.RUNNING, "", 0, 512, request.readOnly(), "",
+            return new AttachmentStatus(request.id(), request.spec().toString(), AttachmentStatus.State.RUNNING, StateReason.NONE, 0, 512, request.readOnly(), "",
                     nodes, Map.of(), Map.of());
         }
 

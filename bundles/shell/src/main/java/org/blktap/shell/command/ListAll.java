@@ -30,7 +30,7 @@ final class ListAll extends TapCommand {
         for (AttachmentStatus each : list) {
             table.row(each.id(), each.state().name().toLowerCase(Locale.ROOT), Table.size(each.sizeBytes()),
                     each.readOnly() ? "read-only" : "read-write", each.spec(),
-                    String.join(" ", each.nodes().stream().map(AttachmentStatus.Node::kind).toList()), each.reason());
+                    String.join(" ", each.nodes().stream().map(AttachmentStatus.Node::kind).toList()), each.reason().text());
         }
         table.print(out);
     }

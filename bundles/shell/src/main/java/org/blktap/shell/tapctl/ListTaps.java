@@ -36,8 +36,8 @@ final class ListTaps extends Verb {
             }
             String[] spec = minor.disk().spec().split(":", 3);
             int state = switch (minor.disk().state()) {
-                case RUNNING -> 0;
-                case PARKED -> PAUSED;
+                case OPENING, RUNNING -> 0;
+                case PARKING, PARKED -> PAUSED;
                 case DETACHING -> SHUTDOWN_REQUESTED;
             };
             return new Row(pid, minor.number(), state, spec[1], spec[2]);

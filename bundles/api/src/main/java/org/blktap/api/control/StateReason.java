@@ -1,0 +1,52 @@
+package org.blktap.api.control;
+
+/**
+ * Why an attachment is in its state, when that is not simply what was asked for.
+ *
+ * @param kind for programs
+ * @param text for people, one line; empty for {@link Kind#NONE}
+ */
+public record StateReason(Kind kind, String text) {
+    /** As asked for. */
+    public static final StateReason NONE = new StateReason(Kind.NONE, "");
+
+    /** The kinds of reason. */
+    public enum Kind {
+        /** Nothing to say. */
+        NONE,
+        /** An operator parked it; only an operator resumes it. */
+        OPERATOR,
+        /** The driver of an image of its chain is not installed, or is being replaced. */
+        NO_DRIVER,
+        /** Its I/O engine is not installed, or is being replaced. */
+        NO_ENGINE,
+        /** The bundle of one of its nodes is not installed, or is being replaced. */
+        NO_NODE_KIND,
+        /** Its image or one of its nodes cannot be opened. Tried again whenever a service arrives. */
+        OPEN_FAILED,
+        /** What was found at its path is not the disk that the VM knows. */
+        DIFFERENT_DISK,
+        /** Code of a driver, engine or node threw. Stays parked until an operator resumes it or the driver is replaced. */
+        FAILED,
+        /** Its disk is saving what a detach would lose. */
+        SAVING,
+        /** Its nodes are being changed. */
+        NODE_CHANGE,
+        /** Requests at the disk do not end. */
+        REQUESTS_STUCK,
+        /** Its loop does not answer: a call of a driver, engine or node blocks there. */
+        NOT_RESPONDING,
+        /** It is being taken down. */
+        DETACHING
+    }
+
+    /** Whether there is nothing to say. */
+    public boolean isEmpty() {
+        return kind == Kind.NONE;
+    }
+
+    @Override
+    public String toString() {
+        return text;
+    }
+}

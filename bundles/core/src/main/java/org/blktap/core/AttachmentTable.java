@@ -1,0 +1,245 @@
+package org.blktap.core;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+
+/**
+ * All attachments by id. None waits for another: what concerns several is asked of all of them at once, and waited for within a limit.
+ * Thread-safe; not for a loop.
+ */
+final class AttachmentTable {
+    private static final Logger LOG = System.getLogger("org.blktap.core");
+    /** How long the unbind method of a service waits for the attachments that use it; those that still do then are left to end by themselves. */
+    private static final Duration UNBIND = Duration.ofSeconds(Long.getLong("blktap.unbind.seconds", 10));
+    /** How long a stop waits for disks, and for those that save their contents. Below the 90 s that systemd gives a service. */
+    private static final Duration STOP = Duration.ofSeconds(Long.getLong("blktap.stop.seconds", 15));
+    private static final Duration STOP_SAVING = Duration.ofSeconds(Long.getLong("blktap.stop.saving.seconds", 80));
+    /** How long a forced detach waits for code of drivers and nodes; it then ends in the background. */
+    private static final Duration FORCED = Duration.ofSeconds(10);
+    /** How long a list waits for nodes to report. */
+    private static final Duration ANSWER = Duration.ofMillis(1200);
+    /** What opens no sooner does not keep the daemon from being ready. */
+    private static final Duration SETTLED = Duration.ofSeconds(10);
+
+    private final Services services;
+    private final Records records;
+    private final Map<String, Attachment> attachments = new ConcurrentSkipListMap<>();
+    /** Openings that are under way or to come, less those that take long. */
+    private final AtomicInteger opening = new AtomicInteger();
+    private final AtomicInteger threadNumbers = new AtomicInteger();
+    private final ExecutorService threads = Executors.newCachedThreadPool(task -> {
+        Thread thread = new Thread(task, "blktap-control-" + threadNumbers.incrementAndGet());
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    AttachmentTable(Services services, Records records) {
+        this.services = services;
+        this.records = records;
+    }
+
+    /** Opens again, all at once, what an earlier life of the daemon had. */
+    void restore() {
+        for (Records.Kept kept : records.readAll()) {
+            String id = kept.request().id();
+            try {
+                AttachmentIds.check(id);
+                add(id, new Attachment(id, kept, true, records.entry(id), services, threads));
+            } catch (DiskException e) {
+                LOG.log(Level.ERROR, id + ": cannot be attached again: " + e.getMessage());
+            }
+        }
+        retry();
+    }
+
+    /** The one that has the id already, or null. */
+    private Attachment add(String id, Attachment attachment) {
+        Attachment present = attachments.putIfAbsent(id, attachment);
+        if (present == null) {
+            attachment.ended().whenComplete((nothing, failure) -> attachments.remove(id, attachment));
+        }
+        return present;
+    }
+
+    // ---- services that come and go
+
+    /** Opens what waits for something that may be there now. Does not wait. */
+    void retry() {
+        for (Attachment attachment : attachments.values()) {
+            if (attachment.waits()) {
+                opening.incrementAndGet();
+                CompletableFuture<Boolean> opened = attachment.retry().copy();
+                opened.completeOnTimeout(false, SETTLED.toSeconds(), TimeUnit.SECONDS).whenComplete((running, failure) -> {
+                    if (Boolean.TRUE.equals(running)) {
+                        // another may wait for what this one brings, as the memory of a RAM disk
+                        retry();
+                    }
+                    opening.decrementAndGet();
+                });
+            }
+        }
+    }
+
+    boolean settled() {
+        return opening.get() == 0;
+    }
+
+    void driverCame(String type) {
+        attachments.values().forEach(attachment -> attachment.driverCame(type));
+    }
+
+    /** Has all attachments let go of a service that is going, and waits for them within the limit of an unbind. */
+    void leave(String what, Function<Attachment, CompletableFuture<Boolean>> leaving) {
+        Map<Attachment, CompletableFuture<Boolean>> all = new LinkedHashMap<>();
+        attachments.values().forEach(attachment -> all.put(attachment, leaving.apply(attachment)));
+        long end = System.nanoTime() + UNBIND.toNanos();
+        all.forEach((attachment, left) -> {
+            try {
+                if (left.get(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS)) {
+                    LOG.log(Level.INFO, attachment.id() + ": parked: " + attachment.status(null).reason());
+                }
+            } catch (TimeoutException e) {
+                LOG.log(Level.ERROR, attachment.id() + ": does not let go of " + what + ", which goes all the same: "
+                        + attachment.status(null).reason());
+            } catch (ExecutionException e) {
+                if (!attachment.ended().isDone()) {
+                    LOG.log(Level.ERROR, attachment.id() + ": cannot be parked: " + e.getCause());
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        retry();
+    }
+
+    // ---- commands
+
+    AttachmentStatus attach(AttachRequest request) throws DiskException {
+        String id = request.id() == null ? AttachmentIds.free(request.spec(), attachments::containsKey) : AttachmentIds.check(request.id());
+        Attachment attachment = new Attachment(id, new Records.Kept(request, null, false, false), false, records.entry(id), services, threads);
+        Attachment present = add(id, attachment);
+        if (present != null) {
+            attachment.shutDown();
+            AttachmentStatus there = present.status(null);
+            throw there.state() == State.DETACHING
+                    ? new DiskException(Reason.BUSY, "attachment '" + id + "' is still being detached: " + there.reason() + "; choose another --id")
+                    : new DiskException(Reason.EXISTS, "attachment '" + id + "' exists already; detach it first or choose another --id");
+        }
+        try {
+            attachment.attach();
+        } catch (DiskException | RuntimeException e) {
+            awaitEnd(attachment, attachment.detachByForce());
+            throw e;
+        }
+        LOG.log(Level.INFO, id + ": attached " + request.spec() + (request.readOnly() ? " read-only" : ""));
+        retry();
+        return status(id);
+    }
+
+    void detach(String id, boolean force) throws DiskException {
+        Attachment attachment = find(id);
+        if (!force) {
+            attachment.detach();
+        } else if (!awaitEnd(attachment, attachment.detachByForce())) {
+            LOG.log(Level.WARNING, id + ": cut off; its id is taken until it has ended: " + attachment.status(null).reason());
+        }
+    }
+
+    /** Whether it has ended in time. */
+    private static boolean awaitEnd(Attachment attachment, CompletableFuture<Void> end) throws DiskException {
+        try {
+            end.get(FORCED.toNanos(), TimeUnit.NANOSECONDS);
+            return true;
+        } catch (TimeoutException e) {
+            return false;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof DiskException known) {
+                throw known;
+            }
+            throw new DiskException(Reason.IO, attachment.id() + ": " + e.getCause(), e);
+        }
+    }
+
+    /** All, by id. */
+    List<AttachmentStatus> list() {
+        return show(List.copyOf(attachments.values()));
+    }
+
+    AttachmentStatus status(String id) throws DiskException {
+        return show(List.of(find(id))).get(0);
+    }
+
+    private static List<AttachmentStatus> show(List<Attachment> shown) {
+        List<CompletableFuture<List<AttachmentStatus.Node>>> asked = shown.stream().map(Attachment::nodeStatus).toList();
+        long end = System.nanoTime() + ANSWER.toNanos();
+        List<AttachmentStatus> all = new ArrayList<>();
+        for (int i = 0; i < shown.size(); i++) {
+            List<AttachmentStatus.Node> nodes = null;
+            try {
+                nodes = asked.get(i).get(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);
+            } catch (TimeoutException | ExecutionException e) {
+                LOG.log(Level.DEBUG, shown.get(i).id() + ": its nodes do not report", e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            all.add(shown.get(i).status(nodes));
+        }
+        return all;
+    }
+
+    Attachment find(String id) throws DiskException {
+        Attachment attachment = attachments.get(id);
+        if (attachment == null) {
+            throw new DiskException(Reason.NOT_FOUND, "no attachment '" + id + "'; present: "
+                    + (attachments.isEmpty() ? "none" : String.join(", ", attachments.keySet())));
+        }
+        return attachment;
+    }
+
+    // ---- the end
+
+    /** Closes all at once, and keeps them on record. What does not close in time ends with the process. */
+    void shutDown() {
+        List<Attachment> all = List.copyOf(attachments.values());
+        LOG.log(Level.INFO, "stopping: " + all.size() + " attachments are closed, and kept on record");
+        long start = System.nanoTime();
+        List<CompletableFuture<Void>> ends = all.stream().map(Attachment::shutDown).toList();
+        for (int i = 0; i < all.size(); i++) {
+            Attachment attachment = all.get(i);
+            Duration limit = attachment.savesAtDetach() ? STOP_SAVING : STOP;
+            try {
+                ends.get(i).get(Math.max(0, start + limit.toNanos() - System.nanoTime()), TimeUnit.NANOSECONDS);
+            } catch (TimeoutException e) {
+                LOG.log(Level.ERROR, attachment.id() + ": is not closed, and ends with the process: " + attachment.status(null).reason());
+            } catch (ExecutionException e) {
+                LOG.log(Level.ERROR, attachment.id() + ": " + e.getCause().getMessage());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+        threads.shutdown();
+        LOG.log(Level.INFO, "stopped");
+    }
+}

@@ -1,0 +1,56 @@
+package org.blktap.core;
+
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.TapSpec;
+
+/**
+ * What a VM knows of its disk, and cannot unlearn while it runs: no protocol announces more than another size, and some not even that.
+ *
+ * @param sizeBytes of the disk
+ * @param blockSize its sectors, in bytes
+ * @param readOnly whether it refuses writes
+ */
+record DiskShape(long sizeBytes, int blockSize, boolean readOnly) {
+    static DiskShape of(DiskInfo disk) {
+        return new DiskShape(disk.sizeBytes(), disk.blockSize(), disk.readOnly());
+    }
+
+    /**
+     * Refuses another image that is not like this disk.
+     *
+     * @throws DifferentDisk naming both
+     */
+    void checkSame(TapSpec spec, DiskInfo found) throws DifferentDisk {
+        if (!equals(of(found))) {
+            throw new DifferentDisk(spec + ": is not like the disk that the VM knows: found " + of(found) + "; expected " + this);
+        }
+    }
+
+    /**
+     * Refuses what was found at the disk's own path when it is opened again, unless it is the same or has grown.
+     *
+     * @throws DifferentDisk naming both
+     */
+    void checkReopened(TapSpec spec, DiskInfo found) throws DifferentDisk {
+        if (found.sizeBytes() < sizeBytes || found.blockSize() != blockSize || found.readOnly() != readOnly) {
+            throw new DifferentDisk(spec + ": is not the disk that it was: found " + of(found) + "; expected " + this
+                    + " or more; put the image back, or detach and attach it anew");
+        }
+    }
+
+    @Override
+    public String toString() {
+        return sizeBytes + " bytes, sectors of " + blockSize + (readOnly ? ", read-only" : "");
+    }
+
+    /** The image is not the disk that the VM knows. */
+    static final class DifferentDisk extends DiskException {
+        private static final long serialVersionUID = 1;
+
+        DifferentDisk(String message) {
+            super(Reason.WRONG_TYPE, message);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+package org.blktap.core;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+
+/**
+ * What is done with one attachment, one operation after the other, on a thread that exists only meanwhile. Whoever asks for an operation waits for its
+ * result as long as it likes: no lock is held while an operation waits for a VM, an image or a loop, so that what one attachment waits for holds up
+ * nothing but the operations behind it.
+ */
+final class Operations {
+    private final String id;
+    private final Executor threads;
+    private final ArrayDeque<Operation<?>> queue = new ArrayDeque<>();
+    private Operation<?> running;
+    private Thread thread;
+    private boolean closed;
+
+    Operations(String id, Executor threads) {
+        this.id = id;
+        this.threads = threads;
+    }
+
+    /** One operation. Ends with what its body returns or throws. */
+    static final class Operation<T> extends CompletableFuture<T> {
+        private final String name;
+        private final LoopCalls.Question<T> body;
+        private final boolean last;
+
+        Operation(String name, LoopCalls.Question<T> body, boolean last) {
+            this.name = name;
+            this.body = body;
+            this.last = last;
+        }
+
+        private void run() {
+            try {
+                complete(body.ask());
+            } catch (DiskException | RuntimeException | Error e) {
+                completeExceptionally(e);
+            }
+        }
+    }
+
+    /** Adds an operation; it fails with NOT_FOUND if the last one has been asked for. */
+    synchronized <T> Operation<T> submit(String name, LoopCalls.Question<T> body) {
+        Operation<T> operation = new Operation<>(name, body, false);
+        if (closed) {
+            operation.completeExceptionally(ended());
+            return operation;
+        }
+        add(operation);
+        return operation;
+    }
+
+    /**
+     * Adds the last operation, unless there is one: those that wait fail, and the one that is running is interrupted.
+     *
+     * @return whether it was added
+     */
+    boolean submitLast(String name, LoopCalls.Action body) {
+        List<Operation<?>> refused;
+        synchronized (this) {
+            if (running != null && running.last || queue.stream().anyMatch(waiting -> waiting.last)) {
+                return false;
+            }
+            refused = refuse();
+            add(new Operation<Void>(name, () -> {
+                body.run();
+                return null;
+            }, true));
+            if (thread != null && !running.last) {
+                thread.interrupt();
+            }
+        }
+        refused.forEach(operation -> operation.completeExceptionally(ended()));
+        return true;
+    }
+
+    /** Takes no more operations; those that wait fail with NOT_FOUND. */
+    void close() {
+        refuse().forEach(operation -> operation.completeExceptionally(ended()));
+    }
+
+    private synchronized List<Operation<?>> refuse() {
+        closed = true;
+        List<Operation<?>> refused = new ArrayList<>(queue);
+        queue.clear();
+        return refused;
+    }
+
+    private DiskException ended() {
+        return new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' is being detached");
+    }
+
+    private void add(Operation<?> operation) {
+        queue.add(operation);
+        if (running == null) {
+            running = queue.poll();
+            threads.execute(this::work);
+        }
+    }
+
+    private void work() {
+        Operation<?> operation = first();
+        while (operation != null) {
+            operation.run();
+            operation = next();
+        }
+    }
+
+    private synchronized Operation<?> first() {
+        thread = Thread.currentThread();
+        return running;
+    }
+
+    private synchronized Operation<?> next() {
+        // an interruption is for the operation that was running
+        Thread.interrupted();
+        running = queue.poll();
+        if (running == null) {
+            thread = null;
+        }
+        return running;
+    }
+
+    /** Takes an operation back that has not begun. */
+    synchronized boolean cancel(Operation<?> operation) {
+        return queue.remove(operation);
+    }
+
+    /** What is being done, for messages; null if nothing is. */
+    synchronized String running() {
+        return running == null ? null : running.name;
+    }
+}
