@@ -13,7 +13,6 @@ import java.util.concurrent.locks.Lock;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
-import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskDriver;
@@ -36,10 +35,6 @@ import org.blktap.core.Operations.Operation;
 final class Attachment {
     private static final Logger LOG = System.getLogger("org.blktap.core");
     private static final StateReason PARKED_BY_OPERATOR = new StateReason(Kind.OPERATOR, "parked by an operator");
-    /** How long a command waits for requests at the disk to end. */
-    private static final Duration DRAIN = Duration.ofSeconds(Long.getLong("blktap.drain.seconds", 60));
-    /** The same for what is cut off afterwards. */
-    private static final Duration FORCED_DRAIN = Duration.ofSeconds(5);
     private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(10);
     private static final Duration ANSWER = Duration.ofMillis(1500);
 
@@ -127,9 +122,6 @@ final class Attachment {
         return request;
     }
 
-    State state() {
-        return life.state();
-    }
 
     /** Ends when nothing is left of the attachment; exceptionally if its last flush failed. */
     CompletableFuture<Void> ended() {
@@ -146,6 +138,9 @@ final class Attachment {
     void attach() throws DiskException {
         Operation<Void> operation = operations.submit("being attached", () -> {
             open();
+            if (operations.closed()) {
+                throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' was detached while it was opened");
+            }
             record.write(request, known);
             return null;
         });
@@ -170,13 +165,14 @@ final class Attachment {
         return now instanceof Life.Opening;
     }
 
-    /** A driver has come: one that failed may be replaced by it. */
-    void driverCame(String type) {
-        operations.submit("a driver has come", () -> {
-            if (life instanceof Life.Parked parked && parked.why().kind() == Kind.FAILED && disk.tried(type)) {
-                to(new Life.Parked(new StateReason(Kind.NO_DRIVER, parked.why().text())));
+    /** A driver has come: one that failed may be replaced by it. Ends with whether it is worth a {@link #retry}. */
+    Operation<Boolean> driverCame(String type) {
+        return operations.submit("a driver has come", () -> {
+            boolean failed = life instanceof Life.Parked parked && parked.why().kind() == Kind.FAILED && disk.tried(type);
+            if (failed) {
+                to(new Life.Parked(new StateReason(Kind.NO_DRIVER, life.why().text())));
             }
-            return null;
+            return failed;
         });
     }
 
@@ -368,7 +364,7 @@ final class Attachment {
             if (life.why().kind() == Kind.OPERATOR) {
                 return null;
             }
-            DiskException flush = park(PARKED_BY_OPERATOR, DRAIN);
+            DiskException flush = park(PARKED_BY_OPERATOR, services.limits().drain());
             record.park(true);
             LOG.log(Level.INFO, id + ": parked by an operator");
             return flush;
@@ -464,7 +460,7 @@ final class Attachment {
     private String removeNode(String node, boolean force) throws DiskException {
         boolean running = life instanceof Life.Running;
         try {
-            return nodes.remove(node, force, () -> quiesce(new StateReason(Kind.NODE_CHANGE, "a node is being removed"), DRAIN));
+            return nodes.remove(node, force, () -> quiesce(new StateReason(Kind.NODE_CHANGE, "a node is being removed"), services.limits().drain()));
         } finally {
             if (running && life instanceof Life.Parking) {
                 letThrough();
@@ -544,7 +540,7 @@ final class Attachment {
                 if (saving != null) {
                     save(forced);
                 } else if (!forced) {
-                    quiesce(new StateReason(Kind.DETACHING, "being detached"), DRAIN);
+                    quiesce(new StateReason(Kind.DETACHING, "being detached"), services.limits().drain());
                 }
                 if (forget) {
                     record.remove();
@@ -571,7 +567,7 @@ final class Attachment {
         if (!disk.isOpen()) {
             open();
         }
-        quiesce(new StateReason(Kind.SAVING, "being saved"), forced ? FORCED_DRAIN : DRAIN);
+        quiesce(new StateReason(Kind.SAVING, "being saved"), forced ? services.limits().forced() : services.limits().drain());
         gate.disk().beforeDetach();
     }
 
@@ -606,7 +602,7 @@ final class Attachment {
         CompletableFuture<Void> drained = calls.ask(gate::close);
         if (limited) {
             try {
-                calls.await(drained, "requests in flight", FORCED_DRAIN);
+                calls.await(drained, "requests in flight", services.limits().forced());
                 return;
             } catch (TimeoutException e) {
                 String left = gate.inFlight() + " requests in flight do not end";
@@ -631,6 +627,10 @@ final class Attachment {
     AttachmentStatus status(List<AttachmentStatus.Node> nodeStatus) {
         DiskInfo info = disk.info();
         Life now = life;
+        if (operations.closed() && !now.ending()) {
+            // its end waits for an operation that does not return
+            now = new Life.Detaching("waiting while it is " + operations.running());
+        }
         return new AttachmentStatus(id, request.spec().toString(), now.state(), shownReason(now), info.sizeBytes(), info.blockSize(),
                 request.readOnly() || info.readOnly(), disk.engineName(), nodeStatus == null ? nodes.lastStatus() : nodeStatus, request.options(),
                 info.details());

@@ -28,13 +28,6 @@ import org.blktap.api.disk.DiskException.Reason;
  */
 final class AttachmentTable {
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    /** How long the unbind method of a service waits for the attachments that use it; those that still do then are left to end by themselves. */
-    private static final Duration UNBIND = Duration.ofSeconds(Long.getLong("blktap.unbind.seconds", 10));
-    /** How long a stop waits for disks, and for those that save their contents. Below the 90 s that systemd gives a service. */
-    private static final Duration STOP = Duration.ofSeconds(Long.getLong("blktap.stop.seconds", 15));
-    private static final Duration STOP_SAVING = Duration.ofSeconds(Long.getLong("blktap.stop.saving.seconds", 80));
-    /** How long a forced detach waits for code of drivers and nodes; it then ends in the background. */
-    private static final Duration FORCED = Duration.ofSeconds(10);
     /** How long a list waits for nodes to report. */
     private static final Duration ANSWER = Duration.ofMillis(1200);
     /** What opens no sooner does not keep the daemon from being ready. */
@@ -104,14 +97,19 @@ final class AttachmentTable {
     }
 
     void driverCame(String type) {
-        attachments.values().forEach(attachment -> attachment.driverCame(type));
+        attachments.values().forEach(attachment -> attachment.driverCame(type).thenAccept(this::retryIf));
     }
 
     /** Has all attachments let go of a service that is going, and waits for them within the limit of an unbind. */
     void leave(String what, Function<Attachment, CompletableFuture<Boolean>> leaving) {
         Map<Attachment, CompletableFuture<Boolean>> all = new LinkedHashMap<>();
-        attachments.values().forEach(attachment -> all.put(attachment, leaving.apply(attachment)));
-        long end = System.nanoTime() + UNBIND.toNanos();
+        attachments.values().forEach(attachment -> {
+            CompletableFuture<Boolean> left = leaving.apply(attachment);
+            all.put(attachment, left);
+            // perhaps long after the unbind, and after another service of the name has come
+            left.thenAccept(this::retryIf);
+        });
+        long end = System.nanoTime() + services.limits().unbind().toNanos();
         all.forEach((attachment, left) -> {
             try {
                 if (left.get(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS)) {
@@ -128,7 +126,12 @@ final class AttachmentTable {
                 Thread.currentThread().interrupt();
             }
         });
-        retry();
+    }
+
+    private void retryIf(boolean worthIt) {
+        if (worthIt) {
+            retry();
+        }
     }
 
     // ---- commands
@@ -164,10 +167,10 @@ final class AttachmentTable {
         }
     }
 
-    /** Whether it has ended in time. */
-    private static boolean awaitEnd(Attachment attachment, CompletableFuture<Void> end) throws DiskException {
+    /** Whether it has ended within twice the limit of its drain; if not, it ends in the background. */
+    private boolean awaitEnd(Attachment attachment, CompletableFuture<Void> end) throws DiskException {
         try {
-            end.get(FORCED.toNanos(), TimeUnit.NANOSECONDS);
+            end.get(services.limits().forced().multipliedBy(2).toNanos(), TimeUnit.NANOSECONDS);
             return true;
         } catch (TimeoutException e) {
             return false;
@@ -228,7 +231,7 @@ final class AttachmentTable {
         List<CompletableFuture<Void>> ends = all.stream().map(Attachment::shutDown).toList();
         for (int i = 0; i < all.size(); i++) {
             Attachment attachment = all.get(i);
-            Duration limit = attachment.savesAtDetach() ? STOP_SAVING : STOP;
+            Duration limit = attachment.savesAtDetach() ? services.limits().stopSaving() : services.limits().stop();
             try {
                 ends.get(i).get(Math.max(0, start + limit.toNanos() - System.nanoTime()), TimeUnit.NANOSECONDS);
             } catch (TimeoutException e) {

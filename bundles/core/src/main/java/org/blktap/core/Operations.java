@@ -1,5 +1,7 @@
 package org.blktap.core;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,6 +16,8 @@ import org.blktap.api.disk.DiskException.Reason;
  * nothing but the operations behind it.
  */
 final class Operations {
+    private static final Logger LOG = System.getLogger("org.blktap.core");
+
     private final String id;
     private final Executor threads;
     private final ArrayDeque<Operation<?>> queue = new ArrayDeque<>();
@@ -41,7 +45,10 @@ final class Operations {
         private void run() {
             try {
                 complete(body.ask());
-            } catch (DiskException | RuntimeException | Error e) {
+            } catch (DiskException e) {
+                completeExceptionally(e);
+            } catch (RuntimeException | Error e) {
+                LOG.log(Level.ERROR, "internal error of an operation (" + name + ")", e);
                 completeExceptionally(e);
             }
         }
@@ -132,6 +139,11 @@ final class Operations {
     /** Takes an operation back that has not begun. */
     synchronized boolean cancel(Operation<?> operation) {
         return queue.remove(operation);
+    }
+
+    /** Whether the last operation has been asked for, or has run. */
+    synchronized boolean closed() {
+        return closed;
     }
 
     /** What is being done, for messages; null if nothing is. */

@@ -13,11 +13,12 @@ import org.blktap.api.node.NodeProvider;
 
 /** What attachments and offline work on images need of their surroundings. */
 record Services(LoopFactory loops, NativeMemory memory, Registry<DiskDriver> drivers, Registry<NodeProvider> nodes,
-        Registry<IoEngine> engines, PathPolicy paths, Path runDir, ConcurrentHashMap<String, Lock> savingLocks) {
+        Registry<IoEngine> engines, PathPolicy paths, Path runDir, ConcurrentHashMap<String, Lock> savingLocks,
+        Limits limits) {
 
     Services(LoopFactory loops, NativeMemory memory, Registry<DiskDriver> drivers, Registry<NodeProvider> nodes, Registry<IoEngine> engines,
             PathPolicy paths, Path runDir) {
-        this(loops, memory, drivers, nodes, engines, paths, runDir, new ConcurrentHashMap<>());
+        this(loops, memory, drivers, nodes, engines, paths, runDir, new ConcurrentHashMap<>(), Limits.fromProperties());
     }
 
     /** Held while a disk saves what its detach would lose, and until it is closed: several attachments may share the disk. */

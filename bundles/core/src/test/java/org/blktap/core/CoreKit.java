@@ -1,0 +1,177 @@
+package org.blktap.core;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.engine.IoEngine;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoQueue;
+import org.blktap.api.node.DeviceNode;
+import org.blktap.api.node.NodeContext;
+import org.blktap.api.node.NodeProvider;
+import org.blktap.linux.EpollLoops;
+import org.blktap.linux.NativeMemoryService;
+
+/** A manager with short limits, an engine, nodes through which a test sends requests, and the drivers that a test brings. */
+final class CoreKit implements AutoCloseable {
+    final EpollLoops loops = new EpollLoops();
+    final FakeReference<IoEngine> engine = new FakeReference<>(Map.of("engine.name", "fake"));
+    final FakeReference<NodeProvider> provider = new FakeReference<>(Map.of("node.kind", "fake"));
+    /** The node of each attachment that was opened last. */
+    final Map<String, Node> nodes = new ConcurrentHashMap<>();
+    AttachmentManager manager;
+
+    CoreKit(Path directory) throws IOException {
+        System.setProperty("blktap.run.dir", directory.resolve("run").toString());
+        System.setProperty("blktap.data.dir", directory.resolve("data").toString());
+        for (String limit : new String[] {"drain", "forced", "unbind", "stop"}) {
+            System.setProperty("blktap." + limit + ".seconds", "1");
+        }
+        start();
+    }
+
+    void start() throws IOException {
+        manager = new AttachmentManager();
+        manager.setLoops(loops);
+        manager.setMemory(new NativeMemoryService());
+        manager.activate();
+        manager.addEngine(loop -> new Queue(), engine);
+        manager.addNodeProvider(this::node, provider);
+    }
+
+    private DeviceNode node(NodeContext context) {
+        Node node = new Node(context);
+        nodes.put(context.id(), node);
+        return node;
+    }
+
+    /** A daemon that stops and starts; its drivers are brought by the test. */
+    void restart() throws IOException {
+        manager.deactivate();
+        start();
+    }
+
+    static FakeReference<DiskDriver> driver(String type) {
+        return new FakeReference<>(Map.of("tap.type", type));
+    }
+
+    AttachmentStatus attach(String type, String id) throws DiskException {
+        return manager.attach(new AttachRequest(TapSpec.parse("tap:" + type + ":/" + id), id, List.of("fake"), false, Map.of()));
+    }
+
+    void await(String id, State state) throws Exception {
+        until(id + " is not " + state, () -> manager.list().stream().anyMatch(each -> each.id().equals(id) && each.state() == state));
+    }
+
+    void awaitGone(String id) throws Exception {
+        until(id + " is not gone", () -> manager.list().stream().noneMatch(each -> each.id().equals(id)));
+    }
+
+    void until(String otherwise, BooleanSupplier condition) throws Exception {
+        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < end, () -> otherwise + ": " + manager.list());
+            Thread.sleep(5);
+        }
+    }
+
+    /** Sends a request as the VM of an attachment does: when the port is open. Ends with its errno. */
+    CompletableFuture<Integer> send(String id, Operation operation) {
+        return nodes.get(id).send(operation);
+    }
+
+    @Override
+    public void close() {
+        manager.deactivate();
+        loops.stop();
+        for (String limit : new String[] {"drain", "forced", "unbind", "stop"}) {
+            System.clearProperty("blktap." + limit + ".seconds");
+        }
+    }
+
+    private static final class Queue implements IoQueue {
+        @Override
+        public IoFile open(Path path, boolean writable) throws DiskException {
+            throw new DiskException(Reason.NOT_FOUND, path + ": no such file");
+        }
+
+        @Override
+        public void close() {
+            // nothing was opened
+        }
+    }
+
+    /** A node whose VM sends what the test says. */
+    static final class Node implements DeviceNode {
+        final NodeContext context;
+        private final java.util.ArrayDeque<Request> waiting = new java.util.ArrayDeque<>();
+        volatile boolean disconnected;
+
+        Node(NodeContext context) {
+            this.context = context;
+        }
+
+        CompletableFuture<Integer> send(Operation operation) {
+            CompletableFuture<Integer> ended = new CompletableFuture<>();
+            context.loop().execute(() -> {
+                Request request = new Request(r -> ended.complete(r.error()), 1);
+                boolean flush = operation == Operation.FLUSH;
+                if (!flush) {
+                    // no driver of these tests looks at the data
+                    request.data().add(4096, 4096);
+                }
+                waiting.add(request.set(operation, 0, flush ? 0 : 4096, 0));
+                resumed();
+            });
+            return ended;
+        }
+
+        @Override
+        public String address() {
+            return "fake:" + context.id();
+        }
+
+        @Override
+        public Map<String, String> status() {
+            return Map.of("open", Boolean.toString(context.port().isOpen()));
+        }
+
+        @Override
+        public void resumed() {
+            while (context.port().isOpen() && !waiting.isEmpty()) {
+                context.port().submit(waiting.poll());
+            }
+        }
+
+        @Override
+        public void resized() {
+            // the VM does not look
+        }
+
+        @Override
+        public void disconnect() {
+            disconnected = true;
+        }
+
+        @Override
+        public void close() {
+            waiting.clear();
+        }
+    }
+}

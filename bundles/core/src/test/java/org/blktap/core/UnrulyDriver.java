@@ -1,0 +1,121 @@
+package org.blktap.core;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.CountDownLatch;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.Errno;
+
+/** A driver that blocks, throws, loses requests or fails flushes when the test wants it to. */
+final class UnrulyDriver implements DiskDriver {
+    /** What a call does besides its work. */
+    enum Mood { GOOD, BLOCKS, THROWS, LOSES }
+
+    volatile Mood opening = Mood.GOOD;
+    volatile Mood submitting = Mood.GOOD;
+    volatile Mood closing = Mood.GOOD;
+    volatile Mood saving = Mood.GOOD;
+    volatile int flushError;
+    volatile long size = 1 << 20;
+    volatile boolean saves;
+    volatile int saved;
+    volatile int open;
+    private volatile CountDownLatch gate = new CountDownLatch(1);
+    private final Deque<Request> lost = new ArrayDeque<>();
+
+    /** Lets all calls go on that block, and be good from now on. */
+    void relent() {
+        opening = Mood.GOOD;
+        submitting = Mood.GOOD;
+        closing = Mood.GOOD;
+        saving = Mood.GOOD;
+        flushError = 0;
+        CountDownLatch before = gate;
+        gate = new CountDownLatch(1);
+        before.countDown();
+    }
+
+    /** Completes the requests that were lost; on the loop. */
+    void find() {
+        Deque<Request> found;
+        synchronized (lost) {
+            found = new ArrayDeque<>(lost);
+            lost.clear();
+        }
+        found.forEach(request -> request.complete(0));
+    }
+
+    /** A call that blocks is native, or a loop: an interruption does not end it. */
+    private void act(Mood mood) {
+        if (mood == Mood.THROWS) {
+            throw new IllegalStateException("meant to fail");
+        }
+        CountDownLatch waiting = gate;
+        boolean interrupted = false;
+        while (mood == Mood.BLOCKS && waiting.getCount() > 0) {
+            try {
+                waiting.await();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public synchronized VirtualDisk open(String path, DiskContext context) throws DiskException {
+        Mood mood = opening;
+        act(mood);
+        open++;
+        return new Disk();
+    }
+
+    private final class Disk implements VirtualDisk {
+        @Override
+        public DiskInfo info() {
+            return DiskInfo.ofSize(size);
+        }
+
+        @Override
+        public void submit(Request request) {
+            Mood mood = submitting;
+            act(mood);
+            if (mood == Mood.LOSES) {
+                synchronized (lost) {
+                    lost.add(request);
+                }
+                return;
+            }
+            boolean fails = request.operation() == Operation.FLUSH && flushError != 0;
+            request.complete(fails ? flushError : 0);
+        }
+
+        @Override
+        public boolean savesAtDetach() {
+            return saves;
+        }
+
+        @Override
+        public void beforeDetach() throws DiskException {
+            if (saving == Mood.LOSES) {
+                throw new DiskException(DiskException.Reason.NO_SPACE, "no space: " + Errno.text(Errno.ENOSPC));
+            }
+            act(saving);
+            saved++;
+        }
+
+        @Override
+        public void close() {
+            open--;
+            act(closing);
+        }
+    }
+}
