@@ -11,10 +11,11 @@ import org.blktap.api.disk.TapSpec;
  * @param sizeBytes of the disk
  * @param blockSize its sectors, in bytes
  * @param readOnly whether it refuses writes
+ * @param identity {@link DiskInfo#identity}
  */
-record DiskShape(long sizeBytes, int blockSize, boolean readOnly) {
+record DiskShape(long sizeBytes, int blockSize, boolean readOnly, String identity) {
     static DiskShape of(DiskInfo disk) {
-        return new DiskShape(disk.sizeBytes(), disk.blockSize(), disk.readOnly());
+        return new DiskShape(disk.sizeBytes(), disk.blockSize(), disk.readOnly(), disk.identity());
     }
 
     /**
@@ -23,7 +24,7 @@ record DiskShape(long sizeBytes, int blockSize, boolean readOnly) {
      * @throws DifferentDisk naming both
      */
     void checkSame(TapSpec spec, DiskInfo found) throws DifferentDisk {
-        if (!equals(of(found))) {
+        if (found.sizeBytes() != sizeBytes || found.blockSize() != blockSize || found.readOnly() != readOnly) {
             throw new DifferentDisk(spec + ": is not like the disk that the VM knows: found " + of(found) + "; expected " + this);
         }
     }
@@ -34,7 +35,8 @@ record DiskShape(long sizeBytes, int blockSize, boolean readOnly) {
      * @throws DifferentDisk naming both
      */
     void checkReopened(TapSpec spec, DiskInfo found) throws DifferentDisk {
-        if (found.sizeBytes() < sizeBytes || found.blockSize() != blockSize || found.readOnly() != readOnly) {
+        if (found.sizeBytes() < sizeBytes || found.blockSize() != blockSize || found.readOnly() != readOnly
+                || !identity.isEmpty() && !found.identity().equals(identity)) {
             throw new DifferentDisk(spec + ": is not the disk that it was: found " + of(found) + "; expected " + this
                     + " or more; put the image back, or detach and attach it anew");
         }
@@ -42,7 +44,7 @@ record DiskShape(long sizeBytes, int blockSize, boolean readOnly) {
 
     @Override
     public String toString() {
-        return sizeBytes + " bytes, sectors of " + blockSize + (readOnly ? ", read-only" : "");
+        return sizeBytes + " bytes, sectors of " + blockSize + (readOnly ? ", read-only" : "") + (identity.isEmpty() ? "" : ", " + identity);
     }
 
     /** The image is not the disk that the VM knows. */

@@ -99,6 +99,7 @@ final class Records {
             properties.setProperty("disk.size", Long.toString(known.sizeBytes()));
             properties.setProperty("disk.sector-size", Integer.toString(known.blockSize()));
             properties.setProperty("disk.read-only", Boolean.toString(known.readOnly()));
+            properties.setProperty("disk.identity", known.identity());
         }
         for (int i = 0; i < request.nodes().size(); i++) {
             properties.setProperty("node." + i, request.nodes().get(i));
@@ -177,7 +178,8 @@ final class Records {
     private Kept kept(String id, Properties properties) throws DiskException {
         String size = properties.getProperty("disk.size");
         DiskShape known = size == null ? null : new DiskShape(Long.parseLong(size),
-                Integer.parseInt(properties.getProperty("disk.sector-size", "512")), Boolean.parseBoolean(properties.getProperty("disk.read-only")));
+                Integer.parseInt(properties.getProperty("disk.sector-size", "512")), Boolean.parseBoolean(properties.getProperty("disk.read-only")),
+                properties.getProperty("disk.identity", ""));
         return new Kept(request(id, properties), known, Files.exists(directory.resolve(id + PARKED)), Files.exists(directory.resolve(id + OWES_ERROR)));
     }
 

@@ -324,6 +324,11 @@ class MisbehaviourTest {
         unruly.size = 2 << 20;
         manager.resume("evil");
         assertEquals(2 << 20, manager.status("evil").sizeBytes(), "growth is announced");
+        manager.park("evil");
+        unruly.identity = "another";
+        assertThrows(DiskException.class, () -> manager.resume("evil"));
+        unruly.identity = "1";
+        manager.resume("evil");
         unruly.size = 1 << 20;
         kit.restart();
         bring();

@@ -2,6 +2,7 @@ package org.blktap.core;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
@@ -23,6 +24,7 @@ final class UnrulyDriver implements DiskDriver {
     volatile Mood saving = Mood.GOOD;
     volatile int flushError;
     volatile long size = 1 << 20;
+    volatile String identity = "1";
     volatile boolean saves;
     volatile int saved;
     volatile int open;
@@ -81,7 +83,7 @@ final class UnrulyDriver implements DiskDriver {
     private final class Disk implements VirtualDisk {
         @Override
         public DiskInfo info() {
-            return DiskInfo.ofSize(size);
+            return new DiskInfo(size, 512, 512, 0, false, false, false, false, Map.of("uuid", identity));
         }
 
         @Override

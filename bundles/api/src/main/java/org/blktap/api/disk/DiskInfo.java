@@ -19,6 +19,9 @@ import java.util.Map;
 public record DiskInfo(long sizeBytes, int blockSize, int physicalBlockSize, int optimalIoSize, boolean readOnly,
         boolean canDiscard, boolean canWriteZeroes, boolean shareable, Map<String, String> details) {
 
+    /** Details that tell a disk from any other, where its format records one: VHD's unique ID, VHDX's virtual disk ID. */
+    private static final String[] IDENTITIES = {"uuid", "virtual disk ID"};
+
     public DiskInfo {
         if (sizeBytes < 0 || sizeBytes % 512 != 0) {
             throw new IllegalArgumentException("disk size " + sizeBytes + " is not a multiple of 512");
@@ -34,5 +37,15 @@ public record DiskInfo(long sizeBytes, int blockSize, int physicalBlockSize, int
     /** The size in 512-byte sectors. */
     public long sectors() {
         return sizeBytes / 512;
+    }
+
+    /** What tells the disk from any other, as its format records it; empty for formats that record nothing of the kind. */
+    public String identity() {
+        for (String key : IDENTITIES) {
+            if (details.containsKey(key)) {
+                return details.get(key);
+            }
+        }
+        return "";
     }
 }
