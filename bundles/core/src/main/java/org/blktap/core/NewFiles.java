@@ -18,7 +18,6 @@ import org.blktap.linux.PinnedFile;
  */
 final class NewFiles {
     private static final int MODE = 0666;
-    private static final int EXIST = Errno.EEXIST;
 
     private final List<Made> made = new ArrayList<>();
 
@@ -84,17 +83,26 @@ final class NewFiles {
 
     private static void name(Made each) throws DiskException, IOException {
         int error = each.file().link(each.path());
-        if (error == EXIST) {
+        if (error == Errno.EEXIST) {
             throw exists(each.path());
         }
         if (error == 0) {
-            Files.delete(each.temporary());
-        } else {
-            // a file system without hard links
-            if (Files.exists(each.path(), LinkOption.NOFOLLOW_LINKS)) {
-                throw exists(each.path());
-            }
-            Files.move(each.temporary(), each.path());
+            Files.deleteIfExists(each.temporary());
+            return;
+        }
+        if (error == Errno.ENOENT || !isStill(each)) {
+            throw new DiskException(Reason.NOT_FOUND, each.path() + ": was removed while it was made");
+        }
+        // a file system without hard links
+        if (Files.exists(each.path(), LinkOption.NOFOLLOW_LINKS)) {
+            throw exists(each.path());
+        }
+        Files.move(each.temporary(), each.path());
+    }
+
+    private static boolean isStill(Made each) throws DiskException {
+        try (PinnedFile now = PinnedFile.ofName(each.temporary())) {
+            return now.status().sameFile(each.file().status());
         }
     }
 
