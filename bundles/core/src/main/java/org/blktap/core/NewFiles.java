@@ -1,7 +1,6 @@
 package org.blktap.core;
 
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -11,6 +10,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
 import org.blktap.linux.PinnedFile;
+import org.blktap.linux.WholeFile;
 
 /**
  * The files that one creation makes, under names of their own until all are complete, so that a half-written image is never found under the final one.
@@ -69,7 +69,7 @@ final class NewFiles {
                 }
                 name(each);
                 named.add(each.path());
-                sync(each.path().toAbsolutePath().getParent());
+                WholeFile.syncDirectory(each.path().toAbsolutePath().getParent());
             }
         } catch (IOException e) {
             named.forEach(NewFiles::remove);
@@ -103,12 +103,6 @@ final class NewFiles {
     private static boolean isStill(Made each) throws DiskException {
         try (PinnedFile now = PinnedFile.ofName(each.temporary())) {
             return now.status().sameFile(each.file().status());
-        }
-    }
-
-    private static void sync(Path path) throws IOException {
-        try (FileChannel directory = FileChannel.open(path)) {
-            directory.force(true);
         }
     }
 

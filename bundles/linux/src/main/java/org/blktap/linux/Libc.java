@@ -165,6 +165,8 @@ public final class Libc {
 
     public static native int getuid();
 
+    public static native int geteuid();
+
     /** Memory to be given back by {@link #free}; 0 when there is none. */
     public static native long malloc(long bytes);
 
