@@ -82,6 +82,12 @@ final class Daemon implements AutoCloseable {
         return (System.nanoTime() - begin) / 1e9;
     }
 
+    /** Waits until it has ended by itself; its exit status. */
+    int awaitEnd() throws Exception {
+        assertTrue(process.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS), () -> "the daemon does not end:\n" + log());
+        return process.exitValue();
+    }
+
     /** Ends it as the kernel would when memory runs out. */
     void kill() throws Exception {
         process.destroyForcibly();

@@ -23,6 +23,7 @@ abstract class DiskFile implements IoFile {
 
     final OpenedFile file;
     final IoLoop loop;
+    final FlushErrors flushErrors;
     private final BounceIo bounce;
     private volatile long size;
     /** What the last truncate asked for: a tail that is cut off again after a write of a whole sector does not go below that. */
@@ -34,6 +35,7 @@ abstract class DiskFile implements IoFile {
         this.file = file;
         this.loop = loop;
         this.size = file.size();
+        this.flushErrors = new FlushErrors(file);
         this.bounce = new BounceIo(this);
     }
 
@@ -225,9 +227,15 @@ abstract class DiskFile implements IoFile {
         size = newSize;
     }
 
+    /** Flushes; 0 or an errno. */
+    final int flushBlocking() {
+        int before = flushErrors.failures();
+        return flushErrors.result(SpaceCalls.flush(file.fd()), before);
+    }
+
     @Override
     public void flushNow() throws IOException {
-        int error = SpaceCalls.flush(file.fd());
+        int error = flushBlocking();
         if (error != 0) {
             throw new IOException("cannot flush: " + Errno.text(error));
         }

@@ -90,10 +90,18 @@ final class LibaioQueue implements IoQueue, LoopStage {
 
     @Override
     public IoFile open(Path path, boolean writable) throws DiskException {
-        OpenedFile file = OpenedFile.open(path, writable);
+        return file(OpenedFile.open(path, writable));
+    }
+
+    @Override
+    public IoFile open(Path path, int descriptor, boolean writable) throws DiskException {
+        return file(OpenedFile.open(path, descriptor, writable));
+    }
+
+    private IoFile file(OpenedFile file) {
         if (!file.direct()) {
             // libaio waits inside io_submit for a file that is not open with O_DIRECT
-            LOG.log(Level.INFO, path + ": its file system has no O_DIRECT; helper threads do the I/O");
+            LOG.log(Level.INFO, file.path() + ": its file system has no O_DIRECT; helper threads do the I/O");
             return new ThreadedFile(file, loop);
         }
         return new LibaioFile(file, this, loop);
@@ -213,6 +221,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
 
     private void end(Slot slot, int error) {
         IoCallback done = slot.done;
+        int result = slot.result(error);
         if (slot.write) {
             slot.file.writeEnded(error == 0 ? slot.offset + slot.length : 0);
         }
@@ -220,7 +229,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
         slot.next = free;
         free = slot;
         try {
-            done.done(error);
+            done.done(result);
         } catch (RuntimeException | Error e) {
             // one operation's callback; the other operations are still to be reaped
             loop.failed("a callback of " + this, e);

@@ -9,6 +9,7 @@ import org.blktap.linux.FileLock;
 import org.blktap.linux.FileStatus;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
+import org.blktap.linux.PinnedFile;
 
 /**
  * An open and locked descriptor, and what had to be found out about it.
@@ -26,23 +27,35 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
     private static final int PAGE = 4096;
 
     static OpenedFile open(Path path, boolean writable) throws DiskException {
-        // O_NONBLOCK: opening a pipe or a tape must not wait; it changes nothing for files and block devices
-        int flags = (writable ? Libc.O_RDWR : Libc.O_RDONLY) | Libc.O_CLOEXEC | Libc.O_NONBLOCK;
-        int fd = Libc.open(path.toString(), flags, 0);
+        try (PinnedFile pinned = PinnedFile.of(path)) {
+            return open(path, pinned.fd(), writable);
+        }
+    }
+
+    /** @param pinned a descriptor of any kind; what it refers to is judged before it is opened, as opening a device can have effects of its own */
+    static OpenedFile open(Path path, int pinned, boolean writable) throws DiskException {
+        FileStatus status = FileStatus.of(pinned);
+        if (status == null) {
+            throw failed(path, writable, Libc.errno());
+        }
+        if (!status.regularFile() && !status.blockDevice()) {
+            throw new DiskException(Reason.WRONG_TYPE, path + ": " + (status.directory() ? "a directory, not a file or block device"
+                    : "neither a regular file nor a block device"));
+        }
+        // O_NONBLOCK: a lease or a lock of another must not make it wait; it changes nothing else for files and block devices
+        int fd = PinnedFile.reopen(pinned, (writable ? Libc.O_RDWR : Libc.O_RDONLY) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
         if (fd < 0) {
             throw failed(path, writable, Libc.errno());
         }
         try {
-            FileStatus status = FileStatus.of(fd);
-            if (status == null) {
-                throw failed(path, writable, Libc.errno());
-            }
-            if (!status.regularFile() && !status.blockDevice()) {
-                throw new DiskException(Reason.WRONG_TYPE, path + ": neither a regular file nor a block device");
-            }
             if (!FileLock.acquire(fd, writable)) {
                 throw new DiskException(Reason.BUSY, path + ": in use by another attachment or process"
                         + (writable ? "; it cannot be opened for writing" : ", which writes it"));
+            }
+            // again, now that nobody else writes it
+            status = FileStatus.of(fd);
+            if (status == null) {
+                throw failed(path, writable, Libc.errno());
             }
             boolean direct = Libc.fcntl(fd, Libc.F_SETFL, Libc.O_DIRECT) == 0;
             OpenedFile opened = status.blockDevice() ? device(path, fd, writable, direct, status)
@@ -101,7 +114,6 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
             case Errno.EACCES, Errno.EPERM -> new DiskException(Reason.PERMISSION,
                     path + ": no permission to " + (writable ? "read and write" : "read"));
             case Errno.EROFS -> new DiskException(Reason.PERMISSION, path + ": on a read-only file system; attach it read-only");
-            case 21 -> new DiskException(Reason.WRONG_TYPE, path + ": a directory, not a file or block device");
             default -> new DiskException(Reason.IO, path + ": cannot open: " + Errno.text(errno));
         };
     }

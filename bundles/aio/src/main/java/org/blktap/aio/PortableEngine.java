@@ -20,6 +20,11 @@ final class PortableEngine implements IoEngine {
             }
 
             @Override
+            public IoFile open(Path path, int descriptor, boolean writable) throws DiskException {
+                return new ThreadedFile(OpenedFile.open(path, descriptor, writable), loop);
+            }
+
+            @Override
             public void close() {
                 // it has nothing but its files
             }

@@ -26,6 +26,8 @@ final class Slot {
     /** Bytes moved when the kernel stopped short. */
     long moved;
     private boolean flush;
+    /** Failed flushes of the file before this one. */
+    private int failures;
     private int pieces;
     private long vector;
     private NativeBuffer longVector;
@@ -74,6 +76,7 @@ final class Slot {
         length = 0;
         moved = 0;
         done = callback;
+        failures = target.flushErrors.failures();
         Memory.putInt(iocb + LibAio.IOCB_FD, target.file.fd());
         Memory.putShort(iocb + LibAio.IOCB_OPCODE, LibAio.IOCB_CMD_FDSYNC);
         Memory.putLong(iocb + LibAio.IOCB_OFFSET, 0);
@@ -99,6 +102,11 @@ final class Slot {
         }
         Iovecs.advance(vector, pieces, moved);
         return Iovecs.transfer(file.file.fd(), write, vector, pieces, offset + moved, length - moved);
+    }
+
+    /** What the operation is answered with. */
+    int result(int error) {
+        return flush ? file.flushErrors.result(error, failures) : error;
     }
 
     /** Forgets what it held, so that no request is kept alive. */

@@ -36,6 +36,6 @@ final class ThreadedFile extends DiskFile {
 
     @Override
     public void flush(IoCallback done) {
-        loop.offload(() -> SpaceCalls.flush(file.fd()), done);
+        loop.offload(this::flushBlocking, done);
     }
 }

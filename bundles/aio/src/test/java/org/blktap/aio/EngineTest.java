@@ -27,6 +27,7 @@ import org.blktap.api.memory.Segments;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.LibAio;
 import org.blktap.linux.Mapping;
+import org.blktap.linux.PinnedFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -335,6 +336,9 @@ class EngineTest {
         assertReason(Reason.NOT_FOUND, directory.resolve("none"), true);
         assertReason(Reason.WRONG_TYPE, directory, false);
         assertReason(Reason.WRONG_TYPE, Path.of("/dev/zero"), false);
+        Path pipe = directory.resolve("pipe");
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        assertReason(Reason.WRONG_TYPE, pipe, true);
         IoFile writer = queue.open(path, true);
         assertReason(Reason.BUSY, path, true);
         assertReason(Reason.BUSY, path, false);
@@ -351,6 +355,22 @@ class EngineTest {
         DiskException e = assertThrows(DiskException.class, () -> queue.open(path, writable));
         assertEquals(reason, e.reason(), e.getMessage());
         assertTrue(e.getMessage().startsWith(path.toString()), e.getMessage());
+    }
+
+    /** What was judged is opened, though its name leads elsewhere by now. */
+    @ParameterizedTest
+    @ValueSource(strings = {"libaio", "portable"})
+    void aDescriptorIsOpenedWhateverItsName(String engine) throws Exception {
+        start(engine);
+        Path path = file("held", 8192);
+        try (PinnedFile pinned = PinnedFile.of(path)) {
+            Files.move(path, directory.resolve("elsewhere"));
+            Files.createSymbolicLink(path, file("other", 4096));
+            IoFile opened = queue.open(path, pinned.fd(), true);
+            assertEquals(8192, opened.size());
+            assertEquals(path, opened.path());
+            opened.close();
+        }
     }
 
     @ParameterizedTest

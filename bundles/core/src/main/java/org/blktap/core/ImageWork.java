@@ -31,9 +31,11 @@ final class ImageWork implements Images {
     }
 
     /** The means that one piece of work has: a loop with an engine's queue, for as long as it takes. */
-    private record Desk(IoLoop loop, OpenContext.Environment environment) {
+    private record Desk(IoLoop loop, OpenContext.Environment environment, List<OpenContext> contexts) {
         OpenContext context(boolean readOnly, Options options) {
-            return new OpenContext(environment, readOnly, options);
+            OpenContext context = new OpenContext(environment, readOnly, options);
+            contexts.add(context);
+            return context;
         }
     }
 
@@ -165,6 +167,8 @@ final class ImageWork implements Images {
                     }
                 });
             } else if (PathPolicy.isBlockDevice(Path.of(target.path()))) {
+                // a file that takes its name meanwhile is not overwritten
+                context.devicesOnly();
                 copy(source, from, desk, conversion, driver, context, true, progress);
             } else {
                 make(context, making -> {
@@ -231,10 +235,12 @@ final class ImageWork implements Images {
         List<AutoCloseable> kept = new ArrayList<>();
         try (IoLoop loop = services.loops().start("blktap-image")) {
             IoQueue queue = call(loop, () -> engine.service().open(loop));
+            List<OpenContext> contexts = new ArrayList<>();
             try {
                 return work.run(new Desk(loop, new OpenContext.Environment(loop, queue, services.memory(), services.drivers(),
-                        services.paths(), new HashSet<>(), kept)));
+                        services.paths(), new HashSet<>(), kept), contexts));
             } finally {
+                contexts.forEach(OpenContext::close);
                 call(loop, () -> {
                     queue.close();
                     return null;

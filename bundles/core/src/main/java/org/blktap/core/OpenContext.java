@@ -1,11 +1,6 @@
 package org.blktap.core;
 
-import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
-import java.nio.file.LinkOption;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,12 +16,14 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.linux.FileStatus;
+import org.blktap.linux.PinnedFile;
 
 /**
  * What one opening of one image may do; for each backing image there is another that knows its parent. Remembers all that was
  * opened, so that a driver that fails leaves nothing open, and all drivers that took part, so that their going parks the disk.
  */
-final class OpenContext implements DiskContext {
+final class OpenContext implements DiskContext, AutoCloseable {
     /** A chain longer than any real one; each image costs open files and memory. */
     private static final int MAX_DEPTH = 64;
 
@@ -36,14 +33,14 @@ final class OpenContext implements DiskContext {
     private final Options options;
     private final List<String> backingTypes;
     private final List<IoFile> files = new ArrayList<>();
-    private final List<Path> paths = new ArrayList<>();
-    private final List<Created> created = new ArrayList<>();
+    private final List<FileStatus> opened = new ArrayList<>();
+    private final NewFiles created = new NewFiles();
+    private final NamedFiles named;
+    /** What the first opened file is called. */
+    private Path first;
+    private boolean devicesOnly;
     /** Of its backing image, if it has one. */
     private OpenContext below;
-
-    /** A file that is being made. */
-    private record Created(Path path, Path temporary) {
-    }
 
     /**
      * What all openings of one attachment share.
@@ -66,6 +63,7 @@ final class OpenContext implements DiskContext {
         this.readOnly = readOnly;
         this.options = options;
         this.backingTypes = backingTypes;
+        this.named = new NamedFiles(environment.paths(), options);
     }
 
     private static List<String> backingTypes(Options options) {
@@ -91,16 +89,23 @@ final class OpenContext implements DiskContext {
     VirtualDisk open(String type, String path) throws DiskException {
         Registry.Entry<DiskDriver> driver = driver(environment.drivers(), type);
         environment.used().add(driver);
-        boolean opened = false;
+        boolean done = false;
         try {
             VirtualDisk disk = driver.service().open(path, this);
-            opened = true;
+            done = true;
             return disk;
         } finally {
-            if (!opened) {
+            if (!done) {
                 files.forEach(IoFile::close);
             }
+            close();
         }
+    }
+
+    /** Lets go of what was looked up and not opened. The files that were opened stay. */
+    @Override
+    public void close() {
+        named.close();
     }
 
     static Registry.Entry<DiskDriver> driver(Registry<DiskDriver> drivers, String type) throws DiskException {
@@ -113,42 +118,7 @@ final class OpenContext implements DiskContext {
 
     /** After a creation: the new files get their names, unless others have taken them meanwhile. */
     void nameCreated() throws DiskException {
-        List<Path> named = new ArrayList<>();
-        try {
-            name(named);
-        } catch (DiskException e) {
-            // all or none
-            for (Path each : named) {
-                remove(each);
-            }
-            throw e;
-        }
-    }
-
-    private void name(List<Path> named) throws DiskException {
-        // the first is what names the others
-        for (int i = created.size() - 1; i >= 0; i--) {
-            Created each = created.get(i);
-            try {
-                try {
-                    Files.createLink(each.path(), each.temporary());
-                    Files.delete(each.temporary());
-                } catch (UnsupportedOperationException | java.nio.file.FileSystemException e) {
-                    if (Files.exists(each.path(), LinkOption.NOFOLLOW_LINKS)) {
-                        throw exists(each.path());
-                    }
-                    // a file system without hard links
-                    Files.move(each.temporary(), each.path());
-                }
-                named.add(each.path());
-                try (FileChannel directory = FileChannel.open(each.path().toAbsolutePath().getParent())) {
-                    directory.force(true);
-                }
-            } catch (IOException e) {
-                throw DiskException.io(each.path(), "give the new image its name", e);
-            }
-        }
-        created.clear();
+        created.nameAll();
     }
 
     /** Closes the files of the image and of all below it, whose disk could not. Nothing is in flight. */
@@ -161,21 +131,7 @@ final class OpenContext implements DiskContext {
     /** After a failed creation: closes and removes what was made. */
     void undo() {
         files.forEach(IoFile::close);
-        for (Created each : created) {
-            remove(each.temporary());
-        }
-    }
-
-    private static void remove(Path path) {
-        try {
-            Files.deleteIfExists(path);
-        } catch (IOException e) {
-            System.getLogger("org.blktap.core").log(System.Logger.Level.WARNING, path + ": could not be removed after a failed creation: " + e);
-        }
-    }
-
-    private static DiskException exists(Path path) {
-        return new DiskException(Reason.EXISTS, path + ": exists already; remove it first");
+        created.undo();
     }
 
     @Override
@@ -200,76 +156,110 @@ final class OpenContext implements DiskContext {
 
     @Override
     public IoFile openFile(Path path) throws DiskException {
-        for (Created each : created) {
-            if (each.path().equals(path)) {
-                IoFile file = environment.queue().open(each.temporary(), !readOnly);
-                files.add(file);
-                return file;
-            }
+        return openFile(path, false);
+    }
+
+    @Override
+    public IoFile openPart(Path path) throws DiskException {
+        return openFile(path, true);
+    }
+
+    private IoFile openFile(Path path, boolean part) throws DiskException {
+        PinnedFile made = created.get(path);
+        if (made != null) {
+            return opened(path, made);
         }
-        Path real = real(path);
+        PathPolicy.Confined found = named.take(path);
+        try (PinnedFile file = found != null ? found.file() : pinned(path)) {
+            if (found != null && !readOnly) {
+                named.checkOwn(found, part);
+            }
+            if (devicesOnly && !file.status().blockDevice()) {
+                throw new DiskException(Reason.WRONG_TYPE, path + ": is no block device any more");
+            }
+            checkCircle(path, file.status());
+            return opened(path, file);
+        }
+    }
+
+    /** The file that a driver opens by itself, not locked yet; null if the path leads to no file or block device. */
+    LockedFile lockedFile(String text) throws DiskException {
+        Path path;
+        try {
+            path = Path.of(text);
+        } catch (InvalidPathException e) {
+            return null;
+        }
+        try (PinnedFile file = pinned(path)) {
+            checkCircle(path, file.status());
+            opened.add(file.status());
+            return LockedFile.of(path, file);
+        } catch (DiskException e) {
+            if (e.reason() == Reason.CORRUPT) {
+                throw e;
+            }
+            // it need not be a file's
+            return null;
+        }
+    }
+
+    /** Whether it is an image that has named this path, not the operator. */
+    boolean isNamedByImage(String path) {
+        return above != null && above.named.held(path) != null;
+    }
+
+    /** From now on, {@link #openFile} refuses whatever is no block device. */
+    void devicesOnly() {
+        devicesOnly = true;
+    }
+
+    /** As the image above has found it, or what the operator's path leads to. */
+    private PinnedFile pinned(Path path) throws DiskException {
+        PinnedFile held = above == null ? null : above.named.held(path.toString());
+        return held == null ? PinnedFile.of(path) : held.again();
+    }
+
+    private void checkCircle(Path path, FileStatus status) throws DiskException {
         for (OpenContext up = above; up != null; up = up.above) {
-            if (up.paths.contains(real)) {
-                throw new DiskException(Reason.CORRUPT, path + ": backs itself through "
-                        + up.paths.get(0) + "; a chain of images may not have a circle");
+            if (up.opened.stream().anyMatch(status::sameFile)) {
+                throw new DiskException(Reason.CORRUPT, path + ": backs itself through " + up.first + "; a chain of images may not have a circle");
             }
         }
-        paths.add(real);
-        IoFile file = environment.queue().open(path, !readOnly);
+    }
+
+    private IoFile opened(Path path, PinnedFile pinned) throws DiskException {
+        named.image(path, pinned);
+        if (first == null) {
+            first = path;
+        }
+        opened.add(pinned.status());
+        IoFile file = environment.queue().open(path, pinned.fd(), !readOnly);
         files.add(file);
         return file;
     }
 
-    private static Path real(Path path) throws DiskException {
-        try {
-            return path.toRealPath();
-        } catch (NoSuchFileException e) {
-            throw new DiskException(Reason.NOT_FOUND, path + ": no such file");
-        } catch (java.nio.file.AccessDeniedException e) {
-            throw new DiskException(Reason.PERMISSION, path + ": no permission to reach it");
-        } catch (IOException e) {
-            throw DiskException.io(path, "resolve", e);
-        }
-    }
-
-    /** Made under a name of its own, so that a half-written image is never found under the final one. */
     @Override
     public IoFile createFile(Path path) throws DiskException {
-        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
-            throw exists(path);
-        }
-        Path temporary;
-        try {
-            temporary = Unfinished.create(path);
-        } catch (NoSuchFileException e) {
-            throw new DiskException(Reason.NOT_FOUND, path + ": no such directory");
-        } catch (java.nio.file.AccessDeniedException e) {
-            throw new DiskException(Reason.PERMISSION, path + ": no permission to create it");
-        } catch (IOException e) {
-            throw DiskException.io(path, "create", e);
-        }
-        if (created.isEmpty()) {
-            Unfinished.removeLeftOver(temporary);
-        }
-        created.add(new Created(path, temporary));
-        IoFile file = environment.queue().open(temporary, true);
+        PinnedFile made = created.create(path);
+        named.image(path, made);
+        IoFile file = environment.queue().open(path, made.fd(), true);
         files.add(file);
         return file;
     }
 
     @Override
-    public Path confine(Path image, String named) throws DiskException {
+    public Path confine(Path image, String name) throws DiskException {
         Path beside;
         try {
-            beside = image.resolveSibling(named);
+            beside = image.resolveSibling(name);
         } catch (InvalidPathException e) {
             throw new DiskException(Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
         }
-        if (created.stream().anyMatch(each -> each.path().equals(beside))) {
+        if (created.get(beside) != null) {
             // made together with the image, which is not there yet either
             return beside;
         }
-        return environment.paths().confine(image, named);
+        return named.confine(image, name);
     }
 
     @Override

@@ -1,20 +1,22 @@
 package org.blktap.core;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.linux.PinnedFile;
 
 /**
  * Where a path that an image names may lead: under the image's own directory or a configured image root, after all links,
- * and only to a regular file or a block device.
+ * and only to a regular file or a block device. The path is followed once, and what it led to is judged and held: names may be changed
+ * by others at any time.
  */
 final class PathPolicy {
+    /** Of following a path; each is spoilt only by a change at that very moment. */
+    private static final int TRIES = 16;
+
     private final List<Path> roots;
 
     PathPolicy(List<Path> roots) {
@@ -32,46 +34,119 @@ final class PathPolicy {
         return new PathPolicy(roots);
     }
 
-    Path confine(Path image, String named) throws DiskException {
-        Path directory;
-        Path target;
+    /**
+     * A file that an image may name.
+     *
+     * @param path where it is, without links
+     * @param file itself
+     * @param beside whether it lies in the image's own directory, not below
+     */
+    record Confined(Path path, PinnedFile file, boolean beside) {
+    }
+
+    /**
+     * Finds what an image names.
+     *
+     * @param image for messages
+     * @return to be closed by the caller
+     */
+    Confined confine(Path image, ImageDirectory directory, String named) throws DiskException {
+        Path path;
         try {
-            // an image that is being created is not there yet
-            directory = Files.exists(image) ? image.toRealPath().getParent() : image.toAbsolutePath().getParent().toRealPath();
-            target = directory.resolve(named).toRealPath();
+            path = Path.of(named);
         } catch (InvalidPathException e) {
             throw new DiskException(Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
-        } catch (NoSuchFileException e) {
-            throw new DiskException(Reason.NOT_FOUND, image + ": the file that it names is missing: " + named);
-        } catch (IOException e) {
-            throw DiskException.io(image, "resolve the file that it names, " + named, e);
         }
-        if (!target.startsWith(directory) && roots.stream().noneMatch(root -> under(root, target))) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, image + ": names " + named + ", which leads to " + target
-                    + ", outside " + directory + (roots.isEmpty() ? "; BLKTAP_IMAGE_ROOTS may allow more directories"
-                            : " and the image roots " + roots));
+        for (int i = 0; i < TRIES; i++) {
+            PinnedFile target = follow(image, directory.pinned(), path);
+            Confined result = null;
+            try {
+                result = judge(image, directory, named, target);
+            } finally {
+                if (result == null || result.file() != target) {
+                    target.close();
+                }
+            }
+            if (result != null) {
+                return result;
+            }
         }
-        // a block device may be reached through a link in the image's directory; its node is judged, not its contents
-        if (!Files.isRegularFile(target) && !isBlockDevice(target)) {
+        throw new DiskException(Reason.FORBIDDEN_PATH, image + ": names " + named + ", which others keep changing while it is opened");
+    }
+
+    private static PinnedFile follow(Path image, PinnedFile directory, Path named) throws DiskException {
+        try {
+            return directory.at(named);
+        } catch (DiskException e) {
+            if (e.reason() == Reason.NOT_FOUND) {
+                throw new DiskException(Reason.NOT_FOUND, image + ": the file that it names is missing: " + named);
+            }
+            throw new DiskException(e.reason(), image + ": names " + e.getMessage());
+        }
+    }
+
+    /** Null if the file has been moved meanwhile. */
+    private Confined judge(Path image, ImageDirectory directory, String named, PinnedFile target) throws DiskException {
+        Path real = target.realPath();
+        if (target.status().links() == 0) {
+            return null;
+        }
+        Path own = directory.pinned().realPath();
+        if (directory.own() && real.startsWith(own)) {
+            checkType(image, named, target);
+            return proven(directory.pinned(), own, real, target, own.equals(real.getParent()));
+        }
+        for (Path root : roots) {
+            try (PinnedFile top = PinnedFile.of(root)) {
+                Path under = top.realPath();
+                if (real.startsWith(under)) {
+                    checkType(image, named, target);
+                    return proven(top, under, real, target, false);
+                }
+            } catch (DiskException e) {
+                if (e.reason() != Reason.NOT_FOUND) {
+                    throw e;
+                }
+                // a root that does not exist holds nothing
+            }
+        }
+        throw new DiskException(Reason.FORBIDDEN_PATH, image + ": names " + named + ", which leads to " + real + ", outside "
+                + (directory.own() ? own + (roots.isEmpty() ? "" : " and ") : roots.isEmpty() ? "any image root" : "")
+                + (roots.isEmpty() ? "; BLKTAP_IMAGE_ROOTS may allow more directories" : "the image roots " + roots));
+    }
+
+    /** A block device may be reached through a link in the image's directory; its node is judged, not its contents. */
+    private static void checkType(Path image, String named, PinnedFile target) throws DiskException {
+        if (!target.status().regularFile() && !target.status().blockDevice()) {
             throw new DiskException(Reason.FORBIDDEN_PATH, image + ": names " + named
                     + ", which is neither a regular file nor a block device");
         }
-        return target;
     }
 
-    private static boolean under(Path root, Path target) {
+    /** The kernel's word that the file lies under a directory, not only its name's; null if it has been moved meanwhile. */
+    private static Confined proven(PinnedFile top, Path topPath, Path real, PinnedFile target, boolean beside) {
+        PinnedFile found;
         try {
-            return target.startsWith(root.toRealPath());
-        } catch (IOException e) {
-            // a root that does not exist holds nothing
-            return false;
+            found = top.beneath(topPath.relativize(real));
+        } catch (DiskException e) {
+            return null;
         }
+        if (found == null) {
+            // a kernel that cannot promise it; the path was that of the open file itself
+            return new Confined(real, target, beside);
+        }
+        if (!found.status().sameFile(target.status())) {
+            found.close();
+            return null;
+        }
+        return new Confined(real, found, beside);
     }
 
+    /** Whether a path leads to a block device. */
     static boolean isBlockDevice(Path path) {
-        try {
-            return ((Integer) Files.getAttribute(path, "unix:mode") & 0xf000) == 0x6000;
-        } catch (IOException e) {
+        try (PinnedFile file = PinnedFile.of(path)) {
+            return file.status().blockDevice();
+        } catch (DiskException e) {
             return false;
         }
     }

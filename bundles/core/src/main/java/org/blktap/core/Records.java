@@ -5,13 +5,10 @@ import java.io.Reader;
 import java.io.StringWriter;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,6 +18,7 @@ import java.util.TreeSet;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.linux.WholeFile;
 
 /**
  * The attachments as files, one each, {@code <id>.cfg} with properties: what a restart attaches again. A record is complete
@@ -105,18 +103,11 @@ final class Records {
             properties.setProperty("node." + i, request.nodes().get(i));
         }
         request.options().forEach((key, value) -> properties.setProperty("option." + key, value));
-        Path temporary = directory.resolve("." + id + ".new");
         try {
             Files.createDirectories(directory);
             StringWriter text = new StringWriter();
             properties.store(text, "attached by blktap; edit while the daemon is stopped");
-            try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE,
-                    StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-                channel.write(StandardCharsets.UTF_8.encode(text.toString()));
-                channel.force(true);
-            }
-            Files.move(temporary, file(id), StandardCopyOption.ATOMIC_MOVE);
-            syncDirectory();
+            WholeFile.write(file(id), directory.resolve("." + id + ".new"), text.toString().getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw DiskException.io(file(id), "write the record of the attachment", e);
         }
@@ -128,11 +119,10 @@ final class Records {
         try {
             if (present) {
                 Files.createDirectories(directory);
-                Files.write(marker, new byte[0]);
-            } else if (!Files.deleteIfExists(marker)) {
-                return;
+                WholeFile.write(marker, directory.resolve("." + name + ".new"), new byte[0]);
+            } else if (Files.deleteIfExists(marker)) {
+                WholeFile.syncDirectory(directory);
             }
-            syncDirectory();
         } catch (IOException e) {
             throw DiskException.io(marker, "record the state of the attachment", e);
         }
@@ -143,7 +133,7 @@ final class Records {
         mark(id + OWES_ERROR, false);
         try {
             if (Files.deleteIfExists(file(id))) {
-                syncDirectory();
+                WholeFile.syncDirectory(directory);
             }
         } catch (IOException e) {
             throw DiskException.io(file(id), "remove the record of the attachment", e);
@@ -200,11 +190,5 @@ final class Records {
 
     private Path file(String id) {
         return directory.resolve(id + SUFFIX);
-    }
-
-    private void syncDirectory() throws IOException {
-        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
     }
 }

@@ -31,6 +31,7 @@ final class SimpleDiskAdapter implements VirtualDisk {
 
     private final SimpleDisk disk;
     private final String path;
+    private final LockedFile file;
     private final IoLoop loop;
     private final NativeMemory memory;
     private final DiskInfo info;
@@ -38,9 +39,11 @@ final class SimpleDiskAdapter implements VirtualDisk {
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
     private final List<Request> running = new ArrayList<>();
 
-    SimpleDiskAdapter(SimpleDisk disk, String path, DiskContext context) {
+    /** @param file what the driver has opened, or null; closed after the disk */
+    SimpleDiskAdapter(SimpleDisk disk, String path, LockedFile file, DiskContext context) {
         this.disk = disk;
         this.path = path;
+        this.file = file;
         this.loop = context.loop();
         this.memory = context.memory();
         boolean readOnly = context.readOnly() || !disk.writable();
@@ -153,5 +156,8 @@ final class SimpleDiskAdapter implements VirtualDisk {
         buffers.forEach(NativeBuffer::close);
         buffers.clear();
         guarded(disk::close);
+        if (file != null) {
+            file.close();
+        }
     }
 }

@@ -30,9 +30,9 @@ final class Unfinished {
     private Unfinished() {
     }
 
-    /** Makes an empty file for what will have this path. */
-    static Path create(Path path) throws IOException {
-        return Files.createFile(path.resolveSibling("." + path.getFileName() + "." + suffix(ProcessHandle.current().pid(), MADE.incrementAndGet())));
+    /** A name, not used before, for a file that will have this path. */
+    static Path name(Path path) {
+        return path.resolveSibling("." + path.getFileName() + "." + suffix(ProcessHandle.current().pid(), MADE.incrementAndGet()));
     }
 
     static String suffix(long pid, long number) {
@@ -40,7 +40,7 @@ final class Unfinished {
     }
 
     /**
-     * Removes what dead processes have left in the directory of a file that {@link #create} has made. Only files of the same owner: the processes of
+     * Removes what dead processes have left in the directory of a file that {@link #name} has named. Only files of the same owner: the processes of
      * others may be hidden.
      */
     static void removeLeftOver(Path made) {

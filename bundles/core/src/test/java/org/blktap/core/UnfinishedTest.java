@@ -35,7 +35,7 @@ class UnfinishedTest {
         Files.createFile(directory.resolve(".b-s001.vmdk." + Unfinished.suffix(ended.pid(), 12)));
         String folder = ".c." + Unfinished.suffix(ended.pid(), 1);
         Files.createDirectory(directory.resolve(folder));
-        Path made = Unfinished.create(directory.resolve("a.qcow"));
+        Path made = Files.createFile(Unfinished.name(directory.resolve("a.qcow")));
         Unfinished.removeLeftOver(made);
         stay.add(folder);
         stay.add(made.getFileName().toString());

@@ -418,6 +418,7 @@ final class EpollLoop implements IoLoop {
             try {
                 error = call.run();
             } catch (Exception | Error e) {
+                OutOfMemory.check(e);
                 LOG.log(Level.ERROR, name + ": a blocking call failed", e);
                 error = Errno.EIO;
             }

@@ -6,17 +6,21 @@ import org.blktap.api.memory.Memory;
  * What the kernel tells of an open file ({@code struct statx} of linux/stat.h).
  *
  * @param mode the type and permission bits, as {@code st_mode}
+ * @param links names that the file has; 0 once it is deleted
+ * @param owner the user that owns it
  * @param device the number of the device that holds the file
  * @param directMemoryAlignment bytes to which memory must be aligned for O_DIRECT, or 0 if the kernel does not tell
  * @param directOffsetAlignment the same for offsets and lengths
  */
-public record FileStatus(int mode, long inode, long size, long device, int directMemoryAlignment,
+public record FileStatus(int mode, int links, int owner, long inode, long size, long device, int directMemoryAlignment,
         int directOffsetAlignment) {
     private static final int STATX_BASIC_STATS = 0x7ff;
     private static final int STATX_DIOALIGN = 0x2000;
     private static final int S_IFMT = 0xf000;
     private static final int S_IFREG = 0x8000;
     private static final int S_IFBLK = 0x6000;
+    private static final int S_IFDIR = 0x4000;
+    private static final int S_IFSOCK = 0xc000;
 
     /** Asks for an open descriptor; null on failure, {@link Libc#errno} says why. */
     public static FileStatus of(int fd) {
@@ -26,7 +30,7 @@ public record FileStatus(int mode, long inode, long size, long device, int direc
                 return null;
             }
             boolean direct = (Memory.getInt(at) & STATX_DIOALIGN) != 0;
-            return new FileStatus(Memory.getShort(at + 28) & 0xffff, Memory.getLong(at + 32), Memory.getLong(at + 40),
+            return new FileStatus(Memory.getShort(at + 28) & 0xffff, Memory.getInt(at + 16), Memory.getInt(at + 20), Memory.getLong(at + 32), Memory.getLong(at + 40),
                     (long) Memory.getInt(at + 136) << 32 | Memory.getInt(at + 140) & 0xffffffffL,
                     direct ? Memory.getInt(at + 152) : 0, direct ? Memory.getInt(at + 156) : 0);
         }
@@ -38,5 +42,18 @@ public record FileStatus(int mode, long inode, long size, long device, int direc
 
     public boolean blockDevice() {
         return (mode & S_IFMT) == S_IFBLK;
+    }
+
+    public boolean directory() {
+        return (mode & S_IFMT) == S_IFDIR;
+    }
+
+    public boolean socket() {
+        return (mode & S_IFMT) == S_IFSOCK;
+    }
+
+    /** Whether both are of one file, by whatever name. */
+    public boolean sameFile(FileStatus other) {
+        return device == other.device && inode == other.inode;
     }
 }

@@ -7,14 +7,22 @@ import com.sun.jna.Native;
  * reason in {@link #errno()} of the calling thread. Layouts and numbers are those of x86-64 and aarch64 Linux.
  */
 public final class Libc {
-    // fcntl.h (values of x86-64; O_DIRECT differs on aarch64, see oDirect)
+    // fcntl.h (values of x86-64; those that differ on aarch64 say so)
     public static final int O_RDONLY = 0;
     public static final int O_RDWR = 2;
     public static final int O_CREAT = 0x40;
     public static final int O_EXCL = 0x80;
     public static final int O_NONBLOCK = 0x800;
     public static final int O_CLOEXEC = 0x80000;
-    public static final int O_DIRECT = System.getProperty("os.arch").equals("aarch64") ? 0x10000 : 0x4000;
+    public static final int O_NOCTTY = 0x100;
+    public static final int O_PATH = 0x200000;
+    private static final boolean AARCH64 = System.getProperty("os.arch").equals("aarch64");
+    public static final int O_DIRECT = AARCH64 ? 0x10000 : 0x4000;
+    public static final int O_DIRECTORY = AARCH64 ? 0x4000 : 0x10000;
+    public static final int O_NOFOLLOW = AARCH64 ? 0x8000 : 0x20000;
+    /** A directory argument: the process's own. */
+    public static final int AT_FDCWD = -100;
+    public static final int AT_SYMLINK_FOLLOW = 0x400;
     public static final int F_GETFL = 3;
     public static final int F_SETFL = 4;
     public static final int F_OFD_GETLK = 36;
@@ -94,6 +102,20 @@ public final class Libc {
 
     public static native int open(String path, int flags, int mode);
 
+    /** @param path ends with a NUL */
+    public static native int openat(int directory, byte[] path, int flags, int mode);
+
+    /** @param to ends with a NUL */
+    public static native int linkat(int fromDirectory, String from, int toDirectory, byte[] to, int flags);
+
+    public static native int setxattr(String path, String name, byte[] value, long bytes, int flags);
+
+    /** @return the length of the value */
+    public static native long getxattr(String path, String name, byte[] value, long bytes);
+
+    /** A system call that libc has no function for; see {@link PinnedFile}. */
+    static native long syscall(long number, long first, byte[] second, long third, long fourth);
+
     public static native int close(int fd);
 
     public static native int dup(int fd);
@@ -142,6 +164,8 @@ public final class Libc {
     public static native int umask(int mask);
 
     public static native int getuid();
+
+    public static native int geteuid();
 
     /** Memory to be given back by {@link #free}; 0 when there is none. */
     public static native long malloc(long bytes);

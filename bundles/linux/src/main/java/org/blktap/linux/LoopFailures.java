@@ -24,6 +24,7 @@ final class LoopFailures {
     }
 
     void failed(String what, Throwable failure) {
+        OutOfMemory.check(failure);
         long now = System.nanoTime();
         if (now - nextLine < 0) {
             unlogged++;

@@ -69,14 +69,7 @@ public final class UnixListener implements AutoCloseable {
                     throw failed(path, "cannot make the socket", Libc.errno());
                 }
                 bound = true;
-                if (owner != null) {
-                    Files.getFileAttributeView(path, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
-                            .setGroup(owner);
-                }
-                if (mode != OWNER_ONLY && Libc.chmod(path.toString(), mode) != 0) {
-                    throw failed(path, "cannot set its mode", Libc.errno());
-                }
-                Object inode = inode(path);
+                Object inode = admit(path, mode, owner);
                 if (Libc.listen(fd, BACKLOG) != 0) {
                     throw failed(path, "cannot listen", Libc.errno());
                 }
@@ -92,6 +85,27 @@ public final class UnixListener implements AutoCloseable {
                     }
                 }
             }
+        }
+    }
+
+    /**
+     * Sets mode and group of the socket's own file, which is held meanwhile: in a directory of others its name may lead to any file of the system by now.
+     *
+     * @return which file it is
+     */
+    private static Object admit(Path path, int mode, GroupPrincipal owner) throws DiskException, IOException {
+        try (PinnedFile file = PinnedFile.ofName(path)) {
+            if (!file.status().socket() || file.status().owner() != Libc.geteuid()) {
+                throw new DiskException(DiskException.Reason.EXISTS, path + ": was replaced while the socket was made");
+            }
+            Path held = Path.of(file.magicLink());
+            if (owner != null) {
+                Files.getFileAttributeView(held, PosixFileAttributeView.class).setGroup(owner);
+            }
+            if (mode != OWNER_ONLY && Libc.chmod(held.toString(), mode) != 0) {
+                throw failed(path, "cannot set its mode", Libc.errno());
+            }
+            return file.status().inode();
         }
     }
 

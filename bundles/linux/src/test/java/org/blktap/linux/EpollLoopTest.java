@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -222,5 +223,35 @@ class EpollLoopTest {
         assertEquals(8192, memory.sharedSize("x"));
         memory.keep("x", false);
         assertEquals(-1, memory.sharedSize("x"));
+    }
+
+    /** Four disks on a server that does not answer, each with more calls than there are threads. */
+    @Test
+    void callsOfOtherLoopsThatHangHoldUpNothing() throws Exception {
+        EpollLoops loops = new EpollLoops();
+        CountDownLatch silent = new CountDownLatch(1);
+        List<IoLoop> stuck = new ArrayList<>();
+        try (IoLoop raw = loops.start("raw")) {
+            for (int i = 0; i < 4; i++) {
+                IoLoop loop = loops.start("nbd" + i);
+                stuck.add(loop);
+                loop.execute(() -> {
+                    for (int call = 0; call < 200; call++) {
+                        loop.offload(() -> {
+                            silent.await();
+                            return 0;
+                        }, error -> { });
+                    }
+                });
+                loop.call(() -> null);
+            }
+            CompletableFuture<Integer> discard = new CompletableFuture<>();
+            raw.execute(() -> raw.offload(() -> 0, discard::complete));
+            assertEquals(0, discard.get(5, TimeUnit.SECONDS));
+        } finally {
+            silent.countDown();
+            stuck.forEach(IoLoop::close);
+            loops.stop();
+        }
     }
 }

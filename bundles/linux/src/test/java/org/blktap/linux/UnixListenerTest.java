@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.junit.jupiter.api.Test;
@@ -47,6 +48,44 @@ class UnixListenerTest {
             assertTrue(open.fd() >= 0);
         }
         assertTrue(Files.exists(path));
+    }
+
+    /** Who can write in the directory swaps the socket for a link, so that the mode would be another file's. */
+    @Test
+    void modeAndGroupAreThoseOfTheSocketOnly() throws Exception {
+        Path secret = Files.createFile(Files.createDirectory(directory.resolve("outside")).resolve("secret"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Path path = directory.resolve("c.sock");
+        Path link = directory.resolve("link");
+        AtomicBoolean stop = new AtomicBoolean();
+        Thread swapper = new Thread(() -> {
+            while (!stop.get()) {
+                try {
+                    Files.deleteIfExists(link);
+                    Files.createSymbolicLink(link, secret);
+                    if (Files.exists(path, java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
+                        Files.move(link, path, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+                    }
+                    Files.deleteIfExists(path);
+                } catch (java.io.IOException e) {
+                    // the other was faster
+                }
+            }
+        });
+        swapper.start();
+        try {
+            for (int i = 0; i < 2000; i++) {
+                try {
+                    UnixListener.open(path, 0666, null).close();
+                } catch (DiskException e) {
+                    // what the swapper is for
+                }
+                assertEquals("rw-------", mode(secret));
+            }
+        } finally {
+            stop.set(true);
+            swapper.join();
+        }
     }
 
     @Test

@@ -21,10 +21,19 @@ public interface DiskContext {
     NativeMemory memory();
 
     /**
-     * Opens a file that the operator named, on the disk's engine and loop, writable unless {@link #readOnly}. The core
-     * refuses a file that is in use in a way that does not go together with this one.
+     * Opens a file on the disk's engine and loop, writable unless {@link #readOnly}: one that the operator named, or a {@link #confine confined} one.
+     * The core refuses a file that is in use in a way that does not go together with this one. It opens a confined file for writing only if the file
+     * was made together with the image, or the operator allows it ({@code -o external-files=writable}): another's disk may have any name.
      */
     IoFile openFile(Path path) throws DiskException;
+
+    /**
+     * Opens a confined file that belongs to the image by the naming rules of its format, such as {@code disk-flat.vmdk} of {@code disk.vmdk}: it may be
+     * written if it lies beside the image.
+     */
+    default IoFile openPart(Path path) throws DiskException {
+        return openFile(path);
+    }
 
     /**
      * Makes a new file and opens it for writing, for create only. It has another name until the creation has succeeded, and is
@@ -36,7 +45,8 @@ public interface DiskContext {
 
     /**
      * Resolves a path that an image names. A relative one is taken from the image's own directory. It may lead, after
-     * all links, only to a regular file or block device under that directory or under a configured image root.
+     * all links, only to a regular file or block device under that directory or under a configured image root. The file that was found is held until
+     * it is opened, by {@link #openFile}, {@link #openPart} or {@link #openBacking} with the path that this returns: so what was judged is what is opened.
      *
      * @param image the image that names it
      * @param named the name in the image

@@ -16,6 +16,16 @@ public interface IoQueue extends AutoCloseable {
      */
     IoFile open(Path path, boolean writable) throws DiskException;
 
+    /**
+     * Opens the file that a descriptor refers to, whatever has become of its path meanwhile. Any thread; may block.
+     *
+     * @param path for messages, and for {@link IoFile#path}
+     * @param descriptor of any kind, also one that can neither read nor write; it stays the caller's
+     */
+    default IoFile open(Path path, int descriptor, boolean writable) throws DiskException {
+        return open(Path.of("/proc/self/fd/" + descriptor), writable);
+    }
+
     /** Ends the queue; its files are closed before, nothing is in flight. Loop only. */
     @Override
     void close();

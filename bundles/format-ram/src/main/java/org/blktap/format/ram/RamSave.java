@@ -7,6 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.memory.NativeBuffer;
 
@@ -23,8 +25,7 @@ final class RamSave {
         }
         Path temporary = file.resolveSibling("." + file.getFileName() + ".new");
         try {
-            try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
-                    StandardOpenOption.WRITE)) {
+            try (FileChannel channel = create(temporary)) {
                 write(channel, memory);
                 channel.force(true);
             }
@@ -35,6 +36,16 @@ final class RamSave {
         } catch (IOException e) {
             throw DiskException.io(file, "save the RAM disk", e);
         }
+    }
+
+    /**
+     * A new file for the owner alone, in place of what an earlier save may have left. Never a file that is there, or one that a link leads to: others
+     * may be able to write in the directory.
+     */
+    private static FileChannel create(Path temporary) throws IOException {
+        Files.deleteIfExists(temporary);
+        return FileChannel.open(temporary, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
     }
 
     /** Zeros become holes. */

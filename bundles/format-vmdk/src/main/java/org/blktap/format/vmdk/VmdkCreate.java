@@ -72,10 +72,11 @@ final class VmdkCreate {
         if (size < SECTOR || size % SECTOR != 0 || size > largest) {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to " + largest);
         }
+        ExtentName names = new ExtentName(path);
         List<Descriptor.Line> lines = new ArrayList<>();
         long extentBytes = split ? this.split : size;
         for (long at = 0; at < size; at += extentBytes) {
-            String name = split || flat ? extentName(flat, split, lines.size() + 1) : path.getFileName().toString();
+            String name = split ? names.split(flat, lines.size() + 1) : flat ? names.flat() : path.getFileName().toString();
             lines.add(new Descriptor.Line(Descriptor.Access.RW, Math.min(extentBytes, size - at) / SECTOR,
                     flat ? Descriptor.Type.FLAT : Descriptor.Type.SPARSE, writable(name), 0));
         }
@@ -137,15 +138,6 @@ final class VmdkCreate {
             throw new DiskException(Reason.UNSUPPORTED, path + ": " + backing.path() + " has no descriptor and so no CID: it cannot be a parent");
         }
         return Integer.parseUnsignedInt(cid, 16);
-    }
-
-    /** As VMware and QEMU call them: {@code disk-flat.vmdk}, {@code disk-f001.vmdk}, {@code disk-s001.vmdk}. */
-    private String extentName(boolean flat, boolean split, int number) {
-        String name = path.getFileName().toString();
-        int dot = name.lastIndexOf('.');
-        String stem = dot > 0 ? name.substring(0, dot) : name;
-        String suffix = dot > 0 ? name.substring(dot) : "";
-        return stem + (split ? String.format(flat ? "-f%03d" : "-s%03d", number) : "-flat") + suffix;
     }
 
     private String writable(String name) throws DiskException {

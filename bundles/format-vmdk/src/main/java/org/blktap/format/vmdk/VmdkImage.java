@@ -139,7 +139,7 @@ final class VmdkImage implements AutoCloseable {
                     "a file that nothing else uses");
         }
         if (found == null) {
-            found = context.openFile(confined);
+            found = new ExtentName(path).matches(confined) ? context.openPart(confined) : context.openFile(confined);
             files.put(confined, found);
             if (!flat) {
                 unshared.add(found);
@@ -190,7 +190,16 @@ final class VmdkImage implements AutoCloseable {
         if (header.capacity() == 0) {
             throw DiskException.corrupt(in.path(), "header field capacity", 12, 0, "the size of the extent");
         }
+        if (in != file && !context.readOnly() && hasDescriptor(in, header)) {
+            throw new DiskException(Reason.FORBIDDEN_PATH, path + ": names the extent " + in.path() + ", which is a disk of its own: it has a descriptor;"
+                    + " attach it read-only");
+        }
         return header.layout(in);
+    }
+
+    /** QEMU leaves room for one in every extent, and writes one into the first file of a disk only. */
+    private static boolean hasDescriptor(IoFile in, SparseHeader header) throws DiskException {
+        return header.descriptorOffset() != 0 && SparseHeader.sector(in, header.descriptorOffset() * SECTOR, "look for a descriptor").get(0) != 0;
     }
 
     private static void same(IoFile in, long line, long header) throws DiskException {

@@ -2,6 +2,7 @@ package org.blktap.node.xen;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import org.blktap.api.engine.Errno;
 import org.blktap.linux.Libc;
@@ -26,10 +27,11 @@ final class RequestLogFile implements AutoCloseable {
      */
     long open(long bytes) throws IOException {
         close();
-        if (Files.exists(path) && Files.size(path) != bytes) {
+        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)
+                && (!Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS) || Files.size(path) != bytes)) {
             Files.delete(path);
         }
-        int fd = Libc.open(path.toString(), Libc.O_RDWR | Libc.O_CREAT | Libc.O_CLOEXEC, 0600);
+        int fd = Libc.open(path.toString(), Libc.O_RDWR | Libc.O_CREAT | Libc.O_NOFOLLOW | Libc.O_NONBLOCK | Libc.O_CLOEXEC, 0600);
         if (fd < 0) {
             throw failed("opened");
         }

@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -36,7 +37,9 @@ record Marker(int minor, long pid, String id) {
     void write(Path file) throws IOException {
         String text = id != null ? "id=" + id + "\n" : pid != 0 ? "pid=" + pid + "\n" : "";
         Path temporary = file.resolveSibling(".minor.new");
-        Files.writeString(temporary, text, StandardCharsets.US_ASCII);
+        // never into a file that is there, or one that a link leads to
+        Files.deleteIfExists(temporary);
+        Files.writeString(temporary, text, StandardCharsets.US_ASCII, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
         Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
     }
 }

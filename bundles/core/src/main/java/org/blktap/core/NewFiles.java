@@ -1,0 +1,131 @@
+package org.blktap.core;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.Errno;
+import org.blktap.linux.PinnedFile;
+import org.blktap.linux.WholeFile;
+
+/**
+ * The files that one creation makes, under names of their own until all are complete, so that a half-written image is never found under the final one.
+ * They are held from their making on: in a directory of others, a name is worth nothing.
+ */
+final class NewFiles {
+    private static final int MODE = 0666;
+
+    private final List<Made> made = new ArrayList<>();
+
+    private record Made(Path path, Path temporary, PinnedFile file) {
+    }
+
+    /** Makes an empty file for what will have this path. */
+    PinnedFile create(Path path) throws DiskException {
+        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            throw exists(path);
+        }
+        Path temporary = Unfinished.name(path);
+        PinnedFile file;
+        try {
+            file = PinnedFile.create(temporary, MODE);
+        } catch (DiskException e) {
+            throw switch (e.reason()) {
+                case NOT_FOUND -> new DiskException(Reason.NOT_FOUND, path + ": no such directory");
+                case PERMISSION -> new DiskException(Reason.PERMISSION, path + ": no permission to create it");
+                default -> e;
+            };
+        }
+        if (made.isEmpty()) {
+            Unfinished.removeLeftOver(temporary);
+        }
+        made.add(new Made(path, temporary, file));
+        return file;
+    }
+
+    /** The new file that will have a path, or null. */
+    PinnedFile get(Path path) {
+        for (Made each : made) {
+            if (each.path().equals(path)) {
+                return each.file();
+            }
+        }
+        return null;
+    }
+
+    /** Gives all files their names, unless others have taken them meanwhile: all or none. */
+    void nameAll() throws DiskException {
+        List<Path> named = new ArrayList<>();
+        try {
+            // the first is what names the others
+            for (int i = made.size() - 1; i >= 0; i--) {
+                Made each = made.get(i);
+                if (i > 0) {
+                    Ownership.mark(each.file(), made.get(0).path());
+                }
+                name(each);
+                named.add(each.path());
+                WholeFile.syncDirectory(each.path().toAbsolutePath().getParent());
+            }
+        } catch (IOException e) {
+            named.forEach(NewFiles::remove);
+            throw DiskException.io(made.get(0).path(), "give the new image its name", e);
+        } catch (DiskException e) {
+            named.forEach(NewFiles::remove);
+            throw e;
+        }
+        close();
+    }
+
+    private static void name(Made each) throws DiskException, IOException {
+        int error = each.file().link(each.path());
+        if (error == Errno.EEXIST) {
+            throw exists(each.path());
+        }
+        if (error == 0) {
+            Files.deleteIfExists(each.temporary());
+            return;
+        }
+        if (error == Errno.ENOENT || !isStill(each)) {
+            throw new DiskException(Reason.NOT_FOUND, each.path() + ": was removed while it was made");
+        }
+        // a file system without hard links
+        if (Files.exists(each.path(), LinkOption.NOFOLLOW_LINKS)) {
+            throw exists(each.path());
+        }
+        Files.move(each.temporary(), each.path());
+    }
+
+    private static boolean isStill(Made each) throws DiskException {
+        try (PinnedFile now = PinnedFile.ofName(each.temporary())) {
+            return now.status().sameFile(each.file().status());
+        }
+    }
+
+    /** Removes what was made, after a failure. */
+    void undo() {
+        made.forEach(each -> remove(each.temporary()));
+        close();
+    }
+
+    private void close() {
+        made.forEach(each -> each.file().close());
+        made.clear();
+    }
+
+    private static void remove(Path path) {
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
+            System.getLogger("org.blktap.core").log(System.Logger.Level.WARNING, path + ": could not be removed after a failed creation: " + e);
+        }
+    }
+
+    private static DiskException exists(Path path) {
+        return new DiskException(Reason.EXISTS, path + ": exists already; remove it first");
+    }
+}

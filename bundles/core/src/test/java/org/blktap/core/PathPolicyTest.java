@@ -1,0 +1,137 @@
+package org.blktap.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.core.PathPolicy.Confined;
+import org.blktap.linux.PinnedFile;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PathPolicyTest {
+    private static final int SWAPS = 3000;
+
+    @TempDir
+    Path directory;
+    private Path images;
+    private Path image;
+
+    @BeforeEach
+    void image() throws Exception {
+        directory = directory.toRealPath();
+        images = Files.createDirectories(directory.resolve("images/sub"));
+        image = Files.createFile(images.resolve("a.qcow"));
+    }
+
+    private Confined confine(PathPolicy policy, String named) throws DiskException {
+        try (PinnedFile pinned = PinnedFile.of(image); ImageDirectory own = ImageDirectory.of(image, pinned)) {
+            return policy.confine(image, own, named);
+        }
+    }
+
+    private Path found(PathPolicy policy, String named) throws DiskException {
+        Confined confined = confine(policy, named);
+        confined.file().close();
+        return confined.path();
+    }
+
+    private void refused(Reason reason, PathPolicy policy, String named) {
+        DiskException e = assertThrows(DiskException.class, () -> found(policy, named));
+        assertEquals(reason, e.reason(), e.getMessage());
+    }
+
+    @Test
+    void imagesMayNameOnlyWhatIsBesideThem() throws Exception {
+        Path base = Files.createFile(images.resolve("base"));
+        Path outside = Files.createFile(directory.resolve("outside"));
+        Path below = Files.createFile(Files.createDirectory(images.resolve("below")).resolve("b"));
+        Files.createSymbolicLink(images.resolve("link"), outside);
+        Files.createSymbolicLink(images.resolve("there and back"), Path.of("../sub/base"));
+        PathPolicy strict = PathPolicy.of("");
+        assertEquals(base, found(strict, "base"));
+        assertEquals(base, found(strict, base.toString()));
+        assertEquals(base, found(strict, "there and back"));
+        assertEquals(below, found(strict, "below/b"));
+        refused(Reason.FORBIDDEN_PATH, strict, outside.toString());
+        refused(Reason.FORBIDDEN_PATH, strict, "../../outside");
+        refused(Reason.FORBIDDEN_PATH, strict, "link");
+        refused(Reason.FORBIDDEN_PATH, strict, "/dev/zero");
+        refused(Reason.FORBIDDEN_PATH, strict, ".");
+        refused(Reason.NOT_FOUND, strict, "missing");
+        refused(Reason.CORRUPT, strict, "a\0b");
+        assertEquals(outside, found(PathPolicy.of("/nowhere:" + directory), "link"));
+    }
+
+    @Test
+    void whatNeitherIsAFileNorADeviceIsNotOpened() throws Exception {
+        assertEquals(0, new ProcessBuilder("mkfifo", images.resolve("pipe").toString()).start().waitFor());
+        refused(Reason.FORBIDDEN_PATH, PathPolicy.of(""), "pipe");
+    }
+
+    @Test
+    void theImageItselfIsWhereItWasOpened() throws Exception {
+        Files.createFile(images.resolve("base"));
+        Path link = Files.createSymbolicLink(directory.resolve("other name"), image);
+        try (PinnedFile pinned = PinnedFile.of(link)) {
+            // the name leads elsewhere by now
+            Files.delete(link);
+            Files.createFile(directory.resolve("secret"));
+            Files.createFile(link);
+            try (ImageDirectory own = ImageDirectory.of(link, pinned)) {
+                assertEquals(images, own.pinned().realPath());
+                assertThrows(DiskException.class, () -> PathPolicy.of("").confine(link, own, "secret"));
+                PathPolicy.of("").confine(link, own, "base").file().close();
+            }
+            Files.delete(image);
+            assertThrows(DiskException.class, () -> ImageDirectory.of(link, pinned).close());
+        }
+    }
+
+    /** What was found is what is opened, however often its name changes meanwhile. */
+    @Test
+    void aNameThatIsSwappedForALinkLeadsNowhere() throws Exception {
+        Path base = Files.createFile(images.resolve("base"));
+        Path secret = Files.createFile(directory.resolve("secret"));
+        Path spare = images.resolve("spare");
+        AtomicBoolean stop = new AtomicBoolean();
+        Thread swapper = new Thread(() -> {
+            try {
+                while (!stop.get()) {
+                    Files.createSymbolicLink(spare, secret);
+                    Files.move(spare, base, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+                    Files.createFile(spare);
+                    Files.move(spare, base, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+                }
+            } catch (java.io.IOException e) {
+                throw new java.io.UncheckedIOException(e);
+            }
+        });
+        swapper.start();
+        int opened = 0;
+        try (PinnedFile hidden = PinnedFile.of(secret)) {
+            for (int i = 0; i < SWAPS; i++) {
+                try {
+                    Confined found = confine(PathPolicy.of(""), "base");
+                    try (PinnedFile file = found.file()) {
+                        assertFalse(file.status().sameFile(hidden.status()));
+                        opened++;
+                    }
+                } catch (DiskException e) {
+                    assertEquals(Reason.FORBIDDEN_PATH, e.reason(), e.getMessage());
+                }
+            }
+        } finally {
+            stop.set(true);
+            swapper.join();
+        }
+        assertTrue(opened > 0, "never opened");
+    }
+}

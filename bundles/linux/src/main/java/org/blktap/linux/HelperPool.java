@@ -1,0 +1,151 @@
+package org.blktap.linux;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayDeque;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The helper threads that loops share for blocking calls. Each loop has a {@link Share}: some threads are its own whatever the others do, and as long
+ * as there are any it may have more from a common stock. So calls that hang hold up the disk that made them, and no other. Threads are
+ * started as they are needed, and end when there is nothing to do.
+ */
+final class HelperPool {
+    private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
+    /** Threads that each loop has for certain. */
+    static final int OWN = 2;
+    /** Threads that one loop may have at once: system property {@code blktap.helpers.loop}. */
+    static final int MOST = Math.max(OWN, Integer.getInteger("blktap.helpers.loop", 16));
+    /** Threads of all loops beyond their own: system property {@code blktap.helpers}. */
+    static final int COMMON = Math.max(0, Integer.getInteger("blktap.helpers", 64));
+    private static final int IDLE_SECONDS = 10;
+
+    private final AtomicInteger number = new AtomicInteger();
+    private final ThreadPoolExecutor threads = new ThreadPoolExecutor(0, Integer.MAX_VALUE, IDLE_SECONDS, TimeUnit.SECONDS, new SynchronousQueue<>(),
+            task -> {
+                Thread thread = new Thread(task, "blktap-helper-" + number.incrementAndGet());
+                thread.setDaemon(true);
+                return thread;
+            });
+    /** Shares that have calls waiting and could use a thread of the common stock, in the order of their waiting. */
+    private final ArrayDeque<Share> starved = new ArrayDeque<>();
+    private int common;
+
+    Share share() {
+        return new Share();
+    }
+
+    /** Threads that are at work for all loops. */
+    int running() {
+        return threads.getActiveCount();
+    }
+
+    void shutdown() {
+        threads.shutdown();
+    }
+
+    /** One loop's part. Any thread; calls start in the order in which they were given. */
+    final class Share implements Executor {
+        private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
+        private int running;
+        private boolean listed;
+
+        private Share() {
+        }
+
+        @Override
+        public void execute(Runnable call) {
+            Runnable next;
+            synchronized (HelperPool.this) {
+                waiting.add(call);
+                next = admit(this, false);
+            }
+            if (next != null) {
+                start(this, next);
+            }
+        }
+    }
+
+    /**
+     * Takes a place for the first waiting call of a share, if there is one.
+     *
+     * @param itsTurn whether no other share has waited longer for the common stock
+     */
+    private Runnable admit(Share share, boolean itsTurn) {
+        if (share.waiting.isEmpty() || share.running >= MOST) {
+            return null;
+        }
+        if (share.running >= OWN) {
+            if (common >= COMMON || !itsTurn && !starved.isEmpty()) {
+                if (!share.listed) {
+                    share.listed = true;
+                    starved.add(share);
+                }
+                return null;
+            }
+            common++;
+        }
+        share.running++;
+        return share.waiting.poll();
+    }
+
+    private void start(Share share, Runnable first) {
+        try {
+            threads.execute(() -> work(share, first));
+        } catch (OutOfMemoryError e) {
+            boolean served;
+            synchronized (this) {
+                release(share);
+                // the threads that the share has will come to it
+                served = share.running > 0;
+                if (served) {
+                    share.waiting.addFirst(first);
+                }
+            }
+            if (!served) {
+                throw e;
+            }
+        }
+    }
+
+    private void work(Share share, Runnable first) {
+        Share of = share;
+        for (Runnable call = first; call != null; ) {
+            guarded(call);
+            synchronized (this) {
+                release(of);
+                call = admit(of, false);
+                // whoever has waited longest for the common stock takes what is free now
+                while (call == null && common < COMMON && !starved.isEmpty()) {
+                    of = starved.poll();
+                    of.listed = false;
+                    call = admit(of, true);
+                }
+            }
+        }
+    }
+
+    /** A place must come back however its call ends. */
+    private static void guarded(Runnable call) {
+        try {
+            call.run();
+        } catch (RejectedExecutionException e) {
+            LOG.log(Level.DEBUG, "the loop of a blocking call has ended meanwhile: " + e.getMessage());
+        } catch (RuntimeException | Error e) {
+            OutOfMemory.check(e);
+            LOG.log(Level.ERROR, "a blocking call failed", e);
+        }
+    }
+
+    private void release(Share share) {
+        share.running--;
+        if (share.running >= OWN) {
+            common--;
+        }
+    }
+}

@@ -1,0 +1,194 @@
+package org.blktap.linux;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Memory;
+
+/**
+ * A file or directory held by a descriptor that can neither read nor write it (O_PATH). What it is can be judged before it is opened, nothing is
+ * opened by looking at it, and it stays the same file whatever others do to its name. Any thread, one at a time.
+ */
+public final class PinnedFile implements AutoCloseable {
+    // linux/openat2.h: struct open_how has u64 flags, mode, resolve
+    private static final long SYS_OPENAT2 = 437;
+    private static final int OPEN_HOW_BYTES = 24;
+    private static final long RESOLVE_NO_MAGICLINKS = 0x02;
+    private static final long RESOLVE_NO_SYMLINKS = 0x04;
+    private static final long RESOLVE_BENEATH = 0x08;
+    // asm-generic/errno-base.h and errno.h
+    private static final int NOT_DIRECTORY = 20;
+    private static final int NO_SYSTEM_CALL = 38;
+    private static final int PIN = Libc.O_PATH | Libc.O_CLOEXEC;
+    /** An extended attribute's value; longer ones are not ours. */
+    private static final int ATTRIBUTE_BYTES = 1024;
+
+    private final int fd;
+    private final FileStatus status;
+
+    private PinnedFile(Object name, int fd) throws DiskException {
+        this.fd = fd;
+        status = FileStatus.of(fd);
+        if (status == null) {
+            int errno = Libc.errno();
+            Libc.close(fd);
+            throw failed(name, errno);
+        }
+    }
+
+    /** Pins what a path leads to, after all links. */
+    public static PinnedFile of(Path path) throws DiskException {
+        return new PinnedFile(path, opened(path, Libc.openat(Libc.AT_FDCWD, bytes(path), PIN, 0)));
+    }
+
+    /** Pins what has this name, which may be a link. */
+    public static PinnedFile ofName(Path path) throws DiskException {
+        return new PinnedFile(path, opened(path, Libc.openat(Libc.AT_FDCWD, bytes(path), PIN | Libc.O_NOFOLLOW, 0)));
+    }
+
+    /** Makes a new file and pins it; never one that is there already, be it a link. */
+    public static PinnedFile create(Path path, int mode) throws DiskException {
+        int flags = Libc.O_RDWR | Libc.O_CREAT | Libc.O_EXCL | Libc.O_NOFOLLOW | Libc.O_CLOEXEC;
+        return new PinnedFile(path, opened(path, Libc.openat(Libc.AT_FDCWD, bytes(path), flags, mode)));
+    }
+
+    /** Pins the same file once more. */
+    public PinnedFile again() throws DiskException {
+        return of(Path.of(magicLink()));
+    }
+
+    /** Pins what a path leads to, after all links; a relative one is taken from this directory. */
+    public PinnedFile at(Path path) throws DiskException {
+        return new PinnedFile(path, opened(path, Libc.openat(fd, bytes(path), PIN, 0)));
+    }
+
+    /** Pins what has a name in this directory, which may be a link. */
+    public PinnedFile named(Path name) throws DiskException {
+        return new PinnedFile(name, opened(name, Libc.openat(fd, bytes(name), PIN | Libc.O_NOFOLLOW, 0)));
+    }
+
+    /**
+     * Pins a file below this directory, reached by no link and by no way that leads out of it.
+     *
+     * @return null if the kernel cannot promise that (before Linux 5.6)
+     * @throws DiskException also if the path has a link or was changed meanwhile
+     */
+    public PinnedFile beneath(Path relative) throws DiskException {
+        try (Mapping how = Mapping.anonymous(OPEN_HOW_BYTES)) {
+            Memory.putLong(how.address(), PIN);
+            Memory.putLong(how.address() + 8, 0);
+            Memory.putLong(how.address() + 16, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+            int opened = (int) Libc.syscall(SYS_OPENAT2, fd, bytes(relative), how.address(), OPEN_HOW_BYTES);
+            if (opened < 0 && (Libc.errno() == NO_SYSTEM_CALL || Libc.errno() == Errno.EPERM)) {
+                // an old kernel, or a container's filter of system calls that does not know it
+                return null;
+            }
+            return new PinnedFile(relative, opened(relative, opened));
+        }
+    }
+
+    /** What the kernel says of it. */
+    public FileStatus status() {
+        return status;
+    }
+
+    /** Its absolute path as of now, without links. Only a hint: others may move it. */
+    public Path realPath() throws DiskException {
+        try {
+            return Files.readSymbolicLink(Path.of(magicLink()));
+        } catch (IOException e) {
+            throw DiskException.io(magicLink(), "look up the path of an open file", e);
+        }
+    }
+
+    /** The descriptor, this object's to close. */
+    public int fd() {
+        return fd;
+    }
+
+    /** A path that leads to this very file as long as it is pinned. */
+    public String magicLink() {
+        return "/proc/self/fd/" + fd;
+    }
+
+    /** Opens it; a descriptor, the caller's to close, or -1, and {@link Libc#errno} says why. */
+    public int reopen(int flags) {
+        return reopen(fd, flags);
+    }
+
+    /** Opens the file of a descriptor anew. */
+    public static int reopen(int fd, int flags) {
+        return Libc.open("/proc/self/fd/" + fd, flags | Libc.O_CLOEXEC, 0);
+    }
+
+    /** Gives it one more name; 0 or an errno. */
+    public int link(Path name) {
+        return Libc.linkat(Libc.AT_FDCWD, magicLink(), Libc.AT_FDCWD, bytes(name), Libc.AT_SYMLINK_FOLLOW) == 0 ? 0 : Libc.errno();
+    }
+
+    /** Notes something with it, where the file system can; 0 or an errno. */
+    public int attribute(String name, byte[] value) {
+        return Libc.setxattr(magicLink(), name, value, value.length, 0) == 0 ? 0 : Libc.errno();
+    }
+
+    /** What was noted with it, or null. */
+    public byte[] attribute(String name) {
+        byte[] value = new byte[ATTRIBUTE_BYTES];
+        long length = Libc.getxattr(magicLink(), name, value, value.length);
+        return length < 0 ? null : java.util.Arrays.copyOf(value, (int) length);
+    }
+
+    /** A path as the kernel has it, whatever its encoding, with a NUL after it. */
+    public static byte[] bytes(Path path) {
+        // the raw bytes of a path are in its URI only, which is always absolute, and ends with a slash for a directory
+        byte[] whole = decoded(path.toUri());
+        byte[] start = path.isAbsolute() ? new byte[0] : decoded(Path.of("").toUri());
+        int from = start.length == 0 || start[start.length - 1] == '/' ? start.length : start.length + 1;
+        int to = whole.length > 1 && whole[whole.length - 1] == '/' ? whole.length - 1 : whole.length;
+        byte[] name = new byte[Math.max(0, to - from) + 1];
+        System.arraycopy(whole, from, name, 0, name.length - 1);
+        return name;
+    }
+
+    private static byte[] decoded(URI uri) {
+        byte[] raw = uri.getRawPath().getBytes(StandardCharsets.US_ASCII);
+        byte[] bytes = new byte[raw.length];
+        int length = 0;
+        for (int i = 0; i < raw.length; i++) {
+            if (raw[i] == '%') {
+                bytes[length++] = (byte) Integer.parseInt(new String(raw, i + 1, 2, StandardCharsets.US_ASCII), 16);
+                i += 2;
+            } else {
+                bytes[length++] = raw[i];
+            }
+        }
+        return java.util.Arrays.copyOf(bytes, length);
+    }
+
+    private static int opened(Object name, int fd) throws DiskException {
+        if (fd < 0) {
+            throw failed(name, Libc.errno());
+        }
+        return fd;
+    }
+
+    private static DiskException failed(Object name, int errno) {
+        return switch (errno) {
+            case Errno.ENOENT, NOT_DIRECTORY -> new DiskException(Reason.NOT_FOUND, name + ": no such file");
+            case Errno.EACCES, Errno.EPERM -> new DiskException(Reason.PERMISSION, name + ": no permission to reach it");
+            case Errno.EEXIST -> new DiskException(Reason.EXISTS, name + ": exists already");
+            case Errno.ENOSPC -> new DiskException(Reason.NO_SPACE, name + ": no space left on its file system");
+            default -> new DiskException(Reason.IO, name + ": cannot open: " + Errno.text(errno));
+        };
+    }
+
+    @Override
+    public void close() {
+        Libc.close(fd);
+    }
+}
