@@ -120,11 +120,10 @@ public final class VhdxDriver implements DiskDriver {
         VhdxCreate.create(Path.of(path), sizeBytes, backing, context);
     }
 
-    /** Repairing is replaying the log; that is done by opening. */
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         try (VhdxImage image = VhdxImage.open(path, context)) {
-            return new VhdxCheck(image, context.loop()).run();
+            return new VhdxCheck(image, !context.readOnly(), context.loop()).run();
         }
     }
 
