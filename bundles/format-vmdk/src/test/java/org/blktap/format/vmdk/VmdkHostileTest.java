@@ -279,6 +279,35 @@ class VmdkHostileTest {
     }
 
     @Test
+    void aParentBesideTheDiskIsFoundWhateverHostItsNameIsOf() throws Exception {
+        context.drivers.put("vmdk", driver);
+        byte[] base = new byte[4096];
+        Arrays.fill(base, (byte) 7);
+        context.put("/sim/base-flat.vmdk", base);
+        context.put("/sim/base.vmdk", "version=1\nCID=aabbccdd\ncreateType=\"vmfs\"\nRW 8 VMFS \"base-flat.vmdk\"\n".getBytes(StandardCharsets.UTF_8));
+        driver.create("/sim/top.vmdk", 4096, null, context);
+        for (String hint : List.of("/vmfs/volumes/5f0e1c2d-8a/template/base.vmdk", "D:\\Virtual Machines\\base\\base.vmdk", ".\\base.vmdk",
+                "\\\\server\\share\\base.vmdk", "../x/base.vmdk", "[datastore1] vm/base.vmdk")) {
+            String text = "version=1\nCID=1\nparentCID=aabbccdd\ncreateType=\"custom\"\nparentFileNameHint=\"" + hint + "\"\nRW 8 SPARSE \"top.vmdk\"\n";
+            context.put(IMAGE, text.getBytes(StandardCharsets.UTF_8));
+            reopened();
+            VirtualDisk disk = driver.open(IMAGE, context);
+            fill(1);
+            assertEquals(0, submit(disk, Operation.READ, 0, 4096));
+            assertEquals(7, first(), hint);
+            disk.close();
+            reopened();
+            DiskException e = assertThrows(DiskException.class, () -> {
+                context.put(IMAGE, text.replace("aabbccdd", "aabbccde").getBytes(StandardCharsets.UTF_8));
+                driver.open(IMAGE, context);
+            });
+            assertEquals(Reason.CORRUPT, e.reason());
+            assertTrue(e.getMessage().contains("base.vmdk") && e.getMessage().contains("aabbccdd"), e.getMessage());
+        }
+        assertTrue(context.files.values().stream().allMatch(SimFile::isClosed));
+    }
+
+    @Test
     void aParentThatWasChangedIsRefused() throws Exception {
         context.drivers.put("vmdk", driver);
         driver.create("/sim/p.vmdk", 1 << 20, null, context);
