@@ -94,7 +94,7 @@ class VmdkHostileTest {
 
     @Test
     void headersThatBreakTheRulesAreRefused() throws Exception {
-        refused(Reason.WRONG_TYPE, b -> b.putInt(0, 0));
+        refused(Reason.CORRUPT, b -> b.putInt(0, 0));
         refused(Reason.CORRUPT, b -> b.putInt(4, 0));
         for (int version : new int[] {4, -1}) {
             refused(Reason.UNSUPPORTED, b -> b.putInt(4, version));
@@ -216,19 +216,78 @@ class VmdkHostileTest {
         refusedText(Reason.CORRUPT, right.replace("parentCID=ffffffff", "parentCID=1"));
         refusedText(Reason.NOT_FOUND, right.replace("parentCID=ffffffff", "parentCID=1\nparentFileNameHint=\"json:{}\""));
         refusedText(Reason.UNSUPPORTED, right.replace("monolithicFlat", "fullDevice"));
-        refusedText(Reason.UNSUPPORTED, right + "encoding=\"none such\"\n");
+        refusedText(Reason.UNSUPPORTED, right.replace("\"f\"", "\"\u00e9\"") + "encoding=\"none such\"\n");
         for (String line : List.of("RW FLAT \"f\" 0", "RW 0 FLAT \"f\" 0", "RW 8 FLAT \"f\"", "RW 8 FLAT", "RW -8 FLAT \"f\" 0", "RW 8 FLAT \"f\" -1",
                 "RW 999999999999999999 FLAT \"f\" 0", "RW 99999999999999999999999 FLAT \"f\" 0", "RW 8 FLAT \"f\" 1", "RW 9 FLAT \"f\" 0",
-                "RW 8 FLAT \"f\" 999999999999999999", "RW 8 FLAT \"f 0", "RW 8 SPARSE \"f\"", "RW 8 VMFSSPARSE \"f\"", "RW 8 SESPARSE \"f\"")) {
+                "RW 8 FLAT \"f\" 999999999999999999", "RW 8 FLAT \"f 0", "RW 8 SPARSE \"f\"", "RW 8 SPARSE \"f\" 1", "RW 8 FLAT \"f\" 0x", "RW 8 FLAT \"f\" 0 a b c", "RW8 FLAT \"f\" 0 \"b",
+                "RW 8 VMFSSPARSE \"f\"", "RW 8 SESPARSE \"f\"")) {
             refusedText(Reason.CORRUPT, right.replace("RW 8 FLAT \"f\" 0", line));
         }
         refusedText(Reason.NOT_FOUND, right.replace("\"f\"", "\"http://x/f\""));
         refusedText(Reason.CORRUPT, right.replace("\"f\"", "\"a.vmdk\""));
         refusedText(Reason.UNSUPPORTED, right.replace("FLAT", "VMFSRDM"));
         refusedText(Reason.CORRUPT, right.replace("RW 8 FLAT \"f\" 0", ""));
-        refusedText(Reason.UNSUPPORTED, right + "RW 1 ZERO\n".repeat(1024));
-        refusedText(Reason.WRONG_TYPE, right + "#".repeat(65536));
+        refusedText(Reason.UNSUPPORTED, right + "RW 1 ZERO\n".repeat(1100));
+        refusedText(Reason.WRONG_TYPE, right + "#".repeat(262144));
         refusedText(Reason.CORRUPT, "\0");
+    }
+
+    @Test
+    void extentLinesMayHaveAllTheirValuesOrFew() throws Exception {
+        byte[] contents = new byte[4096];
+        Arrays.fill(contents, (byte) 7);
+        for (String line : List.of("RW 8 FLAT \"f\" 0 6000C29f-uuid ata-disk-1", "RW 8 FLAT \"f\" 0 partition-uuid", "RW 8 FLAT \"f\" 0 \"uuid\" \"a device\"",
+                "RW\t8  FLAT\t \"f\" \t0\t", "  RW 8 VMFS \"f\"", "rw 8 flat \"f\" 0", "RW 8 VMFS \"f\" 0", "RW 8 FLAT \"f\" 0 # a comment",
+                "RW 8 VMFS \"f\" uuid-without-offset")) {
+            context.put("/sim/f", contents);
+            describe("MONOLITHICFLAT", line);
+            VirtualDisk disk = driver.open(IMAGE, context);
+            assertEquals(4096, disk.info().sizeBytes(), line);
+            assertEquals(0, submit(disk, Operation.READ, 0, 4096));
+            assertEquals(7, first(), line);
+            disk.close();
+        }
+        driver.create("/sim/s.vmdk", 1 << 20, null, context);
+        reopened();
+        describe("custom", "RW 2048 SPARSE \"s.vmdk\" 0", "RW 8 ZERO", "RW 8 ZERO # a hole");
+        VirtualDisk disk = driver.open(IMAGE, context);
+        assertEquals((1 << 20) + 8192, disk.info().sizeBytes());
+        disk.close();
+    }
+
+    @Test
+    void aDescriptorMayBeInManyEncodings() throws Exception {
+        byte[] contents = new byte[4096];
+        Arrays.fill(contents, (byte) 7);
+        for (String encoding : List.of("UTF-8", "windows-1252", "GBK", "Shift_JIS", "Big5", "windows-1251")) {
+            String name = switch (encoding) {
+                case "GBK", "Big5" -> "\u4e2d\u6587.vmdk";
+                case "Shift_JIS" -> "\u8868.vmdk";
+                case "windows-1251" -> "\u0434\u0438\u0441\u043a.vmdk";
+                default -> "d\u00e9j\u00e0.vmdk";
+            };
+            context.put("/sim/" + name, contents);
+            String text = "\ufeff".substring(encoding.equals("UTF-8") ? 0 : 1) + "version = 1\r\nencoding=\"" + encoding
+                    + "\"\r\nCID = 12345678\r\nCREATETYPE = monolithicFlat\r\nRW 8 FLAT \"" + name + "\" 0\r\n";
+            context.put(IMAGE, text.getBytes(encoding));
+            VirtualDisk disk = driver.open(IMAGE, context);
+            assertEquals(0, submit(disk, Operation.READ, 0, 4096));
+            assertEquals(7, first(), encoding);
+            disk.close();
+        }
+    }
+
+    /** 2 TiB in extents of 2047 MiB are so many, and a descriptor of more than 64 KiB. */
+    @Test
+    void aDiskOfMoreThanAThousandExtentsOpens() throws Exception {
+        String name = "a long name of a virtual machine, as people give them, with the number of the extent";
+        context.put("/sim/" + name, new byte[4096]);
+        String[] lines = new String[1025];
+        Arrays.fill(lines, "RW 8 FLAT \"" + name + "\" 0");
+        assertTrue(describe("twoGbMaxExtentFlat", lines).length() > 64 << 10);
+        VirtualDisk disk = driver.open(IMAGE, context);
+        assertEquals(1025 * 4096, disk.info().sizeBytes());
+        disk.close();
     }
 
     @Test
