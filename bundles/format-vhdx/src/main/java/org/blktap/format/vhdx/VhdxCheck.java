@@ -25,7 +25,7 @@ final class VhdxCheck {
     private final boolean repair;
     private final BlockAllocationTable bat;
     private final Holes holes;
-    private final BitSet used = new BitSet();
+    private BitSet used;
     private final List<String> problems = new ArrayList<>();
     private long blocks;
 
@@ -42,6 +42,7 @@ final class VhdxCheck {
             throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has " + file.size() + " bytes; files of up to "
                     + Layout.MOST_FILE_BYTES + " bytes are checked");
         }
+        used = new BitSet(unit(file.size() + Metadata.MAX_BLOCK_SIZE));
         image.regions().taken().forEach(region -> used.set(unit(region.offset()), unit(region.end())));
         long entries = bat.entries();
         int inPiece = PIECE / BlockAllocationTable.ENTRY_BYTES;

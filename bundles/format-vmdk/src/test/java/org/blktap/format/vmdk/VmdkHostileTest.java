@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
+import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
@@ -200,6 +201,37 @@ class VmdkHostileTest {
         assertEquals(1, driver.check(IMAGE, context.forReading()).problems().size());
         image(b -> b.putInt(GD + 4, GT / SECTOR));
         assertTrue(driver.check(IMAGE, context.forReading()).problems().get(0).contains("grain directory entry 1"));
+    }
+
+    /** What a crash leaves is listed by a check; after a repair there is nothing to do. */
+    @Test
+    void leftoversOfACrashAreListedAndRepaired() throws Exception {
+        // a grain that the redundant table does not have yet, the flag of an unclean shutdown, and room for one more grain
+        image(b -> b.putInt(GT, FIRST_GRAIN / SECTOR).put(SparseHeader.AT_UNCLEAN, (byte) 1));
+        CheckReport found = driver.check(IMAGE, context.forReading());
+        assertEquals(List.of(), found.problems());
+        assertEquals(2, found.repairs().size(), found.toString());
+        assertTrue(found.repairs().get(0).contains("redundant grain tables") && found.repairs().get(1).contains("unclean"), found.toString());
+        assertEquals(1, found.leaked());
+        CheckReport repaired = driver.check(IMAGE, context);
+        assertEquals(found.repairs(), repaired.repairs());
+        assertEquals(0, repaired.leaked());
+        reopened();
+        assertEquals(2 * FIRST_GRAIN, context.files.get(Path.of(IMAGE)).bytes().length);
+        assertFalse(driver.check(IMAGE, context.forReading()).wantsRepair());
+        // two redundant tables that contradict are an error, and nothing is repaired
+        image(b -> b.putInt(GT, FIRST_GRAIN / SECTOR).putInt(RGD + SECTOR, FIRST_GRAIN / SECTOR + 128).put(SparseHeader.AT_UNCLEAN, (byte) 1));
+        assertEquals(1, driver.check(IMAGE, context).problems().size());
+        assertEquals(1, context.files.get(Path.of(IMAGE)).bytes()[SparseHeader.AT_UNCLEAN]);
+    }
+
+    /** A table of grains that all slots share would be as many problems as there are slots, each with as many entries. */
+    @Test
+    void aTableThatSlotsShareIsReadOnce() throws Exception {
+        image(b -> b.putInt(GD + 4, GT / SECTOR).putInt(GT, FIRST_GRAIN / SECTOR).putInt(RGD + SECTOR, FIRST_GRAIN / SECTOR));
+        CheckReport report = driver.check(IMAGE, context.forReading());
+        assertEquals(1, report.problems().size(), report.toString());
+        assertEquals(1, report.clusters());
     }
 
     @Test
