@@ -35,6 +35,8 @@ public final class Fakes implements Attachments, Images {
     /** The same, while one is detached: it has gone already. */
     public Runnable detached = () -> { };
     public CheckReport report = new CheckReport(7, 0, List.of());
+    /** What a check finds after a repair. */
+    public CheckReport repaired = report;
 
     public Surroundings in(Path directory) {
         return new Surroundings(() -> this, () -> this, null, null, directory, false);
@@ -184,8 +186,12 @@ public final class Fakes implements Attachments, Images {
 
     @Override
     public CheckReport check(TapSpec spec, boolean repair, Map<String, String> options) throws DiskException {
-        called("check " + spec);
-        return report;
+        called((repair ? "repair " : "check ") + spec);
+        CheckReport found = report;
+        if (repair) {
+            report = repaired;
+        }
+        return found;
     }
 
     /** An implementation of one of OSGi's large interfaces that knows a few methods. */

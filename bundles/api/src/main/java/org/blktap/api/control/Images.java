@@ -22,7 +22,8 @@ public interface Images {
     /**
      * Examines an image; BUSY if it is attached for writing.
      *
-     * @param repair puts right what can be; the report is of what is left. UNSUPPORTED where the type has no repair
+     * @param repair repairs what it can; the report is of what is left and of what was done. UNSUPPORTED where the type has no
+     *     repair
      */
     CheckReport check(TapSpec spec, boolean repair, Map<String, String> options) throws DiskException;
 

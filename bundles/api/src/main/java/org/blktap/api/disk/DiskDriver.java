@@ -31,8 +31,8 @@ public interface DiskDriver {
     }
 
     /**
-     * Examines an image that is not in use. If the context is not read-only, what can be is put right; a driver that has no repair
-     * refuses such a context.
+     * Examines an image that is not in use. If the context is not read-only, it also repairs what it can, which includes what a
+     * crash left behind in an image whose contents are whole; a driver that has no repair refuses such a context.
      */
     default CheckReport check(String path, DiskContext context) throws DiskException {
         throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type have nothing to check");
@@ -59,19 +59,33 @@ public interface DiskDriver {
     }
 
     /**
-     * What a check found.
+     * What a check found, or what a repair left.
      *
      * @param clusters clusters (blocks, grains) in use
      * @param leaked clusters that nothing refers to; they waste space and harm nothing
-     * @param problems what is wrong, a line each, in the form of {@link DiskException#corrupt}
+     * @param problems errors, a line each, in the form of {@link DiskException#corrupt}
+     * @param repairs leftovers of a crash, which are neither errors nor leaks: of a check what a repair would do about them, of a
+     *     repair what it did; a line each, as {@code log of 3 entries: replayed into the image}
      */
-    record CheckReport(long clusters, long leaked, List<String> problems) {
+    record CheckReport(long clusters, long leaked, List<String> problems, List<String> repairs) {
         public CheckReport {
             problems = List.copyOf(problems);
+            repairs = List.copyOf(repairs);
         }
 
+        /** A report without leftovers of a crash. */
+        public CheckReport(long clusters, long leaked, List<String> problems) {
+            this(clusters, leaked, problems, List.of());
+        }
+
+        /** Whether there are no errors; there may be leaks, and leftovers of a crash. */
         public boolean clean() {
             return problems.isEmpty();
+        }
+
+        /** Whether a repair has something to do. */
+        public boolean wantsRepair() {
+            return !problems.isEmpty() || leaked != 0 || !repairs.isEmpty();
         }
     }
 }

@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
@@ -17,7 +16,7 @@ import org.blktap.format.vhd.VhdHeader.ParentLocator;
 
 /**
  * The names of a differencing image's parent: those of its locators, then the one in its header. Layout: the specification's "Dynamic Disk
- * Header Format", "Parent Locator Entries". Each goes through the context before anything is opened.
+ * Header Format", "Parent Locator Entries".
  */
 final class ParentNames {
     /** Windows, relative to the image's directory, UTF-16 little-endian. */
@@ -26,33 +25,15 @@ final class ParentNames {
     static final int W2KU = 0x5732_6b75;
     /** A file URL, UTF-8. */
     static final int MACX = 0x4d61_6358;
-    private static final List<Integer> ORDER = List.of(W2RU, W2KU, MACX);
+    /** Relative and absolute, in a code page; of Virtual PC's first versions. */
+    static final int WI2R = 0x5769_3272;
+    static final int WI2K = 0x5769_326b;
+    private static final List<Integer> ORDER = List.of(W2RU, W2KU, MACX, WI2R, WI2K);
     /** Bytes; longer ones are passed over. */
     static final int LONGEST = 8192;
     private static final String SCHEME = "file://";
 
-    /** A parent that is there. */
-    record Found(String name, Path path) {
-    }
-
     private ParentNames() {
-    }
-
-    /** The first name that leads to a file where one may be. */
-    static Found find(VhdImage image, IoFile file, DiskContext context) throws DiskException {
-        DiskException first = null;
-        for (String name : names(image, file)) {
-            try {
-                return new Found(name, context.confine(file.path(), name));
-            } catch (DiskException e) {
-                first = first == null ? e : first;
-            }
-        }
-        if (first != null) {
-            throw first;
-        }
-        throw DiskException.corrupt(file.path(), "header field parent_unicode_name", image.header().at() + VhdHeader.AT_PARENT_NAME, "no name",
-                "the parent's, there or in a parent locator (W2ru, W2ku, MacX)");
     }
 
     /** In the order in which they are tried: relative ones first, as an image and its parent are moved together. */
@@ -67,6 +48,10 @@ final class ParentNames {
         }
         String own = image.header().parentName().replace('\\', '/');
         add(names, own.substring(own.lastIndexOf('/') + 1));
+        if (names.isEmpty()) {
+            throw DiskException.corrupt(file.path(), "header field parent_unicode_name", image.header().at() + VhdHeader.AT_PARENT_NAME, "no name",
+                    "the parent's, there or in a parent locator (W2ru, W2ku, MacX, Wi2r, Wi2k)");
+        }
         return names;
     }
 
@@ -88,11 +73,12 @@ final class ParentNames {
 
     /** As a path of this system; null if it is none. */
     static String decode(int code, ByteBuffer b) {
-        String text;
-        try {
-            Charset charset = code == MACX ? StandardCharsets.UTF_8 : StandardCharsets.UTF_16LE;
-            text = charset.newDecoder().decode(b).toString();
-        } catch (CharacterCodingException e) {
+        String text = switch (code) {
+            case MACX -> strict(b, StandardCharsets.UTF_8);
+            case W2RU, W2KU -> Utf16.decode(b, StandardCharsets.UTF_16LE);
+            default -> ansi(b);
+        };
+        if (text == null || text.indexOf('\ufffd') >= 0) {
             return null;
         }
         while (text.endsWith("\0")) {
@@ -106,9 +92,23 @@ final class ParentNames {
             text = text.startsWith("localhost/") ? text.substring("localhost".length()) : text;
         } else {
             text = text.replace('\\', '/');
-            text = text.matches("[A-Za-z]:/.*") ? text.substring(2) : text;
+            text = text.matches("(?s)[A-Za-z]:/.*") ? text.substring(2) : text;
         }
         return text.startsWith("./") ? text.substring(2) : text;
+    }
+
+    private static String strict(ByteBuffer b, Charset charset) {
+        try {
+            return charset.newDecoder().decode(b.duplicate()).toString();
+        } catch (CharacterCodingException e) {
+            return null;
+        }
+    }
+
+    /** The writer's code page is not known: most often it is that of Western Europe. */
+    private static String ansi(ByteBuffer b) {
+        String text = strict(b, StandardCharsets.UTF_8);
+        return text != null ? text : Charset.forName("windows-1252").decode(b.duplicate()).toString();
     }
 
     /** {@code %41} is A; libvhd escapes nothing, so what is no escape stays. */

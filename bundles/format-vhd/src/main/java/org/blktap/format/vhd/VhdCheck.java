@@ -3,55 +3,85 @@ package org.blktap.format.vhd;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.image.UseWindow;
 
 /**
  * Looks for structures and blocks that lie outside the file or on each other, and for a batmap that says more than the bitmaps. What a
- * crash leaves is no problem: a damaged last footer, two intact ones that differ, or a batmap whose checksum does not fit. With repair, and
- * if there is no problem, the footers are written anew and what is behind the last block is cut off. Blocking, on a control thread.
+ * crash leaves is no error: a damaged footer, two intact ones that differ, or a batmap whose checksum does not fit. With repair, and
+ * if there is no error, these are written anew and what is after the last block is cut off. Blocking, on a control thread.
+ *
+ * <p>Memory: 16 MiB, and 1 MiB of the BAT, which is gone through once for each 64 GiB of the file.
  */
 final class VhdCheck {
     private static final int MOST_PROBLEMS = 100;
     private static final int SECTOR = 512;
-    private static final int BLOCK_NUMBER_BITS = 24;
+    private static final int PIECE = 1 << 20;
 
     private final VhdImage image;
     private final IoFile file;
     private final boolean repair;
     private final List<String> problems = new ArrayList<>();
+    private final List<String> leftovers = new ArrayList<>();
+    private final ByteBuffer piece;
+    private List<VhdImage.Structure> structures;
+    private UseWindow window;
+    private long blocks;
+    private long leaked;
+    /** The end of all that is in use in the file. */
+    private long end;
 
     VhdCheck(VhdImage image, IoFile file, boolean repair) {
         this.image = image;
         this.file = file;
         this.repair = repair;
+        piece = ByteBuffer.allocate(image.footer().isFixed() ? 0 : Math.min(PIECE, image.blocks() * 4));
     }
 
     CheckReport run() throws DiskException {
         if (image.footer().isFixed()) {
-            long tail = image.footerAt() - image.diskBytes();
-            return new CheckReport(image.diskBytes() / SECTOR, tail / SECTOR, problems);
+            return new CheckReport(image.diskBytes() / SECTOR, 0, problems);
         }
-        ByteBuffer copy = ByteBuffer.allocate(VhdFooter.BYTES);
-        read(copy, 0, "the copy of the footer");
-        if (!VhdFooter.isValid(copy) && !repair) {
-            problem("copy of the footer", 0, "a cookie or checksum that is wrong", "that of the footer at the end of the file");
+        structures = structures();
+        end = VhdImage.end(structures);
+        lookForLeftovers();
+        window = new UseWindow(SECTOR, image.limit());
+        while (window.next() && problems.size() < MOST_PROBLEMS) {
+            window.claim(0, VhdImage.end(structures));
+            eachEntry(this::block);
+            window.freeRuns(bytes -> leaked += bytes / image.header().blockBytes());
         }
-        List<VhdImage.Structure> structures = structures();
-        ByteBuffer bat = bat();
-        long[] blocks = blocks(bat, structures);
-        long leaked = gaps(blocks, VhdImage.end(structures));
+        if (file.blockDevice()) {
+            // the rest of the device is there for more blocks
+            leaked = 0;
+        }
         if (image.batmap() != null) {
-            batmap(bat);
+            batmap();
         }
         if (repair && problems.isEmpty()) {
-            long last = blocks.length == 0 ? 0 : offset(blocks[blocks.length - 1]) + image.header().blockBytes();
-            leaked -= mend(Math.max(last, VhdImage.end(structures)));
+            mend();
         }
-        return new CheckReport(blocks.length, leaked, problems);
+        return new CheckReport(blocks, leaked, problems, leftovers);
+    }
+
+    private void lookForLeftovers() throws DiskException {
+        ByteBuffer copy = ByteBuffer.allocate(VhdFooter.BYTES);
+        read(copy, 0, "the copy of the footer");
+        if (image.footerAt() < 0) {
+            leftovers.add("footer at the end of the file: damaged; written anew from its copy");
+        } else if (!VhdFooter.isValid(copy)) {
+            leftovers.add("copy of the footer at offset 0: damaged; written anew from the footer at the end of the file");
+        } else if (image.copyDiffers()) {
+            leftovers.add("copy of the footer at offset 0: differs from the footer at the end of the file; written anew from that");
+        }
+        if (image.batmap() != null && !image.batmap().isIntact()) {
+            leftovers.add("batmap: its checksum does not fit; written anew, empty");
+        }
     }
 
     private List<VhdImage.Structure> structures() {
@@ -78,10 +108,44 @@ final class VhdCheck {
         return list;
     }
 
-    private ByteBuffer bat() throws DiskException {
-        ByteBuffer bat = ByteBuffer.allocate(image.blocks() * 4);
-        read(bat, image.header().tableOffset(), "the BAT");
-        return bat;
+    /** An entry that is in use. */
+    private interface Entry {
+        void entry(int block, long offset) throws DiskException;
+    }
+
+    private void eachEntry(Entry visitor) throws DiskException {
+        int inPiece = piece.capacity() / 4;
+        for (int first = 0; first < image.blocks(); first += inPiece) {
+            if (Thread.currentThread().isInterrupted()) {
+                throw new DiskException(Reason.IO, file.path() + ": the check was interrupted");
+            }
+            int count = Math.min(inPiece, image.blocks() - first);
+            read(piece.clear().limit(count * 4), image.header().tableOffset() + first * 4L, "the BAT");
+            for (int i = 0; i < count; i++) {
+                if (piece.getInt(i * 4) != Bat.UNUSED) {
+                    visitor.entry(first + i, Integer.toUnsignedLong(piece.getInt(i * 4)) * SECTOR);
+                }
+            }
+        }
+    }
+
+    private void block(int block, long offset) {
+        if (!window.isFirst() && !window.touches(offset, image.header().blockBytes())) {
+            return;
+        }
+        if (!image.isBlock(offset, structures)) {
+            if (window.isFirst()) {
+                entryProblem(block, offset / SECTOR, "the sector of a block inside the file of " + image.limit() + " bytes and on no other structure");
+            }
+            return;
+        }
+        if (window.isFirst()) {
+            blocks++;
+            end = Math.max(end, offset + image.header().blockBytes());
+        }
+        if (!window.claim(offset, image.header().blockBytes())) {
+            entryProblem(block, offset / SECTOR, "a block that no other overlaps");
+        }
     }
 
     private void read(ByteBuffer into, long at, String what) throws DiskException {
@@ -92,60 +156,19 @@ final class VhdCheck {
         }
     }
 
-    private static long offset(long packed) {
-        return (packed >>> BLOCK_NUMBER_BITS) * SECTOR;
-    }
-
-    /** The valid blocks in the order of the file: the sector, and the block's number in the lowest bits. */
-    private long[] blocks(ByteBuffer bat, List<VhdImage.Structure> structures) {
-        long[] blocks = new long[image.blocks()];
-        int count = 0;
-        for (int block = 0; block < blocks.length; block++) {
-            long sector = Integer.toUnsignedLong(bat.getInt(block * 4));
-            if (bat.getInt(block * 4) == Bat.UNUSED) {
-                continue;
-            }
-            if (image.isBlock(sector * SECTOR, structures)) {
-                blocks[count++] = sector << BLOCK_NUMBER_BITS | block;
-            } else {
-                entryProblem(block, sector, "the sector of a block inside the file of " + image.limit() + " bytes and on no other structure");
-            }
-        }
-        long[] sorted = Arrays.copyOf(blocks, count);
-        Arrays.sort(sorted);
-        return sorted;
-    }
-
-    /** Finds blocks that overlap; returns how many would fit into what nothing uses. */
-    private long gaps(long[] blocks, long end) {
-        long blockBytes = image.header().blockBytes();
-        long gaps = 0;
-        long used = end;
-        for (int i = 0; i < blocks.length; i++) {
-            long start = offset(blocks[i]);
-            if (i > 0 && start < offset(blocks[i - 1]) + blockBytes) {
-                entryProblem((int) (blocks[i] & (1 << BLOCK_NUMBER_BITS) - 1), start / SECTOR, "a block that no other overlaps");
-            }
-            gaps += Math.max(0, start - used) / blockBytes;
-            used = Math.max(used, start + blockBytes);
-        }
-        return gaps + Math.max(0, image.limit() - used) / blockBytes;
-    }
-
     /** A bit of the batmap is set only where the block's bitmap is all ones. */
-    private void batmap(ByteBuffer bat) throws DiskException {
+    private void batmap() throws DiskException {
         ByteBuffer bitmap = ByteBuffer.allocate(image.header().bitmapBytes());
-        for (int block = image.batmap().bits().nextSetBit(0); block >= 0 && block < image.blocks();
-                block = image.batmap().bits().nextSetBit(block + 1)) {
-            long sector = Integer.toUnsignedLong(bat.getInt(block * 4));
-            boolean full = false;
-            if (bat.getInt(block * 4) != Bat.UNUSED) {
-                read(bitmap.clear(), sector * SECTOR, "a bitmap");
-                full = isFull(bitmap);
+        BitSet set = image.batmap().bits();
+        BitSet wrong = set.get(0, image.blocks());
+        eachEntry((block, offset) -> {
+            if (set.get(block) && problems.size() < MOST_PROBLEMS) {
+                read(bitmap.clear(), offset, "a bitmap");
+                wrong.set(block, !isFull(bitmap));
             }
-            if (!full) {
-                problem("batmap bit " + block, image.batmap().at() + block / 8, "set", "clear, as the block is not full");
-            }
+        });
+        for (int block = wrong.nextSetBit(0); block >= 0; block = wrong.nextSetBit(block + 1)) {
+            problem("batmap bit " + block, image.batmap().at() + block / 8, "set", "clear, as the block is not full");
         }
     }
 
@@ -159,14 +182,18 @@ final class VhdCheck {
         return true;
     }
 
-    /** Returns how many blocks were cut off. */
-    private long mend(long end) throws DiskException {
+    private void mend() throws DiskException {
+        if (file.blockDevice()) {
+            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": a VHD image on a block device is not repaired");
+        }
         try {
-            long before = Math.max(0, image.limit() - end) / image.header().blockBytes();
+            if (image.batmap() != null && !image.batmap().isIntact()) {
+                image.batmap().write(file, new BitSet());
+            }
             new LastFooter(file, image.footer(), image.footerAt(), image.header().blockBytes()).putAt(end);
             file.writeFully(image.footer().bytes(), 0);
             file.flushNow();
-            return before;
+            leaked -= Math.max(0, image.limit() - end) / image.header().blockBytes();
         } catch (IOException e) {
             throw DiskException.io(file.path(), "write the footers", e);
         }

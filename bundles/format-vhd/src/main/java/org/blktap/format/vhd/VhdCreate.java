@@ -80,7 +80,7 @@ final class VhdCreate {
     private static Metadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below) throws DiskException {
         UUID uuid = VhdHeader.NO_UUID;
         if (backing.type().equals(VhdDriver.TYPE)) {
-            uuid = UUID.fromString(below.info().details().get(VhdDriver.UUID));
+            uuid = UUID.fromString(below.info().details().get(VhdDriver.UUID_DETAIL));
             if (uuid.equals(VhdHeader.NO_UUID)) {
                 throw new DiskException(Reason.UNSUPPORTED, file + ": has no UUID by which a VHD image could know it");
             }

@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -22,6 +23,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ClusterMap;
 import org.blktap.image.Decompressor;
+import org.blktap.image.ParentSearch;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:vhd:<file>}: VHD, as Microsoft specified it and XenServer extended it. */
@@ -29,7 +31,7 @@ import org.osgi.service.component.annotations.Component;
 @TapType(type = "vhd", summary = "VHD: fixed, dynamic, differencing")
 public final class VhdDriver implements DiskDriver {
     /** In {@link DiskInfo#details}: by it a child knows its parent. */
-    static final String UUID = "UUID";
+    static final String UUID_DETAIL = "UUID";
     static final String TYPE = "vhd";
     /** The type of a parent that has no UUID. */
     static final String RAW = "aio";
@@ -101,18 +103,19 @@ public final class VhdDriver implements DiskDriver {
     }
 
     static Parent parent(VhdImage image, IoFile file, DiskContext context) throws DiskException {
-        boolean raw = image.header().parentUuid().equals(VhdHeader.NO_UUID);
+        UUID uuid = image.header().parentUuid();
+        boolean raw = uuid.equals(VhdHeader.NO_UUID);
         String type = context.backingType(raw ? RAW : TYPE);
-        ParentNames.Found found = ParentNames.find(image, file, context);
-        VirtualDisk disk = context.openBacking(type, found.path());
-        String uuid = disk.info().details().get(UUID);
-        if (!raw && !image.header().parentUuid().toString().equals(uuid)) {
-            disk.close();
-            throw new DiskException(Reason.CORRUPT, file.path() + ": header field parent_unique_id is " + image.header().parentUuid()
-                    + ", but the parent " + found.path() + (uuid == null ? " has none" : " has " + uuid));
-        }
+        ParentSearch.Parent found = ParentSearch.open(file.path(), ParentNames.names(image, file), type, context,
+                raw ? null : candidate -> objection(uuid, candidate));
         tellOfChange(image, file, found.path());
-        return new Parent(disk, type + ":" + found.name());
+        return new Parent(found.disk(), type + ":" + found.name());
+    }
+
+    private static String objection(UUID uuid, VirtualDisk candidate) {
+        String found = candidate.info().details().get(UUID_DETAIL);
+        return uuid.toString().equals(found) ? null : "has " + (found == null ? "no UUID" : "the UUID " + found) + ", expected " + uuid
+                + " (header field parent_unique_id)";
     }
 
     /** A parent that was written to makes its children wrong; but copying it changes its time as well, so that this is no proof. */
@@ -136,7 +139,7 @@ public final class VhdDriver implements DiskDriver {
         }
         VhdFooter footer = image.footer();
         details.put("subformat", footer.isFixed() ? "fixed" : footer.type() == VhdFooter.DYNAMIC ? "dynamic" : "differencing");
-        details.put(UUID, footer.uuid().toString());
+        details.put(UUID_DETAIL, footer.uuid().toString());
         details.put("creator", footer.creator());
         if (!footer.isFixed()) {
             details.put("block size", Integer.toString(image.header().blockSize()));

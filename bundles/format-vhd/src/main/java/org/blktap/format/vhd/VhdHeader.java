@@ -117,7 +117,7 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
         }
         byte[] name = new byte[PARENT_NAME_BYTES];
         b.get(AT_PARENT_NAME, name);
-        String parentName = new String(name, StandardCharsets.UTF_16BE);
+        String parentName = Utf16.decode(ByteBuffer.wrap(name), StandardCharsets.UTF_16BE);
         int end = parentName.indexOf('\0');
         return new VhdHeader(at, tableOffset, entries, (int) blockSize, new UUID(b.getLong(AT_PARENT_UUID), b.getLong(AT_PARENT_UUID + 8)),
                 b.getInt(56), end < 0 ? parentName : parentName.substring(0, end), List.copyOf(locators));

@@ -75,7 +75,7 @@ record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit
         ByteBuffer b = ByteBuffer.allocate(SECTOR);
         try {
             file.readFully(b, Math.max(0, at));
-            return b;
+            return b.clear();
         } catch (IOException e) {
             throw DiskException.io(file.path(), "read the footer", e);
         }

@@ -14,6 +14,8 @@ final class Layout {
     static final long MIB = 1 << 20;
     /** What the log records changes by, and what a header takes. */
     static final int SECTOR = 4096;
+    /** No file is longer: twice the largest disk. */
+    static final long MOST_FILE_BYTES = 128L << 40;
     static final UUID NO_GUID = new UUID(0, 0);
 
     private Layout() {

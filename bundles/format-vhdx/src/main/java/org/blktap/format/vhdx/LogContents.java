@@ -12,11 +12,13 @@ import org.blktap.api.engine.IoLoop;
 
 /** What a log says the file is to hold: pieces that do not overlap, of zeros or of a 4 KiB sector inside the log that was read. */
 final class LogContents {
-    /** More than any log of usual size holds. */
-    static final int MOST_PIECES = 1 << 18;
+    /** The data sectors of four logs of the largest size that is replayed. */
+    static final int MOST_PIECES = 1 << 16;
+    /** Of a piece with all that holds it. */
+    static final int PIECE_BYTES = 96;
     private static final int ZEROS = -1;
 
-    private final byte[] log;
+    private byte[] log;
     private final TreeMap<Long, Piece> pieces = new TreeMap<>();
     private long lastFileOffset;
 
@@ -57,6 +59,26 @@ final class LogContents {
 
     int count() {
         return pieces.size();
+    }
+
+    /** Keeps only the sectors of the log that count, unless that is most of it. Returns the bytes of memory that stay in use. */
+    long compact() {
+        long sectors = pieces.values().stream().filter(piece -> piece.at() != ZEROS).count();
+        if (sectors * Layout.SECTOR > log.length / 2) {
+            return log.length + (long) pieces.size() * PIECE_BYTES;
+        }
+        byte[] kept = new byte[(int) sectors * Layout.SECTOR];
+        int at = 0;
+        for (Map.Entry<Long, Piece> entry : pieces.entrySet()) {
+            Piece piece = entry.getValue();
+            if (piece.at() != ZEROS) {
+                System.arraycopy(log, piece.at(), kept, at, Layout.SECTOR);
+                entry.setValue(new Piece(piece.end(), at));
+                at += Layout.SECTOR;
+            }
+        }
+        log = kept;
+        return kept.length + (long) pieces.size() * PIECE_BYTES;
     }
 
     /** In place of whatever was said of the range before. All offsets are multiples of a sector, so that only zeros are ever cut. */
@@ -100,6 +122,9 @@ final class LogContents {
     void writeTo(IoFile file, IoLoop loop) throws IOException {
         long size = file.size();
         visit(0, Long.MAX_VALUE, (offset, length, data) -> {
+            if (Thread.currentThread().isInterrupted()) {
+                throw new IOException("interrupted");
+            }
             if (data != null) {
                 file.writeFully(data, offset);
             } else if (offset < size) {

@@ -16,9 +16,6 @@ import org.blktap.api.engine.IoFile;
 final class LogReader {
     /** A log is held in memory while it is replayed. */
     static final long MOST_BYTES = 64 << 20;
-    /** No file is longer: twice the largest disk. */
-    private static final long MOST_FILE_OFFSET = 128L << 40;
-
     private final IoFile file;
     private final VhdxHeader header;
     private final UUID guid;
@@ -27,6 +24,8 @@ final class LogReader {
     private final int sectors;
     /** Of the entry that begins in each sector: its sequence number; 0 where none does. */
     private final long[] sequence;
+    /** Of each entry: where the first of those begins that lead to it one after the other. */
+    private final int[] first;
 
     private LogReader(IoFile file, VhdxHeader header) throws DiskException {
         this.file = file;
@@ -36,10 +35,11 @@ final class LogReader {
         this.bytes = log.array();
         this.sectors = bytes.length / Layout.SECTOR;
         this.sequence = new long[sectors];
+        this.first = new int[sectors];
     }
 
-    /** What the log of an image says, which has one that counts. */
-    static LogContents read(IoFile file, VhdxHeader header) throws DiskException {
+    /** Bytes of memory at most that a log takes while it is read; refuses one that is not replayed. */
+    static long memory(IoFile file, VhdxHeader header) throws DiskException {
         if (header.logVersion() != 0) {
             throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has to be put right by its log, which is of version "
                     + header.logVersion() + "; version 0 is supported");
@@ -48,8 +48,15 @@ final class LogReader {
             throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has to be put right by its log, which is " + header.logLength()
                     + " bytes long; " + MOST_BYTES + " are supported");
         }
+        long descriptors = header.logLength() / LogEntry.DESCRIPTOR_BYTES;
+        return header.logLength() + Math.min(descriptors, LogContents.MOST_PIECES + 1) * LogContents.PIECE_BYTES;
+    }
+
+    /** What the log of an image says, which has one that counts, and whose {@link #memory} has been taken. */
+    static LogContents read(IoFile file, VhdxHeader header) throws DiskException {
         LogReader reader = new LogReader(file, header);
         reader.findEntries();
+        reader.join();
         return reader.contents(reader.head());
     }
 
@@ -129,6 +136,28 @@ final class LogReader {
         return wrapped(at, length(at) / Layout.SECTOR);
     }
 
+    /** Finds the rows of entries that follow each other in place and in number. No two lie on each other, so that each is passed once. */
+    private void join() {
+        boolean[] follows = new boolean[sectors];
+        for (int sector = 0; sector < sectors; sector++) {
+            int next = sequence[sector] == 0 ? sector : next(sector * Layout.SECTOR) / Layout.SECTOR;
+            if (next != sector && sequence[next] != 0 && sequence[next] == sequence[sector] + 1) {
+                follows[next] = true;
+            }
+        }
+        for (int sector = 0; sector < sectors; sector++) {
+            if (sequence[sector] != 0 && !follows[sector]) {
+                int at = sector;
+                long number;
+                do {
+                    first[at] = sector;
+                    number = sequence[at];
+                    at = next(at * Layout.SECTOR) / Layout.SECTOR;
+                } while (sequence[at] != 0 && sequence[at] == number + 1);
+            }
+        }
+    }
+
     /** The last entry that can be reached from its tail: the newest such one. */
     private int head() throws DiskException {
         int[] newestFirst = IntStream.range(0, sectors).filter(s -> sequence[s] != 0).boxed()
@@ -143,18 +172,9 @@ final class LogReader {
     }
 
     private boolean reaches(int tail, int head) {
-        int at = tail;
-        for (int steps = 0; at != head; steps++) {
-            long number = sequence[at / Layout.SECTOR];
-            if (number == 0 || steps == sectors) {
-                return false;
-            }
-            at = next(at);
-            if (sequence[at / Layout.SECTOR] != number + 1) {
-                return false;
-            }
-        }
-        return true;
+        int from = tail / Layout.SECTOR;
+        int to = head / Layout.SECTOR;
+        return sequence[from] != 0 && first[from] == first[to] && Long.compareUnsigned(sequence[from], sequence[to]) <= 0;
     }
 
     private LogContents contents(int head) throws DiskException {
@@ -174,9 +194,9 @@ final class LogReader {
 
     private void entry(int at, LogContents contents) throws DiskException {
         long last = log.getLong(at + LogEntry.LAST_FILE_OFFSET);
-        if (last < 0 || last > MOST_FILE_OFFSET) {
+        if (last < 0 || last > Layout.MOST_FILE_BYTES) {
             throw DiskException.corrupt(file.path(), "log entry field LastFileOffset", header.logOffset() + at + LogEntry.LAST_FILE_OFFSET,
-                    Long.toUnsignedString(last), "up to " + MOST_FILE_OFFSET);
+                    Long.toUnsignedString(last), "up to " + Layout.MOST_FILE_BYTES);
         }
         contents.lastFileOffset(last);
         int descriptors = log.getInt(at + LogEntry.DESCRIPTOR_COUNT);
@@ -204,7 +224,7 @@ final class LogReader {
 
     private void validate(int descriptor, long offset, long length) throws DiskException {
         boolean sane = offset >= Regions.FIRST_OFFSET && offset % Layout.SECTOR == 0 && length > 0 && length % Layout.SECTOR == 0
-                && offset <= MOST_FILE_OFFSET && length <= MOST_FILE_OFFSET;
+                && offset <= Layout.MOST_FILE_BYTES && length <= Layout.MOST_FILE_BYTES;
         if (!sane || offset < header.logOffset() + header.logLength() && header.logOffset() < offset + length) {
             throw DiskException.corrupt(file.path(), "log descriptor", header.logOffset() + descriptor, Long.toUnsignedString(offset) + " and "
                     + Long.toUnsignedString(length) + " bytes", "whole sectors behind the headers and outside the log");

@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.stream.Stream;
 import org.blktap.api.disk.DiskException;
 
 /** How a differencing image names its parent: keys and values, UTF-16. [MS-VHDX] section 2.6.2.6. */
@@ -16,6 +17,9 @@ final class ParentLocator {
     static final int ENTRY_BYTES = 12;
     /** The parent is a VHDX image. */
     static final UUID TYPE = UUID.fromString("b04aefb7-d19e-4a81-b789-25b8e9445913");
+
+    /** Of which the specification knows five; each may be 128 KiB long, wherever it is in the item. */
+    private static final int MOST_ENTRIES = 32;
 
     private ParentLocator() {
     }
@@ -27,9 +31,9 @@ final class ParentLocator {
             throw DiskException.corrupt(file, "parent locator field LocatorType", at, type, TYPE);
         }
         int count = Short.toUnsignedInt(bytes.getShort(18));
-        if (count > (bytes.limit() - HEADER_BYTES) / ENTRY_BYTES) {
+        if (count > MOST_ENTRIES || count > (bytes.limit() - HEADER_BYTES) / ENTRY_BYTES) {
             throw DiskException.corrupt(file, "parent locator field KeyValueCount", at + 18, count,
-                    "as many as its item of " + bytes.limit() + " bytes holds");
+                    "up to " + MOST_ENTRIES + ", as many as its item of " + bytes.limit() + " bytes holds");
         }
         Map<String, String> values = new TreeMap<>();
         for (int i = 0; i < count; i++) {
@@ -52,28 +56,27 @@ final class ParentLocator {
         return new String(bytes.array(), (int) offset, length, StandardCharsets.UTF_16LE);
     }
 
-    /** The DataWriteGuid that the parent had when the child was made. */
-    static UUID linkage(Map<String, String> locator, Object file) throws DiskException {
-        String text = locator.getOrDefault("parent_linkage", "");
+    /** DataWriteGuids, one of which the parent has: the one it had when the child was made, and that of a second parent, if there is one. */
+    static List<UUID> linkages(Map<String, String> locator, Object file) throws DiskException {
+        List<UUID> linkages = new ArrayList<>();
+        linkages.add(guid("parent_linkage", locator.getOrDefault("parent_linkage", ""), file));
+        if (locator.containsKey("parent_linkage2")) {
+            linkages.add(guid("parent_linkage2", locator.get("parent_linkage2"), file));
+        }
+        return linkages;
+    }
+
+    private static UUID guid(String key, String text, Object file) throws DiskException {
         try {
             return UUID.fromString(text.replace("{", "").replace("}", "").toLowerCase(Locale.ROOT));
         } catch (IllegalArgumentException e) {
-            throw new DiskException(DiskException.Reason.CORRUPT, file + ": parent locator: found parent_linkage '" + text
+            throw new DiskException(DiskException.Reason.CORRUPT, file + ": parent locator: found " + key + " '" + text
                     + "', expected a GUID", e);
         }
     }
 
-    /** Where the parent may be, best first. Windows' names of volumes and drives lead nowhere here. */
+    /** Where the parent may be, best first. */
     static List<String> paths(Map<String, String> locator) {
-        List<String> paths = new ArrayList<>();
-        String relative = locator.get("relative_path");
-        if (relative != null) {
-            paths.add(relative.replace('\\', '/'));
-        }
-        String absolute = locator.get("absolute_win32_path");
-        if (absolute != null && absolute.startsWith("/")) {
-            paths.add(absolute);
-        }
-        return paths;
+        return Stream.of("relative_path", "volume_path", "absolute_win32_path").map(locator::get).filter(path -> path != null).toList();
     }
 }

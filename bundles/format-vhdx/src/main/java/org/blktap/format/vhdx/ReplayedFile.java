@@ -12,10 +12,13 @@ import org.blktap.api.memory.Segments;
 /** A file as it will be when its log has been replayed; for reading only. Reads of what the log changes allocate. */
 final class ReplayedFile extends FilterFile {
     private final LogContents contents;
+    private final LogMemory memory;
     private final IoLoop loop;
 
-    ReplayedFile(IoFile file, LogContents contents, IoLoop loop) {
+    /** @param memory that the contents take; given back when the file is closed */
+    ReplayedFile(IoFile file, LogContents contents, LogMemory memory, IoLoop loop) {
         super(file);
+        this.memory = memory;
         this.contents = contents;
         this.loop = loop;
     }
@@ -65,6 +68,12 @@ final class ReplayedFile extends FilterFile {
             int at = start + (int) (from - offset);
             into.put(at, data == null ? new byte[(int) bytes] : copy(data));
         });
+    }
+
+    @Override
+    public void close() {
+        super.close();
+        memory.close();
     }
 
     private static byte[] copy(ByteBuffer data) {

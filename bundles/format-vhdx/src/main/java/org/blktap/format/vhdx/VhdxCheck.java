@@ -3,6 +3,7 @@ package org.blktap.format.vhdx;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
@@ -10,44 +11,89 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.image.Holes;
-import org.blktap.image.UsedRanges;
 
-/** Reads the whole BAT and finds entries that break the rules, blocks in use twice, and space in use by nobody. */
+/**
+ * Reads the whole BAT and finds entries that break the rules, blocks in use twice, and space in use by nobody. A repair, which has
+ * replayed the log by opening the image, cuts off what is unused at the end of the file. A bit of memory for each MiB of the file.
+ */
 final class VhdxCheck {
     private static final int MOST_PROBLEMS = 100;
     private static final int PIECE = 1 << 20;
 
     private final VhdxImage image;
     private final IoFile file;
+    private final boolean repair;
     private final BlockAllocationTable bat;
     private final Holes holes;
-    private final UsedRanges used = new UsedRanges((int) Layout.MIB);
+    private BitSet used;
     private final List<String> problems = new ArrayList<>();
     private long blocks;
 
-    VhdxCheck(VhdxImage image, IoLoop loop) {
+    VhdxCheck(VhdxImage image, boolean repair, IoLoop loop) {
         this.image = image;
         file = image.file();
+        this.repair = repair;
         bat = image.bat();
         holes = new Holes(file, loop);
     }
 
     CheckReport run() throws DiskException {
-        try {
-            image.regions().taken().forEach(region -> used.add(region.offset(), region.length()));
-            long entries = bat.entries();
-            int inPiece = PIECE / BlockAllocationTable.ENTRY_BYTES;
-            for (long first = 0; first < entries && problems.size() < MOST_PROBLEMS; first += inPiece) {
-                piece(first, (int) Math.min(inPiece, entries - first));
-            }
-        } catch (UsedRanges.TooScattered e) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": " + e.getMessage(), e);
+        if (file.size() > Layout.MOST_FILE_BYTES) {
+            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has " + file.size() + " bytes; files of up to "
+                    + Layout.MOST_FILE_BYTES + " bytes are checked");
         }
-        long leaked = Math.max(0, file.size() - used.bytesBelow(file.size())) / bat.blockSize();
-        return new CheckReport(blocks, leaked, problems);
+        used = new BitSet(unit(file.size() + Metadata.MAX_BLOCK_SIZE));
+        image.regions().taken().forEach(region -> used.set(unit(region.offset()), unit(region.end())));
+        long entries = bat.entries();
+        int inPiece = PIECE / BlockAllocationTable.ENTRY_BYTES;
+        for (long first = 0; first < entries && problems.size() < MOST_PROBLEMS; first += inPiece) {
+            piece(first, (int) Math.min(inPiece, entries - first));
+        }
+        if (repair && problems.isEmpty()) {
+            trim();
+        }
+        return new CheckReport(blocks, leaked(), problems, leftovers());
+    }
+
+    /** The number of a MiB. */
+    private static int unit(long offset) {
+        return (int) (offset + Layout.MIB - 1 >> 20);
+    }
+
+    private List<String> leftovers() {
+        return switch (image.replayed()) {
+            case -1 -> List.of();
+            case 0 -> List.of("log without changes, of a disk that was not closed: the mark of it removed from the headers");
+            case 1 -> List.of("log with 1 change: replayed into the file");
+            default -> List.of("log with " + image.replayed() + " changes: replayed into the file");
+        };
+    }
+
+    private long leaked() {
+        int units = unit(file.size());
+        long marked = used.cardinality();
+        for (int i = used.nextSetBit(units); i >= 0; i = used.nextSetBit(i + 1)) {
+            marked--;
+        }
+        return (units - marked) * Layout.MIB / bat.blockSize();
+    }
+
+    private void trim() throws DiskException {
+        long end = used.length() * Layout.MIB;
+        try {
+            if (leaked() > 0 && end < file.size()) {
+                file.truncateNow(end);
+                file.flushNow();
+            }
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "cut off what is unused", e);
+        }
     }
 
     private void piece(long first, int count) throws DiskException {
+        if (Thread.currentThread().isInterrupted()) {
+            throw new DiskException(Reason.IO, file.path() + ": the check was interrupted");
+        }
         long at = bat.offset() + first * BlockAllocationTable.ENTRY_BYTES;
         int bytes = count * BlockAllocationTable.ENTRY_BYTES;
         try {
@@ -65,16 +111,17 @@ final class VhdxCheck {
 
     private void entry(long index, long entry) {
         if (!bat.isValid(index, entry, image.regions(), file.size())) {
-            problem(index, entry, "a known state, and an offset inside the file of " + file.size() + " bytes, behind its regions");
+            problem(index, entry, "a known state, and an offset inside the file of " + file.size() + " bytes, after its regions");
         } else if (bat.isPresent(index, entry) && bat.length(index) > 0) {
-            long offset = BlockAllocationTable.fileOffset(entry);
+            int from = unit(BlockAllocationTable.fileOffset(entry));
             // the last block takes as much as any other, whether the disk needs it or not
-            long length = bat.isBitmap(index) ? bat.length(index) : bat.blockSize();
+            int to = from + unit(bat.isBitmap(index) ? bat.length(index) : bat.blockSize());
             blocks += bat.isBitmap(index) ? 0 : 1;
-            if (used.overlaps(offset, length)) {
+            int next = used.nextSetBit(from);
+            if (next >= 0 && next < to) {
                 problem(index, entry, "an offset that nothing else uses");
             }
-            used.add(offset, length);
+            used.set(from, to);
         }
     }
 

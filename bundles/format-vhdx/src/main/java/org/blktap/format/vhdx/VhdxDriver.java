@@ -1,6 +1,5 @@
 package org.blktap.format.vhdx;
 
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,6 +16,7 @@ import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.Decompressor;
+import org.blktap.image.ParentSearch;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:vhdx:<file>}: VHDX version 1, the format of Hyper-V. */
@@ -66,34 +66,19 @@ public final class VhdxDriver implements DiskDriver {
     }
 
     private static Parent parent(String path, Map<String, String> locator, DiskContext context) throws DiskException {
-        UUID linkage = ParentLocator.linkage(locator, path);
-        DiskException missing = new DiskException(Reason.NOT_FOUND, path + ": its parent locator has no relative_path");
-        for (String named : ParentLocator.paths(locator)) {
-            try {
-                Path file = context.confine(Path.of(path), named);
-                String type = context.backingType("vhdx");
-                return new Parent(type + ":" + named, linked(path, file, linkage, context.openBacking(type, file)));
-            } catch (InvalidPathException e) {
-                throw new DiskException(Reason.CORRUPT, path + ": the parent locator's path is none: " + e.getMessage(), e);
-            } catch (DiskException e) {
-                if (e.reason() != Reason.NOT_FOUND) {
-                    throw e;
-                }
-                missing = e;
-            }
-        }
-        throw missing;
+        List<UUID> linkages = ParentLocator.linkages(locator, path);
+        String type = context.backingType("vhdx");
+        ParentSearch.Parent found = ParentSearch.open(Path.of(path), ParentLocator.paths(locator), type, context,
+                candidate -> objection(linkages, candidate));
+        return new Parent(type + ":" + found.name(), found.disk());
     }
 
-    /** The parent, if it holds what it held when the child was made; else it is closed. */
-    private static VirtualDisk linked(String path, Path file, UUID linkage, VirtualDisk parent) throws DiskException {
-        String found = parent.info().details().get(DATA_WRITE_GUID);
-        if (linkage.toString().equals(found)) {
-            return parent;
-        }
-        parent.close();
-        throw new DiskException(Reason.CORRUPT, path + ": its parent " + file + " has the DataWriteGuid " + found + ", expected " + linkage
-                + " (parent_linkage): it was changed since, or is another");
+    /** A parent holds what it held when the child was made. */
+    private static String objection(List<UUID> linkages, VirtualDisk candidate) {
+        String found = candidate.info().details().get(DATA_WRITE_GUID);
+        return linkages.stream().anyMatch(linkage -> linkage.toString().equals(found)) ? null
+                : "has " + (found == null ? "no DataWriteGuid" : "the DataWriteGuid " + found) + ", expected " + linkages.get(0)
+                + " (parent_linkage): it was changed since, or is another";
     }
 
     private static DiskInfo info(VhdxImage image, String backing, DiskContext context) {
@@ -120,11 +105,10 @@ public final class VhdxDriver implements DiskDriver {
         VhdxCreate.create(Path.of(path), sizeBytes, backing, context);
     }
 
-    /** Repairing is replaying the log; that is done by opening. */
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         try (VhdxImage image = VhdxImage.open(path, context)) {
-            return new VhdxCheck(image, context.loop()).run();
+            return new VhdxCheck(image, !context.readOnly(), context.loop()).run();
         }
     }
 

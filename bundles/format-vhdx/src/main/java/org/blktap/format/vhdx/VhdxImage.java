@@ -11,21 +11,27 @@ import org.blktap.api.engine.IoFile;
  * An image that has been opened: its log is replayed, in the file if that may be written, else in memory, and its structures are read.
  *
  * @param file to read from; to write to as well if the context is not read-only
+ * @param replayed how many changes the log had that was replayed; -1 without a log
  */
-record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadata, BlockAllocationTable bat) implements AutoCloseable {
-    /** Of a log that is looked through instead of replayed: a chain may have many. */
-    private static final int MOST_OVERLAID = 2 << 20;
-
+record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadata, BlockAllocationTable bat, int replayed) implements AutoCloseable {
+    /** A file with the changes of its log. */
+    private record Replayed(IoFile file, int changes) {
+    }
 
     static VhdxImage open(String path, DiskContext context) throws DiskException {
-        IoFile raw = context.openFile(Path.of(path));
+        IoFile file = context.openFile(Path.of(path));
         boolean done = false;
         try {
-            if (raw.blockDevice() && !context.readOnly()) {
+            if (file.blockDevice() && !context.readOnly()) {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a VHDX image on a block device cannot grow; attach it read-only");
             }
-            Headers headers = Headers.read(raw);
-            IoFile file = headers.current().hasLog() ? replayed(raw, headers, context) : raw;
+            Headers headers = Headers.read(file);
+            int changes = -1;
+            if (headers.current().hasLog()) {
+                Replayed replayed = replayed(file, headers, context);
+                file = replayed.file();
+                changes = replayed.changes();
+            }
             Regions regions = Regions.read(file, headers.current());
             Metadata metadata = Metadata.read(file, regions.metadata());
             BlockAllocationTable bat = BlockAllocationTable.of(regions.bat().offset(), metadata);
@@ -35,29 +41,36 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
                         batBytes + " bytes at least for a disk of " + metadata.size() + " bytes");
             }
             done = true;
-            return new VhdxImage(file, headers, regions, metadata, bat);
+            return new VhdxImage(file, headers, regions, metadata, bat, changes);
         } finally {
             if (!done) {
-                raw.close();
+                file.close();
             }
         }
     }
 
-    private static IoFile replayed(IoFile raw, Headers headers, DiskContext context) throws DiskException {
-        if (context.readOnly() && headers.current().logLength() > MOST_OVERLAID) {
-            throw new DiskException(Reason.UNSUPPORTED, raw.path() + ": has a log of " + headers.current().logLength()
-                    + " bytes to be replayed, more than " + MOST_OVERLAID + " that are held in memory; attach it writable once");
-        }
-        LogContents contents = LogReader.read(raw, headers.current());
-        if (context.readOnly()) {
-            return contents.isEmpty() ? raw : new ReplayedFile(raw, contents, context.loop());
-        }
+    private static Replayed replayed(IoFile raw, Headers headers, DiskContext context) throws DiskException {
+        LogMemory memory = LogMemory.take(LogReader.memory(raw, headers.current()), raw.path());
+        boolean kept = false;
         try {
-            contents.writeTo(raw, context.loop());
-            headers.write(headers.current().withoutLog());
-            return raw;
+            LogContents contents = LogReader.read(raw, headers.current());
+            int changes = contents.count();
+            if (context.readOnly() && changes > 0) {
+                memory.shrinkTo(contents.compact());
+                kept = true;
+                return new Replayed(new ReplayedFile(raw, contents, memory, context.loop()), changes);
+            }
+            if (!context.readOnly()) {
+                contents.writeTo(raw, context.loop());
+                headers.write(headers.current().withoutLog());
+            }
+            return new Replayed(raw, changes);
         } catch (IOException e) {
             throw DiskException.io(raw.path(), "replay the log", e);
+        } finally {
+            if (!kept) {
+                memory.close();
+            }
         }
     }
 

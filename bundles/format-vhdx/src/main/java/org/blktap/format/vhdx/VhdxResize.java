@@ -40,7 +40,7 @@ final class VhdxResize {
         if (newSize == metadata.size()) {
             return;
         }
-        List<String> problems = new VhdxCheck(image, context.loop()).run().problems();
+        List<String> problems = new VhdxCheck(image, false, context.loop()).run().problems();
         if (!problems.isEmpty()) {
             throw new DiskException(Reason.CORRUPT, path + ": is not resized as it is damaged: " + problems.get(0));
         }

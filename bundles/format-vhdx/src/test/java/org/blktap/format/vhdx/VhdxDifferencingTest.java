@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.blktap.api.disk.DiskException;
@@ -127,8 +128,44 @@ class VhdxDifferencingTest extends VhdxTest {
         assertEquals(Reason.CORRUPT, refusedForReading().reason());
         child(Map.of("parent_linkage", linkage(), "absolute_win32_path", "C:\\parent.vhdx"));
         assertEquals(Reason.NOT_FOUND, refusedForReading().reason());
+        child(Map.of("parent_linkage", linkage()));
+        assertTrue(refusedForReading().getMessage().contains("-o parent="));
         child(Map.of("parent_linkage", linkage(), "relative_path", "a\0b"));
         assertEquals(Reason.CORRUPT, refusedForReading().reason());
+    }
+
+    @Test
+    void aParentBesideTheImageIsFoundWhateverHostItsNameIsOf() throws Exception {
+        parent();
+        context.put("/sim/parent.vhdx", context.files.remove(Path.of(PARENT)).bytes());
+        String linkage = Headers.read(context.files.get(Path.of("/sim/parent.vhdx"))).current().dataWriteGuid().toString();
+        String other = "11111111-2222-3333-4444-555555555555";
+        for (Map<String, String> locator : List.of(Map.of("parent_linkage", linkage, "relative_path", "..\\..\\base\\parent.vhdx"),
+                Map.of("parent_linkage", linkage, "volume_path", "\\\\?\\Volume{26A21BDA-A627-11D7-9931-806E6F6E6963}\\parent.vhdx"),
+                Map.of("parent_linkage", linkage, "absolute_win32_path", "\\\\?\\D:\\vm\\parent.vhdx"),
+                Map.of("parent_linkage", linkage, "absolute_win32_path", "D:\\vm\\parent.vhdx", "relative_path", ".\\none.vhdx"),
+                Map.of("parent_linkage", other, "parent_linkage2", "{" + linkage + "}", "absolute_win32_path", "/mnt/x/parent.vhdx"))) {
+            child(locator);
+            VirtualDisk disk = driver.open(IMAGE, reading());
+            assertEquals(1, read(disk, MIB), locator.toString());
+            disk.close();
+            context.put("/sim/parent.vhdx", context.files.get(Path.of("/sim/parent.vhdx")).bytes());
+        }
+        child(Map.of("parent_linkage", other, "absolute_win32_path", "D:\\vm\\parent.vhdx"));
+        DiskException e = refusedForReading();
+        assertEquals(Reason.CORRUPT, e.reason());
+        assertTrue(e.getMessage().contains("/vm/parent.vhdx (") && e.getMessage().contains(linkage), e.getMessage());
+    }
+
+    /** Each of 65535 entries of a megabyte could have a key and a value of 64 KiB. */
+    @Test
+    void aLocatorOfManyEntriesIsRefused() {
+        parent();
+        image(b -> {
+            locator(b, Map.of());
+            b.putShort(LOCATOR + 18, (short) 33).putInt(METADATA + 212, 20 + 33 * 12);
+        });
+        assertTrue(refusedForReading().getMessage().contains("KeyValueCount"));
     }
 
     @Test

@@ -11,9 +11,11 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.UUID;
 import java.util.function.Consumer;
+import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.VirtualDisk;
@@ -158,6 +160,79 @@ class VhdxLogTest extends VhdxTest {
     }
 
     @Test
+    void aCheckListsTheLogAndARepairReplaysIt() throws Exception {
+        logged(b -> entry(b, 0, 0, 1, 6 | PAYLOAD));
+        CheckReport found = driver.check(IMAGE, context.forReading());
+        assertTrue(found.clean());
+        assertEquals(List.of("log with 2 changes: replayed into the file"), found.repairs());
+        assertTrue(Headers.read(reopen()).current().hasLog());
+        assertEquals(found.repairs(), driver.check(IMAGE, context).repairs());
+        assertFalse(Headers.read(reopen()).current().hasLog());
+        CheckReport left = driver.check(IMAGE, context.forReading());
+        assertTrue(left.clean());
+        assertFalse(left.wantsRepair(), left.toString());
+    }
+
+    @Test
+    void aRepairRemovesTheMarkOfADiskThatWasNotClosedAndCutsOffWhatItHadExtended() throws Exception {
+        SimFile file = image(b -> b.putLong(BAT, 6 | PAYLOAD));
+        VirtualDisk disk = driver.open(IMAGE, context);
+        assertEquals(0, write(disk, 5L * MIB, 512, 1));
+        byte[] killed = file.bytes();
+        disk.close();
+        context.put(IMAGE, killed);
+        CheckReport found = driver.check(IMAGE, context.forReading());
+        assertEquals(1, found.repairs().size());
+        assertTrue(found.leaked() > 0);
+        assertTrue(driver.check(IMAGE, context).clean());
+        reopen();
+        CheckReport left = driver.check(IMAGE, context.forReading());
+        // the three blocks between the used ones stay
+        assertEquals(3, left.leaked());
+        assertEquals(List.of(), left.repairs());
+        disk = driver.open(IMAGE, context);
+        assertEquals(1, read(disk, 5L * MIB));
+        disk.close();
+    }
+
+    /** Half of its 16384 entries name the first as their tail, which does not lead to them: to walk there from each takes 67 million steps. */
+    @Test
+    void aLogOfManyEntriesIsReadSoon() throws Exception {
+        int log = 64 * MIB;
+        ByteBuffer bytes = ByteBuffer.allocate(MIB + log).order(ByteOrder.LITTLE_ENDIAN);
+        for (int i = 0; i < log / SECTOR; i++) {
+            int at = MIB + i * SECTOR;
+            bytes.putInt(at, LogEntry.SIGNATURE).putInt(at + 8, SECTOR).putLong(at + 16, i < log / SECTOR / 2 ? i + 1 : i + 2);
+            Layout.putGuid(bytes, at + 32, GUID);
+            bytes.putLong(at + 56, i);
+            seal(bytes, at, SECTOR);
+        }
+        LogContents contents = LogReader.read(context.put(IMAGE, bytes.array()), header(log));
+        assertTrue(contents.isEmpty());
+        assertEquals(log / SECTOR / 2 - 1, contents.lastFileOffset());
+    }
+
+    private static VhdxHeader header(int logLength) {
+        ByteBuffer bytes = ByteBuffer.allocate(SECTOR).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putInt(0, VhdxHeader.SIGNATURE).putLong(8, 1).putShort(66, (short) 1).putInt(68, logLength).putLong(72, MIB);
+        Layout.putGuid(bytes, 48, GUID);
+        seal(bytes, 0, SECTOR);
+        return VhdxHeader.parse(bytes);
+    }
+
+    @Test
+    void theMemoryForLogsIsBoundedForAllImages() throws Exception {
+        try (LogMemory most = LogMemory.take(90 << 20, IMAGE)) {
+            Thread.currentThread().interrupt();
+            assertTrue(assertThrows(DiskException.class, () -> LogMemory.take(32 << 20, IMAGE)).getMessage().contains(IMAGE));
+            assertTrue(Thread.interrupted());
+            most.shrinkTo(1 << 20);
+            LogMemory.take(32 << 20, IMAGE).close();
+        }
+        LogMemory.take(96 << 20, IMAGE).close();
+    }
+
+    @Test
     void piecesOfALogReplaceEachOther() throws Exception {
         byte[] log = new byte[8 * SECTOR];
         for (int i = 0; i < 8; i++) {
@@ -251,7 +326,9 @@ class VhdxLogTest extends VhdxTest {
             SimFile crashed = context.put(IMAGE, file.afterPowerLoss(point, random));
             LogContents contents = LogReader.read(crashed, Headers.read(crashed).current());
             ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);
-            new ReplayedFile(crashed, contents, loop).readFully(found, BAT);
+            try (ReplayedFile replayed = new ReplayedFile(crashed, contents, LogMemory.take(MIB, IMAGE), loop)) {
+                replayed.readFully(found, BAT);
+            }
             int last = 0;
             while (last < ended.length && ended[last] <= point) {
                 last++;

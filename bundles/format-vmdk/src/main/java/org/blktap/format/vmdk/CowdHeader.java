@@ -24,7 +24,7 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
     private static final int SECTOR = 512;
     private static final int FLAG_ROOT = 1;
     private static final int AT_PARENT_NAME = 32;
-    private static final int AT_UNCLEAN = 1648;
+    static final int AT_UNCLEAN = 1648;
 
     static CowdHeader read(IoFile file) throws DiskException {
         ByteBuffer bytes = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);

@@ -26,19 +26,24 @@ import org.blktap.api.disk.DiskException.Reason;
  */
 record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String createType, String parentFileNameHint,
         List<Line> extents) {
-    static final int MAX_BYTES = 64 << 10;
+    /** Enough for the lines of all extents, with file names of usual length. */
+    static final int MAX_BYTES = 256 << 10;
     static final int NO_PARENT = 0xffffffff;
-    /** 2 TiB in extents of 2 GiB; each is an open file. */
-    static final int MAX_EXTENTS = 1024;
+    /** 2 TiB in extents of 2047 MiB, as VMware splits a disk, and some more; each is an open file. */
+    static final int MAX_EXTENTS = 1100;
     /** Sectors of one extent, and of the place in its file: 512 TiB. */
     private static final long MAX_SECTORS = 1L << 40;
     private static final Set<String> CREATE_TYPES = Set.of("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse",
             "twoGbMaxExtentFlat", "2GbMaxExtentSparse", "2GbMaxExtentFlat", "vmfs", "vmfsSparse", "vmfsThin", "vmfsPreallocated",
             "vmfsEagerZeroedThick", "streamOptimized", "seSparse", "custom");
-    private static final Pattern EXTENT = Pattern.compile(
-            "(RW|RDONLY|NOACCESS)\\s+(\\d{1,18})\\s+(\\w{1,20})(?:\\s+\"([^\"]+)\"(?:\\s+(\\d{1,18}))?)?\\s*");
-    private static final Pattern EXTENT_BEGIN = Pattern.compile("(RW|RDONLY|NOACCESS)\\s.*");
-    private static final Pattern VALUE = Pattern.compile("([A-Za-z][\\w.]*+)\\s*+=\\s*+(?:\"([^\"]*+)\"|(\\S*+))\\s*+");
+    /** Access, sectors, type, and perhaps file, offset, partition UUID and device identifier; as libvmdk's description of the format has it. */
+    private static final Pattern EXTENT = Pattern.compile("(RW|RDONLY|NOACCESS)\\s++(\\d{1,18})\\s++(\\w{1,20})"
+            + "(?:\\s++\"([^\"]++)\"(?:\\s++(\\d{1,18})(?!\\S))?(?:\\s++(?!#)(?:\"[^\"]*+\"|[^\\s\"]++)){0,2})?\\s*+(?:#.*)?",
+            Pattern.CASE_INSENSITIVE);
+    private static final Pattern EXTENT_BEGIN = Pattern.compile("(RW|RDONLY|NOACCESS)\\s.*", Pattern.CASE_INSENSITIVE);
+    private static final Pattern VALUE = Pattern.compile("([A-Za-z][\\w.]*+)\\s*+=\\s*+(?:\"([^\"]*+)\"|([^\"]*+))\\s*+");
+    /** What some editors put before UTF-8, a byte a character. */
+    private static final String BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
     private static final Pattern CID = Pattern.compile("[0-9a-fA-F]{1,8}");
 
     /** What an extent line allows. */
@@ -72,16 +77,17 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
         }
         // a byte is a character here; names are decoded when the encoding is known
         String text = new String(bytes, 0, length, StandardCharsets.ISO_8859_1);
+        int first = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length() : 0;
         Map<String, Value> values = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
         List<Integer> extentLines = new ArrayList<>();
-        for (int begin = 0; begin < length; begin = end(text, begin) + 1) {
+        for (int begin = first; begin < length; begin = end(text, begin) + 1) {
             String line = text.substring(begin, end(text, begin)).strip();
             Matcher value = VALUE.matcher(line);
             if (EXTENT_BEGIN.matcher(line).matches()) {
                 extentLines.add(begin);
             } else if (!line.startsWith("#") && value.matches()) {
                 int group = value.group(2) != null ? 2 : 3;
-                Value found = new Value(value.group(group), text.indexOf(line, begin) + value.start(group));
+                Value found = new Value(value.group(group).stripTrailing(), text.indexOf(line, begin) + value.start(group));
                 if (values.putIfAbsent(value.group(1), found) != null && !value.group(1).startsWith("ddb.")) {
                     throw DiskException.corrupt(file, "descriptor key " + value.group(1), at + begin, "a second one", "one");
                 }
@@ -92,11 +98,11 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
             throw DiskException.corrupt(file, "descriptor key version", at + version.at(), quoted(version.text()), "1 to 4");
         }
         String createType = required(values, "createType", file, at).text();
-        if (!CREATE_TYPES.contains(createType)) {
+        if (CREATE_TYPES.stream().noneMatch(createType::equalsIgnoreCase)) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": createType " + quoted(createType) + " is not supported; known: "
                     + String.join(", ", CREATE_TYPES.stream().sorted().toList()));
         }
-        Charset charset = charset(values.get("encoding"), file);
+        String encoding = values.containsKey("encoding") ? values.get("encoding").text() : StandardCharsets.UTF_8.name();
         Value cid = required(values, "CID", file, at);
         Value hint = values.get("parentFileNameHint");
         if (hint != null && hint.text().isEmpty()) {
@@ -111,10 +117,10 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
         }
         List<Line> extents = new ArrayList<>();
         for (int begin : extentLines) {
-            extents.add(extent(text.substring(begin, end(text, begin)).strip(), charset, file, at + begin));
+            extents.add(extent(text.substring(begin, end(text, begin)).strip(), encoding, file, at + begin));
         }
         return new Descriptor(cid("CID", cid, file, at), cid.at(), cid.text().length(), parentCid, createType,
-                hint == null ? null : decoded(hint.text(), charset), List.copyOf(extents));
+                hint == null ? null : decoded(hint.text(), encoding, file), List.copyOf(extents));
     }
 
     private static int end(String text, int begin) {
@@ -137,26 +143,26 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
         return Integer.parseUnsignedInt(value.text(), 16);
     }
 
-    private static Charset charset(Value encoding, Object file) throws DiskException {
+    /** @param text a byte a character; what is ASCII is the same in all encodings that there are for it */
+    private static String decoded(String text, String encoding, Object file) throws DiskException {
+        if (text.chars().allMatch(c -> c < 0x80)) {
+            return text;
+        }
         try {
-            return encoding == null ? StandardCharsets.UTF_8 : Charset.forName(encoding.text());
+            return new String(text.getBytes(StandardCharsets.ISO_8859_1), Charset.forName(encoding));
         } catch (IllegalArgumentException e) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": the descriptor's encoding " + quoted(encoding.text()) + " is not known");
+            throw new DiskException(Reason.UNSUPPORTED, file + ": the descriptor's encoding " + quoted(encoding) + " is not known");
         }
     }
 
-    private static String decoded(String text, Charset charset) {
-        return new String(text.getBytes(StandardCharsets.ISO_8859_1), charset);
-    }
-
-    private static Line extent(String line, Charset charset, Object file, long at) throws DiskException {
+    private static Line extent(String line, String encoding, Object file, long at) throws DiskException {
         Matcher part = EXTENT.matcher(line);
         if (!part.matches()) {
-            throw DiskException.corrupt(file, "descriptor extent line", at, quoted(line), "access, sectors, type, \"file\", offset");
+            throw DiskException.corrupt(file, "descriptor extent line", at, quoted(line), "access, sectors, type, and perhaps \"file\", offset, partition UUID, device identifier");
         }
         Type type;
         try {
-            type = Type.valueOf(part.group(3));
+            type = Type.valueOf(part.group(3).toUpperCase(Locale.ROOT));
         } catch (IllegalArgumentException e) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": an extent of type " + quoted(part.group(3))
                     + " is not supported; known: SPARSE, FLAT, ZERO, VMFS, VMFSSPARSE, SESPARSE");
@@ -166,13 +172,15 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
         boolean complete = switch (type) {
             case ZERO -> true;
             case FLAT -> part.group(5) != null;
-            default -> part.group(4) != null;
+            case VMFS -> part.group(4) != null;
+            case SPARSE, VMFSSPARSE, SESPARSE -> part.group(4) != null && offset == 0;
         };
         if (sectors < 1 || sectors > MAX_SECTORS || offset > MAX_SECTORS || !complete) {
             throw DiskException.corrupt(file, "descriptor extent line", at, quoted(line), "1 to " + MAX_SECTORS
-                    + " sectors, a file name, and for FLAT an offset");
+                    + " sectors, a file name, for FLAT an offset, and for sparse extents none but 0");
         }
-        return new Line(Access.valueOf(part.group(1)), sectors, type, type == Type.ZERO ? null : decoded(part.group(4), charset), offset);
+        return new Line(Access.valueOf(part.group(1).toUpperCase(Locale.ROOT)), sectors, type,
+                type == Type.ZERO ? null : decoded(part.group(4), encoding, file), offset);
     }
 
     private static String quoted(String text) {

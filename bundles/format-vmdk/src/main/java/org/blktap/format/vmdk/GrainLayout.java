@@ -55,6 +55,10 @@ record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, l
         return directoryEntries() * 4 + SECTOR - 1 & -SECTOR;
     }
 
+    boolean isCowd() {
+        return freeSector != 0;
+    }
+
     /** Bytes that a compressed grain takes at most: what does not shrink grows by little. */
     int mostCompressed() {
         return grainBytes() + (grainBytes() >> 8) + SECTOR;

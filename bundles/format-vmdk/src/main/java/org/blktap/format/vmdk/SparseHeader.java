@@ -40,6 +40,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
     private static final int SECTOR = 512;
     /** '\n', ' ', '\r', '\n': a transfer as text would have changed them. */
     private static final int CHECK_BYTES = 0x0a0d200a;
+    static final int AT_UNCLEAN = 72;
     private static final int AT_CHECK_BYTES = 73;
 
     static SparseHeader read(IoFile file) throws DiskException {
@@ -87,7 +88,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
                     String.format("0x%08x (\"KDMV\")", MAGIC));
         }
         SparseHeader header = new SparseHeader(bytes.getInt(4), bytes.getInt(8), bytes.getLong(12), bytes.getLong(20), bytes.getLong(28),
-                bytes.getLong(36), bytes.getLong(48), bytes.getLong(56), bytes.getLong(64), bytes.get(72) != 0, bytes.getChar(77));
+                bytes.getLong(36), bytes.getLong(48), bytes.getLong(56), bytes.getLong(64), bytes.get(AT_UNCLEAN) != 0, bytes.getChar(77));
         check(header.version != 0, file, "version", at + 4, 0, "1 to 3");
         if (header.version < 1 || header.version > 3) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": header field version at offset " + (at + 4) + ": found "

@@ -2,6 +2,7 @@ package org.blktap.format.vmdk;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskContext;
@@ -14,6 +15,7 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.image.ClusterDisk;
+import org.blktap.image.ParentSearch;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:vmdk:<file>}: VMware's disks, by their descriptor or by the one file that has all. */
@@ -37,13 +39,13 @@ public final class VmdkDriver implements DiskDriver {
         }
         VmdkImage image = VmdkImage.open(Path.of(path), context);
         VmdkMap map = null;
-        VirtualDisk parent = null;
+        ParentSearch.Parent parent = null;
         boolean done = false;
         try {
             map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
             parent = parent(path, image.descriptor(), context);
             boolean readOnly = context.readOnly() || image.parts().stream().noneMatch(VmdkImage.Part::writable);
-            VirtualDisk disk = new ClusterDisk(map, image.dataFiles(), parent, info(image, readOnly), context.loop(), context.memory(),
+            VirtualDisk disk = new ClusterDisk(map, image.dataFiles(), parent == null ? null : parent.disk(), info(image, readOnly, parent), context.loop(), context.memory(),
                     image.mostCompressed(), GrainInflater::new);
             VirtualDisk result = readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory());
             done = true;
@@ -51,7 +53,7 @@ public final class VmdkDriver implements DiskDriver {
         } finally {
             if (!done) {
                 if (parent != null) {
-                    parent.close();
+                    parent.disk().close();
                 }
                 if (map != null) {
                     map.close();
@@ -62,7 +64,7 @@ public final class VmdkDriver implements DiskDriver {
         }
     }
 
-    private static VirtualDisk parent(String path, Descriptor descriptor, DiskContext context) throws DiskException {
+    private static ParentSearch.Parent parent(String path, Descriptor descriptor, DiskContext context) throws DiskException {
         if (descriptor == null || descriptor.parentFileNameHint() == null) {
             return null;
         }
@@ -70,18 +72,15 @@ public final class VmdkDriver implements DiskDriver {
         if (!type.equals(TYPE)) {
             throw Options.bad("backing-type", type, "vmdk, as the parent of a VMDK disk is one");
         }
-        VirtualDisk parent = context.openBacking(TYPE, context.confine(Path.of(path), descriptor.parentFileNameHint()));
-        String found = parent.info().details().get(CID);
-        String expected = Descriptor.cidText(descriptor.parentCid());
-        if (!expected.equals(found)) {
-            parent.close();
-            throw new DiskException(Reason.CORRUPT, path + ": descriptor key parentCID: found " + expected + ", expected " + found
-                    + ", the CID of " + descriptor.parentFileNameHint() + ": the parent was changed since, or is another");
-        }
-        return parent;
+        String cid = Descriptor.cidText(descriptor.parentCid());
+        return ParentSearch.open(Path.of(path), List.of(descriptor.parentFileNameHint()), TYPE, context, candidate -> {
+            String found = candidate.info().details().get(CID);
+            return cid.equals(found) ? null : "has " + (found == null ? "no CID" : "the CID " + found) + ", expected " + cid
+                    + " (descriptor key parentCID): it was changed since, or is another";
+        });
     }
 
-    private static DiskInfo info(VmdkImage image, boolean readOnly) {
+    private static DiskInfo info(VmdkImage image, boolean readOnly, ParentSearch.Parent parent) {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", TYPE);
         details.put("file", image.file().path().toString());
@@ -89,12 +88,12 @@ public final class VmdkDriver implements DiskDriver {
         if (descriptor == null) {
             details.put("createType", "COWD");
         } else {
-            if (descriptor.parentFileNameHint() != null) {
-                details.put("backing", TYPE + ":" + descriptor.parentFileNameHint());
+            if (parent != null) {
+                details.put("backing", TYPE + ":" + parent.name());
             }
             details.put("createType", descriptor.createType());
             details.put(CID, Descriptor.cidText(descriptor.cid()));
-            if (descriptor.parentFileNameHint() != null) {
+            if (parent != null) {
                 details.put("parentCID", Descriptor.cidText(descriptor.parentCid()));
             }
         }

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
+import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
@@ -94,7 +95,7 @@ class VmdkHostileTest {
 
     @Test
     void headersThatBreakTheRulesAreRefused() throws Exception {
-        refused(Reason.WRONG_TYPE, b -> b.putInt(0, 0));
+        refused(Reason.CORRUPT, b -> b.putInt(0, 0));
         refused(Reason.CORRUPT, b -> b.putInt(4, 0));
         for (int version : new int[] {4, -1}) {
             refused(Reason.UNSUPPORTED, b -> b.putInt(4, version));
@@ -202,6 +203,37 @@ class VmdkHostileTest {
         assertTrue(driver.check(IMAGE, context.forReading()).problems().get(0).contains("grain directory entry 1"));
     }
 
+    /** What a crash leaves is listed by a check; after a repair there is nothing to do. */
+    @Test
+    void leftoversOfACrashAreListedAndRepaired() throws Exception {
+        // a grain that the redundant table does not have yet, the flag of an unclean shutdown, and room for one more grain
+        image(b -> b.putInt(GT, FIRST_GRAIN / SECTOR).put(SparseHeader.AT_UNCLEAN, (byte) 1));
+        CheckReport found = driver.check(IMAGE, context.forReading());
+        assertEquals(List.of(), found.problems());
+        assertEquals(2, found.repairs().size(), found.toString());
+        assertTrue(found.repairs().get(0).contains("redundant grain tables") && found.repairs().get(1).contains("unclean"), found.toString());
+        assertEquals(1, found.leaked());
+        CheckReport repaired = driver.check(IMAGE, context);
+        assertEquals(found.repairs(), repaired.repairs());
+        assertEquals(0, repaired.leaked());
+        reopened();
+        assertEquals(2 * FIRST_GRAIN, context.files.get(Path.of(IMAGE)).bytes().length);
+        assertFalse(driver.check(IMAGE, context.forReading()).wantsRepair());
+        // two redundant tables that contradict are an error, and nothing is repaired
+        image(b -> b.putInt(GT, FIRST_GRAIN / SECTOR).putInt(RGD + SECTOR, FIRST_GRAIN / SECTOR + 128).put(SparseHeader.AT_UNCLEAN, (byte) 1));
+        assertEquals(1, driver.check(IMAGE, context).problems().size());
+        assertEquals(1, context.files.get(Path.of(IMAGE)).bytes()[SparseHeader.AT_UNCLEAN]);
+    }
+
+    /** A table of grains that all slots share would be as many problems as there are slots, each with as many entries. */
+    @Test
+    void aTableThatSlotsShareIsReadOnce() throws Exception {
+        image(b -> b.putInt(GD + 4, GT / SECTOR).putInt(GT, FIRST_GRAIN / SECTOR).putInt(RGD + SECTOR, FIRST_GRAIN / SECTOR));
+        CheckReport report = driver.check(IMAGE, context.forReading());
+        assertEquals(1, report.problems().size(), report.toString());
+        assertEquals(1, report.clusters());
+    }
+
     @Test
     void descriptorsThatBreakTheRulesAreRefused() {
         String right = describe("monolithicFlat", "RW 8 FLAT \"f\" 0");
@@ -216,19 +248,78 @@ class VmdkHostileTest {
         refusedText(Reason.CORRUPT, right.replace("parentCID=ffffffff", "parentCID=1"));
         refusedText(Reason.NOT_FOUND, right.replace("parentCID=ffffffff", "parentCID=1\nparentFileNameHint=\"json:{}\""));
         refusedText(Reason.UNSUPPORTED, right.replace("monolithicFlat", "fullDevice"));
-        refusedText(Reason.UNSUPPORTED, right + "encoding=\"none such\"\n");
+        refusedText(Reason.UNSUPPORTED, right.replace("\"f\"", "\"\u00e9\"") + "encoding=\"none such\"\n");
         for (String line : List.of("RW FLAT \"f\" 0", "RW 0 FLAT \"f\" 0", "RW 8 FLAT \"f\"", "RW 8 FLAT", "RW -8 FLAT \"f\" 0", "RW 8 FLAT \"f\" -1",
                 "RW 999999999999999999 FLAT \"f\" 0", "RW 99999999999999999999999 FLAT \"f\" 0", "RW 8 FLAT \"f\" 1", "RW 9 FLAT \"f\" 0",
-                "RW 8 FLAT \"f\" 999999999999999999", "RW 8 FLAT \"f 0", "RW 8 SPARSE \"f\"", "RW 8 VMFSSPARSE \"f\"", "RW 8 SESPARSE \"f\"")) {
+                "RW 8 FLAT \"f\" 999999999999999999", "RW 8 FLAT \"f 0", "RW 8 SPARSE \"f\"", "RW 8 SPARSE \"f\" 1", "RW 8 FLAT \"f\" 0x", "RW 8 FLAT \"f\" 0 a b c", "RW8 FLAT \"f\" 0 \"b",
+                "RW 8 VMFSSPARSE \"f\"", "RW 8 SESPARSE \"f\"")) {
             refusedText(Reason.CORRUPT, right.replace("RW 8 FLAT \"f\" 0", line));
         }
         refusedText(Reason.NOT_FOUND, right.replace("\"f\"", "\"http://x/f\""));
         refusedText(Reason.CORRUPT, right.replace("\"f\"", "\"a.vmdk\""));
         refusedText(Reason.UNSUPPORTED, right.replace("FLAT", "VMFSRDM"));
         refusedText(Reason.CORRUPT, right.replace("RW 8 FLAT \"f\" 0", ""));
-        refusedText(Reason.UNSUPPORTED, right + "RW 1 ZERO\n".repeat(1024));
-        refusedText(Reason.WRONG_TYPE, right + "#".repeat(65536));
+        refusedText(Reason.UNSUPPORTED, right + "RW 1 ZERO\n".repeat(1100));
+        refusedText(Reason.WRONG_TYPE, right + "#".repeat(262144));
         refusedText(Reason.CORRUPT, "\0");
+    }
+
+    @Test
+    void extentLinesMayHaveAllTheirValuesOrFew() throws Exception {
+        byte[] contents = new byte[4096];
+        Arrays.fill(contents, (byte) 7);
+        for (String line : List.of("RW 8 FLAT \"f\" 0 6000C29f-uuid ata-disk-1", "RW 8 FLAT \"f\" 0 partition-uuid", "RW 8 FLAT \"f\" 0 \"uuid\" \"a device\"",
+                "RW\t8  FLAT\t \"f\" \t0\t", "  RW 8 VMFS \"f\"", "rw 8 flat \"f\" 0", "RW 8 VMFS \"f\" 0", "RW 8 FLAT \"f\" 0 # a comment",
+                "RW 8 VMFS \"f\" uuid-without-offset")) {
+            context.put("/sim/f", contents);
+            describe("MONOLITHICFLAT", line);
+            VirtualDisk disk = driver.open(IMAGE, context);
+            assertEquals(4096, disk.info().sizeBytes(), line);
+            assertEquals(0, submit(disk, Operation.READ, 0, 4096));
+            assertEquals(7, first(), line);
+            disk.close();
+        }
+        driver.create("/sim/s.vmdk", 1 << 20, null, context);
+        reopened();
+        describe("custom", "RW 2048 SPARSE \"s.vmdk\" 0", "RW 8 ZERO", "RW 8 ZERO # a hole");
+        VirtualDisk disk = driver.open(IMAGE, context);
+        assertEquals((1 << 20) + 8192, disk.info().sizeBytes());
+        disk.close();
+    }
+
+    @Test
+    void aDescriptorMayBeInManyEncodings() throws Exception {
+        byte[] contents = new byte[4096];
+        Arrays.fill(contents, (byte) 7);
+        for (String encoding : List.of("UTF-8", "windows-1252", "GBK", "Shift_JIS", "Big5", "windows-1251")) {
+            String name = switch (encoding) {
+                case "GBK", "Big5" -> "\u4e2d\u6587.vmdk";
+                case "Shift_JIS" -> "\u8868.vmdk";
+                case "windows-1251" -> "\u0434\u0438\u0441\u043a.vmdk";
+                default -> "d\u00e9j\u00e0.vmdk";
+            };
+            context.put("/sim/" + name, contents);
+            String text = "\ufeff".substring(encoding.equals("UTF-8") ? 0 : 1) + "version = 1\r\nencoding=\"" + encoding
+                    + "\"\r\nCID = 12345678\r\nCREATETYPE = monolithicFlat\r\nRW 8 FLAT \"" + name + "\" 0\r\n";
+            context.put(IMAGE, text.getBytes(encoding));
+            VirtualDisk disk = driver.open(IMAGE, context);
+            assertEquals(0, submit(disk, Operation.READ, 0, 4096));
+            assertEquals(7, first(), encoding);
+            disk.close();
+        }
+    }
+
+    /** 2 TiB in extents of 2047 MiB are so many, and a descriptor of more than 64 KiB. */
+    @Test
+    void aDiskOfMoreThanAThousandExtentsOpens() throws Exception {
+        String name = "a long name of a virtual machine, as people give them, with the number of the extent";
+        context.put("/sim/" + name, new byte[4096]);
+        String[] lines = new String[1025];
+        Arrays.fill(lines, "RW 8 FLAT \"" + name + "\" 0");
+        assertTrue(describe("twoGbMaxExtentFlat", lines).length() > 64 << 10);
+        VirtualDisk disk = driver.open(IMAGE, context);
+        assertEquals(1025 * 4096, disk.info().sizeBytes());
+        disk.close();
     }
 
     @Test
@@ -276,6 +367,35 @@ class VmdkHostileTest {
         disk = driver.open(IMAGE, context.forReading());
         assertNotEquals(before, disk.info().details().get("CID"));
         disk.close();
+    }
+
+    @Test
+    void aParentBesideTheDiskIsFoundWhateverHostItsNameIsOf() throws Exception {
+        context.drivers.put("vmdk", driver);
+        byte[] base = new byte[4096];
+        Arrays.fill(base, (byte) 7);
+        context.put("/sim/base-flat.vmdk", base);
+        context.put("/sim/base.vmdk", "version=1\nCID=aabbccdd\ncreateType=\"vmfs\"\nRW 8 VMFS \"base-flat.vmdk\"\n".getBytes(StandardCharsets.UTF_8));
+        driver.create("/sim/top.vmdk", 4096, null, context);
+        for (String hint : List.of("/vmfs/volumes/5f0e1c2d-8a/template/base.vmdk", "D:\\Virtual Machines\\base\\base.vmdk", ".\\base.vmdk",
+                "\\\\server\\share\\base.vmdk", "../x/base.vmdk", "[datastore1] vm/base.vmdk")) {
+            String text = "version=1\nCID=1\nparentCID=aabbccdd\ncreateType=\"custom\"\nparentFileNameHint=\"" + hint + "\"\nRW 8 SPARSE \"top.vmdk\"\n";
+            context.put(IMAGE, text.getBytes(StandardCharsets.UTF_8));
+            reopened();
+            VirtualDisk disk = driver.open(IMAGE, context);
+            fill(1);
+            assertEquals(0, submit(disk, Operation.READ, 0, 4096));
+            assertEquals(7, first(), hint);
+            disk.close();
+            reopened();
+            DiskException e = assertThrows(DiskException.class, () -> {
+                context.put(IMAGE, text.replace("aabbccdd", "aabbccde").getBytes(StandardCharsets.UTF_8));
+                driver.open(IMAGE, context);
+            });
+            assertEquals(Reason.CORRUPT, e.reason());
+            assertTrue(e.getMessage().contains("base.vmdk") && e.getMessage().contains("aabbccdd"), e.getMessage());
+        }
+        assertTrue(context.files.values().stream().allMatch(SimFile::isClosed));
     }
 
     @Test

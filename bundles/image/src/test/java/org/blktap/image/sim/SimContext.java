@@ -47,6 +47,22 @@ public final class SimContext implements DiskContext {
         return other;
     }
 
+    /** The same files with other options. */
+    public SimContext with(Map<String, String> other) {
+        SimContext context = new SimContext(loop, readOnly, other, memory);
+        context.files.putAll(files);
+        context.drivers.putAll(drivers);
+        return context;
+    }
+
+    /** For a backing image, which has no options. */
+    private SimContext below() {
+        SimContext context = new SimContext(loop, true, Map.of(), memory);
+        context.files.putAll(files);
+        context.drivers.putAll(drivers);
+        return context;
+    }
+
     /** Puts a file there. */
     public SimFile put(String path, byte[] bytes) {
         SimFile file = new SimFile(loop, Path.of(path), bytes);
@@ -85,7 +101,7 @@ public final class SimContext implements DiskContext {
 
     @Override
     public IoFile openFile(Path path) throws DiskException {
-        SimFile file = files.get(path);
+        SimFile file = files.get(path.normalize());
         if (file == null) {
             throw new DiskException(DiskException.Reason.NOT_FOUND, path + ": no such file");
         }
@@ -113,7 +129,7 @@ public final class SimContext implements DiskContext {
     @Override
     public VirtualDisk openBacking(String type, Path path) throws DiskException {
         DiskDriver driver = drivers.get(type);
-        return driver == null ? new SimRawDisk(openFile(path)) : driver.open(path.toString(), forReading());
+        return driver == null ? new SimRawDisk(openFile(path)) : driver.open(path.toString(), below());
     }
 
     @Override

@@ -10,15 +10,20 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "check", description = "Examines an image that is not in use; fails if something is wrong with it.",
+@Command(name = "check", description = {"Examines an image that is not in use, and lists errors, leaks and what a crash left behind.",
+        "Exit status: 0 nothing to do, 1 errors, or it cannot be examined, 2 wrong usage, 3 no errors, but leaks or leftovers of a crash."},
         footer = {"", "Examples:", "  check tap:qcow:/vm/a.qcow", "  check tap:qcow2:/vm/b.qcow2 --repair"})
 final class Check extends TapCommand {
+    /** As that of qemu-img check for leaks. */
+    private static final int LEFTOVERS = 3;
+
     @Parameters(paramLabel = "SPEC", description = "tap:<type>:<path>")
     String tapSpec;
-    @Option(names = "--repair", description = "Puts right what can be, and fails if something is left.")
+    @Option(names = "--repair", description = "Repairs what it can; the exit status is about what is left.")
     boolean repair;
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format.")
     Map<String, String> options = new LinkedHashMap<>();
+    private int status;
 
     Check(Surroundings here) {
         super(here);
@@ -26,17 +31,40 @@ final class Check extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        TapSpec spec = here.spec(tapSpec);
-        CheckReport report = here.images().check(spec, false, options);
-        if (repair && !(report.clean() && report.leaked() == 0)) {
-            out.println("found: " + report.problems().size() + " problems, " + report.leaked() + " clusters leaked");
-            here.images().check(spec, true, options);
-            report = here.images().check(spec, false, options);
+        TapSpec image = here.spec(tapSpec);
+        CheckReport report = here.images().check(image, false, options);
+        if (repair && report.wantsRepair()) {
+            out.println("found: " + summary(report));
+            CheckReport done = here.images().check(image, true, options);
+            done.repairs().forEach(line -> out.println("repaired: " + line));
+            report = here.images().check(image, false, options);
         }
-        report.problems().forEach(out::println);
+        report.problems().forEach(line -> out.println("error: " + line));
+        report.repairs().forEach(line -> out.println((repair ? "left: " : "to repair: ") + line));
         if (!report.clean()) {
-            throw new DiskException(DiskException.Reason.CORRUPT, tapSpec + ": " + report.problems().size() + " problems");
+            throw new DiskException(DiskException.Reason.CORRUPT, tapSpec + ": " + summary(report));
         }
-        out.println("clean: " + report.clusters() + " clusters in use, " + report.leaked() + " leaked");
+        status = report.wantsRepair() ? LEFTOVERS : 0;
+        out.println((report.wantsRepair() ? "no errors, but " + summary(report) : "clean") + ": " + report.clusters() + " clusters in use");
+    }
+
+    /** What there is to do, in numbers. */
+    private static String summary(CheckReport report) {
+        StringBuilder text = new StringBuilder();
+        count(text, report.problems().size(), "error");
+        count(text, report.leaked(), "leaked cluster");
+        count(text, report.repairs().size(), "leftover");
+        return text.toString();
+    }
+
+    private static void count(StringBuilder text, long number, String what) {
+        if (number > 0) {
+            text.append(text.isEmpty() ? "" : ", ").append(number).append(' ').append(what).append(number == 1 ? "" : "s");
+        }
+    }
+
+    @Override
+    int status() {
+        return status;
     }
 }

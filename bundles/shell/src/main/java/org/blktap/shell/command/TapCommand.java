@@ -21,6 +21,11 @@ abstract class TapCommand implements Callable<Integer> {
     @Override
     public final Integer call() throws Exception {
         run(spec.commandLine().getOut());
+        return status();
+    }
+
+    /** The exit status of a run that ended without an exception. */
+    int status() {
         return 0;
     }
 

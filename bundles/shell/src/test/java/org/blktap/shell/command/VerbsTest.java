@@ -249,11 +249,37 @@ class VerbsTest {
     @Test
     void checkFailsIfSomethingIsWrong() {
         assertEquals(0, run("check", "tap:qcow:/a"));
-        assertTrue(out.startsWith("clean: 7 clusters"), out);
+        assertEquals("clean: 7 clusters in use", out.strip());
         core.report = new CheckReport(7, 1, List.of("first", "second"));
         assertEquals(1, run("check", "tap:qcow:/a"));
-        assertEquals(List.of("first", "second"), out.lines().toList());
-        assertEquals("blktap: tap:qcow:/a: 2 problems", err.strip());
+        assertEquals(List.of("error: first", "error: second"), out.lines().toList());
+        assertEquals("blktap: tap:qcow:/a: 2 errors, 1 leaked cluster", err.strip());
+    }
+
+    @Test
+    void leaksAndLeftoversAreNoErrorsAndHaveAStatusOfTheirOwn() {
+        core.report = new CheckReport(7, 2, List.of());
+        assertEquals(3, run("check", "tap:qcow:/a"));
+        assertEquals("no errors, but 2 leaked clusters: 7 clusters in use", out.strip());
+        core.report = new CheckReport(7, 0, List.of(), List.of("log of 1 entry: replayed"));
+        assertEquals(3, run("check", "tap:qcow:/a"));
+        assertEquals(List.of("to repair: log of 1 entry: replayed", "no errors, but 1 leftover: 7 clusters in use"), out.lines().toList());
+        assertEquals("", err);
+    }
+
+    @Test
+    void aRepairIsMadeWhereTheFirstLookFindsNoErrorsButLeftovers() {
+        core.report = new CheckReport(7, 0, List.of(), List.of("log of 1 entry: replayed"));
+        core.repaired = new CheckReport(7, 0, List.of());
+        assertEquals(0, run("check", "tap:qcow:/a", "--repair"));
+        assertEquals(List.of("found: 1 leftover", "repaired: log of 1 entry: replayed", "clean: 7 clusters in use"), out.lines().toList());
+        assertEquals(List.of("check tap:qcow:/a", "repair tap:qcow:/a", "check tap:qcow:/a"), core.calls);
+    }
+
+    @Test
+    void aCleanImageIsNotOpenedForRepair() {
+        assertEquals(0, run("check", "tap:qcow:/a", "--repair"));
+        assertEquals(List.of("check tap:qcow:/a"), core.calls);
     }
 
     @ParameterizedTest

@@ -1,0 +1,260 @@
+package org.blktap.format.vmdk;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.BitSet;
+import java.util.List;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.image.Holes;
+import org.blktap.image.UseWindow;
+
+/**
+ * Reads all grain tables of an extent and finds entries that lead nowhere, tables and grains in use twice, and redundant tables that say
+ * otherwise.
+ *
+ * <p>Memory: 16 MiB, and a bit for each grain table. The directories, and then the tables, are gone through once for each 64 GiB of the file; a table
+ * that two entries of a directory point at is not read for the second.
+ */
+final class SparseCheck {
+    private static final int SECTOR = GrainLayout.SECTOR;
+
+    private final GrainLayout layout;
+    private final IoFile file;
+    private final List<String> problems;
+    private final Holes holes;
+    private final DirectoryEntries gd;
+    /** Null without one. */
+    private final DirectoryEntries rgd;
+    private final ByteBuffer table;
+    private final ByteBuffer twin;
+    private final int slots;
+    /** To here sectors have numbers. */
+    private final long end;
+    /** Slots whose table, or redundant table, is not where one can be. */
+    private final BitSet badTables = new BitSet();
+    private final BitSet badTwins = new BitSet();
+    private UseWindow window;
+    private long usedEnd;
+    private long grains;
+    private long leaked;
+    private long behind;
+
+    /** @param problems to add to, up to {@link VmdkCheck#MOST_PROBLEMS} */
+    SparseCheck(GrainLayout layout, IoFile file, IoLoop loop, List<String> problems) {
+        this.layout = layout;
+        this.file = file;
+        this.problems = problems;
+        holes = new Holes(file, loop);
+        gd = new DirectoryEntries(file, layout.gdOffset(), (int) layout.directoryEntries());
+        rgd = layout.rgdOffset() == 0 ? null : new DirectoryEntries(file, layout.rgdOffset(), (int) layout.directoryEntries());
+        table = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);
+        twin = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);
+        slots = (int) layout.directoryEntries();
+        end = Math.min(file.size(), GrainLayout.LARGEST_FILE);
+    }
+
+    void run() throws IOException {
+        usedEnd = Math.max(layout.firstGrain(), Math.max(layout.gdOffset(), layout.rgdOffset()) + layout.directoryBytes());
+        window = new UseWindow(SECTOR, end);
+        while (window.next() && !enough()) {
+            claimHeaders();
+            tables();
+        }
+        window = new UseWindow(SECTOR, end);
+        while (window.next() && !enough()) {
+            claimHeaders();
+            claimTables();
+            if (!layout.compressed()) {
+                // what is before the first grain is the tables' own; of tables there is another problem
+                window.claim(0, layout.firstGrain());
+            }
+            for (int slot = 0; slot < slots && !enough(); slot++) {
+                slot(slot);
+            }
+        }
+        if (!layout.compressed() && !enough()) {
+            leaked = Math.max(0, end - window.markedBytes()) / layout.grainBytes();
+        }
+    }
+
+    private boolean enough() {
+        return problems.size() >= VmdkCheck.MOST_PROBLEMS;
+    }
+
+    private void claimHeaders() {
+        window.claim(0, layout.firstTable());
+        window.claim(layout.gdOffset(), layout.directoryBytes());
+        if (rgd != null) {
+            window.claim(layout.rgdOffset(), layout.directoryBytes());
+        }
+    }
+
+    /** Finds the tables that lie where none can be, or on another. */
+    private void tables() throws IOException {
+        for (int slot = 0; slot < slots && !enough(); slot++) {
+            stopIfInterrupted();
+            if (gd.offset(slot) != 0 && !isTable("grain directory entry ", layout.gdOffset(), slot, gd.offset(slot))) {
+                badTables.set(slot);
+            }
+            if (rgd != null && rgd.offset(slot) != 0 && !isTable("redundant grain directory entry ", layout.rgdOffset(), slot, rgd.offset(slot))) {
+                badTwins.set(slot);
+            }
+        }
+    }
+
+    private void stopIfInterrupted() throws IOException {
+        if (Thread.currentThread().isInterrupted()) {
+            throw new IOException("the check was interrupted");
+        }
+    }
+
+    private boolean isTable(String structure, long directory, int slot, long offset) {
+        if (offset < layout.firstTable() || offset >= file.size()) {
+            if (window.isFirst()) {
+                problem(structure + slot, directory + slot * 4L, offset / SECTOR, "a sector behind the header, inside the file of " + file.size() + " bytes");
+            }
+            return false;
+        }
+        usedEnd = Math.max(usedEnd, offset + layout.tableBytes());
+        if (window.claim(offset, layout.tableBytes())) {
+            return true;
+        }
+        problem(structure + slot, directory + slot * 4L, offset / SECTOR, "a sector that nothing else uses");
+        return false;
+    }
+
+    private void claimTables() throws IOException {
+        for (int slot = 0; slot < slots; slot++) {
+            if (gd.offset(slot) != 0 && !badTables.get(slot)) {
+                window.claim(gd.offset(slot), layout.tableBytes());
+            }
+            if (hasTwin(slot)) {
+                window.claim(rgd.offset(slot), layout.tableBytes());
+            }
+        }
+    }
+
+    private boolean hasTwin(int slot) throws IOException {
+        return rgd != null && rgd.offset(slot) != 0 && !badTwins.get(slot);
+    }
+
+    private void slot(int slot) throws IOException {
+        stopIfInterrupted();
+        long at = gd.offset(slot);
+        if (at == 0 || badTables.get(slot)) {
+            return;
+        }
+        boolean both = hasTwin(slot);
+        if (holes.contains(at, layout.tableBytes()) && (!both || holes.contains(rgd.offset(slot), layout.tableBytes()))) {
+            return;
+        }
+        file.readFully(table.clear(), at);
+        table.flip();
+        for (int i = 0; i < layout.tableEntries() && !enough(); i++) {
+            long entry = Integer.toUnsignedLong(table.getInt(i * 4));
+            if (entry != 0 && (entry != GrainLayout.ZEROED || !layout.zeroedGrains())) {
+                entry(slot, i, at, entry);
+            }
+        }
+        if (both && window.isFirst()) {
+            compare(slot, rgd.offset(slot));
+        }
+    }
+
+    private void entry(int slot, int i, long tableOffset, long entry) throws IOException {
+        long offset = entry * SECTOR;
+        long at = tableOffset + i * 4L;
+        if (window.isFirst()) {
+            grains++;
+            if (!layout.compressed() && offset < layout.firstGrain()) {
+                problem(name(slot, i), at, entry, "a sector behind the tables, from " + layout.firstGrain() / SECTOR);
+            } else if (offset >= file.size()) {
+                problem(name(slot, i), at, entry, "a sector inside the file of " + file.size() + " bytes");
+            }
+        }
+        if (offset >= file.size() || !layout.compressed() && offset < layout.firstGrain()
+                || !window.touches(offset, layout.compressed() ? layout.markerBytes() + layout.mostCompressed() : layout.grainBytes())) {
+            return;
+        }
+        long length = layout.compressed() ? compressed(slot, i, offset) : layout.grainBytes();
+        usedEnd = Math.max(usedEnd, offset + length);
+        if (length > 0 && !window.claim(offset, length)) {
+            problem(name(slot, i), at, entry, "a sector that nothing else uses");
+        }
+    }
+
+    private static String name(int slot, int entry) {
+        return "grain table entry " + entry + " of slot " + slot;
+    }
+
+    /** Bytes that a compressed grain takes, with its marker; 0 with a problem if the marker is wrong. */
+    private long compressed(int slot, int index, long offset) throws IOException {
+        if (layout.markerBytes() == 0) {
+            return 1;
+        }
+        ByteBuffer marker = ByteBuffer.allocate(layout.markerBytes()).order(ByteOrder.LITTLE_ENDIAN);
+        file.readFully(marker, offset);
+        long lba = (((long) slot << layout.tableBits()) + index << layout.grainBits()) / SECTOR;
+        long size = Integer.toUnsignedLong(marker.getInt(8));
+        if (marker.getLong(0) == lba && size > 0 && size <= layout.mostCompressed()) {
+            return layout.markerBytes() + size;
+        }
+        if (window.touches(offset, 1)) {
+            problems.add(DiskException.corrupt(file.path(), "grain marker", offset, "lba " + marker.getLong(0) + ", size " + size,
+                    "lba " + lba + ", size 1 to " + layout.mostCompressed()).getMessage());
+        }
+        return 0;
+    }
+
+    /** The twin of the table that has just been read: an entry that it lacks is a leftover, another one an error. */
+    private void compare(int slot, long offset) throws IOException {
+        file.readFully(twin.clear(), offset);
+        twin.flip();
+        for (int i = 0; i < layout.tableEntries() && !enough(); i++) {
+            long first = Integer.toUnsignedLong(table.getInt(i * 4));
+            long second = Integer.toUnsignedLong(twin.getInt(i * 4));
+            if (first != second && first > GrainLayout.ZEROED && second > GrainLayout.ZEROED) {
+                problem("redundant grain table entry " + i + " of slot " + slot, offset + i * 4L, second, "as in the grain table, " + first);
+            }
+        }
+        behind += twin.equals(table) ? 0 : 1;
+    }
+
+    private void problem(String structure, long at, long found, String expected) {
+        if (!enough()) {
+            problems.add(DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found), expected).getMessage());
+        }
+    }
+
+    DirectoryEntries gd() {
+        return gd;
+    }
+
+    /** Null without one. */
+    DirectoryEntries rgd() {
+        return rgd;
+    }
+
+    /** Grains in use. */
+    long grains() {
+        return grains;
+    }
+
+    /** Grains that would fit into what nothing uses. */
+    long leaked() {
+        return leaked;
+    }
+
+    /** How many redundant tables are not as their primary ones. */
+    long behind() {
+        return behind;
+    }
+
+    /** The end of all that is in use in the file, in bytes. */
+    long usedEnd() {
+        return usedEnd;
+    }
+}

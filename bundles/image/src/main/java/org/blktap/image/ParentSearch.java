@@ -1,0 +1,167 @@
+package org.blktap.image;
+
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.blktap.api.disk.DiskContext;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.VirtualDisk;
+
+/**
+ * Finds the parent of an image by the names that the image has for it. Images are moved together with their parents, from hosts whose paths
+ * mean nothing here: where no name leads to the parent, a file beside the image that is called like the last part of one is taken, if its
+ * identity proves it to be the parent. The option {@code parent} names one explicitly, wherever it is. Blocking.
+ */
+public final class ParentSearch {
+    /** The operator's name for the parent; a relative one is taken from the image's directory. */
+    public static final String OPTION = "parent";
+    /** Files that are opened for one chain: each of a hostile one's images could name several, each with a chain of its own. */
+    static final int MOST_TRIES = 256;
+    private static final int LONGEST_REASON = 300;
+    private static final ThreadLocal<int[]> TRIES = new ThreadLocal<>();
+
+    private final Path image;
+    private final String type;
+    private final DiskContext context;
+    private final Proof proof;
+    private final List<String> tried = new ArrayList<>();
+    private final Set<Path> paths = new LinkedHashSet<>();
+    private DiskException worst;
+
+    /** How an image knows its parent. */
+    @FunctionalInterface
+    public interface Proof {
+        /** What shows that a disk is not the parent, for an error; null if it is. */
+        String objection(VirtualDisk candidate);
+    }
+
+    /**
+     * A parent that has been opened.
+     *
+     * @param name by which it was found
+     */
+    public record Parent(VirtualDisk disk, String name, Path path) {
+    }
+
+    private ParentSearch(Path image, String type, DiskContext context, Proof proof) {
+        this.image = image;
+        this.type = type;
+        this.context = context;
+        this.proof = proof;
+    }
+
+    /**
+     * Opens the parent.
+     *
+     * @param names in the order in which they are tried, as the image has them: with slashes or backslashes, with a drive or without
+     * @param type of the parent
+     * @param proof null if any file counts that a name leads to, and none beside the image that is only called alike
+     * @throws DiskException with all that was tried
+     */
+    public static Parent open(Path image, Collection<String> names, String type, DiskContext context, Proof proof) throws DiskException {
+        ParentSearch search = new ParentSearch(image, type, context, proof);
+        boolean outermost = TRIES.get() == null;
+        if (outermost) {
+            TRIES.set(new int[1]);
+        }
+        try {
+            String given = context.options().text(OPTION, null);
+            Parent found = given != null ? search.given(given) : search.named(names);
+            if (found != null) {
+                return found;
+            }
+        } finally {
+            if (outermost) {
+                TRIES.remove();
+            }
+        }
+        throw search.notFound();
+    }
+
+    private Parent given(String name) throws DiskException {
+        try {
+            return opened(name, image.toAbsolutePath().resolveSibling(name));
+        } catch (InvalidPathException e) {
+            throw new DiskException(Reason.BAD_OPTION, "bad option " + OPTION + ": " + e.getMessage(), e);
+        }
+    }
+
+    private Parent named(Collection<String> names) {
+        Set<String> candidates = new LinkedHashSet<>();
+        for (String name : names) {
+            candidates.add(name);
+            candidates.add(here(name));
+        }
+        if (proof != null) {
+            names.forEach(name -> candidates.add(lastPart(name)));
+        }
+        for (String name : candidates) {
+            if (!name.isEmpty() && !name.equals("..")) {
+                try {
+                    Parent found = opened(name, context.confine(image, name));
+                    if (found != null) {
+                        return found;
+                    }
+                } catch (DiskException e) {
+                    note(name, e);
+                }
+            }
+        }
+        return null;
+    }
+
+    /** A path of Windows as one of this system. */
+    private static String here(String name) {
+        String path = name.replace('\\', '/');
+        return path.matches("(?s)[A-Za-z]:/.*") ? path.substring(2) : path;
+    }
+
+    private static String lastPart(String name) {
+        return name.substring(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1);
+    }
+
+    /** The candidate if it is the parent; null if not. */
+    private Parent opened(String name, Path path) throws DiskException {
+        if (path.equals(image) || !paths.add(path)) {
+            return null;
+        }
+        if (TRIES.get()[0]++ >= MOST_TRIES) {
+            throw new DiskException(Reason.CORRUPT, image + ": more than " + MOST_TRIES + " files were tried for the parents of this chain");
+        }
+        VirtualDisk disk = context.openBacking(type, path);
+        String objection;
+        try {
+            objection = proof == null ? null : proof.objection(disk);
+        } catch (RuntimeException | Error e) {
+            disk.close();
+            throw e;
+        }
+        if (objection == null) {
+            return new Parent(disk, name, path);
+        }
+        disk.close();
+        throw new DiskException(Reason.CORRUPT, path + ": " + objection);
+    }
+
+    private void note(String name, DiskException e) {
+        String reason = e.getMessage().startsWith(image + ": ") ? e.getMessage().substring((image + ": ").length()) : e.getMessage();
+        reason = reason.length() > LONGEST_REASON ? reason.substring(0, LONGEST_REASON) + "…" : reason;
+        tried.add(name + " (" + reason + ")");
+        if (worst == null || worst.reason() == Reason.NOT_FOUND || e.reason() == Reason.CORRUPT && worst.reason() != Reason.CORRUPT) {
+            worst = e;
+        }
+    }
+
+    private DiskException notFound() {
+        if (worst == null) {
+            return new DiskException(Reason.NOT_FOUND, image + ": names no parent that could be looked for; -o " + OPTION + "=FILE names one");
+        }
+        return new DiskException(worst.reason(), image + ": its parent was not found; tried " + String.join(", ", tried) + "; -o " + OPTION
+                + "=FILE names it", worst);
+    }
+}
