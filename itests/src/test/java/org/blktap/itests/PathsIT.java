@@ -62,7 +62,8 @@ class PathsIT {
                 assertEquals(1, run.status(), run::toString);
                 assertTrue(run.err().contains("external-files=writable"), run::toString);
                 daemon.attach(spec, "e", "--node", "nbd", "--read-only");
-                Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("e"), "-c", "read -P 86 0 1M").ok();
+                // nothing of the data file is allocated to the qcow2 image
+                Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("e"), "-c", "read -P " + (spec.contains("vmdk") ? 'V' + 0 : 0) + " 0 1M").ok();
                 daemon.detach("e");
                 daemon.attach(spec, "e", "--node", "nbd", "-o", "external-files=writable");
                 daemon.detach("e");

@@ -127,7 +127,7 @@ public final class ParentSearch {
 
     /** The candidate if it is the parent; null if not. */
     private Parent opened(String name, Path path) throws DiskException {
-        if (path.equals(image) || !paths.add(path)) {
+        if (!paths.add(path) || path.equals(image)) {
             return null;
         }
         if (TRIES.get()[0]++ >= MOST_TRIES) {
@@ -158,6 +158,9 @@ public final class ParentSearch {
     }
 
     private DiskException notFound() {
+        if (worst == null && paths.contains(image)) {
+            return new DiskException(Reason.CORRUPT, image + ": backs itself: it names no other file as its parent; -o " + OPTION + "=FILE names one");
+        }
         if (worst == null) {
             return new DiskException(Reason.NOT_FOUND, image + ": names no parent that could be looked for; -o " + OPTION + "=FILE names one");
         }
