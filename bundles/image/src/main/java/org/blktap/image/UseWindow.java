@@ -1,6 +1,6 @@
 package org.blktap.image;
 
-import java.util.BitSet;
+import java.util.Arrays;
 import java.util.function.LongConsumer;
 
 /**
@@ -13,7 +13,7 @@ public final class UseWindow {
     private final int unit;
     private final int windowUnits;
     private final long end;
-    private final BitSet bits;
+    private final long[] bits;
     private long start;
     private long next;
     private long marked;
@@ -32,7 +32,7 @@ public final class UseWindow {
         this.unit = unit;
         this.windowUnits = windowUnits;
         end = unitsUp(endBytes);
-        bits = new BitSet((int) Math.min(windowUnits, end));
+        bits = new long[(int) (Math.min(windowUnits, end) + Long.SIZE - 1 >> 6)];
     }
 
     private long unitsUp(long bytes) {
@@ -41,7 +41,7 @@ public final class UseWindow {
 
     /** Moves on to the next part of the file, at first to the first one; false if there is none. */
     public boolean next() {
-        bits.clear();
+        Arrays.fill(bits, 0);
         start = next;
         next = Math.min(end, start + windowUnits);
         return start < end;
@@ -64,11 +64,15 @@ public final class UseWindow {
         }
         int from = (int) (Math.max(start, offset / unit) - start);
         int to = (int) (Math.min(next, unitsUp(offset + length)) - start);
-        int found = bits.nextSetBit(from);
-        boolean free = found < 0 || found >= to;
-        marked += to - from - (free ? 0 : bits.get(from, to).cardinality());
-        bits.set(from, to);
-        return free;
+        long busy = 0;
+        for (int at = from; at < to; at = (at | Long.SIZE - 1) + 1) {
+            // the bits of one word
+            long mask = -1L << at & -1L >>> -Math.min(to, (at | Long.SIZE - 1) + 1);
+            busy |= bits[at >> 6] & mask;
+            marked += Long.bitCount(mask & ~bits[at >> 6]);
+            bits[at >> 6] |= mask;
+        }
+        return busy == 0;
     }
 
     /** Bytes of all units that have been marked, in all windows so far. */
@@ -79,15 +83,26 @@ public final class UseWindow {
     /** Calls back for each run of unmarked units that ends in this window or with the file, in bytes. Once for each window, after all is marked. */
     public void freeRuns(LongConsumer bytes) {
         int units = (int) (next - start);
-        for (int set = bits.nextSetBit(0); set >= 0 && set < units; set = bits.nextSetBit(set)) {
-            if (start + set > freeFrom) {
-                bytes.accept((start + set - freeFrom) * unit);
+        for (int at = next(0, true, units); at < units; at = next(at, true, units)) {
+            if (start + at > freeFrom) {
+                bytes.accept((start + at - freeFrom) * unit);
             }
-            set = bits.nextClearBit(set);
-            freeFrom = start + set;
+            at = next(at, false, units);
+            freeFrom = start + at;
         }
         if (next == end && end > freeFrom) {
             bytes.accept((end - freeFrom) * unit);
         }
+    }
+
+    /** The first unit from one on that is marked, or that is not; or the end. */
+    private int next(int from, boolean set, int end) {
+        for (int at = from; at < end; at = (at | Long.SIZE - 1) + 1) {
+            long word = (set ? bits[at >> 6] : ~bits[at >> 6]) & -1L << at;
+            if (word != 0) {
+                return Math.min(end, at & -Long.SIZE | Long.numberOfTrailingZeros(word));
+            }
+        }
+        return end;
     }
 }

@@ -3,7 +3,6 @@ package org.blktap.format.vhdx;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.List;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
@@ -11,6 +10,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.image.Holes;
+import org.blktap.image.UseWindow;
 
 /**
  * Reads the whole BAT and finds entries that break the rules, blocks in use twice, and space in use by nobody. A repair, which has
@@ -25,8 +25,11 @@ final class VhdxCheck {
     private final boolean repair;
     private final BlockAllocationTable bat;
     private final Holes holes;
-    private BitSet used;
     private final List<String> problems = new ArrayList<>();
+    /** One window, over the whole file. */
+    private UseWindow used;
+    /** The end of all that is in use in the file. */
+    private long end;
     private long blocks;
 
     VhdxCheck(VhdxImage image, boolean repair, IoLoop loop) {
@@ -42,8 +45,9 @@ final class VhdxCheck {
             throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has " + file.size() + " bytes; files of up to "
                     + Layout.MOST_FILE_BYTES + " bytes are checked");
         }
-        used = new BitSet(unit(file.size() + Metadata.MAX_BLOCK_SIZE));
-        image.regions().taken().forEach(region -> used.set(unit(region.offset()), unit(region.end())));
+        used = new UseWindow((int) Layout.MIB, file.size());
+        used.next();
+        image.regions().taken().forEach(region -> claim(region.offset(), region.length()));
         long entries = bat.entries();
         int inPiece = PIECE / BlockAllocationTable.ENTRY_BYTES;
         for (long first = 0; first < entries && problems.size() < MOST_PROBLEMS; first += inPiece) {
@@ -55,9 +59,9 @@ final class VhdxCheck {
         return new CheckReport(blocks, leaked(), problems, leftovers());
     }
 
-    /** The number of a MiB. */
-    private static int unit(long offset) {
-        return (int) (offset + Layout.MIB - 1 >> 20);
+    private boolean claim(long offset, long length) {
+        end = Math.max(end, offset + length);
+        return used.claim(offset, length);
     }
 
     private List<String> leftovers() {
@@ -70,16 +74,12 @@ final class VhdxCheck {
     }
 
     private long leaked() {
-        int units = unit(file.size());
-        long marked = used.cardinality();
-        for (int i = used.nextSetBit(units); i >= 0; i = used.nextSetBit(i + 1)) {
-            marked--;
-        }
-        return (units - marked) * Layout.MIB / bat.blockSize();
+        // a part of a MiB at the end of the file counts as one
+        long bytes = file.size() + Layout.MIB - 1 & -Layout.MIB;
+        return Math.max(0, bytes - used.markedBytes()) / bat.blockSize();
     }
 
     private void trim() throws DiskException {
-        long end = used.length() * Layout.MIB;
         try {
             if (leaked() > 0 && end < file.size()) {
                 file.truncateNow(end);
@@ -113,15 +113,12 @@ final class VhdxCheck {
         if (!bat.isValid(index, entry, image.regions(), file.size())) {
             problem(index, entry, "a known state, and an offset inside the file of " + file.size() + " bytes, after its regions");
         } else if (bat.isPresent(index, entry) && bat.length(index) > 0) {
-            int from = unit(BlockAllocationTable.fileOffset(entry));
             // the last block takes as much as any other, whether the disk needs it or not
-            int to = from + unit(bat.isBitmap(index) ? bat.length(index) : bat.blockSize());
+            long length = bat.isBitmap(index) ? bat.length(index) : bat.blockSize();
             blocks += bat.isBitmap(index) ? 0 : 1;
-            int next = used.nextSetBit(from);
-            if (next >= 0 && next < to) {
+            if (!claim(BlockAllocationTable.fileOffset(entry), length)) {
                 problem(index, entry, "an offset that nothing else uses");
             }
-            used.set(from, to);
         }
     }
 
