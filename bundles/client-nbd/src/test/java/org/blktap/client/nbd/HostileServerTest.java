@@ -193,7 +193,7 @@ class HostileServerTest {
             ByteBuffer into = ByteBuffer.allocate(512);
             assertEquals(0, connection.read(0, into));
             assertEquals(7, into.array()[511]);
-            assertEquals(1 << 20, connection.size());
+            assertEquals(1 << 20, connection.agreed().size());
         });
     }
 
