@@ -31,6 +31,8 @@ final class MemoryPort implements DiskPort, LoopStage {
     private volatile boolean open = true;
     /** Requests are kept back while this is set. */
     volatile boolean held;
+    /** Thrown by submit, if not null. */
+    volatile Throwable thrown;
     /** What the next requests end with. */
     volatile int failWith;
     volatile int inFlight;
@@ -69,6 +71,12 @@ final class MemoryPort implements DiskPort, LoopStage {
     public void submit(Request request) {
         if (!open) {
             throw new IllegalStateException("submitted to a port that is closed");
+        }
+        if (thrown instanceof RuntimeException e) {
+            throw e;
+        }
+        if (thrown instanceof Error e) {
+            throw e;
         }
         if (random == null) {
             carryOut(request);
