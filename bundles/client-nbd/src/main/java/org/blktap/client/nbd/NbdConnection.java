@@ -30,24 +30,22 @@ final class NbdConnection implements AutoCloseable {
     private final Negotiation.Agreed agreed;
     private long cookie;
     private String message = "";
-    private volatile boolean open;
 
     NbdConnection(NbdUri uri) throws IOException {
         stream = new ServerStream(uri);
+        // a server that does not answer must not hold up whoever opens the disk
+        CompletableFuture<Void> patience = new CompletableFuture<Void>().completeOnTimeout(null, CONNECT_SECONDS, TimeUnit.SECONDS);
+        patience.thenRun(this::abort);
+        boolean done = false;
         try {
-            CompletableFuture.delayedExecutor(CONNECT_SECONDS, TimeUnit.SECONDS).execute(this::giveUp);
             stream.connect(uri);
             agreed = new Negotiation(stream).run(uri.export());
-            open = true;
+            done = true;
         } finally {
-            giveUp();
-        }
-    }
-
-    /** A server that does not answer must not hold up whoever opens the disk. */
-    private void giveUp() {
-        if (!open) {
-            abort();
+            patience.cancel(false);
+            if (!done) {
+                abort();
+            }
         }
     }
 

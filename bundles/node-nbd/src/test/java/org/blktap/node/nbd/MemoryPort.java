@@ -29,6 +29,8 @@ final class MemoryPort implements DiskPort, LoopStage {
     private final Random random;
     private volatile DiskInfo info;
     private volatile boolean open = true;
+    /** Nothing is recorded while this is set. */
+    volatile boolean quiet;
     /** Requests are kept back while this is set. */
     volatile boolean held;
     /** Thrown by submit, if not null. */
@@ -83,7 +85,9 @@ final class MemoryPort implements DiskPort, LoopStage {
             request.complete(0);
             return;
         }
-        seen.add(request.operation() + " " + request.offset() + " " + request.length() + " " + request.flags());
+        if (!quiet) {
+            seen.add(request.operation() + " " + request.offset() + " " + request.length() + " " + request.flags());
+        }
         waiting.add(request);
         inFlight = waiting.size();
         mostInFlight = Math.max(mostInFlight, waiting.size());
