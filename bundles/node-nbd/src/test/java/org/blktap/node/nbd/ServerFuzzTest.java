@@ -53,7 +53,7 @@ class ServerFuzzTest {
             while (!idle.isEmpty()) {
                 idle.poll().close();
             }
-            victim.close();
+            victim.stop();
             victim.check();
             report = victim.report();
         } catch (Exception | Error e) {

@@ -65,6 +65,10 @@ final class Victim implements AutoCloseable {
 
     @Override
     public void close() {
+        stop();
+    }
+
+    void stop() {
         stopped = true;
         try {
             thread.join();
