@@ -31,7 +31,7 @@ class SimpleDiskAdapterTest {
     private final IoLoop loop = loops.start("simple");
     private final NativeMemoryService memory = new NativeMemoryService();
     private final NativeBuffer buffer = memory.allocate(SECTORS);
-    private final SimpleDiskAdapter disk = new SimpleDiskAdapter(new Bytes(), "/bytes", context());
+    private final SimpleDiskAdapter disk = new SimpleDiskAdapter(new Bytes(), "/bytes", null, context());
 
     /** Takes no byte beyond its end. */
     private final class Bytes implements SimpleDisk {

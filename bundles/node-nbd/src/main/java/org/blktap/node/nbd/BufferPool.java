@@ -18,8 +18,9 @@ final class BufferPool implements AutoCloseable {
 
     private final NativeMemory memory;
     private final Quota.Share share;
-    /** Left for small buffers by large ones: a slab of each small size. */
-    static final long SLACK = 8 << 20;
+    /** The last of the share is kept for small buffers of clients that have none: enough for 128 clients, in slabs of all small sizes. */
+    static final long SLACK = 16 << 20;
+    private static final int SMALL = 64 << 10;
 
     /** By size class, the first of the slabs that have free pieces. */
     private final Slab[] available = new Slab[MAX_SHIFT - MIN_SHIFT + 1];
@@ -87,33 +88,37 @@ final class BufferPool implements AutoCloseable {
     }
 
     /**
-     * Whether a client may take one more buffer; if so, {@link #slab} has it.
+     * Whether a client may take one more buffer; if so, {@link #slab} has it. A small one is there for each client that has none.
      *
      * @param held bytes that the client has
      */
     boolean admits(long held, int bytes) {
         int size = sizeFor(bytes);
-        if (held > 0 && held + size > unused()) {
+        boolean first = held == 0 && size <= SMALL;
+        if (held > 0 && held + size > unused() || !first && !leaves(SLACK)) {
             return false;
         }
-        return available[shift(bytes) - MIN_SHIFT] != null || map(bytes);
+        return available[shift(bytes) - MIN_SHIFT] != null || map(bytes, first ? 0 : SLACK);
     }
 
     /** Bytes for those who have some already: what is neither in use nor out of reach. */
     private long unused() {
-        long free = mapped - usedBytes;
-        return free + share.left();
+        return mapped - usedBytes + share.left();
     }
 
-    /** Maps one more slab, if the share allows it. */
-    private boolean map(int bytes) {
-        int sizeClass = shift(bytes) - MIN_SHIFT;
-        long slabBytes = Math.max(SLAB_BYTES, 1 << sizeClass + MIN_SHIFT);
-        long slack = slabBytes > SLAB_BYTES ? SLACK : 0;
-        if (share.left() < slabBytes + slack) {
+    /** Whether so much of the share is left, perhaps after a trim. */
+    private boolean leaves(long bytes) {
+        if (share.left() < bytes) {
             trim();
         }
-        if (share.left() < slabBytes + slack || !share.take(slabBytes)) {
+        return share.left() >= bytes;
+    }
+
+    /** Maps one more slab, if the share has it and more than that. */
+    private boolean map(int bytes, long more) {
+        int sizeClass = shift(bytes) - MIN_SHIFT;
+        long slabBytes = Math.max(SLAB_BYTES, 1 << sizeClass + MIN_SHIFT);
+        if (!leaves(slabBytes + more) || !share.take(slabBytes)) {
             return false;
         }
         boolean done = false;
@@ -136,7 +141,7 @@ final class BufferPool implements AutoCloseable {
      */
     Slab slab(int bytes) {
         int sizeClass = shift(bytes) - MIN_SHIFT;
-        if (available[sizeClass] == null && !map(bytes)) {
+        if (available[sizeClass] == null && !map(bytes, 0)) {
             throw new OutOfMemoryError("no buffer of " + bytes + " bytes is left for this export");
         }
         return available[sizeClass];

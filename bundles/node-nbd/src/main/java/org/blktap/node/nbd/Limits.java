@@ -23,7 +23,7 @@ record Limits(int clients, int reservedClients, int commonClients, int handshake
     /** As the system properties say. */
     static Limits configured() {
         int clients = number("clients", 64, 1);
-        long reserved = number("memory.reserve", 40, (int) (LEAST_BYTES / MIB)) * MIB;
+        long reserved = number("memory.reserve", 48, (int) (LEAST_BYTES / MIB)) * MIB;
         return new Limits(clients, Math.min(clients, number("clients.reserve", 8, 1)), number("clients.common", 512, 0),
                 number("handshakes", 64, 1), number("handshake.seconds", 10, 1) * 1000L,
                 Math.max(reserved, number("memory.export", 192, 1) * MIB), reserved, number("memory.common", 512, 0) * MIB,

@@ -29,6 +29,8 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     private static final int BUSY = 64;
     /** How long a client that has said good-bye may take to read its last replies. */
     private static final long LINGER_MILLIS = 10_000;
+    /** A client that takes no more replies for now gets no more buffers than that; where buffers are short, none. */
+    private static final long BLOCKED_BYTES = 8 << 20;
     /** SO_SNDBUF: a few large reads, so that the client copies one out while the next comes in. */
     private static final int SEND_BUFFER = 2 << 20;
 
@@ -198,6 +200,11 @@ final class NbdConnection implements LoopStage, Commands.Owner {
             drain();
             return false;
         }
+        if (blocked && commands.charged() >= (node.starvation().isThere() ? 1 : BLOCKED_BYTES)) {
+            // until the socket takes its replies
+            stalled = true;
+            return false;
+        }
         Commands.Room room = commands.room(command, length);
         if (room != Commands.Room.YES) {
             stalled = true;
@@ -304,6 +311,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
         commands.releaseSent();
         lastActive = loop.nanoTime();
         blocked = error == Errno.EAGAIN;
+        retry |= stalled && !blocked;
         if (error != 0 && !blocked) {
             closeSocket();
         }

@@ -33,6 +33,11 @@ final class Starvation {
         }
     }
 
+    /** Whether some client has waited for buffers lately. */
+    boolean isThere() {
+        return timer != null;
+    }
+
     /** Buffers have been given back. */
     void roomFreed() {
         if (timer != null) {

@@ -18,8 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 class LimitsTest {
     private static final int SIZE = 40 << 20;
     private static final int MIB = 1 << 20;
-    /** Small ones, so that a test reaches them: 4 clients of an export on a socket, 8 handshakes, 96 MiB of which 40 are reserved. */
-    private static final Limits SMALL = new Limits(4, 1, 5, 8, 3_000, 96L * MIB, 40L * MIB, 56L * MIB, 60_000);
+    /** Small ones, so that a test reaches them: 4 clients of an export on a socket, 8 handshakes, 96 MiB of which 48 are reserved. */
+    private static final Limits SMALL = new Limits(4, 1, 5, 8, 3_000, 96L * MIB, 48L * MIB, 48L * MIB, 60_000);
 
     @TempDir
     Path directory;
@@ -57,7 +57,7 @@ class LimitsTest {
     void idleHandshakesLockNobodyOut() throws Exception {
         start(SMALL);
         daemon.attach("a", SIZE, Map.of("tcp", "0"));
-        for (int i = 0; i < 100; i++) {
+        for (int i = 0; i < 30; i++) {
             keep(new TestClient(port("a")));
         }
         // the other socket does not notice, and here the idle ones make way
@@ -67,7 +67,7 @@ class LimitsTest {
 
     @Test
     void aHandshakeByteByByteEndsInTime() throws Exception {
-        start(new Limits(4, 1, 5, 8, 300, 96L * MIB, 40L * MIB, 0, 60_000));
+        start(new Limits(4, 1, 5, 8, 300, 96L * MIB, 48L * MIB, 0, 60_000));
         daemon.attach("a", SIZE, Map.of());
         TestClient slow = keep(new TestClient(daemon.socket()));
         byte[] bytes = new byte[1000];
@@ -126,17 +126,18 @@ class LimitsTest {
 
     @Test
     void clientsThatDoNotReadAreBoundedInAll() throws Exception {
-        start(new Limits(40, 40, 0, 8, 3_000, 96L * MIB, 40L * MIB, 56L * MIB, 60_000));
+        start(new Limits(40, 40, 0, 8, 3_000, 96L * MIB, 48L * MIB, 48L * MIB, 60_000));
         daemon.attach("a", SIZE, Map.of("tcp", "0"));
         daemon.attach("b", SIZE, Map.of());
-        for (int i = 0; i < 30; i++) {
-            int length = new int[] {4096, MIB, 32 * MIB}[i % 3];
+        for (int i = 0; i < 60; i++) {
+            int length = new int[] {4096, 64 << 10, MIB, 32 * MIB}[i % 4];
             neverReads(i % 2 == 0 ? new TestClient(port("a")).enter("a", true) : TestClient.on(daemon.socket(), "a", true), length, 200);
         }
         // another client of the same export, and one of another, which gets its largest request from the reserve
         TestClient small = keep(TestClient.on(daemon.socket(), "a", true));
         for (int i = 0; i < 100; i++) {
-            expectServed(small);
+            small.request(Nbd.CMD_READ, 0, i, 0, 4096 << i % 5);
+            assertEquals(i, small.reply(4096 << i % 5).cookie());
         }
         TestClient other = keep(TestClient.on(daemon.socket(), "b", false));
         other.request(Nbd.CMD_READ, 0, 5, 0, 32 * MIB);
@@ -147,7 +148,7 @@ class LimitsTest {
 
     @Test
     void whoKeepsBuffersWhileOthersWaitIsCutOff() throws Exception {
-        start(new Limits(40, 40, 0, 8, 3_000, 40L * MIB, 40L * MIB, 0, 500));
+        start(new Limits(40, 40, 0, 8, 3_000, 64L * MIB, 64L * MIB, 0, 500));
         daemon.attach("a", SIZE, Map.of());
         for (int i = 0; i < 4; i++) {
             neverReads(TestClient.on(daemon.socket(), "a", true), 8 * MIB, 20);

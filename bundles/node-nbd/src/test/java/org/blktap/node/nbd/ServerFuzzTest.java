@@ -38,7 +38,7 @@ class ServerFuzzTest {
         long seed = Long.getLong("seed", System.nanoTime());
         random = new Random(seed);
         System.out.println("NBD server: fuzzed with -Dseed=" + seed);
-        Limits limits = new Limits(64, 8, 64, 16, 2_000, 96L << 20, 40L << 20, 96L << 20, 1_000);
+        Limits limits = new Limits(64, 8, 64, 16, 2_000, 96L << 20, 48L << 20, 96L << 20, 1_000);
         TestDaemon daemon = new TestDaemon(directory, limits);
         MemoryPort target = daemon.attach("target", SIZE, Map.of());
         target.quiet = true;
