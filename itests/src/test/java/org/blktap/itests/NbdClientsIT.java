@@ -208,6 +208,20 @@ class NbdClientsIT {
         assertEquals(0, daemon.threads("blktap-victim"));
     }
 
+    /** As README shows it. */
+    @Test
+    void anAttachmentGetsTcpBesideItsSocket() throws Exception {
+        daemon.attach("tap:aio:" + source("both.raw", 16), "both", "--node", "nbd");
+        String socket = daemon.nbd("both");
+        String tcp = daemon.blktap("plug", "both", "nbd,tcp=0").ok().out().trim();
+        assertTrue(tcp.matches("nbd://127\\.0\\.0\\.1:\\d+/both"), tcp);
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", socket, tcp).ok();
+        daemon.blktap("unplug", "both", tcp).ok();
+        Run.of("nbdinfo", socket).ok();
+        Daemon.assertStatus(1, Run.of("nbdinfo", tcp));
+        daemon.detach("both");
+    }
+
     private static long operations(String id) throws Exception {
         var operations = daemon.stats(id).getAsJsonObject("operations");
         return operations.getAsJsonObject("read").get("count").getAsLong() + operations.getAsJsonObject("write").get("count").getAsLong();

@@ -12,17 +12,17 @@ final class RawDisk implements VirtualDisk {
     private final IoFile file;
     private final DiskInfo info;
 
-    RawDisk(IoFile file, long sizeBytes, boolean readOnly, String round) {
+    RawDisk(IoFile file, long sizeBytes, long contentBytes, boolean readOnly) {
         this.file = file;
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "raw");
         details.put("file", file.path().toString());
         details.put("kind", file.blockDevice() ? "block device" : "regular file");
         details.put("alignment", file.alignment() == 1 ? "none (no O_DIRECT)" : file.alignment() + " (O_DIRECT)");
-        if (!round.equals("no")) {
-            details.put("size rounded", round);
+        if (sizeBytes != file.size()) {
+            details.put("size rounded", (sizeBytes > file.size() ? "up" : "down") + ", from " + file.size() + " bytes");
         }
-        info = new DiskInfo(sizeBytes, file.sectorSize(), file.physicalSectorSize(), 0, readOnly, true, true, false, details);
+        info = new DiskInfo(sizeBytes, contentBytes, file.sectorSize(), file.physicalSectorSize(), 0, readOnly, true, true, false, details);
     }
 
     @Override

@@ -6,6 +6,7 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
@@ -20,10 +21,11 @@ public class RawDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        String round = context.options().oneOf("round", "no", "no", "up", "down");
+        String round = context.options().oneOf("round", context.readOnly() ? "up" : "no", "no", "up", "down");
         IoFile file = context.openFile(Path.of(path));
         try {
-            return new RawDisk(file, diskSize(file, round), context.readOnly(), round);
+            long size = diskSize(file, round);
+            return new RawDisk(file, size, Math.min(size, file.size()), context.readOnly());
         } catch (DiskException | RuntimeException e) {
             file.close();
             throw e;
@@ -37,7 +39,7 @@ public class RawDriver implements DiskDriver {
             return size;
         }
         return switch (round) {
-            case "up" -> size + SECTOR - rest;
+            case "up" -> DiskInfo.wholeSectors(size);
             case "down" -> size - rest;
             default -> throw new DiskException(Reason.CORRUPT, file.path() + ": size of " + size
                     + " bytes is not a multiple of 512; -o round=down leaves the last " + rest
@@ -60,6 +62,21 @@ public class RawDriver implements DiskDriver {
             file.flushNow();
         } catch (IOException e) {
             throw DiskException.io(path, "resize", e);
+        }
+    }
+
+    /** Cuts off what the last write has put after the contents. */
+    @Override
+    public boolean endInside(String path, long contentBytes, DiskContext context) throws DiskException {
+        try (IoFile file = context.openFile(Path.of(path))) {
+            if (file.blockDevice()) {
+                return false;
+            }
+            file.truncateNow(contentBytes);
+            file.flushNow();
+            return true;
+        } catch (IOException e) {
+            throw DiskException.io(path, "set the size", e);
         }
     }
 

@@ -159,6 +159,7 @@ final class ImageWork implements Images {
         reading(conversion.from(), conversion.fromOptions(), (source, from) -> with(services.engineFor(target.type()), desk -> {
             Options options = new Options(conversion.toOptions());
             OpenContext context = desk.context(false, options);
+            boolean device = !conversion.compressed() && PathPolicy.isBlockDevice(Path.of(target.path()));
             if (conversion.compressed()) {
                 make(context, making -> {
                     try (CompressedImage image = driver.createCompressed(target.path(), from.info().sizeBytes(), making)) {
@@ -166,18 +167,32 @@ final class ImageWork implements Images {
                         new CompressedCopy(from, conversion.from(), image, target, source.loop(), services.memory()).run(progress);
                     }
                 });
-            } else if (PathPolicy.isBlockDevice(Path.of(target.path()))) {
+            } else if (device) {
                 // a file that takes its name meanwhile is not overwritten
                 context.devicesOnly();
                 copy(source, from, desk, conversion, driver, context, true, progress);
             } else {
                 make(context, making -> {
-                    driver.create(target.path(), from.info().sizeBytes(), null, making);
+                    driver.createFor(from.info(), target.path(), making);
                     copy(source, from, desk, conversion, driver, making, false, progress);
+                    if (from.info().contentBytes() < from.info().sizeBytes()) {
+                        driver.endInside(target.path(), from.info().contentBytes(), making);
+                    }
                 });
             }
+            new CopyDifferences(conversion.from(), from.info(), target, made(desk, driver, target, conversion.toOptions())).report(device, progress);
             return null;
         }));
+    }
+
+    /** What others will find. */
+    private static DiskInfo made(Desk desk, DiskDriver driver, TapSpec target, Map<String, String> options) throws DiskException {
+        VirtualDisk disk = driver.open(target.path(), desk.context(true, new Options(options)));
+        try {
+            return disk.info();
+        } finally {
+            close(desk, disk);
+        }
     }
 
     private void copy(Desk source, VirtualDisk from, Desk desk, Conversion conversion, DiskDriver driver, OpenContext context, boolean dirty,

@@ -2,6 +2,7 @@ package org.blktap.core;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -16,6 +17,7 @@ import org.blktap.api.disk.SimpleDriver.SimpleDisk;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
@@ -47,7 +49,7 @@ final class SimpleDiskAdapter implements VirtualDisk {
         this.loop = context.loop();
         this.memory = context.memory();
         boolean readOnly = context.readOnly() || !disk.writable();
-        this.info = new DiskInfo(disk.size() & -512, 512, 4096, 0, readOnly, false, false, false,
+        this.info = new DiskInfo(DiskInfo.wholeSectors(disk.size()), disk.size(), 512, 4096, 0, readOnly, false, false, false,
                 Map.of("driver", "simple (blocking)"));
     }
 
@@ -101,17 +103,23 @@ final class SimpleDiskAdapter implements VirtualDisk {
         NativeBuffer buffer = buffers.isEmpty() ? memory.allocate(STEP) : buffers.poll();
         int length = (int) Math.min(STEP, request.length() - at);
         long offset = request.offset() + at;
+        // the disk may end inside its last sector
+        int stored = (int) Math.min(length, info.contentBytes() - offset);
         boolean read = request.operation() == Operation.READ;
         if (request.operation() == Operation.WRITE) {
             request.data().copyTo(buffer.address(), at, length);
+            if (!isZero(buffer.bytes(stored, length - stored))) {
+                end(request, buffer, Errno.ENOSPC);
+                return;
+            }
         } else {
-            org.blktap.api.memory.Memory.fill(buffer.address(), length, (byte) 0);
+            Memory.fill(buffer.address(), length, (byte) 0);
         }
         loop.offload(() -> guarded(() -> {
             if (read) {
-                disk.read(buffer.bytes(0, length), offset);
+                disk.read(buffer.bytes(0, stored), offset);
             } else {
-                disk.write(buffer.bytes(0, length), offset);
+                disk.write(buffer.bytes(0, stored), offset);
             }
         }), error -> {
             if (error == 0 && read) {
@@ -124,6 +132,15 @@ final class SimpleDiskAdapter implements VirtualDisk {
                 step(request, at + length);
             }
         });
+    }
+
+    private static boolean isZero(ByteBuffer bytes) {
+        while (bytes.hasRemaining()) {
+            if (bytes.get() != 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void end(Request request, NativeBuffer buffer, int error) {

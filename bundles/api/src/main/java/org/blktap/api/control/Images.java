@@ -54,6 +54,14 @@ public interface Images {
     interface Progress {
         /** @return false to give up */
         boolean at(long bytes, long ofBytes);
+
+        /**
+         * Reports something of the source that the target does not have, or has otherwise.
+         *
+         * @param difference one line for people
+         */
+        default void note(String difference) {
+        }
     }
 
     /**

@@ -31,6 +31,26 @@ public interface DiskDriver {
     }
 
     /**
+     * Creates an image for a copy of a disk. A type that can record more of it than its size overrides this; options of the operator
+     * come first.
+     *
+     * @param source the disk that is copied
+     */
+    default void createFor(DiskInfo source, String path, DiskContext context) throws DiskException {
+        create(path, source.sizeBytes(), null, context);
+    }
+
+    /**
+     * Makes an image that was just created, and is closed, end inside its last sector.
+     *
+     * @param contentBytes see {@link DiskInfo#contentBytes}
+     * @return false if images of this type consist of whole sectors; nothing has changed then
+     */
+    default boolean endInside(String path, long contentBytes, DiskContext context) throws DiskException {
+        return false;
+    }
+
+    /**
      * Examines an image that is not in use. If the context is not read-only, it also repairs what it can, which includes what a
      * crash left behind in an image whose contents are whole; a driver that has no repair refuses such a context.
      */

@@ -23,13 +23,13 @@ public interface SimpleDriver {
     /** A disk with blocking methods. Several threads may read and write at once, never overlapping a write. */
     @ConsumerType
     interface SimpleDisk extends AutoCloseable {
-        /** Bytes; rounded down to whole sectors of 512. */
+        /** Bytes. A disk that ends inside its last sector of 512 reads as zeros after its end. */
         long size();
 
-        /** Fills the rest of the buffer from {@code offset}. Whole sectors. */
+        /** Fills the rest of the buffer from {@code offset}. Whole sectors, except at the end of the disk. */
         void read(ByteBuffer into, long offset) throws IOException;
 
-        /** Writes the rest of the buffer at {@code offset}. Whole sectors. A disk that cannot leaves it as it is. */
+        /** Writes the rest of the buffer at {@code offset}. Whole sectors, except at the end of the disk. A disk that cannot leaves it as it is. */
         default void write(ByteBuffer from, long offset) throws IOException {
             throw new java.nio.channels.NonWritableChannelException();
         }

@@ -15,20 +15,35 @@ import org.osgi.service.component.annotations.Component;
 @Component
 @TapType(type = "nbd", summary = "an export of an NBD server, by its URI")
 public final class NbdDriver implements DiskDriver {
+    private static final long MAX_SIZE = 1L << 62;
+
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         NbdUri uri = NbdUri.parse(path);
+        NbdConnection first = connect(path, uri);
+        boolean done = false;
         try {
-            NbdConnection first = new NbdConnection(uri);
-            if (first.size() > 1L << 62) {
-                first.close();
-                throw new DiskException(Reason.IO, path + ": the server tells a size of " + first.size() + " bytes");
+            if (first.agreed().size() > MAX_SIZE) {
+                throw new DiskException(Reason.IO, path + ": the server reports a size of " + first.agreed().size() + " bytes; expected at most " + MAX_SIZE);
             }
-            if (!context.readOnly() && first.has(NbdConnection.READ_ONLY)) {
-                first.close();
+            if (!context.readOnly() && first.agreed().has(Nbd.READ_ONLY)) {
                 throw new DiskException(Reason.PERMISSION, path + ": the server gives it for reading only; attach it read-only");
             }
-            return new NbdDisk(uri, path, first, context);
+            VirtualDisk disk = new NbdDisk(uri, path, first, context);
+            done = true;
+            return disk;
+        } finally {
+            if (!done) {
+                first.abort();
+            }
+        }
+    }
+
+    private static NbdConnection connect(String path, NbdUri uri) throws DiskException {
+        try {
+            return new NbdConnection(uri);
+        } catch (RefusedException e) {
+            throw new DiskException(e.reason(), path + ": " + e.getMessage(), e);
         } catch (UnresolvedAddressException e) {
             throw new DiskException(Reason.NOT_FOUND, path + ": no such host", e);
         } catch (AsynchronousCloseException e) {

@@ -193,7 +193,7 @@ class HostileServerTest {
             ByteBuffer into = ByteBuffer.allocate(512);
             assertEquals(0, connection.read(0, into));
             assertEquals(7, into.array()[511]);
-            assertEquals(1 << 20, connection.size());
+            assertEquals(1 << 20, connection.agreed().size());
         });
     }
 
@@ -223,5 +223,88 @@ class HostileServerTest {
             IOException e = assertThrows(IOException.class, () -> serve(script, connection -> { }));
             assertTrue(e.getMessage() != null, "it tells why");
         }
+    }
+
+    private static void greet(DataInputStream in, DataOutputStream out) throws IOException {
+        out.writeLong(NBDMAGIC);
+        out.writeLong(IHAVEOPT);
+        out.writeShort(3);
+        in.readInt();
+    }
+
+    /** Reads an option. */
+    private static int option(DataInputStream in) throws IOException {
+        in.readLong();
+        int option = in.readInt();
+        in.skipNBytes(in.readInt());
+        return option;
+    }
+
+    private static String refusal(int error, String text, Script list) {
+        return assertThrows(RefusedException.class, () -> serve((in, out) -> {
+            greet(in, out);
+            for (int option = 0; option != 7;) {
+                option = option(in);
+                reply(out, option, error, text.getBytes());
+            }
+            list.run(in, out);
+        }, connection -> { })).getMessage();
+    }
+
+    /** Each refusal has its own words, and those of the server, of which no more than a line is taken. */
+    @Test
+    void whatTheServerSaysIsReported() {
+        Script nothing = (in, out) -> { };
+        String[] meanings = {"policy", "invalid", "platform", "requires TLS", "no such export", "shutting down", "block sizes", "too big", "extended headers"};
+        for (int i = 0; i < meanings.length; i++) {
+            if (i + 2 != 6) {
+                String message = refusal(1 << 31 | i + 2, "go\naway", nothing);
+                assertTrue(message.contains(meanings[i]) && message.endsWith("it says: go?away"), message);
+            }
+        }
+        assertTrue(refusal(1 << 31 | 99, "x".repeat(8000), nothing).length() < 400);
+        String listed = refusal(1 << 31 | 6, "", (in, out) -> {
+            option(in);
+            for (int i = 0; i < 50; i++) {
+                reply(out, 3, 2, ByteBuffer.allocate(8).putInt(2).put(("e" + i % 10).getBytes()).array());
+            }
+            reply(out, 3, 1, new byte[0]);
+        });
+        assertTrue(listed.contains("its exports are 'e0', 'e1'") && listed.endsWith("and 40 more"), listed);
+        String hidden = refusal(1 << 31 | 6, "", (in, out) -> reply(out, option(in), 1 << 31 | 2, new byte[0]));
+        assertTrue(hidden.contains("does not list its exports: refused by the server's policy"), hidden);
+    }
+
+    @Test
+    void serversWithoutGoAreTakenToo() throws Exception {
+        serve((in, out) -> {
+            greet(in, out);
+            for (int option = 0; option != 7;) {
+                option = option(in);
+                reply(out, option, 1 << 31 | 1, new byte[0]);
+            }
+            assertEquals(1, option(in));
+            out.writeLong(4096);
+            out.writeShort(1);
+        }, connection -> assertEquals(4096, connection.agreed().size()));
+        IOException e = assertThrows(IOException.class, () -> serve((in, out) -> {
+            greet(in, out);
+            for (int option = 0; option != 7;) {
+                option = option(in);
+                reply(out, option, 1 << 31 | 1, new byte[0]);
+            }
+            out.close();
+        }, connection -> { }));
+        assertTrue(e.getMessage().contains("does not give the export 'x'") || e.getMessage().contains("reset") || e.getMessage().contains("pipe"), e.getMessage());
+    }
+
+    @Test
+    void repliesToAnOptionWithoutEndEnd() {
+        assertThrows(IOException.class, () -> serve((in, out) -> {
+            greet(in, out);
+            while (true) {
+                reply(out, 8, 3, new byte[12]);
+            }
+        }, connection -> { }));
     }
 }

@@ -113,7 +113,7 @@ public final class QcowDriver implements DiskDriver {
         if (map.littleEndianL1()) {
             details.put("L1 table", "little-endian (Xen 3.0 to 3.2)");
         }
-        return new DiskInfo(header.size() & -SECTOR, SECTOR, file.physicalSectorSize(), header.clusterSize(), readOnly,
+        return new DiskInfo(DiskInfo.wholeSectors(header.size()), SECTOR, file.physicalSectorSize(), header.clusterSize(), readOnly,
                 true, true, false, details);
     }
 

@@ -194,12 +194,12 @@ public final class Qcow2Driver implements DiskDriver {
             details.put("corrupt", "yes");
         }
         if (!snapshots.isEmpty()) {
-            details.put("snapshots", String.join(", ", snapshots.stream().map(s -> s.id() + ":" + s.name()).toList()));
+            details.put(DiskInfo.SNAPSHOTS, String.join(", ", snapshots.stream().map(s -> s.id() + ":" + s.name()).toList()));
         }
         if (opened != null) {
-            details.put("opened snapshot", opened.name());
+            details.put(DiskInfo.OPENED_SNAPSHOT, opened.name());
         }
-        return new DiskInfo(size & -SECTOR, SECTOR, file.physicalSectorSize(), header.clusterSize(), readOnly, true, true, false,
+        return new DiskInfo(DiskInfo.wholeSectors(size), SECTOR, file.physicalSectorSize(), header.clusterSize(), readOnly, true, true, false,
                 details);
     }
 

@@ -17,6 +17,7 @@ import org.blktap.format.vhdx.Regions.Region;
 final class VhdxCreate {
     private static final String CREATOR = "blktap";
     private static final long DEFAULT_BLOCK_SIZE = 32 * Layout.MIB;
+    static final int DEFAULT_SECTOR_SIZE = 512;
     private static final int PHYSICAL_SECTOR_SIZE = 4096;
     private static final int BAT_PIECE = 1 << 20;
     private static final int MOST_LOG_BYTES = (int) LogReader.MOST_BYTES;
@@ -24,12 +25,12 @@ final class VhdxCreate {
     private VhdxCreate() {
     }
 
-    static void create(Path path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
+    static void create(Path path, long sizeBytes, TapSpec backing, int defaultSectorSize, DiskContext context) throws DiskException {
         Options options = context.options();
         boolean fixed = options.oneOf("subformat", "dynamic", "dynamic", "fixed").equals("fixed");
         long blockSize = options.size("block-size", DEFAULT_BLOCK_SIZE);
         long logSize = options.size("log-size", Layout.MIB);
-        int sectorSize = Integer.parseInt(options.oneOf("sector-size", "512", "512", "4096"));
+        int sectorSize = Integer.parseInt(options.oneOf("sector-size", Integer.toString(defaultSectorSize), "512", "4096"));
         if (backing != null) {
             throw new DiskException(Reason.UNSUPPORTED, path + ": differencing images are only read, not made");
         }

@@ -102,7 +102,14 @@ public final class VhdxDriver implements DiskDriver {
 
     @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
-        VhdxCreate.create(Path.of(path), sizeBytes, backing, context);
+        VhdxCreate.create(Path.of(path), sizeBytes, backing, VhdxCreate.DEFAULT_SECTOR_SIZE, context);
+    }
+
+    /** Keeps the sector size, if it is one of this format and divides the size. */
+    @Override
+    public void createFor(DiskInfo source, String path, DiskContext context) throws DiskException {
+        int sectorSize = source.blockSize() == 4096 && source.sizeBytes() % 4096 == 0 ? 4096 : VhdxCreate.DEFAULT_SECTOR_SIZE;
+        VhdxCreate.create(Path.of(path), source.sizeBytes(), null, sectorSize, context);
     }
 
     @Override

@@ -4,8 +4,11 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * Page-aligned buffers of one connection, in size classes of powers of two, cut from slabs that stay until
+ * Page-aligned buffers of the clients of one export, in size classes of powers of two, cut from slabs that stay until
  * {@link #trim}. What was given back last is taken first, while it is in the cache. One thread.
+ *
+ * <p>Slabs are counted against the export's share of the memory. A client may have at most as much as is left for others, so that
+ * however many clients keep what they have, there is something for one more.
  */
 final class BufferPool implements AutoCloseable {
     private static final int MIN_SHIFT = 12;
@@ -14,16 +17,21 @@ final class BufferPool implements AutoCloseable {
     private static final int SLAB_BYTES = 1 << 20;
 
     private final NativeMemory memory;
-    private final long limit;
+    private final Quota.Share share;
+    /** The last of the share is kept for small buffers of clients that have none: enough for 128 clients, in slabs of all small sizes. */
+    static final long SLACK = 16 << 20;
+    private static final int SMALL = 64 << 10;
+
     /** By size class, the first of the slabs that have free pieces. */
     private final Slab[] available = new Slab[MAX_SHIFT - MIN_SHIFT + 1];
     private long mapped;
     private int used;
+    private long usedBytes;
 
-    /** @param limit bytes mapped past which free slabs of other classes are given back first */
-    BufferPool(NativeMemory memory, long limit) {
+    /** @param share of the memory of all exports */
+    BufferPool(NativeMemory memory, Quota.Share share) {
         this.memory = memory;
-        this.limit = limit;
+        this.share = share;
     }
 
     /** A run of pieces of one size. */
@@ -47,6 +55,7 @@ final class BufferPool implements AutoCloseable {
         long take() {
             long address = free[--freeCount];
             used++;
+            usedBytes += 1L << sizeClass + MIN_SHIFT;
             if (freeCount == 0) {
                 available[sizeClass] = next;
             }
@@ -61,6 +70,7 @@ final class BufferPool implements AutoCloseable {
             }
             free[freeCount++] = address;
             used--;
+            usedBytes -= 1L << sizeClass + MIN_SHIFT;
         }
 
         private boolean isUnused() {
@@ -78,23 +88,63 @@ final class BufferPool implements AutoCloseable {
     }
 
     /**
+     * Whether a client may take one more buffer; if so, {@link #slab} has it. A small one is there for each client that has none.
+     *
+     * @param held bytes that the client has
+     */
+    boolean admits(long held, int bytes) {
+        int size = sizeFor(bytes);
+        boolean first = held == 0 && size <= SMALL;
+        if (held > 0 && held + size > unused() || !first && !leaves(SLACK)) {
+            return false;
+        }
+        return available[shift(bytes) - MIN_SHIFT] != null || map(bytes, first ? 0 : SLACK);
+    }
+
+    /** Bytes for those who have some already: what is neither in use nor out of reach. */
+    private long unused() {
+        return mapped - usedBytes + share.left();
+    }
+
+    /** Whether so much of the share is left, perhaps after a trim. */
+    private boolean leaves(long bytes) {
+        if (share.left() < bytes) {
+            trim();
+        }
+        return share.left() >= bytes;
+    }
+
+    /** Maps one more slab, if the share has it and more than that. */
+    private boolean map(int bytes, long more) {
+        int sizeClass = shift(bytes) - MIN_SHIFT;
+        long slabBytes = Math.max(SLAB_BYTES, 1 << sizeClass + MIN_SHIFT);
+        if (!leaves(slabBytes + more) || !share.take(slabBytes)) {
+            return false;
+        }
+        boolean done = false;
+        try {
+            available[sizeClass] = new Slab(memory.allocate(slabBytes), sizeClass, (int) (slabBytes >> sizeClass + MIN_SHIFT));
+            mapped += slabBytes;
+            done = true;
+        } finally {
+            if (!done) {
+                share.give(slabBytes);
+            }
+        }
+        return true;
+    }
+
+    /**
      * A slab with a free piece of at least so many bytes, at most 32 MiB; the caller takes it.
      *
-     * @throws OutOfMemoryError when the system refuses
+     * @throws OutOfMemoryError when the system or the share refuses
      */
     Slab slab(int bytes) {
         int sizeClass = shift(bytes) - MIN_SHIFT;
-        Slab slab = available[sizeClass];
-        if (slab == null) {
-            long slabBytes = Math.max(SLAB_BYTES, 1 << sizeClass + MIN_SHIFT);
-            if (mapped + slabBytes > limit) {
-                trim();
-            }
-            slab = new Slab(memory.allocate(slabBytes), sizeClass, (int) (slabBytes >> sizeClass + MIN_SHIFT));
-            mapped += slabBytes;
-            available[sizeClass] = slab;
+        if (available[sizeClass] == null && !map(bytes, 0)) {
+            throw new OutOfMemoryError("no buffer of " + bytes + " bytes is left for this export");
         }
-        return slab;
+        return available[sizeClass];
     }
 
     /** Gives slabs without used pieces back to the system. */
@@ -105,6 +155,7 @@ final class BufferPool implements AutoCloseable {
                 Slab next = slab.next;
                 if (slab.isUnused()) {
                     mapped -= slab.buffer.size();
+                    share.give(slab.buffer.size());
                     slab.buffer.close();
                 } else {
                     slab.next = kept;

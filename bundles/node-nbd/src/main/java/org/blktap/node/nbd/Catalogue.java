@@ -7,6 +7,11 @@ import java.util.Collection;
 interface Catalogue {
     Collection<ExportInfo> exports();
 
+    /** Whether one more client may use an export that is there. */
+    default boolean hasPlace(String export) {
+        return true;
+    }
+
     /** The export of a name, or null; the empty name means the only export there is. */
     default ExportInfo find(String name) {
         Collection<ExportInfo> all = exports();

@@ -4,20 +4,19 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
-import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.DiskPort;
 
 /**
  * What the commands of one client mean: decoding and checking them, handing them to the disk, answering them. It owns
- * the requests and their buffers, and bounds both. Loop only.
+ * the requests, takes their buffers from the export's, and bounds both. Loop only.
  */
-final class Commands implements AutoCloseable {
+final class Commands {
     /** Requests of one client at once, from the header to the last byte of the reply. */
     static final int MAX_REQUESTS = ReplyQueue.MAX_REPLIES;
     /** Bytes of reads and writes of one client at once. */
     static final int BUDGET = 64 << 20;
-    /** Questions about allocation at once: an answer may be long before it is cut to {@link #MAX_DESCRIPTORS}. */
-    private static final int MAX_MAPS = 4;
+    /** What an answer about allocation takes. */
+    private static final int MAP_BYTES = 64 << 10;
     /** The longest range that the disk is asked about at once; a client asks again for the rest. */
     private static final long MAX_MAP_BYTES = 1L << 30;
     /** The most runs told in one answer: 64 KiB of them. */
@@ -28,40 +27,79 @@ final class Commands implements AutoCloseable {
     private final ReplyQueue replies;
     private final BufferPool buffers;
     private final Session session;
-    private final Runnable freed;
-    private final ExtentList[] extentLists = new ExtentList[MAX_MAPS];
-    private int freeExtentLists = MAX_MAPS;
+    private final Owner owner;
+    private final ExtentLists extentLists;
     private NbdRequest free;
     private int taken;
     private long charged;
     private boolean closed;
 
-    /** @param freed told each time a request is free again */
-    Commands(DiskPort port, ReplyQueue replies, NativeMemory memory, Session session, Runnable freed) {
+    /** What the commands of a client ask of its connection. */
+    interface Owner {
+        /** A request is free again. */
+        void freed();
+
+        /** A reply could not be made, which is a bug. */
+        void failed(Throwable e);
+    }
+
+    /**
+     * @param buffers the export's
+     * @param extentLists the export's
+     */
+    Commands(DiskPort port, ReplyQueue replies, BufferPool buffers, ExtentLists extentLists, Session session, Owner owner) {
         this.port = port;
         this.replies = replies;
+        this.buffers = buffers;
+        this.extentLists = extentLists;
         this.session = session;
-        this.freed = freed;
-        buffers = new BufferPool(memory, 2L * BUDGET);
-        for (int i = 0; i < MAX_MAPS; i++) {
-            extentLists[i] = new ExtentList();
-        }
+        this.owner = owner;
     }
 
     /** Whether a command of a length may be taken now. */
-    boolean hasRoom(int command, long length) {
+    Room room(int command, long length) {
         if (taken == MAX_REQUESTS) {
-            return false;
+            return Room.OWN;
         }
         return switch (command) {
-            case Nbd.CMD_READ, Nbd.CMD_WRITE -> charged + charge(length) <= BUDGET;
-            case Nbd.CMD_BLOCK_STATUS, Nbd.CMD_CACHE -> freeExtentLists > 0;
-            default -> true;
+            case Nbd.CMD_READ, Nbd.CMD_WRITE -> room(charge(length));
+            case Nbd.CMD_BLOCK_STATUS -> extentLists.hasOne() ? room(MAP_BYTES) : Room.SHARED;
+            case Nbd.CMD_CACHE -> extentLists.hasOne() ? Room.YES : Room.SHARED;
+            default -> Room.YES;
         };
+    }
+
+    /** Whether there is room for one more request, or whose is missing. */
+    enum Room {
+        YES,
+        /** The client has all that it may have. */
+        OWN,
+        /** Others have it. */
+        SHARED
+    }
+
+    private Room room(int bytes) {
+        if (bytes == 0) {
+            return Room.YES;
+        }
+        if (charged + bytes > BUDGET) {
+            return Room.OWN;
+        }
+        try {
+            return buffers.admits(charged, bytes) ? Room.YES : Room.SHARED;
+        } catch (OutOfMemoryError e) {
+            // of native memory: the request is taken, and fails
+            return Room.YES;
+        }
     }
 
     private static int charge(long length) {
         return length == 0 || length > Nbd.MAX_PAYLOAD ? 0 : BufferPool.sizeFor((int) length);
+    }
+
+    /** Bytes of buffers that the client has. */
+    long charged() {
+        return charged;
     }
 
     /** Requests that are not yet answered in full. */
@@ -127,8 +165,10 @@ final class Commands implements AutoCloseable {
             }
             default -> {
                 // CACHE brings the tables of the range to memory, as a question about it does
-                request.extents = extentLists[--freeExtentLists];
-                request.extents.clear();
+                if (request.command == Nbd.CMD_BLOCK_STATUS && !takeBuffer(request, MAP_BYTES)) {
+                    yield false;
+                }
+                request.extents = extentLists.take();
                 request.disk.setMap(request.offset, Math.min(request.length, MAX_MAP_BYTES), request.extents);
                 yield true;
             }
@@ -141,18 +181,25 @@ final class Commands implements AutoCloseable {
 
     private boolean data(NbdRequest request, Operation operation, int flags) {
         int length = (int) request.length;
+        if (!takeBuffer(request, length)) {
+            return false;
+        }
+        request.disk.data().clear();
+        request.disk.data().add(request.address, length);
+        request.disk.set(operation, request.offset, length, flags);
+        return true;
+    }
+
+    private boolean takeBuffer(NbdRequest request, int bytes) {
         try {
-            request.takeBuffer(buffers, length);
+            request.takeBuffer(buffers, bytes);
         } catch (OutOfMemoryError e) {
             // native memory: the request fails, the client and the disk go on
             fail(request, Nbd.ENOMEM);
             return false;
         }
-        request.charged = charge(length);
+        request.charged = BufferPool.sizeFor(bytes);
         charged += request.charged;
-        request.disk.data().clear();
-        request.disk.data().add(request.address, length);
-        request.disk.set(operation, request.offset, length, flags);
         return true;
     }
 
@@ -199,17 +246,34 @@ final class Commands implements AutoCloseable {
         return 0;
     }
 
-    /** Hands a request to the disk, whose port is open. */
+    /** Hands a request to the disk, whose port is open. A port that throws has not taken it. */
     void submit(NbdRequest request) {
-        port.submit(request.disk);
+        boolean done = false;
+        try {
+            port.submit(request.disk);
+            done = true;
+        } finally {
+            if (!done) {
+                release(request);
+            }
+        }
     }
 
     /** The disk is done with a request. */
     private void done(NbdRequest request) {
-        if (closed) {
-            release(request);
-            return;
+        try {
+            if (closed) {
+                release(request);
+            } else {
+                answer(request);
+            }
+        } catch (RuntimeException | Error e) {
+            // the disk's completions of others must go on
+            owner.failed(e);
         }
+    }
+
+    private void answer(NbdRequest request) {
         int errno = request.disk.error();
         if (errno != 0) {
             fail(request, Nbd.error(errno, request.has(Nbd.CMD_FLAG_FAST_ZERO)));
@@ -252,13 +316,6 @@ final class Commands implements AutoCloseable {
             fail(request, Nbd.EIO);
             return;
         }
-        try {
-            request.takeBuffer(buffers, count * DESCRIPTOR_BYTES);
-        } catch (OutOfMemoryError e) {
-            // native memory: the question fails, the client and the disk go on
-            fail(request, Nbd.ENOMEM);
-            return;
-        }
         long left = request.disk.length();
         long at = request.address;
         for (int i = 0; i < count && left > 0; i++) {
@@ -268,6 +325,7 @@ final class Commands implements AutoCloseable {
             at += DESCRIPTOR_BYTES;
             left -= run;
         }
+        giveExtents(request);
         replies.blockStatus(request, (int) (at - request.address));
     }
 
@@ -295,23 +353,17 @@ final class Commands implements AutoCloseable {
         request.giveBuffer();
         charged -= request.charged;
         request.charged = 0;
-        if (request.extents != null) {
-            extentLists[freeExtentLists++] = request.extents;
-            request.extents = null;
-        }
+        giveExtents(request);
         request.next = free;
         free = request;
         taken--;
-        freed.run();
+        owner.freed();
     }
 
-    /** Gives back memory that is not in use. */
-    void trim() {
-        buffers.trim();
-    }
-
-    @Override
-    public void close() {
-        buffers.close();
+    private void giveExtents(NbdRequest request) {
+        if (request.extents != null) {
+            extentLists.give(request.extents);
+            request.extents = null;
+        }
     }
 }

@@ -142,6 +142,9 @@ final class Handshake {
         if (export == null) {
             return fault("EXPORT_NAME of an unknown export");
         }
+        if (!catalogue.hasPlace(export.name())) {
+            return fault("EXPORT_NAME of an export that has no place for more clients");
+        }
         out.putLong(export.sizeBytes()).putShort(export.flags(structured));
         if (!noZeroes) {
             out.putZeros(Nbd.EXPORT_NAME_PADDING);
@@ -177,6 +180,9 @@ final class Handshake {
         ExportInfo export = catalogue.find(name);
         if (export == null) {
             return error(out, option, Nbd.REP_ERR_UNKNOWN, "no such export");
+        }
+        if (option == Nbd.OPT_GO && !catalogue.hasPlace(export.name())) {
+            return error(out, option, Nbd.REP_ERR_POLICY, "this export has no place for more clients");
         }
         boolean wantsName = false;
         boolean wantsDescription = false;

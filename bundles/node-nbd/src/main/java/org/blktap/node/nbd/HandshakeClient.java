@@ -1,6 +1,5 @@
 package org.blktap.node.nbd;
 
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import org.blktap.api.engine.Errno;
@@ -10,8 +9,6 @@ import org.blktap.linux.Libc;
 
 /** One client in its handshake, on the server's control loop: moves bytes between its socket and {@link Handshake}. */
 final class HandshakeClient {
-    private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
-
     /** What comes of a client: exactly one of the two is called, once. */
     interface Outcome {
         /** It enters the transmission; the socket is the callee's, and so are the bytes that came too early. */
@@ -29,6 +26,8 @@ final class HandshakeClient {
     private final Handshake handshake;
     private final Output out = new Output();
     private final ByteBuffer in = ByteBuffer.allocate(Nbd.OPTION_HEADER_BYTES + Handshake.MAX_OPTION);
+    private final LimitedLog log;
+    private final long start = System.nanoTime();
     private final IoLoop.Watch watch;
     private final IoLoop.Timer timer;
     private Handshake.State state = Handshake.State.MORE;
@@ -39,12 +38,13 @@ final class HandshakeClient {
      * @param scratch native memory that all clients of the loop share for moving bytes
      */
     HandshakeClient(IoLoop loop, int fd, String listener, Catalogue catalogue, NativeBuffer scratch, long timeoutMillis,
-            Outcome outcome) {
+            LimitedLog log, Outcome outcome) {
         this.fd = fd;
         this.listener = listener;
         this.scratch = scratch;
         this.scratchBytes = scratch.bytes();
         this.outcome = outcome;
+        this.log = log;
         handshake = new Handshake(catalogue);
         watch = loop.watch(fd, IoLoop.READABLE, this::ready);
         timer = loop.schedule(this::expired, timeoutMillis);
@@ -56,7 +56,21 @@ final class HandshakeClient {
         send();
     }
 
+    /** How long it has been here. */
+    long ageMillis() {
+        return (System.nanoTime() - start) / 1_000_000;
+    }
+
     private void ready(int events) {
+        try {
+            go();
+        } catch (RuntimeException | Error e) {
+            log.add(Level.ERROR, listener + ": a client is cut off after an internal error", e);
+            close();
+        }
+    }
+
+    private void go() {
         // one recv for each time it is ready: others have their turn, whatever this one sends
         if (!send()) {
             return;
@@ -76,7 +90,7 @@ final class HandshakeClient {
                 case TRANSMISSION -> handOver();
                 case GOODBYE -> close();
                 case FAULT -> {
-                    LOG.log(Level.INFO, listener + ": a client sent " + handshake.fault() + "; it is cut off");
+                    log.add(Level.INFO, listener + ": a client sent " + handshake.fault() + "; it is cut off");
                     close();
                 }
                 default -> {
@@ -135,7 +149,7 @@ final class HandshakeClient {
     }
 
     private void expired() {
-        LOG.log(Level.INFO, listener + ": a client has not finished its handshake in time; it is cut off");
+        log.add(Level.INFO, listener + ": a client has not finished its handshake in time; it is cut off");
         close();
     }
 

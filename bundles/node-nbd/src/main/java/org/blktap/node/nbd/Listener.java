@@ -1,21 +1,29 @@
 package org.blktap.node.nbd;
 
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.ByteBuffer;
 import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.Libc;
 
-/** A listening socket, and the exports that may be reached through it. Control loop only. */
-final class Listener implements Catalogue {
-    private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
+/**
+ * A listening socket, the exports that may be reached through it, and the clients that are in the handshake. Each export has places for
+ * clients of this socket, so that those of another socket or export cannot take them. Control loop only.
+ */
+final class Listener implements Catalogue, HandshakeClient.Outcome {
     /** Clients let in at once before others have their turn. */
     private static final int ACCEPT_BATCH = 16;
     /** When the system has no descriptors left, so long nobody is let in. */
     private static final long PAUSE_MILLIS = 1_000;
+    /** A handshake that takes longer than that makes way for a new client when there are too many. */
+    private static final long HURRY_MILLIS = 1_000;
     // asm-generic/errno.h: the client has gone before it was let in
     private static final int ECONNABORTED = 103;
 
@@ -23,36 +31,53 @@ final class Listener implements Catalogue {
     private final int fd;
     private final String name;
     private final Runnable closeSocket;
-    private final Listening accepted;
-    private final Map<String, NbdNode> nodes = new LinkedHashMap<>();
+    private final NativeBuffer scratch;
+    private final Limits limits;
+    private final Quota places;
+    private final ClientCount clients;
+    private final Map<String, Shown> shown = new LinkedHashMap<>();
+    private final Set<HandshakeClient> handshakes = new LinkedHashSet<>();
+    private final LimitedLog log = new LimitedLog();
     private final IoLoop.Watch watch;
     private IoLoop.Timer pause;
+
+    /** An export, and the places for its clients that come this way. */
+    private record Shown(NbdNode node, Quota.Share places) {
+    }
+
+    /** What counts clients, in handshake or transmission. */
+    interface ClientCount {
+        void begins();
+
+        void ended();
+    }
 
     /**
      * @param name for logs
      * @param closeSocket closes the descriptor, and removes what names it
-     * @param accepted takes each client's socket
+     * @param scratch native memory that all clients of the loop share for moving bytes
+     * @param places for clients, of all exports
      */
-    Listener(IoLoop loop, int fd, String name, Runnable closeSocket, Listening accepted) {
+    Listener(IoLoop loop, int fd, String name, Runnable closeSocket, NativeBuffer scratch, Limits limits, Quota places, ClientCount clients) {
         this.loop = loop;
         this.fd = fd;
         this.name = name;
         this.closeSocket = closeSocket;
-        this.accepted = accepted;
+        this.scratch = scratch;
+        this.limits = limits;
+        this.places = places;
+        this.clients = clients;
         watch = loop.watch(fd, IoLoop.READABLE, events -> accept());
-    }
-
-    /** Takes the clients of listeners. */
-    @FunctionalInterface
-    interface Listening {
-        void client(Listener listener, int fd);
     }
 
     private void accept() {
         for (int i = 0; i < ACCEPT_BATCH; i++) {
+            if (!hasRoom()) {
+                return;
+            }
             int client = Libc.accept4(fd, 0, 0, Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK);
             if (client >= 0) {
-                accepted.client(this, client);
+                begin(client);
                 continue;
             }
             int error = Libc.errno();
@@ -60,33 +85,119 @@ final class Listener implements Catalogue {
                 return;
             }
             if (error != Errno.EINTR && error != ECONNABORTED) {
-                LOG.log(Level.WARNING, name + ": cannot let clients in: " + Errno.text(error) + "; tried again in a second");
-                watch.events(0);
-                pause = loop.schedule(() -> watch.events(IoLoop.READABLE), PAUSE_MILLIS);
+                log.add(Level.WARNING, name + ": cannot let clients in: " + Errno.text(error) + "; tried again in a second");
+                pause(PAUSE_MILLIS);
                 return;
             }
         }
     }
 
+    /** Whether one more handshake may begin; if not, the oldest gets some time to end. */
+    private boolean hasRoom() {
+        if (handshakes.size() < limits.handshakes()) {
+            return true;
+        }
+        HandshakeClient oldest = handshakes.iterator().next();
+        long left = HURRY_MILLIS - oldest.ageMillis();
+        if (left > 0) {
+            pause(left);
+            return false;
+        }
+        log.add(Level.INFO, name + ": " + handshakes.size() + " clients are in the handshake; the one that has taken longest is cut off");
+        oldest.close();
+        return true;
+    }
+
+    private void pause(long milliseconds) {
+        if (pause == null) {
+            watch.events(0);
+            pause = loop.schedule(this::resume, milliseconds);
+        }
+    }
+
+    private void resume() {
+        if (pause != null) {
+            pause.cancel();
+            pause = null;
+            watch.events(IoLoop.READABLE);
+        }
+    }
+
+    private void begin(int client) {
+        clients.begins();
+        try {
+            Sockets.noDelay(client);
+            HandshakeClient handshake = new HandshakeClient(loop, client, name, this, scratch, limits.handshakeMillis(), log, this);
+            handshakes.add(handshake);
+            handshake.start();
+        } catch (RuntimeException | Error e) {
+            // no memory, or no place in epoll; the others go on
+            log.add(Level.WARNING, name + ": a client is turned away: " + e);
+            Libc.close(client);
+            clients.ended();
+        }
+    }
+
+    @Override
+    public void transmission(HandshakeClient done, int client, Session session, ByteBuffer early) {
+        left(done);
+        Shown export = shown.get(session.export());
+        if (export != null && export.places().take(1)) {
+            export.node().accept(client, session, early, export.places());
+        } else {
+            // it went, or others came, while the last answer was on its way
+            Libc.close(client);
+            clients.ended();
+        }
+    }
+
+    @Override
+    public void gone(HandshakeClient done) {
+        left(done);
+        clients.ended();
+    }
+
+    private void left(HandshakeClient done) {
+        handshakes.remove(done);
+        if (handshakes.size() == limits.handshakes() - 1) {
+            resume();
+        }
+    }
+
     void add(NbdNode node) {
-        nodes.put(node.name(), node);
+        shown.put(node.name(), new Shown(node, places.share(limits.reservedClients(), limits.clients())));
     }
 
     void remove(NbdNode node) {
-        nodes.remove(node.name(), node);
+        Shown there = shown.get(node.name());
+        if (there != null && there.node() == node) {
+            shown.remove(node.name());
+        }
     }
 
+    /** The node that shows an export here, or null. */
     NbdNode node(String export) {
-        return nodes.get(export);
+        Shown there = shown.get(export);
+        return there == null ? null : there.node();
     }
 
     boolean isUnused() {
-        return nodes.isEmpty();
+        return shown.isEmpty();
     }
 
     @Override
     public Collection<ExportInfo> exports() {
-        return nodes.values().stream().map(NbdNode::info).toList();
+        return shown.values().stream().map(each -> each.node().info()).toList();
+    }
+
+    @Override
+    public boolean hasPlace(String export) {
+        boolean place = shown.get(export).places().left() > 0;
+        if (!place) {
+            log.add(Level.WARNING, name + ": the export '" + export + "' has " + shown.get(export).places().used()
+                    + " clients here, and there is no place for more; a client is turned away");
+        }
+        return place;
     }
 
     @Override
@@ -98,6 +209,7 @@ final class Listener implements Catalogue {
         if (pause != null) {
             pause.cancel();
         }
+        List.copyOf(handshakes).forEach(HandshakeClient::close);
         watch.close();
         closeSocket.run();
     }

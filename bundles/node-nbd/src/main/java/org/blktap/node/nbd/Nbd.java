@@ -48,6 +48,7 @@ final class Nbd {
     static final int REP_INFO = 3;
     static final int REP_META_CONTEXT = 4;
     static final int REP_ERR_UNSUP = 1 << 31 | 1;
+    static final int REP_ERR_POLICY = 1 << 31 | 2;
     static final int REP_ERR_INVALID = 1 << 31 | 3;
     static final int REP_ERR_UNKNOWN = 1 << 31 | 6;
     static final int REP_ERR_TOO_BIG = 1 << 31 | 9;

@@ -2,11 +2,9 @@ package org.blktap.node.nbd;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.ByteBuffer;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
-import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.Libc;
 
 /**
@@ -16,7 +14,7 @@ import org.blktap.linux.Libc;
  * <p>It ends in three steps: it drains (the client has said good-bye: what is in flight is answered), its socket is
  * closed, and, once the disk has given back every request, its memory is freed.
  */
-final class NbdConnection implements LoopStage {
+final class NbdConnection implements LoopStage, Commands.Owner {
     private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
 
     /**
@@ -31,8 +29,8 @@ final class NbdConnection implements LoopStage {
     private static final int BUSY = 64;
     /** How long a client that has said good-bye may take to read its last replies. */
     private static final long LINGER_MILLIS = 10_000;
-    /** A client that has been idle for so long keeps no buffers. */
-    private static final long TRIM_MILLIS = 5_000;
+    /** A client that takes no more replies for now gets no more buffers than that; where buffers are short, none. */
+    private static final long BLOCKED_BYTES = 8 << 20;
     /** SO_SNDBUF: a few large reads, so that the client copies one out while the next comes in. */
     private static final int SEND_BUFFER = 2 << 20;
 
@@ -44,6 +42,7 @@ final class NbdConnection implements LoopStage {
     private final Receiver receiver;
     private final ReplyQueue replies;
     private final Commands commands;
+    private final Quota.Share place;
     private State state = State.OPEN;
     private IoLoop.Watch watch;
     private int interest;
@@ -62,20 +61,31 @@ final class NbdConnection implements LoopStage {
     /** When something was last received or sent, and how long the client takes, on average, until it sends again. */
     private long lastActive;
     private long averageGap = MAX_WAIT_NANOS;
-    private boolean activeSinceTrim;
-    private IoLoop.Timer trimTimer;
     private IoLoop.Timer lingerTimer;
+    /** The next request waits for buffers that others have. */
+    private boolean starving;
+    /** Bytes received and sent, and how many they were when others began to wait for buffers. */
+    private long moved;
+    private long movedMark;
 
-    /** Takes a socket over. Loop only. */
-    NbdConnection(NbdNode node, NativeMemory memory, int fd, Session session, ByteBuffer early) {
+    /**
+     * Takes a socket over. Loop only.
+     *
+     * @param receiver with what came with the handshake
+     * @param largeBuffer whether the kernel may keep large replies for it
+     * @param place that it takes until it ends
+     */
+    NbdConnection(NbdNode node, Receiver receiver, ReplyQueue replies, int fd, Session session, boolean largeBuffer, Quota.Share place) {
         this.node = node;
         this.loop = node.loop();
         this.fd = fd;
-        receiver = new Receiver(memory);
-        replies = new ReplyQueue(memory);
-        commands = new Commands(node.port(), replies, memory, session, this::freed);
-        receiver.put(early);
-        Sockets.sendBuffer(fd, SEND_BUFFER);
+        this.receiver = receiver;
+        this.replies = replies;
+        this.place = place;
+        commands = new Commands(node.port(), replies, node.buffers(), node.extentLists(), session, this);
+        if (largeBuffer) {
+            Sockets.sendBuffer(fd, SEND_BUFFER);
+        }
         interest(IoLoop.READABLE);
         loop.addNode(this);
         // what came with the handshake is taken in the first turn
@@ -85,6 +95,15 @@ final class NbdConnection implements LoopStage {
 
     @Override
     public boolean poll() {
+        try {
+            return take();
+        } catch (RuntimeException | Error e) {
+            failed(e);
+            return true;
+        }
+    }
+
+    private boolean take() {
         if (state != State.OPEN) {
             return false;
         }
@@ -105,6 +124,7 @@ final class NbdConnection implements LoopStage {
         readable = false;
         long n = receiver.receive(fd);
         if (n > 0) {
+            moved += n;
             received();
             parse();
             return true;
@@ -131,30 +151,16 @@ final class NbdConnection implements LoopStage {
         // an average over the last eight or so, in which one long pause does not outweigh all the others
         averageGap += (Math.min(now - lastActive, 4 * MAX_WAIT_NANOS) - averageGap) / 8;
         lastActive = now;
-        activeSinceTrim = true;
         if (++receptions == BUSY) {
             interest(0);
         }
-        if (trimTimer == null) {
-            trimTimer = loop.schedule(this::trim, TRIM_MILLIS);
-        }
-    }
-
-    private void trim() {
-        trimTimer = null;
-        if (state == State.OPEN) {
-            if (activeSinceTrim) {
-                activeSinceTrim = false;
-                trimTimer = loop.schedule(this::trim, TRIM_MILLIS);
-            } else {
-                commands.trim();
-            }
-        }
+        node.active();
     }
 
     /** Takes all requests that are here in full and may be taken now. */
     private void parse() {
         stalled = false;
+        starving = false;
         retry = false;
         while (state == State.OPEN) {
             if (receiver.skipping() || receiver.payloadMissing()) {
@@ -194,8 +200,18 @@ final class NbdConnection implements LoopStage {
             drain();
             return false;
         }
-        if (!commands.hasRoom(command, length)) {
+        if (blocked && commands.charged() >= (node.starvation().isThere() ? 1 : BLOCKED_BYTES)) {
+            // until the socket takes its replies
             stalled = true;
+            return false;
+        }
+        Commands.Room room = commands.room(command, length);
+        if (room != Commands.Room.YES) {
+            stalled = true;
+            starving = room == Commands.Room.SHARED;
+            if (starving) {
+                node.starvation().begins();
+            }
             return false;
         }
         NbdRequest request = commands.decode(at);
@@ -215,12 +231,66 @@ final class NbdConnection implements LoopStage {
     }
 
     /** A request has been answered in full and is free: one that waits may have room now. */
-    private void freed() {
+    @Override
+    public void freed() {
         retry = stalled;
+        node.starvation().roomFreed();
+    }
+
+    /** Another client has given buffers back, or some time has passed. */
+    void roomFreed() {
+        retry |= starving;
+    }
+
+    /** Whether it waits for buffers through no fault of its own. */
+    boolean starves() {
+        return state == State.OPEN && starving && !blocked;
+    }
+
+    /** Whether it has buffers, and what frees them must come from the client. */
+    boolean holdsUp() {
+        return (state == State.OPEN || state == State.DRAINING) && commands.charged() > 0 && (blocked || arriving != null);
+    }
+
+    /** Bytes of buffers that it has. */
+    long held() {
+        return commands.charged();
+    }
+
+    void markMoved() {
+        movedMark = moved;
+    }
+
+    /** Bytes received and sent since the mark. */
+    long moved() {
+        return moved - movedMark;
+    }
+
+    void endAsStuck() {
+        node.log().add(Level.WARNING, node.address() + ": a client keeps " + held() + " bytes of buffers without "
+                + (arriving != null ? "sending its data" : "taking its replies") + " while others wait for some; it is cut off");
+        closeSocket();
+    }
+
+    /** A bug ends its own client only. */
+    @Override
+    public void failed(Throwable e) {
+        if (state == State.OPEN || state == State.DRAINING) {
+            node.log().add(Level.ERROR, node.address() + ": a client is cut off after an internal error", e);
+        }
+        closeSocket();
     }
 
     @Override
     public void flush() {
+        try {
+            sendAndEnd();
+        } catch (RuntimeException | Error e) {
+            failed(e);
+        }
+    }
+
+    private void sendAndEnd() {
         if (state == State.OPEN || state == State.DRAINING) {
             if (!replies.isEmpty()) {
                 send();
@@ -235,10 +305,13 @@ final class NbdConnection implements LoopStage {
     }
 
     private void send() {
+        long before = replies.sentBytes();
         int error = replies.send(fd);
+        moved += replies.sentBytes() - before;
         commands.releaseSent();
         lastActive = loop.nanoTime();
         blocked = error == Errno.EAGAIN;
+        retry |= stalled && !blocked;
         if (error != 0 && !blocked) {
             closeSocket();
         }
@@ -283,6 +356,14 @@ final class NbdConnection implements LoopStage {
     }
 
     private void ready(int events) {
+        try {
+            look(events);
+        } catch (RuntimeException | Error e) {
+            failed(e);
+        }
+    }
+
+    private void look(int events) {
         if (state == State.OPEN && !stalled) {
             readable = true;
             return;
@@ -301,7 +382,7 @@ final class NbdConnection implements LoopStage {
     }
 
     private void violation(String what) {
-        LOG.log(Level.WARNING, node.address() + ": a client sent " + what + "; it is cut off");
+        node.log().add(Level.WARNING, node.address() + ": a client sent " + what + "; it is cut off");
         closeSocket();
     }
 
@@ -326,13 +407,11 @@ final class NbdConnection implements LoopStage {
         }
         state = State.CLOSED;
         stalled = false;
+        starving = false;
         retry = false;
         interest(0);
         if (lingerTimer != null) {
             lingerTimer.cancel();
-        }
-        if (trimTimer != null) {
-            trimTimer.cancel();
         }
         Libc.close(fd);
         if (arriving != null) {
@@ -347,8 +426,8 @@ final class NbdConnection implements LoopStage {
         loop.remove(this);
         receiver.close();
         replies.close();
-        commands.close();
         node.ended(this);
+        place.give(1);
     }
 
     /** The node ends: what can be said is said, the rest dropped. Nothing is in flight. */

@@ -1,6 +1,5 @@
 package org.blktap.node.nbd;
 
-import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -16,7 +15,10 @@ import org.blktap.linux.Libc;
 
 /** One attachment as an NBD export. All on its loop, but {@link #info} and {@link #accept}. */
 final class NbdNode implements DeviceNode {
-    private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
+    /** Without a request for so long, an export keeps no buffers. */
+    private static final long TRIM_MILLIS = 5_000;
+    /** So many clients get a large buffer of the kernel's for their replies; nobody counts those. */
+    private static final int LARGE_SEND_BUFFERS = 8;
 
     private final NodeContext context;
     private final String name;
@@ -24,11 +26,21 @@ final class NbdNode implements DeviceNode {
     private volatile ExportInfo info;
     private NbdServer server;
     private List<String> addresses = List.of();
+    private final BufferPool buffers;
+    private final ExtentLists extentLists = new ExtentLists();
+    private final Starvation starvation;
+    private final LimitedLog log = new LimitedLog();
+    /** Gives buffers back when no client has sent anything for a while. */
+    private IoLoop.Timer trimTimer;
+    private boolean active;
     private boolean closed;
 
-    NbdNode(NodeContext context, String name) {
+    /** @param memory its share of the buffers of all exports */
+    NbdNode(NodeContext context, String name, Quota.Share memory, Limits limits) {
         this.context = context;
         this.name = name;
+        buffers = new BufferPool(context.memory(), memory);
+        starvation = new Starvation(context.loop(), connections, limits.stuckMillis());
         refresh();
     }
 
@@ -55,32 +67,87 @@ final class NbdNode implements DeviceNode {
         return context.port();
     }
 
-    /** Takes a client whose handshake is done; the server's control loop. */
-    void accept(int fd, Session session, ByteBuffer early) {
+    /** The attachment's id. */
+    String attachment() {
+        return context.id();
+    }
+
+    BufferPool buffers() {
+        return buffers;
+    }
+
+    ExtentLists extentLists() {
+        return extentLists;
+    }
+
+    Starvation starvation() {
+        return starvation;
+    }
+
+    LimitedLog log() {
+        return log;
+    }
+
+    /** A client has sent something. */
+    void active() {
+        active = true;
+        if (trimTimer == null) {
+            trimTimer = loop().schedule(this::trim, TRIM_MILLIS);
+        }
+    }
+
+    private void trim() {
+        trimTimer = null;
+        if (!closed && active) {
+            active = false;
+            trimTimer = loop().schedule(this::trim, TRIM_MILLIS);
+        } else {
+            buffers.trim();
+        }
+    }
+
+    /**
+     * Takes a client whose handshake is done; the server's control loop.
+     *
+     * @param place taken for it
+     */
+    void accept(int fd, Session session, ByteBuffer early, Quota.Share place) {
         try {
-            context.loop().execute(() -> connect(fd, session, early));
+            context.loop().execute(() -> connect(fd, session, early, place));
         } catch (RejectedExecutionException e) {
             // the attachment has ended meanwhile
-            refuse(fd);
+            refuse(fd, place);
         }
     }
 
-    private void connect(int fd, Session session, ByteBuffer early) {
+    private void connect(int fd, Session session, ByteBuffer early, Quota.Share place) {
         if (closed) {
-            refuse(fd);
+            refuse(fd, place);
             return;
         }
+        Receiver receiver = null;
+        ReplyQueue replies = null;
         try {
-            connections.add(new NbdConnection(this, context.memory(), fd, session, early));
-        } catch (IllegalStateException | OutOfMemoryError e) {
+            receiver = new Receiver(context.memory());
+            receiver.put(early);
+            replies = new ReplyQueue(context.memory());
+            connections.add(new NbdConnection(this, receiver, replies, fd, session, connections.size() < LARGE_SEND_BUFFERS, place));
+        } catch (RuntimeException | Error e) {
             // the system has no memory or no place in epoll for one more client; the others go on
-            LOG.log(Level.WARNING, address() + ": a client is turned away: " + e.getMessage());
-            refuse(fd);
+            log.add(Level.WARNING, address() + ": a client is turned away: " + e, null);
+            if (receiver != null) {
+                receiver.close();
+            }
+            if (replies != null) {
+                replies.close();
+            }
+            refuse(fd, place);
         }
     }
 
-    private void refuse(int fd) {
+    private void refuse(int fd, Quota.Share place) {
         Libc.close(fd);
+        place.give(1);
         server.clientEnded();
     }
 
@@ -88,6 +155,9 @@ final class NbdNode implements DeviceNode {
     void ended(NbdConnection connection) {
         connections.remove(connection);
         server.clientEnded();
+        if (closed && connections.isEmpty()) {
+            buffers.close();
+        }
     }
 
     @Override
@@ -130,5 +200,10 @@ final class NbdNode implements DeviceNode {
         for (NbdConnection connection : List.copyOf(connections)) {
             connection.shutDown();
         }
+        starvation.close();
+        if (trimTimer != null) {
+            trimTimer.cancel();
+        }
+        buffers.trim();
     }
 }

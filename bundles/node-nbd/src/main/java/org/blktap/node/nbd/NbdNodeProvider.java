@@ -26,18 +26,26 @@ import org.osgi.service.component.annotations.Reference;
 @NodeKind(kind = "nbd", summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
 public final class NbdNodeProvider implements NodeProvider {
     static final String SOCKET = "nbd.sock";
-    /** How long a client may take for its handshake. */
-    static final long HANDSHAKE_MILLIS = 10_000;
     /** An export's name, far below the 4096 bytes of the protocol. */
     private static final int MAX_NAME = 255;
     private static final int MAX_PORT = 65535;
 
     private final LoopFactory loops;
+    private final Limits limits;
+    private final Quota places;
+    private final Quota memory;
     private final Map<Path, NbdServer> servers = new ConcurrentHashMap<>();
 
     @Activate
     public NbdNodeProvider(@Reference LoopFactory loops) {
+        this(loops, Limits.configured());
+    }
+
+    NbdNodeProvider(LoopFactory loops, Limits limits) {
         this.loops = loops;
+        this.limits = limits;
+        places = new Quota(limits.commonClients());
+        memory = new Quota(limits.commonBytes());
     }
 
     /**
@@ -53,7 +61,7 @@ public final class NbdNodeProvider implements NodeProvider {
         int port = options.number("tcp", NbdServer.NO_TCP, 0, MAX_PORT);
         int mode = mode(options.text("mode", null));
         Path socket = socket(context.runDir(), options.text("socket", null));
-        NbdNode node = new NbdNode(context, name);
+        NbdNode node = new NbdNode(context, name, memory.share(limits.reservedBytes(), limits.exportBytes()), limits);
         server(socket).add(node, mode, port);
         return node;
     }
@@ -93,6 +101,6 @@ public final class NbdNodeProvider implements NodeProvider {
     }
 
     NbdServer server(Path socket) {
-        return servers.computeIfAbsent(socket, path -> new NbdServer(loops, path, HANDSHAKE_MILLIS));
+        return servers.computeIfAbsent(socket, path -> new NbdServer(loops, path, limits, places));
     }
 }

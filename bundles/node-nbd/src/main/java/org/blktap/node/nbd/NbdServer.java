@@ -2,14 +2,11 @@ package org.blktap.node.nbd;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -28,8 +25,6 @@ import org.blktap.linux.UnixListener;
 final class NbdServer {
     private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
 
-    /** Clients at once, in handshake or transmission. */
-    static final int MAX_CLIENTS = 256;
     /** What a node says for no TCP port. */
     static final int NO_TCP = -1;
     /** What a node says if it does not care for the mode of the socket. */
@@ -40,8 +35,20 @@ final class NbdServer {
 
     private final LoopFactory loops;
     private final Path socket;
-    private final long handshakeMillis;
+    private final Limits limits;
+    private final Quota places;
     private final AtomicInteger clients = new AtomicInteger();
+    private final Listener.ClientCount count = new Listener.ClientCount() {
+        @Override
+        public void begins() {
+            clients.incrementAndGet();
+        }
+
+        @Override
+        public void ended() {
+            clientEnded();
+        }
+    };
 
     // guarded by this object
     private IoLoop loop;
@@ -52,17 +59,18 @@ final class NbdServer {
     private Listener unix;
     private int unixMode;
     private final Map<Integer, Listener> tcp = new HashMap<>();
-    private final Set<HandshakeClient> handshakes = new HashSet<>();
-    private boolean fullTold;
 
-    NbdServer(LoopFactory loops, Path socket, long handshakeMillis) {
+    /** @param places for clients, of all servers */
+    NbdServer(LoopFactory loops, Path socket, Limits limits, Quota places) {
         this.loops = loops;
         this.socket = socket;
-        this.handshakeMillis = handshakeMillis;
+        this.limits = limits;
+        this.places = places;
     }
 
     /**
-     * Shows an export, on the unix socket and perhaps on a TCP port of the loopback interface.
+     * Shows an export, on the unix socket and perhaps on a TCP port of the loopback interface; only there if the attachment has it on the
+     * unix socket already.
      *
      * @param mode of the unix socket, or {@link #ANY_MODE}
      * @param port 0 for any that is free, or {@link #NO_TCP}
@@ -107,8 +115,10 @@ final class NbdServer {
     }
 
     private List<String> show(IoLoop control, NbdNode node, int mode, int port) throws DiskException {
-        if (unix != null && unix.node(node.name()) != null) {
-            throw new DiskException(Reason.EXISTS, "an NBD export '" + node.name() + "' exists on " + socket);
+        NbdNode there = unix == null ? null : unix.node(node.name());
+        boolean onlyTcp = there != null && port != NO_TCP && there.attachment().equals(node.attachment());
+        if (there != null && !onlyTcp) {
+            throw exists(node, socket.toString(), there);
         }
         if (unix != null && mode != ANY_MODE && mode != unixMode) {
             throw new DiskException(Reason.BAD_OPTION, "the mode of " + socket + " is " + Integer.toOctalString(unixMode)
@@ -120,22 +130,33 @@ final class NbdServer {
         try {
             List<String> addresses = new ArrayList<>();
             Listener byTcp = port == NO_TCP ? null : tcpListener(control, port);
+            if (byTcp != null && byTcp.node(node.name()) != null) {
+                throw exists(node, byTcp.toString(), byTcp.node(node.name()));
+            }
             if (unix == null) {
                 unixMode = mode == ANY_MODE ? DEFAULT_MODE : mode;
                 UnixListener listening = UnixListener.open(socket, unixMode, null);
-                unix = new Listener(control, listening.fd(), socket.toString(), listening::close,
-                        (listener, fd) -> client(control, listener, fd));
+                unix = new Listener(control, listening.fd(), socket.toString(), listening::close, scratch, limits, places, count);
             }
-            unix.add(node);
+            if (!onlyTcp) {
+                unix.add(node);
+            }
             if (byTcp != null) {
                 byTcp.add(node);
                 addresses.add(NbdUri.tcp(byTcp.toString(), node.name()));
             }
-            addresses.add(NbdUri.unix(socket.toString(), node.name()));
+            if (!onlyTcp) {
+                addresses.add(NbdUri.unix(socket.toString(), node.name()));
+            }
             return addresses;
         } finally {
             closeUnused();
         }
+    }
+
+    private static DiskException exists(NbdNode node, String where, NbdNode there) {
+        return new DiskException(Reason.EXISTS, "an NBD export '" + node.name() + "' exists on " + where + ", of attachment "
+                + there.attachment() + "; name=NAME gives this one another name");
     }
 
     private Listener tcpListener(IoLoop control, int port) throws DiskException {
@@ -145,14 +166,15 @@ final class NbdServer {
         }
         int fd = Sockets.listenLoopback(port);
         int got = Sockets.port(fd);
-        Listener listener = new Listener(control, fd, "127.0.0.1:" + got, () -> Libc.close(fd),
-                (by, client) -> client(control, by, client));
+        Listener listener = new Listener(control, fd, "127.0.0.1:" + got, () -> Libc.close(fd), scratch, limits, places, count);
         tcp.put(got, listener);
         return listener;
     }
 
     private void hide(NbdNode node) {
-        unix.remove(node);
+        if (unix != null) {
+            unix.remove(node);
+        }
         tcp.values().forEach(listener -> listener.remove(node));
         closeUnused();
     }
@@ -169,53 +191,9 @@ final class NbdServer {
             unix.close();
             unix = null;
         }
-        if (unix == null) {
-            List.copyOf(handshakes).forEach(HandshakeClient::close);
-            if (scratch != null) {
-                scratch.close();
-                scratch = null;
-            }
-        }
-    }
-
-    private void client(IoLoop control, Listener listener, int fd) {
-        if (clients.incrementAndGet() > MAX_CLIENTS) {
-            if (!fullTold) {
-                fullTold = true;
-                LOG.log(Level.WARNING, listener + ": " + MAX_CLIENTS + " clients are connected, more are turned away");
-            }
-            Libc.close(fd);
-            clientEnded();
-            return;
-        }
-        fullTold = false;
-        Sockets.noDelay(fd);
-        HandshakeClient client = new HandshakeClient(control, fd, listener.toString(), listener, scratch,
-                handshakeMillis, new HandshakeClient.Outcome() {
-            @Override
-            public void transmission(HandshakeClient done, int socketFd, Session session, ByteBuffer early) {
-                handshakes.remove(done);
-                handOver(listener, socketFd, session, early);
-            }
-
-            @Override
-            public void gone(HandshakeClient done) {
-                handshakes.remove(done);
-                clientEnded();
-            }
-        });
-        handshakes.add(client);
-        client.start();
-    }
-
-    private void handOver(Listener listener, int fd, Session session, ByteBuffer early) {
-        NbdNode node = listener.node(session.export());
-        if (node == null) {
-            // it went while the last answer was on its way
-            Libc.close(fd);
-            clientEnded();
-        } else {
-            node.accept(fd, session, early);
+        if (unix == null && tcp.isEmpty() && scratch != null) {
+            scratch.close();
+            scratch = null;
         }
     }
 

@@ -191,6 +191,11 @@ final class ReplyQueue implements AutoCloseable {
         return 0;
     }
 
+    /** Bytes of all replies that the socket has taken. */
+    long sentBytes() {
+        return sentBytes;
+    }
+
     /** Takes sent bytes off the iovecs; true if some of the run is left. */
     private boolean drop(long bytes, int run) {
         while (run > 0) {

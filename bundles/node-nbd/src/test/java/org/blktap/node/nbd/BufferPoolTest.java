@@ -26,7 +26,7 @@ class BufferPoolTest {
 
     @Test
     void buffersInUseAreNotForgotten() {
-        BufferPool pool = new BufferPool(new NativeMemoryService(), 1 << 30);
+        BufferPool pool = new BufferPool(new NativeMemoryService(), new Quota(0).share(1 << 30, 1 << 30));
         BufferPool.Slab slab = pool.slab(1 << 20);
         long address = slab.take();
         assertThrows(IllegalStateException.class, pool::close);
@@ -39,7 +39,7 @@ class BufferPoolTest {
     @Property(tries = 100)
     void buffersAreApart(@ForAll long seed) {
         Random random = new Random(seed);
-        BufferPool pool = new BufferPool(new NativeMemoryService(), 8 << 20);
+        BufferPool pool = new BufferPool(new NativeMemoryService(), new Quota(0).share(1 << 30, 1 << 30));
         List<Piece> taken = new ArrayList<>();
         for (int i = 0; i < 400; i++) {
             if (taken.isEmpty() || random.nextInt(5) < 3 && taken.size() < 100) {

@@ -29,8 +29,12 @@ final class MemoryPort implements DiskPort, LoopStage {
     private final Random random;
     private volatile DiskInfo info;
     private volatile boolean open = true;
+    /** Nothing is recorded while this is set. */
+    volatile boolean quiet;
     /** Requests are kept back while this is set. */
     volatile boolean held;
+    /** Thrown by submit, if not null. */
+    volatile Throwable thrown;
     /** What the next requests end with. */
     volatile int failWith;
     volatile int inFlight;
@@ -70,12 +74,20 @@ final class MemoryPort implements DiskPort, LoopStage {
         if (!open) {
             throw new IllegalStateException("submitted to a port that is closed");
         }
+        if (thrown instanceof RuntimeException e) {
+            throw e;
+        }
+        if (thrown instanceof Error e) {
+            throw e;
+        }
         if (random == null) {
             carryOut(request);
             request.complete(0);
             return;
         }
-        seen.add(request.operation() + " " + request.offset() + " " + request.length() + " " + request.flags());
+        if (!quiet) {
+            seen.add(request.operation() + " " + request.offset() + " " + request.length() + " " + request.flags());
+        }
         waiting.add(request);
         inFlight = waiting.size();
         mostInFlight = Math.max(mostInFlight, waiting.size());

@@ -1,5 +1,6 @@
 package org.blktap.node.nbd;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -19,9 +20,7 @@ import java.util.Map;
 import java.util.Random;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.engine.IoLoop;
-import org.blktap.linux.EpollLoops;
-import org.blktap.linux.NativeMemoryService;
+import org.blktap.api.node.DeviceNode;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -211,43 +210,45 @@ class ServerTest {
         daemon.expectNoClients();
     }
 
+    /** As README shows it: a second way to an export that is there. */
     @Test
-    void aSlowHandshakeIsCutOff() throws Exception {
-        EpollLoops loops = new EpollLoops();
-        IoLoop loop = loops.start("slow");
-        MemoryPort port = new MemoryPort(new NativeMemoryService(), SIZE, 1L);
-        NbdServer server = new NbdServer(loops, directory.resolve("slow.sock"), 50);
-        NbdNode node = loop.call(() -> new NbdNode(new TestContext("a", Map.of(), loop, port, directory), "a"));
-        server.add(node, NbdServer.ANY_MODE, NbdServer.NO_TCP);
-        try (TestClient client = new TestClient(directory.resolve("slow.sock"))) {
-            client.read(18);
-            assertTrue(client.closedByServer());
+    void anAttachmentGetsTcpBesideItsSocket() throws Exception {
+        daemon.attach("a", SIZE, Map.of());
+        DeviceNode tcp = daemon.plug("a", Map.of("tcp", "0"));
+        String address = tcp.address();
+        assertTrue(address.matches("nbd://127\\.0\\.0\\.1:\\d+/a"), address);
+        int port = Integer.parseInt(address.replaceAll(".*:(\\d+)/a", "$1"));
+        try (TestClient local = TestClient.on(daemon.socket(), "a", true); TestClient remote = new TestClient(port).enter("a", false)) {
+            remote.requestWrite(0, 1, 4096, new byte[] {1, 2, 3, 4});
+            assertEquals(0, remote.reply().error());
+            local.request(Nbd.CMD_READ, 0, 2, 4096, 4);
+            assertArrayEquals(new byte[] {1, 2, 3, 4}, local.reply().data());
+            // another attachment does not get the name, here or there
+            assertEquals(Reason.EXISTS, refused("b", Map.of("name", "a")));
+            assertEquals(Reason.EXISTS, refused("b", Map.of("name", "a", "tcp", "0")));
+            assertEquals(Reason.EXISTS, refused("a", Map.of()));
         }
-        loop.call(() -> {
-            node.close();
-            return null;
-        });
-        loop.close();
-        port.bytes.close();
-        loops.stop();
+        daemon.unplug("a", tcp);
+        assertThrows(IOException.class, () -> new TestClient(port).close());
+        TestClient.on(daemon.socket(), "a", true).close();
+        daemon.expectNoClients();
     }
 
+    /** The socket goes with the node that made it, the port stays with its own. */
     @Test
-    void tooManyClientsAreTurnedAway() throws Exception {
+    void tcpStaysWhenTheSocketsNodeGoes() throws Exception {
         daemon.attach("a", SIZE, Map.of());
-        List<TestClient> clients = new ArrayList<>();
-        for (int i = 0; i < NbdServer.MAX_CLIENTS; i++) {
-            clients.add(new TestClient(daemon.socket()));
-            clients.get(i).read(18);
-        }
-        try (TestClient late = new TestClient(daemon.socket())) {
-            assertTrue(late.closedByServer());
-        }
-        for (TestClient client : clients) {
-            client.close();
-        }
-        daemon.expectNoClients();
+        DeviceNode tcp = daemon.plug("a", Map.of("tcp", "0"));
+        int port = Integer.parseInt(tcp.address().replaceAll(".*:(\\d+)/a", "$1"));
+        daemon.unplug("a", daemon.node("a"));
+        assertFalse(Files.exists(daemon.socket()));
+        new TestClient(port).enter("a", true).close();
+        assertEquals(Reason.EXISTS, refused("b", Map.of("name", "a", "tcp", Integer.toString(port))));
+        DeviceNode again = daemon.plug("a", Map.of());
         TestClient.on(daemon.socket(), "a", true).close();
+        daemon.expectNoClients();
+        daemon.unplug("a", again);
+        daemon.unplug("a", tcp);
     }
 
     @Test

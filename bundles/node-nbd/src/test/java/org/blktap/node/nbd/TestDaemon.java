@@ -18,11 +18,16 @@ final class TestDaemon {
 
     private final Path runDir;
     private final EpollLoops loops = new EpollLoops();
-    final NbdNodeProvider provider = new NbdNodeProvider(loops);
+    final NbdNodeProvider provider;
     private final Map<String, Attached> attached = new LinkedHashMap<>();
 
     TestDaemon(Path runDir) {
+        this(runDir, Limits.configured());
+    }
+
+    TestDaemon(Path runDir, Limits limits) {
         this.runDir = runDir;
+        provider = new NbdNodeProvider(loops, limits);
     }
 
     Path socket() {
@@ -44,6 +49,19 @@ final class TestDaemon {
             port.bytes.close();
             throw e;
         }
+    }
+
+    /** One more node of an attachment. */
+    DeviceNode plug(String id, Map<String, String> options) throws Exception {
+        Attached to = attached.get(id);
+        return to.loop.call(() -> provider.open(new TestContext(id, options, to.loop, to.port, runDir)));
+    }
+
+    void unplug(String id, DeviceNode node) throws Exception {
+        loop(id).call(() -> {
+            node.close();
+            return null;
+        });
     }
 
     void detach(String id) throws Exception {

@@ -33,6 +33,16 @@ final class ProgressBar implements Progress, AutoCloseable {
     }
 
     @Override
+    public void note(String difference) {
+        if (drawn) {
+            out.println();
+            drawn = false;
+        }
+        out.println(difference);
+        out.flush();
+    }
+
+    @Override
     public void close() {
         if (drawn) {
             out.println();

@@ -1,0 +1,46 @@
+package org.blktap.client.nbd;
+
+import java.io.IOException;
+
+/**
+ * The sizes that a server sets for requests ("Size constraints" of the protocol).
+ *
+ * @param minimum what offsets and lengths must be multiples of, a power of two
+ * @param preferred what they are best multiples of
+ * @param maximum the longest READ or WRITE, a multiple of the minimum
+ */
+record BlockSizes(int minimum, int preferred, int maximum) {
+    /** The longest READ or WRITE that every server takes. */
+    static final int DEFAULT_MAXIMUM = 32 << 20;
+    /** What holds where a server says nothing. */
+    static final BlockSizes DEFAULT = new BlockSizes(1, 4096, DEFAULT_MAXIMUM);
+
+    private static final int LARGEST_MINIMUM = 64 << 10;
+
+    /** @throws IOException for sizes that cannot be */
+    static BlockSizes of(int minimum, int preferred, int maximum) throws IOException {
+        long most = Integer.toUnsignedLong(maximum);
+        if (minimum <= 0 || minimum > LARGEST_MINIMUM || Integer.bitCount(minimum) != 1) {
+            throw new IOException("the server's minimum block size is " + Integer.toUnsignedString(minimum) + "; expected a power of two up to "
+                    + LARGEST_MINIMUM);
+        }
+        if (preferred < minimum || Integer.bitCount(preferred) != 1) {
+            throw new IOException("the server's preferred block size is " + Integer.toUnsignedString(preferred)
+                    + "; expected a power of two, not below the minimum of " + minimum);
+        }
+        if (most < minimum || maximum != -1 && most % minimum != 0) {
+            throw new IOException("the server's maximum block size is " + most + "; expected a multiple of the minimum of " + minimum);
+        }
+        return new BlockSizes(minimum, preferred, (int) Math.min(most, DEFAULT_MAXIMUM));
+    }
+
+    /** The offset, rounded down to the minimum. */
+    long down(long offset) {
+        return offset & -minimum;
+    }
+
+    /** The offset, rounded up to the minimum. */
+    long up(long offset) {
+        return offset + minimum - 1 & -minimum;
+    }
+}

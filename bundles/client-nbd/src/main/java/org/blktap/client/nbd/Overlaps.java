@@ -1,0 +1,27 @@
+package org.blktap.client.nbd;
+
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+
+/** Which requests may not run at once: a write of part of a block reads the block first, and must not bring back what another has changed. */
+final class Overlaps {
+    private final BlockSizes sizes;
+
+    Overlaps(BlockSizes sizes) {
+        this.sizes = sizes;
+    }
+
+    boolean conflict(Request a, Request b) {
+        return changes(a) && changes(b) && (partial(a) || partial(b))
+                && sizes.down(a.offset()) < sizes.up(b.offset() + b.length()) && sizes.down(b.offset()) < sizes.up(a.offset() + a.length());
+    }
+
+    private static boolean changes(Request request) {
+        return request.operation() == Operation.WRITE || request.operation() == Operation.WRITE_ZEROES || request.operation() == Operation.DISCARD;
+    }
+
+    private boolean partial(Request request) {
+        return request.operation() != Operation.DISCARD && (sizes.down(request.offset()) != request.offset()
+                || sizes.down(request.length()) != request.length());
+    }
+}

@@ -1,0 +1,84 @@
+package org.blktap.client.nbd;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+
+/** The bytes to and from a server, big-endian. Blocking; one thread at a time, except {@link #abort}. */
+final class ServerStream {
+    /** The longest piece of what a server says that goes into a message or a log. */
+    private static final int MAX_QUOTED = 200;
+
+    private final SocketChannel channel;
+    private final ByteBuffer head = ByteBuffer.allocate(64);
+
+    ServerStream(NbdUri uri) throws IOException {
+        channel = uri.address() instanceof UnixDomainSocketAddress ? SocketChannel.open(StandardProtocolFamily.UNIX) : SocketChannel.open();
+    }
+
+    void connect(NbdUri uri) throws IOException {
+        channel.connect(uri.address());
+        if (uri.address() instanceof InetSocketAddress) {
+            channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+        }
+    }
+
+    /** The next bytes, up to 64, in a buffer that the next call reuses. */
+    ByteBuffer read(int bytes) throws IOException {
+        head.clear().limit(bytes);
+        read(head);
+        return head.flip();
+    }
+
+    void read(ByteBuffer into) throws IOException {
+        while (into.hasRemaining()) {
+            if (channel.read(into) < 0) {
+                throw new EOFException("the server has closed the connection");
+            }
+        }
+    }
+
+    /** Drops bytes. */
+    void skip(long bytes) throws IOException {
+        for (long left = bytes; left > 0; left -= head.capacity()) {
+            read((int) Math.min(left, head.capacity()));
+        }
+    }
+
+    /** A text of the server's for a message: one line, cut to a bearable length; the rest of the bytes is dropped. */
+    String text(int bytes) throws IOException {
+        ByteBuffer text = ByteBuffer.allocate(Math.min(bytes, MAX_QUOTED));
+        read(text);
+        skip(bytes - text.capacity());
+        return new String(text.array(), StandardCharsets.UTF_8).replaceAll("\\p{Cntrl}", "?") + (bytes > MAX_QUOTED ? "…" : "");
+    }
+
+    void send(ByteBuffer... bytes) throws IOException {
+        while (bytes[bytes.length - 1].hasRemaining() || bytes[0].hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+
+    /** Says a last word, if the socket takes it at once, and closes. Waits for nobody; no other call is under way. */
+    void close(ByteBuffer last) throws IOException {
+        try (channel) {
+            channel.configureBlocking(false);
+            channel.write(last);
+        }
+    }
+
+    /** Ends whatever waits for the server, from any thread. */
+    void abort() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            System.getLogger("org.blktap.client.nbd").log(System.Logger.Level.DEBUG, e.getMessage());
+        }
+    }
+}
