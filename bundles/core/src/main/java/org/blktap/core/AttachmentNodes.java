@@ -49,7 +49,7 @@ final class AttachmentNodes {
 
     private void open(OpenNode node) throws DiskException {
         Registry.Entry<NodeProvider> provider = node.findProvider(services);
-        loop.run(() -> node.open(loop.id(), loop.loop(), gate, provider, services));
+        loop.await(loop.ask(() -> node.open(loop.id(), loop.loop(), gate, provider, services)), "the node " + node.spec.text() + " to open");
     }
 
     /** Opens one more. */

@@ -4,6 +4,8 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
@@ -60,19 +62,22 @@ final class OpenNode {
         return found;
     }
 
-    /** Opens the node, on the loop. */
-    void open(String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services) throws DiskException {
+    /** Opens the node, on the loop; the future ends there. */
+    CompletableFuture<Void> open(String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services) throws DiskException {
         Options options = new Options(spec.options());
-        DeviceNode fresh = found.service().open(new Context(id, spec.target(), options, opened, loop, port, services.memory(),
-                services.runDir()));
+        return found.service().openLater(new Context(id, spec.target(), options, opened, loop, port, services.memory(), services.runDir()))
+                .thenAccept(fresh -> opened(fresh, found, options)).toCompletableFuture();
+    }
+
+    private void opened(DeviceNode fresh, Registry.Entry<NodeProvider> by, Options options) {
         try {
             options.checkAllKnown("node " + spec.kind());
         } catch (DiskException e) {
             fresh.unplug(true);
             fresh.close();
-            throw e;
+            throw new CompletionException(e);
         }
-        provider = found;
+        provider = by;
         node = fresh;
         address = fresh.address();
         opened = true;

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoLoop;
@@ -18,7 +19,8 @@ import org.blktap.linux.Mapping;
 /** A daemon that serves one disk in memory to one domain: a node on a real loop, and a XenBus thread. It may be closed, or killed at any moment. */
 final class TestDisk implements AutoCloseable {
     static final int DEVICE = 51712;
-    private static final long UNPLUG_MILLISECONDS = 300;
+    /** Time enough for XenStore wherever tests run, and little for the domain. */
+    static final NodeOpener.Patience PATIENCE = new NodeOpener.Patience(60_000, 300);
 
     final TestHost host;
     final int domain;
@@ -58,13 +60,26 @@ final class TestDisk implements AutoCloseable {
         try {
             node = loop.call(() -> {
                 loop.addEngine(port);
-                return new XenNodes.Opener(bus, store, xen, (id, address) -> gone.incrementAndGet(), false, UNPLUG_MILLISECONDS).open(context);
-            });
+                return opener(PATIENCE).openLater(context).toCompletableFuture();
+            }).get();
+        } catch (ExecutionException e) {
+            loop.close();
+            bus.close();
+            throw (Exception) e.getCause();
         } catch (Exception e) {
             loop.close();
             bus.close();
             throw e;
         }
+    }
+
+    private NodeOpener opener(NodeOpener.Patience patience) {
+        return new NodeOpener(bus, store, xen, host.limits, (id, address) -> gone.incrementAndGet(), false, patience);
+    }
+
+    /** Whoever calls this is where the process dies. */
+    void die() {
+        bus.die();
     }
 
     private record Context(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port, NativeMemory memory,

@@ -15,6 +15,8 @@ final class TestHost implements AutoCloseable {
     final Path runDir;
     final EpollLoops loops = new EpollLoops();
     final SimHypervisor xen = new SimHypervisor();
+    /** Of all daemons here. */
+    Limits limits = Limits.ofSystem(65_530);
     /** Of the toolstack. */
     final SimXenStore store = new SimXenStore(Runnable::run);
     private final List<SimGuest> guests = new ArrayList<>();
