@@ -117,7 +117,7 @@ final class BlkDevice implements LoopStage {
      * Has the JVM deliver here what an access to memory that is gone has thrown: it does so when a native call returns, and until then compiled code may go
      * on with a value that was never read. One cheap system call for a batch.
      */
-    private static void settle() {
+    static void settle() {
         Libc.getuid();
     }
 
@@ -235,9 +235,6 @@ final class BlkDevice implements LoopStage {
         try {
             for (BlkQueue queue : queues) {
                 some |= queue.take();
-            }
-            if (some) {
-                settle();
             }
         } catch (RuntimeException | Error e) {
             failed(e);

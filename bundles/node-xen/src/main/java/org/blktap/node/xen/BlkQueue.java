@@ -105,7 +105,10 @@ final class BlkQueue {
         barrierWaits = false;
         roomWaits = -1;
         try {
-            return gather() && serve() || some;
+            boolean gathered = gather();
+            // before anything of it is submitted
+            BlkDevice.settle();
+            return gathered && serve() || some;
         } catch (RingException e) {
             halt(e.getMessage());
             return false;

@@ -74,6 +74,8 @@ final class QueueRequest {
     /** Begins with the private copy of a request. */
     void begin(long copy) {
         blk.decode(copy, queue.abi());
+        // nor anything of the request before, such as that its memory was gone
+        request.data().clear();
         status = blk.status();
         step = status != Blkif.OKAY ? Step.DONE
                 : blk.operation() == Blkif.WRITE_BARRIER || blk.operation() == Blkif.FLUSH_DISKCACHE ? Step.FLUSH : Step.DATA;

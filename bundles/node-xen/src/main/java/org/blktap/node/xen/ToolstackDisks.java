@@ -37,7 +37,6 @@ public final class ToolstackDisks {
     /** Looks at all devices are so many at once, and then one in so long. */
     private static final int LOOKS_AT_ONCE = 50;
     private static final long LOOK_MILLISECONDS = 100;
-    private static final Pattern DOMAIN = Pattern.compile("^xen:([0-9]{1,5})/");
     /** The NBD socket of a minor, which ends with the pid and the minor. */
     private static final Pattern TAPDISK_SOCKET = Pattern.compile("/.*/nbd[0-9]+\\.([0-9]+)");
 
@@ -46,9 +45,9 @@ public final class ToolstackDisks {
     private final Gone nodes;
     private final Path blkback;
     private final XenBus.Registration registration;
-    private final BiConsumer<String, String> gone = this::hasGone;
+    private final BiConsumer<String, String> gone;
     /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
-    private final DomainWork worker = new DomainWork();
+    private final SharedWork worker = new SharedWork();
     /** For what may be repeated at each event. */
     private final GuestLog troubles = new GuestLog("toolstacks' disks");
     private final List<XenStore.Watch> watches = new ArrayList<>();
@@ -77,6 +76,7 @@ public final class ToolstackDisks {
         this.bus = bus;
         this.nodes = nodes;
         this.blkback = blkback;
+        gone = (id, node) -> worker.execute(id, () -> letGo(id, node));
         nodes.onGone(gone);
         registration = bus.listen(new XenStoreListener() {
             @Override
@@ -255,11 +255,5 @@ public final class ToolstackDisks {
             // NOT_FOUND: it is being detached
             LOG.log(e.reason() == DiskException.Reason.NOT_FOUND ? Level.DEBUG : Level.WARNING, id + ": " + e.getMessage());
         }
-    }
-
-    /** After what is under way for the same domain, as an attach. */
-    private void hasGone(String id, String node) {
-        Matcher domain = DOMAIN.matcher(node);
-        worker.execute(domain.find() ? Integer.parseInt(domain.group(1)) : -1, () -> letGo(id, node));
     }
 }

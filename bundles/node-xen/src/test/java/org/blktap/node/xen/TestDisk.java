@@ -74,7 +74,7 @@ final class TestDisk implements AutoCloseable {
     }
 
     private NodeOpener opener(NodeOpener.Patience patience) {
-        return new NodeOpener(bus, store, xen, host.limits, (id, address) -> gone.incrementAndGet(), false, patience);
+        return new NodeOpener(bus, host.between.apply(store), xen, host.limits, (id, address) -> gone.incrementAndGet(), false, patience);
     }
 
     /** Whoever calls this is where the process dies. */

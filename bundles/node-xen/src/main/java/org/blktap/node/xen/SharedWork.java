@@ -10,11 +10,11 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 
 /**
- * Work that may take long, as opening an image: one piece at a time and in order for each domain, and for several domains at once, so that the image of one,
- * which does not answer, holds no other up. Any thread.
+ * Work that may take long, as opening an image: one piece at a time and in order for each party, and for several parties at once, so that the
+ * image of one, which does not answer, holds no other up. Any thread.
  */
-final class DomainWork {
-    /** Domains that are worked for at once. */
+final class SharedWork {
+    /** Parties that are worked for at once. */
     private static final int THREADS = Integer.getInteger("blktap.xen.opening", 16);
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
 
@@ -23,38 +23,38 @@ final class DomainWork {
         thread.setDaemon(true);
         return thread;
     });
-    /** What waits behind the piece that is under way, of each domain that has one. */
-    private final Map<Integer, Queue<Runnable>> waiting = new HashMap<>();
+    /** What waits behind the piece that is under way, of each party that has one. */
+    private final Map<Object, Queue<Runnable>> waiting = new HashMap<>();
 
-    synchronized void execute(int domain, Runnable task) {
-        Queue<Runnable> behind = waiting.get(domain);
+    synchronized void execute(Object party, Runnable task) {
+        Queue<Runnable> behind = waiting.get(party);
         if (behind != null) {
             behind.add(task);
             return;
         }
-        waiting.put(domain, new ArrayDeque<>());
-        start(domain, task);
+        waiting.put(party, new ArrayDeque<>());
+        start(party, task);
     }
 
-    private void start(int domain, Runnable task) {
+    private void start(Object party, Runnable task) {
         try {
             threads.execute(() -> {
                 XenBusThread.run(task);
-                next(domain);
+                next(party);
             });
         } catch (RejectedExecutionException e) {
             LOG.log(Level.DEBUG, "the bundle is stopping");
-            waiting.remove(domain);
+            waiting.remove(party);
         }
     }
 
-    /** The next piece goes to the end of all domains' work. */
-    private synchronized void next(int domain) {
-        Runnable task = waiting.get(domain).poll();
+    /** The next piece goes to the end of all parties' work. */
+    private synchronized void next(Object party) {
+        Runnable task = waiting.get(party).poll();
         if (task == null) {
-            waiting.remove(domain);
+            waiting.remove(party);
         } else {
-            start(domain, task);
+            start(party, task);
         }
     }
 
