@@ -34,6 +34,8 @@ final class SimHypervisor implements Hypervisor {
     private final AtomicInteger mapCalls = new AtomicInteger();
     private final AtomicInteger copyCalls = new AtomicInteger();
     volatile boolean reachesDisks = true;
+    /** Pending events cannot be taken any more. */
+    volatile boolean eventsBroken;
     volatile CopyCall copyCall = CopyCall.HONEST;
     /** Where pages of guests are mapped at present: the first address and the one after the last. */
     private final ConcurrentSkipListMap<Long, Long> ranges = new ConcurrentSkipListMap<>();
@@ -233,6 +235,9 @@ final class SimHypervisor implements Hypervisor {
 
         @Override
         public void take() {
+            if (eventsBroken) {
+                throw new java.io.UncheckedIOException(new IOException("thrown by a test"));
+            }
             Libc.read(fd, word.address(), Long.BYTES);
         }
 

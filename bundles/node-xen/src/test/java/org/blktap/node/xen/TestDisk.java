@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -30,8 +31,10 @@ final class TestDisk implements AutoCloseable {
     final DeviceNode node;
     final AtomicInteger gone = new AtomicInteger();
     final CountedMemory memory = new CountedMemory();
+    private final Context context;
     private final TestBus bus = new TestBus();
     private final SimXenStore store;
+    private final XenStore seen;
     private boolean ended;
 
     TestDisk(TestHost host, int domain, Mapping content) throws Exception {
@@ -53,10 +56,11 @@ final class TestDisk implements AutoCloseable {
         this.xen = xen;
         this.domain = domain;
         store = host.store.asProcess(bus);
+        seen = host.between.apply(store);
         port = new MemoryPort(content);
         setup.prepare(port);
         loop = host.loops.start("test-xen-" + domain);
-        Context context = new Context("disk-" + domain, domain + "/xvda", new Options(Map.of()), reopened, loop, port, memory, host.runDir);
+        context = new Context("disk-" + domain, domain + "/xvda", new Options(Map.of()), reopened, loop, port, memory, host.runDir);
         try {
             node = loop.call(() -> {
                 loop.addEngine(port);
@@ -73,8 +77,14 @@ final class TestDisk implements AutoCloseable {
         }
     }
 
+    /** Begins to open one more node of this attachment. */
+    CompletableFuture<DeviceNode> openAnother(String target, NodeOpener.Patience patience) throws Exception {
+        return call(() -> opener(patience).openLater(new Context(context.id, target, context.options, false, loop, port, memory, host.runDir))
+                .toCompletableFuture());
+    }
+
     private NodeOpener opener(NodeOpener.Patience patience) {
-        return new NodeOpener(bus, host.between.apply(store), xen, host.limits, (id, address) -> gone.incrementAndGet(), false, patience);
+        return new NodeOpener(bus, seen, xen, host.limits, (id, address) -> gone.incrementAndGet(), false, patience);
     }
 
     /** Whoever calls this is where the process dies. */
