@@ -65,22 +65,39 @@ final class OpenNode {
     /** Opens the node, on the loop; the future ends there. */
     CompletableFuture<Void> open(String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services) throws DiskException {
         Options options = new Options(spec.options());
-        return found.service().openLater(new Context(id, spec.target(), options, opened, loop, port, services.memory(), services.runDir()))
-                .thenAccept(fresh -> opened(fresh, found, options)).toCompletableFuture();
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        found.service().openLater(new Context(id, spec.target(), options, opened, loop, port, services.memory(), services.runDir()))
+                .whenComplete((fresh, failure) -> {
+                    try {
+                        if (failure != null) {
+                            done.completeExceptionally(failure instanceof CompletionException ? failure.getCause() : failure);
+                        } else {
+                            opened(fresh, found, options, done);
+                        }
+                    } catch (DiskException | RuntimeException | Error e) {
+                        done.completeExceptionally(e);
+                    }
+                });
+        return done;
     }
 
-    private void opened(DeviceNode fresh, Registry.Entry<NodeProvider> by, Options options) {
+    private void opened(DeviceNode fresh, Registry.Entry<NodeProvider> by, Options options, CompletableFuture<Void> done) throws DiskException {
         try {
             options.checkAllKnown("node " + spec.kind());
         } catch (DiskException e) {
             fresh.unplug(true);
             fresh.close();
-            throw new CompletionException(e);
+            throw e;
         }
         provider = by;
         node = fresh;
         address = fresh.address();
         opened = true;
+        if (!done.complete(null)) {
+            // nobody waits for it any more
+            fresh.unplug(true);
+            close();
+        }
     }
 
     /** Closes the node, on the loop; nothing of it is in flight. */

@@ -347,6 +347,14 @@ final class BlkDevice implements LoopStage {
         whenFailed.accept(failure);
     }
 
+    /** Takes nothing more and answers nothing more; what requests in flight use stays until {@link #close}. */
+    void cutOff() {
+        publish();
+        for (BlkQueue queue : queues) {
+            queue.stop("cut off");
+        }
+    }
+
     /** Takes nothing more, and when nothing is in flight unmaps everything and runs a task, perhaps at once. */
     void stop(Runnable whenStopped) {
         stopped = whenStopped;

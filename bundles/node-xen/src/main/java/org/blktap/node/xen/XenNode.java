@@ -41,6 +41,8 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private BlkDevice leaving;
     private CompletableFuture<Void> unplugging;
     private boolean unplugged;
+    /** The guest is cut off, and only the end follows. */
+    private boolean cut;
     private boolean closed;
 
     /**
@@ -96,7 +98,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         }
         ConnectionIdentity identity = new ConnectionIdentity(machine, paths.device(), frontend);
         onLoop(() -> {
-            if (closed) {
+            if (closed || cut) {
                 return;
             }
             IOException failure = null;
@@ -223,6 +225,20 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             }
         }, unplugMilliseconds);
         return ends;
+    }
+
+    @Override
+    public void disconnect() {
+        cut = true;
+        backend.end();
+        for (BlkDevice each : new BlkDevice[] {device, leaving}) {
+            if (each != null) {
+                each.cutOff();
+            }
+        }
+        if (unplugged) {
+            onBus(bus, this::removeNodes);
+        }
     }
 
     @Override
