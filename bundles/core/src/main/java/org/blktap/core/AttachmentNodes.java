@@ -49,7 +49,13 @@ final class AttachmentNodes {
 
     private void open(OpenNode node) throws DiskException {
         Registry.Entry<NodeProvider> provider = node.findProvider(services);
-        loop.run(() -> node.open(loop.id(), loop.loop(), gate, provider, services));
+        CompletableFuture<Void> opening = loop.ask(() -> node.open(loop.id(), loop.loop(), gate, provider, services));
+        try {
+            loop.await(opening, "the node " + node.spec.text() + " to open");
+        } finally {
+            // where the wait was interrupted, what opens later is closed again
+            opening.cancel(false);
+        }
     }
 
     /** Opens one more. */

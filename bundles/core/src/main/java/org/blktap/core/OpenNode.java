@@ -4,6 +4,8 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
@@ -60,11 +62,26 @@ final class OpenNode {
         return found;
     }
 
-    /** Opens the node, on the loop. */
-    void open(String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services) throws DiskException {
+    /** Opens the node, on the loop; the future ends there. */
+    CompletableFuture<Void> open(String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services) throws DiskException {
         Options options = new Options(spec.options());
-        DeviceNode fresh = found.service().open(new Context(id, spec.target(), options, opened, loop, port, services.memory(),
-                services.runDir()));
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        found.service().openLater(new Context(id, spec.target(), options, opened, loop, port, services.memory(), services.runDir()))
+                .whenComplete((fresh, failure) -> {
+                    try {
+                        if (failure != null) {
+                            done.completeExceptionally(failure instanceof CompletionException ? failure.getCause() : failure);
+                        } else {
+                            opened(fresh, found, options, done);
+                        }
+                    } catch (DiskException | RuntimeException | Error e) {
+                        done.completeExceptionally(e);
+                    }
+                });
+        return done;
+    }
+
+    private void opened(DeviceNode fresh, Registry.Entry<NodeProvider> by, Options options, CompletableFuture<Void> done) throws DiskException {
         try {
             options.checkAllKnown("node " + spec.kind());
         } catch (DiskException e) {
@@ -72,10 +89,15 @@ final class OpenNode {
             fresh.close();
             throw e;
         }
-        provider = found;
+        provider = by;
         node = fresh;
         address = fresh.address();
         opened = true;
+        if (!done.complete(null)) {
+            // nobody waits for it any more
+            fresh.unplug(true);
+            close();
+        }
     }
 
     /** Closes the node, on the loop; nothing of it is in flight. */

@@ -2,6 +2,7 @@ package org.blktap.ring;
 
 import java.lang.invoke.VarHandle;
 import java.util.stream.IntStream;
+import org.blktap.api.memory.Memory;
 
 /**
  * The record of requests that were taken from a ring and not yet answered, in memory that outlives the process (a shared mapping of a file), so that a
@@ -23,9 +24,15 @@ public final class RequestLog {
     private final LogMemory memory;
     private final int entries;
     private final Abi abi;
+    /** Private memory: the requests of all slots. */
+    private final long copies;
+    /** The ring index of each slot's request. */
+    private final int[] indexes;
+    /** The slot of each entry's response. */
+    private final int[] owners;
     private final int[] free;
     private int freeCount;
-    /** As they are in memory. */
+    /** As they were stored last. */
     private int consumer;
     private int responseProducer;
 
@@ -34,20 +41,29 @@ public final class RequestLog {
         return LogMemory.bytes(entries);
     }
 
+    /** How many bytes of private memory go with it. */
+    public static long copyBytes(int entries) {
+        return (long) entries * Abi.COPY_BYTES;
+    }
+
     /**
      * A log for one ring, to be {@link #open opened} before anything else.
      *
      * @param address of {@link #bytes} bytes, aligned to eight: zeros if new, else what an earlier process left
      * @param entries those of the ring
+     * @param copies the address of {@link #copyBytes} bytes that nobody else can reach, aligned to eight
      */
-    public RequestLog(long address, int entries, Abi abi) {
-        this(new LogMemory(address, entries), entries, abi);
+    public RequestLog(long address, int entries, Abi abi, long copies) {
+        this(new LogMemory(address, entries), entries, abi, copies);
     }
 
-    RequestLog(LogMemory memory, int entries, Abi abi) {
+    RequestLog(LogMemory memory, int entries, Abi abi, long copies) {
         this.memory = memory;
         this.entries = entries;
         this.abi = abi;
+        this.copies = copies;
+        this.indexes = new int[entries];
+        this.owners = new int[entries];
         this.free = new int[entries];
     }
 
@@ -100,8 +116,8 @@ public final class RequestLog {
         memory.consumer(first);
         memory.responseProducer(first);
         memory.magic(LogMemory.MAGIC);
-        load();
-        ring.start(consumer, responseProducer);
+        load(first, first, new int[0]);
+        ring.start(first, first);
     }
 
     /** Every store here leaves a log from which the same is recovered again. */
@@ -123,7 +139,10 @@ public final class RequestLog {
             throw new RingException("its request log has " + left.length + " requests in flight up to " + Integer.toUnsignedString(next)
                     + ", expected " + (next - shared) + ": its response producer is " + Integer.toUnsignedString(shared));
         }
-        load();
+        for (int slot : left) {
+            copy(memory.request(slot), request(slot));
+        }
+        load(next, shared, left);
         ring.start(next, shared);
         return left;
     }
@@ -164,15 +183,26 @@ public final class RequestLog {
         memory.responseProducer(shared);
     }
 
-    /** Takes over what the memory says. */
-    private void load() {
-        consumer = memory.consumer();
-        responseProducer = memory.responseProducer();
+    /** Takes over what was read and checked; {@code used} are the slots in use. */
+    private void load(int next, int shown, int[] used) {
+        consumer = next;
+        responseProducer = shown;
+        boolean[] inUse = new boolean[entries];
+        for (int slot : used) {
+            inUse[slot] = true;
+            indexes[slot] = memory.index(slot);
+        }
         freeCount = 0;
         for (int slot = entries - 1; slot >= 0; slot--) {
-            if (memory.state(slot) == LogMemory.FREE) {
+            if (!inUse[slot]) {
                 free[freeCount++] = slot;
             }
+        }
+    }
+
+    private static void copy(long from, long to) {
+        for (int at = 0; at < Abi.COPY_BYTES; at += Long.BYTES) {
+            Memory.putLong(to + at, Memory.getLong(from + at));
         }
     }
 
@@ -184,7 +214,9 @@ public final class RequestLog {
     public int take(BackRing ring) {
         int slot = free[freeCount - 1];
         int index = ring.requestConsumer();
-        ring.take(memory.request(slot));
+        ring.take(request(slot));
+        copy(request(slot), memory.request(slot));
+        indexes[slot] = index;
         memory.index(slot, index);
         memory.state(slot, LogMemory.TAKEN);
         freeCount--;
@@ -201,28 +233,30 @@ public final class RequestLog {
 
     /** Frees the slot of a request that stays in the ring after all; {@link BackRing#untake} and {@link #consumed} come first. */
     public void giveBack(int slot) {
-        if (consumer - memory.index(slot) > 0) {
-            throw new IllegalStateException("request " + Integer.toUnsignedString(memory.index(slot)) + " is given back, but consumed up to "
+        if (consumer - indexes[slot] > 0) {
+            throw new IllegalStateException("request " + Integer.toUnsignedString(indexes[slot]) + " is given back, but consumed up to "
                     + Integer.toUnsignedString(consumer));
         }
         free(slot);
     }
 
-    /** The address of a slot's private copy of its request, {@link Abi#COPY_BYTES} bytes. */
+    /** The address of the private copy of a slot's request, {@link Abi#COPY_BYTES} bytes. */
     public long request(int slot) {
-        return memory.request(slot);
+        return copies + (long) slot * Abi.COPY_BYTES;
     }
 
     /** Records whose response was the last that {@link BackRing#respond} wrote; the slot is in use until {@link #published}. */
     public void answered(int slot, BackRing ring) {
-        memory.owner(ring.responseProducer() - 1 & entries - 1, slot);
+        int entry = ring.responseProducer() - 1 & entries - 1;
+        owners[entry] = slot;
+        memory.owner(entry, slot);
     }
 
     /** Frees the slots of all that {@link BackRing#push} has shown. */
     public void published(BackRing ring) {
         int shown = ring.responseProducer();
         for (int i = responseProducer; i != shown; i++) {
-            free(memory.owner(i & entries - 1));
+            free(owners[i & entries - 1]);
         }
         responseProducer = shown;
         memory.responseProducer(shown);

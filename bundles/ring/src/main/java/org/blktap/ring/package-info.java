@@ -4,7 +4,7 @@
  * process that dies leaves unanswered. Layouts are those of Xen's public headers io/ring.h and io/blkif.h.
  */
 @Export(substitution = Export.Substitution.NOIMPORT)
-@Version("1.0.0")
+@Version("2.0.0")
 package org.blktap.ring;
 
 import org.osgi.annotation.bundle.Export;

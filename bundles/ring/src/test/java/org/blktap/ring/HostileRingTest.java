@@ -40,11 +40,12 @@ class HostileRingTest {
         long seed = Long.getLong("seed", System.nanoTime());
         System.out.println("hostile ring, " + abi + ": seed " + seed);
         try (Mapping shared = Mapping.anonymous(4096); Mapping record = Mapping.anonymous(RequestLog.bytes(32));
+                Mapping copies = Mapping.anonymous(RequestLog.copyBytes(32));
                 Mapping indirect = Mapping.anonymous(4096)) {
             Thread frontend = new Thread(() -> scribble(shared.address(), abi, new Random(seed)), "frontend");
             frontend.start();
             try {
-                serve(shared.address(), abi, new RequestLog(record.address(), 32, abi), indirect.address(), new Random(~seed));
+                serve(shared.address(), abi, new RequestLog(record.address(), 32, abi, copies.address()), indirect.address(), new Random(~seed));
             } catch (RuntimeException | AssertionError e) {
                 throw new AssertionError("seed " + seed, e);
             } finally {

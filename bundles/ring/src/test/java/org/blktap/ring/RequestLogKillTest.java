@@ -29,11 +29,13 @@ class RequestLogKillTest {
 
     private final Mapping shared = Mapping.anonymous(PAGES * 4096);
     private final Mapping record = Mapping.anonymous(RequestLog.bytes(ENTRIES));
+    private final Mapping copies = Mapping.anonymous(RequestLog.copyBytes(ENTRIES));
 
     @AfterEach
     void close() {
         shared.close();
         record.close();
+        copies.close();
     }
 
     private static final class Killed extends Error {
@@ -173,7 +175,9 @@ class RequestLogKillTest {
 
         private void boot() throws RingException {
             BackRing newRing = new BackRing(shared.address(), PAGES, abi);
-            log = new RequestLog(new Mortal(), ENTRIES, abi);
+            // what the dead process had of its own is gone
+            Memory.fill(copies.address(), copies.size(), (byte) 0xee);
+            log = new RequestLog(new Mortal(), ENTRIES, abi, copies.address());
             int[] left = log.open(IDENTITY, newRing);
             inFlight = new ArrayList<>();
             int before = -1;

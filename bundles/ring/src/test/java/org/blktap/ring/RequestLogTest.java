@@ -24,6 +24,7 @@ class RequestLogTest {
 
     private final Mapping shared = Mapping.anonymous(2 * 4096);
     private final Mapping record = Mapping.anonymous(RequestLog.bytes(64));
+    private final Mapping copies = Mapping.anonymous(RequestLog.copyBytes(64));
     private final long at = record.address();
     private final FrontRing front = new FrontRing(shared.address(), 1, Abi.X86_64);
     private BackRing ring;
@@ -39,12 +40,13 @@ class RequestLogTest {
     void close() {
         shared.close();
         record.close();
+        copies.close();
     }
 
     /** As a new process would. */
     private int[] restart() throws RingException {
         ring = new BackRing(shared.address(), 1, Abi.X86_64);
-        log = new RequestLog(at, ENTRIES, Abi.X86_64);
+        log = new RequestLog(at, ENTRIES, Abi.X86_64, copies.address());
         return log.open(IDENTITY, ring);
     }
 
@@ -123,15 +125,15 @@ class RequestLogTest {
     void anotherConnectionBeginsAnew() throws Exception {
         take(3);
         BackRing other = new BackRing(shared.address(), 1, Abi.X86_64);
-        assertEquals(0, new RequestLog(at, ENTRIES, Abi.X86_64).open(IDENTITY + 1, other).length);
+        assertEquals(0, new RequestLog(at, ENTRIES, Abi.X86_64, copies.address()).open(IDENTITY + 1, other).length);
         assertEquals(0, other.requestConsumer());
         assertEquals(3, other.waiting());
         // of another size, of another ABI
         take(3);
         other = new BackRing(shared.address(), 2, Abi.X86_64);
-        assertEquals(0, new RequestLog(at, 64, Abi.X86_64).open(IDENTITY + 1, other).length);
+        assertEquals(0, new RequestLog(at, 64, Abi.X86_64, copies.address()).open(IDENTITY + 1, other).length);
         other = new BackRing(shared.address(), 1, Abi.X86_32);
-        assertEquals(0, new RequestLog(at, ENTRIES, Abi.X86_32).open(IDENTITY + 1, other).length);
+        assertEquals(0, new RequestLog(at, ENTRIES, Abi.X86_32, copies.address()).open(IDENTITY + 1, other).length);
     }
 
     @Test
@@ -191,6 +193,34 @@ class RequestLogTest {
             ring.push();
             Memory.putInt(at + OWNERS, bad);
             refused("response 0", "slot " + bad);
+        }
+    }
+
+    /** Another program may write into the file: what is under way does not read it back. */
+    @Test
+    void whatIsWrittenIntoTheRecordMeanwhileChangesNothing() throws Exception {
+        for (int round = 0; round < 3; round++) {
+            int[] slots = take(5);
+            Memory.fill(at, record.size(), (byte) 0xff);
+            for (int i = 0; i < 5; i++) {
+                assertEquals(100 + i, Memory.getLong(log.request(slots[i]) + 8));
+            }
+            ring.respond(100, 0, 0);
+            log.answered(slots[0], ring);
+            Memory.fill(at, record.size(), (byte) 0x7f);
+            ring.push();
+            log.published(ring);
+            ring.untake(1);
+            log.consumed(ring);
+            log.giveBack(slots[4]);
+            assertEquals(1, ring.waiting());
+            int again = log.take(ring);
+            log.consumed(ring);
+            assertEquals(104, Memory.getLong(log.request(again) + 8));
+            answer(slots[1], slots[2], slots[3], again);
+            while (front.next()) {
+                assertEquals(0, front.status());
+            }
         }
     }
 

@@ -114,13 +114,14 @@ class RingRunTest {
         // about to wrap
         int begin = -1000;
         int entries = abi.entries(pages);
-        try (Mapping memory = Mapping.anonymous(pages * 4096); Mapping log = Mapping.anonymous(RequestLog.bytes(entries))) {
+        try (Mapping memory = Mapping.anonymous(pages * 4096); Mapping log = Mapping.anonymous(RequestLog.bytes(entries));
+                Mapping copies = Mapping.anonymous(RequestLog.copyBytes(entries))) {
             FrontRing front = new FrontRing(memory.address(), pages, abi);
             front.initialize(begin);
             BackRing back = new BackRing(memory.address(), pages, abi);
             Thread backend = new Thread(() -> {
                 try {
-                    serve(back, new RequestLog(log.address(), entries, abi), new Random(seed));
+                    serve(back, new RequestLog(log.address(), entries, abi, copies.address()), new Random(seed));
                 } catch (Throwable e) {
                     backendFailed = e;
                     toFrontend.release();

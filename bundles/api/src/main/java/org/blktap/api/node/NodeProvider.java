@@ -1,5 +1,7 @@
 package org.blktap.api.node;
 
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import org.blktap.api.disk.DiskException;
 import org.osgi.annotation.versioning.ConsumerType;
 
@@ -12,4 +14,16 @@ public interface NodeProvider {
      * @throws DiskException with nothing left behind, e.g. EXISTS for a socket path that is taken
      */
     DeviceNode open(NodeContext context) throws DiskException;
+
+    /**
+     * Opens a node without having the loop wait, for a provider that must ask another process first. Called on the attachment's loop instead of
+     * {@link #open}; by default that, at once.
+     *
+     * @return the node, on the loop; ends with a {@link DiskException} within a bound that the provider states. A caller that waits no longer completes it
+     *     itself, and then nothing is left behind
+     * @throws DiskException as {@link #open}, for what is known at once
+     */
+    default CompletionStage<DeviceNode> openLater(NodeContext context) throws DiskException {
+        return CompletableFuture.completedFuture(open(context));
+    }
 }

@@ -1,10 +1,12 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
 import org.blktap.api.memory.Memory;
@@ -12,51 +14,69 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
+import org.blktap.linux.Libc;
 import org.blktap.ring.BackRing;
 import org.blktap.ring.Blkif;
 import org.blktap.ring.RequestLog;
 
 /**
  * A connection with a frontend: its rings, mapped, their event channels, and how the data of requests is reached. A stage of the loop, which takes from
- * the rings, answers and notifies. Made anew for each connection; ended by {@link #stop} or {@link #close}. Loop only.
+ * the rings, answers and notifies. Made anew for each connection; ended by {@link #stop} or {@link #close}. Whatever throws in it ends this connection
+ * only, see {@link #failed}. Loop only.
  */
 final class BlkDevice implements LoopStage {
     /** What Linux's backend keeps mapped for each request: 32 segments and a page of indirect ones. */
     private static final int GRANTS_PER_ENTRY = 33;
     private static final int GRANTS_MAX = 16384;
+    /** Memory that a burst of requests has taken is freed once it has not been used for so long. */
+    private static final long SHRINK_MILLISECONDS = 10_000;
 
     private final NodeContext context;
     private final GuestLog log;
     private final FrontendParameters frontend;
     private final GrantTable table;
     private final EventChannels events;
+    private final Limits limits;
+    private final Consumer<String> whenFailed;
     private GrantCopies copies;
     private final BounceBuffers buffers;
+    private final RequestRoom room = new RequestRoom();
     private final RequestLogFile logFile;
+    /** The private copies of all rings' requests. */
+    private NativeBuffer requestCopies;
     private final BlkQueue[] queues;
     private final IoLoop.Watch watch;
+    private IoLoop.Timer shrinking;
+    private int entriesTaken;
+    private int mappingsTaken;
     private boolean mapsPages;
     /** Null where data is copied. */
     private PersistentGrants grants;
     /** What to do when nothing is in flight; from then on nothing is taken. */
     private Runnable stopped;
+    /** Why it serves nothing more, or null. */
+    private String failure;
+    /** Closed while requests were at the disk: what they use is freed when they have ended. */
+    private boolean abandoned;
     private boolean closed;
 
-    private BlkDevice(NodeContext context, GuestLog log, FrontendParameters frontend, RequestLogFile logFile, GrantTable table, EventChannels events)
-            throws IOException {
+    private BlkDevice(NodeContext context, GuestLog log, FrontendParameters frontend, RequestLogFile logFile, Limits limits, GrantTable table,
+            EventChannels events, Consumer<String> whenFailed) throws IOException {
         this.context = context;
         this.log = log;
         this.frontend = frontend;
         this.logFile = logFile;
         this.table = table;
         this.events = events;
+        this.limits = limits;
+        this.whenFailed = whenFailed;
         queues = new BlkQueue[frontend.queues().size()];
-        buffers = new BounceBuffers(context.memory());
+        buffers = new BounceBuffers(context.memory(), limits.buffers(), frontend.domain());
         try {
             copies = new GrantCopies(context.memory(), table, frontend.domain());
             mapRings();
-            watch = context.loop().watch(events.fd(), IoLoop.READABLE, ready -> events.take());
-        } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            watch = context.loop().watch(events.fd(), IoLoop.READABLE, ready -> takeEvent());
+        } catch (IOException | RuntimeException | Error e) {
             release();
             throw e;
         }
@@ -66,24 +86,39 @@ final class BlkDevice implements LoopStage {
      * Connects, and begins to serve: where an earlier process stopped, if the log is of this very connection.
      *
      * @param connection tells this connection from all others
+     * @param whenFailed called at most once, with the reason, if the device fails later
      * @throws IOException what could not be mapped or bound; nothing is left
      */
-    static BlkDevice connect(NodeContext context, GuestLog log, Hypervisor xen, FrontendParameters frontend, RequestLogFile logFile,
-            ConnectionIdentity connection) throws IOException {
+    static BlkDevice connect(NodeContext context, GuestLog log, Hypervisor xen, Limits limits, FrontendParameters frontend, RequestLogFile logFile,
+            ConnectionIdentity connection, Consumer<String> whenFailed) throws IOException {
         GrantTable table = xen.openGrants();
         EventChannels events;
         try {
             events = xen.openEvents();
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) {
             table.close();
             throw e;
         }
-        BlkDevice device = new BlkDevice(context, log, frontend, logFile, table, events);
-        for (int i = 0; i < device.queues.length; i++) {
-            device.queues[i].start(connection.ofQueue(i));
+        BlkDevice device = new BlkDevice(context, log, frontend, logFile, limits, table, events, whenFailed);
+        try {
+            for (int i = 0; i < device.queues.length; i++) {
+                device.queues[i].start(connection.ofQueue(i));
+            }
+            settle();
+            context.loop().addNode(device);
+        } catch (RuntimeException | Error e) {
+            device.close();
+            throw e;
         }
-        context.loop().addNode(device);
         return device;
+    }
+
+    /**
+     * Has the JVM deliver here what an access to memory that is gone has thrown: it does so when a native call returns, and until then compiled code may go
+     * on with a value that was never read. One cheap system call for a batch.
+     */
+    static void settle() {
+        Libc.getuid();
     }
 
     private void mapRings() throws IOException {
@@ -91,6 +126,7 @@ final class BlkDevice implements LoopStage {
         long logBytes = 0;
         int entries = 0;
         boolean reachable = true;
+        takeEntries();
         for (FrontendParameters.Queue queue : frontend.queues()) {
             long address = map(queue.ringRefs());
             reachable &= table.reachesDisks(address);
@@ -101,18 +137,38 @@ final class BlkDevice implements LoopStage {
         }
         mapsPages = reachable;
         if (reachable && frontend.persistent()) {
-            grants = new PersistentGrants(context.memory(), table, frontend.domain(), Math.min(GRANTS_MAX, entries * GRANTS_PER_ENTRY));
+            grants = new PersistentGrants(context.memory(), table, limits, frontend.domain(), Math.min(GRANTS_MAX, entries * GRANTS_PER_ENTRY));
         }
+        requestCopies = context.memory().allocate(RequestLog.copyBytes(entries));
+        long copy = requestCopies.address();
         long requestLog = logFile.open(logBytes);
         for (int i = 0; i < queues.length; i++) {
             BackRing ring = rings.get(i);
             int port = events.bind(frontend.domain(), frontend.queues().get(i).eventChannel());
-            queues[i] = new BlkQueue(this, i, ring, new RequestLog(requestLog, ring.entries(), frontend.abi()), port);
+            queues[i] = new BlkQueue(this, i, ring, new RequestLog(requestLog, ring.entries(), frontend.abi(), copy), port);
+            copy += RequestLog.copyBytes(ring.entries());
             requestLog += RequestLog.bytes(ring.entries());
         }
     }
 
+    private void takeEntries() throws IOException {
+        int wanted = frontend.queues().stream().mapToInt(queue -> frontend.abi().entries(queue.ringRefs().size())).sum();
+        Budget budget = limits.entries();
+        if (!budget.take(frontend.domain(), wanted, wanted <= Limits.SMALL_ENTRIES)) {
+            throw new IOException("its rings have " + wanted + " entries, too many: all of domain " + frontend.domain() + " have "
+                    + budget.taken(frontend.domain()) + " of at most " + budget.domainMost() + ", all domains' " + budget.taken() + " of at most "
+                    + budget.most() + " (blktap.xen.domain.entries, blktap.xen.entries)");
+        }
+        entriesTaken = wanted;
+    }
+
     private long map(List<Integer> refs) throws IOException {
+        if (!limits.mappings().take(frontend.domain(), 1, true)) {
+            throw new IOException("no mapping is left for its ring: domain " + frontend.domain() + " has "
+                    + limits.mappings().taken(frontend.domain()) + " of at most " + limits.mappings().domainMost() + ", all domains "
+                    + limits.mappings().taken() + " of at most " + limits.mappings().most() + " (blktap.xen.domain.mappings, blktap.xen.mappings)");
+        }
+        mappingsTaken++;
         try (NativeBuffer list = context.memory().allocate((long) refs.size() * Integer.BYTES)) {
             for (int i = 0; i < refs.size(); i++) {
                 Memory.putInt(list.address() + (long) i * Integer.BYTES, refs.get(i));
@@ -150,6 +206,10 @@ final class BlkDevice implements LoopStage {
         return buffers;
     }
 
+    RequestRoom room() {
+        return room;
+    }
+
     /** The pages that are mapped and stay so, or null where data is copied. */
     PersistentGrants grants() {
         return grants;
@@ -168,25 +228,23 @@ final class BlkDevice implements LoopStage {
 
     @Override
     public boolean poll() {
-        if (stopped != null) {
+        if (stopped != null || failure != null) {
             return false;
         }
         boolean some = false;
-        for (BlkQueue queue : queues) {
-            some |= queue.take();
+        try {
+            for (BlkQueue queue : queues) {
+                some |= queue.take();
+            }
+        } catch (RuntimeException | Error e) {
+            failed(e);
         }
         return some;
     }
 
     @Override
     public void flush() {
-        for (BlkQueue queue : queues) {
-            if (stopped != null) {
-                // the disk may have been closed between the two steps of a request
-                queue.dropHeld();
-            }
-            queue.publish();
-        }
+        publish();
         if (stopped != null && inFlight() == 0) {
             Runnable task = stopped;
             close();
@@ -194,21 +252,53 @@ final class BlkDevice implements LoopStage {
         }
     }
 
+    private void publish() {
+        try {
+            boolean some = false;
+            for (BlkQueue queue : queues) {
+                if (stopped != null) {
+                    // the disk may have been closed between the two steps of a request
+                    queue.dropHeld();
+                }
+                some |= queue.publish();
+            }
+            if (some) {
+                settle();
+                shrinkLater();
+            }
+        } catch (RuntimeException | Error e) {
+            failed(e);
+        }
+    }
+
     @Override
     public boolean arm() {
-        if (stopped != null) {
+        if (stopped != null || failure != null) {
             return false;
         }
         boolean some = false;
-        for (BlkQueue queue : queues) {
-            some |= queue.arm();
+        try {
+            for (BlkQueue queue : queues) {
+                some |= queue.arm();
+            }
+            settle();
+        } catch (RuntimeException | Error e) {
+            failed(e);
         }
         return some;
     }
 
     @Override
     public boolean pollable() {
-        return true;
+        return failure == null;
+    }
+
+    private void takeEvent() {
+        try {
+            events.take();
+        } catch (RuntimeException | Error e) {
+            failed(e);
+        }
     }
 
     int inFlight() {
@@ -219,49 +309,124 @@ final class BlkDevice implements LoopStage {
         return all;
     }
 
+    private void shrinkLater() {
+        if (shrinking == null && buffers.isLarge()) {
+            shrinking = context.loop().schedule(this::shrink, SHRINK_MILLISECONDS);
+        }
+    }
+
+    private void shrink() {
+        shrinking = null;
+        if (closed) {
+            return;
+        }
+        if (!buffers.usedLately()) {
+            buffers.trim();
+            copies.shrink();
+        }
+        shrinkLater();
+    }
+
     // ---- the end
+
+    /**
+     * Ends the service of all rings, whatever has thrown: memory of the guest that is gone, Xen, the disk, or a mistake of ours. Logged once. What is at the
+     * disk ends unanswered; the node then has the frontend close the device, and closes this.
+     */
+    void failed(Throwable e) {
+        if (failure != null || closed) {
+            return;
+        }
+        boolean memoryGone = e instanceof InternalError;
+        failure = memoryGone ? "memory of its rings or of its request log was gone when it was used" : "failed: " + e;
+        for (BlkQueue queue : queues) {
+            queue.stop(failure);
+        }
+        watch.close();
+        log.say(memoryGone ? Level.WARNING : Level.ERROR, failure, memoryGone ? null : e);
+        whenFailed.accept(failure);
+    }
+
+    /** Takes nothing more and answers nothing more; what requests in flight use stays until {@link #close}. */
+    void cutOff() {
+        publish();
+        for (BlkQueue queue : queues) {
+            queue.stop("cut off");
+        }
+    }
 
     /** Takes nothing more, and when nothing is in flight unmaps everything and runs a task, perhaps at once. */
     void stop(Runnable whenStopped) {
         stopped = whenStopped;
-        for (BlkQueue queue : queues) {
-            queue.dropHeld();
-        }
         flush();
     }
 
-    /** Unmaps and unbinds everything; nothing is in flight. The log stays for whoever connects next. Idempotent. */
+    /**
+     * Unmaps and unbinds everything. If requests are still at a disk that was cut off, that waits until they have ended, since they use it. The log stays
+     * for whoever connects next. Idempotent.
+     */
     void close() {
         if (closed) {
             return;
         }
-        closed = true;
         // what has ended in this very turn is answered, too
-        for (BlkQueue queue : queues) {
-            queue.publish();
-        }
+        publish();
+        closed = true;
         stopped = null;
         context.loop().remove(this);
         watch.close();
-        release();
+        if (shrinking != null) {
+            shrinking.cancel();
+        }
+        if (inFlight() > 0) {
+            abandoned = true;
+            for (BlkQueue queue : queues) {
+                queue.stop("closed");
+            }
+            log.say(Level.WARNING, "closed while " + inFlight() + " requests are at the disk: their memory is kept until they end");
+        } else {
+            release();
+        }
     }
 
-    private void release() {
-        for (BlkQueue queue : queues) {
-            if (queue != null) {
-                queue.close();
+    /** A request has ended. */
+    void ended() {
+        if (abandoned) {
+            int left = inFlight();
+            for (BlkQueue queue : queues) {
+                left -= queue.ended();
+            }
+            if (left == 0) {
+                abandoned = false;
+                release();
             }
         }
-        if (grants != null) {
-            grants.close();
+    }
+
+    /** Each on its own: what throws keeps nothing else from being given back. */
+    private void release() {
+        for (BlkQueue queue : queues) {
+            release(queue == null ? null : queue::close);
         }
-        if (copies != null) {
-            copies.close();
+        release(grants);
+        release(copies);
+        release(buffers);
+        release(events);
+        release(table);
+        release(logFile);
+        release(requestCopies);
+        limits.entries().giveBack(frontend.domain(), entriesTaken);
+        limits.mappings().giveBack(frontend.domain(), mappingsTaken);
+    }
+
+    private void release(AutoCloseable part) {
+        try {
+            if (part != null) {
+                part.close();
+            }
+        } catch (Exception | Error e) {
+            log.say(Level.ERROR, "cannot be closed: " + e, e);
         }
-        buffers.close();
-        events.close();
-        table.close();
-        logFile.close();
     }
 
     Map<String, String> status() {

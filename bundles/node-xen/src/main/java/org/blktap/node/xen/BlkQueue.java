@@ -41,8 +41,8 @@ final class BlkQueue {
     private boolean barrierWaits;
     /** A barrier is under way, and nothing is taken until it has ended. */
     private QueueRequest barrier;
-    /** A request is next for which there was no buffer when so many had been given back; else -1. */
-    private long bufferWaits = -1;
+    /** A request is next for which there was no room or buffer when so many had been given back; else -1. */
+    private long roomWaits = -1;
     private String halted;
 
     /** @param port our end of its event channel */
@@ -52,7 +52,7 @@ final class BlkQueue {
         this.ring = ring;
         this.log = log;
         this.port = port;
-        data = new QueueData(device.memory(), ring.entries(), device.copies(), device.buffers(), device.grants());
+        data = new QueueData(device.memory(), ring.entries(), device.copies(), device.buffers(), device.room(), device.grants());
         requests = new QueueRequest[ring.entries()];
         batch = new QueueRequest[ring.entries()];
         done = new QueueRequest[ring.entries()];
@@ -103,9 +103,12 @@ final class BlkQueue {
             return some;
         }
         barrierWaits = false;
-        bufferWaits = -1;
+        roomWaits = -1;
         try {
-            return gather() && serve() || some;
+            boolean gathered = gather();
+            // before anything of it is submitted
+            BlkDevice.settle();
+            return gathered && serve() || some;
         } catch (RingException e) {
             halt(e.getMessage());
             return false;
@@ -114,7 +117,7 @@ final class BlkQueue {
 
     /** Whether nothing can be taken before something has ended. */
     private boolean waits() {
-        return barrier != null || barrierWaits && inFlight > 0 || bufferWaits == device.buffers().givenBack();
+        return barrier != null || barrierWaits && inFlight > 0 || roomWaits == device.room().givenBack();
     }
 
     private boolean continueHeld() {
@@ -182,15 +185,15 @@ final class BlkQueue {
     private boolean serve() {
         data.readIndirectSegments(batch, batchSize);
         int ready = data.find(batch, batchSize);
-        if (ready < batchSize) {
-            bufferWaits = device.buffers().givenBack();
-        }
         int submitted = 0;
         while (submitted < ready && port().isOpen()) {
             inFlight++;
             batch[submitted++].submit();
         }
         putBack(submitted);
+        if (ready < batchSize) {
+            roomWaits = device.room().givenBack();
+        }
         return submitted > 0;
     }
 
@@ -200,7 +203,7 @@ final class BlkQueue {
             return;
         }
         for (int i = from; i < batchSize; i++) {
-            batch[i].free(device.buffers());
+            batch[i].free(device.buffers(), device.room());
             if (batch[i] == barrier) {
                 barrier = null;
             }
@@ -218,8 +221,16 @@ final class BlkQueue {
 
     /** A step has ended and another follows. */
     void goOn(QueueRequest request) {
-        if (port().isOpen()) {
-            request.submit();
+        if (halted != null) {
+            request.fail(Blkif.ERROR);
+            finished(request);
+        } else if (port().isOpen()) {
+            try {
+                request.submit();
+            } catch (RuntimeException | Error e) {
+                // called by whatever completes requests, which must not end for it
+                device.failed(e);
+            }
         } else {
             held[heldCount++] = request;
         }
@@ -231,23 +242,34 @@ final class BlkQueue {
         if (request == barrier) {
             barrier = null;
         }
+        device.ended();
     }
 
-    /** Answers what has ended, and notifies the frontend at most once. */
-    void publish() {
+    /** How many have ended and are not answered yet. */
+    int ended() {
+        return doneCount;
+    }
+
+    /** Answers what has ended, and notifies the frontend at most once. True if there was anything. */
+    boolean publish() {
         if (doneCount == 0) {
-            return;
+            return false;
         }
-        data.copyRead(done, doneCount);
+        if (halted == null) {
+            data.copyRead(done, doneCount);
+        }
         int count = doneCount;
         doneCount = 0;
         inFlight -= count;
         for (int i = 0; i < count; i++) {
             QueueRequest request = done[i];
-            request.free(device.buffers());
+            request.free(device.buffers(), device.room());
             if (halted == null) {
                 ring.respond(request.blk().id(), request.blk().answeredOperation(), request.status());
                 log.answered(request.slot(), ring);
+            }
+            if (request.outgrown(device.room())) {
+                requests[request.slot()] = null;
             }
         }
         if (halted == null) {
@@ -257,6 +279,7 @@ final class BlkQueue {
                 device.events().notify(port);
             }
         }
+        return true;
     }
 
     /** Asks for a notification at the next request; true if something is to be done already. */
@@ -278,11 +301,17 @@ final class BlkQueue {
         }
     }
 
-    /** Serves the ring no more; what is in flight ends unanswered. */
     private void halt(String why) {
         if (halted == null) {
-            halted = why;
+            stop(why);
             device.log().say(Level.WARNING, this + ": stopped, " + why);
+        }
+    }
+
+    /** Serves the ring no more; what is in flight ends unanswered. */
+    void stop(String why) {
+        if (halted == null) {
+            halted = why;
         }
     }
 
@@ -297,8 +326,11 @@ final class BlkQueue {
 
     /** Nothing is at the disk. What is between two steps stays in the log for the next process. */
     void close() {
-        while (heldCount > 0) {
-            held[--heldCount].free(device.buffers());
+        heldCount = 0;
+        for (QueueRequest request : requests) {
+            if (request != null) {
+                request.free(device.buffers(), device.room());
+            }
         }
         data.close();
     }

@@ -1,28 +1,35 @@
 package org.blktap.node.xen;
 
+import java.util.Arrays;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.ring.Blkif;
 
 /**
  * Memory of ours for the data of requests whose pages are not mapped. Sizes are powers of two pages; a budget bounds all of it, and what does not fit waits
- * until other requests end. Loop only.
+ * until other requests of this device end: {@link Limits#BUFFERS_ALWAYS} are its own, whatever others have taken. Loop only.
  */
 final class BounceBuffers implements AutoCloseable {
     /** Of the largest request, {@link Blkif#INDIRECT_SEGMENTS_MAX} pages. */
     private static final int CLASSES = 9;
     /** A few of the largest requests, or a ring full of direct ones. */
-    private static final long BUDGET = 16 << 20;
+    private static final long DEVICE_MOST = 16 << 20;
 
     private final NativeMemory memory;
+    private final Budget budget;
+    private final int domain;
     /** Free buffers of each size, as many as {@code freeCount} says. */
     private final NativeBuffer[][] free = new NativeBuffer[CLASSES][16];
     private final int[] freeCount = new int[CLASSES];
     private long taken;
-    private long givenBack;
+    /** What of it came from the budget. */
+    private long budgeted;
+    private boolean usedLately;
 
-    BounceBuffers(NativeMemory memory) {
+    BounceBuffers(NativeMemory memory, Budget budget, int domain) {
         this.memory = memory;
+        this.budget = budget;
+        this.domain = domain;
     }
 
     private static int sizeClass(long bytes) {
@@ -32,34 +39,51 @@ final class BounceBuffers implements AutoCloseable {
 
     /** A buffer of at least so many bytes, up to those of the largest request; null when there is none for now. */
     NativeBuffer take(long bytes) {
+        usedLately = true;
         int size = sizeClass(bytes);
         if (freeCount[size] > 0) {
             return free[size][--freeCount[size]];
         }
         long needed = (long) Blkif.PAGE << size;
-        if (taken + needed > BUDGET) {
+        if (!mayTake(needed)) {
             // what is kept for requests of other sizes
             trim();
+            if (!mayTake(needed)) {
+                return null;
+            }
         }
-        if (taken + needed > BUDGET) {
-            return null;
-        }
+        NativeBuffer buffer = memory.allocate(needed);
         taken += needed;
-        return memory.allocate(needed);
+        return buffer;
+    }
+
+    private boolean mayTake(long more) {
+        long beyond = taken + more - Limits.BUFFERS_ALWAYS - budgeted;
+        if (taken + more > DEVICE_MOST || beyond > 0 && !budget.take(domain, beyond, false)) {
+            return false;
+        }
+        budgeted += Math.max(0, beyond);
+        return true;
     }
 
     void giveBack(NativeBuffer buffer) {
         int size = sizeClass(buffer.size());
         if (freeCount[size] == free[size].length) {
-            free[size] = java.util.Arrays.copyOf(free[size], 2 * freeCount[size]);
+            free[size] = Arrays.copyOf(free[size], 2 * freeCount[size]);
         }
         free[size][freeCount[size]++] = buffer;
-        givenBack++;
     }
 
-    /** How often a buffer was given back: whoever got none tries again when this has changed. */
-    long givenBack() {
-        return givenBack;
+    /** Whether more is kept than a device always has. */
+    boolean isLarge() {
+        return taken > Limits.BUFFERS_ALWAYS;
+    }
+
+    /** Whether any was taken since this was last asked. */
+    boolean usedLately() {
+        boolean used = usedLately;
+        usedLately = false;
+        return used;
     }
 
     /** Frees all that no request has. */
@@ -67,9 +91,15 @@ final class BounceBuffers implements AutoCloseable {
         for (int size = 0; size < CLASSES; size++) {
             while (freeCount[size] > 0) {
                 NativeBuffer buffer = free[size][--freeCount[size]];
+                free[size][freeCount[size]] = null;
                 taken -= buffer.size();
                 buffer.close();
             }
+        }
+        long back = budgeted - Math.max(0, taken - Limits.BUFFERS_ALWAYS);
+        if (back > 0) {
+            budgeted -= back;
+            budget.giveBack(domain, back);
         }
     }
 
@@ -77,5 +107,7 @@ final class BounceBuffers implements AutoCloseable {
     @Override
     public void close() {
         trim();
+        budget.giveBack(domain, budgeted);
+        budgeted = 0;
     }
 }

@@ -16,6 +16,9 @@ final class DeviceNodes {
     /** Under the backend's directory, if we have written it all, and remove it. */
     private static final String OURS = "/blktap-created";
 
+    /** Of one kind of backends. */
+    static final int DEVICES_MAX = 16_384;
+
     private DeviceNodes() {
     }
 
@@ -63,7 +66,9 @@ final class DeviceNodes {
         for (String domain : store.list(directory)) {
             for (String device : store.list(directory + "/" + domain)) {
                 DevicePaths paths = DevicePaths.of(store.domainId(), type, domain + "/" + device);
-                if (paths != null) {
+                if (paths != null && found.size() == DEVICES_MAX) {
+                    throw new IOException("XenStore: " + directory + ": more than " + DEVICES_MAX + " devices");
+                } else if (paths != null) {
                     found.add(paths);
                 }
             }

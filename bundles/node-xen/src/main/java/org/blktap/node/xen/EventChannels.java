@@ -10,7 +10,11 @@ interface EventChannels extends AutoCloseable {
     /** Binds a port of another domain to a new one of ours, which it returns. */
     int bind(int domain, int remotePort) throws IOException;
 
-    /** Takes a pending event, and lets the next one of its port come. Only when {@link #fd} is readable. */
+    /**
+     * Takes a pending event, and lets the next one of its port come. Only when {@link #fd} is readable.
+     *
+     * @throws java.io.UncheckedIOException when no event can be read any more
+     */
     void take();
 
     /** Notifies the other side of a port of ours. */

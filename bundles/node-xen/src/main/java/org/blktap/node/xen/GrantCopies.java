@@ -101,6 +101,14 @@ final class GrantCopies implements AutoCloseable {
         count = 0;
     }
 
+    /** Gives memory back that many pieces have taken; none is in use. */
+    void shrink() {
+        if (room > FIRST_ROOM) {
+            count = 0;
+            grow(FIRST_ROOM);
+        }
+    }
+
     @Override
     public void close() {
         pieces.close();

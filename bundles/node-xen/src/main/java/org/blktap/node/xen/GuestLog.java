@@ -6,7 +6,7 @@ import java.util.function.LongSupplier;
 
 /**
  * The log of one device, for lines that its guest can cause as often as it likes: so many at once, then one a minute, so that the guest cannot fill the
- * host's disk. How many were left out is told with the next one. Any thread.
+ * host's disk. The next line says how many were left out. Any thread.
  */
 final class GuestLog {
     static final int AT_ONCE = 20;
@@ -14,9 +14,7 @@ final class GuestLog {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
 
     private final String name;
-    private final LongSupplier clock;
-    private int left = AT_ONCE;
-    private long counted;
+    private final Pace pace;
     private long leftOut;
 
     /** @param name the attachment's id, with which each line begins */
@@ -26,20 +24,20 @@ final class GuestLog {
 
     GuestLog(String name, LongSupplier clock) {
         this.name = name;
-        this.clock = clock;
-        counted = clock.getAsLong();
+        pace = new Pace(AT_ONCE, TimeUnit.NANOSECONDS.toMillis(EVERY_NANOS), clock);
     }
 
-    synchronized void say(Level level, String what) {
-        long more = (clock.getAsLong() - counted) / EVERY_NANOS;
-        counted += more * EVERY_NANOS;
-        left = (int) Math.min(AT_ONCE, left + more);
-        if (left == 0) {
+    void say(Level level, String what) {
+        say(level, what, null);
+    }
+
+    /** @param thrown what led to it, or null */
+    synchronized void say(Level level, String what, Throwable thrown) {
+        if (!pace.now()) {
             leftOut++;
             return;
         }
-        left--;
-        LOG.log(level, name + ": " + what + (leftOut == 0 ? "" : " (" + leftOut + " lines before this one were left out)"));
+        LOG.log(level, name + ": " + what + (leftOut == 0 ? "" : " (" + leftOut + " lines before this one were left out)"), thrown);
         leftOut = 0;
     }
 }

@@ -3,7 +3,6 @@ package org.blktap.node.xen;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.LibXenGnttab;
 import org.blktap.linux.Libc;
@@ -12,9 +11,6 @@ import org.blktap.linux.ProcFile;
 
 /** Grants by libxengnttab. One thread at a time. */
 final class NativeGrantTable implements GrantTable {
-    /** The mappings of this process that grants may take: half of what the kernel allows, the JVM and others need the rest. */
-    private static final AtomicInteger MAPPINGS_LEFT = new AtomicInteger(mappingsMax() / 2);
-
     private final long handle;
     /** What is mapped: the addresses, and how many pages each. */
     private long[] addresses = new long[16];
@@ -37,10 +33,6 @@ final class NativeGrantTable implements GrantTable {
 
     @Override
     public long map(int domain, long grefs, int count) {
-        if (MAPPINGS_LEFT.decrementAndGet() < 0) {
-            MAPPINGS_LEFT.incrementAndGet();
-            return 0;
-        }
         long address = LibXenGnttab.xengnttab_map_domain_grant_refs(handle, count, domain, grefs, Libc.PROT_READ | Libc.PROT_WRITE);
         if (address != 0) {
             if (mapped == addresses.length) {
@@ -49,8 +41,6 @@ final class NativeGrantTable implements GrantTable {
             }
             addresses[mapped] = address;
             counts[mapped++] = count;
-        } else {
-            MAPPINGS_LEFT.incrementAndGet();
         }
         return address;
     }
@@ -87,7 +77,6 @@ final class NativeGrantTable implements GrantTable {
         while (mapped > 0) {
             mapped--;
             LibXenGnttab.xengnttab_unmap(handle, addresses[mapped], counts[mapped]);
-            MAPPINGS_LEFT.incrementAndGet();
         }
         LibXenGnttab.xengnttab_close(handle);
     }

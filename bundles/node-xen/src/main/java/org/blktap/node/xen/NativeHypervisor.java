@@ -1,6 +1,7 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import org.blktap.api.engine.Errno;
 import org.blktap.linux.LibXenEvtchn;
 import org.blktap.linux.LibXenGnttab;
@@ -64,14 +65,16 @@ final class NativeHypervisor implements Hypervisor {
         @Override
         public void take() {
             int port = LibXenEvtchn.xenevtchn_pending(handle);
-            if (port >= 0) {
-                LibXenEvtchn.xenevtchn_unmask(handle, port);
+            if (port < 0) {
+                // it would stay readable for ever
+                throw new UncheckedIOException(failed("/dev/xen/evtchn cannot be read"));
             }
+            LibXenEvtchn.xenevtchn_unmask(handle, port);
         }
 
         @Override
         public void notify(int port) {
-            // it fails when the domain has gone, which XenStore tells as well
+            // it fails when the domain has gone, which XenStore reports as well
             LibXenEvtchn.xenevtchn_notify(handle, port);
         }
 

@@ -1,5 +1,6 @@
 package org.blktap.node.xen;
 
+import java.util.Arrays;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
@@ -19,28 +20,32 @@ final class PersistentGrants implements AutoCloseable {
     private static final int CALLS_FREE = 512;
     /** After those, a call has to map at least so many pages. */
     private static final int BATCH = 32;
+    /** Pages are taken from the budget by so many. */
+    private static final int CHUNK = 256;
+    private static final int FIRST_SLOTS = 4 * CHUNK;
 
     private final GrantTable table;
+    private final Limits limits;
     private final int domain;
     private final int limit;
     /** Open addressing, at most half full: the references, and the addresses of their pages or one of the above. */
-    private final int[] grefs;
-    private final long[] pages;
-    private final int mask;
+    private int[] grefs = new int[FIRST_SLOTS];
+    private long[] pages = new long[FIRST_SLOTS];
     private final NativeBuffer wanted;
     private int wantedCount;
     private int used;
+    /** What has been taken from the budget. */
+    private int allowed;
+    private boolean exhausted;
     private int calls;
+    private int mappings;
 
-    /** @param limit the most pages to map */
-    PersistentGrants(NativeMemory memory, GrantTable table, int domain, int limit) {
+    /** @param limit the most pages of this device */
+    PersistentGrants(NativeMemory memory, GrantTable table, Limits limits, int domain, int limit) {
         this.table = table;
+        this.limits = limits;
         this.domain = domain;
         this.limit = limit;
-        int slots = Integer.highestOneBit(limit) * 4;
-        grefs = new int[slots];
-        pages = new long[slots];
-        mask = slots - 1;
         wanted = memory.allocate((long) limit * Integer.BYTES);
     }
 
@@ -51,6 +56,7 @@ final class PersistentGrants implements AutoCloseable {
 
     /** Where a reference is, or would be. */
     private int slot(int gref) {
+        int mask = pages.length - 1;
         // Fibonacci hashing: references of one frontend are numbers in a row
         int slot = gref * 0x9e3779b9 >>> 8 & mask;
         while (pages[slot] != FREE && grefs[slot] != gref) {
@@ -59,20 +65,53 @@ final class PersistentGrants implements AutoCloseable {
         return slot;
     }
 
-    /** Has a page mapped by the next {@link #map}, if it has not been seen before and the limit is not reached. */
+    /** Has a page mapped by the next {@link #map}, if it has not been seen before and no limit is reached. */
     void want(int gref) {
         int slot = slot(gref);
-        if (pages[slot] == FREE && used < limit) {
-            used++;
-            grefs[slot] = gref;
-            pages[slot] = WANTED;
-            Memory.putInt(wanted.address() + (long) wantedCount++ * Integer.BYTES, gref);
+        if (pages[slot] != FREE || used == allowed && !allowMore()) {
+            return;
+        }
+        if (2 * used >= pages.length) {
+            grow();
+            slot = slot(gref);
+        }
+        used++;
+        grefs[slot] = gref;
+        pages[slot] = WANTED;
+        Memory.putInt(wanted.address() + (long) wantedCount++ * Integer.BYTES, gref);
+    }
+
+    private boolean allowMore() {
+        int more = Math.min(CHUNK, limit - allowed);
+        if (exhausted || more == 0) {
+            return false;
+        }
+        if (!limits.pages().take(domain, more, false)) {
+            // not asked again for each request
+            exhausted = true;
+            return false;
+        }
+        allowed += more;
+        return true;
+    }
+
+    private void grow() {
+        int[] oldGrefs = grefs;
+        long[] oldPages = pages;
+        grefs = Arrays.copyOf(grefs, 2 * oldPages.length);
+        pages = new long[2 * oldPages.length];
+        for (int i = 0; i < oldPages.length; i++) {
+            if (oldPages[i] != FREE) {
+                int slot = slot(oldGrefs[i]);
+                grefs[slot] = oldGrefs[i];
+                pages[slot] = oldPages[i];
+            }
         }
     }
 
     /**
      * Maps what is wanted, as far as it is granted; a frontend that brings its pages one by one waits after a while until there are some
-     * more, since the kernel has only so many mappings for this process. What is not mapped is to be copied.
+     * more, since the kernel has only so many mappings for this process. What is not mapped is copied.
      */
     void map() {
         if (wantedCount == 0 || calls >= CALLS_FREE && wantedCount < BATCH) {
@@ -93,7 +132,16 @@ final class PersistentGrants implements AutoCloseable {
 
     private long map(long list, int count) {
         calls++;
-        return table.map(domain, list, count);
+        if (!limits.mappings().take(domain, 1, false)) {
+            return 0;
+        }
+        long address = table.map(domain, list, count);
+        if (address == 0) {
+            limits.mappings().giveBack(domain, 1);
+        } else {
+            mappings++;
+        }
+        return address;
     }
 
     /** How many pages it knows, for people. */
@@ -101,9 +149,11 @@ final class PersistentGrants implements AutoCloseable {
         return used;
     }
 
-    /** The pages stay mapped until the grant table is closed. */
+    /** The pages stay mapped until the grant table is closed, right after this. */
     @Override
     public void close() {
         wanted.close();
+        limits.pages().giveBack(domain, allowed);
+        limits.mappings().giveBack(domain, mappings);
     }
 }

@@ -17,16 +17,19 @@ final class QueueData implements AutoCloseable {
     private final int entries;
     private final GrantCopies copies;
     private final BounceBuffers buffers;
+    private final RequestRoom room;
     /** Null where all is copied. */
     private final PersistentGrants grants;
     /** The segments of indirect requests, copied out, a piece for each slot; null until there is one. */
     private NativeBuffer indirect;
 
-    QueueData(NativeMemory memory, int entries, GrantCopies copies, BounceBuffers buffers, PersistentGrants grants) {
+    QueueData(NativeMemory memory, int entries, GrantCopies copies, BounceBuffers buffers, RequestRoom room,
+            PersistentGrants grants) {
         this.memory = memory;
         this.entries = entries;
         this.copies = copies;
         this.buffers = buffers;
+        this.room = room;
         this.grants = grants;
     }
 
@@ -57,6 +60,7 @@ final class QueueData implements AutoCloseable {
             }
         }
         copies.make();
+        BlkDevice.settle();
         int piece = 0;
         for (int i = 0; i < batchSize; i++) {
             if (batch[i].isIndirect()) {
@@ -107,7 +111,7 @@ final class QueueData implements AutoCloseable {
     /**
      * Finds where the data of a batch is or goes: in pages that are mapped, else in buffers, and copies that of writes there.
      *
-     * @return how many are ready, from the first; the next one, if any, waits for a buffer
+     * @return how many are ready, from the first; the next one, if any, waits for room or a buffer
      */
     int find(QueueRequest[] batch, int batchSize) {
         if (grants != null) {
@@ -120,7 +124,13 @@ final class QueueData implements AutoCloseable {
         int ready = 0;
         for (; ready < batchSize; ready++) {
             QueueRequest request = batch[ready];
-            if (!request.needsData() || grants != null && request.useMappedPages(grants)) {
+            if (!request.needsData()) {
+                continue;
+            }
+            if (!request.takeRoom(room)) {
+                break;
+            }
+            if (grants != null && request.useMappedPages(grants)) {
                 continue;
             }
             if (!request.useBuffer(buffers)) {

@@ -25,6 +25,11 @@ final class QueueRequest {
     private Step step = Step.DONE;
     private int status;
     private NativeBuffer buffer;
+    /** Taken of the device's room. */
+    private int room;
+    /** What its list has grown to beyond the direct segments, and what of it is accounted for. */
+    private int grown;
+    private int kept;
     /** The pieces of this request among those that are copied together. */
     private int firstPiece;
     private int lastPiece;
@@ -69,6 +74,8 @@ final class QueueRequest {
     /** Begins with the private copy of a request. */
     void begin(long copy) {
         blk.decode(copy, queue.abi());
+        // nor anything of the request before, such as that its memory was gone
+        request.data().clear();
         status = blk.status();
         step = status != Blkif.OKAY ? Step.DONE
                 : blk.operation() == Blkif.WRITE_BARRIER || blk.operation() == Blkif.FLUSH_DISKCACHE ? Step.FLUSH : Step.DATA;
@@ -110,6 +117,9 @@ final class QueueRequest {
             }
             data.add(page + (long) blk.firstSector(i) * Blkif.SECTOR, segmentBytes(i));
         }
+        if (data.count() > Blkif.SEGMENTS_MAX) {
+            grown = Math.max(grown, data.count());
+        }
         return true;
     }
 
@@ -120,6 +130,29 @@ final class QueueRequest {
     /** Whether it needs data that is not found yet. */
     boolean needsData() {
         return !failed() && movesData();
+    }
+
+    /** Takes room for its pieces; false if there is none for now. */
+    boolean takeRoom(RequestRoom of) {
+        int pieces = blk.segmentCount();
+        if (!of.take(pieces)) {
+            return false;
+        }
+        room = pieces;
+        return true;
+    }
+
+    /** Whether its list has become larger than may be kept: it is not to be used again. Asked once it has been answered. */
+    boolean outgrown(RequestRoom of) {
+        if (grown <= kept) {
+            return false;
+        }
+        if (of.keep(grown - kept)) {
+            kept = grown;
+            return false;
+        }
+        of.keep(-kept);
+        return true;
     }
 
     /** Points the data at a buffer of ours; false if there is none for now. */
@@ -166,11 +199,15 @@ final class QueueRequest {
         }
     }
 
-    /** Gives its buffer back. */
-    void free(BounceBuffers buffers) {
+    /** Gives its buffer and its room back. */
+    void free(BounceBuffers buffers, RequestRoom of) {
         if (buffer != null) {
             buffers.giveBack(buffer);
             buffer = null;
+        }
+        if (room > 0) {
+            of.giveBack(room);
+            room = 0;
         }
     }
 

@@ -9,9 +9,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BiConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -37,6 +34,9 @@ public final class ToolstackDisks {
     private static final List<String> TYPES = List.of("tap", "vbd3", "vbd");
     /** The hotplug script by which a toolstack names our disks in {@code backend/vbd}. */
     private static final String SCRIPT = "block-blktap";
+    /** Looks at all devices are so many at once, and then one in so long. */
+    private static final int LOOKS_AT_ONCE = 50;
+    private static final long LOOK_MILLISECONDS = 100;
     /** The NBD socket of a minor, which ends with the pid and the minor. */
     private static final Pattern TAPDISK_SOCKET = Pattern.compile("/.*/nbd[0-9]+\\.([0-9]+)");
 
@@ -45,16 +45,18 @@ public final class ToolstackDisks {
     private final Gone nodes;
     private final Path blkback;
     private final XenBus.Registration registration;
-    private final BiConsumer<String, String> gone = (id, node) -> onWorker(() -> letGo(id, node));
+    private final BiConsumer<String, String> gone;
     /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
-    private final ExecutorService worker = Executors.newSingleThreadExecutor(task -> {
-        Thread thread = new Thread(task, "blktap-toolstack");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final SharedWork worker = new SharedWork();
+    /** For what may be repeated at each event. */
+    private final GuestLog troubles = new GuestLog("toolstacks' disks");
     private final List<XenStore.Watch> watches = new ArrayList<>();
+    private volatile boolean stopped;
     /** Devices that have been tried. XenBus thread only, as all that follows. */
     private final Set<DevicePaths> tried = new HashSet<>();
+    /** Kinds of backends that are looked at soon. */
+    private final Set<String> soon = new HashSet<>();
+    private final Pace looks = new Pace(LOOKS_AT_ONCE, LOOK_MILLISECONDS);
 
     /** Whoever knows when a domain has let its device go, or has gone. */
     interface Gone {
@@ -74,6 +76,7 @@ public final class ToolstackDisks {
         this.bus = bus;
         this.nodes = nodes;
         this.blkback = blkback;
+        gone = (id, node) -> worker.execute(id, () -> letGo(id, node));
         nodes.onGone(gone);
         registration = bus.listen(new XenStoreListener() {
             @Override
@@ -91,22 +94,23 @@ public final class ToolstackDisks {
 
     @Deactivate
     public void stop() {
+        stopped = true;
         registration.close();
         nodes.noMore(gone);
-        bus.execute(() -> watches.forEach(XenStore.Watch::close));
-        worker.shutdown();
+        XenNode.onBus(bus, () -> watches.forEach(XenStore.Watch::close));
+        worker.close();
     }
 
     private void begin(XenStore store) {
         try {
             for (String type : TYPES) {
-                watches.add(store.watch("/local/domain/" + store.domainId() + "/backend/" + type, () -> look(store, type)));
+                watches.add(store.watch("/local/domain/" + store.domainId() + "/backend/" + type, () -> lookSoon(store, type)));
                 for (DevicePaths paths : DeviceNodes.all(store, type)) {
-                    onWorker(() -> forgetUnknown(store, paths));
+                    worker.execute(paths.domain(), () -> forgetUnknown(store, paths));
                 }
             }
         } catch (IOException e) {
-            LOG.log(Level.WARNING, "disks of toolstacks are not seen: " + e.getMessage());
+            troubles.say(Level.WARNING, "they are not seen: " + e.getMessage());
         }
     }
 
@@ -131,20 +135,41 @@ public final class ToolstackDisks {
         }
     }
 
-    /** Something has changed below a kind of backends. */
+    /**
+     * Something has changed below a kind of backends: perhaps only the state of one device, which its guest may change all the time, while a look goes
+     * through all devices.
+     */
+    private void lookSoon(XenStore store, String type) {
+        if (looks.now()) {
+            look(store, type);
+        } else if (soon.add(type)) {
+            bus.after(LOOK_MILLISECONDS, () -> {
+                soon.remove(type);
+                lookSoon(store, type);
+            });
+        }
+    }
+
     private void look(XenStore store, String type) {
+        if (stopped) {
+            return;
+        }
         List<DevicePaths> present;
         try {
             present = DeviceNodes.all(store, type);
         } catch (IOException e) {
-            LOG.log(Level.WARNING, e.getMessage());
+            troubles.say(Level.WARNING, e.getMessage());
             return;
         }
         for (DevicePaths paths : present) {
             try {
                 consider(store, paths);
             } catch (IOException e) {
-                LOG.log(Level.WARNING, e.getMessage());
+                troubles.say(Level.WARNING, e.getMessage());
+            } catch (RuntimeException | Error e) {
+                // the others are looked at all the same, and this one never again
+                tried.add(paths);
+                troubles.say(Level.ERROR, paths.backend() + ": " + e, e);
             }
         }
         tried.removeIf(paths -> paths.type().equals(type) && !present.contains(paths));
@@ -172,7 +197,7 @@ public final class ToolstackDisks {
         if (!paths.type().equals("vbd")) {
             tried.add(paths);
             boolean readOnly = !String.valueOf(store.read(backend + "/mode")).startsWith("w");
-            onWorker(() -> attach(store, paths, params, readOnly));
+            worker.execute(paths.domain(), () -> attach(store, paths, params, readOnly));
         }
     }
 
@@ -184,7 +209,7 @@ public final class ToolstackDisks {
         }
         tried.add(paths);
         String id = "tap-" + minor.group(1);
-        onWorker(() -> {
+        worker.execute(paths.domain(), () -> {
             try {
                 attachments.plug(id, node(paths));
             } catch (DiskException e) {
@@ -229,14 +254,6 @@ public final class ToolstackDisks {
         } catch (DiskException e) {
             // NOT_FOUND: it is being detached
             LOG.log(e.reason() == DiskException.Reason.NOT_FOUND ? Level.DEBUG : Level.WARNING, id + ": " + e.getMessage());
-        }
-    }
-
-    private void onWorker(Runnable task) {
-        try {
-            worker.execute(task);
-        } catch (RejectedExecutionException e) {
-            LOG.log(Level.DEBUG, "the bundle is stopping");
         }
     }
 }

@@ -7,11 +7,14 @@ import org.blktap.ring.Blkif;
 
 /**
  * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and tells the node when to connect and when
- * to disconnect. Every step reads all it needs anew and does one thing, so that events may come late, together or more than once. XenBus thread only,
- * except where noted.
+ * to disconnect. Every step reads all it needs anew and does one thing, so that events may come late, together or more than once. A frontend that changes
+ * its state all the time gets {@link #STEPS_AT_ONCE} steps, then one every {@link #STEP_MILLISECONDS}: the thread is that of all devices. What throws here
+ * ends this device, once. XenBus thread only, except where noted.
  */
 final class XenBackend {
     static final int QUEUES_MAX = 8;
+    static final int STEPS_AT_ONCE = 100;
+    static final long STEP_MILLISECONDS = 20;
 
     private final String attachment;
     private final GuestLog log;
@@ -33,8 +36,12 @@ final class XenBackend {
     private boolean refused;
     /** The frontend has been CONNECTED since; if it is INITIALISED again it has new rings. */
     private boolean frontendConnected;
-    /** What the log was told last, and need not be told again. */
-    private String complaint = "";
+    /** What was logged last, and need not be logged again. */
+    private volatile String complaint = "";
+    /** The device, or the code here, has failed: it is closed, until the frontend begins anew. */
+    private boolean broken;
+    private final Pace steps = new Pace(STEPS_AT_ONCE, STEP_MILLISECONDS);
+    private boolean stepDelayed;
     private volatile boolean ended;
 
     /** The rings of the device, on the attachment's loop; each call here is asked of it, and answered on the XenBus thread. */
@@ -66,20 +73,73 @@ final class XenBackend {
 
     /** Begins to follow the frontend. Any thread. */
     void start() {
-        bus.execute(() -> {
+        bus.execute(guarded(() -> {
             try {
-                frontendWatch = store.watch(paths.frontend() + "/state", this::step);
-                backendWatch = store.watch(paths.backend() + "/state", this::step);
+                frontendWatch = store.watch(paths.frontend() + "/state", guarded(this::changed));
+                backendWatch = store.watch(paths.backend() + "/state", guarded(this::changed));
             } catch (IOException e) {
                 complain(e.getMessage());
             }
-        });
+        }));
+    }
+
+    /** Whatever throws ends this device, and neither the thread of all devices nor, at its next event, this one again. */
+    private Runnable guarded(Runnable task) {
+        return () -> {
+            try {
+                task.run();
+            } catch (RuntimeException | Error e) {
+                if (!broken && !ended) {
+                    log.say(Level.ERROR, "the backend failed, and closes the device: " + e, e);
+                    breakDown("the backend failed: " + e);
+                }
+            }
+        };
+    }
+
+    /** A state has changed. */
+    private void changed() {
+        if (steps.now()) {
+            step();
+        } else if (!stepDelayed) {
+            stepDelayed = true;
+            bus.after(STEP_MILLISECONDS, guarded(() -> {
+                stepDelayed = false;
+                changed();
+            }));
+        }
+    }
+
+    /** The rings have failed, see {@link BlkDevice#failed}; that is logged already. */
+    void failed(String why) {
+        guarded(() -> {
+            if (!ended) {
+                breakDown(why);
+            }
+        }).run();
+    }
+
+    /** Closes the device and gives all it has back. A frontend that begins anew may have it again. */
+    private void breakDown(String why) {
+        broken = true;
+        complaint = why;
+        refused = true;
+        try {
+            change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
+        } catch (IOException | RuntimeException e) {
+            complain(e.getMessage());
+        }
+        if (busy) {
+            again = true;
+        } else {
+            disconnect(guarded(this::step));
+        }
     }
 
     /** Follows it no more, and leaves the nodes as they are. Any thread; a step may be under way. */
     void end() {
         ended = true;
-        bus.execute(() -> {
+        XenNode.onBus(bus, () -> {
             if (frontendWatch != null) {
                 frontendWatch.close();
             }
@@ -120,6 +180,7 @@ final class XenBackend {
     /** The frontend is there and waits for us. */
     private void initialising(XenbusState own) throws IOException {
         refused = false;
+        broken = false;
         if (connected != null || !met) {
             disconnect(this::step);
         } else if (own == XenbusState.CLOSING && !online()) {
@@ -140,7 +201,10 @@ final class XenBackend {
     /** The frontend has rings. */
     private void ready(XenbusState frontend, XenbusState own) throws IOException {
         if (refused || own == XenbusState.CLOSING && connected != null) {
-            // it has been asked to close, and is served until it does
+            // it has been asked to close, and is served until it does, unless it failed
+            if (broken && connected != null) {
+                disconnect(guarded(this::step));
+            }
             return;
         }
         FrontendParameters parameters;
@@ -164,7 +228,7 @@ final class XenBackend {
     private void connect(FrontendParameters parameters) {
         busy = true;
         met = true;
-        rings.connect(parameters, (disk, mapsPages, failure) -> {
+        rings.connect(parameters, (disk, mapsPages, failure) -> guarded(() -> {
             busy = false;
             if (ended) {
                 return;
@@ -174,10 +238,12 @@ final class XenBackend {
             } else {
                 connected = parameters;
                 frontendConnected = false;
-                publish(disk, mapsPages);
+                if (!broken) {
+                    publish(disk, mapsPages);
+                }
             }
             lookAgain();
-        });
+        }).run());
     }
 
     private void publish(DiskInfo disk, boolean mapsPages) {
@@ -213,6 +279,7 @@ final class XenBackend {
     /** The frontend wants nothing more. */
     private void closed(XenbusState frontend, XenbusState own) throws IOException {
         refused = false;
+        broken = false;
         if (connected != null || !met) {
             disconnect(this::step);
             return;
@@ -226,7 +293,7 @@ final class XenBackend {
     /** Disconnects, and then goes on, unless the node has been closed. */
     private void disconnect(Runnable then) {
         busy = true;
-        rings.disconnect(() -> {
+        rings.disconnect(guarded(() -> {
             busy = false;
             met = true;
             connected = null;
@@ -235,7 +302,7 @@ final class XenBackend {
                 then.run();
                 lookAgain();
             }
-        });
+        }));
     }
 
     /** A frontend that does not keep to the protocol loses its device. */
@@ -253,12 +320,12 @@ final class XenBackend {
 
     /** Asks the frontend to let the device go, as a toolstack does. */
     void askToClose() {
-        setOnline(false, XenbusState.CLOSING);
+        guarded(() -> setOnline(false, XenbusState.CLOSING)).run();
     }
 
     /** Takes that back. */
     void goOn() {
-        setOnline(true, connected != null ? XenbusState.CONNECTED : XenbusState.INIT_WAIT);
+        guarded(() -> setOnline(true, connected != null ? XenbusState.CONNECTED : XenbusState.INIT_WAIT)).run();
     }
 
     private void setOnline(boolean online, XenbusState state) {
@@ -275,6 +342,10 @@ final class XenBackend {
 
     /** The disk has another size. Linux's frontend reads it when the state is written again. */
     void resized(long bytes) {
+        guarded(() -> writeSize(bytes)).run();
+    }
+
+    private void writeSize(long bytes) {
         if (connected != null) {
             try {
                 change(tx -> {
@@ -323,7 +394,7 @@ final class XenBackend {
         });
     }
 
-    /** Tells once: a guest may repeat what it did as often as it likes. */
+    /** Logs it once: a guest may repeat what it did as often as it likes. */
     private void complain(String what) {
         if (!ended && !what.equals(complaint)) {
             complaint = what;

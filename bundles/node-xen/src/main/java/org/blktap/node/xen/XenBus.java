@@ -14,6 +14,12 @@ interface XenBus extends Executor {
         void close();
     }
 
+    /** Executes a task once so much time has passed; forgets it when the thread has ended by then. */
+    void after(long milliseconds, Runnable task);
+
+    /** How long the thread has been busy with what it does at present, in milliseconds: long where xenstored does not answer. Any thread. */
+    long busyMilliseconds();
+
     /** Tells of the connection from now on, and at first of one that stands already. From any thread. */
     Registration listen(XenStoreListener listener);
 }

@@ -17,6 +17,9 @@ final class XenBusThread implements Executor, AutoCloseable {
         return thread;
     });
 
+    /** When the task under way began ({@link System#nanoTime}), or 0. */
+    private volatile long began;
+
     XenBusThread() {
         executor.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
         executor.setRemoveOnCancelPolicy(true);
@@ -25,13 +28,28 @@ final class XenBusThread implements Executor, AutoCloseable {
     /** @throws RejectedExecutionException after {@link #close} */
     @Override
     public void execute(Runnable task) {
-        executor.execute(() -> run(task));
+        executor.execute(() -> timed(task));
+    }
+
+    private void timed(Runnable task) {
+        began = System.nanoTime() | 1;
+        try {
+            run(task);
+        } finally {
+            began = 0;
+        }
+    }
+
+    /** See {@link XenBus#busyMilliseconds}. */
+    long busyMilliseconds() {
+        long since = began;
+        return since == 0 ? 0 : TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - since);
     }
 
     /** Executes a task once so much time has passed; forgets it when closed before, or already. */
     void after(long milliseconds, Runnable task) {
         try {
-            executor.schedule(() -> run(task), milliseconds, TimeUnit.MILLISECONDS);
+            executor.schedule(() -> timed(task), milliseconds, TimeUnit.MILLISECONDS);
         } catch (RejectedExecutionException e) {
             LOG.log(Level.DEBUG, "the XenBus thread has ended");
         }
@@ -42,7 +60,7 @@ final class XenBusThread implements Executor, AutoCloseable {
         try {
             task.run();
         } catch (Throwable e) {
-            LOG.log(Level.ERROR, "on the XenBus thread", e);
+            LOG.log(Level.ERROR, Thread.currentThread().getName() + ": a task failed", e);
         }
     }
 

@@ -6,6 +6,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
@@ -18,13 +20,14 @@ import org.blktap.api.node.NodeContext;
  */
 final class XenNode implements DeviceNode, XenBackend.Rings {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
-    /** How long a domain may take to let its device go; libxl gives it as long. */
-    static final long UNPLUG_MILLISECONDS = 10_000;
+    /** A XenStore that takes longer is reported. */
+    private static final long SILENT_MILLISECONDS = 2_000;
 
     private final NodeContext context;
     private final XenBus bus;
     private final XenStore store;
     private final Hypervisor xen;
+    private final Limits limits;
     private final DevicePaths paths;
     private final String shownAs;
     private final Runnable gone;
@@ -38,6 +41,8 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private BlkDevice leaving;
     private CompletableFuture<Void> unplugging;
     private boolean unplugged;
+    /** The guest is cut off, and only the end follows. */
+    private boolean cut;
     private boolean closed;
 
     /**
@@ -45,12 +50,13 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
      * @param whenClosed called at the end of {@link #close}
      * @param unplugMilliseconds how long the domain may take to let the device go
      */
-    XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, DevicePaths paths, String shownAs, int queuesMax, Runnable gone,
+    XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Limits limits, DevicePaths paths, String shownAs, int queuesMax, Runnable gone,
             Runnable whenClosed, long unplugMilliseconds) {
         this.context = context;
         this.bus = bus;
         this.store = store;
         this.xen = xen;
+        this.limits = limits;
         this.paths = paths;
         this.shownAs = shownAs;
         this.gone = gone;
@@ -60,6 +66,23 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         log = new GuestLog(context.id());
         backend = new XenBackend(context.id(), log, bus, store, paths, queuesMax, this);
         backend.start();
+    }
+
+    /** Gives a task to the XenBus thread, unless that has ended. Any thread. */
+    static void onBus(XenBus bus, Runnable task) {
+        try {
+            bus.execute(task);
+        } catch (RejectedExecutionException e) {
+            LOG.log(Level.DEBUG, "the XenBus thread has ended");
+        }
+    }
+
+    private void onLoop(Runnable task) {
+        try {
+            context.loop().execute(task);
+        } catch (RejectedExecutionException e) {
+            LOG.log(Level.DEBUG, context.id() + ": the loop has ended");
+        }
     }
 
     // ---- asked by the backend, on the XenBus thread
@@ -74,28 +97,35 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             return;
         }
         ConnectionIdentity identity = new ConnectionIdentity(machine, paths.device(), frontend);
-        context.loop().execute(() -> {
-            if (closed) {
+        onLoop(() -> {
+            if (closed || cut) {
                 return;
             }
             IOException failure = null;
+            DiskInfo disk = null;
             try {
-                device = BlkDevice.connect(context, log, xen, frontend, logFile, identity);
+                disk = context.port().info();
+                device = BlkDevice.connect(context, log, xen, limits, frontend, logFile, identity, this::failed);
             } catch (IOException e) {
                 failure = e;
-            } catch (RuntimeException | OutOfMemoryError e) {
+            } catch (RuntimeException | Error e) {
                 failure = new IOException("cannot connect: " + e, e);
             }
-            DiskInfo disk = context.port().info();
+            DiskInfo shown = disk;
             boolean mapsPages = device != null && device.mapsPages();
             IOException why = failure;
-            bus.execute(() -> answer.connected(disk, mapsPages, why));
+            onBus(bus, () -> answer.connected(shown, mapsPages, why));
         });
+    }
+
+    /** The rings have failed. On the loop. */
+    private void failed(String why) {
+        onBus(bus, () -> backend.failed(why));
     }
 
     @Override
     public void disconnect(Runnable answer) {
-        context.loop().execute(() -> {
+        onLoop(() -> {
             if (closed) {
                 return;
             }
@@ -105,7 +135,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
                 leaving = null;
                 // also that of an earlier process: whoever has the same rings another time has nothing in flight
                 logFile.delete();
-                bus.execute(answer);
+                onBus(bus, answer);
             };
             if (leaving == null) {
                 ended.run();
@@ -117,7 +147,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
 
     @Override
     public void gone() {
-        context.loop().execute(() -> {
+        onLoop(() -> {
             if (unplugging != null) {
                 unplugging.complete(null);
             }
@@ -142,6 +172,10 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         if (device != null) {
             status.putAll(device.status());
         }
+        long silent = bus.busyMilliseconds();
+        if (silent >= SILENT_MILLISECONDS) {
+            status.put("XenStore", "has not answered for " + silent / 1000 + " s");
+        }
         if (!backend.complaint().isEmpty()) {
             status.put("last trouble", backend.complaint());
         }
@@ -156,7 +190,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     @Override
     public void resized() {
         long bytes = context.port().info().sizeBytes();
-        bus.execute(() -> backend.resized(bytes));
+        onBus(bus, () -> backend.resized(bytes));
     }
 
     @Override
@@ -166,18 +200,45 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             return CompletableFuture.completedFuture(null);
         }
         CompletableFuture<Void> ends = new CompletableFuture<>();
+        AtomicBoolean asked = new AtomicBoolean();
         unplugging = ends;
-        bus.execute(backend::askToClose);
+        onBus(bus, () -> {
+            if (!ends.isDone()) {
+                asked.set(true);
+                backend.askToClose();
+            }
+        });
         context.loop().schedule(() -> {
             if (!ends.isDone() && !closed) {
                 unplugged = false;
                 unplugging = null;
-                bus.execute(backend::goOn);
-                ends.completeExceptionally(new DiskException(Reason.BUSY, "domain " + paths.domain() + " keeps " + shownAs
-                        + ": unmount it there first, or detach it with --force"));
+                onBus(bus, () -> {
+                    if (asked.get()) {
+                        backend.goOn();
+                    }
+                });
+                ends.completeExceptionally(asked.get()
+                        ? new DiskException(Reason.BUSY, "domain " + paths.domain() + " keeps " + shownAs
+                                + ": unmount it there first, or detach it with --force")
+                        : new DiskException(Reason.IO, "XenStore does not answer, so that domain " + paths.domain() + " cannot be asked to let "
+                                + shownAs + " go: try again, or detach it with --force"));
             }
         }, unplugMilliseconds);
         return ends;
+    }
+
+    @Override
+    public void disconnect() {
+        cut = true;
+        backend.end();
+        for (BlkDevice each : new BlkDevice[] {device, leaving}) {
+            if (each != null) {
+                each.cutOff();
+            }
+        }
+        if (unplugged) {
+            onBus(bus, this::removeNodes);
+        }
     }
 
     @Override
@@ -201,12 +262,17 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         }
         if (unplugged) {
             logFile.delete();
-            try {
-                DeviceNodes.remove(store, paths);
-            } catch (IOException e) {
-                LOG.log(Level.WARNING, context.id() + ": " + e.getMessage());
-            }
+            // whoever claims the device next does so on the same thread, and so after this
+            onBus(bus, this::removeNodes);
         }
         whenClosed.run();
+    }
+
+    private void removeNodes() {
+        try {
+            DeviceNodes.remove(store, paths);
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, context.id() + ": " + e.getMessage());
+        }
     }
 }

@@ -1,18 +1,11 @@
 package org.blktap.node.xen;
 
-import java.io.IOException;
 import java.util.Hashtable;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BiConsumer;
-import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.node.DeviceNode;
-import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeProvider;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
@@ -35,10 +28,12 @@ public final class XenNodes implements ToolstackDisks.Gone {
     private final XenBus bus;
     private final XenBus.Registration registration;
     private final Hypervisor xen = new NativeHypervisor();
+    private final Limits limits = Limits.ofSystem(NativeGrantTable.mappingsMax());
     private final List<BiConsumer<String, String>> listeners = new CopyOnWriteArrayList<>();
     /** Attachments whose domains have gone, by their ids, while nobody listened, and their nodes. */
     private final Map<String, String> untold = new LinkedHashMap<>();
     private ServiceRegistration<NodeProvider> provider;
+    private NodeOpener opener;
     private boolean reconnected;
     private boolean stopped;
 
@@ -75,8 +70,8 @@ public final class XenNodes implements ToolstackDisks.Gone {
         Hashtable<String, Object> properties = new Hashtable<>();
         properties.put("node.kind", KIND);
         properties.put("node.summary", SUMMARY);
-        Opener opener = new Opener(bus, store, xen, this::gone, reconnected, XenNode.UNPLUG_MILLISECONDS);
-        provider = bundle.registerService(NodeProvider.class, opener::open, properties);
+        opener = new NodeOpener(bus, store, xen, limits, this::gone, reconnected, NodeOpener.Patience.USUAL);
+        provider = bundle.registerService(NodeProvider.class, opener, properties);
         reconnected = true;
     }
 
@@ -85,69 +80,14 @@ public final class XenNodes implements ToolstackDisks.Gone {
         synchronized (this) {
             going = provider;
             provider = null;
+            if (opener != null) {
+                opener.end();
+                opener = null;
+            }
         }
         if (going != null) {
             // returns when all nodes are closed
             going.unregister();
-        }
-    }
-
-    /**
-     * Opens nodes on one connection to XenStore.
-     *
-     * @param gone told the id of an attachment and the address of its node, when the domain has let the device go
-     * @param reconnected whether there was a connection before: then a XenStore without any domain is not believed to say that all have gone
-     * @param open the devices that have a node
-     */
-    record Opener(XenBus bus, XenStore store, Hypervisor xen, BiConsumer<String, String> gone, boolean reconnected, long unplugMilliseconds,
-            Set<DevicePaths> open) {
-
-        Opener(XenBus bus, XenStore store, Hypervisor xen, BiConsumer<String, String> gone, boolean reconnected, long unplugMilliseconds) {
-            this(bus, store, xen, gone, reconnected, unplugMilliseconds, ConcurrentHashMap.newKeySet());
-        }
-
-        DeviceNode open(NodeContext context) throws DiskException {
-            DomainDevice wanted = DomainDevice.parse(context.target(), context.options());
-            int queues = context.options().number("queues", 4, 1, XenBackend.QUEUES_MAX);
-            try {
-                return open(context, wanted, context.reopened() ? again(context, wanted) : wanted.paths(store), queues);
-            } catch (IOException e) {
-                throw new DiskException(Reason.IO, "xen:" + context.target() + ": " + e.getMessage(), e);
-            }
-        }
-
-        private DeviceNode open(NodeContext context, DomainDevice wanted, DevicePaths paths, int queues) throws IOException, DiskException {
-            String address = wanted.shown(paths.domain());
-            if (!open.add(paths)) {
-                throw new DiskException(Reason.EXISTS, address + " is served already");
-            }
-            boolean done = false;
-            try {
-                if (!context.reopened()) {
-                    DeviceNodes.claim(store, paths, context.id(), wanted.name(), context.port().info().readOnly());
-                }
-                DeviceNode node = new XenNode(context, bus, store, xen, paths, address, queues, () -> gone.accept(context.id(), address),
-                        () -> open.remove(paths), unplugMilliseconds);
-                done = true;
-                return node;
-            } finally {
-                if (!done) {
-                    open.remove(paths);
-                }
-            }
-        }
-
-        /** The device as it was left: found by the attachment's id, since domains are renamed, and their numbers and names come back. */
-        private DevicePaths again(NodeContext context, DomainDevice wanted) throws IOException, DiskException {
-            DevicePaths paths = DeviceNodes.servedBy(store, wanted.type(), wanted.device(), context.id());
-            if (paths != null) {
-                return paths;
-            }
-            if (reconnected && store.list("/local/domain").size() <= 1) {
-                throw new DiskException(Reason.IO, "XenStore knows no domain any more; xen:" + context.target() + " waits");
-            }
-            gone.accept(context.id(), "xen:" + context.target() + (wanted.type().equals(DomainDevice.TYPE) ? "" : ",backend=" + wanted.type()));
-            throw new DiskException(Reason.NOT_FOUND, "no domain has this disk as " + wanted.name() + " any more");
         }
     }
 

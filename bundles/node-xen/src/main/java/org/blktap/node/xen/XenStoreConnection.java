@@ -91,6 +91,16 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
     }
 
     @Override
+    public void after(long milliseconds, Runnable task) {
+        bus.after(milliseconds, task);
+    }
+
+    @Override
+    public long busyMilliseconds() {
+        return bus.busyMilliseconds();
+    }
+
+    @Override
     public Registration listen(XenStoreListener listener) {
         Listener registered = new Listener(listener);
         execute(() -> {

@@ -33,6 +33,6 @@ final class XenStoreException extends IOException {
     }
 
     private static String text(int errno) {
-        return isLost(errno) ? "errno " + errno + " (the connection is lost)" : Errno.text(errno);
+        return isLost(errno) ? "the connection to xenstored is lost" : Errno.text(errno);
     }
 }

@@ -43,6 +43,11 @@ final class CountedMemory implements NativeMemory {
         }
     }
 
+    /** Whether these bytes are of one buffer that is in use. */
+    boolean has(long address, long bytes) {
+        return buffers.stream().anyMatch(buffer -> address >= buffer.address() && bytes > 0 && address + bytes <= buffer.address() + buffer.size());
+    }
+
     int count() {
         return buffers.size();
     }

@@ -46,9 +46,11 @@ class KillAndRestartTest {
         long seed = Long.getLong("seed", System.nanoTime());
         System.out.println("killed and restarted, " + shape + ": -Dseed=" + seed);
         Random random = new Random(seed);
+        java.util.logging.Logger nodeLog = java.util.logging.Logger.getLogger("org.blktap.node.xen");
         java.util.logging.Logger loopLog = java.util.logging.Logger.getLogger("org.blktap.linux.loop");
-        // a stage that is killed is told there
-        loopLog.setFilter(entry -> !(entry.getThrown() instanceof Killed));
+        // whatever is killed is logged
+        nodeLog.setFilter(entry -> !(entry.getThrown() instanceof Killed));
+        loopLog.setFilter(nodeLog.getFilter());
         int resubmitted = 0;
         try (TestHost host = new TestHost(runDir); Mapping content = Mapping.anonymous(SECTORS * 512L)) {
             SimGuest guest = host.newGuest(5, 65_536);
@@ -73,6 +75,7 @@ class KillAndRestartTest {
             host.assertNothingLeft();
         } finally {
             loopLog.setFilter(null);
+            nodeLog.setFilter(null);
         }
         assertTrue(resubmitted > 0, "no round left anything to the next");
     }
@@ -93,6 +96,7 @@ class KillAndRestartTest {
             AtomicInteger left = new AtomicInteger(random.nextInt(random.nextBoolean() ? 20 : 200));
             Runnable countdown = () -> {
                 if (left.decrementAndGet() < 0) {
+                    disk.die();
                     throw new Killed();
                 }
             };

@@ -13,6 +13,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.LoopStage;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.node.DiskPort;
+import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
@@ -126,15 +127,25 @@ final class MemoryPort implements DiskPort, LoopStage {
             request.complete(Errno.EROFS);
             return;
         }
-        long at = content.address() + request.offset();
-        switch (request.operation()) {
-            case READ -> request.data().copyFrom(at, 0, request.length());
-            case WRITE -> request.data().copyTo(at, 0, request.length());
-            case DISCARD, WRITE_ZEROES -> Memory.fill(at, request.length(), (byte) 0);
-            case FLUSH, MAP -> {
-                // nothing is cached
+        request.complete(moved(request, content.address() + request.offset()) ? 0 : Errno.EFAULT);
+    }
+
+    /** False if the memory of the guest was gone. */
+    private static boolean moved(Request request, long at) {
+        try {
+            switch (request.operation()) {
+                case READ -> request.data().copyFrom(at, 0, request.length());
+                case WRITE -> request.data().copyTo(at, 0, request.length());
+                case DISCARD, WRITE_ZEROES -> Memory.fill(at, request.length(), (byte) 0);
+                case FLUSH, MAP -> {
+                    // nothing is cached
+                }
             }
+            // the error may come late, and must not in the midst of something else
+            Libc.getuid();
+            return !request.data().faulted();
+        } catch (InternalError e) {
+            return false;
         }
-        request.complete(0);
     }
 }

@@ -137,6 +137,17 @@ final class SimGuest implements AutoCloseable {
         freePages.push(page);
     }
 
+    /** Takes all its memory but the first pages away from whoever has it mapped, itself included. What is given back is zeros. */
+    void truncate(int pages) {
+        if (Libc.ftruncate(fd, 4096L * pages) != 0) {
+            throw new IllegalStateException("errno " + Libc.errno());
+        }
+    }
+
+    int pages() {
+        return (int) (memory.size() / 4096);
+    }
+
     long address(int page) {
         return memory.address() + 4096L * page;
     }

@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.LibXenGnttab;
@@ -33,7 +34,11 @@ final class SimHypervisor implements Hypervisor {
     private final AtomicInteger mapCalls = new AtomicInteger();
     private final AtomicInteger copyCalls = new AtomicInteger();
     volatile boolean reachesDisks = true;
+    /** Pending events cannot be taken any more. */
+    volatile boolean eventsBroken;
     volatile CopyCall copyCall = CopyCall.HONEST;
+    /** Where pages of guests are mapped at present: the first address and the one after the last. */
+    private final ConcurrentSkipListMap<Long, Long> ranges = new ConcurrentSkipListMap<>();
     /** Runs before each call of a handle; one that throws is a process that dies there. */
     volatile Runnable beforeCall = () -> { };
 
@@ -52,8 +57,18 @@ final class SimHypervisor implements Hypervisor {
                 : open + " handles, " + mappedPages + " mapped pages, " + boundPorts + " bound ports";
     }
 
+    int handles() {
+        return handles.size();
+    }
+
     int mappedPages() {
         return mappedPages.get();
+    }
+
+    /** Whether these bytes are pages of a guest that are mapped now. */
+    boolean hasMapped(long address, long bytes) {
+        Map.Entry<Long, Long> range = ranges.floorEntry(address);
+        return range != null && bytes > 0 && address + bytes <= range.getValue();
     }
 
     int mapCalls() {
@@ -112,6 +127,7 @@ final class SimHypervisor implements Hypervisor {
                 }
             }
             mappedPages.addAndGet(count);
+            ranges.put(address, address + 4096L * count);
             if (mappings == addresses.length) {
                 addresses = java.util.Arrays.copyOf(addresses, 2 * mappings);
                 counts = java.util.Arrays.copyOf(counts, 2 * mappings);
@@ -122,6 +138,7 @@ final class SimHypervisor implements Hypervisor {
         }
 
         private void unmapped(int i) {
+            ranges.remove(addresses[i]);
             Libc.munmap(addresses[i], 4096L * counts[i]);
             mappedPages.addAndGet(-counts[i]);
             addresses[i] = addresses[--mappings];
@@ -169,8 +186,14 @@ final class SimHypervisor implements Hypervisor {
                 return LibXenGnttab.GNTST_PERMISSION_DENIED;
             }
             long page = guest.address(guest.readablePage(gref)) + offset;
-            Memory.copy(fromGuest ? page : ours, fromGuest ? ours : page, bytes);
-            return LibXenGnttab.GNTST_OKAY;
+            try {
+                Memory.copy(fromGuest ? page : ours, fromGuest ? ours : page, bytes);
+                Libc.getuid();
+                return LibXenGnttab.GNTST_OKAY;
+            } catch (InternalError e) {
+                // its guest has taken it away
+                return LibXenGnttab.GNTST_BAD_PAGE;
+            }
         }
 
         @Override
@@ -212,6 +235,9 @@ final class SimHypervisor implements Hypervisor {
 
         @Override
         public void take() {
+            if (eventsBroken) {
+                throw new java.io.UncheckedIOException(new IOException("thrown by a test"));
+            }
             Libc.read(fd, word.address(), Long.BYTES);
         }
 

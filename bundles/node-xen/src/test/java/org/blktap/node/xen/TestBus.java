@@ -25,6 +25,16 @@ final class TestBus implements XenBus, AutoCloseable {
         }
     }
 
+    @Override
+    public void after(long milliseconds, Runnable task) {
+        thread.after(milliseconds, () -> run(task));
+    }
+
+    @Override
+    public long busyMilliseconds() {
+        return thread.busyMilliseconds();
+    }
+
     private void run(Runnable task) {
         if (dead) {
             return;
@@ -72,9 +82,14 @@ final class TestBus implements XenBus, AutoCloseable {
         }
     }
 
+    /** Nothing of the process runs on here. */
+    void die() {
+        dead = true;
+    }
+
     /** The process dies. */
     void kill() {
-        dead = true;
+        die();
         thread.close(60_000);
     }
 

@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoLoop;
@@ -18,7 +20,8 @@ import org.blktap.linux.Mapping;
 /** A daemon that serves one disk in memory to one domain: a node on a real loop, and a XenBus thread. It may be closed, or killed at any moment. */
 final class TestDisk implements AutoCloseable {
     static final int DEVICE = 51712;
-    private static final long UNPLUG_MILLISECONDS = 300;
+    /** Time enough for XenStore wherever tests run, and little for the domain. */
+    static final NodeOpener.Patience PATIENCE = new NodeOpener.Patience(60_000, 300);
 
     final TestHost host;
     final int domain;
@@ -28,8 +31,10 @@ final class TestDisk implements AutoCloseable {
     final DeviceNode node;
     final AtomicInteger gone = new AtomicInteger();
     final CountedMemory memory = new CountedMemory();
+    private final Context context;
     private final TestBus bus = new TestBus();
     private final SimXenStore store;
+    private final XenStore seen;
     private boolean ended;
 
     TestDisk(TestHost host, int domain, Mapping content) throws Exception {
@@ -51,20 +56,40 @@ final class TestDisk implements AutoCloseable {
         this.xen = xen;
         this.domain = domain;
         store = host.store.asProcess(bus);
+        seen = host.between.apply(store);
         port = new MemoryPort(content);
         setup.prepare(port);
         loop = host.loops.start("test-xen-" + domain);
-        Context context = new Context("disk-" + domain, domain + "/xvda", new Options(Map.of()), reopened, loop, port, memory, host.runDir);
+        context = new Context("disk-" + domain, domain + "/xvda", new Options(Map.of()), reopened, loop, port, memory, host.runDir);
         try {
             node = loop.call(() -> {
                 loop.addEngine(port);
-                return new XenNodes.Opener(bus, store, xen, (id, address) -> gone.incrementAndGet(), false, UNPLUG_MILLISECONDS).open(context);
-            });
+                return opener(PATIENCE).openLater(context).toCompletableFuture();
+            }).get();
+        } catch (ExecutionException e) {
+            loop.close();
+            bus.close();
+            throw (Exception) e.getCause();
         } catch (Exception e) {
             loop.close();
             bus.close();
             throw e;
         }
+    }
+
+    /** Begins to open one more node of this attachment. */
+    CompletableFuture<DeviceNode> openAnother(String target, NodeOpener.Patience patience) throws Exception {
+        return call(() -> opener(patience).openLater(new Context(context.id, target, context.options, false, loop, port, memory, host.runDir))
+                .toCompletableFuture());
+    }
+
+    private NodeOpener opener(NodeOpener.Patience patience) {
+        return new NodeOpener(bus, seen, xen, host.limits, (id, address) -> gone.incrementAndGet(), false, patience);
+    }
+
+    /** Whoever calls this is where the process dies. */
+    void die() {
+        bus.die();
     }
 
     private record Context(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port, NativeMemory memory,

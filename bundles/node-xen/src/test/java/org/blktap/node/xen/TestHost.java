@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.blktap.linux.EpollLoops;
 
@@ -15,6 +16,10 @@ final class TestHost implements AutoCloseable {
     final Path runDir;
     final EpollLoops loops = new EpollLoops();
     final SimHypervisor xen = new SimHypervisor();
+    /** Of all daemons here. */
+    Limits limits = Limits.ofSystem(65_530);
+    /** What stands between the daemons and XenStore. */
+    UnaryOperator<XenStore> between = store -> store;
     /** Of the toolstack. */
     final SimXenStore store = new SimXenStore(Runnable::run);
     private final List<SimGuest> guests = new ArrayList<>();

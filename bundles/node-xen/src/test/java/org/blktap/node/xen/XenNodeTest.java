@@ -269,6 +269,41 @@ class XenNodeTest {
         }
     }
 
+    /** A forced detach does not wait for a disk that never ends its requests. */
+    @Test
+    void aGuestMayBeCutOffWithRequestsInFlight() throws Exception {
+        for (boolean endsLater : new boolean[] {true, false}) {
+            TestDisk disk = new TestDisk(host, 5, content);
+            frontend.connect(new Shape(Abi.X86_64, 0, 1, endsLater));
+            disk.onLoop(() -> disk.port.hold = true);
+            for (int i = 0; i < 5; i++) {
+                frontend.put(frontend.io(0, i % 2, 8L * i, new int[] {0, 7}));
+            }
+            frontend.push();
+            Eventually.holds("they are at the disk", () -> disk.call(() -> disk.port.pending.size() == 5));
+            int answered = frontend.ring(0).responseProducer();
+            disk.onLoop(() -> {
+                disk.node.unplug(true);
+                disk.node.disconnect();
+            });
+            disk.settle();
+            assertEquals(List.of(), host.store.list(disk.backend()), "the guest sees it go");
+            assertTrue(!host.xen.held().isEmpty(), "what the requests use stays");
+            if (endsLater) {
+                disk.close(true);
+            } else {
+                // the core closes the node though requests are left, and they end after that
+                disk.onLoop(disk.node::close);
+                assertTrue(!host.xen.held().isEmpty());
+                disk.onLoop(disk.port::drain);
+                Eventually.holds("all is given back", () -> host.xen.held().isEmpty());
+                disk.close(true);
+            }
+            assertEquals(answered, frontend.ring(0).responseProducer(), "and nothing is answered");
+            frontend.dropRings();
+        }
+    }
+
     @Test
     void theNodeMayBeClosedWhileAFrontendLeaves() throws Exception {
         TestDisk disk = new TestDisk(host, 5, content);

@@ -151,6 +151,11 @@ public final class FrontRing {
         return Memory.getIntAcquire(address + 8);
     }
 
+    /** The index of the next response to take. */
+    public int responseConsumer() {
+        return responseConsumer;
+    }
+
     /** Takes the next response, if there is one. */
     public boolean next() {
         int ready = responseProducer() - responseConsumer;
