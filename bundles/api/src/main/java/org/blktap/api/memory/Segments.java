@@ -8,7 +8,8 @@ import java.util.Arrays;
  * a request costs no allocation once the list has grown to what its owner needs. One thread at a time.
  *
  * <p>Whoever adds a piece has validated it; the copying methods check only that they stay inside the list. Memory that its
- * owner takes away meanwhile (a VM may truncate the file behind its RAM) is noted, not thrown: {@link #faulted}.
+ * owner takes away meanwhile (a VM may truncate the file behind its RAM) is noted, not thrown, if the list is declared
+ * {@link #foreign}: {@link #faulted}.
  */
 public final class Segments {
     private long[] address;
@@ -18,6 +19,8 @@ public final class Segments {
     private boolean faulted;
     /** The list that this is a slice of. */
     private Segments whole;
+    /** Non-null for memory that its owner can take away. */
+    private Runnable settle;
 
     /** An empty list with room for {@code pieces} pieces; it grows when that is not enough. */
     public Segments(int pieces) {
@@ -32,6 +35,16 @@ public final class Segments {
         whole = null;
     }
 
+    /**
+     * Declares, for good, that pieces of this list are memory that its owner can truncate at any time.
+     *
+     * @param settle makes the JVM throw the {@link InternalError} of a failed access if it has not yet: any call of a
+     *     native method that reaches the JVM again, such as one by JNA. It is run after each copy, by the thread that copied
+     */
+    public void foreign(Runnable settle) {
+        this.settle = settle;
+    }
+
     /** Whether memory of this list, or of a slice of it, was gone when it was to be copied. Until {@link #clear}. */
     public boolean faulted() {
         return faulted;
@@ -40,6 +53,21 @@ public final class Segments {
     private void fault() {
         for (Segments list = this; list != null; list = list.whole) {
             list.faulted = true;
+        }
+    }
+
+    /** Has a failed access reported here and not somewhere later. */
+    private void settle() {
+        Segments root = this;
+        while (root.whole != null) {
+            root = root.whole;
+        }
+        if (root.settle != null) {
+            try {
+                root.settle.run();
+            } catch (InternalError e) {
+                fault();
+            }
         }
     }
 
@@ -127,6 +155,7 @@ public final class Segments {
             bytes -= part;
             at = 0;
         }
+        settle();
     }
 
     /** Copies from the list, beginning at byte {@code at} of it, to native memory. */
@@ -147,6 +176,7 @@ public final class Segments {
             bytes -= part;
             at = 0;
         }
+        settle();
     }
 
     /** Copies what remains in a heap or direct buffer into the list, beginning at byte {@code at}. For set-up and slow paths. */
@@ -157,11 +187,17 @@ public final class Segments {
                 at -= length[i];
                 continue;
             }
-            for (long p = address[i] + at, end = address[i] + length[i]; p < end && source.hasRemaining(); p++) {
-                Memory.putByte(p, source.get());
+            try {
+                for (long p = address[i] + at, end = address[i] + length[i]; p < end && source.hasRemaining(); p++) {
+                    Memory.putByte(p, source.get());
+                }
+            } catch (InternalError e) {
+                fault();
+                break;
             }
             at = 0;
         }
+        settle();
     }
 
     /** Fills a heap or direct buffer from the list, beginning at byte {@code at}. For set-up and slow paths. */
@@ -172,11 +208,17 @@ public final class Segments {
                 at -= length[i];
                 continue;
             }
-            for (long p = address[i] + at, end = address[i] + length[i]; p < end && target.hasRemaining(); p++) {
-                target.put(Memory.getByte(p));
+            try {
+                for (long p = address[i] + at, end = address[i] + length[i]; p < end && target.hasRemaining(); p++) {
+                    target.put(Memory.getByte(p));
+                }
+            } catch (InternalError e) {
+                fault();
+                break;
             }
             at = 0;
         }
+        settle();
     }
 
     /** Sets bytes {@code [at, at + bytes)} of the list to zero. */
@@ -189,24 +231,14 @@ public final class Segments {
             }
             long part = Math.min(length[i] - at, bytes);
             try {
-                store(address[i] + at, part);
+                Memory.zero(address[i] + at, part);
             } catch (InternalError e) {
                 fault();
             }
             bytes -= part;
             at = 0;
         }
-    }
-
-    /** Zeros by plain stores: Java 17's own fill dies with the process when the owner has truncated the memory. */
-    private static void store(long target, long bytes) {
-        long end = target + bytes;
-        for (; target + Long.BYTES <= end; target += Long.BYTES) {
-            Memory.putLong(target, 0);
-        }
-        for (; target < end; target++) {
-            Memory.putByte(target, (byte) 0);
-        }
+        settle();
     }
 
     private void check(long at, long bytes) {

@@ -24,15 +24,18 @@ import org.blktap.linux.Libc;
  * read. It ends all rings of this device and nothing else.
  */
 final class BlkDevice implements LoopStage {
-    private static final System.Logger LOG = System.getLogger("org.blktap.node.vhost-user");
     private static final int SCRATCH_BYTES = 4096;
     private static final int EVENT_ONE = 64;
-    private static final int EVENT_BUFFER = 72;
     private static final int ID = 128;
 
     private final String name;
     private final IoLoop loop;
     private final DiskPort port;
+    private final NodeParts parts;
+    private final Failure failure;
+    private final EventWrites eventWrites = new EventWrites();
+    private final Limits.MemoryShare memoryShare;
+    private final RequestPool pool;
     private final NativeBuffer scratch;
     private final DescriptorChain chain = new DescriptorChain();
     private final GuestMemory guest = new GuestMemory();
@@ -40,10 +43,25 @@ final class BlkDevice implements LoopStage {
     private InflightRegion inflight;
     private long features;
     private boolean writeback = true;
+    /** The queue that is polled first. */
+    private int first;
     /** Waits for the end of all requests; meanwhile none is taken. */
     private Runnable quiet;
+    /** Why the client cannot go on, until that is reported. */
+    private String doom;
+    private Throwable doomCause;
 
-    BlkDevice(NodeContext context, int queueCount) {
+    /** Called at the end of a turn when the client cannot go on; the cause is null unless it is a failure of this side. */
+    @FunctionalInterface
+    interface Failure {
+        void failed(String why, Throwable cause);
+    }
+
+    BlkDevice(NodeContext context, int queueCount, NodeParts parts, Failure failure) {
+        this.parts = parts;
+        this.failure = failure;
+        memoryShare = parts.limits().memoryShare();
+        pool = new RequestPool(this, parts.limits().requests.share());
         name = context.id();
         loop = context.loop();
         port = context.port();
@@ -55,12 +73,28 @@ final class BlkDevice implements LoopStage {
         }
         queues = new BlkQueue[queueCount];
         Arrays.setAll(queues, i -> new BlkQueue(this, i));
+        parts.limits().stuckWrites.add(eventWrites);
         loop.addNode(this);
     }
 
-    /** The attachment, for logs. */
-    String name() {
-        return name;
+    ClientLog log() {
+        return parts.log();
+    }
+
+    BlockingCalls calls() {
+        return parts.calls();
+    }
+
+    EventWrites eventWrites() {
+        return eventWrites;
+    }
+
+    Limits.MemoryShare memoryShare() {
+        return memoryShare;
+    }
+
+    RequestPool pool() {
+        return pool;
     }
 
     IoLoop loop() {
@@ -91,11 +125,6 @@ final class BlkDevice implements LoopStage {
     /** Eight bytes that add one to an eventfd. */
     long eventOne() {
         return scratch.address() + EVENT_ONE;
-    }
-
-    /** Eight bytes to read an eventfd into. */
-    long eventBuffer() {
-        return scratch.address() + EVENT_BUFFER;
     }
 
     /** Fills the data of a GET_ID; the bytes written. */
@@ -136,7 +165,17 @@ final class BlkDevice implements LoopStage {
         return writeback && (features & VirtioBlk.F_FLUSH) != 0 ? 0 : Request.FUA;
     }
 
-    /** Takes over a region that the client has given; the rings are stopped or quiet. */
+    /** Whether a ring is started, broken or not: it may hold addresses of the in-flight region. */
+    boolean anyStarted() {
+        for (BlkQueue queue : queues) {
+            if (queue.started()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Takes over a region that the client has given; all rings are stopped. */
     void inflight(InflightRegion region) {
         if (inflight != null) {
             inflight.close();
@@ -190,6 +229,8 @@ final class BlkDevice implements LoopStage {
         for (BlkQueue queue : queues) {
             queue.close();
         }
+        parts.limits().stuckWrites.remove(eventWrites);
+        pool.close();
         guest.close();
         if (inflight != null) {
             inflight.close();
@@ -230,9 +271,12 @@ final class BlkDevice implements LoopStage {
         }
         boolean work = false;
         boolean looked = false;
+        // with another queue each time, none of them has all of what a client may have
+        first = first + 1 < queues.length ? first + 1 : 0;
         BlkQueue at = null;
         try {
-            for (BlkQueue queue : queues) {
+            for (int i = 0; i < queues.length; i++) {
+                BlkQueue queue = queues[first + i < queues.length ? first + i : first + i - queues.length];
                 if (queue.running()) {
                     at = queue;
                     looked = true;
@@ -245,8 +289,8 @@ final class BlkDevice implements LoopStage {
         } catch (BrokenRingException e) {
             at.breakRing(e.getMessage());
             return true;
-        } catch (InternalError e) {
-            memoryGone(e);
+        } catch (RuntimeException | Error e) {
+            failed(e);
             return true;
         }
         return work;
@@ -255,7 +299,34 @@ final class BlkDevice implements LoopStage {
     @Override
     public void flush() {
         publish();
+        if (doom != null) {
+            String why = doom;
+            doom = null;
+            failure.failed(why, doomCause);
+        }
         runIfQuiet();
+    }
+
+    /** Ends the client at the end of this turn. */
+    void doom(String why) {
+        doom(why, null);
+    }
+
+    private void doom(String why, Throwable cause) {
+        if (doom == null) {
+            doom = why;
+            doomCause = cause;
+        }
+    }
+
+    /** Something was thrown: memory that is gone breaks the rings, all else ends the client. */
+    private void failed(Throwable e) {
+        if (e instanceof InternalError) {
+            memoryGone(e);
+        } else {
+            doom("this side failed", e);
+            breakRings("this side failed");
+        }
     }
 
     private void publish() {
@@ -270,8 +341,8 @@ final class BlkDevice implements LoopStage {
             if (published) {
                 settle();
             }
-        } catch (InternalError e) {
-            memoryGone(e);
+        } catch (RuntimeException | Error e) {
+            failed(e);
         }
     }
 
@@ -293,8 +364,8 @@ final class BlkDevice implements LoopStage {
         } catch (BrokenRingException e) {
             at.breakRing(e.getMessage());
             return true;
-        } catch (InternalError e) {
-            memoryGone(e);
+        } catch (RuntimeException | Error e) {
+            failed(e);
             return true;
         }
         return work;
@@ -325,8 +396,8 @@ final class BlkDevice implements LoopStage {
             settle();
         } catch (BrokenRingException e) {
             queue.breakRing(e.getMessage());
-        } catch (InternalError e) {
-            memoryGone(e);
+        } catch (RuntimeException | Error e) {
+            failed(e);
         }
     }
 
@@ -335,14 +406,19 @@ final class BlkDevice implements LoopStage {
      * call of a native method returns; compiled code alone may run on for long with a value that it never
      * read. This is one cheap system call for a batch.
      */
-    void settle() {
+    static void settle() {
         Libc.getuid();
     }
 
-    private void memoryGone(InternalError e) {
-        LOG.log(Level.WARNING, name + ": the client has truncated memory that it shares: " + e.getMessage());
+    /** Breaks all rings, since it is not known whose memory it was. */
+    void memoryGone(Throwable e) {
+        log().log(Level.WARNING, "the client has truncated memory that it shares, or has no page for it: " + e.getMessage());
+        breakRings("its memory is gone");
+    }
+
+    private void breakRings(String why) {
         for (BlkQueue queue : queues) {
-            queue.breakRing("its memory is gone");
+            queue.breakRing(why);
         }
     }
 
