@@ -16,6 +16,9 @@ import org.blktap.linux.NativeMemoryService;
 
 /** A node on a real loop, in front of a disk in memory. */
 final class TestNode implements AutoCloseable {
+    /** One for all nodes, as in the daemon: they share its limits. */
+    private static final VhostUserNodeProvider PROVIDER = new VhostUserNodeProvider();
+
     final EpollLoops loops = new EpollLoops();
     final IoLoop loop = loops.start("test-vhost-user");
     final MemoryPort port;
@@ -30,7 +33,7 @@ final class TestNode implements AutoCloseable {
         port = new MemoryPort(disk);
         NodeContext context = context(directory, options, "");
         socket = directory.resolve("disk-1.sock");
-        node = loop.call(() -> new VhostUserNodeProvider().open(context));
+        node = loop.call(() -> PROVIDER.open(context));
     }
 
     private NodeContext context(Path directory, Map<String, String> values, String target) {
@@ -82,7 +85,7 @@ final class TestNode implements AutoCloseable {
     /** Opens another node on the same loop, which is mostly to fail. */
     DeviceNode openAnother(Path directory, Map<String, String> options, String target) throws DiskException {
         try {
-            return loop.call(() -> new VhostUserNodeProvider().open(context(directory, options, target)));
+            return loop.call(() -> PROVIDER.open(context(directory, options, target)));
         } catch (DiskException | RuntimeException e) {
             throw e;
         } catch (Exception e) {
