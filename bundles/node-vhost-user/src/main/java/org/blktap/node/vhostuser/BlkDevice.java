@@ -18,12 +18,8 @@ import org.blktap.linux.Libc;
 /**
  * The device that one client sees: its rings, the guest's memory, what was negotiated. A stage of the loop, which
  * takes from the rings, answers and notifies.
- *
- * <p>Memory that the client shares may be truncated under us. An access then fails with {@link InternalError},
- * but the JVM may deliver that late; {@link #settle} has it delivered before anything depends on what was
- * read. It ends all rings of this device and nothing else.
  */
-final class BlkDevice implements LoopStage {
+final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
     private static final int SCRATCH_BYTES = 4096;
     private static final int EVENT_ONE = 64;
     private static final int ID = 128;
@@ -45,6 +41,12 @@ final class BlkDevice implements LoopStage {
     private boolean writeback = true;
     /** The queue that is polled first. */
     private int first;
+    /** The queue at work. */
+    private BlkQueue at;
+    // made once: a turn allocates nothing
+    private final MemoryGuard.Work takes = this::take;
+    private final MemoryGuard.Work publishes = this::publishAll;
+    private final MemoryGuard.Work arms = this::armAll;
     /** Waits for the end of all requests; meanwhile none is taken. */
     private Runnable quiet;
     /** Why the client cannot go on, until that is reported. */
@@ -266,32 +268,16 @@ final class BlkDevice implements LoopStage {
 
     @Override
     public boolean poll() {
-        if (quiet != null || !port.isOpen()) {
-            return false;
-        }
+        return quiet == null && port.isOpen() && anyRunning() && MemoryGuard.run(takes, this);
+    }
+
+    private boolean take() throws BrokenRingException {
         boolean work = false;
-        boolean looked = false;
         // with another queue each time, none of them has all of what a client may have
         first = first + 1 < queues.length ? first + 1 : 0;
-        BlkQueue at = null;
-        try {
-            for (int i = 0; i < queues.length; i++) {
-                BlkQueue queue = queues[first + i < queues.length ? first + i : first + i - queues.length];
-                if (queue.running()) {
-                    at = queue;
-                    looked = true;
-                    work |= queue.take();
-                }
-            }
-            if (looked) {
-                settle();
-            }
-        } catch (BrokenRingException e) {
-            at.breakRing(e.getMessage());
-            return true;
-        } catch (RuntimeException | Error e) {
-            failed(e);
-            return true;
+        for (int i = 0; i < queues.length; i++) {
+            at = queues[first + i < queues.length ? first + i : first + i - queues.length];
+            work |= at.running() && at.take();
         }
         return work;
     }
@@ -307,6 +293,64 @@ final class BlkDevice implements LoopStage {
         runIfQuiet();
     }
 
+    private void publish() {
+        for (BlkQueue queue : queues) {
+            if (queue.hasFinished()) {
+                MemoryGuard.run(publishes, this);
+                return;
+            }
+        }
+    }
+
+    private boolean publishAll() {
+        for (BlkQueue queue : queues) {
+            if (queue.hasFinished()) {
+                queue.publish();
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public boolean arm() {
+        boolean work = false;
+        for (BlkQueue queue : queues) {
+            work |= queue.hasFinished();
+        }
+        return quiet == null && port.isOpen() && anyRunning() ? MemoryGuard.run(arms, this) | work : work;
+    }
+
+    private boolean armAll() throws BrokenRingException {
+        boolean work = false;
+        for (BlkQueue queue : queues) {
+            at = queue;
+            work |= queue.running() && (queue.arm() || queue.polled());
+        }
+        return work;
+    }
+
+    private boolean anyRunning() {
+        for (BlkQueue queue : queues) {
+            if (queue.running()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public boolean pollable() {
+        return port.isOpen() && anyRunning();
+    }
+
+    /** Does set-up work on a ring that reads shared memory; what is wrong with the memory breaks the ring. */
+    void guarded(MemoryGuard.Work work, BlkQueue queue) {
+        at = queue;
+        MemoryGuard.run(work, this);
+    }
+
+    // ---- what goes wrong
+
     /** Ends the client at the end of this turn. */
     void doom(String why) {
         doom(why, null);
@@ -319,101 +363,22 @@ final class BlkDevice implements LoopStage {
         }
     }
 
-    /** Something was thrown: memory that is gone breaks the rings, all else ends the client. */
-    private void failed(Throwable e) {
-        if (e instanceof InternalError) {
-            memoryGone(e);
-        } else {
-            doom("this side failed", e);
-            breakRings("this side failed");
-        }
-    }
-
-    private void publish() {
-        boolean published = false;
-        try {
-            for (BlkQueue queue : queues) {
-                if (queue.hasFinished()) {
-                    published = true;
-                    queue.publish();
-                }
-            }
-            if (published) {
-                settle();
-            }
-        } catch (RuntimeException | Error e) {
-            failed(e);
-        }
-    }
-
-    @Override
-    public boolean arm() {
-        boolean work = false;
-        BlkQueue at = null;
-        try {
-            for (BlkQueue queue : queues) {
-                work |= queue.hasFinished();
-                if (quiet == null && port.isOpen() && queue.running()) {
-                    at = queue;
-                    work |= queue.arm() || queue.polled();
-                }
-            }
-            if (at != null) {
-                settle();
-            }
-        } catch (BrokenRingException e) {
-            at.breakRing(e.getMessage());
-            return true;
-        } catch (RuntimeException | Error e) {
-            failed(e);
-            return true;
-        }
-        return work;
-    }
-
-    @Override
-    public boolean pollable() {
-        if (port.isOpen()) {
-            for (BlkQueue queue : queues) {
-                if (queue.running()) {
-                    return true;
-                }
-            }
-        }
-        return false;
-    }
-
-    /** Set-up work on a ring that reads shared memory. */
-    @FunctionalInterface
-    interface RingWork {
-        void run() throws BrokenRingException;
-    }
-
-    /** Does such work; what is wrong with the memory breaks the ring. */
-    void guarded(RingWork work, BlkQueue queue) {
-        try {
-            work.run();
-            settle();
-        } catch (BrokenRingException e) {
-            queue.breakRing(e.getMessage());
-        } catch (RuntimeException | Error e) {
-            failed(e);
-        }
-    }
-
-    /**
-     * Makes the JVM deliver the failure of an access to shared memory, if there was one, here. It does so when a
-     * call of a native method returns; compiled code alone may run on for long with a value that it never
-     * read. This is one cheap system call for a batch.
-     */
-    static void settle() {
-        Libc.getuid();
-    }
-
     /** Breaks all rings, since it is not known whose memory it was. */
-    void memoryGone(Throwable e) {
-        log().log(Level.WARNING, "the client has truncated memory that it shares, or has no page for it: " + e.getMessage());
+    @Override
+    public void gone(InternalError error) {
+        log().log(Level.WARNING, "the client has truncated memory that it shares, or has no page for it: " + error.getMessage());
         breakRings("its memory is gone");
+    }
+
+    @Override
+    public void broken(BrokenRingException error) {
+        at.breakRing(error.getMessage());
+    }
+
+    @Override
+    public void failed(Throwable error) {
+        doom("this side failed", error);
+        breakRings("this side failed");
     }
 
     private void breakRings(String why) {

@@ -150,6 +150,7 @@ final class BlkQueue {
             }
             inflight = record;
             starting.start(first);
+            return true;
         }, this);
     }
 
@@ -262,10 +263,10 @@ final class BlkQueue {
                 prepare(request, ring.take(), true);
             }
             if (count % SETTLE_REQUESTS == 0) {
-                BlkDevice.settle();
+                MemoryGuard.settle();
             }
         }
-        BlkDevice.settle();
+        MemoryGuard.settle();
         int taken = 0;
         while (taken < count && device.port().isOpen()) {
             inFlight++;

@@ -29,7 +29,7 @@ final class BlkRequest {
 
     BlkRequest(BlkDevice device) {
         this.device = device;
-        request.data().foreign(BlkDevice::settle);
+        request.data().foreign(MemoryGuard::settle);
     }
 
     BlkQueue queue() {

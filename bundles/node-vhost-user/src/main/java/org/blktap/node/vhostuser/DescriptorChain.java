@@ -16,7 +16,7 @@ final class DescriptorChain {
 
     private static Segments foreign() {
         Segments list = new Segments(DESCRIPTORS_MAX);
-        list.foreign(BlkDevice::settle);
+        list.foreign(MemoryGuard::settle);
         return list;
     }
 

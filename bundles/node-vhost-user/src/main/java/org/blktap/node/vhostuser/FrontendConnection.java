@@ -116,18 +116,21 @@ final class FrontendConnection {
     }
 
     private void obey() {
-        boolean sent;
+        boolean sent = false;
+        String refusal = null;
         try {
             sent = handler.handle();
-            // an access to memory that is gone fails here, and not in what the loop does next
-            BlkDevice.settle();
         } catch (ProtocolException e) {
-            String what = Protocol.name(lastRequest) + ": " + e.getMessage();
+            refusal = Protocol.name(lastRequest) + ": " + e.getMessage();
+        }
+        // an access to memory that is gone fails here, and not in what is done next
+        MemoryGuard.settle();
+        if (refusal != null) {
             if (!handler.wantsAck()) {
-                end(Level.WARNING, "the client is disconnected: " + what, null);
+                end(Level.WARNING, "the client is disconnected: " + refusal, null);
                 return;
             }
-            parts.log().log(Level.WARNING, "refused " + what);
+            parts.log().log(Level.WARNING, "refused " + refusal);
             sent = handler.acknowledge(1);
         }
         socket.finish();
