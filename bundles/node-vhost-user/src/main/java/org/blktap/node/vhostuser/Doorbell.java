@@ -23,18 +23,30 @@ interface Doorbell {
     /**
      * Takes a descriptor over, even when it refuses it.
      *
-     * @param fd an eventfd, or a pipe as User-Mode Linux has them
+     * @param fd an eventfd, a unix socket as User-Mode Linux has them, or a pipe
      * @param what names it in messages
      */
     static Doorbell of(int fd, BlkDevice device, String what) throws ProtocolException {
-        switch (Received.kind(fd)) {
-            case EVENT:
-                return new EventDoorbell(fd, device);
-            case PIPE:
-                return new PipeDoorbell(fd, device.calls(), Long.BYTES, 1);
-            default:
-                device.calls().close(fd);
-                throw new ProtocolException(what + ": its descriptor is neither an eventfd nor a pipe");
+        return Received.kind(fd) == Received.EVENT ? new EventDoorbell(fd, device)
+                : ofMessages(fd, device.calls(), Long.BYTES, 1, what + ": its descriptor is no eventfd, no unix socket and no pipe");
+    }
+
+    /**
+     * Takes a unix socket or a pipe over, even when it refuses it.
+     *
+     * @param bytes of the message, up to 16
+     * @param content its first bytes; the others are zero
+     * @param refusal why another descriptor is refused
+     */
+    static Doorbell ofMessages(int fd, BlockingCalls calls, int bytes, long content, String refusal) throws ProtocolException {
+        Received kind = Received.kind(fd);
+        if (kind == Received.PIPE) {
+            return new PipeDoorbell(fd, calls, bytes, content);
         }
+        if (kind == Received.SOCKET && SocketDoorbell.isUnix(fd)) {
+            return new SocketDoorbell(fd, calls, bytes, content);
+        }
+        calls.close(fd);
+        throw new ProtocolException(refusal);
     }
 }

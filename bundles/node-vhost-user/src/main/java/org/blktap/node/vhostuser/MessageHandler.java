@@ -176,15 +176,8 @@ final class MessageHandler implements AutoCloseable {
         closeBackendFd();
         // u32 request, u32 flags, and u32 0, the size of its payload
         long message = Protocol.BACKEND_CONFIG_CHANGE | (long) Protocol.VERSION << 32;
-        Received kind = Received.kind(fd);
-        if (kind == Received.PIPE) {
-            configChange = new PipeDoorbell(fd, device.calls(), Protocol.HEADER_BYTES, message);
-        } else if (kind == Received.SOCKET && SocketDoorbell.isUnix(fd)) {
-            configChange = new SocketDoorbell(fd, device.calls(), Protocol.HEADER_BYTES, message);
-        } else {
-            device.calls().close(fd);
-            throw new ProtocolException("its descriptor is neither a unix socket nor a pipe");
-        }
+        configChange = Doorbell.ofMessages(fd, device.calls(), Protocol.HEADER_BYTES, message,
+                "its descriptor is neither a unix socket nor a pipe");
     }
 
     private void getConfig() throws ProtocolException {

@@ -4,7 +4,7 @@ import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
-/** A unix socket that takes the same message each time. */
+/** A unix socket that takes the same message each time. One that is full wakes its reader anyway. */
 final class SocketDoorbell implements Doorbell {
     private final int fd;
     private final BlockingCalls calls;
