@@ -31,6 +31,7 @@ public final class Memory {
     private static final MethodHandle PUT_LONG;
     /** (source address, target address, bytes) */
     private static final MethodHandle COPY;
+    private static final long COPY_STEP = 1 << 20;
     /** Zeros to copy from, few enough to stay in the processor's first cache. */
     private static final int ZEROS_BYTES = 16384;
     private static final long ZEROS;
@@ -158,6 +159,10 @@ public final class Memory {
     /** Copies {@code bytes} bytes; the two ranges must not overlap. */
     public static void copy(long source, long target, long bytes) {
         try {
+            // in steps: within one, this thread reaches no safepoint, and all others would wait for it
+            for (; bytes > COPY_STEP; bytes -= COPY_STEP, source += COPY_STEP, target += COPY_STEP) {
+                COPY.invokeExact(source, target, COPY_STEP);
+            }
             COPY.invokeExact(source, target, bytes);
         } catch (Throwable e) {
             throw sneaky(e);

@@ -226,16 +226,16 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
     /** Unmaps and closes everything; nothing is in flight. */
     void close() {
         // what has ended in this very turn is answered, too
-        publish();
+        log().attempt(this::publish);
         loop.remove(this);
         for (BlkQueue queue : queues) {
-            queue.close();
+            log().attempt(queue::close);
         }
         parts.limits().stuckWrites.remove(eventWrites);
-        pool.close();
-        guest.close();
+        log().attempt(pool::close);
+        log().attempt(guest::close);
         if (inflight != null) {
-            inflight.close();
+            log().attempt(inflight::close);
             inflight = null;
         }
         scratch.close();

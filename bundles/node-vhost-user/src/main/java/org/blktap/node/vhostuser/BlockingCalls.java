@@ -25,7 +25,12 @@ final class BlockingCalls {
     }
 
     void execute(Runnable call) {
-        thread.execute(call);
+        try {
+            thread.execute(call);
+        } catch (OutOfMemoryError e) {
+            // the system has no thread for it now; the next one that it has will do this, too
+            thread.getQueue().add(call);
+        }
     }
 
     /** Closes a received descriptor, here if that cannot block. */

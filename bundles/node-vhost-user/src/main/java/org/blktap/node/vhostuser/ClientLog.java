@@ -19,6 +19,15 @@ final class ClientLog {
         this.name = name;
     }
 
+    /** Runs a step of closing; what it throws is logged, and does not keep the other steps from being run. */
+    void attempt(Runnable step) {
+        try {
+            step.run();
+        } catch (RuntimeException | Error e) {
+            log(Level.ERROR, "closing what a client had failed", e);
+        }
+    }
+
     void log(Level level, String text) {
         log(level, text, null);
     }

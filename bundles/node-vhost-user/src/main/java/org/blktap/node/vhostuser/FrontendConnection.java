@@ -178,18 +178,10 @@ final class FrontendConnection {
         }
         ended = true;
         ending = true;
-        attempt(this::stopListening);
-        attempt(device::close);
-        attempt(handler::close);
-        attempt(socket::close);
+        parts.log().attempt(this::stopListening);
+        device.close();
+        parts.log().attempt(handler::close);
+        parts.log().attempt(socket::close);
         closed.run();
-    }
-
-    private void attempt(Runnable step) {
-        try {
-            step.run();
-        } catch (RuntimeException | Error e) {
-            parts.log().log(Level.ERROR, "closing what a client had failed", e);
-        }
     }
 }

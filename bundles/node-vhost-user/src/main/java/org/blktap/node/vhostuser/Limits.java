@@ -21,8 +21,16 @@ final class Limits {
     /** Mappings. Half of what the kernel gives a process; the JVM needs some itself. */
     final Budget regions = new Budget(REGIONS_RESERVE, Protocol.MEMORY_SLOTS + 1, mappings() / 2);
     /** Requests taken from rings and not answered yet. */
-    final Budget requests = new Budget(requests("reserve", 64), requests("client", 2048), requests("total", 16384));
+    final Budget requests;
     final StuckWrites stuckWrites = new StuckWrites();
+
+    Limits() {
+        this(new Budget(requests("reserve", 64), requests("client", 2048), requests("total", 16384)));
+    }
+
+    Limits(Budget requests) {
+        this.requests = requests;
+    }
 
     private static long gib(String name, long value) {
         return Math.multiplyExact(Long.getLong("blktap.vhost.memory." + name, value), GIB);

@@ -23,7 +23,15 @@ public final class VhostUserNodeProvider implements NodeProvider {
     static final String KIND = "vhost-user";
     private static final int QUEUES_MAX = 16;
 
-    private final Limits limits = new Limits();
+    private final Limits limits;
+
+    public VhostUserNodeProvider() {
+        this(new Limits());
+    }
+
+    VhostUserNodeProvider(Limits limits) {
+        this.limits = limits;
+    }
 
     @Override
     public DeviceNode open(NodeContext context) throws DiskException {

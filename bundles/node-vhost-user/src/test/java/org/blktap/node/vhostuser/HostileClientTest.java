@@ -475,4 +475,79 @@ class HostileClientTest {
         }
         node.awaitStatus("client", "none");
     }
+
+    // ---- requests in flight
+
+    @Test
+    void requestsBeyondTheLimitWaitInTheRing() throws Exception {
+        Path other = Files.createDirectory(directory.resolve("other"));
+        VhostUserNodeProvider provider = new VhostUserNodeProvider(new Limits(new Budget(4, 6, 100)));
+        try (TestNode few = new TestNode(other, Mapping.anonymous(DISK), Map.of(), provider);
+                TestClient client = new TestClient(few.socket); TestDriver driver = driver(0)) {
+            client.negotiate(FEATURES);
+            client.set(Protocol.ADD_MEM_REG, TestClient.region(GUEST, MEMORY, TestClient.USER, 0), memory.fd);
+            driver.start(client, 0);
+            few.onLoop(() -> few.port.hold = true);
+            for (int i = 0; i < 20; i++) {
+                driver.io(i % TestDriver.SLOTS, VirtioBlk.T_IN, 0, 512, true);
+            }
+            driver.kickAlways();
+            few.await("six are held", () -> few.port.held.size() == 6);
+            driver.kickAlways();
+            Thread.sleep(50);
+            assertEquals(6, (int) few.loop.call(few.port.held::size));
+            few.onLoop(few.port::releaseAll);
+            for (int i = 0; i < 20; i++) {
+                driver.next();
+            }
+        }
+    }
+
+    @Test
+    void whatABurstTookIsGivenBack() throws Exception {
+        NodeParts parts = new NodeParts(new ClientLog("test"), new BlockingCalls("test"), new Limits(new Budget(4, 300, 300)));
+        BlkDevice device = node.loop.call(() -> new BlkDevice(node.context(directory, Map.of(), ""), 1, parts, (why, cause) -> {
+            // not reached
+        }));
+        RequestPool pool = device.pool();
+        node.onLoop(() -> {
+            BlkRequest[] all = new BlkRequest[300];
+            for (int i = 0; i < all.length; i++) {
+                all[i] = pool.take();
+            }
+            assertEquals(null, pool.take());
+            assertTrue(pool.exhausted());
+            for (BlkRequest each : all) {
+                pool.giveBack(each);
+            }
+            assertFalse(pool.exhausted());
+        });
+        node.await("all but a few are gone", () -> pool.made() == RequestPool.KEPT);
+        assertEquals(300 - (RequestPool.KEPT - 4), parts.limits().requests.pool());
+        node.onLoop(device::close);
+        assertEquals(300, parts.limits().requests.pool());
+    }
+
+    @Test
+    void callsThatBlockAreCounted() throws Exception {
+        BlockingCalls calls = new BlockingCalls("test");
+        java.util.concurrent.CountDownLatch stuck = new java.util.concurrent.CountDownLatch(1);
+        for (int i = 0; i < BlockingCalls.BACKLOG_MAX + 2; i++) {
+            assertFalse(calls.overloaded());
+            calls.execute(() -> {
+                try {
+                    stuck.await();
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            });
+        }
+        assertTrue(calls.overloaded());
+        stuck.countDown();
+        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
+        while (calls.overloaded()) {
+            assertTrue(System.nanoTime() < end);
+            Thread.sleep(1);
+        }
+    }
 }
