@@ -56,17 +56,26 @@ public final class Segments {
         }
     }
 
-    /** Has a failed access reported here and not somewhere later. */
+    /** Has the JVM throw the error of a failed access here and not somewhere later. */
     private void settle() {
         Segments root = this;
         while (root.whole != null) {
             root = root.whole;
         }
         if (root.settle != null) {
+            root.settle.run();
+        }
+    }
+
+    /** Notes a failed access when nothing of it is to come any more. */
+    private void faultAndSettle() {
+        while (true) {
             try {
-                root.settle.run();
-            } catch (InternalError e) {
                 fault();
+                settle();
+                return;
+            } catch (InternalError e) {
+                // once more: the error of the same access, late
             }
         }
     }
@@ -140,105 +149,104 @@ public final class Segments {
     /** Copies from native memory into the list, beginning at byte {@code at} of it. */
     public void copyFrom(long source, long at, long bytes) {
         check(at, bytes);
-        for (int i = 0; bytes > 0; i++) {
-            if (at >= length[i]) {
-                at -= length[i];
-                continue;
-            }
-            long part = Math.min(length[i] - at, bytes);
-            try {
-                Memory.copy(source, address[i] + at, part);
-            } catch (InternalError e) {
-                fault();
-            }
-            source += part;
-            bytes -= part;
-            at = 0;
+        try {
+            copy(source, at, bytes, true);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
         }
-        settle();
     }
 
     /** Copies from the list, beginning at byte {@code at} of it, to native memory. */
     public void copyTo(long target, long at, long bytes) {
         check(at, bytes);
+        try {
+            copy(target, at, bytes, false);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
+        }
+    }
+
+    private void copy(long other, long at, long bytes, boolean into) {
         for (int i = 0; bytes > 0; i++) {
             if (at >= length[i]) {
                 at -= length[i];
                 continue;
             }
             long part = Math.min(length[i] - at, bytes);
-            try {
-                Memory.copy(address[i] + at, target, part);
-            } catch (InternalError e) {
-                fault();
+            if (into) {
+                Memory.copy(other, address[i] + at, part);
+            } else {
+                Memory.copy(address[i] + at, other, part);
             }
-            target += part;
+            other += part;
             bytes -= part;
             at = 0;
         }
-        settle();
     }
 
     /** Copies what remains in a heap or direct buffer into the list, beginning at byte {@code at}. For set-up and slow paths. */
     public void copyFrom(ByteBuffer source, long at) {
         check(at, source.remaining());
-        for (int i = 0; source.hasRemaining(); i++) {
-            if (at >= length[i]) {
-                at -= length[i];
-                continue;
-            }
-            try {
-                for (long p = address[i] + at, end = address[i] + length[i]; p < end && source.hasRemaining(); p++) {
-                    Memory.putByte(p, source.get());
-                }
-            } catch (InternalError e) {
-                fault();
-                break;
-            }
-            at = 0;
+        try {
+            copy(source, at, true);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
         }
-        settle();
     }
 
     /** Fills a heap or direct buffer from the list, beginning at byte {@code at}. For set-up and slow paths. */
     public void copyTo(ByteBuffer target, long at) {
         check(at, target.remaining());
-        for (int i = 0; target.hasRemaining(); i++) {
+        try {
+            copy(target, at, false);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
+        }
+    }
+
+    private void copy(ByteBuffer other, long at, boolean into) {
+        for (int i = 0; other.hasRemaining(); i++) {
             if (at >= length[i]) {
                 at -= length[i];
                 continue;
             }
-            try {
-                for (long p = address[i] + at, end = address[i] + length[i]; p < end && target.hasRemaining(); p++) {
-                    target.put(Memory.getByte(p));
+            for (long p = address[i] + at, end = address[i] + length[i]; p < end && other.hasRemaining(); p++) {
+                if (into) {
+                    Memory.putByte(p, other.get());
+                } else {
+                    other.put(Memory.getByte(p));
                 }
-            } catch (InternalError e) {
-                fault();
-                break;
             }
             at = 0;
         }
-        settle();
     }
 
     /** Sets bytes {@code [at, at + bytes)} of the list to zero. */
     public void zero(long at, long bytes) {
         check(at, bytes);
+        try {
+            store(at, bytes);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
+        }
+    }
+
+    private void store(long at, long bytes) {
         for (int i = 0; bytes > 0; i++) {
             if (at >= length[i]) {
                 at -= length[i];
                 continue;
             }
             long part = Math.min(length[i] - at, bytes);
-            try {
-                Memory.zero(address[i] + at, part);
-            } catch (InternalError e) {
-                fault();
-            }
+            Memory.zero(address[i] + at, part);
             bytes -= part;
             at = 0;
         }
-        settle();
     }
 
     private void check(long at, long bytes) {
