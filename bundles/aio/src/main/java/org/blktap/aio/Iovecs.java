@@ -62,10 +62,17 @@ final class Iovecs {
         return 0;
     }
 
+    /** Zeros what is left; memory that its owner has truncated meanwhile gives EFAULT, as it does where the kernel writes to it. */
     private static int zero(long vector, int count) {
-        for (int i = 0; i < count; i++) {
-            long at = vector + (long) i * Libc.IOVEC_BYTES;
-            Memory.fill(Memory.getLong(at), Memory.getLong(at + 8), (byte) 0);
+        try {
+            for (int i = 0; i < count; i++) {
+                long at = vector + (long) i * Libc.IOVEC_BYTES;
+                Memory.zero(Memory.getLong(at), Memory.getLong(at + 8));
+            }
+            // has the JVM report a failed access here, rather than where the loop calls the kernel next
+            Libc.getuid();
+        } catch (InternalError e) {
+            return Errno.EFAULT;
         }
         return 0;
     }

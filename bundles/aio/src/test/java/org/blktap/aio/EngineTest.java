@@ -17,6 +17,7 @@ import java.util.function.Consumer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.ExtentList;
+import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoFile;
@@ -26,6 +27,7 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.Segments;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.LibAio;
+import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.PinnedFile;
 import org.junit.jupiter.api.AfterEach;
@@ -383,5 +385,32 @@ class EngineTest {
         assertEquals(9, run(done -> file.write(0, data, 0, 4096, done)), "EBADF");
         assertEquals(0, run(done -> file.read(0, data, 0, 4096, done)));
         file.close();
+    }
+
+    /** A VM that truncates its memory while it reads past the end of its file gets an error, and nothing else happens. */
+    @ParameterizedTest
+    @ValueSource(strings = {"libaio", "portable"})
+    void aReadPastTheEndIntoMemoryThatIsGoneFails(String engine) throws Exception {
+        start(engine);
+        IoFile file = queue.open(file("short", 4096), true);
+        int memfd = Libc.memfd_create("gone", Libc.MFD_CLOEXEC);
+        assertEquals(0, Libc.ftruncate(memfd, 1 << 20));
+        Mapping shared = Mapping.ofFile(memfd, 0, 1 << 20);
+        Segments data = new Segments(1);
+        data.add(shared.address(), 1 << 20);
+        assertEquals(0, run(done -> file.read(8192, data, 0, 1 << 20, done)));
+        assertEquals(0, Libc.ftruncate(memfd, 0));
+        for (int i = 0; i < 3; i++) {
+            assertEquals(Errno.EFAULT, run(done -> file.read(8192, data, 0, 1 << 20, done)));
+            assertEquals(Errno.EFAULT, run(done -> file.read(0, data, 0, 1 << 20, done)));
+        }
+        assertEquals(0, Libc.ftruncate(memfd, 1 << 20));
+        assertEquals(0, run(done -> file.read(8192, data, 0, 1 << 20, done)));
+        loop.call(() -> {
+            file.close();
+            return null;
+        });
+        shared.close();
+        Libc.close(memfd);
     }
 }

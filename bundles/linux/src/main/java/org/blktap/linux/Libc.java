@@ -9,6 +9,7 @@ import com.sun.jna.Native;
 public final class Libc {
     // fcntl.h (values of x86-64; those that differ on aarch64 say so)
     public static final int O_RDONLY = 0;
+    public static final int O_WRONLY = 1;
     public static final int O_RDWR = 2;
     public static final int O_CREAT = 0x40;
     public static final int O_EXCL = 0x80;
@@ -27,6 +28,7 @@ public final class Libc {
     public static final int F_SETFL = 4;
     public static final int F_OFD_GETLK = 36;
     public static final int F_OFD_SETLK = 37;
+    public static final int F_GET_SEALS = 1034;
     public static final short F_RDLCK = 0;
     public static final short F_WRLCK = 1;
     public static final short F_UNLCK = 2;
@@ -69,6 +71,7 @@ public final class Libc {
     public static final int SO_SNDBUF = 7;
     public static final int SO_RCVBUF = 8;
     public static final int SO_PEERCRED = 17;
+    public static final int SO_DOMAIN = 39;
     public static final int SO_SNDBUFFORCE = 32;
     public static final int SCM_RIGHTS = 1;
     public static final int IPPROTO_TCP = 6;
@@ -77,6 +80,8 @@ public final class Libc {
     public static final int MSG_NOSIGNAL = 0x4000;
     public static final int MSG_CTRUNC = 0x8;
     public static final int MSG_CMSG_CLOEXEC = 0x40000000;
+    // sys/uio.h: not to wait, whatever the open file's flags say
+    public static final int RWF_NOWAIT = 8;
     /** {@code struct iovec}: u64 base, u64 length. */
     public static final int IOVEC_BYTES = 16;
     /** {@code struct msghdr}: name@0 namelen@8 iov@16 iovlen@24 control@32 controllen@40 flags@48. */
@@ -127,6 +132,9 @@ public final class Libc {
     public static native long preadv(int fd, long iovecs, int count, long offset);
 
     public static native long pwritev(int fd, long iovecs, int count, long offset);
+
+    /** With {@code offset} -1 at the file's own position. */
+    public static native long preadv2(int fd, long iovecs, int count, long offset, int flags);
 
     public static native long read(int fd, long address, long bytes);
 

@@ -10,10 +10,9 @@ import java.lang.reflect.Field;
  * Raw access to native memory by address, in the machine's byte order.
  *
  * <p>Nothing is checked: a caller has validated the address, as a node does with every address that a VM
- * sends. What the JVM does give is protection against memory that its owner has truncated (a VM may shrink the
- * file behind its RAM): an access throws {@link InternalError} instead of killing the process, which is why
- * data is copied here and never by a native {@code memcpy}. The error may come late, at the next native call; and {@link #fill}
- * of Java 17 is not protected, so that it is for memory of our own.
+ * sends. All methods are safe on memory that its owner truncates (a VM may shrink the file behind its RAM): an access
+ * then throws {@link InternalError} instead of killing the process, as a native {@code memcpy} or Java 17's own
+ * {@code setMemory} would. The error may come late, up to the return of the next native call; see {@link Segments#foreign}.
  *
  * <p>Java 22 and later are served by {@code java.lang.foreign}, 17 to 21 by {@code sun.misc.Unsafe}; neither is
  * named at compile time, and both are constants that the JIT inlines to plain moves.
@@ -32,8 +31,16 @@ public final class Memory {
     private static final MethodHandle PUT_LONG;
     /** (source address, target address, bytes) */
     private static final MethodHandle COPY;
-    /** (address, bytes, value) */
-    private static final MethodHandle FILL;
+    private static final long COPY_STEP = 1 << 20;
+    /** Zeros to copy from, few enough to stay in the processor's first cache. */
+    private static final int ZEROS_BYTES = 16384;
+    private static final long ZEROS;
+    /**
+     * Always 0, which the JIT does not know. With it, the load of an int that becomes a long is an instruction of its own. Else it is
+     * movslq from memory, which HotSpot (17 to 25 at least) cannot step over when the memory has been truncated: the process would
+     * end with ShouldNotReachHere in Assembler::locate_operand.
+     */
+    private static int zero;
 
     static {
         try {
@@ -47,7 +54,7 @@ public final class Memory {
             PUT_INT = access.put(int.class);
             PUT_LONG = access.put(long.class);
             COPY = access.copy();
-            FILL = access.fill();
+            ZEROS = access.allocateZeros(ZEROS_BYTES);
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
@@ -74,7 +81,7 @@ public final class Memory {
 
     public static int getInt(long address) {
         try {
-            return (int) GET_INT.invokeExact(address);
+            return (int) GET_INT.invokeExact(address) ^ zero;
         } catch (Throwable e) {
             throw sneaky(e);
         }
@@ -152,18 +159,34 @@ public final class Memory {
     /** Copies {@code bytes} bytes; the two ranges must not overlap. */
     public static void copy(long source, long target, long bytes) {
         try {
+            // in steps: within one, this thread reaches no safepoint, and all others would wait for it
+            for (; bytes > COPY_STEP; bytes -= COPY_STEP, source += COPY_STEP, target += COPY_STEP) {
+                COPY.invokeExact(source, target, COPY_STEP);
+            }
             COPY.invokeExact(source, target, bytes);
         } catch (Throwable e) {
             throw sneaky(e);
         }
     }
 
-    /** Sets {@code bytes} bytes to {@code value}. */
+    /**
+     * Sets {@code bytes} bytes to zero. It copies zeros: a copy that meets a truncated page ends there, with one fault for each
+     * 16 KiB, where single stores would take one fault for each eight bytes, and Java 17's own fill would kill the process.
+     */
+    public static void zero(long address, long bytes) {
+        for (long done = 0; done < bytes; done += ZEROS_BYTES) {
+            copy(ZEROS, address + done, Math.min(ZEROS_BYTES, bytes - done));
+        }
+    }
+
+    /** Sets {@code bytes} bytes to {@code value}; for zeros {@link #zero} is faster. */
     public static void fill(long address, long bytes, byte value) {
-        try {
-            FILL.invokeExact(address, bytes, value);
-        } catch (Throwable e) {
-            throw sneaky(e);
+        if (value == 0) {
+            zero(address, bytes);
+            return;
+        }
+        for (long at = address, end = address + bytes; at < end; at++) {
+            putByte(at, value);
         }
     }
 
@@ -185,7 +208,8 @@ public final class Memory {
 
         MethodHandle copy() throws ReflectiveOperationException;
 
-        MethodHandle fill() throws ReflectiveOperationException;
+        /** New memory that is never freed. */
+        long allocateZeros(long bytes) throws ReflectiveOperationException;
 
         /** {@code sun.misc.Unsafe}, through the system loader since bundles do not import it. */
         static Access unsafe() throws ReflectiveOperationException {
@@ -215,8 +239,10 @@ public final class Memory {
                 }
 
                 @Override
-                public MethodHandle fill() throws ReflectiveOperationException {
-                    return bound("setMemory", MethodType.methodType(void.class, long.class, long.class, byte.class));
+                public long allocateZeros(long bytes) throws ReflectiveOperationException {
+                    long address = (long) type.getMethod("allocateMemory", long.class).invoke(unsafe, bytes);
+                    type.getMethod("setMemory", long.class, long.class, byte.class).invoke(unsafe, address, bytes, (byte) 0);
+                    return address;
                 }
             };
         }
@@ -261,12 +287,12 @@ public final class Memory {
                 }
 
                 @Override
-                public MethodHandle fill() throws ReflectiveOperationException {
-                    MethodHandle slice = MethodHandles.insertArguments(lookup.findVirtual(segment, "asSlice",
-                            MethodType.methodType(segment, long.class, long.class)), 0, everything);
-                    MethodHandle fill = lookup.findVirtual(segment, "fill", MethodType.methodType(segment, byte.class));
-                    return MethodHandles.collectArguments(fill, 0, slice)
-                            .asType(MethodType.methodType(void.class, long.class, long.class, byte.class));
+                public long allocateZeros(long bytes) throws ReflectiveOperationException {
+                    Class<?> arena = Class.forName("java.lang.foreign.Arena");
+                    Object global = arena.getMethod("global").invoke(null);
+                    // an arena's memory is zeroed
+                    Object zeros = arena.getMethod("allocate", long.class, long.class).invoke(global, bytes, 64L);
+                    return (long) segment.getMethod("address").invoke(zeros);
                 }
             };
         }

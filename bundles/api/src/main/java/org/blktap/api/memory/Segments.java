@@ -8,7 +8,8 @@ import java.util.Arrays;
  * a request costs no allocation once the list has grown to what its owner needs. One thread at a time.
  *
  * <p>Whoever adds a piece has validated it; the copying methods check only that they stay inside the list. Memory that its
- * owner takes away meanwhile (a VM may truncate the file behind its RAM) is noted, not thrown: {@link #faulted}.
+ * owner takes away meanwhile (a VM may truncate the file behind its RAM) is noted, not thrown, if the list is declared
+ * {@link #foreign}: {@link #faulted}.
  */
 public final class Segments {
     private long[] address;
@@ -18,6 +19,8 @@ public final class Segments {
     private boolean faulted;
     /** The list that this is a slice of. */
     private Segments whole;
+    /** Non-null for memory that its owner can take away. */
+    private Runnable settle;
 
     /** An empty list with room for {@code pieces} pieces; it grows when that is not enough. */
     public Segments(int pieces) {
@@ -32,6 +35,16 @@ public final class Segments {
         whole = null;
     }
 
+    /**
+     * Declares, for good, that pieces of this list are memory that its owner can truncate at any time.
+     *
+     * @param settle makes the JVM throw the {@link InternalError} of a failed access if it has not yet: any call of a
+     *     native method that reaches the JVM again, such as one by JNA. It is run after each copy, by the thread that copied
+     */
+    public void foreign(Runnable settle) {
+        this.settle = settle;
+    }
+
     /** Whether memory of this list, or of a slice of it, was gone when it was to be copied. Until {@link #clear}. */
     public boolean faulted() {
         return faulted;
@@ -40,6 +53,30 @@ public final class Segments {
     private void fault() {
         for (Segments list = this; list != null; list = list.whole) {
             list.faulted = true;
+        }
+    }
+
+    /** Has the JVM throw the error of a failed access here and not somewhere later. */
+    private void settle() {
+        Segments root = this;
+        while (root.whole != null) {
+            root = root.whole;
+        }
+        if (root.settle != null) {
+            root.settle.run();
+        }
+    }
+
+    /** Notes a failed access when nothing of it is to come any more. */
+    private void faultAndSettle() {
+        while (true) {
+            try {
+                fault();
+                settle();
+                return;
+            } catch (InternalError e) {
+                // once more: the error of the same access, late
+            }
         }
     }
 
@@ -112,38 +149,38 @@ public final class Segments {
     /** Copies from native memory into the list, beginning at byte {@code at} of it. */
     public void copyFrom(long source, long at, long bytes) {
         check(at, bytes);
-        for (int i = 0; bytes > 0; i++) {
-            if (at >= length[i]) {
-                at -= length[i];
-                continue;
-            }
-            long part = Math.min(length[i] - at, bytes);
-            try {
-                Memory.copy(source, address[i] + at, part);
-            } catch (InternalError e) {
-                fault();
-            }
-            source += part;
-            bytes -= part;
-            at = 0;
+        try {
+            copy(source, at, bytes, true);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
         }
     }
 
     /** Copies from the list, beginning at byte {@code at} of it, to native memory. */
     public void copyTo(long target, long at, long bytes) {
         check(at, bytes);
+        try {
+            copy(target, at, bytes, false);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
+        }
+    }
+
+    private void copy(long other, long at, long bytes, boolean into) {
         for (int i = 0; bytes > 0; i++) {
             if (at >= length[i]) {
                 at -= length[i];
                 continue;
             }
             long part = Math.min(length[i] - at, bytes);
-            try {
-                Memory.copy(address[i] + at, target, part);
-            } catch (InternalError e) {
-                fault();
+            if (into) {
+                Memory.copy(other, address[i] + at, part);
+            } else {
+                Memory.copy(address[i] + at, other, part);
             }
-            target += part;
+            other += part;
             bytes -= part;
             at = 0;
         }
@@ -152,28 +189,37 @@ public final class Segments {
     /** Copies what remains in a heap or direct buffer into the list, beginning at byte {@code at}. For set-up and slow paths. */
     public void copyFrom(ByteBuffer source, long at) {
         check(at, source.remaining());
-        for (int i = 0; source.hasRemaining(); i++) {
-            if (at >= length[i]) {
-                at -= length[i];
-                continue;
-            }
-            for (long p = address[i] + at, end = address[i] + length[i]; p < end && source.hasRemaining(); p++) {
-                Memory.putByte(p, source.get());
-            }
-            at = 0;
+        try {
+            copy(source, at, true);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
         }
     }
 
     /** Fills a heap or direct buffer from the list, beginning at byte {@code at}. For set-up and slow paths. */
     public void copyTo(ByteBuffer target, long at) {
         check(at, target.remaining());
-        for (int i = 0; target.hasRemaining(); i++) {
+        try {
+            copy(target, at, false);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
+        }
+    }
+
+    private void copy(ByteBuffer other, long at, boolean into) {
+        for (int i = 0; other.hasRemaining(); i++) {
             if (at >= length[i]) {
                 at -= length[i];
                 continue;
             }
-            for (long p = address[i] + at, end = address[i] + length[i]; p < end && target.hasRemaining(); p++) {
-                target.put(Memory.getByte(p));
+            for (long p = address[i] + at, end = address[i] + length[i]; p < end && other.hasRemaining(); p++) {
+                if (into) {
+                    Memory.putByte(p, other.get());
+                } else {
+                    other.put(Memory.getByte(p));
+                }
             }
             at = 0;
         }
@@ -182,30 +228,24 @@ public final class Segments {
     /** Sets bytes {@code [at, at + bytes)} of the list to zero. */
     public void zero(long at, long bytes) {
         check(at, bytes);
+        try {
+            store(at, bytes);
+            settle();
+        } catch (InternalError e) {
+            faultAndSettle();
+        }
+    }
+
+    private void store(long at, long bytes) {
         for (int i = 0; bytes > 0; i++) {
             if (at >= length[i]) {
                 at -= length[i];
                 continue;
             }
             long part = Math.min(length[i] - at, bytes);
-            try {
-                store(address[i] + at, part);
-            } catch (InternalError e) {
-                fault();
-            }
+            Memory.zero(address[i] + at, part);
             bytes -= part;
             at = 0;
-        }
-    }
-
-    /** Zeros by plain stores: Java 17's own fill dies with the process when the owner has truncated the memory. */
-    private static void store(long target, long bytes) {
-        long end = target + bytes;
-        for (; target + Long.BYTES <= end; target += Long.BYTES) {
-            Memory.putLong(target, 0);
-        }
-        for (; target < end; target++) {
-            Memory.putByte(target, (byte) 0);
         }
     }
 

@@ -18,21 +18,20 @@ import org.blktap.linux.Libc;
 /**
  * The device that one client sees: its rings, the guest's memory, what was negotiated. A stage of the loop, which
  * takes from the rings, answers and notifies.
- *
- * <p>Memory that the client shares may be truncated under us. An access then fails with {@link InternalError},
- * but the JVM may deliver that late; {@link #settle} has it delivered before anything depends on what was
- * read. It ends all rings of this device and nothing else.
  */
-final class BlkDevice implements LoopStage {
-    private static final System.Logger LOG = System.getLogger("org.blktap.node.vhost-user");
+final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
     private static final int SCRATCH_BYTES = 4096;
     private static final int EVENT_ONE = 64;
-    private static final int EVENT_BUFFER = 72;
     private static final int ID = 128;
 
     private final String name;
     private final IoLoop loop;
     private final DiskPort port;
+    private final NodeParts parts;
+    private final Failure failure;
+    private final EventWrites eventWrites = new EventWrites();
+    private final Limits.MemoryShare memoryShare;
+    private final RequestPool pool;
     private final NativeBuffer scratch;
     private final DescriptorChain chain = new DescriptorChain();
     private final GuestMemory guest = new GuestMemory();
@@ -40,10 +39,31 @@ final class BlkDevice implements LoopStage {
     private InflightRegion inflight;
     private long features;
     private boolean writeback = true;
+    /** The queue that is polled first. */
+    private int first;
+    /** The queue at work. */
+    private BlkQueue at;
+    // made once: a turn allocates nothing
+    private final MemoryGuard.Work takes = this::take;
+    private final MemoryGuard.Work publishes = this::publishAll;
+    private final MemoryGuard.Work arms = this::armAll;
     /** Waits for the end of all requests; meanwhile none is taken. */
     private Runnable quiet;
+    /** Why the client cannot go on, until that is reported. */
+    private String doom;
+    private Throwable doomCause;
 
-    BlkDevice(NodeContext context, int queueCount) {
+    /** Called at the end of a turn when the client cannot go on; the cause is null unless it is a failure of this side. */
+    @FunctionalInterface
+    interface Failure {
+        void failed(String why, Throwable cause);
+    }
+
+    BlkDevice(NodeContext context, int queueCount, NodeParts parts, Failure failure) {
+        this.parts = parts;
+        this.failure = failure;
+        memoryShare = parts.limits().memoryShare();
+        pool = new RequestPool(this, parts.limits().requests.share());
         name = context.id();
         loop = context.loop();
         port = context.port();
@@ -55,12 +75,28 @@ final class BlkDevice implements LoopStage {
         }
         queues = new BlkQueue[queueCount];
         Arrays.setAll(queues, i -> new BlkQueue(this, i));
+        parts.limits().stuckWrites.add(eventWrites);
         loop.addNode(this);
     }
 
-    /** The attachment, for logs. */
-    String name() {
-        return name;
+    ClientLog log() {
+        return parts.log();
+    }
+
+    BlockingCalls calls() {
+        return parts.calls();
+    }
+
+    EventWrites eventWrites() {
+        return eventWrites;
+    }
+
+    Limits.MemoryShare memoryShare() {
+        return memoryShare;
+    }
+
+    RequestPool pool() {
+        return pool;
     }
 
     IoLoop loop() {
@@ -91,11 +127,6 @@ final class BlkDevice implements LoopStage {
     /** Eight bytes that add one to an eventfd. */
     long eventOne() {
         return scratch.address() + EVENT_ONE;
-    }
-
-    /** Eight bytes to read an eventfd into. */
-    long eventBuffer() {
-        return scratch.address() + EVENT_BUFFER;
     }
 
     /** Fills the data of a GET_ID; the bytes written. */
@@ -136,7 +167,17 @@ final class BlkDevice implements LoopStage {
         return writeback && (features & VirtioBlk.F_FLUSH) != 0 ? 0 : Request.FUA;
     }
 
-    /** Takes over a region that the client has given; the rings are stopped or quiet. */
+    /** Whether a ring is started, broken or not: it may hold addresses of the in-flight region. */
+    boolean anyStarted() {
+        for (BlkQueue queue : queues) {
+            if (queue.started()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Takes over a region that the client has given; all rings are stopped. */
     void inflight(InflightRegion region) {
         if (inflight != null) {
             inflight.close();
@@ -185,14 +226,16 @@ final class BlkDevice implements LoopStage {
     /** Unmaps and closes everything; nothing is in flight. */
     void close() {
         // what has ended in this very turn is answered, too
-        publish();
+        log().attempt(this::publish);
         loop.remove(this);
         for (BlkQueue queue : queues) {
-            queue.close();
+            log().attempt(queue::close);
         }
-        guest.close();
+        parts.limits().stuckWrites.remove(eventWrites);
+        log().attempt(pool::close);
+        log().attempt(guest::close);
         if (inflight != null) {
-            inflight.close();
+            log().attempt(inflight::close);
             inflight = null;
         }
         scratch.close();
@@ -225,29 +268,16 @@ final class BlkDevice implements LoopStage {
 
     @Override
     public boolean poll() {
-        if (quiet != null || !port.isOpen()) {
-            return false;
-        }
+        return quiet == null && port.isOpen() && anyRunning() && MemoryGuard.run(takes, this);
+    }
+
+    private boolean take() throws BrokenRingException {
         boolean work = false;
-        boolean looked = false;
-        BlkQueue at = null;
-        try {
-            for (BlkQueue queue : queues) {
-                if (queue.running()) {
-                    at = queue;
-                    looked = true;
-                    work |= queue.take();
-                }
-            }
-            if (looked) {
-                settle();
-            }
-        } catch (BrokenRingException e) {
-            at.breakRing(e.getMessage());
-            return true;
-        } catch (InternalError e) {
-            memoryGone(e);
-            return true;
+        // with another queue each time, none of them has all of what a client may have
+        first = first + 1 < queues.length ? first + 1 : 0;
+        for (int i = 0; i < queues.length; i++) {
+            at = queues[first + i < queues.length ? first + i : first + i - queues.length];
+            work |= at.running() && at.take();
         }
         return work;
     }
@@ -255,94 +285,105 @@ final class BlkDevice implements LoopStage {
     @Override
     public void flush() {
         publish();
+        if (doom != null) {
+            String why = doom;
+            doom = null;
+            failure.failed(why, doomCause);
+        }
         runIfQuiet();
     }
 
     private void publish() {
-        boolean published = false;
-        try {
-            for (BlkQueue queue : queues) {
-                if (queue.hasFinished()) {
-                    published = true;
-                    queue.publish();
-                }
+        for (BlkQueue queue : queues) {
+            if (queue.hasFinished()) {
+                MemoryGuard.run(publishes, this);
+                return;
             }
-            if (published) {
-                settle();
-            }
-        } catch (InternalError e) {
-            memoryGone(e);
         }
+    }
+
+    private boolean publishAll() {
+        for (BlkQueue queue : queues) {
+            if (queue.hasFinished()) {
+                queue.publish();
+            }
+        }
+        return true;
     }
 
     @Override
     public boolean arm() {
         boolean work = false;
-        BlkQueue at = null;
-        try {
-            for (BlkQueue queue : queues) {
-                work |= queue.hasFinished();
-                if (quiet == null && port.isOpen() && queue.running()) {
-                    at = queue;
-                    work |= queue.arm() || queue.polled();
-                }
-            }
-            if (at != null) {
-                settle();
-            }
-        } catch (BrokenRingException e) {
-            at.breakRing(e.getMessage());
-            return true;
-        } catch (InternalError e) {
-            memoryGone(e);
-            return true;
+        for (BlkQueue queue : queues) {
+            work |= queue.hasFinished();
+        }
+        return quiet == null && port.isOpen() && anyRunning() ? MemoryGuard.run(arms, this) | work : work;
+    }
+
+    private boolean armAll() throws BrokenRingException {
+        boolean work = false;
+        for (BlkQueue queue : queues) {
+            at = queue;
+            work |= queue.running() && (queue.arm() || queue.polled());
         }
         return work;
     }
 
-    @Override
-    public boolean pollable() {
-        if (port.isOpen()) {
-            for (BlkQueue queue : queues) {
-                if (queue.running()) {
-                    return true;
-                }
+    private boolean anyRunning() {
+        for (BlkQueue queue : queues) {
+            if (queue.running()) {
+                return true;
             }
         }
         return false;
     }
 
-    /** Set-up work on a ring that reads shared memory. */
-    @FunctionalInterface
-    interface RingWork {
-        void run() throws BrokenRingException;
+    @Override
+    public boolean pollable() {
+        return port.isOpen() && anyRunning();
     }
 
-    /** Does such work; what is wrong with the memory breaks the ring. */
-    void guarded(RingWork work, BlkQueue queue) {
-        try {
-            work.run();
-            settle();
-        } catch (BrokenRingException e) {
-            queue.breakRing(e.getMessage());
-        } catch (InternalError e) {
-            memoryGone(e);
+    /** Does set-up work on a ring that reads shared memory; what is wrong with the memory breaks the ring. */
+    void guarded(MemoryGuard.Work work, BlkQueue queue) {
+        at = queue;
+        MemoryGuard.run(work, this);
+    }
+
+    // ---- what goes wrong
+
+    /** Ends the client at the end of this turn. */
+    void doom(String why) {
+        doom(why, null);
+    }
+
+    private void doom(String why, Throwable cause) {
+        if (doom == null) {
+            doom = why;
+            doomCause = cause;
         }
     }
 
-    /**
-     * Makes the JVM deliver the failure of an access to shared memory, if there was one, here. It does so when a
-     * call of a native method returns; compiled code alone may run on for long with a value that it never
-     * read. This is one cheap system call for a batch.
-     */
-    void settle() {
-        Libc.getuid();
+    /** Breaks all rings, since it is not known whose memory it was. */
+    @Override
+    public void gone(InternalError error) {
+        log().log(Level.WARNING, "the client has truncated memory that it shares, or has no page for it: " + error.getMessage());
+        breakRings("its memory is gone");
     }
 
-    private void memoryGone(InternalError e) {
-        LOG.log(Level.WARNING, name + ": the client has truncated memory that it shares: " + e.getMessage());
+    @Override
+    public void broken(BrokenRingException error) {
+        at.breakRing(error.getMessage());
+    }
+
+    @Override
+    public void failed(Throwable error) {
+        doom("this side failed", error);
+        breakRings("this side failed");
+    }
+
+    private void breakRings(String why) {
         for (BlkQueue queue : queues) {
-            queue.breakRing("its memory is gone");
+            queue.breakRing(why);
         }
     }
 

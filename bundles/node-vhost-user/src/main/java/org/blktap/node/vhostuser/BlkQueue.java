@@ -1,21 +1,20 @@
 package org.blktap.node.vhostuser;
 
 import java.lang.System.Logger.Level;
-import org.blktap.api.engine.Errno;
-import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Memory;
-import org.blktap.linux.Libc;
 
-/** One ring of the device: what the client has told of it, its descriptors, and the requests in flight. Loop only. */
+/** One ring of the device: its state announced by the client, its descriptors, and the requests in flight. Loop only. */
 final class BlkQueue {
-    private static final System.Logger LOG = System.getLogger("org.blktap.node.vhost-user");
+    /** What stands for no descriptor. */
     private static final int UNSET = -1;
     private static final int[] NONE = {};
+    /** After so many requests read from memory that may be gone, it is asked whether it was: each failed access costs a signal. */
+    private static final int SETTLE_REQUESTS = 64;
 
     private final BlkDevice device;
     private final int index;
 
-    // what the client has told
+    // announced by the client
     private int size;
     private int base;
     private long userDescriptors;
@@ -24,18 +23,20 @@ final class BlkQueue {
     private boolean placed;
     private boolean enabled;
     private boolean kickGiven;
-    private int kickFd = UNSET;
-    private int callFd = UNSET;
-    private int errFd = UNSET;
-    private IoLoop.Watch kickWatch;
+    /** Null before one is given, and where the client asks for polling. */
+    private Kick kick;
+    private Doorbell call = Doorbell.NONE;
+    private Doorbell err = Doorbell.NONE;
 
     // while it runs
     private Virtqueue ring;
     private InflightQueue inflight;
     private boolean broken;
-    private BlkRequest[] requests;
+    /** By the index of their first descriptor; null for those that are not in flight. */
+    private BlkRequest[] requests = {};
     /** Taken in this turn, not yet submitted. */
-    private BlkRequest[] prepared;
+    private BlkRequest[] prepared = {};
+    private int preparedCount;
     /** Ended, not yet shown to the driver. */
     private BlkRequest[] done;
     private int doneCount;
@@ -86,37 +87,34 @@ final class BlkQueue {
     /** Takes the descriptor that the driver's kicks come by; {@link #UNSET} asks for polling. */
     void kick(int fd) throws ProtocolException {
         closeKick();
-        kickFd = fd;
+        kickGiven = false;
         if (fd != UNSET) {
-            try {
-                nonBlocking(fd);
-                kickWatch = device.loop().watch(fd, IoLoop.READABLE, this::kicked);
-            } catch (IllegalStateException e) {
-                closeKick();
-                kickGiven = false;
-                throw new ProtocolException(this + ": its kick descriptor cannot be waited for: " + e.getMessage());
-            }
+            kick = Kick.of(fd, device, toString());
         }
         kickGiven = true;
         start();
     }
 
     /** Takes the descriptor to notify the driver by, or {@link #UNSET} for none. */
-    void call(int fd) {
-        closeFd(callFd);
-        callFd = fd;
-        nonBlocking(fd);
-        // what ended while there was none to tell: one notification too many harms nobody
+    void call(int fd) throws ProtocolException {
+        call.close();
+        call = Doorbell.NONE;
+        if (fd != UNSET) {
+            call = Doorbell.of(fd, device, this + ": call");
+        }
+        // for what ended while there was none: one notification too many harms nobody
         if (ring != null) {
-            notifyDriver();
+            call.ring();
         }
     }
 
     /** Takes the descriptor to report a broken ring by, or {@link #UNSET} for none. */
-    void err(int fd) {
-        closeFd(errFd);
-        errFd = fd;
-        nonBlocking(fd);
+    void err(int fd) throws ProtocolException {
+        err.close();
+        err = Doorbell.NONE;
+        if (fd != UNSET) {
+            err = Doorbell.of(fd, device, this + ": err");
+        }
     }
 
     void enabled(boolean on) throws ProtocolException {
@@ -131,9 +129,11 @@ final class BlkQueue {
         }
         Virtqueue starting = new Virtqueue(size, device.features());
         map(starting);
-        requests = new BlkRequest[size];
-        prepared = new BlkRequest[size];
-        done = new BlkRequest[size];
+        if (requests.length != size) {
+            requests = new BlkRequest[size];
+            prepared = new BlkRequest[size];
+            done = new BlkRequest[size];
+        }
         left = NONE;
         leftNext = 0;
         broken = false;
@@ -150,6 +150,7 @@ final class BlkQueue {
             }
             inflight = record;
             starting.start(first);
+            return true;
         }, this);
     }
 
@@ -204,10 +205,10 @@ final class BlkQueue {
     /** Closes all descriptors; nothing is in flight. */
     void close() {
         reset();
-        closeFd(callFd);
-        closeFd(errFd);
-        callFd = UNSET;
-        errFd = UNSET;
+        call.close();
+        err.close();
+        call = Doorbell.NONE;
+        err = Doorbell.NONE;
     }
 
     // ---- the ring
@@ -229,7 +230,7 @@ final class BlkQueue {
     }
 
     boolean polled() {
-        return running() && kickFd == UNSET;
+        return running() && kick == null;
     }
 
     /**
@@ -246,48 +247,72 @@ final class BlkQueue {
         }
         ring.kicksOff();
         // more than one for each descriptor cannot be right, and ends at a head that is in flight
-        int count = Math.min(fromLeft + waiting, size);
-        int fresh = Math.max(0, count - fromLeft);
-        for (int i = 0; i < count; i++) {
-            prepared[i] = i < fromLeft ? prepare(left[leftNext + i], false) : prepare(ring.take(), true);
+        int most = Math.min(fromLeft + waiting, size);
+        int count = 0;
+        while (count < most) {
+            // none: the rest waits in the ring until some end
+            BlkRequest request = device.pool().take();
+            if (request == null) {
+                break;
+            }
+            prepared[count++] = request;
+            preparedCount = count;
+            if (count <= fromLeft) {
+                prepare(request, left[leftNext + count - 1], false);
+            } else {
+                prepare(request, ring.take(), true);
+            }
+            if (count % SETTLE_REQUESTS == 0) {
+                MemoryGuard.settle();
+            }
         }
-        device.settle();
+        MemoryGuard.settle();
         int taken = 0;
         while (taken < count && device.port().isOpen()) {
             inFlight++;
-            prepared[taken++].submit(device);
+            prepared[taken++].submit();
         }
-        int back = count - taken;
-        giveBack(taken, count);
-        ring.untake(Math.min(back, fresh));
+        int fresh = Math.max(0, count - fromLeft);
+        giveBack(taken, count, fromLeft);
+        preparedCount = 0;
+        ring.untake(Math.min(count - taken, fresh));
         leftNext += Math.min(taken, fromLeft);
         return taken > 0;
     }
 
-    private BlkRequest prepare(int head, boolean record) throws BrokenRingException {
-        BlkRequest request = requests[head];
-        if (request == null) {
-            request = new BlkRequest(this, head);
-            requests[head] = request;
-        } else if (request.busy()) {
+    private void prepare(BlkRequest request, int head, boolean record) throws BrokenRingException {
+        if (requests[head] != null) {
             throw new BrokenRingException("descriptor chain " + head + " is in flight already");
         }
         device.chain().walk(ring, device.guest(), head);
-        request.prepare(device.chain(), device);
+        request.prepare(this, head, device.chain());
+        requests[head] = request;
         if (record && inflight != null) {
             inflight.taken(head);
         }
-        return request;
     }
 
     /** The port was closed by what was submitted: the rest waits on in the ring. */
-    private void giveBack(int from, int to) {
+    private void giveBack(int from, int to, int fromLeft) {
         for (int i = from; i < to; i++) {
-            prepared[i].free();
-            if (inflight != null && i >= left.length - leftNext) {
+            requests[prepared[i].head()] = null;
+            device.pool().giveBack(prepared[i]);
+            if (inflight != null && i >= fromLeft) {
                 inflight.done(prepared[i].head());
             }
         }
+    }
+
+    /** What was prepared when the ring broke is not submitted. */
+    private void dropPrepared() {
+        for (int i = 0; i < preparedCount; i++) {
+            BlkRequest request = prepared[i];
+            if (request.queue() == this && requests[request.head()] == request) {
+                requests[request.head()] = null;
+            }
+            device.pool().giveBack(request);
+        }
+        preparedCount = 0;
     }
 
     /** A request has ended; it is answered at the end of the turn. */
@@ -304,8 +329,10 @@ final class BlkQueue {
         int count = doneCount;
         doneCount = 0;
         inFlight -= count;
+        // given back first, as the memory may be gone; nothing takes them before the end of this
         for (int i = 0; i < count; i++) {
-            done[i].free();
+            requests[done[i].head()] = null;
+            device.pool().giveBack(done[i]);
         }
         if (broken) {
             return;
@@ -326,68 +353,33 @@ final class BlkQueue {
             inflight.published(ring.usedNext());
         }
         if (wanted) {
-            notifyDriver();
+            call.ring();
         }
     }
 
     /** Turns kicks on; true if something waits after all. */
     boolean arm() throws BrokenRingException {
         ring.kicksOn();
-        return ring.waiting() > 0 || leftNext < left.length;
+        // what waits for others to end does not keep the loop awake
+        return (ring.waiting() > 0 || leftNext < left.length) && !device.pool().exhausted();
     }
 
-    /** Serves the ring no more, tells why, and tells the client. */
+    /** Serves the ring no more, logs why, and notifies the client. */
     void breakRing(String why) {
         if (!broken && ring != null) {
             broken = true;
-            LOG.log(Level.WARNING, device.name() + ", " + this + ": stopped, " + why);
-            signal(errFd);
+            dropPrepared();
+            device.log().log(Level.WARNING, this + ": stopped, " + why);
+            err.ring();
         }
     }
 
     // ---- descriptors
 
-    private void kicked(int events) {
-        long got = Libc.read(kickFd, device.eventBuffer(), 8);
-        boolean gone = got == 0 || got < 0 && Libc.errno() != Errno.EAGAIN && Libc.errno() != Errno.EINTR;
-        if (gone || (events & IoLoop.READABLE) == 0) {
-            // neither an eventfd nor an open pipe: without its watch it cannot wake the loop over and over
-            kickWatch.close();
-        }
-    }
-
-    private void notifyDriver() {
-        signal(callFd);
-    }
-
-    /** Adds one to an eventfd. It may be a pipe as well (User-Mode Linux), so always eight bytes; a full one will wake its reader anyway. */
-    private void signal(int fd) {
-        if (fd != UNSET) {
-            Libc.write(fd, device.eventOne(), 8);
-        }
-    }
-
-    private static void nonBlocking(int fd) {
-        if (fd != UNSET) {
-            int flags = Libc.fcntl(fd, Libc.F_GETFL, 0);
-            if (flags != -1 && (flags & Libc.O_NONBLOCK) == 0) {
-                Libc.fcntl(fd, Libc.F_SETFL, flags | Libc.O_NONBLOCK);
-            }
-        }
-    }
-
     private void closeKick() {
-        if (kickWatch != null) {
-            kickWatch.close();
-            kickWatch = null;
-        }
-        closeFd(kickFd);
-        kickFd = UNSET;
-    }
-
-    private static void closeFd(int fd) {
-        if (fd != UNSET) {
-            Libc.close(fd);
+        if (kick != null) {
+            kick.close();
+            kick = null;
         }
     }
 

@@ -1,5 +1,6 @@
 package org.blktap.node.vhostuser;
 
+import java.lang.System.Logger.Level;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
@@ -7,38 +8,36 @@ import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 
 /**
- * One virtio-blk request (virtio 1.2 section 5.2.6), one object for each head of a ring and reused. First {@link #prepare} reads
+ * One virtio-blk request (virtio 1.2 section 5.2.6), from the device's {@link RequestPool}. First {@link #prepare} reads
  * all that is needed from the guest's memory, then {@link #submit} hands it to the disk, then the queue has it back by
  * {@link BlkQueue#finished}.
  */
 final class BlkRequest {
     private static final int NONE = -1;
 
-    private final BlkQueue queue;
-    private final int head;
+    private final BlkDevice device;
     private final Request request = new Request(this::completed, 4);
-    private boolean busy;
+    /** Null while it is not in use, and for good when the disk has thrown it away. */
+    private BlkQueue queue;
+    private int head;
     private long statusAddress;
     private int written;
     private byte status;
+    private boolean ended;
     /** A status that is known without asking the disk, or {@link #NONE}. */
     private int answer;
 
-    BlkRequest(BlkQueue queue, int head) {
-        this.queue = queue;
-        this.head = head;
+    BlkRequest(BlkDevice device) {
+        this.device = device;
+        request.data().foreign(MemoryGuard::settle);
+    }
+
+    BlkQueue queue() {
+        return queue;
     }
 
     int head() {
         return head;
-    }
-
-    boolean busy() {
-        return busy;
-    }
-
-    void free() {
-        busy = false;
     }
 
     /** Where the status byte goes. */
@@ -56,18 +55,21 @@ final class BlkRequest {
     }
 
     /**
-     * Reads the header, and the range of a discard, and looks where the data is.
+     * Reads the header, and the range of a discard, and finds where the data is.
      *
+     * @param first the index of its first descriptor
      * @throws BrokenRingException if there is no room for an answer
      */
-    void prepare(DescriptorChain chain, BlkDevice device) throws BrokenRingException {
+    void prepare(BlkQueue of, int first, DescriptorChain chain) throws BrokenRingException {
+        queue = of;
+        head = first;
         Segments out = chain.readable();
         Segments in = chain.writable();
         if (out.total() < VirtioBlk.HEADER_BYTES || in.total() < 1) {
             throw new BrokenRingException("request " + head + " has " + out.total() + " readable and " + in.total()
                     + " writable bytes, expected at least 16 and 1");
         }
-        long header = piece(out, 0, VirtioBlk.HEADER_BYTES, device);
+        long header = piece(out, 0, VirtioBlk.HEADER_BYTES);
         int type = Memory.getInt(header);
         long sector = Memory.getLong(header + 8);
         int last = in.count() - 1;
@@ -79,19 +81,18 @@ final class BlkRequest {
             case VirtioBlk.T_OUT -> transfer(Operation.WRITE, sector, out, VirtioBlk.HEADER_BYTES,
                     out.total() - VirtioBlk.HEADER_BYTES, device.durability());
             case VirtioBlk.T_FLUSH -> request.set(Operation.FLUSH, 0, 0, 0);
-            case VirtioBlk.T_DISCARD -> range(Operation.DISCARD, out, device);
-            case VirtioBlk.T_WRITE_ZEROES -> range(Operation.WRITE_ZEROES, out, device);
+            case VirtioBlk.T_DISCARD -> range(Operation.DISCARD, out);
+            case VirtioBlk.T_WRITE_ZEROES -> range(Operation.WRITE_ZEROES, out);
             case VirtioBlk.T_GET_ID -> {
                 written += device.copyId(in);
                 answer = VirtioBlk.S_OK;
             }
             default -> answer = VirtioBlk.S_UNSUPP;
         }
-        busy = true;
     }
 
     /** The address of bytes that are read at once: where they are, or copied together if they are in pieces. */
-    private static long piece(Segments list, int at, int bytes, BlkDevice device) throws BrokenRingException {
+    private long piece(Segments list, int at, int bytes) throws BrokenRingException {
         if (at == 0 && list.length(0) >= bytes) {
             return list.address(0);
         }
@@ -115,14 +116,14 @@ final class BlkRequest {
     }
 
     /** A discard or write-zeroes of one segment; {@link VirtioBlk#RANGES_MAX} tells drivers not to give more. */
-    private void range(Operation operation, Segments out, BlkDevice device) throws BrokenRingException {
+    private void range(Operation operation, Segments out) throws BrokenRingException {
         boolean zeroes = operation == Operation.WRITE_ZEROES;
         if (out.total() != VirtioBlk.HEADER_BYTES + VirtioBlk.RANGE_BYTES) {
             answer = out.total() % VirtioBlk.RANGE_BYTES == 0 && out.total() > VirtioBlk.HEADER_BYTES
                     ? VirtioBlk.S_UNSUPP : VirtioBlk.S_IOERR;
             return;
         }
-        long at = piece(out, VirtioBlk.HEADER_BYTES, VirtioBlk.RANGE_BYTES, device);
+        long at = piece(out, VirtioBlk.HEADER_BYTES, VirtioBlk.RANGE_BYTES);
         long sector = Memory.getLong(at);
         long sectors = Memory.getInt(at + 8) & 0xffffffffL;
         int flags = Memory.getInt(at + 12);
@@ -147,22 +148,47 @@ final class BlkRequest {
     }
 
     /** Starts what was prepared; it may have ended on return. */
-    void submit(BlkDevice device) {
+    void submit() {
         if (answer != NONE) {
             status = (byte) answer;
             queue.finished(this);
-        } else {
+            return;
+        }
+        BlkQueue of = queue;
+        ended = false;
+        try {
             device.port().submit(request);
+        } catch (RuntimeException | Error e) {
+            device.log().log(Level.ERROR, "the disk failed on a request", e);
+            if (!ended) {
+                of.finished(failedInstead());
+            }
         }
     }
 
-    private void completed(Request ended) {
-        status = switch (ended.error()) {
+    /** Whether the disk will complete this one after all is not known, so that another object answers, and this one is not used again. */
+    private BlkRequest failedInstead() {
+        BlkRequest instead = new BlkRequest(device);
+        instead.queue = queue;
+        instead.head = head;
+        instead.statusAddress = statusAddress;
+        instead.status = VirtioBlk.S_IOERR;
+        instead.written = 1;
+        queue = null;
+        return instead;
+    }
+
+    private void completed(Request request) {
+        if (queue == null || ended) {
+            return;
+        }
+        ended = true;
+        status = switch (request.error()) {
             case 0 -> VirtioBlk.S_OK;
             case Errno.EOPNOTSUPP -> VirtioBlk.S_UNSUPP;
             default -> VirtioBlk.S_IOERR;
         };
-        if (ended.error() != 0) {
+        if (request.error() != 0) {
             written = 1;
         }
         queue.finished(this);

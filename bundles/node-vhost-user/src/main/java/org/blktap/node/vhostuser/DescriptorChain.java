@@ -6,9 +6,19 @@ import org.blktap.api.memory.Segments;
 /** The memory of one request: follows its descriptors, each read once and checked before it is used. */
 final class DescriptorChain {
     private static final int INDIRECT_BYTES_MAX = VirtioBlk.QUEUE_MAX * Virtqueue.DESCRIPTOR_BYTES;
+    /** Descriptors of a request: as many for data as are offered, one for the header and one for the status. */
+    static final int DESCRIPTORS_MAX = VirtioBlk.SEG_MAX + 2;
+    /** Pieces of this process's memory: each descriptor may cross one border between regions. */
+    static final int PIECES_MAX = 2 * DESCRIPTORS_MAX;
 
-    private final Segments readable = new Segments(VirtioBlk.SEG_MAX + 2);
-    private final Segments writable = new Segments(VirtioBlk.SEG_MAX + 2);
+    private final Segments readable = foreign();
+    private final Segments writable = foreign();
+
+    private static Segments foreign() {
+        Segments list = new Segments(DESCRIPTORS_MAX);
+        list.foreign(MemoryGuard::settle);
+        return list;
+    }
 
     /** What the driver gives: the header, and the data of a write. */
     Segments readable() {
@@ -23,7 +33,7 @@ final class DescriptorChain {
     /**
      * Follows a chain (virtio 1.2 section 2.7.5 and 2.7.5.3).
      *
-     * @throws BrokenRingException if it is longer than its table, leaves the table or the guest's memory, has a readable descriptor behind a
+     * @throws BrokenRingException if it is longer than its table or than {@link #DESCRIPTORS_MAX}, leaves the table or the guest's memory, has a readable descriptor behind a
      *     writable one, or an indirect table where none may be
      */
     void walk(Virtqueue ring, GuestMemory memory, int head) throws BrokenRingException {
@@ -34,9 +44,14 @@ final class DescriptorChain {
         boolean insideIndirect = false;
         boolean seenWritable = false;
         int index = head;
+        int descriptors = 0;
         for (int steps = 1;; steps++) {
             if (steps > limit) {
                 throw new BrokenRingException("descriptor chain " + head + " is a loop");
+            }
+            if (++descriptors > DESCRIPTORS_MAX) {
+                throw new BrokenRingException("descriptor chain " + head + " has more than " + DESCRIPTORS_MAX
+                        + " descriptors, which are " + VirtioBlk.SEG_MAX + " (seg_max) and two");
             }
             long at = table + (long) Virtqueue.DESCRIPTOR_BYTES * index;
             long address = Memory.getLong(at);
@@ -61,6 +76,7 @@ final class DescriptorChain {
                 limit = (int) length / Virtqueue.DESCRIPTOR_BYTES;
                 index = 0;
                 steps = 0;
+                descriptors--;
                 continue;
             }
             if ((flags & Virtqueue.DESC_F_WRITE) != 0) {
@@ -68,8 +84,11 @@ final class DescriptorChain {
             } else if (seenWritable) {
                 throw new BrokenRingException("descriptor chain " + head + " has readable memory behind writable");
             }
-            if (!memory.append(address, length, seenWritable ? writable : readable)) {
-                throw outside(head, address, length);
+            Segments list = seenWritable ? writable : readable;
+            if (!memory.append(address, length, list, PIECES_MAX - readable.count() - writable.count())) {
+                throw readable.count() + writable.count() < PIECES_MAX ? outside(head, address, length)
+                        : new BrokenRingException("descriptor chain " + head + " crosses too many borders of memory regions: more than "
+                                + PIECES_MAX + " pieces");
             }
             if ((flags & Virtqueue.DESC_F_NEXT) == 0) {
                 return;

@@ -6,16 +6,15 @@ import org.blktap.api.node.NodeContext;
 
 /**
  * One client from its connection to its end. Messages are obeyed one by one; one that must wait until nothing is in
- * flight holds up those behind it. Loop only.
+ * flight holds up those behind it. Whatever a message makes throw ends the client. Loop only.
  */
 final class FrontendConnection {
-    private static final System.Logger LOG = System.getLogger("org.blktap.node.vhost-user");
     /** Messages per wake-up; then the rings have their turn. */
     private static final int MESSAGES_PER_TURN = 64;
     /** The size of the buffer for messages both ways. */
     private static final int BUFFER_BYTES = 4096;
 
-    private final String name;
+    private final NodeParts parts;
     private final IoLoop loop;
     private final FrontendSocket socket;
     private final BlkDevice device;
@@ -24,17 +23,30 @@ final class FrontendConnection {
     private IoLoop.Watch watch;
     private int lastRequest;
     private boolean ending;
+    private boolean ended;
 
-    /** @param closed run when all of this client is unmapped and closed */
-    FrontendConnection(NodeContext context, int fd, int queues, Runnable closed) {
-        this.name = context.id();
+    /**
+     * @param fd the connection, owned by this also when this throws
+     * @param closed run when all of this client is unmapped and closed
+     */
+    FrontendConnection(NodeContext context, int fd, int queues, NodeParts parts, Runnable closed) {
+        this.parts = parts;
         this.loop = context.loop();
-        this.socket = new FrontendSocket(fd, context.memory().allocate(BUFFER_BYTES));
-        this.device = new BlkDevice(context, queues);
-        this.handler = new MessageHandler(device, socket);
         this.closed = closed;
-        socket.finish();
-        listen();
+        this.socket = FrontendSocket.of(fd, context.memory(), BUFFER_BYTES, parts.calls());
+        BlkDevice made = null;
+        try {
+            made = new BlkDevice(context, queues, parts, this::failed);
+            this.device = made;
+            this.handler = new MessageHandler(device, socket);
+            listen();
+        } catch (RuntimeException | Error e) {
+            if (made != null) {
+                made.close();
+            }
+            socket.close();
+            throw e;
+        }
     }
 
     BlkDevice device() {
@@ -59,7 +71,7 @@ final class FrontendConnection {
             for (int i = 0; i < MESSAGES_PER_TURN && watch != null; i++) {
                 FrontendSocket.Result result = socket.receive();
                 if (result == FrontendSocket.Result.CLOSED) {
-                    end(Level.INFO, "the client has disconnected" + hint());
+                    end(Level.INFO, "the client has disconnected" + hint(), null);
                     return;
                 }
                 if (result == FrontendSocket.Result.NOTHING_YET) {
@@ -68,7 +80,9 @@ final class FrontendConnection {
                 message();
             }
         } catch (ProtocolException e) {
-            end(Level.WARNING, "the client is disconnected: " + e.getMessage());
+            end(Level.WARNING, "the client is disconnected: " + e.getMessage(), null);
+        } catch (RuntimeException | Error e) {
+            failed(Protocol.name(lastRequest), e);
         }
     }
 
@@ -83,46 +97,68 @@ final class FrontendConnection {
         lastRequest = socket.request();
         if (handler.needsQuiet() && device.busy()) {
             // a watch without events would still report a hang-up, over and over
-            watch.close();
-            watch = null;
-            device.whenQuiet(() -> {
-                obey();
-                if (!ending) {
-                    listen();
-                }
-            });
+            stopListening();
+            device.whenQuiet(this::delayed);
         } else {
             obey();
         }
     }
 
+    private void delayed() {
+        try {
+            obey();
+            if (!ending) {
+                listen();
+            }
+        } catch (RuntimeException | Error e) {
+            failed(Protocol.name(lastRequest), e);
+        }
+    }
+
     private void obey() {
-        boolean sent;
+        boolean sent = false;
+        String refusal = null;
         try {
             sent = handler.handle();
         } catch (ProtocolException e) {
-            String what = Protocol.name(lastRequest) + ": " + e.getMessage();
+            refusal = Protocol.name(lastRequest) + ": " + e.getMessage();
+        }
+        // an access to memory that is gone fails here, and not in what is done next
+        MemoryGuard.settle();
+        if (refusal != null) {
             if (!handler.wantsAck()) {
-                end(Level.WARNING, "the client is disconnected: " + what);
+                end(Level.WARNING, "the client is disconnected: " + refusal, null);
                 return;
             }
-            LOG.log(Level.WARNING, name + ": refused " + what);
+            parts.log().log(Level.WARNING, "refused " + refusal);
             sent = handler.acknowledge(1);
         }
         socket.finish();
         if (!sent) {
             end(Level.WARNING, "the client is disconnected: it does not take the reply to "
-                    + Protocol.name(lastRequest));
+                    + Protocol.name(lastRequest), null);
+        } else if (parts.calls().overloaded()) {
+            end(Level.WARNING, "the client is disconnected: its descriptors cannot be written or closed", null);
+        }
+    }
+
+    /** Ends the connection for what was thrown, or for what the device reports. */
+    private void failed(String what, Throwable cause) {
+        if (cause == null || cause instanceof InternalError) {
+            end(Level.WARNING, "the client is disconnected: " + what
+                    + (cause == null ? "" : ": memory that it shares is gone: " + cause.getMessage()), null);
+        } else {
+            end(Level.ERROR, "the client is disconnected: " + what + " failed here", cause);
         }
     }
 
     /** Ends the connection; the memory stays mapped until nothing is in flight. */
-    private void end(Level level, String why) {
+    private void end(Level level, String why, Throwable cause) {
         if (ending) {
             return;
         }
         ending = true;
-        LOG.log(level, name + ": " + why);
+        parts.log().log(level, why, cause);
         stopListening();
         socket.finish();
         device.whenQuiet(this::close);
@@ -135,13 +171,17 @@ final class FrontendConnection {
         }
     }
 
-    /** Unmaps and closes everything at once; nothing is in flight. */
+    /** Unmaps and closes everything at once; nothing is in flight. What fails does not keep the rest. */
     void close() {
+        if (ended) {
+            return;
+        }
+        ended = true;
         ending = true;
-        stopListening();
+        parts.log().attempt(this::stopListening);
         device.close();
-        handler.close();
-        socket.close();
+        parts.log().attempt(handler::close);
+        parts.log().attempt(socket::close);
         closed.run();
     }
 }

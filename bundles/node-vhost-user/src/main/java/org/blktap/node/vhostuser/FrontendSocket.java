@@ -4,6 +4,7 @@ import java.util.Arrays;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.Libc;
 
 /**
@@ -14,8 +15,8 @@ final class FrontendSocket implements AutoCloseable {
     /** What {@link #receive} found. */
     enum Result { MESSAGE, NOTHING_YET, CLOSED }
 
-    /** Descriptors that are looked at; the kernel passes up to 253 with a message, no message of ours needs more than 8. */
-    private static final int FDS_MAX = 32;
+    /** Descriptors with a message, of which none needs more; the kernel passes up to 253, and closes those that there is no room for. */
+    private static final int FDS_MAX = Protocol.TABLE_REGIONS;
     // struct cmsghdr: size_t len@0, int level@8, int type@12, data@16
     private static final int CMSG_HEADER = 16;
     private static final int CONTROL_BYTES = CMSG_HEADER + 4 * FDS_MAX;
@@ -29,6 +30,7 @@ final class FrontendSocket implements AutoCloseable {
 
     private final int fd;
     private final NativeBuffer memory;
+    private final BlockingCalls calls;
     private final long base;
     private final int[] fds = new int[FDS_MAX];
     private int fdCount;
@@ -38,11 +40,26 @@ final class FrontendSocket implements AutoCloseable {
     private int flags;
     private int size;
 
-    /** @param memory at least a page, owned by this from now on */
-    FrontendSocket(int fd, NativeBuffer memory) {
+    private FrontendSocket(int fd, NativeBuffer memory, BlockingCalls calls) {
         this.fd = fd;
         this.memory = memory;
+        this.calls = calls;
         this.base = memory.address();
+        finish();
+    }
+
+    /**
+     * @param fd owned by this from now on, also when this throws
+     * @param bytes of the buffer, at least a page
+     * @param calls to close descriptors by
+     */
+    static FrontendSocket of(int fd, NativeMemory memory, long bytes, BlockingCalls calls) {
+        try {
+            return new FrontendSocket(fd, memory.allocate(bytes), calls);
+        } catch (RuntimeException | Error e) {
+            Libc.close(fd);
+            throw e;
+        }
     }
 
     int fd() {
@@ -175,7 +192,7 @@ final class FrontendSocket implements AutoCloseable {
         if (fdCount < FDS_MAX) {
             fds[fdCount++] = received;
         } else {
-            Libc.close(received);
+            calls.close(received);
         }
     }
 
@@ -183,7 +200,7 @@ final class FrontendSocket implements AutoCloseable {
     void finish() {
         for (int i = 0; i < fdCount; i++) {
             if (fds[i] != -1) {
-                Libc.close(fds[i]);
+                calls.close(fds[i]);
             }
         }
         Arrays.fill(fds, -1);
@@ -223,14 +240,6 @@ final class FrontendSocket implements AutoCloseable {
             Memory.putLong(base + MSGHDR + 40, CMSG_HEADER + 8);
         }
         return Libc.sendmsg(fd, base + MSGHDR, Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL) == total;
-    }
-
-    /** Sends CONFIG_CHANGE over the descriptor for a backend's own messages, which may be a pipe. */
-    void sendConfigChange(int channel) {
-        Memory.putInt(base + REPLY, Protocol.BACKEND_CONFIG_CHANGE);
-        Memory.putInt(base + REPLY + 4, Protocol.VERSION);
-        Memory.putInt(base + REPLY + 8, 0);
-        Libc.write(channel, base + REPLY, Protocol.HEADER_BYTES);
     }
 
     @Override

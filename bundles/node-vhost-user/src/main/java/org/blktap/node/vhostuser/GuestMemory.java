@@ -31,7 +31,7 @@ final class GuestMemory implements AutoCloseable {
     void add(MemoryRegion region) throws ProtocolException {
         for (MemoryRegion other : byGuest) {
             if (region.overlaps(other)) {
-                region.mapping().close();
+                region.close();
                 throw new ProtocolException("memory region at guest address 0x" + Long.toHexString(region.guest())
                         + " overlaps the one at 0x" + Long.toHexString(other.guest()));
             }
@@ -48,7 +48,7 @@ final class GuestMemory implements AutoCloseable {
                 List<MemoryRegion> regions = new ArrayList<>(List.of(byGuest));
                 regions.remove(region);
                 set(regions);
-                region.mapping().close();
+                region.close();
                 return;
             }
         }
@@ -65,7 +65,7 @@ final class GuestMemory implements AutoCloseable {
     @Override
     public void close() {
         for (MemoryRegion region : byGuest) {
-            region.mapping().close();
+            region.close();
         }
         set(new ArrayList<>());
     }
@@ -73,11 +73,12 @@ final class GuestMemory implements AutoCloseable {
     /**
      * Appends a range of guest addresses to a list. It may span regions that are neighbours in the guest.
      *
-     * @return false, perhaps with a part of it appended, if the guest has no such memory
+     * @param pieces how many it may become
+     * @return false, perhaps with a part of it appended, if the guest has no such memory or it would take more pieces
      */
-    boolean append(long guest, long bytes, Segments to) {
-        while (bytes > 0) {
-            MemoryRegion region = at(guest);
+    boolean append(long guest, long bytes, Segments to, int pieces) {
+        for (int left = pieces; bytes > 0; left--) {
+            MemoryRegion region = left > 0 ? at(guest) : null;
             if (region == null) {
                 return false;
             }

@@ -20,17 +20,15 @@ final class InflightRegion implements AutoCloseable {
     private static final long NOTE_MAGIC = 0x32307061746b6c62L;
     private static final int NOTE_WRITEBACK = 8;
     private static final int NOTE_QUEUE_SIZE = 10;
-    /** Queues a region may have; the protocol's messages index no more. */
-    private static final int QUEUES_MAX = 256;
 
-    private final Mapping mapping;
+    private final Runnable unmap;
     private final long address;
     private final long size;
     private final int queues;
     private final int queueSize;
 
-    private InflightRegion(Mapping mapping, long address, long size, int queues, int queueSize) {
-        this.mapping = mapping;
+    private InflightRegion(Runnable unmap, long address, long size, int queues, int queueSize) {
+        this.unmap = unmap;
         this.address = address;
         this.size = size;
         this.queues = queues;
@@ -45,19 +43,21 @@ final class InflightRegion implements AutoCloseable {
         return InflightQueue.bytes(queueSize) + QUEUE_ALIGNMENT - 1 & -QUEUE_ALIGNMENT;
     }
 
-    private static void check(int queues, int queueSize) throws ProtocolException {
-        if (queues < 1 || queues > QUEUES_MAX || queueSize < 1 || queueSize > VirtioBlk.QUEUE_MAX) {
+    private static void check(int queues, int queuesMost, int queueSize) throws ProtocolException {
+        if (queues < 1 || queues > queuesMost || queueSize < 1 || queueSize > VirtioBlk.QUEUE_MAX) {
             throw new ProtocolException("in-flight region for " + queues + " queues of " + queueSize
-                    + ": expected up to " + QUEUES_MAX + " of up to " + VirtioBlk.QUEUE_MAX);
+                    + ": expected up to " + queuesMost + " of up to " + VirtioBlk.QUEUE_MAX);
         }
     }
 
     /**
      * Makes a zeroed region for the largest queues, whatever size the client names: QEMU names its default, and the guest's
      * firmware may then set up a larger queue.
+     *
+     * @param queuesMost the device's queues
      */
-    static Made make(int queues, int namedSize) throws ProtocolException {
-        check(queues, namedSize);
+    static Made make(int queues, int queuesMost, int namedSize) throws ProtocolException {
+        check(queues, queuesMost, namedSize);
         int queueSize = VirtioBlk.QUEUE_MAX;
         long size = queueBytes(queueSize) * queues + NOTE_BYTES + PAGE - 1 & -PAGE;
         int fd = Libc.memfd_create("vhost-user-inflight", Libc.MFD_CLOEXEC);
@@ -72,12 +72,13 @@ final class InflightRegion implements AutoCloseable {
         long note = mapping.address() + size - NOTE_BYTES;
         Memory.putShort(note + NOTE_QUEUE_SIZE, (short) queueSize);
         Memory.putLong(note, NOTE_MAGIC);
-        return new Made(new InflightRegion(mapping, mapping.address(), size, queues, queueSize), fd);
+        return new Made(new InflightRegion(mapping::close, mapping.address(), size, queues, queueSize), fd);
     }
 
     /** Maps the region that a client gives back; nothing in it is trusted. The descriptor may be closed afterwards. */
-    static InflightRegion given(int fd, long size, long offset, int queues, int queueSize) throws ProtocolException {
-        check(queues, queueSize);
+    static InflightRegion given(int fd, long size, long offset, int queues, int queuesMost, int queueSize,
+            Limits.MemoryShare share) throws ProtocolException {
+        check(queues, queuesMost, queueSize);
         long needed = queueBytes(queueSize) * queues;
         if (size < needed) {
             throw new ProtocolException("in-flight region of " + size + " bytes, expected at least " + needed + " for "
@@ -86,13 +87,19 @@ final class InflightRegion implements AutoCloseable {
         // what a foreign region has beyond is not needed
         long most = queueBytes(VirtioBlk.QUEUE_MAX) * queues + NOTE_BYTES + PAGE;
         long mapped = size > most ? needed : size;
-        SharedFile.Part part = SharedFile.map(fd, offset, mapped, "in-flight region");
+        SharedFile.Part part = SharedFile.map(fd, offset, mapped, "in-flight region", share);
         if (part.address() % QUEUE_ALIGNMENT != 0) {
-            part.mapping().close();
+            part.close();
             throw new ProtocolException("in-flight region at offset " + offset + ", expected a multiple of 64");
         }
-        return new InflightRegion(part.mapping(), part.address(), mapped, queues,
-                Math.max(queueSize, notedSize(part.address(), mapped, queues)));
+        try {
+            return new InflightRegion(part::close, part.address(), mapped, queues,
+                    Math.max(queueSize, notedSize(part.address(), mapped, queues)));
+        } catch (InternalError e) {
+            // truncated already
+            part.close();
+            throw e;
+        }
     }
 
     /** The size of queue that the region was made for, if it is one of ours; 0 if it is not, or says what does not fit it. */
@@ -145,6 +152,6 @@ final class InflightRegion implements AutoCloseable {
 
     @Override
     public void close() {
-        mapping.close();
+        unmap.run();
     }
 }

@@ -1,7 +1,6 @@
 package org.blktap.node.vhostuser;
 
 import org.blktap.api.memory.Memory;
-import org.blktap.linux.Mapping;
 
 /**
  * A run of the guest's memory, mapped here.
@@ -9,12 +8,11 @@ import org.blktap.linux.Mapping;
  * @param guest its guest-physical address, as descriptors name it
  * @param user its address in the client's process, as ring addresses name it
  * @param size bytes
- * @param host its address in this process
- * @param mapping what {@code host} points into
+ * @param part where it is in this process
  */
-record MemoryRegion(long guest, long user, long size, long host, Mapping mapping) {
+record MemoryRegion(long guest, long user, long size, SharedFile.Part part) implements AutoCloseable {
     /** Maps the region that a message describes at {@code at} ({@link Protocol#REGION_BYTES}); the descriptor may be closed afterwards. */
-    static MemoryRegion map(long at, int fd) throws ProtocolException {
+    static MemoryRegion map(long at, int fd, Limits.MemoryShare share) throws ProtocolException {
         long guest = Memory.getLong(at);
         long size = Memory.getLong(at + 8);
         long user = Memory.getLong(at + 16);
@@ -24,13 +22,22 @@ record MemoryRegion(long guest, long user, long size, long host, Mapping mapping
         if (size <= 0 || guest < 0 || user < 0 || guest > Long.MAX_VALUE - size || user > Long.MAX_VALUE - size) {
             throw new ProtocolException(what + ": its size of 0x" + Long.toHexString(size) + " wraps around");
         }
-        SharedFile.Part part = SharedFile.map(fd, offset, size, what);
-        return new MemoryRegion(guest, user, size, part.address(), part.mapping());
+        return new MemoryRegion(guest, user, size, SharedFile.map(fd, offset, size, what, share));
+    }
+
+    /** Its address in this process. */
+    long host() {
+        return part.address();
     }
 
     boolean overlaps(MemoryRegion other) {
         return guest < other.guest + other.size && other.guest < guest + size
                 || user < other.user + other.size && other.user < user + size;
+    }
+
+    @Override
+    public void close() {
+        part.close();
     }
 
     /** Whether a message's description at {@code at} means this region. */

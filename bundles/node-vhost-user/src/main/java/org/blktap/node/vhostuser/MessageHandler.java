@@ -15,7 +15,8 @@ final class MessageHandler implements AutoCloseable {
     private final BlkDevice device;
     private final FrontendSocket socket;
     private long protocolFeatures;
-    private int backendFd = -1;
+    /** By which the client is asked to read the configuration again; null if it has made no way for that. */
+    private Doorbell configChange;
     /** The payload of the reply to the present message, or {@link #NO_REPLY}. */
     private int replyBytes;
 
@@ -173,8 +174,10 @@ final class MessageHandler implements AutoCloseable {
     private void setBackendFd() throws ProtocolException {
         int fd = neededFd();
         closeBackendFd();
-        backendFd = fd;
-        Libc.fcntl(fd, Libc.F_SETFL, Libc.fcntl(fd, Libc.F_GETFL, 0) | Libc.O_NONBLOCK);
+        // u32 request, u32 flags, and u32 0, the size of its payload
+        long message = Protocol.BACKEND_CONFIG_CHANGE | (long) Protocol.VERSION << 32;
+        configChange = Doorbell.ofMessages(fd, device.calls(), Protocol.HEADER_BYTES, message,
+                "its descriptor is neither a unix socket nor a pipe");
     }
 
     private void getConfig() throws ProtocolException {
@@ -215,8 +218,8 @@ final class MessageHandler implements AutoCloseable {
     /** The disk has another size: the client is told to read the configuration again, if it has made a way for that. */
     void configChanged() {
         long needed = Protocol.F_BACKEND_REQ | Protocol.F_CONFIG;
-        if (backendFd != -1 && (protocolFeatures & needed) == needed) {
-            socket.sendConfigChange(backendFd);
+        if (configChange != null && (protocolFeatures & needed) == needed) {
+            configChange.ring();
         }
     }
 
@@ -234,7 +237,7 @@ final class MessageHandler implements AutoCloseable {
         try {
             for (int i = 0; i < count; i++) {
                 long at = socket.payload() + Protocol.REGION_TABLE_HEADER + (long) i * Protocol.REGION_BYTES;
-                guest.add(MemoryRegion.map(at, socket.peekFd(i)));
+                guest.add(MemoryRegion.map(at, socket.peekFd(i), device.memoryShare()));
             }
         } finally {
             remapRings();
@@ -246,7 +249,7 @@ final class MessageHandler implements AutoCloseable {
         if (device.guest().count() >= Protocol.MEMORY_SLOTS) {
             throw new ProtocolException("more than " + Protocol.MEMORY_SLOTS + " memory regions");
         }
-        device.guest().add(MemoryRegion.map(socket.payload() + 8, socket.peekFd(0)));
+        device.guest().add(MemoryRegion.map(socket.payload() + 8, socket.peekFd(0), device.memoryShare()));
     }
 
     private void removeMemReg() throws ProtocolException {
@@ -295,7 +298,7 @@ final class MessageHandler implements AutoCloseable {
 
     private int getInflight() throws ProtocolException {
         expectInflight();
-        InflightRegion.Made made = InflightRegion.make(u16(16), u16(18));
+        InflightRegion.Made made = InflightRegion.make(u16(16), device.queues().length, u16(18));
         made.region().writeback(device.writeback());
         Memory.copy(socket.payload(), socket.reply(), socket.size());
         Memory.putLong(socket.reply(), made.region().size());
@@ -310,14 +313,17 @@ final class MessageHandler implements AutoCloseable {
     private void setInflight() throws ProtocolException {
         expectInflight();
         expect(socket.fdCount() == 1, "a descriptor");
+        if (device.anyStarted()) {
+            throw new ProtocolException("a ring is started: expected the region before all rings");
+        }
         device.inflight(InflightRegion.given(socket.peekFd(0), Memory.getLong(socket.payload()),
-                Memory.getLong(socket.payload() + 8), u16(16), u16(18)));
+                Memory.getLong(socket.payload() + 8), u16(16), device.queues().length, u16(18), device.memoryShare()));
     }
 
     private void closeBackendFd() {
-        if (backendFd != -1) {
-            Libc.close(backendFd);
-            backendFd = -1;
+        if (configChange != null) {
+            configChange.close();
+            configChange = null;
         }
     }
 

@@ -5,13 +5,14 @@ import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
-/** Maps parts of files that a client sent: memfds, and files on tmpfs or hugetlbfs. */
+/**
+ * Maps parts of files that a client sent: memfds, and files on tmpfs or hugetlbfs. Of others, pages may come late or never, as from
+ * a FUSE file whose server does not answer: the whole JVM would wait for the thread that touched one.
+ */
 final class SharedFile {
-    // struct statx of linux/stat.h: u32 blksize@4, u16 mode@28, u64 size@40
+    // struct statx of linux/stat.h: u32 blksize@4, u64 size@40
     private static final int STATX_BYTES = 256;
-    private static final int STATX_TYPE_SIZE = 0x1 | 0x200;
-    private static final int S_IFMT = 0xf000;
-    private static final int S_IFREG = 0x8000;
+    private static final int STATX_SIZE = 0x200;
     private static final long PAGE = 4096;
     /** The largest huge page of x86-64 and aarch64. */
     private static final long HUGE_PAGE_MAX = 1L << 34;
@@ -19,8 +20,17 @@ final class SharedFile {
     private SharedFile() {
     }
 
-    /** A mapping, and where in it the wanted part begins. */
-    record Part(Mapping mapping, long address) {
+    /**
+     * A mapping, and where in it the wanted part begins.
+     *
+     * @param share what the mapping counts against
+     */
+    record Part(Mapping mapping, long address, Limits.MemoryShare share) implements AutoCloseable {
+        @Override
+        public void close() {
+            mapping.close();
+            share.giveBack(mapping.size());
+        }
     }
 
     /**
@@ -28,16 +38,18 @@ final class SharedFile {
      * a bus error. The mapping begins and ends where the file's pages do, which on hugetlbfs are huge.
      *
      * @param what names the part in messages
+     * @param share what the mapping counts against
      */
-    static Part map(int fd, long offset, long bytes, String what) throws ProtocolException {
+    static Part map(int fd, long offset, long bytes, String what, Limits.MemoryShare share) throws ProtocolException {
+        if (Received.kind(fd) != Received.MEMORY) {
+            throw new ProtocolException(what
+                    + ": its descriptor is not shared memory: expected a memfd, or a file on tmpfs (/dev/shm) or hugetlbfs");
+        }
         long pageSize;
         try (Mapping status = Mapping.anonymous(STATX_BYTES)) {
             long at = status.address();
-            if (Libc.statx(fd, "", Libc.AT_EMPTY_PATH, STATX_TYPE_SIZE, at) != 0) {
+            if (Libc.statx(fd, "", Libc.AT_EMPTY_PATH, STATX_SIZE, at) != 0) {
                 throw new ProtocolException(what + ": cannot look at its file: " + Errno.text(Libc.errno()));
-            }
-            if ((Memory.getShort(at + 28) & S_IFMT) != S_IFREG) {
-                throw new ProtocolException(what + ": its descriptor is no regular file, such as a memfd");
             }
             long size = Memory.getLong(at + 40);
             if (bytes <= 0 || offset < 0 || offset > size || bytes > size - offset) {
@@ -49,10 +61,12 @@ final class SharedFile {
         }
         long start = offset & -pageSize;
         long length = Math.addExact(offset + bytes - start, pageSize - 1) & -pageSize;
+        share.take(length, what);
         Mapping mapping = Mapping.ofFile(fd, start, length);
         if (mapping == null) {
+            share.giveBack(length);
             throw new ProtocolException(what + ": cannot map " + length + " bytes: " + Errno.text(Libc.errno()));
         }
-        return new Part(mapping, mapping.address() + (offset - start));
+        return new Part(mapping, mapping.address() + (offset - start), share);
     }
 }

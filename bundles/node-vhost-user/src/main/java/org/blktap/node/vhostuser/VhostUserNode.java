@@ -12,20 +12,21 @@ import org.blktap.linux.UnixListener;
 
 /** A listening socket, and one client at a time; a second one waits to be accepted until the first has gone. Loop only. */
 final class VhostUserNode implements DeviceNode {
-    private static final System.Logger LOG = System.getLogger("org.blktap.node.vhost-user");
     /** How long to accept nobody after the system has refused, e.g. for want of descriptors. */
     private static final long RETRY_MILLISECONDS = 1000;
 
     private final NodeContext context;
     private final UnixListener listener;
     private final int queues;
+    private final NodeParts parts;
     private IoLoop.Watch watch;
     private IoLoop.Timer retry;
     private FrontendConnection client;
     private long clients;
     private boolean closed;
 
-    VhostUserNode(NodeContext context, UnixListener listener, int queues) {
+    VhostUserNode(NodeContext context, UnixListener listener, int queues, Limits limits) {
+        this.parts = new NodeParts(new ClientLog(context.id()), new BlockingCalls(context.id()), limits);
         this.context = context;
         this.listener = listener;
         this.queues = queues;
@@ -49,27 +50,53 @@ final class VhostUserNode implements DeviceNode {
     }
 
     private void ready(int events) {
+        if (parts.calls().overloaded()) {
+            // an earlier client's descriptors cannot be closed, and this one's would be added to them
+            later();
+            return;
+        }
         int fd = listener.accept();
         if (fd >= 0) {
-            stopListening();
-            clients++;
-            LOG.log(Level.INFO, context.id() + ": a client has connected to " + listener.path());
-            client = new FrontendConnection(context, fd, queues, this::clientGone);
+            welcome(fd);
             return;
         }
         int errno = Libc.errno();
         if (errno != Errno.EAGAIN && errno != Errno.EINTR) {
-            stopListening();
-            LOG.log(Level.WARNING, context.id() + ": cannot accept a client on " + listener.path() + ": "
-                    + Errno.text(errno));
-            retry = context.loop().schedule(this::listen, RETRY_MILLISECONDS);
+            parts.log().log(Level.WARNING, "cannot accept a client on " + listener.path() + ": " + Errno.text(errno));
+            later();
+        }
+    }
+
+    private void welcome(int fd) {
+        stopListening();
+        clients++;
+        parts.log().log(Level.INFO, "a client has connected to " + listener.path());
+        try {
+            client = new FrontendConnection(context, fd, queues, parts, this::clientGone);
+        } catch (RuntimeException | Error e) {
+            parts.log().log(Level.ERROR, "cannot serve a client", e);
+            later();
+        }
+    }
+
+    private void later() {
+        stopListening();
+        retry = context.loop().schedule(this::listenAgain, RETRY_MILLISECONDS);
+    }
+
+    private void listenAgain() {
+        try {
+            listen();
+        } catch (RuntimeException | Error e) {
+            parts.log().log(Level.ERROR, "cannot wait for clients on " + listener.path(), e);
+            later();
         }
     }
 
     private void clientGone() {
         client = null;
         if (!closed) {
-            listen();
+            listenAgain();
         }
     }
 

@@ -23,6 +23,16 @@ public final class VhostUserNodeProvider implements NodeProvider {
     static final String KIND = "vhost-user";
     private static final int QUEUES_MAX = 16;
 
+    private final Limits limits;
+
+    public VhostUserNodeProvider() {
+        this(new Limits());
+    }
+
+    VhostUserNodeProvider(Limits limits) {
+        this.limits = limits;
+    }
+
     @Override
     public DeviceNode open(NodeContext context) throws DiskException {
         Options options = context.options();
@@ -38,7 +48,7 @@ public final class VhostUserNodeProvider implements NodeProvider {
         int queues = options.number("queues", 1, 1, QUEUES_MAX);
         UnixListener listener = UnixListener.open(socket, mode, group);
         try {
-            return new VhostUserNode(context, listener, queues);
+            return new VhostUserNode(context, listener, queues, limits);
         } catch (IllegalStateException e) {
             listener.close();
             throw new DiskException(DiskException.Reason.IO, socket + ": cannot be waited on: " + e.getMessage(), e);

@@ -25,7 +25,7 @@ class GuestMemoryTest {
             Memory.putInt(ram.address(), 22);
 
             Segments list = new Segments(4);
-            assertTrue(guest.append(HIGH + 0x7ffc, 8, list), "spans two neighbours");
+            assertTrue(guest.append(HIGH + 0x7ffc, 8, list, 8), "spans two neighbours");
             assertEquals(2, list.count());
             assertEquals(11, Memory.getInt(list.address(0)));
             assertEquals(22, Memory.getInt(list.address(1)));
@@ -37,11 +37,11 @@ class GuestMemoryTest {
             assertEquals(0, guest.userRange(0x8ffff, 1));
             assertEquals(0, guest.contiguous(HIGH, -1));
 
-            assertFalse(guest.append(HIGH + 0xfffc, 8, list), "past the end");
-            assertFalse(guest.append(0x1000, 1, list), "a hole");
-            assertFalse(guest.append(-4096, 8192, list), "wraps around");
-            assertFalse(guest.append(Long.MAX_VALUE, 0xffffffffL, list));
-            assertTrue(guest.append(-1, 0, list), "nothing is nowhere");
+            assertFalse(guest.append(HIGH + 0xfffc, 8, list, 8), "past the end");
+            assertFalse(guest.append(0x1000, 1, list, 8), "a hole");
+            assertFalse(guest.append(-4096, 8192, list, 8), "wraps around");
+            assertFalse(guest.append(Long.MAX_VALUE, 0xffffffffL, list, 8));
+            assertTrue(guest.append(-1, 0, list, 8), "nothing is nowhere");
 
             assertThrows(ProtocolException.class, () -> guest.add(TestMemory.region(ram.fd, HIGH + 0x7fff, 1, 0x999000, 0)));
             assertThrows(ProtocolException.class, () -> guest.add(TestMemory.region(ram.fd, 0x100000, 0x1000, 0x200fff, 0)));

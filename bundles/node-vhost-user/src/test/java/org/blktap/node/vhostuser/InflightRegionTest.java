@@ -87,18 +87,18 @@ class InflightRegionTest {
             assertThrows(BrokenRingException.class, () -> again(memory).recover(SIZE, 0));
         }
         for (int[] shape : new int[][] {{0, 8}, {8, 0}, {257, 8}, {1, 1025}}) {
-            assertThrows(ProtocolException.class, () -> InflightRegion.make(shape[0], shape[1]));
+            assertThrows(ProtocolException.class, () -> InflightRegion.make(shape[0], 16, shape[1]));
         }
     }
 
     @Test
     void theNoteOfWritebackSurvives() throws Exception {
-        InflightRegion.Made made = InflightRegion.make(2, 128);
+        InflightRegion.Made made = InflightRegion.make(2, 2, 128);
         assertEquals(VirtioBlk.QUEUE_MAX, made.region().queueSize(), "firmware may set up a larger queue than QEMU names");
         assertFalse(made.region().writeback(), "not noted is not allowed");
         made.region().writeback(true);
         made.region().close();
-        InflightRegion given = InflightRegion.given(made.fd(), made.region().size(), 0, 2, 128);
+        InflightRegion given = InflightRegion.given(made.fd(), made.region().size(), 0, 2, 2, 128, TestMemory.LIMITS.memoryShare());
         assertEquals(VirtioBlk.QUEUE_MAX, given.queueSize(), "QEMU gives back the size that it asked for");
         assertTrue(given.writeback());
         given.writeback(false);
@@ -106,14 +106,14 @@ class InflightRegionTest {
         given.close();
         // another backend's region has no room for it
         int needed = 2 * ((16 + 16 * 128 + 63) / 64 * 64);
-        InflightRegion foreign = InflightRegion.given(made.fd(), needed, 0, 2, 128);
+        InflightRegion foreign = InflightRegion.given(made.fd(), needed, 0, 2, 2, 128, TestMemory.LIMITS.memoryShare());
         foreign.writeback(true);
         assertFalse(foreign.writeback());
         assertEquals(2, foreign.queues());
         foreign.close();
-        assertThrows(ProtocolException.class, () -> InflightRegion.given(made.fd(), needed - 1, 0, 2, 128));
-        assertThrows(ProtocolException.class, () -> InflightRegion.given(made.fd(), needed, 1 << 20, 2, 128));
-        assertThrows(ProtocolException.class, () -> InflightRegion.given(made.fd(), needed, 8, 2, 120), "not aligned");
+        assertThrows(ProtocolException.class, () -> InflightRegion.given(made.fd(), needed - 1, 0, 2, 2, 128, TestMemory.LIMITS.memoryShare()));
+        assertThrows(ProtocolException.class, () -> InflightRegion.given(made.fd(), needed, 1 << 20, 2, 2, 128, TestMemory.LIMITS.memoryShare()));
+        assertThrows(ProtocolException.class, () -> InflightRegion.given(made.fd(), needed, 8, 2, 2, 120, TestMemory.LIMITS.memoryShare()), "not aligned");
         Libc.close(made.fd());
     }
 

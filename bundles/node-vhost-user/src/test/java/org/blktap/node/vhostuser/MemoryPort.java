@@ -30,6 +30,8 @@ final class MemoryPort implements DiskPort, AutoCloseable {
     boolean quiet;
     long sizeShown;
 
+    /** Thrown by submit, if set. */
+    Error failure;
     /** Performs requests later, if set. */
     Consumer<Runnable> later;
 
@@ -53,6 +55,9 @@ final class MemoryPort implements DiskPort, AutoCloseable {
     public void submit(Request request) {
         if (!open) {
             throw new IllegalStateException("submitted to a closed port");
+        }
+        if (failure != null) {
+            throw failure;
         }
         if (!quiet) {
             seen.add(new Seen(request.operation(), request.offset(), request.length(), request.flags()));

@@ -33,8 +33,8 @@ final class TestDriver implements AutoCloseable {
     final int kick = Libc.eventfd(0, Libc.EFD_CLOEXEC);
     final int call = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
     final int err = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
-    private final Map<Integer, List<Integer>> inUse = new HashMap<>();
-    private final Queue<Integer> free = new ArrayDeque<>();
+    private Map<Integer, List<Integer>> inUse = new HashMap<>();
+    private Queue<Integer> free = new ArrayDeque<>();
     private final TestMemory eight = new TestMemory(4096);
     int availIdx;
     int usedSeen;
@@ -60,6 +60,19 @@ final class TestDriver implements AutoCloseable {
         usedSeen = 0;
         free.clear();
         inUse.clear();
+        for (int i = 0; i < size; i++) {
+            free.add(i);
+        }
+    }
+
+    int freeDescriptors() {
+        return free.size();
+    }
+
+    /** Gives all descriptors back, whatever the device does with them, and however these lists were left by an error. */
+    void forgetAll() {
+        free = new ArrayDeque<>();
+        inUse = new HashMap<>();
         for (int i = 0; i < size; i++) {
             free.add(i);
         }

@@ -6,6 +6,8 @@ import org.blktap.linux.Mapping;
 
 /** A memfd, mapped here as a VM's side sees it. */
 final class TestMemory implements AutoCloseable {
+    static final Limits LIMITS = new Limits();
+
     final int fd;
     final Mapping mapping;
 
@@ -25,7 +27,7 @@ final class TestMemory implements AutoCloseable {
     static MemoryRegion region(int fd, long guest, long size, long user, long offset) throws ProtocolException {
         try (Mapping wire = Mapping.anonymous(Protocol.REGION_BYTES)) {
             describe(wire.address(), guest, size, user, offset);
-            return MemoryRegion.map(wire.address(), fd);
+            return MemoryRegion.map(wire.address(), fd, LIMITS.memoryShare());
         }
     }
 

@@ -16,6 +16,10 @@ import org.blktap.linux.NativeMemoryService;
 
 /** A node on a real loop, in front of a disk in memory. */
 final class TestNode implements AutoCloseable {
+    /** One for all nodes, as in the daemon: they share its limits. */
+    private static final VhostUserNodeProvider PROVIDER = new VhostUserNodeProvider();
+
+    private final VhostUserNodeProvider provider;
     final EpollLoops loops = new EpollLoops();
     final IoLoop loop = loops.start("test-vhost-user");
     final MemoryPort port;
@@ -27,13 +31,18 @@ final class TestNode implements AutoCloseable {
     }
 
     TestNode(Path directory, Mapping disk, Map<String, String> options) throws Exception {
+        this(directory, disk, options, PROVIDER);
+    }
+
+    TestNode(Path directory, Mapping disk, Map<String, String> options, VhostUserNodeProvider provider) throws Exception {
+        this.provider = provider;
         port = new MemoryPort(disk);
         NodeContext context = context(directory, options, "");
         socket = directory.resolve("disk-1.sock");
-        node = loop.call(() -> new VhostUserNodeProvider().open(context));
+        node = loop.call(() -> provider.open(context));
     }
 
-    private NodeContext context(Path directory, Map<String, String> values, String target) {
+    NodeContext context(Path directory, Map<String, String> values, String target) {
         Options options = new Options(values);
         NativeMemory memory = new NativeMemoryService();
         return new NodeContext() {
@@ -82,7 +91,7 @@ final class TestNode implements AutoCloseable {
     /** Opens another node on the same loop, which is mostly to fail. */
     DeviceNode openAnother(Path directory, Map<String, String> options, String target) throws DiskException {
         try {
-            return loop.call(() -> new VhostUserNodeProvider().open(context(directory, options, target)));
+            return loop.call(() -> provider.open(context(directory, options, target)));
         } catch (DiskException | RuntimeException e) {
             throw e;
         } catch (Exception e) {

@@ -1,0 +1,26 @@
+package org.blktap.node.vhostuser;
+
+import org.blktap.linux.Libc;
+
+/** An eventfd. */
+final class EventDoorbell implements Doorbell {
+    private final int fd;
+    private final BlkDevice device;
+
+    EventDoorbell(int fd, BlkDevice device) {
+        this.fd = fd;
+        this.device = device;
+    }
+
+    @Override
+    public void ring() {
+        if (!device.eventWrites().write(fd, device.eventOne())) {
+            device.doom("its eventfd was full and blocked this side");
+        }
+    }
+
+    @Override
+    public void close() {
+        Libc.close(fd);
+    }
+}

@@ -1,0 +1,42 @@
+package org.blktap.node.vhostuser;
+
+import org.blktap.api.engine.IoLoop;
+import org.blktap.linux.Libc;
+
+/**
+ * The eventfd that a driver's kicks come by. It wakes the loop, which looks into the ring anyway, and is never read: epoll reports
+ * each write to it as an edge, and a read would wait if the client cleared O_NONBLOCK and read it first.
+ */
+final class Kick {
+    /** EPOLLET of sys/epoll.h. */
+    private static final int EDGE_TRIGGERED = 1 << 31;
+
+    private final int fd;
+    private final IoLoop.Watch watch;
+
+    private Kick(int fd, IoLoop.Watch watch) {
+        this.fd = fd;
+        this.watch = watch;
+    }
+
+    /** Takes a descriptor over, even when it refuses it. */
+    static Kick of(int fd, BlkDevice device, String what) throws ProtocolException {
+        if (Received.kind(fd) != Received.EVENT) {
+            device.calls().close(fd);
+            throw new ProtocolException(what + ": its kick descriptor is no eventfd");
+        }
+        try {
+            return new Kick(fd, device.loop().watch(fd, IoLoop.READABLE | EDGE_TRIGGERED, events -> {
+                // the turn after this looks into all rings
+            }));
+        } catch (RuntimeException | Error e) {
+            Libc.close(fd);
+            throw new ProtocolException(what + ": its kick descriptor cannot be waited for: " + e.getMessage());
+        }
+    }
+
+    void close() {
+        watch.close();
+        Libc.close(fd);
+    }
+}

@@ -1,0 +1,57 @@
+package org.blktap.node.vhostuser;
+
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.blktap.api.memory.Memory;
+import org.blktap.linux.Libc;
+import org.blktap.linux.Mapping;
+
+/** Looks at all clients' {@link EventWrites} twice a second, as long as there are clients. */
+final class StuckWrites {
+    private static final long PERIOD_MILLISECONDS = 500;
+
+    private final List<EventWrites> clients = new CopyOnWriteArrayList<>();
+    private boolean running;
+
+    synchronized void add(EventWrites client) {
+        clients.add(client);
+        if (!running) {
+            running = true;
+            Thread thread = new Thread(this::run, "vhost-user-watch");
+            thread.setDaemon(true);
+            thread.start();
+        }
+    }
+
+    synchronized void remove(EventWrites client) {
+        clients.remove(client);
+        notifyAll();
+    }
+
+    /** Waits for the next look; false if nobody is left to look at. */
+    private synchronized boolean next() {
+        try {
+            if (!clients.isEmpty()) {
+                wait(PERIOD_MILLISECONDS);
+            }
+        } catch (InterruptedException e) {
+            // nobody interrupts it
+            Thread.currentThread().interrupt();
+        }
+        running = !clients.isEmpty();
+        return running;
+    }
+
+    private void run() {
+        try (Mapping memory = Mapping.anonymous(Libc.IOVEC_BYTES + Long.BYTES)) {
+            long iovec = memory.address();
+            Memory.putLong(iovec, iovec + Libc.IOVEC_BYTES);
+            Memory.putLong(iovec + 8, Long.BYTES);
+            while (next()) {
+                for (EventWrites client : clients) {
+                    client.look(iovec);
+                }
+            }
+        }
+    }
+}
