@@ -20,10 +20,12 @@ public class RawDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        String round = context.options().oneOf("round", "no", "no", "up", "down");
+        String asked = context.options().oneOf("round", "no", "no", "up", "down");
+        // what is only read cannot grow
+        String round = context.readOnly() && asked.equals("no") ? "up" : asked;
         IoFile file = context.openFile(Path.of(path));
         try {
-            return new RawDisk(file, diskSize(file, round), context.readOnly(), round);
+            return new RawDisk(file, diskSize(file, round), context.readOnly());
         } catch (DiskException | RuntimeException e) {
             file.close();
             throw e;
@@ -40,8 +42,8 @@ public class RawDriver implements DiskDriver {
             case "up" -> size + SECTOR - rest;
             case "down" -> size - rest;
             default -> throw new DiskException(Reason.CORRUPT, file.path() + ": size of " + size
-                    + " bytes is not a multiple of 512; -o round=down leaves the last " + rest
-                    + " bytes out, -o round=up fills the last sector with zeros");
+                    + " bytes is not a multiple of 512; --read-only shows zeros after the end, -o round=up lets the file grow to whole sectors,"
+                    + " -o round=down leaves its last " + rest + " bytes out");
         };
     }
 

@@ -19,6 +19,7 @@ import org.blktap.image.ClusterDisk;
 import org.blktap.image.Decompressor;
 import org.blktap.image.FirstSector;
 import org.blktap.image.LargerDisk;
+import org.blktap.image.QemuName;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow:<file>}: qcow version 1, as QEMU and Xen's blktap wrote it. */
@@ -31,6 +32,8 @@ public final class QcowDriver implements DiskDriver {
     private static final long MAX_CACHE = 1L << 30;
     /** The type of a backing file that the attach does not name: the format has no field for it. */
     private static final String BACKING_TYPE = "aio";
+    /** The names that QEMU gives formats, and ours. */
+    private static final Map<String, String> TYPES = Map.of("raw", "aio", "qcow", "qcow", "qcow2", "qcow2", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -57,8 +60,10 @@ public final class QcowDriver implements DiskDriver {
             if (!context.readOnly()) {
                 map.mendFirstTable();
             }
-            String backingName = header.backingName(file);
-            String namedType = context.backingType(null);
+            String named = header.backingName(file);
+            QemuName parsed = named == null ? null : QemuName.parse(path, "backing file name", named);
+            String backingName = parsed == null ? null : parsed.file();
+            String namedType = context.backingType(parsed == null ? null : TYPES.get(parsed.format() == null ? "" : parsed.format()));
             String backingType = namedType == null ? BACKING_TYPE : namedType;
             if (backingName != null) {
                 Path backingFile = context.confine(Path.of(path), backingName);

@@ -20,6 +20,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.Decompressor;
 import org.blktap.image.LargerDisk;
+import org.blktap.image.QemuName;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow2:<file>}: qcow2, versions 2 and 3. */
@@ -97,13 +98,15 @@ public final class Qcow2Driver implements DiskDriver {
             if (counts != null) {
                 opening.map.findFree();
             }
-            String backingType = null;
+            String backing = null;
             if (header.backingName() != null) {
-                backingType = backingType(header, path, context);
-                opening.backing = context.openBacking(backingType, context.confine(Path.of(path), header.backingName()));
+                QemuName name = QemuName.parse(path, "backing file name", header.backingName());
+                String backingType = backingType(header, name, path, context);
+                opening.backing = context.openBacking(backingType, context.confine(Path.of(path), name.file()));
+                backing = backingType + ":" + name.file();
             }
             long size = snapshot == null ? Math.max(atLeast, header.size()) : snapshot.size();
-            DiskInfo info = info(header, file, size, snapshots, snapshot, backingType, context.readOnly());
+            DiskInfo info = info(header, file, size, snapshots, snapshot, backing, context.readOnly());
             Qcow2Header opened = header;
             ClusterDisk disk = new ClusterDisk(opening.map, opening.data == null ? List.of(file) : List.of(file, opening.data),
                     opening.backing, info, context.loop(), context.memory(), header.clusterSize() + SECTOR,
@@ -150,7 +153,12 @@ public final class Qcow2Driver implements DiskDriver {
             throw DiskException.corrupt(path, "header extension external data file name", header.length(), "none",
                     "one, as incompatible feature bit 2 is set");
         }
-        IoFile data = context.openFile(context.confine(Path.of(path), name));
+        QemuName parsed = QemuName.parse(path, "external data file name", name);
+        if (parsed.format() != null && !parsed.format().equals("raw")) {
+            throw new DiskException(Reason.UNSUPPORTED, path + ": the external data file " + parsed.file() + " is of the format " + parsed.format()
+                    + "; expected raw");
+        }
+        IoFile data = context.openFile(context.confine(Path.of(path), parsed.file()));
         if (data.size() < header.size()) {
             long found = data.size();
             data.close();
@@ -159,9 +167,16 @@ public final class Qcow2Driver implements DiskDriver {
         return data;
     }
 
-    private static String backingType(Qcow2Header header, String path, DiskContext context) throws DiskException {
+    /** By the attach, by the header, or by the name; the latter two may not differ. */
+    private static String backingType(Qcow2Header header, QemuName name, String path, DiskContext context) throws DiskException {
         String format = header.extensionText(Qcow2Header.EXT_BACKING_FORMAT, path, "backing file format name");
-        String type = context.backingType(format == null ? null : TYPES.getOrDefault(format, format));
+        String byHeader = format == null ? null : TYPES.getOrDefault(format, format);
+        String byName = name.format() == null ? null : TYPES.getOrDefault(name.format(), name.format());
+        String type = context.backingType(byHeader == null ? byName : byHeader);
+        if (byHeader != null && byName != null && !byHeader.equals(byName) && type.equals(byHeader)) {
+            throw DiskException.corrupt(path, "backing file name", header.length(), "the format " + name.format(),
+                    format + ", as the header's format name says; attach with -o backing-type=TYPE");
+        }
         if (type == null) {
             throw new DiskException(Reason.BAD_OPTION, path + ": does not say of what format its backing file " + header.backingName()
                     + " is, and it is not guessed; attach with -o backing-type=TYPE (aio for raw)");
@@ -170,13 +185,13 @@ public final class Qcow2Driver implements DiskDriver {
     }
 
     private static DiskInfo info(Qcow2Header header, IoFile file, long size, List<Snapshot> snapshots, Snapshot opened,
-            String backingType, boolean readOnly) {
+            String backing, boolean readOnly) {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "qcow2");
         details.put("version", Integer.toString(header.version()));
         details.put("file", file.path().toString());
-        if (backingType != null) {
-            details.put("backing", backingType + ":" + header.backingName());
+        if (backing != null) {
+            details.put("backing", backing);
         }
         details.put("cluster size", Integer.toString(header.clusterSize()));
         details.put("refcount bits", Integer.toString(1 << header.refcountOrder()));
