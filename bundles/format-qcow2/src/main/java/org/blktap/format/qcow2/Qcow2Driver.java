@@ -17,6 +17,7 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.Decompressor;
 import org.blktap.image.LargerDisk;
@@ -85,11 +86,11 @@ public final class Qcow2Driver implements DiskDriver {
             IoFile file = opening.file;
             Qcow2Header header = Qcow2Header.read(file);
             if (!context.readOnly()) {
-                prepareForWriting(header, file);
+                prepareForWriting(header, file, context.loop());
                 header = Qcow2Header.read(file);
             }
             List<Snapshot> snapshots = Snapshot.read(header, file, null);
-            Snapshot snapshot = snapshotName == null ? null : Snapshot.find(snapshots, snapshotName, path);
+            Snapshot snapshot = snapshotName == null ? null : Snapshot.find(header, file, snapshotName);
             opening.data = dataFile(header, path, context);
             Refcounts counts = context.readOnly() ? null : new Refcounts(header, file);
             opening.map = new Qcow2Map(header, snapshot == null ? header.l1Offset() : snapshot.l1Offset(),
@@ -117,7 +118,7 @@ public final class Qcow2Driver implements DiskDriver {
     }
 
     /** Refuses what may not be written, repairs what has to be, and takes back the promises of others that a write breaks. */
-    private static void prepareForWriting(Qcow2Header header, IoFile file) throws DiskException {
+    private static void prepareForWriting(Qcow2Header header, IoFile file, IoLoop loop) throws DiskException {
         if (header.has(Qcow2Header.CORRUPT)) {
             throw new DiskException(Reason.CORRUPT, file.path() + ": is marked as corrupt (incompatible feature bit 1); attach it read-only,"
                     + " or repair it: blktap check --repair");
@@ -131,7 +132,7 @@ public final class Qcow2Driver implements DiskDriver {
         }
         if (header.has(Qcow2Header.DIRTY)) {
             // its writer was killed, and left the counts behind
-            Qcow2Check.repairDirty(header, file);
+            Qcow2Check.repairDirty(header, file, loop);
         }
         long kept = header.autoclear() & Qcow2Header.RAW_EXTERNAL;
         if (header.autoclear() != kept) {
@@ -209,7 +210,7 @@ public final class Qcow2Driver implements DiskDriver {
             details.put("corrupt", "yes");
         }
         if (!snapshots.isEmpty()) {
-            details.put("snapshots", String.join(", ", snapshots.stream().map(s -> s.id() + ":" + s.name()).toList()));
+            details.put("snapshots", Snapshot.list(snapshots, true));
         }
         if (opened != null) {
             details.put("opened snapshot", opened.name());
@@ -233,7 +234,7 @@ public final class Qcow2Driver implements DiskDriver {
         long before;
         try (Opening opening = new Opening()) {
             opening.file = context.openFile(Path.of(path));
-            prepareForWriting(Qcow2Header.read(opening.file), opening.file);
+            prepareForWriting(Qcow2Header.read(opening.file), opening.file, context.loop());
             Qcow2Header header = Qcow2Header.read(opening.file);
             opening.data = dataFile(header, path, context);
             before = header.size();
@@ -248,7 +249,7 @@ public final class Qcow2Driver implements DiskDriver {
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         try (IoFile file = context.openFile(Path.of(path))) {
-            return new Qcow2Check(Qcow2Header.read(file), file, !context.readOnly()).run();
+            return new Qcow2Check(Qcow2Header.read(file), file, context.loop(), !context.readOnly()).run();
         }
     }
 

@@ -39,6 +39,7 @@ public final class DiskExerciser implements AutoCloseable {
     private long clock;
     private long stamps = 1;
     private final List<Failure> failures = new ArrayList<>();
+    private int changed;
 
     /** What a sector was set to. */
     private static final class Version {
@@ -97,6 +98,7 @@ public final class DiskExerciser implements AutoCloseable {
                 }
                 case MAP -> checkExtents(done, first, count);
                 default -> {
+                    changed += done.error() == 0 ? 1 : 0;
                     for (Version version : versions) {
                         version.optional |= done.error() != 0;
                         version.ended = loop.moment();
@@ -177,6 +179,11 @@ public final class DiskExerciser implements AutoCloseable {
     /** Requests that have ended with an error. */
     public int failed() {
         return failures.size();
+    }
+
+    /** Changes that have been answered, and not with an error. */
+    int changed() {
+        return changed;
     }
 
     /** Those, in the order of their ends. */
