@@ -59,6 +59,7 @@ public final class QcowDriver implements DiskDriver {
             map = new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
             if (!context.readOnly()) {
                 map.mendFirstTable();
+                map.mendOverwrittenTable();
             }
             String named = header.backingName(file);
             QemuName parsed = named == null ? null : QemuName.parse(path, "backing file name", named);
@@ -142,18 +143,16 @@ public final class QcowDriver implements DiskDriver {
         LargerDisk.zeroNew(open(path, context, sizeBytes), resize.before(), context.loop(), path);
         try (IoFile file = context.openFile(Path.of(path))) {
             resize.setSize(file);
+            resize.freeOldL1(file, context.loop());
         }
     }
 
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
-        if (!context.readOnly()) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": qcow images are not repaired; convert what can be read to a new one");
-        }
         try (IoFile file = context.openFile(Path.of(path))) {
             QcowHeader header = QcowHeader.read(file);
             try (L1Table l1 = new L1Table(header, file, context.memory())) {
-                return new QcowCheck(header, file, l1, context.loop()).run();
+                return new QcowCheck(header, file, l1, context.loop(), !context.readOnly()).run();
             }
         }
     }

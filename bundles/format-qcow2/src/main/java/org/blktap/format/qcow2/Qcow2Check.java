@@ -80,10 +80,10 @@ final class Qcow2Check implements References.Visitor {
             repairs.add("mark of corruption: cleared");
         }
         if (corrected > 0) {
-            repairs.add(corrected + " reference counts and marks in tables: corrected");
+            repairs.add("reference counts and marks in tables that differ, " + corrected + " in all: corrected");
         }
         if (freed > 0) {
-            repairs.add(freed + " leaked clusters: freed");
+            repairs.add(freed + (freed == 1 ? " leaked cluster" : " leaked clusters") + ": freed");
         }
         return repairs;
     }
@@ -184,7 +184,7 @@ final class Qcow2Check implements References.Visitor {
     private boolean addBlocks() throws IOException {
         long first = firstWithoutBlock;
         long end = file.size() + clusterSize - 1 & -clusterSize;
-        if (first << header.clusterBits() >= end) {
+        if (first >= end >> header.clusterBits()) {
             return false;
         }
         if (((end >> header.clusterBits()) - first) / counts.perBlock() > MOST_NEW_BLOCKS) {

@@ -400,6 +400,24 @@ public abstract class FormatModelTest {
     }
 
     @Test
+    void newImagesLeakNothing() {
+        rounds("newImagesLeakNothing", (setup, exerciser) -> {
+            assertEquals(0, setup.check(false).leaked(), "leaked by the creation");
+            setup.open().close();
+            setup.reopen();
+            assertEquals(0, setup.check(false).leaked(), "leaked by an opening");
+            try {
+                driver.resize(image, setup.kind.size() + 512L * (1 + setup.random.nextInt(100_000)), setup.context);
+            } catch (DiskException e) {
+                assertEquals(DiskException.Reason.UNSUPPORTED, e.reason(), e.getMessage());
+                return;
+            }
+            setup.reopen();
+            assertEquals(0, setup.check(false).leaked(), "leaked by a resize");
+        });
+    }
+
+    @Test
     void largerDisksHoldWhatTheyHeld() {
         rounds("largerDisksHoldWhatTheyHeld", (setup, exerciser) -> {
             VirtualDisk disk = setup.open();
