@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import org.blktap.api.disk.ExtentList;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
@@ -170,7 +171,7 @@ abstract class DiskFile implements IoFile {
                 long begin = offset & -alignment;
                 long n = Libc.pread(file.fd(), buffer.address(), room, begin);
                 if (n < 0) {
-                    throw new IOException("cannot read at " + begin + ": " + Errno.text(Libc.errno()));
+                    throw new ErrnoException("cannot read at " + begin, Libc.errno());
                 }
                 int skip = (int) (offset - begin);
                 int have = (int) Math.max(0, n - skip);
@@ -203,9 +204,12 @@ abstract class DiskFile implements IoFile {
                 view.put(skip, from, from.position(), part);
                 from.position(from.position() + part);
                 long n = Libc.pwrite(file.fd(), buffer.address(), whole, begin);
+                if (n < 0) {
+                    throw new ErrnoException("cannot write at " + begin, Libc.errno());
+                }
                 if (n != whole) {
-                    throw new IOException("cannot write at " + begin + ": "
-                            + (n < 0 ? Errno.text(Libc.errno()) : "only " + n + " of " + whole + " bytes"));
+                    // what limits the size of files, or a full file system
+                    throw new ErrnoException("only " + n + " of " + whole + " bytes could be written at " + begin, Errno.ENOSPC);
                 }
                 offset += part;
                 long end = Math.max(size, offset);
@@ -222,7 +226,7 @@ abstract class DiskFile implements IoFile {
         askedSize = newSize;
         int error = SpaceCalls.truncate(file.fd(), newSize);
         if (error != 0) {
-            throw new IOException("cannot set the size to " + newSize + ": " + Errno.text(error));
+            throw new ErrnoException("cannot set the size to " + newSize, error);
         }
         size = newSize;
     }
@@ -237,7 +241,7 @@ abstract class DiskFile implements IoFile {
     public void flushNow() throws IOException {
         int error = flushBlocking();
         if (error != 0) {
-            throw new IOException("cannot flush: " + Errno.text(error));
+            throw new ErrnoException("cannot flush", error);
         }
     }
 

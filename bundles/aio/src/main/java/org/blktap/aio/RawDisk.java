@@ -3,15 +3,24 @@ package org.blktap.aio;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 
 /** A file or block device as it is: every request is one operation of the engine. */
 final class RawDisk implements VirtualDisk {
+    private static final int SECTOR = 512;
+
     private final IoFile file;
     private final DiskInfo info;
+    /** Where the last sector begins, if the file ends inside it; else the size of the disk. */
+    private final long wholeSectors;
 
+    /**
+     * @param sizeBytes the size of the file, or that rounded to sectors; past the end of the file are zeros
+     * @param contentBytes how much of it is in the file
+     */
     RawDisk(IoFile file, long sizeBytes, long contentBytes, boolean readOnly) {
         this.file = file;
         Map<String, String> details = new LinkedHashMap<>();
@@ -22,6 +31,7 @@ final class RawDisk implements VirtualDisk {
         if (sizeBytes != file.size()) {
             details.put("size rounded", (sizeBytes > file.size() ? "up" : "down") + ", from " + file.size() + " bytes");
         }
+        wholeSectors = sizeBytes > file.size() ? file.size() / SECTOR * SECTOR : sizeBytes;
         info = new DiskInfo(sizeBytes, contentBytes, file.sectorSize(), file.physicalSectorSize(), 0, readOnly, true, true, false, details);
     }
 
@@ -40,7 +50,17 @@ final class RawDisk implements VirtualDisk {
             case FLUSH -> file.flush(request);
             case DISCARD -> file.discard(offset, length, request);
             case WRITE_ZEROES -> file.zero(offset, length, !request.has(Request.NO_UNMAP), request);
-            case MAP -> file.map(offset, length, request.extents(), request);
+            case MAP -> map(request, offset, Math.min(length, wholeSectors - offset));
+        }
+    }
+
+    /** The file knows its end to the byte, a disk has whole sectors. */
+    private void map(Request request, long offset, long whole) {
+        if (whole > 0) {
+            file.map(offset, whole, request.extents(), request);
+        } else {
+            request.extents().add(request.length(), ExtentList.DATA);
+            request.complete(0);
         }
     }
 

@@ -42,8 +42,8 @@ public class RawDriver implements DiskDriver {
             case "up" -> DiskInfo.wholeSectors(size);
             case "down" -> size - rest;
             default -> throw new DiskException(Reason.CORRUPT, file.path() + ": size of " + size
-                    + " bytes is not a multiple of 512; -o round=down leaves the last " + rest
-                    + " bytes out, -o round=up fills the last sector with zeros");
+                    + " bytes is not a multiple of 512; --read-only shows zeros after the end, -o round=up lets the file grow to whole sectors,"
+                    + " -o round=down leaves its last " + rest + " bytes out");
         };
     }
 

@@ -2,7 +2,6 @@ package org.blktap.image;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
 
 /**
@@ -125,7 +124,7 @@ final class Commits {
         committing.clear();
         running = false;
         unsure = !dirty.isEmpty();
-        int mended = unsure ? Errno.EIO : 0;
+        int mended = dirty.error();
         for (int n = mending.size(); n > 0; n--) {
             mending.poll().resume(mended);
         }

@@ -36,6 +36,11 @@ public final class DirtyTables {
         return tables.isEmpty();
     }
 
+    /** Why a table could not be written; 0 if there is none. */
+    int error() {
+        return tables.isEmpty() ? 0 : tables.get(0).writeError();
+    }
+
     /** Writes them and tells when that has ended; each table knows its error, and those that have one stay. */
     void write() {
         pending = tables.size() + 1;

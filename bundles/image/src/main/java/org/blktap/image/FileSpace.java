@@ -242,6 +242,10 @@ public final class FileSpace {
                 file.flush(flushed);
                 return;
             }
+            if (stage == 2) {
+                // what the format writes has flushes in it
+                flushError = error;
+            }
             flushed(error);
         }
 

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.blktap.api.disk.ExtentList;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 
@@ -19,6 +20,50 @@ public final class Holes {
         this.loop = loop;
     }
 
+    /** Bytes of a range that are not holes; what is past the end of the file is one. */
+    public long dataBytes(long offset, long length) throws IOException {
+        long end = Math.min(offset + length, file.size());
+        long data = 0;
+        for (long at = offset; at < end; ) {
+            ExtentList extents = new ExtentList();
+            if (map(at, end - at, extents) != 0 || extents.total() <= 0) {
+                return data + end - at;
+            }
+            for (int i = 0; i < extents.count(); i++) {
+                data += (extents.state(i) & ExtentList.HOLE) == 0 ? extents.length(i) : 0;
+            }
+            at += extents.total();
+        }
+        return data;
+    }
+
+    /** Gives the space of a range back, where the file system can. */
+    public void punch(long offset, long length) throws IOException {
+        CompletableFuture<Integer> ended = new CompletableFuture<>();
+        loop.execute(() -> file.discard(offset, length, ended::complete));
+        int error = await(ended);
+        if (error != 0) {
+            throw new ErrnoException("cannot punch a hole at " + offset, error);
+        }
+    }
+
+    private int map(long offset, long length, ExtentList extents) throws IOException {
+        CompletableFuture<Integer> ended = new CompletableFuture<>();
+        loop.execute(() -> file.map(offset, length, extents, ended::complete));
+        return await(ended);
+    }
+
+    private static int await(CompletableFuture<Integer> ended) throws IOException {
+        try {
+            return ended.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        } catch (ExecutionException e) {
+            throw new IOException(e.getCause());
+        }
+    }
+
     /** Whether the whole range reads as zeros because it is a hole or lies past the end; false where that is not known. */
     public boolean contains(long offset, long length) throws IOException {
         if (offset >= from && offset + length <= to) {
@@ -28,17 +73,8 @@ public final class Holes {
             return true;
         }
         ExtentList extents = new ExtentList();
-        CompletableFuture<Integer> ended = new CompletableFuture<>();
-        loop.execute(() -> file.map(offset, file.size() - offset, extents, ended::complete));
-        try {
-            if (ended.get() != 0 || extents.count() == 0 || (extents.state(0) & ExtentList.HOLE) == 0) {
-                return false;
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException("interrupted", e);
-        } catch (ExecutionException e) {
-            throw new IOException(e.getCause());
+        if (map(offset, file.size() - offset, extents) != 0 || extents.count() == 0 || (extents.state(0) & ExtentList.HOLE) == 0) {
+            return false;
         }
         from = offset;
         to = offset + extents.length(0);

@@ -6,12 +6,19 @@ import java.util.Map;
 
 /**
  * Entries that pointed past the end of the file when its table was seen first, as in an image that was cut off. They stay
- * invalid while the file grows: what comes to be there belongs to others. Loop only.
+ * invalid while the file grows: what comes to be there belongs to others. Memory is bounded: where there are too many, whole tables are lost. Loop only.
  */
 public final class PastEnd {
+    /** For notes of tables with such entries. */
+    private static final long MOST_BYTES = 8 << 20;
+    /** What the note of a table takes besides its bits. */
+    private static final int NOTE_BYTES = 128;
+
     private final long openEnd;
     private final BitSet seen = new BitSet();
     private final Map<Integer, BitSet> stale = new HashMap<>();
+    private final BitSet lost = new BitSet();
+    private long bytes;
 
     /** How a format reads an entry. */
     @FunctionalInterface
@@ -33,9 +40,20 @@ public final class PastEnd {
     /** Looks through a table that has not been seen. Those that this disk makes are told as {@link #made}. */
     public void look(int table, int count, Entries entries) {
         seen.set(table);
+        BitSet found = null;
         for (int i = 0; i < count; i++) {
             if (entries.offset(i) >= openEnd) {
-                stale.computeIfAbsent(table, t -> new BitSet()).set(i);
+                if (found == null) {
+                    bytes += NOTE_BYTES + (count >> 3);
+                    if (bytes > MOST_BYTES) {
+                        bytes -= NOTE_BYTES + (count >> 3);
+                        lost.set(table);
+                        return;
+                    }
+                    found = new BitSet(count);
+                    stale.put(table, found);
+                }
+                found.set(i);
             }
         }
     }
@@ -44,14 +62,20 @@ public final class PastEnd {
     public void made(int table) {
         seen.set(table);
         stale.remove(table);
+        lost.clear(table);
     }
 
-    /** Whether the entry is one of those. */
+    /** Whether a table has such entries, and which ones is not known: none of it is to be read or changed. */
+    public boolean isLost(int table) {
+        return lost.get(table);
+    }
+
+    /** Whether the entry is one of those, or may be. */
     public boolean isStale(int table, int i) {
-        if (stale.isEmpty()) {
+        if (stale.isEmpty() && lost.isEmpty()) {
             return false;
         }
         BitSet entries = stale.get(table);
-        return entries != null && entries.get(i);
+        return entries != null && entries.get(i) || lost.get(table);
     }
 }

@@ -1,7 +1,6 @@
 package org.blktap.image;
 
 import java.util.ArrayDeque;
-import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
@@ -158,7 +157,7 @@ public final class TableCache implements AutoCloseable {
             table.pins--;
         } else {
             forget(table);
-            resume(table, waiting, Errno.EIO);
+            resume(table, waiting, error);
             free.push(table);
         }
         feedStarved();

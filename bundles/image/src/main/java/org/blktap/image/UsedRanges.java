@@ -1,81 +1,130 @@
 package org.blktap.image;
 
-import java.util.BitSet;
-import java.util.HashMap;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
- * Which units of a file are in use, for checks. Its memory follows what is marked, not how far the file reaches, and is bounded. One thread.
+ * Which units of a file are in use, for checks. It holds ranges that do not touch, so its memory follows how scattered they are, and is bounded: 64 MiB. What
+ * is more scattered is looked at in passes ({@link #inPasses}), each of which goes as far in the file as there is room. One thread.
  */
 public final class UsedRanges {
-    private static final int CHUNK_BITS = 12;
-    private static final int CHUNK = 1 << CHUNK_BITS;
-
-    /** Of a chunk with all that holds it; so a check takes 256 MiB at most. */
-    private static final int MOST_CHUNKS = 400_000;
+    /** Some 100 bytes each. */
+    private static final int MOST_RANGES = 500_000;
+    private static final int MOST_PASSES = 64;
 
     private final int unit;
-    private final Map<Long, BitSet> chunks = new HashMap<>();
+    private final boolean inPasses;
+    private final TreeMap<Long, Long> ends = new TreeMap<>();
+    private long from;
+    private long limit = Long.MAX_VALUE;
+    private int passes;
 
-    /** More is marked, or farther apart, than can be held. */
+    /** What is marked is more scattered than can be held. */
     public static final class TooScattered extends RuntimeException {
         private static final long serialVersionUID = 1;
 
         TooScattered() {
-            super("its tables point at more places than a check can hold in memory");
+            super("its tables point at more scattered places than a check can hold in memory");
         }
+    }
+
+    /** Something to be called for each range. */
+    @FunctionalInterface
+    public interface Gap<E extends Exception> {
+        /** Bytes {@code [offset, offset + length)} are not in use. */
+        void at(long offset, long length) throws E;
+    }
+
+    private UsedRanges(int unit, boolean inPasses) {
+        this.unit = unit;
+        this.inPasses = inPasses;
     }
 
     /** @param unit bytes; ranges are rounded out to whole units */
     public UsedRanges(int unit) {
-        this.unit = unit;
+        this(unit, false);
     }
 
-    /** Marks a range of bytes. */
+    /** For a check that marks all ranges anew after each {@link #next}. */
+    public static UsedRanges inPasses(int unit) {
+        return new UsedRanges(unit, true);
+    }
+
+    /** Begins the next pass, with nothing marked; false if this was the last. */
+    public boolean next() {
+        if (limit == Long.MAX_VALUE) {
+            return false;
+        }
+        if (++passes == MOST_PASSES) {
+            throw new TooScattered();
+        }
+        from = limit;
+        limit = Long.MAX_VALUE;
+        ends.clear();
+        return true;
+    }
+
+    /** Whether this is the first pass. */
+    public boolean isFirst() {
+        return passes == 0;
+    }
+
+    /** Marks a range of bytes, as far as it belongs to this pass. */
     public void add(long offset, long length) {
-        long end = end(offset, length);
-        for (long i = offset / unit; i < end; ) {
-            int from = (int) (i & CHUNK - 1);
-            int to = (int) Math.min(CHUNK, from + end - i);
-            if (chunks.size() == MOST_CHUNKS && !chunks.containsKey(i >> CHUNK_BITS)) {
+        long start = Math.max(from, offset / unit);
+        long end = Math.min(limit, end(offset, length));
+        if (start >= end) {
+            return;
+        }
+        Map.Entry<Long, Long> before = ends.floorEntry(start);
+        if (before != null && before.getValue() >= start) {
+            if (before.getValue() >= end) {
+                return;
+            }
+            start = before.getKey();
+        }
+        for (Map.Entry<Long, Long> next = ends.ceilingEntry(start); next != null && next.getKey() <= end; next = ends.higherEntry(start)) {
+            end = Math.max(end, next.getValue());
+            ends.remove(next.getKey());
+        }
+        ends.put(start, end);
+        if (ends.size() > MOST_RANGES) {
+            if (!inPasses) {
                 throw new TooScattered();
             }
-            chunks.computeIfAbsent(i >> CHUNK_BITS, k -> new BitSet(CHUNK)).set(from, to);
-            i += to - from;
+            limit = ends.pollLastEntry().getKey();
         }
     }
 
     /** Whether a unit of the range is marked. */
     public boolean overlaps(long offset, long length) {
-        long end = end(offset, length);
-        for (long i = offset / unit; i < end; ) {
-            int from = (int) (i & CHUNK - 1);
-            int to = (int) Math.min(CHUNK, from + end - i);
-            BitSet chunk = chunks.get(i >> CHUNK_BITS);
-            if (chunk != null) {
-                int next = chunk.nextSetBit(from);
-                if (next >= 0 && next < to) {
-                    return true;
-                }
-            }
-            i += to - from;
-        }
-        return false;
+        Map.Entry<Long, Long> last = ends.lowerEntry(end(offset, length));
+        return last != null && last.getValue() > offset / unit;
     }
 
     /** Bytes in marked units that begin before an offset. */
     public long bytesBelow(long offset) {
         long end = end(0, offset);
         long units = 0;
-        for (Map.Entry<Long, BitSet> chunk : chunks.entrySet()) {
-            long first = chunk.getKey() << CHUNK_BITS;
-            if (first + CHUNK <= end) {
-                units += chunk.getValue().cardinality();
-            } else if (first < end) {
-                units += chunk.getValue().get(0, (int) (end - first)).cardinality();
-            }
+        for (Map.Entry<Long, Long> range : ends.headMap(end).entrySet()) {
+            units += Math.min(end, range.getValue()) - range.getKey();
         }
         return units * unit;
+    }
+
+    /** Calls back for each range of this pass that is not marked and begins before an offset. */
+    public <E extends Exception> void gaps(long offset, Gap<E> gap) throws E {
+        long end = Math.min(limit, end(0, offset));
+        long at = from;
+        for (Map.Entry<Long, Long> range : ends.headMap(end).entrySet()) {
+            if (range.getKey() > at) {
+                gap.at(at * unit, (range.getKey() - at) * unit);
+            }
+            at = range.getValue();
+        }
+        if (at < end) {
+            gap.at(at * unit, (end - at) * unit);
+        }
     }
 
     private long end(long offset, long length) {

@@ -48,4 +48,27 @@ class UsedRangesTest {
         ranges.add(Long.MAX_VALUE / 2, 512);
         assertTrue(ranges.overlaps(Long.MAX_VALUE / 2, 1));
     }
+
+    @Test
+    void whatIsTooScatteredIsLookedAtInPasses() {
+        UsedRanges ranges = UsedRanges.inPasses(512);
+        int places = 1_200_000;
+        long used = 0;
+        long gaps = 0;
+        int passes = 0;
+        do {
+            for (int i = 0; i < places; i++) {
+                // every other unit, in no order
+                ranges.add(i * 7_654_321L % places * 1024, 512);
+            }
+            used += ranges.bytesBelow(places * 1024L);
+            long[] found = {0};
+            ranges.gaps(places * 1024L, (offset, length) -> found[0] += length);
+            gaps += found[0];
+            passes++;
+        } while (ranges.next());
+        assertEquals(places * 512L, used);
+        assertEquals(places * 512L, gaps);
+        assertEquals(3, passes);
+    }
 }

@@ -13,6 +13,7 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
@@ -417,6 +418,10 @@ final class EpollLoop implements IoLoop {
             int error;
             try {
                 error = call.run();
+            } catch (ErrnoException e) {
+                // whoever is called back knows what it means
+                LOG.log(Level.DEBUG, name + ": " + e.getMessage());
+                error = e.errno();
             } catch (Exception | Error e) {
                 OutOfMemory.check(e);
                 LOG.log(Level.ERROR, name + ": a blocking call failed", e);

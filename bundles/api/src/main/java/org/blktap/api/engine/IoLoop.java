@@ -121,7 +121,7 @@ public interface IoLoop extends Executor, AutoCloseable {
     @ConsumerType
     @FunctionalInterface
     interface BlockingCall {
-        /** @return 0 or a positive errno; an exception counts as EIO and is logged */
+        /** @return 0 or a positive errno; an {@link ErrnoException} counts as its errno, any other as EIO and is logged */
         int run() throws Exception;
     }
 }

@@ -4,28 +4,42 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.image.Holes;
+import org.blktap.image.Interruption;
 import org.blktap.image.UsedRanges;
 
 /** Reads all tables and finds entries that lead nowhere, clusters in use twice, and clusters in use by nobody. */
 final class QcowCheck {
     private static final int MOST_PROBLEMS = 100;
     private static final int SECTOR = 512;
+    private static final int PAGE = 4096;
 
+    private final boolean repair;
     private final QcowHeader header;
     private final IoFile file;
     private final L1Table l1;
     private final List<String> problems = new ArrayList<>();
-    private final UsedRanges used = new UsedRanges(SECTOR);
+    private final UsedRanges used = UsedRanges.inPasses(SECTOR);
     private final Holes holes;
+    private final OverwrittenTable overwritten;
+    private boolean mended;
+    private final Set<String> repairs = new TreeSet<>();
     private long clusters;
+    /** Bytes. */
+    private long leaked;
+    /** Bytes. */
+    private long freed;
 
-    QcowCheck(QcowHeader header, IoFile file, L1Table l1, IoLoop loop) {
+    QcowCheck(QcowHeader header, IoFile file, L1Table l1, IoLoop loop, boolean repair) {
+        this.repair = repair;
         holes = new Holes(file, loop);
+        overwritten = new OverwrittenTable(header);
         this.header = header;
         this.file = file;
         this.l1 = l1;
@@ -33,11 +47,68 @@ final class QcowCheck {
 
     CheckReport run() throws DiskException {
         try {
-            tables();
+            do {
+                tables();
+                padding();
+                // what is in use twice may be so in any pass
+                used.gaps(file.size(), this::leaked);
+            } while (problems.isEmpty() && used.next());
         } catch (UsedRanges.TooScattered e) {
             throw new DiskException(DiskException.Reason.UNSUPPORTED, file.path() + ": " + e.getMessage(), e);
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "look for holes", e);
         }
-        return new CheckReport(clusters, leaked(), problems);
+        repair();
+        return new CheckReport(clusters, leaked / header.clusterSize(), problems, List.copyOf(repairs));
+    }
+
+    private void repair() throws DiskException {
+        if (repair && mended && problems.isEmpty()) {
+            try {
+                ByteBuffer table = ByteBuffer.allocate(header.l2Bytes());
+                file.readFully(table, OverwrittenTable.OFFSET);
+                overwritten.mend(OverwrittenTable.OFFSET, table);
+                file.writeFully(table.clear(), OverwrittenTable.OFFSET);
+                file.flushNow();
+            } catch (IOException e) {
+                throw DiskException.io(file.path(), "write the first L2 table anew", e);
+            }
+        }
+        if (freed > 0) {
+            repairs.add(freed / header.clusterSize() + " leaked clusters: holes now");
+        }
+    }
+
+    /** What is left out between the header, the L1 table and the first cluster, so that these begin where a page does. */
+    private void padding() {
+        used.add(0, PAGE);
+        if (header.backingOffset() != 0) {
+            used.add(0, header.backingOffset() + header.backingLength() + PAGE - 1 & -PAGE);
+        }
+        QcowHeader.XenExtension xen = header.xen();
+        if (xen != null && header.backingOffset() == 0 && xen.minClusterAlloc() == header.l2Entries()) {
+            // where the extension counts, nobody looks into the tables
+            for (int slot = 0; slot < l1.entries(); slot++) {
+                long l2 = l1.get(slot);
+                if (l2 > 0 && l2 < file.size()) {
+                    used.add(l2, Math.max(header.l2Bytes(), header.clusterSize()) + header.slotBytes());
+                }
+            }
+        }
+        used.add(header.l1Offset(), (header.metadataEnd() + PAGE - 1 & -PAGE) - header.l1Offset());
+    }
+
+    /** A hole takes no space; and between clusters less than one may be left out. */
+    private void leaked(long offset, long length) throws IOException {
+        long first = offset + header.clusterSize() - 1 & -header.clusterSize();
+        long end = offset + length & -header.clusterSize();
+        long data = first < end ? holes.dataBytes(first, end - first) & -header.clusterSize() : 0;
+        if (data > 0 && repair && problems.isEmpty()) {
+            holes.punch(first, end - first);
+            freed += data;
+        } else {
+            leaked += data;
+        }
     }
 
     private void tables() throws DiskException {
@@ -45,6 +116,7 @@ final class QcowCheck {
         used.add(header.l1Offset(), header.metadataEnd() - header.l1Offset());
         ByteBuffer table = ByteBuffer.allocate(header.l2Bytes());
         for (int slot = 0; slot < l1.entries() && problems.size() < MOST_PROBLEMS; slot++) {
+            Interruption.check(file.path());
             long l2 = l1.get(slot);
             long at = header.l1Offset() + slot * 8L;
             if (l2 != 0 && claim("L1 entry " + slot, at, l2, header.l2Bytes())) {
@@ -53,6 +125,10 @@ final class QcowCheck {
                         continue;
                     }
                     file.readFully(table.clear(), l2);
+                    if (overwritten.mend(l2, table)) {
+                        repairs.add("L2 table at " + l2 + ", whose beginning Xen 3.3 has overwritten: written anew");
+                        mended = true;
+                    }
                 } catch (IOException e) {
                     throw DiskException.io(file.path(), "read the L2 table at " + l2, e);
                 }
@@ -67,7 +143,7 @@ final class QcowCheck {
             if (entry == 0) {
                 continue;
             }
-            clusters++;
+            clusters += used.isFirst() ? 1 : 0;
             String structure = "L2 entry " + i + " of slot " + slot;
             long at = tableOffset + i * 8L;
             if (entry > 0) {
@@ -101,9 +177,5 @@ final class QcowCheck {
 
     private void problem(String structure, long at, long found, String expected) {
         problems.add(DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found), expected).getMessage());
-    }
-
-    private long leaked() {
-        return Math.max(0, file.size() - used.bytesBelow(file.size())) / header.clusterSize();
     }
 }

@@ -14,6 +14,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
+import org.blktap.image.QemuName;
 
 /**
  * Makes an empty image. Standalone it has the geometry of Xen's tools: clusters of 4 KiB, slots of 2 MiB that are allocated as one,
@@ -34,7 +35,7 @@ final class QcowCreate {
         byte[] name = null;
         long size = sizeBytes;
         if (backing != null) {
-            name = backing.path().getBytes(StandardCharsets.UTF_8);
+            name = QemuName.encode(backing.path()).getBytes(StandardCharsets.UTF_8);
             if (name.length > QcowHeader.MAX_BACKING_NAME) {
                 throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is " + name.length
                         + " bytes long, more than " + QcowHeader.MAX_BACKING_NAME);

@@ -19,6 +19,7 @@ import org.blktap.image.ClusterDisk;
 import org.blktap.image.Decompressor;
 import org.blktap.image.FirstSector;
 import org.blktap.image.LargerDisk;
+import org.blktap.image.QemuName;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow:<file>}: qcow version 1, as QEMU and Xen's blktap wrote it. */
@@ -31,6 +32,8 @@ public final class QcowDriver implements DiskDriver {
     private static final long MAX_CACHE = 1L << 30;
     /** The type of a backing file that the attach does not name: the format has no field for it. */
     private static final String BACKING_TYPE = "aio";
+    /** The names that QEMU gives formats, and ours. */
+    private static final Map<String, String> TYPES = Map.of("raw", "aio", "qcow", "qcow", "qcow2", "qcow2", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -56,9 +59,12 @@ public final class QcowDriver implements DiskDriver {
             map = new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
             if (!context.readOnly()) {
                 map.mendFirstTable();
+                map.mendOverwrittenTable();
             }
-            String backingName = header.backingName(file);
-            String namedType = context.backingType(null);
+            String named = header.backingName(file);
+            QemuName parsed = named == null ? null : QemuName.parse(path, "backing file name", named);
+            String backingName = parsed == null ? null : parsed.file();
+            String namedType = context.backingType(parsed == null ? null : TYPES.get(parsed.format() == null ? "" : parsed.format()));
             String backingType = namedType == null ? BACKING_TYPE : namedType;
             if (backingName != null) {
                 Path backingFile = context.confine(Path.of(path), backingName);
@@ -137,18 +143,16 @@ public final class QcowDriver implements DiskDriver {
         LargerDisk.zeroNew(open(path, context, sizeBytes), resize.before(), context.loop(), path);
         try (IoFile file = context.openFile(Path.of(path))) {
             resize.setSize(file);
+            resize.freeOldL1(file, context.loop());
         }
     }
 
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
-        if (!context.readOnly()) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": qcow images are not repaired; convert what can be read to a new one");
-        }
         try (IoFile file = context.openFile(Path.of(path))) {
             QcowHeader header = QcowHeader.read(file);
             try (L1Table l1 = new L1Table(header, file, context.memory())) {
-                return new QcowCheck(header, file, l1, context.loop()).run();
+                return new QcowCheck(header, file, l1, context.loop(), !context.readOnly()).run();
             }
         }
     }

@@ -31,8 +31,6 @@ final class QcowMap implements ClusterMap {
     private static final int SECTOR = 512;
     /** Of all tables, the number of L1; an L2 table has that of its slot and one. */
     private static final int L1 = 0;
-    /** Where the first L2 table of Xen's images is. */
-    private static final long FIRST_TABLE = 8192;
     /** Larger slots are allocated cluster by cluster. */
     private static final long MAX_COARSE_SLOT = 2 << 20;
 
@@ -52,6 +50,7 @@ final class QcowMap implements ClusterMap {
     /** Xen's extension had the right checksum when the image was opened, and gets it again. */
     private final boolean keepChecksum;
     private final PastEnd pastEnd;
+    private final OverwrittenTable overwritten;
     private boolean corruptTold;
 
     /**
@@ -63,6 +62,7 @@ final class QcowMap implements ClusterMap {
         this.header = header;
         this.file = file;
         clusterSize = header.clusterSize();
+        overwritten = new OverwrittenTable(header);
         slotBits = header.clusterBits() + header.l2Bits();
         slotMask = header.slotBytes() - 1;
         toClusters = Math.max(header.l2Bytes(), clusterSize);
@@ -85,7 +85,7 @@ final class QcowMap implements ClusterMap {
     void mendFirstTable() throws DiskException {
         for (int slot = 0; coarseSlots && slot < l1.entries(); slot++) {
             long l2 = l1.get(slot);
-            if (l2 == FIRST_TABLE && header.mayHold(l2, header.l2Bytes())) {
+            if (l2 == OverwrittenTable.OFFSET && header.mayHold(l2, header.l2Bytes())) {
                 ByteBuffer right = ByteBuffer.allocate(header.l2Bytes());
                 for (int i = 0; i < header.l2Entries(); i++) {
                     right.putLong(l2 + toClusters + (long) i * clusterSize);
@@ -102,6 +102,29 @@ final class QcowMap implements ClusterMap {
                 }
             }
         }
+    }
+
+    /** The same where the checksum does not vouch for the extension: what the table has kept does. */
+    void mendOverwrittenTable() throws DiskException {
+        ByteBuffer table = ByteBuffer.allocate(header.l2Bytes());
+        try {
+            file.readFully(table, OverwrittenTable.OFFSET);
+            if (!coarseSlots && isFirstTable() && overwritten.mend(OverwrittenTable.OFFSET, table)) {
+                file.writeFully(table.clear(), OverwrittenTable.OFFSET);
+                file.flushNow();
+            }
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "put the first L2 table right", e);
+        }
+    }
+
+    private boolean isFirstTable() {
+        for (int slot = 0; slot < l1.entries(); slot++) {
+            if (l1.get(slot) == OverwrittenTable.OFFSET) {
+                return header.mayHold(OverwrittenTable.OFFSET, header.l2Bytes());
+            }
+        }
+        return false;
     }
 
     /** Past the end of the file, and past what a slot may claim that was not written to its end. */
@@ -158,12 +181,37 @@ final class QcowMap implements ClusterMap {
             if (table == null) {
                 into.notLoaded(l2Tables, l2);
             } else {
+                if (OverwrittenTable.is(l2, table.getLongBig(0)) && !mend(slot, table)) {
+                    into.corrupt(run);
+                    return;
+                }
                 if (!pastEnd.hasSeen(slot + 1)) {
                     pastEnd.look(slot + 1, header.l2Entries(), i -> Math.max(0, table.getLongBig(i * 8)));
+                }
+                if (pastEnd.isLost(slot + 1)) {
+                    corrupt("L2 table of slot " + slot, header.l1Offset() + slot * 8L, l2);
+                    into.corrupt(run);
+                    return;
                 }
                 inTable(slot, table, (int) (inSlot >>> header.clusterBits()), (int) (offset & clusterSize - 1), run, into);
             }
         }
+    }
+
+    /** Puts an overwritten table right, in memory; false if its entries are not known. */
+    private boolean mend(int slot, Table table) {
+        ByteBuffer bytes = ByteBuffer.allocate(header.l2Bytes());
+        for (int i = 0; i < header.l2Entries(); i++) {
+            bytes.putLong(i * 8, table.getLongBig(i * 8));
+        }
+        if (!overwritten.mend(table.fileOffset(), bytes)) {
+            corrupt("L2 table of slot " + slot, table.fileOffset(), table.getLongBig(0));
+            return false;
+        }
+        for (int i = 0; i < header.l2Entries(); i++) {
+            table.putLongBig(i * 8, bytes.getLong(i * 8));
+        }
+        return true;
     }
 
     private void inTable(int slot, Table table, int index, int inCluster, long length, Mapping into) {

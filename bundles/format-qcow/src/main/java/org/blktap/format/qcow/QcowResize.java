@@ -5,6 +5,8 @@ import java.nio.ByteBuffer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.image.Holes;
 
 /**
  * Makes a disk larger, in two steps, each one write of the header: a longer L1 table goes to the end of the file; then, when what is new holds
@@ -78,6 +80,20 @@ final class QcowResize {
             file.flushNow();
         } catch (IOException e) {
             throw DiskException.io(file.path(), "resize", e);
+        }
+    }
+
+    /** Where another L1 table is in use now, the space of the one before is given back. */
+    void freeOldL1(IoFile file, IoLoop loop) throws DiskException {
+        try {
+            if (start(file).getLong(QcowHeader.AT_L1_OFFSET) != header.l1Offset()) {
+                // Xen's tools and this driver put nothing into the rest of its last page; others may
+                boolean pages = header.xen() != null && header.l1Offset() % ALIGNMENT == 0;
+                long end = pages ? header.metadataEnd() + ALIGNMENT - 1 & -ALIGNMENT : header.metadataEnd();
+                new Holes(file, loop).punch(header.l1Offset(), end - header.l1Offset());
+            }
+        } catch (IOException e) {
+            throw DiskException.io(file.path(), "give the old L1 table's space back", e);
         }
     }
 

@@ -171,8 +171,8 @@ class QcowHostileTest {
         full[0] = true;
         loop.drain();
         assertEquals(Errno.ENOSPC, error[0]);
-        assertEquals(Errno.EIO, submit(disk, Operation.WRITE_ZEROES, 0, 4096));
-        assertEquals(Errno.EIO, submit(disk, Operation.FLUSH, 0, 0));
+        assertEquals(Errno.ENOSPC, submit(disk, Operation.WRITE_ZEROES, 0, 4096));
+        assertEquals(Errno.ENOSPC, submit(disk, Operation.FLUSH, 0, 0));
         full[0] = false;
         assertEquals(0, submit(disk, Operation.WRITE_ZEROES, 0, 4096));
         assertEquals(0, submit(disk, Operation.FLUSH, 0, 0));

@@ -3,37 +3,47 @@ package org.blktap.format.qcow2;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.image.Interruption;
 
 /**
- * Counts all references itself and compares: a count that is too low is a problem, one that is too high a leak. With repair,
- * counts become what they should be, and the marks of a count of one in the tables with them. Blocking, on a control thread.
+ * Counts all references itself and compares: a count that is too low is a problem, one that is too high a leak. In an image that its writer has left
+ * dirty neither is a problem. With repair, counts become what they should be, and the marks of a count of one in the tables with them.
+ *
+ * <p>In as many passes over the tables as {@link ClusterCounts} asks for; a pass reads each table once at most. Blocking, on a control thread; ends when
+ * that is interrupted.
  */
 final class Qcow2Check implements References.Visitor {
     private static final int MOST_PROBLEMS = 100;
-    private static final int CHUNK_BITS = 12;
-    private static final int CHUNK = 1 << CHUNK_BITS;
     private static final int MOST_NEW_BLOCKS = 4096;
-    /** 16 KiB each. */
-    private static final int MOST_CHUNKS = 16_384;
+    /** Enough for 64 TiB in clusters of 64 KiB twice over; an image whose references are more scattered is not of any writer's. */
+    private static final int MOST_PASSES = 256;
 
     private final Qcow2Header header;
     private final IoFile file;
+    private final TableReader reader;
     private final boolean repair;
     private final int clusterSize;
-    private final Map<Long, int[]> counted = new HashMap<>();
     private final List<String> problems = new ArrayList<>();
+    private ClusterCounts counted = new ClusterCounts();
     private Refcounts counts;
+    private boolean firstPass;
+    /** The first cluster in use that has no block of counts. */
+    private long firstWithoutBlock;
     private long clusters;
     private long leaked;
+    /** Counts that differ, and marks, of a dirty image, or that have been corrected. */
+    private long corrected;
+    private long freed;
 
-    Qcow2Check(Qcow2Header header, IoFile file, boolean repair) {
+    Qcow2Check(Qcow2Header header, IoFile file, IoLoop loop, boolean repair) {
+        reader = new TableReader(file, loop);
         this.header = header;
         this.file = file;
         this.repair = repair;
@@ -43,16 +53,8 @@ final class Qcow2Check implements References.Visitor {
     CheckReport run() throws DiskException {
         counts = new Refcounts(header, file);
         try {
-            countAll();
-            if (repair && problems.isEmpty() && addBlocks()) {
-                // they count too
-                counted.clear();
-                clusters = 0;
-                countAll();
-            }
-            if (problems.isEmpty()) {
-                compare(repair);
-                marks();
+            if (eachBlockOnce()) {
+                passes();
             }
             if (repair && problems.isEmpty()) {
                 file.flushNow();
@@ -64,18 +66,76 @@ final class Qcow2Check implements References.Visitor {
         if (header.has(Qcow2Header.CORRUPT) && !repair) {
             problem("header field incompatible_features", Qcow2Header.AT_INCOMPATIBLE, "the mark of corruption (bit 1)", "none");
         }
-        return new CheckReport(clusters, leaked, problems);
+        return new CheckReport(clusters, leaked, problems, repairs());
+    }
+
+    /** What a repair would do, or has done, where the data is whole. */
+    private List<String> repairs() {
+        List<String> repairs = new ArrayList<>();
+        boolean done = repair && problems.isEmpty();
+        if (header.has(Qcow2Header.DIRTY) && (done || !repair)) {
+            repairs.add("dirty mark of a writer that did not close the image: cleared");
+        }
+        if (header.has(Qcow2Header.CORRUPT) && done) {
+            repairs.add("mark of corruption: cleared");
+        }
+        if (corrected > 0) {
+            repairs.add("reference counts and marks in tables that differ, " + corrected + " in all: corrected");
+        }
+        if (freed > 0) {
+            repairs.add(freed + (freed == 1 ? " leaked cluster" : " leaked clusters") + ": freed");
+        }
+        return repairs;
+    }
+
+    private boolean eachBlockOnce() {
+        long[] blocks = counts.table().clone();
+        Arrays.sort(blocks);
+        for (int i = 1; i < blocks.length; i++) {
+            if (blocks[i] != 0 && blocks[i] == blocks[i - 1]) {
+                problem("refcount table", counts.tableOffset(), String.format("two entries that point at the block 0x%x", blocks[i]), "one at most");
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void passes() throws DiskException, IOException {
+        References references = new References(header, file, reader, counts, this);
+        references.find();
+        boolean blocksAdded = false;
+        for (int pass = 0; problems.isEmpty(); pass++) {
+            if (pass == MOST_PASSES) {
+                problem("L2 tables", header.l1Offset(), "references to more places than can be counted in " + MOST_PASSES + " passes", "fewer");
+                return;
+            }
+            firstPass = pass == 0;
+            firstWithoutBlock = Long.MAX_VALUE;
+            clusters = firstPass ? 0 : clusters;
+            references.visit();
+            if (!problems.isEmpty()) {
+                return;
+            }
+            if (firstPass && repair && !blocksAdded && addBlocks()) {
+                // they count too
+                blocksAdded = true;
+                counted = new ClusterCounts();
+                pass = -1;
+                continue;
+            }
+            compare();
+            marks(references);
+            if (!counted.next()) {
+                return;
+            }
+        }
     }
 
     // ---- what refers to what
 
-    private void countAll() throws DiskException, IOException {
-        new References(header, file, counts, this).visit();
-    }
-
     @Override
     public void data() {
-        clusters++;
+        clusters += firstPass ? 1 : 0;
     }
 
     @Override
@@ -84,132 +144,198 @@ final class Qcow2Check implements References.Visitor {
     }
 
     @Override
-    public boolean refers(String structure, int entry, long at, long offset, long length, boolean aligned) {
+    public boolean wants(long from, long to) {
+        return from < to && from >> header.clusterBits() < counted.limit() && to - 1 >> header.clusterBits() >= counted.from();
+    }
+
+    @Override
+    public boolean mayRead(String structure, int entry, long at, long offset, long length) {
+        return isInside(structure, entry, at, offset, length, true);
+    }
+
+    private boolean isInside(String structure, int entry, long at, long offset, long length, boolean aligned) {
         // the last cluster may be cut off
         if (offset < 0 || offset > file.size() || offset + length > file.size() + 2L * clusterSize
-                || aligned && offset % clusterSize != 0 || offset >= file.size() && length > 0) {
-            problem(name(structure, entry), at, String.format("0x%x", offset), "a cluster inside the file of " + file.size() + " bytes");
+                || aligned && (offset & clusterSize - 1) != 0 || offset >= file.size() && length > 0) {
+            problem(entry < 0 ? structure : structure + " " + entry, at, String.format("0x%x", offset), "a cluster inside the file of " + file.size() + " bytes");
             return false;
-        }
-        for (long cluster = offset >> header.clusterBits(); cluster << header.clusterBits() < offset + length; cluster++) {
-            long key = cluster >> CHUNK_BITS;
-            int[] chunk = counted.get(key);
-            if (chunk == null) {
-                if (counted.size() == MOST_CHUNKS) {
-                    problem(name(structure, entry), at, "more clusters than a check can hold in memory", "at most "
-                            + (long) MOST_CHUNKS * CHUNK);
-                    return false;
-                }
-                chunk = new int[CHUNK];
-                counted.put(key, chunk);
-            }
-            chunk[(int) (cluster & CHUNK - 1)]++;
         }
         return true;
     }
 
-    private static String name(String structure, int entry) {
-        return entry < 0 ? structure : structure + " " + entry;
+    @Override
+    public void refers(String structure, int entry, long at, long offset, long length, boolean aligned, int times) {
+        if (firstPass && !isInside(structure, entry, at, offset, length, aligned)) {
+            return;
+        }
+        long[] table = counts.table();
+        for (long cluster = offset >> header.clusterBits(); cluster << header.clusterBits() < offset + length; cluster++) {
+            counted.add(cluster, times);
+            if (firstPass && cluster < firstWithoutBlock) {
+                long block = cluster / counts.perBlock();
+                if (block >= table.length || table[(int) block] == 0) {
+                    firstWithoutBlock = cluster;
+                }
+            }
+        }
     }
 
     /** Where clusters in use have no block of counts, as a writer that was killed may leave it, there is one afterwards. */
     private boolean addBlocks() throws IOException {
-        long[] table = counts.table();
-        long first = Long.MAX_VALUE;
-        for (Map.Entry<Long, int[]> chunk : counted.entrySet()) {
-            for (int i = 0; i < CHUNK; i++) {
-                long cluster = (chunk.getKey() << CHUNK_BITS) + i;
-                long block = cluster / counts.perBlock();
-                if (chunk.getValue()[i] != 0 && (block >= table.length || table[(int) block] == 0)) {
-                    first = Math.min(first, cluster);
-                }
-            }
-        }
+        long first = firstWithoutBlock;
         long end = file.size() + clusterSize - 1 & -clusterSize;
-        if (first != Long.MAX_VALUE && ((end >> header.clusterBits()) - first) / counts.perBlock() > MOST_NEW_BLOCKS) {
-            problem("refcount table", counts.tableOffset(), "no blocks for clusters from " + first + " on", "at most " + MOST_NEW_BLOCKS + " to be made");
-        } else if (first != Long.MAX_VALUE) {
-            counts.addBlocks(first << header.clusterBits(), end);
-            return true;
+        if (first >= end >> header.clusterBits()) {
+            return false;
         }
-        return false;
-    }
-
-    private long counted(long cluster) {
-        int[] chunk = counted.get(cluster >> CHUNK_BITS);
-        return chunk == null ? 0 : chunk[(int) (cluster & CHUNK - 1)];
+        if (((end >> header.clusterBits()) - first) / counts.perBlock() > MOST_NEW_BLOCKS) {
+            problem("refcount table", counts.tableOffset(), "no blocks for clusters from " + first + " on", "at most " + MOST_NEW_BLOCKS + " to be made");
+            return false;
+        }
+        counts.addBlocks(first << header.clusterBits(), end);
+        corrected++;
+        return true;
     }
 
     // ---- what the image says
 
-    private void compare(boolean mend) throws IOException, DiskException {
+    /** The counts of the clusters of this pass. */
+    private void compare() throws IOException, DiskException {
         long[] table = counts.table();
-        long end = (file.size() + clusterSize - 1) >> header.clusterBits();
-        for (long first = 0, index = 0; first < end; first += counts.perBlock(), index++) {
-            boolean there = index < table.length && table[(int) index] != 0;
-            ByteBuffer block = there ? counts.read(table[(int) index]) : null;
+        long end = Math.min(counted.limit(), file.size() + clusterSize - 1 >> header.clusterBits());
+        long cluster = counted.from();
+        while (cluster < end && problems.size() < MOST_PROBLEMS) {
+            long index = cluster / counts.perBlock();
+            long next = Math.min(end, (index + 1) * counts.perBlock());
+            if (index < table.length && table[(int) index] != 0) {
+                Interruption.check(file.path());
+                compare(table[(int) index], cluster, next);
+            } else {
+                next = compareUncounted(cluster, next);
+            }
+            cluster = next;
+        }
+    }
+
+    private void compare(long blockAt, long from, long to) throws IOException {
+        ByteBuffer block = ByteBuffer.allocate(clusterSize);
+        if (!reader.read(block, blockAt)) {
+            if (counted.nextChunk(from) >= to) {
+                return;
+            }
+            block = ByteBuffer.allocate(clusterSize);
+        }
+        long skipped = from / counts.perBlock() * counts.perBlock();
+        boolean changed = false;
+        for (long cluster = from; cluster < to; cluster++) {
+            int i = (int) (cluster - skipped);
+            long wanted = counted.get(cluster);
+            long found = counts.get(block, i);
+            if (ClusterCounts.same(found, wanted)) {
+                continue;
+            }
+            if (repair && wanted <= counts.largest()) {
+                counts.put(block, i, wanted);
+                changed = true;
+                freed += wanted == 0 ? 1 : 0;
+                corrected += wanted == 0 ? 0 : 1;
+            } else if (found > wanted) {
+                leaked++;
+            } else {
+                tooLow(cluster, blockAt, found, wanted);
+            }
+        }
+        if (changed) {
+            file.writeFully(block.clear(), blockAt);
+        }
+    }
+
+    /** Clusters that have no block of counts; returns where to go on, past all that nothing refers to. */
+    private long compareUncounted(long from, long to) {
+        for (long cluster = Math.max(from, counted.nextChunk(from)); cluster < to && problems.size() < MOST_PROBLEMS; cluster++) {
+            long wanted = counted.get(cluster);
+            if (wanted != 0) {
+                tooLow(cluster, 0, 0, wanted);
+            }
+        }
+        return Math.max(to, Math.min(counted.nextChunk(to), nextBlock(to)));
+    }
+
+    private long nextBlock(long cluster) {
+        long[] table = counts.table();
+        for (long index = cluster / counts.perBlock(); index < table.length; index++) {
+            if (table[(int) index] != 0) {
+                return Math.max(cluster, index * counts.perBlock());
+            }
+        }
+        return Long.MAX_VALUE;
+    }
+
+    /** That is what a dirty mark is for. */
+    private void tooLow(long cluster, long blockAt, long found, long wanted) {
+        if (header.has(Qcow2Header.DIRTY) && wanted <= counts.largest()) {
+            corrected++;
+        } else {
+            problem("reference count of cluster " + cluster, blockAt, found, wanted);
+        }
+    }
+
+    /** The mark of a count of one, of the clusters of this pass: in the active tables it says what the counts say. */
+    private void marks(References references) throws DiskException, IOException {
+        ByteBuffer l1 = ByteBuffer.allocate(Math.min(header.l1Entries() * 8, 64 << 10));
+        ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
+        for (int first = 0; first < header.l1Entries() && problems.size() < MOST_PROBLEMS; first += l1.capacity() / 8) {
+            Interruption.check(file.path());
+            int count = Math.min(l1.capacity() / 8, header.l1Entries() - first);
+            long at = header.l1Offset() + first * 8L;
+            file.readFully(l1.clear().limit(count * 8), at);
             boolean changed = false;
-            for (int i = 0; i < counts.perBlock() && first + i < end; i++) {
-                long wanted = counted(first + i);
-                long found = there ? counts.get(block, i) : 0;
-                if (found == wanted) {
-                    continue;
-                }
-                if (mend && there && wanted <= counts.largest()) {
-                    counts.put(block, i, wanted);
-                    changed = true;
-                } else if (found > wanted) {
-                    leaked++;
-                } else {
-                    problem("reference count of cluster " + (first + i), there ? table[(int) index] : 0, found, wanted);
+            for (int i = 0; i < count && problems.size() < MOST_PROBLEMS; i++) {
+                long offset = Qcow2Entry.offset(l1.getLong(i * 8));
+                if (offset != 0) {
+                    changed |= mark(l1, i * 8, "L1 entry", first + i, at);
+                    if (references.wants(references.l2Tables().find(offset))) {
+                        Interruption.check(file.path());
+                        if (reader.read(l2, offset)) {
+                            marks(l2, offset);
+                        }
+                    }
                 }
             }
             if (changed) {
-                file.writeFully(block.clear(), table[(int) index]);
+                file.writeFully(l1.clear().limit(count * 8), at);
             }
         }
     }
 
-    /** The mark of a count of one: in the active tables it says what the counts say. */
-    private void marks() throws IOException {
-        int l1Entries = header.l1Entries();
-        if (l1Entries == 0) {
-            return;
+    private void marks(ByteBuffer l2, long tableOffset) throws IOException {
+        boolean changed = false;
+        for (int i = 0; i < header.l2Entries() && !header.has(Qcow2Header.EXTERNAL_DATA) && problems.size() < MOST_PROBLEMS; i++) {
+            int at = i * header.l2EntryBytes();
+            long entry = l2.getLong(at);
+            if (!Qcow2Entry.compressed(entry) && Qcow2Entry.offset(entry) != 0) {
+                changed |= mark(l2, at, "L2 entry", i, tableOffset);
+            }
         }
-        ByteBuffer l1 = ByteBuffer.allocate(l1Entries * 8);
-        file.readFully(l1, header.l1Offset());
-        ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
-        boolean external = header.has(Qcow2Header.EXTERNAL_DATA);
-        for (int slot = 0; slot < l1Entries && problems.size() < MOST_PROBLEMS; slot++) {
-            long offset = Qcow2Entry.offset(l1.getLong(slot * 8));
-            if (offset == 0) {
-                continue;
-            }
-            mark(l1, slot * 8, offset, "L1 entry " + slot, header.l1Offset());
-            file.readFully(l2.clear(), offset);
-            for (int i = 0; i < header.l2Entries() && problems.size() < MOST_PROBLEMS; i++) {
-                int at = i * header.l2EntryBytes();
-                long entry = l2.getLong(at);
-                if (!Qcow2Entry.compressed(entry) && Qcow2Entry.offset(entry) != 0 && !external) {
-                    mark(l2, at, Qcow2Entry.offset(entry), "L2 entry " + i, offset);
-                }
-            }
+        if (changed) {
+            file.writeFully(l2.clear(), tableOffset);
         }
     }
 
-    private void mark(ByteBuffer table, int at, long offset, String structure, long tableOffset) throws IOException {
+    /** Whether the entry has been changed. */
+    private boolean mark(ByteBuffer table, int at, String structure, int index, long tableOffset) {
         long entry = table.getLong(at);
-        boolean one = counted(offset >> header.clusterBits()) == 1;
-        if (Qcow2Entry.copied(entry) == one) {
-            return;
+        long cluster = Qcow2Entry.offset(entry) >> header.clusterBits();
+        if (cluster < counted.from() || cluster >= counted.limit() || Qcow2Entry.copied(entry) == (counted.get(cluster) == 1)) {
+            return false;
         }
-        if (repair) {
+        if (repair || header.has(Qcow2Header.DIRTY)) {
             table.putLong(at, entry ^ Qcow2Entry.COPIED);
-            file.writeFully(ByteBuffer.allocate(8).putLong(entry ^ Qcow2Entry.COPIED).flip(), tableOffset + at);
-        } else {
-            problem(structure, tableOffset + at, String.format("0x%x", entry),
-                    "bit 63 " + (one ? "set" : "clear") + ", as its reference count is " + counted(offset >> header.clusterBits()));
+            corrected++;
+            return repair;
         }
+        problem(structure + " " + index, tableOffset + at, String.format("0x%x", entry),
+                "bit 63 " + (counted.get(cluster) == 1 ? "set" : "clear") + ", as its reference count is " + counted.get(cluster));
+        return false;
     }
 
     /** All is right now: the image is neither dirty nor corrupt. */
@@ -229,8 +355,8 @@ final class Qcow2Check implements References.Visitor {
     }
 
     /** For opening a dirty image: refuses one that could not be put right. */
-    static void repairDirty(Qcow2Header header, IoFile file) throws DiskException {
-        CheckReport report = new Qcow2Check(header, file, true).run();
+    static void repairDirty(Qcow2Header header, IoFile file, IoLoop loop) throws DiskException {
+        CheckReport report = new Qcow2Check(header, file, loop, true).run();
         if (!report.clean()) {
             throw new DiskException(Reason.CORRUPT, report.problems().get(0) + " (the image is dirty, and could not be repaired)");
         }

@@ -13,6 +13,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
+import org.blktap.image.QemuName;
 
 /** Makes an image: header, refcount table and blocks, L1 table, and what is preallocated, one behind the other. */
 final class Qcow2Create {
@@ -171,7 +172,7 @@ final class Qcow2Create {
         Map<Integer, byte[]> extensions = new LinkedHashMap<>();
         if (backing != null) {
             extensions.put(Qcow2Header.EXT_BACKING_FORMAT, Qcow2Driver.formatName(backing.type()).getBytes(StandardCharsets.UTF_8));
-            if (backing.path().getBytes(StandardCharsets.UTF_8).length > Qcow2Header.MAX_BACKING_NAME) {
+            if (QemuName.encode(backing.path()).getBytes(StandardCharsets.UTF_8).length > Qcow2Header.MAX_BACKING_NAME) {
                 throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is longer than "
                         + Qcow2Header.MAX_BACKING_NAME + " bytes");
             }
@@ -180,11 +181,11 @@ final class Qcow2Create {
             if (dataFile.isEmpty() || dataFile.contains("/") || dataFile.equals("..")) {
                 throw Options.bad("data-file", dataFile, "the name of a new file beside the image");
             }
-            extensions.put(Qcow2Header.EXT_DATA_FILE, dataFile.getBytes(StandardCharsets.UTF_8));
+            extensions.put(Qcow2Header.EXT_DATA_FILE, QemuName.encode(dataFile).getBytes(StandardCharsets.UTF_8));
         }
         long incompatible = (dataFile != null ? Qcow2Header.EXTERNAL_DATA : 0) | (zstd ? Qcow2Header.COMPRESSION : 0)
                 | (extended ? Qcow2Header.EXTENDED_L2 : 0);
-        return new Qcow2Header(version, backing == null ? null : backing.path(), clusterBits, size, l1Entries, l1At, tableAt,
+        return new Qcow2Header(version, backing == null ? null : QemuName.encode(backing.path()), clusterBits, size, l1Entries, l1At, tableAt,
                 tableClusters, 0, 0, incompatible, options.flag("lazy-refcounts", false) ? Qcow2Header.LAZY_REFCOUNTS : 0,
                 dataFile != null && options.flag("data-file-raw", false) ? Qcow2Header.RAW_EXTERNAL : 0, refcountOrder,
                 version == 3 ? Qcow2Header.FULL_LENGTH : Qcow2Header.V2_LENGTH, zstd ? Qcow2Header.ZSTD : Qcow2Header.ZLIB, extensions);

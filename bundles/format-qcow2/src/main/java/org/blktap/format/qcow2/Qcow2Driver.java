@@ -17,9 +17,11 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoLoop;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.Decompressor;
 import org.blktap.image.LargerDisk;
+import org.blktap.image.QemuName;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow2:<file>}: qcow2, versions 2 and 3. */
@@ -84,11 +86,11 @@ public final class Qcow2Driver implements DiskDriver {
             IoFile file = opening.file;
             Qcow2Header header = Qcow2Header.read(file);
             if (!context.readOnly()) {
-                prepareForWriting(header, file);
+                prepareForWriting(header, file, context.loop());
                 header = Qcow2Header.read(file);
             }
             List<Snapshot> snapshots = Snapshot.read(header, file, null);
-            Snapshot snapshot = snapshotName == null ? null : Snapshot.find(snapshots, snapshotName, path);
+            Snapshot snapshot = snapshotName == null ? null : Snapshot.find(header, file, snapshotName);
             opening.data = dataFile(header, path, context);
             Refcounts counts = context.readOnly() ? null : new Refcounts(header, file);
             opening.map = new Qcow2Map(header, snapshot == null ? header.l1Offset() : snapshot.l1Offset(),
@@ -97,13 +99,15 @@ public final class Qcow2Driver implements DiskDriver {
             if (counts != null) {
                 opening.map.findFree();
             }
-            String backingType = null;
+            String backing = null;
             if (header.backingName() != null) {
-                backingType = backingType(header, path, context);
-                opening.backing = context.openBacking(backingType, context.confine(Path.of(path), header.backingName()));
+                QemuName name = QemuName.parse(path, "backing file name", header.backingName());
+                String backingType = backingType(header, name, path, context);
+                opening.backing = context.openBacking(backingType, context.confine(Path.of(path), name.file()));
+                backing = backingType + ":" + name.file();
             }
             long size = snapshot == null ? Math.max(atLeast, header.size()) : snapshot.size();
-            DiskInfo info = info(header, file, size, snapshots, snapshot, backingType, context.readOnly());
+            DiskInfo info = info(header, file, size, snapshots, snapshot, backing, context.readOnly());
             Qcow2Header opened = header;
             ClusterDisk disk = new ClusterDisk(opening.map, opening.data == null ? List.of(file) : List.of(file, opening.data),
                     opening.backing, info, context.loop(), context.memory(), header.clusterSize() + SECTOR,
@@ -114,7 +118,7 @@ public final class Qcow2Driver implements DiskDriver {
     }
 
     /** Refuses what may not be written, repairs what has to be, and takes back the promises of others that a write breaks. */
-    private static void prepareForWriting(Qcow2Header header, IoFile file) throws DiskException {
+    private static void prepareForWriting(Qcow2Header header, IoFile file, IoLoop loop) throws DiskException {
         if (header.has(Qcow2Header.CORRUPT)) {
             throw new DiskException(Reason.CORRUPT, file.path() + ": is marked as corrupt (incompatible feature bit 1); attach it read-only,"
                     + " or repair it: blktap check --repair");
@@ -128,7 +132,7 @@ public final class Qcow2Driver implements DiskDriver {
         }
         if (header.has(Qcow2Header.DIRTY)) {
             // its writer was killed, and left the counts behind
-            Qcow2Check.repairDirty(header, file);
+            Qcow2Check.repairDirty(header, file, loop);
         }
         long kept = header.autoclear() & Qcow2Header.RAW_EXTERNAL;
         if (header.autoclear() != kept) {
@@ -150,7 +154,12 @@ public final class Qcow2Driver implements DiskDriver {
             throw DiskException.corrupt(path, "header extension external data file name", header.length(), "none",
                     "one, as incompatible feature bit 2 is set");
         }
-        IoFile data = context.openFile(context.confine(Path.of(path), name));
+        QemuName parsed = QemuName.parse(path, "external data file name", name);
+        if (parsed.format() != null && !parsed.format().equals("raw")) {
+            throw new DiskException(Reason.UNSUPPORTED, path + ": the external data file " + parsed.file() + " is of the format " + parsed.format()
+                    + "; expected raw");
+        }
+        IoFile data = context.openFile(context.confine(Path.of(path), parsed.file()));
         if (data.size() < header.size()) {
             long found = data.size();
             data.close();
@@ -159,9 +168,16 @@ public final class Qcow2Driver implements DiskDriver {
         return data;
     }
 
-    private static String backingType(Qcow2Header header, String path, DiskContext context) throws DiskException {
+    /** By the attach, by the header, or by the name; the latter two may not differ. */
+    private static String backingType(Qcow2Header header, QemuName name, String path, DiskContext context) throws DiskException {
         String format = header.extensionText(Qcow2Header.EXT_BACKING_FORMAT, path, "backing file format name");
-        String type = context.backingType(format == null ? null : TYPES.getOrDefault(format, format));
+        String byHeader = format == null ? null : TYPES.getOrDefault(format, format);
+        String byName = name.format() == null ? null : TYPES.getOrDefault(name.format(), name.format());
+        String type = context.backingType(byHeader == null ? byName : byHeader);
+        if (byHeader != null && byName != null && !byHeader.equals(byName) && type.equals(byHeader)) {
+            throw DiskException.corrupt(path, "backing file name", header.length(), "the format " + name.format(),
+                    format + ", as the header's format name says; attach with -o backing-type=TYPE");
+        }
         if (type == null) {
             throw new DiskException(Reason.BAD_OPTION, path + ": does not say of what format its backing file " + header.backingName()
                     + " is, and it is not guessed; attach with -o backing-type=TYPE (aio for raw)");
@@ -170,13 +186,13 @@ public final class Qcow2Driver implements DiskDriver {
     }
 
     private static DiskInfo info(Qcow2Header header, IoFile file, long size, List<Snapshot> snapshots, Snapshot opened,
-            String backingType, boolean readOnly) {
+            String backing, boolean readOnly) {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "qcow2");
         details.put("version", Integer.toString(header.version()));
         details.put("file", file.path().toString());
-        if (backingType != null) {
-            details.put("backing", backingType + ":" + header.backingName());
+        if (backing != null) {
+            details.put("backing", backing);
         }
         details.put("cluster size", Integer.toString(header.clusterSize()));
         details.put("refcount bits", Integer.toString(1 << header.refcountOrder()));
@@ -194,7 +210,7 @@ public final class Qcow2Driver implements DiskDriver {
             details.put("corrupt", "yes");
         }
         if (!snapshots.isEmpty()) {
-            details.put(DiskInfo.SNAPSHOTS, String.join(", ", snapshots.stream().map(s -> s.id() + ":" + s.name()).toList()));
+            details.put(DiskInfo.SNAPSHOTS, Snapshot.list(snapshots, true));
         }
         if (opened != null) {
             details.put(DiskInfo.OPENED_SNAPSHOT, opened.name());
@@ -218,7 +234,7 @@ public final class Qcow2Driver implements DiskDriver {
         long before;
         try (Opening opening = new Opening()) {
             opening.file = context.openFile(Path.of(path));
-            prepareForWriting(Qcow2Header.read(opening.file), opening.file);
+            prepareForWriting(Qcow2Header.read(opening.file), opening.file, context.loop());
             Qcow2Header header = Qcow2Header.read(opening.file);
             opening.data = dataFile(header, path, context);
             before = header.size();
@@ -233,7 +249,7 @@ public final class Qcow2Driver implements DiskDriver {
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         try (IoFile file = context.openFile(Path.of(path))) {
-            return new Qcow2Check(Qcow2Header.read(file), file, !context.readOnly()).run();
+            return new Qcow2Check(Qcow2Header.read(file), file, context.loop(), !context.readOnly()).run();
         }
     }
 

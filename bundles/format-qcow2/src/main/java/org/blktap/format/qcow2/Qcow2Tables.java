@@ -158,7 +158,10 @@ final class Qcow2Tables implements AutoCloseable {
             if (!external && !pastEnd.hasSeen(slot + 1)) {
                 pastEnd.look(slot + 1, header.l2Entries(), i -> hostOffset(entry(table, i)));
             }
-            if (extended) {
+            if (pastEnd.isLost(slot + 1)) {
+                corrupt("L2 table of slot " + slot, l2, directory);
+                into.corrupt(run);
+            } else if (extended) {
                 subclusters(table, Qcow2Entry.copied(directory), offset, run, into);
             } else {
                 clusters(table, Qcow2Entry.copied(directory), offset, run, into);

@@ -2,24 +2,38 @@ package org.blktap.format.qcow2;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.image.Interruption;
 
-/** All that refers to clusters in an image that nobody writes: header, counts, snapshots, bitmaps, tables. Blocking. */
+/**
+ * All that refers to clusters in an image that nobody writes: header, counts, snapshots, bitmaps, tables. {@link #find} reads what leads to tables,
+ * and finds each L2 table once; {@link #visit}, as often as is wanted, tells all references. Blocking; ends when its thread is interrupted.
+ */
 final class References {
     /** Who wants to know. */
     interface Visitor {
         /**
-         * Something refers to bytes {@code [offset, offset + length)}, which need not be inside the file.
+         * Whether a table of bytes {@code [offset, offset + length)} may be read, which need not be inside the file.
          *
-         * @param structure what refers to them
+         * @param structure what refers to it
          * @param entry which one of it, or -1 if there is but one
          * @param at where it is
-         * @param cluster whether the offset has to be that of a cluster
-         * @return whether a table may be read there
          */
-        boolean refers(String structure, int entry, long at, long offset, long length, boolean cluster);
+        boolean mayRead(String structure, int entry, long at, long offset, long length);
+
+        /**
+         * Something refers to bytes {@code [offset, offset + length)}, which need not be inside the file.
+         *
+         * @param cluster whether the offset has to be that of a cluster
+         * @param times how often
+         */
+        void refers(String structure, int entry, long at, long offset, long length, boolean cluster, int times);
+
+        /** Whether references to bytes {@code [from, to)} of the file are of interest in this visit. */
+        boolean wants(long from, long to);
 
         /** An L2 entry that has data is going to be told. */
         void data();
@@ -31,13 +45,31 @@ final class References {
         boolean goesOn(long bytes);
     }
 
+    private record L1(String name, long offset, int entries) {
+    }
+
+    private static final int PIECE = 64 << 10;
+    private static final int BITMAP_ENTRY = 24;
+    /** Of the directory of bitmaps, and of all their tables: many times what QEMU makes. */
+    private static final long MOST_BITMAP_BYTES = 64 << 20;
+    /** The references of so many tables are remembered by their first and last place in the file. */
+    private static final int MOST_REACHES = 1 << 20;
+
     private final Qcow2Header header;
     private final IoFile file;
+    private final TableReader reader;
     private final Refcounts counts;
     private final Visitor visitor;
     private final int clusterSize;
+    private final List<L1> l1Tables = new ArrayList<>();
+    private final L2Tables l2Tables = new L2Tables();
+    /** First and last place that a table refers to, once it has been read. */
+    private long[] reaches;
+    private long snapshotsEnd;
 
-    References(Qcow2Header header, IoFile file, Refcounts counts, Visitor visitor) {
+    /** @param reader of L2 tables */
+    References(Qcow2Header header, IoFile file, TableReader reader, Refcounts counts, Visitor visitor) {
+        this.reader = reader;
         this.header = header;
         this.file = file;
         this.counts = counts;
@@ -45,30 +77,150 @@ final class References {
         clusterSize = header.clusterSize();
     }
 
+    /** Finds all tables. Before anything else. */
+    void find() throws DiskException, IOException {
+        long[] end = {header.snapshotsOffset()};
+        List<Snapshot> snapshots = Snapshot.read(header, file, end);
+        snapshotsEnd = end[0];
+        l1Tables.add(new L1("L1 table", header.l1Offset(), header.l1Entries()));
+        for (int i = 0; i < snapshots.size(); i++) {
+            Snapshot snapshot = snapshots.get(i);
+            l1Tables.add(new L1("L1 table of snapshot " + (snapshot.name() == null ? i : snapshot.name()), snapshot.l1Offset(), snapshot.l1Entries()));
+        }
+        if (overlap()) {
+            return;
+        }
+        for (L1 l1 : l1Tables) {
+            if (l1.entries > 0 && (!visitor.mayRead(l1.name, -1, l1.offset, l1.offset, l1.entries * 8L) || !visitor.goesOn(l1.entries * 8L) || !find(l1))) {
+                return;
+            }
+        }
+        l2Tables.merge();
+        reaches = new long[2 * Math.min(l2Tables.count(), MOST_REACHES)];
+    }
+
+    /** Whether two L1 tables share space: then each could be read as often as the image has snapshots. */
+    private boolean overlap() {
+        List<L1> sorted = new ArrayList<>(l1Tables);
+        sorted.removeIf(l1 -> l1.entries == 0);
+        sorted.sort((a, b) -> Long.compare(a.offset, b.offset));
+        for (int i = 1; i < sorted.size(); i++) {
+            L1 before = sorted.get(i - 1);
+            if (before.offset + before.entries * 8L > sorted.get(i).offset) {
+                visitor.problem(sorted.get(i).name, sorted.get(i).offset, "a table that begins in " + before.name, "one of its own");
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private boolean find(L1 l1) throws DiskException, IOException {
+        ByteBuffer piece = ByteBuffer.allocate(Math.min(PIECE, l1.entries * 8));
+        String entryName = l1.name + " entry";
+        for (int first = 0; first < l1.entries; first += PIECE / 8) {
+            Interruption.check(file.path());
+            int count = Math.min(PIECE / 8, l1.entries - first);
+            file.readFully(piece.clear().limit(count * 8), l1.offset + first * 8L);
+            for (int i = 0; i < count; i++) {
+                long offset = Qcow2Entry.offset(piece.getLong(i * 8));
+                long at = l1.offset + (first + i) * 8L;
+                if (offset != 0 && visitor.mayRead(entryName, first + i, at, offset, clusterSize) && !l2Tables.add(offset)) {
+                    visitor.problem(entryName + " " + (first + i), at, "more L2 tables than " + L2Tables.MOST, "as many as one L1 table can have");
+                    return false;
+                }
+            }
+            if (!visitor.goesOn(0)) {
+                return false;
+            }
+        }
+        long twice = l2Tables.endOfL1();
+        if (twice != 0) {
+            visitor.problem(l1.name, l1.offset, String.format("two entries that point at the L2 table 0x%x", twice), "one at most");
+        }
+        return twice == 0;
+    }
+
+    /** The L2 tables that {@link #find} has found. */
+    L2Tables l2Tables() {
+        return l2Tables;
+    }
+
+    /** Whether an L2 table that has been visited may refer to a place that is of interest now. */
+    boolean wants(int table) {
+        return table * 2 >= reaches.length || reaches[table * 2 + 1] == 0 || visitor.wants(reaches[table * 2], reaches[table * 2 + 1]);
+    }
+
+    /** Tells all references. */
     void visit() throws DiskException, IOException {
-        visitor.refers("header", -1, 0, 0, clusterSize, true);
+        visitor.refers("header", -1, 0, 0, clusterSize, true, 1);
         visitor.refers("refcount table", -1, Qcow2Header.AT_REFCOUNT_TABLE, counts.tableOffset(),
-                (long) counts.tableClusters() * clusterSize, true);
+                (long) counts.tableClusters() * clusterSize, true, 1);
         long[] table = counts.table();
         for (int i = 0; i < table.length; i++) {
             if (table[i] != 0) {
-                visitor.refers("refcount table entry", i, counts.tableOffset() + i * 8L, table[i], clusterSize, true);
+                visitor.refers("refcount table entry", i, counts.tableOffset() + i * 8L, table[i], clusterSize, true, 1);
             }
         }
-        long[] snapshotsEnd = {header.snapshotsOffset()};
-        List<Snapshot> snapshots = Snapshot.read(header, file, snapshotsEnd);
-        if (!snapshots.isEmpty()) {
-            visitor.refers("snapshot table", -1, 64, header.snapshotsOffset(), snapshotsEnd[0] - header.snapshotsOffset(), true);
+        if (header.snapshots() > 0) {
+            visitor.refers("snapshot table", -1, 64, header.snapshotsOffset(), snapshotsEnd - header.snapshotsOffset(), true, 1);
         }
         bitmaps();
-        tables("L1 table", header.l1Offset(), header.l1Entries());
-        for (Snapshot snapshot : snapshots) {
-            tables("L1 table of snapshot " + snapshot.name(), snapshot.l1Offset(), snapshot.l1Entries());
+        for (L1 l1 : l1Tables) {
+            if (l1.entries > 0) {
+                visitor.refers(l1.name, -1, l1.offset, l1.offset, l1.entries * 8L, true, 1);
+            }
+        }
+        ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
+        for (int i = 0; i < l2Tables.count() && visitor.goesOn(0); i++) {
+            visitor.refers("L1 entry for L2 table", i, header.l1Offset(), l2Tables.offset(i), clusterSize, true, l2Tables.times(i));
+            if (wants(i)) {
+                Interruption.check(file.path());
+                if (!visitor.goesOn(clusterSize)) {
+                    return;
+                }
+                if (reader.read(l2, l2Tables.offset(i))) {
+                    entries(l2, i);
+                }
+            }
+        }
+    }
+
+    private void entries(ByteBuffer l2, int table) {
+        boolean external = header.has(Qcow2Header.EXTERNAL_DATA);
+        long tableOffset = l2Tables.offset(table);
+        int times = l2Tables.times(table);
+        long first = Long.MAX_VALUE;
+        long last = 1;
+        for (int i = 0; i < header.l2Entries(); i++) {
+            int at = i * header.l2EntryBytes();
+            long entry = l2.getLong(at);
+            long from;
+            long length = clusterSize;
+            if (Qcow2Entry.compressed(entry)) {
+                long stream = Qcow2Entry.compressedOffset(entry, header.clusterBits());
+                from = stream & -clusterSize;
+                length = stream + Qcow2Entry.compressedLength(entry, header.clusterBits()) - from;
+            } else if (Qcow2Entry.offset(entry) != 0 && !external) {
+                from = Qcow2Entry.offset(entry);
+            } else {
+                continue;
+            }
+            visitor.data();
+            visitor.refers("L2 entry", i, tableOffset + at, from, length, !Qcow2Entry.compressed(entry), times);
+            first = Math.min(first, from);
+            last = Math.max(last, from + length);
+            if (!visitor.goesOn(0)) {
+                return;
+            }
+        }
+        if (table * 2 < reaches.length) {
+            reaches[table * 2] = first;
+            reaches[table * 2 + 1] = last;
         }
     }
 
     /** The bitmaps extension: u32 count, u32 reserved, u64 directory size, u64 directory offset; qcow2.txt, "Bitmaps". */
-    private void bitmaps() throws IOException {
+    private void bitmaps() throws DiskException, IOException {
         byte[] extension = header.extensions().get(Qcow2Header.EXT_BITMAPS);
         if (extension == null || extension.length < 24 || (header.autoclear() & Qcow2Header.BITMAPS) == 0) {
             return;
@@ -76,79 +228,50 @@ final class References {
         ByteBuffer e = ByteBuffer.wrap(extension);
         long directoryBytes = e.getLong(8);
         long directory = e.getLong(16);
-        if (directoryBytes < 0 || directoryBytes > 64 << 20) {
-            visitor.problem("bitmap directory size", header.length(), Long.toUnsignedString(directoryBytes), "at most 64 MiB");
+        if (directoryBytes < 0 || directoryBytes > MOST_BITMAP_BYTES) {
+            visitor.problem("bitmap directory size", header.length(), Long.toUnsignedString(directoryBytes), "at most " + MOST_BITMAP_BYTES);
             return;
         }
-        visitor.refers("bitmap directory", -1, header.length(), directory, directoryBytes, true);
-        if (!visitor.goesOn(directoryBytes)) {
+        visitor.refers("bitmap directory", -1, header.length(), directory, directoryBytes, true, 1);
+        if (!visitor.mayRead("bitmap directory", -1, header.length(), directory, directoryBytes) || !visitor.goesOn(directoryBytes)) {
             return;
         }
-        ByteBuffer entries = ByteBuffer.allocate((int) directoryBytes);
-        file.readFully(entries, directory);
-        for (int at = 0; at + 24 <= directoryBytes; ) {
-            long tableOffset = entries.getLong(at);
-            long tableEntries = Integer.toUnsignedLong(entries.getInt(at + 8));
-            int name = Short.toUnsignedInt(entries.getShort(at + 18));
-            int extra = entries.getInt(at + 20);
-            if (tableEntries > 8 << 20 || extra < 0 || extra > directoryBytes) {
-                visitor.problem("bitmap directory entry", directory + at, tableEntries + " table entries", "at most " + (8 << 20));
+        ByteBuffer entry = ByteBuffer.allocate(BITMAP_ENTRY);
+        long tables = 0;
+        for (long at = 0; at + BITMAP_ENTRY <= directoryBytes; ) {
+            Interruption.check(file.path());
+            file.readFully(entry.clear(), directory + at);
+            long tableBytes = Integer.toUnsignedLong(entry.getInt(8)) * 8;
+            int name = Short.toUnsignedInt(entry.getShort(18));
+            long extra = Integer.toUnsignedLong(entry.getInt(20));
+            tables += tableBytes;
+            if (tables > MOST_BITMAP_BYTES || extra > directoryBytes) {
+                visitor.problem("bitmap directory entry", directory + at, tables / 8 + " table entries", "at most " + MOST_BITMAP_BYTES / 8 + " of all bitmaps");
                 return;
             }
-            visitor.refers("bitmap table", -1, directory + at, tableOffset, tableEntries * 8, true);
-            if (!visitor.goesOn(tableEntries * 8)) {
+            if (!bitmap(directory + at, entry.getLong(0), (int) tableBytes)) {
                 return;
             }
-            ByteBuffer table = ByteBuffer.allocate((int) tableEntries * 8);
-            file.readFully(table, tableOffset);
-            for (int i = 0; i < tableEntries; i++) {
-                long data = Qcow2Entry.offset(table.getLong(i * 8));
+            at += BITMAP_ENTRY + extra + name + 7 & ~7;
+        }
+    }
+
+    private boolean bitmap(long entryAt, long tableOffset, int tableBytes) throws IOException {
+        visitor.refers("bitmap table", -1, entryAt, tableOffset, tableBytes, true, 1);
+        if (!visitor.mayRead("bitmap table", -1, entryAt, tableOffset, tableBytes) || !visitor.goesOn(tableBytes)) {
+            return false;
+        }
+        ByteBuffer piece = ByteBuffer.allocate(Math.min(PIECE, tableBytes));
+        for (int first = 0; first < tableBytes; first += PIECE) {
+            int bytes = Math.min(PIECE, tableBytes - first);
+            file.readFully(piece.clear().limit(bytes), tableOffset + first);
+            for (int i = 0; i < bytes; i += 8) {
+                long data = Qcow2Entry.offset(piece.getLong(i));
                 if (data != 0) {
-                    visitor.refers("bitmap table entry", i, tableOffset + i * 8L, data, clusterSize, true);
+                    visitor.refers("bitmap table entry", (first + i) / 8, tableOffset + first + i, data, clusterSize, true, 1);
                 }
             }
-            at += 24 + extra + name + 7 & ~7;
         }
-    }
-
-    private void tables(String what, long l1Offset, int l1Entries) throws IOException {
-        if (l1Entries == 0) {
-            return;
-        }
-        visitor.refers(what, -1, l1Offset, l1Offset, l1Entries * 8L, true);
-        if (!visitor.goesOn(l1Entries * 8L)) {
-            return;
-        }
-        String entryName = what + " entry";
-        ByteBuffer l1 = ByteBuffer.allocate(l1Entries * 8);
-        file.readFully(l1, l1Offset);
-        ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
-        for (int slot = 0; slot < l1Entries && visitor.goesOn(0); slot++) {
-            long offset = Qcow2Entry.offset(l1.getLong(slot * 8));
-            if (offset != 0 && visitor.refers(entryName, slot, l1Offset + slot * 8L, offset, clusterSize, true)) {
-                if (!visitor.goesOn(clusterSize)) {
-                    return;
-                }
-                file.readFully(l2.clear(), offset);
-                entries(l2, offset);
-            }
-        }
-    }
-
-    private void entries(ByteBuffer l2, long tableOffset) {
-        boolean external = header.has(Qcow2Header.EXTERNAL_DATA);
-        for (int i = 0; i < header.l2Entries() && visitor.goesOn(0); i++) {
-            int at = i * header.l2EntryBytes();
-            long entry = l2.getLong(at);
-            if (Qcow2Entry.compressed(entry)) {
-                visitor.data();
-                long from = Qcow2Entry.compressedOffset(entry, header.clusterBits());
-                int length = Qcow2Entry.compressedLength(entry, header.clusterBits());
-                visitor.refers("L2 entry", i, tableOffset + at, from & -clusterSize, from + length - (from & -clusterSize), false);
-            } else if (Qcow2Entry.offset(entry) != 0 && !external) {
-                visitor.data();
-                visitor.refers("L2 entry", i, tableOffset + at, Qcow2Entry.offset(entry), clusterSize, true);
-            }
-        }
+        return true;
     }
 }

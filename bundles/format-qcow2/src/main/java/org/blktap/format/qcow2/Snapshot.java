@@ -8,10 +8,12 @@ import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.image.Interruption;
 
 /**
  * An internal snapshot: qcow2.txt, "Snapshots".
  *
+ * @param name cut off at {@link #SHOWN_NAME} bytes, and null for most of a long list: what is held in memory does not follow what an image names
  * @param size bytes of the disk as it was
  */
 record Snapshot(String id, String name, long l1Offset, int l1Entries, long size) {
@@ -19,12 +21,27 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
     private static final int MAX_EXTRA = 1024;
     /** As QEMU limits the table. */
     private static final long MAX_TABLE = 64 << 20;
+    /** QEMU's own names have at most 255. */
+    private static final int SHOWN_NAME = 255;
+    /** So many have their names. */
+    private static final int NAMED = 64;
 
-    /** Reads the table. Its end in the file is {@code end[0]}, if an array is given. */
+    /** All of an image: the first ones with names. */
     static List<Snapshot> read(Qcow2Header header, IoFile file, long[] end) throws DiskException {
+        return read(header, file, end, null);
+    }
+
+    /**
+     * Reads the table.
+     *
+     * @param end gets its end in the file, if it is not null
+     * @param wanted the name or id of a snapshot that has its name, wherever it stands; or null
+     */
+    private static List<Snapshot> read(Qcow2Header header, IoFile file, long[] end, String wanted) throws DiskException {
         List<Snapshot> all = new ArrayList<>();
         long at = header.snapshotsOffset();
         for (int i = 0; i < header.snapshots(); i++) {
+            Interruption.check(file.path());
             if (at - header.snapshotsOffset() > MAX_TABLE || at >= file.size()) {
                 throw DiskException.corrupt(file.path(), "snapshot table entry " + i, at, "an entry past the end",
                         "a table of at most " + MAX_TABLE + " bytes inside the file");
@@ -50,8 +67,13 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
                 throw DiskException.corrupt(file.path(), "disk size of snapshot " + i, at + FIXED + 8, Long.toUnsignedString(size),
                         "at most " + largest + ", as its L1 table has " + l1Entries + " entries");
             }
-            all.add(new Snapshot(text(rest, (int) extra, idLength), text(rest, (int) extra + idLength, nameLength), l1Offset,
-                    (int) l1Entries, size));
+            String id = text(rest, (int) extra, idLength);
+            String name = text(rest, (int) extra + idLength, nameLength);
+            boolean named = i < NAMED || name.equals(wanted) || id.equals(wanted);
+            all.add(new Snapshot(named ? shown(id) : null, named ? shown(name) : null, l1Offset, (int) l1Entries, size));
+            if (name.equals(wanted)) {
+                return List.of(all.get(i));
+            }
             at += FIXED + extra + idLength + nameLength + 7 & ~7;
         }
         if (end != null) {
@@ -74,11 +96,26 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
         return StandardCharsets.UTF_8.decode(bytes.slice(at, length)).toString();
     }
 
+    private static String shown(String text) {
+        return text.length() <= SHOWN_NAME ? text : text.substring(0, SHOWN_NAME);
+    }
+
     /** By its name, or by its id. */
-    static Snapshot find(List<Snapshot> all, String wanted, Object file) throws DiskException {
-        return all.stream().filter(s -> s.name().equals(wanted)).findFirst()
-                .or(() -> all.stream().filter(s -> s.id().equals(wanted)).findFirst())
-                .orElseThrow(() -> new DiskException(Reason.BAD_OPTION, file + ": has no snapshot '" + wanted + "'; it has: "
-                        + (all.isEmpty() ? "none" : String.join(", ", all.stream().map(Snapshot::name).toList()))));
+    static Snapshot find(Qcow2Header header, IoFile file, String wanted) throws DiskException {
+        List<Snapshot> all = read(header, file, null, wanted);
+        if (all.size() == 1 && shown(wanted).equals(all.get(0).name())) {
+            return all.get(0);
+        }
+        return all.stream().filter(s -> wanted.equals(s.id())).findFirst()
+                .orElseThrow(() -> new DiskException(Reason.BAD_OPTION, file.path() + ": has no snapshot '" + wanted + "'; it has: " + list(all, false)));
+    }
+
+    /** For people: the first ones, and how many more there are. */
+    static String list(List<Snapshot> all, boolean withIds) {
+        if (all.isEmpty()) {
+            return "none";
+        }
+        List<String> named = all.stream().filter(s -> s.name() != null).map(s -> withIds ? s.id() + ":" + s.name() : s.name()).toList();
+        return String.join(", ", named) + (named.size() == all.size() ? "" : " and " + (all.size() - named.size()) + " more");
     }
 }

@@ -41,7 +41,11 @@ final class Uncounted implements References.Visitor {
                 return none;
             }
             Uncounted search = new Uncounted(file, found);
-            new References(header, file, counts, search).visit();
+            References references = new References(header, file, new TableReader(file, null), counts, search);
+            references.find();
+            if (!search.unsure) {
+                references.visit();
+            }
             return search.unsure ? none : found;
         } catch (IOException | DiskException e) {
             LOG.log(Level.WARNING, file.path() + ": free clusters are not looked for: " + e.getMessage());
@@ -71,14 +75,23 @@ final class Uncounted implements References.Visitor {
     }
 
     @Override
-    public boolean refers(String structure, int entry, long at, long offset, long length, boolean cluster) {
+    public boolean mayRead(String structure, int entry, long at, long offset, long length) {
+        return !unsure && offset >= 0 && offset < file.size();
+    }
+
+    @Override
+    public boolean wants(long from, long to) {
+        return true;
+    }
+
+    @Override
+    public void refers(String structure, int entry, long at, long offset, long length, boolean cluster, int times) {
         if (!unsure && found.sortedOverlap(offset, offset + length)) {
             unsure = true;
             LOG.log(Level.WARNING, String.format("%s: %s%s at offset %d refers to 0x%x, whose reference count is 0: the counts are too low,"
                     + " and no cluster that is free by them is used; run blktap check --repair", file.path(), structure,
                     entry < 0 ? "" : " " + entry, at, offset));
         }
-        return !unsure && offset >= 0 && offset < file.size();
     }
 
     @Override

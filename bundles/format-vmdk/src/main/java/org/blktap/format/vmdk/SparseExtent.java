@@ -159,6 +159,11 @@ final class SparseExtent extends Extent {
                     pastEnd.look(slot + 1, layout.tableEntries(), i -> entry(table, i) <= GrainLayout.ZEROED ? 0
                             : entry(table, i) * SECTOR + whole - 1);
                 }
+                if (pastEnd.isLost(slot + 1)) {
+                    corrupt("grain table of slot " + slot, layout.gdOffset() + slot * 4L, at / SECTOR);
+                    into.corrupt(run);
+                    return;
+                }
                 inTable(slot, table, (int) (inSlot >>> layout.grainBits()), (int) (offset & grainBytes - 1), run, into);
             }
         }

@@ -38,7 +38,8 @@ public final class DiskExerciser implements AutoCloseable {
     private final List<Slot> free = new ArrayList<>();
     private long clock;
     private long stamps = 1;
-    private int failed;
+    private final List<Failure> failures = new ArrayList<>();
+    private int changed;
 
     /** What a sector was set to. */
     private static final class Version {
@@ -54,6 +55,10 @@ public final class DiskExerciser implements AutoCloseable {
             this.submitted = submitted;
             this.optional = optional;
         }
+    }
+
+    /** A request that has ended with an error. */
+    record Failure(Operation operation, int errno) {
     }
 
     private record Flush(long submittedAt, int ended) {
@@ -76,7 +81,7 @@ public final class DiskExerciser implements AutoCloseable {
             int first = (int) (done.offset() / SECTOR);
             int count = (int) (done.length() / SECTOR);
             if (done.error() != 0) {
-                failed++;
+                failures.add(new Failure(done.operation(), done.error()));
             }
             switch (done.operation()) {
                 case FLUSH -> {
@@ -93,6 +98,7 @@ public final class DiskExerciser implements AutoCloseable {
                 }
                 case MAP -> checkExtents(done, first, count);
                 default -> {
+                    changed += done.error() == 0 ? 1 : 0;
                     for (Version version : versions) {
                         version.optional |= done.error() != 0;
                         version.ended = loop.moment();
@@ -172,7 +178,26 @@ public final class DiskExerciser implements AutoCloseable {
 
     /** Requests that have ended with an error. */
     public int failed() {
-        return failed;
+        return failures.size();
+    }
+
+    /** Changes that have been answered, and not with an error. */
+    int changed() {
+        return changed;
+    }
+
+    /** Those, in the order of their ends. */
+    List<Failure> failures() {
+        return failures;
+    }
+
+    /** Flushes, and waits for that; the errno. */
+    int flush(VirtualDisk disk) {
+        int before = failures.size();
+        Slot slot = free.remove(free.size() - 1);
+        start(disk, slot, Operation.FLUSH, 0, 0, random);
+        drain();
+        return failures.size() == before ? 0 : failures.get(before).errno();
     }
 
     /** Submits so many random requests and waits for all of them. */

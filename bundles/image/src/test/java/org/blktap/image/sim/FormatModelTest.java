@@ -10,13 +10,14 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.function.Function;
-import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.Errno;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -31,6 +32,7 @@ public abstract class FormatModelTest {
     protected static final String BASE = "/sim/base.raw";
     /** More than any round has. */
     private static final int MOST_STEPS = 100_000;
+    private static final long SMALL_DISK = 1 << 20;
     /** How long is looked for a smaller failure. */
     private static final long SHRINKING_MILLISECONDS = 60_000;
 
@@ -109,8 +111,8 @@ public abstract class FormatModelTest {
             return new TreeMap<>(context.files);
         }
 
-        void failWith(IntSupplier errno) {
-            files().values().forEach(file -> file.failWith(errno));
+        void failWith(SimFile.Faults faults) {
+            files().values().forEach(file -> file.failWith(faults));
         }
 
         void expectClosed() {
@@ -243,21 +245,141 @@ public abstract class FormatModelTest {
     }
 
     @Test
-    void failingWritesHarmNobodyElse() {
-        rounds("failingWritesHarmNobodyElse", (setup, exerciser) -> {
+    void failingOperationsHarmNobodyElse() {
+        rounds("failingOperationsHarmNobodyElse", (setup, exerciser) -> {
             VirtualDisk disk = setup.open();
+            Map<Path, SimFile> running = setup.files();
+            int begin = setup.loop.moment();
             setup.failWith(SimFile.sometimes(setup.random, 3 + setup.random.nextInt(30)));
             exerciser.run(disk, 120);
-            setup.failWith(() -> 0);
+            setup.failWith(kind -> 0);
+            // an error that nobody has heard of
+            exerciser.flush(disk);
+            int failed = exerciser.failed();
             exerciser.verify(disk);
             exerciser.run(disk, 100);
+            assertEquals(failed, exerciser.failed(), () -> "later requests fail too: " + exerciser.failures());
             disk.close();
             setup.reopen();
             setup.check(false);
+            if (repairs()) {
+                setup.check(true);
+                assertEquals(0, setup.check(false).leaked(), "leaked");
+            }
             disk = setup.open();
             exerciser.verify(disk);
             disk.close();
+            int end = setup.loop.moment();
+            for (int i = 0; i < 4; i++) {
+                crash(setup, exerciser, running, begin + setup.random.nextInt(end - begin), i % 2 == 0);
+            }
         });
+    }
+
+    /** Of an image that is in use: one operation on its files after the other, whatever it is; never two. */
+    @Test
+    void anyOperationMayFail() {
+        for (int i = 0; i < rounds; i++) {
+            long roundSeed = seed + i;
+            int all = new SingleFault(-1, 0).run(roundSeed);
+            for (int number = 0; number < all; number++) {
+                new SingleFault(number, (number + i) % 2 == 0 ? Errno.EIO : Errno.ENOSPC).run(roundSeed);
+            }
+        }
+        System.out.println(getClass().getSimpleName() + " anyOperationMayFail: seed " + seed);
+    }
+
+    /** A disk in use, of whose files' operations one fails. */
+    private final class SingleFault implements SimFile.Faults {
+        private final int number;
+        private final int errno;
+        private int count;
+        private SimFile.Kind failed;
+        private DiskExerciser exerciser;
+        private int changedBefore;
+        /** What was answered before it failed. */
+        private int changed;
+
+        /** @param number of the operation that fails; -1 for none */
+        SingleFault(int number, int errno) {
+            this.number = number;
+            this.errno = errno;
+        }
+
+        @Override
+        public int on(SimFile.Kind kind) {
+            if (count++ != number) {
+                return 0;
+            }
+            failed = kind;
+            changed = exerciser.changed() - changedBefore;
+            return errno;
+        }
+
+        /** Returns how many operations there were. */
+        int run(long roundSeed) {
+            Random random = random(roundSeed);
+            Kind any = kind(random);
+            // it is read many times over
+            Kind kind = new Kind(any.options(), Math.min(any.size(), SMALL_DISK), Math.min(any.baseSize(), SMALL_DISK));
+            try {
+                Setup setup = new Setup(random, kind);
+                try (DiskExerciser requests = new DiskExerciser(setup.loop, random, kind.size(), 1 + random.nextInt(4), setup::initial)) {
+                    exerciser = requests;
+                    run(setup);
+                }
+            } catch (AssertionError | Exception e) {
+                throw new AssertionError("-Dseed=" + roundSeed + " -Drounds=1 " + kind + ": operation " + number + ", " + failed + ", ends with "
+                        + Errno.text(errno), e);
+            }
+            return count;
+        }
+
+        private void run(Setup setup) throws Exception {
+            VirtualDisk before = setup.open();
+            exerciser.run(before, 12);
+            before.close();
+            // so that tables are read
+            setup.reopen();
+            VirtualDisk disk = setup.open();
+            Map<Path, SimFile> running = setup.files();
+            int begin = setup.loop.moment();
+            changedBefore = exerciser.changed();
+            running.values().forEach(file -> file.failWith(this));
+            exerciser.run(disk, 12);
+            boolean told = exerciser.flush(disk) != 0;
+            running.values().forEach(file -> file.failWith(kind -> 0));
+            for (DiskExerciser.Failure failure : exerciser.failures()) {
+                assertEquals(errno, failure.errno(), () -> "errno of a " + failure.operation());
+                told |= failure.operation() == Operation.FLUSH;
+            }
+            // what it was about may have been answered before
+            assertTrue(told || exerciser.flush(disk) != 0 || failed != SimFile.Kind.FLUSH || changed == 0, "a flush has failed, and no guest hears of it");
+            int failures = exerciser.failed();
+            assertEquals(0, exerciser.flush(disk), "a flush after the one that has told");
+            exerciser.run(disk, 12);
+            exerciser.verify(disk);
+            disk.close();
+            setup.expectClosed();
+            assertEquals(failures, exerciser.failed(), () -> "later requests fail too: " + exerciser.failures());
+            int end = setup.loop.moment();
+            setup.reopen();
+            afterwards(setup);
+            crash(setup, exerciser, running, begin + setup.random.nextInt(Math.max(1, end - begin)), false);
+            crash(setup, exerciser, running, begin + setup.random.nextInt(Math.max(1, end - begin)), true);
+        }
+
+        /** Leaks at worst, and a repair finds them. */
+        private void afterwards(Setup setup) throws Exception {
+            setup.check(false);
+            if (repairs()) {
+                setup.check(true);
+                assertEquals(0, setup.check(false).leaked(), "leaked");
+            }
+            VirtualDisk disk = setup.open();
+            exerciser.verify(disk);
+            disk.close();
+        }
     }
 
     @Test
@@ -274,6 +396,24 @@ public abstract class FormatModelTest {
                 crash(setup, exerciser, running, point, false);
                 crash(setup, exerciser, running, point, true);
             }
+        });
+    }
+
+    @Test
+    void newImagesLeakNothing() {
+        rounds("newImagesLeakNothing", (setup, exerciser) -> {
+            assertEquals(0, setup.check(false).leaked(), "leaked by the creation");
+            setup.open().close();
+            setup.reopen();
+            assertEquals(0, setup.check(false).leaked(), "leaked by an opening");
+            try {
+                driver.resize(image, setup.kind.size() + 512L * (1 + setup.random.nextInt(100_000)), setup.context);
+            } catch (DiskException e) {
+                assertEquals(DiskException.Reason.UNSUPPORTED, e.reason(), e.getMessage());
+                return;
+            }
+            setup.reopen();
+            assertEquals(0, setup.check(false).leaked(), "leaked by a resize");
         });
     }
 

@@ -9,6 +9,7 @@ import java.util.Random;
 import java.util.function.IntSupplier;
 import org.blktap.api.disk.ExtentList;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
@@ -31,8 +32,21 @@ public final class SimFile implements IoFile {
     private int startedFlushes;
     private boolean open;
     private boolean closed;
-    /** Asked at the end of each operation that changes the file; an errno makes it fail. */
-    private IntSupplier faults = () -> 0;
+    private Faults faults = kind -> 0;
+
+    /** An operation of a file. */
+    public enum Kind {
+        READ, WRITE, FLUSH, DISCARD, ZERO, TRUNCATE, MAP,
+        /** One of the blocking ones. */
+        BLOCKING
+    }
+
+    /** Asked at the end of each operation. */
+    @FunctionalInterface
+    public interface Faults {
+        /** @return 0, or the errno that it fails with; it has changed nothing then */
+        int on(Kind kind);
+    }
 
     /** One change, or the end of a flush. */
     private static final class Change {
@@ -90,8 +104,14 @@ public final class SimFile implements IoFile {
         return open && !closed;
     }
 
+    /** Lets the asynchronous operations that change the file fail. */
     public void failWith(IntSupplier errno) {
-        faults = errno;
+        faults = kind -> kind == Kind.READ || kind == Kind.MAP || kind == Kind.BLOCKING ? 0 : errno.getAsInt();
+    }
+
+    /** Lets any operation fail. */
+    public void failWith(Faults asked) {
+        faults = asked;
     }
 
     public boolean isClosed() {
@@ -196,12 +216,12 @@ public final class SimFile implements IoFile {
         return (int) value;
     }
 
-    private void change(IoCallback done, Runnable how) {
+    private void start(Kind kind, IoCallback done, Runnable how) {
         if (closed) {
             throw new AssertionError("used after it was closed");
         }
         loop.later(() -> {
-            int error = faults.getAsInt();
+            int error = faults.on(kind);
             if (error == 0) {
                 how.run();
             }
@@ -215,13 +235,12 @@ public final class SimFile implements IoFile {
         int bytes = checked(length);
         Segments list = new Segments(1);
         list.sliceOf(into, skip, length);
-        loop.later(() -> {
+        start(Kind.READ, done, () -> {
             byte[] found = new byte[bytes];
             if (at < size) {
                 System.arraycopy(content, at, found, 0, Math.min(bytes, size - at));
             }
             list.copyFrom(ByteBuffer.wrap(found), 0);
-            done.done(0);
         });
     }
 
@@ -232,7 +251,7 @@ public final class SimFile implements IoFile {
         Segments list = new Segments(1);
         list.sliceOf(from, skip, length);
         byte[] bytes = new byte[checked(length)];
-        change(done, () -> {
+        start(Kind.WRITE, done, () -> {
             list.copyTo(ByteBuffer.wrap(bytes), 0);
             put(bytes, at);
         });
@@ -242,33 +261,33 @@ public final class SimFile implements IoFile {
     public void flush(IoCallback done) {
         startedFlushes++;
         int covers = log.size();
-        change(done, () -> note(null, 0, 0, covers));
+        start(Kind.FLUSH, done, () -> note(null, 0, 0, covers));
     }
 
     @Override
     public void discard(long offset, long length, IoCallback done) {
         int from = Math.min(checked(offset), size);
         int to = Math.min(checked(offset + length), size);
-        change(done, () -> put(new byte[to - from], from));
+        start(Kind.DISCARD, done, () -> put(new byte[to - from], from));
     }
 
     @Override
     public void zero(long offset, long length, boolean unmap, IoCallback done) {
         int from = checked(offset);
         int to = checked(offset + length);
-        change(done, () -> put(new byte[to - from], from));
+        start(Kind.ZERO, done, () -> put(new byte[to - from], from));
     }
 
     @Override
     public void truncate(long newSize, IoCallback done) {
         int to = checked(newSize);
-        change(done, () -> resize(to));
+        start(Kind.TRUNCATE, done, () -> resize(to));
     }
 
     @Override
     public void map(long offset, long length, ExtentList into, IoCallback done) {
         int from = checked(offset);
-        loop.later(() -> {
+        start(Kind.MAP, done, () -> {
             for (long at = from; at < offset + length; ) {
                 long to = Math.min(offset + length, at + SECTOR - at % SECTOR);
                 boolean zero = true;
@@ -278,12 +297,25 @@ public final class SimFile implements IoFile {
                 into.add(to - at, zero ? ExtentList.HOLE | ExtentList.ZERO : ExtentList.DATA);
                 at = to;
             }
-            done.done(0);
         });
+    }
+
+    /** Throws an exception that tests which let nothing fail need not declare. */
+    private void blocking(String doing) {
+        int error = faults.on(Kind.BLOCKING);
+        if (error != 0) {
+            this.<RuntimeException>undeclared(new ErrnoException(doing, error));
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private <T extends Exception> void undeclared(Exception e) throws T {
+        throw (T) e;
     }
 
     @Override
     public void readFully(ByteBuffer into, long offset) {
+        blocking("reading");
         while (into.hasRemaining()) {
             into.put(offset < size && offset >= 0 ? content[(int) offset] : 0);
             offset++;
@@ -292,6 +324,7 @@ public final class SimFile implements IoFile {
 
     @Override
     public void writeFully(ByteBuffer from, long offset) {
+        blocking("writing");
         byte[] bytes = new byte[from.remaining()];
         from.get(bytes);
         put(bytes, checked(offset));
@@ -299,11 +332,13 @@ public final class SimFile implements IoFile {
 
     @Override
     public void truncateNow(long newSize) {
+        blocking("setting the size");
         resize(checked(newSize));
     }
 
     @Override
     public void flushNow() {
+        blocking("flushing");
         note(null, 0, 0, log.size());
     }
 
@@ -342,8 +377,8 @@ public final class SimFile implements IoFile {
         closed = true;
     }
 
-    /** For tests that want a fault now and then. */
-    public static IntSupplier sometimes(Random random, int oneIn) {
-        return () -> random.nextInt(oneIn) == 0 ? Errno.ENOSPC : 0;
+    /** For tests that want a fault now and then, of any operation. */
+    public static Faults sometimes(Random random, int oneIn) {
+        return kind -> random.nextInt(oneIn) != 0 ? 0 : random.nextBoolean() ? Errno.ENOSPC : Errno.EIO;
     }
 }

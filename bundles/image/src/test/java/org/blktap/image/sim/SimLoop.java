@@ -8,6 +8,7 @@ import java.util.concurrent.Callable;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
@@ -127,6 +128,8 @@ public final class SimLoop implements IoLoop {
             int error;
             try {
                 error = call.run();
+            } catch (ErrnoException e) {
+                error = e.errno();
             } catch (Exception e) {
                 throw new AssertionError("an offloaded call threw", e);
             }

@@ -1,0 +1,24 @@
+package org.blktap.api.engine;
+
+import java.io.IOException;
+
+/** A blocking operation that the system has refused, with its error number. An {@link IoLoop#offload offloaded} call that throws it ends with that. */
+public class ErrnoException extends IOException {
+    private static final long serialVersionUID = 1;
+
+    private final int errno;
+
+    /**
+     * @param doing what failed, e.g. {@code cannot write at 4096}
+     * @param errno positive
+     */
+    public ErrnoException(String doing, int errno) {
+        super(doing + ": " + Errno.text(errno));
+        this.errno = errno;
+    }
+
+    /** A positive number of {@link Errno}. */
+    public int errno() {
+        return errno;
+    }
+}

@@ -1,0 +1,52 @@
+package org.blktap.format.qcow;
+
+import java.nio.ByteBuffer;
+
+/**
+ * The L2 table at 8192, the first one of an image of Xen's tools: Xen 3.3 wrote its header over the first 512 bytes when it opened an image again. Where the
+ * extension announces that slots are allocated as one, and the rest of the table says so too, the lost entries follow from it.
+ */
+final class OverwrittenTable {
+    /** Where it is. */
+    static final long OFFSET = 8192;
+    private static final int OVERWRITTEN_ENTRIES = 512 / 8;
+
+    private final QcowHeader header;
+    private final int toClusters;
+
+    OverwrittenTable(QcowHeader header) {
+        this.header = header;
+        toClusters = Math.max(header.l2Bytes(), header.clusterSize());
+    }
+
+    /** Whether a table begins with a header. */
+    static boolean is(long offset, long firstEntry) {
+        return offset == OFFSET && (int) (firstEntry >>> 32) == QcowHeader.MAGIC && (int) firstEntry == 1;
+    }
+
+    /** Whether the entries of the table follow from its place: all of it that has not been overwritten is as the extension announces. */
+    boolean canMend(ByteBuffer table) {
+        QcowHeader.XenExtension xen = header.xen();
+        boolean coarse = xen != null && header.backingOffset() == 0 && xen.minClusterAlloc() == header.l2Entries()
+                && header.l2Entries() > OVERWRITTEN_ENTRIES && header.l2Bytes() % header.clusterSize() == 0;
+        for (int i = OVERWRITTEN_ENTRIES; coarse && i < header.l2Entries(); i++) {
+            coarse = table.getLong(i * 8) == entry(i);
+        }
+        return coarse;
+    }
+
+    /** Puts the right entries into a table, in memory, if it has been overwritten and they are known; false if not. */
+    boolean mend(long offset, ByteBuffer table) {
+        if (!is(offset, table.getLong(0)) || !canMend(table)) {
+            return false;
+        }
+        for (int i = 0; i < OVERWRITTEN_ENTRIES; i++) {
+            table.putLong(i * 8, entry(i));
+        }
+        return true;
+    }
+
+    private long entry(int i) {
+        return OFFSET + toClusters + (long) i * header.clusterSize();
+    }
+}
