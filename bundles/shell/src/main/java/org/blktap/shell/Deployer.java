@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.jar.JarFile;
 import java.util.jar.Manifest;
 import org.blktap.api.disk.DiskException;
@@ -151,7 +152,7 @@ public final class Deployer {
         try {
             if (failed.replaced() == null) {
                 Files.deleteIfExists(failed.target());
-                awaitGone(failed.name());
+                awaitGone(failed.target(), failed.name());
                 return "; it is not deployed";
             }
             long now = System.currentTimeMillis();
@@ -191,7 +192,7 @@ public final class Deployer {
                     } catch (IOException e) {
                         throw DiskException.io(deployed, "delete", e);
                     }
-                    awaitGone(symbolic);
+                    awaitGone(deployed, symbolic);
                     return bundle;
                 }
             }
@@ -199,9 +200,9 @@ public final class Deployer {
         }
     }
 
-    private void awaitGone(String name) throws DiskException, InterruptedException {
+    private void awaitGone(Path jar, String name) throws DiskException, InterruptedException {
         long begin = System.nanoTime();
-        while (java.util.Arrays.stream(bundles.getBundles()).anyMatch(each -> name.equals(each.getSymbolicName()))) {
+        while (Arrays.stream(bundles.getBundles()).anyMatch(each -> jar.equals(jarOf(each)))) {
             if (System.nanoTime() - begin > PATIENCE.toNanos()) {
                 throw new DiskException(Reason.BUSY, name + ": its jar is deleted, but it is still being stopped; the daemon's log tells why");
             }
