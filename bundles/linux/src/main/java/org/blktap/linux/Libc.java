@@ -125,6 +125,8 @@ public final class Libc {
 
     public static native int dup(int fd);
 
+    public static native int dup3(int fd, int onto, int flags);
+
     public static native long pread(int fd, long address, long bytes, long offset);
 
     public static native long pwrite(int fd, long address, long bytes, long offset);

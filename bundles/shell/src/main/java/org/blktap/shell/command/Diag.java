@@ -48,7 +48,7 @@ final class Diag extends TapCommand {
             return name == null ? 1 : 0;
         }
         for (AttachmentStatus each : attachments.list()) {
-            if (name == null ? each.state() != State.RUNNING : each.id().equals(name)) {
+            if (name == null ? each.state() != State.RUNNING || !each.reason().isEmpty() : each.id().equals(name)) {
                 out.println("attachment " + each.id() + " (" + each.spec() + "): " + each.state().name().toLowerCase(Locale.ROOT)
                         + (each.reason().isEmpty() ? "" : ": " + each.reason()));
                 told++;
