@@ -3,8 +3,6 @@ package org.blktap.shell.launch;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Locale;
@@ -15,7 +13,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.logging.Handler;
 import java.util.logging.LogManager;
 import org.apache.felix.framework.FrameworkFactory;
-import org.apache.felix.main.AutoProcessor;
 import org.apache.felix.main.Main;
 import org.blktap.shell.BundleDiagnosis;
 import org.blktap.shell.NativeLibraries;
@@ -97,25 +94,11 @@ public final class Launcher {
         framework = new FrameworkFactory().newFramework(configuration);
         framework.init();
         Runtime.getRuntime().addShutdownHook(new Thread(this::stop, "blktap-stop"));
-        AutoProcessor.process(configuration, framework.getBundleContext());
+        Platform platform = new Platform(framework.getBundleContext(), read);
+        platform.install(home.resolve("bundle"));
         framework.start();
-        checkPlatform();
+        platform.check();
         reportDeployed();
-    }
-
-    /** Each jar of {@code bundle/} must be there and active. */
-    private void checkPlatform() throws IOException {
-        try (DirectoryStream<Path> jars = Files.newDirectoryStream(home.resolve("bundle"), "*.jar")) {
-            for (Path jar : jars) {
-                Bundle bundle = installed(jar);
-                if (bundle == null) {
-                    throw new IOException(jar + ": cannot be installed; it is damaged, or no bundle");
-                }
-                if (bundle.getState() != Bundle.ACTIVE && !BundleDiagnosis.isFragment(bundle)) {
-                    throw new IOException(jar + ": does not start: " + BundleDiagnosis.why(bundle, framework.getBundleContext()));
-                }
-            }
-        }
     }
 
     /** A jar of {@code deploy/} that does not work keeps nothing else from working. */
@@ -126,16 +109,6 @@ public final class Launcher {
                         + BundleDiagnosis.why(bundle, framework.getBundleContext()));
             }
         }
-    }
-
-    private Bundle installed(Path jar) {
-        String name = "/bundle/" + jar.getFileName();
-        for (Bundle bundle : framework.getBundleContext().getBundles()) {
-            if (bundle.getLocation().endsWith(name)) {
-                return bundle;
-            }
-        }
-        return null;
     }
 
     private void waitForEnd() throws InterruptedException {
