@@ -53,8 +53,8 @@ final class ErrorSeries {
             return;
         }
         one.running = true;
-        LOG.log(Level.WARNING, id + ": " + name(request.operation()) + " of " + request.length() + " bytes at " + request.offset() + " failed: "
-                + Errno.text(error));
+        LOG.log(Level.WARNING, id + ": " + name(request.operation())
+                + (request.operation() == Operation.FLUSH ? "" : " of " + request.length() + " bytes at " + request.offset()) + " failed: " + Errno.text(error));
         if (loop.inLoop()) {
             later(one, request.operation());
         }
@@ -67,7 +67,7 @@ final class ErrorSeries {
                 return;
             }
             LOG.log(Level.WARNING, id + ": " + one.count + " more of operation " + name(operation) + " failed within "
-                    + LINE_MILLIS / 1000 + " s, the last at " + one.offset + ": " + Errno.text(one.error));
+                    + LINE_MILLIS / 1000 + " s, the last" + (operation == Operation.FLUSH ? ": " : " at " + one.offset + ": ") + Errno.text(one.error));
             one.count = 0;
             later(one, operation);
         }, LINE_MILLIS);

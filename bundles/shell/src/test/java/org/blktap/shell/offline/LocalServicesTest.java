@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleException;
 import org.osgi.framework.ServiceReference;
 
 class LocalServicesTest {
@@ -90,7 +91,7 @@ class LocalServicesTest {
     /** Asks for what only a framework has. */
     public static final class Demanding implements BundleActivator {
         @Override
-        public void start(BundleContext context) {
+        public void start(BundleContext context) throws BundleException {
             context.installBundle("another");
         }
 
