@@ -1,8 +1,11 @@
 package org.blktap.shell;
 
+import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Locale;
@@ -69,8 +72,12 @@ public final class ReadyLog {
             return "the core is not active: " + services.whyIncomplete();
         }
         Path socket = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), ControlSocket.NAME);
-        if (!Files.exists(socket)) {
-            return socket + ": no control socket";
+        try {
+            if (!Files.readAttributes(socket, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther()) {
+                return socket + ": is in the way of the control socket; remove it";
+            }
+        } catch (IOException e) {
+            return socket + ": the control socket could not be made";
         }
         return new SelfCheck(service(LoopFactory.class), service(NativeMemory.class), service(IoEngine.class),
                 Path.of(System.getProperty("blktap.data.dir", "data"), "tmp")).failure();
