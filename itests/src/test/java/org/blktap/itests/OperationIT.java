@@ -236,13 +236,13 @@ class OperationIT {
         String program = daemon.home.resolve("bin/blktapd").toString();
         Files.createDirectories(daemon.dataDir);
         Files.createDirectories(daemon.runDir);
-        String in = "mount -t tmpfs -o %s tmpfs %s && exec " + program;
+        String in = "mount -t tmpfs -o mode=0700,%s tmpfs %s && exec " + program;
         doesNotStart(daemon, daemon.dataDir.toString(), Map.of(), "unshare", "-m", "sh", "-c", String.format(in, "size=2m", daemon.dataDir));
         doesNotStart(daemon, daemon.dataDir.toString(), Map.of(), "unshare", "-m", "sh", "-c", String.format(in, "ro", daemon.dataDir));
         doesNotStart(daemon, daemon.runDir.toString(), Map.of(), "unshare", "-m", "sh", "-c", String.format(in, "ro", daemon.runDir));
         // nothing can be run from where libraries are usually unpacked
         Path script = Files.writeString(directory.resolve("hardened"), """
-                for each in /tmp %1$s; do mount -t tmpfs -o noexec,nosuid,nodev tmpfs $each || exit 2; done
+                for each in /tmp %1$s; do mkdir -p $each; mount -t tmpfs -o mode=0700,noexec,nosuid,nodev tmpfs $each || exit 2; done
                 %2$s/bin/blktapd & daemon=$!
                 for i in $(seq 300); do %2$s/bin/blktap status >/dev/null 2>&1 && break; sleep 0.2; done
                 %2$s/bin/blktap create tap:qcow2:%1$s/a.qcow2 1M -o compression=zstd && %2$s/bin/blktap attach tap:qcow2:%1$s/a.qcow2 --id a; status=$?

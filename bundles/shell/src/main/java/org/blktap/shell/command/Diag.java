@@ -7,6 +7,7 @@ import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.shell.BundleDiagnosis;
+import org.blktap.shell.LostSockets;
 import org.osgi.framework.Bundle;
 import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
 import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
@@ -52,6 +53,12 @@ final class Diag extends TapCommand {
                 out.println("attachment " + each.id() + " (" + each.spec() + "): " + each.state().name().toLowerCase(Locale.ROOT)
                         + (each.reason().isEmpty() ? "" : ": " + each.reason()));
                 told++;
+            }
+            if (name == null || each.id().equals(name)) {
+                for (String address : LostSockets.of(each)) {
+                    out.println("attachment " + LostSockets.message(each.id(), address));
+                    told++;
+                }
             }
         }
         return told;
