@@ -271,7 +271,9 @@ class OperationIT {
     void deletedSocketsComeBack() throws Exception {
         try (Daemon daemon = Daemon.started(directory)) {
             Path image = Files.write(directory.resolve("a.img"), new byte[1 << 20]);
-            daemon.attach("tap:raw:" + image, "a", "--node", "nbd");
+            daemon.attach("tap:raw:" + image, "a", "--node", "nbd", "--node", "vhost-user");
+            Files.delete(daemon.vhostSocket("a"));
+            Wait.until("the vhost-user socket is back", () -> Files.exists(daemon.runDir.resolve("a.sock")));
             Files.delete(daemon.runDir.resolve("control.sock"));
             Wait.until("the control socket is back", () -> daemon.blktap("status").status() == 0);
             Files.delete(daemon.runDir.resolve("nbd.sock"));
