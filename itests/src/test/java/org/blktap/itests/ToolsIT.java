@@ -237,28 +237,7 @@ class ToolsIT {
         assertEquals(List.of(), names().stream().filter(name -> name.startsWith(".contended")).toList());
     }
 
-    /** A killed daemon leaves the half of an image under a name of its own; the next image that is made in the directory takes it away. */
-    @Test
-    void whatAKilledDaemonLeavesIsRemoved() throws Exception {
-        Path other = Files.createDirectory(directory.resolve("killed"));
-        Path images = Files.createDirectory(other.resolve("images"));
-        Path big = other.resolve("big.raw");
-        Run.of("sh", "-c", "head -c 300M /dev/urandom > " + big).ok();
-        Daemon killed = Daemon.started(other);
-        ProcessBuilder builder = new ProcessBuilder(killed.home.resolve("bin/blktap").toString(), "convert", "--compress", "tap:raw:" + big,
-                "tap:qcow2:" + images.resolve("a.qcow2")).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
-        builder.environment().put("BLKTAP_RUN_DIR", killed.runDir.toString());
-        Process client = builder.start();
-        Wait.until("the image is begun", () -> names(images).size() == 1);
-        killed.kill();
-        assertEquals(1, client.waitFor());
-        assertTrue(names(images).get(0).startsWith(".a.qcow2."), names(images)::toString);
-        daemon.blktap("create", "tap:qcow:" + images.resolve("b.qcow"), "10M").ok();
-        assertEquals(List.of("b.qcow"), names(images));
-        killed.close();
-    }
-
-    /** The client's end is the end of the work. */
+    /** The client does the work itself, on files that have no name until they are complete. */
     @Test
     void aKilledClientLeavesNothing() throws Exception {
         Path big = directory.resolve("big.raw");

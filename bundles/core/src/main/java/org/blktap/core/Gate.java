@@ -19,6 +19,7 @@ final class Gate implements DiskPort, Request.Completion {
 
     private final IoLoop loop;
     private final Statistics statistics = new Statistics();
+    private final ErrorSeries errors;
     private final FuaWrites fuaWrites = new FuaWrites(this);
     private final Request.Completion flushed = this::finished;
     private final Owner owner;
@@ -43,6 +44,7 @@ final class Gate implements DiskPort, Request.Completion {
     Gate(IoLoop loop, Owner owner) {
         this.loop = loop;
         this.owner = owner;
+        errors = new ErrorSeries(loop);
     }
 
     /** What a gate reports, on the loop. */
@@ -215,6 +217,9 @@ final class Gate implements DiskPort, Request.Completion {
         inFlight--;
         progressNanos = loop.nanoTime();
         statistics.count(request, System.nanoTime());
+        if (request.error() != 0) {
+            errors.failed(request);
+        }
         request.complete(request.error());
         ended();
     }

@@ -21,7 +21,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
 
 /** Work on images that are not attached, each on a loop of its own for as long as it takes. */
-final class ImageWork implements Images {
+class ImageWork implements Images {
     private static final int SECTOR = 512;
 
     private final Services services;

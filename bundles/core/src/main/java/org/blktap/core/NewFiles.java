@@ -6,6 +6,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
@@ -13,14 +14,27 @@ import org.blktap.linux.PinnedFile;
 import org.blktap.linux.WholeFile;
 
 /**
- * The files that one creation makes, under names of their own until all are complete, so that a half-written image is never found under the final one.
+ * The files that one creation makes, without names until all are complete, or under names of their own where the file system cannot do that: a half-written
+ * image is never found under the final name, and of a process that is killed nothing is left.
  * They are held from their making on: in a directory of others, a name is worth nothing.
  */
 final class NewFiles {
     private static final int MODE = 0666;
 
     private final List<Made> made = new ArrayList<>();
+    private final boolean unnamed;
 
+    /** Of files that have no name until they are complete, where the file system can. */
+    NewFiles() {
+        this(true);
+    }
+
+    /** @param unnamed false to give them temporary names */
+    NewFiles(boolean unnamed) {
+        this.unnamed = unnamed;
+    }
+
+    /** @param temporary its present name, or null if it has none */
     private record Made(Path path, Path temporary, PinnedFile file) {
     }
 
@@ -29,10 +43,14 @@ final class NewFiles {
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             throw exists(path);
         }
-        Path temporary = Unfinished.name(path);
+        Path temporary = null;
         PinnedFile file;
         try {
-            file = PinnedFile.create(temporary, MODE);
+            file = unnamed ? PinnedFile.createUnnamed(path.toAbsolutePath().getParent(), MODE) : null;
+            if (file == null) {
+                temporary = Unfinished.name(path);
+                file = PinnedFile.create(temporary, MODE);
+            }
         } catch (DiskException e) {
             throw switch (e.reason()) {
                 case NOT_FOUND -> new DiskException(Reason.NOT_FOUND, path + ": no such directory");
@@ -40,7 +58,7 @@ final class NewFiles {
                 default -> e;
             };
         }
-        if (made.isEmpty()) {
+        if (temporary != null && made.isEmpty()) {
             Unfinished.removeLeftOver(temporary);
         }
         made.add(new Made(path, temporary, file));
@@ -87,8 +105,14 @@ final class NewFiles {
             throw exists(each.path());
         }
         if (error == 0) {
-            Files.deleteIfExists(each.temporary());
+            if (each.temporary() != null) {
+                Files.deleteIfExists(each.temporary());
+            }
             return;
+        }
+        if (each.temporary() == null) {
+            throw new DiskException(error == Errno.ENOENT ? Reason.NOT_FOUND : Reason.IO, each.path() + ": cannot give the new image its name: "
+                    + Errno.text(error));
         }
         if (error == Errno.ENOENT || !isStill(each)) {
             throw new DiskException(Reason.NOT_FOUND, each.path() + ": was removed while it was made");
@@ -108,7 +132,7 @@ final class NewFiles {
 
     /** Removes what was made, after a failure. */
     void undo() {
-        made.forEach(each -> remove(each.temporary()));
+        made.stream().map(Made::temporary).filter(Objects::nonNull).forEach(NewFiles::remove);
         close();
     }
 

@@ -1,5 +1,6 @@
 package org.blktap.linux;
 
+import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop.FdHandler;
 import org.blktap.api.engine.IoLoop.Watch;
 import org.blktap.api.memory.Memory;
@@ -27,7 +28,7 @@ final class EpollSet implements AutoCloseable {
         epfd = Libc.epoll_create1(Libc.EPOLL_CLOEXEC);
         wakeFd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
         if (epfd < 0 || wakeFd < 0) {
-            throw new IllegalStateException("cannot make an epoll descriptor: errno " + Libc.errno());
+            throw new IllegalStateException("cannot make an epoll descriptor: " + Errno.text(Libc.errno()));
         }
         Memory.putLong(wakeValue, 1);
         watch(wakeFd, org.blktap.api.engine.IoLoop.READABLE, events -> Libc.read(wakeFd, drained, 8));
@@ -82,7 +83,7 @@ final class EpollSet implements AutoCloseable {
         Memory.putLong(event + DATA_OFFSET, (long) fd << 32 | slot);
         if (Libc.epoll_ctl(epfd, operation, fd, event) != 0 && operation == Libc.EPOLL_CTL_ADD) {
             watches[slot] = null;
-            throw new IllegalStateException("cannot watch descriptor " + fd + ": errno " + Libc.errno());
+            throw new IllegalStateException("cannot watch descriptor " + fd + ": " + Errno.text(Libc.errno()));
         }
     }
 

@@ -21,6 +21,8 @@ public final class Libc {
     public static final int O_DIRECT = AARCH64 ? 0x10000 : 0x4000;
     public static final int O_DIRECTORY = AARCH64 ? 0x4000 : 0x10000;
     public static final int O_NOFOLLOW = AARCH64 ? 0x8000 : 0x20000;
+    /** A file without a name; a directory is opened. */
+    public static final int O_TMPFILE = 0x400000 | O_DIRECTORY;
     /** A directory argument: the process's own. */
     public static final int AT_FDCWD = -100;
     public static final int AT_SYMLINK_FOLLOW = 0x400;
@@ -124,6 +126,8 @@ public final class Libc {
     public static native int close(int fd);
 
     public static native int dup(int fd);
+
+    public static native int dup3(int fd, int onto, int flags);
 
     public static native long pread(int fd, long address, long bytes, long offset);
 

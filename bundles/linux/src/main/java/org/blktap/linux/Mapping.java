@@ -3,6 +3,7 @@ package org.blktap.linux;
 import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 
@@ -36,7 +37,7 @@ public final class Mapping implements NativeBuffer {
         long address = Libc.mmap(0, size, Libc.PROT_READ | Libc.PROT_WRITE,
                 Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE, -1, 0);
         if (address == -1) {
-            throw new OutOfMemoryError("mmap of " + size + " bytes: errno " + Libc.errno());
+            throw new OutOfMemoryError("mmap of " + size + " bytes: " + Errno.text(Libc.errno()));
         }
         return new Mapping(address, size, true);
     }

@@ -23,6 +23,7 @@ public final class PinnedFile implements AutoCloseable {
     private static final long RESOLVE_BENEATH = 0x08;
     // asm-generic/errno-base.h and errno.h
     private static final int NOT_DIRECTORY = 20;
+    private static final int IS_DIRECTORY = 21;
     private static final int NO_SYSTEM_CALL = 38;
     private static final int PIN = Libc.O_PATH | Libc.O_CLOEXEC;
     /** An extended attribute's value; longer ones are not ours. */
@@ -55,6 +56,24 @@ public final class PinnedFile implements AutoCloseable {
     public static PinnedFile create(Path path, int mode) throws DiskException {
         int flags = Libc.O_RDWR | Libc.O_CREAT | Libc.O_EXCL | Libc.O_NOFOLLOW | Libc.O_CLOEXEC;
         return new PinnedFile(path, opened(path, Libc.openat(Libc.AT_FDCWD, bytes(path), flags, mode)));
+    }
+
+    /**
+     * Makes a new file without a name in a directory, and pins it: it is gone with its last descriptor, even if the process is killed, unless
+     * {@link #link} gives it a name.
+     *
+     * @return null if the file system has no such files
+     */
+    public static PinnedFile createUnnamed(Path directory, int mode) throws DiskException {
+        int fd = Libc.openat(Libc.AT_FDCWD, bytes(directory), Libc.O_TMPFILE | Libc.O_RDWR | Libc.O_CLOEXEC, mode);
+        int errno = fd < 0 ? Libc.errno() : 0;
+        if (errno == Errno.EOPNOTSUPP || errno == Errno.EINVAL || errno == IS_DIRECTORY) {
+            return null;
+        }
+        if (errno != 0) {
+            throw failed(directory, errno);
+        }
+        return new PinnedFile(directory, fd);
     }
 
     /** Pins the same file once more. */

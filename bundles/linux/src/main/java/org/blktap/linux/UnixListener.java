@@ -32,12 +32,16 @@ public final class UnixListener implements AutoCloseable {
     private final int fd;
     private final Path path;
     /** Which file the path was when it was made. */
-    private final Object inode;
+    private Object inode;
+    private final int mode;
+    private final String group;
 
-    private UnixListener(int fd, Path path, Object inode) {
+    private UnixListener(int fd, Path path, Object inode, int mode, String group) {
         this.fd = fd;
         this.path = path;
         this.inode = inode;
+        this.mode = mode;
+        this.group = group;
     }
 
     /**
@@ -74,7 +78,7 @@ public final class UnixListener implements AutoCloseable {
                     throw failed(path, "cannot listen", Libc.errno());
                 }
                 done = true;
-                return new UnixListener(fd, path, inode);
+                return new UnixListener(fd, path, inode, mode, group);
             } catch (IOException e) {
                 throw DiskException.io(path, "making the socket", e);
             } finally {
@@ -169,6 +173,32 @@ public final class UnixListener implements AutoCloseable {
     /** The listening descriptor, this object's to close. */
     public int fd() {
         return fd;
+    }
+
+    /**
+     * Makes the socket's file again if somebody has deleted it: without it no client can come. The descriptor keeps its number, but is
+     * another socket then, which must be watched anew. One thread at a time.
+     *
+     * @return whether it was made again
+     * @throws DiskException if it cannot be made, as in {@link #open}: EXISTS if something else has its path
+     */
+    public boolean restore() throws DiskException {
+        try {
+            if (Objects.equals(inode, inode(path))) {
+                return false;
+            }
+        } catch (IOException e) {
+            System.getLogger("org.blktap.linux").log(System.Logger.Level.DEBUG, path + ": gone: " + e.getMessage());
+        }
+        UnixListener fresh = open(path, mode, group);
+        if (Libc.dup3(fresh.fd, fd, Libc.SOCK_CLOEXEC) < 0) {
+            int errno = Libc.errno();
+            fresh.close();
+            throw failed(path, "cannot take its place", errno);
+        }
+        Libc.close(fresh.fd);
+        inode = fresh.inode;
+        return true;
     }
 
     /** Where it was made. */

@@ -114,4 +114,27 @@ class UnixListenerTest {
         refused(Reason.BAD_OPTION, "nosuchgroup", () -> UnixListener.open(directory.resolve("g"), 0600, "nosuchgroup"));
         assertFalse(Files.exists(directory.resolve("g")));
     }
+
+    @Test
+    void aDeletedSocketIsMadeAgain() throws Exception {
+        Path path = directory.resolve("c.sock");
+        try (UnixListener listener = UnixListener.open(path, 0660, null)) {
+            assertFalse(listener.restore());
+            int fd = listener.fd();
+            Files.delete(path);
+            assertTrue(listener.restore());
+            assertEquals(fd, listener.fd());
+            assertEquals("rw-rw----", mode(path));
+            try (java.nio.channels.SocketChannel client = java.nio.channels.SocketChannel.open(java.net.UnixDomainSocketAddress.of(path))) {
+                int accepted = listener.accept();
+                assertTrue(accepted >= 0 && client.isConnected());
+                Libc.close(accepted);
+            }
+            // something else in its place is not taken away
+            Files.delete(path);
+            Files.createFile(path);
+            refused(Reason.EXISTS, "no socket", listener::restore);
+        }
+        assertTrue(Files.exists(path));
+    }
 }

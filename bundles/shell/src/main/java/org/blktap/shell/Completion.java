@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
@@ -15,13 +16,14 @@ import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.command.Verbs;
+import org.osgi.framework.Bundle;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 
 /** What may come next on a line of the prompt. */
 final class Completion {
     private static final Set<String> TAKE_ID = Set.of("detach", "plug", "unplug", "info", "stats", "park", "resume", "diag");
-    private static final Set<String> TAKE_SPEC = Set.of("attach", "create", "check");
+    private static final Set<String> TAKE_SPEC = Set.of("attach", "create", "check", "convert", "map", "resize");
     /** Names of one directory that are offered at most. */
     private static final int MAX_FILES = 500;
 
@@ -99,9 +101,17 @@ final class Completion {
             specs(word, all);
         } else if (verb.equals("deploy")) {
             files("", word, all);
+        } else if (verb.equals("undeploy")) {
+            deployed().forEach(each -> all.add(Proposal.of(each)));
         } else if (verb.equals("help")) {
             Verbs.commandLine(here).getSubcommands().keySet().forEach(each -> all.add(Proposal.of(each)));
         }
+    }
+
+    /** The symbolic names of what is in deploy/. */
+    private List<String> deployed() {
+        String folder = Path.of(System.getProperty("blktap.deploy.dir", "deploy")).toAbsolutePath().normalize().toFile().toURI().toString();
+        return Arrays.stream(here.bundles().getBundles()).filter(each -> each.getLocation().startsWith(folder)).map(Bundle::getSymbolicName).toList();
     }
 
     private void specs(String word, List<Proposal> all) throws DiskException {

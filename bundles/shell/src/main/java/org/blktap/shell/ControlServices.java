@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.shell.command.Surroundings;
+import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -39,6 +40,18 @@ public final class ControlServices {
     /** Whether the core is there. */
     boolean complete() {
         return attachments != null && images != null;
+    }
+
+    /** One line on what keeps the core from being active. */
+    String whyIncomplete() {
+        FrameworkCheck check = new FrameworkCheck(bundles, components);
+        for (Bundle bundle : bundles.getBundles()) {
+            String failure = String.valueOf(bundle.getSymbolicName()).startsWith("org.blktap.") ? check.failure(bundle) : null;
+            if (failure != null) {
+                return failure;
+            }
+        }
+        return "a service that it needs is missing; lib/ and bundle/ must be of one version";
     }
 
     /** For a caller in a directory, at a terminal or not. */

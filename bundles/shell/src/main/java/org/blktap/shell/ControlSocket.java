@@ -9,8 +9,10 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -30,11 +32,16 @@ public final class ControlSocket {
     private static final Logger LOG = System.getLogger("org.blktap.shell");
     /** Clients at once; a client that stops reading holds its thread. */
     private static final int MAX_CLIENTS = 64;
+    /** Its name in the run directory. */
+    static final String NAME = "control.sock";
+    /** How often is looked whether the socket is still there. */
+    private static final int LOOK_MILLIS = 1000;
 
     private final ControlServices services;
     private final CommandProcessor gogo;
     private final Path path;
-    private final ServerSocketChannel server;
+    private volatile ServerSocketChannel server;
+    private volatile boolean stopped;
     private final String self;
     private final Set<SocketChannel> clients = ConcurrentHashMap.newKeySet();
 
@@ -46,10 +53,51 @@ public final class ControlSocket {
     ControlSocket(ControlServices services, CommandProcessor gogo, Path runDirectory) throws IOException {
         this.services = services;
         this.gogo = gogo;
-        this.path = runDirectory.resolve("control.sock");
+        this.path = runDirectory.resolve(NAME);
         this.server = listen();
         this.self = Files.getOwner(path).getName();
-        start("blktap-control", this::accept);
+        start("blktap-accept", this::accept);
+        start("blktap-control-watch", this::watch);
+    }
+
+    /** Makes the socket again if somebody deletes it or puts something else in its place. */
+    private void watch() {
+        try {
+            Object mine = key();
+            while (!stopped) {
+                Thread.sleep(LOOK_MILLIS);
+                if (!stopped && (mine == null || !mine.equals(key()))) {
+                    mine = remake();
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private synchronized Object remake() {
+        if (stopped) {
+            return null;
+        }
+        try {
+            ServerSocketChannel before = server;
+            server = listen();
+            before.close();
+            start("blktap-accept", this::accept);
+            LOG.log(Level.WARNING, path + ": the socket was deleted from outside; made again");
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, path + ": the socket was deleted from outside, and cannot be made again: " + e.getMessage());
+        }
+        return key();
+    }
+
+    /** What names the file now, or null. */
+    private Object key() {
+        try {
+            return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();
+        } catch (IOException e) {
+            return null;
+        }
     }
 
     /** Takes the place of a socket that a killed daemon left: bin/blktapd sees to it that there is one daemon only. */
@@ -77,9 +125,10 @@ public final class ControlSocket {
     }
 
     private void accept() {
-        while (server.isOpen()) {
+        ServerSocketChannel listening = server;
+        while (listening.isOpen()) {
             try {
-                SocketChannel channel = server.accept();
+                SocketChannel channel = listening.accept();
                 if (admit(channel)) {
                     clients.add(channel);
                     start("blktap-client", () -> serve(channel));
@@ -128,7 +177,8 @@ public final class ControlSocket {
     }
 
     @Deactivate
-    public void stop() throws IOException {
+    public synchronized void stop() throws IOException {
+        stopped = true;
         server.close();
         Files.deleteIfExists(path);
         for (SocketChannel client : clients) {

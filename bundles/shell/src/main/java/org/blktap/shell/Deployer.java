@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.jar.JarFile;
 import java.util.jar.Manifest;
 import org.blktap.api.disk.DiskException;
@@ -14,84 +15,196 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
-/** Puts jars into the directory that File Install watches. */
+/** Puts jars into the directory that File Install watches, and takes them away. One at a time. */
 public final class Deployer {
     /** File Install looks twice a second, and takes a file that it has seen unchanged in two looks. */
     private static final Duration PATIENCE = Duration.ofSeconds(20);
     /** After an install the start follows in the same look. */
     private static final Duration GRACE = Duration.ofSeconds(2);
     private static final int POLL_MILLIS = 20;
+    private static final Object ONE_AT_A_TIME = new Object();
 
     private final Path directory;
     private final BundleContext bundles;
+    private final Check check;
+
+    /** Judges a jar and what has become of it. */
+    interface Check {
+        /** @throws DiskException if the framework could not resolve the jar */
+        void resolves(Path jar) throws DiskException;
+
+        /** What of an active bundle has failed all the same, or null. */
+        String failure(Bundle bundle);
+    }
 
     /**
      * @param name the bundle's symbolic name
      * @param sinceMillis when the jar was put there
+     * @param replaced a copy of the jar that was there before, or null
      */
-    public record Deployed(Path target, String name, long sinceMillis) {
+    public record Deployed(Path target, String name, long sinceMillis, Path replaced) {
     }
 
-    public Deployer(Path directory, BundleContext bundles) {
+    public Deployer(Path directory, BundleContext bundles, Check check) {
         this.directory = directory.toAbsolutePath().normalize();
         this.bundles = bundles;
+        this.check = check;
+    }
+
+    /**
+     * Deploys a jar and waits until its bundle is active. If that fails, what was there before is there again.
+     *
+     * @throws DiskException that says why it is not active
+     */
+    public Bundle deploy(Path source) throws DiskException, InterruptedException {
+        synchronized (ONE_AT_A_TIME) {
+            Deployed deployed = put(source);
+            try {
+                return await(deployed);
+            } catch (DiskException e) {
+                throw new DiskException(e.reason(), e.getMessage() + takeBack(deployed), e);
+            } finally {
+                delete(deployed.replaced());
+            }
+        }
+    }
+
+    /** Puts a jar there, without waiting for its bundle. */
+    public Path leave(Path source) throws DiskException {
+        synchronized (ONE_AT_A_TIME) {
+            Deployed deployed = put(source);
+            delete(deployed.replaced());
+            return deployed.target();
+        }
     }
 
     /**
      * Copies beside the target and renames: a jar that grows in deploy/ would be taken for a broken one. Its name has no
      * version; a bundle that is deployed under another name keeps that.
      *
-     * @throws DiskException if it is no bundle, or one of the platform's
+     * @throws DiskException if it is no bundle, or one of the platform's, or cannot resolve; then nothing has changed
      */
-    public Deployed put(Path source) throws DiskException {
+    Deployed put(Path source) throws DiskException {
         String name = symbolicName(source);
         Path target = directory.resolve(withoutVersion(source.getFileName().toString()));
         for (Bundle bundle : bundles.getBundles()) {
             if (name.equals(bundle.getSymbolicName())) {
-                Path present = jarOf(bundle);
-                if (present == null) {
-                    throw new DiskException(Reason.EXISTS, source + ": " + name
-                            + " belongs to the platform (bundle/), which is replaced while the daemon is down");
-                }
-                target = present;
+                target = inDeploy(bundle, source.toString());
             }
         }
-        Path temporary = directory.resolve("." + target.getFileName() + ".new");
+        check.resolves(source);
+        Path replaced = Files.isRegularFile(target) ? directory.resolve("." + target.getFileName() + ".old") : null;
         long now = System.currentTimeMillis();
         try {
-            try {
-                Files.copy(source, temporary, StandardCopyOption.REPLACE_EXISTING);
-                try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
-                    channel.force(true);
-                }
-                Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-            } finally {
-                Files.deleteIfExists(temporary);
+            if (replaced != null) {
+                Files.copy(target, replaced, StandardCopyOption.REPLACE_EXISTING);
             }
+            place(source, target);
         } catch (IOException e) {
+            delete(replaced);
             throw DiskException.io(target, "deploy", e);
         }
-        return new Deployed(target, name, now);
+        return new Deployed(target, name, now, replaced);
+    }
+
+    private void place(Path source, Path target) throws IOException {
+        Path temporary = directory.resolve("." + target.getFileName() + ".new");
+        try {
+            Files.copy(source, temporary, StandardCopyOption.REPLACE_EXISTING);
+            try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+                channel.force(true);
+            }
+            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(temporary);
+        }
     }
 
     /** Waits until what was deployed is active; if it does not become so, says why. */
-    public Bundle await(Deployed deployed) throws DiskException, InterruptedException {
+    Bundle await(Deployed deployed) throws DiskException, InterruptedException {
         long begin = System.nanoTime();
         long installed = 0;
         while (true) {
             Bundle bundle = fresh(deployed);
             if (bundle != null && bundle.getState() == Bundle.ACTIVE) {
+                String failure = check.failure(bundle);
+                if (failure != null) {
+                    throw new DiskException(Reason.UNSUPPORTED, deployed.target() + ": " + deployed.name() + ": " + failure);
+                }
                 return bundle;
             }
             long now = System.nanoTime();
             installed = bundle == null ? 0 : installed == 0 ? now : installed;
             if (installed != 0 && now - installed > GRACE.toNanos()) {
-                throw new DiskException(Reason.UNSUPPORTED, deployed.target() + ": " + deployed.name() + " is installed but not active: "
+                throw new DiskException(Reason.UNSUPPORTED, deployed.target() + ": " + deployed.name() + " does not start: "
                         + BundleDiagnosis.why(bundle, bundles));
             }
             if (now - begin > PATIENCE.toNanos()) {
                 throw new DiskException(Reason.IO, deployed.target() + ": " + deployed.name()
                         + " was put there, but is not installed; the daemon's log tells why");
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+    }
+
+    /** Puts back what was there before; what to say about it. */
+    private String takeBack(Deployed failed) throws InterruptedException {
+        try {
+            if (failed.replaced() == null) {
+                Files.deleteIfExists(failed.target());
+                awaitGone(failed.target(), failed.name());
+                return "; it is not deployed";
+            }
+            long now = System.currentTimeMillis();
+            place(failed.replaced(), failed.target());
+            Bundle before = await(new Deployed(failed.target(), failed.name(), now, null));
+            return "; " + before.getSymbolicName() + " " + before.getVersion() + " is back in its place";
+        } catch (IOException | DiskException e) {
+            return "; and what was there before does not come back: " + e.getMessage();
+        }
+    }
+
+    private static void delete(Path copy) throws DiskException {
+        try {
+            if (copy != null) {
+                Files.deleteIfExists(copy);
+            }
+        } catch (IOException e) {
+            throw DiskException.io(copy, "delete", e);
+        }
+    }
+
+    /**
+     * Takes a bundle out of deploy/ and waits until it is gone. Disks that it serves are parked.
+     *
+     * @param name its symbolic name, without {@code org.blktap.} if it is ours, or its jar's name
+     */
+    public Bundle undeploy(String name) throws DiskException, InterruptedException {
+        synchronized (ONE_AT_A_TIME) {
+            for (Bundle bundle : bundles.getBundles()) {
+                String symbolic = bundle.getSymbolicName();
+                Path jar = jarOf(bundle);
+                if (name.equals(symbolic) || ("org.blktap." + name).equals(symbolic) || jar != null && (name.equals(jar.getFileName().toString())
+                        || jar.equals(directory.resolve(name + ".jar")) || name.equals(jar.toString()))) {
+                    Path deployed = inDeploy(bundle, name);
+                    try {
+                        Files.deleteIfExists(deployed);
+                    } catch (IOException e) {
+                        throw DiskException.io(deployed, "delete", e);
+                    }
+                    awaitGone(deployed, symbolic);
+                    return bundle;
+                }
+            }
+            throw new DiskException(Reason.NOT_FOUND, name + ": no bundle of this name is deployed; blktap drivers and blktap engines name those in use");
+        }
+    }
+
+    private void awaitGone(Path jar, String name) throws DiskException, InterruptedException {
+        long begin = System.nanoTime();
+        while (Arrays.stream(bundles.getBundles()).anyMatch(each -> jar.equals(jarOf(each)))) {
+            if (System.nanoTime() - begin > PATIENCE.toNanos()) {
+                throw new DiskException(Reason.BUSY, name + ": its jar is deleted, but it is still being stopped; the daemon's log tells why");
             }
             Thread.sleep(POLL_MILLIS);
         }
@@ -105,6 +218,15 @@ public final class Deployer {
             }
         }
         return null;
+    }
+
+    private Path inDeploy(Bundle bundle, String what) throws DiskException {
+        Path jar = jarOf(bundle);
+        if (jar == null) {
+            throw new DiskException(Reason.EXISTS, what + ": " + bundle.getSymbolicName()
+                    + " belongs to the platform (bundle/), which is changed while the daemon is down");
+        }
+        return jar;
     }
 
     /** Where in the deploy directory a bundle was installed from, or null if it was not. */

@@ -7,6 +7,7 @@ import com.google.gson.JsonPrimitive;
 import com.google.gson.JsonSerializer;
 import java.util.Locale;
 import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.StateReason;
 
 /** How all commands print JSON: records with their fields' names, states in lower case, sizes in bytes. */
 public final class Json {
@@ -16,6 +17,8 @@ public final class Json {
     private static final Gson GSON = new GsonBuilder().setPrettyPrinting().disableHtmlEscaping()
             .registerTypeAdapter(State.class, (JsonSerializer<State>) (state, type, context) ->
                     new JsonPrimitive(state.name().toLowerCase(Locale.ROOT)))
+            .registerTypeAdapter(StateReason.Kind.class, (JsonSerializer<StateReason.Kind>) (kind, type, context) ->
+                    new JsonPrimitive(kind.name().toLowerCase(Locale.ROOT)))
             .registerTypeAdapter(double.class, NUMBER).registerTypeAdapter(Double.class, NUMBER)
             .create();
 

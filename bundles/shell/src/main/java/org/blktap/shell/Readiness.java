@@ -9,7 +9,19 @@ import org.osgi.framework.BundleContext;
  * its own start, which comes before that of the commands. A jar that does not start keeps nothing from being ready.
  */
 public final class Readiness {
+    private static volatile boolean checked = true;
+
     private Readiness() {
+    }
+
+    /** From now on until {@link #checked} nothing is ready. */
+    static void unchecked() {
+        checked = false;
+    }
+
+    /** A trial has shown that disks can be opened. */
+    static void checked() {
+        checked = true;
     }
 
     /**
@@ -18,6 +30,6 @@ public final class Readiness {
      * @param attachments null if there is no core, which keeps nothing from being ready
      */
     public static boolean reached(BundleContext context, Attachments attachments) {
-        return context.getBundle(0).getState() == Bundle.ACTIVE && (attachments == null || attachments.settled());
+        return checked && context.getBundle(0).getState() == Bundle.ACTIVE && (attachments == null || attachments.settled());
     }
 }

@@ -215,4 +215,20 @@ class ControlSocketTest {
             assertThrows(IOException.class, () -> answer(streams));
         }
     }
+
+    @Test
+    void aDeletedSocketComesBack() throws Exception {
+        java.nio.file.Path path = directory.resolve("control.sock");
+        for (int i = 0; i < 2; i++) {
+            // the watch looks at what is there once it runs
+            Thread.sleep(200);
+            java.nio.file.Files.delete(path);
+            long begin = System.nanoTime();
+            while (!java.nio.file.Files.exists(path)) {
+                org.junit.jupiter.api.Assertions.assertTrue(System.nanoTime() - begin < 60e9, "it does not come back");
+                Thread.sleep(10);
+            }
+            assertEquals(0, call("", "", "list").status());
+        }
+    }
 }

@@ -20,16 +20,33 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.Version;
 
 class DeployerTest {
     @TempDir
     Path directory;
     private Path deploy;
-    private Bundle[] installed = {};
+    private volatile Bundle[] installed = {};
     private final BundleContext context = Fakes.proxy(BundleContext.class, (proxy, method, arguments) -> {
         assertEquals("getBundles", method.getName());
         return installed;
     });
+
+    private DiskException unresolved;
+    private String failure;
+    private final Deployer.Check check = new Deployer.Check() {
+        @Override
+        public void resolves(Path jar) throws DiskException {
+            if (unresolved != null) {
+                throw unresolved;
+            }
+        }
+
+        @Override
+        public String failure(Bundle bundle) {
+            return failure;
+        }
+    };
 
     @BeforeEach
     void make() throws IOException {
@@ -50,6 +67,7 @@ class DeployerTest {
     private static Bundle bundle(String name, String location, int state, long modified) {
         return Fakes.proxy(Bundle.class, (proxy, method, arguments) -> switch (method.getName()) {
             case "getSymbolicName" -> name;
+            case "getVersion" -> Version.emptyVersion;
             case "getLocation" -> location;
             case "getState" -> state;
             case "getLastModified" -> modified;
@@ -73,13 +91,13 @@ class DeployerTest {
 
     @Test
     void theJarIsThereWholeAndReplacesTheOneOfItsName() throws Exception {
-        Deployer deployer = new Deployer(deploy, context);
+        Deployer deployer = new Deployer(deploy, context, check);
         Path target = deployer.put(jar("x-1.0.jar", "x;singleton:=true")).target();
         assertEquals(deploy.resolve("x.jar"), target);
         Path next = jar("x-1.1.jar", "x");
         Files.write(next, new byte[1000], java.nio.file.StandardOpenOption.APPEND);
         Object before = Files.getAttribute(target, "unix:ino");
-        deployer.put(next);
+        deployer.leave(next);
         assertArrayEquals(Files.readAllBytes(next), Files.readAllBytes(target));
         assertTrue(!before.equals(Files.getAttribute(target, "unix:ino")), "renamed into place, not written over");
         onlyInDeploy("x.jar");
@@ -87,7 +105,7 @@ class DeployerTest {
 
     @Test
     void whatIsNoBundleIsRefused() throws Exception {
-        Deployer deployer = new Deployer(deploy, context);
+        Deployer deployer = new Deployer(deploy, context, check);
         assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> deployer.put(directory.resolve("none.jar"))).reason());
         assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, () -> deployer.put(directory)).reason());
         Path text = Files.writeString(directory.resolve("text.jar"), "no jar");
@@ -101,14 +119,14 @@ class DeployerTest {
     void aFailedCopyLeavesNothing() throws Exception {
         Path source = jar("x.jar", "x");
         Files.createDirectories(deploy.resolve("x.jar/occupied"));
-        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> new Deployer(deploy, context).put(source)).reason());
+        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).put(source)).reason());
         onlyInDeploy("x.jar");
     }
 
     @Test
     void aBundleKeepsItsFile() throws Exception {
         installed = new Bundle[] {bundle("x", deploy.resolve("other.jar").toFile().toURI().toString(), Bundle.ACTIVE, 0)};
-        assertEquals(deploy.resolve("other.jar"), new Deployer(deploy, context).put(jar("x-2.jar", "x")).target());
+        assertEquals(deploy.resolve("other.jar"), new Deployer(deploy, context, check).leave(jar("x-2.jar", "x")));
         onlyInDeploy("other.jar");
     }
 
@@ -116,7 +134,7 @@ class DeployerTest {
     void thePlatformIsNotReplaced() throws Exception {
         installed = new Bundle[] {bundle("x", "file:/opt/blktap/bundle/x.jar", Bundle.ACTIVE, 0)};
         Path source = jar("x-2.jar", "x");
-        assertTrue(assertThrows(DiskException.class, () -> new Deployer(deploy, context).put(source)).getMessage().contains("platform"));
+        assertTrue(assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).put(source)).getMessage().contains("platform"));
         onlyInDeploy();
     }
 
@@ -124,12 +142,81 @@ class DeployerTest {
     void waitsForTheNewBundleNotTheOld() throws Exception {
         String location = deploy.resolve("x.jar").toFile().toURI().toString();
         installed = new Bundle[] {bundle("x", location, Bundle.ACTIVE, 0)};
-        Deployer deployer = new Deployer(deploy, context);
+        Deployer deployer = new Deployer(deploy, context, check);
         Deployer.Deployed deployed = deployer.put(jar("x-2.jar", "x"));
         Bundle next = bundle("x", location, Bundle.ACTIVE, deployed.sinceMillis() + 1);
         Thread fileInstall = new Thread(() -> installed = new Bundle[] {next});
         fileInstall.start();
         assertSame(next, deployer.await(deployed));
         fileInstall.join();
+    }
+
+    @Test
+    void whatCannotResolveChangesNothing() throws Exception {
+        Deployer deployer = new Deployer(deploy, context, check);
+        Path good = jar("x-1.jar", "x");
+        deployer.leave(good);
+        unresolved = new DiskException(Reason.UNSUPPORTED, "nothing provides package no.such");
+        Path bad = jar("x-2.jar", "x");
+        Files.write(bad, new byte[10], java.nio.file.StandardOpenOption.APPEND);
+        assertSame(unresolved, assertThrows(DiskException.class, () -> deployer.deploy(bad)));
+        assertArrayEquals(Files.readAllBytes(good), Files.readAllBytes(deploy.resolve("x.jar")));
+        onlyInDeploy("x.jar");
+    }
+
+    /** File Install's part: what lies in deploy/ is installed as of now. */
+    private Thread install(String name, int state) {
+        String location = deploy.resolve(name + ".jar").toFile().toURI().toString();
+        Thread fileInstall = new Thread(() -> {
+            while (!Thread.currentThread().isInterrupted()) {
+                installed = Files.exists(deploy.resolve(name + ".jar"))
+                        ? new Bundle[] {bundle(name, location, state, System.currentTimeMillis() + 1000)} : new Bundle[0];
+            }
+        });
+        fileInstall.start();
+        return fileInstall;
+    }
+
+    @Test
+    void whatFailsWhenItStartsIsTakenBack() throws Exception {
+        Thread fileInstall = install("x", Bundle.ACTIVE);
+        try {
+            failure = "component y fails: no luck";
+            String message = assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).deploy(jar("x.jar", "x"))).getMessage();
+            assertTrue(message.contains("no luck") && message.endsWith("; it is not deployed"), message);
+            onlyInDeploy();
+        } finally {
+            fileInstall.interrupt();
+            fileInstall.join();
+        }
+    }
+
+    @Test
+    void undeployTakesTheJarAway() throws Exception {
+        Deployer deployer = new Deployer(deploy, context, check);
+        deployer.leave(jar("x-1.jar", "org.blktap.x"));
+        String location = deploy.resolve("x.jar").toFile().toURI().toString();
+        for (String name : new String[] {"x", "x.jar", "org.blktap.x"}) {
+            Files.write(deploy.resolve("x.jar"), new byte[1]);
+            installed = new Bundle[] {bundle("org.blktap.x", location, Bundle.ACTIVE, 0)};
+            Thread fileInstall = new Thread(() -> {
+                while (Files.exists(deploy.resolve("x.jar"))) {
+                    Thread.onSpinWait();
+                }
+                installed = new Bundle[0];
+            });
+            fileInstall.start();
+            assertEquals("org.blktap.x", deployer.undeploy(name).getSymbolicName());
+            fileInstall.join();
+        }
+        onlyInDeploy();
+    }
+
+    @Test
+    void whatIsOfThePlatformOrNotThereCannotBeUndeployed() {
+        installed = new Bundle[] {bundle("org.blktap.core", "file:/opt/blktap/bundle/core.jar", Bundle.ACTIVE, 0)};
+        Deployer deployer = new Deployer(deploy, context, check);
+        assertTrue(assertThrows(DiskException.class, () -> deployer.undeploy("core")).getMessage().contains("platform"));
+        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> deployer.undeploy("none")).reason());
     }
 }

@@ -7,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
@@ -283,7 +284,7 @@ final class Qcow2Space {
     private void lowered(int error) {
         if (error != 0) {
             // counts that could not be written stay too high, which harms nothing
-            LOG.log(Level.WARNING, file.path() + ": some space could not be given free: errno " + error);
+            LOG.log(Level.WARNING, file.path() + ": some space could not be freed: " + Errno.text(error));
         }
         surplus.clear();
         freeing.clear();

@@ -38,7 +38,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     private final Map<String, Shown> shown = new LinkedHashMap<>();
     private final Set<HandshakeClient> handshakes = new LinkedHashSet<>();
     private final LimitedLog log = new LimitedLog();
-    private final IoLoop.Watch watch;
+    private IoLoop.Watch watch;
     private IoLoop.Timer pause;
 
     /** An export, and the places for its clients that come this way. */
@@ -67,6 +67,14 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         this.limits = limits;
         this.places = places;
         this.clients = clients;
+        watch();
+    }
+
+    /** Watches the descriptor; anew if it is another socket now. */
+    void watch() {
+        if (watch != null) {
+            watch.close();
+        }
         watch = loop.watch(fd, IoLoop.READABLE, events -> accept());
     }
 

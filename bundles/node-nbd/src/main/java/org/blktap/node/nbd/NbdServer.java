@@ -31,6 +31,8 @@ final class NbdServer {
     static final int ANY_MODE = -1;
     /** Only the user of the daemon gets in. */
     static final int DEFAULT_MODE = 0600;
+    /** How often is looked whether the socket's file is still there. */
+    private static final long LOOK_MILLIS = 2_000;
     private static final int SCRATCH_BYTES = 64 << 10;
 
     private final LoopFactory loops;
@@ -57,7 +59,9 @@ final class NbdServer {
     // of the control loop
     private NativeBuffer scratch;
     private Listener unix;
+    private UnixListener unixSocket;
     private int unixMode;
+    private boolean lossTold;
     private final Map<Integer, Listener> tcp = new HashMap<>();
 
     /** @param places for clients, of all servers */
@@ -135,8 +139,12 @@ final class NbdServer {
             }
             if (unix == null) {
                 unixMode = mode == ANY_MODE ? DEFAULT_MODE : mode;
-                UnixListener listening = UnixListener.open(socket, unixMode, null);
-                unix = new Listener(control, listening.fd(), socket.toString(), listening::close, scratch, limits, places, count);
+                unixSocket = UnixListener.open(socket, unixMode, null);
+                unix = new Listener(control, unixSocket.fd(), socket.toString(), unixSocket::close, scratch, limits, places, count);
+                Listener watched = unix;
+                control.schedule(() -> look(control, watched), LOOK_MILLIS);
+            } else {
+                restore();
             }
             if (!onlyTcp) {
                 unix.add(node);
@@ -157,6 +165,30 @@ final class NbdServer {
     private static DiskException exists(NbdNode node, String where, NbdNode there) {
         return new DiskException(Reason.EXISTS, "an NBD export '" + node.name() + "' exists on " + where + ", of attachment "
                 + there.attachment() + "; name=NAME gives this one another name");
+    }
+
+    /** Makes the socket's file again if it was deleted; whoever plugs an export in is to find it. */
+    private void restore() throws DiskException {
+        if (unixSocket.restore()) {
+            unix.watch();
+            LOG.log(Level.WARNING, socket + ": the socket was deleted from outside; made again");
+        }
+    }
+
+    private void look(IoLoop control, Listener watched) {
+        if (unix != watched) {
+            return;
+        }
+        try {
+            restore();
+            lossTold = false;
+        } catch (DiskException e) {
+            if (!lossTold) {
+                lossTold = true;
+                LOG.log(Level.WARNING, "the socket was deleted from outside, and cannot be made again: " + e.getMessage());
+            }
+        }
+        control.schedule(() -> look(control, watched), LOOK_MILLIS);
     }
 
     private Listener tcpListener(IoLoop control, int port) throws DiskException {

@@ -3,6 +3,7 @@ package org.blktap.node.vhostuser;
 import java.lang.System.Logger.Level;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
@@ -14,6 +15,8 @@ import org.blktap.linux.UnixListener;
 final class VhostUserNode implements DeviceNode {
     /** How long to accept nobody after the system has refused, e.g. for want of descriptors. */
     private static final long RETRY_MILLISECONDS = 1000;
+    /** How often is looked whether the socket's file is still there, while it waits for a client. */
+    private static final long LOOK_MILLISECONDS = 2000;
 
     private final NodeContext context;
     private final UnixListener listener;
@@ -21,6 +24,8 @@ final class VhostUserNode implements DeviceNode {
     private final NodeParts parts;
     private IoLoop.Watch watch;
     private IoLoop.Timer retry;
+    private IoLoop.Timer look;
+    private boolean lossTold;
     private FrontendConnection client;
     private long clients;
     private boolean closed;
@@ -36,6 +41,31 @@ final class VhostUserNode implements DeviceNode {
     private void listen() {
         retry = null;
         watch = context.loop().watch(listener.fd(), IoLoop.READABLE, this::ready);
+        look = context.loop().schedule(this::look, LOOK_MILLISECONDS);
+    }
+
+    /** Makes the socket's file again if somebody has deleted it: no VM could come back. */
+    private void look() {
+        try {
+            restore();
+            lossTold = false;
+        } catch (DiskException e) {
+            if (!lossTold) {
+                lossTold = true;
+                parts.log().log(Level.WARNING, "the socket was deleted from outside, and cannot be made again: " + e.getMessage());
+            }
+        }
+        if (watch != null) {
+            look = context.loop().schedule(this::look, LOOK_MILLISECONDS);
+        }
+    }
+
+    private void restore() throws DiskException {
+        if (listener.restore()) {
+            parts.log().log(Level.WARNING, listener.path() + ": the socket was deleted from outside; made again");
+            watch.close();
+            watch = context.loop().watch(listener.fd(), IoLoop.READABLE, this::ready);
+        }
     }
 
     private void stopListening() {
@@ -46,6 +76,10 @@ final class VhostUserNode implements DeviceNode {
         if (retry != null) {
             retry.cancel();
             retry = null;
+        }
+        if (look != null) {
+            look.cancel();
+            look = null;
         }
     }
 

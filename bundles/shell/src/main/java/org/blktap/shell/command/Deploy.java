@@ -9,8 +9,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(name = "deploy", description = "Puts a bundle's jar into deploy/, whole at once, replacing the one of its name.",
-        footer = {"", "The jar's name in deploy/ has no version, so that the next version takes its place. To remove a bundle,",
-            "delete its jar from deploy/: disks that it serves wait, parked, until it is back.", "", "Example:",
+        footer = {"", "A jar that the framework cannot resolve, or that does not start, changes nothing: what was there before stays, or is put back.",
+            "The jar's name in deploy/ has no version, so that the next version takes its place. undeploy removes a bundle.", "", "Example:",
             "  deploy driver-zero-3.0.0.jar"})
 final class Deploy extends TapCommand {
     @Parameters(paramLabel = "FILE", description = "A jar with a Bundle-SymbolicName.")
@@ -24,13 +24,13 @@ final class Deploy extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        Deployer deployer = new Deployer(Path.of(System.getProperty("blktap.deploy.dir", "deploy")), here.bundles());
-        Deployer.Deployed deployed = deployer.put(here.directory().resolve(file));
+        Deployer deployer = here.deployer();
+        Path jar = here.directory().resolve(file);
         if (noWait) {
-            out.println(deployed.target());
+            out.println(deployer.leave(jar));
             return;
         }
-        Bundle bundle = deployer.await(deployed);
-        out.println(deployed.target() + ": " + bundle.getSymbolicName() + " " + bundle.getVersion() + " is active");
+        Bundle bundle = deployer.deploy(jar);
+        out.println(bundle.getSymbolicName() + " " + bundle.getVersion() + " is active");
     }
 }

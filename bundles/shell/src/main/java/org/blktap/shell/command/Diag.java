@@ -7,6 +7,7 @@ import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.shell.BundleDiagnosis;
+import org.blktap.shell.LostSockets;
 import org.osgi.framework.Bundle;
 import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
 import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
@@ -48,10 +49,16 @@ final class Diag extends TapCommand {
             return name == null ? 1 : 0;
         }
         for (AttachmentStatus each : attachments.list()) {
-            if (name == null ? each.state() != State.RUNNING : each.id().equals(name)) {
+            if (name == null ? each.state() != State.RUNNING || !each.reason().isEmpty() : each.id().equals(name)) {
                 out.println("attachment " + each.id() + " (" + each.spec() + "): " + each.state().name().toLowerCase(Locale.ROOT)
                         + (each.reason().isEmpty() ? "" : ": " + each.reason()));
                 told++;
+            }
+            if (name == null || each.id().equals(name)) {
+                for (String address : LostSockets.of(each)) {
+                    out.println("attachment " + LostSockets.message(each.id(), address));
+                    told++;
+                }
             }
         }
         return told;

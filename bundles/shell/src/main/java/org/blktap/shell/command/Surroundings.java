@@ -8,6 +8,8 @@ import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.shell.Deployer;
+import org.blktap.shell.FrameworkCheck;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 
@@ -30,6 +32,11 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
     /** @throws DiskException if the core is not there */
     Images images() throws DiskException {
         return present(imagesNow.get());
+    }
+
+    /** For jars of {@code deploy/}. */
+    Deployer deployer() {
+        return new Deployer(Path.of(System.getProperty("blktap.deploy.dir", "deploy")), bundles, new FrameworkCheck(bundles, components));
     }
 
     private static <T> T present(T service) throws DiskException {

@@ -20,7 +20,7 @@ public final class Verbs {
     /** In the order of the page of help. Told here, so that the start of the daemon need not load the command line. */
     public static final List<String> NAMES = List.of("attach", "detach", "plug", "unplug", "list", "info", "stats", "create", "check", "convert", "map", "resize",
             "qcow-create", "img2qcow", "qcow2raw", "drivers", "nodes",
-            "engines", "park", "resume", "deploy", "diag", "status", "shell", "help");
+            "engines", "park", "resume", "deploy", "undeploy", "diag", "status", "shell", "help");
     /** An answer of {@link #offline}. */
     public static final int NEEDS_DAEMON = -1;
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
@@ -50,12 +50,14 @@ public final class Verbs {
 
     /** A fresh command line: picocli's objects keep the values of the last parse. */
     public static CommandLine commandLine(Surroundings here) {
+        return commandLine(here, NAMES);
+    }
+
+    /** With these verbs only. */
+    private static CommandLine commandLine(Surroundings here, List<String> verbs) {
         CommandLine top = new CommandLine(new Top());
-        for (TapCommand each : List.of(new Attach(here), new Detach(here), new Plug(here), new Unplug(here), new ListAll(here), new Info(here), new Stats(here),
-                new Create(here), new Check(here), new Convert(here), new MapExtents(here), new Resize(here), new QcowCreate(here),
-                new Img2qcow(here), new Qcow2raw(here), new Drivers(here), new Nodes(here), new Engines(here), new Park(here),
-                new Resume(here), new Deploy(here), new Diag(here), new Status(here), new ShellPage(here), new Help(here))) {
-            top.addSubcommand(each);
+        for (String each : verbs) {
+            top.addSubcommand(verb(each, here));
         }
         top.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
         top.setUsageHelpWidth(PAGE_COLUMNS);
@@ -70,6 +72,38 @@ public final class Verbs {
             return CommandLine.ExitCode.USAGE;
         });
         return top;
+    }
+
+    private static TapCommand verb(String name, Surroundings here) {
+        return switch (name) {
+            case "attach" -> new Attach(here);
+            case "detach" -> new Detach(here);
+            case "plug" -> new Plug(here);
+            case "unplug" -> new Unplug(here);
+            case "list" -> new ListAll(here);
+            case "info" -> new Info(here);
+            case "stats" -> new Stats(here);
+            case "create" -> new Create(here);
+            case "check" -> new Check(here);
+            case "convert" -> new Convert(here);
+            case "map" -> new MapExtents(here);
+            case "resize" -> new Resize(here);
+            case "qcow-create" -> new QcowCreate(here);
+            case "img2qcow" -> new Img2qcow(here);
+            case "qcow2raw" -> new Qcow2raw(here);
+            case "drivers" -> new Drivers(here);
+            case "nodes" -> new Nodes(here);
+            case "engines" -> new Engines(here);
+            case "park" -> new Park(here);
+            case "resume" -> new Resume(here);
+            case "deploy" -> new Deploy(here);
+            case "undeploy" -> new Undeploy(here);
+            case "diag" -> new Diag(here);
+            case "status" -> new Status(here);
+            case "shell" -> new ShellPage(here);
+            case "help" -> new Help(here);
+            default -> throw new IllegalArgumentException(name);
+        };
     }
 
     /** The version of this bundle, as Maven writes it. */
@@ -97,7 +131,10 @@ public final class Verbs {
 
     /** Runs a command; its exit status. */
     public static int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err) {
-        int status = commandLine(here).setOut(out).setErr(err).execute(arguments.toArray(String[]::new));
+        // to know all verbs takes time, and help needs them
+        String verb = arguments.isEmpty() ? "" : arguments.get(0);
+        CommandLine line = NAMES.contains(verb) && !verb.equals("help") ? commandLine(here, List.of(verb)) : commandLine(here);
+        int status = line.setOut(out).setErr(err).execute(arguments.toArray(String[]::new));
         out.flush();
         err.flush();
         return status;

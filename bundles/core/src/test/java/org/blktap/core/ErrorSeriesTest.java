@@ -1,0 +1,98 @@
+package org.blktap.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.Proxy;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.IoLoop;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class ErrorSeriesTest {
+    private final Logger log = Logger.getLogger("org.blktap.core");
+    private final List<String> lines = new ArrayList<>();
+    private final ArrayDeque<Runnable> timers = new ArrayDeque<>();
+    private final Handler handler = new Handler() {
+        @Override
+        public void publish(LogRecord record) {
+            lines.add(record.getMessage());
+        }
+
+        @Override
+        public void flush() {
+            // nothing is buffered
+        }
+
+        @Override
+        public void close() {
+            // nothing is open
+        }
+    };
+    private final IoLoop loop = (IoLoop) Proxy.newProxyInstance(ErrorSeriesTest.class.getClassLoader(), new Class<?>[] {IoLoop.class},
+            (proxy, method, arguments) -> switch (method.getName()) {
+                case "name" -> "blktap-vm1";
+                case "inLoop" -> true;
+                case "schedule" -> {
+                    timers.add((Runnable) arguments[0]);
+                    yield null;
+                }
+                default -> throw new AssertionError(method);
+            });
+    private final ErrorSeries series = new ErrorSeries(loop);
+
+    @BeforeEach
+    void listen() {
+        log.addHandler(handler);
+        log.setUseParentHandlers(false);
+    }
+
+    @AfterEach
+    void stop() {
+        log.removeHandler(handler);
+        log.setUseParentHandlers(true);
+    }
+
+    private void fail(Operation operation, long offset, int error) {
+        Request request = new Request(ended -> { }, 1);
+        request.set(operation, offset, 4096, 0);
+        request.complete(error);
+        series.failed(request);
+    }
+
+    @Test
+    void theFirstThenACount() {
+        for (int i = 0; i < 1000; i++) {
+            fail(Operation.WRITE, i * 4096L, Errno.ENOSPC);
+        }
+        assertEquals(List.of("vm1: write of 4096 bytes at 0 failed: ENOSPC (no space left on device)"), lines);
+        lines.clear();
+        timers.remove().run();
+        assertEquals(1, lines.size());
+        assertTrue(lines.get(0).startsWith("vm1: 999 more of operation write failed within 10 s, the last at 4091904: ENOSPC"), lines::toString);
+        lines.clear();
+        timers.remove().run();
+        assertTrue(timers.isEmpty() && lines.isEmpty(), "the series has ended");
+        fail(Operation.WRITE, 0, Errno.EIO);
+        assertEquals(1, lines.size(), "and another begins");
+    }
+
+    @Test
+    void aGuestsBadRequestsHideNothing() {
+        for (int i = 0; i < 100; i++) {
+            fail(Operation.READ, 1L << 60, Errno.EINVAL);
+        }
+        fail(Operation.READ, 0, Errno.EIO);
+        assertEquals(2, lines.size(), lines::toString);
+        assertTrue(lines.get(1).contains("EIO (I/O error)"), lines::toString);
+    }
+}

@@ -1,0 +1,30 @@
+package org.blktap.shell;
+
+import java.nio.file.Path;
+import org.blktap.api.disk.DiskException;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.service.component.runtime.ServiceComponentRuntime;
+import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
+import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
+
+/** Judges jars by the running framework: its resolver, and its components. */
+public record FrameworkCheck(BundleContext bundles, ServiceComponentRuntime components) implements Deployer.Check {
+    @Override
+    public void resolves(Path jar) throws DiskException {
+        TrialBundle.resolve(jar, bundles);
+    }
+
+    @Override
+    public String failure(Bundle bundle) {
+        for (ComponentDescriptionDTO component : components.getComponentDescriptionDTOs(bundle)) {
+            for (ComponentConfigurationDTO each : components.getComponentConfigurationDTOs(component)) {
+                if (each.state == ComponentConfigurationDTO.FAILED_ACTIVATION) {
+                    return "component " + component.name + " fails: "
+                            + (each.failure == null ? "the daemon's log tells why" : each.failure.lines().findFirst().orElse("the daemon's log tells why"));
+                }
+            }
+        }
+        return null;
+    }
+}

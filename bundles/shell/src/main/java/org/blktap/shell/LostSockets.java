@@ -1,0 +1,91 @@
+package org.blktap.shell;
+
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.Attachments;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Reference;
+
+/** Looks now and then whether the unix sockets of nodes are still there, and says so in the log if one is not: no new client can come to it. */
+@Component(service = {}, immediate = true)
+public final class LostSockets {
+    private static final System.Logger LOG = System.getLogger("org.blktap.shell");
+    /** Longer than nodes need that make their sockets again. */
+    private static final int LOOK_MILLIS = 5000;
+    /** In an address: {@code vhost-user:/path} and {@code nbd+unix:///name?socket=/path}. */
+    private static final Pattern SOCKET = Pattern.compile("(?:^[a-z-]+:|[?&]socket=)(/[^&?]+)$");
+
+    private final ControlServices services;
+    private final Set<String> told = new HashSet<>();
+    private final Thread watcher = new Thread(this::watch, "blktap-sockets");
+
+    @Activate
+    public LostSockets(@Reference ControlServices services) {
+        this.services = services;
+        watcher.setDaemon(true);
+        watcher.start();
+    }
+
+    /** The addresses of an attachment's nodes whose socket is not there. */
+    public static List<String> of(AttachmentStatus attachment) {
+        List<String> lost = new ArrayList<>();
+        for (AttachmentStatus.Node node : attachment.state() == State.RUNNING ? attachment.nodes() : List.<AttachmentStatus.Node>of()) {
+            Matcher socket = SOCKET.matcher(node.address());
+            try {
+                if (socket.find() && !Files.exists(Path.of(socket.group(1)), LinkOption.NOFOLLOW_LINKS)) {
+                    lost.add(node.address());
+                }
+            } catch (InvalidPathException e) {
+                LOG.log(Level.DEBUG, node.address() + ": no path: " + e.getMessage());
+            }
+        }
+        return lost;
+    }
+
+    private void watch() {
+        try {
+            while (true) {
+                Thread.sleep(LOOK_MILLIS);
+                Attachments attachments = services.attachments();
+                if (attachments != null) {
+                    look(attachments);
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void look(Attachments attachments) {
+        Set<String> lost = new HashSet<>();
+        for (AttachmentStatus each : attachments.list()) {
+            of(each).forEach(address -> lost.add(message(each.id(), address)));
+        }
+        lost.stream().filter(message -> !told.contains(message)).forEach(message -> LOG.log(Level.WARNING, message));
+        told.clear();
+        told.addAll(lost);
+    }
+
+    /** What to say of a lost socket. */
+    public static String message(String id, String address) {
+        return id + ": the socket of " + address + " was deleted from outside; unplug and plug it to have it again";
+    }
+
+    @Deactivate
+    public void stop() {
+        watcher.interrupt();
+    }
+}

@@ -1,0 +1,162 @@
+package org.blktap.shell.launch;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.logging.Handler;
+import java.util.logging.LogManager;
+import org.apache.felix.framework.FrameworkFactory;
+import org.apache.felix.main.Main;
+import org.blktap.shell.BundleDiagnosis;
+import org.blktap.shell.NativeLibraries;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleException;
+import org.osgi.framework.FrameworkEvent;
+import org.osgi.framework.launch.Framework;
+
+/**
+ * The daemon's main class. Checks what the machine must give, starts the framework, and sees to it that all of the platform is active;
+ * whatever prevents the start is one line, and exit status 1. Logs the start and the end by steps.
+ */
+public final class Launcher {
+    /** System property by which the bundles say why the daemon cannot go on; they stop the framework then. */
+    public static final String FAILURE = "blktap.failure";
+    private static final Logger LOG = System.getLogger("org.blktap");
+    private static final int FAILED = 1;
+    /** Until a failed start gives up on closing what it has opened. */
+    private static final int STOP_MILLIS = 30_000;
+
+    private final Path home = Path.of(System.getProperty("blktap.home"));
+    private final Path deploy = Path.of(System.getProperty("blktap.deploy.dir"));
+    private Framework framework;
+    private volatile boolean signalled;
+
+    private Launcher() {
+    }
+
+    public static void main(String[] arguments) throws InterruptedException {
+        startLog();
+        Launcher launcher = new Launcher();
+        try {
+            launcher.start();
+        } catch (IOException | BundleException | RuntimeException e) {
+            launcher.fail(e.getMessage() == null ? e.toString() : e.getMessage());
+        }
+        launcher.waitForEnd();
+    }
+
+    /**
+     * Makes the log's handlers before the framework starts: gogo puts streams of its own in the place of System.err, and a handler that is made
+     * later would write to whichever client's command it runs for.
+     */
+    private static void startLog() {
+        RepeatFilter filter = new RepeatFilter(Integer.getInteger(RepeatFilter.LIMIT, RepeatFilter.DEFAULT_LIMIT), System::nanoTime);
+        Handler[] handlers = java.util.logging.Logger.getLogger("").getHandlers();
+        for (Handler each : handlers) {
+            each.setFilter(filter);
+        }
+        ScheduledExecutorService flusher = Executors.newSingleThreadScheduledExecutor(task -> {
+            Thread thread = new Thread(task, "blktap-log");
+            thread.setDaemon(true);
+            return thread;
+        });
+        flusher.scheduleWithFixedDelay(() -> {
+            for (Handler each : handlers) {
+                filter.flush(each);
+            }
+        }, 1, 1, TimeUnit.SECONDS);
+        if (LogManager.getLogManager() instanceof DaemonLogManager manager) {
+            manager.started();
+        }
+    }
+
+    private void start() throws IOException, BundleException {
+        Path data = Path.of(System.getProperty("blktap.data.dir"));
+        Path run = Path.of(System.getProperty("blktap.run.dir"));
+        LOG.log(Level.INFO, "starting on Java " + System.getProperty("java.version") + ": sockets in " + run + ", data in " + data);
+        new Requirements(home, data, run, deploy).check();
+        NativeLibraries.use(home);
+        Map<String, Object> configuration = new HashMap<>();
+        Map<String, String> read = Main.loadConfigProperties();
+        if (read == null) {
+            throw new IOException(home.resolve("conf/config.properties") + ": cannot be read");
+        }
+        Main.copySystemProperties(read);
+        configuration.putAll(read);
+        configuration.put("felix.log.logger", new FrameworkLog());
+        framework = new FrameworkFactory().newFramework(configuration);
+        framework.init();
+        Runtime.getRuntime().addShutdownHook(new Thread(this::stop, "blktap-stop"));
+        Platform platform = new Platform(framework.getBundleContext(), read);
+        platform.install(home.resolve("bundle"));
+        framework.start();
+        platform.check();
+        reportDeployed();
+    }
+
+    /** A jar of {@code deploy/} that does not work keeps nothing else from working. */
+    private void reportDeployed() {
+        for (Bundle bundle : framework.getBundleContext().getBundles()) {
+            if (bundle.getState() < Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)) {
+                LOG.log(Level.WARNING, bundle.getSymbolicName() + " " + bundle.getVersion() + " is not active: "
+                        + BundleDiagnosis.why(bundle, framework.getBundleContext()));
+            }
+        }
+    }
+
+    private void waitForEnd() throws InterruptedException {
+        FrameworkEvent event;
+        do {
+            event = framework.waitForStop(0);
+            // an update of the system bundle starts it again
+        } while (event.getType() == FrameworkEvent.STOPPED_UPDATE);
+        String failure = System.getProperty(FAILURE);
+        if (failure != null) {
+            fail(failure);
+        }
+        if (!signalled) {
+            System.exit(0);
+        }
+    }
+
+    /** Closes what has been attached already, and ends the process. */
+    private void fail(String why) throws InterruptedException {
+        System.setProperty(FAILURE, why);
+        if (framework != null) {
+            try {
+                framework.stop();
+                framework.waitForStop(STOP_MILLIS);
+            } catch (BundleException e) {
+                LOG.log(Level.ERROR, "stopping failed: " + e.getMessage());
+            }
+        }
+        LOG.log(Level.ERROR, "cannot start: " + why.replaceAll("\\s*\\R\\s*", " "));
+        Runtime.getRuntime().halt(FAILED);
+    }
+
+    /** On a signal, in the hook of the JVM. */
+    private void stop() {
+        if (framework.getState() == Bundle.RESOLVED || System.getProperty(FAILURE) != null) {
+            return;
+        }
+        signalled = true;
+        long begin = System.nanoTime();
+        LOG.log(Level.INFO, "stopping");
+        try {
+            framework.stop();
+            framework.waitForStop(0);
+            LOG.log(Level.INFO, String.format(Locale.ROOT, "stopped in %.1f s", (System.nanoTime() - begin) / 1e9));
+        } catch (BundleException e) {
+            LOG.log(Level.ERROR, "stopping failed: " + e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package org.blktap.shell.launch;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.logging.Formatter;
+import java.util.logging.Level;
+import java.util.logging.LogRecord;
+
+/**
+ * A record as a line: time, level, who, what. The stack of a failure follows where it helps to mend a bundle of ours or of a third party; of
+ * the framework's own programs only the message is of use.
+ */
+public final class LineFormatter extends Formatter {
+    /** What File Install logs as. */
+    private static final String FILE_INSTALL = "fileinstall";
+
+    @Override
+    public String format(LogRecord record) {
+        Throwable thrown = record.getThrown();
+        String what = formatMessage(record);
+        String stack = "";
+        if (thrown != null && (record.getLoggerName().startsWith("org.apache.felix.") || record.getLoggerName().equals(FILE_INSTALL))) {
+            what = (what + ": " + (thrown.getMessage() == null ? thrown : thrown.getMessage())).replaceAll("\\s*\\R\\s*", " ");
+        } else if (thrown != null) {
+            StringWriter text = new StringWriter();
+            thrown.printStackTrace(new PrintWriter(text, true));
+            stack = text.toString();
+        }
+        long millis = record.getMillis();
+        return String.format("%1$tF %1$tT.%1$tL %2$-7s %3$s  %4$s%n%5$s", millis, record.getLevel() == Level.SEVERE ? "ERROR" : record.getLevel().getName(), record.getLoggerName(), what, stack);
+    }
+}

@@ -1,0 +1,78 @@
+package org.blktap.shell.launch;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import org.blktap.shell.BundleDiagnosis;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleException;
+import org.osgi.framework.startlevel.BundleStartLevel;
+import org.osgi.framework.wiring.FrameworkWiring;
+
+/** The bundles of {@code bundle/}: all of them must be there, resolve and start. */
+final class Platform {
+    /** Property of the configuration: the start level of the platform, and with a jar's name behind it, of that one. */
+    private static final String LEVEL = "blktap.level";
+
+    private final BundleContext context;
+    private final Map<String, String> configuration;
+    private final List<Bundle> bundles = new ArrayList<>();
+
+    Platform(BundleContext context, Map<String, String> configuration) {
+        this.context = context;
+        this.configuration = configuration;
+    }
+
+    /**
+     * Installs and resolves them, and marks them to be started with the framework.
+     *
+     * @throws IOException in one line: which jar, and what is wrong with it
+     */
+    void install(Path folder) throws IOException {
+        TreeSet<Path> jars = new TreeSet<>();
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.jar")) {
+            files.forEach(jars::add);
+        }
+        for (Path jar : jars) {
+            try {
+                Bundle bundle = context.installBundle(jar.toFile().toURI().toString());
+                bundles.add(bundle);
+                String name = jar.getFileName().toString().replaceFirst("\\.jar$", "");
+                bundle.adapt(BundleStartLevel.class).setStartLevel(Integer.parseInt(configuration.getOrDefault(LEVEL + "." + name, configuration.get(LEVEL))));
+            } catch (BundleException e) {
+                throw new IOException(jar + ": cannot be installed: " + (e.getCause() == null ? e : e.getCause()).getMessage(), e);
+            }
+        }
+        context.getBundle(0).adapt(FrameworkWiring.class).resolveBundles(bundles);
+        for (Bundle bundle : bundles) {
+            if (bundle.getState() == Bundle.INSTALLED) {
+                throw new IOException(bundle.getLocation() + ": cannot be used: " + BundleDiagnosis.why(bundle, context)
+                        + "; the installation is not complete, or of several versions");
+            }
+        }
+        for (Bundle bundle : bundles) {
+            if (!BundleDiagnosis.isFragment(bundle)) {
+                try {
+                    bundle.start();
+                } catch (BundleException e) {
+                    throw new IOException(bundle.getLocation() + ": does not start: " + e.getMessage(), e);
+                }
+            }
+        }
+    }
+
+    /** After the start of the framework. */
+    void check() throws IOException {
+        for (Bundle bundle : bundles) {
+            if (bundle.getState() != Bundle.ACTIVE && !BundleDiagnosis.isFragment(bundle)) {
+                throw new IOException(bundle.getLocation() + ": does not start: " + BundleDiagnosis.why(bundle, context));
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+package org.blktap.shell.offline;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.lang.System.Logger.Level;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.blktap.api.control.Images;
+import org.blktap.shell.NativeLibraries;
+import org.blktap.shell.client.Client;
+import org.blktap.shell.command.Surroundings;
+import org.blktap.shell.command.Verbs;
+
+/**
+ * {@code bin/blktap} for the verbs that work on images: does the work itself, in this process, whether a daemon runs or not. The locks on image
+ * files keep it from what a daemon has open. Only a disk that is no file, as memory, is the daemon's if there is one.
+ */
+public final class ImageProgram {
+    /** How long a signal waits until what was begun has been taken back. */
+    private static final int UNDO_SECONDS = 10;
+    private static final String COMPONENT = "org.blktap.core.OfflineImages";
+    private static final System.Logger LOG = System.getLogger("org.blktap.shell");
+
+    private final Path home = Path.of(System.getProperty("blktap.home", "."));
+    private final CountDownLatch ended = new CountDownLatch(1);
+    private volatile boolean signalled;
+    private Images images;
+
+    private ImageProgram() {
+    }
+
+    public static void main(String[] arguments) {
+        Path socket = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), "control.sock");
+        if (heldByDaemon(List.of(arguments)) && answers(socket)) {
+            Client.main(arguments);
+            return;
+        }
+        new ImageProgram().run(List.of(arguments));
+    }
+
+    /** Whether the disk that is read is no file, but perhaps held by a daemon, as memory is. */
+    static boolean heldByDaemon(List<String> arguments) {
+        // what is created is not there yet
+        String spec = arguments.isEmpty() || arguments.get(0).equals("create") ? "" : arguments.stream().filter(each -> each.startsWith("tap:")).findFirst().orElse("");
+        String[] parts = spec.split(":", 3);
+        return parts.length == 3 && parts[2].indexOf('/') < 0 && !new File(parts[2]).exists();
+    }
+
+    private static boolean answers(Path socket) {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            return channel.connect(UnixDomainSocketAddress.of(socket));
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    private void run(List<String> arguments) {
+        Runtime.getRuntime().addShutdownHook(new Thread(this::takeBack, "blktap-signal"));
+        PrintWriter out = new PrintWriter(System.out, false);
+        // a bar that cannot be shown any more, or a signal, ends long work
+        PrintWriter err = new PrintWriter(System.err, true) {
+            @Override
+            public boolean checkError() {
+                return signalled || super.checkError();
+            }
+        };
+        int status = 1;
+        try {
+            Surroundings here = new Surroundings(() -> null, this::images, null, null, Path.of("").toAbsolutePath(),
+                    !System.getProperty("blktap.terminal", "").isEmpty());
+            status = Verbs.execute(here, arguments, out, err);
+            if (out.checkError() && status == 0) {
+                status = 1;
+            }
+        } catch (OutOfMemoryError e) {
+            err.println("blktap: out of memory (" + e.getMessage() + "); BLKTAP_JAVA_OPTS=-Xmx1g gives it more");
+        } finally {
+            ended.countDown();
+            if (!signalled) {
+                // nothing is left to be tidied up
+                Runtime.getRuntime().halt(status);
+            }
+        }
+    }
+
+    /** Runs when a signal ends the process, whose status the JVM makes of the signal. */
+    private void takeBack() {
+        signalled = true;
+        try {
+            if (!ended.await(UNDO_SECONDS, TimeUnit.SECONDS)) {
+                System.err.println("blktap: ended in the middle of its work");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Makes the service when a verb first asks for it: not for a page of help or wrong usage. */
+    private Images images() {
+        if (images == null) {
+            NativeLibraries.use(home);
+            try {
+                LocalServices services = new LocalServices(home.resolve("bundle"), Path.of(System.getProperty("blktap.deploy.dir",
+                        home.resolve("deploy").toString())));
+                images = (Images) services.component(COMPONENT);
+                services.failures().forEach((jar, why) -> LOG.log(Level.WARNING, jar + " is not used: " + why));
+            } catch (IOException e) {
+                LOG.log(Level.ERROR, home + ": the bundles cannot be read: " + e.getMessage());
+            }
+        }
+        return images;
+    }
+}

@@ -1,0 +1,30 @@
+package org.blktap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.AttachmentStatus.Node;
+import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.StateReason;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LostSocketsTest {
+    @TempDir
+    Path directory;
+
+    @Test
+    void socketsThatAreGoneAreNamed() throws Exception {
+        Path there = Files.createFile(directory.resolve("there.sock"));
+        Path gone = directory.resolve("gone.sock");
+        List<Node> nodes = List.of(new Node("vhost-user", "vhost-user:" + there, Map.of()), new Node("vhost-user", "vhost-user:" + gone, Map.of()),
+                new Node("nbd", "nbd+unix:///a?socket=" + there, Map.of()), new Node("nbd", "nbd+unix:///b?socket=" + gone, Map.of()),
+                new Node("nbd", "nbd://127.0.0.1:10809/a", Map.of()), new Node("xen", "xen:1/51712", Map.of()));
+        AttachmentStatus status = new AttachmentStatus("a", "tap:ram:x", State.RUNNING, StateReason.NONE, 512, 512, false, "libaio", nodes, Map.of(), Map.of());
+        assertEquals(List.of("vhost-user:" + gone, "nbd+unix:///b?socket=" + gone), LostSockets.of(status));
+    }
+}
