@@ -79,6 +79,8 @@ public final class Libc {
     public static final int IPPROTO_TCP = 6;
     public static final int TCP_NODELAY = 1;
     public static final int MSG_DONTWAIT = 0x40;
+    /** sys/socket.h. */
+    public static final int SHUT_RDWR = 2;
     public static final int MSG_NOSIGNAL = 0x4000;
     public static final int MSG_CTRUNC = 0x8;
     public static final int MSG_CMSG_CLOEXEC = 0x40000000;

@@ -93,7 +93,7 @@ class UnixListenerTest {
         Path path = directory.resolve("b.sock");
         UnixListener killed = UnixListener.open(path, 0600, null);
         Libc.close(Libc.dup(killed.fd()));
-        Libc.shutdown(killed.fd(), 2);
+        Libc.shutdown(killed.fd(), Libc.SHUT_RDWR);
         Libc.close(killed.fd());
         assertTrue(Files.exists(path));
         try (UnixListener next = UnixListener.open(path, 0600, null)) {

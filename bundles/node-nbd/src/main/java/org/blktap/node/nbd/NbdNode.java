@@ -190,6 +190,12 @@ final class NbdNode implements DeviceNode {
         info = ExportInfo.of(name, "blktap attachment " + context.id(), context.port().info());
     }
 
+    /** Buffers of requests in flight stay until these end, here as in {@link #close}. */
+    @Override
+    public void disconnect() {
+        close();
+    }
+
     @Override
     public void close() {
         if (closed) {

@@ -3,6 +3,7 @@ package org.blktap.node.vhostuser;
 import java.lang.System.Logger.Level;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.NodeContext;
+import org.blktap.linux.Libc;
 
 /**
  * One client from its connection to its end. Messages are obeyed one by one; one that must wait until nothing is in
@@ -169,6 +170,13 @@ final class FrontendConnection {
             watch.close();
             watch = null;
         }
+    }
+
+    /** Cuts the client off; the memory stays mapped until nothing is in flight. */
+    void cutOff() {
+        end(Level.WARNING, "the client is disconnected: its disk is detached by force", null);
+        // the descriptor stays until its requests have ended
+        Libc.shutdown(socket.fd(), Libc.SHUT_RDWR);
     }
 
     /** Unmaps and closes everything at once; nothing is in flight. What fails does not keep the rest. */

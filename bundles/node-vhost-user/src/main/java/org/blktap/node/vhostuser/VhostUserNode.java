@@ -29,6 +29,8 @@ final class VhostUserNode implements DeviceNode {
     private FrontendConnection client;
     private long clients;
     private boolean closed;
+    /** No client is accepted any more. */
+    private boolean cut;
 
     VhostUserNode(NodeContext context, UnixListener listener, int queues, Limits limits) {
         this.parts = new NodeParts(new ClientLog(context.id()), new BlockingCalls(context.id()), limits);
@@ -129,7 +131,7 @@ final class VhostUserNode implements DeviceNode {
 
     private void clientGone() {
         client = null;
-        if (!closed) {
+        if (!closed && !cut) {
             listenAgain();
         }
     }
@@ -162,6 +164,15 @@ final class VhostUserNode implements DeviceNode {
     public void resized() {
         if (client != null && !client.ending()) {
             client.handler().configChanged();
+        }
+    }
+
+    @Override
+    public void disconnect() {
+        cut = true;
+        stopListening();
+        if (client != null) {
+            client.cutOff();
         }
     }
 

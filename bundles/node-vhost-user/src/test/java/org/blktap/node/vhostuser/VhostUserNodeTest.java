@@ -299,6 +299,23 @@ class VhostUserNodeTest {
     }
 
     @Test
+    void aClientIsCutOffWhileItsRequestsStayInFlight() throws Exception {
+        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+            driver.start(client, 0);
+            node.onLoop(() -> node.port.hold = true);
+            driver.io(0, VirtioBlk.T_IN, 0, 512, false);
+            driver.kick();
+            node.await("one is held", () -> node.port.held.size() == 1);
+            node.onLoop(() -> node.node.disconnect());
+            assertTrue(client.closedByPeer());
+            node.awaitStatus("client", "leaving");
+            // what the disk does to the memory now meets a mapping
+            node.onLoop(node.port::releaseAll);
+            node.awaitStatus("client", "none");
+        }
+    }
+
+    @Test
     void memoryIsReplacedOnlyWhenNothingIsInFlight() throws Exception {
         try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
