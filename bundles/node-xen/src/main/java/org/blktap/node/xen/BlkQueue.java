@@ -302,6 +302,8 @@ final class BlkQueue {
     }
 
     private void halt(String why) {
+        // what makes no sense may not have been read at all, and then it is not the ring's fault
+        BlkDevice.settle();
         if (halted == null) {
             stop(why);
             device.log().say(Level.WARNING, this + ": stopped, " + why);
