@@ -52,6 +52,16 @@ public final class UseWindow {
         return start == 0;
     }
 
+    /** The number of the window, from 0 on. */
+    public int number() {
+        return (int) (start / windowUnits);
+    }
+
+    /** The number of the window in which a byte lies, or would lie if the file were longer. */
+    public int number(long offset) {
+        return (int) Math.min(Integer.MAX_VALUE, offset / unit / windowUnits);
+    }
+
     /** Whether a part of the range lies in the window. */
     public boolean touches(long offset, long length) {
         return offset / unit < next && unitsUp(offset + length) > start;

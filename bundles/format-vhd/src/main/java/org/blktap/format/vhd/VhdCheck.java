@@ -29,6 +29,8 @@ final class VhdCheck {
     private final List<String> problems = new ArrayList<>();
     private final List<String> leftovers = new ArrayList<>();
     private final ByteBuffer piece;
+    /** Of a block in the file; 0 for a fixed disk. */
+    private final long blockBytes;
     private List<VhdImage.Structure> structures;
     private UseWindow window;
     private long blocks;
@@ -40,6 +42,7 @@ final class VhdCheck {
         this.image = image;
         this.file = file;
         this.repair = repair;
+        blockBytes = image.footer().isFixed() ? 0 : image.header().blockBytes();
         piece = ByteBuffer.allocate(image.footer().isFixed() ? 0 : Math.min(PIECE, image.blocks() * 4));
     }
 
@@ -115,11 +118,12 @@ final class VhdCheck {
 
     private void eachEntry(Entry visitor) throws DiskException {
         int inPiece = piece.capacity() / 4;
-        for (int first = 0; first < image.blocks(); first += inPiece) {
+        int all = image.blocks();
+        for (int first = 0; first < all; first += inPiece) {
             if (Thread.currentThread().isInterrupted()) {
                 throw new DiskException(Reason.IO, file.path() + ": the check was interrupted");
             }
-            int count = Math.min(inPiece, image.blocks() - first);
+            int count = Math.min(inPiece, all - first);
             read(piece.clear().limit(count * 4), image.header().tableOffset() + first * 4L, "the BAT");
             for (int i = 0; i < count; i++) {
                 if (piece.getInt(i * 4) != Bat.UNUSED) {
@@ -130,7 +134,7 @@ final class VhdCheck {
     }
 
     private void block(int block, long offset) {
-        if (!window.isFirst() && !window.touches(offset, image.header().blockBytes())) {
+        if (!window.isFirst() && !window.touches(offset, blockBytes)) {
             return;
         }
         if (!image.isBlock(offset, structures)) {
@@ -141,9 +145,9 @@ final class VhdCheck {
         }
         if (window.isFirst()) {
             blocks++;
-            end = Math.max(end, offset + image.header().blockBytes());
+            end = Math.max(end, offset + blockBytes);
         }
-        if (!window.claim(offset, image.header().blockBytes())) {
+        if (!window.claim(offset, blockBytes)) {
             entryProblem(block, offset / SECTOR, "a block that no other overlaps");
         }
     }

@@ -20,6 +20,10 @@ import org.blktap.image.UseWindow;
  */
 final class SparseCheck {
     private static final int SECTOR = GrainLayout.SECTOR;
+    /** Slots whose windows are remembered: 8 MiB. */
+    private static final int MOST_REMEMBERED = 1 << 22;
+    /** Data that is read before it is asked again for a hole, in tables. */
+    private static final int ASK_EVERY = 64;
 
     private final GrainLayout layout;
     private final IoFile file;
@@ -36,6 +40,10 @@ final class SparseCheck {
     /** Slots whose table, or redundant table, is not where one can be. */
     private final BitSet badTables = new BitSet();
     private final BitSet badTwins = new BitSet();
+    /** Of each slot the first and the last window in which its grains lie, from the first pass; null where there are too many slots. */
+    private final byte[] firstWindow;
+    private final byte[] lastWindow;
+    private boolean inHole = true;
     private UseWindow window;
     private long usedEnd;
     private long grains;
@@ -53,6 +61,8 @@ final class SparseCheck {
         table = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);
         twin = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);
         slots = (int) layout.directoryEntries();
+        firstWindow = slots > MOST_REMEMBERED ? null : new byte[slots];
+        lastWindow = slots > MOST_REMEMBERED ? null : new byte[slots];
         end = Math.min(file.size(), GrainLayout.LARGEST_FILE);
     }
 
@@ -144,12 +154,19 @@ final class SparseCheck {
     private void slot(int slot) throws IOException {
         stopIfInterrupted();
         long at = gd.offset(slot);
-        if (at == 0 || badTables.get(slot)) {
+        if (at == 0 || badTables.get(slot) || isElsewhere(slot)) {
             return;
         }
         boolean both = hasTwin(slot);
-        if (holes.contains(at, layout.tableBytes()) && (!both || holes.contains(rgd.offset(slot), layout.tableBytes()))) {
-            return;
+        if (inHole || slot % ASK_EVERY == 0) {
+            inHole = holes.contains(at, layout.tableBytes()) && (!both || holes.contains(rgd.offset(slot), layout.tableBytes()));
+            if (inHole) {
+                noGrains(slot);
+                return;
+            }
+        }
+        if (window.isFirst()) {
+            noGrains(slot);
         }
         file.readFully(table.clear(), at);
         table.flip();
@@ -164,11 +181,31 @@ final class SparseCheck {
         }
     }
 
+    private boolean isElsewhere(int slot) {
+        return firstWindow != null && !window.isFirst() && (window.number() < firstWindow[slot] || window.number() > lastWindow[slot]);
+    }
+
+    private void noGrains(int slot) {
+        if (firstWindow != null) {
+            firstWindow[slot] = Byte.MAX_VALUE;
+            lastWindow[slot] = -1;
+        }
+    }
+
+    private void remember(int slot, int first, int last) {
+        if (firstWindow != null) {
+            firstWindow[slot] = (byte) Math.min(firstWindow[slot], first);
+            lastWindow[slot] = (byte) Math.max(lastWindow[slot], last);
+        }
+    }
+
     private void entry(int slot, int i, long tableOffset, long entry) throws IOException {
         long offset = entry * SECTOR;
         long at = tableOffset + i * 4L;
+        int most = layout.compressed() ? layout.markerBytes() + layout.mostCompressed() : layout.grainBytes();
         if (window.isFirst()) {
             grains++;
+            remember(slot, window.number(offset), window.number(offset + most - 1));
             if (!layout.compressed() && offset < layout.firstGrain()) {
                 problem(name(slot, i), at, entry, "a sector behind the tables, from " + layout.firstGrain() / SECTOR);
             } else if (offset >= file.size()) {
@@ -176,7 +213,7 @@ final class SparseCheck {
             }
         }
         if (offset >= file.size() || !layout.compressed() && offset < layout.firstGrain()
-                || !window.touches(offset, layout.compressed() ? layout.markerBytes() + layout.mostCompressed() : layout.grainBytes())) {
+                || !window.touches(offset, most)) {
             return;
         }
         long length = layout.compressed() ? compressed(slot, i, offset) : layout.grainBytes();

@@ -282,7 +282,7 @@ class VmdkHostileTest {
         driver.create("/sim/s.vmdk", 1 << 20, null, context);
         reopened();
         describe("custom", "RW 2048 SPARSE \"s.vmdk\" 0", "RW 8 ZERO", "RW 8 ZERO # a hole");
-        VirtualDisk disk = driver.open(IMAGE, context);
+        VirtualDisk disk = driver.open(IMAGE, context.forReading());
         assertEquals((1 << 20) + 8192, disk.info().sizeBytes());
         disk.close();
     }
@@ -382,7 +382,7 @@ class VmdkHostileTest {
             String text = "version=1\nCID=1\nparentCID=aabbccdd\ncreateType=\"custom\"\nparentFileNameHint=\"" + hint + "\"\nRW 8 SPARSE \"top.vmdk\"\n";
             context.put(IMAGE, text.getBytes(StandardCharsets.UTF_8));
             reopened();
-            VirtualDisk disk = driver.open(IMAGE, context);
+            VirtualDisk disk = driver.open(IMAGE, context.forReading());
             fill(1);
             assertEquals(0, submit(disk, Operation.READ, 0, 4096));
             assertEquals(7, first(), hint);
@@ -390,7 +390,7 @@ class VmdkHostileTest {
             reopened();
             DiskException e = assertThrows(DiskException.class, () -> {
                 context.put(IMAGE, text.replace("aabbccdd", "aabbccde").getBytes(StandardCharsets.UTF_8));
-                driver.open(IMAGE, context);
+                driver.open(IMAGE, context.forReading());
             });
             assertEquals(Reason.CORRUPT, e.reason());
             assertTrue(e.getMessage().contains("base.vmdk") && e.getMessage().contains("aabbccdd"), e.getMessage());
