@@ -97,6 +97,8 @@ final class QcowMap implements ClusterMap {
                         file.writeFully(right, l2);
                         file.flushNow();
                     }
+                    // a hostile L1 table may point there millions of times
+                    return;
                 } catch (IOException e) {
                     throw DiskException.io(file.path(), "put the first L2 table right", e);
                 }
