@@ -164,6 +164,14 @@ final class FrontendConnection {
         device.whenQuiet(this::close);
     }
 
+    /** Cuts the client off, and keeps its memory until nothing is in flight. */
+    void disconnect() {
+        end(Level.INFO, "the client is disconnected: the disk is detached", null);
+        if (!ended) {
+            socket.shutdown();
+        }
+    }
+
     private void stopListening() {
         if (watch != null) {
             watch.close();

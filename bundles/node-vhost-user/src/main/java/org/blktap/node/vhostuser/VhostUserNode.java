@@ -28,6 +28,7 @@ final class VhostUserNode implements DeviceNode {
     private boolean lossTold;
     private FrontendConnection client;
     private long clients;
+    private boolean disconnected;
     private boolean closed;
 
     VhostUserNode(NodeContext context, UnixListener listener, int queues, Limits limits) {
@@ -129,7 +130,7 @@ final class VhostUserNode implements DeviceNode {
 
     private void clientGone() {
         client = null;
-        if (!closed) {
+        if (!closed && !disconnected) {
             listenAgain();
         }
     }
@@ -166,6 +167,19 @@ final class VhostUserNode implements DeviceNode {
     }
 
     @Override
+    public void disconnect() {
+        if (closed || disconnected) {
+            return;
+        }
+        disconnected = true;
+        stopListening();
+        listener.close();
+        if (client != null) {
+            client.disconnect();
+        }
+    }
+
+    @Override
     public void close() {
         if (closed) {
             return;
@@ -175,6 +189,8 @@ final class VhostUserNode implements DeviceNode {
         if (client != null) {
             client.close();
         }
-        listener.close();
+        if (!disconnected) {
+            listener.close();
+        }
     }
 }
