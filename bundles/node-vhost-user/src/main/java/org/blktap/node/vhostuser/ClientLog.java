@@ -2,6 +2,7 @@ package org.blktap.node.vhostuser;
 
 import java.lang.System.Logger.Level;
 import java.util.concurrent.TimeUnit;
+import org.blktap.linux.OutOfMemory;
 
 /** The log of one node's clients, who cannot fill it: after a burst one line for each interval, which says how many were left out. Loop only. */
 final class ClientLog {
@@ -32,8 +33,9 @@ final class ClientLog {
         log(level, text, null);
     }
 
-    /** @param cause a failure of this side, logged with its stack, or null */
+    /** @param cause a failure of this side, logged with its stack, or null; if memory was missing, the daemon ends */
     void log(Level level, String text, Throwable cause) {
+        OutOfMemory.check(cause);
         long now = System.nanoTime();
         long earned = (now - last) / INTERVAL;
         if (earned > 0) {

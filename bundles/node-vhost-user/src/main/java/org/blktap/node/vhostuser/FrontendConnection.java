@@ -3,7 +3,6 @@ package org.blktap.node.vhostuser;
 import java.lang.System.Logger.Level;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.NodeContext;
-import org.blktap.linux.Libc;
 
 /**
  * One client from its connection to its end. Messages are obeyed one by one; one that must wait until nothing is in
@@ -165,18 +164,19 @@ final class FrontendConnection {
         device.whenQuiet(this::close);
     }
 
+    /** Cuts the client off, and keeps its memory until nothing is in flight. */
+    void disconnect() {
+        end(Level.INFO, "the client is disconnected: the disk is detached", null);
+        if (!ended) {
+            socket.shutdown();
+        }
+    }
+
     private void stopListening() {
         if (watch != null) {
             watch.close();
             watch = null;
         }
-    }
-
-    /** Cuts the client off; the memory stays mapped until nothing is in flight. */
-    void cutOff() {
-        end(Level.WARNING, "the client is disconnected: its disk is detached by force", null);
-        // the descriptor stays until its requests have ended
-        Libc.shutdown(socket.fd(), Libc.SHUT_RDWR);
     }
 
     /** Unmaps and closes everything at once; nothing is in flight. What fails does not keep the rest. */

@@ -21,6 +21,7 @@ final class FrontendSocket implements AutoCloseable {
     private static final int CMSG_HEADER = 16;
     private static final int CONTROL_BYTES = CMSG_HEADER + 4 * FDS_MAX;
 
+
     private static final int MSGHDR = 0;
     private static final int IOVEC = 64;
     private static final int CONTROL = 128;
@@ -240,6 +241,11 @@ final class FrontendSocket implements AutoCloseable {
             Memory.putLong(base + MSGHDR + 40, CMSG_HEADER + 8);
         }
         return Libc.sendmsg(fd, base + MSGHDR, Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL) == total;
+    }
+
+    /** Ends the connection for the other side; the descriptor stays. */
+    void shutdown() {
+        Libc.shutdown(fd, Libc.SHUT_RDWR);
     }
 
     @Override

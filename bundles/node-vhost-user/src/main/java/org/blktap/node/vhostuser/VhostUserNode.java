@@ -28,9 +28,8 @@ final class VhostUserNode implements DeviceNode {
     private boolean lossTold;
     private FrontendConnection client;
     private long clients;
+    private boolean disconnected;
     private boolean closed;
-    /** No client is accepted any more. */
-    private boolean cut;
 
     VhostUserNode(NodeContext context, UnixListener listener, int queues, Limits limits) {
         this.parts = new NodeParts(new ClientLog(context.id()), new BlockingCalls(context.id()), limits);
@@ -131,7 +130,7 @@ final class VhostUserNode implements DeviceNode {
 
     private void clientGone() {
         client = null;
-        if (!closed && !cut) {
+        if (!closed && !disconnected) {
             listenAgain();
         }
     }
@@ -169,10 +168,14 @@ final class VhostUserNode implements DeviceNode {
 
     @Override
     public void disconnect() {
-        cut = true;
+        if (closed || disconnected) {
+            return;
+        }
+        disconnected = true;
         stopListening();
+        listener.close();
         if (client != null) {
-            client.cutOff();
+            client.disconnect();
         }
     }
 
@@ -186,6 +189,8 @@ final class VhostUserNode implements DeviceNode {
         if (client != null) {
             client.close();
         }
-        listener.close();
+        if (!disconnected) {
+            listener.close();
+        }
     }
 }

@@ -468,7 +468,7 @@ class HostileClientTest {
     void aDiskThatThrowsFailsTheRequest() throws Exception {
         try (TestClient client = connect(); TestDriver driver = driver(0)) {
             driver.start(client, 0);
-            node.onLoop(() -> node.port.failure = new OutOfMemoryError("for the test"));
+            node.onLoop(() -> node.port.failure = new AssertionError("for the test"));
             assertEquals(VirtioBlk.S_IOERR, driver.run(0, VirtioBlk.T_IN, 0, 512, false));
             node.onLoop(() -> node.port.failure = null);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false));
@@ -477,6 +477,27 @@ class HostileClientTest {
     }
 
     // ---- requests in flight
+
+    @Test
+    void aForcedDetachDoesNotWaitForRequests() throws Exception {
+        try (TestClient client = connect(); TestDriver driver = driver(0)) {
+            driver.start(client, 0);
+            node.onLoop(() -> node.port.hold = true);
+            driver.io(0, VirtioBlk.T_IN, 0, 512, false);
+            driver.kickAlways();
+            node.await("one is held", () -> node.port.held.size() == 1);
+            node.onLoop(node.node::disconnect);
+            assertTrue(client.closedByPeer());
+            assertFalse(Files.exists(node.socket));
+            node.awaitStatus("client", "leaving");
+            assertTrue(node.loop.call(() -> node.node.status().get("guest memory").toString().endsWith("in 1 regions")), "the disk may still use it");
+            driver.io(1, VirtioBlk.T_IN, 0, 512, false);
+            driver.kickAlways();
+            node.onLoop(node.port::releaseAll);
+            node.awaitStatus("client", "none");
+            assertEquals(1, driver.usedIdx(), "what was in flight is answered, no more is taken");
+        }
+    }
 
     @Test
     void requestsBeyondTheLimitWaitInTheRing() throws Exception {
