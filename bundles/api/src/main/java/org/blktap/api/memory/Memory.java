@@ -36,9 +36,10 @@ public final class Memory {
     private static final int ZEROS_BYTES = 16384;
     private static final long ZEROS;
     /**
-     * Always 0, which the JIT does not know. With it, the load of an int that becomes a long is an instruction of its own. Else it is
-     * movslq from memory, which HotSpot (17 to 25 at least) cannot step over when the memory has been truncated: the process would
-     * end with ShouldNotReachHere in Assembler::locate_operand.
+     * Always 0, which the JIT does not know, and combined with each value loaded. A load from memory that has been truncated is stepped over: its register
+     * keeps what it had, and without this the JIT would rely on it that a short has 16 bits, and leave out the very checks that follow. Also, an int that
+     * becomes a long would be loaded by movslq, which HotSpot (17 to 25 at least) cannot step over: the process would end with
+     * ShouldNotReachHere in Assembler::locate_operand.
      */
     private static int zero;
 
@@ -65,7 +66,7 @@ public final class Memory {
 
     public static byte getByte(long address) {
         try {
-            return (byte) GET_BYTE.invokeExact(address);
+            return (byte) ((byte) GET_BYTE.invokeExact(address) ^ zero);
         } catch (Throwable e) {
             throw sneaky(e);
         }
@@ -73,7 +74,7 @@ public final class Memory {
 
     public static short getShort(long address) {
         try {
-            return (short) GET_SHORT.invokeExact(address);
+            return (short) ((short) GET_SHORT.invokeExact(address) ^ zero);
         } catch (Throwable e) {
             throw sneaky(e);
         }

@@ -307,8 +307,10 @@ final class BlkQueue {
     private void dropPrepared() {
         for (int i = 0; i < preparedCount; i++) {
             BlkRequest request = prepared[i];
-            if (request.queue() == this && requests[request.head()] == request) {
-                requests[request.head()] = null;
+            // the last one may not have got as far as to have a head of this ring
+            int head = request.head();
+            if (head < requests.length && requests[head] == request) {
+                requests[head] = null;
             }
             device.pool().giveBack(request);
         }

@@ -32,10 +32,6 @@ final class BlkRequest {
         request.data().foreign(MemoryGuard::settle);
     }
 
-    BlkQueue queue() {
-        return queue;
-    }
-
     int head() {
         return head;
     }

@@ -158,9 +158,9 @@ final class FrontendConnection {
             return;
         }
         ending = true;
+        parts.log().attempt(this::stopListening);
+        parts.log().attempt(socket::finish);
         parts.log().log(level, why, cause);
-        stopListening();
-        socket.finish();
         device.whenQuiet(this::close);
     }
 
