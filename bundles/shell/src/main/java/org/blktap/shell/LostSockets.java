@@ -26,7 +26,7 @@ public final class LostSockets {
     /** Longer than nodes need that make their sockets again. */
     private static final int LOOK_MILLIS = 5000;
     /** In an address: {@code vhost-user:/path} and {@code nbd+unix:///name?socket=/path}. */
-    private static final Pattern SOCKET = Pattern.compile("(?:^[a-z-]+:|[?&]socket=)(/[^&?]+)$");
+    private static final Pattern SOCKET = Pattern.compile("(?:^[a-z-]+:|[?&]socket=)(/[^/&?][^&?]*)$");
 
     private final ControlServices services;
     private final Set<String> told = new HashSet<>();
