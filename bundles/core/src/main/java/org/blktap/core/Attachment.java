@@ -7,18 +7,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.locks.Lock;
 import org.blktap.api.control.AttachRequest;
-import org.blktap.api.control.AttachmentStats;
-import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
@@ -35,8 +30,6 @@ import org.blktap.core.Operations.Operation;
 final class Attachment {
     private static final Logger LOG = System.getLogger("org.blktap.core");
     private static final StateReason PARKED_BY_OPERATOR = new StateReason(Kind.OPERATOR, "parked by an operator");
-    private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(10);
-    private static final Duration ANSWER = Duration.ofMillis(1500);
 
     private final String id;
     private volatile AttachRequest request;
@@ -51,12 +44,13 @@ final class Attachment {
     private final AttachmentNodes nodes;
     private final AttachmentDisk disk;
     private final Parks parks = new Parks();
-    private final CompletableFuture<Void> ended = new CompletableFuture<>();
     /** What the VM knows of its disk; null before the first opening. */
     private volatile DiskShape known;
     private volatile Life life = new Life.Opening();
     private volatile MissingService missing;
     private volatile boolean failing;
+    private final AttachmentEnd end;
+    private final AttachmentView view;
 
     /**
      * @param restored whether an earlier life of the daemon had it
@@ -81,6 +75,8 @@ final class Attachment {
             throw e;
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
+        end = new AttachmentEnd(this, record, services, calls, operations, gate, nodes, disk);
+        view = new AttachmentView(this, calls, operations, gate, nodes, disk, parks);
         loop.execute(() -> {
             loop.onFailure((what, failure) -> failed(what, failure, true));
             gate.owe(kept.owesError() ? Errno.EIO : 0);
@@ -125,10 +121,10 @@ final class Attachment {
 
     /** Ends when nothing is left of the attachment; exceptionally if its last flush failed. */
     CompletableFuture<Void> ended() {
-        return ended;
+        return end.done();
     }
 
-    private void to(Life next) {
+    void to(Life next) {
         life = life.to(next);
     }
 
@@ -197,7 +193,7 @@ final class Attachment {
         });
     }
 
-    private void open() throws DiskException {
+    void open() throws DiskException {
         open(found -> {
             if (known != null) {
                 known.checkReopened(request.spec(), found);
@@ -235,7 +231,7 @@ final class Attachment {
     }
 
     /** All is open: requests are taken. */
-    private void letThrough() throws DiskException {
+    void letThrough() throws DiskException {
         // before the first request: what it does may lead to the next state
         to(new Life.Running());
         parks.end();
@@ -257,7 +253,7 @@ final class Attachment {
      * @param limit null to wait as long as it takes
      * @throws DiskException BUSY if they do not end in time, and then it goes on
      */
-    private void quiesce(StateReason why, Duration limit) throws DiskException {
+    void quiesce(StateReason why, Duration limit) throws DiskException {
         boolean running = life instanceof Life.Running;
         if (running || life instanceof Life.Opening) {
             to(new Life.Parking(why));
@@ -288,7 +284,7 @@ final class Attachment {
         return failed;
     }
 
-    private DiskException closeDisk() throws DiskException {
+    DiskException closeDisk() throws DiskException {
         DiskException failed = disk.close();
         if (failed != null) {
             LOG.log(Level.ERROR, id + ": " + failed.getMessage());
@@ -480,7 +476,7 @@ final class Attachment {
     void detach() throws DiskException {
         commands.forResult(operations.submit("being detached", () -> {
             nodes.unplug(false);
-            end(true, false);
+            end.orderly();
             return null;
         }));
     }
@@ -495,166 +491,33 @@ final class Attachment {
             // refused if it cannot be saved
             commands.forResult(operations.submit("being detached", () -> {
                 nodes.unplug(true);
-                end(true, false);
+                end.orderly();
                 return null;
             }));
-            return ended;
+            return end.done();
         }
         // at once: no restart attaches it again, however long the end takes
         record.remove();
-        operations.submitLast("being detached by force", () -> {
-            calls.start(() -> {
-                gate.failHeld();
-                return null;
-            });
-            nodes.unplug(true);
-            end(true, true);
-        });
-        return ended;
+        operations.submitLast("being detached by force", end::byForce);
+        return end.done();
     }
 
     /** Ends it, and keeps it on record: the daemon stops. */
     CompletableFuture<Void> shutDown() {
-        operations.submitLast("being shut down", () -> end(false, true));
-        return ended;
+        operations.submitLast("being shut down", end::ofTheDaemon);
+        return end.done();
     }
 
     boolean savesAtDetach() {
         return disk.savesAtDetach();
     }
 
-    /**
-     * Saves what the detach would lose, and takes everything down.
-     *
-     * @param forget whether the record goes
-     * @param forced whether it ends in any case: what cannot be saved or drained is left behind
-     */
-    private void end(boolean forget, boolean forced) throws DiskException {
-        Lock saving = disk.savesAtDetach() ? services.saving(request.spec()) : null;
-        if (saving != null) {
-            // one after the other: the last of those that share a disk is the one that saves
-            saving.lock();
-        }
-        try {
-            try {
-                if (saving != null) {
-                    save(forced);
-                } else if (!forced) {
-                    quiesce(new StateReason(Kind.DETACHING, "being detached"), services.limits().drain());
-                }
-                if (forget) {
-                    record.remove();
-                }
-            } catch (DiskException | RuntimeException e) {
-                if (!forced) {
-                    if (life instanceof Life.Parking) {
-                        letThrough();
-                    }
-                    throw e;
-                }
-                LOG.log(Level.ERROR, id + ": " + e.getMessage());
-            }
-            operations.close();
-            takeDown(forget, forced);
-        } finally {
-            if (saving != null) {
-                saving.unlock();
-            }
-        }
+    /** What commands show of it. */
+    AttachmentView view() {
+        return view;
     }
 
-    private void save(boolean forced) throws DiskException {
-        if (!disk.isOpen()) {
-            open();
-        }
-        quiesce(new StateReason(Kind.SAVING, "being saved"), forced ? services.limits().forced() : services.limits().drain());
-        gate.disk().beforeDetach();
-    }
-
-    private void takeDown(boolean forget, boolean forced) throws DiskException {
-        to(new Life.Detaching("requests in flight are ending"));
-        DiskException failed = null;
-        try {
-            drain(forget, forced);
-            to(new Life.Detaching("its nodes are being closed"));
-            calls.run(forget ? gate::failHeld : gate::dropHeld);
-            nodes.close();
-            to(new Life.Detaching("its disk is being flushed and closed"));
-            failed = closeDisk();
-        } catch (DiskException | RuntimeException | Error e) {
-            LOG.log(Level.ERROR, id + ": cannot be taken down in order", e);
-            failed = new DiskException(Reason.IO, id + ": " + e, e);
-        }
-        to(new Life.Detaching("its loop is ending"));
-        loop.close();
-        disk.release();
-        to(new Life.Detached());
-        LOG.log(Level.INFO, id + (forget ? ": detached" : ": closed, and kept on record"));
-        if (failed == null) {
-            ended.complete(null);
-        } else {
-            ended.completeExceptionally(failed);
-            throw failed;
-        }
-    }
-
-    private void drain(boolean cutOff, boolean limited) throws DiskException {
-        CompletableFuture<Void> drained = calls.ask(gate::close);
-        if (limited) {
-            try {
-                calls.await(drained, "requests in flight", services.limits().forced());
-                return;
-            } catch (TimeoutException e) {
-                String left = gate.inFlight() + " requests in flight do not end";
-                LOG.log(Level.WARNING, id + ": " + left + (cutOff ? ", and its VMs are cut off" : ""));
-                to(new Life.Detaching(left));
-                if (cutOff) {
-                    nodes.disconnect();
-                }
-            }
-        }
-        calls.await(drained, "requests in flight");
-    }
-
-    // ---- what is shown
-
-    /** Asks what its nodes say, if its loop answers. */
-    CompletableFuture<List<AttachmentStatus.Node>> nodeStatus() {
-        return life.ending() || calls.blockedNanos() > 0 ? CompletableFuture.completedFuture(null) : nodes.status();
-    }
-
-    /** @param nodeStatus null to show the last known */
-    AttachmentStatus status(List<AttachmentStatus.Node> nodeStatus) {
-        DiskInfo info = disk.info();
-        Life now = life;
-        if (operations.closed() && !now.ending()) {
-            // its end waits for an operation that does not return
-            now = new Life.Detaching("waiting while it is " + operations.running());
-        }
-        return new AttachmentStatus(id, request.spec().toString(), now.state(), shownReason(now), info.sizeBytes(), info.blockSize(),
-                request.readOnly() || info.readOnly(), disk.engineName(), nodeStatus == null ? nodes.lastStatus() : nodeStatus, request.options(),
-                info.details());
-    }
-
-    private StateReason shownReason(Life now) {
-        String why = now.why().isEmpty() ? "" : "; " + now.why();
-        long blocked = now instanceof Life.Detached ? 0 : calls.blockedNanos();
-        if (blocked > 0) {
-            return new StateReason(Kind.NOT_RESPONDING, "not responding since " + Clock.ago(blocked) + why);
-        }
-        long stuck = gate.stuckNanos();
-        if (stuck > STUCK_NANOS) {
-            return new StateReason(Kind.REQUESTS_STUCK, "none of " + gate.inFlight() + " requests in flight has ended since " + Clock.ago(stuck) + why);
-        }
-        return now.why();
-    }
-
-    AttachmentStats stats() throws DiskException {
-        try {
-            return calls.await(calls.start(() -> new AttachmentStats(id, gate.inFlight(), parks.count(), parks.millis(), gate.statistics().snapshot())),
-                    "its statistics", ANSWER);
-        } catch (TimeoutException e) {
-            throw new DiskException(Reason.IO, "attachment '" + id + "' does not respond");
-        }
+    Life life() {
+        return life;
     }
 }

@@ -173,7 +173,7 @@ public final class AttachmentManager implements Attachments, Images {
 
     @Override
     public AttachmentStats stats(String id) throws DiskException {
-        return table.find(id).stats();
+        return table.find(id).view().stats();
     }
 
     @Override

@@ -113,11 +113,11 @@ final class AttachmentTable {
         all.forEach((attachment, left) -> {
             try {
                 if (left.get(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS)) {
-                    LOG.log(Level.INFO, attachment.id() + ": parked: " + attachment.status(null).reason());
+                    LOG.log(Level.INFO, attachment.id() + ": parked: " + attachment.view().status(null).reason());
                 }
             } catch (TimeoutException e) {
                 LOG.log(Level.ERROR, attachment.id() + ": does not let go of " + what + ", which goes all the same: "
-                        + attachment.status(null).reason());
+                        + attachment.view().status(null).reason());
             } catch (ExecutionException e) {
                 if (!attachment.ended().isDone()) {
                     LOG.log(Level.ERROR, attachment.id() + ": cannot be parked: " + e.getCause());
@@ -142,7 +142,7 @@ final class AttachmentTable {
         Attachment present = add(id, attachment);
         if (present != null) {
             attachment.shutDown();
-            AttachmentStatus there = present.status(null);
+            AttachmentStatus there = present.view().status(null);
             throw there.state() == State.DETACHING
                     ? new DiskException(Reason.BUSY, "attachment '" + id + "' is still being detached: " + there.reason() + "; choose another --id")
                     : new DiskException(Reason.EXISTS, "attachment '" + id + "' exists already; detach it first or choose another --id");
@@ -163,7 +163,7 @@ final class AttachmentTable {
         if (!force) {
             attachment.detach();
         } else if (!awaitEnd(attachment, attachment.detachByForce())) {
-            LOG.log(Level.WARNING, id + ": cut off; its id is taken until it has ended: " + attachment.status(null).reason());
+            LOG.log(Level.WARNING, id + ": cut off; its id is taken until it has ended: " + attachment.view().status(null).reason());
         }
     }
 
@@ -195,7 +195,7 @@ final class AttachmentTable {
     }
 
     private static List<AttachmentStatus> show(List<Attachment> shown) {
-        List<CompletableFuture<List<AttachmentStatus.Node>>> asked = shown.stream().map(Attachment::nodeStatus).toList();
+        List<CompletableFuture<List<AttachmentStatus.Node>>> asked = shown.stream().map(attachment -> attachment.view().nodeStatus()).toList();
         long end = System.nanoTime() + ANSWER.toNanos();
         List<AttachmentStatus> all = new ArrayList<>();
         for (int i = 0; i < shown.size(); i++) {
@@ -207,7 +207,7 @@ final class AttachmentTable {
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
-            all.add(shown.get(i).status(nodes));
+            all.add(shown.get(i).view().status(nodes));
         }
         return all;
     }
@@ -235,7 +235,7 @@ final class AttachmentTable {
             try {
                 ends.get(i).get(Math.max(0, start + limit.toNanos() - System.nanoTime()), TimeUnit.NANOSECONDS);
             } catch (TimeoutException e) {
-                LOG.log(Level.ERROR, attachment.id() + ": is not closed, and ends with the process: " + attachment.status(null).reason());
+                LOG.log(Level.ERROR, attachment.id() + ": is not closed, and ends with the process: " + attachment.view().status(null).reason());
             } catch (ExecutionException e) {
                 LOG.log(Level.ERROR, attachment.id() + ": " + e.getCause().getMessage());
             } catch (InterruptedException e) {

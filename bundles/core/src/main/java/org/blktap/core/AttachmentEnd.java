@@ -1,0 +1,160 @@
+package org.blktap.core;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.Lock;
+import org.blktap.api.control.StateReason;
+import org.blktap.api.control.StateReason.Kind;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+
+/** The last operation of an attachment: saves, drains, closes nodes and disk, ends the loop. */
+final class AttachmentEnd {
+    private static final Logger LOG = System.getLogger("org.blktap.core");
+
+    private final Attachment attachment;
+    private final Records.Entry record;
+    private final Services services;
+    private final LoopCalls calls;
+    private final Operations operations;
+    private final Gate gate;
+    private final AttachmentNodes nodes;
+    private final AttachmentDisk disk;
+    private final CompletableFuture<Void> done = new CompletableFuture<>();
+
+    AttachmentEnd(Attachment attachment, Records.Entry record, Services services, LoopCalls calls, Operations operations, Gate gate,
+            AttachmentNodes nodes, AttachmentDisk disk) {
+        this.attachment = attachment;
+        this.record = record;
+        this.services = services;
+        this.calls = calls;
+        this.operations = operations;
+        this.gate = gate;
+        this.nodes = nodes;
+        this.disk = disk;
+    }
+
+    /** Ends when nothing is left; exceptionally if the last flush failed. Any thread. */
+    CompletableFuture<Void> done() {
+        return done;
+    }
+
+    /** Ends it and forgets it, unless requests do not end or the disk cannot be saved: then it goes on. Its VMs have released their devices. */
+    void orderly() throws DiskException {
+        end(true, false);
+    }
+
+    /** Ends it in any case, and forgets it. */
+    void byForce() throws DiskException {
+        calls.start(() -> {
+            gate.failHeld();
+            return null;
+        });
+        try {
+            nodes.unplug(true);
+        } catch (DiskException | RuntimeException e) {
+            LOG.log(Level.WARNING, attachment.id() + ": a node cannot be taken from its VM: " + e.getMessage());
+        }
+        end(true, true);
+    }
+
+    /** Ends it in any case, and keeps it on record. */
+    void ofTheDaemon() throws DiskException {
+        end(false, true);
+    }
+
+    /**
+     * Saves what the detach would lose, and takes everything down.
+     *
+     * @param forget whether the record goes
+     * @param forced whether it ends in any case: what cannot be saved or drained is left behind
+     */
+    private void end(boolean forget, boolean forced) throws DiskException {
+        Lock saving = disk.savesAtDetach() ? services.saving(attachment.request().spec()) : null;
+        if (saving != null) {
+            // one after the other: the last of those that share a disk is the one that saves
+            saving.lock();
+        }
+        try {
+            try {
+                if (saving != null) {
+                    save(forced);
+                } else if (!forced) {
+                    attachment.quiesce(new StateReason(Kind.DETACHING, "being detached"), services.limits().drain());
+                }
+                if (forget) {
+                    record.remove();
+                }
+            } catch (DiskException | RuntimeException e) {
+                if (!forced) {
+                    if (attachment.life() instanceof Life.Parking) {
+                        attachment.letThrough();
+                    }
+                    throw e;
+                }
+                LOG.log(Level.ERROR, attachment.id() + ": " + e.getMessage());
+            }
+            operations.close();
+            takeDown(forget, forced);
+        } finally {
+            if (saving != null) {
+                saving.unlock();
+            }
+        }
+    }
+
+    private void save(boolean forced) throws DiskException {
+        if (!disk.isOpen()) {
+            attachment.open();
+        }
+        attachment.quiesce(new StateReason(Kind.SAVING, "being saved"), forced ? services.limits().forced() : services.limits().drain());
+        gate.disk().beforeDetach();
+    }
+
+    private void takeDown(boolean forget, boolean forced) throws DiskException {
+        attachment.to(new Life.Detaching("requests in flight are ending"));
+        DiskException failed = null;
+        try {
+            drain(forget, forced);
+            attachment.to(new Life.Detaching("its nodes are being closed"));
+            calls.run(forget ? gate::failHeld : gate::dropHeld);
+            nodes.close();
+            attachment.to(new Life.Detaching("its disk is being flushed and closed"));
+            failed = attachment.closeDisk();
+        } catch (DiskException | RuntimeException | Error e) {
+            LOG.log(Level.ERROR, attachment.id() + ": cannot be taken down in order", e);
+            failed = new DiskException(Reason.IO, attachment.id() + ": " + e, e);
+        }
+        attachment.to(new Life.Detaching("its loop is ending"));
+        calls.loop().close();
+        disk.release();
+        attachment.to(new Life.Detached());
+        LOG.log(Level.INFO, attachment.id() + (forget ? ": detached" : ": closed, and kept on record"));
+        if (failed == null) {
+            done.complete(null);
+        } else {
+            done.completeExceptionally(failed);
+            throw failed;
+        }
+    }
+
+    private void drain(boolean cutOff, boolean limited) throws DiskException {
+        CompletableFuture<Void> drained = calls.ask(gate::close);
+        if (limited) {
+            try {
+                calls.await(drained, "requests in flight", services.limits().forced());
+                return;
+            } catch (TimeoutException e) {
+                String left = gate.inFlight() + " requests in flight do not end";
+                LOG.log(Level.WARNING, attachment.id() + ": " + left + (cutOff ? ", and its VMs are cut off" : ""));
+                attachment.to(new Life.Detaching(left));
+                if (cutOff) {
+                    nodes.disconnect();
+                }
+            }
+        }
+        calls.await(drained, "requests in flight");
+    }
+}
