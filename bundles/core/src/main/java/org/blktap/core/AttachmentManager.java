@@ -46,6 +46,7 @@ public final class AttachmentManager implements Attachments, Images {
     private LoopFactory loops;
     private NativeMemory memory;
     private AttachmentTable table;
+    private volatile boolean stopped;
     private ImageWork images;
 
     @Reference
@@ -72,6 +73,7 @@ public final class AttachmentManager implements Attachments, Images {
 
     @Deactivate
     void deactivate() {
+        stopped = true;
         table.shutDown();
     }
 
@@ -141,7 +143,8 @@ public final class AttachmentManager implements Attachments, Images {
     }
 
     private void gone(Registry.Entry<?> entry, String what, Function<Attachment, CompletableFuture<Boolean>> leaving) {
-        if (entry != null) {
+        // the services of a daemon that stops go without a word
+        if (entry != null && !stopped) {
             LOG.log(Level.INFO, what + entry.name() + " goes");
             if (table != null) {
                 table.leave("the " + what + entry.name(), leaving);
