@@ -69,7 +69,8 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         }
     }
 
-    private static OpenedFile regular(Path path, int fd, boolean writable, boolean direct, FileStatus status) {
+    private static OpenedFile regular(Path path, int fd, boolean writable, boolean mayBeDirect, FileStatus status) {
+        boolean direct = mayBeDirect && takesDirect(fd);
         int alignment = direct ? offsetAlignment(fd, status) : 1;
         int memory = direct ? Math.max(status.directMemoryAlignment(), 1) : 1;
         if (direct && status.directMemoryAlignment() == 0) {
@@ -94,6 +95,19 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
             return new OpenedFile(path, fd, writable, true, direct, Memory.getLong(at), logical,
                     Math.max(logical, physical), direct ? logical : 1, direct ? memory : 1);
         }
+    }
+
+    /**
+     * Some file systems take the flag and refuse each access, as overlayfs does above tmpfs. A trial read tells; without the flag afterwards if they do.
+     */
+    private static boolean takesDirect(int fd) {
+        try (Mapping buffer = Mapping.anonymous(PAGE)) {
+            if (Libc.pread(fd, buffer.address(), PAGE, 0) >= 0 || Libc.errno() != Errno.EINVAL) {
+                return true;
+            }
+        }
+        Libc.fcntl(fd, Libc.F_SETFL, 0);
+        return false;
     }
 
     /** Kernels before 6.1 do not tell: then a trial read does, as a sector that is not a multiple of 4096 is refused where it must be. */

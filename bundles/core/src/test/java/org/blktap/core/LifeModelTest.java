@@ -1,6 +1,7 @@
 package org.blktap.core;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -176,7 +177,12 @@ class LifeModelTest {
             case 13 -> unruly.flushError = random.nextBoolean() ? Errno.EIO : 0;
             case 14, 15 -> {
                 if (kit.nodes.containsKey(id) && kit.manager.list().stream().anyMatch(each -> each.id().equals(id) && each.state() != State.DETACHING)) {
-                    kit.send(id, random.nextBoolean() ? Operation.READ : Operation.FLUSH);
+                    try {
+                        kit.send(id, random.nextBoolean() ? Operation.READ : Operation.FLUSH);
+                    } catch (java.util.concurrent.RejectedExecutionException e) {
+                        // its attachment has ended meanwhile
+                        assertFalse(kit.manager.list().stream().anyMatch(each -> each.id().equals(id) && each.state() == State.RUNNING));
+                    }
                 }
             }
             case 16 -> relent();
