@@ -474,11 +474,18 @@ final class Attachment {
 
     /** Ends it after its VMs have released their devices; goes on if one does not, or if its disk cannot be saved. */
     void detach() throws DiskException {
-        commands.forResult(operations.submit("being detached", () -> {
-            nodes.unplug(false);
-            end.orderly();
-            return null;
-        }));
+        try {
+            commands.forResult(operations.submit("being detached", () -> {
+                nodes.unplug(false);
+                end.orderly();
+                return null;
+            }));
+        } catch (DiskException e) {
+            // else the VM's release of the device, or another command, has led to a forced detach meanwhile, which the table waits for
+            if (!operations.closed()) {
+                throw e;
+            }
+        }
     }
 
     /**

@@ -96,7 +96,7 @@ final class AttachmentEnd {
                 }
                 LOG.log(Level.ERROR, attachment.id() + ": " + e.getMessage());
             }
-            operations.close();
+            operations.becomeLast();
             takeDown(forget, forced);
         } finally {
             if (saving != null) {

@@ -162,7 +162,8 @@ final class AttachmentTable {
         Attachment attachment = find(id);
         if (!force) {
             attachment.detach();
-        } else if (!awaitEnd(attachment, attachment.detachByForce())) {
+        }
+        if (!awaitEnd(attachment, force ? attachment.detachByForce() : attachment.ended())) {
             LOG.log(Level.WARNING, id + ": cut off; its id is taken until it has ended: " + attachment.view().status(null).reason());
         }
     }

@@ -34,7 +34,7 @@ final class Operations {
     static final class Operation<T> extends CompletableFuture<T> {
         private final String name;
         private final LoopCalls.Question<T> body;
-        private final boolean last;
+        private boolean last;
 
         Operation(String name, LoopCalls.Question<T> body, boolean last) {
             this.name = name;
@@ -89,9 +89,23 @@ final class Operations {
         return true;
     }
 
-    /** Takes no more operations; those that wait fail with NOT_FOUND. */
-    void close() {
-        refuse().forEach(operation -> operation.completeExceptionally(ended()));
+    /**
+     * Makes the operation that calls this the last one: it is not interrupted any more, and those that wait fail with NOT_FOUND.
+     *
+     * @throws DiskException NOT_FOUND if another last operation has been asked for, which does what is left to do
+     */
+    void becomeLast() throws DiskException {
+        List<Operation<?>> refused = List.of();
+        synchronized (this) {
+            if (!running.last) {
+                if (queue.stream().anyMatch(waiting -> waiting.last)) {
+                    throw ended();
+                }
+                running.last = true;
+                refused = refuse();
+            }
+        }
+        refused.forEach(operation -> operation.completeExceptionally(ended()));
     }
 
     private synchronized List<Operation<?>> refuse() {

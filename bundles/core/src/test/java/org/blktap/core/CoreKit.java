@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -122,6 +123,8 @@ final class CoreKit implements AutoCloseable {
         final NodeContext context;
         private final java.util.ArrayDeque<Request> waiting = new java.util.ArrayDeque<>();
         volatile boolean disconnected;
+        /** What the VM does when it is asked for the device. */
+        volatile Runnable letGo = () -> { };
 
         Node(NodeContext context) {
             this.context = context;
@@ -162,6 +165,14 @@ final class CoreKit implements AutoCloseable {
         @Override
         public void resized() {
             // the VM does not look
+        }
+
+        @Override
+        public CompletionStage<Void> unplug(boolean force) {
+            Runnable answer = letGo;
+            letGo = () -> { };
+            answer.run();
+            return CompletableFuture.completedFuture(null);
         }
 
         @Override

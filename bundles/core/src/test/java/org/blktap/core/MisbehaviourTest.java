@@ -248,6 +248,28 @@ class MisbehaviourTest {
     }
 
     @Test
+    void aForcedDetachDuringAnotherEndsBothWithoutAnError() throws Exception {
+        for (int i = 0; i < 30; i++) {
+            kit.attach("unruly", "evil");
+            // as the node of a domain does that has released the device, of which the detach in progress has asked it
+            CompletableFuture<DiskException> forced = new CompletableFuture<>();
+            kit.nodes.get("evil").letGo = () -> new Thread(() -> {
+                try {
+                    manager.detach("evil", true);
+                    forced.complete(null);
+                } catch (DiskException e) {
+                    forced.complete(e);
+                }
+            }).start();
+            manager.detach("evil", false);
+            kit.awaitGone("evil");
+            DiskException failure = forced.get(1, TimeUnit.MINUTES);
+            assertTrue(failure == null || failure.reason() == Reason.NOT_FOUND, () -> "" + failure);
+            assertEquals(0, unruly.open);
+        }
+    }
+
+    @Test
     void aDiskThatCannotBeSavedIsNotDetached() throws Exception {
         unruly.saves = true;
         kit.attach("unruly", "evil");
