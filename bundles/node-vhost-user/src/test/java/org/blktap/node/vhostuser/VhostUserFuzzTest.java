@@ -15,11 +15,11 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Random messages, memory, descriptors and rings against one node, with a well-behaved client on another whose data is verified. With
- * {@code -Dfuzz.inputs=N} as many as wanted, with {@code -Dfuzz.seed=N} the same again (as far as threads allow).
+ * {@code -Dfuzz.inputs=N} as many as wanted, with {@code -Dseed=N} the same again (as far as threads allow).
  */
 class VhostUserFuzzTest {
     private static final int INPUTS = Integer.getInteger("fuzz.inputs", 15_000);
-    private static final long SEED = Long.getLong("fuzz.seed", System.nanoTime());
+    private static final long SEED = Long.getLong("seed", System.nanoTime());
     /** After so many it is checked that nothing is left, and that a good client is served. */
     private static final int BATCH = 5000;
     private static final int INPUTS_PER_CLIENT = 80;
@@ -36,7 +36,7 @@ class VhostUserFuzzTest {
 
     @Test
     void nobodyIsHarmed() throws Exception {
-        System.out.println("vhost-user fuzz: seed " + SEED + ", " + INPUTS + " inputs");
+        System.out.println("vhost-user fuzz: -Dseed=" + SEED + ", " + INPUTS + " inputs");
         Random random = new Random(SEED);
         long start = System.nanoTime();
         Path victims = Files.createDirectory(directory.resolve("victim"));
