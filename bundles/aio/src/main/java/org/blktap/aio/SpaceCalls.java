@@ -17,7 +17,7 @@ final class SpaceCalls {
     private SpaceCalls() {
     }
 
-    /** Gives space back. What the file system cannot do is left undone, as a discard is a hint. */
+    /** Frees space. A file system that cannot do it is no error, since a discard is a hint. */
     static int discard(OpenedFile file, long offset, long length) {
         int result = file.blockDevice() ? range(file.fd(), Libc.BLKDISCARD, offset, length)
                 : call(Libc.fallocate(file.fd(), Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE, offset, length));

@@ -23,7 +23,7 @@ import org.blktap.api.node.NodeProvider;
 import org.blktap.core.Operations.Operation;
 
 /**
- * One attachment: a loop, a gate, the {@link AttachmentDisk} behind it and the {@link AttachmentNodes} before it. What moves it from one state of
+ * One attachment: a loop, a gate, the {@link AttachmentDisk} on its disk side and the {@link AttachmentNodes} on its VM side. What moves it from one state of
  * {@link Life} to another is an operation; operations run one after the other, off the loop, and may wait. Methods are for any thread but a loop, except
  * where noted. Those that return a future do not wait; commands wait as {@link CommandWait} says.
  */
@@ -150,7 +150,7 @@ final class Attachment {
         }
     }
 
-    /** Whether it waits for something that may be there now. */
+    /** Whether it is parked or opening, and what it lacks may have arrived. */
     boolean waits() {
         Life now = life;
         if (now instanceof Life.Parked parked) {
@@ -382,7 +382,7 @@ final class Attachment {
     }
 
     /**
-     * Goes on with another image. It is recorded before the VM's first request reaches it, so that no restart goes back behind that.
+     * Goes on with another image. It is recorded before the VM's first request reaches it, so that no restart returns to the old image.
      */
     void resumeOn(TapSpec image) throws DiskException {
         commands.forResult(operations.submit("being resumed on another image", () -> {

@@ -24,7 +24,7 @@ import org.blktap.api.engine.IoQueue;
 import org.blktap.api.node.DeviceNode;
 
 /**
- * The disk of an attachment, behind its gate, and the queue of the engine that carries it. Its methods are for control threads, one at a time, as the
+ * The disk of an attachment, below its gate, and the queue of the engine that carries it. Its methods are for control threads, one at a time, as the
  * attachment's; what the attachment shows of it is for any.
  */
 final class AttachmentDisk {

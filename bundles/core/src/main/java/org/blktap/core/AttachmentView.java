@@ -46,7 +46,7 @@ final class AttachmentView {
         DiskInfo info = disk.info();
         Life now = attachment.life();
         if (operations.closed() && !now.ending()) {
-            // its end waits for an operation that does not return
+            // detaching waits for an operation that does not return
             now = new Life.Detaching("waiting while it is " + operations.running());
         }
         return new AttachmentStatus(attachment.id(), attachment.request().spec().toString(), now.state(), shownReason(now), info.sizeBytes(), info.blockSize(),

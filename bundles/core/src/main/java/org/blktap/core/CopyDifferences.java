@@ -4,7 +4,7 @@ import org.blktap.api.control.Images.Progress;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 
-/** What a copy of a disk has otherwise than the disk itself, in lines for the operator: nothing is lost without a word. */
+/** The differences between a copy and its source, one line each for the operator: nothing is lost silently. */
 final class CopyDifferences {
     /** The names of snapshots, which an image chooses, are cut to so many characters. */
     private static final int LONGEST_LIST = 200;

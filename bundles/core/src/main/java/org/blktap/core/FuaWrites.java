@@ -4,7 +4,7 @@ import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 
 /**
- * Writes that are to survive power loss before they are answered: they have ended at the disk and wait for a flush. All that
+ * Writes that must survive power loss before they are answered: they have ended at the disk and wait for a flush. All that
  * wait when a flush starts share it. Loop only.
  */
 final class FuaWrites implements Request.Completion {

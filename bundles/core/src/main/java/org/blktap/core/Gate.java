@@ -59,7 +59,7 @@ final class Gate implements DiskPort, Request.Completion {
 
         /** A VM's flush has failed with the errno of {@link Gate#owe}. */
         default void paid() {
-            // nobody keeps account
+            // no owner tracks it
         }
     }
 
@@ -285,7 +285,7 @@ final class Gate implements DiskPort, Request.Completion {
         open = true;
     }
 
-    /** Lets requests through again to the disk that is behind it, those first which the disk before has left. */
+    /** Lets requests through to the current disk again, first those that the previous disk left. */
     void reopen() {
         open = disk != null;
         Request each = held;

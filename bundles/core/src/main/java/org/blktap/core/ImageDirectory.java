@@ -5,9 +5,9 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.linux.PinnedFile;
 
-/** The directory in which an image lies, held, so that it stays the same whatever others rename meanwhile. */
+/** The directory in which an image lies, held open, so that renames do not change which one is used. */
 final class ImageDirectory implements AutoCloseable {
-    /** Of looking where the image is; each is spoilt only by a rename at that very moment. */
+    /** Attempts to find the image; each fails only if the path changes at that moment. */
     private static final int TRIES = 16;
 
     private final PinnedFile directory;

@@ -23,7 +23,7 @@ sealed interface Life {
     record Parked(StateReason why) implements Life {
     }
 
-    /** Being taken down; the step tells what is waited for. Nothing leads back. */
+    /** Being taken down; the step says what is waited for. Nothing leads back. */
     record Detaching(String step) implements Life {
     }
 

@@ -24,7 +24,7 @@ final class NewFiles {
     private final List<Made> made = new ArrayList<>();
     private final boolean unnamed;
 
-    /** Of files that have no name until they are complete, where the file system can. */
+    /** Makes files that have no name until they are complete, where the file system can. */
     NewFiles() {
         this(true);
     }

@@ -208,7 +208,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return above != null && above.named.held(path) != null;
     }
 
-    /** From now on, {@link #openFile} refuses whatever is no block device. */
+    /** From now on, {@link #openFile} refuses everything but block devices. */
     void devicesOnly() {
         devicesOnly = true;
     }

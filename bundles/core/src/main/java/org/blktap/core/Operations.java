@@ -11,9 +11,9 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
 /**
- * What is done with one attachment, one operation after the other, on a thread that exists only meanwhile. Whoever asks for an operation waits for its
+ * What is done with one attachment, one operation after the other, on a thread that exists only meanwhile. The caller of an operation waits for its
  * result as long as it likes: no lock is held while an operation waits for a VM, an image or a loop, so that what one attachment waits for holds up
- * nothing but the operations behind it.
+ * only the operations queued after it.
  */
 final class Operations {
     private static final Logger LOG = System.getLogger("org.blktap.core");

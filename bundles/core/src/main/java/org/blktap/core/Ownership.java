@@ -7,7 +7,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.linux.PinnedFile;
 
 /**
- * Which image a file belongs to: an extended attribute of the file holds the image's file name. Whoever made an image says in it what he likes; the
+ * Which image a file belongs to: an extended attribute of the file holds the image's file name. An image's contents are its author's choice; the
  * attribute is with the file that would be written. Set on what is created together with an image, where the file system has such attributes.
  */
 final class Ownership {

@@ -14,7 +14,7 @@ import org.blktap.linux.PinnedFile;
  * by others at any time.
  */
 final class PathPolicy {
-    /** Of following a path; each is spoilt only by a change at that very moment. */
+    /** Attempts to follow a path; each fails only if the path changes at that moment. */
     private static final int TRIES = 16;
 
     private final List<Path> roots;

@@ -27,9 +27,9 @@ import org.blktap.linux.WholeFile;
 final class Records {
     private static final Logger LOG = System.getLogger("org.blktap.core");
     private static final String SUFFIX = ".cfg";
-    /** Of an empty file beside the record of an attachment that an operator has parked. */
+    /** Suffix of an empty file beside the record of an attachment that an operator has parked. */
     private static final String PARKED = ".parked";
-    /** Of an empty file beside the record of an attachment whose VM must hear of a failed flush. */
+    /** Suffix of an empty file beside the record of an attachment whose VM has yet to see a failed flush. */
     private static final String OWES_ERROR = ".flush-failed";
 
     private final Path directory;

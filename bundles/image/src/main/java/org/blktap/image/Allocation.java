@@ -77,7 +77,7 @@ public final class Allocation {
         error = 0;
     }
 
-    /** As {@link #marks}, and whatever the entries pointed at is given free; they become all alike. */
+    /** As {@link #marks}, and what the entries pointed at is freed; they become all alike. */
     public void releases(long offset, long bytes, long entry, long secondWord) {
         marks(offset, bytes);
         releases = true;
@@ -142,7 +142,7 @@ public final class Allocation {
         barrier = true;
     }
 
-    /** Gives the table back when the allocation has ended; a new one that did not get into the file is forgotten. */
+    /** Returns the table when the allocation has ended; a new one that did not get into the file is forgotten. */
     public void releaseTable(boolean kept) {
         if (newTable && !kept) {
             table.cache.drop(table);
@@ -208,7 +208,7 @@ public final class Allocation {
         return entries;
     }
 
-    /** Whether what the entries pointed at is given free. */
+    /** Whether what the entries pointed at is freed. */
     public boolean releases() {
         return releases;
     }

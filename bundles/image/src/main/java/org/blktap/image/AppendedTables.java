@@ -7,7 +7,7 @@ import org.blktap.api.engine.IoFile;
 
 /**
  * A new image with two levels of tables that is written from its beginning to its end: clusters as they come, each L2 table
- * behind the clusters that it points at, and the L1 table last. One thread.
+ * after the clusters that it points at, and the L1 table last. One thread.
  */
 public abstract class AppendedTables implements CompressedImage {
     /** So that the file is written in large pieces, whatever the clusters are. */
@@ -50,12 +50,12 @@ public abstract class AppendedTables implements CompressedImage {
     /** The L1 entry of a slot. */
     protected abstract void enterTable(int ofSlot, long fileOffset);
 
-    /** Told of what is placed, before anything else is. */
+    /** Called for each cluster placed, before it is used. */
     protected void placed(long fileOffset, int length) {
         // most need not know
     }
 
-    /** Whether a stream may be put there, behind others in the same cluster. */
+    /** Whether a stream may be put there, after others in the same cluster. */
     protected boolean mayJoin(long fileOffset, int length) {
         return true;
     }

@@ -4,7 +4,7 @@ import java.util.ArrayDeque;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
-/** Cluster buffers for copying up; their number is bounded, whoever comes late waits. Allocated at first use. Loop only. */
+/** Cluster buffers for copying up; their number is bounded, later requests wait. Allocated at first use. Loop only. */
 final class BufferPool implements AutoCloseable {
     private static final long BYTES = 4 << 20;
     private static final int FEWEST = 4;
@@ -20,7 +20,7 @@ final class BufferPool implements AutoCloseable {
 
     /** Who waits for a buffer. */
     interface Waiter {
-        /** @param address of a buffer, until it is given back */
+        /** @param address of a buffer, until it is returned */
         void bufferReady(long address);
     }
 

@@ -27,7 +27,7 @@ public final class ClusterDisk implements VirtualDisk {
     final Commits commits = new Commits(this);
     /** The answer of the last look-up; good until anything else runs. */
     final Mapping mapping = new Mapping();
-    /** Null unless the map gives clusters to others. */
+    /** Non-null only for maps that reuse freed clusters. */
     final InFlight inFlight;
     private final DiskInfo info;
     private final List<IoFile> files;

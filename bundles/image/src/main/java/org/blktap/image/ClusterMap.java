@@ -28,7 +28,7 @@ public interface ClusterMap {
 
     /**
      * Says how bytes {@code [offset, offset + length)} are stored: a run from {@code offset} on, as long as the loaded
-     * tables tell that it is stored alike (data: contiguous in the file).
+     * tables say that it is stored alike (data: contiguous in the file).
      */
     void lookup(long offset, long length, Mapping into);
 
@@ -50,7 +50,7 @@ public interface ClusterMap {
 
     /**
      * Decides how whole units of {@link #largestUnit}, from the first byte of one on, lose their space: their entries change with
-     * {@link Allocation#releases}, and what they pointed at is given free. The first has just been looked up, and is neither CORRUPT nor NOT_LOADED.
+     * {@link Allocation#releases}, and what they pointed at is freed. The first has just been looked up, and is neither CORRUPT nor NOT_LOADED.
      * The range may be cut at its end, not below one unit. A format that cannot answers REFUSED: then the range is zeroed or discarded where it is.
      *
      * @param zeros whether the range has to read as zeros; if not, zeros or what it held (but nothing else)
@@ -60,7 +60,7 @@ public interface ClusterMap {
         return REFUSED;
     }
 
-    /** Kept by the disk for a map that gives clusters free while it is in use; null for one that does not. Always the same. */
+    /** Kept by the disk for a map that frees clusters while it is in use; null for one that does not. Always the same. */
     default InFlight inFlight() {
         return null;
     }
@@ -75,25 +75,25 @@ public interface ClusterMap {
         task.run();
     }
 
-    /** An error of a flush that the map has started by itself, once: the next flush that is asked for has to tell it. */
+    /** An error of a flush that the map has started by itself, once: the next flush that is asked for must report it. */
     default int takeFlushError() {
         return 0;
     }
 
-    /** A flush is about to begin that will tell its end by {@link #flushed}, unless it fails. */
+    /** Called before a flush, whose success is reported by {@link #flushed}. */
     default void flushing() {
-        // most have nothing to give free
+        // most have nothing to free
     }
 
-    /** A flush has succeeded: the map may now give free what no table has pointed at since {@link #flushing}. Calls back, now or later. */
+    /** A flush has succeeded: the map may now free what no table has pointed at since {@link #flushing}. Calls back, now or later. */
     default void flushed(IoCallback done) {
         done.done(0);
     }
 
-    /** Puts an allocation's entries into the tables in memory, and tells which bytes of which tables that changed. */
+    /** Puts an allocation's entries into the tables in memory, and reports which bytes of which tables changed. */
     void commit(Allocation allocation, DirtyTables dirty);
 
-    /** Takes the entries back in memory, as they could not be written, and tells again which bytes that changed. */
+    /** Takes the entries back in memory, as they could not be written, and reports again which bytes changed. */
     void undo(Allocation allocation, DirtyTables dirty);
 
     /**

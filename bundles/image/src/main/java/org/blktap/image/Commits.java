@@ -78,7 +78,7 @@ final class Commits {
 
     private void flushed(int error) {
         if (error != 0) {
-            // it may have been about writes that were answered before: the next flush tells it too
+            // it may have been about writes that were answered before: the next flush reports it too
             flushError = error;
             for (int i = 0; i < committing.size(); i++) {
                 committing.get(i).allocation.error = error;

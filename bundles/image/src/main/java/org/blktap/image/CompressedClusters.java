@@ -87,7 +87,7 @@ final class CompressedClusters implements AutoCloseable {
                 chosen = place;
             }
             if (place.lastUse == 0) {
-                // never used: the ones behind it are not either, and need no memory yet
+                // never used: the later ones are not either, and need no memory yet
                 break;
             }
         }

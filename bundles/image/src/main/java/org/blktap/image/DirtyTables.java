@@ -41,7 +41,7 @@ public final class DirtyTables {
         return tables.isEmpty() ? 0 : tables.get(0).writeError();
     }
 
-    /** Writes them and tells when that has ended; each table knows its error, and those that have one stay. */
+    /** Writes them and calls back when that has ended; each table knows its error, and those that have one stay. */
     void write() {
         pending = tables.size() + 1;
         for (int i = 0; i < tables.size(); i++) {

@@ -29,13 +29,13 @@ public final class FileSpace {
     private final Extend extend = new Extend();
     private final ArrayDeque<Later> whenIdle = new ArrayDeque<>();
     private int flushError;
-    /** The next cluster goes here. */
+    /** Offset of the next cluster. */
     private long end;
-    /** To here it may. */
+    /** End of the space reserved so far. */
     private long limit;
-    /** To here the file's use is decided. */
+    /** End of the space whose use is planned. */
     private long plannedEnd;
-    /** To here it is long, after a power loss too. */
+    /** End of the space that survives power loss. */
     private long durable;
     private boolean extending;
 
@@ -47,7 +47,7 @@ public final class FileSpace {
 
     /** A decided part of the file. */
     public interface Extension {
-        /** Where clusters may go: at its beginning, or behind what the format takes for itself there. */
+        /** Where clusters may go: at its beginning, or after what the format takes for itself there. */
         long start();
 
         /** The end of the part. */
@@ -57,7 +57,7 @@ public final class FileSpace {
         void write() throws IOException;
     }
 
-    /** Told when the file is long enough. */
+    /** Called when the file is long enough. */
     interface Waiter {
         /** @param error 0 or an errno */
         void roomReady(int error);
@@ -119,7 +119,7 @@ public final class FileSpace {
         return planned.isEmpty() && end + bytes > limit - step / 2;
     }
 
-    /** The end of what is reserved; nothing that a table points at is behind it. */
+    /** The end of what is reserved; no table points past it. */
     public long end() {
         return end;
     }
@@ -136,7 +136,7 @@ public final class FileSpace {
         }
     }
 
-    /** Tells the waiter when the file is that long; at once if it is. */
+    /** Calls the waiter when the file is that long; at once if it is. */
     void ensure(Waiter waiter) {
         if (waiter.roomEnd() > durable) {
             waiters.add(waiter);

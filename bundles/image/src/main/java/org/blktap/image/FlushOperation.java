@@ -4,7 +4,7 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * A flush of all files. One that a guest asks for waits for what the map has under way by itself, and lets it give free what it may then, so
+ * A flush of all files. One that a guest asks for waits for what the map has under way by itself, and lets it free what it may then, so
  * that nothing is in flight after the last. Pooled.
  */
 final class FlushOperation extends DiskOperation {

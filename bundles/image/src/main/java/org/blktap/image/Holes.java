@@ -8,7 +8,7 @@ import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 
-/** Tells where a file has holes, for work that would otherwise read through terabytes of nothing. One thread, not the loop's. */
+/** Finds the holes of a file, for work that would otherwise read through terabytes of nothing. One thread, not the loop's. */
 public final class Holes {
     private final IoFile file;
     private final IoLoop loop;
@@ -37,7 +37,7 @@ public final class Holes {
         return data;
     }
 
-    /** Gives the space of a range back, where the file system can. */
+    /** Frees the space of a range, where the file system can. */
     public void punch(long offset, long length) throws IOException {
         CompletableFuture<Integer> ended = new CompletableFuture<>();
         loop.execute(() -> file.discard(offset, length, ended::complete));

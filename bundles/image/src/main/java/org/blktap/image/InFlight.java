@@ -1,7 +1,7 @@
 package org.blktap.image;
 
 /**
- * The requests of a disk that are under way, for a map that gives clusters which nothing points at any more to others: whoever has looked one
+ * The requests of a disk that are under way, for a map that reuses clusters which nothing points at any more: a request that has looked one
  * up before may still be reading or writing there. At most one waits for the end of those. Loop only.
  */
 public final class InFlight {

@@ -4,9 +4,9 @@ import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.IoCallback;
 
-/** Tells how a range is stored, run by run; holes in the file below are holes here too. Pooled. */
+/** Reports how a range is stored, run by run; holes in the file below are holes here too. Pooled. */
 final class MapOperation extends DiskOperation implements Request.Completion {
-    /** Whoever wants to know more asks again. */
+    /** The caller asks again for the rest. */
     private static final int ENOUGH = 1024;
 
     private final Request below = new Request(this, 0);

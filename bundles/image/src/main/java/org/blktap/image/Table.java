@@ -88,7 +88,7 @@ public final class Table {
         return Long.reverseBytes(Memory.getLong(address + byteOffset));
     }
 
-    /** Sets a 64-bit big-endian entry; {@link DirtyTables#mark} tells that it is to be written. */
+    /** Sets a 64-bit big-endian entry; {@link DirtyTables#mark} then marks it for writing. */
     public void putLongBig(int byteOffset, long value) {
         Memory.putLong(address + byteOffset, Long.reverseBytes(value));
     }
@@ -98,7 +98,7 @@ public final class Table {
         return Memory.getInt(address + byteOffset);
     }
 
-    /** Sets a 32-bit little-endian entry; {@link DirtyTables#mark} tells that it is to be written. */
+    /** Sets a 32-bit little-endian entry; {@link DirtyTables#mark} then marks it for writing. */
     public void putIntLittle(int byteOffset, int value) {
         Memory.putInt(address + byteOffset, value);
     }
@@ -140,7 +140,7 @@ public final class Table {
         return false;
     }
 
-    /** Starts writing the dirty runs, and tells when all have ended. Those of a write that failed stay dirty. */
+    /** Starts writing the dirty runs, and calls back when all have ended. Those of a write that failed stay dirty. */
     void writeDirty(DirtyTables owner) {
         store.owner = owner;
         store.pending = 1;
@@ -188,7 +188,7 @@ public final class Table {
         return end;
     }
 
-    /** Starts writing all of it; returns how many writes will tell their end. */
+    /** Starts writing all of it; returns how many writes will call back. */
     int writeWhole(IoCallback done) {
         file.write(fileOffset, memory, 0, size, done);
         if (mirror == NO_MIRROR) {

@@ -175,7 +175,7 @@ public final class TableCache implements AutoCloseable {
     }
 
     private void feedStarved() {
-        // whoever is resumed may come back to here
+        // a resumed operation may come back to here
         for (int n = starved.size(); n > 0 && !starved.isEmpty() && hasRoom(); n--) {
             starved.poll().resume(0);
         }
@@ -267,7 +267,7 @@ public final class TableCache implements AutoCloseable {
         }
     }
 
-    /** Gives the memory back; nothing is in flight. */
+    /** Frees the memory; nothing is in flight. */
     @Override
     public void close() {
         memory.close();

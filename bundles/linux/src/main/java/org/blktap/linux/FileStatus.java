@@ -3,13 +3,13 @@ package org.blktap.linux;
 import org.blktap.api.memory.Memory;
 
 /**
- * What the kernel tells of an open file ({@code struct statx} of linux/stat.h).
+ * The kernel's data about an open file ({@code struct statx} of linux/stat.h).
  *
  * @param mode the type and permission bits, as {@code st_mode}
  * @param links names that the file has; 0 once it is deleted
  * @param owner the user that owns it
  * @param device the number of the device that holds the file
- * @param directMemoryAlignment bytes to which memory must be aligned for O_DIRECT, or 0 if the kernel does not tell
+ * @param directMemoryAlignment bytes to which memory must be aligned for O_DIRECT, or 0 if the kernel does not say
  * @param directOffsetAlignment the same for offsets and lengths
  */
 public record FileStatus(int mode, int links, int owner, long inode, long size, long device, int directMemoryAlignment,

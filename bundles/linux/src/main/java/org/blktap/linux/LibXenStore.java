@@ -3,7 +3,7 @@ package org.blktap.linux;
 /**
  * libxenstore by JNA direct mapping: xenstore.h of Xen 4.17, primitives and addresses only. A handle may be used by
  * several threads; each call waits for the answer of xenstored. A call that fails returns 0 (false, NULL) and leaves its reason in
- * {@link Libc#errno}. Paths are ASCII. What is said to be allocated is given back by {@link Libc#free}.
+ * {@link Libc#errno}. Paths are ASCII. Results said to be allocated are freed by {@link Libc#free}.
  */
 public final class LibXenStore {
     /** {@code xs_transaction_t} of none. */
@@ -76,7 +76,7 @@ public final class LibXenStore {
 
     public static native byte xs_unwatch(long handle, String path, String token);
 
-    /** A descriptor that is readable while events are queued; it does not tell of a lost connection. */
+    /** A descriptor that is readable while events are queued; it does not report a lost connection. */
     public static native int xs_fileno(long handle);
 
     /** As {@link #xs_read_watch}, but fails with EAGAIN when no event is queued. */

@@ -19,7 +19,7 @@ public final class LibXenToolLog {
     }
 
     /**
-     * A logger for libxengnttab and libxenevtchn that tells of nothing less than a catastrophe: what fails there is often a guest's doing, which it
+     * A logger for libxengnttab and libxenevtchn that reports nothing less than a catastrophe: what fails there is often a guest's doing, which it
      * could repeat until the log is full. 0 if there is no such library; they log to stderr then.
      */
     public static long quiet() {

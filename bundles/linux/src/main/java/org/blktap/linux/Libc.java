@@ -181,10 +181,10 @@ public final class Libc {
 
     public static native int geteuid();
 
-    /** Memory to be given back by {@link #free}; 0 when there is none. */
+    /** Allocates memory, which {@link #free} frees; 0 when there is none. */
     public static native long malloc(long bytes);
 
-    /** Gives back memory of {@link #malloc}, or of a library that hands out such memory. */
+    /** Frees memory of {@link #malloc}, or of a library that hands out such memory. */
     public static native void free(long address);
 
     public static native long mmap(long address, long bytes, int protection, int flags, int fd, long offset);

@@ -10,7 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Libraries that a machine may lack: their mappings are registered if they are here, and tell why not if they are not. */
+/** Libraries that a machine may lack: registers their mappings if they are here, and says why not if they are missing. */
 final class OptionalLibrary {
     private OptionalLibrary() {
     }

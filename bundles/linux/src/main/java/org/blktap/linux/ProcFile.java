@@ -15,7 +15,7 @@ public final class ProcFile {
     }
 
     /**
-     * What such a file says, without the end of the line. The kernel tells it at the beginning of the file only, so that all of it has to be asked for at once;
+     * What such a file says, without the end of the line. The kernel gives it at the beginning of the file only, so that all of it has to be asked for at once;
      * {@link Files#readString} begins with one byte, where a file says that it is empty, and gets no more.
      */
     public static String read(Path path) throws IOException {

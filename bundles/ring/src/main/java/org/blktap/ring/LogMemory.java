@@ -12,7 +12,7 @@ class LogMemory {
     static final long MAGIC = 0x72587061746b6c62L;
     static final int VERSION = 1;
 
-    // header: u64 magic, u32 version, u32 entries, u32 bytes of a request (which tells the ABI), u32 unused, u64 identity, u32 consumer,
+    // header: u64 magic, u32 version, u32 entries, u32 bytes of a request (which identifies the ABI), u32 unused, u64 identity, u32 consumer,
     // u32 response producer; then u32 owner[entries], then the slots
     private static final int MAGIC_AT = 0;
     private static final int VERSION_AT = 8;

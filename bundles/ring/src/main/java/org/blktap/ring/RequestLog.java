@@ -71,7 +71,7 @@ public final class RequestLog {
      * Begins to record for a ring, and starts the ring: where an earlier process stopped, if the log is of this connection, else where
      * its responses end in shared memory, which is at the beginning for a ring that nobody has served.
      *
-     * @param identity tells this connection of this frontend from all others, of another ring or another time
+     * @param identity distinguishes this connection of this frontend from all others, of another ring or another time
      * @return the slots of requests to submit again, oldest first
      * @throws RingException if the log, or the index that the frontend could write, is damaged: the message says where. The ring has
      *     not been started, since answers may get lost or be given twice. The log is forgotten: opened once more it is as new.
@@ -223,7 +223,7 @@ public final class RequestLog {
         return slot;
     }
 
-    /** Records how far the ring was taken, or given back. */
+    /** Records how far the ring was taken or returned. */
     public void consumed(BackRing ring) {
         consumer = ring.requestConsumer();
         memory.consumer(consumer);

@@ -14,7 +14,7 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 
 /**
- * What the verbs work on. The core may be missing: then {@code diag} and {@code status}, which tell why, still answer.
+ * What the verbs work on. The core may be missing: then {@code diag} and {@code status}, which show why, still answer.
  */
 @Component(service = ControlServices.class)
 public final class ControlServices {

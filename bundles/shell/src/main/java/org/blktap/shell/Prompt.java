@@ -33,7 +33,7 @@ final class Prompt {
         this.directory = directory;
     }
 
-    /** Told the exit status, while the connection stands. */
+    /** Receives the exit status while the connection is open. */
     interface Ending {
         void exit(int status) throws IOException;
     }

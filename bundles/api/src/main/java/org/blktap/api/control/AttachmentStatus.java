@@ -11,7 +11,7 @@ import java.util.Map;
  * @param sizeBytes of the disk, or of the last open one while parked
  * @param engine the I/O engine's name
  * @param options as given to attach
- * @param details what the driver tells of the disk
+ * @param details reported by the driver about the disk
  */
 public record AttachmentStatus(String id, String spec, State state, StateReason reason, long sizeBytes, int blockSize,
         boolean readOnly, String engine, List<Node> nodes, Map<String, String> options, Map<String, String> details) {
@@ -30,7 +30,7 @@ public record AttachmentStatus(String id, String spec, State state, StateReason 
         DETACHING
     }
 
-    /** @param status what the node tells: clients, queues; numbers and texts */
+    /** @param status reported by the node: clients, queues; numbers and texts */
     public record Node(String kind, String address, Map<String, ?> status) {
     }
 }

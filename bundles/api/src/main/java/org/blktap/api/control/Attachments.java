@@ -5,7 +5,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** The attachments of this daemon: the service behind all commands. Any thread but a loop; methods block until done. */
+/** The attachments of this daemon: the service that all commands use. Any thread but a loop; methods block until done. */
 @ProviderType
 public interface Attachments {
     /**
@@ -16,7 +16,7 @@ public interface Attachments {
     /**
      * Asks the VMs to release the device, stops the nodes, drains, flushes, closes and forgets.
      *
-     * @param force does not ask the VMs, interrupts whatever is being done with the attachment, and returns within seconds even if code of a
+     * @param force does not ask the VMs, interrupts the operation under way, and returns within seconds even if code of a
      *     driver or node does not: then the attachment stays listed as {@link AttachmentStatus.State#DETACHING} until that code returns. A disk that
      *     {@linkplain org.blktap.api.disk.VirtualDisk#savesAtDetach saves its contents} is saved all the same
      * @throws DiskException NOT_FOUND; BUSY if a VM keeps the device or requests do not end, and then it stays attached; IO if a flush has failed that
@@ -24,7 +24,7 @@ public interface Attachments {
      */
     void detach(String id, boolean force) throws DiskException;
 
-    /** The same, asking. */
+    /** Detaches after asking the VMs. */
     default void detach(String id) throws DiskException {
         detach(id, false);
     }

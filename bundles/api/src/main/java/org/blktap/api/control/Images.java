@@ -33,13 +33,13 @@ public interface Images {
     /** What a disk is; opens it read-only. */
     DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException;
 
-    /** Tells how a disk is stored, from its beginning to its end, runs that are stored alike as one. */
+    /** Reports how a disk is stored, from its beginning to its end; adjacent runs of one kind are reported as one. */
     void map(TapSpec spec, Map<String, String> options, Extents to) throws DiskException;
 
     /** Copies a disk to a new image, or to a block device. Nothing is left of a new image if it fails. */
     void convert(Conversion conversion, Progress progress) throws DiskException;
 
-    /** Told of the extents of a disk. */
+    /** Receives the extents of a disk. */
     @FunctionalInterface
     interface Extents {
         /**
@@ -49,7 +49,7 @@ public interface Images {
         void extent(long offset, long length, int state);
     }
 
-    /** Told several times a second how far long work has come. */
+    /** Called several times a second with the progress. */
     @FunctionalInterface
     interface Progress {
         /** @return false to give up */

@@ -17,7 +17,7 @@ public interface CompressedImage extends AutoCloseable {
     ByteBuffer compress(ByteBuffer cluster) throws IOException;
 
     /**
-     * Puts a cluster behind the last.
+     * Appends a cluster.
      *
      * @param offset on the disk, in bytes: a multiple of {@link #clusterSize}, larger than the last one's
      * @param cluster the whole cluster; the last one of the disk is filled up with zeros

@@ -13,7 +13,7 @@ import java.util.Map;
  * @param physicalBlockSize bytes that are written at once below; at least {@code blockSize}
  * @param optimalIoSize bytes that a request is best a multiple of, or 0
  * @param readOnly whether writes are refused
- * @param canDiscard whether DISCARD gives space back
+ * @param canDiscard whether DISCARD frees space
  * @param canWriteZeroes whether WRITE_ZEROES is faster than writing zeros (NBD's FAST_ZERO)
  * @param shareable whether several attachments may write it at once
  * @param details what {@code info} shows besides, in order: format, backing chain, geometry
@@ -25,7 +25,7 @@ public record DiskInfo(long sizeBytes, long contentBytes, int blockSize, int phy
     public static final String SNAPSHOTS = "snapshots";
     /** The key of {@link #details} that names the internal snapshot that is read in place of the current contents. */
     public static final String OPENED_SNAPSHOT = "opened snapshot";
-    /** Details that tell a disk from any other, where its format records one: VHD's unique ID, VHDX's virtual disk ID. */
+    /** Details that distinguish a disk from any other, where its format records one: VHD's unique ID, VHDX's virtual disk ID. */
     private static final String[] IDENTITIES = {"uuid", "virtual disk ID"};
 
     private static final int SECTOR = 512;
@@ -61,7 +61,7 @@ public record DiskInfo(long sizeBytes, long contentBytes, int blockSize, int phy
         return sizeBytes / SECTOR;
     }
 
-    /** What tells the disk from any other, as its format records it; empty for formats that record nothing of the kind. */
+    /** Identity of the disk, as its format records it; empty for formats that record none. */
     public String identity() {
         for (String key : IDENTITIES) {
             if (details.containsKey(key)) {

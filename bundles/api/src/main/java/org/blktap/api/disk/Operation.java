@@ -12,6 +12,6 @@ public enum Operation {
     DISCARD,
     /** The range reads as zeros afterwards. */
     WRITE_ZEROES,
-    /** Tells how the range is stored, into {@link Request#extents}. */
+    /** Reports how the range is stored, into {@link Request#extents}. */
     MAP
 }

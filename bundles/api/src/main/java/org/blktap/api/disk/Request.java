@@ -46,7 +46,7 @@ public final class Request implements IoCallback {
         this.data = new Segments(pieces);
     }
 
-    /** Told when a request has ended; its owner may reuse it from there on. */
+    /** Called on the loop when a request completes; the owner may then reuse it. */
     @ConsumerType
     @FunctionalInterface
     public interface Completion {
@@ -86,7 +86,7 @@ public final class Request implements IoCallback {
         return offset;
     }
 
-    /** Bytes. */
+    /** Length in bytes. */
     public long length() {
         return length;
     }
@@ -161,7 +161,7 @@ public final class Request implements IoCallback {
         startNanos = nanos;
     }
 
-    /** A link for whoever holds the request at present, to keep it in a list without allocating. */
+    /** A link for the request's current holder, to keep it in a list without allocating. */
     public Request next() {
         return next;
     }

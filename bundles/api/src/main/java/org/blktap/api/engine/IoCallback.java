@@ -2,7 +2,7 @@ package org.blktap.api.engine;
 
 import org.osgi.annotation.versioning.ConsumerType;
 
-/** Told, on the loop, how an operation ended. One object may be the callback of many operations. */
+/** Called on the loop when an operation completes. One object may serve many operations. */
 @ConsumerType
 @FunctionalInterface
 public interface IoCallback {

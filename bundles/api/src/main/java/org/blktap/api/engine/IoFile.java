@@ -51,7 +51,7 @@ public interface IoFile extends AutoCloseable {
     /** Makes all writes, truncates and zeroings completed before this call survive power loss (fdatasync). */
     void flush(IoCallback done);
 
-    /** Gives the space of a range back; it reads as zeros afterwards where {@link #zeroesOnDiscard}, else its contents are undefined. The size stays. */
+    /** Frees the space of a range; it reads as zeros afterwards where {@link #zeroesOnDiscard}, else its contents are undefined. The size stays. */
     void discard(long offset, long length, IoCallback done);
 
     /** Whether discarded ranges read as zeros: true for regular files. */
@@ -61,7 +61,7 @@ public interface IoFile extends AutoCloseable {
      * Makes a range read as zeros, fast where the file system or device can, by writing zeros otherwise. A regular
      * file grows if the range ends past its end.
      *
-     * @param unmap whether its space may be given back
+     * @param unmap whether its space may be freed
      */
     void zero(long offset, long length, boolean unmap, IoCallback done);
 

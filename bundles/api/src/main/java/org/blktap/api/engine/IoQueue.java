@@ -17,7 +17,7 @@ public interface IoQueue extends AutoCloseable {
     IoFile open(Path path, boolean writable) throws DiskException;
 
     /**
-     * Opens the file that a descriptor refers to, whatever has become of its path meanwhile. Any thread; may block.
+     * Opens the file that a descriptor refers to, even if its path has changed. Any thread; may block.
      *
      * @param path for messages, and for {@link IoFile#path}
      * @param descriptor of any kind, also one that can neither read nor write; it stays the caller's

@@ -17,7 +17,7 @@ import java.lang.reflect.Field;
  * <p>Java 22 and later are served by {@code java.lang.foreign}, 17 to 21 by {@code sun.misc.Unsafe}; neither is
  * named at compile time, and both are constants that the JIT inlines to plain moves.
  *
- * <p>Names tell the memory order as JCTools does: {@code Acquire} loads and {@code Release} stores order
+ * <p>Names state the memory order as in JCTools: {@code Acquire} loads and {@code Release} stores order
  * what follows or precedes them; the others are plain.
  */
 public final class Memory {
@@ -141,7 +141,7 @@ public final class Memory {
         return value;
     }
 
-    /** Stores a 16-bit ring index; what was stored before is visible to whoever sees it. */
+    /** Stores a 16-bit ring index; earlier stores are visible to any reader that sees it. */
     public static void putShortRelease(long address, short value) {
         VarHandle.releaseFence();
         putShort(address, value);

@@ -28,13 +28,13 @@ public interface NativeBuffer extends AutoCloseable {
         return bytes(0, Math.toIntExact(size()));
     }
 
-    /** Sets a range to zero, giving whole pages back to the system where that can be. */
+    /** Sets a range to zero, and returns whole pages to the system where possible. */
     default void discard(long offset, long bytes) {
         java.util.Objects.checkFromIndexSize(offset, bytes, size());
         Memory.fill(address() + offset, bytes, (byte) 0);
     }
 
-    /** Gives the memory back. */
+    /** Frees the memory. */
     @Override
     void close();
 }

@@ -19,7 +19,7 @@ public interface NativeMemory {
      *
      * @param name any name; one name is one memory
      * @param bytes its size, which all holders must agree on
-     * @throws IllegalArgumentException if the name exists with another size; the message tells both
+     * @throws IllegalArgumentException if the name exists with another size; the message names both
      */
     NativeBuffer shared(String name, long bytes);
 

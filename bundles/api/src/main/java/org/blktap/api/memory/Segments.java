@@ -7,7 +7,7 @@ import java.util.Arrays;
  * A scatter list: pieces of native memory that are one run of bytes. It is mutable and reused, so that
  * a request costs no allocation once the list has grown to what its owner needs. One thread at a time.
  *
- * <p>Whoever adds a piece has validated it; the copying methods check only that they stay inside the list. Memory that its
+ * <p>The caller validates each piece before adding it; the copying methods check only that they stay inside the list. Memory that its
  * owner takes away meanwhile (a VM may truncate the file behind its RAM) is noted, not thrown, if the list is declared
  * {@link #foreign}: {@link #faulted}.
  */

@@ -5,7 +5,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.osgi.annotation.versioning.ConsumerType;
 
-/** Where a VM's ring meets us: one socket or device of one attachment. All methods run on the attachment's loop. */
+/** The daemon's end of a VM's connection: one socket or device of one attachment. All methods run on the attachment's loop. */
 @ConsumerType
 public interface DeviceNode extends AutoCloseable {
     /** How a client names it, e.g. {@code vhost-user:/run/blktap/a.sock}. */
@@ -14,17 +14,17 @@ public interface DeviceNode extends AutoCloseable {
     /** What {@code info} shows of it, in order: clients, queues, negotiated features. Values are numbers where that is what they are, else texts. */
     Map<String, ?> status();
 
-    /** The port is open again: take what has waited. */
+    /** Called when the port is open again: submits the requests that have waited. */
     void resumed();
 
-    /** The disk has another size; {@link DiskPort#info} tells it. Tell the VM, if the protocol can. */
+    /** Called when the disk's size has changed; {@link DiskPort#info} has the new one. Notifies the VM, if the protocol can. */
     void resized();
 
     /**
-     * The attachment is to be detached: asks the VM to let the device go, if the protocol can ask. Requests are still taken, so that
+     * Asks the VM to release the device before a detach, if the protocol can ask. Requests are still taken, so that
      * the VM may write what it holds. After this, {@link #close} leaves nothing for the VM to come back to.
      *
-     * @param force not to ask: the VM loses the device whatever it does with it
+     * @param force does not ask: the VM loses the device even while it uses it
      * @return done when the VM has let it go, on the loop; ends with a {@link org.blktap.api.disk.DiskException} if it does not, and then the node goes on.
      *     Another node of the attachment may refuse after this one is done, and then the attachment goes on: a node whose VM has really let its device
      *     go takes itself away, by {@link org.blktap.api.control.Attachments#unplug}; one whose protocol cannot ask just goes on

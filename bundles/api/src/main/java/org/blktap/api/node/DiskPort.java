@@ -5,7 +5,7 @@ import org.blktap.api.disk.Request;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * The core's gate before a disk, as its nodes see it. It outlives the disk behind it: a driver may be replaced while
+ * The core's gate before a disk, as its nodes see it. It outlives its disk: a driver may be replaced while
  * nodes hold the port. Loop only.
  */
 @ProviderType
@@ -15,7 +15,7 @@ public interface DiskPort {
 
     /**
      * Whether requests are taken. A node looks before it takes a request from its ring or socket, and leaves it there
-     * while this is false; {@link DeviceNode#resumed} tells when it is worth looking again.
+     * while this is false; {@link DeviceNode#resumed} is called when it is open again.
      */
     boolean isOpen();
 

@@ -33,7 +33,7 @@ final class NbdConnection implements AutoCloseable {
 
     NbdConnection(NbdUri uri) throws IOException {
         stream = new ServerStream(uri);
-        // a server that does not answer must not hold up whoever opens the disk
+        // a server that does not answer must not hold up the thread that opens the disk
         CompletableFuture<Void> patience = new CompletableFuture<Void>().completeOnTimeout(null, CONNECT_SECONDS, TimeUnit.SECONDS);
         patience.thenRun(this::abort);
         boolean done = false;
@@ -49,7 +49,7 @@ final class NbdConnection implements AutoCloseable {
         }
     }
 
-    /** Ends whatever waits for the server, from any thread. */
+    /** Ends calls that wait for the server, from any thread. */
     void abort() {
         stream.abort();
     }

@@ -22,7 +22,7 @@ final class RefusedException extends IOException {
         this.reply = reply;
     }
 
-    /** The same with something that helps. */
+    /** Adds a hint to the message. */
     RefusedException with(String hint) {
         return new RefusedException(reply, getMessage() + "; " + hint);
     }

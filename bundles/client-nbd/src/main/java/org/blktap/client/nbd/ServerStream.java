@@ -73,7 +73,7 @@ final class ServerStream {
         }
     }
 
-    /** Ends whatever waits for the server, from any thread. */
+    /** Ends calls that wait for the server, from any thread. */
     void abort() {
         try {
             channel.close();

@@ -12,7 +12,7 @@ import org.blktap.image.Table;
 
 /**
  * The L1 table in memory: for each slot of the disk the offset of its L2 table, 0 for none. In files of Xen 3.0 to 3.2 it is
- * little-endian, and no field of the file tells so reliably: the order is the one in which the entries can be offsets. It stays as it
+ * little-endian, and no field of the file says so reliably: the order is the one in which the entries can be offsets. It stays as it
  * was found. Loop only after opening.
  */
 final class L1Table implements AutoCloseable {
@@ -40,7 +40,7 @@ final class L1Table implements AutoCloseable {
         memory = nativeMemory.allocate(size);
         boolean done = false;
         try {
-            // what the last sector holds behind the table stays as it is, a data cluster may begin there
+            // what the last sector holds after the table stays as it is, a data cluster may begin there
             file.readFully(memory.bytes(0, size), begin);
             done = true;
         } catch (IOException e) {

@@ -31,9 +31,9 @@ final class QcowCheck {
     private boolean mended;
     private final Set<String> repairs = new TreeSet<>();
     private long clusters;
-    /** Bytes. */
+    /** Leaked bytes. */
     private long leaked;
-    /** Bytes. */
+    /** Freed bytes. */
     private long freed;
 
     QcowCheck(QcowHeader header, IoFile file, L1Table l1, IoLoop loop, boolean repair) {

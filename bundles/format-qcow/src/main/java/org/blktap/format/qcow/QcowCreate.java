@@ -87,9 +87,9 @@ final class QcowCreate {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to "
                     + largest);
         }
-        int behindHeader = QcowHeader.XEN_OFFSET + QcowHeader.XEN_BYTES;
-        long l1Offset = behindHeader + (name == null ? 0 : name.length) + 4095 & -4096;
-        QcowHeader plain = new QcowHeader(name == null ? 0 : behindHeader, name == null ? 0 : name.length, size, clusterBits,
+        int afterHeader = QcowHeader.XEN_OFFSET + QcowHeader.XEN_BYTES;
+        long l1Offset = afterHeader + (name == null ? 0 : name.length) + 4095 & -4096;
+        QcowHeader plain = new QcowHeader(name == null ? 0 : afterHeader, name == null ? 0 : name.length, size, clusterBits,
                 l2Bits, l1Offset, null);
         return new QcowHeader(plain.backingOffset(), plain.backingLength(), size, clusterBits, l2Bits, l1Offset,
                 new QcowHeader.XenExtension(checksumOfZeros(8L * plain.l1Entries()), coarse ? plain.l2Entries() : 1,

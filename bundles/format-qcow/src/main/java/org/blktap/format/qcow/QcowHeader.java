@@ -9,7 +9,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 
 /**
- * The header of a qcow image of version 1: 48 bytes, big-endian, and what Xen's tools put behind it. Layout and limits: QEMU
+ * The header of a qcow image of version 1: 48 bytes, big-endian, and what Xen's tools put after it. Layout and limits: QEMU
  * block/qcow.c, Xen tools/blktap/drivers/block-qcow.c.
  *
  * @param backingOffset bytes from the beginning of the file to the backing file's name; 0 without one
@@ -121,7 +121,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
                 xen(bytes, backingOffset, l1Offset));
     }
 
-    /** The extension where it can be one: it is behind the header, before the backing name and the L1 table. */
+    /** The extension where it can be one: it is after the header, before the backing name and the L1 table. */
     private static XenExtension xen(ByteBuffer bytes, long backingOffset, long l1Offset) {
         boolean room = l1Offset >= XEN_OFFSET + XEN_BYTES
                 && (backingOffset == 0 || backingOffset >= XEN_OFFSET + XEN_BYTES);
@@ -129,7 +129,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
                 ? new XenExtension(bytes.getInt(52), bytes.getInt(56), bytes.getInt(60)) : null;
     }
 
-    /** @param backingName the backing file's name, or null; it is behind the extension */
+    /** @param backingName the backing file's name, or null; it is after the extension */
     ByteBuffer bytes(byte[] backingName) {
         ByteBuffer bytes = ByteBuffer.allocate(XEN_OFFSET + XEN_BYTES + (backingName == null ? 0 : backingName.length));
         bytes.putInt(MAGIC).putInt(1).putLong(backingOffset).putInt(backingLength).putInt(0).putLong(size);
@@ -192,7 +192,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         return l1Offset + 8L * l1Entries();
     }
 
-    /** Whether a table or a cluster may be there: neither in the header nor in the L1 table, which a resize puts behind other things. */
+    /** Whether a table or a cluster may be there: neither in the header nor in the L1 table, which a resize puts after other things. */
     boolean mayHold(long offset, int length) {
         long afterHeader = Math.max(xen == null ? BYTES : XEN_OFFSET + XEN_BYTES, backingOffset + backingLength);
         return offset >= metadataEnd() || offset >= afterHeader && offset + length <= l1Offset;

@@ -22,7 +22,7 @@ import org.blktap.image.TableCache;
  * end of the file.
  *
  * <p>Coarse allocation is what Xen's tools do where there is no backing file: the first write to a slot allocates its L2 table
- * and, right behind it, all its clusters. Where Xen's extension vouches for it, a look-up needs no L2 table then.
+ * and, right after it, all its clusters. Where Xen's extension vouches for it, a look-up needs no L2 table then.
  */
 final class QcowMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow");
@@ -106,7 +106,7 @@ final class QcowMap implements ClusterMap {
         }
     }
 
-    /** The same where the checksum does not vouch for the extension: what the table has kept does. */
+    /** Repairs the table from its remaining entries where the checksum does not vouch for the extension. */
     void mendOverwrittenTable() throws DiskException {
         ByteBuffer table = ByteBuffer.allocate(header.l2Bytes());
         try {
@@ -129,11 +129,11 @@ final class QcowMap implements ClusterMap {
         return false;
     }
 
-    /** Past the end of the file, and past what a slot may claim that was not written to its end. */
+    /** First offset past the end of the file and past every slot. */
     private long firstFree() {
         long end = Math.max(file.size(), header.metadataEnd());
         if (end % toClusters != 0) {
-            // a table or a cluster may have been cut off there, which then reads as zeros behind the end
+            // a table or a cluster may have been cut off there, which then reads as zeros past the end
             end += toClusters;
         }
         for (int slot = 0; slot < l1.entries(); slot++) {

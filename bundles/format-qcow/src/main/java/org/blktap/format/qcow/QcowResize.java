@@ -54,7 +54,7 @@ final class QcowResize {
         }
         try {
             ByteBuffer l1 = ByteBuffer.allocate(8 * entries).put(l1(file, header.l1Offset(), header.l1Entries()).flip()).clear();
-            // behind whatever may have been cut off at the end: a whole slot where Xen allocates one at a time
+            // after anything that may have been cut off at the end: a whole slot where Xen allocates one at a time
             long unit = Math.max(ALIGNMENT, Math.max(header.l2Bytes(), header.clusterSize()));
             long at = file.size() + (header.xen() == null ? 0 : header.slotBytes()) + 2 * unit - 1 & -unit;
             file.writeFully(l1, at);
@@ -83,7 +83,7 @@ final class QcowResize {
         }
     }
 
-    /** Where another L1 table is in use now, the space of the one before is given back. */
+    /** Where another L1 table is in use now, the space of the old one is freed. */
     void freeOldL1(IoFile file, IoLoop loop) throws DiskException {
         try {
             if (start(file).getLong(QcowHeader.AT_L1_OFFSET) != header.l1Offset()) {

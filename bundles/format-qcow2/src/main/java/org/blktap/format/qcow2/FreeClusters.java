@@ -12,7 +12,7 @@ final class FreeClusters {
 
     /** Adds {@code [from, to)}; false if there is no place for one more range. What is there already is not added again. */
     boolean add(long from, long to) {
-        // the first that ends at or behind the beginning
+        // the first that ends at or after the beginning
         int i = Arrays.binarySearch(ends, 0, count, from);
         i = i < 0 ? -i - 1 : i;
         if (i < count && starts[i] <= to) {

@@ -10,7 +10,7 @@ import org.blktap.image.Deflaters;
 
 /**
  * A compressed image that is being made: qcow2.txt, "Compressed Clusters Descriptor". Streams are packed byte by byte; the counts of the
- * clusters that they share are made at the end, behind everything else.
+ * clusters that they share are made at the end, after everything else.
  */
 final class Qcow2Compressed extends AppendedTables {
     private final Qcow2Header header;

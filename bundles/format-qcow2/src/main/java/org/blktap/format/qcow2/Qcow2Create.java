@@ -15,7 +15,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.QemuName;
 
-/** Makes an image: header, refcount table and blocks, L1 table, and what is preallocated, one behind the other. */
+/** Makes an image: header, refcount table and blocks, L1 table, and what is preallocated, one after the other. */
 final class Qcow2Create {
     private static final int CLUSTER_BITS = 16;
     private static final int ZERO_PIECE = 1 << 20;

@@ -313,7 +313,7 @@ final class Qcow2Map implements ClusterMap {
         freeOld(allocation);
     }
 
-    /** What the entries pointed at before is given free, unless they point there still. */
+    /** Frees what the entries pointed at before, unless they still point there. */
     private void freeOld(Allocation allocation) {
         long old = allocation.previous();
         if (external) {

@@ -19,7 +19,7 @@ import org.blktap.image.InFlight;
  *
  * <ol>
  * <li>freed: the entry that pointed there has been written;
- * <li>a flush makes that durable, and whoever looked the entry up before has ended;
+ * <li>a flush makes that durable, and requests that looked the entry up before have ended;
  * <li>the count goes down. One that was counted once keeps that: it is this object's now, and a hole is punched there;
  * <li>a flush makes the hole durable: now the cluster is free, reads as zeros, and is used before the file grows.
  * </ol>
@@ -211,7 +211,7 @@ final class Qcow2Space {
 
     private void ownFlushed(int error) {
         if (error != 0) {
-            // it may have been about writes that were answered before: the next flush tells it too
+            // it may have been about writes that were answered before: the next flush reports it too
             flushError = error;
             onceMore = false;
             roundEnded();

@@ -15,7 +15,7 @@ import org.blktap.image.FileSpace;
  *
  * <p>Counts are made ahead: when the file grows by a step, all its new clusters are counted once, in the flush that makes the step
  * durable. So an allocation changes no count, and no table ever points at an uncounted cluster; a crash leaves
- * counted clusters that nothing refers to. What is given free loses its count, or is handed over with it, after the flush of the tables that pointed there.
+ * counted clusters that nothing refers to. A freed cluster loses its count, or is handed over with it, after the flush of the tables that pointed there.
  *
  * <p>{@link #plan} and the table are the loop's, the rest runs on helper threads or where nothing is in flight, one at a time.
  */
@@ -177,7 +177,7 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     /**
-     * Gives a new image its counts, whose blocks go behind its end.
+     * Gives a new image its counts, whose blocks go after its end.
      *
      * @param references of each cluster of the file, for those of {@code [from, end)}
      */

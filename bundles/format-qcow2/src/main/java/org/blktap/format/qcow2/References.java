@@ -10,10 +10,10 @@ import org.blktap.image.Interruption;
 
 /**
  * All that refers to clusters in an image that nobody writes: header, counts, snapshots, bitmaps, tables. {@link #find} reads what leads to tables,
- * and finds each L2 table once; {@link #visit}, as often as is wanted, tells all references. Blocking; ends when its thread is interrupted.
+ * and finds each L2 table once; {@link #visit}, as often as is wanted, reports all references. Blocking; ends when its thread is interrupted.
  */
 final class References {
-    /** Who wants to know. */
+    /** Receives references. */
     interface Visitor {
         /**
          * Whether a table of bytes {@code [offset, offset + length)} may be read, which need not be inside the file.
@@ -150,7 +150,7 @@ final class References {
         return table * 2 >= reaches.length || reaches[table * 2 + 1] == 0 || visitor.wants(reaches[table * 2], reaches[table * 2 + 1]);
     }
 
-    /** Tells all references. */
+    /** Reports all references. */
     void visit() throws DiskException, IOException {
         visitor.refers("header", -1, 0, 0, clusterSize, true, 1);
         visitor.refers("refcount table", -1, Qcow2Header.AT_REFCOUNT_TABLE, counts.tableOffset(),

@@ -23,7 +23,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
     private static final long MAX_TABLE = 64 << 20;
     /** QEMU's own names have at most 255. */
     private static final int SHOWN_NAME = 255;
-    /** So many have their names. */
+    /** Snapshots whose names are kept. */
     private static final int NAMED = 64;
 
     /** All of an image: the first ones with names. */

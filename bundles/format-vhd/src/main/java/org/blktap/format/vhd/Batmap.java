@@ -15,7 +15,7 @@ import org.blktap.api.engine.IoFile;
  * @param headerAt bytes from the beginning of the file to its header
  * @param at bytes from the beginning of the file to the bits
  * @param sectors that are set aside for the bits
- * @param summedBytes of the bits, that the checksum is about; bits behind them do not count
+ * @param summedBytes of the bits, that the checksum is about; bits after them do not count
  * @param version 1.1 sums signed bytes, 1.2 unsigned ones
  * @param bits as they were found, {@code summedBytes} of them; empty if the checksum does not fit them
  */

@@ -6,7 +6,7 @@ import org.blktap.image.ClusterMap;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.Mapping;
 
-/** A fixed disk: its bytes are the file's, from the beginning on; the footer is behind them. */
+/** A fixed disk: its bytes are the file's, from the beginning on; the footer is after them. */
 final class FixedMap implements ClusterMap {
     private final IoFile file;
 

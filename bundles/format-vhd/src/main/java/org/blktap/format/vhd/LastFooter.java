@@ -5,7 +5,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.image.FileSpace;
 
 /**
- * The footer at the end of a file that grows. A new one is written behind the new space, and flushed with it, before that is used. The old one
+ * The footer at the end of a file that grows. A new one is written after the new space, and flushed with it, before that is used. The old one
  * stays in the page that the new space leaves out, so that at each moment one at the end of the file, or else the copy at offset 0, is intact.
  */
 final class LastFooter implements FileSpace.Layout {

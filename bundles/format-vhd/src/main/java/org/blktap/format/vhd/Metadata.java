@@ -15,7 +15,7 @@ import org.blktap.api.engine.IoFile;
  * @param header with its locators
  * @param batmap null if the blocks are not those that libvhd counts
  * @param names the locators' bytes
- * @param end the first byte behind all, a multiple of 512
+ * @param end the first byte after all, a multiple of 512
  */
 record Metadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
     private static final int SECTOR = 512;
@@ -54,7 +54,7 @@ record Metadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
         return new Metadata(complete, batmap, names, end);
     }
 
-    /** The creator version that tells libvhd whether there is a batmap. */
+    /** The creator version by which libvhd knows whether there is a batmap. */
     int creatorVersion() {
         return batmap == null ? VhdFooter.TAP_1_1 : VhdFooter.TAP_1_3;
     }

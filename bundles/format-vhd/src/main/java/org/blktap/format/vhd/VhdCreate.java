@@ -92,7 +92,7 @@ final class VhdCreate {
         try {
             timestamp = (int) (Files.getLastModifiedTime(file).toMillis() / 1000 - VhdFooter.EPOCH);
         } catch (IOException e) {
-            // without one an attach tells that it is another
+            // without one an attach sees that it is another
         }
         return new Metadata.Parent(uuid, timestamp, file.getFileName().toString(), ParentNames.encode(path, backing.path()));
     }

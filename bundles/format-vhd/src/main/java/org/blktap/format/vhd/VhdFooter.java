@@ -47,7 +47,7 @@ final class VhdFooter {
     private static final int CREATOR_TAP = 0x7461_7000;
     private static final int CREATOR_VIRTUAL_PC = 0x7670_6320;
     private static final int CREATOR_QEMU = 0x7165_6d75;
-    /** Beyond it the geometry cannot tell a size. */
+    /** Beyond it the geometry cannot express a size. */
     private static final long LARGEST_GEOMETRY = 65535L * 16 * 255;
 
     private final ByteBuffer bytes;
@@ -110,12 +110,12 @@ final class VhdFooter {
         return sealed(b);
     }
 
-    /** The same with another place of the header and another creator version. */
+    /** Copies it with another header offset and creator version. */
     VhdFooter with(long dataOffset, int creatorVersion) {
         return sealed(copy().putLong(AT_DATA_OFFSET, dataOffset).putInt(AT_CREATOR, CREATOR_TAP).putInt(AT_CREATOR_VERSION, creatorVersion));
     }
 
-    /** The same for a disk of another size; a creator whose size would be the geometry's is replaced. */
+    /** Copies it for a disk of another size; a creator whose size would be the geometry's is replaced. */
     VhdFooter resized(long size) {
         ByteBuffer b = copy().putLong(AT_CURRENT_SIZE, size).putInt(AT_GEOMETRY, geometry(size));
         if (sizeIsGeometry()) {

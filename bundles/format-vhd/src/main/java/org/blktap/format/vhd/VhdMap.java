@@ -76,7 +76,7 @@ final class VhdMap implements ClusterMap {
         }
     }
 
-    /** Finds invalid entries, and where the next block may go: behind all that is in the file. */
+    /** Finds invalid entries, and where the next block may go: after all that is in the file. */
     private long lookThrough() {
         List<VhdImage.Structure> structures = image.structures();
         long end = Math.max(image.limit(), VhdImage.end(structures));

@@ -14,7 +14,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 
 /**
- * Makes a disk larger. Where the BAT has no entries to spare, a new header, BAT and batmap are written behind the old ones, after the
+ * Makes a disk larger. Where the BAT has no entries to spare, a new header, BAT and batmap are written past the old ones, after the
  * blocks that are in the way have been copied to the end of the file. The footer at the end is what changes the size, by one sector;
  * until then the image is the old one, after a crash too. Blocking, on a control thread.
  */
@@ -111,7 +111,7 @@ final class VhdResize {
         }
     }
 
-    /** What the last block holds behind the old end is part of the disk now. */
+    /** What the last block holds past the old end is part of the disk now. */
     private void zeroBehindTheDisk() throws IOException {
         int block = image.blocks() - 1;
         long inBlock = image.diskBytes() - (long) block * header.blockSize();

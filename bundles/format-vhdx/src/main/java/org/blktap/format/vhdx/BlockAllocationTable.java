@@ -1,13 +1,13 @@
 package org.blktap.format.vhdx;
 
 /**
- * The BAT's shape and its entries: for each payload block where it is, and behind the entries of each chunk one of the chunk's sector
+ * The BAT's shape and its entries: for each payload block where it is, and after the entries of each chunk one of the chunk's sector
  * bitmap, which only differencing images use. An entry is 8 bytes: its state in the lowest three bits, the offset in the file, a multiple of
  * 1 MiB, from bit 20 on. [MS-VHDX] section 2.5.
  *
  * @param offset bytes from the beginning of the file to the BAT
  * @param blockBits log2 of a payload block's bytes
- * @param chunkBits log2 of the payload blocks of a chunk, whose sectors one bitmap of 1 MiB tells
+ * @param chunkBits log2 of the payload blocks of a chunk, whose sectors one bitmap of 1 MiB describes
  * @param size bytes of the disk
  * @param hasParent whether bitmaps and the parent count
  */
@@ -101,7 +101,7 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
         return isBitmap(index) ? SECTOR_BITMAP_BYTES : used(block(index));
     }
 
-    /** Whether an entry follows the rules: of a state that there is, and what is present lies inside the file behind all that is no payload. */
+    /** Whether an entry follows the rules: of a state that there is, and what is present lies inside the file after all that is no payload. */
     boolean isValid(long index, long entry, Regions regions, long endOfFile) {
         if (!isPresent(index, entry)) {
             return isAbsent(index, entry);

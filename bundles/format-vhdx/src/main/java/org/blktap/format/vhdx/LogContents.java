@@ -26,7 +26,7 @@ final class LogContents {
     private record Piece(long end, int at) {
     }
 
-    /** Told what a range of the file holds. */
+    /** Receives the contents of a range. */
     interface Visitor {
         /** @param data of the range, or null for zeros */
         void piece(long offset, long length, ByteBuffer data) throws IOException;
@@ -81,7 +81,7 @@ final class LogContents {
         return kept.length + (long) pieces.size() * PIECE_BYTES;
     }
 
-    /** In place of whatever was said of the range before. All offsets are multiples of a sector, so that only zeros are ever cut. */
+    /** Replaces what was said of the range before. All offsets are multiples of a sector, so that only zeros are ever cut. */
     private void put(long from, long to, int at) {
         Map.Entry<Long, Piece> before = pieces.lowerEntry(from);
         if (before != null && before.getValue().end() > from) {
@@ -103,7 +103,7 @@ final class LogContents {
         return last != null && last.getValue().end() > offset;
     }
 
-    /** Tells each piece or part of one that lies in a range, in order. */
+    /** Visits each piece, or part of one, in a range, in order. */
     void visit(long offset, long length, Visitor visitor) throws IOException {
         long end = offset + length;
         Long first = pieces.floorKey(offset);
@@ -128,7 +128,7 @@ final class LogContents {
             if (data != null) {
                 file.writeFully(data, offset);
             } else if (offset < size) {
-                // what is behind the end becomes zeros when the file grows
+                // what is past the end becomes zeros when the file grows
                 zero(file, loop, offset, Math.min(length, size - offset));
             }
         });

@@ -23,7 +23,7 @@ final class LogMemory implements AutoCloseable {
         this.units = units;
     }
 
-    /** Takes a share; waits a little for logs that are being replayed, which soon give theirs back. */
+    /** Takes a share; waits a little for logs that are being replayed, which soon return theirs. */
     static LogMemory take(long bytes, Object file) throws DiskException {
         int units = units(bytes);
         try {
@@ -42,14 +42,14 @@ final class LogMemory implements AutoCloseable {
         return (int) ((bytes + UNIT - 1) / UNIT);
     }
 
-    /** Gives back what is not needed any more. */
+    /** Returns what is not needed any more. */
     synchronized void shrinkTo(long bytes) {
         int keep = Math.min(units, units(bytes));
         FREE.release(units - keep);
         units = keep;
     }
 
-    /** Gives all of it back. Idempotent. */
+    /** Returns all of it. Idempotent. */
     @Override
     public void close() {
         shrinkTo(0);

@@ -41,7 +41,7 @@ final class LoggedFile extends FilterFile {
         }
     }
 
-    /** @param end tells the end of all that is in use in the file, in bytes */
+    /** @param end returns the end of all that is in use in the file, in bytes */
     LoggedFile(IoFile file, LogWriter log, LongSupplier end) {
         super(file);
         this.log = log;

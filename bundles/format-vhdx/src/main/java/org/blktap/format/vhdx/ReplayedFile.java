@@ -15,7 +15,7 @@ final class ReplayedFile extends FilterFile {
     private final LogMemory memory;
     private final IoLoop loop;
 
-    /** @param memory that the contents take; given back when the file is closed */
+    /** @param memory for the contents; returned when the file is closed */
     ReplayedFile(IoFile file, LogContents contents, LogMemory memory, IoLoop loop) {
         super(file);
         this.memory = memory;

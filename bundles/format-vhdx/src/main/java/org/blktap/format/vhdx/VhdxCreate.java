@@ -13,7 +13,7 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.IoFile;
 import org.blktap.format.vhdx.Regions.Region;
 
-/** Makes an empty image: headers, log, metadata, BAT and, of a fixed one, all payload blocks, one behind the other. */
+/** Makes an empty image: headers, log, metadata, BAT and, of a fixed one, all payload blocks, one after the other. */
 final class VhdxCreate {
     private static final String CREATOR = "blktap";
     private static final long DEFAULT_BLOCK_SIZE = 32 * Layout.MIB;
@@ -64,7 +64,7 @@ final class VhdxCreate {
         }
     }
 
-    /** Who made the file: UTF-16 behind the signature. [MS-VHDX] section 2.2.1. */
+    /** Who made the file: UTF-16 after the signature. [MS-VHDX] section 2.2.1. */
     private static ByteBuffer identifier() {
         ByteBuffer bytes = Layout.allocate((int) VhdxHeader.FIRST_OFFSET);
         bytes.putLong(0, Headers.IDENTIFIER).put(8, CREATOR.getBytes(StandardCharsets.UTF_16LE));
@@ -83,7 +83,7 @@ final class VhdxCreate {
         return bytes;
     }
 
-    /** Adds an entry to the metadata table; returns where its item is, each 32 bytes behind the one before. */
+    /** Adds an entry to the metadata table; returns where its item is, each 32 bytes after the one before. */
     private static int item(ByteBuffer bytes, UUID id, int length, int flags) {
         int number = bytes.getShort(10);
         int entry = 32 + number * Metadata.ENTRY_BYTES;

@@ -23,7 +23,7 @@ import org.osgi.service.component.annotations.Component;
 @Component
 @TapType(type = "vhdx", summary = "VHDX of Hyper-V: fixed, dynamic, differencing")
 public final class VhdxDriver implements DiskDriver {
-    /** The name under which a disk tells its DataWriteGuid to a child. */
+    /** The name under which a disk gives its DataWriteGuid to a child. */
     static final String DATA_WRITE_GUID = "data write GUID";
     private static final long DEFAULT_CACHE = 4 << 20;
     private static final long MIN_CACHE = 64 << 10;

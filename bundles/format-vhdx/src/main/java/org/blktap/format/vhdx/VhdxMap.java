@@ -147,7 +147,7 @@ final class VhdxMap implements ClusterMap {
         return run;
     }
 
-    /** The bitmap tells for each sector of the chunk, lowest bit first, whether it is here or in the parent. */
+    /** The bitmap says for each sector of the chunk, lowest bit first, whether it is here or in the parent. */
     private void partial(long block, long entry, long offset, long length, Mapping into) {
         long index = bat.bitmapIndex(block);
         int pageNumber = (int) (index >>> PAGE_ENTRY_BITS);
@@ -277,7 +277,7 @@ final class VhdxMap implements ClusterMap {
         try {
             if (log != null && log.begun() && !logged.torn()) {
                 log.end();
-                // only now: entries of the log tell how long the file is at least
+                // only now: entries of the log say how long the file is at least
                 space.trim();
             }
         } catch (IOException e) {

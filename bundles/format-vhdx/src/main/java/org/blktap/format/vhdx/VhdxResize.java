@@ -60,7 +60,7 @@ final class VhdxResize {
         }
     }
 
-    /** What the last block holds behind the disk's end becomes part of the disk. */
+    /** What the last block holds past the disk's end becomes part of the disk. */
     private static void clearLastBlock(VhdxImage image, IoLoop loop) throws DiskException, IOException {
         BlockAllocationTable bat = image.bat();
         long block = bat.payloadBlocks() - 1;

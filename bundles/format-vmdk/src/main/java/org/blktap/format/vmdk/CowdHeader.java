@@ -11,7 +11,7 @@ import org.blktap.api.engine.IoFile;
  * The header of a COWD extent: 2048 bytes, little-endian; sizes and offsets in sectors. ESXi writes it for snapshots (vmfsSparse), hosted
  * products of old for whole disks. Layout: VMware Virtual Disk Format 5.0, "ESXi Host Sparse Extents", COWDisk_Header.
  *
- * @param freeSector the first sector behind all tables and grains
+ * @param freeSector the first sector after all tables and grains
  * @param child whether the header, rather than a descriptor, names a parent
  */
 record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntries, long freeSector, boolean child,

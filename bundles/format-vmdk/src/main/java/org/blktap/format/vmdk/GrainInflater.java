@@ -7,7 +7,7 @@ import org.blktap.image.Decompressor;
 
 /**
  * Compressed grains, zlib streams (RFC 1950). The last grain of a disk may be stored only as far as the disk goes, and which that is is not
- * known here: what is missing is zeros; that nothing is damaged the stream's checksum tells.
+ * known here: what is missing is zeros; the stream's checksum shows that nothing is damaged.
  */
 final class GrainInflater implements Decompressor {
     private static final int SECTOR = 512;
@@ -26,7 +26,7 @@ final class GrainInflater implements Decompressor {
                     return inflater.finished() && plain.position() > 0 && plain.remaining() % SECTOR == 0 && fill(plain);
                 }
             }
-            // the checksum is looked at behind the last byte
+            // the checksum is checked after the last byte
             return inflater.finished() || inflater.inflate(beyond.clear()) == 0 && inflater.finished();
         } catch (DataFormatException e) {
             return false;

@@ -10,7 +10,7 @@ import org.blktap.image.ClusterMap;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.Mapping;
 
-/** The extents of a disk, one behind the other. Each sparse one has its own tables and its own end of file. */
+/** The extents of a disk, one after the other. Each sparse one has its own tables and its own end of file. */
 final class VmdkMap implements ClusterMap {
     private final VmdkImage image;
     private final Extent[] extents;

@@ -5,7 +5,7 @@ import org.blktap.api.memory.NativeMemory;
 
 /**
  * Page-aligned buffers of the clients of one export, in size classes of powers of two, cut from slabs that stay until
- * {@link #trim}. What was given back last is taken first, while it is in the cache. One thread.
+ * {@link #trim}. What was returned last is taken first, while it is in the cache. One thread.
  *
  * <p>Slabs are counted against the export's share of the memory. A client may have at most as much as is left for others, so that
  * however many clients keep what they have, there is something for one more.
@@ -62,7 +62,7 @@ final class BufferPool implements AutoCloseable {
             return address;
         }
 
-        /** Gives a piece back. */
+        /** Returns a piece. */
         void give(long address) {
             if (freeCount == 0) {
                 next = available[sizeClass];
@@ -147,7 +147,7 @@ final class BufferPool implements AutoCloseable {
         return available[sizeClass];
     }
 
-    /** Gives slabs without used pieces back to the system. */
+    /** Frees slabs without used pieces. */
     void trim() {
         for (int i = 0; i < available.length; i++) {
             Slab kept = null;
@@ -172,7 +172,7 @@ final class BufferPool implements AutoCloseable {
         return mapped;
     }
 
-    /** Every piece has been given back. */
+    /** Frees the pool; every piece has been returned. */
     @Override
     public void close() {
         if (used != 0) {

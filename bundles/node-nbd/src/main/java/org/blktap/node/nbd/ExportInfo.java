@@ -3,7 +3,7 @@ package org.blktap.node.nbd;
 import org.blktap.api.disk.DiskInfo;
 
 /**
- * What the handshake tells of an export.
+ * What the handshake announces of an export.
  *
  * @param name what clients ask for
  * @param description one line for people

@@ -21,7 +21,7 @@ final class Handshake {
         MORE,
         /** A message was taken; there may be more in the buffer. */
         AGAIN,
-        /** {@link #session} tells what was agreed; what is left of the input belongs to the transmission. */
+        /** {@link #session} holds what was agreed; what is left of the input belongs to the transmission. */
         TRANSMISSION,
         /** The client has said good-bye, in order. */
         GOODBYE,

@@ -12,7 +12,7 @@ import org.blktap.linux.Libc;
  * hands all of it to the disk, and sends all that is answered by one sendmsg.
  *
  * <p>It ends in three steps: it drains (the client has said good-bye: what is in flight is answered), its socket is
- * closed, and, once the disk has given back every request, its memory is freed.
+ * closed, and, once the disk has completed every request, its memory is freed.
  */
 final class NbdConnection implements LoopStage, Commands.Owner {
     private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
@@ -117,7 +117,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
             }
         }
         if (!readable && !expecting()) {
-            // the loop may go on for others: from here on epoll has to tell
+            // the loop serves others now: from here on epoll reports when to continue
             watchAgain();
             return false;
         }
@@ -237,7 +237,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
         node.starvation().roomFreed();
     }
 
-    /** Another client has given buffers back, or some time has passed. */
+    /** Called when another client has returned buffers, or some time has passed. */
     void roomFreed() {
         retry |= starving;
     }

@@ -15,9 +15,9 @@ import org.blktap.linux.Libc;
 
 /** One attachment as an NBD export. All on its loop, but {@link #info} and {@link #accept}. */
 final class NbdNode implements DeviceNode {
-    /** Without a request for so long, an export keeps no buffers. */
+    /** Idle time after which an export frees its buffers. */
     private static final long TRIM_MILLIS = 5_000;
-    /** So many clients get a large buffer of the kernel's for their replies; nobody counts those. */
+    /** Clients that get a large kernel send buffer. */
     private static final int LARGE_SEND_BUFFERS = 8;
 
     private final NodeContext context;
@@ -30,7 +30,7 @@ final class NbdNode implements DeviceNode {
     private final ExtentLists extentLists = new ExtentLists();
     private final Starvation starvation;
     private final LimitedLog log = new LimitedLog();
-    /** Gives buffers back when no client has sent anything for a while. */
+    /** Frees buffers when no client has sent anything for a while. */
     private IoLoop.Timer trimTimer;
     private boolean active;
     private boolean closed;
@@ -54,7 +54,7 @@ final class NbdNode implements DeviceNode {
         return name;
     }
 
-    /** What the handshake tells; any thread. */
+    /** What the handshake announces; any thread. */
     ExportInfo info() {
         return info;
     }

@@ -5,7 +5,7 @@ import org.blktap.api.disk.Request;
 
 /** One request of a client from its header to the last byte of its reply: reused, owned by a connection. */
 final class NbdRequest implements Request.Completion {
-    /** Told when the disk is done with it. */
+    /** Called when the disk completes a request. */
     @FunctionalInterface
     interface Owner {
         void done(NbdRequest request);

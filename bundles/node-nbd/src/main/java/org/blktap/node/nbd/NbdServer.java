@@ -27,7 +27,7 @@ final class NbdServer {
 
     /** What a node says for no TCP port. */
     static final int NO_TCP = -1;
-    /** What a node says if it does not care for the mode of the socket. */
+    /** What a node says for no required mode of the socket. */
     static final int ANY_MODE = -1;
     /** Only the user of the daemon gets in. */
     static final int DEFAULT_MODE = 0600;
@@ -97,7 +97,7 @@ final class NbdServer {
         }
     }
 
-    /** Hides an export; the sockets that only it was behind are gone afterwards. */
+    /** Hides an export; the sockets that served only it are gone afterwards. */
     synchronized void remove(NbdNode node) {
         try {
             loop.call(() -> {
@@ -211,7 +211,7 @@ final class NbdServer {
         closeUnused();
     }
 
-    /** Closes the sockets behind which there is nothing; after the last one, the handshakes too. */
+    /** Closes the sockets that serve no export; after the last one, the handshakes too. */
     private void closeUnused() {
         tcp.values().removeIf(listener -> {
             if (listener.isUnused()) {

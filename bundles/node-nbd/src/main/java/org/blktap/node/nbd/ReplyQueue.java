@@ -19,7 +19,7 @@ final class ReplyQueue implements AutoCloseable {
     private static final int IOVECS_PER_REPLY = 2;
     /** The longest header: a structured reply with offset, or with a short error. */
     private static final int MAX_HEADER = 32;
-    /** So many replies may wait at once. */
+    /** Replies that may be queued. */
     static final int MAX_REPLIES = 256;
     /** Twice what the replies take, so that a header that does not fit at the end may begin at the front. */
     private static final int HEADER_RING = 2 * MAX_REPLIES * MAX_HEADER;

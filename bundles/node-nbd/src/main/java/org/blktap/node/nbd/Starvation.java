@@ -38,7 +38,7 @@ final class Starvation {
         return timer != null;
     }
 
-    /** Buffers have been given back. */
+    /** Called when buffers have been returned. */
     void roomFreed() {
         if (timer != null) {
             retry();

@@ -331,7 +331,7 @@ final class BlkQueue {
         int count = doneCount;
         doneCount = 0;
         inFlight -= count;
-        // given back first, as the memory may be gone; nothing takes them before the end of this
+        // returned first, as the memory may be gone; nothing takes them before the end of this
         for (int i = 0; i < count; i++) {
             requests[done[i].head()] = null;
             device.pool().giveBack(done[i]);

@@ -111,7 +111,7 @@ final class BlkRequest {
         }
     }
 
-    /** A discard or write-zeroes of one segment; {@link VirtioBlk#RANGES_MAX} tells drivers not to give more. */
+    /** A discard or write-zeroes of one segment; {@link VirtioBlk#RANGES_MAX} makes drivers send no more. */
     private void range(Operation operation, Segments out) throws BrokenRingException {
         boolean zeroes = operation == Operation.WRITE_ZEROES;
         if (out.total() != VirtioBlk.HEADER_BYTES + VirtioBlk.RANGE_BYTES) {

@@ -6,7 +6,7 @@ import org.blktap.api.node.NodeContext;
 
 /**
  * One client from its connection to its end. Messages are obeyed one by one; one that must wait until nothing is in
- * flight holds up those behind it. Whatever a message makes throw ends the client. Loop only.
+ * flight holds up those after it. An exception in a message ends the client. Loop only.
  */
 final class FrontendConnection {
     /** Messages per wake-up; then the rings have their turn. */

@@ -38,7 +38,7 @@ final class InflightQueue {
     }
 
     /**
-     * Begins to record for a ring. A region in use tells what an earlier daemon left unanswered.
+     * Begins to record for a ring. A region in use records what an earlier daemon left unanswered.
      *
      * @param ringSize the size of the ring, at most that of this part
      * @param usedIndex the ring's used index in memory

@@ -75,7 +75,7 @@ final class InflightRegion implements AutoCloseable {
         return new Made(new InflightRegion(mapping::close, mapping.address(), size, queues, queueSize), fd);
     }
 
-    /** Maps the region that a client gives back; nothing in it is trusted. The descriptor may be closed afterwards. */
+    /** Maps the region that a client returns; nothing in it is trusted. The descriptor may be closed afterwards. */
     static InflightRegion given(int fd, long size, long offset, int queues, int queuesMost, int queueSize,
             Limits.MemoryShare share) throws ProtocolException {
         check(queues, queuesMost, queueSize);

@@ -305,7 +305,7 @@ final class MessageHandler implements AutoCloseable {
         Memory.putLong(socket.reply() + 8, 0);
         Memory.putShort(socket.reply() + 18, (short) made.region().queueSize());
         replyBytes = socket.size();
-        // the client gives it back with SET_INFLIGHT_FD
+        // the client returns it with SET_INFLIGHT_FD
         made.region().close();
         return made.fd();
     }

@@ -27,7 +27,7 @@ final class RequestPool {
         this.share = share;
     }
 
-    /** Whether there may be no more until some are given back. */
+    /** Whether there may be no more until some are returned. */
     boolean exhausted() {
         return exhausted;
     }

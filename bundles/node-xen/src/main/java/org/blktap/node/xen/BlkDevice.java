@@ -85,7 +85,7 @@ final class BlkDevice implements LoopStage {
     /**
      * Connects, and begins to serve: where an earlier process stopped, if the log is of this very connection.
      *
-     * @param connection tells this connection from all others
+     * @param connection distinguishes this connection from all others
      * @param whenFailed called at most once, with the reason, if the device fails later
      * @throws IOException what could not be mapped or bound; nothing is left
      */
@@ -403,7 +403,7 @@ final class BlkDevice implements LoopStage {
         }
     }
 
-    /** Each on its own: what throws keeps nothing else from being given back. */
+    /** Releases each on its own: an exception of one does not keep the others. */
     private void release() {
         for (BlkQueue queue : queues) {
             release(queue == null ? null : queue::close);

@@ -28,20 +28,20 @@ final class BlkQueue {
     /** Ended, not yet shown to the frontend. */
     private final QueueRequest[] done;
     private int doneCount;
-    /** Between two steps, while the disk is closed. */
+    /** Requests caught between steps by a disk that closed. */
     private final QueueRequest[] held;
     private int heldCount;
     private int inFlight;
     /** Slots that an earlier process left unanswered, to be submitted before what waits in the ring. */
     private int[] left = NONE;
     private int leftNext;
-    /** So many of the batch are of those. */
+    /** Entries of the batch that come from an earlier process. */
     private int leftInBatch;
     /** A barrier is next, and waits for all before it to end. */
     private boolean barrierWaits;
     /** A barrier is under way, and nothing is taken until it has ended. */
     private QueueRequest barrier;
-    /** A request is next for which there was no room or buffer when so many had been given back; else -1. */
+    /** A request is next for which there was no room or buffer when {@link RequestRoom} had this count of releases; else -1. */
     private long roomWaits = -1;
     private String halted;
 

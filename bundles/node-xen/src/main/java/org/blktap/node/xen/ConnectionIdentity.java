@@ -6,7 +6,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 
 /**
- * Tells one connection from all others that there were or will be, as far as what a frontend names can: a restarted daemon goes on only where
+ * Distinguishes one connection from all others, past and future, as far as what a frontend names can: a restarted daemon goes on only where
  * the same virtual machine still has the same rings.
  *
  * @param machine the virtual machine's node {@code vm}, which holds its UUID; domain numbers come back

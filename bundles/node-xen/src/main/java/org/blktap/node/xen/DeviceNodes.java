@@ -8,7 +8,7 @@ import org.blktap.api.disk.DiskException.Reason;
 
 /**
  * The nodes of a device in XenStore as a toolstack writes them: those of both sides with their permissions, and libxl's own copy, by which {@code xl} lists,
- * detaches and, with the domain, removes it (libxl's device_generic_add and xenstore-paths.pandoc). A node of our own tells which attachment serves it.
+ * detaches and, with the domain, removes it (libxl's device_generic_add and xenstore-paths.pandoc). A node of our own names the attachment that serves it.
  */
 final class DeviceNodes {
     /** Under the backend's directory: the id of the attachment. */

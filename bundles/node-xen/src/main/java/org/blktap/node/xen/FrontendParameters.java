@@ -26,7 +26,7 @@ record FrontendParameters(int domain, Abi abi, boolean persistent, List<Queue> q
     record Queue(List<Integer> ringRefs, int eventChannel) {
     }
 
-    /** @throws IOException that tells the node, what it says and what was expected */
+    /** @throws IOException naming the node, its value and what was expected */
     static FrontendParameters read(XenStore store, String frontend, int domain, int queuesMax) throws IOException {
         Abi abi;
         String protocol = store.read(frontend + "/protocol");

@@ -78,7 +78,7 @@ final class GrantCopies implements AutoCloseable {
         return count;
     }
 
-    /** Makes the copies; {@link #copied} tells of each until {@link #clear}. */
+    /** Makes the copies; {@link #copied} reports each until {@link #clear}. */
     void make() {
         if (count > 0 && !grants.copy(pieces.address(), count)) {
             for (int i = 0; i < count; i++) {
@@ -101,7 +101,7 @@ final class GrantCopies implements AutoCloseable {
         count = 0;
     }
 
-    /** Gives memory back that many pieces have taken; none is in use. */
+    /** Frees memory that many pieces have taken; none is in use. */
     void shrink() {
         if (room > FIRST_ROOM) {
             count = 0;

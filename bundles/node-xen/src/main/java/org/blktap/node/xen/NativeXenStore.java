@@ -152,7 +152,7 @@ final class NativeXenStore implements XenStore {
             return call.run();
         } catch (XenStoreException e) {
             if (e.isLost()) {
-                lost(); // libxenstore gives up a connection that breaks the protocol without telling the reader
+                lost(); // libxenstore drops a connection that breaks the protocol without notifying the reader
             }
             throw e;
         } finally {

@@ -16,7 +16,7 @@ final class PersistentGrants implements AutoCloseable {
     /** It was not granted when it was to be mapped, and is not tried again. */
     private static final long FAILED = -2;
 
-    /** So many calls map whatever is wanted; each takes one of the process's mappings for good. */
+    /** Map calls allowed without batching; each uses one of the process's mappings permanently. */
     private static final int CALLS_FREE = 512;
     /** After those, a call has to map at least so many pages. */
     private static final int BATCH = 32;

@@ -199,7 +199,7 @@ final class QueueRequest {
         }
     }
 
-    /** Gives its buffer and its room back. */
+    /** Releases its buffer and its room. */
     void free(BounceBuffers buffers, RequestRoom of) {
         if (buffer != null) {
             buffers.giveBack(buffer);

@@ -27,7 +27,7 @@ final class RequestRoom {
         givenBack++;
     }
 
-    /** How often room was given back: whoever got none, or no buffer, tries again when this has changed. */
+    /** How often room was released: a queue that got none, or no buffer, tries again when this has changed. */
     long givenBack() {
         return givenBack;
     }

@@ -23,7 +23,7 @@ final class SharedWork {
         thread.setDaemon(true);
         return thread;
     });
-    /** What waits behind the piece that is under way, of each party that has one. */
+    /** What waits for the piece that is under way, of each party that has one. */
     private final Map<Object, Queue<Runnable>> waiting = new HashMap<>();
 
     synchronized void execute(Object party, Runnable task) {
@@ -58,7 +58,7 @@ final class SharedWork {
         }
     }
 
-    /** What is under way is not waited for; what waits behind it is dropped. */
+    /** What is under way is not waited for; what waits for it is dropped. */
     void close() {
         threads.shutdown();
     }

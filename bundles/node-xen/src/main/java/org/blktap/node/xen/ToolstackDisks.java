@@ -60,7 +60,7 @@ public final class ToolstackDisks {
 
     /** Whoever knows when a domain has let its device go, or has gone. */
     interface Gone {
-        /** Tells the id of the attachment, and the address of its node, on the XenBus thread. */
+        /** Called on the XenBus thread with the id of the attachment and the address of its node. */
         void onGone(BiConsumer<String, String> listener);
 
         void noMore(BiConsumer<String, String> listener);

@@ -32,7 +32,7 @@ final class XenBackend {
     private FrontendParameters connected;
     /** Whether the frontend has been seen with rings or without: only then is it known whether an earlier process's connection goes on. */
     private boolean met;
-    /** What the frontend wrote cannot be served, and it is to close. */
+    /** What the frontend wrote cannot be served, and it must close. */
     private boolean refused;
     /** The frontend has been CONNECTED since; if it is INITIALISED again it has new rings. */
     private boolean frontendConnected;
@@ -119,7 +119,7 @@ final class XenBackend {
         }).run();
     }
 
-    /** Closes the device and gives all it has back. A frontend that begins anew may have it again. */
+    /** Closes the device and frees all it has. A frontend that starts again may connect to it again. */
     private void breakDown(String why) {
         broken = true;
         complaint = why;

@@ -20,6 +20,6 @@ interface XenBus extends Executor {
     /** How long the thread has been busy with what it does at present, in milliseconds: long where xenstored does not answer. Any thread. */
     long busyMilliseconds();
 
-    /** Tells of the connection from now on, and at first of one that stands already. From any thread. */
+    /** Notifies of the connection from now on, and at once if there is one. Any thread. */
     Registration listen(XenStoreListener listener);
 }

@@ -1,6 +1,6 @@
 package org.blktap.node.xen;
 
-/** Told on the XenBus thread whether there is a XenStore: connected and lost take turns, beginning with connected. */
+/** Notified on the XenBus thread when XenStore is connected or lost: the two alternate, beginning with connected. */
 interface XenStoreListener {
     /** From now on {@code store} can be used. Nothing is left of watches on an earlier one. */
     void onConnected(XenStore store);

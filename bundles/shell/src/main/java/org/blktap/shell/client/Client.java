@@ -39,7 +39,7 @@ public final class Client {
             System.err.println("blktap: " + (String.valueOf(e.getMessage()).equals("Permission denied")
                     ? socket + ": no permission; it is for root and the user of the daemon"
                     : "no daemon answers on " + socket + " (" + e.getMessage()
-                            + "); start blktapd, or set BLKTAP_RUN_DIR as it was set there"));
+                            + "); start blktapd, or set BLKTAP_RUN_DIR to the daemon's"));
             return 1;
         }
         try (channel) {
@@ -85,7 +85,7 @@ public final class Client {
             System.in.transferTo(streams.output());
             streams.endOutput();
         } catch (IOException e) {
-            // the other direction tells of the end
+            // the other direction sees the end
         }
     }
 }

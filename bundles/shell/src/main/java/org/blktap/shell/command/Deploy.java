@@ -8,7 +8,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "deploy", description = "Puts a bundle's jar into deploy/, whole at once, replacing the one of its name.",
+@Command(name = "deploy", description = "Installs or replaces a bundle's jar in deploy/ atomically.",
         footer = {"", "A jar that the framework cannot resolve, or that does not start, changes nothing: what was there before stays, or is put back.",
             "The jar's name in deploy/ has no version, so that the next version takes its place. undeploy removes a bundle.", "", "Example:",
             "  deploy driver-zero-3.0.0.jar"})

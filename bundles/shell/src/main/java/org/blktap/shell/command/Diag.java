@@ -15,7 +15,7 @@ import org.osgi.service.component.runtime.dto.UnsatisfiedReferenceDTO;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "diag", description = "Tells why an attachment or a bundle is not active; without a name, all that are not.",
+@Command(name = "diag", description = "Shows why an attachment or a bundle is not active; without a name, all that are not.",
         footer = {"", "Examples:", "  diag", "  diag a", "  diag format-qcow"})
 final class Diag extends TapCommand {
     @Parameters(paramLabel = "ID|BUNDLE", arity = "0..1", description = "A bundle by symbolic name, without org.blktap. if it is ours.")

@@ -4,7 +4,7 @@ import java.io.PrintWriter;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "plug", description = "Gives an attachment one more node; its others do not notice.",
+@Command(name = "plug", description = "Adds a node to an attachment without disturbing the others.",
         footer = {"", "Examples:", "  plug a nbd", "  plug a xen:web1/xvdb"})
 final class Plug extends TapCommand {
     @Parameters(index = "0", paramLabel = "ID")

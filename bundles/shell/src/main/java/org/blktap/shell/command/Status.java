@@ -13,7 +13,7 @@ import org.blktap.shell.Readiness;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "status", description = "Tells of the daemon; succeeds once it is ready.")
+@Command(name = "status", description = "Shows the daemon's state; exit status 0 once it is ready.")
 final class Status extends TapCommand {
     @Option(names = "--json", description = "For scripts: an object.")
     boolean json;

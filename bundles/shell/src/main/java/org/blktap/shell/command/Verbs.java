@@ -154,7 +154,7 @@ public final class Verbs {
                 return NEEDS_DAEMON;
             }
         } catch (ParameterException e) {
-            // told below, as a daemon tells it
+            // reported below, as a daemon reports it
         }
         return execute(nowhere, arguments, out, err);
     }

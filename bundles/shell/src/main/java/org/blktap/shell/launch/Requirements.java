@@ -63,7 +63,7 @@ final class Requirements {
         return bytes;
     }
 
-    /** By writing, since a quota is in no figure that the file system tells. */
+    /** Tested by writing, since no figure of the file system includes a quota. */
     private void space(long bytes) throws IOException {
         Path trial = data.resolve("tmp/.space");
         try {

@@ -5,7 +5,7 @@ import org.blktap.shell.tapctl.Minors.Minor;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "free", description = "Gives a reserved minor back.")
+@Command(name = "free", description = "Releases a reserved minor.")
 final class Free extends Verb {
     @Option(names = "-m", paramLabel = "MINOR", required = true, description = "The number.")
     int minor;

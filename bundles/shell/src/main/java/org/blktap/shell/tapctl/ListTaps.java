@@ -27,7 +27,7 @@ final class ListTaps extends Verb {
         super(taps);
     }
 
-    /** What a line tells; null for what it does not. */
+    /** What a line says; null for what it does not. */
     private record Row(Long pid, Integer minor, Integer state, String type, String path) {
         static Row of(Minor minor) {
             Long pid = minor.pid() == 0 ? null : minor.pid();

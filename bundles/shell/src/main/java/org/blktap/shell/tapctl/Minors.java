@@ -207,7 +207,7 @@ final class Minors {
         }
     }
 
-    /** What was open under a number is closed: it is bound and no more, unless somebody has given it back, or taken it, meanwhile. */
+    /** What was open under a number is closed: it is bound and no more, unless somebody has released or taken it meanwhile. */
     void closed(Minor at) throws DiskException {
         synchronized (LOCK) {
             Marker now = markers().get(at.number());
@@ -219,7 +219,7 @@ final class Minors {
         }
     }
 
-    /** Gives a number back. */
+    /** Releases a number. */
     void remove(int minor) throws DiskException {
         synchronized (LOCK) {
             try {

@@ -33,7 +33,7 @@ final class Open extends Verb {
         Taps.within(image.timeout, () -> taps.open(found, spec, image.readOnly));
     }
 
-    /** As tapdisk, which tells that nothing is attached by another number here. */
+    /** As tapdisk, which reports by another number here that nothing is attached. */
     private Minor bound() throws DiskException, Refused {
         try {
             return taps.find(tap.pid, tap.minor);

@@ -60,7 +60,7 @@ public final class TapCtl {
                 return Verbs.NEEDS_DAEMON;
             }
         } catch (ParameterException e) {
-            // told below, as a daemon tells it
+            // reported below, as a daemon reports it
         }
         return execute(new Taps(nowhere, null), arguments, out, err);
     }

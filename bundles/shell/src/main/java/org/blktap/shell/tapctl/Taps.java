@@ -12,7 +12,7 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.tapctl.Minors.Minor;
 
-/** What tap-ctl's verbs are made of: finding a minor, opening and closing what is behind it. */
+/** What tap-ctl's verbs are made of: finding a minor, opening and closing its disk. */
 final class Taps {
     private final Surroundings here;
     private final Minors minors;
@@ -66,7 +66,7 @@ final class Taps {
         throw new Refused(Errno.ENODEV, "minor " + number + " is not attached to pid " + pid);
     }
 
-    /** The same, with a disk. */
+    /** Finds a minor that has a disk. */
     Minor findOpen(long pid, int number) throws DiskException, Refused {
         Minor found = find(pid, number);
         if (found.disk() == null) {
