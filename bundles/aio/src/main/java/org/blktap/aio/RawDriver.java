@@ -56,7 +56,7 @@ public class RawDriver implements DiskDriver {
             }
             if (sizeBytes < file.size() && !shrink) {
                 throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + " is less than " + file.size()
-                        + ", and what is past it would be lost; -o shrink=yes if it shall");
+                        + ", and what is past it would be lost; -o shrink=yes allows it");
             }
             file.truncateNow(sizeBytes);
             file.flushNow();

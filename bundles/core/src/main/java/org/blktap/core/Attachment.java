@@ -414,7 +414,7 @@ final class Attachment {
         }));
     }
 
-    /** The image that was to take its place may be on record already. */
+    /** The image that replaces it may be on record already. */
     private void recordAgain(AttachRequest before) {
         try {
             record.write(before, known);

@@ -11,7 +11,7 @@ import org.blktap.api.disk.TapSpec;
 final class AttachmentIds {
     private static final Set<String> RESERVED = Set.of("control", "nbd");
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
-    /** Of the image's name; a number may follow. */
+    /** Characters of the image's name; a number may follow. */
     private static final int MOST_OF_A_NAME = 48;
 
     private AttachmentIds() {

@@ -200,7 +200,7 @@ final class DiskCopy implements AutoCloseable {
         private final Runnable ended = this::ended;
         private long offset;
         private long length;
-        /** Of the piece; all before it is written or a hole. */
+        /** Next byte of the piece; all before it is written or a hole. */
         private int next;
         private DiskException error;
 

@@ -198,7 +198,7 @@ final class Gate implements DiskPort, Request.Completion {
     @Override
     public void completed(Request request) {
         if (request.data().faulted() && request.error() == 0) {
-            // the VM's memory was gone when it was to be copied; ended again with that
+            // the VM's memory was gone when it had to be copied; ended again with that
             request.gate(this);
             request.complete(Errno.EFAULT);
         } else if (request.has(Request.FUA) && request.error() == 0 && FuaWrites.applies(request)) {

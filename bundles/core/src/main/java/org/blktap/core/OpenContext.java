@@ -39,7 +39,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     /** What the first opened file is called. */
     private Path first;
     private boolean devicesOnly;
-    /** Of its backing image, if it has one. */
+    /** The context of its backing image, if it has one. */
     private OpenContext below;
 
     /**

@@ -12,7 +12,7 @@ import org.blktap.api.disk.Request;
 /** Counters of one gate, by operation. Loop only, so that counting needs no lock. */
 final class Statistics {
     private static final int KINDS = Operation.values().length;
-    /** A quarter of a microsecond is told apart, and two digits are kept, up to 1000 s. */
+    /** Resolution of a quarter of a microsecond, two digits, up to 1000 s. */
     private static final long LOWEST_NANOS = 256;
     private static final long HIGHEST_NANOS = 1_000_000_000_000L;
     private static final int DIGITS = 2;

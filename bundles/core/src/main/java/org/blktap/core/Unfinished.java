@@ -55,7 +55,7 @@ final class Unfinished {
                 }
             }
         } catch (IOException | RuntimeException e) {
-            // what is to be made does not depend on it
+            // the new file does not depend on it
             LOG.log(Level.WARNING, made + ": cannot look for files that were not finished: " + e);
         }
     }

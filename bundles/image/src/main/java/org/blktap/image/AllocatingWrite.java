@@ -43,7 +43,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
      * @param offset of the first byte on the disk
      * @param data what is written, from {@code dataSkip} on; null for zeros
      * @param contents whether the clusters may have held anything but zeros
-     * @param reserveSpace for zeros: whether they shall take space in the file
+     * @param reserveSpace for zeros: whether they must take space in the file
      */
     void start(ChangeOperation whose, long offset, Segments data, long dataSkip, boolean contents, boolean reserveSpace) {
         owner = whose;

@@ -58,7 +58,7 @@ public final class Allocation {
         endOfFile = end;
     }
 
-    /** Only entries change: the range, whole clusters, is to read as zeros without taking space. */
+    /** Only entries change: the range, whole clusters, must read as zeros without taking space. */
     public void marks(long offset, long bytes) {
         this.offset = offset;
         length = bytes;

@@ -18,7 +18,7 @@ final class BufferPool implements AutoCloseable {
     private final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
     private NativeBuffer memory;
 
-    /** Who waits for a buffer. */
+    /** Waits for a buffer. */
     interface Waiter {
         /** @param address of a buffer, until it is returned */
         void bufferReady(long address);

@@ -200,7 +200,7 @@ final class ChangeOperation extends DiskOperation {
         }
     }
 
-    /** Zeros that are to take no space are marked, where the format can and they cover whole clusters. */
+    /** Zeros that must take no space are marked, where the format can and they cover whole clusters. */
     private int zeroMarks(long from, long length, long start, Allocation into) {
         if (request.operation() == Operation.WRITE || request.has(Request.NO_UNMAP) || from != start) {
             return ClusterMap.REFUSED;

@@ -3,7 +3,7 @@ package org.blktap.image;
 import java.util.ArrayList;
 
 /**
- * The tables whose changes are to be written, each once: those of a group of allocations, and those that could not be
+ * The tables whose changes must be written, each once: those of a group of allocations, and those that could not be
  * written before. They stay in memory until they are. Loop only.
  */
 public final class DirtyTables {
@@ -22,7 +22,7 @@ public final class DirtyTables {
         return this;
     }
 
-    /** Bytes {@code [from, from + bytes)} of a table have changed and are to be written. */
+    /** Bytes {@code [from, from + bytes)} of a table have changed and must be written. */
     public void mark(Table table, int from, int bytes) {
         if (!table.isDirty()) {
             tables.add(table);

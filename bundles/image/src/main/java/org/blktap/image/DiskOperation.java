@@ -42,7 +42,7 @@ abstract class DiskOperation implements IoCallback {
      */
     abstract void scan();
 
-    /** All parts have ended. The operation is given back in here. */
+    /** All parts have ended. The operation is returned to its pool in here. */
     abstract void finished(int firstError);
 
     /** What the scan waited for has come, or failed: then the rest is not done. */
@@ -55,7 +55,7 @@ abstract class DiskOperation implements IoCallback {
         }
     }
 
-    /** A part has been started whose end will be told to {@link #done}. */
+    /** A part has been started whose end will be reported to {@link #done}. */
     final void part() {
         pending++;
     }

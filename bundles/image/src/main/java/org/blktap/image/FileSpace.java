@@ -114,7 +114,7 @@ public final class FileSpace {
         return at;
     }
 
-    /** Whether the file is to be made larger when so many bytes have been reserved. */
+    /** Whether the file must grow when so many bytes have been reserved. */
     public boolean isLow(long bytes) {
         return planned.isEmpty() && end + bytes > limit - step / 2;
     }

@@ -77,7 +77,7 @@ final class InflatedCluster implements AutoCloseable {
         return decompressor.decompress(storedBytes.clear().limit(storedLength), plainBytes.clear()) ? 0 : Errno.EIO;
     }
 
-    /** It stays busy until all its readers have been told. */
+    /** It stays busy until all its readers have been called. */
     private void inflated(int error) {
         if (error != 0) {
             fileOffset = -1;

@@ -65,7 +65,7 @@ public final class Mapping {
     /**
      * Answers {@link Kind#COMPRESSED}.
      *
-     * @param stored bytes of the deflated stream, at most what the disk's {@link ClusterDisk} was told
+     * @param stored bytes of the deflated stream, at most the limit given to the disk's {@link ClusterDisk}
      * @param inCluster where in the decompressed cluster the asked offset is
      * @param bytes from there to the cluster's end at most
      */

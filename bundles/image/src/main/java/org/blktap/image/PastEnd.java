@@ -37,7 +37,7 @@ public final class PastEnd {
         return seen.get(table);
     }
 
-    /** Looks through a table that has not been seen. Those that this disk makes are told as {@link #made}. */
+    /** Looks through a table that has not been seen. Those that this disk makes are reported by {@link #made}. */
     public void look(int table, int count, Entries entries) {
         seen.set(table);
         BitSet found = null;
@@ -65,7 +65,7 @@ public final class PastEnd {
         lost.clear(table);
     }
 
-    /** Whether a table has such entries, and which ones is not known: none of it is to be read or changed. */
+    /** Whether a table has such entries, and which ones is not known: none of it may be read or changed. */
     public boolean isLost(int table) {
         return lost.get(table);
     }

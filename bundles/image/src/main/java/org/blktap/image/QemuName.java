@@ -32,7 +32,7 @@ public record QemuName(String file, String format) {
     private static final String DRIVER = "driver";
     private static final String FILE_NAME = "filename";
     private static final String FILE_PREFIX = "file.";
-    /** Of objects within objects; QEMU's own names have one. */
+    /** Depth of objects within objects; QEMU's own names have one. */
     private static final int DEEPEST = 4;
 
     /**

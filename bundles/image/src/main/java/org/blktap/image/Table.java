@@ -70,7 +70,7 @@ public final class Table {
 
     /**
      * Keeps a second copy elsewhere in the file: from now on both are written, neither before the other. A table that is loaded
-     * again has none until it is told so.
+     * again has none until this is called again.
      *
      * @param offset a multiple of 512
      */

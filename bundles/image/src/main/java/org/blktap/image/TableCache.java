@@ -148,7 +148,7 @@ public final class TableCache implements AutoCloseable {
     }
 
     void loaded(Table table, int error) {
-        // resumed operations may wait for this place again: only those who wait now are told
+        // resumed operations may wait for this place again: only those who wait now are resumed
         int waiting = table.waiters.size();
         if (error == 0) {
             table.state = Table.State.READY;

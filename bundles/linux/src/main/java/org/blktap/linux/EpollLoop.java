@@ -224,7 +224,7 @@ final class EpollLoop implements IoLoop {
         return busySince;
     }
 
-    /** An access to memory that a VM has truncated may be told as late as at this call; the loop goes on. */
+    /** An access to memory that a VM has truncated may be reported as late as at this call; the loop goes on. */
     private int look(int milliseconds) {
         try {
             return epoll.look(milliseconds);
@@ -419,7 +419,7 @@ final class EpollLoop implements IoLoop {
             try {
                 error = call.run();
             } catch (ErrnoException e) {
-                // whoever is called back knows what it means
+                // the callback knows what it means
                 LOG.log(Level.DEBUG, name + ": " + e.getMessage());
                 error = e.errno();
             } catch (Exception | Error e) {

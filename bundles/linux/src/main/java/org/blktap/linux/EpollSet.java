@@ -79,7 +79,7 @@ final class EpollSet implements AutoCloseable {
 
     private void control(int operation, int fd, int events, int slot) {
         Memory.putInt(event, events);
-        // the descriptor goes along so that an event of a closed watch whose slot is taken again is told apart
+        // the descriptor goes along so that an event of a closed watch whose slot is taken again is distinguished
         Memory.putLong(event + DATA_OFFSET, (long) fd << 32 | slot);
         if (Libc.epoll_ctl(epfd, operation, fd, event) != 0 && operation == Libc.EPOLL_CTL_ADD) {
             watches[slot] = null;

@@ -4,7 +4,7 @@ import org.blktap.api.memory.Memory;
 
 /**
  * Says of an open image how it is used, so that no other process uses it in a way that does not go together with this,
- * and is told if one does. The locks are those of QEMU (docs/system/images.rst, "Disk image file locking"; block/file-posix.c):
+ * and learns if one does. The locks are those of QEMU (docs/system/images.rst, "Disk image file locking"; block/file-posix.c):
  * shared open-file-description locks on one byte for each permission held and for each permission not granted to others. They
  * end with the descriptor, however its process ends.
  */
@@ -48,7 +48,7 @@ public final class FileLock {
         }
     }
 
-    /** File systems without locks refuse this, and then there is nobody to be told either. */
+    /** File systems without locks refuse this, and then there is no other process to warn either. */
     private static void lock(int fd, long flock, long at) {
         fill(flock, Libc.F_RDLCK, at);
         Libc.fcntl(fd, Libc.F_OFD_SETLK, flock);

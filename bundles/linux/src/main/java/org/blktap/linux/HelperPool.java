@@ -120,7 +120,7 @@ final class HelperPool {
             synchronized (this) {
                 release(of);
                 call = admit(of, false);
-                // whoever has waited longest for the common stock takes what is free now
+                // the pool that has waited longest for the common stock takes what is free now
                 while (call == null && common < COMMON && !starved.isEmpty()) {
                     of = starved.poll();
                     of.listed = false;

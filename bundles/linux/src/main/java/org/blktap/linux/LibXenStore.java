@@ -92,6 +92,6 @@ public final class LibXenStore {
     /** {@link #XBT_NULL} on failure. */
     public static native int xs_transaction_start(long handle);
 
-    /** Fails with EAGAIN when others changed what the transaction used: it is to be done again then. */
+    /** Fails with EAGAIN when others changed what the transaction used: it must be repeated then. */
     public static native byte xs_transaction_end(long handle, int transaction, int abort);
 }

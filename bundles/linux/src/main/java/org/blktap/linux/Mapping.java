@@ -43,7 +43,7 @@ public final class Mapping implements NativeBuffer {
     }
 
     /**
-     * Maps a file for reading and writing, shared with whoever else maps it. The descriptor may be closed afterwards.
+     * Maps a file for reading and writing, shared with all others that map it. The descriptor may be closed afterwards.
      *
      * @param offset a multiple of the page size
      * @return null when the kernel refuses; {@link Libc#errno} says why

@@ -22,7 +22,7 @@ public final class BackRing {
     private int published;
 
     /**
-     * A ring that has not been used before, or is to be {@link #start started} elsewhere.
+     * A ring that has not been used before, or will be {@link #start started} elsewhere.
      *
      * @param address of its first page; the pages follow one another
      * @param pages 1 to 16

@@ -127,7 +127,7 @@ class LogMemory {
         Memory.putIntRelease(slot(slot) + STATE_AT, value);
     }
 
-    /** Of a free slot, before its state. */
+    /** Sets the index of a free slot, before its state. */
     void index(int slot, int value) {
         Memory.putInt(slot(slot) + INDEX_AT, value);
     }

@@ -25,7 +25,7 @@ public final class BundleDiagnosis {
                 yield missing.isEmpty() ? "installed, not resolved: what it needs conflicts; resolve it in blktap shell to see how"
                         : "nothing provides " + String.join(", ", missing);
             }
-            case Bundle.RESOLVED -> isFragment(bundle) ? "a fragment, attached" : "stopped, or its start failed; the daemon's log tells why";
+            case Bundle.RESOLVED -> isFragment(bundle) ? "a fragment, attached" : "stopped, or its start failed; the daemon's log says why";
             default -> "uninstalled";
         };
     }

@@ -141,7 +141,7 @@ public final class Deployer {
             }
             if (now - begin > PATIENCE.toNanos()) {
                 throw new DiskException(Reason.IO, deployed.target() + ": " + deployed.name()
-                        + " was put there, but is not installed; the daemon's log tells why");
+                        + " was put there, but is not installed; the daemon's log says why");
             }
             Thread.sleep(POLL_MILLIS);
         }
@@ -204,7 +204,7 @@ public final class Deployer {
         long begin = System.nanoTime();
         while (Arrays.stream(bundles.getBundles()).anyMatch(each -> jar.equals(jarOf(each)))) {
             if (System.nanoTime() - begin > PATIENCE.toNanos()) {
-                throw new DiskException(Reason.BUSY, name + ": its jar is deleted, but it is still being stopped; the daemon's log tells why");
+                throw new DiskException(Reason.BUSY, name + ": its jar is deleted, but it is still being stopped; the daemon's log says why");
             }
             Thread.sleep(POLL_MILLIS);
         }

@@ -35,7 +35,7 @@ final class GogoSession {
         return session;
     }
 
-    /** Runs a line; its exit status. What went wrong is told on {@code err} in one line. */
+    /** Runs a line; its exit status. Errors are reported on {@code err} in one line. */
     static int execute(CommandSession session, String line, PrintStream out, PrintStream err) {
         int status = 0;
         try {

@@ -5,7 +5,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
 /**
- * Whether the framework has started all that it was to start. The jars in deploy/ are among it: File Install starts them within
+ * Whether the framework has started all that it must start. The jars in deploy/ are among it: File Install starts them within
  * its own start, which comes before that of the commands. A jar that does not start keeps nothing from being ready.
  */
 public final class Readiness {

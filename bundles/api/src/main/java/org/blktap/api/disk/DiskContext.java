@@ -9,7 +9,7 @@ import org.osgi.annotation.versioning.ProviderType;
 /** What the core gives a driver while it opens, creates or checks one image. All that is opened through it is closed by the driver. */
 @ProviderType
 public interface DiskContext {
-    /** Whether the disk is to refuse writes; its files are then opened read-only. */
+    /** Whether the disk must refuse writes; its files are then opened read-only. */
     boolean readOnly();
 
     /** The options of the attach or create; the core refuses those that the driver has not asked for. */

@@ -42,7 +42,7 @@ public class DiskException extends Exception {
     }
 
     /**
-     * A corrupt structure, told in one form everywhere.
+     * Describes a corrupt structure, in one form everywhere.
      *
      * @param file the image
      * @param structure the format's own name for it, e.g. {@code header field cluster_bits}

@@ -57,7 +57,7 @@ public final class Options {
                 return n;
             }
         } catch (NumberFormatException e) {
-            // told below, as a number out of range is
+            // reported below, as a number out of range is
         }
         throw bad(key, value, "a number from " + min + " to " + max);
     }

@@ -114,7 +114,7 @@ public final class Request implements IoCallback {
         return error;
     }
 
-    /** Of a READ with {@link #SPARSE}: all of it is zeros, and the memory has not been touched. The disk completes it then. */
+    /** Marks a READ with {@link #SPARSE} as all zeros, with its memory untouched. The disk then completes it. */
     public void markZeros() {
         zeros = true;
     }
@@ -146,7 +146,7 @@ public final class Request implements IoCallback {
         return gate == first;
     }
 
-    /** The same as {@link #complete}, so that a disk may give the request itself as the callback of a file operation. */
+    /** Calls {@link #complete}, so that a disk may give the request itself as the callback of a file operation. */
     @Override
     public void done(int errno) {
         complete(errno);

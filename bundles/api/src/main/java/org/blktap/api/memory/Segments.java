@@ -45,7 +45,7 @@ public final class Segments {
         this.settle = settle;
     }
 
-    /** Whether memory of this list, or of a slice of it, was gone when it was to be copied. Until {@link #clear}. */
+    /** Whether memory of this list, or of a slice of it, was gone when it had to be copied. Until {@link #clear}. */
     public boolean faulted() {
         return faulted;
     }
@@ -67,7 +67,7 @@ public final class Segments {
         }
     }
 
-    /** Notes a failed access when nothing of it is to come any more. */
+    /** Notes a failed access once no more faults of it can follow. */
     private void faultAndSettle() {
         while (true) {
             try {
@@ -109,7 +109,7 @@ public final class Segments {
         addSlice(other, skip, bytes);
     }
 
-    /** Appends the bytes {@code [skip, skip + bytes)} of another list, which is told of faults here; one at most until {@link #clear}. */
+    /** Appends the bytes {@code [skip, skip + bytes)} of another list, which records faults of this one too; one at most until {@link #clear}. */
     public void addSlice(Segments other, long skip, long bytes) {
         other.check(skip, bytes);
         whole = other;

@@ -42,7 +42,7 @@ public interface DeviceNode extends AutoCloseable {
     }
 
     /**
-     * Ends the node and removes its socket. Nothing of it is in flight. Without an {@link #unplug} before, the VM is to find its device
+     * Ends the node and removes its socket. Nothing of it is in flight. Without an {@link #unplug} before, the VM must find its device
      * again: the daemon restarts, or this node's bundle is replaced.
      */
     @Override

@@ -1,4 +1,4 @@
-/** What a way to reach a VM implements: nodes, and the port behind which its disk stands. */
+/** The interfaces of a way to reach a VM: its nodes, and the port by which they reach a disk. */
 @Export(substitution = Export.Substitution.NOIMPORT)
 @Version("1.2.0")
 package org.blktap.api.node;

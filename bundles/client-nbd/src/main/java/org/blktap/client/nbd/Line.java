@@ -144,7 +144,7 @@ final class Line implements IoLoop.BlockingCall {
         };
     }
 
-    /** Puts what the server has at the edges of the range around what is to be written. */
+    /** Puts what the server has at the edges of the range around what will be written. */
     private int readEdges() throws IOException {
         int error = step.before() == 0 ? 0 : readEdge(0, 0, step.before());
         if (error != 0 || step.after() == 0) {

@@ -12,7 +12,7 @@ final class Step {
         /** Nothing: a hint about less than a block. */
         NONE,
         READ,
-        /** Of zeros if the request has no data; parts of blocks at its edges are read first. */
+        /** Writes, zeros if the request has no data; parts of blocks at its edges are read first. */
         WRITE,
         FLUSH, TRIM, ZERO, MAP
     }

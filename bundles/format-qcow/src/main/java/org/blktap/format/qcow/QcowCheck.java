@@ -164,7 +164,7 @@ final class QcowCheck {
     /** Marks a table or cluster as used; false, with a problem noted, if it may not be there. */
     private boolean claim(String structure, long at, long offset, int length) {
         if (!header.mayHold(offset, length) || offset >= file.size() || offset % SECTOR != 0) {
-            problem(structure, at, offset, "a multiple of 512 behind the tables and inside the file of " + file.size() + " bytes");
+            problem(structure, at, offset, "a multiple of 512 after the tables and inside the file of " + file.size() + " bytes");
             return false;
         }
         if (used.overlaps(offset, length)) {

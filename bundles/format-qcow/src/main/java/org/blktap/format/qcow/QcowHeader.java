@@ -32,7 +32,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
     // offsets of fields that are changed later
     static final int AT_SIZE = 24;
     static final int AT_L1_OFFSET = 40;
-    /** Of the extension: where its checksum is in the file. */
+    /** Offset of the extension's checksum in the file. */
     static final int XEN_CHECKSUM_OFFSET = 52;
     static final int XEN_FLAG_SPARSE = 1;
     static final int XEN_FLAG_BIG_ENDIAN_L1 = 2;
@@ -115,7 +115,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         }
         if (l1Offset < BYTES || l1Offset % 8 != 0 || l1Offset > Long.MAX_VALUE / 2) {
             throw DiskException.corrupt(file, "header field l1_table_offset", 40, Long.toUnsignedString(l1Offset),
-                    "a multiple of 8 behind the header");
+                    "a multiple of 8 after the header");
         }
         return new QcowHeader(backingOffset, backingLength, size, clusterBits, l2Bits, l1Offset,
                 xen(bytes, backingOffset, l1Offset));
@@ -160,7 +160,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         }
     }
 
-    /** The same with its L1 table elsewhere, or another size. */
+    /** Copies it with its L1 table elsewhere, or another size. */
     QcowHeader with(long otherL1Offset, long otherSize) {
         return new QcowHeader(backingOffset, backingLength, otherSize, clusterBits, l2Bits, otherL1Offset, xen);
     }

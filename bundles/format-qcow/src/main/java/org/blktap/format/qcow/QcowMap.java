@@ -26,10 +26,10 @@ import org.blktap.image.TableCache;
  */
 final class QcowMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow");
-    /** Of an L2 entry: the cluster is deflated, the entry has its length too. */
+    /** Flag of an L2 entry: the cluster is deflated, the entry has its length too. */
     static final long COMPRESSED = 1L << 63;
     private static final int SECTOR = 512;
-    /** Of all tables, the number of L1; an L2 table has that of its slot and one. */
+    /** Table number of L1; an L2 table's is its slot plus one. */
     private static final int L1 = 0;
     /** Larger slots are allocated cluster by cluster. */
     private static final long MAX_COARSE_SLOT = 2 << 20;
@@ -260,7 +260,7 @@ final class QcowMap implements ClusterMap {
         if (!corruptTold) {
             corruptTold = true;
             LOG.log(Level.ERROR, DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found),
-                    "an offset inside the file behind its tables").getMessage()
+                    "an offset inside the file after its tables").getMessage()
                     + "; this range and others like it end with I/O errors");
         }
     }

@@ -12,7 +12,7 @@ final class ClusterCounts {
     static final int CHUNK = 1 << 12;
     private static final int CHUNK_BITS = 12;
     private static final int MOST_CHUNKS = 4096;
-    /** What a counter holds; more is not told apart. */
+    /** The most that a counter holds; higher counts are not distinguished. */
     private static final int LARGEST = 0xffff;
 
     private final NavigableMap<Long, short[]> chunks = new TreeMap<>();
@@ -39,7 +39,7 @@ final class ClusterCounts {
         return from;
     }
 
-    /** The cluster that this pass does not count any more; final when all references have been told. */
+    /** The cluster that this pass does not count any more; final when all references have been reported. */
     long limit() {
         return limit;
     }
@@ -87,7 +87,7 @@ final class ClusterCounts {
         return chunk;
     }
 
-    /** Of a cluster of this pass. */
+    /** The count of a cluster of this pass. */
     long get(long cluster) {
         short[] chunk = chunk(cluster >> CHUNK_BITS);
         return chunk == null ? 0 : chunk[(int) (cluster & CHUNK - 1)] & LARGEST;

@@ -5,7 +5,7 @@ final class Qcow2Entry {
     /** The count of what the entry points at is exactly one: it may be changed in place. */
     static final long COPIED = 1L << 63;
     static final long COMPRESSED = 1L << 62;
-    /** Of a standard L2 entry of version 3: reads as zeros, whether or not there is a cluster. */
+    /** Flag of a standard L2 entry of version 3: reads as zeros, whether or not there is a cluster. */
     static final long ZERO = 1;
     static final long OFFSET_MASK = 0x00ff_ffff_ffff_fe00L;
     /** Subclusters of a cluster with extended entries. */

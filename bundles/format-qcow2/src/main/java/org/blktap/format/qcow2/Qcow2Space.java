@@ -71,7 +71,7 @@ final class Qcow2Space {
     private long lastUncounted;
     /** A round is under way. */
     private boolean busy;
-    /** It is to be followed by another. */
+    /** Another must follow it. */
     private boolean onceMore;
     /** It claims clusters that sessions before left free. */
     private boolean claims;
@@ -112,7 +112,7 @@ final class Qcow2Space {
         return end;
     }
 
-    /** Who may be using clusters that are being freed; null for an image that is only read. */
+    /** Requests that may be using clusters that are being freed; null for an image that is only read. */
     InFlight inFlight() {
         return counts == null ? null : inFlight;
     }

@@ -16,7 +16,7 @@ import org.blktap.image.TableCache;
 final class Qcow2Tables implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
     private static final int SECTOR = 512;
-    /** Of all tables, the number of L1; an L2 table has that of its slot and one. */
+    /** Table number of L1; an L2 table's is its slot plus one. */
     private static final int L1 = 0;
     /** What a subcluster's two bits say. */
     private static final int BITS_NONE = 0;

@@ -62,7 +62,7 @@ final class Ranges {
         return count == 0;
     }
 
-    /** Of all of them. */
+    /** Bytes of all of them. */
     long bytes() {
         return bytes;
     }

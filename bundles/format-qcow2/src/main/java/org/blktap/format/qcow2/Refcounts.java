@@ -95,7 +95,7 @@ final class Refcounts implements FileSpace.Layout {
         return plan(from, from, to);
     }
 
-    /** @param counted from where on there are to be blocks */
+    /** @param counted from where on there must be blocks */
     private Growth plan(long counted, long from, long to) {
         long[] entries = table;
         int firstBlock = (int) ((counted >> clusterBits) / perBlock);

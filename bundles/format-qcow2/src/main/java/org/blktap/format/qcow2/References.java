@@ -35,7 +35,7 @@ final class References {
         /** Whether references to bytes {@code [from, to)} of the file are of interest in this visit. */
         boolean wants(long from, long to);
 
-        /** An L2 entry that has data is going to be told. */
+        /** Called before an L2 entry that has data is reported. */
         void data();
 
         /** Something cannot be followed. */
@@ -50,7 +50,7 @@ final class References {
 
     private static final int PIECE = 64 << 10;
     private static final int BITMAP_ENTRY = 24;
-    /** Of the directory of bitmaps, and of all their tables: many times what QEMU makes. */
+    /** Limit of the bitmap directory, and of all bitmap tables: many times what QEMU makes. */
     private static final long MOST_BITMAP_BYTES = 64 << 20;
     /** The references of so many tables are remembered by their first and last place in the file. */
     private static final int MOST_REACHES = 1 << 20;

@@ -96,7 +96,7 @@ final class Uncounted implements References.Visitor {
 
     @Override
     public void data() {
-        // it is told, too
+        // it is reported, too
     }
 
     @Override

@@ -21,7 +21,7 @@ record Metadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
     private static final int SECTOR = 512;
     private static final int PIECE = 1 << 20;
 
-    /** Of a differencing image's header; all empty for a dynamic one. */
+    /** Parent fields of a differencing image's header; all empty for a dynamic one. */
     record Parent(UUID uuid, int timestamp, String name, List<ParentNames.Encoded> names) {
         static final Parent NONE = new Parent(VhdHeader.NO_UUID, 0, "", List.of());
     }

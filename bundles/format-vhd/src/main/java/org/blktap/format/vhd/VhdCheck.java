@@ -29,7 +29,7 @@ final class VhdCheck {
     private final List<String> problems = new ArrayList<>();
     private final List<String> leftovers = new ArrayList<>();
     private final ByteBuffer piece;
-    /** Of a block in the file; 0 for a fixed disk. */
+    /** Bytes of a block in the file; 0 for a fixed disk. */
     private final long blockBytes;
     private List<VhdImage.Structure> structures;
     private UseWindow window;

@@ -163,7 +163,7 @@ final class VhdMap implements ClusterMap {
         if (!corruptTold) {
             corruptTold = true;
             LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + block, image.header().tableOffset() + block * 4L,
-                    String.format("0x%x", bat.offset(block) / SECTOR), "the sector of a block inside the file behind its tables").getMessage()
+                    String.format("0x%x", bat.offset(block) / SECTOR), "the sector of a block inside the file after its tables").getMessage()
                     + "; this range and others like it end with I/O errors");
         }
     }

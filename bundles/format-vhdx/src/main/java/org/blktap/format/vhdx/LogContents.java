@@ -10,11 +10,11 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 
-/** What a log says the file is to hold: pieces that do not overlap, of zeros or of a 4 KiB sector inside the log that was read. */
+/** The contents of the file according to a log: pieces that do not overlap, of zeros or of a 4 KiB sector inside the log that was read. */
 final class LogContents {
     /** The data sectors of four logs of the largest size that is replayed. */
     static final int MOST_PIECES = 1 << 16;
-    /** Of a piece with all that holds it. */
+    /** Memory of a piece with all that holds it. */
     static final int PIECE_BYTES = 96;
     private static final int ZEROS = -1;
 
@@ -44,7 +44,7 @@ final class LogContents {
         put(offset, offset + length, ZEROS);
     }
 
-    /** The file is to be that long at least; the last entry's counts. */
+    /** Minimum length of the file; the last entry's counts. */
     void lastFileOffset(long offset) {
         lastFileOffset = offset;
     }

@@ -19,10 +19,10 @@ final class LogEntry {
     static final int DATA_DESCRIPTOR = 0x63736564;
     /** "zero". */
     static final int ZERO_DESCRIPTOR = 0x6f72657a;
-    /** Of a data descriptor: the last four bytes of the sector, and the first eight. */
+    /** Offsets in a data descriptor: the last four bytes of the sector, and the first eight. */
     static final int TRAILING_BYTES = 4;
     static final int LEADING_BYTES = 8;
-    /** Of a zero descriptor. */
+    /** Offset in a zero descriptor. */
     static final int ZERO_LENGTH = 8;
     static final int FILE_OFFSET = 16;
     static final int DESCRIPTOR_SEQUENCE_NUMBER = 24;

@@ -22,9 +22,9 @@ final class LogReader {
     private final byte[] bytes;
     private final ByteBuffer log;
     private final int sectors;
-    /** Of the entry that begins in each sector: its sequence number; 0 where none does. */
+    /** Sequence number of the entry that begins in each sector; 0 where none does. */
     private final long[] sequence;
-    /** Of each entry: where the first of those begins that lead to it one after the other. */
+    /** For each entry, where the first entry of the sequence that leads to it begins. */
     private final int[] first;
 
     private LogReader(IoFile file, VhdxHeader header) throws DiskException {
@@ -211,7 +211,7 @@ final class LogReader {
                 contents.zeros(offset, length);
             } else {
                 int sector = wrapped(at, data++);
-                // the sector as the file is to have it: its ends are kept in the descriptor
+                // the sector as the file must have it: its ends are kept in the descriptor
                 log.putLong(sector, log.getLong(descriptor + LogEntry.LEADING_BYTES));
                 log.putInt(sector + LogEntry.SEQUENCE_LOW, log.getInt(descriptor + LogEntry.TRAILING_BYTES));
                 contents.sector(offset, sector);
@@ -227,7 +227,7 @@ final class LogReader {
                 && offset <= Layout.MOST_FILE_BYTES && length <= Layout.MOST_FILE_BYTES;
         if (!sane || offset < header.logOffset() + header.logLength() && header.logOffset() < offset + length) {
             throw DiskException.corrupt(file.path(), "log descriptor", header.logOffset() + descriptor, Long.toUnsignedString(offset) + " and "
-                    + Long.toUnsignedString(length) + " bytes", "whole sectors behind the headers and outside the log");
+                    + Long.toUnsignedString(length) + " bytes", "whole sectors after the headers and outside the log");
         }
     }
 }

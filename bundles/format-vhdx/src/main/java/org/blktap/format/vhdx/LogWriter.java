@@ -15,7 +15,7 @@ import org.blktap.api.memory.NativeMemory;
  * thread at a time.
  */
 final class LogWriter implements AutoCloseable {
-    /** Of changes that are one entry. */
+    /** The most bytes of changes in one entry. */
     static final int MOST_BYTES = 64 << 10;
 
     private final IoFile file;

@@ -15,8 +15,8 @@ import org.blktap.api.engine.IoFile;
  * @param leaveBlocksAllocated a fixed image
  * @param hasParent a differencing image
  * @param size bytes of the disk
- * @param sizeOffset bytes from the beginning of the file to where the size is told
- * @param virtualDiskId what a guest may be told as the disk's identity
+ * @param sizeOffset bytes from the beginning of the file to the size field
+ * @param virtualDiskId identity of the disk that a guest may see
  * @param logicalSectorSize bytes: 512 or 4096
  * @param physicalSectorSize bytes: 512 or 4096
  * @param parentLocator how the parent is found; null without one

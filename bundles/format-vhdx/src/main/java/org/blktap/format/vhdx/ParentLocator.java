@@ -18,7 +18,7 @@ final class ParentLocator {
     /** The parent is a VHDX image. */
     static final UUID TYPE = UUID.fromString("b04aefb7-d19e-4a81-b789-25b8e9445913");
 
-    /** Of which the specification knows five; each may be 128 KiB long, wherever it is in the item. */
+    /** Most entries, of which the specification knows five; each may be 128 KiB long, wherever it is in the item. */
     private static final int MOST_ENTRIES = 32;
 
     private ParentLocator() {

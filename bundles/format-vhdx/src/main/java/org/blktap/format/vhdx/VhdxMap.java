@@ -198,7 +198,7 @@ final class VhdxMap implements ClusterMap {
         if (!corruptTold) {
             corruptTold = true;
             LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + index,
-                    bat.offset() + index * BlockAllocationTable.ENTRY_BYTES, Layout.hex(entry), "a known state, and an offset inside the file behind its regions").getMessage()
+                    bat.offset() + index * BlockAllocationTable.ENTRY_BYTES, Layout.hex(entry), "a known state, and an offset inside the file after its regions").getMessage()
                     + "; this range and others like it end with I/O errors");
         }
     }

@@ -47,7 +47,7 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
         check(header.numSectors >= 1, file, "numSectors", 12, header.numSectors, "at least 1");
         check(GrainLayout.isGrain(header.grainSize), file, "grainSize", 16, header.grainSize, "a power of two from 1 to " + GrainLayout.MAX_GRAIN
                 + " sectors");
-        check(header.gdOffset * SECTOR >= BYTES, file, "gdOffset", 20, header.gdOffset, "a sector behind the header");
+        check(header.gdOffset * SECTOR >= BYTES, file, "gdOffset", 20, header.gdOffset, "a sector after the header");
         long needed = (header.numSectors + (header.grainSize << TABLE_BITS) - 1) / (header.grainSize << TABLE_BITS);
         check(header.numGdEntries >= needed, file, "numGDEntries", 24, header.numGdEntries, "at least " + needed + " for the disk's size");
         return header;

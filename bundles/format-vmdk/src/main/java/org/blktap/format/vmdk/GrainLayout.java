@@ -15,7 +15,7 @@ package org.blktap.format.vmdk;
  * @param compressed whether grains are zlib streams
  * @param markerBytes before each compressed grain: its marker
  * @param freeSector where the header has the number of the next free sector, or 0
- * @param unclean whether its last writer did not close it in order; only told
+ * @param unclean whether its last writer did not close it in order; only reported
  * @param onlyRead why it cannot be written, or null
  */
 record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, long rgdOffset, long firstTable, long firstGrain,
@@ -25,7 +25,7 @@ record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, l
     static final int ZEROED = 1;
     /** Sector numbers have 32 bits. */
     static final long LARGEST_FILE = SECTOR * (1L << 32);
-    /** Of a grain, in sectors: 1 MiB. */
+    /** Largest grain, in sectors: 1 MiB. */
     static final long MAX_GRAIN = 2048;
 
     int grainBytes() {

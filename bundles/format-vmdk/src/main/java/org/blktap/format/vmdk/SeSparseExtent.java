@@ -19,7 +19,7 @@ final class SeSparseExtent extends Extent {
     private static final int GRAIN = 1 << SeSparseHeader.GRAIN_BITS;
     private static final int SLOT_BITS = SeSparseHeader.GRAIN_BITS + SeSparseHeader.TABLE_BITS;
     private static final long SLOT_MASK = (1L << SLOT_BITS) - 1;
-    /** Of a directory entry: there is a table, whose number is in the low half. */
+    /** Flag of a directory entry: there is a table, whose number is in the low half. */
     private static final long TABLE = 0x10000000;
     private static final long UNMAPPED = 1;
     private static final long ZERO = 2;

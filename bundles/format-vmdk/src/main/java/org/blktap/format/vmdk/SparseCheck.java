@@ -35,12 +35,12 @@ final class SparseCheck {
     private final ByteBuffer table;
     private final ByteBuffer twin;
     private final int slots;
-    /** To here sectors have numbers. */
+    /** End of the sectors that have numbers. */
     private final long end;
     /** Slots whose table, or redundant table, is not where one can be. */
     private final BitSet badTables = new BitSet();
     private final BitSet badTwins = new BitSet();
-    /** Of each slot the first and the last window in which its grains lie, from the first pass; null where there are too many slots. */
+    /** For each slot, the first and the last window in which its grains lie, from the first pass; null where there are too many slots. */
     private final byte[] firstWindow;
     private final byte[] lastWindow;
     private boolean inHole = true;
@@ -124,7 +124,7 @@ final class SparseCheck {
     private boolean isTable(String structure, long directory, int slot, long offset) {
         if (offset < layout.firstTable() || offset >= file.size()) {
             if (window.isFirst()) {
-                problem(structure + slot, directory + slot * 4L, offset / SECTOR, "a sector behind the header, inside the file of " + file.size() + " bytes");
+                problem(structure + slot, directory + slot * 4L, offset / SECTOR, "a sector after the header, inside the file of " + file.size() + " bytes");
             }
             return false;
         }
@@ -207,7 +207,7 @@ final class SparseCheck {
             grains++;
             remember(slot, window.number(offset), window.number(offset + most - 1));
             if (!layout.compressed() && offset < layout.firstGrain()) {
-                problem(name(slot, i), at, entry, "a sector behind the tables, from " + layout.firstGrain() / SECTOR);
+                problem(name(slot, i), at, entry, "a sector after the tables, from " + layout.firstGrain() / SECTOR);
             } else if (offset >= file.size()) {
                 problem(name(slot, i), at, entry, "a sector inside the file of " + file.size() + " bytes");
             }

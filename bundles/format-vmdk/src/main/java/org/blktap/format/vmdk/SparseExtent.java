@@ -25,7 +25,7 @@ import org.blktap.image.TableCache;
 final class SparseExtent extends Extent {
     private static final Logger LOG = System.getLogger("org.blktap.format.vmdk");
     private static final int SECTOR = GrainLayout.SECTOR;
-    /** Of all tables, the number of the directory; a grain table has that of its slot and one. */
+    /** Table number of the directory; a grain table's is its slot plus one. */
     private static final int DIRECTORY = 0;
 
     private final GrainLayout layout;
@@ -115,7 +115,7 @@ final class SparseExtent extends Extent {
             long at = redundant.get(slot);
             if (at != 0 && (!isTable(at) || at + layout.tableBytes() > space.end() || at == gd.get(slot))) {
                 throw DiskException.corrupt(file.path(), "redundant grain directory entry " + slot, layout.rgdOffset() + slot * 4L,
-                        String.format("0x%x", at / SECTOR), "a sector inside the file behind its header, and not the grain table's");
+                        String.format("0x%x", at / SECTOR), "a sector inside the file after its header, and not the grain table's");
             }
         }
     }
@@ -215,7 +215,7 @@ final class SparseExtent extends Extent {
         if (!corruptTold) {
             corruptTold = true;
             LOG.log(Level.ERROR, DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found),
-                    "a sector inside the file behind its tables").getMessage() + "; this range and others like it end with I/O errors");
+                    "a sector inside the file after its tables").getMessage() + "; this range and others like it end with I/O errors");
         }
     }
 

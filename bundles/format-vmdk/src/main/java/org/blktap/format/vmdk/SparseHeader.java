@@ -112,8 +112,8 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
         check(GrainLayout.isGrain(header.grainSize), file, "grainSize", at + 20, header.grainSize, "a power of two from 1 to "
                 + GrainLayout.MAX_GRAIN + " sectors");
         check(bytes.getInt(44) == NUM_GTES_PER_GT, file, "numGTEsPerGT", at + 44, Integer.toUnsignedLong(bytes.getInt(44)), NUM_GTES_PER_GT);
-        check(header.gdOffset == GD_AT_END || inFile(header.gdOffset), file, "gdOffset", at + 56, header.gdOffset, "a sector behind the header");
-        check(!header.redundant() || inFile(header.rgdOffset), file, "rgdOffset", at + 48, header.rgdOffset, "a sector behind the header");
+        check(header.gdOffset == GD_AT_END || inFile(header.gdOffset), file, "gdOffset", at + 56, header.gdOffset, "a sector after the header");
+        check(!header.redundant() || inFile(header.rgdOffset), file, "rgdOffset", at + 48, header.rgdOffset, "a sector after the header");
         check(header.overHead >= 0 && header.overHead < 1L << 32, file, "overHead", at + 64, header.overHead, "less than 2^32 sectors");
         check(header.compressAlgorithm <= DEFLATE, file, "compressAlgorithm", at + 77, header.compressAlgorithm, "0, or 1 (deflate)");
         header.checkDescriptor(file, at);
@@ -121,7 +121,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
     }
 
     private void checkDescriptor(Object file, long at) throws DiskException {
-        check(descriptorOffset == 0 || inFile(descriptorOffset), file, "descriptorOffset", at + 28, descriptorOffset, "0, or a sector behind the header");
+        check(descriptorOffset == 0 || inFile(descriptorOffset), file, "descriptorOffset", at + 28, descriptorOffset, "0, or a sector after the header");
         check(descriptorOffset == 0 || descriptorSize >= 1 && descriptorSize <= Descriptor.MAX_BYTES / SECTOR, file, "descriptorSize", at + 36,
                 descriptorSize, "1 to " + Descriptor.MAX_BYTES / SECTOR + " sectors");
     }
@@ -160,7 +160,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
         check(gdOffset * SECTOR < file.size(), file.path(), "gdOffset", 56, gdOffset, "a sector inside the file of " + file.size() + " bytes");
         check(layout.rgdOffset() < file.size(), file.path(), "rgdOffset", 48, rgdOffset, "a sector inside the file of " + file.size() + " bytes");
         check(layout.rgdOffset() == 0 || Math.abs(layout.rgdOffset() - layout.gdOffset()) >= directory, file.path(), "rgdOffset", 48, rgdOffset,
-                "a sector behind or before the grain directory");
+                "a sector after or before the grain directory");
         if (compressed) {
             return layout;
         }

@@ -14,8 +14,8 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 
 /**
- * Writes a streamOptimized disk from its beginning to its end: header, descriptor, compressed grains, each behind its marker, a grain table behind
- * the grains that it finds, the grain directory, the footer, the end. Source: VMware Virtual Disk Format 5.0, "Stream-Optimized Compressed".
+ * Writes a streamOptimized disk from its beginning to its end: header, descriptor, compressed grains, each after its marker, a grain table after
+ * the grains that it maps, the grain directory, the footer, the end. Source: VMware Virtual Disk Format 5.0, "Stream-Optimized Compressed".
  */
 final class StreamOptimized implements CompressedImage {
     private static final int SECTOR = GrainLayout.SECTOR;

@@ -19,7 +19,7 @@ final class Commands {
     private static final int MAP_BYTES = 64 << 10;
     /** The longest range that the disk is asked about at once; a client asks again for the rest. */
     private static final long MAX_MAP_BYTES = 1L << 30;
-    /** The most runs told in one answer: 64 KiB of them. */
+    /** The most runs reported in one answer: 64 KiB of them. */
     private static final int MAX_DESCRIPTORS = 8192;
     private static final int DESCRIPTOR_BYTES = 8;
 

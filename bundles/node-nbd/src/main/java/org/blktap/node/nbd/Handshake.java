@@ -193,7 +193,7 @@ final class Handshake {
                 case Nbd.INFO_DESCRIPTION -> wantsDescription = true;
                 case Nbd.INFO_BLOCK_SIZE -> wantsBlockSize = true;
                 default -> {
-                    // INFO_EXPORT is sent anyway, unknown ones are to be ignored
+                    // INFO_EXPORT is sent anyway, unknown ones must be ignored
                 }
             }
         }

@@ -105,7 +105,7 @@ final class HandshakeClient {
         }
     }
 
-    /** True if all that there was to say is said. */
+    /** True if all output has been sent. */
     private boolean send() {
         while (!ended && !out.isEmpty()) {
             int length = out.peek(scratchBytes.clear());

@@ -108,7 +108,7 @@ final class Nbd {
     static final int ENOTSUP = 95;
     static final int ESHUTDOWN = 108;
 
-    /** EFBIG and EDQUOT of Linux, which the protocol wants told as ENOSPC. */
+    /** EFBIG and EDQUOT of Linux, which the protocol reports as ENOSPC. */
     private static final int LINUX_EFBIG = 27;
     private static final int LINUX_EDQUOT = 122;
 
@@ -124,7 +124,7 @@ final class Nbd {
     /**
      * The protocol's error for a Linux errno.
      *
-     * @param fastZero whether the request may be told ENOTSUP, which is reserved for FAST_ZERO
+     * @param fastZero whether the request may fail with ENOTSUP, which is reserved for FAST_ZERO
      */
     static int error(int errno, boolean fastZero) {
         return switch (errno) {

@@ -167,7 +167,7 @@ final class NbdServer {
                 + there.attachment() + "; name=NAME gives this one another name");
     }
 
-    /** Makes the socket's file again if it was deleted; whoever plugs an export in is to find it. */
+    /** Makes the socket's file again if it was deleted, so that it is there when an export is plugged. */
     private void restore() throws DiskException {
         if (unixSocket.restore()) {
             unix.watch();

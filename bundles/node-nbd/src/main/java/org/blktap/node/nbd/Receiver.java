@@ -85,7 +85,7 @@ final class Receiver implements AutoCloseable {
         skipLeft = bytes;
     }
 
-    /** Drops what is to be skipped and here; true if more is to come. */
+    /** Drops the received part of what must be skipped; true if more is expected. */
     boolean skipping() {
         if (skipLeft > 0) {
             int here = Math.min(skipLeft, available());

@@ -33,7 +33,7 @@ final class DescriptorChain {
     /**
      * Follows a chain (virtio 1.2 section 2.7.5 and 2.7.5.3).
      *
-     * @throws BrokenRingException if it is longer than its table or than {@link #DESCRIPTORS_MAX}, leaves the table or the guest's memory, has a readable descriptor behind a
+     * @throws BrokenRingException if it is longer than its table or than {@link #DESCRIPTORS_MAX}, leaves the table or the guest's memory, has a readable descriptor after a
      *     writable one, or an indirect table where none may be
      */
     void walk(Virtqueue ring, GuestMemory memory, int head) throws BrokenRingException {
@@ -82,7 +82,7 @@ final class DescriptorChain {
             if ((flags & Virtqueue.DESC_F_WRITE) != 0) {
                 seenWritable = true;
             } else if (seenWritable) {
-                throw new BrokenRingException("descriptor chain " + head + " has readable memory behind writable");
+                throw new BrokenRingException("descriptor chain " + head + " has readable memory after writable");
             }
             Segments list = seenWritable ? writable : readable;
             if (!memory.append(address, length, list, PIECES_MAX - readable.count() - writable.count())) {

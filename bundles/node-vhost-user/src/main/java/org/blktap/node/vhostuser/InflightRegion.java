@@ -8,8 +8,8 @@ import org.blktap.linux.Mapping;
 /**
  * The record of what is in flight, in memory that the client keeps while this side is restarted ("Inflight I/O
  * tracking" of the vhost-user text): for each queue a {@link InflightQueue}. At its end this daemon adds a note of its
- * own: whether writes may be cached, which the client does not tell again, and for queues of what size it was made, where QEMU
- * tells only what it asked for.
+ * own: whether writes may be cached, which the client does not send again, and for queues of what size it was made, where QEMU
+ * sends only what it asked for.
  */
 final class InflightRegion implements AutoCloseable {
     private static final long PAGE = 4096;

@@ -29,7 +29,7 @@ final class MessageHandler implements AutoCloseable {
         return protocolFeatures;
     }
 
-    /** Whether the present message asks to be told how it ended. */
+    /** Whether the present message asks for a reply. */
     boolean wantsAck() {
         return socket.needsReply() && (protocolFeatures & Protocol.F_REPLY_ACK) != 0;
     }
@@ -215,7 +215,7 @@ final class MessageHandler implements AutoCloseable {
         return bytes;
     }
 
-    /** The disk has another size: the client is told to read the configuration again, if it has made a way for that. */
+    /** The disk has another size: notifies the client to read the configuration again, if it has set up a channel for that. */
     void configChanged() {
         long needed = Protocol.F_BACKEND_REQ | Protocol.F_CONFIG;
         if (configChange != null && (protocolFeatures & needed) == needed) {

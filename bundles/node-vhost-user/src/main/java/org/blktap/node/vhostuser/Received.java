@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import org.blktap.linux.Libc;
 
 /**
- * What kinds of descriptors a client sends. Most system calls on a descriptor of unknown kind can be blocked by whoever made
+ * What kinds of descriptors a client sends. Most system calls on a descriptor of unknown kind can be blocked by the process that made
  * it: fstat, fstatfs, poll and even close wait for the server of a FUSE file. So the kind is found by two calls that
  * ask nobody, and only what is known not to block is used on a loop.
  */
@@ -15,7 +15,7 @@ enum Received {
     MEMORY,
     /** An eventfd. Neither a read with RWF_NOWAIT nor a close waits. */
     EVENT,
-    /** An anonymous pipe. Whoever reads from one can hold its lock, so that even a write without waiting waits. */
+    /** An anonymous pipe. A process that reads from one can hold its lock, so that even a write without waiting waits. */
     PIPE,
     SOCKET,
     OTHER;

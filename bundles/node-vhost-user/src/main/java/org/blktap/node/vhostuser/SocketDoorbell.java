@@ -19,7 +19,7 @@ final class SocketDoorbell implements Doorbell {
         Memory.putLong(message.address(), content);
     }
 
-    /** Whether a socket is a unix socket; others can be locked by whoever shares them. */
+    /** Whether a socket is a unix socket; others can be locked by processes that share them. */
     static boolean isUnix(int fd) {
         try (Mapping value = Mapping.anonymous(Long.BYTES)) {
             Memory.putInt(value.address() + 4, 4);

@@ -12,7 +12,7 @@ import org.blktap.linux.UnixListener;
 import org.osgi.service.component.annotations.Component;
 
 /**
- * Serves disks as vhost-user-blk devices: to QEMU, cloud-hypervisor, User-Mode Linux and whoever else speaks the vhost-user
+ * Serves disks as vhost-user-blk devices: to QEMU, cloud-hypervisor, User-Mode Linux and all others that speak the vhost-user
  * protocol. The VM's memory is mapped, its rings are read in place, and data moves between it and the disk without a copy.
  *
  * <p>Options: {@code path=} (or the part after {@code vhost-user:}) of the socket, {@code mode=}, {@code group=}, {@code queues=}.

@@ -4,7 +4,7 @@ import org.blktap.api.memory.Memory;
 
 /**
  * A split virtqueue in shared memory (virtio 1.2 section 2.7), from the device's side. Indexes are 16 bits and wrap. What the
- * driver wrote is read once and checked here; addresses of the three parts were checked by whoever set them.
+ * driver wrote is read once and checked here; addresses of the three parts were checked when they were set.
  */
 final class Virtqueue {
     // 2.7.5 The virtqueue descriptor table: le64 addr, le32 len, le16 flags, le16 next
@@ -32,9 +32,9 @@ final class Virtqueue {
     private int usedNext;
     /** The used index as the driver sees it. */
     private int usedPublished;
-    /** Whether the driver has been told of used entries since the ring started: before, there is no old index to compare. */
+    /** Whether the driver has been notified of used entries since the ring started: before, there is no old index to compare. */
     private boolean notifiedOnce;
-    /** At first unknown: whoever served the ring before may have left kicks off. */
+    /** At first unknown: the previous server of the ring may have left kicks off. */
     private boolean kicksOn;
 
     Virtqueue(int size, long features) {

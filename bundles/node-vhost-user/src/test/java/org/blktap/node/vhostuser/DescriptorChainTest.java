@@ -110,7 +110,7 @@ class DescriptorChainTest {
             }
             f.put(0, 0, GUEST, 8, 3, 1);
             f.put(0, 1, GUEST, 8, 0, 0);
-            assertTrue(f.broken(0).contains("behind writable"));
+            assertTrue(f.broken(0).contains("after writable"));
             f.put(0, 0, GUEST, 8, 1, SIZE);
             assertTrue(f.broken(0).contains("goes on at 16 of 16"));
         }

@@ -363,7 +363,7 @@ final class BlkDevice implements LoopStage {
 
     /**
      * Unmaps and unbinds everything. If requests are still at a disk that was cut off, that waits until they have ended, since they use it. The log stays
-     * for whoever connects next. Idempotent.
+     * for the next connection. Idempotent.
      */
     void close() {
         if (closed) {

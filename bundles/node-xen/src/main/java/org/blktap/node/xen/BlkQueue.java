@@ -282,7 +282,7 @@ final class BlkQueue {
         return true;
     }
 
-    /** Asks for a notification at the next request; true if something is to be done already. */
+    /** Asks for a notification at the next request; true if there is work already. */
     boolean arm() {
         if (halted != null || !port().isOpen()) {
             return false;

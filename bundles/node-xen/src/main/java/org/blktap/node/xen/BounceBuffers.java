@@ -10,7 +10,7 @@ import org.blktap.ring.Blkif;
  * until other requests of this device end: {@link Limits#BUFFERS_ALWAYS} are its own, whatever others have taken. Loop only.
  */
 final class BounceBuffers implements AutoCloseable {
-    /** Of the largest request, {@link Blkif#INDIRECT_SEGMENTS_MAX} pages. */
+    /** Size classes, up to the largest request, {@link Blkif#INDIRECT_SEGMENTS_MAX} pages. */
     private static final int CLASSES = 9;
     /** A few of the largest requests, or a ring full of direct ones. */
     private static final long DEVICE_MOST = 16 << 20;

@@ -16,7 +16,7 @@ final class DeviceNodes {
     /** Under the backend's directory, if we have written it all, and remove it. */
     private static final String OURS = "/blktap-created";
 
-    /** Of one kind of backends. */
+    /** Most devices of one kind of backend. */
     static final int DEVICES_MAX = 16_384;
 
     private DeviceNodes() {
@@ -46,7 +46,7 @@ final class DeviceNodes {
     }
 
     /**
-     * The device of a kind of backend that an attachment serves, whatever its domain is called by now and whoever has its name; null if it has none.
+     * The device of a kind of backend that an attachment serves, even if its domain has been renamed and another has its name; null if it has none.
      *
      * @param device the device's number
      */

@@ -33,7 +33,7 @@ record DevicePaths(int backendDomain, String type, int domain, int device) {
         return "/local/domain/" + domain;
     }
 
-    /** Of what was found in a backend directory, {@code domain/device}; null if it is something else. */
+    /** Parses what was found in a backend directory, {@code domain/device}; null if it is something else. */
     static DevicePaths of(int backendDomain, String type, String domainAndDevice) {
         Matcher matcher = BELOW.matcher(domainAndDevice);
         return matcher.matches()

@@ -41,7 +41,7 @@ record DomainDevice(String domain, String name, int device, String type) {
         }
     }
 
-    /** Of the text of a node that was given to attach, or null if it is no Xen node. */
+    /** Parses a node as given to attach; null if it is no Xen node. */
     static DomainDevice ofNode(String node) throws DiskException {
         String[] parts = node.split(",");
         if (!parts[0].startsWith("xen:")) {

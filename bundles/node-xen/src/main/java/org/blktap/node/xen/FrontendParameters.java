@@ -94,7 +94,7 @@ record FrontendParameters(int domain, Abi abi, boolean persistent, List<Queue> q
         throw new IOException(path + " is \"" + printable(text) + "\", expected a number from " + least + " to " + most);
     }
 
-    /** Of what a guest wrote, for a log: short, and without anything that a terminal would obey. */
+    /** Makes what a guest wrote fit for a log: short, and without control characters. */
     static String printable(String text) {
         String plain = text.replaceAll("[^ -~]", "?");
         return plain.length() <= 40 ? plain : plain.substring(0, 40) + "...";

@@ -172,7 +172,7 @@ final class NativeXenStore implements XenStore {
                 return domain;
             }
         } catch (NumberFormatException e) {
-            // told below
+            // reported below
         }
         throw new IOException("XenStore: " + OWN + ": '" + domid + "', expected a domain from 0 to " + (DOMAINS - 1));
     }
@@ -280,7 +280,7 @@ final class NativeXenStore implements XenStore {
                 return null;
             });
         } catch (IOException e) {
-            LOG.log(Level.DEBUG, e.getMessage()); // the caller is told what was before
+            LOG.log(Level.DEBUG, e.getMessage()); // the caller gets the earlier error
         }
     }
 

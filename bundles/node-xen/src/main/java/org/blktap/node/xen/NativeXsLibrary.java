@@ -11,7 +11,7 @@ import org.blktap.linux.Libc;
 
 /** {@link XsLibrary} by libxenstore. */
 final class NativeXsLibrary implements XsLibrary {
-    /** Of a token; ours are shorter. */
+    /** Longest token; ours are shorter. */
     private static final int TOKEN_MAX = 64;
 
     private final long handle;

@@ -13,7 +13,7 @@ import org.blktap.ring.Blkif;
 final class PersistentGrants implements AutoCloseable {
     private static final long FREE = 0;
     private static final long WANTED = -1;
-    /** It was not granted when it was to be mapped, and is not tried again. */
+    /** It was not granted when it was mapped, and is not tried again. */
     private static final long FAILED = -2;
 
     /** Map calls allowed without batching; each uses one of the process's mappings permanently. */

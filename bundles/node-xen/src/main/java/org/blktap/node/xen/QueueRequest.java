@@ -181,7 +181,7 @@ final class QueueRequest {
         lastPiece = copies.count();
     }
 
-    /** The same for the data of a read that has ended. */
+    /** Adds the copies of the data of a read that has ended. */
     void copyOut(GrantCopies copies) {
         firstPiece = copies.count();
         long at = buffer.address();

@@ -7,7 +7,7 @@ package org.blktap.node.xen;
 final class RequestRoom {
     /** 64 MiB in pages; the largest request has 256. */
     static final int PIECES_MOST = 16_384;
-    /** Of lists that have grown and are kept: 128 requests of 32 pieces, as Linux's frontend makes with four queues. */
+    /** Most pieces of grown lists that are kept: 128 requests of 32 pieces, as Linux's frontend makes with four queues. */
     static final int KEPT_MOST = 4096;
 
     private int taken;

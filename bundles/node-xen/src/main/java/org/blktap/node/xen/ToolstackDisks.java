@@ -58,7 +58,7 @@ public final class ToolstackDisks {
     private final Set<String> soon = new HashSet<>();
     private final Pace looks = new Pace(LOOKS_AT_ONCE, LOOK_MILLISECONDS);
 
-    /** Whoever knows when a domain has let its device go, or has gone. */
+    /** Receives the devices that domains have released, also by ending. */
     interface Gone {
         /** Called on the XenBus thread with the id of the attachment and the address of its node. */
         void onGone(BiConsumer<String, String> listener);

@@ -6,8 +6,8 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.ring.Blkif;
 
 /**
- * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and tells the node when to connect and when
- * to disconnect. Every step reads all it needs anew and does one thing, so that events may come late, together or more than once. A frontend that changes
+ * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and connects and disconnects
+ * the node. Every step reads all it needs anew and does one thing, so that events may come late, together or more than once. A frontend that changes
  * its state all the time gets {@link #STEPS_AT_ONCE} steps, then one every {@link #STEP_MILLISECONDS}: the thread is that of all devices. What throws here
  * ends this device, once. XenBus thread only, except where noted.
  */
@@ -149,7 +149,7 @@ final class XenBackend {
         });
     }
 
-    /** Looks at both sides and does what is to be done next. */
+    /** Looks at both sides and takes the next step. */
     void step() {
         if (ended) {
             return;

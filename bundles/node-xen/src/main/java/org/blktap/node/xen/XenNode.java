@@ -133,7 +133,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             device = null;
             Runnable ended = () -> {
                 leaving = null;
-                // also that of an earlier process: whoever has the same rings another time has nothing in flight
+                // also that of an earlier process: a frontend with the same rings another time has nothing in flight
                 logFile.delete();
                 onBus(bus, answer);
             };
@@ -262,7 +262,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         }
         if (unplugged) {
             logFile.delete();
-            // whoever claims the device next does so on the same thread, and so after this
+            // the next claim of the device runs on the same thread, and so after this
             onBus(bus, this::removeNodes);
         }
         whenClosed.run();

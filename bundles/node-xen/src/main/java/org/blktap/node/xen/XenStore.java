@@ -7,11 +7,11 @@ import java.util.List;
  * A connection to XenStore, or a transaction on it. For any thread; each call waits for xenstored's answer.
  *
  * <p>Paths are absolute or, as xenstored has it, relative to {@code /local/domain/<our domain>}; of letters, digits and {@code -/_@}, at most
- * {@value #PATH_MAX} bytes. Values are text of at most {@value #VALUE_MAX} bytes; guests write them too, so what is read is to be checked like
+ * {@value #PATH_MAX} bytes. Values are text of at most {@value #VALUE_MAX} bytes; guests write them too, so what is read must be checked like
  * anything from a guest. Failures are {@link IOException}s that name the path and the reason, also when the connection has been lost.
  */
 interface XenStore {
-    /** Of a value, in bytes; when it is written, together with its path and a NUL (XENSTORE_PAYLOAD_MAX of xen/io/xs_wire.h). */
+    /** Longest value, in bytes; when it is written, together with its path and a NUL (XENSTORE_PAYLOAD_MAX of xen/io/xs_wire.h). */
     int VALUE_MAX = 4096;
     /** XENSTORE_ABS_PATH_MAX of xen/io/xs_wire.h. */
     int PATH_MAX = 3072;
@@ -64,7 +64,7 @@ interface XenStore {
 
     /**
      * Calls {@code changed} on the XenBus thread: once soon, then after each change of the node or anything below it, or when a parent is removed. Several
-     * changes may be told by one call, whose task it is to read what it needs. Not within a transaction.
+     * changes may be reported by one call, which reads what it needs. Not within a transaction.
      */
     Watch watch(String path, Runnable changed) throws IOException;
 }

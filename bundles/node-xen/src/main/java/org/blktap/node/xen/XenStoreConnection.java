@@ -21,7 +21,7 @@ import org.osgi.service.component.annotations.Deactivate;
 public final class XenStoreConnection implements XenBus, AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.node.xen");
     private static final long LOOK_EVERY_MS = 5000;
-    /** How long {@link #close} waits for xenstored, which has to answer when the reader is to end. */
+    /** How long {@link #close} waits for xenstored, which must answer before the reader can end. */
     private static final long CLOSE_MS = 10_000;
 
     /** Connects to the XenStore that there is. */
@@ -37,7 +37,7 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
     private final List<Listener> listeners = new ArrayList<>();
     private NativeXenStore store;
     private String said = "";
-    /** Of the connection that is made, or stands. */
+    /** Reader of the connection that is being made or in use. */
     private volatile Thread reader;
     private volatile boolean closed;
 
@@ -160,7 +160,7 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
 
     private void connected(NativeXenStore opened, Path place) {
         if (closed || opened.isEnded()) {
-            return; // before anybody was told
+            return; // before any listener was called
         }
         store = opened;
         say(Level.INFO, "connected to XenStore (" + place + ")");
@@ -196,7 +196,7 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
         }
     }
 
-    /** Disconnects. Pending tasks are done before; nobody is told {@link XenStoreListener#onLost}. */
+    /** Disconnects. Pending tasks are done before; {@link XenStoreListener#onLost} is not called. */
     @Override
     @Deactivate
     public void close() {

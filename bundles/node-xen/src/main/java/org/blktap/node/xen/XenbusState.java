@@ -6,7 +6,7 @@ import java.io.IOException;
 enum XenbusState {
     UNKNOWN, INITIALISING, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED, RECONFIGURING, RECONFIGURED;
 
-    /** Of a directory's node {@code state}; UNKNOWN if it is absent or no state. */
+    /** Reads a directory's node {@code state}; UNKNOWN if it is absent or no state. */
     static XenbusState of(XenStore store, String directory) throws IOException {
         String text = store.read(directory + "/state");
         return text != null && text.matches("[0-8]") ? values()[text.charAt(0) - '0'] : UNKNOWN;

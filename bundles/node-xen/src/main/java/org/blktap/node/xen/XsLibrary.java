@@ -22,7 +22,7 @@ interface XsLibrary {
 
     int startTransaction() throws IOException;
 
-    /** Commits or gives up a transaction; EAGAIN: it is to be done again. */
+    /** Commits or gives up a transaction; EAGAIN: it must be repeated. */
     void endTransaction(int transaction, boolean abort) throws IOException;
 
     /** An event with this token comes at once, and at each change. */

@@ -74,7 +74,7 @@ public final class Client {
                 }
             }
             if (System.out.checkError()) {
-                // whoever was to read it has gone: | head
+                // the reader has gone: | head
                 return 1;
             }
         }

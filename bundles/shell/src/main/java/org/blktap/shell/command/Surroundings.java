@@ -41,7 +41,7 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
 
     private static <T> T present(T service) throws DiskException {
         if (service == null) {
-            throw new DiskException(Reason.NOT_FOUND, "the core is not active; blktap diag tells why");
+            throw new DiskException(Reason.NOT_FOUND, "the core is not active; blktap diag shows why");
         }
         return service;
     }

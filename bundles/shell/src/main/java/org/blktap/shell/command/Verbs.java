@@ -17,7 +17,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 
 /** All verbs, as one picocli command line. */
 public final class Verbs {
-    /** In the order of the page of help. Told here, so that the start of the daemon need not load the command line. */
+    /** In the order of the help page. Listed here, so that the start of the daemon need not load the command line. */
     public static final List<String> NAMES = List.of("attach", "detach", "plug", "unplug", "list", "info", "stats", "create", "check", "convert", "map", "resize",
             "qcow-create", "img2qcow", "qcow2raw", "drivers", "nodes",
             "engines", "park", "resume", "deploy", "undeploy", "diag", "status", "shell", "help");

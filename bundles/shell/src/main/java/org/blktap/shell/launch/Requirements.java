@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
 
 /** What the daemon needs of its machine before anything else is started: each is tried, not asked for. */
 final class Requirements {
-    /** Of the jars' size: the framework's copies, and as much again for what is replaced while it runs. */
+    /** Multiple of the jars' size: the framework's copies, and as much again for what is replaced while it runs. */
     private static final int COPIES = 2;
     private static final int CHUNK = 64 << 10;
     /** One disk takes about ten descriptors, the JVM and the platform about a hundred. */

@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
  */
 record Marker(int minor, long pid, String id) {
     private static final Pattern TEXT = Pattern.compile("(?:pid=([0-9]{1,10})|id=([A-Za-z0-9._-]{1,64}))?\\s*");
-    /** Of a file that we have written; a longer one is not read. */
+    /** Longest file that we write; a longer one is not read. */
     private static final int MAX_BYTES = 128;
 
     static Marker read(Path file, int minor) throws IOException {
