@@ -65,7 +65,7 @@ abstract class DiskFile implements IoFile {
         }
     }
 
-    /** An engine tells here that a write it was given has ended, before the callback. */
+    /** Called by the engine when a write has ended, before the callback. */
     final void writeEnded(long end) {
         if (end > size && !file.blockDevice()) {
             size = end;

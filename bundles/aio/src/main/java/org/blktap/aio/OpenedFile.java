@@ -98,7 +98,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
     }
 
     /**
-     * Some file systems take the flag and refuse each access, as overlayfs does above tmpfs. A trial read tells; without the flag afterwards if they do.
+     * Some file systems take the flag and refuse each access, as overlayfs does above tmpfs. A trial read detects that, and the flag is then cleared.
      */
     private static boolean takesDirect(int fd) {
         try (Mapping buffer = Mapping.anonymous(PAGE)) {
@@ -110,7 +110,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         return false;
     }
 
-    /** Kernels before 6.1 do not tell: then a trial read does, as a sector that is not a multiple of 4096 is refused where it must be. */
+    /** Kernels before 6.1 do not report it: then a trial read finds it, as a sector that is not a multiple of 4096 is refused where it must be. */
     private static int offsetAlignment(int fd, FileStatus status) {
         if (status.directOffsetAlignment() != 0) {
             return status.directOffsetAlignment();

@@ -74,7 +74,7 @@ final class SpaceCalls {
         return call(Libc.fdatasync(fd));
     }
 
-    /** Data and holes as lseek tells them; a file system that cannot tell says it is all data. */
+    /** Finds data and holes by lseek; a file system without support reports all as data. */
     static int map(OpenedFile file, long offset, long length, ExtentList into) {
         long end = offset + length;
         long at = offset;

@@ -48,7 +48,7 @@ public enum Abi {
     private final int responseBytes;
 
     /**
-     * @param id the offset of a request's id, behind four bytes
+     * @param id the offset of a request's id, after four bytes
      * @param responseBytes 12, padded to the alignment
      */
     Abi(int id, int responseBytes) {
@@ -57,7 +57,7 @@ public enum Abi {
         sector = id + Long.BYTES;
         segments = sector + Long.BYTES;
         discardSectors = sector + Long.BYTES;
-        // behind u16 handle, aligned to four
+        // after u16 handle, aligned to four
         indirectGrefs = sector + Long.BYTES + Integer.BYTES;
         requestBytes = segments + Blkif.SEGMENTS_MAX * Blkif.SEGMENT_BYTES;
     }

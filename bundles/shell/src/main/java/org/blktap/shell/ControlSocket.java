@@ -24,7 +24,7 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The local socket behind {@code bin/blktap}, {@code control.sock} in the run directory: mode 0600, and its peer must be root
+ * The local socket of {@code bin/blktap}, {@code control.sock} in the run directory: mode 0600, and its peer must be root
  * or the daemon's own user. A thread a connection, a command a connection.
  */
 @Component(service = {}, immediate = true)

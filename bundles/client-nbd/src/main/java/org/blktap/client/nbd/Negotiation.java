@@ -81,7 +81,7 @@ final class Negotiation {
             exportName(export, name, noZeroes);
         }
         if (size < 0) {
-            throw new IOException("the server does not tell the size of the export");
+            throw new IOException("the server did not send the size of the export");
         }
         return new Agreed(size, flags, structured, allocationContext, blockSizes);
     }

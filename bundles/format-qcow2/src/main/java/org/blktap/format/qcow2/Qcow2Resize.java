@@ -28,7 +28,7 @@ final class Qcow2Resize {
         }
         if (header.version() == 2 && header.snapshots() > 0) {
             throw new DiskException(Reason.UNSUPPORTED, file.path() + ": an image of version 2 with snapshots keeps its size:"
-                    + " its snapshots do not tell theirs");
+                    + " its snapshots do not record theirs");
         }
         try {
             if (data != null && data.size() < size) {

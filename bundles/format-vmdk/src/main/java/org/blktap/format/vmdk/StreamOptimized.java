@@ -111,7 +111,7 @@ final class StreamOptimized implements CompressedImage {
     /** The number of the next sector. */
     private int sector() throws IOException {
         if (end + 4 * SLOT > GrainLayout.LARGEST_FILE) {
-            throw new IOException("the image gets larger than sector numbers of 32 bits can tell");
+            throw new IOException("the image gets larger than sector numbers of 32 bits can address");
         }
         return (int) (end / SECTOR);
     }

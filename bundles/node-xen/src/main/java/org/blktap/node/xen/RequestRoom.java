@@ -1,7 +1,7 @@
 package org.blktap.node.xen;
 
 /**
- * How many pieces of data the requests in flight of one device may have together: what the engines and formats behind keep for each piece is bounded by it.
+ * How many pieces of data the requests in flight of one device may have together: it bounds what the engines and formats keep for each piece.
  * What does not fit waits in its ring until others end. It also bounds the lists that requests keep for the next time. Loop only.
  */
 final class RequestRoom {

@@ -7,7 +7,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
-/** The one thread behind {@link XenBus}. What throws is logged, and the thread goes on. */
+/** The single thread of {@link XenBus}. Exceptions are logged, and the thread continues. */
 final class XenBusThread implements Executor, AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.node.xen");
 

@@ -17,7 +17,7 @@ import org.osgi.framework.wiring.FrameworkWiring;
 
 /** The bundles of {@code bundle/}: all of them must be there, resolve and start. */
 final class Platform {
-    /** Property of the configuration: the start level of the platform, and with a jar's name behind it, of that one. */
+    /** Property of the configuration: the start level of the platform, and with a jar's name appended, of that jar. */
     private static final String LEVEL = "blktap.level";
 
     private final BundleContext context;
