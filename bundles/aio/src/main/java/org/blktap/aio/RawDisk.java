@@ -14,7 +14,7 @@ final class RawDisk implements VirtualDisk {
 
     private final IoFile file;
     private final DiskInfo info;
-    /** Where the last sector begins, if the file ends inside it; else the size of the disk. */
+    /** Offset of the last sector, if the file ends inside it; else the size of the disk. */
     private final long wholeSectors;
 
     /**

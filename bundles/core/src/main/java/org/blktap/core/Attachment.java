@@ -472,7 +472,7 @@ final class Attachment {
 
     // ---- the end
 
-    /** Ends it after its VMs have released their devices; goes on if one does not, or if its disk cannot be saved. */
+    /** Ends it after its VMs have released their devices; continues if one does not, or if its disk cannot be saved. */
     void detach() throws DiskException {
         try {
             commands.forResult(operations.submit("being detached", () -> {
@@ -489,7 +489,7 @@ final class Attachment {
     }
 
     /**
-     * Ends it whatever its VMs, driver or nodes do: what is under way is interrupted, and nothing is waited for without a limit but in the background.
+     * Ends it regardless of its VMs, driver and nodes: operations under way are interrupted, and only background work is waited for without a limit.
      *
      * @return {@link #ended}
      */

@@ -36,7 +36,7 @@ final class AttachmentDisk {
     private final AttachmentNodes nodes;
     private final Services services;
     private final Set<Registry.Entry<DiskDriver>> usedDrivers = ConcurrentHashMap.newKeySet();
-    /** How the disk that is open was opened: whatever is open of its files. */
+    /** How the open disk was opened, with its open files. */
     private OpenContext context;
     /** What outlives a driver: a RAM disk's contents. */
     private List<AutoCloseable> kept = new ArrayList<>();

@@ -41,7 +41,7 @@ final class AttachmentEnd {
         return done;
     }
 
-    /** Ends it and forgets it, unless requests do not end or the disk cannot be saved: then it goes on. Its VMs have released their devices. */
+    /** Ends it and forgets it, unless requests do not end or the disk cannot be saved: then it continues. Its VMs have released their devices. */
     void orderly() throws DiskException {
         end(true, false);
     }

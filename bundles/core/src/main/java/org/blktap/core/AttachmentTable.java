@@ -100,7 +100,7 @@ final class AttachmentTable {
         attachments.values().forEach(attachment -> attachment.driverCame(type).thenAccept(this::retryIf));
     }
 
-    /** Has all attachments let go of a service that is going, and waits for them within the limit of an unbind. */
+    /** Makes all attachments release a service that is leaving, and waits for them within the limit of an unbind. */
     void leave(String what, Function<Attachment, CompletableFuture<Boolean>> leaving) {
         Map<Attachment, CompletableFuture<Boolean>> all = new LinkedHashMap<>();
         attachments.values().forEach(attachment -> {

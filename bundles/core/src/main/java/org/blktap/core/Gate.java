@@ -23,7 +23,7 @@ final class Gate implements DiskPort, Request.Completion {
     private final FuaWrites fuaWrites = new FuaWrites(this);
     private final Request.Completion flushed = this::finished;
     private final Owner owner;
-    /** Where a completion goes that a disk makes after its submit has thrown. */
+    /** Takes completions that a disk makes after its submit has thrown. */
     private final Request.Completion late = request -> { };
     private VirtualDisk disk;
     private DiskInfo info = DiskInfo.ofSize(0);
@@ -327,7 +327,7 @@ final class Gate implements DiskPort, Request.Completion {
         return inFlight;
     }
 
-    /** For how long no request has ended though some are in flight, in nanoseconds. Any thread; exact on the loop. */
+    /** Nanoseconds for which no request has ended though some are in flight. Any thread; exact on the loop. */
     long stuckNanos() {
         return inFlight == 0 ? 0 : System.nanoTime() - progressNanos;
     }

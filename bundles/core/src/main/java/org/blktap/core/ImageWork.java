@@ -106,7 +106,7 @@ class ImageWork implements Images {
         });
     }
 
-    /** Before anything is changed. */
+    /** Checks the options, before anything is changed. */
     private static void checkOptions(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given) throws DiskException {
         Options options = new Options(given);
         // what resizing takes besides what opening does

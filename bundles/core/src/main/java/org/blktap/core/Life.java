@@ -53,7 +53,7 @@ sealed interface Life {
         return next;
     }
 
-    /** As commands show it. */
+    /** The state that commands show. */
     default State state() {
         if (this instanceof Opening) {
             return State.OPENING;
@@ -77,7 +77,7 @@ sealed interface Life {
         return this instanceof Detaching detaching ? new StateReason(StateReason.Kind.DETACHING, detaching.step()) : StateReason.NONE;
     }
 
-    /** Whether it is at its end, or beyond. */
+    /** Whether it is ending or has ended. */
     default boolean ending() {
         return this instanceof Detaching || this instanceof Detached;
     }

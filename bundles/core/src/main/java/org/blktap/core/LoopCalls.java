@@ -84,7 +84,7 @@ record LoopCalls(String id, IoLoop loop, IntSupplier inFlight) {
         }
     }
 
-    /** As {@link #await(CompletableFuture, String)}, with a limit. */
+    /** Waits as {@link #await(CompletableFuture, String)} does, with a limit. */
     <T> T await(CompletableFuture<T> future, String what, Duration limit) throws DiskException, TimeoutException {
         try {
             return future.get(limit.toNanos(), TimeUnit.NANOSECONDS);
@@ -99,7 +99,7 @@ record LoopCalls(String id, IoLoop loop, IntSupplier inFlight) {
         }
     }
 
-    /** For how long the loop has been blocked in one turn, in nanoseconds; 0 if it answers. Any thread. */
+    /** Nanoseconds for which the loop has been blocked in one turn; 0 if it answers. Any thread. */
     long blockedNanos() {
         long since = loop.busySince();
         long nanos = since == 0 ? 0 : System.nanoTime() - since;

@@ -16,7 +16,7 @@ final class NamedFiles implements AutoCloseable {
 
     private final PathPolicy policy;
     private final Options options;
-    /** By the path that the driver knows; null for what has been opened. */
+    /** Files by the path that the driver knows; null for those that have been opened. */
     private final Map<String, Confined> confined = new HashMap<>();
     private Path imagePath;
     private PinnedFile image;

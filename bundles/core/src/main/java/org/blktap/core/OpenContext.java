@@ -116,7 +116,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return driver;
     }
 
-    /** After a creation: the new files get their names, unless others have taken them meanwhile. */
+    /** Gives new files their names after a creation, unless others have taken them meanwhile. */
     void nameCreated() throws DiskException {
         created.nameAll();
     }
@@ -128,7 +128,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         }
     }
 
-    /** After a failed creation: closes and removes what was made. */
+    /** Closes and removes what was made, after a failed creation. */
     void undo() {
         files.forEach(IoFile::close);
         created.undo();

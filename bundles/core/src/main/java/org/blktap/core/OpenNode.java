@@ -38,7 +38,7 @@ final class OpenNode {
         return node;
     }
 
-    /** As it is, or was when it was last open; before that, as it was asked for. */
+    /** The current or last address; before the node was open, the requested one. */
     String address() {
         return address;
     }

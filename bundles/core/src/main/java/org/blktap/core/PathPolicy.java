@@ -85,7 +85,7 @@ final class PathPolicy {
         }
     }
 
-    /** Null if the file has been moved meanwhile. */
+    /** Judges an opened file; null if it has been moved meanwhile. */
     private Confined judge(Path image, ImageDirectory directory, String named, PinnedFile target) throws DiskException {
         Path real = target.realPath();
         if (target.status().links() == 0) {

@@ -192,7 +192,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         ended(e);
     }
 
-    /** It is committed, or has failed. */
+    /** Called when it is committed or has failed. */
     void ended(int e) {
         disk.map.settled(allocation, e == 0);
         disk.busy.remove(this);

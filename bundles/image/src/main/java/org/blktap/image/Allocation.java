@@ -52,7 +52,7 @@ public final class Allocation {
         fileOffset = clusterOffset;
     }
 
-    /** Before anything is written, a file has to be that long. */
+    /** Requires a file to be that long before anything is written. */
     public void room(FileSpace in, long end) {
         space = in;
         endOfFile = end;
@@ -77,7 +77,7 @@ public final class Allocation {
         error = 0;
     }
 
-    /** As {@link #marks}, and what the entries pointed at is freed; they become all alike. */
+    /** Changes entries as {@link #marks} does, and frees what they pointed at; they become all alike. */
     public void releases(long offset, long bytes, long entry, long secondWord) {
         marks(offset, bytes);
         releases = true;
@@ -173,12 +173,12 @@ public final class Allocation {
         return file;
     }
 
-    /** Null if all the room is there. */
+    /** The file that must grow first; null if it is long enough. */
     FileSpace space() {
         return space;
     }
 
-    /** Where the first cluster begins in the file. */
+    /** Offset of the first cluster in the file. */
     public long fileOffset() {
         return fileOffset;
     }
@@ -218,12 +218,12 @@ public final class Allocation {
         return released;
     }
 
-    /** For formats whose entries have a second word: what that becomes. */
+    /** New second word, for formats whose entries have one. */
     public long releasedBits() {
         return releasedBits;
     }
 
-    /** For formats whose entries have a second word: what that was before. */
+    /** Old second word, for formats whose entries have one. */
     public long previousBits() {
         return previousBits;
     }

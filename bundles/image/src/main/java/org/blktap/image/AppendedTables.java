@@ -10,7 +10,7 @@ import org.blktap.api.engine.IoFile;
  * after the clusters that it points at, and the L1 table last. One thread.
  */
 public abstract class AppendedTables implements CompressedImage {
-    /** So that the file is written in large pieces, whatever the clusters are. */
+    /** Size of the pieces in which the file is written, whatever the cluster size. */
     private static final int PIECE = 1 << 20;
 
     private final IoFile file;
@@ -100,7 +100,7 @@ public abstract class AppendedTables implements CompressedImage {
         }
     }
 
-    /** Where the next byte goes. */
+    /** Offset of the next byte. */
     protected final long end() {
         return pieceStart + piece.position();
     }

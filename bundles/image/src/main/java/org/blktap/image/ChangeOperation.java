@@ -7,7 +7,7 @@ import org.blktap.api.engine.IoFile;
 
 /** A write, zeroing or discard: runs that are there are changed in place, others are allocated where that is needed. Pooled. */
 final class ChangeOperation extends DiskOperation {
-    /** So that one request cannot fill the disk's lists, whatever it covers. */
+    /** Bound on what one request adds to the disk's lists, however much it covers. */
     private static final int MOST_ALLOCATING = 64;
 
     private Request request;

@@ -108,7 +108,7 @@ public final class ClusterDisk implements VirtualDisk {
         return inFlight == null ? 0 : inFlight.enter();
     }
 
-    /** It has ended. */
+    /** Called when a request has ended. */
     void leave(int entered) {
         if (inFlight != null) {
             inFlight.leave(entered);
@@ -120,7 +120,7 @@ public final class ClusterDisk implements VirtualDisk {
         return mapping.length() == length && mapping.kind() == Mapping.Kind.DATA;
     }
 
-    /** By the look-up that {@link #isOneRun} has made. */
+    /** Whether the look-up of {@link #isOneRun} found zeros. */
     private boolean isZeros(long offset, long length) {
         return mapping.length() == length && (mapping.kind() == Mapping.Kind.ZERO
                 || mapping.kind() == Mapping.Kind.UNALLOCATED && offset >= backingSize);

@@ -14,7 +14,7 @@ import org.blktap.api.memory.Segments;
  * inflates each once. Loop only.
  */
 final class CompressedClusters implements AutoCloseable {
-    /** As many at a time as helper threads are likely to serve. */
+    /** Clusters inflated at a time: as many as helper threads are likely to serve. */
     private static final int PLACES = 4;
 
     private final IoLoop loop;

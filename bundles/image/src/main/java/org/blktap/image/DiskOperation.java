@@ -28,7 +28,7 @@ abstract class DiskOperation implements IoCallback {
         scan();
     }
 
-    /** As {@link #begin}, but the scan begins with {@link #resume}. */
+    /** Begins as {@link #begin} does, but the scan starts with {@link #resume}. */
     final void beginLater(long offset, long length) {
         position = offset;
         end = offset + length;

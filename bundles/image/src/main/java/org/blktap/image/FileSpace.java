@@ -47,7 +47,7 @@ public final class FileSpace {
 
     /** A decided part of the file. */
     public interface Extension {
-        /** Where clusters may go: at its beginning, or after what the format takes for itself there. */
+        /** Offset of the first cluster: at its beginning, or after what the format takes for itself there. */
         long start();
 
         /** The end of the part. */

@@ -9,11 +9,11 @@ import org.blktap.api.engine.IoFile;
 public final class Mapping {
     /** The kinds of answer. */
     public enum Kind {
-        /** In {@link #file} at {@link #fileOffset}, for {@link #length} bytes; may be overwritten there. */
+        /** Data in {@link #file} at {@link #fileOffset}, for {@link #length} bytes; may be overwritten there. */
         DATA,
         /** As DATA, but others refer to it too: it is read there, and copied to be written. */
         SHARED,
-        /** Zeros, whatever the backing has. */
+        /** Zeros, regardless of the backing. */
         ZERO,
         /** Nothing here: the backing's bytes, or zeros without one. */
         UNALLOCATED,

@@ -9,7 +9,7 @@ import java.util.Map;
  * invalid while the file grows: what comes to be there belongs to others. Memory is bounded: where there are too many, whole tables are lost. Loop only.
  */
 public final class PastEnd {
-    /** For notes of tables with such entries. */
+    /** Most memory for notes of tables with such entries. */
     private static final long MOST_BYTES = 8 << 20;
     /** What the note of a table takes besides its bits. */
     private static final int NOTE_BYTES = 128;

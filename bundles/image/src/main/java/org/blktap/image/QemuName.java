@@ -51,7 +51,7 @@ public record QemuName(String file, String format) {
         return protocol(path) == null ? path : "./" + path;
     }
 
-    /** As QEMU finds it: what is before a colon, unless a slash comes first. Null for none. */
+    /** The protocol as QEMU finds it: what is before a colon, unless a slash comes first. Null for none. */
     private static String protocol(String text) {
         int colon = text.indexOf(':');
         int slash = text.indexOf('/');

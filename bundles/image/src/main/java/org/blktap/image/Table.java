@@ -41,7 +41,7 @@ public final class Table {
     TableCache cache;
 
     /**
-     * A table that is held for good.
+     * A table that is held permanently.
      *
      * @param address its memory, {@code size} bytes
      * @param size a multiple of 512
@@ -63,7 +63,7 @@ public final class Table {
         granule = size % PAGE == 0 && offset % PAGE == 0 ? PAGE : SECTOR;
     }
 
-    /** Where it begins in the file. */
+    /** Offset of the table in the file. */
     public long fileOffset() {
         return fileOffset;
     }

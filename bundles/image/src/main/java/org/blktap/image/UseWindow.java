@@ -17,7 +17,7 @@ public final class UseWindow {
     private long start;
     private long next;
     private long marked;
-    /** Where the unmarked run begins that reaches up to this window. */
+    /** Beginning of the unmarked run that reaches up to this window. */
     private long freeFrom;
 
     /**

@@ -45,7 +45,7 @@ public final class UsedRanges {
         this(unit, false);
     }
 
-    /** For a check that marks all ranges anew after each {@link #next}. */
+    /** Makes one for a check that marks all ranges anew after each {@link #next}. */
     public static UsedRanges inPasses(int unit) {
         return new UsedRanges(unit, true);
     }

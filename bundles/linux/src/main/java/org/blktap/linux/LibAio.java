@@ -42,7 +42,7 @@ public final class LibAio {
     private LibAio() {
     }
 
-    /** Null if libaio is here, or why it is not. Nothing else of this class may be called then. */
+    /** Why libaio is missing; null if it is present. Nothing else of this class may be called if it is missing. */
     public static String missing() {
         return MISSING;
     }

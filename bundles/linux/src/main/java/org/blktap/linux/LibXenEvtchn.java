@@ -13,7 +13,7 @@ public final class LibXenEvtchn {
     private LibXenEvtchn() {
     }
 
-    /** Null if libxenevtchn is here, or why it is not. Nothing else of this class may be called then. */
+    /** Why libxenevtchn is missing; null if it is present. Nothing else of this class may be called if it is missing. */
     public static String missing() {
         return MISSING;
     }

@@ -46,7 +46,7 @@ public final class LibXenGnttab {
     private LibXenGnttab() {
     }
 
-    /** Null if libxengnttab is here, or why it is not. Nothing else of this class may be called then. */
+    /** Why libxengnttab is missing; null if it is present. Nothing else of this class may be called if it is missing. */
     public static String missing() {
         return MISSING;
     }
@@ -73,7 +73,7 @@ public final class LibXenGnttab {
     /** The address of {@code count} pages in a row, each of the domain of the same index; 0 when one failed: then none is mapped. */
     public static native long xengnttab_map_grant_refs(long handle, int count, long domids, long refs, int prot);
 
-    /** As {@link #xengnttab_map_grant_refs}, all of one domain. */
+    /** Maps as {@link #xengnttab_map_grant_refs} does, all of one domain. */
     public static native long xengnttab_map_domain_grant_refs(long handle, int count, int domid, long refs, int prot);
 
     /** Unmaps what one call has mapped. */

@@ -31,7 +31,7 @@ public final class LibXenStore {
     private LibXenStore() {
     }
 
-    /** Null if libxenstore is here, or why it is not. Nothing else of this class may be called then. */
+    /** Why libxenstore is missing; null if it is present. Nothing else of this class may be called if it is missing. */
     public static String missing() {
         return MISSING;
     }
@@ -79,7 +79,7 @@ public final class LibXenStore {
     /** A descriptor that is readable while events are queued; it does not report a lost connection. */
     public static native int xs_fileno(long handle);
 
-    /** As {@link #xs_read_watch}, but fails with EAGAIN when no event is queued. */
+    /** Reads as {@link #xs_read_watch} does, but fails with EAGAIN when no event is queued. */
     public static native long xs_check_watch(long handle);
 
     /**

@@ -8,7 +8,7 @@ import java.lang.System.Logger.Level;
  * see: no room for a thread, for direct buffers, for mappings.
  */
 public final class OutOfMemory {
-    /** As the JVM's own. */
+    /** Exit status, the same as the JVM's own. */
     private static final int EXIT_STATUS = 3;
 
     private OutOfMemory() {

@@ -201,7 +201,7 @@ public final class UnixListener implements AutoCloseable {
         return true;
     }
 
-    /** Where it was made. */
+    /** The path of the socket. */
     public Path path() {
         return path;
     }

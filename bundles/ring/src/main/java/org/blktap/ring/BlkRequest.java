@@ -22,7 +22,7 @@ public final class BlkRequest {
     private long id;
     private long sector;
     private int segmentCount;
-    /** Where the segments are; how many of them may be read. */
+    /** Address of the segments, and how many may be read. */
     private long segments;
     private int readable;
     private long bytes;
@@ -126,7 +126,7 @@ public final class BlkRequest {
         segments(privateCopy);
     }
 
-    /** As the frontend wrote it: one of {@link Blkif}'s, if well-formed. */
+    /** The operation that the frontend wrote: one of {@link Blkif}'s, if well-formed. */
     public int operation() {
         return operation;
     }
@@ -141,12 +141,12 @@ public final class BlkRequest {
         return id;
     }
 
-    /** Where it begins, in sectors of 512 bytes; of an empty flush without meaning. */
+    /** First sector, of 512 bytes; meaningless for an empty flush. */
     public long sector() {
         return sector;
     }
 
-    /** As the frontend wrote it; 0 for a discard. */
+    /** The segment count that the frontend wrote; 0 for a discard. */
     public int segmentCount() {
         return segmentCount;
     }

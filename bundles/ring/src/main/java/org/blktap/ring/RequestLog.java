@@ -32,7 +32,7 @@ public final class RequestLog {
     private final int[] owners;
     private final int[] free;
     private int freeCount;
-    /** As they were stored last. */
+    /** The values stored last. */
     private int consumer;
     private int responseProducer;
 

@@ -32,7 +32,7 @@ public final class ControlServices {
         this.components = components;
     }
 
-    /** Null without the core. */
+    /** The attachments, or null without the core. */
     Attachments attachments() {
         return attachments;
     }
@@ -54,7 +54,7 @@ public final class ControlServices {
         return "a service that it needs is missing; lib/ and bundle/ must be of one version";
     }
 
-    /** For a caller in a directory, at a terminal or not. */
+    /** The services for a caller in a directory, at a terminal or not. */
     public Surroundings in(Path directory, boolean terminal) {
         return new Surroundings(() -> attachments, () -> images, bundles, components, directory, terminal);
     }

@@ -19,7 +19,7 @@ import org.osgi.framework.BundleContext;
 public final class Deployer {
     /** File Install looks twice a second, and takes a file that it has seen unchanged in two looks. */
     private static final Duration PATIENCE = Duration.ofSeconds(20);
-    /** After an install the start follows in the same look. */
+    /** Time allowed for the start after an install, which follows in the same scan. */
     private static final Duration GRACE = Duration.ofSeconds(2);
     private static final int POLL_MILLIS = 20;
     private static final Object ONE_AT_A_TIME = new Object();
@@ -229,7 +229,7 @@ public final class Deployer {
         return jar;
     }
 
-    /** Where in the deploy directory a bundle was installed from, or null if it was not. */
+    /** The jar in the deploy directory from which a bundle was installed, or null. */
     private Path jarOf(Bundle bundle) {
         // as File Install makes it: file:/..., with one slash
         String prefix = directory.toFile().toURI().toString();

@@ -16,7 +16,7 @@ import org.apache.felix.service.command.Converter;
 
 /** Gogo's interpreter for one client: our verbs first, then the framework's commands. */
 final class GogoSession {
-    /** Where gogo looks for a command without a scope. */
+    /** The scopes in which gogo looks for a command without one. */
     private static final String SCOPES = "tap:felix:gogo:*";
     static final List<String> LEAVE = List.of("exit", "quit");
 

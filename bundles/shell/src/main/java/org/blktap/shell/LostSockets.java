@@ -25,7 +25,7 @@ public final class LostSockets {
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     /** Longer than nodes need that make their sockets again. */
     private static final int LOOK_MILLIS = 5000;
-    /** In an address: {@code vhost-user:/path} and {@code nbd+unix:///name?socket=/path}. */
+    /** Matches a socket path in an address: {@code vhost-user:/path} and {@code nbd+unix:///name?socket=/path}. */
     private static final Pattern SOCKET = Pattern.compile("(?:^[a-z-]+:|[?&]socket=)(/[^/&?][^&?]*)$");
 
     private final ControlServices services;

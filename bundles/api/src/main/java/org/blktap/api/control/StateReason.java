@@ -7,7 +7,7 @@ package org.blktap.api.control;
  * @param text for people, one line; empty for {@link Kind#NONE}
  */
 public record StateReason(Kind kind, String text) {
-    /** As asked for. */
+    /** No reason: the state is the one requested. */
     public static final StateReason NONE = new StateReason(Kind.NONE, "");
 
     /** The kinds of reason. */

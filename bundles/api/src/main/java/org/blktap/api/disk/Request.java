@@ -104,7 +104,7 @@ public final class Request implements IoCallback {
         return data;
     }
 
-    /** Where a MAP puts its answer. */
+    /** The list that receives the answer of a MAP. */
     public ExtentList extents() {
         return extents;
     }

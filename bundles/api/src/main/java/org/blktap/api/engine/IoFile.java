@@ -18,7 +18,7 @@ import org.osgi.annotation.versioning.ConsumerType;
  */
 @ConsumerType
 public interface IoFile extends AutoCloseable {
-    /** As it was opened. */
+    /** The path by which it was opened. */
     Path path();
 
     boolean writable();

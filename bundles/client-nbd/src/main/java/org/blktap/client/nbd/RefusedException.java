@@ -40,7 +40,7 @@ final class RefusedException extends IOException {
         };
     }
 
-    /** By "Option reply types" of the protocol. */
+    /** Meaning of a reply, by "Option reply types" of the protocol. */
     private static String meaning(int reply) {
         return switch (reply) {
             case Nbd.REP_ERR_UNSUP -> "not supported (NBD_REP_ERR_UNSUP)";

@@ -65,7 +65,7 @@ final class Step {
         }
     }
 
-    /** Where whole blocks end before a request does; at the end of the export there need not be a whole one. */
+    /** End of the whole blocks of a request; the export need not end with a whole one. */
     private long wholeBlocks(long end) {
         return end >= exportBytes ? exportBytes : sizes.down(end);
     }
@@ -114,7 +114,7 @@ final class Step {
         return length;
     }
 
-    /** Where the range begins on the export. */
+    /** Offset of the range on the export. */
     long from() {
         return from;
     }

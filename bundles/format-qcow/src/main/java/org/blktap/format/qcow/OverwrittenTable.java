@@ -7,7 +7,7 @@ import java.nio.ByteBuffer;
  * extension announces that slots are allocated as one, and the rest of the table says so too, the lost entries follow from it.
  */
 final class OverwrittenTable {
-    /** Where it is. */
+    /** Offset of the table in the file. */
     static final long OFFSET = 8192;
     private static final int OVERWRITTEN_ENTRIES = 512 / 8;
 

@@ -83,7 +83,7 @@ final class QcowResize {
         }
     }
 
-    /** Where another L1 table is in use now, the space of the old one is freed. */
+    /** Frees the space of the old L1 table, if another is in use now. */
     void freeOldL1(IoFile file, IoLoop loop) throws DiskException {
         try {
             if (start(file).getLong(QcowHeader.AT_L1_OFFSET) != header.l1Offset()) {

@@ -7,7 +7,7 @@ import java.util.Arrays;
  * tables cost no more reads than their file has tables. 32 MiB at most.
  */
 final class L2Tables {
-    /** As many as one L1 table can have entries. */
+    /** Most tables, one for each entry of the largest L1 table. */
     static final int MOST = (int) (Qcow2Header.MAX_L1_BYTES / 8);
     /** Offsets have 9 zero bits below and 8 above: there is room for a number below. */
     private static final int SHIFT = 7;
@@ -17,7 +17,7 @@ final class L2Tables {
     /** Offsets, shifted, with the number of L1 tables less one. */
     private long[] tables = new long[1024];
     private int count;
-    /** Where those of the present L1 table begin. */
+    /** Index of the first one of the present L1 table. */
     private int begin;
 
     /** Adds one that the present L1 table points at; false if there are too many. */
@@ -46,7 +46,7 @@ final class L2Tables {
         return twice;
     }
 
-    /** After the last one: equal ones become one. */
+    /** Removes duplicates, after the last one is added. */
     void merge() {
         Arrays.sort(tables, 0, count);
         int kept = 0;

@@ -180,7 +180,7 @@ final class Qcow2Check implements References.Visitor {
         }
     }
 
-    /** Where clusters in use have no block of counts, as a writer that was killed may leave it, there is one afterwards. */
+    /** Adds missing refcount blocks for clusters in use, as a killed writer may leave them. */
     private boolean addBlocks() throws IOException {
         long first = firstWithoutBlock;
         long end = file.size() + clusterSize - 1 & -clusterSize;
@@ -354,7 +354,7 @@ final class Qcow2Check implements References.Visitor {
         }
     }
 
-    /** For opening a dirty image: refuses one that could not be put right. */
+    /** Repairs a dirty image when it is opened; refuses one that cannot be repaired. */
     static void repairDirty(Qcow2Header header, IoFile file, IoLoop loop) throws DiskException {
         CheckReport report = new Qcow2Check(header, file, loop, true).run();
         if (!report.clean()) {

@@ -168,7 +168,7 @@ public final class Qcow2Driver implements DiskDriver {
         return data;
     }
 
-    /** By the attach, by the header, or by the name; the latter two may not differ. */
+    /** The type named by the attach, the header or the file name; the latter two may not differ. */
     private static String backingType(Qcow2Header header, QemuName name, String path, DiskContext context) throws DiskException {
         String format = header.extensionText(Qcow2Header.EXT_BACKING_FORMAT, path, "backing file format name");
         String byHeader = format == null ? null : TYPES.getOrDefault(format, format);

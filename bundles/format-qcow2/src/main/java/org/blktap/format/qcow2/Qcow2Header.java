@@ -64,7 +64,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
     static final int ZLIB = 0;
     static final int ZSTD = 1;
 
-    /** As QEMU limits them; all are held in memory. */
+    /** Largest L1 table, QEMU's limit; all are held in memory. */
     static final long MAX_L1_BYTES = 32 << 20;
     static final long MAX_REFCOUNT_TABLE_BYTES = 8 << 20;
     static final int MAX_SNAPSHOTS = 65536;

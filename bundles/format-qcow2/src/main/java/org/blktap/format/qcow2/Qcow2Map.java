@@ -29,7 +29,7 @@ final class Qcow2Map implements ClusterMap {
 
     private final Qcow2Header header;
     private final IoFile file;
-    /** Where data is: the image, or the external data file. */
+    /** The file with the data: the image, or the external data file. */
     private final IoFile dataFile;
     private final boolean external;
     private final boolean extended;

@@ -60,9 +60,9 @@ final class Qcow2Space {
     private Ranges emptying = new Ranges();
     /** Free, but more than can be kept. */
     private Ranges surplus = new Ranges();
-    /** Where the header and the tables are. */
+    /** Ranges of the header and the tables. */
     private final Ranges metadata = new Ranges();
-    /** Where the blocks of counts were when the image was opened, in ascending order. */
+    /** Ranges of the refcount blocks when the image was opened, in ascending order. */
     private final Ranges blocks = new Ranges();
     private boolean metadataTold;
     /** What sessions before left free for sure; to be claimed from {@link #unclaimed} on. */
@@ -73,7 +73,7 @@ final class Qcow2Space {
     private boolean busy;
     /** Another must follow it. */
     private boolean onceMore;
-    /** It claims clusters that sessions before left free. */
+    /** Whether it claims clusters that earlier sessions left free. */
     private boolean claims;
     /** The flush of a guest that waits for its end, or null. */
     private IoCallback told;
@@ -232,7 +232,7 @@ final class Qcow2Space {
         }
     }
 
-    /** It has succeeded. Calls back when nothing is under way here any more, unless requests are, as then it is not the last flush. */
+    /** Called when a flush has succeeded. Calls back when nothing is under way here any more, unless requests are, as then it is not the last flush. */
     void flushed(IoCallback done) {
         if (busy || freeing.isEmpty() && emptying.isEmpty() && surplus.isEmpty()) {
             done.done(0);
@@ -268,7 +268,7 @@ final class Qcow2Space {
         loop.offload(lowering, lowered);
     }
 
-    /** On a helper thread; the loop leaves these lists alone meanwhile. */
+    /** Lowers the counts, on a helper thread; the loop leaves these lists alone meanwhile. */
     private int lowerNow() throws IOException {
         counts.add(surplus, -1);
         counts.release(freeing, handedOver);

@@ -32,7 +32,7 @@ final class Qcow2Tables implements AutoCloseable {
     final long slotMask;
     private final Qcow2Header header;
     private final IoFile file;
-    /** Where data is: the image, or the external data file. */
+    /** The file with the data: the image, or the external data file. */
     private final IoFile dataFile;
     private final Qcow2Space space;
     private final boolean external;

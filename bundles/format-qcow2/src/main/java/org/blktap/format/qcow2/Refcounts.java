@@ -63,7 +63,7 @@ final class Refcounts implements FileSpace.Layout {
         table = entries;
     }
 
-    /** Where the blocks are, 0 for none. */
+    /** Offsets of the blocks, 0 for none. */
     long[] table() {
         return table;
     }

@@ -41,7 +41,7 @@ final class References {
         /** Something cannot be followed. */
         void problem(String structure, long at, Object found, Object expected);
 
-        /** Before so many bytes of tables are read. @return whether to go on */
+        /** Called before so many bytes of tables are read. @return whether to continue */
         boolean goesOn(long bytes);
     }
 

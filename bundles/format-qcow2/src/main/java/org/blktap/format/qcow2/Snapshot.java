@@ -19,7 +19,7 @@ import org.blktap.image.Interruption;
 record Snapshot(String id, String name, long l1Offset, int l1Entries, long size) {
     private static final int FIXED = 40;
     private static final int MAX_EXTRA = 1024;
-    /** As QEMU limits the table. */
+    /** Largest table in bytes, QEMU's limit. */
     private static final long MAX_TABLE = 64 << 20;
     /** QEMU's own names have at most 255. */
     private static final int SHOWN_NAME = 255;
@@ -100,7 +100,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
         return text.length() <= SHOWN_NAME ? text : text.substring(0, SHOWN_NAME);
     }
 
-    /** By its name, or by its id. */
+    /** Finds a snapshot by its name or id. */
     static Snapshot find(Qcow2Header header, IoFile file, String wanted) throws DiskException {
         List<Snapshot> all = read(header, file, null, wanted);
         if (all.size() == 1 && shown(wanted).equals(all.get(0).name())) {
@@ -110,7 +110,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
                 .orElseThrow(() -> new DiskException(Reason.BAD_OPTION, file.path() + ": has no snapshot '" + wanted + "'; it has: " + list(all, false)));
     }
 
-    /** For people: the first ones, and how many more there are. */
+    /** Lists the first ones for the operator, and how many more there are. */
     static String list(List<Snapshot> all, boolean withIds) {
         if (all.isEmpty()) {
             return "none";

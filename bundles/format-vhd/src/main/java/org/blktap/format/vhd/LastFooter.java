@@ -14,7 +14,7 @@ final class LastFooter implements FileSpace.Layout {
     private final IoFile file;
     private final VhdFooter footer;
     private final long blockBytes;
-    /** Where it is when all that is planned has been done, in bytes from the beginning of the file. */
+    /** Offset of the footer in the file after all planned growth. */
     private long plannedAt;
 
     /**

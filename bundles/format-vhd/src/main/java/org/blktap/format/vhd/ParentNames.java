@@ -36,7 +36,7 @@ final class ParentNames {
     private ParentNames() {
     }
 
-    /** In the order in which they are tried: relative ones first, as an image and its parent are moved together. */
+    /** The parent's names in the order in which they are tried: relative ones first, as an image and its parent are moved together. */
     static Set<String> names(VhdImage image, IoFile file) throws DiskException {
         Set<String> names = new LinkedHashSet<>();
         for (int code : ORDER) {
@@ -71,7 +71,7 @@ final class ParentNames {
         return decode(locator.code(), b.flip());
     }
 
-    /** As a path of this system; null if it is none. */
+    /** Decodes a name to a path of this system; null if it is none. */
     static String decode(int code, ByteBuffer b) {
         String text = switch (code) {
             case MACX -> strict(b, StandardCharsets.UTF_8);

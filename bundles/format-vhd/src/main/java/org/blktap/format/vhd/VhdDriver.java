@@ -30,7 +30,7 @@ import org.osgi.service.component.annotations.Component;
 @Component
 @TapType(type = "vhd", summary = "VHD: fixed, dynamic, differencing")
 public final class VhdDriver implements DiskDriver {
-    /** In {@link DiskInfo#details}: by it a child knows its parent. */
+    /** Key of the UUID in {@link DiskInfo#details}, by which a child knows its parent. */
     static final String UUID_DETAIL = "UUID";
     static final String TYPE = "vhd";
     /** The type of a parent that has no UUID. */

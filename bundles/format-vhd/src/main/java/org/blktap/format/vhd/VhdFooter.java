@@ -21,7 +21,7 @@ final class VhdFooter {
     static final int DYNAMIC = 3;
     static final int DIFFERENCING = 4;
     static final long NO_DATA_OFFSET = -1;
-    /** As QEMU and XenServer limit it; a block's sector number has 32 bits. */
+    /** Largest disk of QEMU and XenServer; a block's sector number has 32 bits. */
     static final long LARGEST_DISK = 2040L << 30;
     /** 2000-01-01 00:00 UTC, in seconds of Unix. */
     static final long EPOCH = 946_684_800;

@@ -92,7 +92,7 @@ final class VhdMap implements ClusterMap {
         return (end + bitmapBytes + PAGE - 1 & -PAGE) - bitmapBytes;
     }
 
-    /** After a crash: both footers are there and the same before anything else changes. */
+    /** Makes both footers equal after a crash, before anything else changes. */
     void mendFooters() throws DiskException {
         try {
             if (image.footerAt() < 0) {

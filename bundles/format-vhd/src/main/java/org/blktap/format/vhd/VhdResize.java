@@ -188,7 +188,7 @@ final class VhdResize {
         }
     }
 
-    /** As the old header has it, with the locators' bytes. */
+    /** The parent as in the old header, with the locators' bytes. */
     private Metadata.Parent parent() throws IOException {
         List<ParentNames.Encoded> names = new ArrayList<>();
         for (VhdHeader.ParentLocator locator : header.locators()) {

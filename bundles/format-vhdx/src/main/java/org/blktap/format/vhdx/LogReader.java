@@ -118,7 +118,7 @@ final class LogReader {
         return (int) crc.getValue();
     }
 
-    /** Where the n-th sector from a position on is. */
+    /** Position of the n-th sector after a position, wrapping around. */
     private int wrapped(int at, int n) {
         return (at / Layout.SECTOR + n) % sectors * Layout.SECTOR;
     }

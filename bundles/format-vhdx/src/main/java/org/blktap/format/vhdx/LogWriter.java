@@ -24,7 +24,7 @@ final class LogWriter implements AutoCloseable {
     private final ByteBuffer entry;
     private UUID guid;
     private long sequence;
-    /** Where the next entry goes, in bytes from the beginning of the log. */
+    /** Offset of the next entry in the log. */
     private int position;
     /** The oldest entry whose changes may not have reached their place. */
     private int tail;
@@ -128,7 +128,7 @@ final class LogWriter implements AutoCloseable {
         sequence++;
     }
 
-    /** Where the entry that was built goes in the file, in bytes. */
+    /** Offset in the file at which the built entry must be written. */
     long entryOffset() {
         return headers.current().logOffset() + position;
     }

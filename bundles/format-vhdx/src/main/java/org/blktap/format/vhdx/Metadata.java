@@ -44,7 +44,7 @@ record Metadata(int blockSize, boolean leaveBlocksAllocated, boolean hasParent, 
     private static final int MOST_ENTRIES = 2047;
     private static final int MOST_ITEM_BYTES = 1 << 20;
 
-    /** Where an item is in the file, in bytes. */
+    /** Offset and length of an item in the file, in bytes. */
     private record Item(long offset, int length) {
     }
 

@@ -75,7 +75,7 @@ final class ParentLocator {
         }
     }
 
-    /** Where the parent may be, best first. */
+    /** Possible paths of the parent, best first. */
     static List<String> paths(Map<String, String> locator) {
         return Stream.of("relative_path", "volume_path", "absolute_win32_path").map(locator::get).filter(path -> path != null).toList();
     }

@@ -47,12 +47,12 @@ record VhdxHeader(long sequenceNumber, UUID fileWriteGuid, UUID dataWriteGuid, U
         return new VhdxHeader(sequence, fileWriteGuid, dataWriteGuid, logGuid, logVersion, version, logLength, logOffset);
     }
 
-    /** As it is while the file is being changed. */
+    /** The header while the file is being changed. */
     VhdxHeader changing(UUID newLogGuid) {
         return new VhdxHeader(sequenceNumber, UUID.randomUUID(), UUID.randomUUID(), newLogGuid, 0, version, logLength, logOffset);
     }
 
-    /** As it is when nothing of the log counts any more. */
+    /** The header once no log entry counts any more. */
     VhdxHeader withoutLog() {
         return new VhdxHeader(sequenceNumber, fileWriteGuid, dataWriteGuid, Layout.NO_GUID, 0, version, logLength, logOffset);
     }

@@ -79,7 +79,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
         return Layout.read(file, "BAT", bat.offset() + index * BlockAllocationTable.ENTRY_BYTES, BlockAllocationTable.ENTRY_BYTES).getLong();
     }
 
-    /** Where new blocks may go: past the end of the file, and past the last block's end, which the file need not reach. */
+    /** First offset for new blocks: past the end of the file, and past the last block's end, which the file need not reach. */
     long firstFree() throws DiskException {
         long end = file.size();
         long block = bat.payloadBlocks() - 1;

@@ -13,7 +13,7 @@ abstract class Extent implements AutoCloseable {
         end = part.end();
     }
 
-    /** As {@link org.blktap.image.ClusterMap#lookup}, from the extent's beginning; the range lies in it. */
+    /** Looks up as {@link org.blktap.image.ClusterMap#lookup} does, from the extent's beginning; the range lies in it. */
     abstract void lookup(long offset, long length, Mapping into);
 
     /** The tables of an extent that may be written, or null. */

@@ -30,7 +30,7 @@ final class SparseCheck {
     private final List<String> problems;
     private final Holes holes;
     private final DirectoryEntries gd;
-    /** Null without one. */
+    /** The redundant grain directory, or null. */
     private final DirectoryEntries rgd;
     private final ByteBuffer table;
     private final ByteBuffer twin;
@@ -270,7 +270,7 @@ final class SparseCheck {
         return gd;
     }
 
-    /** Null without one. */
+    /** The redundant grain directory, or null. */
     DirectoryEntries rgd() {
         return rgd;
     }

@@ -32,7 +32,7 @@ final class SparseExtent extends Extent {
     private final IoFile file;
     private final boolean writable;
     private final GrainDirectory gd;
-    /** Null without one. */
+    /** The redundant grain directory, or null. */
     private final GrainDirectory rgd;
     private final TableCache tables;
     private final FileSpace space;
@@ -109,7 +109,7 @@ final class SparseExtent extends Extent {
         file.writeFully(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(sector).flip(), layout.freeSector());
     }
 
-    /** Where a redundant table would be written has to be a table's place. */
+    /** Checks that each redundant table lies where a table may lie. */
     private void checkRedundant(GrainDirectory redundant) throws DiskException {
         for (int slot = 0; redundant != null && slot < redundant.entries(); slot++) {
             long at = redundant.get(slot);

@@ -27,7 +27,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
     static final int FLAG_MARKERS = 1 << 17;
     private static final int KNOWN_FLAGS = FLAG_NEWLINE_TEST | FLAG_REDUNDANT | FLAG_ZEROED_GRAIN | FLAG_COMPRESSED | FLAG_MARKERS;
     static final int DEFLATE = 1;
-    /** As gdOffset: it is in the footer. */
+    /** Value of gdOffset that refers to the footer. */
     static final long GD_AT_END = -1;
     static final int NUM_GTES_PER_GT = 512;
     static final int TABLE_BITS = 9;

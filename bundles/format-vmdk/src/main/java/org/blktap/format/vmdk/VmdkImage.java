@@ -254,12 +254,12 @@ final class VmdkImage implements AutoCloseable {
         return file;
     }
 
-    /** Null for a bare COWD file. */
+    /** The descriptor, or null for a bare COWD file. */
     Descriptor descriptor() {
         return descriptor;
     }
 
-    /** Where it begins in {@link #file}, in bytes. */
+    /** Offset of the descriptor in {@link #file}. */
     long descriptorAt() {
         return descriptorAt;
     }

@@ -22,7 +22,7 @@ final class BufferPool implements AutoCloseable {
     static final long SLACK = 16 << 20;
     private static final int SMALL = 64 << 10;
 
-    /** By size class, the first of the slabs that have free pieces. */
+    /** First slab with free pieces of each size class. */
     private final Slab[] available = new Slab[MAX_SHIFT - MIN_SHIFT + 1];
     private long mapped;
     private int used;

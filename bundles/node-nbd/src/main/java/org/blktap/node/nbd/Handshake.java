@@ -17,7 +17,7 @@ final class Handshake {
 
     /** What {@link #advance} came to. */
     enum State {
-        /** It needs more input. */
+        /** More input is needed. */
         MORE,
         /** A message was taken; there may be more in the buffer. */
         AGAIN,

@@ -11,10 +11,10 @@ import org.blktap.linux.Libc;
 final class HandshakeClient {
     /** What comes of a client: exactly one of the two is called, once. */
     interface Outcome {
-        /** It enters the transmission; the socket is the callee's, and so are the bytes that came too early. */
+        /** Called when it enters the transmission; the callee then owns the socket and the bytes that came too early. */
         void transmission(HandshakeClient client, int fd, Session session, ByteBuffer early);
 
-        /** It is gone, and its socket closed. */
+        /** Called when it has disconnected and its socket is closed. */
         void gone(HandshakeClient client);
     }
 

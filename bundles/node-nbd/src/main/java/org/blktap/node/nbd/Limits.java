@@ -20,7 +20,7 @@ record Limits(int clients, int reservedClients, int commonClients, int handshake
     /** The longest request and the slack of {@link BufferPool}, below which nothing works. */
     private static final long LEAST_BYTES = Nbd.MAX_PAYLOAD + BufferPool.SLACK;
 
-    /** As the system properties say. */
+    /** The limits set by system properties. */
     static Limits configured() {
         int clients = number("clients", 64, 1);
         long reserved = number("memory.reserve", 48, (int) (LEAST_BYTES / MIB)) * MIB;

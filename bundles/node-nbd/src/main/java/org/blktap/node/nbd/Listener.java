@@ -20,7 +20,7 @@ import org.blktap.linux.Libc;
 final class Listener implements Catalogue, HandshakeClient.Outcome {
     /** Clients let in at once before others have their turn. */
     private static final int ACCEPT_BATCH = 16;
-    /** When the system has no descriptors left, so long nobody is let in. */
+    /** Pause in accepting clients when the system has no descriptors left. */
     private static final long PAUSE_MILLIS = 1_000;
     /** A handshake that takes longer than that makes way for a new client when there are too many. */
     private static final long HURRY_MILLIS = 1_000;

@@ -18,16 +18,16 @@ final class NbdRequest implements Request.Completion {
     int command;
     int flags;
     long offset;
-    /** As the client gave it: unsigned 32 bits. */
+    /** Length given by the client: unsigned 32 bits. */
     long length;
-    /** Where its data is, or 0. */
+    /** Address of its data, or 0. */
     long address;
     private BufferPool.Slab slab;
     /** What it counts against the connection's budget, in bytes. */
     int charged;
     /** The extents of a MAP, lent by the connection. */
     ExtentList extents;
-    /** Where its reply ends in the stream of all replies. */
+    /** End of its reply in the stream of all replies. */
     long replyEnd;
     /** Link of the list it is in. */
     NbdRequest next;

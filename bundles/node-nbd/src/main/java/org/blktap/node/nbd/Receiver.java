@@ -50,7 +50,7 @@ final class Receiver implements AutoCloseable {
         return end - start;
     }
 
-    /** Where they begin. */
+    /** Address of the first byte. */
     long address() {
         return buffer + start;
     }

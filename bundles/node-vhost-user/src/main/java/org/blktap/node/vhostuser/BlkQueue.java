@@ -8,7 +8,7 @@ final class BlkQueue {
     /** What stands for no descriptor. */
     private static final int UNSET = -1;
     private static final int[] NONE = {};
-    /** After so many requests read from memory that may be gone, it is asked whether it was: each failed access costs a signal. */
+    /** Requests read from memory that may be gone before that is checked: each failed access costs a signal. */
     private static final int SETTLE_REQUESTS = 64;
 
     private final BlkDevice device;
@@ -23,7 +23,7 @@ final class BlkQueue {
     private boolean placed;
     private boolean enabled;
     private boolean kickGiven;
-    /** Null before one is given, and where the client asks for polling. */
+    /** The client's kick; null until one is set, and if the client asks for polling. */
     private Kick kick;
     private Doorbell call = Doorbell.NONE;
     private Doorbell err = Doorbell.NONE;
@@ -32,7 +32,7 @@ final class BlkQueue {
     private Virtqueue ring;
     private InflightQueue inflight;
     private boolean broken;
-    /** By the index of their first descriptor; null for those that are not in flight. */
+    /** Requests in flight by the index of their first descriptor; else null. */
     private BlkRequest[] requests = {};
     /** Taken in this turn, not yet submitted. */
     private BlkRequest[] prepared = {};
@@ -186,7 +186,7 @@ final class BlkQueue {
         }
     }
 
-    /** Where the ring was stopped: the next available entry. */
+    /** Index of the next available entry, when the ring was stopped. */
     int base() {
         return base;
     }

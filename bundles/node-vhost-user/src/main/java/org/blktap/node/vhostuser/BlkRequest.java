@@ -17,7 +17,7 @@ final class BlkRequest {
 
     private final BlkDevice device;
     private final Request request = new Request(this::completed, 4);
-    /** Null while it is not in use, and for good when the disk has thrown it away. */
+    /** Its queue; null while it is not in use, and permanently once the disk has lost it. */
     private BlkQueue queue;
     private int head;
     private long statusAddress;
@@ -36,7 +36,7 @@ final class BlkRequest {
         return head;
     }
 
-    /** Where the status byte goes. */
+    /** Address of the status byte. */
     long statusAddress() {
         return statusAddress;
     }

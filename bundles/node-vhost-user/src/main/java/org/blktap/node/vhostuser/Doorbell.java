@@ -2,7 +2,7 @@ package org.blktap.node.vhostuser;
 
 /** A descriptor of the client that this side notifies it by. Loop only; nothing here waits. */
 interface Doorbell {
-    /** Where there is none. */
+    /** Stands for no doorbell. */
     Doorbell NONE = new Doorbell() {
         @Override
         public void ring() {

@@ -57,7 +57,7 @@ final class FrontendConnection {
         return handler;
     }
 
-    /** Whether the client has gone and only its requests are waited for. */
+    /** Whether the client has disconnected and only its requests are waited for. */
     boolean ending() {
         return ending;
     }

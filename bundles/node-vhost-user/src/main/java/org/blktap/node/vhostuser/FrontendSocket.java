@@ -210,7 +210,7 @@ final class FrontendSocket implements AutoCloseable {
         size = 0;
     }
 
-    /** Where a reply's payload is put together, {@link Protocol#PAYLOAD_MAX} bytes. */
+    /** Address of the buffer for a reply's payload, {@link Protocol#PAYLOAD_MAX} bytes. */
     long reply() {
         return base + REPLY + Protocol.HEADER_BYTES;
     }

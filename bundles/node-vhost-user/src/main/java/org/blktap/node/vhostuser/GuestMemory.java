@@ -91,7 +91,7 @@ final class GuestMemory implements AutoCloseable {
         return true;
     }
 
-    /** Where a range of guest addresses is in this process, or 0 if it is not inside one region. */
+    /** Address in this process of a range of guest addresses, or 0 if it is not inside one region. */
     long contiguous(long guest, long bytes) {
         MemoryRegion region = at(guest);
         if (region == null || bytes < 0 || bytes > region.size() - (guest - region.guest())) {
@@ -100,7 +100,7 @@ final class GuestMemory implements AutoCloseable {
         return region.host() + (guest - region.guest());
     }
 
-    /** Where a range of the client's own addresses is in this process, or 0 if it is not inside one region. */
+    /** Address in this process of a range of the client's addresses, or 0 if it is not inside one region. */
     long userRange(long user, long bytes) {
         for (MemoryRegion region : byGuest) {
             long inside = user - region.user();

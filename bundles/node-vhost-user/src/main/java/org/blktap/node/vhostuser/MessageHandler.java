@@ -15,7 +15,7 @@ final class MessageHandler implements AutoCloseable {
     private final BlkDevice device;
     private final FrontendSocket socket;
     private long protocolFeatures;
-    /** By which the client is asked to read the configuration again; null if it has made no way for that. */
+    /** Notifies the client to read the configuration again; null if it has set up no channel for that. */
     private Doorbell configChange;
     /** The payload of the reply to the present message, or {@link #NO_REPLY}. */
     private int replyBytes;

@@ -13,7 +13,7 @@ import org.blktap.linux.UnixListener;
 
 /** A listening socket, and one client at a time; a second one waits to be accepted until the first has gone. Loop only. */
 final class VhostUserNode implements DeviceNode {
-    /** How long to accept nobody after the system has refused, e.g. for want of descriptors. */
+    /** How long to accept no client after the system has refused, e.g. for want of descriptors. */
     private static final long RETRY_MILLISECONDS = 1000;
     /** How often is looked whether the socket's file is still there, while it waits for a client. */
     private static final long LOOK_MILLISECONDS = 2000;

@@ -50,7 +50,7 @@ final class BlkDevice implements LoopStage {
     private int entriesTaken;
     private int mappingsTaken;
     private boolean mapsPages;
-    /** Null where data is copied. */
+    /** Mapped grants; null where data is copied. */
     private PersistentGrants grants;
     /** What to do when nothing is in flight; from then on nothing is taken. */
     private Runnable stopped;
@@ -181,7 +181,7 @@ final class BlkDevice implements LoopStage {
         }
     }
 
-    /** For what its guest can cause. */
+    /** The log for what its guest can cause. */
     GuestLog log() {
         return log;
     }

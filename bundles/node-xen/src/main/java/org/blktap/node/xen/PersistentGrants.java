@@ -18,9 +18,9 @@ final class PersistentGrants implements AutoCloseable {
 
     /** Map calls allowed without batching; each uses one of the process's mappings permanently. */
     private static final int CALLS_FREE = 512;
-    /** After those, a call has to map at least so many pages. */
+    /** Pages that a later call must map at least. */
     private static final int BATCH = 32;
-    /** Pages are taken from the budget by so many. */
+    /** Pages taken from the budget at a time. */
     private static final int CHUNK = 256;
     private static final int FIRST_SLOTS = 4 * CHUNK;
 
@@ -54,7 +54,7 @@ final class PersistentGrants implements AutoCloseable {
         return Math.max(0, pages[slot(gref)]);
     }
 
-    /** Where a reference is, or would be. */
+    /** Slot of a reference, or the one it would take. */
     private int slot(int gref) {
         int mask = pages.length - 1;
         // Fibonacci hashing: references of one frontend are numbers in a row

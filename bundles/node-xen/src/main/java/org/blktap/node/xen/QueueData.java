@@ -18,7 +18,7 @@ final class QueueData implements AutoCloseable {
     private final GrantCopies copies;
     private final BounceBuffers buffers;
     private final RequestRoom room;
-    /** Null where all is copied. */
+    /** Mapped grants; null where all data is copied. */
     private final PersistentGrants grants;
     /** The segments of indirect requests, copied out, a piece for each slot; null until there is one. */
     private NativeBuffer indirect;

@@ -24,12 +24,12 @@ import org.osgi.service.component.annotations.Reference;
 
 /**
  * What blktapctrl was: disks that a toolstack writes into XenStore, under {@code backend/tap} and {@code backend/vbd3}, are attached as their node
- * {@code params} says, {@code <type>:<path>}; and attachments whose domain has let its disk go, or has gone, are detached.
+ * {@code params} says, {@code <type>:<path>}; and attachments whose domain has released its disk, or has ended, are detached.
  */
 @Component(service = ToolstackDisks.class, immediate = true)
 public final class ToolstackDisks {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
-    /** Where Linux's own backend shows that it is loaded. It takes all of {@code backend/vbd}. */
+    /** Exists while Linux's own backend is loaded, which takes all of {@code backend/vbd}. */
     static final Path BLKBACK = Path.of("/sys/bus/xen-backend/drivers/vbd");
     private static final List<String> TYPES = List.of("tap", "vbd3", "vbd");
     /** The hotplug script by which a toolstack names our disks in {@code backend/vbd}. */
@@ -48,7 +48,7 @@ public final class ToolstackDisks {
     private final BiConsumer<String, String> gone;
     /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
     private final SharedWork worker = new SharedWork();
-    /** For what may be repeated at each event. */
+    /** Logs what may be repeated at each event. */
     private final GuestLog troubles = new GuestLog("toolstacks' disks");
     private final List<XenStore.Watch> watches = new ArrayList<>();
     private volatile boolean stopped;
@@ -243,7 +243,7 @@ public final class ToolstackDisks {
         }
     }
 
-    /** A domain has let its device go, or has gone: the attachment ends, or loses that node if it has others. */
+    /** Called when a domain has released its device, or has ended: the attachment ends, or loses that node if it has others. */
     private void letGo(String id, String node) {
         try {
             if (attachments.status(id).nodes().size() > 1) {

@@ -290,7 +290,7 @@ final class XenBackend {
         }
     }
 
-    /** Disconnects, and then goes on, unless the node has been closed. */
+    /** Disconnects, and then continues, unless the node has been closed. */
     private void disconnect(Runnable then) {
         busy = true;
         rings.disconnect(guarded(() -> {

@@ -4,7 +4,7 @@ import java.util.concurrent.Executor;
 
 /**
  * The XenBus thread, on which all control work of the bundle is done, one piece at a time and in order: watches, what is {@link #execute}d, and news
- * of the connection. What throws is logged, and the thread goes on.
+ * of the connection. Exceptions are logged, and the thread continues.
  */
 interface XenBus extends Executor {
     /** A listener that is registered. */

@@ -46,7 +46,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private boolean closed;
 
     /**
-     * @param gone called on the XenBus thread when the domain has let the device go, or has gone itself
+     * @param gone called on the XenBus thread when the domain has released the device, or has ended
      * @param whenClosed called at the end of {@link #close}
      * @param unplugMilliseconds how long the domain may take to let the device go
      */

@@ -30,7 +30,7 @@ public final class XenNodes implements ToolstackDisks.Gone {
     private final Hypervisor xen = new NativeHypervisor();
     private final Limits limits = Limits.ofSystem(NativeGrantTable.mappingsMax());
     private final List<BiConsumer<String, String>> listeners = new CopyOnWriteArrayList<>();
-    /** Attachments whose domains have gone, by their ids, while nobody listened, and their nodes. */
+    /** Attachments whose domains ended while there was no listener, by id, with their nodes. */
     private final Map<String, String> untold = new LinkedHashMap<>();
     private ServiceRegistration<NodeProvider> provider;
     private NodeOpener opener;

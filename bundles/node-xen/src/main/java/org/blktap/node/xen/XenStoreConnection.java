@@ -167,7 +167,7 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
         tell(Listener::connected);
     }
 
-    /** On the thread that found out. */
+    /** Handles a lost connection, on the thread that noticed it. */
     private void lost(NativeXenStore gone) {
         try {
             execute(() -> {

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** Where libxenstore looks for a XenStore (xs_daemon_socket and xs_domain_dev of Xen 4.17), so that it need not be loaded to learn that there is none. */
+/** The paths where libxenstore looks for a XenStore (xs_daemon_socket and xs_domain_dev of Xen 4.17), so that it need not be loaded to learn that there is none. */
 record XenStorePlaces(List<Path> paths) {
     static XenStorePlaces of(Map<String, String> environment) {
         String path = environment.get("XENSTORED_PATH");

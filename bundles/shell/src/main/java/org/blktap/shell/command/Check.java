@@ -14,7 +14,7 @@ import picocli.CommandLine.Parameters;
         "Exit status: 0 nothing to do, 1 errors, or it cannot be examined, 2 wrong usage, 3 no errors, but leaks or leftovers of a crash."},
         footer = {"", "Examples:", "  check tap:qcow:/vm/a.qcow", "  check tap:qcow2:/vm/b.qcow2 --repair"})
 final class Check extends TapCommand {
-    /** As that of qemu-img check for leaks. */
+    /** Exit status for leaks, that of qemu-img check. */
     private static final int LEFTOVERS = 3;
 
     @Parameters(paramLabel = "SPEC", description = "tap:<type>:<path>")

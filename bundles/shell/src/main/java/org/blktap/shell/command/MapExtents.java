@@ -22,7 +22,7 @@ final class MapExtents extends TapCommand {
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format.")
     Map<String, String> options = new LinkedHashMap<>();
 
-    /** As it is printed as JSON. */
+    /** An extent as printed in JSON. */
     private record Extent(long start, long length, boolean data, boolean zero) {
     }
 

@@ -34,7 +34,7 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
         return present(imagesNow.get());
     }
 
-    /** For jars of {@code deploy/}. */
+    /** The deployer for jars of {@code deploy/}. */
     Deployer deployer() {
         return new Deployer(Path.of(System.getProperty("blktap.deploy.dir", "deploy")), bundles, new FrameworkCheck(bundles, components));
     }

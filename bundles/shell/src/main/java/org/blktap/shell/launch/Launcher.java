@@ -30,7 +30,7 @@ public final class Launcher {
     public static final String FAILURE = "blktap.failure";
     private static final Logger LOG = System.getLogger("org.blktap");
     private static final int FAILED = 1;
-    /** Until a failed start gives up on closing what it has opened. */
+    /** Time in which a failed start closes what it has opened. */
     private static final int STOP_MILLIS = 30_000;
 
     private final Path home = Path.of(System.getProperty("blktap.home"));
@@ -141,7 +141,7 @@ public final class Launcher {
         Runtime.getRuntime().halt(FAILED);
     }
 
-    /** On a signal, in the hook of the JVM. */
+    /** Stops the daemon on a signal, in the JVM's shutdown hook. */
     private void stop() {
         if (framework.getState() == Bundle.RESOLVED || System.getProperty(FAILURE) != null) {
             return;

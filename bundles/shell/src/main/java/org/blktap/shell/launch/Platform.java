@@ -67,7 +67,7 @@ final class Platform {
         }
     }
 
-    /** After the start of the framework. */
+    /** Checks the bundles after the start of the framework. */
     void check() throws IOException {
         for (Bundle bundle : bundles) {
             if (bundle.getState() != Bundle.ACTIVE && !BundleDiagnosis.isFragment(bundle)) {

@@ -68,7 +68,7 @@ final class Minors {
         return daemon;
     }
 
-    /** Where clients look for the NBD server of a disk; tapback and QEMU's arguments are made of the same. */
+    /** The socket where clients look for the NBD server of a disk; tapback and QEMU's arguments are made of the same. */
     Path socket(long pid, int minor) {
         return control.resolve("nbd" + pid + "." + minor);
     }

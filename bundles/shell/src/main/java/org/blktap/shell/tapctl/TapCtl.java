@@ -20,7 +20,7 @@ import picocli.CommandLine.Spec;
  * {@code tap-ctl}, a program of its own with the arguments, output and exit statuses of blktap's (control/tap-ctl.c), on our attachments.
  */
 public final class TapCtl {
-    /** As a request of the client names it. */
+    /** The name in a client's request. */
     public static final String NAME = "tap-ctl";
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     private static final int PAGE_COLUMNS = 110;

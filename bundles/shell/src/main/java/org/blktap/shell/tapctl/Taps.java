@@ -43,7 +43,7 @@ final class Taps {
         return minors.list(attachments());
     }
 
-    /** Null if there is none. */
+    /** The minor of a number, or null if there is none. */
     Minor minor(int number) throws DiskException {
         return list().stream().filter(each -> each.number() == number).findFirst().orElse(null);
     }
