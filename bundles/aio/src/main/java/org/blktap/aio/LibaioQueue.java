@@ -30,7 +30,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
 
     /** Operations in the kernel at once; more wait here. The system allows fs.aio-max-nr of them in all, 65536 by default. */
     static final int DEPTH = 256;
-    /** Control blocks are made in slabs of so many. */
+    /** Control blocks in a slab. */
     private static final int SLAB = 64;
 
     private final IoLoop loop;

@@ -11,7 +11,7 @@ final class SpaceCalls {
     private static final int ZEROS = 1 << 20;
     /** What the kernel asks of BLKDISCARD and BLKZEROOUT ranges: whole sectors of 512. */
     private static final long SECTOR = 512;
-    /** A map stops after so many extents; the caller asks again. */
+    /** Extents after which a map stops; the caller asks again. */
     private static final int MAX_EXTENTS = 1024;
 
     private SpaceCalls() {

@@ -251,7 +251,7 @@ final class Attachment {
      * Takes no more requests and waits for those at the disk.
      *
      * @param limit null to wait as long as it takes
-     * @throws DiskException BUSY if they do not end in time, and then it goes on
+     * @throws DiskException BUSY if they do not end in time, and then it continues
      */
     void quiesce(StateReason why, Duration limit) throws DiskException {
         boolean running = life instanceof Life.Running;

@@ -35,7 +35,7 @@ import org.osgi.service.component.annotations.ReferencePolicyOption;
 
 /**
  * The core as a service: commands, and the drivers, engines and nodes that come and go. A service that goes is released when no attachment uses it any
- * more: its unbind method parks them first, and cuts off what does not let go of it in time.
+ * more: its unbind method parks them first, and cuts off what does not release it in time.
  */
 @Component(immediate = true)
 public final class AttachmentManager implements Attachments, Images {

@@ -6,7 +6,7 @@ import org.blktap.api.disk.TapSpec;
 
 /** The differences between a copy and its source, one line each for the operator: nothing is lost silently. */
 final class CopyDifferences {
-    /** The names of snapshots, which an image chooses, are cut to so many characters. */
+    /** Most characters of the list of snapshot names, which an image chooses. */
     private static final int LONGEST_LIST = 200;
 
     private final TapSpec from;

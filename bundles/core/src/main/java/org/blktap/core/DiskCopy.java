@@ -39,7 +39,7 @@ final class DiskCopy implements AutoCloseable {
     private final VirtualDisk to;
     private final IoLoop fromLoop;
     private final IoLoop toLoop;
-    /** Whether what is not written has to be zeroed. */
+    /** Whether what is not written must be zeroed. */
     private final boolean dirtyTarget;
     private final String fromName;
     private final String toName;

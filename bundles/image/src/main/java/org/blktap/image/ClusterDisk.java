@@ -103,7 +103,7 @@ public final class ClusterDisk implements VirtualDisk {
         return pooled.of(request, inFlight.enter());
     }
 
-    /** A request that may hold a place in the file begins; the answer is for {@link #leave}. */
+    /** Called when a request begins that may use a place in the file; the result is for {@link #leave}. */
     int enter() {
         return inFlight == null ? 0 : inFlight.enter();
     }

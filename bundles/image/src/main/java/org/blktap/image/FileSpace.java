@@ -62,7 +62,7 @@ public final class FileSpace {
         /** @param error 0 or an errno */
         void roomReady(int error);
 
-        /** How long the file has to be. */
+        /** Length that the file must have. */
         long roomEnd();
     }
 

@@ -34,7 +34,7 @@ public final class ControlSocket {
     private static final int MAX_CLIENTS = 64;
     /** Its name in the run directory. */
     static final String NAME = "control.sock";
-    /** How often is looked whether the socket is still there. */
+    /** Interval at which the socket's file is checked. */
     private static final int LOOK_MILLIS = 1000;
 
     private final ControlServices services;

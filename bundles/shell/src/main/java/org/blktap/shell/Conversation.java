@@ -21,7 +21,7 @@ import org.blktap.shell.client.SocketStreams;
 import org.blktap.shell.command.Verbs;
 import org.blktap.shell.tapctl.TapCtl;
 
-/** What is said over one connection: a request, the output of its command, the exit status. Runs on the connection's thread. */
+/** The exchange over one connection: a request, the output of its command, the exit status. Runs on the connection's thread. */
 final class Conversation {
     private static final int BUFFER = 8192;
 

@@ -30,7 +30,7 @@ public interface Attachments {
     }
 
     /**
-     * Gives an attachment one more node, and records it. The others do not notice.
+     * Adds a node to an attachment, and records it. The others are not disturbed.
      *
      * @param node a node spec, as for attach
      */
@@ -57,7 +57,7 @@ public interface Attachments {
     /**
      * Stops taking requests, drains, flushes and closes the disk; the VM waits. Stays until {@link #resume}.
      *
-     * @throws DiskException NOT_FOUND; BUSY if requests do not end, and then it goes on; IO if the flush failed: it is parked all the same, and the
+     * @throws DiskException NOT_FOUND; BUSY if requests do not end, and then it continues; IO if the flush failed: it is parked all the same, and the
      *     VM's next flush fails
      */
     void park(String id) throws DiskException;
@@ -66,7 +66,7 @@ public interface Attachments {
     void resume(String id) throws DiskException;
 
     /**
-     * Opens another image in place of a disk that is {@link #park parked}: its VM goes on with that, and so does a restart. The nodes, their
+     * Opens another image in place of a disk that is {@link #park parked}: its VM continues with that, and so does a restart. The nodes, their
      * clients and the options stay. If it fails, the attachment stays parked, with the image that it had.
      *
      * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in size, sector size or access, which

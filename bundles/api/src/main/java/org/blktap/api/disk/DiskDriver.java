@@ -5,7 +5,7 @@ import org.osgi.annotation.versioning.ConsumerType;
 
 /**
  * Opens and creates images of one type: a service with the property {@code tap.type} ({@link TapType}). Its methods
- * may block and are called on control threads, several at once. Whatever it makes must not outlive the service: no
+ * may block and are called on control threads, several at once. Nothing it makes may outlive the service: no
  * threads, no caches; what has to survive a replacement of the driver is kept by {@link DiskContext#untilDetach}.
  *
  * <p>The other way to write one is {@link SimpleDriver}.

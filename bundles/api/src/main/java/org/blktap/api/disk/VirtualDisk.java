@@ -30,7 +30,7 @@ public interface VirtualDisk extends AutoCloseable {
         // most have nothing that a flush does not save
     }
 
-    /** Closes the files. Nothing is in flight, and a FLUSH has gone before. May block briefly. */
+    /** Closes the files. Nothing is in flight, and a FLUSH has been done. May block briefly. */
     @Override
     void close();
 }

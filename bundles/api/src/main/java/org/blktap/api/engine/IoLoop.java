@@ -41,7 +41,7 @@ public interface IoLoop extends Executor, AutoCloseable {
 
     /**
      * Sets what is called, on the loop, when code that runs on it throws: a task, timer, handler, stage or callback of an engine. The loop itself logs
-     * the exception once and goes on without a handler or stage that threw. Loop only, by the loop's owner.
+     * the exception once and continues without a handler or stage that threw. Loop only, by the loop's owner.
      */
     void onFailure(FailureHandler handler);
 

@@ -36,7 +36,7 @@ public final class Segments {
     }
 
     /**
-     * Declares, for good, that pieces of this list are memory that its owner can truncate at any time.
+     * Declares, permanently, that pieces of this list are memory that its owner can truncate at any time.
      *
      * @param settle makes the JVM throw the {@link InternalError} of a failed access if it has not yet: any call of a
      *     native method that reaches the JVM again, such as one by JNA. It is run after each copy, by the thread that copied

@@ -25,9 +25,9 @@ public interface DeviceNode extends AutoCloseable {
      * the VM may write what it holds. After this, {@link #close} leaves nothing for the VM to come back to.
      *
      * @param force does not ask: the VM loses the device even while it uses it
-     * @return done when the VM has let it go, on the loop; ends with a {@link org.blktap.api.disk.DiskException} if it does not, and then the node goes on.
-     *     Another node of the attachment may refuse after this one is done, and then the attachment goes on: a node whose VM has really let its device
-     *     go takes itself away, by {@link org.blktap.api.control.Attachments#unplug}; one whose protocol cannot ask just goes on
+     * @return completes on the loop when the VM has released it; fails with a {@link org.blktap.api.disk.DiskException} if it does not, and then the node continues.
+     *     Another node of the attachment may refuse after this one is done, and then the attachment continues: a node whose VM has released its device
+     *     removes itself by {@link org.blktap.api.control.Attachments#unplug}; one whose protocol cannot ask just continues
      */
     default CompletionStage<Void> unplug(boolean force) {
         return CompletableFuture.completedFuture(null);

@@ -27,7 +27,7 @@ final class References {
         /**
          * Something refers to bytes {@code [offset, offset + length)}, which need not be inside the file.
          *
-         * @param cluster whether the offset has to be that of a cluster
+         * @param cluster whether the offset must be that of a cluster
          * @param times how often
          */
         void refers(String structure, int entry, long at, long offset, long length, boolean cluster, int times);
@@ -52,7 +52,7 @@ final class References {
     private static final int BITMAP_ENTRY = 24;
     /** Limit of the bitmap directory, and of all bitmap tables: many times what QEMU makes. */
     private static final long MOST_BITMAP_BYTES = 64 << 20;
-    /** The references of so many tables are remembered by their first and last place in the file. */
+    /** Tables whose references are remembered by their first and last place in the file. */
     private static final int MOST_REACHES = 1 << 20;
 
     private final Qcow2Header header;

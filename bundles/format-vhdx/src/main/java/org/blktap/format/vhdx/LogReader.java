@@ -9,7 +9,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 
 /**
- * Finds in a log what has to be replayed. The entries that count have the header's LogGuid, follow each other in place and in number, and
+ * Finds in a log what must be replayed. The entries that count have the header's LogGuid, follow each other in place and in number, and
  * reach from the last one back to the one that its Tail names. The log is a ring: entries may go on at its beginning. Positions are
  * bytes from its beginning. [MS-VHDX] sections 2.3.1 and 2.3.2.
  */
@@ -69,7 +69,7 @@ final class LogReader {
         }
     }
 
-    /** All that is cheap is looked at first: so a log made of beginnings of entries takes no longer than any other. */
+    /** Cheap checks come first, so that a log made of beginnings of entries takes no longer than any other. */
     private boolean isEntry(int at) {
         long length = Integer.toUnsignedLong(log.getInt(at + LogEntry.ENTRY_LENGTH));
         long tail = Integer.toUnsignedLong(log.getInt(at + LogEntry.TAIL));

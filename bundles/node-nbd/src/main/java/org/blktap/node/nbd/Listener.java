@@ -24,7 +24,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     private static final long PAUSE_MILLIS = 1_000;
     /** A handshake that takes longer than that makes way for a new client when there are too many. */
     private static final long HURRY_MILLIS = 1_000;
-    // asm-generic/errno.h: the client has gone before it was let in
+    // asm-generic/errno.h: the client disconnected before it was accepted
     private static final int ECONNABORTED = 103;
 
     private final IoLoop loop;

@@ -29,7 +29,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     private static final int BUSY = 64;
     /** How long a client that has said good-bye may take to read its last replies. */
     private static final long LINGER_MILLIS = 10_000;
-    /** A client that takes no more replies for now gets no more buffers than that; where buffers are short, none. */
+    /** Most buffers of a client that does not read its replies; where buffers are short, none. */
     private static final long BLOCKED_BYTES = 8 << 20;
     /** SO_SNDBUF: a few large reads, so that the client copies one out while the next comes in. */
     private static final int SEND_BUFFER = 2 << 20;
@@ -54,7 +54,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     private boolean stalled;
     /** What it waits for may have come. */
     private boolean retry;
-    /** The socket takes no more replies for now. */
+    /** The socket's send buffer is full. */
     private boolean blocked;
     /** A write whose payload is on its way. */
     private NbdRequest arriving;
@@ -430,7 +430,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
         place.give(1);
     }
 
-    /** The node ends: what can be said is said, the rest dropped. Nothing is in flight. */
+    /** Closes when the node ends: sends what the socket takes, drops the rest. Nothing is in flight. */
     void shutDown() {
         if (state == State.OPEN || state == State.DRAINING) {
             if (!replies.isEmpty()) {

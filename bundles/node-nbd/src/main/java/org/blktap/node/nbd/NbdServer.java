@@ -31,7 +31,7 @@ final class NbdServer {
     static final int ANY_MODE = -1;
     /** Only the user of the daemon gets in. */
     static final int DEFAULT_MODE = 0600;
-    /** How often is looked whether the socket's file is still there. */
+    /** Interval at which the socket's file is checked. */
     private static final long LOOK_MILLIS = 2_000;
     private static final int SCRATCH_BYTES = 64 << 10;
 

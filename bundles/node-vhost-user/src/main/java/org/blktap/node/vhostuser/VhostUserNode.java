@@ -15,7 +15,7 @@ import org.blktap.linux.UnixListener;
 final class VhostUserNode implements DeviceNode {
     /** How long to accept no client after the system has refused, e.g. for want of descriptors. */
     private static final long RETRY_MILLISECONDS = 1000;
-    /** How often is looked whether the socket's file is still there, while it waits for a client. */
+    /** Interval at which the socket's file is checked, while the node waits for a client. */
     private static final long LOOK_MILLISECONDS = 2000;
 
     private final NodeContext context;

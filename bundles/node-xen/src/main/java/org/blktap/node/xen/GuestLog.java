@@ -5,7 +5,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /**
- * The log of one device, for lines that its guest can cause as often as it likes: so many at once, then one a minute, so that the guest cannot fill the
+ * The log of one device, for lines that its guest can cause as often as it likes: a burst, then one a minute, so that the guest cannot fill the
  * host's disk. The next line says how many were left out. Any thread.
  */
 final class GuestLog {

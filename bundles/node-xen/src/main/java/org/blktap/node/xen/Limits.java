@@ -2,7 +2,7 @@ package org.blktap.node.xen;
 
 /** What guests may take of this process, one domain and all together. Each number is a system property; the bundle's README lists them. Any thread. */
 final class Limits {
-    /** Connections of at most so many ring entries may use the reserve: Linux's frontend takes 32 for each of its queues. */
+    /** Most ring entries of a connection that may use the reserve: Linux's frontend takes 32 for each of its queues. */
     static final int SMALL_ENTRIES = 512;
     /** The least bytes of buffers that a device always has: those of the largest request. */
     static final long BUFFERS_ALWAYS = 1 << 20;

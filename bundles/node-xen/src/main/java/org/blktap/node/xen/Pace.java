@@ -3,7 +3,7 @@ package org.blktap.node.xen;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
-/** Lets something happen so many times at once, and then once in a while: the token bucket. One thread at a time. */
+/** Limits an event to a burst and then to an interval: a token bucket. One thread at a time. */
 final class Pace {
     private final int atOnce;
     private final long everyNanos;

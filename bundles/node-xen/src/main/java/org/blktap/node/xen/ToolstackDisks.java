@@ -34,7 +34,7 @@ public final class ToolstackDisks {
     private static final List<String> TYPES = List.of("tap", "vbd3", "vbd");
     /** The hotplug script by which a toolstack names our disks in {@code backend/vbd}. */
     private static final String SCRIPT = "block-blktap";
-    /** Looks at all devices are so many at once, and then one in so long. */
+    /** Scans of all devices allowed at once, and the interval of later ones. */
     private static final int LOOKS_AT_ONCE = 50;
     private static final long LOOK_MILLISECONDS = 100;
     /** The NBD socket of a minor, which ends with the pid and the minor. */

@@ -83,7 +83,7 @@ final class XenBackend {
         }));
     }
 
-    /** Whatever throws ends this device, and neither the thread of all devices nor, at its next event, this one again. */
+    /** An exception ends this device, and neither the thread of all devices nor, at its next event, this one again. */
     private Runnable guarded(Runnable task) {
         return () -> {
             try {

@@ -74,7 +74,7 @@ public final class Client {
                 }
             }
             if (System.out.checkError()) {
-                // the reader has gone: | head
+                // the reader has exited: | head
                 return 1;
             }
         }

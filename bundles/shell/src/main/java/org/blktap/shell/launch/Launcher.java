@@ -26,7 +26,7 @@ import org.osgi.framework.launch.Framework;
  * whatever prevents the start is one line, and exit status 1. Logs the start and the end by steps.
  */
 public final class Launcher {
-    /** System property by which the bundles say why the daemon cannot go on; they stop the framework then. */
+    /** System property by which the bundles say why the daemon cannot continue; they stop the framework then. */
     public static final String FAILURE = "blktap.failure";
     private static final Logger LOG = System.getLogger("org.blktap");
     private static final int FAILED = 1;

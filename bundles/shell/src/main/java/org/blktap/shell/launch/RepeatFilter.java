@@ -9,7 +9,7 @@ import java.util.logging.Level;
 import java.util.logging.LogRecord;
 
 /**
- * Limits warnings and errors that repeat: of messages that differ in numbers at most, so many pass in a period; the rest is counted, and the count
+ * Limits warnings and errors that repeat: of messages that differ only in numbers, a limited number pass in a period; the rest is counted, and the count
  * is logged when the period is over. What somebody does to a server in a loop must not fill its disk.
  */
 final class RepeatFilter implements Filter {

@@ -118,7 +118,7 @@ final class Taps {
     }
 
     /**
-     * Waits for work, for so long at most; then it goes on without its caller.
+     * Waits for work up to a limit; then the work continues without its caller.
      *
      * @param seconds 0 to wait for its end
      * @throws Refused ETIMEDOUT
