@@ -150,7 +150,7 @@ final class Commands {
             case Nbd.CMD_WRITE -> data(request, Operation.WRITE, fua(request));
             case Nbd.CMD_TRIM -> {
                 if (!info.canDiscard()) {
-                    // a hint, and the disk may have become another one since the client was told that it can
+                    // a hint, and the disk may have become another one since it was announced to the client
                     succeed(request);
                     yield false;
                 }

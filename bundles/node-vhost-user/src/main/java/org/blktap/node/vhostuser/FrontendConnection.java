@@ -89,7 +89,7 @@ final class FrontendConnection {
     /** QEMU asks for the number of queues, compares it with its own, and leaves. */
     private String hint() {
         return lastRequest != Protocol.GET_QUEUE_NUM ? "" : " after asking for the number of queues, which is "
-                + device.queues().length + ": QEMU wants one for each vCPU unless told num-queues=N;"
+                + device.queues().length + ": QEMU wants one for each vCPU unless num-queues=N is given;"
                 + " attach with the option queues=N";
     }
 
