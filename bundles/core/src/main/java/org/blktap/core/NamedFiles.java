@@ -17,7 +17,7 @@ final class NamedFiles implements AutoCloseable {
     private final PathPolicy policy;
     private final Options options;
     /** By the path that the driver knows; null for what has been opened. */
-    private final Map<String, Confined> confined = new HashMap<>();
+    private final Map<Path, Confined> confined = new HashMap<>();
     private Path imagePath;
     private PinnedFile image;
     private ImageDirectory directory;
@@ -40,7 +40,7 @@ final class NamedFiles implements AutoCloseable {
         // asked for in any case, so that it is a known option of every image that names a file
         writable();
         Confined found = policy.confine(from, directory(from), named);
-        Confined before = confined.put(found.path().toString(), found);
+        Confined before = confined.put(found.path(), found);
         close(before);
         return found.path();
     }
@@ -62,11 +62,10 @@ final class NamedFiles implements AutoCloseable {
      * @throws DiskException if it was taken already: it has to be found anew
      */
     Confined take(Path path) throws DiskException {
-        String key = path.toString();
-        if (!confined.containsKey(key)) {
+        if (!confined.containsKey(path)) {
             return null;
         }
-        Confined found = confined.put(key, null);
+        Confined found = confined.put(path, null);
         if (found == null) {
             throw new DiskException(Reason.FORBIDDEN_PATH, path + ": is named by an image, and was not looked up again before it was opened again");
         }
@@ -78,7 +77,7 @@ final class NamedFiles implements AutoCloseable {
     }
 
     /** Held, but not taken; null if there is none. */
-    PinnedFile held(String path) {
+    PinnedFile held(Path path) {
         Confined found = confined.get(path);
         return found == null ? null : found.file();
     }

@@ -10,6 +10,7 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
@@ -186,7 +187,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     LockedFile lockedFile(String text) throws DiskException {
         Path path;
         try {
-            path = Path.of(text);
+            path = FileNames.path(text);
         } catch (InvalidPathException e) {
             return null;
         }
@@ -205,7 +206,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
 
     /** Whether it is an image that has named this path, not the operator. */
     boolean isNamedByImage(String path) {
-        return above != null && above.named.held(path) != null;
+        return above != null && above.named.held(FileNames.path(path)) != null;
     }
 
     /** From now on, {@link #openFile} refuses whatever is no block device. */
@@ -215,7 +216,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
 
     /** As the image above has found it, or what the operator's path leads to. */
     private PinnedFile pinned(Path path) throws DiskException {
-        PinnedFile held = above == null ? null : above.named.held(path.toString());
+        PinnedFile held = above == null ? null : above.named.held(path);
         return held == null ? PinnedFile.of(path) : held.again();
     }
 
@@ -251,7 +252,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     public Path confine(Path image, String name) throws DiskException {
         Path beside;
         try {
-            beside = image.resolveSibling(name);
+            beside = image.resolveSibling(FileNames.path(name));
         } catch (InvalidPathException e) {
             throw new DiskException(Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
         }
@@ -273,7 +274,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         }
         List<String> rest = backingTypes.isEmpty() ? backingTypes : backingTypes.subList(1, backingTypes.size());
         below = new OpenContext(environment, this, true, Options.none(), rest);
-        return below.open(type, path.toString());
+        return below.open(type, FileNames.text(path));
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.linux.PinnedFile;
 
 /**
@@ -28,7 +29,7 @@ final class PathPolicy {
         List<Path> roots = new ArrayList<>();
         for (String root : list.split(":")) {
             if (!root.isBlank()) {
-                roots.add(Path.of(root.strip()));
+                roots.add(FileNames.path(root.strip()));
             }
         }
         return new PathPolicy(roots);
@@ -53,7 +54,7 @@ final class PathPolicy {
     Confined confine(Path image, ImageDirectory directory, String named) throws DiskException {
         Path path;
         try {
-            path = Path.of(named);
+            path = FileNames.path(named);
         } catch (InvalidPathException e) {
             throw new DiskException(Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
         }
@@ -79,7 +80,7 @@ final class PathPolicy {
             return directory.at(named);
         } catch (DiskException e) {
             if (e.reason() == Reason.NOT_FOUND) {
-                throw new DiskException(Reason.NOT_FOUND, image + ": the file that it names is missing: " + named);
+                throw new DiskException(Reason.NOT_FOUND, image + ": the file that it names is missing: " + FileNames.text(named));
             }
             throw new DiskException(e.reason(), image + ": names " + e.getMessage());
         }

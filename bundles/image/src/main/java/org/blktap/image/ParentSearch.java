@@ -10,6 +10,7 @@ import java.util.Set;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.VirtualDisk;
 
 /**
@@ -85,7 +86,7 @@ public final class ParentSearch {
 
     private Parent given(String name) throws DiskException {
         try {
-            return opened(name, image.toAbsolutePath().resolveSibling(name));
+            return opened(name, image.toAbsolutePath().resolveSibling(FileNames.path(name)));
         } catch (InvalidPathException e) {
             throw new DiskException(Reason.BAD_OPTION, "bad option " + OPTION + ": " + e.getMessage(), e);
         }
