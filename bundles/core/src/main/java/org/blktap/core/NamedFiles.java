@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.core.PathPolicy.Confined;
 import org.blktap.linux.PinnedFile;
@@ -71,7 +72,7 @@ final class NamedFiles implements AutoCloseable {
         }
         if (image != null && found.file().status().sameFile(image.status())) {
             found.file().close();
-            throw new DiskException(Reason.CORRUPT, imagePath + ": names itself as a file that it uses");
+            throw new DiskException(Reason.CORRUPT, FileNames.text(imagePath) + ": names itself as a file that it uses");
         }
         return found;
     }
@@ -90,7 +91,7 @@ final class NamedFiles implements AutoCloseable {
     void checkOwn(Confined found, boolean part) throws DiskException {
         boolean own = found.beside() && (part || image != null && Ownership.marked(found.file(), imageName()));
         if (!own && !writable()) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, imagePath + ": would write " + found.path() + ", which it names, and nothing shows that this file is"
+            throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(imagePath) + ": would write " + found.path() + ", which it names, and nothing shows that this file is"
                     + " its own; if it is, give -o " + OPTION + "=writable, else attach it read-only");
         }
     }

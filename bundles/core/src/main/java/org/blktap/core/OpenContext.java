@@ -254,7 +254,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         try {
             beside = image.resolveSibling(FileNames.path(name));
         } catch (InvalidPathException e) {
-            throw new DiskException(Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
+            throw new DiskException(Reason.CORRUPT, FileNames.text(image) + ": names a file by an impossible path: " + e.getReason());
         }
         if (created.get(beside) != null) {
             // made together with the image, which is not there yet either

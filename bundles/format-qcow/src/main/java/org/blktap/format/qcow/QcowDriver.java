@@ -100,7 +100,7 @@ public final class QcowDriver implements DiskDriver {
     private static void refuseOtherImages(String path, VirtualDisk backing, Path file, DiskContext context) throws DiskException {
         ByteBuffer first = FirstSector.of(backing, context.loop(), context.memory(), file);
         if (first.hasRemaining() && first.getInt() == QcowHeader.MAGIC) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": the backing file " + file + " begins as a qcow image does, and the format"
+            throw new DiskException(Reason.BAD_OPTION, path + ": the backing file " + FileNames.text(file) + " begins as a qcow image does, and the format"
                     + " does not tell what it is; attach with -o backing-type=qcow, qcow2, or aio if it is raw all the same");
         }
     }
