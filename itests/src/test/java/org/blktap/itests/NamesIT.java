@@ -47,7 +47,10 @@ class NamesIT {
                     "$blktap detach a", "$blktap convert tap:raw:caf$e.img tap:qcow2:$images/caf$e.qcow2", "$blktap check tap:qcow2:caf$e.qcow2",
                     "qemu-io -r -f qcow2 -c 'read -P 7 1M 64k' caf$e.qcow2", "$blktap resize tap:qcow2:caf$e.qcow2 16M",
                     "$blktap map tap:qcow2:caf$e.qcow2 | grep -F 1048576", "echo attach tap:qcow2:$images/caf$e.qcow2 --id s | $blktap shell",
-                    "$blktap list | grep -aF caf$e.qcow2", "$blktap tap-ctl list | grep -aF caf$e.qcow2", "$blktap detach s");
+                    "$blktap list | grep -aF caf$e.qcow2", "$blktap tap-ctl list | grep -aF caf$e.qcow2", "$blktap detach s",
+                    "uri=$($blktap attach tap:raw:$images/caf$e.img --id n --node vhost-user:$images/v$e.sock --node nbd,socket=$images/n$e.sock | tail -n 1)",
+                    "test -S v$e.sock; test -S n$e.sock", "$blktap info n | grep -aF vhost-user:$images/v$e.sock", "$blktap convert \"$uri\" tap:raw:copy$e",
+                    "cmp caf$e.img copy$e", "$blktap detach n", "! test -e v$e.sock");
         }
     }
 

@@ -98,11 +98,18 @@ class VmdkHostileTest {
     void namesInAnyEncodingAndNone() throws Exception {
         for (String encoding : new String[] {"UTF-8", "windows-1252"}) {
             for (String file : encoding.equals("UTF-8") ? new String[] {"caf\udce9-flat.vmdk"} : new String[] {"caf\udce9-flat.vmdk", "caf\u00e9-flat.vmdk"}) {
-                context.files.clear();
-                context.put("/sim/" + file, new byte[1 << 20]);
-                context.put(IMAGE, ("# Disk DescriptorFile\nversion=1\nencoding=\"" + encoding + "\"\nCID=12345678\nparentCID=ffffffff\n"
+                SimContext other = new SimContext(loop, false, Map.of()) {
+                    @Override
+                    public Path confine(Path image, String named) throws DiskException {
+                        Path path = super.confine(image, named);
+                        openFile(path).close();
+                        return path;
+                    }
+                };
+                other.put("/sim/" + file, new byte[1 << 20]);
+                other.put(IMAGE, ("# Disk DescriptorFile\nversion=1\nencoding=\"" + encoding + "\"\nCID=12345678\nparentCID=ffffffff\n"
                         + "createType=\"monolithicFlat\"\nRW 2048 FLAT \"caf\u00e9-flat.vmdk\" 0\n").getBytes(StandardCharsets.ISO_8859_1));
-                driver.open(IMAGE, context).close();
+                driver.open(IMAGE, other).close();
             }
         }
     }

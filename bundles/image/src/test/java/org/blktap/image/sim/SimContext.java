@@ -20,7 +20,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 
 /** What a driver needs to open and create images that are {@link SimFile}s, by name. */
-public final class SimContext implements DiskContext {
+public class SimContext implements DiskContext {
     public final SimLoop loop;
     public final Map<Path, SimFile> files = new HashMap<>();
     /** Of backing images that are not raw, by type. */
