@@ -41,7 +41,7 @@ public class RawDriver implements DiskDriver {
         return switch (round) {
             case "up" -> DiskInfo.wholeSectors(size);
             case "down" -> size - rest;
-            default -> throw new DiskException(Reason.CORRUPT, file.path() + ": size of " + size
+            default -> throw new DiskException(Reason.CORRUPT, FileNames.text(file.path()) + ": size of " + size
                     + " bytes is not a multiple of 512; --read-only shows zeros after the end, -o round=up lets the file grow to whole sectors,"
                     + " -o round=down leaves its last " + rest + " bytes out");
         };

@@ -68,7 +68,7 @@ final class NamedFiles implements AutoCloseable {
         }
         Confined found = confined.put(path, null);
         if (found == null) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, path + ": is named by an image, and was not looked up again before it was opened again");
+            throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(path) + ": is named by an image, and was not looked up again before it was opened again");
         }
         if (image != null && found.file().status().sameFile(image.status())) {
             found.file().close();

@@ -176,7 +176,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
                 named.checkOwn(found, part);
             }
             if (devicesOnly && !file.status().blockDevice()) {
-                throw new DiskException(Reason.WRONG_TYPE, path + ": is no block device any more");
+                throw new DiskException(Reason.WRONG_TYPE, FileNames.text(path) + ": is no block device any more");
             }
             checkCircle(path, file.status());
             return opened(path, file);
@@ -223,7 +223,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private void checkCircle(Path path, FileStatus status) throws DiskException {
         for (OpenContext up = above; up != null; up = up.above) {
             if (up.opened.stream().anyMatch(status::sameFile)) {
-                throw new DiskException(Reason.CORRUPT, path + ": backs itself through " + up.first + "; a chain of images may not have a circle");
+                throw new DiskException(Reason.CORRUPT, FileNames.text(path) + ": backs itself through " + up.first + "; a chain of images may not have a circle");
             }
         }
     }
@@ -270,7 +270,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
             depth++;
         }
         if (depth >= MAX_DEPTH) {
-            throw new DiskException(Reason.CORRUPT, path + ": the chain of backing images is longer than " + MAX_DEPTH);
+            throw new DiskException(Reason.CORRUPT, FileNames.text(path) + ": the chain of backing images is longer than " + MAX_DEPTH);
         }
         List<String> rest = backingTypes.isEmpty() ? backingTypes : backingTypes.subList(1, backingTypes.size());
         below = new OpenContext(environment, this, true, Options.none(), rest);
