@@ -3,6 +3,7 @@ package org.blktap.itests;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,11 +37,16 @@ record Run(List<String> command, int status, String out, String err) {
                 process.descendants().forEach(ProcessHandle::destroyForcibly);
                 process.destroyForcibly().waitFor();
             }
-            return new Run(List.of(command), ended ? process.exitValue() : 124, Files.readString(out), Files.readString(err));
+            return new Run(List.of(command), ended ? process.exitValue() : 124, text(out), text(err));
         } finally {
             Files.delete(out);
             Files.delete(err);
         }
+    }
+
+    /** What is no UTF-8 is replaced. */
+    private static String text(Path file) throws IOException {
+        return new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
     }
 
     /** Fails the test, with all that was printed, unless the program succeeded. */

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
@@ -291,6 +292,6 @@ abstract class DiskFile implements IoFile {
 
     @Override
     public String toString() {
-        return file.path().toString();
+        return FileNames.text(file.path());
     }
 }

@@ -3,6 +3,7 @@ package org.blktap.aio;
 import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.FileLock;
@@ -39,7 +40,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
             throw failed(path, writable, Libc.errno());
         }
         if (!status.regularFile() && !status.blockDevice()) {
-            throw new DiskException(Reason.WRONG_TYPE, path + ": " + (status.directory() ? "a directory, not a file or block device"
+            throw new DiskException(Reason.WRONG_TYPE, FileNames.text(path) + ": " + (status.directory() ? "a directory, not a file or block device"
                     : "neither a regular file nor a block device"));
         }
         // O_NONBLOCK: a lease or a lock of another must not make it wait; it changes nothing else for files and block devices
@@ -49,7 +50,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         }
         try {
             if (!FileLock.acquire(fd, writable)) {
-                throw new DiskException(Reason.BUSY, path + ": in use by another attachment or process"
+                throw new DiskException(Reason.BUSY, FileNames.text(path) + ": in use by another attachment or process"
                         + (writable ? "; it cannot be opened for writing" : ", which writes it"));
             }
             // again, now that nobody else writes it
@@ -124,11 +125,11 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
 
     private static DiskException failed(Path path, boolean writable, int errno) {
         return switch (errno) {
-            case Errno.ENOENT -> new DiskException(Reason.NOT_FOUND, path + ": no such file");
+            case Errno.ENOENT -> new DiskException(Reason.NOT_FOUND, FileNames.text(path) + ": no such file");
             case Errno.EACCES, Errno.EPERM -> new DiskException(Reason.PERMISSION,
                     path + ": no permission to " + (writable ? "read and write" : "read"));
-            case Errno.EROFS -> new DiskException(Reason.PERMISSION, path + ": on a read-only file system; attach it read-only");
-            default -> new DiskException(Reason.IO, path + ": cannot open: " + Errno.text(errno));
+            case Errno.EROFS -> new DiskException(Reason.PERMISSION, FileNames.text(path) + ": on a read-only file system; attach it read-only");
+            default -> new DiskException(Reason.IO, FileNames.text(path) + ": cannot open: " + Errno.text(errno));
         };
     }
 }

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
@@ -25,7 +26,7 @@ final class RawDisk implements VirtualDisk {
         this.file = file;
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "raw");
-        details.put("file", file.path().toString());
+        details.put("file", FileNames.text(file.path()));
         details.put("kind", file.blockDevice() ? "block device" : "regular file");
         details.put("alignment", file.alignment() == 1 ? "none (no O_DIRECT)" : file.alignment() + " (O_DIRECT)");
         if (sizeBytes != file.size()) {

@@ -1,12 +1,12 @@
 package org.blktap.aio;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
@@ -22,7 +22,7 @@ public class RawDriver implements DiskDriver {
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         String round = context.options().oneOf("round", context.readOnly() ? "up" : "no", "no", "up", "down");
-        IoFile file = context.openFile(Path.of(path));
+        IoFile file = context.openFile(FileNames.path(path));
         try {
             long size = diskSize(file, round);
             return new RawDisk(file, size, Math.min(size, file.size()), context.readOnly());
@@ -41,7 +41,7 @@ public class RawDriver implements DiskDriver {
         return switch (round) {
             case "up" -> DiskInfo.wholeSectors(size);
             case "down" -> size - rest;
-            default -> throw new DiskException(Reason.CORRUPT, file.path() + ": size of " + size
+            default -> throw new DiskException(Reason.CORRUPT, FileNames.text(file.path()) + ": size of " + size
                     + " bytes is not a multiple of 512; --read-only shows zeros after the end, -o round=up lets the file grow to whole sectors,"
                     + " -o round=down leaves its last " + rest + " bytes out");
         };
@@ -50,7 +50,7 @@ public class RawDriver implements DiskDriver {
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
         boolean shrink = context.options().flag("shrink", false);
-        try (IoFile file = context.openFile(Path.of(path))) {
+        try (IoFile file = context.openFile(FileNames.path(path))) {
             if (file.blockDevice()) {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a block device is resized by what makes it");
             }
@@ -68,7 +68,7 @@ public class RawDriver implements DiskDriver {
     /** Cuts off what the last write has put after the contents. */
     @Override
     public boolean endInside(String path, long contentBytes, DiskContext context) throws DiskException {
-        try (IoFile file = context.openFile(Path.of(path))) {
+        try (IoFile file = context.openFile(FileNames.path(path))) {
             if (file.blockDevice()) {
                 return false;
             }
@@ -88,7 +88,7 @@ public class RawDriver implements DiskDriver {
         if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
         }
-        try (IoFile file = context.createFile(Path.of(path))) {
+        try (IoFile file = context.createFile(FileNames.path(path))) {
             file.truncateNow(sizeBytes);
             file.flushNow();
         } catch (IOException e) {

@@ -1,6 +1,5 @@
 package org.blktap.core;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -13,6 +12,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
@@ -159,7 +159,7 @@ class ImageWork implements Images {
         reading(conversion.from(), conversion.fromOptions(), (source, from) -> with(services.engineFor(target.type()), desk -> {
             Options options = new Options(conversion.toOptions());
             OpenContext context = desk.context(false, options);
-            boolean device = !conversion.compressed() && PathPolicy.isBlockDevice(Path.of(target.path()));
+            boolean device = !conversion.compressed() && PathPolicy.isBlockDevice(FileNames.path(target.path()));
             if (conversion.compressed()) {
                 make(context, making -> {
                     try (CompressedImage image = driver.createCompressed(target.path(), from.info().sizeBytes(), making)) {

@@ -3,6 +3,7 @@ package org.blktap.core;
 import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.linux.FileLock;
 import org.blktap.linux.Libc;
 import org.blktap.linux.PinnedFile;
@@ -32,7 +33,7 @@ final class LockedFile implements AutoCloseable {
     /** Locks for reading, or for writing as well. */
     void lock(boolean writable) throws DiskException {
         if (!FileLock.acquire(fd, writable)) {
-            throw new DiskException(Reason.BUSY, path + ": in use by another attachment or process"
+            throw new DiskException(Reason.BUSY, FileNames.text(path) + ": in use by another attachment or process"
                     + (writable ? "; it cannot be opened for writing" : ", which writes it"));
         }
     }

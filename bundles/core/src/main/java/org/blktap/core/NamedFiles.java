@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.core.PathPolicy.Confined;
 import org.blktap.linux.PinnedFile;
@@ -17,7 +18,7 @@ final class NamedFiles implements AutoCloseable {
     private final PathPolicy policy;
     private final Options options;
     /** Files by the path that the driver knows; null for those that have been opened. */
-    private final Map<String, Confined> confined = new HashMap<>();
+    private final Map<Path, Confined> confined = new HashMap<>();
     private Path imagePath;
     private PinnedFile image;
     private ImageDirectory directory;
@@ -40,7 +41,7 @@ final class NamedFiles implements AutoCloseable {
         // asked for in any case, so that it is a known option of every image that names a file
         writable();
         Confined found = policy.confine(from, directory(from), named);
-        Confined before = confined.put(found.path().toString(), found);
+        Confined before = confined.put(found.path(), found);
         close(before);
         return found.path();
     }
@@ -62,23 +63,22 @@ final class NamedFiles implements AutoCloseable {
      * @throws DiskException if it was taken already: it has to be found anew
      */
     Confined take(Path path) throws DiskException {
-        String key = path.toString();
-        if (!confined.containsKey(key)) {
+        if (!confined.containsKey(path)) {
             return null;
         }
-        Confined found = confined.put(key, null);
+        Confined found = confined.put(path, null);
         if (found == null) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, path + ": is named by an image, and was not looked up again before it was opened again");
+            throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(path) + ": is named by an image, and was not looked up again before it was opened again");
         }
         if (image != null && found.file().status().sameFile(image.status())) {
             found.file().close();
-            throw new DiskException(Reason.CORRUPT, imagePath + ": names itself as a file that it uses");
+            throw new DiskException(Reason.CORRUPT, FileNames.text(imagePath) + ": names itself as a file that it uses");
         }
         return found;
     }
 
     /** Held, but not taken; null if there is none. */
-    PinnedFile held(String path) {
+    PinnedFile held(Path path) {
         Confined found = confined.get(path);
         return found == null ? null : found.file();
     }
@@ -91,7 +91,7 @@ final class NamedFiles implements AutoCloseable {
     void checkOwn(Confined found, boolean part) throws DiskException {
         boolean own = found.beside() && (part || image != null && Ownership.marked(found.file(), imageName()));
         if (!own && !writable()) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, imagePath + ": would write " + found.path() + ", which it names, and nothing shows that this file is"
+            throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(imagePath) + ": would write " + found.path() + ", which it names, and nothing shows that this file is"
                     + " its own; if it is, give -o " + OPTION + "=writable, else attach it read-only");
         }
     }

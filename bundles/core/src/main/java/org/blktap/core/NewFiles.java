@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Objects;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
 import org.blktap.linux.PinnedFile;
 import org.blktap.linux.WholeFile;
@@ -53,8 +54,8 @@ final class NewFiles {
             }
         } catch (DiskException e) {
             throw switch (e.reason()) {
-                case NOT_FOUND -> new DiskException(Reason.NOT_FOUND, path + ": no such directory");
-                case PERMISSION -> new DiskException(Reason.PERMISSION, path + ": no permission to create it");
+                case NOT_FOUND -> new DiskException(Reason.NOT_FOUND, FileNames.text(path) + ": no such directory");
+                case PERMISSION -> new DiskException(Reason.PERMISSION, FileNames.text(path) + ": no permission to create it");
                 default -> e;
             };
         }
@@ -150,6 +151,6 @@ final class NewFiles {
     }
 
     private static DiskException exists(Path path) {
-        return new DiskException(Reason.EXISTS, path + ": exists already; remove it first");
+        return new DiskException(Reason.EXISTS, FileNames.text(path) + ": exists already; remove it first");
     }
 }

@@ -10,6 +10,7 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
@@ -175,7 +176,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
                 named.checkOwn(found, part);
             }
             if (devicesOnly && !file.status().blockDevice()) {
-                throw new DiskException(Reason.WRONG_TYPE, path + ": is no block device any more");
+                throw new DiskException(Reason.WRONG_TYPE, FileNames.text(path) + ": is no block device any more");
             }
             checkCircle(path, file.status());
             return opened(path, file);
@@ -186,7 +187,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     LockedFile lockedFile(String text) throws DiskException {
         Path path;
         try {
-            path = Path.of(text);
+            path = FileNames.path(text);
         } catch (InvalidPathException e) {
             return null;
         }
@@ -205,7 +206,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
 
     /** Whether it is an image that has named this path, not the operator. */
     boolean isNamedByImage(String path) {
-        return above != null && above.named.held(path) != null;
+        return above != null && above.named.held(FileNames.path(path)) != null;
     }
 
     /** From now on, {@link #openFile} refuses everything but block devices. */
@@ -215,14 +216,14 @@ final class OpenContext implements DiskContext, AutoCloseable {
 
     /** As the image above has found it, or what the operator's path leads to. */
     private PinnedFile pinned(Path path) throws DiskException {
-        PinnedFile held = above == null ? null : above.named.held(path.toString());
+        PinnedFile held = above == null ? null : above.named.held(path);
         return held == null ? PinnedFile.of(path) : held.again();
     }
 
     private void checkCircle(Path path, FileStatus status) throws DiskException {
         for (OpenContext up = above; up != null; up = up.above) {
             if (up.opened.stream().anyMatch(status::sameFile)) {
-                throw new DiskException(Reason.CORRUPT, path + ": backs itself through " + up.first + "; a chain of images may not have a circle");
+                throw new DiskException(Reason.CORRUPT, FileNames.text(path) + ": backs itself through " + up.first + "; a chain of images may not have a circle");
             }
         }
     }
@@ -251,9 +252,9 @@ final class OpenContext implements DiskContext, AutoCloseable {
     public Path confine(Path image, String name) throws DiskException {
         Path beside;
         try {
-            beside = image.resolveSibling(name);
+            beside = image.resolveSibling(FileNames.path(name));
         } catch (InvalidPathException e) {
-            throw new DiskException(Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
+            throw new DiskException(Reason.CORRUPT, FileNames.text(image) + ": names a file by an impossible path: " + e.getReason());
         }
         if (created.get(beside) != null) {
             // made together with the image, which is not there yet either
@@ -269,11 +270,11 @@ final class OpenContext implements DiskContext, AutoCloseable {
             depth++;
         }
         if (depth >= MAX_DEPTH) {
-            throw new DiskException(Reason.CORRUPT, path + ": the chain of backing images is longer than " + MAX_DEPTH);
+            throw new DiskException(Reason.CORRUPT, FileNames.text(path) + ": the chain of backing images is longer than " + MAX_DEPTH);
         }
         List<String> rest = backingTypes.isEmpty() ? backingTypes : backingTypes.subList(1, backingTypes.size());
         below = new OpenContext(environment, this, true, Options.none(), rest);
-        return below.open(type, path.toString());
+        return below.open(type, FileNames.text(path));
     }
 
     @Override

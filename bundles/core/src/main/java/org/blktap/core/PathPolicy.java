@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.linux.PinnedFile;
 
 /**
@@ -28,7 +29,7 @@ final class PathPolicy {
         List<Path> roots = new ArrayList<>();
         for (String root : list.split(":")) {
             if (!root.isBlank()) {
-                roots.add(Path.of(root.strip()));
+                roots.add(FileNames.path(root.strip()));
             }
         }
         return new PathPolicy(roots);
@@ -53,9 +54,9 @@ final class PathPolicy {
     Confined confine(Path image, ImageDirectory directory, String named) throws DiskException {
         Path path;
         try {
-            path = Path.of(named);
+            path = FileNames.path(named);
         } catch (InvalidPathException e) {
-            throw new DiskException(Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
+            throw new DiskException(Reason.CORRUPT, FileNames.text(image) + ": names a file by an impossible path: " + e.getReason());
         }
         for (int i = 0; i < TRIES; i++) {
             PinnedFile target = follow(image, directory.pinned(), path);
@@ -71,7 +72,7 @@ final class PathPolicy {
                 return result;
             }
         }
-        throw new DiskException(Reason.FORBIDDEN_PATH, image + ": names " + named + ", which others keep changing while it is opened");
+        throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(image) + ": names " + named + ", which others keep changing while it is opened");
     }
 
     private static PinnedFile follow(Path image, PinnedFile directory, Path named) throws DiskException {
@@ -79,9 +80,9 @@ final class PathPolicy {
             return directory.at(named);
         } catch (DiskException e) {
             if (e.reason() == Reason.NOT_FOUND) {
-                throw new DiskException(Reason.NOT_FOUND, image + ": the file that it names is missing: " + named);
+                throw new DiskException(Reason.NOT_FOUND, FileNames.text(image) + ": the file that it names is missing: " + FileNames.text(named));
             }
-            throw new DiskException(e.reason(), image + ": names " + e.getMessage());
+            throw new DiskException(e.reason(), FileNames.text(image) + ": names " + e.getMessage());
         }
     }
 
@@ -110,7 +111,7 @@ final class PathPolicy {
                 // a root that does not exist holds nothing
             }
         }
-        throw new DiskException(Reason.FORBIDDEN_PATH, image + ": names " + named + ", which leads to " + real + ", outside "
+        throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(image) + ": names " + named + ", which leads to " + FileNames.text(real) + ", outside "
                 + (directory.own() ? own + (roots.isEmpty() ? "" : " and ") : roots.isEmpty() ? "any image root" : "")
                 + (roots.isEmpty() ? "; BLKTAP_IMAGE_ROOTS may allow more directories" : "the image roots " + roots));
     }
@@ -118,7 +119,7 @@ final class PathPolicy {
     /** A block device may be reached through a link in the image's directory; its node is judged, not its contents. */
     private static void checkType(Path image, String named, PinnedFile target) throws DiskException {
         if (!target.status().regularFile() && !target.status().blockDevice()) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, image + ": names " + named
+            throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(image) + ": names " + named
                     + ", which is neither a regular file nor a block device");
         }
     }

@@ -17,6 +17,7 @@ import java.util.Properties;
 import java.util.TreeSet;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.linux.WholeFile;
 
@@ -107,7 +108,7 @@ final class Records {
             Files.createDirectories(directory);
             StringWriter text = new StringWriter();
             properties.store(text, "attached by blktap; edit while the daemon is stopped");
-            WholeFile.write(file(id), directory.resolve("." + id + ".new"), text.toString().getBytes(StandardCharsets.UTF_8));
+            WholeFile.write(file(id), directory.resolve("." + id + ".new"), FileNames.escaped(text.toString()).getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw DiskException.io(file(id), "write the record of the attachment", e);
         }

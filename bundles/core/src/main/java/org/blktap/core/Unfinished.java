@@ -13,6 +13,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
+import org.blktap.api.disk.FileNames;
 import org.blktap.linux.ProcFile;
 
 /**
@@ -32,7 +33,7 @@ final class Unfinished {
 
     /** A name, not used before, for a file that will have this path. */
     static Path name(Path path) {
-        return path.resolveSibling("." + path.getFileName() + "." + suffix(ProcessHandle.current().pid(), MADE.incrementAndGet()));
+        return path.resolveSibling(FileNames.path("." + FileNames.text(path.getFileName()) + "." + suffix(ProcessHandle.current().pid(), MADE.incrementAndGet())));
     }
 
     static String suffix(long pid, long number) {
@@ -47,7 +48,7 @@ final class Unfinished {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(made.toAbsolutePath().getParent(), ".*.new")) {
             Object owner = owner(made);
             for (Path file : files) {
-                Matcher name = NAME.matcher(file.getFileName().toString());
+                Matcher name = NAME.matcher(FileNames.text(file.getFileName()));
                 if (name.matches() && ProcessHandle.of(Long.parseLong(name.group(1))).isEmpty()
                         && Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) && owner(file).equals(owner)) {
                     Files.deleteIfExists(file);

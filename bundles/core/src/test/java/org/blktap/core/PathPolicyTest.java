@@ -10,6 +10,8 @@ import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Options;
 import org.blktap.core.PathPolicy.Confined;
 import org.blktap.linux.PinnedFile;
 import org.junit.jupiter.api.BeforeEach;
@@ -46,6 +48,22 @@ class PathPolicyTest {
     private void refused(Reason reason, PathPolicy policy, String named) {
         DiskException e = assertThrows(DiskException.class, () -> found(policy, named));
         assertEquals(reason, e.reason(), e.getMessage());
+    }
+
+    @Test
+    void namesThatAreNotUtf8AreToldApart() throws Exception {
+        Path one = Files.createFile(images.resolve(FileNames.path("b\udce9")));
+        Path other = Files.createFile(images.resolve(FileNames.path("b\udcff")));
+        assertEquals(one, found(PathPolicy.of(""), "b\udce9"));
+        try (PinnedFile pinned = PinnedFile.of(image); NamedFiles named = new NamedFiles(PathPolicy.of(""), Options.none())) {
+            named.image(image, pinned);
+            Path first = named.confine(image, "b\udce9");
+            Path second = named.confine(image, "b\udcff");
+            try (PinnedFile file = named.take(first).file(); PinnedFile expected = PinnedFile.of(one)) {
+                assertTrue(file.status().sameFile(expected.status()));
+            }
+            assertEquals(other, second);
+        }
     }
 
     @Test

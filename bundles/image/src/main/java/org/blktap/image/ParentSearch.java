@@ -10,6 +10,7 @@ import java.util.Set;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.VirtualDisk;
 
 /**
@@ -85,7 +86,7 @@ public final class ParentSearch {
 
     private Parent given(String name) throws DiskException {
         try {
-            return opened(name, image.toAbsolutePath().resolveSibling(name));
+            return opened(name, image.toAbsolutePath().resolveSibling(FileNames.path(name)));
         } catch (InvalidPathException e) {
             throw new DiskException(Reason.BAD_OPTION, "bad option " + OPTION + ": " + e.getMessage(), e);
         }
@@ -131,7 +132,7 @@ public final class ParentSearch {
             return null;
         }
         if (TRIES.get()[0]++ >= MOST_TRIES) {
-            throw new DiskException(Reason.CORRUPT, image + ": more than " + MOST_TRIES + " files were tried for the parents of this chain");
+            throw new DiskException(Reason.CORRUPT, FileNames.text(image) + ": more than " + MOST_TRIES + " files were tried for the parents of this chain");
         }
         VirtualDisk disk = context.openBacking(type, path);
         String objection;
@@ -149,7 +150,7 @@ public final class ParentSearch {
     }
 
     private void note(String name, DiskException e) {
-        String reason = e.getMessage().startsWith(image + ": ") ? e.getMessage().substring((image + ": ").length()) : e.getMessage();
+        String reason = e.getMessage().startsWith(FileNames.text(image) + ": ") ? e.getMessage().substring((FileNames.text(image) + ": ").length()) : e.getMessage();
         reason = reason.length() > LONGEST_REASON ? reason.substring(0, LONGEST_REASON) + "…" : reason;
         tried.add(name + " (" + reason + ")");
         if (worst == null || worst.reason() == Reason.NOT_FOUND || e.reason() == Reason.CORRUPT && worst.reason() != Reason.CORRUPT) {
@@ -159,12 +160,12 @@ public final class ParentSearch {
 
     private DiskException notFound() {
         if (worst == null && paths.contains(image)) {
-            return new DiskException(Reason.CORRUPT, image + ": backs itself: it names no other file as its parent; -o " + OPTION + "=FILE names one");
+            return new DiskException(Reason.CORRUPT, FileNames.text(image) + ": backs itself: it names no other file as its parent; -o " + OPTION + "=FILE names one");
         }
         if (worst == null) {
-            return new DiskException(Reason.NOT_FOUND, image + ": names no parent that could be looked for; -o " + OPTION + "=FILE names one");
+            return new DiskException(Reason.NOT_FOUND, FileNames.text(image) + ": names no parent that could be looked for; -o " + OPTION + "=FILE names one");
         }
-        return new DiskException(worst.reason(), image + ": its parent was not found; tried " + String.join(", ", tried) + "; -o " + OPTION
+        return new DiskException(worst.reason(), FileNames.text(image) + ": its parent was not found; tried " + String.join(", ", tried) + "; -o " + OPTION
                 + "=FILE names it", worst);
     }
 }

@@ -173,7 +173,7 @@ public final class Libc {
 
     public static native int chown(String path, int uid, int gid);
 
-    public static native int unlink(String path);
+    public static native int unlink(byte[] path);
 
     public static native int umask(int mask);
 

@@ -1,12 +1,11 @@
 package org.blktap.linux;
 
 import java.io.IOException;
-import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 
@@ -32,7 +31,7 @@ public final class PinnedFile implements AutoCloseable {
     private final int fd;
     private final FileStatus status;
 
-    private PinnedFile(Object name, int fd) throws DiskException {
+    private PinnedFile(Path name, int fd) throws DiskException {
         this.fd = fd;
         status = FileStatus.of(fd);
         if (status == null) {
@@ -164,39 +163,19 @@ public final class PinnedFile implements AutoCloseable {
 
     /** A path as the kernel has it, whatever its encoding, with a NUL after it. */
     public static byte[] bytes(Path path) {
-        // the raw bytes of a path are in its URI only, which is always absolute, and ends with a slash for a directory
-        byte[] whole = decoded(path.toUri());
-        byte[] start = path.isAbsolute() ? new byte[0] : decoded(Path.of("").toUri());
-        int from = start.length == 0 || start[start.length - 1] == '/' ? start.length : start.length + 1;
-        int to = whole.length > 1 && whole[whole.length - 1] == '/' ? whole.length - 1 : whole.length;
-        byte[] name = new byte[Math.max(0, to - from) + 1];
-        System.arraycopy(whole, from, name, 0, name.length - 1);
-        return name;
+        byte[] name = FileNames.bytes(path);
+        return java.util.Arrays.copyOf(name, name.length + 1);
     }
 
-    private static byte[] decoded(URI uri) {
-        byte[] raw = uri.getRawPath().getBytes(StandardCharsets.US_ASCII);
-        byte[] bytes = new byte[raw.length];
-        int length = 0;
-        for (int i = 0; i < raw.length; i++) {
-            if (raw[i] == '%') {
-                bytes[length++] = (byte) Integer.parseInt(new String(raw, i + 1, 2, StandardCharsets.US_ASCII), 16);
-                i += 2;
-            } else {
-                bytes[length++] = raw[i];
-            }
-        }
-        return java.util.Arrays.copyOf(bytes, length);
-    }
-
-    private static int opened(Object name, int fd) throws DiskException {
+    private static int opened(Path name, int fd) throws DiskException {
         if (fd < 0) {
             throw failed(name, Libc.errno());
         }
         return fd;
     }
 
-    private static DiskException failed(Object name, int errno) {
+    private static DiskException failed(Path path, int errno) {
+        String name = FileNames.text(path);
         return switch (errno) {
             case Errno.ENOENT, NOT_DIRECTORY -> new DiskException(Reason.NOT_FOUND, name + ": no such file");
             case Errno.EACCES, Errno.EPERM -> new DiskException(Reason.PERMISSION, name + ": no permission to reach it");

@@ -1,7 +1,6 @@
 package org.blktap.linux;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -10,6 +9,7 @@ import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.UserPrincipalNotFoundException;
 import java.util.Objects;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
@@ -52,9 +52,9 @@ public final class UnixListener implements AutoCloseable {
      * @throws DiskException EXISTS for a path that is taken by anything but a socket without a listener
      */
     public static UnixListener open(Path path, int mode, String group) throws DiskException {
-        byte[] name = path.toString().getBytes(StandardCharsets.UTF_8);
+        byte[] name = FileNames.bytes(path);
         if (name.length > PATH_MAX) {
-            throw Options.bad("path", path.toString(), "at most " + PATH_MAX + " bytes");
+            throw Options.bad("path", FileNames.text(path), "at most " + PATH_MAX + " bytes");
         }
         GroupPrincipal owner = group == null ? null : lookup(path, group);
         try (Mapping address = Mapping.anonymous(ADDRESS_BYTES)) {
@@ -85,7 +85,7 @@ public final class UnixListener implements AutoCloseable {
                 if (!done) {
                     Libc.close(fd);
                     if (bound) {
-                        Libc.unlink(path.toString());
+                        Libc.unlink(PinnedFile.bytes(path));
                     }
                 }
             }
@@ -152,7 +152,7 @@ public final class UnixListener implements AutoCloseable {
         } finally {
             Libc.close(probe);
         }
-        Libc.unlink(path.toString());
+        Libc.unlink(PinnedFile.bytes(path));
     }
 
     private static DiskException failed(Path path, String doing, int errno) {
@@ -217,7 +217,7 @@ public final class UnixListener implements AutoCloseable {
         // the path first: a client that comes now finds nothing rather than somebody who hangs up
         try {
             if (Objects.equals(inode, inode(path))) {
-                Libc.unlink(path.toString());
+                Libc.unlink(PinnedFile.bytes(path));
             }
         } catch (IOException e) {
             System.getLogger("org.blktap.linux").log(System.Logger.Level.DEBUG,

@@ -23,7 +23,7 @@ public final class WholeFile {
      */
     public static void write(Path file, Path temporary, byte[] contents) throws IOException {
         // a directory of the name is nobody's left-over: it stays, and is reported
-        Libc.unlink(temporary.toString());
+        Libc.unlink(PinnedFile.bytes(temporary));
         try (FileChannel channel = FileChannel.open(temporary, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
             for (ByteBuffer rest = ByteBuffer.wrap(contents); rest.hasRemaining(); ) {

@@ -11,12 +11,13 @@ import java.io.OutputStreamWriter;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.felix.service.command.CommandProcessor;
+import org.blktap.api.disk.FileNames;
 import org.blktap.shell.client.Frame;
+import org.blktap.shell.client.RawUtf8;
 import org.blktap.shell.client.SocketStreams;
 import org.blktap.shell.command.Verbs;
 import org.blktap.shell.tapctl.TapCtl;
@@ -59,7 +60,7 @@ final class Conversation {
 
     private static Path directory(Frame.Request request) throws IOException {
         try {
-            Path directory = Path.of(request.directory());
+            Path directory = FileNames.path(request.directory());
             if (directory.isAbsolute()) {
                 return directory;
             }
@@ -72,15 +73,15 @@ final class Conversation {
     private void shell(Frame.Request request, Path directory) throws IOException {
         GogoSession session = new GogoSession(gogo, directory);
         if (request.terminal().isEmpty()) {
-            exit(session.runLines(in, new PrintStream(framed(Frame.OUT), true, StandardCharsets.UTF_8),
-                    new PrintStream(framed(Frame.ERR), true, StandardCharsets.UTF_8)));
+            exit(session.runLines(in, new PrintStream(framed(Frame.OUT), true, RawUtf8.OUTPUT),
+                    new PrintStream(framed(Frame.ERR), true, RawUtf8.OUTPUT)));
         } else {
             new Prompt(session, services.in(directory, true), directory).run(request, in, framed(Frame.OUT), this::exit);
         }
     }
 
     private PrintWriter writer(int type) {
-        return new PrintWriter(new BufferedWriter(new OutputStreamWriter(framed(type), StandardCharsets.UTF_8), BUFFER), false);
+        return new PrintWriter(new BufferedWriter(new OutputStreamWriter(framed(type), RawUtf8.OUTPUT), BUFFER), false);
     }
 
     private OutputStream framed(int type) {

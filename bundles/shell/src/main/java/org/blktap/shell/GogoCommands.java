@@ -1,5 +1,6 @@
 package org.blktap.shell;
 
+import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.ArrayList;
@@ -7,6 +8,7 @@ import java.util.Hashtable;
 import java.util.List;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Function;
+import org.blktap.shell.client.RawUtf8;
 import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.command.Verbs;
 import org.osgi.framework.BundleContext;
@@ -38,7 +40,7 @@ public final class GogoCommands {
         arguments.forEach(argument -> words.add(String.valueOf(argument)));
         Surroundings here = services.in(session.currentDir().toAbsolutePath(), false);
         StringWriter error = new StringWriter();
-        int status = Verbs.execute(here, words, new PrintWriter(session.getConsole()), new PrintWriter(error));
+        int status = Verbs.execute(here, words, new PrintWriter(new OutputStreamWriter(session.getConsole(), RawUtf8.OUTPUT)), new PrintWriter(error));
         if (status != 0) {
             throw new VerbFailed(status, error.toString().strip());
         }

@@ -1,11 +1,9 @@
 package org.blktap.shell;
 
-import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
@@ -13,6 +11,7 @@ import java.util.TreeSet;
 import org.apache.felix.service.command.CommandProcessor;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Converter;
+import org.blktap.api.disk.FileNames;
 
 /** Gogo's interpreter for one client: our verbs first, then the framework's commands. */
 final class GogoSession {
@@ -57,16 +56,28 @@ final class GogoSession {
 
     /** Runs the lines of an input that is no terminal; the exit status of the last one. */
     int runLines(InputStream in, PrintStream out, PrintStream err) throws IOException {
-        BufferedReader lines = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
         int status = 0;
         try (CommandSession session = open(InputStream.nullInputStream(), out, err)) {
-            for (String line = lines.readLine(); line != null && !LEAVE.contains(line.strip()); line = lines.readLine()) {
+            for (String line = line(in); line != null && !LEAVE.contains(line.strip()); line = line(in)) {
                 if (!line.isBlank()) {
                     status = execute(session, line, out, err);
                 }
             }
         }
         return status;
+    }
+
+    /** The next line, or null at the end. */
+    private static String line(InputStream in) throws IOException {
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        int next = in.read();
+        if (next < 0) {
+            return null;
+        }
+        for (; next >= 0 && next != '\n'; next = in.read()) {
+            line.write(next);
+        }
+        return FileNames.text(line.toByteArray());
     }
 
     /** The commands' names without their scopes, sorted. */

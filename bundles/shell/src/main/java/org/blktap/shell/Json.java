@@ -8,6 +8,7 @@ import com.google.gson.JsonSerializer;
 import java.util.Locale;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.StateReason;
+import org.blktap.api.disk.FileNames;
 
 /** How all commands print JSON: records with their fields' names, states in lower case, sizes in bytes. */
 public final class Json {
@@ -26,6 +27,7 @@ public final class Json {
     }
 
     public static String of(Object value) {
-        return GSON.toJson(value);
+        // a byte of a name that is not UTF-8 is half a character, which JSON can only have escaped
+        return FileNames.escaped(GSON.toJson(value));
     }
 }

@@ -1,8 +1,8 @@
 package org.blktap.shell;
 
 import java.lang.System.Logger.Level;
+import java.net.URI;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,6 +14,7 @@ import java.util.regex.Pattern;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
+import org.blktap.api.disk.FileNames;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -45,14 +46,19 @@ public final class LostSockets {
         for (AttachmentStatus.Node node : attachment.state() == State.RUNNING ? attachment.nodes() : List.<AttachmentStatus.Node>of()) {
             Matcher socket = SOCKET.matcher(node.address());
             try {
-                if (socket.find() && !Files.exists(Path.of(socket.group(1)), LinkOption.NOFOLLOW_LINKS)) {
+                if (socket.find() && !Files.exists(path(node.address(), socket.group(1)), LinkOption.NOFOLLOW_LINKS)) {
                     lost.add(node.address());
                 }
-            } catch (InvalidPathException e) {
+            } catch (IllegalArgumentException e) {
                 LOG.log(Level.DEBUG, node.address() + ": no path: " + e.getMessage());
             }
         }
         return lost;
+    }
+
+    /** Bytes in a URI are escaped. */
+    private static Path path(String address, String written) {
+        return address.contains("://") ? Path.of(URI.create("file://" + written)) : FileNames.path(written);
     }
 
     private void watch() {

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.apache.felix.service.command.CommandSession;
 import org.blktap.shell.client.Frame;
+import org.blktap.shell.client.RawUtf8;
 import org.blktap.shell.command.Surroundings;
 import org.jline.reader.Candidate;
 import org.jline.reader.EndOfFileException;
@@ -47,7 +48,7 @@ final class Prompt {
         try (ExternalTerminal terminal = new ExternalTerminal("blktap", request.terminal(), in, out, StandardCharsets.UTF_8)) {
             terminal.setSize(Size.of(request.columns() > 0 ? request.columns() : DEFAULT_COLUMNS,
                     request.rows() > 0 ? request.rows() : DEFAULT_ROWS));
-            PrintStream console = new PrintStream(terminal.output(), true, StandardCharsets.UTF_8);
+            PrintStream console = new PrintStream(terminal.output(), true, RawUtf8.OUTPUT);
             try (CommandSession session = gogo.open(InputStream.nullInputStream(), console, console)) {
                 ending.exit(prompt(reader(terminal, session), session, console));
             }

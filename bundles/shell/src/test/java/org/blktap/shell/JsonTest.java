@@ -28,6 +28,13 @@ class JsonTest {
     }
 
     @Test
+    void aNameThatIsNotUtf8IsEscaped() {
+        String json = Json.of(List.of("caf\udce9 \ud83d\ude00"));
+        assertTrue(json.contains("\"caf\\udce9 \ud83d\ude00\""), json);
+        assertEquals("caf\udce9 \ud83d\ude00", JsonParser.parseString(json).getAsJsonArray().get(0).getAsString());
+    }
+
+    @Test
     void aMeanOfNothingIsNull() throws Exception {
         Fakes core = new Fakes();
         core.attach(new AttachRequest(TapSpec.parse("tap:ram:x"), "a", List.of(), false, Map.of()));

@@ -10,12 +10,22 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.Node;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.StateReason;
+import org.blktap.api.disk.FileNames;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class LostSocketsTest {
     @TempDir
     Path directory;
+
+    @Test
+    void aSocketHasAnyName() throws Exception {
+        Path there = Files.createFile(directory.resolve(FileNames.path("caf\udce9 b.sock")));
+        List<Node> nodes = List.of(new Node("vhost-user", "vhost-user:" + FileNames.text(there), Map.of()),
+                new Node("nbd", "nbd+unix:///a?socket=" + directory + "/caf%E9%20b.sock", Map.of()));
+        AttachmentStatus status = new AttachmentStatus("a", "tap:ram:x", State.RUNNING, StateReason.NONE, 512, 512, false, "libaio", nodes, Map.of(), Map.of());
+        assertEquals(List.of(), LostSockets.of(status));
+    }
 
     @Test
     void socketsThatAreGoneAreNamed() throws Exception {

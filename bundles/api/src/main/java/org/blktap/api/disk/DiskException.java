@@ -3,6 +3,7 @@ package org.blktap.api.disk;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 
 /**
  * Why something could not be opened, created, attached or checked, in one line that a person can act on:
@@ -49,13 +50,17 @@ public class DiskException extends Exception {
      * @param offset bytes from the beginning of the file
      */
     public static DiskException corrupt(Object file, String structure, long offset, Object found, Object expected) {
-        return new DiskException(Reason.CORRUPT, file + ": " + structure + " at offset " + offset + ": found " + found
+        return new DiskException(Reason.CORRUPT, name(file) + ": " + structure + " at offset " + offset + ": found " + found
                 + ", expected " + expected);
     }
 
     /** An I/O error while doing something with a file. */
     public static DiskException io(Object file, String doing, Exception cause) {
-        return new DiskException(Reason.IO, file + ": " + doing + ": " + text(cause), cause);
+        return new DiskException(Reason.IO, name(file) + ": " + doing + ": " + text(cause), cause);
+    }
+
+    private static String name(Object file) {
+        return file instanceof Path path ? FileNames.text(path) : String.valueOf(file);
     }
 
     /** What is wrong, where the exception's own message is only a file's name or nothing. */

@@ -1,14 +1,16 @@
 package org.blktap.client.nbd;
 
+import java.io.ByteArrayOutputStream;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.URI;
 import java.net.URISyntaxException;
-import java.net.URLDecoder;
 import java.net.UnixDomainSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 
 /**
  * Where an export is: {@code nbd://host[:port]/export} or {@code nbd+unix:///export?socket=path}. Source: NBD's doc/uri.md.
@@ -44,7 +46,7 @@ record NbdUri(SocketAddress address, String export) {
                 if (socket == null) {
                     throw bad(text, "it names no socket");
                 }
-                return new NbdUri(UnixDomainSocketAddress.of(socket), path);
+                return new NbdUri(UnixDomainSocketAddress.of(FileNames.path(socket)), path);
             }
             default -> throw bad(text, "the scheme " + scheme + " is not known");
         }
@@ -54,10 +56,25 @@ record NbdUri(SocketAddress address, String export) {
         for (String each : query == null ? new String[0] : query.split("&")) {
             if (each.startsWith("socket=")) {
                 // a plus is a plus in a path
-                return URLDecoder.decode(each.substring(7).replace("+", "%2B"), StandardCharsets.UTF_8);
+                return unescaped(each.substring(7));
             }
         }
         return null;
+    }
+
+    /** A socket's name may have any bytes. @throws IllegalArgumentException for a percent sign without a number */
+    private static String unescaped(String text) {
+        byte[] escaped = FileNames.bytes(text);
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        for (int i = 0; i < escaped.length; i++) {
+            if (escaped[i] == '%') {
+                bytes.write(HexFormat.fromHexDigits(new String(escaped, i + 1, 2, StandardCharsets.ISO_8859_1)));
+                i += 2;
+            } else {
+                bytes.write(escaped[i]);
+            }
+        }
+        return FileNames.text(bytes.toByteArray());
     }
 
     private static DiskException bad(String text, String why) {

@@ -3,13 +3,13 @@ package org.blktap.format.qcow;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
@@ -35,7 +35,7 @@ final class QcowCreate {
         byte[] name = null;
         long size = sizeBytes;
         if (backing != null) {
-            name = QemuName.encode(backing.path()).getBytes(StandardCharsets.UTF_8);
+            name = FileNames.bytes(QemuName.encode(backing.path()));
             if (name.length > QcowHeader.MAX_BACKING_NAME) {
                 throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is " + name.length
                         + " bytes long, more than " + QcowHeader.MAX_BACKING_NAME);

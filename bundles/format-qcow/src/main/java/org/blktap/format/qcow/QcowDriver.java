@@ -11,6 +11,7 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
@@ -46,7 +47,7 @@ public final class QcowDriver implements DiskDriver {
         if (cache < MIN_CACHE || cache > MAX_CACHE) {
             throw org.blktap.api.disk.Options.bad("cache", Long.toString(cache), "64K to 1G");
         }
-        IoFile file = context.openFile(Path.of(path));
+        IoFile file = context.openFile(FileNames.path(path));
         QcowMap map = null;
         VirtualDisk backing = null;
         boolean done = false;
@@ -67,7 +68,7 @@ public final class QcowDriver implements DiskDriver {
             String namedType = context.backingType(parsed == null ? null : TYPES.get(parsed.format() == null ? "" : parsed.format()));
             String backingType = namedType == null ? BACKING_TYPE : namedType;
             if (backingName != null) {
-                Path backingFile = context.confine(Path.of(path), backingName);
+                Path backingFile = context.confine(FileNames.path(path), backingName);
                 backing = context.openBacking(backingType, backingFile);
                 if (namedType == null) {
                     refuseOtherImages(path, backing, backingFile, context);
@@ -99,7 +100,7 @@ public final class QcowDriver implements DiskDriver {
     private static void refuseOtherImages(String path, VirtualDisk backing, Path file, DiskContext context) throws DiskException {
         ByteBuffer first = FirstSector.of(backing, context.loop(), context.memory(), file);
         if (first.hasRemaining() && first.getInt() == QcowHeader.MAGIC) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": the backing file " + file + " begins as a qcow image does, and the format"
+            throw new DiskException(Reason.BAD_OPTION, path + ": the backing file " + FileNames.text(file) + " begins as a qcow image does, and the format"
                     + " does not say what it is; attach with -o backing-type=qcow, qcow2, or aio if it is raw all the same");
         }
     }
@@ -107,7 +108,7 @@ public final class QcowDriver implements DiskDriver {
     private static DiskInfo info(QcowHeader header, QcowMap map, IoFile file, boolean readOnly, String backing) {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "qcow");
-        details.put("file", file.path().toString());
+        details.put("file", FileNames.text(file.path()));
         if (backing != null) {
             details.put("backing", backing);
         }
@@ -125,23 +126,23 @@ public final class QcowDriver implements DiskDriver {
 
     @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
-        QcowCreate.create(Path.of(path), sizeBytes, backing, context);
+        QcowCreate.create(FileNames.path(path), sizeBytes, backing, context);
     }
 
     @Override
     public CompressedImage createCompressed(String path, long sizeBytes, DiskContext context) throws DiskException {
-        return QcowCreate.compressed(Path.of(path), sizeBytes, context);
+        return QcowCreate.compressed(FileNames.path(path), sizeBytes, context);
     }
 
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
         QcowResize resize;
-        try (IoFile file = context.openFile(Path.of(path))) {
+        try (IoFile file = context.openFile(FileNames.path(path))) {
             resize = new QcowResize(QcowHeader.read(file), file, sizeBytes);
             resize.lengthenL1(file);
         }
         LargerDisk.zeroNew(open(path, context, sizeBytes), resize.before(), context.loop(), path);
-        try (IoFile file = context.openFile(Path.of(path))) {
+        try (IoFile file = context.openFile(FileNames.path(path))) {
             resize.setSize(file);
             resize.freeOldL1(file, context.loop());
         }
@@ -149,7 +150,7 @@ public final class QcowDriver implements DiskDriver {
 
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
-        try (IoFile file = context.openFile(Path.of(path))) {
+        try (IoFile file = context.openFile(FileNames.path(path))) {
             QcowHeader header = QcowHeader.read(file);
             try (L1Table l1 = new L1Table(header, file, context.memory())) {
                 return new QcowCheck(header, file, l1, context.loop(), !context.readOnly()).run();

@@ -2,10 +2,9 @@ package org.blktap.format.qcow;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
 
 /**
@@ -152,9 +151,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         ByteBuffer name = ByteBuffer.allocate(backingLength);
         try {
             file.readFully(name, backingOffset);
-            return StandardCharsets.UTF_8.newDecoder().decode(name.flip()).toString();
-        } catch (CharacterCodingException e) {
-            throw DiskException.corrupt(file.path(), "backing file name", backingOffset, "bytes that are no UTF-8", "a path");
+            return FileNames.text(name.flip());
         } catch (IOException e) {
             throw DiskException.io(file.path(), "read the backing file name", e);
         }

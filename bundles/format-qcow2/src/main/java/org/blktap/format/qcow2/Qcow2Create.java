@@ -9,6 +9,7 @@ import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
@@ -155,7 +156,7 @@ final class Qcow2Create {
         }
         if (dataFile != null) {
             // named, not created by the name in the image: it goes beside the image like the image itself
-            try (IoFile external = context.createFile(path.resolveSibling(dataFile))) {
+            try (IoFile external = context.createFile(path.resolveSibling(FileNames.path(dataFile)))) {
                 external.truncateNow(clusters(size) * clusterSize);
                 reserve(external, 0, clusters(size) * clusterSize);
                 external.flushNow();
@@ -172,7 +173,7 @@ final class Qcow2Create {
         Map<Integer, byte[]> extensions = new LinkedHashMap<>();
         if (backing != null) {
             extensions.put(Qcow2Header.EXT_BACKING_FORMAT, Qcow2Driver.formatName(backing.type()).getBytes(StandardCharsets.UTF_8));
-            if (QemuName.encode(backing.path()).getBytes(StandardCharsets.UTF_8).length > Qcow2Header.MAX_BACKING_NAME) {
+            if (FileNames.bytes(QemuName.encode(backing.path())).length > Qcow2Header.MAX_BACKING_NAME) {
                 throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is longer than "
                         + Qcow2Header.MAX_BACKING_NAME + " bytes");
             }
@@ -181,7 +182,7 @@ final class Qcow2Create {
             if (dataFile.isEmpty() || dataFile.contains("/") || dataFile.equals("..")) {
                 throw Options.bad("data-file", dataFile, "the name of a new file beside the image");
             }
-            extensions.put(Qcow2Header.EXT_DATA_FILE, QemuName.encode(dataFile).getBytes(StandardCharsets.UTF_8));
+            extensions.put(Qcow2Header.EXT_DATA_FILE, FileNames.bytes(QemuName.encode(dataFile)));
         }
         long incompatible = (dataFile != null ? Qcow2Header.EXTERNAL_DATA : 0) | (zstd ? Qcow2Header.COMPRESSION : 0)
                 | (extended ? Qcow2Header.EXTENDED_L2 : 0);

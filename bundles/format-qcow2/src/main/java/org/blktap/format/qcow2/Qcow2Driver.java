@@ -2,7 +2,6 @@ package org.blktap.format.qcow2;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,6 +11,7 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
@@ -82,7 +82,7 @@ public final class Qcow2Driver implements DiskDriver {
             throw new DiskException(Reason.BAD_OPTION, path + ": a snapshot is opened read-only (--read-only)");
         }
         try (Opening opening = new Opening()) {
-            opening.file = context.openFile(Path.of(path));
+            opening.file = context.openFile(FileNames.path(path));
             IoFile file = opening.file;
             Qcow2Header header = Qcow2Header.read(file);
             if (!context.readOnly()) {
@@ -103,7 +103,7 @@ public final class Qcow2Driver implements DiskDriver {
             if (header.backingName() != null) {
                 QemuName name = QemuName.parse(path, "backing file name", header.backingName());
                 String backingType = backingType(header, name, path, context);
-                opening.backing = context.openBacking(backingType, context.confine(Path.of(path), name.file()));
+                opening.backing = context.openBacking(backingType, context.confine(FileNames.path(path), name.file()));
                 backing = backingType + ":" + name.file();
             }
             long size = snapshot == null ? Math.max(atLeast, header.size()) : snapshot.size();
@@ -149,7 +149,7 @@ public final class Qcow2Driver implements DiskDriver {
         if (!header.has(Qcow2Header.EXTERNAL_DATA)) {
             return null;
         }
-        String name = header.extensionText(Qcow2Header.EXT_DATA_FILE, path, "external data file name");
+        String name = header.extensionText(Qcow2Header.EXT_DATA_FILE);
         if (name == null) {
             throw DiskException.corrupt(path, "header extension external data file name", header.length(), "none",
                     "one, as incompatible feature bit 2 is set");
@@ -159,7 +159,7 @@ public final class Qcow2Driver implements DiskDriver {
             throw new DiskException(Reason.UNSUPPORTED, path + ": the external data file " + parsed.file() + " is of the format " + parsed.format()
                     + "; expected raw");
         }
-        IoFile data = context.openFile(context.confine(Path.of(path), parsed.file()));
+        IoFile data = context.openFile(context.confine(FileNames.path(path), parsed.file()));
         if (data.size() < header.size()) {
             long found = data.size();
             data.close();
@@ -170,7 +170,7 @@ public final class Qcow2Driver implements DiskDriver {
 
     /** The type named by the attach, the header or the file name; the latter two may not differ. */
     private static String backingType(Qcow2Header header, QemuName name, String path, DiskContext context) throws DiskException {
-        String format = header.extensionText(Qcow2Header.EXT_BACKING_FORMAT, path, "backing file format name");
+        String format = header.extensionText(Qcow2Header.EXT_BACKING_FORMAT);
         String byHeader = format == null ? null : TYPES.getOrDefault(format, format);
         String byName = name.format() == null ? null : TYPES.getOrDefault(name.format(), name.format());
         String type = context.backingType(byHeader == null ? byName : byHeader);
@@ -190,7 +190,7 @@ public final class Qcow2Driver implements DiskDriver {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "qcow2");
         details.put("version", Integer.toString(header.version()));
-        details.put("file", file.path().toString());
+        details.put("file", FileNames.text(file.path()));
         if (backing != null) {
             details.put("backing", backing);
         }
@@ -221,19 +221,19 @@ public final class Qcow2Driver implements DiskDriver {
 
     @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
-        Qcow2Create.create(Path.of(path), sizeBytes, backing, context);
+        Qcow2Create.create(FileNames.path(path), sizeBytes, backing, context);
     }
 
     @Override
     public CompressedImage createCompressed(String path, long sizeBytes, DiskContext context) throws DiskException {
-        return Qcow2Create.compressed(Path.of(path), sizeBytes, context);
+        return Qcow2Create.compressed(FileNames.path(path), sizeBytes, context);
     }
 
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
         long before;
         try (Opening opening = new Opening()) {
-            opening.file = context.openFile(Path.of(path));
+            opening.file = context.openFile(FileNames.path(path));
             prepareForWriting(Qcow2Header.read(opening.file), opening.file, context.loop());
             Qcow2Header header = Qcow2Header.read(opening.file);
             opening.data = dataFile(header, path, context);
@@ -241,14 +241,14 @@ public final class Qcow2Driver implements DiskDriver {
             Qcow2Resize.lengthenL1(header, opening.file, opening.data, sizeBytes);
         }
         LargerDisk.zeroNew(open(path, context, sizeBytes), before, context.loop(), path);
-        try (IoFile file = context.openFile(Path.of(path))) {
+        try (IoFile file = context.openFile(FileNames.path(path))) {
             Qcow2Resize.setSize(file, sizeBytes);
         }
     }
 
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
-        try (IoFile file = context.openFile(Path.of(path))) {
+        try (IoFile file = context.openFile(FileNames.path(path))) {
             return new Qcow2Check(Qcow2Header.read(file), file, context.loop(), !context.readOnly()).run();
         }
     }

@@ -2,7 +2,6 @@ package org.blktap.format.qcow2;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -10,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
 
 /**
@@ -170,7 +170,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
             throw DiskException.corrupt(file, "header field backing_file_offset", 8, Long.toUnsignedString(offset),
                     "an offset inside the first cluster");
         }
-        return text(b.slice((int) offset, length), file, "backing file name", offset);
+        return FileNames.text(b.slice((int) offset, length));
     }
 
     private static Map<Integer, byte[]> extensions(ByteBuffer b, Object file, int at, long end) throws DiskException {
@@ -210,18 +210,10 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         return String.join(", ", all);
     }
 
-    private static String text(ByteBuffer bytes, Object file, String what, long at) throws DiskException {
-        try {
-            return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
-        } catch (CharacterCodingException e) {
-            throw DiskException.corrupt(file, what, at, "bytes that are no UTF-8", "text");
-        }
-    }
-
     /** The text of an extension, or null. */
-    String extensionText(int type, Object file, String what) throws DiskException {
+    String extensionText(int type) {
         byte[] data = extensions.get(type);
-        return data == null ? null : text(ByteBuffer.wrap(data), file, what, length);
+        return data == null ? null : FileNames.text(ByteBuffer.wrap(data));
     }
 
     /** The header with its extensions and the backing name: what the first cluster begins with. */
@@ -230,7 +222,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         boolean v3 = version == 3;
         b.position(v3 ? FULL_LENGTH : V2_LENGTH);
         int room = extensions.values().stream().mapToInt(data -> 8 + (data.length + 7 & ~7)).sum() + 8
-                + (backingName == null ? 0 : backingName.getBytes(StandardCharsets.UTF_8).length);
+                + (backingName == null ? 0 : FileNames.bytes(backingName).length);
         if (room > b.remaining()) {
             throw new DiskException(Reason.BAD_OPTION, "a header with these names does not fit into a cluster of "
                     + (1 << clusterBits) + " bytes");
@@ -242,7 +234,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         b.putInt(EXT_END).putInt(0);
         b.putInt(0, MAGIC).putInt(4, version);
         if (backingName != null) {
-            byte[] name = backingName.getBytes(StandardCharsets.UTF_8);
+            byte[] name = FileNames.bytes(backingName);
             b.putLong(8, b.position()).putInt(16, name.length);
             b.put(name);
         }

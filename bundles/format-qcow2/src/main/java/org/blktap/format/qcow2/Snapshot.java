@@ -2,11 +2,11 @@ package org.blktap.format.qcow2;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.Interruption;
 
@@ -93,7 +93,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
     }
 
     private static String text(ByteBuffer bytes, int at, int length) {
-        return StandardCharsets.UTF_8.decode(bytes.slice(at, length)).toString();
+        return FileNames.text(bytes.slice(at, length));
     }
 
     private static String shown(String text) {

@@ -60,6 +60,17 @@ class Qcow2BackingNameTest {
     }
 
     @Test
+    void anyBytesAreAName() throws Exception {
+        String base = "/sim/caf\udce9.raw";
+        context.put(base, new byte[1 << 20]);
+        driver.create(IMAGE, -1, new TapSpec("aio", base), context);
+        assertEquals("aio:" + base, backing());
+        byte[] image = context.files.get(Path.of(IMAGE)).bytes();
+        String header = new String(image, 0, 4096, StandardCharsets.ISO_8859_1);
+        assertTrue(header.contains("/sim/caf\u00e9.raw"), "the bytes themselves");
+    }
+
+    @Test
     void formatsThatContradictEachOtherAreRefused() throws Exception {
         overlay("json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"/sim/base.raw\"}}", "raw");
         String message = context.refused(driver, context.files.get(Path.of(IMAGE)), DiskException.Reason.CORRUPT);

@@ -1,13 +1,13 @@
 package org.blktap.format.ram;
 
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
@@ -37,10 +37,10 @@ public final class RamDriver implements DiskDriver {
         if (save != null && !save.startsWith("/")) {
             throw Options.bad("save", save, "the absolute path of a file");
         }
-        if (save != null && Files.exists(Path.of(save)) && !Files.isRegularFile(Path.of(save))) {
+        if (save != null && Files.exists(FileNames.path(save)) && !Files.isRegularFile(FileNames.path(save))) {
             throw Options.bad("save", save, "a regular file, which the saved one replaces");
         }
-        if (save != null && !Files.isDirectory(Path.of(save).toAbsolutePath().getParent())) {
+        if (save != null && !Files.isDirectory(FileNames.path(save).toAbsolutePath().getParent())) {
             throw Options.bad("save", save, "a file in a directory that exists");
         }
         // one after the other: who comes second finds the contents loaded
@@ -48,7 +48,7 @@ public final class RamDriver implements DiskDriver {
             NativeBuffer memory = memory(path, name, options, image, context);
             // the memory is another bundle's, so it outlives this one; the attachment holds it while the driver is replaced
             context.untilDetach(memory);
-            return new RamDisk(memory, name, context.readOnly(), save == null ? null : Path.of(save),
+            return new RamDisk(memory, name, context.readOnly(), save == null ? null : FileNames.path(save),
                     () -> context.memory().holders(MEMORY + name) == 1);
         }
     }

@@ -1,12 +1,12 @@
 package org.blktap.format.ram;
 
-import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.TapSpec;
@@ -29,7 +29,7 @@ final class RamLoad implements AutoCloseable {
             throw new DiskException(Reason.BAD_OPTION, "bad option load=" + image + ": expected an image in a file; convert it to one first");
         }
         this.context = context;
-        disk = context.openBacking(spec.type(), Path.of(spec.path()));
+        disk = context.openBacking(spec.type(), FileNames.path(spec.path()));
     }
 
     long sizeBytes() {

@@ -10,6 +10,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.memory.NativeBuffer;
 
 /** Writes a RAM disk to a raw file, which has its name only when it is complete and on disk. */
@@ -23,7 +24,7 @@ final class RamSave {
         if (Files.exists(file) && !Files.isRegularFile(file)) {
             throw new DiskException(DiskException.Reason.WRONG_TYPE, file + ": is not a regular file, and is not replaced by the RAM disk");
         }
-        Path temporary = file.resolveSibling("." + file.getFileName() + ".new");
+        Path temporary = file.resolveSibling(FileNames.path("." + FileNames.text(file.getFileName()) + ".new"));
         try {
             try (FileChannel channel = create(temporary)) {
                 write(channel, memory);

@@ -9,8 +9,10 @@ import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
 import org.blktap.format.vhd.VhdHeader.ParentLocator;
 
@@ -32,6 +34,8 @@ final class ParentNames {
     /** Bytes; longer ones are passed over. */
     static final int LONGEST = 8192;
     private static final String SCHEME = "file://";
+    /** A byte that is not UTF-8, as {@link FileNames} has it. */
+    private static final Pattern RAW_BYTE = Pattern.compile("[\\x{dc80}-\\x{dcff}]");
 
     private ParentNames() {
     }
@@ -74,7 +78,7 @@ final class ParentNames {
     /** Decodes a name to a path of this system; null if it is none. */
     static String decode(int code, ByteBuffer b) {
         String text = switch (code) {
-            case MACX -> strict(b, StandardCharsets.UTF_8);
+            case MACX -> FileNames.text(b);
             case W2RU, W2KU -> Utf16.decode(b, StandardCharsets.UTF_16LE);
             default -> ansi(b);
         };
@@ -120,23 +124,30 @@ final class ParentNames {
                 i += 2;
             } else {
                 int next = url.offsetByCodePoints(i, 1);
-                out.put(url.substring(i, next).getBytes(StandardCharsets.UTF_8));
+                out.put(FileNames.bytes(url.substring(i, next)));
                 i = next - 1;
             }
         }
-        return StandardCharsets.UTF_8.decode(out.flip()).toString();
+        return FileNames.text(out.flip());
     }
 
-    /** What a new image's locators say: as libvhd does it, the path from the image's directory in all three. */
+    /**
+     * What a new image's locators say: as libvhd does it, the path from the image's directory in all three. UTF-16 cannot hold a byte that is not UTF-8,
+     * and the URL alone has it then, escaped.
+     */
     static List<Encoded> encode(Path image, String named) throws DiskException {
-        Path path = Path.of(named);
-        String relative = (path.isAbsolute() ? image.toAbsolutePath().getParent().relativize(path) : path.normalize()).toString();
+        Path path = FileNames.path(named);
+        String relative = FileNames.text(path.isAbsolute() ? image.toAbsolutePath().getParent().relativize(path) : path.normalize());
         if (relative.indexOf('\\') >= 0 || relative.length() > LONGEST / 4) {
             throw new DiskException(Reason.BAD_OPTION, image + ": the backing file's name has a backslash or is too long for a VHD image");
         }
-        byte[] url = (SCHEME + "./" + relative.replace("%", "%25")).getBytes(StandardCharsets.UTF_8);
+        byte[] url = (SCHEME + "./" + escaped(relative)).getBytes(StandardCharsets.UTF_8);
         byte[] windows = (".\\" + relative.replace('/', '\\')).getBytes(StandardCharsets.UTF_16LE);
         return List.of(new Encoded(MACX, url), new Encoded(W2KU, windows), new Encoded(W2RU, windows));
+    }
+
+    private static String escaped(String path) {
+        return RAW_BYTE.matcher(path.replace("%", "%25")).replaceAll(raw -> String.format("%%%02X", raw.group().charAt(0) & 0xff));
     }
 
     /** One locator's code and name. */

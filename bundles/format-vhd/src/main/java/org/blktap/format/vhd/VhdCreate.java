@@ -9,6 +9,7 @@ import java.util.UUID;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
@@ -94,6 +95,6 @@ final class VhdCreate {
         } catch (IOException e) {
             // without one an attach sees that it is another
         }
-        return new Metadata.Parent(uuid, timestamp, file.getFileName().toString(), ParentNames.encode(path, backing.path()));
+        return new Metadata.Parent(uuid, timestamp, FileNames.text(file.getFileName()), ParentNames.encode(path, backing.path()));
     }
 }

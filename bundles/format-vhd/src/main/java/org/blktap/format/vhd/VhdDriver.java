@@ -15,6 +15,7 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
@@ -53,7 +54,7 @@ public final class VhdDriver implements DiskDriver {
         if (cache < MIN_CACHE || cache > MAX_CACHE) {
             throw Options.bad("cache", Long.toString(cache), "64K to 128M");
         }
-        IoFile file = context.openFile(Path.of(path));
+        IoFile file = context.openFile(FileNames.path(path));
         ClusterMap map = null;
         Parent parent = null;
         boolean done = false;
@@ -133,7 +134,7 @@ public final class VhdDriver implements DiskDriver {
     private static DiskInfo info(VhdImage image, IoFile file, boolean readOnly, Parent parent) {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", TYPE);
-        details.put("file", file.path().toString());
+        details.put("file", FileNames.text(file.path()));
         if (parent != null) {
             details.put("backing", parent.spec());
         }
@@ -153,18 +154,18 @@ public final class VhdDriver implements DiskDriver {
 
     @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
-        VhdCreate.create(Path.of(path), sizeBytes, backing, context);
+        VhdCreate.create(FileNames.path(path), sizeBytes, backing, context);
     }
 
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
-        try (IoFile file = context.openFile(Path.of(path))) {
+        try (IoFile file = context.openFile(FileNames.path(path))) {
             return new VhdCheck(VhdImage.read(file), file, !context.readOnly()).run();
         }
     }
 
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
-        VhdResize.resize(Path.of(path), sizeBytes, context);
+        VhdResize.resize(FileNames.path(path), sizeBytes, context);
     }
 }

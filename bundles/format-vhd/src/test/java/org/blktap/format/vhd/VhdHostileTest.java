@@ -7,9 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
@@ -479,6 +481,16 @@ class VhdHostileTest {
         assertEquals("/vm/bä.vhd", url("file://localhost/vm/bä.vhd"));
         assertEquals("base.vhd", url("file://./base.vhd"));
         assertEquals(null, url("http://x/base.vhd"));
+        assertEquals("caf\udce9 \u00e9.vhd", url("file://./caf%E9 %C3%A9.vhd"));
+    }
+
+    @Test
+    void aNameThatIsNotUtf8IsInTheUrl() throws Exception {
+        for (String name : new String[] {"caf\udce9 100%.vhd", "\udcff\u00e9"}) {
+            List<String> read = ParentNames.encode(Path.of("/vm/a.vhd"), "/vm/" + name).stream()
+                    .map(each -> ParentNames.decode(each.code(), ByteBuffer.wrap(each.name()))).filter(Objects::nonNull).toList();
+            assertEquals(List.of(name), read);
+        }
     }
 
     private static String utf16(String text) {

@@ -1,6 +1,5 @@
 package org.blktap.format.vhdx;
 
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,6 +9,7 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
@@ -68,7 +68,7 @@ public final class VhdxDriver implements DiskDriver {
     private static Parent parent(String path, Map<String, String> locator, DiskContext context) throws DiskException {
         List<UUID> linkages = ParentLocator.linkages(locator, path);
         String type = context.backingType("vhdx");
-        ParentSearch.Parent found = ParentSearch.open(Path.of(path), ParentLocator.paths(locator), type, context,
+        ParentSearch.Parent found = ParentSearch.open(FileNames.path(path), ParentLocator.paths(locator), type, context,
                 candidate -> objection(linkages, candidate));
         return new Parent(type + ":" + found.name(), found.disk());
     }
@@ -85,7 +85,7 @@ public final class VhdxDriver implements DiskDriver {
         Metadata metadata = image.metadata();
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "vhdx");
-        details.put("file", image.file().path().toString());
+        details.put("file", FileNames.text(image.file().path()));
         if (backing != null) {
             details.put("backing", backing);
         }
@@ -102,14 +102,14 @@ public final class VhdxDriver implements DiskDriver {
 
     @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
-        VhdxCreate.create(Path.of(path), sizeBytes, backing, VhdxCreate.DEFAULT_SECTOR_SIZE, context);
+        VhdxCreate.create(FileNames.path(path), sizeBytes, backing, VhdxCreate.DEFAULT_SECTOR_SIZE, context);
     }
 
     /** Keeps the sector size, if it is one of this format and divides the size. */
     @Override
     public void createFor(DiskInfo source, String path, DiskContext context) throws DiskException {
         int sectorSize = source.blockSize() == 4096 && source.sizeBytes() % 4096 == 0 ? 4096 : VhdxCreate.DEFAULT_SECTOR_SIZE;
-        VhdxCreate.create(Path.of(path), source.sizeBytes(), null, sectorSize, context);
+        VhdxCreate.create(FileNames.path(path), source.sizeBytes(), null, sectorSize, context);
     }
 
     @Override

@@ -1,10 +1,10 @@
 package org.blktap.format.vhdx;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
 
 /**
@@ -19,7 +19,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
     }
 
     static VhdxImage open(String path, DiskContext context) throws DiskException {
-        IoFile file = context.openFile(Path.of(path));
+        IoFile file = context.openFile(FileNames.path(path));
         boolean done = false;
         try {
             if (file.blockDevice() && !context.readOnly()) {

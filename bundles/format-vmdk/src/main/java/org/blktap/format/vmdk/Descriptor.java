@@ -12,6 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 
 /**
  * The text that describes a disk: a file of its own, or a part of a sparse extent. Lines {@code key=value}, extent lines, comments.
@@ -24,7 +25,7 @@ import org.blktap.api.disk.DiskException.Reason;
  * @param parentFileNameHint the parent's path, or null
  * @param extents in the order of the disk
  */
-record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String createType, String parentFileNameHint,
+record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String createType, FileName parentFileNameHint,
         List<Line> extents) {
     /** Enough for the lines of all extents, with file names of usual length. */
     static final int MAX_BYTES = 256 << 10;
@@ -59,7 +60,25 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
      * @param fileName as the descriptor has it; null for ZERO
      * @param offset sectors from the beginning of a flat extent's file
      */
-    record Line(Access access, long sectors, Type type, String fileName, long offset) {
+    record Line(Access access, long sectors, Type type, FileName fileName, long offset) {
+    }
+
+    /**
+     * A name of a file.
+     *
+     * @param text in the descriptor's encoding
+     * @param raw its bytes, as {@link FileNames} has them: what copies files need not know of the encoding
+     */
+    record FileName(String text, String raw) {
+        /** In a descriptor that is UTF-8. */
+        static FileName of(String text) {
+            return new FileName(text, text);
+        }
+
+        @Override
+        public String toString() {
+            return text;
+        }
     }
 
     /** A value and where it begins in the text. */
@@ -144,12 +163,15 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
     }
 
     /** @param text a byte a character; what is ASCII is the same in all encodings that there are for it */
-    private static String decoded(String text, String encoding, Object file) throws DiskException {
+    private static FileName decoded(String text, String encoding, Object file) throws DiskException {
         if (text.chars().allMatch(c -> c < 0x80)) {
-            return text;
+            return FileName.of(text);
         }
+        byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
+        String raw = FileNames.text(bytes);
         try {
-            return new String(text.getBytes(StandardCharsets.ISO_8859_1), Charset.forName(encoding));
+            Charset charset = Charset.forName(encoding);
+            return charset.equals(StandardCharsets.UTF_8) ? FileName.of(raw) : new FileName(new String(bytes, charset), raw);
         } catch (IllegalArgumentException e) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": the descriptor's encoding " + quoted(encoding) + " is not known");
         }

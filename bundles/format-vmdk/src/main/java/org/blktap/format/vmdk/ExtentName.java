@@ -2,6 +2,7 @@ package org.blktap.format.vmdk;
 
 import java.nio.file.Path;
 import java.util.regex.Pattern;
+import org.blktap.api.disk.FileNames;
 
 /** How VMware and QEMU call the files of extents, after their disk: {@code disk-flat.vmdk}, {@code disk-f001.vmdk}, {@code disk-s001.vmdk}. */
 final class ExtentName {
@@ -13,7 +14,7 @@ final class ExtentName {
 
     /** @param disk the file with the disk's descriptor */
     ExtentName(Path disk) {
-        String name = disk.getFileName().toString();
+        String name = FileNames.text(disk.getFileName());
         int dot = name.lastIndexOf('.');
         stem = dot > 0 ? name.substring(0, dot) : name;
         suffix = dot > 0 ? name.substring(dot) : "";
@@ -31,7 +32,7 @@ final class ExtentName {
 
     /** Whether a file has a name that an extent of this disk would get, and so is no other disk's. */
     boolean matches(Path file) {
-        String name = file.getFileName().toString();
+        String name = FileNames.text(file.getFileName());
         int end = name.length() - suffix.length();
         return name.startsWith(stem) && name.endsWith(suffix) && end >= stem.length() && ADDED.matcher(name.substring(stem.length(), end)).matches();
     }

@@ -3,7 +3,6 @@ package org.blktap.format.vmdk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.zip.Deflater;
@@ -11,6 +10,7 @@ import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
 
 /**
@@ -46,16 +46,16 @@ final class StreamOptimized implements CompressedImage {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of 512 from 512 to " + GrainLayout.LARGEST_FILE);
         }
         long sectors = sizeBytes / SECTOR;
-        String name = path.getFileName().toString().replaceAll("[\"\\p{Cntrl}]", "_");
+        String name = FileNames.text(path.getFileName()).replaceAll("[\"\\p{Cntrl}]", "_");
         String descriptor = Descriptor.text(VmdkCreate.newCid(), Descriptor.NO_PARENT, null, "streamOptimized",
-                List.of(new Descriptor.Line(Descriptor.Access.RW, sectors, Descriptor.Type.SPARSE, name, 0)));
+                List.of(new Descriptor.Line(Descriptor.Access.RW, sectors, Descriptor.Type.SPARSE, Descriptor.FileName.of(name), 0)));
         SparseHeader header = new SparseHeader(VERSION, SparseHeader.FLAG_NEWLINE_TEST | SparseHeader.FLAG_COMPRESSED | SparseHeader.FLAG_MARKERS, sectors,
                 GRAIN / SECTOR, VmdkCreate.DESCRIPTOR_OFFSET, VmdkCreate.DESCRIPTOR_SIZE, 0, SparseHeader.GD_AT_END, OVERHEAD, false, SparseHeader.DEFLATE);
         IoFile file = context.createFile(path);
         boolean done = false;
         try {
             file.writeFully(header.bytes(), 0);
-            file.writeFully(ByteBuffer.wrap(descriptor.getBytes(StandardCharsets.UTF_8)), (long) VmdkCreate.DESCRIPTOR_OFFSET * SECTOR);
+            file.writeFully(ByteBuffer.wrap(FileNames.bytes(descriptor)), (long) VmdkCreate.DESCRIPTOR_OFFSET * SECTOR);
             CompressedImage image = new StreamOptimized(file, header);
             done = true;
             return image;

@@ -3,7 +3,6 @@ package org.blktap.format.vmdk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,6 +10,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
@@ -76,12 +76,11 @@ final class VmdkCreate {
         List<Descriptor.Line> lines = new ArrayList<>();
         long extentBytes = split ? this.split : size;
         for (long at = 0; at < size; at += extentBytes) {
-            String name = split ? names.split(flat, lines.size() + 1) : flat ? names.flat() : path.getFileName().toString();
+            String name = split ? names.split(flat, lines.size() + 1) : flat ? names.flat() : FileNames.text(path.getFileName());
             lines.add(new Descriptor.Line(Descriptor.Access.RW, Math.min(extentBytes, size - at) / SECTOR,
-                    flat ? Descriptor.Type.FLAT : Descriptor.Type.SPARSE, writable(name), 0));
+                    flat ? Descriptor.Type.FLAT : Descriptor.Type.SPARSE, Descriptor.FileName.of(writable(name)), 0));
         }
-        byte[] descriptor = Descriptor.text(newCid(), parentCid, backing == null ? null : writable(backing.path()), subformat, lines)
-                .getBytes(StandardCharsets.UTF_8);
+        byte[] descriptor = FileNames.bytes(Descriptor.text(newCid(), parentCid, backing == null ? null : writable(backing.path()), subformat, lines));
         int room = split || flat ? Descriptor.MAX_BYTES : DESCRIPTOR_SIZE * SECTOR;
         if (descriptor.length > room) {
             throw new DiskException(Reason.BAD_OPTION, path + ": the descriptor would have " + descriptor.length + " bytes, more than " + room);
@@ -96,7 +95,7 @@ final class VmdkCreate {
                 file.flushNow();
             }
             for (Descriptor.Line line : lines) {
-                Path extent = path.resolveSibling(line.fileName());
+                Path extent = path.resolveSibling(FileNames.path(line.fileName().text()));
                 if (flat) {
                     try (IoFile file = context.createFile(extent)) {
                         file.truncateNow(line.sectors() * SECTOR);

@@ -1,7 +1,7 @@
 package org.blktap.format.vmdk;
 
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.CompressedImage;
@@ -10,6 +10,7 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
@@ -37,7 +38,7 @@ public final class VmdkDriver implements DiskDriver {
         if (cache < MIN_CACHE || cache > MAX_CACHE) {
             throw Options.bad("cache", Long.toString(cache), "64K to 1G");
         }
-        VmdkImage image = VmdkImage.open(Path.of(path), context);
+        VmdkImage image = VmdkImage.open(FileNames.path(path), context);
         VmdkMap map = null;
         ParentSearch.Parent parent = null;
         boolean done = false;
@@ -73,7 +74,7 @@ public final class VmdkDriver implements DiskDriver {
             throw Options.bad("backing-type", type, "vmdk, as the parent of a VMDK disk is one");
         }
         String cid = Descriptor.cidText(descriptor.parentCid());
-        return ParentSearch.open(Path.of(path), List.of(descriptor.parentFileNameHint()), TYPE, context, candidate -> {
+        return ParentSearch.open(FileNames.path(path), new LinkedHashSet<>(List.of(descriptor.parentFileNameHint().text(), descriptor.parentFileNameHint().raw())), TYPE, context, candidate -> {
             String found = candidate.info().details().get(CID);
             return cid.equals(found) ? null : "has " + (found == null ? "no CID" : "the CID " + found) + ", expected " + cid
                     + " (descriptor key parentCID): it was changed since, or is another";
@@ -83,7 +84,7 @@ public final class VmdkDriver implements DiskDriver {
     private static DiskInfo info(VmdkImage image, boolean readOnly, ParentSearch.Parent parent) {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", TYPE);
-        details.put("file", image.file().path().toString());
+        details.put("file", FileNames.text(image.file().path()));
         Descriptor descriptor = image.descriptor();
         if (descriptor == null) {
             details.put("createType", "COWD");
@@ -115,17 +116,17 @@ public final class VmdkDriver implements DiskDriver {
 
     @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
-        new VmdkCreate(Path.of(path), context).create(sizeBytes, backing);
+        new VmdkCreate(FileNames.path(path), context).create(sizeBytes, backing);
     }
 
     @Override
     public CompressedImage createCompressed(String path, long sizeBytes, DiskContext context) throws DiskException {
-        return StreamOptimized.create(Path.of(path), sizeBytes, context);
+        return StreamOptimized.create(FileNames.path(path), sizeBytes, context);
     }
 
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
-        try (VmdkImage image = VmdkImage.open(Path.of(path), context)) {
+        try (VmdkImage image = VmdkImage.open(FileNames.path(path), context)) {
             return new VmdkCheck(image, !context.readOnly(), context.loop()).run();
         }
     }

@@ -129,9 +129,20 @@ final class VmdkImage implements AutoCloseable {
         }
     }
 
+    private Path confined(Descriptor.FileName name) throws DiskException {
+        try {
+            return context.confine(path, name.text());
+        } catch (DiskException e) {
+            if (e.reason() != Reason.NOT_FOUND || name.raw().equals(name.text())) {
+                throw e;
+            }
+        }
+        return context.confine(path, name.raw());
+    }
+
     /** A file that several flat extents lie in is opened once. */
     private IoFile file(Descriptor.Line line) throws DiskException {
-        Path confined = context.confine(path, line.fileName());
+        Path confined = confined(line.fileName());
         boolean flat = line.type() == Descriptor.Type.FLAT || line.type() == Descriptor.Type.VMFS;
         IoFile found = files.get(confined);
         if (found != null && (!flat || unshared.contains(found))) {

@@ -93,6 +93,27 @@ class VmdkHostileTest {
         return e.getMessage();
     }
 
+    /** The file has the name in the descriptor's encoding, or the descriptor's bytes, as when both were copied by what knows of no encoding. */
+    @Test
+    void namesInAnyEncodingAndNone() throws Exception {
+        for (String encoding : new String[] {"UTF-8", "windows-1252"}) {
+            for (String file : encoding.equals("UTF-8") ? new String[] {"caf\udce9-flat.vmdk"} : new String[] {"caf\udce9-flat.vmdk", "caf\u00e9-flat.vmdk"}) {
+                SimContext other = new SimContext(loop, false, Map.of()) {
+                    @Override
+                    public Path confine(Path image, String named) throws DiskException {
+                        Path path = super.confine(image, named);
+                        openFile(path).close();
+                        return path;
+                    }
+                };
+                other.put("/sim/" + file, new byte[1 << 20]);
+                other.put(IMAGE, ("# Disk DescriptorFile\nversion=1\nencoding=\"" + encoding + "\"\nCID=12345678\nparentCID=ffffffff\n"
+                        + "createType=\"monolithicFlat\"\nRW 2048 FLAT \"caf\u00e9-flat.vmdk\" 0\n").getBytes(StandardCharsets.ISO_8859_1));
+                driver.open(IMAGE, other).close();
+            }
+        }
+    }
+
     @Test
     void headersThatBreakTheRulesAreRefused() throws Exception {
         refused(Reason.CORRUPT, b -> b.putInt(0, 0));

@@ -52,7 +52,7 @@ class VmdkModelTest extends FormatModelTest {
         context.drivers.put("vmdk", new VmdkDriver());
         context.put("/sim/base-flat.vmdk", contents);
         String text = Descriptor.text(7, Descriptor.NO_PARENT, null, "monolithicFlat",
-                List.of(new Descriptor.Line(Descriptor.Access.RW, contents.length / 512, Descriptor.Type.FLAT, "base-flat.vmdk", 0)));
+                List.of(new Descriptor.Line(Descriptor.Access.RW, contents.length / 512, Descriptor.Type.FLAT, Descriptor.FileName.of("base-flat.vmdk"), 0)));
         context.put("/sim/base.vmdk", text.getBytes(StandardCharsets.UTF_8));
         return new TapSpec("vmdk", "/sim/base.vmdk");
     }
@@ -133,7 +133,7 @@ class VmdkModelTest extends FormatModelTest {
         }
 
         private static Descriptor.Line line(long bytes, Descriptor.Type type, String name, long offset) {
-            return new Descriptor.Line(Descriptor.Access.RW, bytes / 512, type, name, offset);
+            return new Descriptor.Line(Descriptor.Access.RW, bytes / 512, type, name == null ? null : Descriptor.FileName.of(name), offset);
         }
 
         private static void describe(SimContext sim, String createType, TapSpec parent, List<Descriptor.Line> lines) {

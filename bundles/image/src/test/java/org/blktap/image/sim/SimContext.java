@@ -12,6 +12,7 @@ import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
@@ -19,7 +20,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 
 /** What a driver needs to open and create images that are {@link SimFile}s, by name. */
-public final class SimContext implements DiskContext {
+public class SimContext implements DiskContext {
     public final SimLoop loop;
     public final Map<Path, SimFile> files = new HashMap<>();
     /** Of backing images that are not raw, by type. */
@@ -65,8 +66,8 @@ public final class SimContext implements DiskContext {
 
     /** Puts a file there. */
     public SimFile put(String path, byte[] bytes) {
-        SimFile file = new SimFile(loop, Path.of(path), bytes);
-        files.put(Path.of(path), file);
+        SimFile file = new SimFile(loop, FileNames.path(path), bytes);
+        files.put(FileNames.path(path), file);
         return file;
     }
 
@@ -113,13 +114,13 @@ public final class SimContext implements DiskContext {
         if (files.containsKey(path)) {
             throw new DiskException(DiskException.Reason.EXISTS, path + ": exists already");
         }
-        return put(path.toString(), new byte[0]).opened();
+        return put(FileNames.text(path), new byte[0]).opened();
     }
 
     @Override
     public Path confine(Path image, String named) throws DiskException {
         try {
-            return image.resolveSibling(named);
+            return image.resolveSibling(FileNames.path(named));
         } catch (InvalidPathException e) {
             throw new DiskException(DiskException.Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
         }
@@ -129,7 +130,7 @@ public final class SimContext implements DiskContext {
     @Override
     public VirtualDisk openBacking(String type, Path path) throws DiskException {
         DiskDriver driver = drivers.get(type);
-        return driver == null ? new SimRawDisk(openFile(path)) : driver.open(path.toString(), below());
+        return driver == null ? new SimRawDisk(openFile(path)) : driver.open(FileNames.text(path), below());
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.node.DeviceNode;
@@ -73,7 +74,7 @@ public final class NbdNodeProvider implements NodeProvider {
         }
         Path socket;
         try {
-            socket = Path.of(text);
+            socket = FileNames.path(text);
         } catch (InvalidPathException e) {
             throw Options.bad("socket", text, "a path");
         }

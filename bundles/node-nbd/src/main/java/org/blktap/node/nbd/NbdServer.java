@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeBuffer;
@@ -154,7 +155,7 @@ final class NbdServer {
                 addresses.add(NbdUri.tcp(byTcp.toString(), node.name()));
             }
             if (!onlyTcp) {
-                addresses.add(NbdUri.unix(socket.toString(), node.name()));
+                addresses.add(NbdUri.unix(FileNames.text(socket), node.name()));
             }
             return addresses;
         } finally {

@@ -1,6 +1,6 @@
 package org.blktap.node.nbd;
 
-import java.nio.charset.StandardCharsets;
+import org.blktap.api.disk.FileNames;
 
 /** NBD URIs as libnbd, QEMU and nbdkit read them (doc/uri.md of NetworkBlockDevice/nbd). */
 final class NbdUri {
@@ -21,7 +21,7 @@ final class NbdUri {
 
     private static String encode(String text) {
         StringBuilder encoded = new StringBuilder();
-        for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
+        for (byte b : FileNames.bytes(text)) {
             if (PLAIN.indexOf((char) (b & 0xff)) >= 0) {
                 encoded.append((char) b);
             } else {

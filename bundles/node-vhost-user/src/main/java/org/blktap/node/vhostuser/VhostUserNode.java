@@ -4,6 +4,7 @@ import java.lang.System.Logger.Level;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
@@ -137,7 +138,7 @@ final class VhostUserNode implements DeviceNode {
 
     @Override
     public String address() {
-        return VhostUserNodeProvider.KIND + ":" + listener.path();
+        return VhostUserNodeProvider.KIND + ":" + FileNames.text(listener.path());
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.blktap.node.vhostuser;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
@@ -57,7 +58,7 @@ public final class VhostUserNodeProvider implements NodeProvider {
 
     private static Path absolute(String path) throws DiskException {
         try {
-            Path socket = Path.of(path);
+            Path socket = FileNames.path(path);
             if (socket.isAbsolute()) {
                 return socket;
             }

@@ -3,7 +3,6 @@ package org.blktap.node.xen;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -13,6 +12,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
 
 /**
@@ -205,7 +205,7 @@ final class NativeXenStore implements XenStore {
     private String read(int transaction, String path) throws IOException {
         XsText.path(path);
         byte[] value = unless(Errno.ENOENT, null, () -> call(path, () -> library.read(transaction, path)));
-        return value == null ? null : new String(value, StandardCharsets.UTF_8);
+        return value == null ? null : FileNames.text(value);
     }
 
     private List<String> list(int transaction, String path) throws IOException {

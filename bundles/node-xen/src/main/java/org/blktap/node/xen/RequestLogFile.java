@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import org.blktap.api.engine.Errno;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
+import org.blktap.linux.PinnedFile;
 
 /**
  * The file in which the request logs of one device are, so that they outlive the process: in the directory for sockets, which does not outlive the
@@ -57,7 +58,7 @@ final class RequestLogFile implements AutoCloseable {
     /** Forgets what is logged: the connection has ended. */
     void delete() {
         close();
-        Libc.unlink(path.toString());
+        Libc.unlink(PinnedFile.bytes(path));
     }
 
     /** Unmaps the file and leaves it for the next process. */

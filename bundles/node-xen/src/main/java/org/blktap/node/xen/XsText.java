@@ -1,7 +1,7 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import org.blktap.api.disk.FileNames;
 
 /** What may be sent to xenstored. */
 final class XsText {
@@ -29,7 +29,7 @@ final class XsText {
     }
 
     static byte[] value(String path, String value) throws IOException {
-        byte[] bytes = value.getBytes(StandardCharsets.UTF_8);
+        byte[] bytes = FileNames.bytes(value);
         if (bytes.length + path.length() + 1 > XenStore.VALUE_MAX) {
             throw new IOException("XenStore: " + path + ": a value of " + bytes.length + " bytes, expected at most " + XenStore.VALUE_MAX
                     + " together with the path");

@@ -11,6 +11,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import org.blktap.api.disk.FileNames;
 
 /** {@code bin/blktap}: gives its arguments to the daemon and shows the answer. Needs nothing but the JDK, to start fast. */
 public final class Client {
@@ -19,7 +20,7 @@ public final class Client {
 
     public static void main(String[] arguments) {
         Path socket = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), "control.sock");
-        int status = run(socket, List.of(arguments));
+        int status = run(socket, List.of(RawArguments.of(arguments)));
         System.out.flush();
         System.err.flush();
         // nothing is left to be tidied up, and hooks cost time
@@ -53,7 +54,7 @@ public final class Client {
     private static int converse(SocketStreams streams, List<String> arguments) throws IOException {
         int[] size = Arrays.stream(System.getProperty("blktap.terminal.size", "0 0").split(" ")).mapToInt(Integer::parseInt).toArray();
         Frame.writeRequest(new DataOutputStream(new BufferedOutputStream(streams.output())),
-                new Frame.Request(Path.of("").toAbsolutePath().toString(), System.getProperty("blktap.terminal", ""), size[1], size[0],
+                new Frame.Request(FileNames.text(RawArguments.directory()), System.getProperty("blktap.terminal", ""), size[1], size[0],
                         arguments));
         if (!arguments.isEmpty() && arguments.get(0).equals("shell")) {
             Thread typing = new Thread(() -> type(streams), "typing");

@@ -4,13 +4,14 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.blktap.api.disk.FileNames;
 
 /**
  * What goes over the control socket. The client sends one request: a magic number, its working directory, its terminal's type,
- * columns and rows, and its arguments; each text as a 32-bit length and UTF-8. The daemon answers with frames: a type, a 32-bit
+ * columns and rows, and its arguments; each text as a 32-bit length and its bytes, UTF-8 but for
+ * file names that are not. The daemon answers with frames: a type, a 32-bit
  * length, bytes. After a request for the interactive shell, what the client sends is the terminal's input.
  */
 public final class Frame {
@@ -79,7 +80,7 @@ public final class Frame {
     }
 
     private static void writeText(DataOutputStream out, String text) throws IOException {
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        byte[] bytes = FileNames.bytes(text);
         out.writeInt(bytes.length);
         out.write(bytes);
     }
@@ -89,7 +90,7 @@ public final class Frame {
         if (length < 0 || length > max) {
             throw new IOException("not a request: a text of " + length + " bytes");
         }
-        return new String(readFully(in, length), StandardCharsets.UTF_8);
+        return FileNames.text(readFully(in, length));
     }
 
     /** Allocates as the bytes arrive, not by the sender's word. */

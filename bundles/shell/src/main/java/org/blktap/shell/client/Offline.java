@@ -29,7 +29,7 @@ final class Offline {
             boolean tapCtl = !arguments.isEmpty() && arguments.get(0).equals("tap-ctl");
             return (int) loader.loadClass(tapCtl ? "org.blktap.shell.tapctl.TapCtl" : "org.blktap.shell.command.Verbs")
                     .getMethod("offline", List.class, PrintWriter.class, PrintWriter.class).invoke(null,
-                    tapCtl ? arguments.subList(1, arguments.size()) : arguments, new PrintWriter(System.out, true), new PrintWriter(System.err, true));
+                    tapCtl ? arguments.subList(1, arguments.size()) : arguments, RawUtf8.writer(System.out, true), RawUtf8.writer(System.err, true));
         } catch (IOException | ReflectiveOperationException e) {
             Throwable cause = e instanceof InvocationTargetException ? e.getCause() : e;
             System.err.println("blktap: no help without a daemon: " + cause);

@@ -7,6 +7,7 @@ import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.Deployer;
 import org.blktap.shell.FrameworkCheck;
@@ -55,7 +56,7 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
         String path = spec.path();
         // what follows a comma are options, of a path that is a name
         int slash = path.replaceFirst(",.*", "").indexOf('/');
-        boolean file = path.startsWith(".") || slash > 0 && !path.contains("://") || Files.exists(directory.resolve(path));
+        boolean file = path.startsWith(".") || slash > 0 && !path.contains("://") || Files.exists(directory.resolve(FileNames.path(path)));
         return file ? absolute(spec) : spec;
     }
 
@@ -76,6 +77,6 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
     }
 
     private TapSpec absolute(TapSpec spec) {
-        return spec.path().startsWith("/") ? spec : new TapSpec(spec.type(), directory.resolve(spec.path()).normalize().toString());
+        return spec.path().startsWith("/") ? spec : new TapSpec(spec.type(), FileNames.text(directory.resolve(FileNames.path(spec.path())).normalize()));
     }
 }

@@ -5,6 +5,7 @@ import java.io.StringWriter;
 import java.util.logging.Formatter;
 import java.util.logging.Level;
 import java.util.logging.LogRecord;
+import java.util.regex.Pattern;
 
 /**
  * A record as a line: time, level, who, what. The stack of a failure follows where it helps to mend a bundle of ours or of a third party; of
@@ -13,11 +14,13 @@ import java.util.logging.LogRecord;
 public final class LineFormatter extends Formatter {
     /** What File Install logs as. */
     private static final String FILE_INSTALL = "fileinstall";
+    private static final Pattern RAW_BYTE = Pattern.compile("[\\x{dc80}-\\x{dcff}]");
 
     @Override
     public String format(LogRecord record) {
         Throwable thrown = record.getThrown();
-        String what = formatMessage(record);
+        // a byte of a name that is not UTF-8, as FileNames of the API has it
+        String what = RAW_BYTE.matcher(formatMessage(record)).replaceAll(raw -> String.format("\\\\x%02x", raw.group().charAt(0) & 0xff));
         String stack = "";
         if (thrown != null && (record.getLoggerName().startsWith("org.apache.felix.") || record.getLoggerName().equals(FILE_INSTALL))) {
             what = (what + ": " + (thrown.getMessage() == null ? thrown : thrown.getMessage())).replaceAll("\\s*\\R\\s*", " ");

@@ -1,19 +1,23 @@
 package org.blktap.shell.offline;
 
-import java.io.File;
 import java.io.IOException;
+import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.lang.System.Logger.Level;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.Images;
+import org.blktap.api.disk.FileNames;
 import org.blktap.shell.NativeLibraries;
 import org.blktap.shell.client.Client;
+import org.blktap.shell.client.RawArguments;
+import org.blktap.shell.client.RawUtf8;
 import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.command.Verbs;
 
@@ -35,7 +39,8 @@ public final class ImageProgram {
     private ImageProgram() {
     }
 
-    public static void main(String[] arguments) {
+    public static void main(String[] given) {
+        String[] arguments = RawArguments.of(given);
         Path socket = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), "control.sock");
         if (heldByDaemon(List.of(arguments)) && answers(socket)) {
             Client.main(arguments);
@@ -49,7 +54,7 @@ public final class ImageProgram {
         // what is created is not there yet
         String spec = arguments.isEmpty() || arguments.get(0).equals("create") ? "" : arguments.stream().filter(each -> each.startsWith("tap:")).findFirst().orElse("");
         String[] parts = spec.split(":", 3);
-        return parts.length == 3 && parts[2].indexOf('/') < 0 && !new File(parts[2]).exists();
+        return parts.length == 3 && parts[2].indexOf('/') < 0 && !Files.exists(FileNames.path(parts[2]));
     }
 
     private static boolean answers(Path socket) {
@@ -62,9 +67,9 @@ public final class ImageProgram {
 
     private void run(List<String> arguments) {
         Runtime.getRuntime().addShutdownHook(new Thread(this::takeBack, "blktap-signal"));
-        PrintWriter out = new PrintWriter(System.out, false);
+        PrintWriter out = RawUtf8.writer(System.out, false);
         // a bar that cannot be shown any more, or a signal, ends long work
-        PrintWriter err = new PrintWriter(System.err, true) {
+        PrintWriter err = new PrintWriter(new OutputStreamWriter(System.err, RawUtf8.OUTPUT), true) {
             @Override
             public boolean checkError() {
                 return signalled || super.checkError();
@@ -72,7 +77,7 @@ public final class ImageProgram {
         };
         int status = 1;
         try {
-            Surroundings here = new Surroundings(() -> null, this::images, null, null, Path.of("").toAbsolutePath(),
+            Surroundings here = new Surroundings(() -> null, this::images, null, null, RawArguments.directory(),
                     !System.getProperty("blktap.terminal", "").isEmpty());
             status = Verbs.execute(here, arguments, out, err);
             if (out.checkError() && status == 0) {

@@ -39,6 +39,12 @@ class FrameTest {
         assertEquals(request, Frame.readRequest(in(bytes(request))));
     }
 
+    @Test
+    void argumentsNeedNotBeUtf8() throws IOException {
+        Frame.Request request = new Frame.Request("/x\udce9", "", 80, 24, List.of("info", "tap:raw:/vm/caf\udce9 \u00e9.img", "\udc80"));
+        assertEquals(request, Frame.readRequest(in(bytes(request))));
+    }
+
     @Property
     void anyBytesAreARequestOrAnIOException(@ForAll byte[] noise, @ForAll @IntRange(max = 60) int from) throws IOException {
         byte[] request = bytes(new Frame.Request("/d", "", 80, 24, List.of("attach", "tap:ram:x")));
