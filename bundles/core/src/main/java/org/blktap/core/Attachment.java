@@ -49,6 +49,7 @@ final class Attachment {
     private volatile Life life = new Life.Opening();
     private volatile MissingService missing;
     private volatile boolean failing;
+    private volatile DiskException unforgotten;
     private final AttachmentEnd end;
     private final AttachmentView view;
 
@@ -67,7 +68,7 @@ final class Attachment {
         gate = new Gate(loop, new GateOwner());
         calls = new LoopCalls(id, loop, gate::inFlight);
         operations = new Operations(id, threads);
-        commands = new CommandWait(id, operations, calls);
+        commands = new CommandWait(id, operations, calls, services.limits().drain());
         try {
             nodes = new AttachmentNodes(request.nodes(), restored, calls, gate, services);
         } catch (DiskException e) {
@@ -279,35 +280,48 @@ final class Attachment {
     /** Quiesces, flushes and closes the disk and its engine's queue; what the flush failed with, or null. */
     private DiskException park(StateReason why, Duration limit) throws DiskException {
         quiesce(why, limit);
-        DiskException failed = closeDisk();
-        to(new Life.Parked(why));
-        return failed;
+        try {
+            return closeDisk();
+        } finally {
+            to(new Life.Parked(why));
+        }
     }
 
     DiskException closeDisk() throws DiskException {
-        DiskException failed = disk.close();
+        DiskException failed = disk.flush();
         if (failed != null) {
             LOG.log(Level.ERROR, id + ": " + failed.getMessage());
             calls.run(() -> gate.owe(Errno.EIO));
-            record.oweError(true);
+            // before the disk is closed, whose own trouble must not hide it
+            recordDebt();
         }
+        disk.close();
         return failed;
     }
 
+    /** Keeps on record that a flush has failed of which no VM knows; a record that cannot be written is no reason to stop here. */
+    void recordDebt() {
+        try {
+            record.oweError(true);
+        } catch (DiskException e) {
+            LOG.log(Level.ERROR, id + ": a restart would not report the failed flush: " + e.getMessage());
+        }
+    }
+
     /** A driver is going away: parks if the disk, or an image of its chain, is of it. Ends with nothing of it in use. */
-    Operation<Boolean> driverGone(Registry.Entry<DiskDriver> gone) {
+    CompletableFuture<Boolean> driverGone(Registry.Entry<DiskDriver> gone) {
         return leave(Kind.NO_DRIVER, gone.name(), "waiting for the driver of tap:" + gone.name(), () -> disk.uses(gone), this::closeDisk);
     }
 
     /** Parks if it uses an I/O engine that is going away. */
-    Operation<Boolean> engineGone(Registry.Entry<IoEngine> gone) {
+    CompletableFuture<Boolean> engineGone(Registry.Entry<IoEngine> gone) {
         return leave(Kind.NO_ENGINE, gone.name(), "waiting for the I/O engine " + gone.name(), () -> disk.isCarriedBy(gone), this::closeDisk);
     }
 
     /** Closes the nodes of a kind that is going away; they open again when it is back. */
-    Operation<Boolean> providerGone(Registry.Entry<NodeProvider> gone) {
+    CompletableFuture<Boolean> providerGone(Registry.Entry<NodeProvider> gone) {
         return leave(Kind.NO_NODE_KIND, gone.name(), "waiting for nodes of kind " + gone.name(), () -> nodes.anyServedBy(gone), () -> {
-            calls.run(gate::dropHeld);
+            failHeld();
             nodes.closeServedBy(gone);
         });
     }
@@ -316,7 +330,11 @@ final class Attachment {
         boolean uses();
     }
 
-    private Operation<Boolean> leave(Kind kind, String name, String text, Usage usage, LoopCalls.Action close) {
+    private CompletableFuture<Boolean> leave(Kind kind, String name, String text, Usage usage, LoopCalls.Action close) {
+        if (operations.closed()) {
+            // its end uses the service until it has ended
+            return end.done().handle((nothing, failure) -> false);
+        }
         return operations.submit(text, () -> {
             if (!usage.uses() || life.ending()) {
                 return false;
@@ -324,9 +342,12 @@ final class Attachment {
             boolean stays = life.why().kind() == Kind.OPERATOR || life.why().kind() == Kind.FAILED;
             StateReason why = stays ? life.why() : new StateReason(kind, text);
             missing = stays ? missing : new MissingService(kind, name, text);
-            quiesce(why, null);
-            close.run();
-            to(new Life.Parked(why));
+            try {
+                quiesce(why, null);
+                close.run();
+            } finally {
+                to(new Life.Parked(why));
+            }
             return true;
         });
     }
@@ -342,13 +363,16 @@ final class Attachment {
             failing = false;
             if (life instanceof Life.Running || life instanceof Life.Parked parked && parked.why().kind() != Kind.OPERATOR && disk.isOpen()) {
                 StateReason why = new StateReason(Kind.FAILED, what + " threw " + failure + "; resume tries again");
-                quiesce(why, null);
-                if (nodesToo) {
-                    calls.run(gate::dropHeld);
-                    nodes.close();
+                try {
+                    quiesce(why, null);
+                    closeDisk();
+                    if (nodesToo) {
+                        calls.run(() -> gate.held().forget());
+                        nodes.close();
+                    }
+                } finally {
+                    to(new Life.Parked(why));
                 }
-                closeDisk();
-                to(new Life.Parked(why));
                 LOG.log(Level.ERROR, id + ": parked: " + why);
             }
             return null;
@@ -376,6 +400,9 @@ final class Attachment {
             if (life instanceof Life.Parked) {
                 open();
                 LOG.log(Level.INFO, id + ": resumed by an operator");
+            } else if (!(life instanceof Life.Running)) {
+                throw new DiskException(Reason.BUSY, "attachment '" + id + "' is not parked: " + life.state().name().toLowerCase(java.util.Locale.ROOT)
+                        + ", " + life.why());
             }
             return null;
         }));
@@ -456,12 +483,23 @@ final class Attachment {
     private String removeNode(String node, boolean force) throws DiskException {
         boolean running = life instanceof Life.Running;
         try {
-            return nodes.remove(node, force, () -> quiesce(new StateReason(Kind.NODE_CHANGE, "a node is being removed"), services.limits().drain()));
+            return nodes.remove(node, force, () -> {
+                quiesce(new StateReason(Kind.NODE_CHANGE, "a node is being removed"), services.limits().drain());
+                failHeld();
+            });
         } finally {
             if (running && life instanceof Life.Parking) {
                 letThrough();
             }
         }
+    }
+
+    /** Before a node closes: requests that a disk that threw has left may refer to its memory. Whose they are is not known, so all fail. */
+    private void failHeld() throws DiskException {
+        if (calls.ask(() -> gate.held().anyAtDisk())) {
+            closeDisk();
+        }
+        calls.run(() -> gate.held().fail());
     }
 
     private void recordNodes(List<String> specs) throws DiskException {
@@ -504,9 +542,19 @@ final class Attachment {
             return end.done();
         }
         // at once: no restart attaches it again, however long the end takes
-        record.remove();
+        try {
+            record.remove();
+        } catch (DiskException e) {
+            LOG.log(Level.ERROR, id + ": a restart would attach it again: " + e.getMessage());
+            unforgotten = e;
+        }
         operations.submitLast("being detached by force", end::byForce);
         return end.done();
+    }
+
+    /** Why its record could not be removed by a forced detach; null if it was. */
+    DiskException unforgotten() {
+        return unforgotten;
     }
 
     /** Ends it, and keeps it on record: the daemon stops. */

@@ -29,6 +29,8 @@ import org.blktap.api.node.DeviceNode;
  */
 final class AttachmentDisk {
     private static final Logger LOG = System.getLogger("org.blktap.core");
+    /** How often it is looked whether helper threads are idle. */
+    private static final long IDLE_MILLISECONDS = 20;
     private final String id;
     private final IoLoop loop;
     private final LoopCalls calls;
@@ -179,14 +181,17 @@ final class AttachmentDisk {
     }
 
     /**
-     * Flushes and closes the disk and its queue. The gate is closed, and nothing is in flight.
+     * Flushes the disk, if it is open. The gate is closed, and nothing is in flight.
      *
      * @return what the flush failed with, or null
      */
-    DiskException close() throws DiskException {
-        DiskException failed = null;
+    DiskException flush() throws DiskException {
+        return open ? flushOpen() : null;
+    }
+
+    /** Closes the disk and its queue, and waits for the helper threads of a disk that has left requests. The gate is closed, and nothing is in flight. */
+    void close() throws DiskException {
         if (open) {
-            failed = flush();
             VirtualDisk disk = calls.ask(gate::takeDisk);
             open = false;
             close(disk, context);
@@ -204,15 +209,33 @@ final class AttachmentDisk {
                 }
             });
         }
-        return failed;
+        if (calls.ask(() -> gate.held().anyAtDisk())) {
+            calls.await(idle(), "helper threads of a disk that threw");
+            calls.run(() -> gate.held().diskClosed());
+        }
     }
 
-    private DiskException flush() throws DiskException {
+    /** Ends when no call of the loop is at a helper thread. */
+    private CompletableFuture<Void> idle() throws DiskException {
+        CompletableFuture<Void> idle = new CompletableFuture<>();
+        calls.run(() -> look(idle));
+        return idle;
+    }
+
+    private void look(CompletableFuture<Void> idle) {
+        if (loop.offloaded() == 0) {
+            idle.complete(null);
+        } else {
+            loop.schedule(() -> look(idle), IDLE_MILLISECONDS);
+        }
+    }
+
+    private DiskException flushOpen() throws DiskException {
         if (info.readOnly()) {
             return null;
         }
         CompletableFuture<Integer> flushed = new CompletableFuture<>();
-        calls.run(() -> gate.ownToDisk(new Request(r -> flushed.complete(r.error()), 0).set(Operation.FLUSH, 0, 0, 0)));
+        calls.run(() -> gate.flushToDisk(new Request(r -> flushed.complete(r.error()), 0).set(Operation.FLUSH, 0, 0, 0)));
         int error = calls.await(flushed, "the last flush");
         return error == 0 ? null : new DiskException(Reason.IO, name + ": the last flush failed: "
                 + Errno.text(error) + "; writes since the flush before may be lost");

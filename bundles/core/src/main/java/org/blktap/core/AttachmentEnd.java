@@ -49,7 +49,7 @@ final class AttachmentEnd {
     /** Ends it in any case, and forgets it. */
     void byForce() throws DiskException {
         calls.start(() -> {
-            gate.failHeld();
+            gate.held().fail();
             return null;
         });
         try {
@@ -118,14 +118,29 @@ final class AttachmentEnd {
         DiskException failed = null;
         try {
             drain(forget, forced);
+            if (calls.ask(() -> gate.held().anyAtDisk())) {
+                // before the nodes: a disk that threw may still use their memory
+                attachment.to(new Life.Detaching("the disk that threw is being closed"));
+                failed = attachment.closeDisk();
+            }
             attachment.to(new Life.Detaching("its nodes are being closed"));
-            calls.run(forget ? gate::failHeld : gate::dropHeld);
+            calls.run(() -> {
+                if (forget) {
+                    gate.held().fail();
+                } else {
+                    gate.held().forget();
+                }
+            });
             nodes.close();
             attachment.to(new Life.Detaching("its disk is being flushed and closed"));
-            failed = attachment.closeDisk();
+            DiskException flush = attachment.closeDisk();
+            failed = flush == null ? failed : flush;
         } catch (DiskException | RuntimeException | Error e) {
             LOG.log(Level.ERROR, attachment.id() + ": cannot be taken down in order", e);
             failed = new DiskException(Reason.IO, attachment.id() + ": " + e, e);
+        }
+        if (!forget && calls.ask(gate::owes)) {
+            attachment.recordDebt();
         }
         attachment.to(new Life.Detaching("its loop is ending"));
         calls.loop().close();

@@ -150,7 +150,11 @@ final class AttachmentTable {
         try {
             attachment.attach();
         } catch (DiskException | RuntimeException e) {
-            awaitEnd(attachment, attachment.detachByForce());
+            try {
+                awaitEnd(attachment, attachment.detachByForce());
+            } catch (DiskException other) {
+                e.addSuppressed(other);
+            }
             throw e;
         }
         LOG.log(Level.INFO, id + ": attached " + request.spec() + (request.readOnly() ? " read-only" : ""));
@@ -165,6 +169,9 @@ final class AttachmentTable {
         }
         if (!awaitEnd(attachment, force ? attachment.detachByForce() : attachment.ended())) {
             LOG.log(Level.WARNING, id + ": cut off; its id is taken until it has ended: " + attachment.view().status(null).reason());
+        }
+        if (attachment.unforgotten() != null) {
+            throw attachment.unforgotten();
         }
     }
 

@@ -1,5 +1,6 @@
 package org.blktap.core;
 
+import java.time.Duration;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -12,9 +13,11 @@ import org.blktap.core.Operations.Operation;
  * How long a command waits for its operation: not for a loop that is blocked, and not long for another operation that is under way.
  *
  * @param id the attachment's
+ * @param drain how long an operation may wait for requests in flight; twice that, and ten seconds at least, is the limit of a command
  */
-record CommandWait(String id, Operations operations, LoopCalls calls) {
+record CommandWait(String id, Operations operations, LoopCalls calls, Duration drain) {
     private static final long QUEUED_NANOS = TimeUnit.SECONDS.toNanos(30);
+    private static final long LEAST_NANOS = TimeUnit.SECONDS.toNanos(10);
     private static final long BLOCKED_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final long LOOK_MILLIS = 500;
 
@@ -32,6 +35,9 @@ record CommandWait(String id, Operations operations, LoopCalls calls) {
                 String other = operations.running();
                 if (System.nanoTime() - start > QUEUED_NANOS && operations.cancel(operation)) {
                     throw new DiskException(Reason.BUSY, "attachment '" + id + "' is busy: " + other + "; detach --force ends it");
+                }
+                if (System.nanoTime() - start > Math.max(LEAST_NANOS, 2 * drain.toNanos())) {
+                    throw new DiskException(Reason.BUSY, "attachment '" + id + "' is still " + other + ", which goes on; detach --force ends it");
                 }
                 long blocked = calls.blockedNanos();
                 if (blocked > BLOCKED_NANOS) {

@@ -9,7 +9,7 @@ import org.blktap.api.disk.Request;
  */
 final class FuaWrites implements Request.Completion {
     private final Gate gate;
-    private final Request flush = new Request(this, 0);
+    private Request flush = new Request(this, 0);
     private Request waiting;
     private Request flushing;
     private boolean busy;
@@ -35,7 +35,10 @@ final class FuaWrites implements Request.Completion {
             busy = true;
             flushing = waiting;
             waiting = null;
-            gate.ownToDisk(flush.set(Operation.FLUSH, 0, 0, 0));
+            Request submitted = flush;
+            if (!gate.flushToDisk(submitted.set(Operation.FLUSH, 0, 0, 0))) {
+                flush = new Request(this, 0);
+            }
         }
     }
 

@@ -23,8 +23,7 @@ final class Gate implements DiskPort, Request.Completion {
     private final FuaWrites fuaWrites = new FuaWrites(this);
     private final Request.Completion flushed = this::finished;
     private final Owner owner;
-    /** Takes completions that a disk makes after its submit has thrown. */
-    private final Request.Completion late = request -> { };
+    private final Request.Completion own = request -> request.deliver(request.error());
     private VirtualDisk disk;
     private DiskInfo info = DiskInfo.ofSize(0);
     private boolean open;
@@ -36,8 +35,7 @@ final class Gate implements DiskPort, Request.Completion {
     private boolean paused;
     /** When a request last ended, or the first of those in flight was submitted. */
     private long progressNanos;
-    /** Those whose submission threw, for the disk that comes next. */
-    private Request held;
+    private final HeldRequests held = new HeldRequests();
     /** The errno of a failed flush that no VM knows of, or 0. */
     private int owed;
 
@@ -115,21 +113,44 @@ final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    /** Submits a request of the core's own, of which no VM knows; if the disk throws, it fails. */
-    void ownToDisk(Request request) {
+    /** Submits a part of a VM's request; if the disk throws, the whole is held. */
+    private void partToDisk(Request part, Request whole) {
+        part.gate(own);
         try {
-            disk.submit(request);
+            disk.submit(part);
+        } catch (RuntimeException | Error e) {
+            open = false;
+            if (part.isAt(own)) {
+                part.gate(null);
+                alone = null;
+                hold(whole);
+            }
+            owner.diskThrew(e);
+        }
+    }
+
+    /**
+     * Submits a flush of the core's own; if the disk throws, it fails.
+     *
+     * @return false if the disk threw, and may still complete the request, which must not be used again
+     */
+    boolean flushToDisk(Request flush) {
+        flush.gate(own);
+        try {
+            disk.submit(flush);
+            return true;
         } catch (RuntimeException | Error e) {
             open = false;
             owner.diskThrew(e);
-            request.complete(Errno.EIO);
+            if (flush.isAt(own)) {
+                flush.deliver(Errno.EIO);
+            }
+            return false;
         }
     }
 
     private void hold(Request request) {
-        request.gate(late);
-        request.next(held);
-        held = request;
+        held.add(request);
         inFlight--;
         ended();
     }
@@ -172,7 +193,7 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     private void unaligned(Request request) {
-        UnalignedRequest parts = new UnalignedRequest(request, this::ownToDisk, this::aloneEnded);
+        UnalignedRequest parts = new UnalignedRequest(request, part -> partToDisk(part, request), this::aloneEnded);
         if (!parts.mustBeAlone()) {
             parts.start();
             return;
@@ -220,7 +241,7 @@ final class Gate implements DiskPort, Request.Completion {
         if (request.error() != 0) {
             errors.failed(request);
         }
-        request.complete(request.error());
+        request.deliver(request.error());
         ended();
     }
 
@@ -256,22 +277,14 @@ final class Gate implements DiskPort, Request.Completion {
         return errno;
     }
 
-    /** Fails the requests that a disk that threw has left, for nodes whose VMs lose their devices. */
-    void failHeld() {
-        Request each = held;
-        held = null;
-        while (each != null) {
-            Request next = each.next();
-            each.next(null);
-            each.gate(null);
-            each.complete(Errno.EIO);
-            each = next;
-        }
+    /** Whether a failed flush is still owed to a VM. */
+    boolean owes() {
+        return owed != 0;
     }
 
-    /** Forgets those requests: their node closes, and its VM will find them unanswered in its ring or submit them again. */
-    void dropHeld() {
-        held = null;
+    /** The requests whose submission threw. */
+    HeldRequests held() {
+        return held;
     }
 
     IoLoop loop() {
@@ -288,18 +301,13 @@ final class Gate implements DiskPort, Request.Completion {
     /** Lets requests through to the current disk again, first those that the previous disk left. */
     void reopen() {
         open = disk != null;
-        Request each = held;
-        held = null;
-        while (each != null) {
-            Request next = each.next();
-            each.next(null);
-            if (open) {
-                enter(each);
-            } else {
-                each.next(held);
-                held = each;
+        // one that throws again is held, and closes the gate again
+        while (open) {
+            Request each = held.take();
+            if (each == null) {
+                break;
             }
-            each = next;
+            enter(each);
         }
     }
 

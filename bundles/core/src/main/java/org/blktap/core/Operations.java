@@ -24,6 +24,8 @@ final class Operations {
     private Operation<?> running;
     private Thread thread;
     private boolean closed;
+    /** The running operation must make room for the last one. */
+    private boolean interrupted;
 
     Operations(String id, Executor threads) {
         this.id = id;
@@ -81,8 +83,12 @@ final class Operations {
                 body.run();
                 return null;
             }, true));
-            if (thread != null && !running.last) {
-                thread.interrupt();
+            if (!running.last) {
+                // if its thread has not come to it yet, as soon as it does
+                interrupted = true;
+                if (thread != null) {
+                    thread.interrupt();
+                }
             }
         }
         refused.forEach(operation -> operation.completeExceptionally(ended()));
@@ -137,12 +143,16 @@ final class Operations {
 
     private synchronized Operation<?> first() {
         thread = Thread.currentThread();
+        if (interrupted) {
+            thread.interrupt();
+        }
         return running;
     }
 
     private synchronized Operation<?> next() {
         // an interruption is for the operation that was running
         Thread.interrupted();
+        interrupted = false;
         running = queue.poll();
         if (running == null) {
             thread = null;

@@ -60,28 +60,48 @@ final class Records {
 
         synchronized void write(AttachRequest request, DiskShape known) throws DiskException {
             if (!removed) {
-                Records.this.write(id, request, known);
+                uninterrupted(() -> {
+                    Records.this.write(id, request, known);
+                });
             }
         }
 
         /** Keeps in mind whether an operator has parked it: a restart must not open a disk that is being worked on. */
         synchronized void park(boolean parked) throws DiskException {
             if (!removed) {
-                mark(id + PARKED, parked);
+                uninterrupted(() -> {
+                    mark(id + PARKED, parked);
+                });
             }
         }
 
         /** Keeps in mind that a flush has failed of which no VM knows: the next life of the daemon must report it. */
         synchronized void oweError(boolean owed) throws DiskException {
             if (!removed) {
-                mark(id + OWES_ERROR, owed);
+                uninterrupted(() -> {
+                    mark(id + OWES_ERROR, owed);
+                });
             }
         }
 
         synchronized void remove() throws DiskException {
             if (!removed) {
-                Records.this.remove(id);
-                removed = true;
+                uninterrupted(() -> {
+                    Records.this.remove(id);
+                    removed = true;
+                });
+            }
+        }
+    }
+
+    /** Writes a record also where the attachment's operation is being interrupted, which would close the file. */
+    private static void uninterrupted(LoopCalls.Action action) throws DiskException {
+        boolean interrupted = Thread.interrupted();
+        try {
+            action.run();
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
             }
         }
     }

@@ -10,6 +10,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
@@ -122,6 +123,7 @@ final class CoreKit implements AutoCloseable {
     static final class Node implements DeviceNode {
         final NodeContext context;
         private final java.util.ArrayDeque<Request> waiting = new java.util.ArrayDeque<>();
+        final AtomicInteger answers = new AtomicInteger();
         volatile boolean disconnected;
         /** What the VM does when it is asked for the device. */
         volatile Runnable letGo = () -> { };
@@ -133,7 +135,10 @@ final class CoreKit implements AutoCloseable {
         CompletableFuture<Integer> send(Operation operation) {
             CompletableFuture<Integer> ended = new CompletableFuture<>();
             context.loop().execute(() -> {
-                Request request = new Request(r -> ended.complete(r.error()), 1);
+                Request request = new Request(r -> {
+                    answers.incrementAndGet();
+                    ended.complete(r.error());
+                }, 1);
                 boolean flush = operation == Operation.FLUSH;
                 if (!flush) {
                     // no driver of these tests looks at the data

@@ -172,7 +172,7 @@ class LifeModelTest {
             case 8 -> driverComes();
             case 9 -> engineGoesAndComes();
             case 10 -> unruly.opening = random.nextBoolean() ? Mood.THROWS : Mood.GOOD;
-            case 11 -> unruly.submitting = Mood.values()[random.nextInt(4)];
+            case 11 -> unruly.submitting = Mood.values()[random.nextInt(5)];
             case 12 -> unruly.closing = random.nextBoolean() ? Mood.THROWS : Mood.GOOD;
             case 13 -> unruly.flushError = random.nextBoolean() ? Errno.EIO : 0;
             case 14, 15 -> {

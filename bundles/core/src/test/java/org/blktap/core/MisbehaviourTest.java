@@ -161,6 +161,52 @@ class MisbehaviourTest {
     }
 
     @Test
+    void requestsThatADriverThatThrewHasLeftFailBeforeTheirNodeCloses() throws Exception {
+        kit.attach("unruly", "evil");
+        unruly.submitting = Mood.THROWS;
+        CompletableFuture<Integer> request = kit.send("evil", Operation.WRITE);
+        kit.await("evil", State.PARKED);
+        manager.unplug("evil", "fake", true);
+        assertEquals(Errno.EIO, result(request), "its memory goes with the node");
+        unruly.relent();
+        manager.resume("evil");
+        assertEquals(State.RUNNING, manager.status("evil").state());
+    }
+
+    @Test
+    void aRequestThatADriverCompletesAfterItThrewIsAnsweredOnce() throws Exception {
+        kit.attach("unruly", "evil");
+        unruly.submitting = Mood.THROWS_LATE;
+        CompletableFuture<Integer> request = kit.send("evil", Operation.WRITE);
+        kit.await("evil", State.PARKED);
+        CoreKit.Node node = kit.nodes.get("evil");
+        node.context.loop().execute(unruly::find);
+        unruly.relent();
+        manager.resume("evil");
+        assertEquals(0, result(request));
+        assertEquals(0, manager.stats("evil").inFlight());
+        assertEquals(1, node.answers.get());
+    }
+
+    @Test
+    void aRecordThatCannotBeWrittenKeepsNothingFromParkingAndEnding() throws Exception {
+        kit.attach("unruly", "evil");
+        Path records = directory.resolve("data/attachments");
+        Files.createDirectories(records.resolve(".evil.flush-failed.new/x"));
+        unruly.flushError = Errno.EIO;
+        assertThrows(DiskException.class, () -> manager.park("evil"));
+        assertEquals(State.PARKED, manager.status("evil").state());
+        unruly.relent();
+        manager.resume("evil");
+        assertEquals(Errno.EIO, result(kit.send("evil", Operation.FLUSH)));
+        Files.delete(records.resolve("evil.cfg"));
+        Files.createDirectories(records.resolve("evil.cfg/x"));
+        assertThrows(DiskException.class, () -> manager.detach("evil", true), "the record stays");
+        kit.awaitGone("evil");
+        assertEquals(0, unruly.open);
+    }
+
+    @Test
     void requestsThatNeverEndKeepADetachButNotAForcedOne() throws Exception {
         kit.attach("unruly", "evil");
         unruly.submitting = Mood.LOSES;

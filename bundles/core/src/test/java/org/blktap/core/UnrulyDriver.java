@@ -16,7 +16,7 @@ import org.blktap.api.engine.Errno;
 /** A driver that blocks, throws, loses requests or fails flushes when the test wants it to. */
 final class UnrulyDriver implements DiskDriver {
     /** What a call does besides its work. */
-    enum Mood { GOOD, BLOCKS, THROWS, LOSES }
+    enum Mood { GOOD, BLOCKS, THROWS, THROWS_LATE, LOSES }
 
     volatile Mood opening = Mood.GOOD;
     volatile Mood submitting = Mood.GOOD;
@@ -90,9 +90,12 @@ final class UnrulyDriver implements DiskDriver {
         public void submit(Request request) {
             Mood mood = submitting;
             act(mood);
-            if (mood == Mood.LOSES) {
+            if (mood == Mood.LOSES || mood == Mood.THROWS_LATE) {
                 synchronized (lost) {
                     lost.add(request);
+                }
+                if (mood == Mood.THROWS_LATE) {
+                    throw new IllegalStateException("meant to fail");
                 }
                 return;
             }

@@ -54,6 +54,8 @@ final class EpollLoop implements IoLoop {
     private long lastLook = now;
     /** When the present turn began, for other threads; 0 while the loop sleeps. */
     private volatile long busySince = now;
+    /** Calls at helper threads, or on their way back. */
+    private int offloaded;
     private volatile boolean sleeping;
     private volatile boolean closing;
     private volatile boolean ended;
@@ -413,7 +415,13 @@ final class EpollLoop implements IoLoop {
     }
 
     @Override
+    public int offloaded() {
+        return offloaded;
+    }
+
+    @Override
     public void offload(BlockingCall call, IoCallback done) {
+        offloaded++;
         helpers.execute(() -> {
             int error;
             try {
@@ -428,7 +436,10 @@ final class EpollLoop implements IoLoop {
                 error = Errno.EIO;
             }
             int result = error;
-            execute(() -> done.done(result));
+            execute(() -> {
+                offloaded--;
+                done.done(result);
+            });
         });
     }
 

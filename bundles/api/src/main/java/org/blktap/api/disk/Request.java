@@ -36,6 +36,8 @@ public final class Request implements IoCallback {
     private long startNanos;
     private Request next;
     private Completion gate;
+    /** Whether completions are for the core, and those that it does not wait for are ignored. */
+    private boolean gated;
 
     /**
      * @param completion called at each end of this request
@@ -124,21 +126,30 @@ public final class Request implements IoCallback {
         return zeros;
     }
 
-    /** Ends the request. Called once, by the disk, on the loop; perhaps before the submit returns. */
+    /** Ends the request. Called once, by the disk, on the loop; perhaps before the submit returns. A second call is ignored. */
     public void complete(int errno) {
-        error = errno;
         Completion first = gate;
         if (first != null) {
+            error = errno;
             gate = null;
             first.completed(this);
-        } else {
+        } else if (!gated) {
+            error = errno;
             completion.completed(this);
         }
     }
 
-    /** The core's: has the next {@link #complete} go to it first; it passes it on by completing again. */
+    /** The core's: ends the request for its owner, past {@link #gate}. */
+    public void deliver(int errno) {
+        error = errno;
+        gate = null;
+        completion.completed(this);
+    }
+
+    /** The core's: has the next {@link #complete} go to it first; which passes it on by {@link #deliver}. */
     public void gate(Completion first) {
         gate = first;
+        gated = true;
     }
 
     /** The core's: whether the next {@link #complete} goes to {@code first}, so that the disk has not completed the request yet. */

@@ -79,6 +79,11 @@ public interface IoLoop extends Executor, AutoCloseable {
      */
     void offload(BlockingCall call, IoCallback done);
 
+    /** Calls given to {@link #offload} that have not reported yet: helper threads may still use what these refer to. Loop only. */
+    default int offloaded() {
+        return 0;
+    }
+
     /** Ends the thread after the tasks already given. Any thread but the loop's own; waits for the end. */
     @Override
     void close();

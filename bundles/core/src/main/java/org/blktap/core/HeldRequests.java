@@ -1,0 +1,58 @@
+package org.blktap.core;
+
+import org.blktap.api.disk.Request;
+import org.blktap.api.engine.Errno;
+
+/**
+ * Requests whose submission threw. The disk may still work on them, and touch their memory: until it is closed they can neither be submitted again nor be
+ * answered, and the nodes that they came from cannot be closed. Afterwards they wait for the disk that comes next. Loop only.
+ */
+final class HeldRequests {
+    /** Those that the disk may still work on. */
+    private Request atDisk;
+    /** Those that nobody works on. */
+    private Request waiting;
+
+    void add(Request request) {
+        // a completion that comes all the same is ignored
+        request.gate(null);
+        request.next(atDisk);
+        atDisk = request;
+    }
+
+    boolean anyAtDisk() {
+        return atDisk != null;
+    }
+
+    /** The disk is closed, and no call that it has given to helper threads is under way. */
+    void diskClosed() {
+        while (atDisk != null) {
+            Request each = atDisk;
+            atDisk = each.next();
+            each.next(waiting);
+            waiting = each;
+        }
+    }
+
+    /** Takes one that waits, or null. */
+    Request take() {
+        Request taken = waiting;
+        if (taken != null) {
+            waiting = taken.next();
+            taken.next(null);
+        }
+        return taken;
+    }
+
+    /** Fails those that wait, for nodes that are closed and whose VMs will not submit them again. */
+    void fail() {
+        for (Request each = take(); each != null; each = take()) {
+            each.deliver(Errno.EIO);
+        }
+    }
+
+    /** Forgets those that wait: all nodes are closed, and their VMs find them unanswered in their rings, or submit them again. */
+    void forget() {
+        waiting = null;
+    }
+}
