@@ -76,6 +76,7 @@ public final class Launcher {
         if (LogManager.getLogManager() instanceof DaemonLogManager manager) {
             manager.started();
         }
+        RawOutput.install();
     }
 
     private void start() throws IOException, BundleException {
