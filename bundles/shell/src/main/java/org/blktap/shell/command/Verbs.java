@@ -126,7 +126,9 @@ public final class Verbs {
     private static String usageMessage(ParameterException e) {
         StringBuilder text = new StringBuilder(wrong(e).replaceAll("\\s*\\R\\s*", " "));
         if (e instanceof UnmatchedArgumentException unmatched && !unmatched.getSuggestions().isEmpty()) {
-            text.append(" (did you mean ").append(String.join(" or ", unmatched.getSuggestions())).append("?)");
+            List<String> likely = unmatched.getSuggestions();
+            // the best comes first; of the verbs there are always more that are a little alike
+            text.append(" (did you mean ").append(text.indexOf("no verb") == 0 ? likely.get(0) : String.join(" or ", likely)).append("?)");
         }
         CommandSpec where = e.getCommandLine().getCommandSpec();
         return text.append("; see ").append(where.name().equals("help") && !(e instanceof UnmatchedArgumentException) ? where.root().name() : where.qualifiedName()).append(" --help").toString();

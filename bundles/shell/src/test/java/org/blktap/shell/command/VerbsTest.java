@@ -251,7 +251,7 @@ class VerbsTest {
         run();
         assertEquals("blktap: no verb given; see blktap --help", err.strip());
         run("attatch", "foo");
-        assertEquals("blktap: no verb 'attatch' (did you mean attach or stats?); see blktap --help", err.strip());
+        assertEquals("blktap: no verb 'attatch' (did you mean attach?); see blktap --help", err.strip());
         run("help", "nope");
         assertEquals("blktap: no verb 'nope'; see blktap --help", err.strip());
         run("attach", "tap:ram:x", "-o", "novalue");
