@@ -7,6 +7,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
@@ -34,6 +35,9 @@ public class RawDriver implements DiskDriver {
 
     private static long diskSize(IoFile file, String round) throws DiskException {
         long size = file.size();
+        if (size == 0) {
+            throw new DiskException(Reason.CORRUPT, file.path() + (file.blockDevice() ? ": the block device has no medium" : ": the file is empty: there is no disk in it"));
+        }
         long rest = size % SECTOR;
         if (rest == 0) {
             return size;
@@ -55,8 +59,8 @@ public class RawDriver implements DiskDriver {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a block device is resized by what makes it");
             }
             if (sizeBytes < file.size() && !shrink) {
-                throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + " is less than " + file.size()
-                        + ", and what is past it would be lost; -o shrink=yes allows it");
+                throw new DiskException(Reason.BAD_OPTION, path + ": " + Options.sizeText(sizeBytes) + " is smaller than the present "
+                        + Options.sizeText(file.size()) + ", and what is past it would be lost; add -o shrink=yes to shrink it");
             }
             file.truncateNow(sizeBytes);
             file.flushNow();

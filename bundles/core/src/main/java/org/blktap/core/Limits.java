@@ -1,6 +1,7 @@
 package org.blktap.core;
 
 import java.time.Duration;
+import org.blktap.api.settings.Setting;
 
 /**
  * How long attachments are waited for; each by a system property, in seconds.
@@ -12,11 +13,13 @@ import java.time.Duration;
  * @param stopSaving the same for those that save their contents ({@code blktap.stop.saving.seconds}, 80: less than the 90 s that systemd gives)
  */
 record Limits(Duration drain, Duration forced, Duration unbind, Duration stop, Duration stopSaving) {
+    private static final long MOST_SECONDS = 86_400;
+
     static Limits fromProperties() {
         return new Limits(seconds("drain", 60), seconds("forced", 5), seconds("unbind", 10), seconds("stop", 15), seconds("stop.saving", 80));
     }
 
     private static Duration seconds(String name, long otherwise) {
-        return Duration.ofSeconds(Long.getLong("blktap." + name + ".seconds", otherwise));
+        return Duration.ofSeconds(Setting.number("blktap." + name + ".seconds", otherwise, 0, MOST_SECONDS));
     }
 }

@@ -17,6 +17,7 @@ import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
+import org.blktap.api.settings.Setting;
 
 /**
  * The loop: turns over tasks, timers and stages as long as there is anything to do, then polls briefly if
@@ -29,7 +30,7 @@ final class EpollLoop implements IoLoop {
      * How long an idle loop polls before it sleeps, in microseconds. A wake-up costs both sides a system call and a
      * scheduling delay of tens of microseconds; a queue that is in use brings the next request sooner than that.
      */
-    private static final long SPIN_NANOS = TimeUnit.MICROSECONDS.toNanos(Long.getLong("blktap.loop.spin", 30));
+    private static final long SPIN_NANOS = TimeUnit.MICROSECONDS.toNanos(Setting.number("blktap.loop.spin", 30, 0, 1_000_000));
     /** A busy loop looks at its descriptors at least this often. */
     private static final long LOOK_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
     private static final VarHandle BUSY_SINCE;

@@ -9,6 +9,7 @@ import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.blktap.api.settings.Setting;
 
 /**
  * The helper threads that loops share for blocking calls. Each loop has a {@link Share}: some threads are its own whatever the others do, and as long
@@ -19,10 +20,11 @@ final class HelperPool {
     private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
     /** Threads that each loop has for certain. */
     static final int OWN = 2;
+    private static final int MOST_THREADS = 10_000;
     /** Threads that one loop may have at once: system property {@code blktap.helpers.loop}. */
-    static final int MOST = Math.max(OWN, Integer.getInteger("blktap.helpers.loop", 16));
+    static final int MOST = Setting.number("blktap.helpers.loop", 16, OWN, MOST_THREADS);
     /** Threads of all loops beyond their own: system property {@code blktap.helpers}. */
-    static final int COMMON = Math.max(0, Integer.getInteger("blktap.helpers", 64));
+    static final int COMMON = Setting.number("blktap.helpers", 64, 0, MOST_THREADS);
     private static final int IDLE_SECONDS = 10;
 
     private final AtomicInteger number = new AtomicInteger();

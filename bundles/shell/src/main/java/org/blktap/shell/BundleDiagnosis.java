@@ -2,6 +2,8 @@ package org.blktap.shell;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.Constants;
@@ -41,11 +43,24 @@ public final class BundleDiagnosis {
             boolean optional = Constants.RESOLUTION_OPTIONAL.equals(requirement.getDirectives().get(Constants.RESOLUTION_DIRECTIVE));
             String effective = requirement.getDirectives().getOrDefault(Constants.EFFECTIVE_DIRECTIVE, Constants.EFFECTIVE_RESOLVE);
             if (!optional && effective.equals(Constants.EFFECTIVE_RESOLVE) && !provided(requirement, bundles)) {
-                missing.add(requirement.getNamespace().replaceFirst("^osgi\\.wiring\\.", "") + " "
-                        + requirement.getDirectives().getOrDefault(Constants.FILTER_DIRECTIVE, ""));
+                missing.add(inWords(requirement.getNamespace(), requirement.getDirectives().getOrDefault(Constants.FILTER_DIRECTIVE, "")));
             }
         }
         return missing;
+    }
+
+    /** A requirement as manifests have it, {@code package org.example [1.0,2.0)}; with its filter if that says more than a name and versions. */
+    static String inWords(String namespace, String filter) {
+        String kind = namespace.replaceFirst("^osgi\\.wiring\\.", "");
+        Matcher simple = Pattern.compile("(?:\\(&)?\\(" + Pattern.quote(namespace) + "=([^()*]+)\\)(?:\\((?:bundle-)?version(>?=)([^()]+)\\))?"
+                + "(?:\\(!\\((?:bundle-)?version>=([^()]+)\\)\\))?\\)?").matcher(filter);
+        if (!simple.matches()) {
+            return kind + " " + filter;
+        }
+        String least = simple.group(3);
+        String below = simple.group(4);
+        return kind + " " + simple.group(1) + (below != null ? " [" + (least == null ? "0" : least) + "," + below + ")"
+                : least == null ? "" : " " + least + (simple.group(2).equals("=") ? "" : " or newer"));
     }
 
     private static boolean provided(BundleRequirement requirement, BundleContext bundles) {

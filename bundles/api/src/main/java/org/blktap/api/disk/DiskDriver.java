@@ -27,7 +27,7 @@ public interface DiskDriver {
      * @param backing what it overlays, or null
      */
     default void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
-        throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type are not created beforehand; attach opens them");
+        throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type are not created; attach makes or opens them");
     }
 
     /**
@@ -55,7 +55,7 @@ public interface DiskDriver {
      * crash left behind in an image whose contents are whole; a driver that has no repair refuses such a context.
      */
     default CheckReport check(String path, DiskContext context) throws DiskException {
-        throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type have nothing to check");
+        throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type cannot be checked: they have no structures of their own");
     }
 
     /**

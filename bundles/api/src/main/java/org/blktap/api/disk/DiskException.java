@@ -54,6 +54,20 @@ public class DiskException extends Exception {
                 + ", expected " + expected);
     }
 
+    /**
+     * A file that is no image of a format at all, which is usually one of another type.
+     *
+     * @param size bytes of the file
+     * @param format as in {@code a qcow2 image}
+     * @param found what is in the place of the format's mark
+     */
+    public static DiskException notAnImage(Object file, long size, String format, String structure, long offset, Object found, Object expected) {
+        if (size == 0) {
+            return new DiskException(Reason.CORRUPT, file + ": not " + format + ": the file is empty");
+        }
+        return corrupt(file + ": not " + format, structure, offset, found, expected);
+    }
+
     /** An I/O error while doing something with a file. */
     public static DiskException io(Object file, String doing, Exception cause) {
         return new DiskException(Reason.IO, name(file) + ": " + doing + ": " + text(cause), cause);

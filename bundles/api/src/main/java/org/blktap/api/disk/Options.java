@@ -100,6 +100,18 @@ public final class Options {
                 "bad option " + key + "=" + value + ": expected " + expected);
     }
 
+    /** A size as {@link #parseSize} reads it, in the largest unit of which it is a whole number. */
+    public static String sizeText(long bytes) {
+        String units = "KMGT";
+        String unit = "";
+        long number = bytes;
+        for (int i = 0; i < units.length() && number != 0 && number % 1024 == 0; i++) {
+            number /= 1024;
+            unit = units.substring(i, i + 1);
+        }
+        return number + unit;
+    }
+
     /**
      * Bytes from {@code 4096}, {@code 64k}, {@code 512M}, {@code 10G}, {@code 2T} (powers of 1024; a {@code B} or
      * {@code iB} may follow).

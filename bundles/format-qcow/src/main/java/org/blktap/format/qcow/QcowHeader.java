@@ -61,15 +61,15 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         } catch (IOException e) {
             throw DiskException.io(file.path(), "read the header", e);
         }
+        int magic = bytes.getInt(0);
+        if (magic != MAGIC) {
+            throw DiskException.notAnImage(file.path(), file.size(), "a qcow image", "header field magic", 0, hex(magic), hex(MAGIC) + " (\"QFI\\xfb\")");
+        }
         return parse(bytes.flip(), file.path());
     }
 
-    /** @param bytes the first 64 of the file */
+    /** @param bytes the first 64 of a file with the magic */
     static QcowHeader parse(ByteBuffer bytes, Object file) throws DiskException {
-        int magic = bytes.getInt(0);
-        if (magic != MAGIC) {
-            throw DiskException.corrupt(file, "header field magic", 0, hex(magic), hex(MAGIC) + " (\"QFI\\xfb\")");
-        }
         int version = bytes.getInt(4);
         if (version == 2 || version == 3) {
             throw new DiskException(Reason.WRONG_TYPE, file + ": is a qcow image of version " + version

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.image.Holes;
@@ -24,9 +25,12 @@ final class QcowResize {
         this.header = header;
         this.size = size;
         long largest = QcowHeader.MAX_L1_BYTES / 8 << header.clusterBits() + header.l2Bits();
-        if (size < header.size() || size > largest) {
-            throw new DiskException(Reason.BAD_OPTION, file.path() + ": size " + size + ": expected " + header.size()
-                    + ", the present one, to " + largest + "; a qcow disk does not become smaller");
+        if (size < header.size()) {
+            throw new DiskException(Reason.BAD_OPTION, file.path() + ": " + Options.sizeText(size) + " is smaller than the present "
+                    + Options.sizeText(header.size()) + "; a qcow disk does not become smaller");
+        }
+        if (size > largest) {
+            throw new DiskException(Reason.BAD_OPTION, file.path() + ": size " + Options.sizeText(size) + ": expected at most " + Options.sizeText(largest));
         }
         try {
             checked = header.xen() != null && header.xen().checksum() == QcowCompressed.checksum(l1(file, header.l1Offset(), header.l1Entries()).flip());

@@ -80,7 +80,7 @@ final class Qcow2Check implements References.Visitor {
             repairs.add("mark of corruption: cleared");
         }
         if (corrected > 0) {
-            repairs.add("reference counts and marks in tables that differ, " + corrected + " in all: corrected");
+            repairs.add(corrected + (corrected == 1 ? " reference count or copied flag" : " reference counts or copied flags") + ": corrected");
         }
         if (freed > 0) {
             repairs.add(freed + (freed == 1 ? " leaked cluster" : " leaked clusters") + ": freed");

@@ -64,7 +64,7 @@ final class Qcow2Create {
     private static int power(String key, long value, int least, int most) throws DiskException {
         int bits = Long.numberOfTrailingZeros(value);
         if (Long.bitCount(value) != 1 || bits < least || bits > most) {
-            throw Options.bad(key, Long.toString(value), "a power of two from " + (1L << least) + " to " + (1L << most));
+            throw Options.bad(key, Options.sizeText(value), "a power of two from " + Options.sizeText(1L << least) + " to " + Options.sizeText(1L << most));
         }
         return bits;
     }

@@ -79,15 +79,16 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         } catch (IOException e) {
             throw DiskException.io(file.path(), "read the header", e);
         }
+        int magic = first.getInt(0);
+        if (magic != MAGIC) {
+            throw DiskException.notAnImage(file.path(), file.size(), "a qcow2 image", "header field magic", 0, String.format("0x%08x", magic),
+                    "0x514649fb (\"QFI\\xfb\")");
+        }
         return parse(first.flip(), file.path());
     }
 
-    /** @param b the first cluster of the file, at least {@link #V3_LENGTH} bytes; zeros where the file is shorter */
+    /** @param b the first cluster of a file with the magic, at least {@link #V3_LENGTH} bytes; zeros where the file is shorter */
     static Qcow2Header parse(ByteBuffer b, Object file) throws DiskException {
-        int magic = b.getInt(0);
-        if (magic != MAGIC) {
-            throw DiskException.corrupt(file, "header field magic", 0, String.format("0x%08x", magic), "0x514649fb (\"QFI\\xfb\")");
-        }
         int version = b.getInt(4);
         if (version == 1) {
             throw new DiskException(Reason.WRONG_TYPE, file + ": is a qcow image of version 1; that is tap:qcow");

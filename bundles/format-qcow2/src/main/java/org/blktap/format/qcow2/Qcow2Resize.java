@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoFile;
 
 /**
@@ -22,9 +23,13 @@ final class Qcow2Resize {
     static void lengthenL1(Qcow2Header header, IoFile file, IoFile data, long size) throws DiskException {
         long slotBytes = 1L << header.slotBits();
         long entries = (size + slotBytes - 1) / slotBytes;
-        if (size < header.size() || entries > Qcow2Header.MAX_L1_BYTES / 8) {
-            throw new DiskException(Reason.BAD_OPTION, file.path() + ": size " + size + ": expected " + header.size() + ", the present one, to "
-                    + Qcow2Header.MAX_L1_BYTES / 8 * slotBytes + "; a qcow2 disk does not become smaller");
+        if (size < header.size()) {
+            throw new DiskException(Reason.BAD_OPTION, file.path() + ": " + Options.sizeText(size) + " is smaller than the present "
+                    + Options.sizeText(header.size()) + "; a qcow2 disk does not become smaller");
+        }
+        if (entries > Qcow2Header.MAX_L1_BYTES / 8) {
+            throw new DiskException(Reason.BAD_OPTION, file.path() + ": size " + Options.sizeText(size) + ": expected at most "
+                    + Options.sizeText(Qcow2Header.MAX_L1_BYTES / 8 * slotBytes));
         }
         if (header.version() == 2 && header.snapshots() > 0) {
             throw new DiskException(Reason.UNSUPPORTED, file.path() + ": an image of version 2 with snapshots keeps its size:"

@@ -57,12 +57,9 @@ final class VhdCheck {
         while (window.next() && problems.size() < MOST_PROBLEMS) {
             window.claim(0, VhdImage.end(structures));
             eachEntry(this::block);
-            window.freeRuns(bytes -> leaked += bytes / image.header().blockBytes());
         }
-        if (file.blockDevice()) {
-            // the rest of the device is there for more blocks
-            leaked = 0;
-        }
+        // Gaps between blocks, as a resize leaves, are usual in VHD and cannot be given back. The rest of a device is there for more blocks.
+        leaked = file.blockDevice() ? 0 : Math.max(0, image.limit() - end) / image.header().blockBytes();
         if (image.batmap() != null) {
             batmap();
         }

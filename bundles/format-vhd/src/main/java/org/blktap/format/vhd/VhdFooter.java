@@ -66,7 +66,7 @@ final class VhdFooter {
     static DiskException damaged(ByteBuffer bytes, long at, Object file) {
         long cookie = bytes.getLong(0);
         if (cookie != COOKIE) {
-            return DiskException.corrupt(file, "footer field cookie", at, String.format("0x%016x", cookie), "\"conectix\"");
+            return DiskException.notAnImage(file, Math.max(0, at + BYTES), "a VHD image", "footer field cookie", at, String.format("0x%016x", cookie), "\"conectix\"");
         }
         return DiskException.corrupt(file, "footer field checksum", at + AT_CHECKSUM, hex(bytes.getInt(AT_CHECKSUM)),
                 hex(checksum(bytes, AT_CHECKSUM)));

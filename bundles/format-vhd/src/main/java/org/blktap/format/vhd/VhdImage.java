@@ -31,7 +31,7 @@ record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit
     static VhdImage read(IoFile file) throws DiskException {
         long size = file.size();
         if (size < VhdFooter.BYTES - 1) {
-            throw DiskException.corrupt(file.path(), "footer", 0, "a file of " + size + " bytes", "at least " + VhdFooter.BYTES);
+            throw DiskException.notAnImage(file.path(), size, "a VHD image", "footer", 0, "a file of " + size + " bytes", "at least " + VhdFooter.BYTES);
         }
         // Virtual PC's first versions wrote 511 bytes
         long last = size % SECTOR == SECTOR - 1 ? size - (SECTOR - 1) : size - SECTOR;

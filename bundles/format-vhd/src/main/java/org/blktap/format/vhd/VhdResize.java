@@ -10,6 +10,7 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 
@@ -45,7 +46,8 @@ final class VhdResize {
             VhdImage image = VhdImage.read(file);
             long size = VhdCreate.checked(path, sizeBytes, image.header() == null ? VhdHeader.USUAL_BLOCK : image.header().blockSize());
             if (size < image.diskBytes()) {
-                throw new DiskException(Reason.UNSUPPORTED, path + ": a VHD image cannot be made smaller than its " + image.diskBytes() + " bytes");
+                throw new DiskException(Reason.UNSUPPORTED, path + ": " + Options.sizeText(size) + " is smaller than the present "
+                        + Options.sizeText(image.diskBytes()) + "; a VHD disk does not become smaller");
             }
             if (file.blockDevice()) {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a VHD image on a block device keeps its size");

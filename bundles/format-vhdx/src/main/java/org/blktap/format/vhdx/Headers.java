@@ -8,6 +8,7 @@ import org.blktap.api.engine.IoFile;
 
 /** The file identifier and the two headers of an image. One thread at a time. [MS-VHDX] sections 2.2.1 and 2.2.2. */
 final class Headers {
+    private static final String NAME = "a VHDX image";
     /** "vhdxfile". */
     static final long IDENTIFIER = 0x656c696678646876L;
 
@@ -23,9 +24,12 @@ final class Headers {
     }
 
     static Headers read(IoFile file) throws DiskException {
+        if (file.size() == 0) {
+            throw DiskException.notAnImage(file.path(), 0, NAME, "file identifier", 0, "nothing", Layout.hex(IDENTIFIER));
+        }
         long identifier = Layout.read(file, "file identifier", 0, 8).getLong();
         if (identifier != IDENTIFIER) {
-            throw DiskException.corrupt(file.path(), "file identifier", 0, Layout.hex(identifier), Layout.hex(IDENTIFIER) + " (\"vhdxfile\")");
+            throw DiskException.notAnImage(file.path(), file.size(), NAME, "file identifier", 0, Layout.hex(identifier), Layout.hex(IDENTIFIER) + " (\"vhdxfile\")");
         }
         ByteBuffer firstBytes = Layout.read(file, "first header", VhdxHeader.FIRST_OFFSET, Layout.SECTOR);
         ByteBuffer secondBytes = Layout.read(file, "second header", VhdxHeader.SECOND_OFFSET, Layout.SECTOR);

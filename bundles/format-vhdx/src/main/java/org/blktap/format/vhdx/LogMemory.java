@@ -4,6 +4,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.settings.Setting;
 
 /**
  * A share of the memory for logs, which all images together take from one bounded pool: while a log is read, and as long as an image is
@@ -13,8 +14,9 @@ final class LogMemory implements AutoCloseable {
     private static final int UNIT = 1 << 10;
     /** Enough for the largest log, and for some of usual size beside it. */
     private static final long DEFAULT_BYTES = 96 << 20;
+    private static final long MOST_BYTES = 1L << 40;
     private static final long WAIT_SECONDS = 10;
-    private static final long BYTES = Long.getLong("blktap.vhdx.log-memory", DEFAULT_BYTES);
+    private static final long BYTES = Setting.number("blktap.vhdx.log-memory", DEFAULT_BYTES, UNIT, MOST_BYTES);
     private static final Semaphore FREE = new Semaphore((int) (BYTES / UNIT), true);
 
     private int units;

@@ -7,6 +7,7 @@ import java.util.List;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 
@@ -25,7 +26,8 @@ final class VhdxResize {
             throw new DiskException(Reason.UNSUPPORTED, path + ": is a differencing image, which is only read");
         }
         if (newSize < metadata.size()) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": cannot be made smaller than its " + metadata.size() + " bytes");
+            throw new DiskException(Reason.UNSUPPORTED, path + ": " + Options.sizeText(newSize) + " is smaller than the present "
+                    + Options.sizeText(metadata.size()) + "; a VHDX disk does not become smaller");
         }
         if (newSize % metadata.logicalSectorSize() != 0 || newSize > Metadata.MAX_SIZE) {
             throw new DiskException(Reason.UNSUPPORTED, path + ": size " + newSize + ": expected a multiple of " + metadata.logicalSectorSize()

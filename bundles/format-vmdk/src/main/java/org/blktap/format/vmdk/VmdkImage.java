@@ -75,6 +75,9 @@ final class VmdkImage implements AutoCloseable {
         file = context.openFile(path);
         files.put(path, file);
         unshared.add(file);
+        if (file.size() == 0) {
+            throw DiskException.notAnImage(path, 0, "a VMDK disk", "first sector", 0, "nothing", "a header or a descriptor");
+        }
         int magic = SparseHeader.sector(file, 0, "read the first sector").getInt(0);
         if (magic == SparseHeader.MAGIC) {
             SparseHeader header = SparseHeader.read(file);

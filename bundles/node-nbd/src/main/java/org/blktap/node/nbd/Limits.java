@@ -1,5 +1,7 @@
 package org.blktap.node.nbd;
 
+import org.blktap.api.settings.Setting;
+
 /**
  * What clients may take. All exports of the daemon share what is common; below its reserve each export is served whatever the clients of
  * others do.
@@ -20,6 +22,8 @@ record Limits(int clients, int reservedClients, int commonClients, int handshake
     /** The longest request and the slack of {@link BufferPool}, below which nothing works. */
     private static final long LEAST_BYTES = Nbd.MAX_PAYLOAD + BufferPool.SLACK;
 
+    private static final int MOST = 1 << 20;
+
     /** The limits set by system properties. */
     static Limits configured() {
         int clients = number("clients", 64, 1);
@@ -31,6 +35,6 @@ record Limits(int clients, int reservedClients, int commonClients, int handshake
     }
 
     private static int number(String name, int otherwise, int least) {
-        return Math.max(least, Integer.getInteger("blktap.nbd." + name, otherwise));
+        return Setting.number("blktap.nbd." + name, otherwise, least, MOST);
     }
 }

@@ -2,6 +2,7 @@ package org.blktap.node.vhostuser;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import org.blktap.api.settings.Setting;
 import org.blktap.linux.ProcFile;
 
 /**
@@ -10,6 +11,9 @@ import org.blktap.linux.ProcFile;
  */
 final class Limits {
     private static final long GIB = 1L << 30;
+    /** The address space of a process on x86-64, 128 TiB. */
+    private static final long MOST_GIB = 128 << 10;
+    private static final long MOST_REQUESTS = 1 << 24;
     private static final Path MAP_COUNT = Path.of("/proc/sys/vm/max_map_count");
     /** What Linux allows a process by default. */
     private static final long MAP_COUNT_DEFAULT = 65530;
@@ -33,11 +37,11 @@ final class Limits {
     }
 
     private static long gib(String name, long value) {
-        return Math.multiplyExact(Long.getLong("blktap.vhost.memory." + name, value), GIB);
+        return Setting.number("blktap.vhost.memory." + name, value, 0, MOST_GIB) * GIB;
     }
 
     private static long requests(String name, long value) {
-        return Math.max(1, Long.getLong("blktap.vhost.requests." + name, value));
+        return Setting.number("blktap.vhost.requests." + name, value, 1, MOST_REQUESTS);
     }
 
     private static long mappings() {

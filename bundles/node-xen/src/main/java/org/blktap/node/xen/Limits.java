@@ -1,11 +1,16 @@
 package org.blktap.node.xen;
 
+import org.blktap.api.settings.Setting;
+
 /** What guests may take of this process, one domain and all together. Each number is a system property; the bundle's README lists them. Any thread. */
 final class Limits {
     /** Most ring entries of a connection that may use the reserve: Linux's frontend takes 32 for each of its queues. */
     static final int SMALL_ENTRIES = 512;
     /** The least bytes of buffers that a device always has: those of the largest request. */
     static final long BUFFERS_ALWAYS = 1 << 20;
+
+    private static final long MOST = 1L << 31;
+    private static final long MOST_MIB = 1 << 20;
 
     private final Budget entries;
     private final Budget pages;
@@ -25,15 +30,19 @@ final class Limits {
      * @param kernelMappings the mappings that the kernel allows a process; the JVM and others need half of them
      */
     static Limits ofSystem(int kernelMappings) {
-        long entries = Long.getLong("blktap.xen.entries", 65_536);
-        long pages = Long.getLong("blktap.xen.grants", 262_144);
-        long mappings = Long.getLong("blktap.xen.mappings", kernelMappings / 2);
-        long buffers = Long.getLong("blktap.xen.buffers", 256) << 20;
+        long entries = setting("entries", 65_536, MOST);
+        long pages = setting("grants", 262_144, MOST);
+        long mappings = setting("mappings", kernelMappings / 2, MOST);
+        long buffers = setting("buffers", 256, MOST_MIB) << 20;
         return new Limits(
-                new Budget(entries, Long.getLong("blktap.xen.domain.entries", 16_384), entries / 4),
-                new Budget(pages, Long.getLong("blktap.xen.domain.grants", 65_536), 0),
-                new Budget(mappings, Long.getLong("blktap.xen.domain.mappings", mappings / 8), mappings / 4),
-                new Budget(buffers, Long.getLong("blktap.xen.domain.buffers", 64) << 20, 0));
+                new Budget(entries, setting("domain.entries", 16_384, MOST), entries / 4),
+                new Budget(pages, setting("domain.grants", 65_536, MOST), 0),
+                new Budget(mappings, setting("domain.mappings", mappings / 8, MOST), mappings / 4),
+                new Budget(buffers, setting("domain.buffers", 64, MOST_MIB) << 20, 0));
+    }
+
+    private static long setting(String name, long otherwise, long most) {
+        return Setting.number("blktap.xen." + name, otherwise, 0, most);
     }
 
     /** Entries of rings, which heap and the files of request logs go with. */

@@ -8,6 +8,7 @@ import java.util.Queue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import org.blktap.api.settings.Setting;
 
 /**
  * Work that may take long, as opening an image: one piece at a time and in order for each party, and for several parties at once, so that the
@@ -15,7 +16,7 @@ import java.util.concurrent.RejectedExecutionException;
  */
 final class SharedWork {
     /** Parties that are worked for at once. */
-    private static final int THREADS = Integer.getInteger("blktap.xen.opening", 16);
+    private static final int THREADS = Setting.number("blktap.xen.opening", 16, 1, 1024);
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
 
     private final ExecutorService threads = Executors.newFixedThreadPool(THREADS, task -> {

@@ -15,6 +15,9 @@ import org.blktap.api.disk.FileNames;
 
 /** {@code bin/blktap}: gives its arguments to the daemon and shows the answer. Needs nothing but the JDK, to start fast. */
 public final class Client {
+    /** The exit status of tap-ctl without permission, an errno as all of its own. */
+    private static final int EACCES = 13;
+
     private Client() {
     }
 
@@ -37,11 +40,13 @@ public final class Client {
             if (status != Offline.NEEDS_DAEMON) {
                 return status;
             }
-            System.err.println("blktap: " + (String.valueOf(e.getMessage()).equals("Permission denied")
+            boolean tapCtl = !arguments.isEmpty() && arguments.get(0).equals("tap-ctl");
+            boolean denied = String.valueOf(e.getMessage()).equals("Permission denied");
+            System.err.println((tapCtl ? "tap-ctl: " : "blktap: ") + (denied
                     ? socket + ": no permission; it is for root and the user of the daemon"
                     : "no daemon answers on " + socket + " (" + e.getMessage()
                             + "); start blktapd, or set BLKTAP_RUN_DIR to the daemon's"));
-            return 1;
+            return tapCtl && denied ? EACCES : 1;
         }
         try (channel) {
             return converse(new SocketStreams(channel), arguments);

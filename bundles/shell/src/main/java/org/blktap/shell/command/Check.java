@@ -37,11 +37,20 @@ final class Check extends TapCommand {
             out.println("found: " + summary(report));
             CheckReport done = here.images().check(image, true, options);
             done.repairs().forEach(line -> out.println("repaired: " + line));
+            long leaked = report.leaked();
             report = here.images().check(image, false, options);
+            if (report.leaked() < leaked) {
+                out.println("repaired: " + leaks(leaked - report.leaked()) + " freed");
+            }
         }
         report.problems().forEach(line -> out.println("error: " + line));
         report.repairs().forEach(line -> out.println((repair ? "left: " : "to repair: ") + line));
+        if (report.leaked() > 0) {
+            out.println((repair ? "left: " : "to repair: ") + leaks(report.leaked()));
+        }
         if (!report.clean()) {
+            out.println(summary(report) + (repair ? "; these errors cannot be repaired" : "") + ": " + report.clusters() + " clusters in use");
+            out.flush();
             throw new DiskException(DiskException.Reason.CORRUPT, tapSpec + ": " + summary(report));
         }
         status = report.wantsRepair() ? LEFTOVERS : 0;
@@ -54,6 +63,12 @@ final class Check extends TapCommand {
         count(text, report.problems().size(), "error");
         count(text, report.leaked(), "leaked cluster");
         count(text, report.repairs().size(), "leftover");
+        return text.toString();
+    }
+
+    private static String leaks(long number) {
+        StringBuilder text = new StringBuilder();
+        count(text, number, "leaked cluster");
         return text.toString();
     }
 

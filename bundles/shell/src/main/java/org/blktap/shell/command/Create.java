@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -33,9 +34,19 @@ final class Create extends TapCommand {
         if (size != null) {
             bytes = size(size);
         } else if (backing == null) {
-            throw Options.bad("SIZE", "", "a size, or a backing image that has one");
+            throw new DiskException(DiskException.Reason.BAD_OPTION, "SIZE is missing: give a size such as 10G, or --backing");
         }
-        here.images().create(here.newFile(tapSpec), bytes, backing == null ? null : here.spec(backing), reserve, options);
+        TapSpec image = here.newFile(tapSpec);
+        TapSpec overlaid = backing == null ? null : here.spec(backing);
+        try {
+            here.images().create(image, bytes, overlaid, reserve, options);
+        } catch (DiskException e) {
+            if (e.reason() == DiskException.Reason.UNSUPPORTED && e.getMessage().startsWith(image.path())) {
+                // the name of a disk that is no file has become a path
+                throw new DiskException(e.reason(), tapSpec + e.getMessage().substring(image.path().length()), e);
+            }
+            throw e;
+        }
     }
 
     /** Bytes of a size as people write it. */
@@ -43,7 +54,7 @@ final class Create extends TapCommand {
         try {
             return Options.parseSize(text);
         } catch (IllegalArgumentException e) {
-            throw Options.bad("SIZE", text, "a size such as 512M or 10G");
+            throw new DiskException(DiskException.Reason.BAD_OPTION, "bad size " + text + ": expected a size such as 512M or 10G");
         }
     }
 }

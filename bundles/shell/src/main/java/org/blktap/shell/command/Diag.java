@@ -80,10 +80,17 @@ final class Diag extends TapCommand {
         return told;
     }
 
+    /** The message of the last cause in a stack trace: those before it only say by which way it came. */
+    static String cause(String trace) {
+        String begin = "Caused by: ";
+        return trace.lines().filter(line -> line.startsWith(begin)).reduce((first, next) -> next).map(line -> line.substring(begin.length()))
+                .or(() -> trace.lines().findFirst()).orElse("see the log");
+    }
+
     private static int component(PrintWriter out, ComponentDescriptionDTO component, ComponentConfigurationDTO configuration) {
         String what = "  component " + component.name;
         if (configuration.state == ComponentConfigurationDTO.FAILED_ACTIVATION) {
-            String failure = configuration.failure == null ? "see the log" : configuration.failure.lines().findFirst().orElse("see the log");
+            String failure = configuration.failure == null ? "see the log" : cause(configuration.failure);
             out.println(what + " failed: " + failure);
             return 1;
         }

@@ -1,10 +1,12 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.shell.Json;
 import org.blktap.shell.Table;
@@ -17,7 +19,7 @@ import picocli.CommandLine.Parameters;
 final class Info extends TapCommand {
     private static final String INDENT = "  ";
 
-    @Parameters(paramLabel = "ID|SPEC", description = "An attachment, or tap:<type>:<path>.")
+    @Parameters(paramLabel = "ID|SPEC", description = "An attachment, tap:<type>:<path>, or an NBD URI.")
     String id;
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format, for an image.")
     Map<String, String> options = new LinkedHashMap<>();
@@ -30,10 +32,17 @@ final class Info extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        if (id.startsWith("tap:")) {
+        if (id.startsWith("tap:") || Surroundings.isNbdUri(id)) {
             image(out);
-        } else {
+            return;
+        }
+        try {
             attachment(out);
+        } catch (DiskException e) {
+            if (e.reason() == DiskException.Reason.NOT_FOUND && (id.indexOf('/') >= 0 || id.indexOf(':') >= 0 || Files.exists(here.directory().resolve(id)))) {
+                throw new DiskException(e.reason(), e.getMessage() + "; for an image give tap:<type>:<path>", e);
+            }
+            throw e;
         }
     }
 
@@ -47,7 +56,7 @@ final class Info extends TapCommand {
         all.put("spec", id);
         all.put("size", size(info.sizeBytes(), info.blockSize()));
         info.details().forEach(all::put);
-        print(out, "", all, width(all, 0));
+        print(out, "", all, all.keySet().stream().mapToInt(String::length).max().orElse(0));
     }
 
     private static String size(long bytes, int blockSize) {

@@ -29,7 +29,8 @@ abstract class ServiceListing extends TapCommand {
             out.println(Json.of(all));
             return;
         }
-        Table table = new Table(heading, "BUNDLE", "WHAT IT IS");
+        boolean summaries = all.stream().anyMatch(each -> !each.summary().isEmpty());
+        Table table = summaries ? new Table(heading, "BUNDLE", "WHAT IT IS") : new Table(heading, "BUNDLE");
         all.forEach(each -> table.row(each.name(), each.bundle(), each.summary()));
         table.print(out);
     }

@@ -68,7 +68,11 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
 
     /** A spec of something to read: an NBD URI is one too. */
     TapSpec source(String text) throws DiskException {
-        return text.startsWith("nbd") && text.contains("://") ? new TapSpec("nbd", text) : spec(text);
+        return isNbdUri(text) ? new TapSpec("nbd", text) : spec(text);
+    }
+
+    static boolean isNbdUri(String text) {
+        return text.startsWith("nbd") && text.contains("://");
     }
 
     /** A tap spec, or the path of a file of the given type. */

@@ -4,11 +4,13 @@ import java.io.PrintWriter;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
@@ -41,7 +43,7 @@ public final class Verbs {
 
         @Override
         public void run() {
-            throw new ParameterException(spec.commandLine(), "which verb?");
+            throw new ParameterException(spec.commandLine(), "no verb given");
         }
     }
 
@@ -122,11 +124,27 @@ public final class Verbs {
     }
 
     private static String usageMessage(ParameterException e) {
-        StringBuilder text = new StringBuilder(e.getMessage().replaceAll("\\s*\\R\\s*", " "));
+        StringBuilder text = new StringBuilder(wrong(e).replaceAll("\\s*\\R\\s*", " "));
         if (e instanceof UnmatchedArgumentException unmatched && !unmatched.getSuggestions().isEmpty()) {
-            text.append(" (did you mean ").append(String.join(" or ", unmatched.getSuggestions())).append("?)");
+            List<String> likely = unmatched.getSuggestions();
+            // the best comes first; of the verbs there are always more that are a little alike
+            text.append(" (did you mean ").append(text.indexOf("no verb") == 0 ? likely.get(0) : String.join(" or ", likely)).append("?)");
         }
-        return text.append("; see ").append(e.getCommandLine().getCommandSpec().qualifiedName()).append(" --help").toString();
+        CommandSpec where = e.getCommandLine().getCommandSpec();
+        return text.append("; see ").append(where.name().equals("help") && !(e instanceof UnmatchedArgumentException) ? where.root().name() : where.qualifiedName()).append(" --help").toString();
+    }
+
+    /** What is wrong, in our words where picocli's are those of a parser. */
+    private static String wrong(ParameterException e) {
+        if (e instanceof UnmatchedArgumentException unmatched && e.getCommandLine().getParent() == null && !unmatched.getUnmatched().isEmpty()
+                && !unmatched.getUnmatched().get(0).startsWith("-")) {
+            return "no verb '" + unmatched.getUnmatched().get(0) + "'";
+        }
+        if (e.getArgSpec() instanceof OptionSpec option && option.isOption() && Map.class.isAssignableFrom(option.type()) && e.getValue() != null
+                && e.getValue().indexOf('=') < 0) {
+            return option.longestName() + " " + e.getValue() + ": expected KEY=VALUE";
+        }
+        return e.getMessage();
     }
 
     /** Runs a command; its exit status. */

@@ -14,6 +14,7 @@ import java.util.logging.Handler;
 import java.util.logging.LogManager;
 import org.apache.felix.framework.FrameworkFactory;
 import org.apache.felix.main.Main;
+import org.blktap.api.settings.Setting;
 import org.blktap.shell.BundleDiagnosis;
 import org.blktap.shell.NativeLibraries;
 import org.osgi.framework.Bundle;
@@ -57,7 +58,7 @@ public final class Launcher {
      * later would write to whichever client's command it runs for.
      */
     private static void startLog() {
-        RepeatFilter filter = new RepeatFilter(Integer.getInteger(RepeatFilter.LIMIT, RepeatFilter.DEFAULT_LIMIT), System::nanoTime);
+        RepeatFilter filter = new RepeatFilter(Setting.number(RepeatFilter.LIMIT, RepeatFilter.DEFAULT_LIMIT, 1, 1_000_000), System::nanoTime);
         Handler[] handlers = java.util.logging.Logger.getLogger("").getHandlers();
         for (Handler each : handlers) {
             each.setFilter(filter);
@@ -75,6 +76,7 @@ public final class Launcher {
         if (LogManager.getLogManager() instanceof DaemonLogManager manager) {
             manager.started();
         }
+        RawOutput.install();
     }
 
     private void start() throws IOException, BundleException {

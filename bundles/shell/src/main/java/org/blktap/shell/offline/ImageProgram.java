@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.FileNames;
 import org.blktap.shell.NativeLibraries;
@@ -42,9 +43,17 @@ public final class ImageProgram {
     public static void main(String[] given) {
         String[] arguments = RawArguments.of(given);
         Path socket = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), "control.sock");
-        if (heldByDaemon(List.of(arguments)) && answers(socket)) {
-            Client.main(arguments);
-            return;
+        if (heldByDaemon(List.of(arguments))) {
+            String failure = failure(socket);
+            if (failure == null) {
+                Client.main(arguments);
+                return;
+            }
+            String memory = Stream.of(arguments).filter(each -> each.startsWith("tap:ram:")).findFirst().orElse(null);
+            if (failure.equals("Permission denied") && memory != null) {
+                System.err.println("blktap: " + memory + " belongs to the daemon; " + socket + " is for root and the daemon's user");
+                Runtime.getRuntime().halt(1);
+            }
         }
         new ImageProgram().run(List.of(arguments));
     }
@@ -57,11 +66,13 @@ public final class ImageProgram {
         return parts.length == 3 && parts[2].indexOf('/') < 0 && !Files.exists(FileNames.path(parts[2]));
     }
 
-    private static boolean answers(Path socket) {
+    /** Why no daemon answers, or null if one does. */
+    private static String failure(Path socket) {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            return channel.connect(UnixDomainSocketAddress.of(socket));
+            channel.connect(UnixDomainSocketAddress.of(socket));
+            return null;
         } catch (IOException e) {
-            return false;
+            return String.valueOf(e.getMessage());
         }
     }
 

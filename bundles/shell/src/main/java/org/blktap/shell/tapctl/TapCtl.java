@@ -36,7 +36,7 @@ public final class TapCtl {
 
         @Override
         public void run() {
-            spec.commandLine().usage(spec.commandLine().getOut());
+            throw new ParameterException(spec.commandLine(), "no verb given");
         }
     }
 

@@ -247,12 +247,35 @@ class VerbsTest {
     }
 
     @Test
+    void wrongUsageIsSaidInPlainWords() {
+        run();
+        assertEquals("blktap: no verb given; see blktap --help", err.strip());
+        run("attatch", "foo");
+        assertEquals("blktap: no verb 'attatch' (did you mean attach?); see blktap --help", err.strip());
+        run("help", "nope");
+        assertEquals("blktap: no verb 'nope'; see blktap --help", err.strip());
+        run("attach", "tap:ram:x", "-o", "novalue");
+        assertEquals("blktap: -o novalue: expected KEY=VALUE; see blktap attach --help", err.strip());
+        run("create", "tap:raw:x");
+        assertEquals("blktap: SIZE is missing: give a size such as 10G, or --backing", err.strip());
+        run("create", "tap:raw:x", "10X");
+        assertEquals("blktap: bad size 10X: expected a size such as 512M or 10G", err.strip());
+    }
+
+    @Test
+    void diagNamesTheLastCause() {
+        assertEquals("java.lang.ArithmeticException: long overflow", Diag.cause("java.lang.reflect.InvocationTargetException\n\tat a.b(C.java:1)\n"
+                + "Caused by: java.lang.ExceptionInInitializerError\n\tat a.b(C.java:2)\nCaused by: java.lang.ArithmeticException: long overflow\n\t... 3 more\n"));
+        assertEquals("java.lang.IllegalStateException: closed", Diag.cause("java.lang.IllegalStateException: closed\n\tat a.b(C.java:1)"));
+    }
+
+    @Test
     void checkFailsIfSomethingIsWrong() {
         assertEquals(0, run("check", "tap:qcow:/a"));
         assertEquals("clean: 7 clusters in use", out.strip());
         core.report = new CheckReport(7, 1, List.of("first", "second"));
         assertEquals(1, run("check", "tap:qcow:/a"));
-        assertEquals(List.of("error: first", "error: second"), out.lines().toList());
+        assertEquals(List.of("error: first", "error: second", "to repair: 1 leaked cluster", "2 errors, 1 leaked cluster: 7 clusters in use"), out.lines().toList());
         assertEquals("blktap: tap:qcow:/a: 2 errors, 1 leaked cluster", err.strip());
     }
 
@@ -260,7 +283,7 @@ class VerbsTest {
     void leaksAndLeftoversAreNoErrorsAndHaveAStatusOfTheirOwn() {
         core.report = new CheckReport(7, 2, List.of());
         assertEquals(3, run("check", "tap:qcow:/a"));
-        assertEquals("no errors, but 2 leaked clusters: 7 clusters in use", out.strip());
+        assertEquals(List.of("to repair: 2 leaked clusters", "no errors, but 2 leaked clusters: 7 clusters in use"), out.lines().toList());
         core.report = new CheckReport(7, 0, List.of(), List.of("log of 1 entry: replayed"));
         assertEquals(3, run("check", "tap:qcow:/a"));
         assertEquals(List.of("to repair: log of 1 entry: replayed", "no errors, but 1 leftover: 7 clusters in use"), out.lines().toList());

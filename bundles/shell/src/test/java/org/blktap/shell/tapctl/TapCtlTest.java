@@ -375,9 +375,8 @@ class TapCtlTest {
     @Test
     void everyVerbHasAPage() {
         assertTrue(lines("-h").stream().anyMatch(line -> line.startsWith("  unpause ")), out);
-        String page = out;
-        assertEquals(0, run());
-        assertEquals(page, out);
+        assertEquals(Errno.EINVAL, run());
+        assertTrue(err.contains("no verb given"), err);
         for (String verb : TapCtl.commandLine(null).getSubcommands().keySet()) {
             assertTrue(lines(verb + " -h").get(0).startsWith("Usage: tap-ctl " + verb), out);
         }
