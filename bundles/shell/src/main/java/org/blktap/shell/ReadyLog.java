@@ -46,7 +46,8 @@ public final class ReadyLog {
             while (bundles.getBundle(0).getState() != Bundle.ACTIVE) {
                 Thread.sleep(POLL_MILLIS);
             }
-            String failure = failure();
+            // another framework that runs these bundles is not theirs to end
+            String failure = Boolean.getBoolean(Launcher.LAUNCHED) ? failure() : null;
             if (failure != null) {
                 System.setProperty(Launcher.FAILURE, failure);
                 bundles.getBundle(0).stop();

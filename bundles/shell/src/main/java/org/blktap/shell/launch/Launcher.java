@@ -29,10 +29,14 @@ import org.osgi.framework.launch.Framework;
 public final class Launcher {
     /** System property by which the bundles say why the daemon cannot continue; they stop the framework then. */
     public static final String FAILURE = "blktap.failure";
+    /** System property that is set where this class runs the framework, which may then be stopped by its bundles. */
+    public static final String LAUNCHED = "blktap.launched";
     private static final Logger LOG = System.getLogger("org.blktap");
     private static final int FAILED = 1;
     /** Time in which a failed start closes what it has opened. */
     private static final int STOP_MILLIS = 30_000;
+    /** The same after a signal. */
+    private static final int SIGNALLED_MILLIS = 85_000;
 
     private final Path home = Path.of(System.getProperty("blktap.home"));
     private final Path deploy = Path.of(System.getProperty("blktap.deploy.dir"));
@@ -44,6 +48,7 @@ public final class Launcher {
 
     public static void main(String[] arguments) throws InterruptedException {
         startLog();
+        System.setProperty(LAUNCHED, "true");
         Launcher launcher = new Launcher();
         try {
             launcher.start();
@@ -153,7 +158,8 @@ public final class Launcher {
         LOG.log(Level.INFO, "stopping");
         try {
             framework.stop();
-            framework.waitForStop(0);
+            // a bundle whose activator does not return would keep the process; below the 90 s that systemd gives
+            framework.waitForStop(SIGNALLED_MILLIS);
             LOG.log(Level.INFO, String.format(Locale.ROOT, "stopped in %.1f s", (System.nanoTime() - begin) / 1e9));
         } catch (BundleException e) {
             LOG.log(Level.ERROR, "stopping failed: " + e.getMessage());
