@@ -256,6 +256,11 @@ public final class Deployer {
             if (name == null) {
                 throw new DiskException(Reason.WRONG_TYPE, source + ": not a bundle: its manifest has no Bundle-SymbolicName");
             }
+            if (manifest.getMainAttributes().getValue("Fragment-Host") != null) {
+                // an extension of the framework would even end it, at each start
+                throw new DiskException(Reason.UNSUPPORTED, source + ": a fragment (Fragment-Host: "
+                        + manifest.getMainAttributes().getValue("Fragment-Host") + "), which cannot be deployed");
+            }
             return name.split(";")[0].strip();
         } catch (IOException e) {
             throw new DiskException(Reason.WRONG_TYPE, source + ": not a jar: " + e.getMessage(), e);
