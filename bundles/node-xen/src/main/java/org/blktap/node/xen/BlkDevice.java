@@ -378,7 +378,12 @@ final class BlkDevice implements LoopStage {
         if (shrinking != null) {
             shrinking.cancel();
         }
-        if (inFlight() > 0) {
+        int atDisk = inFlight();
+        for (BlkQueue queue : queues) {
+            // what is between two steps is at nobody, and stays in the log for the next process
+            atDisk -= queue == null ? 0 : queue.betweenSteps();
+        }
+        if (atDisk > 0) {
             abandoned = true;
             for (BlkQueue queue : queues) {
                 queue.stop("closed");

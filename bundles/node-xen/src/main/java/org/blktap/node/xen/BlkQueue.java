@@ -317,6 +317,11 @@ final class BlkQueue {
         }
     }
 
+    /** Requests that no disk has: they are between two steps. */
+    int betweenSteps() {
+        return heldCount;
+    }
+
     /** The frontend is leaving: what is between two steps ends here. */
     void dropHeld() {
         while (heldCount > 0) {
