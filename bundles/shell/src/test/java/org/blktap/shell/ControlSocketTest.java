@@ -220,7 +220,7 @@ class ControlSocketTest {
     void aDeletedSocketComesBack() throws Exception {
         java.nio.file.Path path = directory.resolve("control.sock");
         for (int i = 0; i < 2; i++) {
-            // the watch looks at what is there once it runs
+            // the watch checks for the file when it runs
             Thread.sleep(200);
             java.nio.file.Files.delete(path);
             long begin = System.nanoTime();
