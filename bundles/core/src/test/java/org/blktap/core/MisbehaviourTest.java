@@ -56,6 +56,8 @@ class MisbehaviourTest {
     void stop() throws Exception {
         unruly.relent();
         good.relent();
+        // after a restart it may still be opening
+        kit.await("victim", State.RUNNING);
         assertEquals(0, kit.send("victim", Operation.WRITE).get(1, TimeUnit.MINUTES), "the victim's I/O goes on");
         kit.close();
     }
