@@ -102,7 +102,8 @@ class OperationIT {
         Path images = Files.createDirectory(directory.resolve("images"));
         Run.of("sh", "-c", "head -c 400M /dev/urandom > " + directory.resolve("big.raw")).ok();
         for (String signal : List.of("KILL", "TERM", "INT")) {
-            ProcessBuilder builder = new ProcessBuilder(daemon.home.resolve("bin/blktap").toString(), "convert", "--compress",
+            // a shell's background jobs ignore SIGINT, and hand that on
+            ProcessBuilder builder = new ProcessBuilder("env", "--default-signal=INT", daemon.home.resolve("bin/blktap").toString(), "convert", "--compress",
                     "tap:raw:" + directory.resolve("big.raw"), "tap:qcow2:" + images.resolve("a.qcow2"))
                     .redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
             builder.environment().putAll(Map.of("BLKTAP_RUN_DIR", directory.resolve("none").toString(), "TMPDIR", temporary.toString()));

@@ -66,6 +66,7 @@ final class CoreKit implements AutoCloseable {
     /** A daemon that stops and starts; its drivers are brought by the test. */
     void restart() throws IOException {
         manager.deactivate();
+        nodes.clear();
         start();
     }
 
