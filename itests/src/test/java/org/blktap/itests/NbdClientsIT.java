@@ -159,7 +159,7 @@ class NbdClientsIT {
         try {
             Wait.until("the client is at work", () -> operations("stopped") > 200_000);
             for (ProcessHandle job : client.descendants().toList()) {
-                Run.of("kill", "-STOP", Long.toString(job.pid())).ok();
+                Run.signal("STOP", job.pid());
             }
             Wait.until("the loop sleeps", () -> {
                 long before = daemon.processorTicks("stopped");

@@ -110,7 +110,7 @@ class OperationIT {
             Process client = builder.start();
             Wait.until("it has begun", () -> client.toHandle().info().totalCpuDuration().map(time -> time.toMillis() > 1500).orElse(true));
             assertTrue(client.isAlive(), "it has not ended before the signal");
-            Run.of("kill", "-" + signal, Long.toString(client.pid())).ok();
+            Run.signal(signal, client.pid());
             client.waitFor();
             assertEquals(List.of(), names(temporary), signal);
             assertEquals(List.of(), names(images), signal);

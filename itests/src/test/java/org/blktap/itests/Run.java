@@ -44,6 +44,11 @@ record Run(List<String> command, int status, String out, String err) {
         }
     }
 
+    /** Sends a signal. A shell does it, since a small Debian has no program for it. */
+    static void signal(String name, long process) throws IOException, InterruptedException {
+        of("sh", "-c", "kill -" + name + " " + process).ok();
+    }
+
     /** What is no UTF-8 is replaced. */
     private static String text(Path file) throws IOException {
         return new String(Files.readAllBytes(file), StandardCharsets.UTF_8);

@@ -341,9 +341,11 @@ final class Qcow2Space {
 
     /** An error of a flush of its own, once. */
     int takeFlushError() {
-        int error = flushError;
+        // both, as one flush reports all that has failed before it
+        int counting = flushError;
         flushError = 0;
-        return error != 0 ? error : end.takeFlushError();
+        int growing = end.takeFlushError();
+        return counting != 0 ? counting : growing;
     }
 
     /** Counts down all that is free or was made ahead. Blocking; nothing is in flight. */

@@ -259,8 +259,10 @@ final class VhdxMap implements ClusterMap {
         if (space == null) {
             return 0;
         }
-        int error = logged.takeFlushError();
-        return error != 0 ? error : space.takeFlushError();
+        // both, as one flush reports all that has failed before it
+        int log = logged.takeFlushError();
+        int end = space.takeFlushError();
+        return log != 0 ? log : end;
     }
 
     @Override
