@@ -14,7 +14,6 @@ import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
@@ -29,7 +28,7 @@ import org.blktap.core.Operations.Operation;
  */
 final class Attachment {
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    private static final StateReason PARKED_BY_OPERATOR = new StateReason(Kind.OPERATOR, "parked by an operator");
+    static final StateReason PARKED_BY_OPERATOR = new StateReason(Kind.OPERATOR, "parked by an operator");
 
     private final String id;
     private volatile AttachRequest request;
@@ -51,6 +50,7 @@ final class Attachment {
     private volatile boolean failing;
     private volatile DiskException unforgotten;
     private final AttachmentEnd end;
+    private final ImageChange image;
     private final AttachmentView view;
 
     /**
@@ -77,6 +77,7 @@ final class Attachment {
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
         end = new AttachmentEnd(this, record, services, calls, operations, gate, nodes, disk);
+        image = new ImageChange(this, record, services, operations, commands, disk);
         view = new AttachmentView(this, calls, operations, gate, nodes, disk, parks);
         loop.execute(() -> {
             loop.onFailure((what, failure) -> failed(what, failure, true));
@@ -119,6 +120,20 @@ final class Attachment {
         return request;
     }
 
+    /** Sets what a restart attaches, once it is on record. */
+    void request(AttachRequest changed) {
+        request = changed;
+    }
+
+    /** What the VM knows of its disk; null before the first opening. */
+    DiskShape known() {
+        return known;
+    }
+
+    /** What is done with its image while a VM has it. */
+    ImageChange image() {
+        return image;
+    }
 
     /** Ends when nothing is left of the attachment; exceptionally if its last flush failed. */
     CompletableFuture<Void> ended() {
@@ -207,7 +222,7 @@ final class Attachment {
         known = now;
     }
 
-    private void open(AttachmentDisk.Fits fits) throws DiskException {
+    void open(AttachmentDisk.Fits fits) throws DiskException {
         if (!(life instanceof Life.Opening)) {
             to(new Life.Opening());
         }
@@ -406,49 +421,6 @@ final class Attachment {
             }
             return null;
         }));
-    }
-
-    /**
-     * Goes on with another image. It is recorded before the VM's first request reaches it, so that no restart returns to the old image.
-     */
-    void resumeOn(TapSpec image) throws DiskException {
-        commands.forResult(operations.submit("being resumed on another image", () -> {
-            if (life.why().kind() != Kind.OPERATOR) {
-                throw new DiskException(Reason.BUSY, "attachment '" + id + "' is " + (life instanceof Life.Parked ? "parked: " + life.why() : "not parked")
-                        + "; park it first");
-            }
-            if (disk.savesAtDetach()) {
-                throw new DiskException(Reason.UNSUPPORTED, request.spec() + ": saves its contents at the detach, and cannot be exchanged");
-            }
-            AttachRequest before = request;
-            request = new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options());
-            try {
-                open(found -> {
-                    if (known != null) {
-                        known.checkSame(image, found);
-                    }
-                    record.write(request, DiskShape.of(found));
-                    record.park(false);
-                });
-            } catch (DiskException | RuntimeException e) {
-                request = before;
-                closeDisk();
-                to(new Life.Parked(new StateReason(Kind.OPERATOR, PARKED_BY_OPERATOR + "; " + e.getMessage())));
-                recordAgain(before);
-                throw e;
-            }
-            return null;
-        }));
-    }
-
-    /** The image that replaces it may be on record already. */
-    private void recordAgain(AttachRequest before) {
-        try {
-            record.write(before, known);
-            record.park(true);
-        } catch (DiskException e) {
-            LOG.log(Level.ERROR, id + ": " + e.getMessage());
-        }
     }
 
     // ---- nodes

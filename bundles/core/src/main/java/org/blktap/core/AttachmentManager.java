@@ -191,8 +191,13 @@ public final class AttachmentManager implements Attachments, Images {
 
     @Override
     public void resume(String id, TapSpec image) throws DiskException {
-        table.find(id).resumeOn(image);
+        table.find(id).image().resumeOn(image);
         LOG.log(Level.INFO, id + ": goes on with " + image);
+    }
+
+    @Override
+    public long resize(String id, long sizeBytes) throws DiskException {
+        return table.find(id).image().resize(sizeBytes);
     }
 
     @Override

@@ -124,6 +124,7 @@ final class CoreKit implements AutoCloseable {
         final NodeContext context;
         private final java.util.ArrayDeque<Request> waiting = new java.util.ArrayDeque<>();
         final AtomicInteger answers = new AtomicInteger();
+        final AtomicInteger resizes = new AtomicInteger();
         volatile boolean disconnected;
         /** What the VM does when it is asked for the device. */
         volatile Runnable letGo = () -> { };
@@ -169,7 +170,7 @@ final class CoreKit implements AutoCloseable {
 
         @Override
         public void resized() {
-            // the VM does not look
+            resizes.incrementAndGet();
         }
 
         @Override

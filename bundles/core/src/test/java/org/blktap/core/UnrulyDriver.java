@@ -22,6 +22,7 @@ final class UnrulyDriver implements DiskDriver {
     volatile Mood submitting = Mood.GOOD;
     volatile Mood closing = Mood.GOOD;
     volatile Mood saving = Mood.GOOD;
+    volatile Mood resizing = Mood.GOOD;
     volatile int flushError;
     volatile long size = 1 << 20;
     volatile String identity = "1";
@@ -37,7 +38,13 @@ final class UnrulyDriver implements DiskDriver {
         submitting = Mood.GOOD;
         closing = Mood.GOOD;
         saving = Mood.GOOD;
+        resizing = Mood.GOOD;
         flushError = 0;
+        letGo();
+    }
+
+    /** Lets the calls go on that block now. */
+    void letGo() {
         CountDownLatch before = gate;
         gate = new CountDownLatch(1);
         before.countDown();
@@ -78,6 +85,16 @@ final class UnrulyDriver implements DiskDriver {
         act(mood);
         open++;
         return new Disk();
+    }
+
+    /** LOSES: fails half-way, as on a full file system. */
+    @Override
+    public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        act(resizing);
+        if (resizing == Mood.LOSES) {
+            throw new DiskException(DiskException.Reason.NO_SPACE, "no space: " + Errno.text(Errno.ENOSPC));
+        }
+        size = sizeBytes;
     }
 
     private final class Disk implements VirtualDisk {

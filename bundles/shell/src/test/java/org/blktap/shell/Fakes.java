@@ -132,6 +132,13 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public long resize(String id, long sizeBytes) throws DiskException {
+        find(id);
+        called("resize " + id + " " + sizeBytes);
+        return sizeBytes == -1 ? 30L << 30 : sizeBytes;
+    }
+
+    @Override
     public boolean settled() {
         return true;
     }

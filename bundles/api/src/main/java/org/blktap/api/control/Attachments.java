@@ -75,6 +75,19 @@ public interface Attachments {
     void resume(String id, TapSpec image) throws DiskException;
 
     /**
+     * Grows a disk while its VM uses it: drains and closes the disk, has its driver grow the image, opens it again, and tells the nodes. The VM's requests
+     * wait meanwhile. If the image cannot grow, the VM continues with the size that it had.
+     *
+     * @param sizeBytes the new size; -1 to take the size that the image has now, as of a block device or file that others have made larger
+     * @return the size that the VM sees now
+     * @throws DiskException NOT_FOUND; BUSY if the disk is not running or its requests do not end; BAD_OPTION for a size that is smaller or no whole number of
+     *     sectors; and what opening or resizing the image throws
+     */
+    default long resize(String id, long sizeBytes) throws DiskException {
+        throw new DiskException(DiskException.Reason.UNSUPPORTED, id + ": attached disks keep their size");
+    }
+
+    /**
      * Whether everything that could be opened by now has been: false while a restart attaches again, or a driver has just come. What takes longer than
      * ten seconds to open is not waited for.
      */

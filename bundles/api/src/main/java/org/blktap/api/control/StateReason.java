@@ -32,6 +32,8 @@ public record StateReason(Kind kind, String text) {
         SAVING,
         /** Its nodes are being changed. */
         NODE_CHANGE,
+        /** Its image is being made larger. */
+        RESIZING,
         /** Requests at the disk do not end. */
         REQUESTS_STUCK,
         /** Its loop does not answer: a call of a driver, engine or node blocks there. */
