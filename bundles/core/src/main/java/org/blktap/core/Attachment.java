@@ -48,6 +48,7 @@ final class Attachment {
     private volatile Life life = new Life.Opening();
     private volatile MissingService missing;
     private volatile boolean failing;
+    private final LockWait lockWait;
     private volatile DiskException unforgotten;
     private final AttachmentEnd end;
     private final ImageChange image;
@@ -64,6 +65,7 @@ final class Attachment {
         this.record = record;
         this.services = services;
         this.threads = threads;
+        lockWait = LockWait.of(request);
         loop = services.loops().start("blktap-" + id);
         gate = new Gate(loop, new GateOwner());
         calls = new LoopCalls(id, loop, gate::inFlight);
@@ -149,7 +151,11 @@ final class Attachment {
     /** Opens it for the first time, and records it. Waits as long as that takes. */
     void attach() throws DiskException {
         Operation<Void> operation = operations.submit("being attached", () -> {
-            open();
+            try {
+                open();
+            } catch (LockWait.ImageInUse e) {
+                LOG.log(Level.INFO, id + ": " + life.why());
+            }
             if (operations.closed()) {
                 throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' was detached while it was opened");
             }
@@ -199,6 +205,8 @@ final class Attachment {
                 open();
                 LOG.log(Level.INFO, id + ": running on " + request.spec());
                 return true;
+            } catch (LockWait.ImageInUse e) {
+                return false;
             } catch (DiskException e) {
                 // each service that comes leads here; what is known already is not logged again
                 if (!before.text().equals(life.why().text())) {
@@ -216,7 +224,7 @@ final class Attachment {
             }
         });
         DiskShape now = DiskShape.of(disk.info());
-        if (known != null && !known.equals(now)) {
+        if (known == null ? lockWait.isAsked() : !known.equals(now)) {
             record.write(request, now);
         }
         known = now;
@@ -228,6 +236,9 @@ final class Attachment {
         }
         missing = null;
         try {
+            if (known == null) {
+                lockWait.check(request);
+            }
             disk.open(request, fits);
             nodes.open();
         } catch (MissingService e) {
@@ -235,6 +246,9 @@ final class Attachment {
             to(new Life.Parked(new StateReason(e.kind(), e.getMessage())));
             throw e;
         } catch (DiskException e) {
+            if (known == null && e.reason() == Reason.BUSY && lockWait.goesOn()) {
+                throw waitForImage(e);
+            }
             Kind kind = e instanceof DiskShape.DifferentDisk ? Kind.DIFFERENT_DISK : Kind.OPEN_FAILED;
             to(new Life.Parked(new StateReason(kind, e.getMessage())));
             throw e;
@@ -244,6 +258,38 @@ final class Attachment {
             throw new DiskException(Reason.IO, request.spec() + ": internal error: " + e, e);
         }
         letThrough();
+    }
+
+    /** Others have the image open: its VM waits until they let go. */
+    private LockWait.ImageInUse waitForImage(DiskException inUse) throws DiskException {
+        try {
+            nodes.openBeforeDisk(request.readOnly());
+        } catch (DiskException | RuntimeException e) {
+            to(new Life.Parked(new StateReason(Kind.OPEN_FAILED, String.valueOf(e.getMessage()))));
+            throw e;
+        }
+        LockWait.ImageInUse waits = new LockWait.ImageInUse(inUse);
+        to(new Life.Opening(new StateReason(Kind.IMAGE_IN_USE, waits.getMessage())));
+        lockWait.lookSoon(loop, () -> operations.submit("being opened", () -> {
+            lookForImage();
+            return null;
+        }));
+        return waits;
+    }
+
+    private void lookForImage() {
+        lockWait.looked();
+        if (life.why().kind() != Kind.IMAGE_IN_USE) {
+            return;
+        }
+        try {
+            open();
+            LOG.log(Level.INFO, id + ": running on " + request.spec() + ", which others have let go");
+        } catch (LockWait.ImageInUse e) {
+            LOG.log(Level.DEBUG, id + ": " + e.getMessage());
+        } catch (DiskException e) {
+            LOG.log(Level.WARNING, id + ": parked: " + e.getMessage());
+        }
     }
 
     /** All is open: requests are taken. */
@@ -413,7 +459,11 @@ final class Attachment {
         commands.forResult(operations.submit("being resumed", () -> {
             record.park(false);
             if (life instanceof Life.Parked) {
-                open();
+                try {
+                    open();
+                } catch (LockWait.ImageInUse e) {
+                    return null;
+                }
                 LOG.log(Level.INFO, id + ": resumed by an operator");
             } else if (!(life instanceof Life.Running)) {
                 throw new DiskException(Reason.BUSY, "attachment '" + id + "' is not parked: " + life.state().name().toLowerCase(java.util.Locale.ROOT)

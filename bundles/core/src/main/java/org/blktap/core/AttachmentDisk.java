@@ -125,6 +125,7 @@ final class AttachmentDisk {
     private void openDisk(AttachRequest request, Fits fits) throws DiskException {
         Options options = new Options(request.options());
         options.text("engine", null);
+        options.text(LockWait.OPTION, null);
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
         OpenContext fresh = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),

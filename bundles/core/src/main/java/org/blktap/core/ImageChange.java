@@ -104,6 +104,7 @@ final class ImageChange {
         TapSpec spec = attachment.request().spec();
         Map<String, String> options = new LinkedHashMap<>(attachment.request().options());
         options.remove("engine");
+        options.remove(LockWait.OPTION);
         try {
             new ImageWork(services).resize(spec, sizeBytes, options);
             return null;

@@ -27,6 +27,8 @@ final class UnrulyDriver implements DiskDriver {
     volatile long size = 1 << 20;
     volatile String identity = "1";
     volatile boolean saves;
+    /** Others have the image open. */
+    volatile boolean inUse;
     volatile int saved;
     volatile int open;
     private volatile CountDownLatch gate = new CountDownLatch(1);
@@ -83,6 +85,9 @@ final class UnrulyDriver implements DiskDriver {
     public synchronized VirtualDisk open(String path, DiskContext context) throws DiskException {
         Mood mood = opening;
         act(mood);
+        if (inUse) {
+            throw new DiskException(DiskException.Reason.BUSY, path + ": in use by another attachment or process");
+        }
         open++;
         return new Disk();
     }

@@ -10,6 +10,9 @@ import org.osgi.annotation.versioning.ProviderType;
 public interface Attachments {
     /**
      * Opens a disk and its nodes and keeps the configuration, so that a restart attaches it again. All or nothing.
+     *
+     * <p>With the option {@code wait-for-lock=SECONDS} an image that others have open is waited for: this returns at once, in the state
+     * {@link AttachmentStatus.State#OPENING} with {@link StateReason.Kind#IMAGE_IN_USE}, and the disk opens when they let go of it; if they do not in time, it is parked.
      */
     AttachmentStatus attach(AttachRequest request) throws DiskException;
 
