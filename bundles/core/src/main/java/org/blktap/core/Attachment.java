@@ -132,6 +132,10 @@ final class Attachment {
         return known;
     }
 
+    void known(DiskShape now) {
+        known = now;
+    }
+
     /** What is done with its image while a VM has it. */
     ImageChange image() {
         return image;

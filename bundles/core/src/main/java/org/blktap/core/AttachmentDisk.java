@@ -134,8 +134,11 @@ final class AttachmentDisk {
         boolean done = false;
         try {
             disk = fresh.open(request.spec().type(), request.spec().path());
-            options.checkAllKnown("tap:" + request.spec().type());
-            fresh.checkBackingTypes();
+            if (!request.spec().type().equals(EmptyDrive.TYPE)) {
+                // that has the options of its media
+                options.checkAllKnown("tap:" + request.spec().type());
+                fresh.checkBackingTypes();
+            }
             fits.check(disk.info());
             done = true;
         } finally {

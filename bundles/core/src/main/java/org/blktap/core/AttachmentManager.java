@@ -201,6 +201,12 @@ public final class AttachmentManager implements Attachments, Images {
     }
 
     @Override
+    public void exchange(String id, TapSpec medium, boolean force) throws DiskException {
+        table.find(id).image().exchange(medium, force);
+        LOG.log(Level.INFO, id + ": has the medium " + medium);
+    }
+
+    @Override
     public void plug(String id, String node) throws DiskException {
         table.find(id).plug(node);
         LOG.log(Level.INFO, id + ": has a node " + node);

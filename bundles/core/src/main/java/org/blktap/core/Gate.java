@@ -158,6 +158,9 @@ final class Gate implements DiskPort, Request.Completion {
 
     /** 0, or the errno of a request that does not fit the disk. */
     private int refuse(Request request, long offset, long length) {
+        if (info.sizeBytes() == 0 && request.operation() != Operation.FLUSH) {
+            return Errno.ENOMEDIUM;
+        }
         switch (request.operation()) {
             case FLUSH -> {
                 return 0;

@@ -118,42 +118,104 @@ final class ImageChange {
 
     // ---- another image
 
-    /** Continues with another image. It is recorded before the VM's first request reaches it, so that no restart returns to the old image. */
+    /** Continues with another image after an operator has parked it. */
     void resumeOn(TapSpec image) throws DiskException {
         commands.forResult(operations.submit("being resumed on another image", () -> {
             Life life = attachment.life();
             if (life.why().kind() != Kind.OPERATOR) {
                 throw new DiskException(Reason.BUSY, named() + " is " + (life instanceof Life.Parked ? "parked: " + life.why() : "not parked") + "; park it first");
             }
+            checkExchangeable();
             AttachRequest before = attachment.request();
-            if (disk.savesAtDetach()) {
-                throw new DiskException(Reason.UNSUPPORTED, before.spec() + ": saves its contents at the detach, and cannot be exchanged");
-            }
-            attachment.request(new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options()));
             try {
-                attachment.open(found -> {
-                    if (attachment.known() != null) {
-                        attachment.known().checkSame(image, found);
-                    }
-                    record.write(attachment.request(), DiskShape.of(found));
-                    record.park(false);
-                });
+                open(image, before.readOnly());
             } catch (DiskException | RuntimeException e) {
-                attachment.request(before);
                 attachment.closeDisk();
                 attachment.to(new Life.Parked(new StateReason(Kind.OPERATOR, Attachment.PARKED_BY_OPERATOR + "; " + e.getMessage())));
-                recordAgain(before);
+                recordAgain(before, true);
                 throw e;
             }
             return null;
         }));
     }
 
+    /**
+     * Continues with another medium, or with none. A VM that waits for one that cannot be opened gets it so, too.
+     *
+     * @param force also where the disk is writable
+     */
+    void exchange(TapSpec medium, boolean force) throws DiskException {
+        commands.forResult(operations.submit("its medium is being changed", () -> {
+            Life life = attachment.life();
+            AttachRequest before = attachment.request();
+            if (!before.readOnly() && !force) {
+                throw new DiskException(Reason.BAD_OPTION, named() + " is writable, and so is no drive whose medium is changed; --force changes its image all the same");
+            }
+            if (!(life instanceof Life.Running || life instanceof Life.Parked)) {
+                throw new DiskException(Reason.BUSY, named() + " is not running: " + life.why());
+            }
+            checkExchangeable();
+            boolean byOperator = life.why().kind() == Kind.OPERATOR;
+            StateReason why = new StateReason(Kind.MEDIUM_CHANGE, "its medium is being changed");
+            try {
+                if (life instanceof Life.Running) {
+                    attachment.quiesce(why, services.limits().drain());
+                    attachment.closeDisk();
+                    attachment.to(new Life.Parked(why));
+                }
+                open(medium, true);
+            } catch (DiskException | RuntimeException e) {
+                keep(before, life, byOperator);
+                throw e;
+            }
+            return null;
+        }));
+    }
+
+    private void checkExchangeable() throws DiskException {
+        if (disk.savesAtDetach()) {
+            throw new DiskException(Reason.UNSUPPORTED, attachment.request().spec() + ": saves its contents at the detach, and cannot be exchanged");
+        }
+    }
+
+    /** Opens another image. It is recorded before the VM's first request reaches it, so that no restart returns to the old one. */
+    private void open(TapSpec image, boolean anySize) throws DiskException {
+        AttachRequest before = attachment.request();
+        attachment.request(new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options()));
+        try {
+            attachment.open(found -> {
+                if (attachment.known() != null) {
+                    attachment.known().checkSame(image, found, anySize);
+                }
+                record.write(attachment.request(), DiskShape.of(found));
+                record.park(false);
+            });
+            attachment.known(DiskShape.of(disk.info()));
+        } catch (DiskException | RuntimeException e) {
+            attachment.request(before);
+            throw e;
+        }
+    }
+
+    /** Returns to what there was. */
+    private void keep(AttachRequest before, Life life, boolean byOperator) throws DiskException {
+        if (attachment.life() instanceof Life.Running) {
+            // requests do not end, and it goes on
+            return;
+        }
+        attachment.closeDisk();
+        recordAgain(before, byOperator);
+        attachment.to(new Life.Parked(life instanceof Life.Parked ? life.why() : new StateReason(Kind.MEDIUM_CHANGE, "its medium could not be changed")));
+        if (life instanceof Life.Running && !operations.closed()) {
+            attachment.open();
+        }
+    }
+
     /** The image that replaces it may be on record already. */
-    private void recordAgain(AttachRequest before) {
+    private void recordAgain(AttachRequest before, boolean parked) {
         try {
             record.write(before, attachment.known());
-            record.park(true);
+            record.park(parked);
         } catch (DiskException e) {
             LOG.log(Level.ERROR, attachment.id() + ": " + e.getMessage());
         }

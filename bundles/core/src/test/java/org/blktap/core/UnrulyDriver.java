@@ -89,7 +89,7 @@ final class UnrulyDriver implements DiskDriver {
             throw new DiskException(DiskException.Reason.BUSY, path + ": in use by another attachment or process");
         }
         open++;
-        return new Disk();
+        return new Disk(context.readOnly());
     }
 
     /** LOSES: fails half-way, as on a full file system. */
@@ -103,9 +103,15 @@ final class UnrulyDriver implements DiskDriver {
     }
 
     private final class Disk implements VirtualDisk {
+        private final boolean readOnly;
+
+        Disk(boolean readOnly) {
+            this.readOnly = readOnly;
+        }
+
         @Override
         public DiskInfo info() {
-            return new DiskInfo(size, 512, 512, 0, false, false, false, false, Map.of("uuid", identity));
+            return new DiskInfo(size, 512, 512, 0, readOnly, false, false, false, Map.of("uuid", identity));
         }
 
         @Override

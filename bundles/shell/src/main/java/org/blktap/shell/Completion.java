@@ -22,8 +22,8 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /** What may come next on a line of the prompt. */
 final class Completion {
-    private static final Set<String> TAKE_ID = Set.of("detach", "plug", "unplug", "info", "stats", "park", "resize", "resume", "diag");
-    private static final Set<String> TAKE_SPEC = Set.of("attach", "create", "check", "convert", "map", "resize");
+    private static final Set<String> TAKE_ID = Set.of("detach", "plug", "unplug", "info", "stats", "park", "resize", "resume", "eject", "insert", "diag");
+    private static final Set<String> TAKE_SPEC = Set.of("attach", "create", "check", "convert", "map", "resize", "insert");
     /** Names of one directory that are offered at most. */
     private static final int MAX_FILES = 500;
 

@@ -139,6 +139,12 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public void exchange(String id, TapSpec medium, boolean force) throws DiskException {
+        find(id);
+        called("exchange " + id + " " + medium + (force ? " by force" : ""));
+    }
+
+    @Override
     public boolean settled() {
         return true;
     }

@@ -72,7 +72,7 @@ public interface Attachments {
      * Opens another image in place of a disk that is {@link #park parked}: its VM continues with that, and so does a restart. The nodes, their
      * clients and the options stay. If it fails, the attachment stays parked, with the image that it had.
      *
-     * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in size, sector size or access, which
+     * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in sector size or access, or that of a writable disk in size, which
      *     the VM knows; UNSUPPORTED for a disk that saves its contents at the detach; and what opening it throws
      */
     void resume(String id, TapSpec image) throws DiskException;
@@ -88,6 +88,18 @@ public interface Attachments {
      */
     default long resize(String id, long sizeBytes) throws DiskException {
         throw new DiskException(DiskException.Reason.UNSUPPORTED, id + ": attached disks keep their size");
+    }
+
+    /**
+     * Changes the medium of a drive while its VM uses it: an attachment that is read-only. The VM sees the size of the new one. If it cannot be opened, the drive keeps what it has.
+     * {@code tap:empty:NAME} is no medium: requests fail with ENOMEDIUM, and the size is 0.
+     *
+     * @param force also of a writable disk, whose VM must not use it meanwhile
+     * @throws DiskException NOT_FOUND; BUSY if its requests do not end; BAD_OPTION if it is writable; WRONG_TYPE if the medium differs in sector size or access;
+     *     UNSUPPORTED for a disk that saves its contents at the detach; and what opening the medium throws
+     */
+    default void exchange(String id, TapSpec medium, boolean force) throws DiskException {
+        throw new DiskException(DiskException.Reason.UNSUPPORTED, id + ": has no medium that can be changed");
     }
 
     /**

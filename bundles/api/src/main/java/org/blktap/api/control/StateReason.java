@@ -36,6 +36,8 @@ public record StateReason(Kind kind, String text) {
         NODE_CHANGE,
         /** Its image is being made larger. */
         RESIZING,
+        /** Its medium is being changed. */
+        MEDIUM_CHANGE,
         /** Requests at the disk do not end. */
         REQUESTS_STUCK,
         /** Its loop does not answer: a call of a driver, engine or node blocks there. */

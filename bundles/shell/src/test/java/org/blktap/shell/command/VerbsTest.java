@@ -242,6 +242,24 @@ class VerbsTest {
     }
 
     @Test
+    void mediaAreChanged() throws Exception {
+        Files.createFile(directory.resolve("2.iso"));
+        assertEquals(0, run("eject", "one"));
+        assertEquals(0, run("insert", "one", "tap:aio:2.iso"));
+        assertEquals(0, run("insert", "one", "tap:aio:/b", "--force"));
+        assertEquals(2, run("insert", "one"));
+        assertEquals(1, run("eject", "two"));
+        assertEquals(List.of("exchange one tap:empty:drive", "exchange one tap:aio:" + directory + "/2.iso", "exchange one tap:aio:/b by force"), core.calls);
+    }
+
+    @Test
+    void anAttachMayWaitForTheImage() {
+        assertEquals(0, run("attach", "tap:aio:/a", "--wait-for-lock", "60", "-o", "round=up"));
+        assertEquals(Map.of("wait-for-lock", "60", "round", "up"), core.attached.get(1).options());
+        assertEquals(2, run("attach", "tap:aio:/a", "--wait-for-lock", "long"));
+    }
+
+    @Test
     void theOldToolsKeepTheirArguments() {
         assertEquals(0, run("qcow-create", "100", "a.qcow"));
         assertEquals(0, run("qcow-create", "-r", "-f", "qcow2", "100", "/a.qcow2", "base.img"));
