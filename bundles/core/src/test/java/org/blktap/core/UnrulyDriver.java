@@ -31,6 +31,8 @@ final class UnrulyDriver implements DiskDriver {
     volatile boolean inUse;
     volatile int saved;
     volatile int open;
+    /** Calls of resize that have begun. */
+    volatile int resizes;
     private volatile CountDownLatch gate = new CountDownLatch(1);
     private final Deque<Request> lost = new ArrayDeque<>();
 
@@ -95,6 +97,7 @@ final class UnrulyDriver implements DiskDriver {
     /** LOSES: fails half-way, as on a full file system. */
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        resizes++;
         act(resizing);
         if (resizing == Mood.LOSES) {
             throw new DiskException(DiskException.Reason.NO_SPACE, "no space: " + Errno.text(Errno.ENOSPC));
