@@ -58,7 +58,7 @@ final class Resize extends TapCommand {
             if (id == null) {
                 throw e;
             }
-            throw new DiskException(Reason.BUSY, what + " is attached as '" + id + "'; it grows while its VM uses it by: blktap resize " + id + " " + size, e);
+            throw new DiskException(Reason.BUSY, what + ": in use, attached as '" + id + "'; to grow it while its VM uses it: blktap resize " + id + " " + size, e);
         }
     }
 }
