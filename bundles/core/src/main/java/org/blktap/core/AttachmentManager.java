@@ -196,17 +196,6 @@ public final class AttachmentManager implements Attachments, Images {
     }
 
     @Override
-    public long resize(String id, long sizeBytes) throws DiskException {
-        return table.find(id).image().resize(sizeBytes);
-    }
-
-    @Override
-    public void exchange(String id, TapSpec medium, boolean force) throws DiskException {
-        table.find(id).image().exchange(medium, force);
-        LOG.log(Level.INFO, id + ": has the medium " + medium);
-    }
-
-    @Override
     public void plug(String id, String node) throws DiskException {
         table.find(id).plug(node);
         LOG.log(Level.INFO, id + ": has a node " + node);
@@ -216,6 +205,17 @@ public final class AttachmentManager implements Attachments, Images {
     public void unplug(String id, String node, boolean force) throws DiskException {
         table.find(id).unplug(node, force);
         LOG.log(Level.INFO, id + ": has no node " + node + " any more");
+    }
+
+    @Override
+    public long resize(String id, long sizeBytes) throws DiskException {
+        return table.find(id).image().resize(sizeBytes);
+    }
+
+    @Override
+    public void exchange(String id, TapSpec medium, boolean force) throws DiskException {
+        table.find(id).image().exchange(medium, force);
+        LOG.log(Level.INFO, id + ": has the medium " + medium);
     }
 
     @Override

@@ -58,26 +58,6 @@ public interface Attachments {
     AttachmentStats stats(String id) throws DiskException;
 
     /**
-     * Stops taking requests, drains, flushes and closes the disk; the VM waits. Stays until {@link #resume}.
-     *
-     * @throws DiskException NOT_FOUND; BUSY if requests do not end, and then it continues; IO if the flush failed: it is parked all the same, and the
-     *     VM's next flush fails
-     */
-    void park(String id) throws DiskException;
-
-    /** Opens a parked disk again. */
-    void resume(String id) throws DiskException;
-
-    /**
-     * Opens another image in place of a disk that is {@link #park parked}: its VM continues with that, and so does a restart. The nodes, their
-     * clients and the options stay. If it fails, the attachment stays parked, with the image that it had.
-     *
-     * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in sector size or access, or that of a writable disk in size, which
-     *     the VM knows; UNSUPPORTED for a disk that saves its contents at the detach; and what opening it throws
-     */
-    void resume(String id, TapSpec image) throws DiskException;
-
-    /**
      * Grows a disk while its VM uses it: drains and closes the disk, has its driver grow the image, opens it again, and tells the nodes. The VM's requests
      * wait meanwhile. If the image cannot grow, the VM continues with the size that it had.
      *
@@ -101,6 +81,26 @@ public interface Attachments {
     default void exchange(String id, TapSpec medium, boolean force) throws DiskException {
         throw new DiskException(DiskException.Reason.UNSUPPORTED, id + ": has no medium that can be changed");
     }
+
+    /**
+     * Stops taking requests, drains, flushes and closes the disk; the VM waits. Stays until {@link #resume}.
+     *
+     * @throws DiskException NOT_FOUND; BUSY if requests do not end, and then it continues; IO if the flush failed: it is parked all the same, and the
+     *     VM's next flush fails
+     */
+    void park(String id) throws DiskException;
+
+    /** Opens a parked disk again. */
+    void resume(String id) throws DiskException;
+
+    /**
+     * Opens another image in place of a disk that is {@link #park parked}: its VM continues with that, and so does a restart. The nodes, their
+     * clients and the options stay. If it fails, the attachment stays parked, with the image that it had.
+     *
+     * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in sector size or access, or that of a writable disk in size, which
+     *     the VM knows; UNSUPPORTED for a disk that saves its contents at the detach; and what opening it throws
+     */
+    void resume(String id, TapSpec image) throws DiskException;
 
     /**
      * Whether everything that could be opened by now has been: false while a restart attaches again, or a driver has just come. What takes longer than

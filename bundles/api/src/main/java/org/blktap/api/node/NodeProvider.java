@@ -16,15 +16,6 @@ public interface NodeProvider {
     DeviceNode open(NodeContext context) throws DiskException;
 
     /**
-     * Whether nodes of this kind may be opened before the disk is, which another host may still have open while a VM migrates. Such a node finds its
-     * {@link NodeContext#port} closed, with a size of 0 and the access that was asked for. It connects no VM before {@link DeviceNode#resumed}; {@link DeviceNode#resized}
-     * comes before that.
-     */
-    default boolean opensBeforeDisk() {
-        return false;
-    }
-
-    /**
      * Opens a node without having the loop wait, for a provider that must ask another process first. Called on the attachment's loop instead of
      * {@link #open}; by default that, at once.
      *
@@ -34,5 +25,14 @@ public interface NodeProvider {
      */
     default CompletionStage<DeviceNode> openLater(NodeContext context) throws DiskException {
         return CompletableFuture.completedFuture(open(context));
+    }
+
+    /**
+     * Whether nodes of this kind may be opened before the disk is, which another host may still have open while a VM migrates. Such a node finds its
+     * {@link NodeContext#port} closed, with a size of 0 and the access that was asked for. It connects no VM before {@link DeviceNode#resumed}; {@link DeviceNode#resized}
+     * comes before that.
+     */
+    default boolean opensBeforeDisk() {
+        return false;
     }
 }
