@@ -249,10 +249,11 @@ final class Attachment {
             missing = e;
             to(new Life.Parked(new StateReason(e.kind(), e.getMessage())));
             throw e;
-        } catch (DiskException e) {
-            if (known == null && e.reason() == Reason.BUSY && lockWait.goesOn()) {
-                throw waitForImage(e);
+        } catch (DiskException failure) {
+            if (known == null && lockWait.isAsked() && failure.reason() == Reason.BUSY && lockWait.goesOn()) {
+                throw waitForImage(failure);
             }
+            DiskException e = known == null ? lockWait.given(failure) : failure;
             Kind kind = e instanceof DiskShape.DifferentDisk ? Kind.DIFFERENT_DISK : Kind.OPEN_FAILED;
             to(new Life.Parked(new StateReason(kind, e.getMessage())));
             throw e;

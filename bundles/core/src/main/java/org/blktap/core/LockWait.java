@@ -57,6 +57,12 @@ final class LockWait {
         return end - System.nanoTime() > 0;
     }
 
+    /** What an opening ends with that does not wait, or no longer. */
+    DiskException given(DiskException failure) {
+        return begun && failure.reason() == Reason.BUSY
+                ? new DiskException(Reason.BUSY, failure.getMessage() + ", and was not released within " + limit.toSeconds() + " s", failure) : failure;
+    }
+
     /**
      * Looks whether others have the image open, without locking it: their next opening must not fail by that.
      *
@@ -69,8 +75,7 @@ final class LockWait {
         String path = request.spec().path();
         try (PinnedFile file = PinnedFile.of(FileNames.path(path)); LockedFile locked = LockedFile.of(FileNames.path(path), file)) {
             if (locked != null && !locked.isFree(!request.readOnly())) {
-                String late = begun && !goesOn() ? ", and was not released within " + limit.toSeconds() + " s" : "";
-                throw new DiskException(Reason.BUSY, path + ": in use by another host, attachment or process" + late);
+                throw new DiskException(Reason.BUSY, path + ": in use by another host, attachment or process");
             }
         } catch (InvalidPathException e) {
             // no file: its driver says what is wrong
