@@ -250,7 +250,7 @@ final class Attachment {
             to(new Life.Parked(new StateReason(e.kind(), e.getMessage())));
             throw e;
         } catch (DiskException failure) {
-            if (known == null && lockWait.isAsked() && failure.reason() == Reason.BUSY && lockWait.goesOn()) {
+            if (known == null && lockWait.isAsked() && failure.reason() == Reason.BUSY && !disk.isOpen() && lockWait.goesOn()) {
                 throw waitForImage(failure);
             }
             DiskException e = known == null ? lockWait.given(failure) : failure;
