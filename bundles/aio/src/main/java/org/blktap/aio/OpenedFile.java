@@ -72,6 +72,10 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
 
     private static OpenedFile regular(Path path, int fd, boolean writable, boolean mayBeDirect, FileStatus status) {
         boolean direct = mayBeDirect && takesDirect(fd);
+        if (!direct && writable) {
+            // what is cached may be older than the lock: another host has written the file meanwhile
+            Libc.posix_fadvise(fd, 0, 0, Libc.POSIX_FADV_DONTNEED);
+        }
         int alignment = direct ? offsetAlignment(fd, status) : 1;
         int memory = direct ? Math.max(status.directMemoryAlignment(), 1) : 1;
         if (direct && status.directMemoryAlignment() == 0) {

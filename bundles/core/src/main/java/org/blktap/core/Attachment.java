@@ -14,7 +14,6 @@ import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
@@ -29,7 +28,7 @@ import org.blktap.core.Operations.Operation;
  */
 final class Attachment {
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    private static final StateReason PARKED_BY_OPERATOR = new StateReason(Kind.OPERATOR, "parked by an operator");
+    static final StateReason PARKED_BY_OPERATOR = new StateReason(Kind.OPERATOR, "parked by an operator");
 
     private final String id;
     private volatile AttachRequest request;
@@ -49,8 +48,10 @@ final class Attachment {
     private volatile Life life = new Life.Opening();
     private volatile MissingService missing;
     private volatile boolean failing;
+    private final LockWait lockWait;
     private volatile DiskException unforgotten;
     private final AttachmentEnd end;
+    private final ImageChange image;
     private final AttachmentView view;
 
     /**
@@ -64,6 +65,7 @@ final class Attachment {
         this.record = record;
         this.services = services;
         this.threads = threads;
+        lockWait = LockWait.of(request);
         loop = services.loops().start("blktap-" + id);
         gate = new Gate(loop, new GateOwner());
         calls = new LoopCalls(id, loop, gate::inFlight);
@@ -77,6 +79,7 @@ final class Attachment {
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
         end = new AttachmentEnd(this, record, services, calls, operations, gate, nodes, disk);
+        image = new ImageChange(this, record, services, operations, commands, disk);
         view = new AttachmentView(this, calls, operations, gate, nodes, disk, parks);
         loop.execute(() -> {
             loop.onFailure((what, failure) -> failed(what, failure, true));
@@ -119,6 +122,24 @@ final class Attachment {
         return request;
     }
 
+    /** Sets what a restart attaches, once it is on record. */
+    void request(AttachRequest changed) {
+        request = changed;
+    }
+
+    /** What the VM knows of its disk; null before the first opening. */
+    DiskShape known() {
+        return known;
+    }
+
+    void known(DiskShape now) {
+        known = now;
+    }
+
+    /** What is done with its image while a VM has it. */
+    ImageChange image() {
+        return image;
+    }
 
     /** Ends when nothing is left of the attachment; exceptionally if its last flush failed. */
     CompletableFuture<Void> ended() {
@@ -134,7 +155,11 @@ final class Attachment {
     /** Opens it for the first time, and records it. Waits as long as that takes. */
     void attach() throws DiskException {
         Operation<Void> operation = operations.submit("being attached", () -> {
-            open();
+            try {
+                open();
+            } catch (LockWait.ImageInUse e) {
+                LOG.log(Level.INFO, id + ": " + life.why());
+            }
             if (operations.closed()) {
                 throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' was detached while it was opened");
             }
@@ -184,6 +209,8 @@ final class Attachment {
                 open();
                 LOG.log(Level.INFO, id + ": running on " + request.spec());
                 return true;
+            } catch (LockWait.ImageInUse e) {
+                return false;
             } catch (DiskException e) {
                 // each service that comes leads here; what is known already is not logged again
                 if (!before.text().equals(life.why().text())) {
@@ -201,25 +228,32 @@ final class Attachment {
             }
         });
         DiskShape now = DiskShape.of(disk.info());
-        if (known != null && !known.equals(now)) {
+        if (known == null ? lockWait.isAsked() : !known.equals(now)) {
             record.write(request, now);
         }
         known = now;
     }
 
-    private void open(AttachmentDisk.Fits fits) throws DiskException {
+    void open(AttachmentDisk.Fits fits) throws DiskException {
         if (!(life instanceof Life.Opening)) {
             to(new Life.Opening());
         }
         missing = null;
         try {
+            if (known == null) {
+                lockWait.check(request);
+            }
             disk.open(request, fits);
             nodes.open();
         } catch (MissingService e) {
             missing = e;
             to(new Life.Parked(new StateReason(e.kind(), e.getMessage())));
             throw e;
-        } catch (DiskException e) {
+        } catch (DiskException failure) {
+            if (known == null && lockWait.isAsked() && failure.reason() == Reason.BUSY && !disk.isOpen() && lockWait.goesOn()) {
+                throw waitForImage(failure);
+            }
+            DiskException e = known == null ? lockWait.given(failure) : failure;
             Kind kind = e instanceof DiskShape.DifferentDisk ? Kind.DIFFERENT_DISK : Kind.OPEN_FAILED;
             to(new Life.Parked(new StateReason(kind, e.getMessage())));
             throw e;
@@ -229,6 +263,38 @@ final class Attachment {
             throw new DiskException(Reason.IO, request.spec() + ": internal error: " + e, e);
         }
         letThrough();
+    }
+
+    /** Others have the image open: its VM waits until they let go. */
+    private LockWait.ImageInUse waitForImage(DiskException inUse) throws DiskException {
+        try {
+            nodes.openBeforeDisk(request.readOnly());
+        } catch (DiskException | RuntimeException e) {
+            to(new Life.Parked(new StateReason(Kind.OPEN_FAILED, String.valueOf(e.getMessage()))));
+            throw e;
+        }
+        LockWait.ImageInUse waits = new LockWait.ImageInUse(inUse);
+        to(new Life.Opening(new StateReason(Kind.IMAGE_IN_USE, waits.getMessage())));
+        lockWait.lookSoon(loop, () -> operations.submit("being opened", () -> {
+            lookForImage();
+            return null;
+        }));
+        return waits;
+    }
+
+    private void lookForImage() {
+        lockWait.looked();
+        if (life.why().kind() != Kind.IMAGE_IN_USE) {
+            return;
+        }
+        try {
+            open();
+            LOG.log(Level.INFO, id + ": running on " + request.spec() + ", which others have let go");
+        } catch (LockWait.ImageInUse e) {
+            LOG.log(Level.DEBUG, id + ": " + e.getMessage());
+        } catch (DiskException e) {
+            LOG.log(Level.WARNING, id + ": parked: " + e.getMessage());
+        }
     }
 
     /** All is open: requests are taken. */
@@ -398,7 +464,11 @@ final class Attachment {
         commands.forResult(operations.submit("being resumed", () -> {
             record.park(false);
             if (life instanceof Life.Parked) {
-                open();
+                try {
+                    open();
+                } catch (LockWait.ImageInUse e) {
+                    return null;
+                }
                 LOG.log(Level.INFO, id + ": resumed by an operator");
             } else if (!(life instanceof Life.Running)) {
                 throw new DiskException(Reason.BUSY, "attachment '" + id + "' is not parked: " + life.state().name().toLowerCase(java.util.Locale.ROOT)
@@ -406,49 +476,6 @@ final class Attachment {
             }
             return null;
         }));
-    }
-
-    /**
-     * Goes on with another image. It is recorded before the VM's first request reaches it, so that no restart returns to the old image.
-     */
-    void resumeOn(TapSpec image) throws DiskException {
-        commands.forResult(operations.submit("being resumed on another image", () -> {
-            if (life.why().kind() != Kind.OPERATOR) {
-                throw new DiskException(Reason.BUSY, "attachment '" + id + "' is " + (life instanceof Life.Parked ? "parked: " + life.why() : "not parked")
-                        + "; park it first");
-            }
-            if (disk.savesAtDetach()) {
-                throw new DiskException(Reason.UNSUPPORTED, request.spec() + ": saves its contents at the detach, and cannot be exchanged");
-            }
-            AttachRequest before = request;
-            request = new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options());
-            try {
-                open(found -> {
-                    if (known != null) {
-                        known.checkSame(image, found);
-                    }
-                    record.write(request, DiskShape.of(found));
-                    record.park(false);
-                });
-            } catch (DiskException | RuntimeException e) {
-                request = before;
-                closeDisk();
-                to(new Life.Parked(new StateReason(Kind.OPERATOR, PARKED_BY_OPERATOR + "; " + e.getMessage())));
-                recordAgain(before);
-                throw e;
-            }
-            return null;
-        }));
-    }
-
-    /** The image that replaces it may be on record already. */
-    private void recordAgain(AttachRequest before) {
-        try {
-            record.write(before, known);
-            record.park(true);
-        } catch (DiskException e) {
-            LOG.log(Level.ERROR, id + ": " + e.getMessage());
-        }
     }
 
     // ---- nodes

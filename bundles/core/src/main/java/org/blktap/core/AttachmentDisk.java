@@ -125,6 +125,7 @@ final class AttachmentDisk {
     private void openDisk(AttachRequest request, Fits fits) throws DiskException {
         Options options = new Options(request.options());
         options.text("engine", null);
+        options.text(LockWait.OPTION, null);
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
         OpenContext fresh = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
@@ -133,8 +134,11 @@ final class AttachmentDisk {
         boolean done = false;
         try {
             disk = fresh.open(request.spec().type(), request.spec().path());
-            options.checkAllKnown("tap:" + request.spec().type());
-            fresh.checkBackingTypes();
+            if (!request.spec().type().equals(EmptyDrive.TYPE)) {
+                // that has the options of its media
+                options.checkAllKnown("tap:" + request.spec().type());
+                fresh.checkBackingTypes();
+            }
             fits.check(disk.info());
             done = true;
         } finally {

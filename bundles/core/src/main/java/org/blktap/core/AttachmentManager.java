@@ -191,7 +191,7 @@ public final class AttachmentManager implements Attachments, Images {
 
     @Override
     public void resume(String id, TapSpec image) throws DiskException {
-        table.find(id).resumeOn(image);
+        table.find(id).image().resumeOn(image);
         LOG.log(Level.INFO, id + ": goes on with " + image);
     }
 
@@ -205,6 +205,17 @@ public final class AttachmentManager implements Attachments, Images {
     public void unplug(String id, String node, boolean force) throws DiskException {
         table.find(id).unplug(node, force);
         LOG.log(Level.INFO, id + ": has no node " + node + " any more");
+    }
+
+    @Override
+    public long resize(String id, long sizeBytes) throws DiskException {
+        return table.find(id).image().resize(sizeBytes);
+    }
+
+    @Override
+    public void exchange(String id, TapSpec medium, boolean force) throws DiskException {
+        table.find(id).image().exchange(medium, force);
+        LOG.log(Level.INFO, id + ": has the medium " + medium);
     }
 
     @Override

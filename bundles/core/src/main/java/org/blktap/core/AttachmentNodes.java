@@ -47,6 +47,16 @@ final class AttachmentNodes {
         }
     }
 
+    /** Opens those that let their VMs wait for the disk. */
+    void openBeforeDisk(boolean readOnly) throws DiskException {
+        for (OpenNode node : nodes) {
+            if (!node.isOpen() && node.findProvider(services).service().opensBeforeDisk()) {
+                loop.run(() -> gate.expect(readOnly));
+                open(node);
+            }
+        }
+    }
+
     private void open(OpenNode node) throws DiskException {
         Registry.Entry<NodeProvider> provider = node.findProvider(services);
         CompletableFuture<Void> opening = loop.ask(() -> node.open(loop.id(), loop.loop(), gate, provider, services));

@@ -19,13 +19,16 @@ record DiskShape(long sizeBytes, int blockSize, boolean readOnly, String identit
     }
 
     /**
-     * Refuses another image that is not like this disk.
+     * Refuses another image that cannot take the place of this disk. A drive may have none, of whatever sectors.
      *
+     * @param anySize whether it may have another size
      * @throws DifferentDisk naming both
      */
-    void checkSame(TapSpec spec, DiskInfo found) throws DifferentDisk {
-        if (found.sizeBytes() != sizeBytes || found.blockSize() != blockSize || found.readOnly() != readOnly) {
-            throw new DifferentDisk(spec + ": is not like the disk that the VM knows: found " + of(found) + "; expected " + this);
+    void checkSame(TapSpec spec, DiskInfo found, boolean anySize) throws DifferentDisk {
+        boolean sectors = found.blockSize() == blockSize || anySize && (sizeBytes == 0 || found.sizeBytes() == 0);
+        if (!anySize && found.sizeBytes() != sizeBytes || !sectors || found.readOnly() != readOnly) {
+            throw new DifferentDisk(spec + ": is not like the disk that the VM knows: found " + of(found) + "; expected " + this
+                    + (anySize ? ", of any size" : ""));
         }
     }
 

@@ -1,5 +1,6 @@
 package org.blktap.core;
 
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
@@ -157,6 +158,9 @@ final class Gate implements DiskPort, Request.Completion {
 
     /** 0, or the errno of a request that does not fit the disk. */
     private int refuse(Request request, long offset, long length) {
+        if (info.sizeBytes() == 0 && request.operation() != Operation.FLUSH) {
+            return Errno.ENOMEDIUM;
+        }
         switch (request.operation()) {
             case FLUSH -> {
                 return 0;
@@ -289,6 +293,11 @@ final class Gate implements DiskPort, Request.Completion {
 
     IoLoop loop() {
         return loop;
+    }
+
+    /** Says to nodes that open before the disk what is known of it. */
+    void expect(boolean readOnly) {
+        info = new DiskInfo(0, SECTOR, SECTOR, 0, readOnly, false, false, false, Map.of());
     }
 
     /** Lets requests through to a disk. */

@@ -7,8 +7,11 @@ import org.blktap.api.control.StateReason;
 
 /** What an attachment is doing, and why: the states, and the one table of the transitions between them. */
 sealed interface Life {
-    /** Its image and nodes are being opened. */
-    record Opening() implements Life {
+    /** Its image and nodes are being opened, or what it waits for is still in use elsewhere. */
+    record Opening(StateReason why) implements Life {
+        Opening() {
+            this(StateReason.NONE);
+        }
     }
 
     /** The gate is open. */
@@ -33,7 +36,8 @@ sealed interface Life {
 
     /** From each state, where it may go. */
     Map<Class<? extends Life>, Set<Class<? extends Life>>> TRANSITIONS = Map.of(
-            Opening.class, Set.of(Running.class, Parking.class, Parked.class, Detaching.class),
+            // to itself: its image is in use elsewhere, and waited for
+            Opening.class, Set.of(Opening.class, Running.class, Parking.class, Parked.class, Detaching.class),
             Running.class, Set.of(Parking.class, Detaching.class),
             // back to running: requests did not end in time, or a disk could not be saved
             Parking.class, Set.of(Running.class, Parking.class, Parked.class, Detaching.class),
@@ -69,7 +73,9 @@ sealed interface Life {
 
     /** Why it is in this state; {@link StateReason#NONE} if there is nothing to say. */
     default StateReason why() {
-        if (this instanceof Parking parking) {
+        if (this instanceof Opening opening) {
+            return opening.why();
+        } else if (this instanceof Parking parking) {
             return parking.why();
         } else if (this instanceof Parked parked) {
             return parked.why();

@@ -38,6 +38,11 @@ final class LockedFile implements AutoCloseable {
         }
     }
 
+    /** Whether others let it be locked so. */
+    boolean isFree(boolean writable) {
+        return FileLock.isFree(fd, writable);
+    }
+
     /** A path to this very file, as long as it is open. */
     String magicLink() {
         return "/proc/self/fd/" + fd;

@@ -22,12 +22,17 @@ final class UnrulyDriver implements DiskDriver {
     volatile Mood submitting = Mood.GOOD;
     volatile Mood closing = Mood.GOOD;
     volatile Mood saving = Mood.GOOD;
+    volatile Mood resizing = Mood.GOOD;
     volatile int flushError;
     volatile long size = 1 << 20;
     volatile String identity = "1";
     volatile boolean saves;
+    /** Others have the image open. */
+    volatile boolean inUse;
     volatile int saved;
     volatile int open;
+    /** Calls of resize that have begun. */
+    volatile int resizes;
     private volatile CountDownLatch gate = new CountDownLatch(1);
     private final Deque<Request> lost = new ArrayDeque<>();
 
@@ -37,7 +42,13 @@ final class UnrulyDriver implements DiskDriver {
         submitting = Mood.GOOD;
         closing = Mood.GOOD;
         saving = Mood.GOOD;
+        resizing = Mood.GOOD;
         flushError = 0;
+        letGo();
+    }
+
+    /** Lets the calls go on that block now. */
+    void letGo() {
         CountDownLatch before = gate;
         gate = new CountDownLatch(1);
         before.countDown();
@@ -76,14 +87,34 @@ final class UnrulyDriver implements DiskDriver {
     public synchronized VirtualDisk open(String path, DiskContext context) throws DiskException {
         Mood mood = opening;
         act(mood);
+        if (inUse) {
+            throw new DiskException(DiskException.Reason.BUSY, path + ": in use by another attachment or process");
+        }
         open++;
-        return new Disk();
+        return new Disk(context.readOnly());
+    }
+
+    /** LOSES: fails half-way, as on a full file system. */
+    @Override
+    public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        resizes++;
+        act(resizing);
+        if (resizing == Mood.LOSES) {
+            throw new DiskException(DiskException.Reason.NO_SPACE, "no space: " + Errno.text(Errno.ENOSPC));
+        }
+        size = sizeBytes;
     }
 
     private final class Disk implements VirtualDisk {
+        private final boolean readOnly;
+
+        Disk(boolean readOnly) {
+            this.readOnly = readOnly;
+        }
+
         @Override
         public DiskInfo info() {
-            return new DiskInfo(size, 512, 512, 0, false, false, false, false, Map.of("uuid", identity));
+            return new DiskInfo(size, 512, 512, 0, readOnly, false, false, false, Map.of("uuid", identity));
         }
 
         @Override

@@ -14,6 +14,8 @@ public final class FileLock {
     private static final int CONSISTENT_READ = 0;
     private static final int WRITE = 1;
     private static final int RESIZE = 3;
+    /** What nobody else may do meanwhile. */
+    private static final int[] EXCLUSIVE = {WRITE, RESIZE};
 
     private FileLock() {
     }
@@ -26,26 +28,36 @@ public final class FileLock {
     public static boolean acquire(int fd, boolean writable) {
         try (Mapping buffer = Mapping.anonymous(4096)) {
             long flock = buffer.address();
-            int[] held = writable ? new int[] {CONSISTENT_READ, WRITE, RESIZE} : new int[] {CONSISTENT_READ};
-            int[] notShared = {WRITE, RESIZE};
-            for (int permission : held) {
+            for (int permission : held(writable)) {
                 lock(fd, flock, HELD + permission);
             }
-            for (int permission : notShared) {
+            for (int permission : EXCLUSIVE) {
                 lock(fd, flock, NOT_SHARED + permission);
             }
-            for (int permission : held) {
+        }
+        return isFree(fd, writable);
+    }
+
+    /** Whether {@link #acquire} would succeed, without locking: others do not notice. */
+    public static boolean isFree(int fd, boolean writable) {
+        try (Mapping buffer = Mapping.anonymous(4096)) {
+            long flock = buffer.address();
+            for (int permission : held(writable)) {
                 if (lockedByOther(fd, flock, NOT_SHARED + permission)) {
                     return false;
                 }
             }
-            for (int permission : notShared) {
+            for (int permission : EXCLUSIVE) {
                 if (lockedByOther(fd, flock, HELD + permission)) {
                     return false;
                 }
             }
             return true;
         }
+    }
+
+    private static int[] held(boolean writable) {
+        return writable ? new int[] {CONSISTENT_READ, WRITE, RESIZE} : new int[] {CONSISTENT_READ};
     }
 
     /** File systems without locks refuse this, and then there is no other process to warn either. */

@@ -54,6 +54,7 @@ public final class Libc {
     public static final int MFD_CLOEXEC = 1;
     public static final int MADV_DONTNEED = 4;
     public static final int MADV_REMOVE = 9;
+    public static final int POSIX_FADV_DONTNEED = 4;
     // sys/eventfd.h, sys/epoll.h
     public static final int EFD_CLOEXEC = O_CLOEXEC;
     public static final int EFD_NONBLOCK = O_NONBLOCK;
@@ -153,6 +154,8 @@ public final class Libc {
     public static native int fdatasync(int fd);
 
     public static native int fsync(int fd);
+
+    public static native int posix_fadvise(int fd, long offset, long bytes, int advice);
 
     public static native int fallocate(int fd, int mode, long offset, long bytes);
 

@@ -22,8 +22,8 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /** What may come next on a line of the prompt. */
 final class Completion {
-    private static final Set<String> TAKE_ID = Set.of("detach", "plug", "unplug", "info", "stats", "park", "resume", "diag");
-    private static final Set<String> TAKE_SPEC = Set.of("attach", "create", "check", "convert", "map", "resize");
+    private static final Set<String> TAKE_ID = Set.of("detach", "plug", "unplug", "info", "stats", "park", "resize", "resume", "eject", "insert", "diag");
+    private static final Set<String> TAKE_SPEC = Set.of("attach", "create", "check", "convert", "map", "resize", "insert");
     /** Names of one directory that are offered at most. */
     private static final int MAX_FILES = 500;
 
@@ -95,9 +95,10 @@ final class Completion {
     }
 
     private void operands(String verb, List<String> before, String word, List<Proposal> all) throws DiskException {
-        if (TAKE_ID.contains(verb)) {
+        if (TAKE_ID.contains(verb) && !word.startsWith("tap:")) {
             here.attachments().list().forEach(each -> all.add(new Proposal(each.id(), each.spec(), true)));
-        } else if (TAKE_SPEC.contains(verb) && before.stream().noneMatch(each -> each.startsWith("tap:") && each != before.get(0))) {
+        }
+        if (TAKE_SPEC.contains(verb) && before.stream().noneMatch(each -> each.startsWith("tap:") && each != before.get(0))) {
             specs(word, all);
         } else if (verb.equals("deploy")) {
             files("", word, all);

@@ -43,7 +43,7 @@ class CompletionTest {
 
     @Test
     void identifiers() {
-        for (String verb : List.of("detach", "info", "stats", "park", "resume", "diag", "tap:detach")) {
+        for (String verb : List.of("detach", "info", "stats", "park", "resize", "resume", "diag", "tap:detach")) {
             assertTrue(after(verb + " ").contains("alpha"), verb);
         }
         assertFalse(after("attach ").contains("alpha"));
@@ -62,6 +62,7 @@ class CompletionTest {
         assertTrue(after("attach tap:qcow:" + directory + "/vm").contains("tap:qcow:" + directory + "/vm.qcow"));
         assertFalse(after("attach tap:qcow:").contains("tap:qcow:.hidden"));
         assertFalse(after("attach tap:qcow:a --").contains("tap:ram:"), "there is one already");
+        assertTrue(after("resize ").contains("tap:qcow:"), "an image is resized too");
         assertTrue(after("create tap:qcow:a --backing ").contains("tap:ram:"));
         assertTrue(after("deploy v").contains("vm.qcow"));
     }

@@ -132,6 +132,19 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public long resize(String id, long sizeBytes) throws DiskException {
+        find(id);
+        called("resize " + id + " " + sizeBytes);
+        return sizeBytes == -1 ? 30L << 30 : sizeBytes;
+    }
+
+    @Override
+    public void exchange(String id, TapSpec medium, boolean force) throws DiskException {
+        find(id);
+        called("exchange " + id + " " + medium + (force ? " by force" : ""));
+    }
+
+    @Override
     public boolean settled() {
         return true;
     }

@@ -10,6 +10,9 @@ import org.osgi.annotation.versioning.ProviderType;
 public interface Attachments {
     /**
      * Opens a disk and its nodes and keeps the configuration, so that a restart attaches it again. All or nothing.
+     *
+     * <p>With the option {@code wait-for-lock=SECONDS} an image that others have open is waited for: this returns at once, in the state
+     * {@link AttachmentStatus.State#OPENING} with {@link StateReason.Kind#IMAGE_IN_USE}, and the disk opens when they let go of it; if they do not in time, it is parked.
      */
     AttachmentStatus attach(AttachRequest request) throws DiskException;
 
@@ -55,6 +58,31 @@ public interface Attachments {
     AttachmentStats stats(String id) throws DiskException;
 
     /**
+     * Grows a disk while its VM uses it: drains and closes the disk, has its driver grow the image, opens it again, and tells the nodes. The VM's requests
+     * wait meanwhile. If the image cannot grow, the VM continues with the size that it had.
+     *
+     * @param sizeBytes the new size; -1 to take the size that the image has now, as of a block device or file that others have made larger
+     * @return the size that the VM sees now
+     * @throws DiskException NOT_FOUND; BUSY if the disk is not running or its requests do not end; BAD_OPTION for a size that is smaller or no whole number of
+     *     sectors; and what opening or resizing the image throws
+     */
+    default long resize(String id, long sizeBytes) throws DiskException {
+        throw new DiskException(DiskException.Reason.UNSUPPORTED, id + ": attached disks keep their size");
+    }
+
+    /**
+     * Changes the medium of a drive while its VM uses it: an attachment that is read-only. The VM sees the size of the new one. If it cannot be opened, the drive keeps what it has.
+     * {@code tap:empty:NAME} is no medium: requests fail with ENOMEDIUM, and the size is 0.
+     *
+     * @param force also of a writable disk, whose VM must not use it meanwhile
+     * @throws DiskException NOT_FOUND; BUSY if its requests do not end; BAD_OPTION if it is writable; WRONG_TYPE if the medium differs in sector size or access;
+     *     UNSUPPORTED for a disk that saves its contents at the detach; and what opening the medium throws
+     */
+    default void exchange(String id, TapSpec medium, boolean force) throws DiskException {
+        throw new DiskException(DiskException.Reason.UNSUPPORTED, id + ": has no medium that can be changed");
+    }
+
+    /**
      * Stops taking requests, drains, flushes and closes the disk; the VM waits. Stays until {@link #resume}.
      *
      * @throws DiskException NOT_FOUND; BUSY if requests do not end, and then it continues; IO if the flush failed: it is parked all the same, and the
@@ -69,7 +97,7 @@ public interface Attachments {
      * Opens another image in place of a disk that is {@link #park parked}: its VM continues with that, and so does a restart. The nodes, their
      * clients and the options stay. If it fails, the attachment stays parked, with the image that it had.
      *
-     * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in size, sector size or access, which
+     * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in sector size or access, or that of a writable disk in size, which
      *     the VM knows; UNSUPPORTED for a disk that saves its contents at the detach; and what opening it throws
      */
     void resume(String id, TapSpec image) throws DiskException;

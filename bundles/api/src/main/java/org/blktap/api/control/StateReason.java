@@ -24,6 +24,8 @@ public record StateReason(Kind kind, String text) {
         NO_NODE_KIND,
         /** Its image or one of its nodes cannot be opened. Tried again whenever a service arrives. */
         OPEN_FAILED,
+        /** Its image is in use elsewhere, and it was attached to wait until that ends. */
+        IMAGE_IN_USE,
         /** What was found at its path is not the disk that the VM knows. */
         DIFFERENT_DISK,
         /** Code of a driver, engine or node threw. Stays parked until an operator resumes it or the driver is replaced. */
@@ -32,6 +34,10 @@ public record StateReason(Kind kind, String text) {
         SAVING,
         /** Its nodes are being changed. */
         NODE_CHANGE,
+        /** Its image is being made larger. */
+        RESIZING,
+        /** Its medium is being changed. */
+        MEDIUM_CHANGE,
         /** Requests at the disk do not end. */
         REQUESTS_STUCK,
         /** Its loop does not answer: a call of a driver, engine or node blocks there. */

@@ -18,6 +18,7 @@ public final class Errno {
     public static final int EROFS = 30;
     public static final int EOPNOTSUPP = 95;
     public static final int ESHUTDOWN = 108;
+    public static final int ENOMEDIUM = 123;
 
     /** The errors by number: the name, and what it means. Empty where Linux has none. */
     private static final String[] TEXTS = {"",

@@ -24,8 +24,8 @@ import org.blktap.image.InFlight;
  * <li>a flush makes the hole durable: now the cluster is free, reads as zeros, and is used before the file grows.
  * </ol>
  *
- * <p>A guest's flush takes a round along; where the file would have to grow, or much waits, one is made with a flush of its own, which also
- * claims clusters that sessions before left free ({@link Uncounted}). A crash leaves counted clusters that nothing
+ * <p>A guest's flush takes a round along. One is made with a flush of its own soon after clusters are freed, as a guest that discards need not flush; at once
+ * where much waits, or the file would have to grow, and then it also claims clusters that sessions before left free ({@link Uncounted}). A crash leaves counted clusters that nothing
  * points at. What is free when the image is closed is counted down. Loop only.
  */
 final class Qcow2Space {
@@ -33,6 +33,8 @@ final class Qcow2Space {
     /** What waits at most until a round is made for it. */
     private static final long MUCH_BYTES = 64 << 20;
     private static final int MUCH_RANGES = 1024;
+    /** Discards come in rows: those of so many milliseconds share a round. */
+    private static final long GATHER_MILLISECONDS = 100;
     /** What is worth a round when nothing else is free. */
     private static final long WORTHWHILE = 4 << 20;
     /** More than that is not noted: discards are refused before, other changes leave a leak. */
@@ -81,6 +83,9 @@ final class Qcow2Space {
     private Ranges handedOver;
     private int next;
     private int flushError;
+    /** Makes a round; null if nothing was freed since the last, or a guest's flush takes it along. */
+    private IoLoop.Timer gathering;
+    private final Runnable gathered = this::gathered;
     private final IoCallback flushed = this::ownFlushed;
     private final Runnable ended = this::lower;
     private final IoLoop.BlockingCall lowering = this::lowerNow;
@@ -132,7 +137,7 @@ final class Qcow2Space {
             long waiting = freed.bytes() + emptied.bytes();
             boolean low = end.isLow(bytes);
             if (waiting >= WORTHWHILE || low && (waiting > 0 || unclaimed < lastUncounted)) {
-                start(low && unclaimed < lastUncounted);
+                start(low && unclaimed < lastUncounted, true);
             }
         }
         return free.next() >= bytes ? free.take(bytes) : end.reserve(bytes);
@@ -162,7 +167,18 @@ final class Qcow2Space {
         }
         note(from, to);
         if (freed.bytes() >= MUCH_BYTES || freed.count() >= MUCH_RANGES) {
-            start(false);
+            start(false, true);
+        } else if (gathering == null) {
+            gathering = loop.schedule(gathered, GATHER_MILLISECONDS);
+        }
+    }
+
+    private void gathered() {
+        gathering = null;
+        if (busy) {
+            gathering = loop.schedule(gathered, GATHER_MILLISECONDS);
+        } else if (!freed.isEmpty()) {
+            start(false, false);
         }
     }
 
@@ -190,13 +206,17 @@ final class Qcow2Space {
         lastUncounted = uncounted.isEmpty() ? 0 : uncounted.to(uncounted.count() - 1);
     }
 
-    /** A round with a flush of its own, and another one to make use of what it has emptied. */
-    private void start(boolean claim) {
+    /**
+     * A round with a flush of its own.
+     *
+     * @param urgent whether another must follow it, to make use of what it has emptied
+     */
+    private void start(boolean claim, boolean urgent) {
         if (busy) {
             return;
         }
         busy = true;
-        onceMore = true;
+        onceMore = urgent;
         claims = claim;
         flush();
     }
@@ -220,8 +240,12 @@ final class Qcow2Space {
         }
     }
 
-    /** A guest's flush begins. */
+    /** A guest's flush begins. Of the last one before the close nothing may begin later. */
     void flushing() {
+        if (gathering != null) {
+            gathering.cancel();
+            gathering = null;
+        }
         if (!busy && freeing.isEmpty() && emptying.isEmpty()) {
             Ranges none = freeing;
             freeing = freed;
@@ -234,7 +258,13 @@ final class Qcow2Space {
 
     /** Called when a flush has succeeded. Calls back when nothing is under way here any more, unless requests are, as then it is not the last flush. */
     void flushed(IoCallback done) {
-        if (busy || freeing.isEmpty() && emptying.isEmpty() && surplus.isEmpty()) {
+        if (busy) {
+            // what was freed before this flush, and after the other's
+            onceMore |= !freed.isEmpty();
+            done.done(0);
+            return;
+        }
+        if (freeing.isEmpty() && emptying.isEmpty() && surplus.isEmpty()) {
             done.done(0);
             return;
         }
@@ -313,7 +343,7 @@ final class Qcow2Space {
     }
 
     private void roundEnded() {
-        if (onceMore && !emptied.isEmpty()) {
+        if (onceMore && !(emptied.isEmpty() && freed.isEmpty())) {
             onceMore = false;
             claims = false;
             flush();
@@ -352,6 +382,9 @@ final class Qcow2Space {
     void close() throws IOException {
         if (counts == null) {
             return;
+        }
+        if (gathering != null) {
+            gathering.cancel();
         }
         Ranges ours = free.takeAll();
         for (Ranges list : new Ranges[] {emptied, emptying, surplus}) {

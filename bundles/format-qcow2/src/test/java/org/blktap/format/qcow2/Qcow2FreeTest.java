@@ -12,6 +12,7 @@ import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.image.sim.SimContext;
 import org.blktap.image.sim.SimFile;
@@ -125,6 +126,43 @@ class Qcow2FreeTest {
         assertEquals(0, clusters());
         // the L2 table has come
         assertTrue(file().size() <= empty + 2 * 65536, "from " + empty + " to " + file().size());
+    }
+
+    /** A guest that discards need not flush. A crash at any time leaves what was not discarded. */
+    @Test
+    void aDiscardFreesSpaceWithoutAFlush() throws Exception {
+        create(Map.of(), null);
+        try (NativeBuffer memory = Mapping.anonymous(2 * LENGTH)) {
+            VirtualDisk disk = driver.open(IMAGE, context);
+            SimFile image = file();
+            long others = sevens(image.bytes());
+            Memory.fill(memory.address(), 2 * LENGTH, (byte) 7);
+            change(disk, Operation.WRITE, 0, 2 * LENGTH, memory);
+            change(disk, Operation.FLUSH, 0, 0, memory);
+            int before = loop.moment();
+            change(disk, Operation.DISCARD, LENGTH, LENGTH, memory);
+            loop.drain();
+            // a table may have some
+            long left = sevens(image.bytes()) - others;
+            assertTrue(left >= LENGTH && left < LENGTH + 512, left + " bytes");
+            for (int moment = before; moment <= loop.moment(); moment++) {
+                context.put(IMAGE, image.afterPowerLoss(moment, new Random(moment)));
+                VirtualDisk after = driver.open(IMAGE, context.forReading());
+                change(after, Operation.READ, 0, LENGTH, memory);
+                byte[] read = new byte[LENGTH];
+                memory.bytes(0, LENGTH).get(read);
+                assertEquals(LENGTH, sevens(read), "after a power failure at " + (moment - before));
+                after.close();
+            }
+        }
+    }
+
+    private static long sevens(byte[] bytes) {
+        long count = 0;
+        for (byte each : bytes) {
+            count += each == 7 ? 1 : 0;
+        }
+        return count;
     }
 
     /** Freed over a backing file: zeros, never what is below. In version 2 it stays allocated. */

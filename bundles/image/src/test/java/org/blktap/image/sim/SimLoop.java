@@ -139,27 +139,34 @@ public final class SimLoop implements IoLoop {
 
     @Override
     public Watch watch(int fd, int events, FdHandler handler) {
-        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
+        throw new UnsupportedOperationException("image formats have neither descriptors nor stages");
     }
 
+    /** Comes at some time, as all that is in flight: a disk's timers only begin work earlier or later. */
     @Override
     public Timer schedule(Runnable task, long milliseconds) {
-        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
+        Runnable[] left = {task};
+        later(() -> {
+            if (left[0] != null) {
+                left[0].run();
+            }
+        });
+        return () -> left[0] = null;
     }
 
     @Override
     public void addEngine(LoopStage stage) {
-        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
+        throw new UnsupportedOperationException("image formats have neither descriptors nor stages");
     }
 
     @Override
     public void addNode(LoopStage stage) {
-        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
+        throw new UnsupportedOperationException("image formats have neither descriptors nor stages");
     }
 
     @Override
     public void remove(LoopStage stage) {
-        throw new UnsupportedOperationException("image formats have neither descriptors, timers nor stages");
+        throw new UnsupportedOperationException("image formats have neither descriptors nor stages");
     }
 
     @Override

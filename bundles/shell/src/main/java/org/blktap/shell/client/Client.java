@@ -2,12 +2,14 @@ package org.blktap.shell.client;
 
 import java.io.BufferedInputStream;
 import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -53,6 +55,32 @@ public final class Client {
         } catch (IOException e) {
             System.err.println("blktap: the connection to the daemon broke: " + e.getMessage());
             return 1;
+        }
+    }
+
+    /**
+     * Asks the daemon something.
+     *
+     * @return what it prints, in UTF-8; null if no daemon answers, or it refuses
+     */
+    public static String answer(Path socket, List<String> arguments) {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            channel.connect(UnixDomainSocketAddress.of(socket));
+            SocketStreams streams = new SocketStreams(channel);
+            Frame.writeRequest(new DataOutputStream(new BufferedOutputStream(streams.output())), new Frame.Request("/", "", 0, 0, arguments));
+            DataInputStream in = new DataInputStream(new BufferedInputStream(streams.input()));
+            ByteArrayOutputStream out = new ByteArrayOutputStream();
+            while (true) {
+                Frame.Answer answer = Frame.read(in);
+                if (answer.type() == Frame.OUT) {
+                    out.write(answer.bytes());
+                } else if (answer.type() != Frame.ERR) {
+                    return answer.bytes()[0] == 0 ? out.toString(StandardCharsets.UTF_8) : null;
+                }
+            }
+        } catch (IOException e) {
+            // no daemon, or not for this user
+            return null;
         }
     }
 

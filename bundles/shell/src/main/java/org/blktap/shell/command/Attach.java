@@ -23,6 +23,9 @@ final class Attach extends TapCommand {
     List<String> nodes = List.of();
     @Option(names = "--read-only", description = "Writes are refused, and files are opened read-only.")
     boolean readOnly;
+    @Option(names = "--wait-for-lock", paramLabel = "SECONDS", description = "An image that others have open is waited for, so long at most: a VM migrates here. The attach"
+            + " returns at once; the disk is \"opening\" until then.")
+    Integer waitForLock;
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the driver, or engine=, backing-type=.")
     Map<String, String> options = new LinkedHashMap<>();
 
@@ -32,6 +35,9 @@ final class Attach extends TapCommand {
 
     @Override
     void run(PrintWriter out) throws Exception {
+        if (waitForLock != null) {
+            options.put("wait-for-lock", waitForLock.toString());
+        }
         AttachmentStatus status = here.attachments().attach(new AttachRequest(here.spec(tapSpec), id, nodes, readOnly, options));
         out.println(status.id());
         status.nodes().forEach(node -> out.println(node.address()));

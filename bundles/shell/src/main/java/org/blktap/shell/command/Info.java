@@ -54,13 +54,14 @@ final class Info extends TapCommand {
         }
         Map<String, String> all = new LinkedHashMap<>();
         all.put("spec", id);
-        all.put("size", size(info.sizeBytes(), info.blockSize()));
+        all.put("size", size(info.sizeBytes()) + ", sectors of " + info.blockSize());
         info.details().forEach(all::put);
         print(out, "", all, all.keySet().stream().mapToInt(String::length).max().orElse(0));
     }
 
-    private static String size(long bytes, int blockSize) {
-        return Table.size(bytes) + " (" + bytes + " bytes), sectors of " + blockSize;
+    /** A size for people and to the byte. */
+    static String size(long bytes) {
+        return Table.size(bytes) + " (" + bytes + " bytes)";
     }
 
     private void attachment(PrintWriter out) throws Exception {
@@ -73,7 +74,7 @@ final class Info extends TapCommand {
         all.put("id", status.id());
         all.put("spec", status.spec());
         all.put("state", status.state().name().toLowerCase(Locale.ROOT) + (status.reason().isEmpty() ? "" : ": " + status.reason()));
-        all.put("size", size(status.sizeBytes(), status.blockSize()));
+        all.put("size", size(status.sizeBytes()) + ", sectors of " + status.blockSize());
         all.put("access", status.readOnly() ? "read-only" : "read-write");
         all.put("engine", status.engine());
         status.options().forEach((key, value) -> all.put("option " + key, value));

@@ -9,7 +9,7 @@ import picocli.CommandLine.Parameters;
 final class Resume extends TapCommand {
     @Parameters(index = "0", paramLabel = "ID")
     String id;
-    @Parameters(index = "1", paramLabel = "SPEC", arity = "0..1", description = "The image to go on with: of the same size, sector size and access.")
+    @Parameters(index = "1", paramLabel = "SPEC", arity = "0..1", description = "The image to go on with: of the same sector size and access, and the same size unless the disk is read-only.")
     String image;
 
     Resume(Surroundings here) {

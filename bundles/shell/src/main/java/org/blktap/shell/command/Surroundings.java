@@ -1,7 +1,11 @@
 package org.blktap.shell.command;
 
+import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
@@ -21,9 +25,24 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
  * @param imagesNow the service at this moment, or null
  * @param directory the caller's working directory, from which relative paths are taken
  * @param terminal whether the caller's messages are read by a person at a terminal
+ * @param attachedNow the specs of attachments by id; none if no daemon says
  */
 public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, BundleContext bundles,
-        ServiceComponentRuntime components, Path directory, boolean terminal) {
+        ServiceComponentRuntime components, Path directory, boolean terminal, Supplier<Map<String, String>> attachedNow) {
+
+    /** In a daemon: its own attachments. */
+    public Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, BundleContext bundles, ServiceComponentRuntime components,
+            Path directory, boolean terminal) {
+        this(attachmentsNow, imagesNow, bundles, components, directory, terminal, () -> specs(attachmentsNow.get()));
+    }
+
+    private static Map<String, String> specs(Attachments attachments) {
+        Map<String, String> all = new LinkedHashMap<>();
+        if (attachments != null) {
+            attachments.list().forEach(each -> all.put(each.id(), each.spec()));
+        }
+        return all;
+    }
 
     /** @throws DiskException if the core is not there */
     public Attachments attachments() throws DiskException {
@@ -58,6 +77,22 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
         int slash = path.replaceFirst(",.*", "").indexOf('/');
         boolean file = path.startsWith(".") || slash > 0 && !path.contains("://") || Files.exists(directory.resolve(FileNames.path(path)));
         return file ? absolute(spec) : spec;
+    }
+
+    /** The attachment that has this very file as its image, or null. */
+    String attachedAs(TapSpec image) {
+        for (Map.Entry<String, String> each : attachedNow.get().entrySet()) {
+            try {
+                String path = TapSpec.parse(each.getValue()).path();
+                if (path.equals(image.path()) || Files.isSameFile(FileNames.path(path), FileNames.path(image.path()))) {
+                    return each.getKey();
+                }
+            } catch (DiskException | IOException | InvalidPathException e) {
+                // no file, or one that this process does not see
+                continue;
+            }
+        }
+        return null;
     }
 
     /** A spec of a file that is yet to be made. */

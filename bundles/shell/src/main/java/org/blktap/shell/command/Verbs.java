@@ -22,7 +22,7 @@ public final class Verbs {
     /** In the order of the help page. Listed here, so that the start of the daemon need not load the command line. */
     public static final List<String> NAMES = List.of("attach", "detach", "plug", "unplug", "list", "info", "stats", "create", "check", "convert", "map", "resize",
             "qcow-create", "img2qcow", "qcow2raw", "drivers", "nodes",
-            "engines", "park", "resume", "deploy", "undeploy", "diag", "status", "shell", "help");
+            "engines", "park", "resume", "eject", "insert", "deploy", "undeploy", "diag", "status", "shell", "help");
     /** An answer of {@link #offline}. */
     public static final int NEEDS_DAEMON = -1;
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
@@ -98,6 +98,8 @@ public final class Verbs {
             case "engines" -> new Engines(here);
             case "park" -> new Park(here);
             case "resume" -> new Resume(here);
+            case "eject" -> new Eject(here);
+            case "insert" -> new Insert(here);
             case "deploy" -> new Deploy(here);
             case "undeploy" -> new Undeploy(here);
             case "diag" -> new Diag(here);

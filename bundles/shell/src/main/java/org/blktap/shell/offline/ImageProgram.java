@@ -1,5 +1,6 @@
 package org.blktap.shell.offline;
 
+import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
@@ -9,7 +10,9 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -42,7 +45,7 @@ public final class ImageProgram {
 
     public static void main(String[] given) {
         String[] arguments = RawArguments.of(given);
-        Path socket = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), "control.sock");
+        Path socket = socket();
         if (heldByDaemon(List.of(arguments))) {
             String failure = failure(socket);
             if (failure == null) {
@@ -64,6 +67,21 @@ public final class ImageProgram {
         String spec = arguments.isEmpty() || arguments.get(0).equals("create") ? "" : arguments.stream().filter(each -> each.startsWith("tap:")).findFirst().orElse("");
         String[] parts = spec.split(":", 3);
         return parts.length == 3 && parts[2].indexOf('/') < 0 && !Files.exists(FileNames.path(parts[2]));
+    }
+
+    /** The specs of the daemon's attachments by id; none if no daemon says. */
+    private static Map<String, String> attached() {
+        String list = Client.answer(socket(), List.of("list", "--json"));
+        Map<String, String> all = new LinkedHashMap<>();
+        if (list != null) {
+            JsonParser.parseString(list).getAsJsonArray().forEach(each -> all.put(each.getAsJsonObject().get("id").getAsString(),
+                    each.getAsJsonObject().get("spec").getAsString()));
+        }
+        return all;
+    }
+
+    private static Path socket() {
+        return Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), "control.sock");
     }
 
     /** Why no daemon answers, or null if one does. */
@@ -89,7 +107,7 @@ public final class ImageProgram {
         int status = 1;
         try {
             Surroundings here = new Surroundings(() -> null, this::images, null, null, RawArguments.directory(),
-                    !System.getProperty("blktap.terminal", "").isEmpty());
+                    !System.getProperty("blktap.terminal", "").isEmpty(), ImageProgram::attached);
             status = Verbs.execute(here, arguments, out, err);
             if (out.checkError() && status == 0) {
                 status = 1;

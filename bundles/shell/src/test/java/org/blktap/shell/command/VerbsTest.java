@@ -219,6 +219,47 @@ class VerbsTest {
     }
 
     @Test
+    void anAttachedDiskIsResizedByItsIdAndItsImageSaysSo() throws Exception {
+        assertEquals(0, run("resize", "one", "20G"));
+        assertEquals("20.0 GiB (21474836480 bytes)", out.strip());
+        assertEquals(0, run("resize", "one"));
+        assertEquals("30.0 GiB (32212254720 bytes)", out.strip(), "what its image has now");
+        assertEquals(0, run("resize", "one", "20G", "--json"));
+        assertEquals("one", JsonParser.parseString(out).getAsJsonObject().get("id").getAsString());
+        assertEquals(List.of("resize one 21474836480", "resize one -1", "resize one 21474836480"), core.calls);
+        assertEquals(2, run("resize", "one", "more"));
+        assertEquals(2, run("resize", "one", "20G", "-o", "shrink=yes"));
+        assertEquals(2, run("resize", "tap:qcow2:/a"), "an image has no size to take");
+        assertEquals(1, run("resize", "two", "20G"));
+        Path image = Files.createFile(directory.resolve("a.img"));
+        Files.createSymbolicLink(directory.resolve("link"), image);
+        assertEquals(0, run("attach", "tap:aio:" + image, "--id", "lv"));
+        core.failure = new DiskException(Reason.BUSY, image + ": in use by another attachment or process");
+        assertEquals(1, run("resize", "tap:raw:link", "20G"));
+        assertTrue(err.contains("attached as 'lv'") && err.contains("blktap resize lv 20G"), err);
+        assertEquals(1, run("resize", "tap:raw:/elsewhere", "20G"));
+        assertTrue(err.contains("in use by another"), err);
+    }
+
+    @Test
+    void mediaAreChanged() throws Exception {
+        Files.createFile(directory.resolve("2.iso"));
+        assertEquals(0, run("eject", "one"));
+        assertEquals(0, run("insert", "one", "tap:aio:2.iso"));
+        assertEquals(0, run("insert", "one", "tap:aio:/b", "--force"));
+        assertEquals(2, run("insert", "one"));
+        assertEquals(1, run("eject", "two"));
+        assertEquals(List.of("exchange one tap:empty:drive", "exchange one tap:aio:" + directory + "/2.iso", "exchange one tap:aio:/b by force"), core.calls);
+    }
+
+    @Test
+    void anAttachMayWaitForTheImage() {
+        assertEquals(0, run("attach", "tap:aio:/a", "--wait-for-lock", "60", "-o", "round=up"));
+        assertEquals(Map.of("wait-for-lock", "60", "round", "up"), core.attached.get(1).options());
+        assertEquals(2, run("attach", "tap:aio:/a", "--wait-for-lock", "long"));
+    }
+
+    @Test
     void theOldToolsKeepTheirArguments() {
         assertEquals(0, run("qcow-create", "100", "a.qcow"));
         assertEquals(0, run("qcow-create", "-r", "-f", "qcow2", "100", "/a.qcow2", "base.img"));

@@ -1,0 +1,227 @@
+package org.blktap.core;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.StateReason;
+import org.blktap.api.control.StateReason.Kind;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+
+/** What is done with the image of one attachment while a VM has it: another size, another image. Any thread but a loop; methods wait as commands do. */
+final class ImageChange {
+    private static final Logger LOG = System.getLogger("org.blktap.core");
+
+    private final Attachment attachment;
+    private final Records.Entry record;
+    private final Services services;
+    private final Operations operations;
+    private final CommandWait commands;
+    private final AttachmentDisk disk;
+
+    ImageChange(Attachment attachment, Records.Entry record, Services services, Operations operations, CommandWait commands, AttachmentDisk disk) {
+        this.attachment = attachment;
+        this.record = record;
+        this.services = services;
+        this.operations = operations;
+        this.commands = commands;
+        this.disk = disk;
+    }
+
+    // ---- another size
+
+    /**
+     * Grows the disk. The image is grown while it is closed, as one that is not attached: so each driver has one way to do it, which a crash may interrupt.
+     *
+     * @param sizeBytes -1 to take the size that the image has now
+     * @return the size that the VM sees now
+     */
+    long resize(long sizeBytes) throws DiskException {
+        return commands.forResult(operations.submit("being resized", () -> {
+            if (!(attachment.life() instanceof Life.Running)) {
+                throw new DiskException(Reason.BUSY, named() + " is not running: " + attachment.life().why() + "; resume it first");
+            }
+            DiskInfo before = disk.info();
+            if (sizeBytes == before.sizeBytes()) {
+                return sizeBytes;
+            }
+            if (sizeBytes != -1) {
+                check(sizeBytes, before);
+            }
+            whileClosed(sizeBytes);
+            long after = disk.info().sizeBytes();
+            LOG.log(Level.INFO, attachment.id() + ": has " + after + " bytes, before " + before.sizeBytes());
+            return after;
+        }));
+    }
+
+    private void check(long sizeBytes, DiskInfo before) throws DiskException {
+        if (sizeBytes <= 0 || sizeBytes % before.blockSize() != 0) {
+            throw new DiskException(Reason.BAD_OPTION, named() + ": size " + sizeBytes + ": expected a multiple of its sectors of " + before.blockSize() + " bytes");
+        }
+        if (sizeBytes < before.sizeBytes()) {
+            throw new DiskException(Reason.BAD_OPTION, named() + ": " + Options.sizeText(sizeBytes) + " is smaller than the present "
+                    + Options.sizeText(before.sizeBytes()) + ", and a disk does not shrink under its VM; detach it first");
+        }
+        if (before.readOnly()) {
+            throw new DiskException(Reason.BAD_OPTION, named() + " is read-only, and its image is not changed; without a size, resize takes the size that the image has now");
+        }
+    }
+
+    private void whileClosed(long sizeBytes) throws DiskException {
+        StateReason why = new StateReason(Kind.RESIZING, "being resized");
+        attachment.quiesce(why, services.limits().drain());
+        DiskException failed;
+        try {
+            failed = attachment.closeDisk();
+        } finally {
+            attachment.to(new Life.Parked(why));
+        }
+        if (failed == null && sizeBytes != -1) {
+            failed = grow(sizeBytes);
+        }
+        if (operations.closed()) {
+            throw new DiskException(Reason.NOT_FOUND, named() + " was detached while it was resized");
+        }
+        try {
+            attachment.open();
+        } catch (DiskException e) {
+            String first = failed == null ? "" : failed.getMessage() + "; and then ";
+            throw new DiskException(e.reason(), named() + " is parked: " + first + e.getMessage(), e);
+        }
+        if (failed != null) {
+            throw new DiskException(failed.reason(), failed.getMessage() + "; " + named() + " continues with the size that it had", failed);
+        }
+    }
+
+    /** What the driver failed with, or null. */
+    private DiskException grow(long sizeBytes) {
+        TapSpec spec = attachment.request().spec();
+        Map<String, String> options = new LinkedHashMap<>(attachment.request().options());
+        options.remove("engine");
+        options.remove(LockWait.OPTION);
+        try {
+            new ImageWork(services).resize(spec, sizeBytes, options);
+            return null;
+        } catch (DiskException e) {
+            return e;
+        } catch (RuntimeException e) {
+            LOG.log(Level.ERROR, attachment.id() + ": the driver of " + spec + " threw while it resized the image", e);
+            return new DiskException(Reason.IO, spec + ": internal error: " + e, e);
+        }
+    }
+
+    // ---- another image
+
+    /** Continues with another image after an operator has parked it. */
+    void resumeOn(TapSpec image) throws DiskException {
+        commands.forResult(operations.submit("being resumed on another image", () -> {
+            Life life = attachment.life();
+            if (life.why().kind() != Kind.OPERATOR) {
+                throw new DiskException(Reason.BUSY, named() + " is " + (life instanceof Life.Parked ? "parked: " + life.why() : "not parked") + "; park it first");
+            }
+            checkExchangeable();
+            AttachRequest before = attachment.request();
+            try {
+                open(image, before.readOnly());
+            } catch (DiskException | RuntimeException e) {
+                attachment.closeDisk();
+                attachment.to(new Life.Parked(new StateReason(Kind.OPERATOR, Attachment.PARKED_BY_OPERATOR + "; " + e.getMessage())));
+                recordAgain(before, true);
+                throw e;
+            }
+            return null;
+        }));
+    }
+
+    /**
+     * Continues with another medium, or with none. A VM that waits for one that cannot be opened gets it so, too.
+     *
+     * @param force also where the disk is writable
+     */
+    void exchange(TapSpec medium, boolean force) throws DiskException {
+        commands.forResult(operations.submit("its medium is being changed", () -> {
+            Life life = attachment.life();
+            AttachRequest before = attachment.request();
+            if (!before.readOnly() && !force) {
+                throw new DiskException(Reason.BAD_OPTION, named() + " is writable, and so is no drive whose medium is changed; --force changes its image all the same");
+            }
+            if (!(life instanceof Life.Running || life instanceof Life.Parked)) {
+                throw new DiskException(Reason.BUSY, named() + " is not running: " + life.why());
+            }
+            checkExchangeable();
+            boolean byOperator = life.why().kind() == Kind.OPERATOR;
+            StateReason why = new StateReason(Kind.MEDIUM_CHANGE, "its medium is being changed");
+            try {
+                if (life instanceof Life.Running) {
+                    attachment.quiesce(why, services.limits().drain());
+                    attachment.closeDisk();
+                    attachment.to(new Life.Parked(why));
+                }
+                open(medium, true);
+            } catch (DiskException | RuntimeException e) {
+                keep(before, life, byOperator);
+                throw e;
+            }
+            return null;
+        }));
+    }
+
+    private void checkExchangeable() throws DiskException {
+        if (disk.savesAtDetach()) {
+            throw new DiskException(Reason.UNSUPPORTED, attachment.request().spec() + ": saves its contents at the detach, and cannot be exchanged");
+        }
+    }
+
+    /** Opens another image. It is recorded before the VM's first request reaches it, so that no restart returns to the old one. */
+    private void open(TapSpec image, boolean anySize) throws DiskException {
+        AttachRequest before = attachment.request();
+        attachment.request(new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options()));
+        try {
+            attachment.open(found -> {
+                if (attachment.known() != null) {
+                    attachment.known().checkSame(image, found, anySize);
+                }
+                record.write(attachment.request(), DiskShape.of(found));
+                record.park(false);
+            });
+            attachment.known(DiskShape.of(disk.info()));
+        } catch (DiskException | RuntimeException e) {
+            attachment.request(before);
+            throw e;
+        }
+    }
+
+    /** Returns to what there was. */
+    private void keep(AttachRequest before, Life life, boolean byOperator) throws DiskException {
+        if (attachment.life() instanceof Life.Running) {
+            // requests do not end, and it goes on
+            return;
+        }
+        attachment.closeDisk();
+        recordAgain(before, byOperator);
+        attachment.to(new Life.Parked(life instanceof Life.Parked ? life.why() : new StateReason(Kind.MEDIUM_CHANGE, "its medium could not be changed")));
+        if (life instanceof Life.Running && !operations.closed()) {
+            attachment.open();
+        }
+    }
+
+    /** The image that replaces it may be on record already. */
+    private void recordAgain(AttachRequest before, boolean parked) {
+        try {
+            record.write(before, attachment.known());
+            record.park(parked);
+        } catch (DiskException e) {
+            LOG.log(Level.ERROR, attachment.id() + ": " + e.getMessage());
+        }
+    }
+
+    private String named() {
+        return "attachment '" + attachment.id() + "'";
+    }
+}
