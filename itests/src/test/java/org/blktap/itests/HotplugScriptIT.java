@@ -203,14 +203,25 @@ class HotplugScriptIT {
     }
 
     @Test
-    void anEmptyDriveIsNoFailure() throws Exception {
+    void anEmptyDriveIsADriveToo() throws Exception {
+        answer = "ring";
         node(BACKEND + "/mode", "r");
         node(BACKEND + "/device-type", "cdrom");
         script("add", BACKEND).ok();
         assertEquals("connected", node(BACKEND + "/hotplug-status"));
-        assertEquals(List.of(), asked());
+        assertEquals(List.of("attach tap:empty:xen-1-51712 --id xen-1-51712 --node nbd --node xen:1/51712,backend=vbd --read-only"), asked());
         script("remove", BACKEND).ok();
         assertNull(node(BACKEND + "/hotplug-error"));
+    }
+
+    /** xl calls a guest so until it runs here. */
+    @Test
+    void aGuestThatIsMigratedHereWaitsForItsImage() throws Exception {
+        answer = "ring";
+        backend(BACKEND, "tap:qcow:/vm/a.qcow", "w");
+        node("local/domain/1/name", "one--incoming");
+        script("add", BACKEND).ok();
+        assertEquals(List.of("attach tap:qcow:/vm/a.qcow --id xen-1-51712 --node nbd --node xen:1/51712,backend=vbd --wait-for-lock 60"), asked());
     }
 
     @Test
@@ -283,9 +294,9 @@ class HotplugScriptIT {
         failed(script("add", BACKEND), BACKEND, "internal error, see the daemon's log: oops");
     }
 
-    /** The takeover while guests run on Xen's own backend. */
+    /** Guests that run on Xen's own backend at the takeover, and those whose QEMU opens the image itself. */
     @Test
-    void whatXensScriptHasMadeEndsByIt() throws Exception {
+    void whatIsXensStaysXens() throws Exception {
         answer = "ring";
         program(test.resolve("block.distrib"), "#!/bin/sh\necho \"$*\" >>\"$STORE/xens\"\n");
         node(BACKEND + "/physical-device", "7:0");
@@ -298,6 +309,13 @@ class HotplugScriptIT {
         scriptAs("block", "remove", BACKEND).ok();
         assertEquals("remove\n", node("xens"));
         assertEquals(2, asked().size());
+        node("libxl/1/type", "hvm");
+        scriptAs("block", "add", BACKEND).ok();
+        assertEquals("remove\nadd\n", node("xens"));
+        assertEquals(List.of(), asked());
+        // asked for by name it is ours, and QEMU has it by NBD
+        script("add", BACKEND).ok();
+        assertEquals(1, asked().size());
     }
 
     @Test
