@@ -188,6 +188,37 @@ class XenSetupIT {
         assertEquals(before, tree());
     }
 
+    /** dpkg installs a new version of what is diverted beside the links, asks nothing, and --undo brings it back. */
+    @Test
+    void anUpdateOfThePackageGoesBesideTheLinks() throws Exception {
+        assumeTrue(Run.of("id", "-u").out().strip().equals("0"), "only root installs packages");
+        dpkg();
+        Files.createDirectories(root.resolve("var/lib/dpkg/updates"));
+        Files.delete(root.resolve(BLOCK));
+        Path script = Files.writeString(directory.resolve("package"), """
+                set -e
+                rm -rf pk && mkdir -p pk/DEBIAN pk/etc/xen/scripts pk/usr/libexec
+                printf 'Package: xen-tools\nVersion: %s\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n' "$1" > pk/DEBIAN/control
+                echo /etc/xen/scripts/block > pk/DEBIAN/conffiles
+                echo "block of $1" > pk/etc/xen/scripts/block
+                echo "QEMU of $1" > pk/usr/libexec/xen-qemu-system-i386
+                dpkg-deb -b pk tools.deb && dpkg --root="$2" -i tools.deb
+                """);
+        String install = "cd " + directory + " && sh " + script + " ";
+        Run.of("sh", "-c", install + "1 " + root).ok();
+        setup("--takeover").ok();
+        Run.of("sh", "-c", install + "2 " + root).ok();
+        setup("--check", "--takeover").ok();
+        assertEquals("block of 2\n", Files.readString(root.resolve(BLOCK + ".distrib")));
+        assertEquals("QEMU of 2\n", Files.readString(root.resolve(QEMU + ".distrib")));
+        assertTrue(Files.readString(daemon.home.resolve("etc/xen/scripts/block-blktap")).startsWith("#!/bin/sh"), "our own file was not written");
+        setup("--undo").ok();
+        assertEquals("block of 2\n", Files.readString(root.resolve(BLOCK)));
+        Run.of("sh", "-c", install + "3 " + root).ok();
+        assertEquals("block of 3\n", Files.readString(root.resolve(BLOCK)));
+        assertEquals("QEMU of 3\n", Files.readString(root.resolve(QEMU)));
+    }
+
     @Test
     void whatChangesBehindItsBackIsSeen() throws Exception {
         setup("--takeover").ok();
