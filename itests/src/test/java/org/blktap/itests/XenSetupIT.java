@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -48,6 +49,12 @@ class XenSetupIT {
         file(BLOCK, "#!/bin/sh\n# Xen's\n");
         file("usr/lib/x86_64-linux-gnu/libxenlight.so.4.17.0", "\177ELF\0/etc/xen/scripts\0/usr/libexec/xen-qemu-system-i386\0more");
         Files.createSymbolicLink(root.resolve("usr/lib/x86_64-linux-gnu/libxenlight.so.4.17"), Path.of("libxenlight.so.4.17.0"));
+    }
+
+    /** No link that leads out of the directory, of which JUnit would warn. */
+    @AfterEach
+    void undo() throws Exception {
+        setup("--undo").ok();
     }
 
     private void dpkg() throws Exception {
