@@ -53,8 +53,8 @@ class HotplugScriptIT {
               *:fault) echo "blktap: internal error, see the daemon's log: oops" >&2; exit 1 ;;
               *:magic) printf 'blktap: /vm/a.qcow: bad magic \\033[2J\\377\\\\x\\n' >&2; exit 1 ;;
             esac
-            # a ring there cannot be where the tests run
-            for word; do shift; case $word in xen:*) set -- "$@" nbd ;; *) set -- "$@" "$word" ;; esac; done
+            # there cannot be a ring where the tests run
+            for word; do shift; case $word in xen:*) set -- "$@" vhost-user ;; *) set -- "$@" "$word" ;; esac; done
             exec "$REAL/bin/blktap" "$@"
             """;
     private static final String BACKEND = "backend/vbd/1/51712";
