@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -128,7 +129,10 @@ class TapCtlIT {
         List<Integer> modes = new ArrayList<>();
         try (Stream<Path> files = Files.list(Path.of("/proc/" + daemon.pid() + "/fd"))) {
             for (Path file : files.toList()) {
-                if (Files.exists(file) && file.toRealPath().equals(image.toRealPath())) {
+                try {
+                    if (!Files.readSymbolicLink(file).toString().equals(image.toRealPath().toString())) {
+                        continue;
+                    }
                     String flags = Files.readAllLines(Path.of("/proc/" + daemon.pid() + "/fdinfo/" + file.getFileName())).stream()
                             .filter(line -> line.startsWith("flags:")).findFirst().orElseThrow();
                     int value = Integer.parseInt(flags.replaceAll("flags:\\s*", ""), 8);
@@ -136,6 +140,9 @@ class TapCtlIT {
                     if ((value & 010000000) == 0) {
                         modes.add(value & 3);
                     }
+                } catch (NoSuchFileException e) {
+                    // another file, closed meanwhile
+                    continue;
                 }
             }
         }
