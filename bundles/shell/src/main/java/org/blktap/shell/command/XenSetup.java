@@ -7,8 +7,9 @@ import picocli.CommandLine.Option;
 
 /** The page of {@code blktap xen-setup}, which {@code bin/blktap} runs itself ({@code libexec/xen-setup}): no daemon takes part. */
 @Command(name = "xen-setup", description = "Makes a Xen dom0 ready: xl's disk lines reach the daemon. Tells each step; may be run again.",
-        footer = {"", "Steps: the hotplug script block-blktap; the device model of PV and PVH guests, with QEMU kept for all others; tap-ctl and blktap",
-            "on the PATH; the service. What is in the way is kept as NAME.distrib (with dpkg: as a diversion), and comes back with --undo.",
+        footer = {"", "Steps: the hotplug script block-blktap; the device model of PV and PVH guests, with QEMU kept for all",
+            "others; tap-ctl and blktap on the PATH; the service. What is in the way is kept as NAME.distrib (with",
+            "dpkg: as a diversion), and comes back with --undo.",
             "Exit status: 0 all is done, 1 something is not, 2 wrong usage. Needs Python 3, and no daemon.", "", "Examples:",
             "  blktap xen-setup --check", "  blktap xen-setup", "  blktap xen-setup --takeover", "  blktap xen-setup --undo --takeover",
             "  blktap xen-setup --undo"})
