@@ -341,6 +341,7 @@ class HotplugScriptIT {
         Thread.sleep(1000);
         Files.createSymbolicLink(soon.resolve("control.sock"), daemon.runDir.resolve("control.sock"));
         assertEquals(0, script.waitFor());
+        Files.delete(soon.resolve("control.sock"));
         script("remove", BACKEND).ok();
     }
 }
