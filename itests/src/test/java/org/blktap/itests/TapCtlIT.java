@@ -8,10 +8,12 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -121,6 +123,60 @@ class TapCtlIT {
         assertEquals("", tapCtl("list -m " + minor));
         assertEquals("absent", daemon.state("tap-" + minor));
         assertEquals(2, run("stats" + tap).status());
+    }
+
+    /** The modes of the open files that lead to an image (proc(5), fdinfo: O_ACCMODE of the flags). */
+    private static List<Integer> modes(Path image) throws Exception {
+        List<Integer> modes = new ArrayList<>();
+        try (Stream<Path> files = Files.list(Path.of("/proc/" + daemon.pid() + "/fd"))) {
+            for (Path file : files.toList()) {
+                try {
+                    if (!Files.readSymbolicLink(file).toString().equals(image.toRealPath().toString())) {
+                        continue;
+                    }
+                    String flags = Files.readAllLines(Path.of("/proc/" + daemon.pid() + "/fdinfo/" + file.getFileName())).stream()
+                            .filter(line -> line.startsWith("flags:")).findFirst().orElseThrow();
+                    int value = Integer.parseInt(flags.replaceAll("flags:\\s*", ""), 8);
+                    // O_PATH can do nothing
+                    if ((value & 010000000) == 0) {
+                        modes.add(value & 3);
+                    }
+                } catch (NoSuchFileException e) {
+                    // another file, closed meanwhile
+                    continue;
+                }
+            }
+        }
+        return modes;
+    }
+
+    @Test
+    void readOnlyIsSoAtTheFile() throws Exception {
+        Path image = image("ro.img", 1);
+        for (boolean readOnly : new boolean[] {true, false}) {
+            String name = tapCtl("create -a aio:" + image + (readOnly ? " -R" : ""));
+            String minor = name.substring(name.lastIndexOf('-') + 1);
+            assertEquals(readOnly, daemon.attachment("tap-" + minor).get("readOnly").getAsBoolean());
+            assertFalse(modes(image).isEmpty());
+            assertEquals(!readOnly, modes(image).contains(2), () -> "opened for writing");
+            assertEquals(readOnly, JsonParser.parseString(tapCtl("stats -p " + daemon.pid() + " -m " + minor)).getAsJsonObject().get("read_only").getAsBoolean());
+            tapCtl("destroy -p " + daemon.pid() + " -m " + minor);
+        }
+    }
+
+    /** By each name of a format that a toolstack may write. */
+    @Test
+    void allFormats() throws Exception {
+        for (String type : List.of("aio", "raw", "sync", "qcow", "qcow2", "vmdk", "vhd", "vhdx")) {
+            Path image = directory.resolve("format." + type);
+            daemon.blktap("create", "tap:" + type + ":" + image, "8M").ok();
+            String name = tapCtl("create -a " + type + ":" + image);
+            String minor = name.substring(name.lastIndexOf('-') + 1);
+            assertEquals("pid=" + daemon.pid() + " minor=" + minor + " state=0 args=" + type + ":" + image, tapCtl("list -t " + type + " -f " + image));
+            tapCtl("destroy -p " + daemon.pid() + " -m " + minor);
+        }
+        String name = tapCtl("create -a ram:memory,size=1M");
+        tapCtl("destroy -p " + daemon.pid() + " -m " + name.substring(name.lastIndexOf('-') + 1));
     }
 
     @Test

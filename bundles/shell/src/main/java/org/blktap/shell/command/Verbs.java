@@ -22,7 +22,7 @@ public final class Verbs {
     /** In the order of the help page. Listed here, so that the start of the daemon need not load the command line. */
     public static final List<String> NAMES = List.of("attach", "detach", "plug", "unplug", "list", "info", "stats", "create", "check", "convert", "map", "resize",
             "qcow-create", "img2qcow", "qcow2raw", "drivers", "nodes",
-            "engines", "park", "resume", "eject", "insert", "deploy", "undeploy", "diag", "status", "shell", "help");
+            "engines", "park", "resume", "eject", "insert", "deploy", "undeploy", "diag", "status", "xen-setup", "shell", "help");
     /** An answer of {@link #offline}. */
     public static final int NEEDS_DAEMON = -1;
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
@@ -104,6 +104,7 @@ public final class Verbs {
             case "undeploy" -> new Undeploy(here);
             case "diag" -> new Diag(here);
             case "status" -> new Status(here);
+            case "xen-setup" -> new XenSetup(here);
             case "shell" -> new ShellPage(here);
             case "help" -> new Help(here);
             default -> throw new IllegalArgumentException(name);

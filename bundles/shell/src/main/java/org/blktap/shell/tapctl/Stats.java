@@ -45,6 +45,8 @@ final class Stats extends Verb {
         all.put("FIXME_enospc_redirect_count", 0);
         all.put("nbd_mirror_failed", 0);
         all.put("reqs_outstanding", stats.inFlight());
+        // not tapdisk's: its clients read what they know
+        all.put("read_only", found.disk().readOnly());
         all.put("read_caching", "false");
         out.println(JSON.toJson(all));
     }

@@ -202,6 +202,7 @@ class TapCtlTest {
         assertEquals("[0,0]", image.get("fail").toString());
         assertEquals("qcow", image.get("driver").getAsJsonObject().get("name").getAsString());
         assertEquals(3, stats.get("reqs_outstanding").getAsInt());
+        assertFalse(stats.get("read_only").getAsBoolean());
         assertEquals("false", stats.get("read_caching").getAsString());
         assertEquals(0, stats.get("nbd_mirror_failed").getAsInt());
     }
