@@ -451,6 +451,42 @@ final class Attachment {
         }
     }
 
+    /** Opens the disk read-only from now on. It is recorded before it is opened, so that no restart writes. */
+    void makeReadOnly() throws DiskException {
+        commands.forResult(operations.submit("being made read-only", () -> {
+            if (request.readOnly()) {
+                return null;
+            }
+            boolean running = life instanceof Life.Running;
+            StateReason why = running ? new StateReason(Kind.NODE_CHANGE, "being made read-only") : life.why();
+            quiesce(why, services.limits().drain());
+            try {
+                // nothing is taken now: who connects from here on fails to write
+                nodes.checkNoneWrites();
+            } catch (DiskException e) {
+                if (running) {
+                    letThrough();
+                }
+                throw e;
+            }
+            AttachRequest before = request;
+            AttachRequest readOnly = new AttachRequest(before.spec(), before.id(), before.nodes(), true, before.options());
+            DiskShape shape = known == null ? null : known.withoutWrites();
+            try {
+                closeDisk();
+                record.write(readOnly, shape);
+                request = readOnly;
+                known = shape;
+            } finally {
+                if (running) {
+                    to(new Life.Parked(why));
+                    open();
+                }
+            }
+            return null;
+        }));
+    }
+
     // ---- nodes
 
     /** Opens one more node. */

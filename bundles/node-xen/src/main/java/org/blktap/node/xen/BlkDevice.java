@@ -36,6 +36,7 @@ final class BlkDevice implements LoopStage {
     private final FrontendParameters frontend;
     private final GrantTable table;
     private final EventChannels events;
+    private final boolean writable;
     private final Limits limits;
     private final Consumer<String> whenFailed;
     private GrantCopies copies;
@@ -60,11 +61,12 @@ final class BlkDevice implements LoopStage {
     private boolean abandoned;
     private boolean closed;
 
-    private BlkDevice(NodeContext context, GuestLog log, FrontendParameters frontend, RequestLogFile logFile, Limits limits, GrantTable table,
-            EventChannels events, Consumer<String> whenFailed) throws IOException {
+    private BlkDevice(NodeContext context, GuestLog log, FrontendParameters frontend, boolean writable, RequestLogFile logFile, Limits limits,
+            GrantTable table, EventChannels events, Consumer<String> whenFailed) throws IOException {
         this.context = context;
         this.log = log;
         this.frontend = frontend;
+        this.writable = writable;
         this.logFile = logFile;
         this.table = table;
         this.events = events;
@@ -85,12 +87,13 @@ final class BlkDevice implements LoopStage {
     /**
      * Connects, and begins to serve: where an earlier process stopped, if the log is of this very connection.
      *
+     * @param writable whether the guest may write
      * @param connection distinguishes this connection from all others
      * @param whenFailed called at most once, with the reason, if the device fails later
      * @throws IOException what could not be mapped or bound; nothing is left
      */
-    static BlkDevice connect(NodeContext context, GuestLog log, Hypervisor xen, Limits limits, FrontendParameters frontend, RequestLogFile logFile,
-            ConnectionIdentity connection, Consumer<String> whenFailed) throws IOException {
+    static BlkDevice connect(NodeContext context, GuestLog log, Hypervisor xen, Limits limits, FrontendParameters frontend, boolean writable,
+            RequestLogFile logFile, ConnectionIdentity connection, Consumer<String> whenFailed) throws IOException {
         GrantTable table = xen.openGrants();
         EventChannels events;
         try {
@@ -99,7 +102,7 @@ final class BlkDevice implements LoopStage {
             table.close();
             throw e;
         }
-        BlkDevice device = new BlkDevice(context, log, frontend, logFile, limits, table, events, whenFailed);
+        BlkDevice device = new BlkDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
         try {
             for (int i = 0; i < device.queues.length; i++) {
                 device.queues[i].start(connection.ofQueue(i));
@@ -179,6 +182,11 @@ final class BlkDevice implements LoopStage {
             }
             return address;
         }
+    }
+
+    /** Whether the guest may write, as its toolstack says; the disk may refuse it all the same. */
+    boolean writable() {
+        return writable;
     }
 
     /** The log for what its guest can cause. */

@@ -3,7 +3,6 @@ package org.blktap.node.xen;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.ring.Blkif;
 
 /**
  * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and connects and disconnects
@@ -23,6 +22,7 @@ final class XenBackend {
     private final DevicePaths paths;
     private final Rings rings;
     private final int queuesMax;
+    private final Blkback blkback;
     private XenStore.Watch frontendWatch;
     private XenStore.Watch backendWatch;
     /** The node is doing what it was last asked, and answers by {@link XenBus#execute}. */
@@ -46,8 +46,11 @@ final class XenBackend {
 
     /** The rings of the device, on the attachment's loop; each call here is asked of it, and answered on the XenBus thread. */
     interface Rings {
-        /** @param answer the disk, and null or why it could not connect */
-        void connect(FrontendParameters frontend, Connected answer);
+        /**
+         * @param writable whether the guest may write
+         * @param answer the disk, and null or why it could not connect
+         */
+        void connect(FrontendParameters frontend, boolean writable, Connected answer);
 
         /** Ends what is in flight, unmaps everything, and forgets what an earlier process has left of a connection. */
         void disconnect(Runnable answer);
@@ -61,13 +64,15 @@ final class XenBackend {
         void connected(DiskInfo disk, boolean mapsPages, IOException failure);
     }
 
-    XenBackend(String attachment, GuestLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Rings rings) {
+    XenBackend(String attachment, GuestLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Blkback blkback,
+            Rings rings) {
         this.attachment = attachment;
         this.log = log;
         this.bus = bus;
         this.store = store;
         this.paths = paths;
         this.queuesMax = queuesMax;
+        this.blkback = blkback;
         this.rings = rings;
     }
 
@@ -164,7 +169,8 @@ final class XenBackend {
                 disconnect(rings::gone);
                 return;
             }
-            XenbusState frontend = XenbusState.of(store, paths.frontend());
+            takenFromKernel();
+            XenbusState frontend = frontendIsOurs() ? XenbusState.of(store, paths.frontend()) : XenbusState.UNKNOWN;
             XenbusState own = XenbusState.of(store, paths.backend());
             switch (frontend) {
                 case INITIALISING, INIT_WAIT, RECONFIGURING, RECONFIGURED -> initialising(own);
@@ -174,6 +180,35 @@ final class XenBackend {
             }
         } catch (IOException e) {
             complain(e.getMessage());
+        }
+    }
+
+    /** Domain numbers come back: the domain of our device may have gone, and another one has its number, and such a device of another backend. */
+    private boolean frontendIsOurs() throws IOException {
+        String backend = store.read(paths.frontend() + "/backend");
+        return backend == null || backend.equals(paths.backend());
+    }
+
+    /**
+     * Takes the device back where the kernel's backend has it: its module has been loaded anew since the device became ours. What that has written is repaired: it
+     * offers its own features and announces the device, and closes it if the frontend is connected, since it cannot bind the event channel.
+     */
+    private boolean takenFromKernel() {
+        try {
+            if (!blkback.release(paths)) {
+                return false;
+            }
+            log.say(Level.WARNING, "the kernel's xen-blkback had taken the device " + paths.busId() + ", and was told to let it go");
+            change(tx -> {
+                BackendNodes.offer(tx, paths.backend(), queuesMax);
+                if (online() && connected != null) {
+                    XenbusState.CONNECTED.write(tx, paths.backend());
+                }
+            });
+            return true;
+        } catch (IOException e) {
+            complain(e.getMessage());
+            return false;
         }
     }
 
@@ -187,14 +222,8 @@ final class XenBackend {
             // to be removed before it was ever used
             write(own, XenbusState.CLOSED);
             rings.gone();
-        } else if (own != XenbusState.INIT_WAIT) {
-            String backend = paths.backend();
-            change(tx -> {
-                tx.write(backend + "/feature-max-indirect-segments", Integer.toString(Blkif.INDIRECT_SEGMENTS_MAX));
-                tx.write(backend + "/max-ring-page-order", Integer.toString(FrontendParameters.PAGE_ORDER_MAX));
-                tx.write(backend + "/multi-queue-max-queues", Integer.toString(queuesMax));
-                XenbusState.INIT_WAIT.write(tx, backend);
-            });
+        } else if (own != XenbusState.INIT_WAIT || !BackendNodes.offers(store, paths.backend(), queuesMax)) {
+            change(tx -> BackendNodes.announce(tx, paths.backend(), queuesMax));
         }
     }
 
@@ -209,7 +238,7 @@ final class XenBackend {
         }
         FrontendParameters parameters;
         try {
-            parameters = FrontendParameters.read(store, paths.frontend(), paths.domain(), queuesMax);
+            parameters = FrontendParameters.read(store, paths.frontend(), paths.domain(), BackendNodes.queuesAccepted(store, paths.backend(), queuesMax));
         } catch (IOException e) {
             refuse(e.getMessage());
             return;
@@ -225,50 +254,34 @@ final class XenBackend {
         }
     }
 
-    private void connect(FrontendParameters parameters) {
+    private void connect(FrontendParameters parameters) throws IOException {
+        DeviceAccess access = DeviceAccess.read(store, paths.backend());
         busy = true;
         met = true;
-        rings.connect(parameters, (disk, mapsPages, failure) -> guarded(() -> {
+        rings.connect(parameters, access.writable(), (disk, mapsPages, failure) -> guarded(() -> {
             busy = false;
             if (ended) {
                 return;
             }
-            if (failure != null) {
+            if (failure != null && takenFromKernel()) {
+                // it had bound the event channel
+                again = true;
+            } else if (failure != null) {
                 refuse(failure.getMessage());
             } else {
                 connected = parameters;
                 frontendConnected = false;
                 if (!broken) {
-                    publish(disk, mapsPages);
+                    publish(disk, access, mapsPages);
                 }
             }
             lookAgain();
         }).run());
     }
 
-    private void publish(DiskInfo disk, boolean mapsPages) {
-        String backend = paths.backend();
-        boolean discards = disk.canDiscard() && !"0".equals(read(backend + "/discard-enable"));
+    private void publish(DiskInfo disk, DeviceAccess access, boolean mapsPages) {
         try {
-            change(tx -> {
-                tx.write(backend + "/feature-flush-cache", "1");
-                tx.write(backend + "/feature-barrier", "1");
-                tx.write(backend + "/feature-persistent", mapsPages ? "1" : "0");
-                tx.write(backend + "/feature-discard", discards ? "1" : "0");
-                if (discards) {
-                    tx.write(backend + "/discard-granularity", Integer.toString(Math.max(Blkif.SECTOR, disk.physicalBlockSize())));
-                    tx.write(backend + "/discard-alignment", "0");
-                    tx.write(backend + "/discard-secure", "0");
-                }
-                tx.write(backend + "/sectors", Long.toString(disk.sizeBytes() / Blkif.SECTOR));
-                tx.write(backend + "/info", Integer.toString(disk.readOnly() ? Blkif.VDISK_READONLY : 0));
-                // what requests count in, whatever this says, but not all frontends have thought so
-                tx.write(backend + "/sector-size", Integer.toString(Blkif.SECTOR));
-                tx.write(backend + "/physical-sector-size", Integer.toString(Math.max(Blkif.SECTOR, disk.physicalBlockSize())));
-                if (XenbusState.of(tx, backend) != XenbusState.CLOSING) {
-                    XenbusState.CONNECTED.write(tx, backend);
-                }
-            });
+            change(tx -> BackendNodes.connect(tx, paths.backend(), disk, access, mapsPages));
             log.say(Level.INFO, "domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
                     + (mapsPages && connected.persistent() ? "pages mapped" : "pages copied"));
         } catch (IOException e) {
@@ -285,7 +298,7 @@ final class XenBackend {
             return;
         }
         write(own, XenbusState.CLOSED);
-        if (!online() || frontend == XenbusState.UNKNOWN && store.read(paths.frontend()) == null) {
+        if (!online() || frontend == XenbusState.UNKNOWN && (store.read(paths.frontend()) == null || !frontendIsOurs())) {
             rings.gone();
         }
     }
@@ -340,7 +353,7 @@ final class XenBackend {
         step();
     }
 
-    /** The disk has another size. Linux's frontend reads it when the state is written again. */
+    /** The disk has another size. */
     void resized(long bytes) {
         guarded(() -> writeSize(bytes)).run();
     }
@@ -348,11 +361,7 @@ final class XenBackend {
     private void writeSize(long bytes) {
         if (connected != null) {
             try {
-                change(tx -> {
-                    tx.write(paths.backend() + "/sectors", Long.toString(bytes / Blkif.SECTOR));
-                    XenbusState state = XenbusState.of(tx, paths.backend());
-                    state.write(tx, paths.backend());
-                });
+                change(tx -> BackendNodes.size(tx, paths.backend(), bytes));
             } catch (IOException e) {
                 complain(e.getMessage());
             }

@@ -84,7 +84,7 @@ final class TestDisk implements AutoCloseable {
     }
 
     private NodeOpener opener(NodeOpener.Patience patience) {
-        return new NodeOpener(bus, seen, xen, host.limits, (id, address) -> gone.incrementAndGet(), false, patience);
+        return new NodeOpener(bus, seen, xen, host.limits, host.blkback, (id, address, noDomain) -> gone.incrementAndGet(), false, patience);
     }
 
     /** Whoever calls this is where the process dies. */
