@@ -102,6 +102,16 @@ final class DeviceNodes {
         return found;
     }
 
+    /** Whether an attachment serves this device of a domain, in any kind of backend. */
+    static boolean isServed(XenStore store, int domain, int device) throws IOException {
+        for (String type : DomainDevice.TYPES) {
+            if (attachment(store, new DevicePaths(store.domainId(), type, domain, device)) != null) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** The attachment that serves a device, or null. */
     static String attachment(XenStore store, DevicePaths paths) throws IOException {
         return store.read(paths.backend() + ATTACHMENT);

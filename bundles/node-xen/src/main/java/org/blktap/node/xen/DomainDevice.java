@@ -19,7 +19,8 @@ import org.blktap.api.disk.Options;
 record DomainDevice(String domain, String name, int device, String type, DeviceAccess access) {
     /** What we are called in XenStore where no toolstack has called us something else. */
     static final String TYPE = "tap";
-    private static final List<String> TYPES = List.of(TYPE, "vbd3", Blkback.TYPE, "qdisk");
+    /** The kinds of backends that we serve. */
+    static final List<String> TYPES = List.of(TYPE, "vbd3", Blkback.TYPE, Qdisks.TYPE);
 
     static DomainDevice parse(String target, Options options) throws DiskException {
         String type = options.text("backend", TYPE);

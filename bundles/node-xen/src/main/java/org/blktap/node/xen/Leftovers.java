@@ -2,7 +2,6 @@ package org.blktap.node.xen;
 
 import java.io.IOException;
 import java.lang.System.Logger.Level;
-import java.util.List;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
@@ -37,12 +36,11 @@ final class Leftovers {
     /**
      * XenStore is here.
      *
-     * @param types the kinds of backends that may be ours
      * @param again whether it was here before: then one without any domain is not believed to say that all have gone
      */
-    void begin(XenStore store, List<String> types, boolean again) throws IOException {
+    void begin(XenStore store, boolean again) throws IOException {
         reconnected = again;
-        for (String type : types) {
+        for (String type : DomainDevice.TYPES) {
             for (DevicePaths paths : DeviceNodes.all(store, type)) {
                 worker.execute(paths.domain(), () -> forgetUnknown(store, paths, true));
             }

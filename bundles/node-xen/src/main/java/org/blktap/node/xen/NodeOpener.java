@@ -1,6 +1,8 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -21,6 +23,7 @@ import org.blktap.api.node.NodeProvider;
  * nodes, does not wait for xenstored.
  */
 final class NodeOpener implements NodeProvider {
+    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
     /** The rings that a guest may use, where a node does not say it. */
     static final int QUEUES = 4;
 
@@ -35,6 +38,8 @@ final class NodeOpener implements NodeProvider {
     /** The devices that have a node. */
     private final Set<DevicePaths> open = ConcurrentHashMap.newKeySet();
     private final Set<CompletableFuture<Claimed>> claims = ConcurrentHashMap.newKeySet();
+    /** Whether it was looked for what an earlier process has left. XenBus thread only. */
+    private boolean looked;
 
     /**
      * How long others may take, in milliseconds.
@@ -69,10 +74,11 @@ final class NodeOpener implements NodeProvider {
     }
 
     /** What a node is to be, of what was given with it. */
-    private record Wanted(DomainDevice device, int queues, String attachment, boolean reopened, boolean diskWritable) {
+    private record Wanted(DomainDevice device, int queues, String attachment, boolean reopened, boolean diskWritable, Path runDir) {
         static Wanted of(NodeContext context) throws DiskException {
             return new Wanted(DomainDevice.parse(context.target(), context.options()),
-                    context.options().number("queues", QUEUES, 1, XenBackend.QUEUES_MAX), context.id(), context.reopened(), !context.port().info().readOnly());
+                    context.options().number("queues", QUEUES, 1, XenBackend.QUEUES_MAX), context.id(), context.reopened(), !context.port().info().readOnly(),
+                    context.runDir());
         }
 
         DeviceNodes.Claim claim() {
@@ -190,6 +196,10 @@ final class NodeOpener implements NodeProvider {
     }
 
     private Claimed claimed(Wanted wanted) throws IOException, DiskException {
+        if (!looked) {
+            looked = true;
+            removeLogsOfTheGone(wanted.runDir);
+        }
         DevicePaths paths = wanted.reopened ? again(wanted) : wanted.device.paths(store);
         if (!open.add(paths)) {
             throw new DiskException(Reason.EXISTS, wanted.device.shown(paths.domain()) + " is served already");
@@ -211,6 +221,22 @@ final class NodeOpener implements NodeProvider {
         }
     }
 
+    private void removeLogsOfTheGone(Path runDir) {
+        try {
+            if (!allGone()) {
+                RequestLogFile.removeOthers(runDir, (domain, device) -> open.stream().anyMatch(each -> each.domain() == domain && each.device() == device)
+                        || DeviceNodes.isServed(store, domain, device));
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, "what domains that have ended have left in the run directory stays: " + e.getMessage());
+        }
+    }
+
+    /** XenStore has come back without any domain, which is not believed. */
+    private boolean allGone() throws IOException {
+        return reconnected && store.list("/local/domain").size() <= 1;
+    }
+
     /** Undoes a claim that nobody waits for any more. */
     private void release(Wanted wanted, DevicePaths paths) {
         open.remove(paths);
@@ -218,7 +244,7 @@ final class NodeOpener implements NodeProvider {
             try {
                 DeviceNodes.remove(store, paths);
             } catch (IOException e) {
-                System.getLogger("org.blktap.node.xen").log(System.Logger.Level.WARNING, wanted.attachment + ": " + e.getMessage());
+                LOG.log(Level.WARNING, wanted.attachment + ": " + e.getMessage());
             }
         }
     }
@@ -231,7 +257,7 @@ final class NodeOpener implements NodeProvider {
             return paths;
         }
         String text = device.shown();
-        if (reconnected && store.list("/local/domain").size() <= 1) {
+        if (allGone()) {
             throw new DiskException(Reason.IO, "XenStore knows no domain any more; " + text + " waits");
         }
         gone.gone(wanted.attachment, text, true);

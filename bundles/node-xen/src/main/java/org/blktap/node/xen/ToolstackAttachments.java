@@ -12,6 +12,7 @@ import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Printable;
 import org.blktap.api.disk.TapSpec;
 
 /**
@@ -101,8 +102,8 @@ final class ToolstackAttachments {
 
     /** Has libxl say why a device does not come: it shows {@code hotplug-error}, and a device that is closed need not be waited for. */
     private static void report(XenStore store, DevicePaths paths, String why) {
-        LOG.log(Level.WARNING, paths.backend() + ": " + why);
-        String text = why.length() <= ERROR_MAX ? why : why.substring(0, ERROR_MAX) + "...";
+        String text = Printable.of(String.valueOf(why), ERROR_MAX);
+        LOG.log(Level.WARNING, paths.backend() + ": " + text);
         try {
             store.transaction(tx -> {
                 if (tx.read(paths.backend() + "/frontend") != null) {

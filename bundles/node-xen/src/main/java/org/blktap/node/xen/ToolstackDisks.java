@@ -24,7 +24,6 @@ import org.osgi.service.component.annotations.Reference;
 @Component(service = ToolstackDisks.class, immediate = true)
 public final class ToolstackDisks {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
-    private static final List<String> TYPES = List.of("tap", "vbd3", Blkback.TYPE, Qdisks.TYPE);
     /** The hotplug script by which a toolstack names our disks in {@code backend/vbd}. */
     private static final String SCRIPT = "block-blktap";
     /** Scans of all devices allowed at once, and the interval of later ones. */
@@ -107,11 +106,11 @@ public final class ToolstackDisks {
 
     private void begin(XenStore store, boolean reconnected) {
         try {
-            for (String type : TYPES) {
+            for (String type : DomainDevice.TYPES) {
                 watches.add(store.watch("/local/domain/" + store.domainId() + "/backend/" + type, () -> lookSoon(store, type)));
             }
             watches.add(store.watch(Qdisks.directory(store), () -> lookSoon(store, Qdisks.TYPE)));
-            leftovers.begin(store, TYPES, reconnected);
+            leftovers.begin(store, reconnected);
         } catch (IOException e) {
             troubles.say(Level.WARNING, "they are not seen: " + e.getMessage());
         }

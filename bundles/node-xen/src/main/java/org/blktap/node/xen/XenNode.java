@@ -66,7 +66,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         this.gone = gone;
         this.whenClosed = whenClosed;
         this.unplugMilliseconds = unplugMilliseconds;
-        logFile = new RequestLogFile(context.runDir().resolve("xen-" + paths.domain() + "-" + paths.device() + ".log"));
+        logFile = RequestLogFile.of(context.runDir(), paths.domain(), paths.device());
         log = new GuestLog(context.id());
         backend = new XenBackend(context.id(), log, bus, store, paths, queuesMax, blkback, this);
         backend.start();
