@@ -58,6 +58,9 @@ final class ToolstackAttachments {
                 work.run();
             } catch (DiskException | IOException e) {
                 report(store, paths, e.getMessage());
+            } catch (RuntimeException | Error e) {
+                report(store, paths, "internal error: " + e);
+                throw e;
             } finally {
                 working.remove(paths);
                 then.run();

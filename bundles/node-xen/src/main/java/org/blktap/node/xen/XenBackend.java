@@ -15,14 +15,13 @@ final class XenBackend {
     static final int STEPS_AT_ONCE = 100;
     static final long STEP_MILLISECONDS = 20;
 
-    private final String attachment;
     private final GuestLog log;
     private final XenBus bus;
     private final XenStore store;
     private final DevicePaths paths;
     private final Rings rings;
     private final int queuesMax;
-    private final Blkback blkback;
+    private final ServedDevice device;
     private XenStore.Watch frontendWatch;
     private XenStore.Watch backendWatch;
     /** The node is doing what it was last asked, and answers by {@link XenBus#execute}. */
@@ -66,13 +65,12 @@ final class XenBackend {
 
     XenBackend(String attachment, GuestLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Blkback blkback,
             Rings rings) {
-        this.attachment = attachment;
         this.log = log;
         this.bus = bus;
         this.store = store;
         this.paths = paths;
         this.queuesMax = queuesMax;
-        this.blkback = blkback;
+        device = new ServedDevice(store, paths, attachment, blkback);
         this.rings = rings;
     }
 
@@ -130,7 +128,7 @@ final class XenBackend {
         complaint = why;
         refused = true;
         try {
-            change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
+            device.change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
         } catch (IOException | RuntimeException e) {
             complain(e.getMessage());
         }
@@ -164,18 +162,18 @@ final class XenBackend {
             return;
         }
         try {
-            if (store.read(paths.backend() + "/frontend") == null) {
+            if (!device.exists()) {
                 // the toolstack has removed us
                 disconnect(rings::gone);
                 return;
             }
             takenFromKernel();
-            XenbusState frontend = frontendIsOurs() ? XenbusState.of(store, paths.frontend()) : XenbusState.UNKNOWN;
-            XenbusState own = XenbusState.of(store, paths.backend());
+            XenbusState frontend = device.frontend();
+            XenbusState own = device.own();
             switch (frontend) {
                 case INITIALISING, INIT_WAIT, RECONFIGURING, RECONFIGURED -> initialising(own);
                 case INITIALISED, CONNECTED -> ready(frontend, own);
-                case CLOSING -> write(own, XenbusState.CLOSING);
+                case CLOSING -> device.move(own, XenbusState.CLOSING);
                 case CLOSED, UNKNOWN -> closed(frontend, own);
             }
         } catch (IOException e) {
@@ -183,33 +181,12 @@ final class XenBackend {
         }
     }
 
-    /** Domain numbers come back: the domain of our device may have gone, and another one has its number, and such a device of another backend. */
-    private boolean frontendIsOurs() throws IOException {
-        String backend = store.read(paths.frontend() + "/backend");
-        return backend == null || backend.equals(paths.backend());
-    }
-
-    /**
-     * Takes the device back where the kernel's backend has it: its module has been loaded anew since the device became ours. What that has written is repaired: it
-     * offers its own features and announces the device, and closes it if the frontend is connected, since it cannot bind the event channel.
-     */
-    private boolean takenFromKernel() {
-        try {
-            if (!blkback.release(paths)) {
-                return false;
-            }
+    private boolean takenFromKernel() throws IOException {
+        boolean taken = device.takeFromKernel(queuesMax, connected != null);
+        if (taken) {
             log.say(Level.WARNING, "the kernel's xen-blkback had taken the device " + paths.busId() + ", and was told to let it go");
-            change(tx -> {
-                BackendNodes.offer(tx, paths.backend(), queuesMax);
-                if (online() && connected != null) {
-                    XenbusState.CONNECTED.write(tx, paths.backend());
-                }
-            });
-            return true;
-        } catch (IOException e) {
-            complain(e.getMessage());
-            return false;
         }
+        return taken;
     }
 
     /** The frontend is there and waits for us. */
@@ -218,12 +195,12 @@ final class XenBackend {
         broken = false;
         if (connected != null || !met) {
             disconnect(this::step);
-        } else if (own == XenbusState.CLOSING && !online()) {
+        } else if (own == XenbusState.CLOSING && !device.online()) {
             // to be removed before it was ever used
-            write(own, XenbusState.CLOSED);
+            device.move(own, XenbusState.CLOSED);
             rings.gone();
-        } else if (own != XenbusState.INIT_WAIT || !BackendNodes.offers(store, paths.backend(), queuesMax)) {
-            change(tx -> BackendNodes.announce(tx, paths.backend(), queuesMax));
+        } else if (own != XenbusState.INIT_WAIT || !device.offers(queuesMax)) {
+            device.change(tx -> BackendNodes.announce(tx, paths.backend(), queuesMax));
         }
     }
 
@@ -238,7 +215,7 @@ final class XenBackend {
         }
         FrontendParameters parameters;
         try {
-            parameters = FrontendParameters.read(store, paths.frontend(), paths.domain(), BackendNodes.queuesAccepted(store, paths.backend(), queuesMax));
+            parameters = device.parameters(queuesMax);
         } catch (IOException e) {
             refuse(e.getMessage());
             return;
@@ -250,12 +227,12 @@ final class XenBackend {
             disconnect(this::step);
         } else {
             frontendConnected |= frontend == XenbusState.CONNECTED;
-            write(own, XenbusState.CONNECTED);
+            device.move(own, XenbusState.CONNECTED);
         }
     }
 
     private void connect(FrontendParameters parameters) throws IOException {
-        DeviceAccess access = DeviceAccess.read(store, paths.backend());
+        DeviceAccess access = device.access();
         busy = true;
         met = true;
         rings.connect(parameters, access.writable(), (disk, mapsPages, failure) -> guarded(() -> {
@@ -263,11 +240,8 @@ final class XenBackend {
             if (ended) {
                 return;
             }
-            if (failure != null && takenFromKernel()) {
-                // it had bound the event channel
-                again = true;
-            } else if (failure != null) {
-                refuse(failure.getMessage());
+            if (failure != null) {
+                failed(failure);
             } else {
                 connected = parameters;
                 frontendConnected = false;
@@ -279,9 +253,25 @@ final class XenBackend {
         }).run());
     }
 
+    /** It could not connect. */
+    private void failed(IOException failure) {
+        boolean taken = false;
+        try {
+            // which has bound the event channel then
+            taken = takenFromKernel();
+        } catch (IOException e) {
+            complain(e.getMessage());
+        }
+        if (taken) {
+            again = true;
+        } else {
+            refuse(failure.getMessage());
+        }
+    }
+
     private void publish(DiskInfo disk, DeviceAccess access, boolean mapsPages) {
         try {
-            change(tx -> BackendNodes.connect(tx, paths.backend(), disk, access, mapsPages));
+            device.change(tx -> BackendNodes.connect(tx, paths.backend(), disk, access, mapsPages));
             log.say(Level.INFO, "domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
                     + (mapsPages && connected.persistent() ? "pages mapped" : "pages copied"));
         } catch (IOException e) {
@@ -297,8 +287,8 @@ final class XenBackend {
             disconnect(this::step);
             return;
         }
-        write(own, XenbusState.CLOSED);
-        if (!online() || frontend == XenbusState.UNKNOWN && (store.read(paths.frontend()) == null || !frontendIsOurs())) {
+        device.move(own, XenbusState.CLOSED);
+        if (!device.online() || frontend == XenbusState.UNKNOWN && device.frontendIsGone()) {
             rings.gone();
         }
     }
@@ -323,7 +313,7 @@ final class XenBackend {
         complain(why);
         refused = true;
         try {
-            change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
+            device.change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
         } catch (IOException e) {
             complain(e.getMessage());
         }
@@ -343,10 +333,7 @@ final class XenBackend {
 
     private void setOnline(boolean online, XenbusState state) {
         try {
-            change(tx -> {
-                tx.write(paths.backend() + "/online", online ? "1" : "0");
-                state.write(tx, paths.backend());
-            });
+            device.setOnline(online, state);
         } catch (IOException e) {
             complain(e.getMessage());
         }
@@ -361,7 +348,7 @@ final class XenBackend {
     private void writeSize(long bytes) {
         if (connected != null) {
             try {
-                change(tx -> BackendNodes.size(tx, paths.backend(), bytes));
+                device.change(tx -> BackendNodes.size(tx, paths.backend(), bytes));
             } catch (IOException e) {
                 complain(e.getMessage());
             }
@@ -373,34 +360,6 @@ final class XenBackend {
             again = false;
             step();
         }
-    }
-
-    private boolean online() {
-        return !"0".equals(read(paths.backend() + "/online"));
-    }
-
-    private String read(String path) {
-        try {
-            return store.read(path);
-        } catch (IOException e) {
-            complain(e.getMessage());
-            return null;
-        }
-    }
-
-    private void write(XenbusState own, XenbusState state) throws IOException {
-        if (own != state) {
-            change(tx -> state.write(tx, paths.backend()));
-        }
-    }
-
-    /** Changes the backend's nodes, unless they have been removed, or another serves them by now: what is removed must not come back. */
-    private void change(XenStore.Change change) throws IOException {
-        store.transaction(tx -> {
-            if (DeviceNodes.servedBy(tx, paths, attachment)) {
-                change.apply(tx);
-            }
-        });
     }
 
     /** Logs it once: a guest may repeat what it did as often as it likes. */

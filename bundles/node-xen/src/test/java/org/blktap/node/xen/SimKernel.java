@@ -90,7 +90,7 @@ final class SimKernel implements Blkback.Kernel, AutoCloseable {
     }
 
     @Override
-    public void unbind(Path file, String device) throws IOException {
+    public synchronized void unbind(Path file, String device) throws IOException {
         if (refuses) {
             throw new IOException("Permission denied");
         }
