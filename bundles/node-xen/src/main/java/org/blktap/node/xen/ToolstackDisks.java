@@ -47,6 +47,8 @@ public final class ToolstackDisks {
     private volatile boolean stopped;
     /** Devices that have been tried. XenBus thread only, as all that follows. */
     private final Set<DevicePaths> tried = new HashSet<>();
+    /** Devices with which the code here has failed. */
+    private final Set<DevicePaths> threw = new HashSet<>();
     /** The devices of a script that wait for the kernel's backend, and until when ({@link System#nanoTime}). */
     private final Map<DevicePaths, Long> announcing = new HashMap<>();
     /** The devices that were there at the last look, by kind. */
@@ -88,6 +90,7 @@ public final class ToolstackDisks {
             public void onLost() {
                 watches.clear();
                 tried.clear();
+                threw.clear();
                 announcing.clear();
                 present.clear();
             }
@@ -149,11 +152,12 @@ public final class ToolstackDisks {
                 troubles.say(Level.WARNING, e.getMessage());
             } catch (RuntimeException | Error e) {
                 // the others are looked at all the same, and this one never again
-                tried.add(paths);
+                threw.add(paths);
                 troubles.say(Level.ERROR, paths.backend() + ": " + e, e);
             }
         }
         tried.removeIf(paths -> paths.type().equals(type) && !now.contains(paths));
+        threw.removeIf(paths -> paths.type().equals(type) && !now.contains(paths));
         announcing.keySet().removeIf(paths -> paths.type().equals(type) && !now.contains(paths));
         Set<DevicePaths> before = present.put(type, now);
         if (before != null && !now.containsAll(before)) {
@@ -171,10 +175,14 @@ public final class ToolstackDisks {
             return;
         }
         String params = store.read(backend + "/params");
-        if (tried.contains(paths) || params == null) {
+        boolean initialising = XenbusState.of(store, backend) == XenbusState.INITIALISING;
+        if (initialising) {
+            // removed and written anew since the last look, or new: what was tried has another state
+            tried.remove(paths);
+        }
+        if (tried.contains(paths) || threw.contains(paths) || params == null) {
             return;
         }
-        boolean initialising = XenbusState.of(store, backend) == XenbusState.INITIALISING;
         String script = store.read(backend + "/script");
         boolean scripted = script != null && !script.isEmpty();
         if (paths.type().equals(Blkback.TYPE) && !(scripted && initialising) || !isOurs(store, paths, script)) {

@@ -108,6 +108,19 @@ class ToolstackDisksTest {
         Eventually.holds("it is attached", () -> attachments.attached.size() == 1);
     }
 
+    /** Between two looks: nobody has seen it go. */
+    @Test
+    void aDeviceThatIsWrittenAnewIsTriedAgain() throws Exception {
+        start();
+        for (int i = 0; i < 20; i++) {
+            host.toolstackWrites("tap", 5, 51712, "aio:/none", "w");
+            Eventually.holds("it is refused", () -> "6".equals(read("tap", "state")));
+            host.store.remove("/local/domain/0/backend/tap/5");
+        }
+        host.toolstackWrites("tap", 5, 51712, "ram:x", "w");
+        Eventually.holds("it is attached", () -> attachments.attached.size() == 1);
+    }
+
     @Test
     void aDeviceOfAScriptIsAnnouncedAndLeftToIt() throws Exception {
         host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
