@@ -177,10 +177,16 @@ final class DeviceNodes {
     static void remove(XenStore store, DevicePaths paths) throws IOException {
         store.transaction(tx -> {
             if (tx.read(paths.backend() + OURS) != null) {
-                for (String directory : new String[] {paths.frontend(), paths.backend(), paths.libxl()}) {
-                    tx.remove(directory);
-                    removeIfEmpty(tx, parent(directory));
+                for (String directory : new String[] {paths.frontend(), paths.libxl()}) {
+                    String of = tx.read(directory + "/backend");
+                    // another domain may have the number by now, and such a device of another backend
+                    if (of == null || of.equals(paths.backend())) {
+                        tx.remove(directory);
+                        removeIfEmpty(tx, parent(directory));
+                    }
                 }
+                tx.remove(paths.backend());
+                removeIfEmpty(tx, parent(paths.backend()));
                 removeIfEmpty(tx, parent(parent(paths.backend())));
             } else if (tx.read(paths.backend() + "/frontend") != null) {
                 tx.remove(paths.backend() + ATTACHMENT);
