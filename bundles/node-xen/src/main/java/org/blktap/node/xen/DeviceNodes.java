@@ -182,10 +182,11 @@ final class DeviceNodes {
                     // another domain may have the number by now, and such a device of another backend
                     if (of == null || of.equals(paths.backend())) {
                         tx.remove(directory);
-                        removeIfEmpty(tx, parent(directory));
                     }
                 }
                 tx.remove(paths.backend());
+                // not the parent of the frontend's, which is not listed: a guest may be able to write there
+                removeIfEmpty(tx, parent(paths.libxl()));
                 removeIfEmpty(tx, parent(paths.backend()));
                 removeIfEmpty(tx, parent(parent(paths.backend())));
             } else if (tx.read(paths.backend() + "/frontend") != null) {

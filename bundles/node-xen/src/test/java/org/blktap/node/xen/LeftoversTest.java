@@ -112,7 +112,7 @@ class LeftoversTest {
                 new DeviceNodes.Claim("unknown", "xvda", 4, new DeviceAccess(true, false, false), true), host.blkback);
         start();
         Eventually.holds("it is gone\n" + host.store, () -> host.store.read("/local/domain/0/backend/tap") == null);
-        for (String path : List.of("/local/domain/5/device/vbd", "/libxl/5/device/vbd")) {
+        for (String path : List.of("/local/domain/5/device/vbd/51712", "/libxl/5/device/vbd")) {
             assertNull(host.store.read(path), path);
         }
     }
@@ -136,7 +136,7 @@ class LeftoversTest {
         new TestDisk(host, 5, content).close(true);
         assertEquals(List.of("6"), host.store.list("/local/domain/0/backend/tap"));
         other.close(true);
-        for (String path : List.of("/local/domain/0/backend/tap", "/local/domain/5/device/vbd", "/libxl/5/device/vbd", "/libxl/6/device/vbd")) {
+        for (String path : List.of("/local/domain/0/backend/tap", "/local/domain/5/device/vbd/51712", "/libxl/5/device/vbd", "/libxl/6/device/vbd")) {
             assertNull(host.store.read(path), path);
         }
         assertEquals("", host.store.read("/local/domain/5/device"));
