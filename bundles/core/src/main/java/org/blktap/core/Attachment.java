@@ -79,7 +79,7 @@ final class Attachment {
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
         end = new AttachmentEnd(this, record, services, calls, operations, gate, nodes, disk);
-        image = new ImageChange(this, record, services, operations, commands, disk);
+        image = new ImageChange(this, record, services, operations, commands, disk, nodes);
         view = new AttachmentView(this, calls, operations, gate, nodes, disk, parks);
         loop.execute(() -> {
             loop.onFailure((what, failure) -> failed(what, failure, true));

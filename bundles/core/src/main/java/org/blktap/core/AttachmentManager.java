@@ -196,6 +196,12 @@ public final class AttachmentManager implements Attachments, Images {
     }
 
     @Override
+    public void makeReadOnly(String id) throws DiskException {
+        table.find(id).image().makeReadOnly();
+        LOG.log(Level.INFO, id + ": is read-only");
+    }
+
+    @Override
     public void plug(String id, String node) throws DiskException {
         table.find(id).plug(node);
         LOG.log(Level.INFO, id + ": has a node " + node);

@@ -130,6 +130,21 @@ final class AttachmentNodes {
         }
     }
 
+    /**
+     * Refuses to go on if a VM may be writing.
+     *
+     * @throws DiskException BUSY, naming the node
+     */
+    void checkNoneWrites() throws DiskException {
+        loop.run(() -> {
+            for (OpenNode node : nodes) {
+                if (node.isOpen() && node.node().mayWrite()) {
+                    throw new DiskException(Reason.BUSY, loop.id() + " cannot become read-only: the VM of " + node.address() + " may be writing");
+                }
+            }
+        });
+    }
+
     boolean anyServedBy(Registry.Entry<NodeProvider> provider) {
         return nodes.stream().anyMatch(node -> node.servedBy(provider));
     }

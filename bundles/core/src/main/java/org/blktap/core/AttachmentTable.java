@@ -138,7 +138,9 @@ final class AttachmentTable {
 
     AttachmentStatus attach(AttachRequest request) throws DiskException {
         String id = request.id() == null ? AttachmentIds.free(request.spec(), attachments::containsKey) : AttachmentIds.check(request.id());
-        Attachment attachment = new Attachment(id, new Records.Kept(request, null, false, false), false, records.entry(id), services, threads);
+        AttachRequest asked = services.onlyRead(request.nodes())
+                ? new AttachRequest(request.spec(), request.id(), request.nodes(), true, request.options()) : request;
+        Attachment attachment = new Attachment(id, new Records.Kept(asked, null, false, false), false, records.entry(id), services, threads);
         Attachment present = add(id, attachment);
         if (present != null) {
             attachment.shutDown();
@@ -157,7 +159,7 @@ final class AttachmentTable {
             }
             throw e;
         }
-        LOG.log(Level.INFO, id + ": attached " + request.spec() + (request.readOnly() ? " read-only" : ""));
+        LOG.log(Level.INFO, id + ": attached " + asked.spec() + (asked.readOnly() ? " read-only" : ""));
         retry();
         return status(id);
     }

@@ -18,6 +18,11 @@ record DiskShape(long sizeBytes, int blockSize, boolean readOnly, String identit
         return new DiskShape(disk.sizeBytes(), disk.blockSize(), disk.readOnly(), disk.identity());
     }
 
+    /** The same disk, read-only. */
+    DiskShape withoutWrites() {
+        return new DiskShape(sizeBytes, blockSize, true, identity);
+    }
+
     /**
      * Refuses another image that cannot take the place of this disk. A drive may have none, of whatever sectors.
      *

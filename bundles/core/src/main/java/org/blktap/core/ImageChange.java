@@ -23,14 +23,17 @@ final class ImageChange {
     private final Operations operations;
     private final CommandWait commands;
     private final AttachmentDisk disk;
+    private final AttachmentNodes nodes;
 
-    ImageChange(Attachment attachment, Records.Entry record, Services services, Operations operations, CommandWait commands, AttachmentDisk disk) {
+    ImageChange(Attachment attachment, Records.Entry record, Services services, Operations operations, CommandWait commands, AttachmentDisk disk,
+            AttachmentNodes nodes) {
         this.attachment = attachment;
         this.record = record;
         this.services = services;
         this.operations = operations;
         this.commands = commands;
         this.disk = disk;
+        this.nodes = nodes;
     }
 
     // ---- another size
@@ -114,6 +117,45 @@ final class ImageChange {
             LOG.log(Level.ERROR, attachment.id() + ": the driver of " + spec + " threw while it resized the image", e);
             return new DiskException(Reason.IO, spec + ": internal error: " + e, e);
         }
+    }
+
+    // ---- another access
+
+    /** Opens the disk read-only from now on. It is recorded before it is opened, so that no restart writes. */
+    void makeReadOnly() throws DiskException {
+        commands.forResult(operations.submit("being made read-only", () -> {
+            AttachRequest before = attachment.request();
+            if (before.readOnly()) {
+                return null;
+            }
+            boolean running = attachment.life() instanceof Life.Running;
+            StateReason why = running ? new StateReason(Kind.NODE_CHANGE, "being made read-only") : attachment.life().why();
+            attachment.quiesce(why, services.limits().drain());
+            try {
+                // nothing is taken now: who connects from here on fails to write
+                nodes.checkNoneWrites();
+            } catch (DiskException e) {
+                if (running) {
+                    attachment.letThrough();
+                }
+                throw e;
+            }
+            AttachRequest readOnly = new AttachRequest(before.spec(), before.id(), before.nodes(), true, before.options());
+            DiskShape known = attachment.known();
+            DiskShape shape = known == null ? null : known.withoutWrites();
+            try {
+                attachment.closeDisk();
+                record.write(readOnly, shape);
+                attachment.request(readOnly);
+                attachment.known(shape);
+            } finally {
+                if (running) {
+                    attachment.to(new Life.Parked(why));
+                    attachment.open();
+                }
+            }
+            return null;
+        }));
     }
 
     // ---- another image

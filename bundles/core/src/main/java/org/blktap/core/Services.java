@@ -1,10 +1,13 @@
 package org.blktap.core;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 import org.blktap.api.disk.DiskDriver;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.LoopFactory;
@@ -34,6 +37,18 @@ record Services(LoopFactory loops, NativeMemory memory, Registry<DiskDriver> dri
         Registry.Entry<IoEngine> asked = driver != null && driver.reference().getProperty("tap.engine") instanceof String name
                 ? engines.awaited(name) : null;
         return asked == null ? engines.awaitedBest() : asked;
+    }
+
+    /** Whether there are nodes and the VMs of all of them only read. A kind that is missing says nothing. */
+    boolean onlyRead(List<String> specs) throws DiskException {
+        for (String text : specs) {
+            NodeSpec spec = NodeSpec.parse(text);
+            Registry.Entry<NodeProvider> provider = nodes.get(spec.kind());
+            if (provider == null || !provider.service().onlyReads(new Options(spec.options()))) {
+                return false;
+            }
+        }
+        return !specs.isEmpty();
     }
 
     /** Whether a service that was missing is there now. */

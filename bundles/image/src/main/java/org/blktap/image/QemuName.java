@@ -42,7 +42,7 @@ public record QemuName(String file, String format) {
      * @param what which name of the image it is, for messages
      */
     public static QemuName parse(Object image, String what, String text) throws DiskException {
-        String named = image + ": " + what + " " + text.replaceAll("\\p{Cntrl}", "?");
+        String named = image + ": " + what + " " + text;
         return text.startsWith(JSON) ? fromOptions(named, text) : new QemuName(path(named, text), null);
     }
 

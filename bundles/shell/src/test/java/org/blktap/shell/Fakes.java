@@ -118,6 +118,13 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public void makeReadOnly(String id) throws DiskException {
+        called("read-only " + id);
+        AttachRequest before = find(id);
+        attached.set(attached.indexOf(before), new AttachRequest(before.spec(), before.id(), before.nodes(), true, before.options()));
+    }
+
+    @Override
     public void resume(String id) throws DiskException {
         called("resume " + id);
         parked.remove(id);

@@ -103,6 +103,14 @@ public interface Attachments {
     void resume(String id, TapSpec image) throws DiskException;
 
     /**
+     * Opens the disk of an attachment read-only from now on, also after a restart; its VMs see a pause. Nothing happens if it is read-only.
+     *
+     * @throws DiskException NOT_FOUND; BUSY if a VM {@linkplain org.blktap.api.node.DeviceNode#mayWrite may be writing} or requests do not end, and then
+     *     nothing has changed; what opening it throws, and then it is parked
+     */
+    void makeReadOnly(String id) throws DiskException;
+
+    /**
      * Whether everything that could be opened by now has been: false while a restart attaches again, or a driver has just come. What takes longer than
      * ten seconds to open is not waited for.
      */

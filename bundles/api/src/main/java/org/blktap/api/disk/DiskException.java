@@ -7,7 +7,7 @@ import java.nio.file.Path;
 
 /**
  * Why something could not be opened, created, attached or checked, in one line that a person can act on:
- * which file, which structure, at which offset, found and expected.
+ * which file, which structure, at which offset, found and expected. What a terminal would obey is escaped in it, see {@link Printable}.
  */
 public class DiskException extends Exception {
     private static final long serialVersionUID = 1;
@@ -29,13 +29,17 @@ public class DiskException extends Exception {
     }
 
     public DiskException(Reason reason, String message) {
-        super(message);
+        super(line(message));
         this.reason = reason;
     }
 
     public DiskException(Reason reason, String message, Throwable cause) {
-        super(message, cause);
+        super(line(message), cause);
         this.reason = reason;
+    }
+
+    private static String line(String message) {
+        return message == null ? null : Printable.of(message);
     }
 
     public Reason reason() {

@@ -14,6 +14,14 @@ public interface DeviceNode extends AutoCloseable {
     /** What {@code info} shows of it, in order: clients, queues, negotiated features. Values are numbers where that is what they are, else texts. */
     Map<String, ?> status();
 
+    /**
+     * Whether its VM may be writing: it has the device and knows it as writable. The disk cannot become read-only then. By default true, for a node that
+     * cannot tell.
+     */
+    default boolean mayWrite() {
+        return true;
+    }
+
     /** Called when the port is open again: submits the requests that have waited. */
     void resumed();
 

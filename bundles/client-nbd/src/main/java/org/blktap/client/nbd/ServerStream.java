@@ -8,7 +8,8 @@ import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
+import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Printable;
 
 /** The bytes to and from a server, big-endian. Blocking; one thread at a time, except {@link #abort}. */
 final class ServerStream {
@@ -56,7 +57,7 @@ final class ServerStream {
         ByteBuffer text = ByteBuffer.allocate(Math.min(bytes, MAX_QUOTED));
         read(text);
         skip(bytes - text.capacity());
-        return new String(text.array(), StandardCharsets.UTF_8).replaceAll("\\p{Cntrl}", "?") + (bytes > MAX_QUOTED ? "…" : "");
+        return Printable.of(FileNames.text(text.array())) + (bytes > MAX_QUOTED ? "…" : "");
     }
 
     void send(ByteBuffer... bytes) throws IOException {

@@ -13,6 +13,7 @@ import java.util.regex.Pattern;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Printable;
 
 /**
  * The text that describes a disk: a file of its own, or a part of a sparse extent. Lines {@code key=value}, extent lines, comments.
@@ -206,8 +207,7 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
     }
 
     private static String quoted(String text) {
-        String shown = text.length() > 80 ? text.substring(0, 80) + "…" : text;
-        return "\"" + shown.replaceAll("\\p{Cntrl}", "?") + "\"";
+        return "\"" + Printable.of(text, 80) + "\"";
     }
 
     /** A CID as a descriptor has it. */

@@ -141,7 +141,7 @@ final class VmdkCreate {
 
     private String writable(String name) throws DiskException {
         if (name.chars().anyMatch(c -> c == '"' || c < ' ')) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": a descriptor cannot hold the name " + name.replaceAll("\\p{Cntrl}", "?"));
+            throw new DiskException(Reason.BAD_OPTION, path + ": a descriptor cannot hold the name " + name);
         }
         return name;
     }

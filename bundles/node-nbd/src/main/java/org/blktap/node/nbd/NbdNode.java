@@ -174,6 +174,11 @@ final class NbdNode implements DeviceNode {
     }
 
     @Override
+    public boolean mayWrite() {
+        return !connections.isEmpty() && !context.port().info().readOnly();
+    }
+
+    @Override
     public void resumed() {
         refresh();
         for (NbdConnection connection : connections) {

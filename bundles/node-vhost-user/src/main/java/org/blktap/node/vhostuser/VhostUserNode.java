@@ -156,6 +156,11 @@ final class VhostUserNode implements DeviceNode {
     }
 
     @Override
+    public boolean mayWrite() {
+        return client != null;
+    }
+
+    @Override
     public void resumed() {
         // the loop asks the device's stage again in this turn, and that looks into its rings
     }

@@ -9,14 +9,12 @@ import java.util.Map;
 import java.util.function.Consumer;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
-import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
 import org.blktap.linux.Libc;
 import org.blktap.ring.BackRing;
-import org.blktap.ring.Blkif;
 import org.blktap.ring.RequestLog;
 
 /**
@@ -28,27 +26,26 @@ final class BlkDevice implements LoopStage {
     /** What Linux's backend keeps mapped for each request: 32 segments and a page of indirect ones. */
     private static final int GRANTS_PER_ENTRY = 33;
     private static final int GRANTS_MAX = 16384;
-    /** Memory that a burst of requests has taken is freed once it has not been used for so long. */
-    private static final long SHRINK_MILLISECONDS = 10_000;
 
     private final NodeContext context;
     private final GuestLog log;
     private final FrontendParameters frontend;
     private final GrantTable table;
     private final EventChannels events;
+    private final boolean writable;
     private final Limits limits;
     private final Consumer<String> whenFailed;
     private GrantCopies copies;
     private final BounceBuffers buffers;
+    private SpareMemory spare;
     private final RequestRoom room = new RequestRoom();
     private final RequestLogFile logFile;
     /** The private copies of all rings' requests. */
     private NativeBuffer requestCopies;
+    /** What it has taken of what all guests share. */
+    private final RingShares shares;
     private final BlkQueue[] queues;
     private final IoLoop.Watch watch;
-    private IoLoop.Timer shrinking;
-    private int entriesTaken;
-    private int mappingsTaken;
     private boolean mapsPages;
     /** Mapped grants; null where data is copied. */
     private PersistentGrants grants;
@@ -60,20 +57,23 @@ final class BlkDevice implements LoopStage {
     private boolean abandoned;
     private boolean closed;
 
-    private BlkDevice(NodeContext context, GuestLog log, FrontendParameters frontend, RequestLogFile logFile, Limits limits, GrantTable table,
-            EventChannels events, Consumer<String> whenFailed) throws IOException {
+    private BlkDevice(NodeContext context, GuestLog log, FrontendParameters frontend, boolean writable, RequestLogFile logFile, Limits limits,
+            GrantTable table, EventChannels events, Consumer<String> whenFailed) throws IOException {
         this.context = context;
         this.log = log;
         this.frontend = frontend;
+        this.writable = writable;
         this.logFile = logFile;
         this.table = table;
         this.events = events;
         this.limits = limits;
         this.whenFailed = whenFailed;
         queues = new BlkQueue[frontend.queues().size()];
+        shares = new RingShares(limits, context.memory(), table, frontend);
         buffers = new BounceBuffers(context.memory(), limits.buffers(), frontend.domain());
         try {
             copies = new GrantCopies(context.memory(), table, frontend.domain());
+            spare = new SpareMemory(context.loop(), buffers, copies);
             mapRings();
             watch = context.loop().watch(events.fd(), IoLoop.READABLE, ready -> takeEvent());
         } catch (IOException | RuntimeException | Error e) {
@@ -85,12 +85,13 @@ final class BlkDevice implements LoopStage {
     /**
      * Connects, and begins to serve: where an earlier process stopped, if the log is of this very connection.
      *
+     * @param writable whether the guest may write
      * @param connection distinguishes this connection from all others
      * @param whenFailed called at most once, with the reason, if the device fails later
      * @throws IOException what could not be mapped or bound; nothing is left
      */
-    static BlkDevice connect(NodeContext context, GuestLog log, Hypervisor xen, Limits limits, FrontendParameters frontend, RequestLogFile logFile,
-            ConnectionIdentity connection, Consumer<String> whenFailed) throws IOException {
+    static BlkDevice connect(NodeContext context, GuestLog log, Hypervisor xen, Limits limits, FrontendParameters frontend, boolean writable,
+            RequestLogFile logFile, ConnectionIdentity connection, Consumer<String> whenFailed) throws IOException {
         GrantTable table = xen.openGrants();
         EventChannels events;
         try {
@@ -99,7 +100,7 @@ final class BlkDevice implements LoopStage {
             table.close();
             throw e;
         }
-        BlkDevice device = new BlkDevice(context, log, frontend, logFile, limits, table, events, whenFailed);
+        BlkDevice device = new BlkDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
         try {
             for (int i = 0; i < device.queues.length; i++) {
                 device.queues[i].start(connection.ofQueue(i));
@@ -126,9 +127,9 @@ final class BlkDevice implements LoopStage {
         long logBytes = 0;
         int entries = 0;
         boolean reachable = true;
-        takeEntries();
+        shares.takeEntries();
         for (FrontendParameters.Queue queue : frontend.queues()) {
-            long address = map(queue.ringRefs());
+            long address = shares.map(queue.ringRefs());
             reachable &= table.reachesDisks(address);
             BackRing ring = new BackRing(address, queue.ringRefs().size(), frontend.abi());
             rings.add(ring);
@@ -151,34 +152,9 @@ final class BlkDevice implements LoopStage {
         }
     }
 
-    private void takeEntries() throws IOException {
-        int wanted = frontend.queues().stream().mapToInt(queue -> frontend.abi().entries(queue.ringRefs().size())).sum();
-        Budget budget = limits.entries();
-        if (!budget.take(frontend.domain(), wanted, wanted <= Limits.SMALL_ENTRIES)) {
-            throw new IOException("its rings have " + wanted + " entries, too many: all of domain " + frontend.domain() + " have "
-                    + budget.taken(frontend.domain()) + " of at most " + budget.domainMost() + ", all domains' " + budget.taken() + " of at most "
-                    + budget.most() + " (blktap.xen.domain.entries, blktap.xen.entries)");
-        }
-        entriesTaken = wanted;
-    }
-
-    private long map(List<Integer> refs) throws IOException {
-        if (!limits.mappings().take(frontend.domain(), 1, true)) {
-            throw new IOException("no mapping is left for its ring: domain " + frontend.domain() + " has "
-                    + limits.mappings().taken(frontend.domain()) + " of at most " + limits.mappings().domainMost() + ", all domains "
-                    + limits.mappings().taken() + " of at most " + limits.mappings().most() + " (blktap.xen.domain.mappings, blktap.xen.mappings)");
-        }
-        mappingsTaken++;
-        try (NativeBuffer list = context.memory().allocate((long) refs.size() * Integer.BYTES)) {
-            for (int i = 0; i < refs.size(); i++) {
-                Memory.putInt(list.address() + (long) i * Integer.BYTES, refs.get(i));
-            }
-            long address = table.map(frontend.domain(), list.address(), refs.size());
-            if (address == 0) {
-                throw new IOException("domain " + frontend.domain() + " has not granted its ring's pages, references " + refs);
-            }
-            return address;
-        }
+    /** Whether the guest may write, as its toolstack says; the disk may refuse it all the same. */
+    boolean writable() {
+        return writable;
     }
 
     /** The log for what its guest can cause. */
@@ -264,7 +240,7 @@ final class BlkDevice implements LoopStage {
             }
             if (some) {
                 settle();
-                shrinkLater();
+                spare.freeLater();
             }
         } catch (RuntimeException | Error e) {
             failed(e);
@@ -307,24 +283,6 @@ final class BlkDevice implements LoopStage {
             all += queue.inFlight();
         }
         return all;
-    }
-
-    private void shrinkLater() {
-        if (shrinking == null && buffers.isLarge()) {
-            shrinking = context.loop().schedule(this::shrink, SHRINK_MILLISECONDS);
-        }
-    }
-
-    private void shrink() {
-        shrinking = null;
-        if (closed) {
-            return;
-        }
-        if (!buffers.usedLately()) {
-            buffers.trim();
-            copies.shrink();
-        }
-        shrinkLater();
     }
 
     // ---- the end
@@ -375,9 +333,7 @@ final class BlkDevice implements LoopStage {
         stopped = null;
         context.loop().remove(this);
         watch.close();
-        if (shrinking != null) {
-            shrinking.cancel();
-        }
+        spare.stop();
         int atDisk = inFlight();
         for (BlkQueue queue : queues) {
             // what is between two steps is at nobody, and stays in the log for the next process
@@ -420,8 +376,7 @@ final class BlkDevice implements LoopStage {
         release(table);
         release(logFile);
         release(requestCopies);
-        limits.entries().giveBack(frontend.domain(), entriesTaken);
-        limits.mappings().giveBack(frontend.domain(), mappingsTaken);
+        release(shares);
     }
 
     private void release(AutoCloseable part) {

@@ -160,7 +160,7 @@ final class BlkQueue {
             request = new QueueRequest(this, slot);
             requests[slot] = request;
         }
-        request.begin(log.request(slot));
+        request.begin(log.request(slot), device.writable());
         return request;
     }
 

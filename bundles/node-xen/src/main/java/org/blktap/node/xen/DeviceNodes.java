@@ -23,26 +23,52 @@ final class DeviceNodes {
     }
 
     /**
-     * Gives a domain a device, or takes over one that a toolstack has given it.
+     * What an attachment wants of a device.
      *
-     * @param attachment the id of the attachment that serves it
+     * @param attachment its id
      * @param name the device's name in the guest
-     * @throws DiskException EXISTS if it has such a device already
+     * @param queues rings that the guest may use
+     * @param access what the guest may do, where no toolstack says it
+     * @param diskWritable whether the disk is
      */
-    static void claim(XenStore store, DevicePaths paths, String attachment, String name, boolean readOnly) throws IOException, DiskException {
+    record Claim(String attachment, String name, int queues, DeviceAccess access, boolean diskWritable) {
+    }
+
+    /**
+     * Gives a domain a device, or takes over one that a toolstack has given it, also from the kernel's backend.
+     *
+     * @throws DiskException EXISTS if it has such a device already; PERMISSION if the toolstack does not let the guest write, and the disk may be written
+     * @throws IOException also if the kernel's backend keeps the device
+     */
+    static void claim(XenStore store, DevicePaths paths, Claim claim, Blkback blkback) throws IOException, DiskException {
         String backend = paths.backend();
         String servedBy = store.read(backend + ATTACHMENT);
         boolean there = store.read(backend + "/frontend") != null;
         if (there && servedBy == null) {
             checkFrontend(store, paths);
-            store.write(backend + ATTACHMENT, attachment);
+            checkAccess(store, paths, claim);
+            if (store.read(backend + "/physical-device") != null) {
+                throw new DiskException(Reason.EXISTS, "domain " + paths.domain() + " has a device " + claim.name + " (" + paths.device()
+                        + ") already, served by the kernel's backend");
+            }
+            blkback.release(paths);
+            store.write(backend + ATTACHMENT, claim.attachment);
             return;
         }
         if (there || store.read(paths.frontend() + "/backend") != null) {
-            throw new DiskException(Reason.EXISTS, "domain " + paths.domain() + " has a device " + name + " (" + paths.device() + ") already"
+            throw new DiskException(Reason.EXISTS, "domain " + paths.domain() + " has a device " + claim.name + " (" + paths.device() + ") already"
                     + (servedBy == null ? "" : ", served by the attachment " + servedBy));
         }
-        create(store, paths, attachment, name, readOnly);
+        create(store, paths, claim);
+    }
+
+    private static void checkAccess(XenStore store, DevicePaths paths, Claim claim) throws IOException, DiskException {
+        DeviceAccess access = DeviceAccess.read(store, paths.backend());
+        if (!access.writable() && claim.diskWritable) {
+            throw new DiskException(Reason.PERMISSION, "domain " + paths.domain() + " may not write its " + claim.name + " ("
+                    + (access.cdrom() ? "device-type is cdrom" : "mode is not w") + " in " + paths.backend() + "), but the attachment " + claim.attachment
+                    + " writes: attach the disk with --read-only");
+        }
     }
 
     /**
@@ -76,14 +102,19 @@ final class DeviceNodes {
         return found;
     }
 
+    /** Whether an attachment serves this device of a domain, in any kind of backend. */
+    static boolean isServed(XenStore store, int domain, int device) throws IOException {
+        for (String type : DomainDevice.TYPES) {
+            if (attachment(store, new DevicePaths(store.domainId(), type, domain, device)) != null) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** The attachment that serves a device, or null. */
     static String attachment(XenStore store, DevicePaths paths) throws IOException {
         return store.read(paths.backend() + ATTACHMENT);
-    }
-
-    /** Takes the name of an attachment off a device. */
-    static void forget(XenStore store, DevicePaths paths) throws IOException {
-        store.remove(paths.backend() + ATTACHMENT);
     }
 
     /** The backend's directory is the toolstack's word; the frontend's must be the domain's own. */
@@ -96,8 +127,9 @@ final class DeviceNodes {
         }
     }
 
-    private static void create(XenStore store, DevicePaths paths, String attachment, String name, boolean readOnly)
-            throws IOException {
+    /** The state is InitWait from the beginning: one that the kernel never sees as Initialising is not given to its own backend. */
+    private static void create(XenStore store, DevicePaths paths, Claim claim) throws IOException {
+        DeviceAccess access = claim.diskWritable ? claim.access : claim.access.readOnly();
         store.transaction(tx -> {
             directory(tx, paths.frontend(), paths.domain(), paths.backendDomain());
             directory(tx, paths.backend(), paths.backendDomain(), paths.domain());
@@ -106,27 +138,26 @@ final class DeviceNodes {
             tx.write(paths.frontend() + "/backend", paths.backend());
             tx.write(paths.frontend() + "/backend-id", Integer.toString(paths.backendDomain()));
             tx.write(paths.frontend() + "/virtual-device", device);
-            tx.write(paths.frontend() + "/device-type", "disk");
+            tx.write(paths.frontend() + "/device-type", access.deviceType());
             tx.write(paths.frontend() + "/trusted", "1");
             XenbusState.INITIALISING.write(tx, paths.frontend());
             for (String directory : new String[] {paths.backend(), paths.libxl()}) {
                 tx.write(directory + "/frontend", paths.frontend());
                 tx.write(directory + "/frontend-id", Integer.toString(paths.domain()));
                 tx.write(directory + "/online", "1");
-                tx.write(directory + "/removable", "0");
                 tx.write(directory + "/bootable", "1");
-                tx.write(directory + "/dev", name);
+                tx.write(directory + "/dev", claim.name);
                 tx.write(directory + "/type", paths.type());
-                tx.write(directory + "/params", "blktap:" + attachment);
-                tx.write(directory + "/mode", readOnly ? "r" : "w");
-                tx.write(directory + "/device-type", "disk");
+                tx.write(directory + "/params", "blktap:" + claim.attachment);
                 tx.write(directory + "/specification", "xen");
+                access.write(tx, directory);
                 XenbusState.INITIALISING.write(tx, directory);
             }
             tx.write(paths.libxl() + "/backend", paths.backend());
             tx.write(paths.backend() + "/hotplug-status", "connected");
-            tx.write(paths.backend() + ATTACHMENT, attachment);
+            tx.write(paths.backend() + ATTACHMENT, claim.attachment);
             tx.write(paths.backend() + OURS, "1");
+            BackendNodes.announce(tx, paths.backend(), claim.queues);
         });
     }
 
@@ -142,17 +173,45 @@ final class DeviceNodes {
         return attachment.equals(store.read(paths.backend() + ATTACHMENT));
     }
 
-    /** Takes the device away from the domain. What a toolstack has written it removes itself, when it sees that we have closed. */
+    /** Takes the device away from the domain, with what it leaves empty. What a toolstack has written it removes itself, when it sees that we have closed. */
     static void remove(XenStore store, DevicePaths paths) throws IOException {
         store.transaction(tx -> {
             if (tx.read(paths.backend() + OURS) != null) {
-                tx.remove(paths.frontend());
+                for (String directory : new String[] {paths.frontend(), paths.libxl()}) {
+                    String of = tx.read(directory + "/backend");
+                    // another domain may have the number by now, and such a device of another backend
+                    if (of == null || of.equals(paths.backend())) {
+                        tx.remove(directory);
+                    }
+                }
                 tx.remove(paths.backend());
-                tx.remove(paths.libxl());
+                // not the parent of the frontend's, which is not listed: a guest may be able to write there
+                removeIfEmpty(tx, parent(paths.libxl()));
+                removeIfEmpty(tx, parent(paths.backend()));
+                removeIfEmpty(tx, parent(parent(paths.backend())));
             } else if (tx.read(paths.backend() + "/frontend") != null) {
                 tx.remove(paths.backend() + ATTACHMENT);
                 XenbusState.CLOSED.write(tx, paths.backend());
             }
         });
+    }
+
+    /** A device whose attachment is no more: it is nobody's again, or goes if it was ours. Its state stays, so that whoever has it next can serve it. */
+    static void forget(XenStore store, DevicePaths paths) throws IOException {
+        if (store.read(paths.backend() + OURS) != null) {
+            remove(store, paths);
+        } else {
+            store.remove(paths.backend() + ATTACHMENT);
+        }
+    }
+
+    private static void removeIfEmpty(XenStore tx, String directory) throws IOException {
+        if (tx.read(directory) != null && tx.list(directory).isEmpty()) {
+            tx.remove(directory);
+        }
+    }
+
+    private static String parent(String path) {
+        return path.substring(0, path.lastIndexOf('/'));
     }
 }

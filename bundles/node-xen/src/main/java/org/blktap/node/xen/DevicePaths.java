@@ -7,7 +7,7 @@ import java.util.regex.Pattern;
  * Where the two sides of one device are in XenStore.
  *
  * @param backendDomain ours
- * @param type the kind of backend, by which toolstacks find it: {@code tap}, {@code vbd3}, {@code vbd}
+ * @param type the kind of backend, by which toolstacks find it: {@code tap}, {@code vbd3}, {@code vbd}, {@code qdisk}
  * @param domain the frontend's
  * @param device the virtual device's number
  */
@@ -27,6 +27,11 @@ record DevicePaths(int backendDomain, String type, int domain, int device) {
     /** What libxl keeps of the device, out of the guest's reach. */
     String libxl() {
         return "/libxl/" + domain + "/device/vbd/" + device;
+    }
+
+    /** What Linux's bus of backends calls it (backend_bus_id of drivers/xen/xenbus/xenbus_probe_backend.c). */
+    String busId() {
+        return type + "-" + domain + "-" + device;
     }
 
     String domainDirectory() {

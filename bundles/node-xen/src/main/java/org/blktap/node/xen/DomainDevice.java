@@ -8,23 +8,26 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 
 /**
- * What {@code --node xen:<domain>/<device>[,backend=<type>]} names.
+ * What {@code --node xen:<domain>/<device>[,backend=<type>][,devtype=<disk|cdrom>][,access=<rw|ro>]} names.
  *
  * @param domain its name or number
  * @param name of the device in the guest
  * @param device its number
  * @param type the kind of backend in XenStore
+ * @param access what is asked of the device, as far as no toolstack says it
  */
-record DomainDevice(String domain, String name, int device, String type) {
+record DomainDevice(String domain, String name, int device, String type, DeviceAccess access) {
     /** What we are called in XenStore where no toolstack has called us something else. */
     static final String TYPE = "tap";
-    private static final List<String> TYPES = List.of(TYPE, "vbd3", "vbd");
+    /** The kinds of backends that we serve. */
+    static final List<String> TYPES = List.of(TYPE, "vbd3", Blkback.TYPE, Qdisks.TYPE);
 
     static DomainDevice parse(String target, Options options) throws DiskException {
         String type = options.text("backend", TYPE);
         if (!TYPES.contains(type)) {
             throw Options.bad("backend", type, "one of " + String.join(", ", TYPES));
         }
+        DeviceAccess access = access(options);
         int slash = target.lastIndexOf('/');
         // /dev/xvda is a name as well
         if (target.contains("/dev/")) {
@@ -35,10 +38,17 @@ record DomainDevice(String domain, String name, int device, String type) {
         }
         String name = target.substring(slash + 1);
         try {
-            return new DomainDevice(target.substring(0, slash), name.replaceFirst("^/?dev/", ""), VirtualDevice.number(name), type);
+            return new DomainDevice(target.substring(0, slash), name.replaceFirst("^/?dev/", ""), VirtualDevice.number(name), type, access);
         } catch (IllegalArgumentException e) {
             throw new DiskException(Reason.BAD_OPTION, "bad node 'xen:" + target + "': " + e.getMessage());
         }
+    }
+
+    /** What the options say of the device, in the words of xl-disk-configuration(5). */
+    static DeviceAccess access(Options options) throws DiskException {
+        boolean cdrom = options.oneOf("devtype", "disk", "disk", "cdrom").equals("cdrom");
+        boolean writable = options.oneOf("access", "rw", "rw", "ro").equals("rw");
+        return new DeviceAccess(writable, cdrom, false);
     }
 
     /** Parses a node as given to attach; null if it is no Xen node. */
@@ -89,8 +99,29 @@ record DomainDevice(String domain, String name, int device, String type) {
         return found;
     }
 
+    /** Whether this names the same device, with the domain's name or number as it was given. */
+    boolean isSame(DomainDevice other) {
+        return domain.equals(other.domain) && device == other.device && type.equals(other.type);
+    }
+
+    /** Whether this names that device, as far as can be said without asking for the domain's name. */
+    boolean mayBe(DevicePaths paths) {
+        return device == paths.device() && type.equals(paths.type())
+                && (!domain.matches("[0-9]{1,5}") || Integer.parseInt(domain) == paths.domain());
+    }
+
     /** The text that names it again, by the domain's number. */
     String shown(int domainNumber) {
-        return "xen:" + domainNumber + "/" + name + (type.equals(TYPE) ? "" : ",backend=" + type);
+        return shown(Integer.toString(domainNumber));
+    }
+
+    /** The text that names it as it was given. */
+    String shown() {
+        return shown(domain);
+    }
+
+    private String shown(String domainText) {
+        return "xen:" + domainText + "/" + name + (type.equals(TYPE) ? "" : ",backend=" + type) + (access.cdrom() ? ",devtype=cdrom" : "")
+                + (access.writable() || access.cdrom() ? "" : ",access=ro");
     }
 }

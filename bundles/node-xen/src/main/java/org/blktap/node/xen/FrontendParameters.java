@@ -3,6 +3,7 @@ package org.blktap.node.xen;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.blktap.api.disk.Printable;
 import org.blktap.ring.Abi;
 
 /**
@@ -14,6 +15,8 @@ import org.blktap.ring.Abi;
 record FrontendParameters(int domain, Abi abi, boolean persistent, List<Queue> queues) {
     /** A ring of up to {@link Abi#PAGES_MAX} pages. */
     static final int PAGE_ORDER_MAX = 4;
+    /** Characters that a message shows of what a guest wrote. */
+    private static final int SHOWN = 40;
     /** A grant reference or port has 32 bits. */
     private static final long NUMBER_MAX = 0xffffffffL;
 
@@ -34,7 +37,7 @@ record FrontendParameters(int domain, Abi abi, boolean persistent, List<Queue> q
             abi = Abi.of(protocol);
         } catch (IllegalArgumentException e) {
             // its message has what the guest wrote, at any length
-            throw new IOException(frontend + "/protocol is \"" + printable(protocol) + "\", expected x86_64-abi, x86_32-abi or arm-abi");
+            throw new IOException(frontend + "/protocol is \"" + Printable.of(protocol, SHOWN) + "\", expected x86_64-abi, x86_32-abi or arm-abi");
         }
         boolean persistent = number(store, frontend + "/feature-persistent", 0, 1, 0L) == 1;
         int queueCount = (int) number(store, frontend + "/multi-queue-num-queues", 1, queuesMax, 1L);
@@ -91,12 +94,6 @@ record FrontendParameters(int domain, Abi abi, boolean persistent, List<Queue> q
                 return value;
             }
         }
-        throw new IOException(path + " is \"" + printable(text) + "\", expected a number from " + least + " to " + most);
-    }
-
-    /** Makes what a guest wrote fit for a log: short, and without control characters. */
-    static String printable(String text) {
-        String plain = text.replaceAll("[^ -~]", "?");
-        return plain.length() <= 40 ? plain : plain.substring(0, 40) + "...";
+        throw new IOException(path + " is \"" + Printable.of(text, SHOWN) + "\", expected a number from " + least + " to " + most);
     }
 }

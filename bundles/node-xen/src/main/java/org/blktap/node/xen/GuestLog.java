@@ -3,6 +3,7 @@ package org.blktap.node.xen;
 import java.lang.System.Logger.Level;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import org.blktap.api.disk.Printable;
 
 /**
  * The log of one device, for lines that its guest can cause as often as it likes: a burst, then one a minute, so that the guest cannot fill the
@@ -37,7 +38,7 @@ final class GuestLog {
             leftOut++;
             return;
         }
-        LOG.log(level, name + ": " + what + (leftOut == 0 ? "" : " (" + leftOut + " lines before this one were left out)"), thrown);
+        LOG.log(level, name + ": " + Printable.of(what) + (leftOut == 0 ? "" : " (" + leftOut + " lines before this one were left out)"), thrown);
         leftOut = 0;
     }
 }

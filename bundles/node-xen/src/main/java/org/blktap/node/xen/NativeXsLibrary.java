@@ -1,9 +1,9 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.LibXenStore;
@@ -197,7 +197,7 @@ final class NativeXsLibrary implements XsLibrary {
         while (bytes < most && Memory.getByte(address + bytes) != 0) {
             bytes++;
         }
-        return new String(copyOf(address, bytes), StandardCharsets.UTF_8);
+        return FileNames.text(copyOf(address, bytes));
     }
 
     private static byte[] copyOf(long address, int bytes) {

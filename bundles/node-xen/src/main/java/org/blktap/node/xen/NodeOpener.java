@@ -1,6 +1,8 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -9,9 +11,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.BiConsumer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeProvider;
@@ -21,16 +23,23 @@ import org.blktap.api.node.NodeProvider;
  * nodes, does not wait for xenstored.
  */
 final class NodeOpener implements NodeProvider {
+    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
+    /** The rings that a guest may use, where a node does not say it. */
+    static final int QUEUES = 4;
+
     private final XenBus bus;
     private final XenStore store;
     private final Hypervisor xen;
     private final Limits limits;
-    private final BiConsumer<String, String> gone;
+    private final Blkback blkback;
+    private final DeviceGone gone;
     private final boolean reconnected;
     private final Patience patience;
     /** The devices that have a node. */
     private final Set<DevicePaths> open = ConcurrentHashMap.newKeySet();
-    private final Set<CompletableFuture<DevicePaths>> claims = ConcurrentHashMap.newKeySet();
+    private final Set<CompletableFuture<Claimed>> claims = ConcurrentHashMap.newKeySet();
+    /** Whether it was looked for what an earlier process has left. XenBus thread only. */
+    private boolean looked;
 
     /**
      * How long others may take, in milliseconds.
@@ -44,14 +53,16 @@ final class NodeOpener implements NodeProvider {
     }
 
     /**
-     * @param gone called with the id of an attachment and the address of its node, when the domain has let the device go
+     * @param gone called when a domain has let its device go
      * @param reconnected whether there was a connection before: then a XenStore without any domain is not believed to say that all have gone
      */
-    NodeOpener(XenBus bus, XenStore store, Hypervisor xen, Limits limits, BiConsumer<String, String> gone, boolean reconnected, Patience patience) {
+    NodeOpener(XenBus bus, XenStore store, Hypervisor xen, Limits limits, Blkback blkback, DeviceGone gone, boolean reconnected,
+            Patience patience) {
         this.bus = bus;
         this.store = store;
         this.xen = xen;
         this.limits = limits;
+        this.blkback = blkback;
         this.gone = gone;
         this.reconnected = reconnected;
         this.patience = patience;
@@ -63,18 +74,32 @@ final class NodeOpener implements NodeProvider {
     }
 
     /** What a node is to be, of what was given with it. */
-    private record Wanted(DomainDevice device, int queues, String attachment, boolean reopened, boolean readOnly) {
+    private record Wanted(DomainDevice device, int queues, String attachment, boolean reopened, boolean diskWritable, Path runDir) {
         static Wanted of(NodeContext context) throws DiskException {
-            return new Wanted(DomainDevice.parse(context.target(), context.options()), context.options().number("queues", 4, 1, XenBackend.QUEUES_MAX),
-                    context.id(), context.reopened(), context.port().info().readOnly());
+            return new Wanted(DomainDevice.parse(context.target(), context.options()),
+                    context.options().number("queues", QUEUES, 1, XenBackend.QUEUES_MAX), context.id(), context.reopened(), !context.port().info().readOnly(),
+                    context.runDir());
         }
+
+        DeviceNodes.Claim claim() {
+            return new DeviceNodes.Claim(attachment, device.name(), queues, device.access(), diskWritable);
+        }
+    }
+
+    /** A device that is ours, and what its guest may do. */
+    private record Claimed(DevicePaths paths, DeviceAccess access) {
+    }
+
+    @Override
+    public boolean onlyReads(Options options) throws DiskException {
+        return !DomainDevice.access(options).writable();
     }
 
     /** Waits on the loop, for a core that does not open in steps. */
     @Override
     public DeviceNode open(NodeContext context) throws DiskException {
         Wanted wanted = Wanted.of(context);
-        CompletableFuture<DevicePaths> claim = claim(wanted);
+        CompletableFuture<Claimed> claim = claim(wanted);
         try {
             return node(context, wanted, claim.get(patience.xenStore, TimeUnit.MILLISECONDS));
         } catch (TimeoutException e) {
@@ -95,29 +120,29 @@ final class NodeOpener implements NodeProvider {
     @Override
     public CompletionStage<DeviceNode> openLater(NodeContext context) throws DiskException {
         Wanted wanted = Wanted.of(context);
-        CompletableFuture<DevicePaths> claim = claim(wanted);
+        CompletableFuture<Claimed> claim = claim(wanted);
         context.loop().schedule(() -> {
             if (!claim.isDone()) {
                 claim.completeExceptionally(silent());
             }
         }, patience.xenStore);
         CompletableFuture<DeviceNode> opened = new CompletableFuture<>();
-        claim.whenComplete((paths, failure) -> {
+        claim.whenComplete((claimed, failure) -> {
             try {
                 context.loop().execute(() -> {
                     if (failure != null) {
                         opened.completeExceptionally(asDiskException(failure));
                     } else if (opened.isDone()) {
                         // nobody waits for it any more
-                        XenNode.onBus(bus, () -> release(wanted, paths));
+                        XenNode.onBus(bus, () -> release(wanted, claimed.paths));
                     } else {
-                        opened.complete(node(context, wanted, paths));
+                        opened.complete(node(context, wanted, claimed));
                     }
                 });
             } catch (RejectedExecutionException e) {
                 opened.completeExceptionally(e);
-                if (paths != null) {
-                    release(wanted, paths);
+                if (claimed != null) {
+                    release(wanted, claimed.paths);
                 }
             }
         });
@@ -132,28 +157,29 @@ final class NodeOpener implements NodeProvider {
         return new DiskException(Reason.IO, "XenStore has not answered for " + (patience.xenStore + 999) / 1000 + " s: is xenstored running? Try again");
     }
 
-    private DeviceNode node(NodeContext context, Wanted wanted, DevicePaths paths) {
+    private DeviceNode node(NodeContext context, Wanted wanted, Claimed claimed) {
+        DevicePaths paths = claimed.paths;
         String address = wanted.device.shown(paths.domain());
-        return new XenNode(context, bus, store, xen, limits, paths, address, wanted.queues, () -> gone.accept(wanted.attachment, address),
-                () -> open.remove(paths), patience.unplug);
+        return new XenNode(context, bus, store, xen, limits, paths, address, wanted.queues, blkback, claimed.access.writable(),
+                () -> gone.gone(wanted.attachment, address, false), () -> open.remove(paths), patience.unplug);
     }
 
     // ---- on the XenBus thread
 
     /** Finds the device and makes it ours; what comes too late is undone. */
-    private CompletableFuture<DevicePaths> claim(Wanted wanted) throws DiskException {
-        CompletableFuture<DevicePaths> claim = new CompletableFuture<>();
+    private CompletableFuture<Claimed> claim(Wanted wanted) throws DiskException {
+        CompletableFuture<Claimed> claim = new CompletableFuture<>();
         claims.add(claim);
-        claim.whenComplete((paths, failure) -> claims.remove(claim));
+        claim.whenComplete((claimed, failure) -> claims.remove(claim));
         try {
             bus.execute(() -> {
                 if (claim.isDone()) {
                     return;
                 }
                 try {
-                    DevicePaths paths = claimed(wanted);
-                    if (!claim.complete(paths)) {
-                        release(wanted, paths);
+                    Claimed claimed = claimed(wanted);
+                    if (!claim.complete(claimed)) {
+                        release(wanted, claimed.paths);
                     }
                 } catch (IOException e) {
                     claim.completeExceptionally(new DiskException(Reason.IO, "xen:" + wanted.device.domain() + "/" + wanted.device.name() + ": "
@@ -169,23 +195,46 @@ final class NodeOpener implements NodeProvider {
         return claim;
     }
 
-    private DevicePaths claimed(Wanted wanted) throws IOException, DiskException {
+    private Claimed claimed(Wanted wanted) throws IOException, DiskException {
+        if (!looked) {
+            looked = true;
+            removeLogsOfTheGone(wanted.runDir);
+        }
         DevicePaths paths = wanted.reopened ? again(wanted) : wanted.device.paths(store);
         if (!open.add(paths)) {
             throw new DiskException(Reason.EXISTS, wanted.device.shown(paths.domain()) + " is served already");
         }
         boolean done = false;
         try {
-            if (!wanted.reopened) {
-                DeviceNodes.claim(store, paths, wanted.attachment, wanted.device.name(), wanted.readOnly);
+            if (wanted.reopened) {
+                blkback.release(paths);
+            } else {
+                DeviceNodes.claim(store, paths, wanted.claim(), blkback);
             }
+            Claimed claimed = new Claimed(paths, DeviceAccess.read(store, paths.backend()));
             done = true;
-            return paths;
+            return claimed;
         } finally {
             if (!done) {
                 open.remove(paths);
             }
         }
+    }
+
+    private void removeLogsOfTheGone(Path runDir) {
+        try {
+            if (!allGone()) {
+                RequestLogFile.removeOthers(runDir, (domain, device) -> open.stream().anyMatch(each -> each.domain() == domain && each.device() == device)
+                        || DeviceNodes.isServed(store, domain, device));
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, "what domains that have ended have left in the run directory stays: " + e.getMessage());
+        }
+    }
+
+    /** XenStore has come back without any domain, which is not believed. */
+    private boolean allGone() throws IOException {
+        return reconnected && store.list("/local/domain").size() <= 1;
     }
 
     /** Undoes a claim that nobody waits for any more. */
@@ -195,7 +244,7 @@ final class NodeOpener implements NodeProvider {
             try {
                 DeviceNodes.remove(store, paths);
             } catch (IOException e) {
-                System.getLogger("org.blktap.node.xen").log(System.Logger.Level.WARNING, wanted.attachment + ": " + e.getMessage());
+                LOG.log(Level.WARNING, wanted.attachment + ": " + e.getMessage());
             }
         }
     }
@@ -207,11 +256,11 @@ final class NodeOpener implements NodeProvider {
         if (paths != null) {
             return paths;
         }
-        String text = "xen:" + device.domain() + "/" + device.name();
-        if (reconnected && store.list("/local/domain").size() <= 1) {
+        String text = device.shown();
+        if (allGone()) {
             throw new DiskException(Reason.IO, "XenStore knows no domain any more; " + text + " waits");
         }
-        gone.accept(wanted.attachment, text + (device.type().equals(DomainDevice.TYPE) ? "" : ",backend=" + device.type()));
+        gone.gone(wanted.attachment, text, true);
         throw new DiskException(Reason.NOT_FOUND, "no domain has this disk as " + device.name() + " any more");
     }
 }

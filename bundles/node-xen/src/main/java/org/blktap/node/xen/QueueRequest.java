@@ -67,16 +67,28 @@ final class QueueRequest {
         return blk.answeredOperation() == Blkif.READ;
     }
 
+    /** Whether it changes the disk; the data of an indirect request is not known yet. */
+    private boolean changes() {
+        return !reads() && (blk.operation() == Blkif.DISCARD || blk.operation() == Blkif.INDIRECT || blk.bytes() > 0);
+    }
+
     private boolean movesData() {
         return blk.operation() != Blkif.DISCARD && blk.bytes() > 0;
     }
 
-    /** Begins with the private copy of a request. */
-    void begin(long copy) {
+    /**
+     * Begins with the private copy of a request.
+     *
+     * @param mayWrite whether the guest may; else what changes the disk fails
+     */
+    void begin(long copy, boolean mayWrite) {
         blk.decode(copy, queue.abi());
         // nor anything of the request before, such as that its memory was gone
         request.data().clear();
         status = blk.status();
+        if (!mayWrite && status == Blkif.OKAY && changes()) {
+            status = Blkif.ERROR;
+        }
         step = status != Blkif.OKAY ? Step.DONE
                 : blk.operation() == Blkif.WRITE_BARRIER || blk.operation() == Blkif.FLUSH_DISKCACHE ? Step.FLUSH : Step.DATA;
     }

@@ -1,9 +1,13 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.blktap.api.engine.Errno;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
@@ -14,11 +18,37 @@ import org.blktap.linux.PinnedFile;
  * machine, as what is logged does not either. Any thread, one at a time.
  */
 final class RequestLogFile implements AutoCloseable {
+    private static final Pattern NAME = Pattern.compile("xen-([0-9]{1,5})-([0-9]{1,9})\\.log");
+
     private final Path path;
     private Mapping mapping;
 
-    RequestLogFile(Path path) {
+    private RequestLogFile(Path path) {
         this.path = path;
+    }
+
+    /** That of one device of a domain. */
+    static RequestLogFile of(Path runDir, int domain, int device) {
+        return new RequestLogFile(runDir.resolve("xen-" + domain + "-" + device + ".log"));
+    }
+
+    /** Whether a device may have requests in flight. */
+    interface InUse {
+        boolean test(int domain, int device) throws IOException;
+    }
+
+    /** Removes the files of devices that are not in use: their domains have ended while no daemon ran. */
+    static void removeOthers(Path runDir, InUse inUse) throws IOException {
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(runDir, "xen-*.log")) {
+            for (Path file : files) {
+                Matcher name = NAME.matcher(file.getFileName().toString());
+                if (name.matches() && !inUse.test(Integer.parseInt(name.group(1)), Integer.parseInt(name.group(2)))) {
+                    Files.delete(file);
+                }
+            }
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
+        }
     }
 
     /**

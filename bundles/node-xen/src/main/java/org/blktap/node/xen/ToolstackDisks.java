@@ -2,92 +2,97 @@ package org.blktap.node.xen;
 
 import java.io.IOException;
 import java.lang.System.Logger.Level;
-import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.BiConsumer;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.blktap.api.control.AttachRequest;
-import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
-import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.TapSpec;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * What blktapctrl was: disks that a toolstack writes into XenStore, under {@code backend/tap} and {@code backend/vbd3}, are attached as their node
- * {@code params} says, {@code <type>:<path>}; and attachments whose domain has released its disk, or has ended, are detached.
+ * What blktapctrl was: finds the disks that toolstacks write into XenStore, and which of them are ours, by the kind of backend: {@code tap} and {@code vbd3},
+ * {@code vbd} of a script {@code block-blktap}, {@code qdisk} where {@link Qdisks} says so. Those without a script are attached at once, as {@link ToolstackAttachments} does
+ * it; those of a script are announced, for which libxl waits before it runs the script. All on the XenBus thread.
  */
 @Component(service = ToolstackDisks.class, immediate = true)
 public final class ToolstackDisks {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
-    /** Exists while Linux's own backend is loaded, which takes all of {@code backend/vbd}. */
-    static final Path BLKBACK = Path.of("/sys/bus/xen-backend/drivers/vbd");
-    private static final List<String> TYPES = List.of("tap", "vbd3", "vbd");
     /** The hotplug script by which a toolstack names our disks in {@code backend/vbd}. */
     private static final String SCRIPT = "block-blktap";
     /** Scans of all devices allowed at once, and the interval of later ones. */
     private static final int LOOKS_AT_ONCE = 50;
     private static final long LOOK_MILLISECONDS = 100;
-    /** The NBD socket of a minor, which ends with the pid and the minor. */
-    private static final Pattern TAPDISK_SOCKET = Pattern.compile("/.*/nbd[0-9]+\\.([0-9]+)");
+    /** What the kernel has not announced after so long it does not know; libxl waits 10 seconds. */
+    private static final long KERNEL_MILLISECONDS = 2_000;
 
-    private final Attachments attachments;
     private final XenBus bus;
     private final Gone nodes;
-    private final Path blkback;
+    private final Blkback blkback;
     private final XenBus.Registration registration;
-    private final BiConsumer<String, String> gone;
+    private final DeviceGone gone;
     /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
     private final SharedWork worker = new SharedWork();
     /** Logs what may be repeated at each event. */
     private final GuestLog troubles = new GuestLog("toolstacks' disks");
+    private final ToolstackAttachments attachments;
+    private final Leftovers leftovers;
     private final List<XenStore.Watch> watches = new ArrayList<>();
     private volatile boolean stopped;
     /** Devices that have been tried. XenBus thread only, as all that follows. */
     private final Set<DevicePaths> tried = new HashSet<>();
+    /** Devices with which the code here has failed. */
+    private final Set<DevicePaths> threw = new HashSet<>();
+    /** The devices of a script that wait for the kernel's backend, and until when ({@link System#nanoTime}). */
+    private final Map<DevicePaths, Long> announcing = new HashMap<>();
+    /** The devices that were there at the last look, by kind. */
+    private final Map<String, Set<DevicePaths>> present = new HashMap<>();
     /** Kinds of backends that are looked at soon. */
     private final Set<String> soon = new HashSet<>();
     private final Pace looks = new Pace(LOOKS_AT_ONCE, LOOK_MILLISECONDS);
 
     /** Receives the devices that domains have released, also by ending. */
     interface Gone {
-        /** Called on the XenBus thread with the id of the attachment and the address of its node. */
-        void onGone(BiConsumer<String, String> listener);
+        void onGone(DeviceGone listener);
 
-        void noMore(BiConsumer<String, String> listener);
+        void noMore(DeviceGone listener);
     }
 
     @Activate
     public ToolstackDisks(@Reference Attachments attachments, @Reference XenStoreConnection connection, @Reference XenNodes nodes) {
-        this(attachments, connection, nodes, BLKBACK);
+        this(attachments, connection, nodes, nodes.blkback());
     }
 
-    ToolstackDisks(Attachments attachments, XenBus bus, Gone nodes, Path blkback) {
-        this.attachments = attachments;
+    ToolstackDisks(Attachments attachments, XenBus bus, Gone nodes, Blkback blkback) {
         this.bus = bus;
         this.nodes = nodes;
         this.blkback = blkback;
-        gone = (id, node) -> worker.execute(id, () -> letGo(id, node));
+        this.attachments = new ToolstackAttachments(attachments, worker);
+        leftovers = new Leftovers(attachments, this.attachments, bus, worker);
+        gone = this.attachments::letGo;
         nodes.onGone(gone);
         registration = bus.listen(new XenStoreListener() {
+            private boolean reconnected;
+
             @Override
             public void onConnected(XenStore store) {
-                begin(store);
+                begin(store, reconnected);
+                reconnected = true;
             }
 
             @Override
             public void onLost() {
                 watches.clear();
                 tried.clear();
+                threw.clear();
+                announcing.clear();
+                present.clear();
             }
         });
     }
@@ -95,43 +100,22 @@ public final class ToolstackDisks {
     @Deactivate
     public void stop() {
         stopped = true;
+        leftovers.stop();
         registration.close();
         nodes.noMore(gone);
         XenNode.onBus(bus, () -> watches.forEach(XenStore.Watch::close));
         worker.close();
     }
 
-    private void begin(XenStore store) {
+    private void begin(XenStore store, boolean reconnected) {
         try {
-            for (String type : TYPES) {
+            for (String type : DomainDevice.TYPES) {
                 watches.add(store.watch("/local/domain/" + store.domainId() + "/backend/" + type, () -> lookSoon(store, type)));
-                for (DevicePaths paths : DeviceNodes.all(store, type)) {
-                    worker.execute(paths.domain(), () -> forgetUnknown(store, paths));
-                }
             }
+            watches.add(store.watch(Qdisks.directory(store), () -> lookSoon(store, Qdisks.TYPE)));
+            leftovers.begin(store, reconnected);
         } catch (IOException e) {
             troubles.say(Level.WARNING, "they are not seen: " + e.getMessage());
-        }
-    }
-
-    /** A daemon that was killed while it attached has left the name of an attachment that is on no record: the device is nobody's. */
-    private void forgetUnknown(XenStore store, DevicePaths paths) {
-        try {
-            String id = DeviceNodes.attachment(store, paths);
-            if (id != null && !known(id)) {
-                DeviceNodes.forget(store, paths);
-            }
-        } catch (IOException e) {
-            LOG.log(Level.WARNING, e.getMessage());
-        }
-    }
-
-    private boolean known(String id) {
-        try {
-            attachments.status(id);
-            return true;
-        } catch (DiskException e) {
-            return e.reason() != DiskException.Reason.NOT_FOUND;
         }
     }
 
@@ -154,106 +138,159 @@ public final class ToolstackDisks {
         if (stopped) {
             return;
         }
-        List<DevicePaths> present;
+        Set<DevicePaths> now;
         try {
-            present = DeviceNodes.all(store, type);
+            now = Set.copyOf(DeviceNodes.all(store, type));
         } catch (IOException e) {
             troubles.say(Level.WARNING, e.getMessage());
             return;
         }
-        for (DevicePaths paths : present) {
+        for (DevicePaths paths : now) {
             try {
                 consider(store, paths);
             } catch (IOException e) {
                 troubles.say(Level.WARNING, e.getMessage());
             } catch (RuntimeException | Error e) {
                 // the others are looked at all the same, and this one never again
-                tried.add(paths);
+                threw.add(paths);
                 troubles.say(Level.ERROR, paths.backend() + ": " + e, e);
             }
         }
-        tried.removeIf(paths -> paths.type().equals(type) && !present.contains(paths));
+        tried.removeIf(paths -> paths.type().equals(type) && !now.contains(paths));
+        threw.removeIf(paths -> paths.type().equals(type) && !now.contains(paths));
+        announcing.keySet().removeIf(paths -> paths.type().equals(type) && !now.contains(paths));
+        Set<DevicePaths> before = present.put(type, now);
+        if (before != null && !now.containsAll(before)) {
+            leftovers.look(store);
+        }
     }
 
     private void consider(XenStore store, DevicePaths paths) throws IOException {
         String backend = paths.backend();
+        if (store.read(backend + "/frontend") == null || DeviceNodes.attachment(store, paths) != null || attachments.worksFor(paths)) {
+            return;
+        }
+        if ("0".equals(store.read(backend + "/online"))) {
+            letRemove(store, paths);
+            return;
+        }
         String params = store.read(backend + "/params");
-        if (tried.contains(paths) || params == null || store.read(backend + "/frontend") == null || DeviceNodes.attachment(store, paths) != null
-                || "0".equals(store.read(backend + "/online"))) {
+        boolean initialising = XenbusState.of(store, backend) == XenbusState.INITIALISING;
+        if (initialising) {
+            // removed and written anew since the last look, or new: what was tried has another state
+            tried.remove(paths);
+        }
+        if (tried.contains(paths) || threw.contains(paths) || params == null) {
             return;
         }
         String script = store.read(backend + "/script");
-        if (script != null && !script.isEmpty()) {
-            // it names us when it is run, for which libxl waits until a backend is there
-            boolean ours = !paths.type().equals("vbd") || script.endsWith("/" + SCRIPT) && !Files.exists(blkback);
-            if (ours && XenbusState.of(store, backend) == XenbusState.INITIALISING) {
-                XenbusState.INIT_WAIT.write(store, backend);
-            }
-            if (!paths.type().equals("vbd") && "connected".equals(store.read(backend + "/hotplug-status"))) {
-                plug(paths, store.read(backend + "/physical-device-path"));
-            }
+        boolean scripted = script != null && !script.isEmpty();
+        if (paths.type().equals(Blkback.TYPE) && !(scripted && initialising) || !isOurs(store, paths, script)) {
             return;
         }
-        if (!paths.type().equals("vbd")) {
+        if (scripted) {
+            if (initialising) {
+                announce(store, paths);
+            }
+            if (!paths.type().equals(Blkback.TYPE) && "connected".equals(store.read(backend + "/hotplug-status"))) {
+                plug(store, paths);
+            }
+        } else {
             tried.add(paths);
-            boolean readOnly = !String.valueOf(store.read(backend + "/mode")).startsWith("w");
-            worker.execute(paths.domain(), () -> attach(store, paths, params, readOnly));
+            attachments.attach(store, paths, params, () -> again(store, paths));
         }
     }
 
     /** Xen's own script block-tap has opened the disk by our tap-ctl, and says by which socket, as tapback expects it of tapdisk: the ring is one more node of it. */
-    private void plug(DevicePaths paths, String socket) {
-        Matcher minor = TAPDISK_SOCKET.matcher(socket == null ? "" : socket);
-        if (!minor.matches()) {
-            return;
+    private void plug(XenStore store, DevicePaths paths) throws IOException {
+        String attachment = ToolstackAttachments.ofSocket(store.read(paths.backend() + "/physical-device-path"));
+        if (attachment != null) {
+            tried.add(paths);
+            attachments.plug(store, paths, attachment, () -> again(store, paths));
         }
-        tried.add(paths);
-        String id = "tap-" + minor.group(1);
-        worker.execute(paths.domain(), () -> {
-            try {
-                attachments.plug(id, node(paths));
-            } catch (DiskException e) {
-                LOG.log(Level.WARNING, paths.backend() + ": " + e.getMessage());
+    }
+
+    /** An attach has ended one way or the other: the toolstack may wait for the device to close meanwhile. */
+    private void again(XenStore store, DevicePaths paths) {
+        XenNode.onBus(bus, () -> lookSoon(store, paths.type()));
+    }
+
+    /** Whether a device is ours; of some kinds of backends others serve devices as well. */
+    private static boolean isOurs(XenStore store, DevicePaths paths, String script) throws IOException {
+        return switch (paths.type()) {
+            case Blkback.TYPE -> isOurScript(script);
+            case Qdisks.TYPE -> Qdisks.isOurs(store, paths);
+            default -> true;
+        };
+    }
+
+    /** Whether a script is called as ours, or is a link that leads to it. */
+    static boolean isOurScript(String script) {
+        if (script == null || !script.startsWith("/")) {
+            return false;
+        }
+        try {
+            Path path = Path.of(script);
+            return path.endsWith(SCRIPT) || path.toRealPath().endsWith(SCRIPT);
+        } catch (IOException | InvalidPathException e) {
+            return false;
+        }
+    }
+
+    // ---- devices of a script
+
+    /**
+     * Announces a device, so that libxl runs its script, unless the kernel's backend does. In {@code backend/vbd} that is loaded first, if this machine has it:
+     * loaded later it would take the device while it is served.
+     */
+    private void announce(XenStore store, DevicePaths paths) throws IOException {
+        if (paths.type().equals(Blkback.TYPE)) {
+            Long until = announcing.get(paths);
+            if (until == null) {
+                announcing.put(paths, Long.MAX_VALUE);
+                worker.execute(blkback, () -> {
+                    blkback.load();
+                    XenNode.onBus(bus, () -> kernelMayAnnounce(store, paths));
+                });
+                return;
+            }
+            if (until == Long.MAX_VALUE || until - System.nanoTime() > 0) {
+                return;
+            }
+        }
+        store.transaction(tx -> {
+            if (tx.read(paths.backend() + "/frontend") != null && XenbusState.of(tx, paths.backend()) == XenbusState.INITIALISING) {
+                BackendNodes.announce(tx, paths.backend(), NodeOpener.QUEUES);
             }
         });
     }
 
-    private static String node(DevicePaths paths) {
-        return "xen:" + paths.domain() + "/" + paths.device() + ",backend=" + paths.type();
-    }
-
-    private void attach(XenStore store, DevicePaths paths, String params, boolean readOnly) {
-        String id = "xen-" + paths.domain() + "-" + paths.device();
-        try {
-            attachments.attach(new AttachRequest(TapSpec.parse(params.startsWith("tap:") ? params : "tap:" + params), id, List.of(node(paths)), readOnly,
-                    Map.of()));
-        } catch (DiskException e) {
-            LOG.log(Level.WARNING, paths.backend() + ": " + e.getMessage());
-            try {
-                store.transaction(tx -> {
-                    if (tx.read(paths.backend() + "/frontend") != null) {
-                        tx.write(paths.backend() + "/hotplug-error", e.getMessage());
-                        tx.write(paths.backend() + "/hotplug-status", "error");
-                        XenbusState.CLOSED.write(tx, paths.backend());
-                    }
-                });
-            } catch (IOException lost) {
-                LOG.log(Level.WARNING, lost.getMessage());
-            }
+    private void kernelMayAnnounce(XenStore store, DevicePaths paths) {
+        long wait = blkback.isLoaded() ? KERNEL_MILLISECONDS : 0;
+        if (announcing.replace(paths, System.nanoTime() + wait * 1_000_000) != null) {
+            bus.after(wait, () -> lookSoon(store, paths.type()));
         }
     }
 
-    /** Called when a domain has released its device, or has ended: the attachment ends, or loses that node if it has others. */
-    private void letGo(String id, String node) {
-        try {
-            if (attachments.status(id).nodes().size() > 1) {
-                attachments.unplug(id, node, true);
-            } else {
-                attachments.detach(id, true);
-            }
-        } catch (DiskException e) {
-            // NOT_FOUND: it is being detached
-            LOG.log(e.reason() == DiskException.Reason.NOT_FOUND ? Level.DEBUG : Level.WARNING, id + ": " + e.getMessage());
+    /**
+     * The toolstack removes a device that nobody serves, since its script or its attach has failed, and waits until it has closed. One of the kernel's backend
+     * is closed by that, and one whose frontend is connected is another's.
+     */
+    private void letRemove(XenStore store, DevicePaths paths) throws IOException {
+        String backend = paths.backend();
+        if (XenbusState.of(store, backend) != XenbusState.CLOSING || blkback.has(paths)
+                || !isOurs(store, paths, store.read(backend + "/script"))) {
+            return;
         }
+        XenbusState frontend = XenbusState.of(store, paths.frontend());
+        if (frontend == XenbusState.INITIALISED || frontend == XenbusState.CONNECTED) {
+            return;
+        }
+        store.transaction(tx -> {
+            if (DeviceNodes.attachment(tx, paths) == null && XenbusState.of(tx, backend) == XenbusState.CLOSING) {
+                XenbusState.CLOSED.write(tx, backend);
+            }
+        });
+        LOG.log(Level.DEBUG, backend + ": closed, nobody has served it");
     }
 }

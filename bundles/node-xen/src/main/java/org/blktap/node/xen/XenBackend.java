@@ -3,7 +3,6 @@ package org.blktap.node.xen;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.ring.Blkif;
 
 /**
  * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and connects and disconnects
@@ -16,13 +15,13 @@ final class XenBackend {
     static final int STEPS_AT_ONCE = 100;
     static final long STEP_MILLISECONDS = 20;
 
-    private final String attachment;
     private final GuestLog log;
     private final XenBus bus;
     private final XenStore store;
     private final DevicePaths paths;
     private final Rings rings;
     private final int queuesMax;
+    private final ServedDevice device;
     private XenStore.Watch frontendWatch;
     private XenStore.Watch backendWatch;
     /** The node is doing what it was last asked, and answers by {@link XenBus#execute}. */
@@ -46,8 +45,11 @@ final class XenBackend {
 
     /** The rings of the device, on the attachment's loop; each call here is asked of it, and answered on the XenBus thread. */
     interface Rings {
-        /** @param answer the disk, and null or why it could not connect */
-        void connect(FrontendParameters frontend, Connected answer);
+        /**
+         * @param writable whether the guest may write
+         * @param answer the disk, and null or why it could not connect
+         */
+        void connect(FrontendParameters frontend, boolean writable, Connected answer);
 
         /** Ends what is in flight, unmaps everything, and forgets what an earlier process has left of a connection. */
         void disconnect(Runnable answer);
@@ -61,13 +63,14 @@ final class XenBackend {
         void connected(DiskInfo disk, boolean mapsPages, IOException failure);
     }
 
-    XenBackend(String attachment, GuestLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Rings rings) {
-        this.attachment = attachment;
+    XenBackend(String attachment, GuestLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Blkback blkback,
+            Rings rings) {
         this.log = log;
         this.bus = bus;
         this.store = store;
         this.paths = paths;
         this.queuesMax = queuesMax;
+        device = new ServedDevice(store, paths, attachment, blkback);
         this.rings = rings;
     }
 
@@ -125,7 +128,7 @@ final class XenBackend {
         complaint = why;
         refused = true;
         try {
-            change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
+            device.change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
         } catch (IOException | RuntimeException e) {
             complain(e.getMessage());
         }
@@ -159,22 +162,31 @@ final class XenBackend {
             return;
         }
         try {
-            if (store.read(paths.backend() + "/frontend") == null) {
+            if (!device.exists()) {
                 // the toolstack has removed us
                 disconnect(rings::gone);
                 return;
             }
-            XenbusState frontend = XenbusState.of(store, paths.frontend());
-            XenbusState own = XenbusState.of(store, paths.backend());
+            takenFromKernel();
+            XenbusState frontend = device.frontend();
+            XenbusState own = device.own();
             switch (frontend) {
                 case INITIALISING, INIT_WAIT, RECONFIGURING, RECONFIGURED -> initialising(own);
                 case INITIALISED, CONNECTED -> ready(frontend, own);
-                case CLOSING -> write(own, XenbusState.CLOSING);
+                case CLOSING -> device.move(own, XenbusState.CLOSING);
                 case CLOSED, UNKNOWN -> closed(frontend, own);
             }
         } catch (IOException e) {
             complain(e.getMessage());
         }
+    }
+
+    private boolean takenFromKernel() throws IOException {
+        boolean taken = device.takeFromKernel(queuesMax, connected != null);
+        if (taken) {
+            log.say(Level.WARNING, "the kernel's xen-blkback had taken the device " + paths.busId() + ", and was told to let it go");
+        }
+        return taken;
     }
 
     /** The frontend is there and waits for us. */
@@ -183,18 +195,12 @@ final class XenBackend {
         broken = false;
         if (connected != null || !met) {
             disconnect(this::step);
-        } else if (own == XenbusState.CLOSING && !online()) {
+        } else if (own == XenbusState.CLOSING && !device.online()) {
             // to be removed before it was ever used
-            write(own, XenbusState.CLOSED);
+            device.move(own, XenbusState.CLOSED);
             rings.gone();
-        } else if (own != XenbusState.INIT_WAIT) {
-            String backend = paths.backend();
-            change(tx -> {
-                tx.write(backend + "/feature-max-indirect-segments", Integer.toString(Blkif.INDIRECT_SEGMENTS_MAX));
-                tx.write(backend + "/max-ring-page-order", Integer.toString(FrontendParameters.PAGE_ORDER_MAX));
-                tx.write(backend + "/multi-queue-max-queues", Integer.toString(queuesMax));
-                XenbusState.INIT_WAIT.write(tx, backend);
-            });
+        } else if (own != XenbusState.INIT_WAIT || !device.offers(queuesMax)) {
+            device.change(tx -> BackendNodes.announce(tx, paths.backend(), queuesMax));
         }
     }
 
@@ -209,7 +215,7 @@ final class XenBackend {
         }
         FrontendParameters parameters;
         try {
-            parameters = FrontendParameters.read(store, paths.frontend(), paths.domain(), queuesMax);
+            parameters = device.parameters(queuesMax);
         } catch (IOException e) {
             refuse(e.getMessage());
             return;
@@ -221,54 +227,51 @@ final class XenBackend {
             disconnect(this::step);
         } else {
             frontendConnected |= frontend == XenbusState.CONNECTED;
-            write(own, XenbusState.CONNECTED);
+            device.move(own, XenbusState.CONNECTED);
         }
     }
 
-    private void connect(FrontendParameters parameters) {
+    private void connect(FrontendParameters parameters) throws IOException {
+        DeviceAccess access = device.access();
         busy = true;
         met = true;
-        rings.connect(parameters, (disk, mapsPages, failure) -> guarded(() -> {
+        rings.connect(parameters, access.writable(), (disk, mapsPages, failure) -> guarded(() -> {
             busy = false;
             if (ended) {
                 return;
             }
             if (failure != null) {
-                refuse(failure.getMessage());
+                failed(failure);
             } else {
                 connected = parameters;
                 frontendConnected = false;
                 if (!broken) {
-                    publish(disk, mapsPages);
+                    publish(disk, access, mapsPages);
                 }
             }
             lookAgain();
         }).run());
     }
 
-    private void publish(DiskInfo disk, boolean mapsPages) {
-        String backend = paths.backend();
-        boolean discards = disk.canDiscard() && !"0".equals(read(backend + "/discard-enable"));
+    /** It could not connect. */
+    private void failed(IOException failure) {
+        boolean taken = false;
         try {
-            change(tx -> {
-                tx.write(backend + "/feature-flush-cache", "1");
-                tx.write(backend + "/feature-barrier", "1");
-                tx.write(backend + "/feature-persistent", mapsPages ? "1" : "0");
-                tx.write(backend + "/feature-discard", discards ? "1" : "0");
-                if (discards) {
-                    tx.write(backend + "/discard-granularity", Integer.toString(Math.max(Blkif.SECTOR, disk.physicalBlockSize())));
-                    tx.write(backend + "/discard-alignment", "0");
-                    tx.write(backend + "/discard-secure", "0");
-                }
-                tx.write(backend + "/sectors", Long.toString(disk.sizeBytes() / Blkif.SECTOR));
-                tx.write(backend + "/info", Integer.toString(disk.readOnly() ? Blkif.VDISK_READONLY : 0));
-                // what requests count in, whatever this says, but not all frontends have thought so
-                tx.write(backend + "/sector-size", Integer.toString(Blkif.SECTOR));
-                tx.write(backend + "/physical-sector-size", Integer.toString(Math.max(Blkif.SECTOR, disk.physicalBlockSize())));
-                if (XenbusState.of(tx, backend) != XenbusState.CLOSING) {
-                    XenbusState.CONNECTED.write(tx, backend);
-                }
-            });
+            // which has bound the event channel then
+            taken = takenFromKernel();
+        } catch (IOException e) {
+            complain(e.getMessage());
+        }
+        if (taken) {
+            again = true;
+        } else {
+            refuse(failure.getMessage());
+        }
+    }
+
+    private void publish(DiskInfo disk, DeviceAccess access, boolean mapsPages) {
+        try {
+            device.change(tx -> BackendNodes.connect(tx, paths.backend(), disk, access, mapsPages));
             log.say(Level.INFO, "domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
                     + (mapsPages && connected.persistent() ? "pages mapped" : "pages copied"));
         } catch (IOException e) {
@@ -284,8 +287,8 @@ final class XenBackend {
             disconnect(this::step);
             return;
         }
-        write(own, XenbusState.CLOSED);
-        if (!online() || frontend == XenbusState.UNKNOWN && store.read(paths.frontend()) == null) {
+        device.move(own, XenbusState.CLOSED);
+        if (!device.online() || frontend == XenbusState.UNKNOWN && device.frontendIsGone()) {
             rings.gone();
         }
     }
@@ -310,7 +313,7 @@ final class XenBackend {
         complain(why);
         refused = true;
         try {
-            change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
+            device.change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
         } catch (IOException e) {
             complain(e.getMessage());
         }
@@ -330,17 +333,14 @@ final class XenBackend {
 
     private void setOnline(boolean online, XenbusState state) {
         try {
-            change(tx -> {
-                tx.write(paths.backend() + "/online", online ? "1" : "0");
-                state.write(tx, paths.backend());
-            });
+            device.setOnline(online, state);
         } catch (IOException e) {
             complain(e.getMessage());
         }
         step();
     }
 
-    /** The disk has another size. Linux's frontend reads it when the state is written again. */
+    /** The disk has another size. */
     void resized(long bytes) {
         guarded(() -> writeSize(bytes)).run();
     }
@@ -348,11 +348,7 @@ final class XenBackend {
     private void writeSize(long bytes) {
         if (connected != null) {
             try {
-                change(tx -> {
-                    tx.write(paths.backend() + "/sectors", Long.toString(bytes / Blkif.SECTOR));
-                    XenbusState state = XenbusState.of(tx, paths.backend());
-                    state.write(tx, paths.backend());
-                });
+                device.change(tx -> BackendNodes.size(tx, paths.backend(), bytes));
             } catch (IOException e) {
                 complain(e.getMessage());
             }
@@ -364,34 +360,6 @@ final class XenBackend {
             again = false;
             step();
         }
-    }
-
-    private boolean online() {
-        return !"0".equals(read(paths.backend() + "/online"));
-    }
-
-    private String read(String path) {
-        try {
-            return store.read(path);
-        } catch (IOException e) {
-            complain(e.getMessage());
-            return null;
-        }
-    }
-
-    private void write(XenbusState own, XenbusState state) throws IOException {
-        if (own != state) {
-            change(tx -> state.write(tx, paths.backend()));
-        }
-    }
-
-    /** Changes the backend's nodes, unless they have been removed, or another serves them by now: what is removed must not come back. */
-    private void change(XenStore.Change change) throws IOException {
-        store.transaction(tx -> {
-            if (DeviceNodes.servedBy(tx, paths, attachment)) {
-                change.apply(tx);
-            }
-        });
     }
 
     /** Logs it once: a guest may repeat what it did as often as it likes. */

@@ -36,6 +36,8 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private final GuestLog log;
     private final XenBackend backend;
     private final RequestLogFile logFile;
+    /** Whether the guest may write. */
+    private boolean writable;
     private BlkDevice device;
     /** One that takes nothing more, and ends when nothing of it is in flight. */
     private BlkDevice leaving;
@@ -46,12 +48,13 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private boolean closed;
 
     /**
+     * @param writable whether the guest may write, as far as is known before it connects
      * @param gone called on the XenBus thread when the domain has released the device, or has ended
      * @param whenClosed called at the end of {@link #close}
      * @param unplugMilliseconds how long the domain may take to let the device go
      */
-    XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Limits limits, DevicePaths paths, String shownAs, int queuesMax, Runnable gone,
-            Runnable whenClosed, long unplugMilliseconds) {
+    XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Limits limits, DevicePaths paths, String shownAs, int queuesMax, Blkback blkback,
+            boolean writable, Runnable gone, Runnable whenClosed, long unplugMilliseconds) {
         this.context = context;
         this.bus = bus;
         this.store = store;
@@ -59,12 +62,13 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         this.limits = limits;
         this.paths = paths;
         this.shownAs = shownAs;
+        this.writable = writable;
         this.gone = gone;
         this.whenClosed = whenClosed;
         this.unplugMilliseconds = unplugMilliseconds;
-        logFile = new RequestLogFile(context.runDir().resolve("xen-" + paths.domain() + "-" + paths.device() + ".log"));
+        logFile = RequestLogFile.of(context.runDir(), paths.domain(), paths.device());
         log = new GuestLog(context.id());
-        backend = new XenBackend(context.id(), log, bus, store, paths, queuesMax, this);
+        backend = new XenBackend(context.id(), log, bus, store, paths, queuesMax, blkback, this);
         backend.start();
     }
 
@@ -88,7 +92,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     // ---- asked by the backend, on the XenBus thread
 
     @Override
-    public void connect(FrontendParameters frontend, XenBackend.Connected answer) {
+    public void connect(FrontendParameters frontend, boolean mayWrite, XenBackend.Connected answer) {
         String machine;
         try {
             machine = store.read(paths.domainDirectory() + "/vm");
@@ -104,8 +108,9 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             IOException failure = null;
             DiskInfo disk = null;
             try {
+                writable = mayWrite;
                 disk = context.port().info();
-                device = BlkDevice.connect(context, log, xen, limits, frontend, logFile, identity, this::failed);
+                device = BlkDevice.connect(context, log, xen, limits, frontend, mayWrite, logFile, identity, this::failed);
             } catch (IOException e) {
                 failure = e;
             } catch (RuntimeException | Error e) {
@@ -168,6 +173,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         status.put("domain", Integer.toString(paths.domain()));
         status.put("device", Integer.toString(paths.device()));
         status.put("backend", paths.backend());
+        status.put("access", writable ? "read-write" : "read-only");
         status.put("frontend", device == null ? "not connected" : "connected");
         if (device != null) {
             status.putAll(device.status());
@@ -180,6 +186,11 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             status.put("last trouble", backend.complaint());
         }
         return status;
+    }
+
+    @Override
+    public boolean mayWrite() {
+        return writable && !context.port().info().readOnly();
     }
 
     @Override

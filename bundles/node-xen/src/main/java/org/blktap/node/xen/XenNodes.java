@@ -1,11 +1,9 @@
 package org.blktap.node.xen;
 
+import java.util.ArrayList;
 import java.util.Hashtable;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.function.BiConsumer;
 import org.blktap.api.node.NodeProvider;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
@@ -17,7 +15,7 @@ import org.osgi.service.component.annotations.Reference;
 /**
  * Serves disks to domains of Xen: the node kind {@code xen}, which is there as long as there is a XenStore.
  *
- * <p>Options: {@code xen:<domain>/<device>}, {@code backend=}, {@code queues=}.
+ * <p>Options: {@code xen:<domain>/<device>}, {@code backend=}, {@code devtype=}, {@code access=}, {@code queues=}.
  */
 @Component(service = XenNodes.class, immediate = true)
 public final class XenNodes implements ToolstackDisks.Gone {
@@ -28,14 +26,18 @@ public final class XenNodes implements ToolstackDisks.Gone {
     private final XenBus bus;
     private final XenBus.Registration registration;
     private final Hypervisor xen = new NativeHypervisor();
+    private final Blkback blkback = Blkback.ofSystem();
     private final Limits limits = Limits.ofSystem(NativeGrantTable.mappingsMax());
-    private final List<BiConsumer<String, String>> listeners = new CopyOnWriteArrayList<>();
-    /** Attachments whose domains ended while there was no listener, by id, with their nodes. */
-    private final Map<String, String> untold = new LinkedHashMap<>();
+    private final List<DeviceGone> listeners = new CopyOnWriteArrayList<>();
+    /** Devices that went while there was no listener. */
+    private final List<Untold> untold = new ArrayList<>();
     private ServiceRegistration<NodeProvider> provider;
     private NodeOpener opener;
     private boolean reconnected;
     private boolean stopped;
+
+    private record Untold(String attachment, String node, boolean noDomain) {
+    }
 
     @Activate
     public XenNodes(BundleContext bundle, @Reference XenStoreConnection connection) {
@@ -54,6 +56,11 @@ public final class XenNodes implements ToolstackDisks.Gone {
         });
     }
 
+    /** The kernel's backend, from which this takes devices. */
+    Blkback blkback() {
+        return blkback;
+    }
+
     @Deactivate
     public void stop() {
         registration.close();
@@ -70,7 +77,7 @@ public final class XenNodes implements ToolstackDisks.Gone {
         Hashtable<String, Object> properties = new Hashtable<>();
         properties.put("node.kind", KIND);
         properties.put("node.summary", SUMMARY);
-        opener = new NodeOpener(bus, store, xen, limits, this::gone, reconnected, NodeOpener.Patience.USUAL);
+        opener = new NodeOpener(bus, store, xen, limits, blkback, this::gone, reconnected, NodeOpener.Patience.USUAL);
         provider = bundle.registerService(NodeProvider.class, opener, properties);
         reconnected = true;
     }
@@ -92,22 +99,22 @@ public final class XenNodes implements ToolstackDisks.Gone {
     }
 
     @Override
-    public synchronized void onGone(BiConsumer<String, String> listener) {
+    public synchronized void onGone(DeviceGone listener) {
         listeners.add(listener);
         // those of an earlier life of the daemon may be opened before anybody listens
-        untold.forEach(listener::accept);
+        untold.forEach(each -> listener.gone(each.attachment, each.node, each.noDomain));
         untold.clear();
     }
 
     @Override
-    public void noMore(BiConsumer<String, String> listener) {
+    public void noMore(DeviceGone listener) {
         listeners.remove(listener);
     }
 
-    private synchronized void gone(String attachment, String node) {
+    private synchronized void gone(String attachment, String node, boolean noDomain) {
         if (listeners.isEmpty()) {
-            untold.put(attachment, node);
+            untold.add(new Untold(attachment, node, noDomain));
         }
-        listeners.forEach(listener -> listener.accept(attachment, node));
+        listeners.forEach(listener -> listener.gone(attachment, node, noDomain));
     }
 }

@@ -33,7 +33,7 @@ interface XenStore {
     /** Our own domain: 0 unless this is a driver domain. */
     int domainId() throws IOException;
 
-    /** The value, or null when there is no such node. Bytes that are not UTF-8 become U+FFFD. */
+    /** The value, or null when there is no such node. Bytes that are not UTF-8 are as {@link org.blktap.api.disk.FileNames} has them, since values are paths, too. */
     String read(String path) throws IOException;
 
     /**

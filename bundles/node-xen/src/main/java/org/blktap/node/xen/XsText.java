@@ -2,9 +2,13 @@ package org.blktap.node.xen;
 
 import java.io.IOException;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Printable;
 
 /** What may be sent to xenstored. */
 final class XsText {
+    /** Characters that a message shows of a path. */
+    private static final int SHOWN = 100;
+
     private XsText() {
     }
 
@@ -17,15 +21,10 @@ final class XsText {
             good = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || "-/_@".indexOf(c) >= 0;
         }
         if (!good) {
-            throw new IOException("XenStore: '" + shown(path) + "': not a path: expected letters, digits and -_@ between single slashes, at most "
+            throw new IOException("XenStore: '" + Printable.of(path, SHOWN) + "': not a path: expected letters, digits and -_@ between single slashes, at most "
                     + XenStore.PATH_MAX + " bytes");
         }
         return path;
-    }
-
-    private static String shown(String path) {
-        String printable = path.replaceAll("[^ -~]", "?");
-        return printable.length() <= 100 ? printable : printable.substring(0, 100) + "...";
     }
 
     static byte[] value(String path, String value) throws IOException {

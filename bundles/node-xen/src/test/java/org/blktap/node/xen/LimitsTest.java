@@ -29,7 +29,7 @@ class LimitsTest {
     private TestHost host;
 
     @BeforeEach
-    void boot() {
+    void boot() throws Exception {
         host = new TestHost(runDir);
     }
 

@@ -103,7 +103,8 @@ public final class RingBenchmark {
                 loopThread[0] = Thread.currentThread();
                 VirtualDisk disk = new RamDriver().open("bench,size=" + SIZE, new RamContext(loop, memory, Options.none()));
                 Context context = new Context("bench", DOMAIN + "/xvda", Options.none(), false, loop, OpenGate.before(loop, disk), memory, directory);
-                return new NodeOpener(bus, host.store.asProcess(bus), host.xen, host.limits, (id, address) -> { }, false, NodeOpener.Patience.USUAL).open(context);
+                return new NodeOpener(bus, host.store.asProcess(bus), host.xen, host.limits, host.blkback, (id, address, noDomain) -> { }, false,
+                        NodeOpener.Patience.USUAL).open(context);
             });
             frontend.connect(new Shape(Abi.X86_64, 0, 1, true));
             RingBenchmark benchmark = new RingBenchmark(frontend);

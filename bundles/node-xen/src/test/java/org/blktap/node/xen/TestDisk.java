@@ -52,6 +52,11 @@ final class TestDisk implements AutoCloseable {
     }
 
     TestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup) throws Exception {
+        this(host, xen, domain, content, reopened, setup, Map.of());
+    }
+
+    /** @param options of the node */
+    TestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup, Map<String, String> options) throws Exception {
         this.host = host;
         this.xen = xen;
         this.domain = domain;
@@ -60,7 +65,7 @@ final class TestDisk implements AutoCloseable {
         port = new MemoryPort(content);
         setup.prepare(port);
         loop = host.loops.start("test-xen-" + domain);
-        context = new Context("disk-" + domain, domain + "/xvda", new Options(Map.of()), reopened, loop, port, memory, host.runDir);
+        context = new Context("disk-" + domain, domain + "/xvda", new Options(options), reopened, loop, port, memory, host.runDir);
         try {
             node = loop.call(() -> {
                 loop.addEngine(port);
@@ -84,7 +89,7 @@ final class TestDisk implements AutoCloseable {
     }
 
     private NodeOpener opener(NodeOpener.Patience patience) {
-        return new NodeOpener(bus, seen, xen, host.limits, (id, address) -> gone.incrementAndGet(), false, patience);
+        return new NodeOpener(bus, seen, xen, host.limits, host.blkback, (id, address, noDomain) -> gone.incrementAndGet(), false, patience);
     }
 
     /** Whoever calls this is where the process dies. */
@@ -97,7 +102,7 @@ final class TestDisk implements AutoCloseable {
     }
 
     String backend() {
-        return "/local/domain/0/backend/tap/" + domain + "/" + DEVICE;
+        return "/local/domain/0/backend/" + context.options.asMap().getOrDefault("backend", "tap") + "/" + domain + "/" + DEVICE;
     }
 
     int state() throws Exception {

@@ -18,14 +18,19 @@ final class TestHost implements AutoCloseable {
     final SimHypervisor xen = new SimHypervisor();
     /** Of all daemons here. */
     Limits limits = Limits.ofSystem(65_530);
+    /** The sysfs directory of the kernel's bus of backends. */
+    final SimKernel kernel;
+    final Blkback blkback;
     /** What stands between the daemons and XenStore. */
     UnaryOperator<XenStore> between = store -> store;
     /** Of the toolstack. */
     final SimXenStore store = new SimXenStore(Runnable::run);
     private final List<SimGuest> guests = new ArrayList<>();
 
-    TestHost(Path runDir) {
+    TestHost(Path runDir) throws IOException {
         this.runDir = runDir;
+        kernel = new SimKernel();
+        blkback = kernel.blkback();
     }
 
     SimGuest newGuest(int domain) throws IOException {
@@ -88,6 +93,7 @@ final class TestHost implements AutoCloseable {
     @Override
     public void close() {
         loops.stop();
+        kernel.close();
         guests.forEach(SimGuest::close);
     }
 }

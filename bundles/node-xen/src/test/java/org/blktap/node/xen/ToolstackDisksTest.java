@@ -1,22 +1,17 @@
 package org.blktap.node.xen;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.function.BiConsumer;
 import org.blktap.api.control.AttachRequest;
-import org.blktap.api.control.AttachmentStats;
-import org.blktap.api.control.AttachmentStatus;
-import org.blktap.api.control.StateReason;
-import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.junit.jupiter.api.AfterEach;
@@ -26,156 +21,36 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What toolstacks write into XenStore, and what becomes of it. */
 class ToolstackDisksTest {
+    private static final DevicePaths VBD = new DevicePaths(0, "vbd", 5, 51712);
     @TempDir
     Path directory;
     private final TestBus bus = new TestBus();
-    private final FakeAttachments attachments = new FakeAttachments();
-    private final List<BiConsumer<String, String>> listeners = new CopyOnWriteArrayList<>();
+    private FakeAttachments attachments;
+    private final List<DeviceGone> listeners = new CopyOnWriteArrayList<>();
     private TestHost host;
     private ToolstackDisks disks;
-
-    /** Attaches anything of the type ram, and does of a node what the core would have it do. */
-    private final class FakeAttachments implements Attachments {
-        final Map<String, AttachRequest> attached = new ConcurrentSkipListMap<>();
-        final List<String> calls = new CopyOnWriteArrayList<>();
-
-        @Override
-        public AttachmentStatus attach(AttachRequest request) throws DiskException {
-            calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes() + (request.readOnly() ? " read-only" : ""));
-            if (!request.spec().type().equals("ram")) {
-                throw new DiskException(DiskException.Reason.WRONG_TYPE, "no driver for tap:" + request.spec().type());
-            }
-            if (attached.containsKey(request.id())) {
-                throw new DiskException(DiskException.Reason.EXISTS, "attachment '" + request.id() + "' exists already");
-            }
-            put(request);
-            return status(request.id());
-        }
-
-        void put(AttachRequest request) throws DiskException {
-            attached.put(request.id(), request);
-            try {
-                for (String node : request.nodes()) {
-                    DomainDevice device = DomainDevice.ofNode(node);
-                    if (device != null) {
-                        DeviceNodes.claim(host.store, device.paths(host.store), request.id(), device.name(), request.readOnly());
-                    }
-                }
-            } catch (java.io.IOException e) {
-                throw new AssertionError(e);
-            }
-        }
-
-        @Override
-        public void detach(String id, boolean force) throws DiskException {
-            calls.add("detach " + id + (force ? " forced" : ""));
-            if (attached.remove(id) == null) {
-                throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
-            }
-        }
-
-        @Override
-        public void resume(String id, TapSpec image) {
-            throw new AssertionError("not asked for here");
-        }
-
-        @Override
-        public void plug(String id, String node) throws DiskException {
-            calls.add("plug " + id + " " + node);
-            AttachRequest request = attached.get(id);
-            if (request == null) {
-                throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
-            }
-            List<String> nodes = new ArrayList<>(request.nodes());
-            nodes.add(node);
-            put(new AttachRequest(request.spec(), id, nodes, request.readOnly(), request.options()));
-        }
-
-        @Override
-        public void unplug(String id, String node, boolean force) {
-            calls.add("unplug " + id + " " + node + (force ? " forced" : ""));
-            AttachRequest request = attached.get(id);
-            List<String> nodes = new ArrayList<>(request.nodes());
-            nodes.remove(node);
-            attached.put(id, new AttachRequest(request.spec(), id, nodes, request.readOnly(), request.options()));
-        }
-
-        @Override
-        public List<AttachmentStatus> list() {
-            return attached.values().stream().map(this::show).toList();
-        }
-
-        private AttachmentStatus show(AttachRequest request) {
-            List<AttachmentStatus.Node> nodes = new ArrayList<>();
-            request.nodes().forEach(node -> nodes.add(new AttachmentStatus.Node("xen", node, Map.of())));
-            return new AttachmentStatus(request.id(), request.spec().toString(), AttachmentStatus.State.RUNNING, StateReason.NONE, 0, 512, request.readOnly(), "",
-                    nodes, Map.of(), Map.of());
-        }
-
-        @Override
-        public AttachmentStatus status(String id) throws DiskException {
-            AttachRequest request = attached.get(id);
-            if (request == null) {
-                throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
-            }
-            return show(request);
-        }
-
-        @Override
-        public AttachmentStats stats(String id) {
-            throw new AssertionError("not asked for here");
-        }
-
-        @Override
-        public void park(String id) {
-            throw new AssertionError("not asked for here");
-        }
-
-        @Override
-        public void resume(String id) {
-            throw new AssertionError("not asked for here");
-        }
-
-        @Override
-        public boolean settled() {
-            return true;
-        }
-
-        @Override
-        public List<ServiceStatus> drivers() {
-            return List.of();
-        }
-
-        @Override
-        public List<ServiceStatus> nodes() {
-            return List.of();
-        }
-
-        @Override
-        public List<ServiceStatus> engines() {
-            return List.of();
-        }
-    }
 
     @BeforeEach
     void boot() throws Exception {
         host = new TestHost(directory);
+        attachments = new FakeAttachments(host);
         host.newGuest(5, 8);
         host.newGuest(6, 8);
+        host.kernel.boot(host.store);
     }
 
     private void start() {
         disks = new ToolstackDisks(attachments, bus, new ToolstackDisks.Gone() {
             @Override
-            public void onGone(BiConsumer<String, String> listener) {
+            public void onGone(DeviceGone listener) {
                 listeners.add(listener);
             }
 
             @Override
-            public void noMore(BiConsumer<String, String> listener) {
+            public void noMore(DeviceGone listener) {
                 listeners.remove(listener);
             }
-        }, directory.resolve("blkback"));
+        }, host.blkback);
         bus.connect(host.store.asProcess(bus));
     }
 
@@ -233,6 +108,19 @@ class ToolstackDisksTest {
         Eventually.holds("it is attached", () -> attachments.attached.size() == 1);
     }
 
+    /** Between two looks: nobody has seen it go. */
+    @Test
+    void aDeviceThatIsWrittenAnewIsTriedAgain() throws Exception {
+        start();
+        for (int i = 0; i < 20; i++) {
+            host.toolstackWrites("tap", 5, 51712, "aio:/none", "w");
+            Eventually.holds("it is refused", () -> "6".equals(read("tap", "state")));
+            host.store.remove("/local/domain/0/backend/tap/5");
+        }
+        host.toolstackWrites("tap", 5, 51712, "ram:x", "w");
+        Eventually.holds("it is attached", () -> attachments.attached.size() == 1);
+    }
+
     @Test
     void aDeviceOfAScriptIsAnnouncedAndLeftToIt() throws Exception {
         host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
@@ -244,15 +132,160 @@ class ToolstackDisksTest {
         assertEquals(List.of(), attachments.calls);
     }
 
+    /** Loaded later, as udev does it, it would take the device while it is served. */
     @Test
-    void whereTheKernelHasABackendVbdIsLeftToIt() throws Exception {
-        Files.createFile(directory.resolve("blkback"));
+    void theKernelsBackendIsLoadedBeforeADeviceIsAnnounced() throws Exception {
+        host.kernel.module = true;
+        host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
+        host.kernel.look();
+        start();
+        Eventually.holds("the kernel announces it", () -> "2".equals(read("vbd", "state")));
+        assertTrue(host.kernel.has(VBD));
+        attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "xen-5-51712", List.of("xen:5/51712,backend=vbd"), false, Map.of()));
+        assertFalse(host.kernel.has(VBD));
+        assertEquals(List.of("vbd-5-51712"), host.kernel.unbound);
+        assertEquals("xen-5-51712", read("vbd", "blktap-attachment"));
+    }
+
+    @Test
+    void aDeviceThatTheKernelKeepsIsRefused() throws Exception {
+        host.kernel.module = true;
+        host.kernel.refuses = true;
+        host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
+        host.kernel.look();
+        host.kernel.load();
+        AssertionError refused = assertThrows(AssertionError.class, () -> attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "xen-5-51712",
+                List.of("xen:5/51712,backend=vbd"), false, Map.of())));
+        assertTrue(refused.getMessage().contains("run the daemon as root with a writable /sys"), refused.getMessage());
+        assertNull(read("vbd", "blktap-attachment"));
+        assertEquals("2", read("vbd", "state"));
+        start();
+    }
+
+    @Test
+    void whatTheKernelDoesNotAnnounceIsAnnounced() throws Exception {
+        host.kernel.module = true;
+        host.kernel.load();
         host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
         start();
+        Eventually.holds("it is announced", () -> "2".equals(read("vbd", "state")));
+    }
+
+    @Test
+    void aDiskOfTheKernelsBackendIsNotTaken() throws Exception {
+        host.toolstackWrites("vbd", 5, 51712, "/dev/sda", "w", "/etc/xen/scripts/block");
+        host.store.write("/local/domain/0/backend/vbd/5/51712/physical-device", "8:0");
+        DiskException refused = assertThrows(DiskException.class, () -> attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "mine",
+                List.of("xen:5/51712,backend=vbd"), false, Map.of())));
+        assertEquals(DiskException.Reason.EXISTS, refused.reason());
+        assertNull(read("vbd", "blktap-attachment"));
+        start();
+    }
+
+    /** A takeover: Xen's own script is a link to ours. */
+    @Test
+    void aScriptThatLeadsToOursIsOurs() throws Exception {
+        Path scripts = Files.createDirectories(directory.resolve("dist/etc/xen/scripts"));
+        Path ours = Files.createFile(scripts.resolve("block-blktap"));
+        Path between = Files.createSymbolicLink(directory.resolve("between"), ours);
+        Path block = Files.createSymbolicLink(directory.resolve("block"), between);
+        Path loop = directory.resolve("loop");
+        Files.createSymbolicLink(loop, loop);
+        assertTrue(ToolstackDisks.isOurScript(block.toString()));
+        for (String other : new String[] {null, "", "block-blktap", loop.toString(), scripts.toString(), "/none", "/etc/xen/\0/block-blktap", "/x/block-blktap2"}) {
+            assertFalse(ToolstackDisks.isOurScript(other), other);
+        }
+        host.toolstackWrites("vbd", 5, 51712, "/dev/sda", "w", block.toString());
+        start();
+        Eventually.holds("it is announced", () -> "2".equals(read("vbd", "state")));
+    }
+
+    @Test
+    void aDeviceOfAScriptHasAllFeaturesWhenItIsAnnounced() throws Exception {
+        start();
+        for (String type : List.of("vbd", "vbd3", "tap")) {
+            host.toolstackWrites(type, 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
+            Eventually.holds("it is announced", () -> "2".equals(read(type, "state")));
+            assertEquals(List.of("256", "4", "4"), List.of(read(type, "feature-max-indirect-segments"), read(type, "max-ring-page-order"),
+                    read(type, "multi-queue-max-queues")));
+        }
+    }
+
+    /** libxl waits until a device is closed whose script has failed. */
+    @Test
+    void aDeviceOfAFailedScriptIsClosedForTheToolstack() throws Exception {
+        start();
+        host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
+        host.toolstackWrites("vbd", 6, 51712, "/dev/sda", "w", "/etc/xen/scripts/block");
+        Eventually.holds("it is announced", () -> "2".equals(read("vbd", "state")));
+        for (int domain : new int[] {5, 6}) {
+            String backend = "/local/domain/0/backend/vbd/" + domain + "/51712";
+            host.store.transaction(tx -> {
+                tx.write(backend + "/online", "0");
+                tx.write(backend + "/state", "5");
+            });
+        }
+        Eventually.holds("it is closed", () -> "6".equals(read("vbd", "state")));
         bus.settle();
-        bus.settle();
-        assertEquals("1", read("vbd", "state"));
-        assertEquals(List.of(), attachments.calls);
+        assertEquals("5", host.store.read("/local/domain/0/backend/vbd/6/51712/state"), "another's");
+    }
+
+    /** Xen 4.20's block-tap opens the disk writable, whatever the mode. */
+    @Test
+    void aDiskThatItsGuestMustNotWriteBecomesReadOnly() throws Exception {
+        start();
+        for (String mode : new String[] {"r", "", "x", "wonderful", null}) {
+            attachments.attached.clear();
+            attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "tap-3", List.of("nbd"), false, Map.of()));
+            attachments.calls.clear();
+            host.toolstackWrites("vbd3", 5, 51712, "aio:/a", String.valueOf(mode), "/etc/xen/scripts/block-tap");
+            if (mode == null) {
+                host.store.remove("/local/domain/0/backend/vbd3/5/51712/mode");
+            }
+            connected();
+            awaitCalls("read-only tap-3", "plug tap-3 xen:5/51712,backend=vbd3");
+            assertTrue(attachments.attached.get("tap-3").readOnly(), mode);
+            host.store.remove("/local/domain/0/backend/vbd3/5");
+            bus.settle();
+        }
+    }
+
+    private void connected() throws Exception {
+        host.store.write("/local/domain/0/backend/vbd3/5/51712/physical-device-path", "/run/blktap-control/nbd812.3");
+        host.store.write("/local/domain/0/backend/vbd3/5/51712/hotplug-status", "connected");
+    }
+
+    @Test
+    void aDiskThatAnotherWritesIsRefused() throws Exception {
+        start();
+        attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "tap-3", List.of("nbd"), false, Map.of("written", "1")));
+        host.toolstackWrites("vbd3", 5, 51712, "aio:/a", "r", "/etc/xen/scripts/block-tap");
+        connected();
+        Eventually.holds("it is refused", () -> "6".equals(read("vbd3", "state")));
+        assertEquals("error", read("vbd3", "hotplug-status"));
+        assertEquals("tap-3 cannot become read-only: the VM of nbd may be writing", read("vbd3", "hotplug-error"));
+        assertEquals(List.of("nbd"), attachments.attached.get("tap-3").nodes());
+    }
+
+    @Test
+    void whatItsGuestMustNotWriteIsNotServedByADiskThatWrites() throws Exception {
+        host.toolstackWrites("vbd", 5, 51712, "ram:a", "r", "/etc/xen/scripts/block-blktap");
+        DiskException refused = assertThrows(DiskException.class, () -> attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "mine",
+                List.of("xen:5/51712,backend=vbd"), false, Map.of())));
+        assertEquals(DiskException.Reason.PERMISSION, refused.reason());
+        assertTrue(refused.getMessage().endsWith("attach the disk with --read-only"), refused.getMessage());
+        attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "mine", List.of("xen:5/51712,backend=vbd"), true, Map.of()));
+        start();
+    }
+
+    @Test
+    void aCdromIsOpenedReadOnly() throws Exception {
+        start();
+        host.store.transaction(tx -> {
+            tx.write("/local/domain/0/backend/tap/5/51712/device-type", "cdrom");
+        });
+        host.toolstackWrites("tap", 5, 51712, "ram:a", "w");
+        awaitCalls("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=tap] read-only");
     }
 
     @Test
@@ -282,9 +315,9 @@ class ToolstackDisksTest {
         start();
         attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "one", List.of("xen:5/xvda"), false, Map.of()));
         attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "two", List.of("xen:6/xvda", "nbd"), false, Map.of()));
-        listeners.forEach(listener -> listener.accept("two", "xen:6/xvda"));
-        listeners.forEach(listener -> listener.accept("one", "xen:5/xvda"));
-        listeners.forEach(listener -> listener.accept("one", "xen:5/xvda"));
+        listeners.forEach(listener -> listener.gone("two", "xen:6/xvda", false));
+        listeners.forEach(listener -> listener.gone("one", "xen:5/xvda", false));
+        listeners.forEach(listener -> listener.gone("one", "xen:5/xvda", false));
         Eventually.holds("both are let go", () -> attachments.calls.size() >= 2);
         bus.settle();
         assertEquals(List.of("detach one forced", "unplug two xen:6/xvda forced"), attachments.calls.stream().filter(call -> !call.startsWith("status"))

@@ -14,22 +14,32 @@ import java.util.regex.Pattern;
 public final class LineFormatter extends Formatter {
     /** What File Install logs as. */
     private static final String FILE_INSTALL = "fileinstall";
-    private static final Pattern RAW_BYTE = Pattern.compile("[\\x{dc80}-\\x{dcff}]");
+    /** What the API's Printable escapes, which the launcher does not have. */
+    private static final Pattern NOT_SHOWN = Pattern.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\x{d800}-\\x{dfff}\\ufeff]");
 
     @Override
     public String format(LogRecord record) {
         Throwable thrown = record.getThrown();
-        // a byte of a name that is not UTF-8, as FileNames of the API has it
-        String what = RAW_BYTE.matcher(formatMessage(record)).replaceAll(raw -> String.format("\\\\x%02x", raw.group().charAt(0) & 0xff));
+        String what = shown(formatMessage(record), "\t");
         String stack = "";
         if (thrown != null && (record.getLoggerName().startsWith("org.apache.felix.") || record.getLoggerName().equals(FILE_INSTALL))) {
             what = (what + ": " + (thrown.getMessage() == null ? thrown : thrown.getMessage())).replaceAll("\\s*\\R\\s*", " ");
         } else if (thrown != null) {
             StringWriter text = new StringWriter();
             thrown.printStackTrace(new PrintWriter(text, true));
-            stack = text.toString();
+            stack = shown(text.toString(), "\n\r\t");
         }
         long millis = record.getMillis();
         return String.format("%1$tF %1$tT.%1$tL %2$-7s %3$s  %4$s%n%5$s", millis, record.getLevel() == Level.SEVERE ? "ERROR" : record.getLevel().getName(), record.getLoggerName(), what, stack);
+    }
+
+    /** Text without what a terminal would obey or cannot show, but for some characters. */
+    private static String shown(String text, String but) {
+        return NOT_SHOWN.matcher(text).replaceAll(found -> {
+            char c = found.group().charAt(0);
+            // a byte of a name that is not UTF-8 is half a character, as FileNames of the API has it
+            boolean isByte = c <= '\u009f' || c >= '\udc80' && c <= '\udcff';
+            return but.indexOf(c) >= 0 ? found.group() : String.format(isByte ? "\\\\x%02x" : "\\\\u%04x", isByte ? c & 0xff : c & 0xffff);
+        });
     }
 }

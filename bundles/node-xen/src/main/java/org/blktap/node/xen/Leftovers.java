@@ -1,0 +1,138 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.disk.DiskException;
+
+/**
+ * Removes what a domain or a daemon that died has left: devices in XenStore whose attachment is no more, and attachments whose domain is no more and whose nodes
+ * cannot find that out because they are not open.
+ */
+final class Leftovers {
+    private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
+    /** When it is looked again at what may only have been under way. */
+    private static final long AGAIN_MILLISECONDS = 3_000;
+
+    private final Attachments attachments;
+    private final ToolstackAttachments ends;
+    private final XenBus bus;
+    private final SharedWork worker;
+    private volatile boolean stopped;
+    private volatile boolean reconnected;
+
+    Leftovers(Attachments attachments, ToolstackAttachments ends, XenBus bus, SharedWork worker) {
+        this.attachments = attachments;
+        this.ends = ends;
+        this.bus = bus;
+        this.worker = worker;
+    }
+
+    void stop() {
+        stopped = true;
+    }
+
+    /**
+     * XenStore is here.
+     *
+     * @param again whether it was here before: then one without any domain is not believed to say that all have gone
+     */
+    void begin(XenStore store, boolean again) throws IOException {
+        reconnected = again;
+        for (String type : DomainDevice.TYPES) {
+            for (DevicePaths paths : DeviceNodes.all(store, type)) {
+                worker.execute(paths.domain(), () -> forgetUnknown(store, paths, true));
+            }
+        }
+        look(store);
+    }
+
+    // ---- devices without an attachment
+
+    /** A daemon that was killed while it attached or plugged has left the name of an attachment on a device that is not on its record. */
+    private void forgetUnknown(XenStore store, DevicePaths paths, boolean first) {
+        try {
+            String id = DeviceNodes.attachment(store, paths);
+            if (stopped || id == null || has(id, paths)) {
+                return;
+            }
+            if (first && isKnown(id)) {
+                // its node may just be opening
+                bus.after(AGAIN_MILLISECONDS, () -> worker.execute(paths.domain(), () -> forgetUnknown(store, paths, false)));
+            } else {
+                LOG.log(Level.INFO, paths.backend() + ": was of the attachment " + id + ", which does not have it");
+                DeviceNodes.forget(store, paths);
+            }
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, e.getMessage());
+        }
+    }
+
+    private boolean isKnown(String id) {
+        try {
+            attachments.status(id);
+            return true;
+        } catch (DiskException e) {
+            return e.reason() != DiskException.Reason.NOT_FOUND;
+        }
+    }
+
+    private boolean has(String id, DevicePaths paths) {
+        try {
+            for (AttachmentStatus.Node node : attachments.status(id).nodes()) {
+                DomainDevice device = DomainDevice.ofNode(node.address());
+                if (device != null && device.mayBe(paths)) {
+                    return true;
+                }
+            }
+            return false;
+        } catch (DiskException e) {
+            return e.reason() != DiskException.Reason.NOT_FOUND;
+        }
+    }
+
+    // ---- attachments without a domain
+
+    /** Ends parked attachments whose domains have gone. Those that are open notice that themselves; those being opened are looked at again. */
+    void look(XenStore store) {
+        worker.execute(this, () -> {
+            try {
+                if (!stopped && endThoseWithoutADomain(store)) {
+                    bus.after(AGAIN_MILLISECONDS, () -> look(store));
+                }
+            } catch (IOException e) {
+                LOG.log(Level.DEBUG, e.getMessage());
+            }
+        });
+    }
+
+    /** Whether some are being opened. */
+    private boolean endThoseWithoutADomain(XenStore store) throws IOException {
+        boolean some = false;
+        if (reconnected && store.list("/local/domain").size() <= 1) {
+            return some;
+        }
+        for (AttachmentStatus attachment : attachments.list()) {
+            for (AttachmentStatus.Node node : attachment.nodes()) {
+                DomainDevice device = deviceOf(node);
+                if (device != null && attachment.state() == AttachmentStatus.State.OPENING) {
+                    some = true;
+                } else if (device != null && attachment.state() == AttachmentStatus.State.PARKED
+                        && DeviceNodes.servedBy(store, device.type(), device.device(), attachment.id()) == null) {
+                    LOG.log(Level.INFO, attachment.id() + ": no domain has it as " + device.name() + " any more");
+                    ends.letGo(attachment.id(), node.address(), true);
+                }
+            }
+        }
+        return some;
+    }
+
+    private static DomainDevice deviceOf(AttachmentStatus.Node node) {
+        try {
+            return DomainDevice.ofNode(node.address());
+        } catch (DiskException e) {
+            return null;
+        }
+    }
+}

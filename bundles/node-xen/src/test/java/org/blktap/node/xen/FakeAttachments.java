@@ -1,0 +1,158 @@
+package org.blktap.node.xen;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.AttachmentStats;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.control.StateReason;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.TapSpec;
+
+/** Attaches anything of the type ram, and does of a node what the core would have it do. */
+final class FakeAttachments implements Attachments {
+    private final TestHost host;
+    final Map<String, AttachRequest> attached = new ConcurrentSkipListMap<>();
+    final List<String> calls = new CopyOnWriteArrayList<>();
+    /** Those that could not be opened again. */
+    final Set<String> parked = ConcurrentHashMap.newKeySet();
+
+    FakeAttachments(TestHost host) {
+        this.host = host;
+    }
+
+    @Override
+    public AttachmentStatus attach(AttachRequest request) throws DiskException {
+        calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes() + (request.readOnly() ? " read-only" : ""));
+        if (!request.spec().type().equals("ram")) {
+            throw new DiskException(DiskException.Reason.WRONG_TYPE, "no driver for tap:" + request.spec().type());
+        }
+        if (attached.containsKey(request.id())) {
+            throw new DiskException(DiskException.Reason.EXISTS, "attachment '" + request.id() + "' exists already");
+        }
+        put(request);
+        return status(request.id());
+    }
+
+    void put(AttachRequest request) throws DiskException {
+        attached.put(request.id(), request);
+        try {
+            for (String node : request.nodes()) {
+                DomainDevice device = DomainDevice.ofNode(node);
+                if (device != null) {
+                    DeviceNodes.claim(host.store, device.paths(host.store),
+                            new DeviceNodes.Claim(request.id(), device.name(), 4, device.access(), !request.readOnly()), host.blkback);
+                }
+            }
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Override
+    public void detach(String id, boolean force) throws DiskException {
+        calls.add("detach " + id + (force ? " forced" : ""));
+        if (attached.remove(id) == null) {
+            throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+        }
+    }
+
+    @Override
+    public void resume(String id, TapSpec image) {
+        throw new AssertionError("not asked for here");
+    }
+
+    @Override
+    public void makeReadOnly(String id) throws DiskException {
+        calls.add("read-only " + id);
+        AttachRequest request = attached.get(id);
+        if (request.options().containsKey("written")) {
+            throw new DiskException(DiskException.Reason.BUSY, id + " cannot become read-only: the VM of nbd may be writing");
+        }
+        attached.put(id, new AttachRequest(request.spec(), id, request.nodes(), true, request.options()));
+    }
+
+    @Override
+    public void plug(String id, String node) throws DiskException {
+        calls.add("plug " + id + " " + node);
+        AttachRequest request = attached.get(id);
+        if (request == null) {
+            throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+        }
+        List<String> nodes = new ArrayList<>(request.nodes());
+        nodes.add(node);
+        put(new AttachRequest(request.spec(), id, nodes, request.readOnly(), request.options()));
+    }
+
+    @Override
+    public void unplug(String id, String node, boolean force) {
+        calls.add("unplug " + id + " " + node + (force ? " forced" : ""));
+        AttachRequest request = attached.get(id);
+        List<String> nodes = new ArrayList<>(request.nodes());
+        nodes.remove(node);
+        attached.put(id, new AttachRequest(request.spec(), id, nodes, request.readOnly(), request.options()));
+    }
+
+    @Override
+    public List<AttachmentStatus> list() {
+        return attached.values().stream().map(this::show).toList();
+    }
+
+    private AttachmentStatus show(AttachRequest request) {
+        List<AttachmentStatus.Node> nodes = new ArrayList<>();
+        request.nodes().forEach(node -> nodes.add(new AttachmentStatus.Node(node.split("[:,]")[0], node, Map.of())));
+        return new AttachmentStatus(request.id(), request.spec().toString(), parked.contains(request.id()) ? AttachmentStatus.State.PARKED : AttachmentStatus.State.RUNNING, StateReason.NONE, 0, 512, request.readOnly(), "",
+                nodes, Map.of(), Map.of());
+    }
+
+    @Override
+    public AttachmentStatus status(String id) throws DiskException {
+        AttachRequest request = attached.get(id);
+        if (request == null) {
+            throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
+        }
+        return show(request);
+    }
+
+    @Override
+    public AttachmentStats stats(String id) {
+        throw new AssertionError("not asked for here");
+    }
+
+    @Override
+    public void park(String id) {
+        throw new AssertionError("not asked for here");
+    }
+
+    @Override
+    public void resume(String id) {
+        throw new AssertionError("not asked for here");
+    }
+
+    @Override
+    public boolean settled() {
+        return true;
+    }
+
+    @Override
+    public List<ServiceStatus> drivers() {
+        return List.of();
+    }
+
+    @Override
+    public List<ServiceStatus> nodes() {
+        return List.of();
+    }
+
+    @Override
+    public List<ServiceStatus> engines() {
+        return List.of();
+    }
+}
