@@ -312,9 +312,10 @@ class ToolstackDisksTest {
 
     @Test
     void aDomainThatGoesIsDetachedUnlessOthersUseTheDisk() throws Exception {
-        start();
         attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "one", List.of("xen:5/xvda"), false, Map.of()));
         attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "two", List.of("xen:6/xvda", "nbd"), false, Map.of()));
+        // the attachments are there before XenStore is
+        start();
         listeners.forEach(listener -> listener.gone("two", "xen:6/xvda", false));
         listeners.forEach(listener -> listener.gone("one", "xen:5/xvda", false));
         listeners.forEach(listener -> listener.gone("one", "xen:5/xvda", false));

@@ -137,7 +137,7 @@ class VerbsTest {
     void aFailureIsOneLineAndStatusOne() {
         core.failure = new DiskException(Reason.CORRUPT, "/vm/a: header field version\n at offset 4: found 9, expected 1");
         assertEquals(1, run("attach", "tap:qcow:/vm/a"));
-        assertEquals("blktap: /vm/a: header field version at offset 4: found 9, expected 1", err.strip());
+        assertEquals("blktap: /vm/a: header field version\\n at offset 4: found 9, expected 1", err.strip());
         assertEquals("", out);
     }
 
