@@ -235,7 +235,8 @@ class LiveDiskIT {
             assertTrue(client.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS));
             assertEquals(0, client.exitValue(), Files.readString(directory.resolve("load.out")));
             end = Long.parseLong(Files.readString(note));
-            Wait.until("the target runs", () -> target.state("m").equals("running"));
+            Daemon running = target;
+            Wait.until("the target runs", () -> running.state("m").equals("running"));
             Run.of(python(verify, target.nbd("m"), end)).ok();
             if (killed) {
                 source.start();
