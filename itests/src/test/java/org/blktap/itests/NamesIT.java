@@ -42,8 +42,8 @@ class NamesIT {
             assertTrue(daemon.blktap("info", "a", "--json").ok().out().contains("caf\\udce9.img"));
             script(daemon, "$blktap list | grep -aF tap:raw:$images/caf$e.img", "$blktap info a | grep -aF $images/caf$e.img",
                     "echo tap:info a | $blktap shell | grep -aF $images/caf$e.img",
-                    "if $blktap attach tap:raw:caf$e.img --id b 2> err; then exit 9; fi", "grep -aF caf$e.img err",
-                    "if $blktap info tap:raw:./caf$y.img 2> err; then exit 9; fi", "grep -aF caf$y.img err",
+                    "if $blktap attach tap:raw:caf$e.img --id b 2> err; then exit 9; fi", "grep -F 'caf\\xe9.img' err",
+                    "if $blktap info tap:raw:./caf$y.img 2> err; then exit 9; fi", "grep -F 'caf\\xff.img' err",
                     "$blktap detach a", "$blktap convert tap:raw:caf$e.img tap:qcow2:$images/caf$e.qcow2", "$blktap check tap:qcow2:caf$e.qcow2",
                     "qemu-io -r -f qcow2 -c 'read -P 7 1M 64k' caf$e.qcow2", "$blktap resize tap:qcow2:caf$e.qcow2 16M",
                     "$blktap map tap:qcow2:caf$e.qcow2 | grep -F 1048576", "echo attach tap:qcow2:$images/caf$e.qcow2 --id s | $blktap shell",
