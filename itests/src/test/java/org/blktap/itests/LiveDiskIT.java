@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is done with a disk while its VM uses it: it grows, gives space back, gets another medium, moves to another daemon. */
 class LiveDiskIT {
-    private static final int ROUNDS = 10;
+    private static final int ROUNDS = Integer.getInteger("moves", 4);
     /** Writes numbered blocks until the server goes, and notes how many were answered; one more may have reached the image. */
     private static final String LOAD = """
             import nbd, os, struct, sys
