@@ -3,22 +3,17 @@ package org.blktap.core;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeoutException;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
-import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
-import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
-import org.blktap.api.node.NodeProvider;
 import org.blktap.core.Operations.Operation;
 
 /**
@@ -49,9 +44,10 @@ final class Attachment {
     private volatile MissingService missing;
     private volatile boolean failing;
     private final LockWait lockWait;
-    private volatile DiskException unforgotten;
     private final AttachmentEnd end;
     private final ImageChange image;
+    private final NodeChange nodeChange;
+    private final ServiceLoss serviceLoss;
     private final AttachmentView view;
 
     /**
@@ -78,8 +74,10 @@ final class Attachment {
             throw e;
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
-        end = new AttachmentEnd(this, record, services, calls, operations, gate, nodes, disk);
+        end = new AttachmentEnd(this, record, services, calls, operations, commands, gate, nodes, disk);
         image = new ImageChange(this, record, services, operations, commands, disk, nodes);
+        nodeChange = new NodeChange(this, record, services, calls, operations, commands, gate, nodes);
+        serviceLoss = new ServiceLoss(this, operations, nodeChange, nodes, disk);
         view = new AttachmentView(this, calls, operations, gate, nodes, disk, parks);
         loop.execute(() -> {
             loop.onFailure((what, failure) -> failed(what, failure, true));
@@ -141,9 +139,28 @@ final class Attachment {
         return image;
     }
 
-    /** Ends when nothing is left of the attachment; exceptionally if its last flush failed. */
-    CompletableFuture<Void> ended() {
-        return end.done();
+    /** Its nodes, while a VM has it. */
+    NodeChange nodes() {
+        return nodeChange;
+    }
+
+    /** What happens to it when a service that it uses goes away. */
+    ServiceLoss serviceLoss() {
+        return serviceLoss;
+    }
+
+    /** How it ends. */
+    AttachmentEnd end() {
+        return end;
+    }
+
+    /** What it lacks; null if nothing that is known. */
+    MissingService missing() {
+        return missing;
+    }
+
+    void missing(MissingService what) {
+        missing = what;
     }
 
     void to(Life next) {
@@ -268,7 +285,7 @@ final class Attachment {
     /** Others have the image open: its VM waits until they let go. */
     private LockWait.ImageInUse waitForImage(DiskException inUse) throws DiskException {
         try {
-            nodes.openBeforeDisk(request.readOnly());
+            nodes.checkKinds();
         } catch (DiskException | RuntimeException e) {
             to(new Life.Parked(new StateReason(Kind.OPEN_FAILED, String.valueOf(e.getMessage()))));
             throw e;
@@ -374,50 +391,6 @@ final class Attachment {
         }
     }
 
-    /** A driver is going away: parks if the disk, or an image of its chain, is of it. Ends with nothing of it in use. */
-    CompletableFuture<Boolean> driverGone(Registry.Entry<DiskDriver> gone) {
-        return leave(Kind.NO_DRIVER, gone.name(), "waiting for the driver of tap:" + gone.name(), () -> disk.uses(gone), this::closeDisk);
-    }
-
-    /** Parks if it uses an I/O engine that is going away. */
-    CompletableFuture<Boolean> engineGone(Registry.Entry<IoEngine> gone) {
-        return leave(Kind.NO_ENGINE, gone.name(), "waiting for the I/O engine " + gone.name(), () -> disk.isCarriedBy(gone), this::closeDisk);
-    }
-
-    /** Closes the nodes of a kind that is going away; they open again when it is back. */
-    CompletableFuture<Boolean> providerGone(Registry.Entry<NodeProvider> gone) {
-        return leave(Kind.NO_NODE_KIND, gone.name(), "waiting for nodes of kind " + gone.name(), () -> nodes.anyServedBy(gone), () -> {
-            failHeld();
-            nodes.closeServedBy(gone);
-        });
-    }
-
-    private interface Usage {
-        boolean uses();
-    }
-
-    private CompletableFuture<Boolean> leave(Kind kind, String name, String text, Usage usage, LoopCalls.Action close) {
-        if (operations.closed()) {
-            // its end uses the service until it has ended
-            return end.done().handle((nothing, failure) -> false);
-        }
-        return operations.submit(text, () -> {
-            if (!usage.uses() || life.ending()) {
-                return false;
-            }
-            boolean stays = life.why().kind() == Kind.OPERATOR || life.why().kind() == Kind.FAILED;
-            StateReason why = stays ? life.why() : new StateReason(kind, text);
-            missing = stays ? missing : new MissingService(kind, name, text);
-            try {
-                quiesce(why, null);
-                close.run();
-            } finally {
-                to(new Life.Parked(why));
-            }
-            return true;
-        });
-    }
-
     /** Code that serves this attachment threw: parks it, until an operator or another driver comes. Loop only. */
     private void failed(String what, Throwable failure, boolean nodesToo) {
         if (failing) {
@@ -476,118 +449,6 @@ final class Attachment {
             }
             return null;
         }));
-    }
-
-    // ---- nodes
-
-    /** Opens one more node. */
-    void plug(String node) throws DiskException {
-        commands.forResult(operations.submit("a node is being added", () -> {
-            nodes.add(node);
-            List<String> more = new ArrayList<>(request.nodes());
-            more.add(node);
-            try {
-                recordNodes(more);
-            } catch (DiskException | RuntimeException e) {
-                removeNode(node, true);
-                throw e;
-            }
-            return null;
-        }));
-    }
-
-    /** Ends one of its nodes, after its VM has released the device. */
-    void unplug(String node, boolean force) throws DiskException {
-        commands.forResult(operations.submit("a node is being removed", () -> {
-            List<String> fewer = new ArrayList<>(request.nodes());
-            fewer.remove(removeNode(node, force));
-            recordNodes(fewer);
-            return null;
-        }));
-    }
-
-    /** The spec of the node that was removed. */
-    private String removeNode(String node, boolean force) throws DiskException {
-        boolean running = life instanceof Life.Running;
-        try {
-            return nodes.remove(node, force, () -> {
-                quiesce(new StateReason(Kind.NODE_CHANGE, "a node is being removed"), services.limits().drain());
-                failHeld();
-            });
-        } finally {
-            if (running && life instanceof Life.Parking) {
-                letThrough();
-            }
-        }
-    }
-
-    /** Before a node closes: requests that a disk that threw has left may refer to its memory. Whose they are is not known, so all fail. */
-    private void failHeld() throws DiskException {
-        if (calls.ask(() -> gate.held().anyAtDisk())) {
-            closeDisk();
-        }
-        calls.run(() -> gate.held().fail());
-    }
-
-    private void recordNodes(List<String> specs) throws DiskException {
-        AttachRequest changed = new AttachRequest(request.spec(), request.id(), specs, request.readOnly(), request.options());
-        record.write(changed, known);
-        request = changed;
-    }
-
-    // ---- the end
-
-    /** Ends it after its VMs have released their devices; continues if one does not, or if its disk cannot be saved. */
-    void detach() throws DiskException {
-        try {
-            commands.forResult(operations.submit("being detached", () -> {
-                nodes.unplug(false);
-                end.orderly();
-                return null;
-            }));
-        } catch (DiskException e) {
-            // else the VM's release of the device, or another command, has led to a forced detach meanwhile, which the table waits for
-            if (!operations.closed()) {
-                throw e;
-            }
-        }
-    }
-
-    /**
-     * Ends it regardless of its VMs, driver and nodes: operations under way are interrupted, and only background work is waited for without a limit.
-     *
-     * @return {@link #ended}
-     */
-    CompletableFuture<Void> detachByForce() throws DiskException {
-        if (disk.savesAtDetach() && calls.blockedNanos() == 0) {
-            // refused if it cannot be saved
-            commands.forResult(operations.submit("being detached", () -> {
-                nodes.unplug(true);
-                end.orderly();
-                return null;
-            }));
-            return end.done();
-        }
-        // at once: no restart attaches it again, however long the end takes
-        try {
-            record.remove();
-        } catch (DiskException e) {
-            LOG.log(Level.ERROR, id + ": a restart would attach it again: " + e.getMessage());
-            unforgotten = e;
-        }
-        operations.submitLast("being detached by force", end::byForce);
-        return end.done();
-    }
-
-    /** Why its record could not be removed by a forced detach; null if it was. */
-    DiskException unforgotten() {
-        return unforgotten;
-    }
-
-    /** Ends it, and keeps it on record: the daemon stops. */
-    CompletableFuture<Void> shutDown() {
-        operations.submitLast("being shut down", end::ofTheDaemon);
-        return end.done();
     }
 
     boolean savesAtDetach() {

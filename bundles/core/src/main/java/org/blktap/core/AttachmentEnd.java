@@ -10,7 +10,7 @@ import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
-/** The last operation of an attachment: saves, drains, closes nodes and disk, ends the loop. */
+/** Ends an attachment by its last operation: saves, drains, closes nodes and disk, ends the loop. */
 final class AttachmentEnd {
     private static final Logger LOG = System.getLogger("org.blktap.core");
 
@@ -19,18 +19,21 @@ final class AttachmentEnd {
     private final Services services;
     private final LoopCalls calls;
     private final Operations operations;
+    private final CommandWait commands;
     private final Gate gate;
     private final AttachmentNodes nodes;
     private final AttachmentDisk disk;
     private final CompletableFuture<Void> done = new CompletableFuture<>();
+    private volatile DiskException unforgotten;
 
-    AttachmentEnd(Attachment attachment, Records.Entry record, Services services, LoopCalls calls, Operations operations, Gate gate,
-            AttachmentNodes nodes, AttachmentDisk disk) {
+    AttachmentEnd(Attachment attachment, Records.Entry record, Services services, LoopCalls calls, Operations operations, CommandWait commands,
+            Gate gate, AttachmentNodes nodes, AttachmentDisk disk) {
         this.attachment = attachment;
         this.record = record;
         this.services = services;
         this.calls = calls;
         this.operations = operations;
+        this.commands = commands;
         this.gate = gate;
         this.nodes = nodes;
         this.disk = disk;
@@ -41,13 +44,60 @@ final class AttachmentEnd {
         return done;
     }
 
-    /** Ends it and forgets it, unless requests do not end or the disk cannot be saved: then it continues. Its VMs have released their devices. */
-    void orderly() throws DiskException {
-        end(true, false);
+    /** Ends it after its VMs have released their devices; continues if one does not, or if its disk cannot be saved. */
+    void detach() throws DiskException {
+        try {
+            commands.forResult(operations.submit("being detached", () -> {
+                nodes.unplug(false);
+                end(true, false);
+                return null;
+            }));
+        } catch (DiskException e) {
+            // else the VM's release of the device, or another command, has led to a forced detach meanwhile, which the table waits for
+            if (!operations.closed()) {
+                throw e;
+            }
+        }
     }
 
-    /** Ends it in any case, and forgets it. */
-    void byForce() throws DiskException {
+    /**
+     * Ends it regardless of its VMs, driver and nodes: operations under way are interrupted, and only background work is waited for without a limit.
+     *
+     * @return {@link #done}
+     */
+    CompletableFuture<Void> detachByForce() throws DiskException {
+        if (disk.savesAtDetach() && calls.blockedNanos() == 0) {
+            // refused if it cannot be saved
+            commands.forResult(operations.submit("being detached", () -> {
+                nodes.unplug(true);
+                end(true, false);
+                return null;
+            }));
+            return done;
+        }
+        // at once: no restart attaches it again, however long the end takes
+        try {
+            record.remove();
+        } catch (DiskException e) {
+            LOG.log(Level.ERROR, attachment.id() + ": a restart would attach it again: " + e.getMessage());
+            unforgotten = e;
+        }
+        operations.submitLast("being detached by force", this::byForce);
+        return done;
+    }
+
+    /** Why its record could not be removed by a forced detach; null if it was. */
+    DiskException unforgotten() {
+        return unforgotten;
+    }
+
+    /** Ends it, and keeps it on record: the daemon stops. */
+    CompletableFuture<Void> shutDown() {
+        operations.submitLast("being shut down", () -> end(false, true));
+        return done;
+    }
+
+    private void byForce() throws DiskException {
         calls.start(() -> {
             gate.held().fail();
             return null;
@@ -58,11 +108,6 @@ final class AttachmentEnd {
             LOG.log(Level.WARNING, attachment.id() + ": a node cannot be taken from its VM: " + e.getMessage());
         }
         end(true, true);
-    }
-
-    /** Ends it in any case, and keeps it on record. */
-    void ofTheDaemon() throws DiskException {
-        end(false, true);
     }
 
     /**

@@ -107,7 +107,7 @@ public final class AttachmentManager implements Attachments, Images {
     }
 
     private void driverGone(Registry.Entry<DiskDriver> gone) {
-        gone(gone, "driver of tap:", attachment -> attachment.driverGone(gone));
+        gone(gone, "driver of tap:", attachment -> attachment.serviceLoss().driverGone(gone));
     }
 
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,
@@ -118,7 +118,7 @@ public final class AttachmentManager implements Attachments, Images {
 
     void removeEngine(ServiceReference<IoEngine> reference) {
         Registry.Entry<IoEngine> gone = engines.remove(reference);
-        gone(gone, "I/O engine ", attachment -> attachment.engineGone(gone));
+        gone(gone, "I/O engine ", attachment -> attachment.serviceLoss().engineGone(gone));
     }
 
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,
@@ -129,7 +129,7 @@ public final class AttachmentManager implements Attachments, Images {
 
     void removeNodeProvider(ServiceReference<NodeProvider> reference) {
         Registry.Entry<NodeProvider> gone = providers.remove(reference);
-        gone(gone, "node kind ", attachment -> attachment.providerGone(gone));
+        gone(gone, "node kind ", attachment -> attachment.serviceLoss().providerGone(gone));
     }
 
     /** A service's registration does not wait for disks. */
@@ -203,13 +203,13 @@ public final class AttachmentManager implements Attachments, Images {
 
     @Override
     public void plug(String id, String node) throws DiskException {
-        table.find(id).plug(node);
+        table.find(id).nodes().plug(node);
         LOG.log(Level.INFO, id + ": has a node " + node);
     }
 
     @Override
     public void unplug(String id, String node, boolean force) throws DiskException {
-        table.find(id).unplug(node, force);
+        table.find(id).nodes().unplug(node, force);
         LOG.log(Level.INFO, id + ": has no node " + node + " any more");
     }
 

@@ -47,13 +47,14 @@ final class AttachmentNodes {
         }
     }
 
-    /** Opens those that let their VMs wait for the disk. */
-    void openBeforeDisk(boolean readOnly) throws DiskException {
+    /**
+     * Refuses nodes that cannot be opened later either.
+     *
+     * @throws DiskException if a kind of node is not there
+     */
+    void checkKinds() throws DiskException {
         for (OpenNode node : nodes) {
-            if (!node.isOpen() && node.findProvider(services).service().opensBeforeDisk()) {
-                loop.run(() -> gate.expect(readOnly));
-                open(node);
-            }
+            node.findProvider(services);
         }
     }
 

@@ -68,7 +68,7 @@ final class AttachmentTable {
     private Attachment add(String id, Attachment attachment) {
         Attachment present = attachments.putIfAbsent(id, attachment);
         if (present == null) {
-            attachment.ended().whenComplete((nothing, failure) -> attachments.remove(id, attachment));
+            attachment.end().done().whenComplete((nothing, failure) -> attachments.remove(id, attachment));
         }
         return present;
     }
@@ -119,7 +119,7 @@ final class AttachmentTable {
                 LOG.log(Level.ERROR, attachment.id() + ": does not let go of " + what + ", which goes all the same: "
                         + attachment.view().status(null).reason());
             } catch (ExecutionException e) {
-                if (!attachment.ended().isDone()) {
+                if (!attachment.end().done().isDone()) {
                     LOG.log(Level.ERROR, attachment.id() + ": cannot be parked: " + e.getCause());
                 }
             } catch (InterruptedException e) {
@@ -143,7 +143,7 @@ final class AttachmentTable {
         Attachment attachment = new Attachment(id, new Records.Kept(asked, null, false, false), false, records.entry(id), services, threads);
         Attachment present = add(id, attachment);
         if (present != null) {
-            attachment.shutDown();
+            attachment.end().shutDown();
             AttachmentStatus there = present.view().status(null);
             throw there.state() == State.DETACHING
                     ? new DiskException(Reason.BUSY, "attachment '" + id + "' is still being detached: " + there.reason() + "; choose another --id")
@@ -153,7 +153,7 @@ final class AttachmentTable {
             attachment.attach();
         } catch (DiskException | RuntimeException e) {
             try {
-                awaitEnd(attachment, attachment.detachByForce());
+                awaitEnd(attachment, attachment.end().detachByForce());
             } catch (DiskException other) {
                 e.addSuppressed(other);
             }
@@ -167,13 +167,13 @@ final class AttachmentTable {
     void detach(String id, boolean force) throws DiskException {
         Attachment attachment = find(id);
         if (!force) {
-            attachment.detach();
+            attachment.end().detach();
         }
-        if (!awaitEnd(attachment, force ? attachment.detachByForce() : attachment.ended())) {
+        if (!awaitEnd(attachment, force ? attachment.end().detachByForce() : attachment.end().done())) {
             LOG.log(Level.WARNING, id + ": cut off; its id is taken until it has ended: " + attachment.view().status(null).reason());
         }
-        if (attachment.unforgotten() != null) {
-            throw attachment.unforgotten();
+        if (attachment.end().unforgotten() != null) {
+            throw attachment.end().unforgotten();
         }
     }
 
@@ -238,7 +238,7 @@ final class AttachmentTable {
         List<Attachment> all = List.copyOf(attachments.values());
         LOG.log(Level.INFO, "stopping: " + all.size() + " attachments are closed, and kept on record");
         long start = System.nanoTime();
-        List<CompletableFuture<Void>> ends = all.stream().map(Attachment::shutDown).toList();
+        List<CompletableFuture<Void>> ends = all.stream().map(attachment -> attachment.end().shutDown()).toList();
         for (int i = 0; i < all.size(); i++) {
             Attachment attachment = all.get(i);
             Duration limit = attachment.savesAtDetach() ? services.limits().stopSaving() : services.limits().stop();

@@ -1,6 +1,5 @@
 package org.blktap.core;
 
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
@@ -293,11 +292,6 @@ final class Gate implements DiskPort, Request.Completion {
 
     IoLoop loop() {
         return loop;
-    }
-
-    /** Says to nodes that open before the disk what is known of it. */
-    void expect(boolean readOnly) {
-        info = new DiskInfo(0, SECTOR, SECTOR, 0, readOnly, false, false, false, Map.of());
     }
 
     /** Lets requests through to a disk. */

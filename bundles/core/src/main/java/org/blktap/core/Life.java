@@ -80,7 +80,11 @@ sealed interface Life {
         } else if (this instanceof Parked parked) {
             return parked.why();
         }
-        return this instanceof Detaching detaching ? new StateReason(StateReason.Kind.DETACHING, detaching.step()) : StateReason.NONE;
+        if (this instanceof Detaching detaching) {
+            return new StateReason(StateReason.Kind.DETACHING, detaching.step());
+        }
+        // shown for a moment, until it is off the list
+        return this instanceof Detached ? new StateReason(StateReason.Kind.DETACHING, "it has ended") : StateReason.NONE;
     }
 
     /** Whether it is ending or has ended. */

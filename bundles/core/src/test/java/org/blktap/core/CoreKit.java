@@ -18,7 +18,6 @@ import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.TapSpec;
@@ -39,8 +38,6 @@ final class CoreKit implements AutoCloseable {
     /** The node of each attachment that was opened last. */
     final Map<String, Node> nodes = new ConcurrentHashMap<>();
     AttachmentManager manager;
-    /** Whether nodes let their VMs wait for the disk. */
-    boolean nodesFirst;
 
     CoreKit(Path directory) throws IOException {
         System.setProperty("blktap.run.dir", directory.resolve("run").toString());
@@ -57,17 +54,7 @@ final class CoreKit implements AutoCloseable {
         manager.setMemory(new NativeMemoryService());
         manager.activate();
         manager.addEngine(loop -> new Queue(), engine);
-        manager.addNodeProvider(new NodeProvider() {
-            @Override
-            public DeviceNode open(NodeContext context) {
-                return node(context);
-            }
-
-            @Override
-            public boolean opensBeforeDisk() {
-                return nodesFirst;
-            }
-        }, provider);
+        manager.addNodeProvider(this::node, provider);
     }
 
     private DeviceNode node(NodeContext context) {
@@ -140,14 +127,12 @@ final class CoreKit implements AutoCloseable {
         final AtomicInteger answers = new AtomicInteger();
         final AtomicInteger resizes = new AtomicInteger();
         /** What the VM would have been shown when the node opened. */
-        final DiskInfo first;
         volatile boolean disconnected;
         /** What the VM does when it is asked for the device. */
         volatile Runnable letGo = () -> { };
 
         Node(NodeContext context) {
             this.context = context;
-            first = context.port().info();
         }
 
         CompletableFuture<Integer> send(Operation operation) {

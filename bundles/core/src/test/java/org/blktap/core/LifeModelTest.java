@@ -119,6 +119,12 @@ class LifeModelTest {
     }
 
     @Test
+    void whatIsOverHasAReasonToShow() {
+        assertFalse(new Life.Detached().why().isEmpty());
+        assertFalse(new Life.Detaching("its nodes are being closed").why().isEmpty());
+    }
+
+    @Test
     void noEventLeadsAstray() throws Exception {
         int events = 12 * Integer.getInteger("rounds", 5);
         for (int i = 0; i < events; i++) {

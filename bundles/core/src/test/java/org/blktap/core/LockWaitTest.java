@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
@@ -100,21 +99,6 @@ class LockWaitTest {
         manager.park("a");
         assertThrows(DiskException.class, () -> manager.resume("a"), "what its VM knows is on record");
         driver.size = 1 << 20;
-    }
-
-    @Test
-    void aNodeThatCanMakesItsVmWait() throws Exception {
-        kit.nodesFirst = true;
-        attach(Map.of("wait-for-lock", "600"), true);
-        CoreKit.Node node = kit.nodes.get("a");
-        assertEquals(0, node.first.sizeBytes());
-        assertTrue(node.first.readOnly());
-        CompletableFuture<Integer> read = node.send(Operation.READ);
-        assertEquals("false", manager.status("a").nodes().get(0).status().get("open"));
-        driver.inUse = false;
-        assertEquals(0, read.get(1, TimeUnit.MINUTES));
-        assertEquals(1, node.resizes.get());
-        assertEquals(node, kit.nodes.get("a"));
     }
 
     @Test

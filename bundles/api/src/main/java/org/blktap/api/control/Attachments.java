@@ -58,17 +58,15 @@ public interface Attachments {
     AttachmentStats stats(String id) throws DiskException;
 
     /**
-     * Grows a disk while its VM uses it: drains and closes the disk, has its driver grow the image, opens it again, and tells the nodes. The VM's requests
-     * wait meanwhile. If the image cannot grow, the VM continues with the size that it had.
+     * Grows a disk while its VM uses it. Drains and closes the disk, grows the image by its driver, opens it again and announces the new size. Requests of the
+     * VM wait meanwhile. If the image cannot grow, the VM continues with the old size.
      *
      * @param sizeBytes the new size; -1 to take the size that the image has now, as of a block device or file that others have made larger
      * @return the size that the VM sees now
      * @throws DiskException NOT_FOUND; BUSY if the disk is not running or its requests do not end; BAD_OPTION for a size that is smaller or no whole number of
      *     sectors; and what opening or resizing the image throws
      */
-    default long resize(String id, long sizeBytes) throws DiskException {
-        throw new DiskException(DiskException.Reason.UNSUPPORTED, id + ": attached disks keep their size");
-    }
+    long resize(String id, long sizeBytes) throws DiskException;
 
     /**
      * Changes the medium of a drive while its VM uses it: an attachment that is read-only. The VM sees the size of the new one. If it cannot be opened, the drive keeps what it has.
@@ -78,9 +76,7 @@ public interface Attachments {
      * @throws DiskException NOT_FOUND; BUSY if its requests do not end; BAD_OPTION if it is writable; WRONG_TYPE if the medium differs in sector size or access;
      *     UNSUPPORTED for a disk that saves its contents at the detach; and what opening the medium throws
      */
-    default void exchange(String id, TapSpec medium, boolean force) throws DiskException {
-        throw new DiskException(DiskException.Reason.UNSUPPORTED, id + ": has no medium that can be changed");
-    }
+    void exchange(String id, TapSpec medium, boolean force) throws DiskException;
 
     /**
      * Stops taking requests, drains, flushes and closes the disk; the VM waits. Stays until {@link #resume}.

@@ -36,13 +36,4 @@ public interface NodeProvider {
     default CompletionStage<DeviceNode> openLater(NodeContext context) throws DiskException {
         return CompletableFuture.completedFuture(open(context));
     }
-
-    /**
-     * Whether nodes of this kind may be opened before the disk is, which another host may still have open while a VM migrates. Such a node finds its
-     * {@link NodeContext#port} closed, with a size of 0 and the access that was asked for. It connects no VM before {@link DeviceNode#resumed}; {@link DeviceNode#resized}
-     * comes before that.
-     */
-    default boolean opensBeforeDisk() {
-        return false;
-    }
 }

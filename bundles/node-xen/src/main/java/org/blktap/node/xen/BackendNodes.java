@@ -4,7 +4,7 @@ import java.io.IOException;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.ring.Blkif;
 
-/** What a backend tells its frontend in XenStore: Xen's public io/blkif.h, "Backend XenBus Nodes". */
+/** Nodes that a backend writes to XenStore for its frontend (Xen's public io/blkif.h, "Backend XenBus Nodes"). */
 final class BackendNodes {
     private static final String INDIRECT = "/feature-max-indirect-segments";
     private static final String PAGE_ORDER = "/max-ring-page-order";

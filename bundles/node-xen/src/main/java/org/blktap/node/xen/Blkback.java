@@ -9,12 +9,12 @@ import java.nio.file.StandardOpenOption;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Linux's own backend of disks, xen-blkback, which takes every device of {@code backend/vbd}, and how it is told to let go of ours.
+ * Takes devices of {@code backend/vbd} from Linux's own backend, xen-blkback, which claims all of them.
  *
- * <p>The kernel makes a device of each directory there whose state it finds to be 1, Initialising, and gives it to the driver: when the driver is loaded
- * already, at once; when it is loaded later, all devices that nobody has, whatever they are doing. udev loads the driver with the first device. A device that
- * has been unbound stays so until the driver is loaded anew. So the driver is loaded before a device of ours is announced, and the device is unbound before it is
- * served; and a device whose state was never 1 is unknown to the kernel.
+ * <p>The kernel creates a device for each directory there whose state it finds to be 1, Initialising. The driver binds it at once if it is loaded; if it is
+ * loaded later, it binds all devices without a driver, in whatever state they are. udev loads the driver with the first device. An unbound device stays unbound
+ * until the driver is loaded anew. Therefore the driver is loaded before a device of ours is announced, and the device is unbound before it is served. A device
+ * whose state was never 1 is unknown to the kernel.
  */
 final class Blkback {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Disks that the guest must not write, CD-ROMs and removable disks: what the guest is told, and what it can do. */
+/** Checks what guests see of read-only disks, CD-ROMs and removable disks, and which of their requests fail. */
 class DeviceAccessTest {
     @TempDir
     Path runDir;

@@ -65,6 +65,16 @@ final class FakeAttachments implements Attachments {
     }
 
     @Override
+    public long resize(String id, long sizeBytes) {
+        throw new AssertionError("not asked for here");
+    }
+
+    @Override
+    public void exchange(String id, TapSpec medium, boolean force) {
+        throw new AssertionError("not asked for here");
+    }
+
+    @Override
     public void resume(String id, TapSpec image) {
         throw new AssertionError("not asked for here");
     }

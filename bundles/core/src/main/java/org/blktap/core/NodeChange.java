@@ -1,0 +1,88 @@
+package org.blktap.core;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.StateReason;
+import org.blktap.api.control.StateReason.Kind;
+import org.blktap.api.disk.DiskException;
+
+/** Adds nodes to one attachment and removes them while it goes on. Any thread but a loop; methods wait as commands do, except where noted. */
+final class NodeChange {
+    private final Attachment attachment;
+    private final Records.Entry record;
+    private final Services services;
+    private final LoopCalls calls;
+    private final Operations operations;
+    private final CommandWait commands;
+    private final Gate gate;
+    private final AttachmentNodes nodes;
+
+    NodeChange(Attachment attachment, Records.Entry record, Services services, LoopCalls calls, Operations operations, CommandWait commands, Gate gate,
+            AttachmentNodes nodes) {
+        this.attachment = attachment;
+        this.record = record;
+        this.services = services;
+        this.calls = calls;
+        this.operations = operations;
+        this.commands = commands;
+        this.gate = gate;
+        this.nodes = nodes;
+    }
+
+    /** Opens one more node. */
+    void plug(String node) throws DiskException {
+        commands.forResult(operations.submit("a node is being added", () -> {
+            nodes.add(node);
+            List<String> more = new ArrayList<>(attachment.request().nodes());
+            more.add(node);
+            try {
+                recordNodes(more);
+            } catch (DiskException | RuntimeException e) {
+                removeNode(node, true);
+                throw e;
+            }
+            return null;
+        }));
+    }
+
+    /** Ends one of its nodes, after its VM has released the device. */
+    void unplug(String node, boolean force) throws DiskException {
+        commands.forResult(operations.submit("a node is being removed", () -> {
+            List<String> fewer = new ArrayList<>(attachment.request().nodes());
+            fewer.remove(removeNode(node, force));
+            recordNodes(fewer);
+            return null;
+        }));
+    }
+
+    /** The spec of the node that was removed. */
+    private String removeNode(String node, boolean force) throws DiskException {
+        boolean running = attachment.life() instanceof Life.Running;
+        try {
+            return nodes.remove(node, force, () -> {
+                attachment.quiesce(new StateReason(Kind.NODE_CHANGE, "a node is being removed"), services.limits().drain());
+                failHeld();
+            });
+        } finally {
+            if (running && attachment.life() instanceof Life.Parking) {
+                attachment.letThrough();
+            }
+        }
+    }
+
+    /** Before a node closes: requests that a disk that threw has left may refer to its memory. Whose they are is not known, so all fail. */
+    void failHeld() throws DiskException {
+        if (calls.ask(() -> gate.held().anyAtDisk())) {
+            attachment.closeDisk();
+        }
+        calls.run(() -> gate.held().fail());
+    }
+
+    private void recordNodes(List<String> specs) throws DiskException {
+        AttachRequest before = attachment.request();
+        AttachRequest changed = new AttachRequest(before.spec(), before.id(), specs, before.readOnly(), before.options());
+        record.write(changed, attachment.known());
+        attachment.request(changed);
+    }
+}
