@@ -34,17 +34,7 @@ class LeftoversTest {
     }
 
     private void start() {
-        disks = new ToolstackDisks(attachments, bus, new ToolstackDisks.Gone() {
-            @Override
-            public void onGone(DeviceGone listener) {
-                // no node is open here
-            }
-
-            @Override
-            public void noMore(DeviceGone listener) {
-                // none was kept
-            }
-        }, host.blkback);
+        disks = new ToolstackDisks(attachments, bus, new FakeGone(), host.blkback);
         bus.connect(host.store.asProcess(bus));
     }
 

@@ -25,17 +25,7 @@ class QdisksTest {
         host = new TestHost(directory);
         host.newGuest(5, 8);
         attachments = new FakeAttachments(host);
-        disks = new ToolstackDisks(attachments, bus, new ToolstackDisks.Gone() {
-            @Override
-            public void onGone(DeviceGone listener) {
-                // no node is open here
-            }
-
-            @Override
-            public void noMore(DeviceGone listener) {
-                // none was kept
-            }
-        }, host.blkback);
+        disks = new ToolstackDisks(attachments, bus, new FakeGone(), host.blkback);
         bus.connect(host.store.asProcess(bus));
     }
 

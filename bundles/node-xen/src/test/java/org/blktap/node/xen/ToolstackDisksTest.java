@@ -10,7 +10,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
@@ -26,7 +25,7 @@ class ToolstackDisksTest {
     Path directory;
     private final TestBus bus = new TestBus();
     private FakeAttachments attachments;
-    private final List<DeviceGone> listeners = new CopyOnWriteArrayList<>();
+    private final FakeGone gone = new FakeGone();
     private TestHost host;
     private ToolstackDisks disks;
 
@@ -40,17 +39,7 @@ class ToolstackDisksTest {
     }
 
     private void start() {
-        disks = new ToolstackDisks(attachments, bus, new ToolstackDisks.Gone() {
-            @Override
-            public void onGone(DeviceGone listener) {
-                listeners.add(listener);
-            }
-
-            @Override
-            public void noMore(DeviceGone listener) {
-                listeners.remove(listener);
-            }
-        }, host.blkback);
+        disks = new ToolstackDisks(attachments, bus, gone, host.blkback);
         bus.connect(host.store.asProcess(bus));
     }
 
@@ -61,7 +50,7 @@ class ToolstackDisksTest {
         bus.check();
         bus.close();
         assertEquals(0, host.store.watches());
-        assertEquals(List.of(), listeners);
+        assertEquals(List.of(), gone.listeners);
         host.close();
     }
 
@@ -316,9 +305,9 @@ class ToolstackDisksTest {
         attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "two", List.of("xen:6/xvda", "nbd"), false, Map.of()));
         // the attachments are there before XenStore is
         start();
-        listeners.forEach(listener -> listener.gone("two", "xen:6/xvda", false));
-        listeners.forEach(listener -> listener.gone("one", "xen:5/xvda", false));
-        listeners.forEach(listener -> listener.gone("one", "xen:5/xvda", false));
+        gone.listeners.forEach(listener -> listener.gone("two", "xen:6/xvda", false));
+        gone.listeners.forEach(listener -> listener.gone("one", "xen:5/xvda", false));
+        gone.listeners.forEach(listener -> listener.gone("one", "xen:5/xvda", false));
         Eventually.holds("both are let go", () -> attachments.calls.size() >= 2);
         bus.settle();
         assertEquals(List.of("detach one forced", "unplug two xen:6/xvda forced"), attachments.calls.stream().filter(call -> !call.startsWith("status"))
