@@ -234,6 +234,8 @@ class ToolstackDisksTest {
             connected();
             awaitCalls("read-only tap-3", "plug tap-3 xen:5/51712,backend=vbd3");
             assertTrue(attachments.attached.get("tap-3").readOnly(), mode);
+            // the call is seen before the device is served, and one that is removed in between is refused
+            Eventually.holds("it is served", () -> read("vbd3", "blktap-attachment") != null);
             host.store.remove("/local/domain/0/backend/vbd3/5");
             bus.settle();
         }
