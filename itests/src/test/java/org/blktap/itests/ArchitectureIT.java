@@ -36,8 +36,9 @@ class ArchitectureIT {
             Map.entry("node-vhost-user", Set.of("linux")),
             Map.entry("node-nbd", Set.of("linux")),
             Map.entry("node-xen", Set.of("linux", "ring")),
-            Map.entry("shell", Set.of("linux")));
-    private static final Set<String> EXPORTING = Set.of("api", "image", "linux", "ring");
+            Map.entry("deploy", Set.of()),
+            Map.entry("shell", Set.of("linux", "deploy")));
+    private static final Set<String> EXPORTING = Set.of("api", "deploy", "image", "linux", "ring");
 
     @TempDir
     Path directory;

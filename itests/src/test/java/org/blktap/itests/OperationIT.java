@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.List;
@@ -172,6 +173,36 @@ class OperationIT {
             refused(daemon, "it is not deployed", "deploy", alone.toString());
             assertEquals(before, names(daemon.home.resolve("deploy")));
             Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k").ok();
+        }
+    }
+
+    /** As by hand, with cp. */
+    @Test
+    void aJarThatIsPutThereAndDoesNotWorkIsPutAside() throws Exception {
+        try (Daemon daemon = Daemon.started(directory)) {
+            Path deployed = daemon.home.resolve("deploy/driver-zero.jar");
+            daemon.blktap("deploy", daemon.home.resolve("examples/driver-zero.jar").toString()).ok();
+            daemon.attach("tap:zero:1M", "z", "--node", "nbd");
+            byte[] good = Files.readAllBytes(deployed);
+
+            Path unresolvable = jar("9.jar", "Bundle-SymbolicName", "org.blktap.driver-zero", "Bundle-Version", "9", "Import-Package", "no.such");
+            byte[] bad = Files.readAllBytes(unresolvable);
+            Files.copy(unresolvable, deployed, StandardCopyOption.REPLACE_EXISTING);
+            Wait.until("the jar is put aside", () -> daemon.log().contains("the jar is put aside as .driver-zero.jar.refused"));
+            assertTrue(daemon.log().contains("nothing provides package no.such"), daemon.log());
+            assertArrayEquals(bad, Files.readAllBytes(daemon.home.resolve("deploy/.driver-zero.jar.refused")));
+            Wait.until("the disk runs", () -> daemon.state("z").equals("running"));
+            Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k").ok();
+
+            // half of a jar, which somebody may still be copying
+            Files.write(deployed, Arrays.copyOf(good, good.length / 2));
+            Wait.until("the half is noticed", () -> daemon.log().contains("not a jar"));
+            Wait.until("the disk runs", () -> daemon.state("z").equals("running"));
+            Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k").ok();
+            Files.write(deployed, good);
+            daemon.kill();
+            daemon.start();
+            Wait.until("the disk runs after a restart", () -> daemon.state("z").equals("running"));
         }
     }
 

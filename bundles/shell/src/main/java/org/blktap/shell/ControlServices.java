@@ -3,6 +3,7 @@ package org.blktap.shell;
 import java.nio.file.Path;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
+import org.blktap.deploy.FrameworkCheck;
 import org.blktap.shell.command.Surroundings;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;

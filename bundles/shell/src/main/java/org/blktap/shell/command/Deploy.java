@@ -2,7 +2,7 @@ package org.blktap.shell.command;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import org.blktap.shell.Deployer;
+import org.blktap.deploy.Deployer;
 import org.osgi.framework.Bundle;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;

@@ -6,7 +6,7 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
-import org.blktap.shell.BundleDiagnosis;
+import org.blktap.deploy.BundleDiagnosis;
 import org.blktap.shell.LostSockets;
 import org.osgi.framework.Bundle;
 import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;

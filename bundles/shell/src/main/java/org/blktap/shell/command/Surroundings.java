@@ -13,8 +13,8 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapSpec;
-import org.blktap.shell.Deployer;
-import org.blktap.shell.FrameworkCheck;
+import org.blktap.deploy.Deployer;
+import org.blktap.deploy.FrameworkCheck;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 

@@ -15,7 +15,7 @@ import java.util.logging.LogManager;
 import org.apache.felix.framework.FrameworkFactory;
 import org.apache.felix.main.Main;
 import org.blktap.api.settings.Setting;
-import org.blktap.shell.BundleDiagnosis;
+import org.blktap.deploy.BundleDiagnosis;
 import org.blktap.shell.NativeLibraries;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;

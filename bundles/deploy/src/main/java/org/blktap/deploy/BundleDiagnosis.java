@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.deploy;
 
 import java.util.ArrayList;
 import java.util.List;

@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.deploy;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.jar.Attributes;
@@ -27,7 +29,7 @@ class DeployerTest {
     Path directory;
     private Path deploy;
     private volatile Bundle[] installed = {};
-    private final BundleContext context = Fakes.proxy(BundleContext.class, (proxy, method, arguments) -> {
+    private final BundleContext context = proxy(BundleContext.class, (proxy, method, arguments) -> {
         assertEquals("getBundles", method.getName());
         return installed;
     });
@@ -65,7 +67,7 @@ class DeployerTest {
     }
 
     private static Bundle bundle(String name, String location, int state, long modified) {
-        return Fakes.proxy(Bundle.class, (proxy, method, arguments) -> switch (method.getName()) {
+        return proxy(Bundle.class, (proxy, method, arguments) -> switch (method.getName()) {
             case "getSymbolicName" -> name;
             case "getVersion" -> Version.emptyVersion;
             case "getLocation" -> location;
@@ -218,5 +220,9 @@ class DeployerTest {
         Deployer deployer = new Deployer(deploy, context, check);
         assertTrue(assertThrows(DiskException.class, () -> deployer.undeploy("core")).getMessage().contains("platform"));
         assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> deployer.undeploy("none")).reason());
+    }
+
+    private static <T> T proxy(Class<T> type, InvocationHandler handler) {
+        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
     }
 }

@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.deploy;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -75,7 +75,7 @@ final class TrialBundle {
                     byte[] content = jar.getInputStream(entry).readNBytes((int) Math.min(Integer.MAX_VALUE, MAX_JAR - total + 1));
                     total += content.length;
                     if (total > MAX_JAR) {
-                        throw new IOException("more than " + Table.size(MAX_JAR) + " when unpacked");
+                        throw new IOException("more than " + (MAX_JAR >> 20) + " MiB" + " when unpacked");
                     }
                     if (!entry.getName().toUpperCase(Locale.ROOT).matches(JarFile.MANIFEST_NAME + "|META-INF/[^/]*\\.(SF|RSA|DSA|EC)")) {
                         out.putNextEntry(new JarEntry(entry.getName()));

@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.deploy;
 
 import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;

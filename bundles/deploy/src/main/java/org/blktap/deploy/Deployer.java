@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.deploy;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -107,8 +107,8 @@ public final class Deployer {
         return new Deployed(target, name, now, replaced);
     }
 
-    private void place(Path source, Path target) throws IOException {
-        Path temporary = directory.resolve("." + target.getFileName() + ".new");
+    static void place(Path source, Path target) throws IOException {
+        Path temporary = target.resolveSibling("." + target.getFileName() + ".new");
         try {
             Files.copy(source, temporary, StandardCopyOption.REPLACE_EXISTING);
             try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {

@@ -1,0 +1,110 @@
+package org.blktap.deploy;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Collections;
+import java.util.Enumeration;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+import org.apache.felix.fileinstall.ArtifactTransformer;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.osgi.framework.Bundle;
+import org.osgi.framework.BundleContext;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+
+/**
+ * Judges each jar that replaces a deployed one, whoever put it there. One that the framework cannot resolve is put aside, and the bundle that it would
+ * have replaced takes its place again. File Install, which calls this in its own thread, updates the bundle all the same, with what it had: its disks
+ * wait for that moment.
+ *
+ * <p>A jar that replaces none is not judged: what it lacks may be put there next.
+ */
+@Component(service = ArtifactTransformer.class)
+public final class DroppedJars implements ArtifactTransformer {
+    private static final Logger LOG = System.getLogger("org.blktap.deploy");
+    private static final String MANIFEST = "META-INF/MANIFEST.MF";
+
+    private final BundleContext bundles;
+
+    @Activate
+    public DroppedJars(BundleContext bundles) {
+        this.bundles = bundles;
+    }
+
+    @Override
+    public boolean canHandle(File file) {
+        return file.getName().endsWith(".jar");
+    }
+
+    /** The jar to update from: the file, or a copy of the bundle that is there if the file is unusable. */
+    @Override
+    public File transform(File file, File temporary) throws IOException {
+        Bundle current = bundles.getBundle(file.toURI().normalize().toString());
+        if (current == null) {
+            return file;
+        }
+        Path jar = file.toPath();
+        try {
+            Deployer.symbolicName(jar);
+            TrialBundle.resolve(jar, bundles);
+            return file;
+        } catch (DiskException e) {
+            return keep(current, jar, temporary.toPath(), e);
+        }
+    }
+
+    private File keep(Bundle current, Path jar, Path temporary, DiskException why) throws IOException {
+        Path copy = temporary.resolve(jar.getFileName());
+        write(current, copy);
+        String kept = "; " + current.getSymbolicName() + " " + current.getVersion() + " stays in its place";
+        if (why.reason() == Reason.WRONG_TYPE) {
+            // perhaps not all of it has been written yet
+            LOG.log(Level.ERROR, why.getMessage() + kept);
+            return copy.toFile();
+        }
+        Path aside = jar.resolveSibling("." + jar.getFileName() + ".refused");
+        Files.move(jar, aside, StandardCopyOption.REPLACE_EXISTING);
+        Deployer.place(copy, jar);
+        LOG.log(Level.ERROR, why.getMessage() + kept + ", the jar is put aside as " + aside.getFileName());
+        return copy.toFile();
+    }
+
+    /** Writes a jar of a bundle's contents, entry by entry as they were. */
+    private static void write(Bundle bundle, Path target) throws IOException {
+        try (OutputStream file = Files.newOutputStream(target); ZipOutputStream jar = new ZipOutputStream(file)) {
+            // readers of a jar as a stream want it first
+            write(bundle, MANIFEST, jar);
+            writeAll(bundle, "/", jar);
+        }
+    }
+
+    private static void writeAll(Bundle bundle, String directory, ZipOutputStream jar) throws IOException {
+        Enumeration<String> paths = bundle.getEntryPaths(directory);
+        for (String path : paths == null ? Collections.<String>emptyList() : Collections.list(paths)) {
+            if (path.endsWith("/")) {
+                writeAll(bundle, path, jar);
+            } else if (!path.equals(MANIFEST)) {
+                write(bundle, path, jar);
+            }
+        }
+    }
+
+    private static void write(Bundle bundle, String path, ZipOutputStream jar) throws IOException {
+        URL entry = bundle.getEntry(path);
+        jar.putNextEntry(new ZipEntry(path));
+        try (InputStream content = entry.openStream()) {
+            content.transferTo(jar);
+        }
+        jar.closeEntry();
+    }
+}
