@@ -4,7 +4,6 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
-import java.util.PriorityQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
@@ -48,9 +47,9 @@ final class EpollLoop implements IoLoop {
     private final Thread thread;
     private final EpollSet epoll = new EpollSet();
     private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
-    private final PriorityQueue<Alarm> alarms = new PriorityQueue<>();
-    private Entry[] engines = {};
-    private Entry[] nodes = {};
+    private final Alarms alarms = new Alarms();
+    private final Stages engines = new Stages(this::stageFailed);
+    private final Stages nodes = new Stages(this::stageFailed);
     private long now = System.nanoTime();
     private long lastLook = now;
     /** When the present turn began, for other threads; 0 while the loop sleeps. */
@@ -76,36 +75,6 @@ final class EpollLoop implements IoLoop {
         return loop;
     }
 
-    /** A stage in the turn; removal during a turn takes effect at once. */
-    private static final class Entry {
-        final LoopStage stage;
-        boolean active = true;
-
-        Entry(LoopStage stage) {
-            this.stage = stage;
-        }
-    }
-
-    private static final class Alarm implements Timer, Comparable<Alarm> {
-        final long due;
-        Runnable task;
-
-        Alarm(long due, Runnable task) {
-            this.due = due;
-            this.task = task;
-        }
-
-        @Override
-        public void cancel() {
-            task = null;
-        }
-
-        @Override
-        public int compareTo(Alarm other) {
-            return Long.signum(due - other.due);
-        }
-    }
-
     private void run() {
         long lastWork = now;
         while (!closing || !tasks.isEmpty()) {
@@ -119,9 +88,9 @@ final class EpollLoop implements IoLoop {
             }
             if (work) {
                 lastWork = now;
-            } else if (now - lastWork < SPIN_NANOS && anyPollable()) {
+            } else if (now - lastWork < SPIN_NANOS && (nodes.pollable() || engines.pollable())) {
                 Thread.onSpinWait();
-            } else if (!armed()) {
+            } else if (!(engines.arm() | nodes.arm())) {
                 sleep();
                 lastWork = now;
             }
@@ -138,78 +107,17 @@ final class EpollLoop implements IoLoop {
     }
 
     private boolean turn() {
-        boolean work = poll(engines);
-        work |= poll(nodes);
-        flush(engines);
+        boolean work = engines.poll();
+        work |= nodes.poll();
+        engines.flush();
         // what the submission completed at once is answered in this turn
-        work |= poll(engines);
-        flush(nodes);
+        work |= engines.poll();
+        nodes.flush();
         return work;
     }
 
-    private boolean poll(Entry[] entries) {
-        boolean work = false;
-        for (Entry entry : entries) {
-            if (entry.active) {
-                try {
-                    work |= entry.stage.poll();
-                } catch (RuntimeException | Error e) {
-                    failed(entry, e);
-                }
-            }
-        }
-        return work;
-    }
-
-    private void flush(Entry[] entries) {
-        for (Entry entry : entries) {
-            if (entry.active) {
-                try {
-                    entry.stage.flush();
-                } catch (RuntimeException | Error e) {
-                    failed(entry, e);
-                }
-            }
-        }
-    }
-
-    /** Enables the stages' wake-ups; true if one of them has work after all. */
-    private boolean armed() {
-        return armed(engines) | armed(nodes);
-    }
-
-    private boolean armed(Entry[] entries) {
-        boolean work = false;
-        for (Entry entry : entries) {
-            if (entry.active) {
-                try {
-                    work |= entry.stage.arm();
-                } catch (RuntimeException | Error e) {
-                    failed(entry, e);
-                }
-            }
-        }
-        return work;
-    }
-
-    private boolean anyPollable() {
-        for (Entry entry : nodes) {
-            if (entry.active && entry.stage.pollable()) {
-                return true;
-            }
-        }
-        for (Entry entry : engines) {
-            if (entry.active && entry.stage.pollable()) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /** A stage that throws is a bug of its bundle; it leaves the turn, so that the other stages go on. */
-    private void failed(Entry entry, Throwable e) {
-        entry.active = false;
-        failed(entry.stage + ", which is taken out of the loop,", e);
+    private void stageFailed(LoopStage stage, Throwable e) {
+        failed(stage + ", which is taken out of the loop,", e);
     }
 
     @Override
@@ -238,12 +146,7 @@ final class EpollLoop implements IoLoop {
     }
 
     private void sleep() {
-        int milliseconds = -1;
-        Alarm first = alarms.peek();
-        if (first != null) {
-            long nanos = first.due - now;
-            milliseconds = nanos <= 0 ? 0 : (int) Math.min(Integer.MAX_VALUE, nanos / 1_000_000 + 1);
-        }
+        int milliseconds = alarms.millisecondsLeft(now);
         sleeping = true;
         if (!tasks.isEmpty() || closing) {
             milliseconds = 0;
@@ -271,12 +174,9 @@ final class EpollLoop implements IoLoop {
 
     private boolean runAlarms() {
         boolean work = false;
-        while (!alarms.isEmpty() && alarms.peek().due - now <= 0) {
-            Runnable task = alarms.poll().task;
-            if (task != null) {
-                work = true;
-                guarded(task);
-            }
+        for (Runnable task = alarms.takeDue(now); task != null; task = alarms.takeDue(now)) {
+            work = true;
+            guarded(task);
         }
         return work;
     }
@@ -379,40 +279,23 @@ final class EpollLoop implements IoLoop {
 
     @Override
     public Timer schedule(Runnable task, long milliseconds) {
-        Alarm alarm = new Alarm(System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(milliseconds), task);
-        alarms.add(alarm);
-        return alarm;
+        return alarms.add(task, milliseconds);
     }
 
     @Override
     public void addEngine(LoopStage stage) {
-        engines = with(engines, stage);
+        engines.add(stage);
     }
 
     @Override
     public void addNode(LoopStage stage) {
-        nodes = with(nodes, stage);
+        nodes.add(stage);
     }
 
     @Override
     public void remove(LoopStage stage) {
-        engines = without(engines, stage);
-        nodes = without(nodes, stage);
-    }
-
-    private static Entry[] with(Entry[] entries, LoopStage stage) {
-        Entry[] more = java.util.Arrays.copyOf(entries, entries.length + 1);
-        more[entries.length] = new Entry(stage);
-        return more;
-    }
-
-    private static Entry[] without(Entry[] entries, LoopStage stage) {
-        return java.util.Arrays.stream(entries).filter(entry -> {
-            if (entry.stage == stage) {
-                entry.active = false;
-            }
-            return entry.active;
-        }).toArray(Entry[]::new);
+        engines.remove(stage);
+        nodes.remove(stage);
     }
 
     @Override
