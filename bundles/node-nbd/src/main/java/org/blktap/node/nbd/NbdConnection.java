@@ -5,7 +5,6 @@ import java.lang.System.Logger.Level;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
-import org.blktap.linux.Libc;
 
 /**
  * One client in the transmission phase, a stage of the attachment's loop: a turn takes what has arrived by one recv,
@@ -17,16 +16,6 @@ import org.blktap.linux.Libc;
 final class NbdConnection implements LoopStage, Commands.Owner {
     private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
 
-    /**
-     * The longest that the loop is kept awake for a client that is expected to send soon. To sleep and be woken costs
-     * about that much latency; a client that takes longer on average is not waited for.
-     */
-    private static final long MAX_WAIT_NANOS = 60_000;
-    /**
-     * After so many receptions without a sleep in between, the socket is not watched until the next one: with a watch, the
-     * kernel looks for somebody to wake at each send and each reception of the client.
-     */
-    private static final int BUSY = 64;
     /** How long a client that has said good-bye may take to read its last replies. */
     private static final long LINGER_MILLIS = 10_000;
     /** Most buffers of a client that does not read its replies; where buffers are short, none. */
@@ -38,18 +27,14 @@ final class NbdConnection implements LoopStage, Commands.Owner {
 
     private final NbdNode node;
     private final IoLoop loop;
-    private final int fd;
+    private final ClientSocket socket;
     private final Receiver receiver;
     private final ReplyQueue replies;
     private final Commands commands;
     private final Quota.Share place;
     private State state = State.OPEN;
-    private IoLoop.Watch watch;
-    private int interest;
     /** epoll has said that there is something to receive. */
     private boolean readable = true;
-    /** Receptions since the loop last was about to sleep. */
-    private int receptions;
     /** The next request waits in the receiver: for room, or for the port. */
     private boolean stalled;
     /** What it waits for may have come. */
@@ -58,9 +43,6 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     private boolean blocked;
     /** A write whose payload is on its way. */
     private NbdRequest arriving;
-    /** When something was last received or sent, and how long the client takes, on average, until it sends again. */
-    private long lastActive;
-    private long averageGap = MAX_WAIT_NANOS;
     private IoLoop.Timer lingerTimer;
     /** The next request waits for buffers that others have. */
     private boolean starving;
@@ -78,7 +60,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     NbdConnection(NbdNode node, Receiver receiver, ReplyQueue replies, int fd, Session session, boolean largeBuffer, Quota.Share place) {
         this.node = node;
         this.loop = node.loop();
-        this.fd = fd;
+        socket = new ClientSocket(loop, fd, this::ready);
         this.receiver = receiver;
         this.replies = replies;
         this.place = place;
@@ -86,7 +68,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
         if (largeBuffer) {
             Sockets.sendBuffer(fd, SEND_BUFFER);
         }
-        interest(IoLoop.READABLE);
+        socket.watch(IoLoop.READABLE);
         loop.addNode(this);
         // what came with the handshake is taken in the first turn
         stalled = true;
@@ -122,10 +104,11 @@ final class NbdConnection implements LoopStage, Commands.Owner {
             return false;
         }
         readable = false;
-        long n = receiver.receive(fd);
+        long n = receiver.receive(socket.fd());
         if (n > 0) {
             moved += n;
-            received();
+            socket.received();
+            node.active();
             parse();
             return true;
         }
@@ -142,19 +125,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
 
     /** Whether the client is likely to send something in a moment. */
     private boolean expecting() {
-        return state == State.OPEN && !stalled && !blocked && averageGap < MAX_WAIT_NANOS
-                && loop.nanoTime() - lastActive < MAX_WAIT_NANOS;
-    }
-
-    private void received() {
-        long now = loop.nanoTime();
-        // an average over the last eight or so, in which one long pause does not outweigh all the others
-        averageGap += (Math.min(now - lastActive, 4 * MAX_WAIT_NANOS) - averageGap) / 8;
-        lastActive = now;
-        if (++receptions == BUSY) {
-            interest(0);
-        }
-        node.active();
+        return state == State.OPEN && !stalled && !blocked && socket.expected();
     }
 
     /** Takes all requests that are here in full and may be taken now. */
@@ -306,10 +277,10 @@ final class NbdConnection implements LoopStage, Commands.Owner {
 
     private void send() {
         long before = replies.sentBytes();
-        int error = replies.send(fd);
+        int error = replies.send(socket.fd());
         moved += replies.sentBytes() - before;
         commands.releaseSent();
-        lastActive = loop.nanoTime();
+        socket.sent();
         blocked = error == Errno.EAGAIN;
         retry |= stalled && !blocked;
         if (error != 0 && !blocked) {
@@ -329,30 +300,13 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     }
 
     private void watchAgain() {
-        receptions = 0;
         int wanted = state == State.OPEN && !stalled ? IoLoop.READABLE : 0;
-        interest(blocked ? wanted | IoLoop.WRITABLE : wanted);
+        socket.watchAgain(blocked ? wanted | IoLoop.WRITABLE : wanted);
     }
 
     @Override
     public boolean pollable() {
         return expecting();
-    }
-
-    /** Without interest there is no watch at all, since a hang-up would be reported again and again. */
-    private void interest(int events) {
-        if (events == interest) {
-            return;
-        }
-        interest = events;
-        if (events == 0) {
-            watch.close();
-            watch = null;
-        } else if (watch == null) {
-            watch = loop.watch(fd, events, this::ready);
-        } else {
-            watch.events(events);
-        }
     }
 
     private void ready(int events) {
@@ -372,7 +326,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
             // nobody is left to be answered
             closeSocket();
         } else if ((events & IoLoop.READABLE) != 0) {
-            interest(interest & ~IoLoop.READABLE);
+            socket.ignore(IoLoop.READABLE);
         }
     }
 
@@ -409,11 +363,10 @@ final class NbdConnection implements LoopStage, Commands.Owner {
         stalled = false;
         starving = false;
         retry = false;
-        interest(0);
         if (lingerTimer != null) {
             lingerTimer.cancel();
         }
-        Libc.close(fd);
+        socket.close();
         if (arriving != null) {
             commands.abandon(arriving);
             arriving = null;

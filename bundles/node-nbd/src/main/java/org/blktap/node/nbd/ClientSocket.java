@@ -1,0 +1,95 @@
+package org.blktap.node.nbd;
+
+import org.blktap.api.engine.IoLoop;
+import org.blktap.linux.Libc;
+
+/**
+ * When the socket of a client is looked at: at once while the client is expected to send soon, else when epoll reports it. Loop only.
+ */
+final class ClientSocket {
+    /**
+     * The longest that the loop is kept awake for a client that is expected to send soon. To sleep and be woken costs
+     * about that much latency; a client that takes longer on average is not waited for.
+     */
+    private static final long MAX_WAIT_NANOS = 60_000;
+    /**
+     * After so many receptions without a sleep in between, the socket is not watched until the next one: with a watch, the
+     * kernel looks for somebody to wake at each send and each reception of the client.
+     */
+    private static final int BUSY = 64;
+
+    private final IoLoop loop;
+    private final int fd;
+    private final IoLoop.FdHandler handler;
+    private IoLoop.Watch watch;
+    private int interest;
+    /** Receptions since the loop last was about to sleep. */
+    private int receptions;
+    /** When something was last received or sent, and how long the client takes, on average, until it sends again. */
+    private long lastActive;
+    private long averageGap = MAX_WAIT_NANOS;
+
+    /** @param handler called when epoll reports the socket */
+    ClientSocket(IoLoop loop, int fd, IoLoop.FdHandler handler) {
+        this.loop = loop;
+        this.fd = fd;
+        this.handler = handler;
+    }
+
+    int fd() {
+        return fd;
+    }
+
+    /** Notes that something was received. */
+    void received() {
+        long now = loop.nanoTime();
+        // an average over the last eight or so, in which one long pause does not outweigh all the others
+        averageGap += (Math.min(now - lastActive, 4 * MAX_WAIT_NANOS) - averageGap) / 8;
+        lastActive = now;
+        if (++receptions == BUSY) {
+            watch(0);
+        }
+    }
+
+    /** Notes that something was sent. */
+    void sent() {
+        lastActive = loop.nanoTime();
+    }
+
+    /** Whether the client is likely to send something in a moment. */
+    boolean expected() {
+        return averageGap < MAX_WAIT_NANOS && loop.nanoTime() - lastActive < MAX_WAIT_NANOS;
+    }
+
+    /** Has epoll report such events from now on, however busy the client is. */
+    void watchAgain(int events) {
+        receptions = 0;
+        watch(events);
+    }
+
+    /** Has epoll report such events. Without any there is no watch at all, since a hang-up would be reported again and again. */
+    void watch(int events) {
+        if (events == interest) {
+            return;
+        }
+        interest = events;
+        if (events == 0) {
+            watch.close();
+            watch = null;
+        } else if (watch == null) {
+            watch = loop.watch(fd, events, handler);
+        } else {
+            watch.events(events);
+        }
+    }
+
+    /** Has epoll report such events no longer. */
+    void ignore(int events) {
+        watch(interest & ~events);
+    }
+
+    void close() {
+        watch(0);
+        Libc.close(fd);
+    }
+}
