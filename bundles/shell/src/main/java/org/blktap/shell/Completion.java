@@ -30,12 +30,12 @@ public final class Completion {
     private static final int MAX_FILES = 500;
 
     private final Catalog catalog;
-    private final Options options;
+    private final KnownOptions options;
     private final Surroundings here;
     private final Supplier<Collection<String>> others;
 
     /** The options of a verb. */
-    public interface Options {
+    public interface KnownOptions {
         /** @throws DiskException if the verb has gone */
         List<OptionSpec> of(Declaration verb) throws DiskException;
     }
@@ -53,7 +53,7 @@ public final class Completion {
     }
 
     /** @param others commands besides the verbs */
-    public Completion(Catalog catalog, Options options, Surroundings here, Supplier<Collection<String>> others) {
+    public Completion(Catalog catalog, KnownOptions options, Surroundings here, Supplier<Collection<String>> others) {
         this.catalog = catalog;
         this.options = options;
         this.here = here;

@@ -21,7 +21,6 @@ import org.osgi.framework.ServiceReference;
 import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
-import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
@@ -128,10 +127,5 @@ public final class GogoCommands {
                 to.flush();
             }
         }
-    }
-
-    @Deactivate
-    public void stop() {
-        registrations.values().forEach(ServiceRegistration::unregister);
     }
 }

@@ -4,6 +4,7 @@ import java.lang.annotation.ElementType;
 import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
+import org.osgi.annotation.bundle.Attribute;
 import org.osgi.annotation.bundle.Capability;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
@@ -13,7 +14,7 @@ import org.osgi.service.component.annotations.ComponentPropertyType;
  * known where no framework runs.
  */
 @ComponentPropertyType
-@Capability(namespace = VerbDeclaration.NAMESPACE, attribute = {"name=\"${@name}\"", "class=\"${@class}\"", "summary=\"${@summary}\""})
+@Capability(namespace = VerbDeclaration.NAMESPACE, attribute = "class=${@class}")
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.TYPE)
 public @interface VerbDeclaration {
@@ -24,9 +25,11 @@ public @interface VerbDeclaration {
     String NAMESPACE = "org.blktap.verb";
 
     /** The word after {@code blktap}: lower case letters, digits and dashes. */
+    @Attribute("name")
     String name();
 
     /** One sentence for the list of verbs. No quotation marks. */
+    @Attribute("summary")
     String summary();
 
     /**

@@ -18,7 +18,7 @@ public final class VerbIndex {
             # declared [WORD...]: sets runs, the process that runs the verb; class, its class; long, whether it is worth the better compiler; alone, how many
             # words are certainly no wrong usage, so that only a daemon can answer.
             declared() {
-              runs=daemon class= long= alone=0
+              runs=daemon class= long= alone=-1
               case ${1:-} in
             """;
 
