@@ -50,10 +50,10 @@ public final class Verbs {
         T with(CommandLine line) throws DiskException;
     }
 
-    /** Runs with a command line that has all verbs, and the object of one of them. */
+    /** Runs with a command line that has one verb. */
     private <T> T use(Declaration verb, Use<T> use) throws DiskException {
         try (Catalog.Lease lease = catalog.lease(verb.name())) {
-            return use.with(CommandLines.of(catalog.all(), Map.of(verb.name(), lease.verb())));
+            return use.with(CommandLines.of(List.of(verb), Map.of(verb.name(), lease.verb())));
         }
     }
 
