@@ -14,8 +14,6 @@ except ImportError:
 MAGIC = b"tap1"
 OUT, ERR, EXIT = 1, 2, 3
 MAX_FRAME = 1 << 20
-# Certainly no wrong usage, so that only a daemon can answer; scripts ask such things again and again until there is one
-PLAIN = ([b"status"], [b"list"], [b"tap-ctl", b"list"])
 # status of tap-ctl without permission, an errno as all of its own
 EACCES = 13
 BUFFER = 65536
@@ -148,7 +146,7 @@ def main(words):
     try:
         connection.connect(path)
     except OSError as e:
-        if otherwise and arguments not in PLAIN:
+        if otherwise:
             os.environb[b"BLKTAP_CLIENT"] = b"java"
             os.execv(otherwise, [otherwise] + arguments)
         if isinstance(e, PermissionError):

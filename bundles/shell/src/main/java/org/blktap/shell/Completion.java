@@ -9,72 +9,87 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import org.blktap.api.command.OperandKind;
+import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.FileNames;
 import org.blktap.shell.command.Surroundings;
-import org.blktap.shell.command.Verbs;
+import org.blktap.shell.verbs.Catalog;
+import org.blktap.shell.verbs.Declaration;
+import org.blktap.shell.verbs.Operand;
 import org.osgi.framework.Bundle;
-import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** What may come next on a line of the prompt. */
-final class Completion {
-    private static final Set<String> TAKE_ID = Set.of("detach", "plug", "unplug", "info", "stats", "park", "resize", "resume", "eject", "insert", "diag");
-    private static final Set<String> TAKE_SPEC = Set.of("attach", "create", "check", "convert", "map", "resize", "insert");
+/** What may come next on a command line, by what the verbs declare: for the prompt, and for the caller's shell. */
+public final class Completion {
     /** Names of one directory that are offered at most. */
     private static final int MAX_FILES = 500;
 
+    private final Catalog catalog;
+    private final KnownOptions options;
     private final Surroundings here;
-    private final Path directory;
-    private final Supplier<Collection<String>> commands;
+    private final Supplier<Collection<String>> others;
+
+    /** The options of a verb. */
+    public interface KnownOptions {
+        /** @throws DiskException if the verb has gone */
+        List<OptionSpec> of(Declaration verb) throws DiskException;
+    }
 
     /**
+     * A word that may come.
+     *
      * @param whole whether a blank may follow it
      * @param hint what it is, or null
      */
-    record Proposal(String value, String hint, boolean whole) {
+    public record Proposal(String value, String hint, boolean whole) {
         static Proposal of(String value) {
             return new Proposal(value, null, true);
         }
     }
 
-    /** @param commands all of gogo's */
-    Completion(Surroundings here, Path directory, Supplier<Collection<String>> commands) {
+    /** @param others commands besides the verbs */
+    public Completion(Catalog catalog, KnownOptions options, Surroundings here, Supplier<Collection<String>> others) {
+        this.catalog = catalog;
+        this.options = options;
         this.here = here;
-        this.directory = directory;
-        this.commands = commands;
+        this.others = others;
     }
 
     /**
-     * @param before the words before the one at the cursor
+     * Proposes words for one place.
+     *
+     * @param before the words before the one at the cursor, from the verb on
      * @param word as far as it is typed; what does not begin with it may be among the answer
      */
-    List<Proposal> complete(List<String> before, String word) {
+    public List<Proposal> complete(List<String> before, String word) {
         List<Proposal> all = new ArrayList<>();
-        Map<String, CommandLine> verbs = Verbs.commandLine(here).getSubcommands();
         if (before.isEmpty()) {
-            verbs.forEach((name, verb) -> all.add(new Proposal(name, verb.getCommandSpec().usageMessage().description()[0], true)));
-            commands.get().stream().filter(name -> !verbs.containsKey(name)).forEach(name -> all.add(Proposal.of(name)));
-            GogoSession.LEAVE.forEach(name -> all.add(Proposal.of(name)));
+            verbs(all);
+            Set<String> verbs = all.stream().map(Proposal::value).collect(Collectors.toSet());
+            others.get().stream().filter(each -> !verbs.contains(each)).forEach(each -> all.add(Proposal.of(each)));
             return all;
         }
-        String name = before.get(0).replaceFirst("^tap:", "");
-        String previous = before.get(before.size() - 1);
-        CommandLine verb = verbs.get(name);
+        Declaration verb = catalog.find(before.get(0).replaceFirst("^tap:", ""));
         if (verb == null) {
             return all;
         }
         try {
-            if (previous.equals("--node")) {
-                here.attachments().nodes().forEach(node -> all.add(new Proposal(node.name(), node.summary(), true)));
-            } else if (previous.equals("--backing")) {
-                specs(word, all);
-            } else if (!takesValue(verb, previous)) {
-                operands(name, before, word, all);
-                options(verb, all);
+            List<OptionSpec> known = options.of(verb);
+            String previous = before.get(before.size() - 1);
+            List<String> given = operands(known, before.subList(1, before.size()));
+            if (before.size() > 1 && takesValue(known, previous)) {
+                propose(verb.values().getOrDefault(previous, Set.of()), given, word, all);
+                return all;
+            }
+            Operand operand = verb.operand(given.size());
+            propose(operand == null ? Set.of() : operand.kinds(), given, word, all);
+            for (OptionSpec option : known) {
+                all.add(new Proposal(option.longestName(), option.description().length == 0 ? null : option.description()[0], true));
             }
         } catch (DiskException e) {
             // without a core there is nothing of it to offer
@@ -83,34 +98,64 @@ final class Completion {
         return all;
     }
 
-    private static boolean takesValue(CommandLine verb, String option) {
-        OptionSpec spec = verb.getCommandSpec().findOption(option);
-        return option.startsWith("-") && spec != null && spec.arity().max() > 0;
+    private void verbs(List<Proposal> all) {
+        catalog.all().forEach(each -> all.add(new Proposal(each.name(), each.summary(), true)));
     }
 
-    private static void options(CommandLine verb, List<Proposal> all) {
-        for (OptionSpec option : verb.getCommandSpec().options()) {
-            all.add(new Proposal(option.longestName(), option.description().length == 0 ? null : option.description()[0], true));
+    private static boolean takesValue(List<OptionSpec> known, String word) {
+        return word.startsWith("-") && known.stream().anyMatch(option -> option.arity().max() > 0 && Arrays.asList(option.names()).contains(word));
+    }
+
+    /** The words that are neither options nor their values. */
+    private static List<String> operands(List<OptionSpec> known, List<String> words) {
+        List<String> operands = new ArrayList<>();
+        for (int i = 0; i < words.size(); i++) {
+            if (takesValue(known, words.get(i))) {
+                i++;
+            } else if (!words.get(i).startsWith("-")) {
+                operands.add(words.get(i));
+            }
+        }
+        return operands;
+    }
+
+    private void propose(Set<OperandKind> kinds, List<String> given, String word, List<Proposal> all) {
+        for (OperandKind kind : kinds) {
+            try {
+                propose(kind, given, word, all);
+            } catch (DiskException e) {
+                // without a core there is nothing of this kind
+                continue;
+            }
         }
     }
 
-    private void operands(String verb, List<String> before, String word, List<Proposal> all) throws DiskException {
-        if (TAKE_ID.contains(verb) && !word.startsWith("tap:")) {
-            here.attachments().list().forEach(each -> all.add(new Proposal(each.id(), each.spec(), true)));
+    private void propose(OperandKind kind, List<String> given, String word, List<Proposal> all) throws DiskException {
+        switch (kind) {
+            case ID -> here.attachments().list().forEach(each -> all.add(new Proposal(each.id(), each.spec(), true)));
+            case SPEC, NEW -> specs(word, all);
+            case NODE -> here.attachments().nodes().forEach(node -> all.add(new Proposal(node.name(), node.summary(), true)));
+            case PLUGGED -> plugged(given, all);
+            case FILE -> files("", word, all);
+            case BUNDLE -> deployed().forEach(each -> all.add(Proposal.of(each)));
+            case VERB -> verbs(all);
+            default -> {
+                // a size or a text: only the caller knows
+            }
         }
-        if (TAKE_SPEC.contains(verb) && before.stream().noneMatch(each -> each.startsWith("tap:") && each != before.get(0))) {
-            specs(word, all);
-        } else if (verb.equals("deploy")) {
-            files("", word, all);
-        } else if (verb.equals("undeploy")) {
-            deployed().forEach(each -> all.add(Proposal.of(each)));
-        } else if (verb.equals("help")) {
-            Verbs.commandLine(here).getSubcommands().keySet().forEach(each -> all.add(Proposal.of(each)));
+    }
+
+    private void plugged(List<String> given, List<Proposal> all) throws DiskException {
+        for (AttachmentStatus.Node node : given.isEmpty() ? List.<AttachmentStatus.Node>of() : here.attachments().status(given.get(0)).nodes()) {
+            all.add(new Proposal(node.address(), node.kind(), true));
         }
     }
 
     /** The symbolic names of what is in deploy/. */
     private List<String> deployed() {
+        if (here.bundles() == null) {
+            return List.of();
+        }
         String folder = Path.of(System.getProperty("blktap.deploy.dir", "deploy")).toAbsolutePath().normalize().toFile().toURI().toString();
         return Arrays.stream(here.bundles().getBundles()).filter(each -> each.getLocation().startsWith(folder)).map(Bundle::getSymbolicName).toList();
     }
@@ -129,12 +174,12 @@ final class Completion {
     /** The names in the directory that is typed so far. */
     private void files(String prefix, String typed, List<Proposal> all) {
         String folder = typed.substring(0, typed.lastIndexOf('/') + 1);
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory.resolve(folder))) {
+        int most = all.size() + MAX_FILES;
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(here.directory().resolve(FileNames.path(folder)))) {
             for (Path file : files) {
-                boolean isFolder = Files.isDirectory(file);
-                String name = file.getFileName().toString();
-                if (all.size() < MAX_FILES && name.startsWith(typed.substring(folder.length())) && (!name.startsWith(".")
-                        || typed.startsWith(folder + "."))) {
+                String name = FileNames.text(file.getFileName());
+                if (all.size() < most && name.startsWith(typed.substring(folder.length())) && (!name.startsWith(".") || typed.startsWith(folder + "."))) {
+                    boolean isFolder = Files.isDirectory(file);
                     all.add(new Proposal(prefix + folder + name + (isFolder ? "/" : ""), null, !isFolder));
                 }
             }

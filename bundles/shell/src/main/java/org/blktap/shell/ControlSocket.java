@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import jdk.net.ExtendedSocketOptions;
 import org.apache.felix.service.command.CommandProcessor;
+import org.blktap.shell.command.Verbs;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -38,6 +39,7 @@ public final class ControlSocket {
     private static final int LOOK_MILLIS = 1000;
 
     private final ControlServices services;
+    private final Verbs verbs;
     private final CommandProcessor gogo;
     private final Path path;
     private volatile ServerSocketChannel server;
@@ -46,12 +48,13 @@ public final class ControlSocket {
     private final Set<SocketChannel> clients = ConcurrentHashMap.newKeySet();
 
     @Activate
-    public ControlSocket(@Reference ControlServices services, @Reference CommandProcessor gogo) throws IOException {
-        this(services, gogo, Path.of(System.getProperty("blktap.run.dir", "/run/blktap")));
+    public ControlSocket(@Reference ControlServices services, @Reference VerbRegistry registry, @Reference CommandProcessor gogo) throws IOException {
+        this(services, new Verbs(registry), gogo, Path.of(System.getProperty("blktap.run.dir", "/run/blktap")));
     }
 
-    ControlSocket(ControlServices services, CommandProcessor gogo, Path runDirectory) throws IOException {
+    ControlSocket(ControlServices services, Verbs verbs, CommandProcessor gogo, Path runDirectory) throws IOException {
         this.services = services;
+        this.verbs = verbs;
         this.gogo = gogo;
         this.path = runDirectory.resolve(NAME);
         this.server = listen();
@@ -168,7 +171,7 @@ public final class ControlSocket {
 
     private void serve(SocketChannel channel) {
         try (channel) {
-            new Conversation(services, gogo, channel).hold();
+            new Conversation(services, verbs, gogo, channel).hold();
         } catch (IOException e) {
             LOG.log(Level.DEBUG, path + ": a client broke off: " + e.getMessage());
         } finally {

@@ -27,12 +27,14 @@ final class Conversation {
     private static final int BUFFER = 8192;
 
     private final ControlServices services;
+    private final Verbs verbs;
     private final CommandProcessor gogo;
     private final DataInputStream in;
     private final DataOutputStream out;
 
-    Conversation(ControlServices services, CommandProcessor gogo, SocketChannel channel) {
+    Conversation(ControlServices services, Verbs verbs, CommandProcessor gogo, SocketChannel channel) {
         this.services = services;
+        this.verbs = verbs;
         this.gogo = gogo;
         SocketStreams streams = new SocketStreams(channel);
         in = new DataInputStream(new BufferedInputStream(streams.input()));
@@ -50,7 +52,7 @@ final class Conversation {
             exit(TapCtl.execute(services.in(directory, !request.terminal().isEmpty()), arguments.subList(1, arguments.size()),
                     writer(Frame.OUT), writer(Frame.ERR)));
         } else {
-            exit(Verbs.execute(services.in(directory, !request.terminal().isEmpty()), arguments, writer(Frame.OUT), writer(Frame.ERR)));
+            exit(verbs.execute(services.in(directory, !request.terminal().isEmpty()), arguments, writer(Frame.OUT), writer(Frame.ERR)));
         }
     }
 
@@ -76,8 +78,14 @@ final class Conversation {
             exit(session.runLines(in, new PrintStream(framed(Frame.OUT), true, RawUtf8.OUTPUT),
                     new PrintStream(framed(Frame.ERR), true, RawUtf8.OUTPUT)));
         } else {
-            new Prompt(session, services.in(directory, true), directory).run(request, in, framed(Frame.OUT), this::exit);
+            new Prompt(session, verbs, services.in(directory, true), history()).run(request, in, framed(Frame.OUT), this::exit);
         }
+    }
+
+    /** A file in the daemon's data directory, which only its user may enter; null if there is none. */
+    private static Path history() {
+        String data = System.getProperty("blktap.data.dir");
+        return data == null ? null : Path.of(data, "history");
     }
 
     private PrintWriter writer(int type) {

@@ -39,7 +39,10 @@ final class GogoSession {
         int status = 0;
         try {
             Object result = session.execute(line);
-            if (result != null) {
+            if (result instanceof Boolean found) {
+                // how grep and its like say whether they have succeeded
+                status = found ? 0 : 1;
+            } else if (result != null) {
                 out.println(session.format(result, Converter.INSPECT));
             }
         } catch (VerbFailed e) {

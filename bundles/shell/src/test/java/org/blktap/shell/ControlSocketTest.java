@@ -21,8 +21,10 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Dictionary;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
 import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.gogo.runtime.threadio.ThreadIOImpl;
+import org.apache.felix.gogo.shell.Posix;
 import org.blktap.shell.client.Frame;
 import org.blktap.shell.client.SocketStreams;
 import org.junit.jupiter.api.AfterEach;
@@ -53,12 +55,14 @@ class ControlSocketTest {
         services = new ControlServices(null, null);
         services.attachments = core;
         services.images = core;
-        new GogoCommands(Fakes.proxy(BundleContext.class, (proxy, method, arguments) -> {
+        gogo.addCommand("gogo", new Posix(), "grep");
+        GogoCommands commands = new GogoCommands(Fakes.proxy(BundleContext.class, (proxy, method, arguments) -> {
             Dictionary<?, ?> properties = (Dictionary<?, ?>) arguments[2];
             gogo.addCommand((String) properties.get("osgi.command.scope"), arguments[1], (String) properties.get("osgi.command.function"));
             return Fakes.proxy(ServiceRegistration.class, (p, m, a) -> null);
-        }), services);
-        socket = new ControlSocket(services, gogo, directory);
+        }), services, TestVerbs.VERBS);
+        TestVerbs.NAMES.forEach(commands::register);
+        socket = new ControlSocket(services, TestVerbs.VERBS, gogo, directory);
     }
 
     @AfterEach
@@ -120,7 +124,7 @@ class ControlSocketTest {
         stale.bind(UnixDomainSocketAddress.of(path));
         stale.close();
         assertTrue(Files.exists(path));
-        socket = new ControlSocket(services, gogo, directory);
+        socket = new ControlSocket(services, TestVerbs.VERBS, gogo, directory);
         assertEquals(0, call("", "", "list").status());
     }
 
@@ -198,6 +202,149 @@ class ControlSocketTest {
         assertEquals(0, result.status(), result::toString);
         assertTrue(result.out().contains("blktap> "), result.out());
         assertEquals(List.of("attach", "detach zz"), core.calls, result::toString);
+    }
+
+    /** A person at a prompt. */
+    private final class Session implements AutoCloseable {
+        private final SocketChannel channel = connect();
+        private final SocketStreams streams = new SocketStreams(channel);
+        private final DataInputStream in = new DataInputStream(streams.input());
+        private String seen = "";
+
+        Session() throws IOException {
+            Frame.writeRequest(new DataOutputStream(streams.output()), new Frame.Request(directory.toString(), "xterm", 80, 24, List.of("shell")));
+        }
+
+        void type(String keys) throws IOException {
+            streams.output().write(keys.getBytes(StandardCharsets.UTF_8));
+        }
+
+        /** Reads until a text is there; what came before it. */
+        String await(String text) throws IOException {
+            while (!seen.contains(text)) {
+                Frame.Answer answer = Frame.read(in);
+                assertEquals(Frame.OUT, answer.type(), seen);
+                seen += new String(answer.bytes(), StandardCharsets.UTF_8);
+            }
+            String before = seen.substring(0, seen.indexOf(text));
+            seen = seen.substring(seen.indexOf(text) + text.length());
+            return before;
+        }
+
+        int leave() throws IOException {
+            type("exit\r");
+            return answer(streams).status();
+        }
+
+        @Override
+        public void close() throws IOException {
+            channel.close();
+        }
+    }
+
+    @Test
+    void theOutputOfAVerbGoesThroughAPipe() throws IOException {
+        call("", "", "attach", "tap:ram:x", "--id", "alpha");
+        call("", "", "attach", "tap:ram:y", "--id", "beta");
+        Result lines = call("list | grep alpha\n", "", "shell");
+        assertEquals(0, lines.status(), lines::toString);
+        assertTrue(lines.out().startsWith("alpha ") && lines.out().lines().count() == 1, lines::toString);
+        assertEquals(new Result(1, "", ""), call("list | grep gamma\n", "", "shell"));
+        try (Session session = new Session()) {
+            session.await("blktap> ");
+            session.type("list | grep beta\r");
+            session.await("\n");
+            String shown = session.await("blktap> ");
+            assertTrue(shown.contains("beta  ") && !shown.contains("alpha"), shown);
+            assertEquals(0, session.leave());
+        }
+    }
+
+    @Test
+    void aConversionShowsItsBarAndControlCEndsIt() throws IOException {
+        core.endless = true;
+        try (Session session = new Session()) {
+            for (int i = 0; i < 3; i++) {
+                session.await("blktap> ");
+                session.type("convert tap:ram:x tap:raw:/b\r");
+                session.await("[####");
+                session.type("\u0003");
+                session.await("given up");
+            }
+            session.await("blktap> ");
+            // a line that is dropped, and one that is not
+            session.type("detach one\u0003");
+            session.await("blktap> ");
+            session.type("list\r");
+            session.await("NODES");
+            session.leave();
+            assertEquals(3, core.calls.size(), core.calls::toString);
+        }
+    }
+
+    @Test
+    void controlCLeavesAVerbThatGoesOn() throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch end = new CountDownLatch(1);
+        core.listed = () -> {
+            begun.countDown();
+            try {
+                end.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException("interrupted", e);
+            }
+        };
+        try (Session session = new Session()) {
+            session.await("blktap> ");
+            session.type("list\r");
+            begun.await();
+            session.type("\u0003");
+            session.await("interrupted; list goes on in the daemon");
+            end.countDown();
+            session.await("blktap> ");
+            assertEquals(Foreground.INTERRUPTED, session.leave() & 0xff);
+        }
+    }
+
+    @Test
+    void whoeverLeavesEndsHisConversion() throws Exception {
+        core.endless = true;
+        try (Session session = new Session()) {
+            session.await("blktap> ");
+            session.type("convert tap:ram:x tap:raw:/b\r");
+            session.await("[####");
+        }
+        long limit = System.nanoTime() + java.util.concurrent.TimeUnit.MINUTES.toNanos(1);
+        while (Thread.getAllStackTraces().keySet().stream().anyMatch(each -> each.getName().equals("blktap-convert"))) {
+            assertTrue(System.nanoTime() < limit, "it goes on for nobody");
+            Thread.sleep(10);
+        }
+    }
+
+    @Test
+    void linesAreKeptForTheNextPrompt() throws IOException {
+        System.setProperty("blktap.data.dir", directory.toString());
+        try {
+            try (Session session = new Session()) {
+                session.await("blktap> ");
+                session.type("attach tap:ram:x --id kept\r");
+                session.await("blktap> ");
+                session.leave();
+            }
+            assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.resolve("history"))));
+            String kept = Files.readString(directory.resolve("history"));
+            assertTrue(kept.endsWith("attach tap:ram:x --id kept\n"), kept);
+            core.attached.clear();
+            try (Session session = new Session()) {
+                session.await("blktap> ");
+                session.type("\u001b[A\r");
+                session.await("blktap> ");
+                session.leave();
+            }
+            assertEquals(List.of("attach", "attach"), core.calls);
+        } finally {
+            System.clearProperty("blktap.data.dir");
+        }
     }
 
     @Test

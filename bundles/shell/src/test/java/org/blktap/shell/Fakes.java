@@ -35,6 +35,8 @@ public final class Fakes implements Attachments, Images {
     /** The same, while one is detached: it has gone already. */
     public Runnable detached = () -> { };
     public CheckReport report = new CheckReport(7, 0, List.of());
+    /** Whether a convert goes on until it is given up. */
+    public volatile boolean endless;
     /** What a check finds after a repair. */
     public CheckReport repaired = report;
 
@@ -199,7 +201,11 @@ public final class Fakes implements Attachments, Images {
     public void convert(Conversion conversion, Progress progress) throws DiskException {
         called("convert " + conversion.from() + " " + conversion.to() + " " + conversion.toOptions()
                 + (conversion.compressed() ? " compressed" : ""));
-        if (!progress.at(512, 1024)) {
+        boolean wanted;
+        do {
+            wanted = progress.at(512, 1024);
+        } while (wanted && endless);
+        if (!wanted) {
             throw new DiskException(Reason.IO, "given up");
         }
     }

@@ -2,6 +2,8 @@ package org.blktap.node.xen;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * Bounds something that guests take: what one domain may have, and all together. The last part of the whole is kept for small takers, so that a few that
@@ -51,6 +53,11 @@ final class Budget {
 
     synchronized long taken(int domain) {
         return ofDomains.getOrDefault(domain, 0L);
+    }
+
+    /** The domains that have taken something, by number, and how much. */
+    synchronized SortedMap<Integer, Long> ofDomains() {
+        return new TreeMap<>(ofDomains);
     }
 
     long most() {

@@ -56,6 +56,11 @@ public final class XenNodes implements ToolstackDisks.Gone {
         });
     }
 
+    /** What guests may take, and take. */
+    Limits limits() {
+        return limits;
+    }
+
     /** The kernel's backend, from which this takes devices. */
     Blkback blkback() {
         return blkback;

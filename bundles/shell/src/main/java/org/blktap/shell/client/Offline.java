@@ -7,6 +7,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.net.MalformedURLException;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -24,12 +25,17 @@ final class Offline {
     /** The exit status, or {@link #NEEDS_DAEMON} if nothing was done. */
     static int run(List<String> arguments) {
         String home = System.getProperty("blktap.home", ".");
-        try (URLClassLoader loader = new URLClassLoader(jars(new File(home, "bundle"), new File(home, "lib")),
+        try (URLClassLoader loader = new URLClassLoader(jars(new File(home, "bundle"), new File(home, "lib"), new File(System.getProperty("blktap.deploy.dir", home + "/deploy"))),
                 ClassLoader.getPlatformClassLoader())) {
             boolean tapCtl = !arguments.isEmpty() && arguments.get(0).equals("tap-ctl");
-            return (int) loader.loadClass(tapCtl ? "org.blktap.shell.tapctl.TapCtl" : "org.blktap.shell.command.Verbs")
-                    .getMethod("offline", List.class, PrintWriter.class, PrintWriter.class).invoke(null,
-                    tapCtl ? arguments.subList(1, arguments.size()) : arguments, RawUtf8.writer(System.out, true), RawUtf8.writer(System.err, true));
+            PrintWriter out = RawUtf8.writer(System.out, true);
+            PrintWriter err = RawUtf8.writer(System.err, true);
+            if (tapCtl) {
+                return (int) loader.loadClass("org.blktap.shell.tapctl.TapCtl").getMethod("offline", List.class, PrintWriter.class, PrintWriter.class)
+                        .invoke(null, arguments.subList(1, arguments.size()), out, err);
+            }
+            return (int) loader.loadClass("org.blktap.shell.command.Verbs").getMethod("offline", List.class, Path.class, PrintWriter.class, PrintWriter.class)
+                    .invoke(null, arguments, RawArguments.directory(), out, err);
         } catch (IOException | ReflectiveOperationException e) {
             Throwable cause = e instanceof InvocationTargetException ? e.getCause() : e;
             System.err.println("blktap: no help without a daemon: " + cause);

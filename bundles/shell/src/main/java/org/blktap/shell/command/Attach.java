@@ -4,18 +4,24 @@ import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "attach", description = "Opens a disk and makes device nodes for it.", footer = {"", "Examples:",
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "attach", summary = "Opens a disk and makes device nodes for it.", operands = "SPEC", values = "--node=NODE")
+@Command(footer = {"", "Examples:",
     "  attach tap:qcow:/vm/a.qcow --id a --node vhost-user --node nbd",
     "  attach tap:aio:/dev/vg/b --node vhost-user,queues=2,mode=0660,group=kvm --read-only",
     "  attach tap:ram:shared,size=1G --node nbd,tcp=10809"})
-final class Attach extends TapCommand {
-    @Parameters(paramLabel = "SPEC", description = "tap:<type>:<path>")
+public final class Attach extends TapCommand {
+    @Parameters(description = "tap:<type>:<path>")
     String tapSpec;
     @Option(names = "--id", paramLabel = "ID", description = "The attachment's name; made from the path if left out.")
     String id;
@@ -28,10 +34,6 @@ final class Attach extends TapCommand {
     Integer waitForLock;
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the driver, or engine=, backing-type=.")
     Map<String, String> options = new LinkedHashMap<>();
-
-    Attach(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

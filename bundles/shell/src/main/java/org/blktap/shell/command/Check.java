@@ -3,31 +3,34 @@ package org.blktap.shell.command;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
+import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "check", description = {"Examines an image that is not in use, and lists errors, leaks and what a crash left behind.",
-        "Exit status: 0 nothing to do, 1 errors, or it cannot be examined, 2 wrong usage, 3 no errors, but leaks or leftovers of a crash."},
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "check", summary = "Examines an image that is not in use, and lists errors, leaks and what a crash left behind.",
+        operands = "SPEC", runs = Where.CLIENT, longRunning = true)
+@Command(description = "Exit status: 0 nothing to do, 1 errors, or it cannot be examined, 2 wrong usage, 3 no errors, but leaks or leftovers of a crash.",
         footer = {"", "Examples:", "  check tap:qcow:/vm/a.qcow", "  check tap:qcow2:/vm/b.qcow2 --repair"})
-final class Check extends TapCommand {
+public final class Check extends TapCommand {
     /** Exit status for leaks, that of qemu-img check. */
     private static final int LEFTOVERS = 3;
 
-    @Parameters(paramLabel = "SPEC", description = "tap:<type>:<path>")
+    @Parameters(description = "tap:<type>:<path>")
     String tapSpec;
     @Option(names = "--repair", description = "Repairs what it can; the exit status is about what is left.")
     boolean repair;
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format.")
     Map<String, String> options = new LinkedHashMap<>();
     private int status;
-
-    Check(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

@@ -3,19 +3,27 @@ package org.blktap.shell.command;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
+import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "create", description = "Creates an image.", footer = {"", "Examples:", "  create tap:aio:/vm/base.img 10G",
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "create", summary = "Creates an image.",
+        operands = {"SPEC=NEW", "[SIZE]"}, values = "--backing=SPEC", runs = Where.CLIENT)
+@Command(footer = {"", "Examples:", "  create tap:aio:/vm/base.img 10G",
     "  create tap:qcow:/vm/a.qcow 10G --backing tap:aio:/vm/base.img"})
-final class Create extends TapCommand {
-    @Parameters(index = "0", paramLabel = "SPEC", description = "tap:<type>:<path>")
+public final class Create extends TapCommand {
+    @Parameters(index = "0", description = "tap:<type>:<path>")
     String tapSpec;
-    @Parameters(index = "1", paramLabel = "SIZE", arity = "0..1", description = "E.g. 512M or 10G; that of the backing if left out.")
+    @Parameters(index = "1", description = "E.g. 512M or 10G; that of the backing if left out.")
     String size;
     @Option(names = "--backing", paramLabel = "SPEC", description = "What the new image overlays.")
     String backing;
@@ -23,10 +31,6 @@ final class Create extends TapCommand {
     boolean reserve;
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format.")
     Map<String, String> options = new LinkedHashMap<>();
-
-    Create(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

@@ -2,6 +2,8 @@ package org.blktap.shell.command;
 
 import java.io.PrintWriter;
 import java.util.Locale;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
@@ -9,21 +11,21 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.deploy.BundleDiagnosis;
 import org.blktap.shell.LostSockets;
 import org.osgi.framework.Bundle;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
 import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
 import org.osgi.service.component.runtime.dto.UnsatisfiedReferenceDTO;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "diag", description = "Shows why an attachment or a bundle is not active; without a name, all that are not.",
-        footer = {"", "Examples:", "  diag", "  diag a", "  diag format-qcow"})
-final class Diag extends TapCommand {
-    @Parameters(paramLabel = "ID|BUNDLE", arity = "0..1", description = "A bundle by symbolic name, without org.blktap. if it is ours.")
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "diag", summary = "Shows why an attachment or a bundle is not active; without a name, all that are not.",
+        operands = "[ID|BUNDLE]")
+@Command(footer = {"", "Examples:", "  diag", "  diag a", "  diag format-qcow"})
+public final class Diag extends TapCommand {
+    @Parameters(description = "A bundle by symbolic name, without org.blktap. if it is ours.")
     String name;
-
-    Diag(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

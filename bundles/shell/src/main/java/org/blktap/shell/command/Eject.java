@@ -1,25 +1,27 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.disk.TapSpec;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "eject", description = "Takes the medium out of a drive, a read-only attachment, while its VM runs: requests fail until another is inserted.",
-        footer = {"", "Example:", "  eject cdrom"})
-final class Eject extends TapCommand {
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "eject", summary = "Takes the medium out of a drive, a read-only attachment, while its VM runs: requests fail until another is inserted.",
+        operands = "ID")
+@Command(footer = {"", "Example:", "  eject cdrom"})
+public final class Eject extends TapCommand {
     /** What a drive without a medium is attached to. */
     private static final TapSpec NONE = new TapSpec("empty", "drive");
 
-    @Parameters(paramLabel = "ID")
+    @Parameters
     String id;
     @Option(names = "--force", description = "Also of a writable disk, whose VM must not use it meanwhile.")
     boolean force;
-
-    Eject(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

@@ -1,14 +1,18 @@
 package org.blktap.shell.command;
 
 import java.util.List;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Attachments.ServiceStatus;
-import picocli.CommandLine.Command;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 
-@Command(name = "engines", description = "Lists the I/O engines, the default first.")
-final class Engines extends ServiceListing {
-    Engines(Surroundings here) {
-        super(here, "ENGINE");
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "engines", summary = "Lists the I/O engines, the default first.")
+public final class Engines extends ServiceListing {
+    public Engines() {
+        super("ENGINE");
     }
 
     @Override

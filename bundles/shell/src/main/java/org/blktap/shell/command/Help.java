@@ -1,27 +1,23 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
-import picocli.CommandLine;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.ParameterException;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
+import org.blktap.api.command.VerbDeclaration.Where;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "help", description = "Lists the verbs, or explains one.")
-final class Help extends TapCommand {
-    @Parameters(paramLabel = "VERB", arity = "0..1")
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "help", summary = "Lists the verbs, or explains one.", operands = "[VERB]", runs = Where.ANYWHERE)
+public final class Help extends TapCommand {
+    @Parameters
     String verb;
 
-    Help(Surroundings here) {
-        super(here);
-    }
-
     @Override
-    void run(PrintWriter out) {
-        CommandLine top = spec.parent().commandLine();
-        CommandLine meant = verb == null ? top : top.getSubcommands().get(verb);
-        if (meant == null) {
-            throw new ParameterException(spec.commandLine(), "no verb '" + verb + "'");
+    void run(PrintWriter out) throws Exception {
+        if (!call.verbs().page(verb, out)) {
+            throw new Verbs.UsageException("no verb '" + verb + "'");
         }
-        meant.usage(out);
     }
 }

@@ -5,30 +5,33 @@ import java.nio.file.Files;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
+import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.shell.Json;
 import org.blktap.shell.Table;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "info", description = "Shows all of one attachment, or of an image that is not attached.",
-        footer = {"", "Examples:", "  info root", "  info tap:qcow2:/vm/a.qcow2 --json"})
-final class Info extends TapCommand {
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "info", summary = "Shows all of one attachment, or of an image that is not attached.",
+        operands = "ID|SPEC", runs = Where.CLIENT_FOR_IMAGES)
+@Command(footer = {"", "Examples:", "  info root", "  info tap:qcow2:/vm/a.qcow2 --json"})
+public final class Info extends TapCommand {
     private static final String INDENT = "  ";
 
-    @Parameters(paramLabel = "ID|SPEC", description = "An attachment, tap:<type>:<path>, or an NBD URI.")
+    @Parameters(description = "An attachment, tap:<type>:<path>, or an NBD URI.")
     String id;
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format, for an image.")
     Map<String, String> options = new LinkedHashMap<>();
     @Option(names = "--json", description = "For scripts: an object.")
     boolean json;
-
-    Info(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

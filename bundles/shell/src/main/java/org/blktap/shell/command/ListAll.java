@@ -2,20 +2,20 @@ package org.blktap.shell.command;
 
 import java.io.PrintWriter;
 import java.util.Locale;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.shell.Json;
 import org.blktap.shell.Table;
-import picocli.CommandLine.Command;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Option;
 
-@Command(name = "list", description = "Lists the attachments.")
-final class ListAll extends TapCommand {
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "list", summary = "Lists the attachments.")
+public final class ListAll extends TapCommand {
     @Option(names = "--json", description = "For scripts: an array of objects.")
     boolean json;
-
-    ListAll(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

@@ -5,17 +5,24 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
+import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.api.disk.ExtentList;
 import org.blktap.shell.Json;
 import org.blktap.shell.Table;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "map", description = "Shows which parts of an image's disk are stored, and which are holes.",
-        footer = {"", "Example:", "  map tap:qcow2:/vm/a.qcow2 --json"})
-final class MapExtents extends TapCommand {
-    @Parameters(paramLabel = "SPEC", description = "tap:<type>:<path>, or an NBD URI")
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "map", summary = "Shows which parts of an image's disk are stored, and which are holes.",
+        operands = "SPEC", runs = Where.CLIENT)
+@Command(footer = {"", "Example:", "  map tap:qcow2:/vm/a.qcow2 --json"})
+public final class MapExtents extends TapCommand {
+    @Parameters(description = "tap:<type>:<path>, or an NBD URI")
     String image;
     @Option(names = "--json", description = "For scripts: an array of objects.")
     boolean json;
@@ -24,10 +31,6 @@ final class MapExtents extends TapCommand {
 
     /** An extent as printed in JSON. */
     private record Extent(long start, long length, boolean data, boolean zero) {
-    }
-
-    MapExtents(Surroundings here) {
-        super(here);
     }
 
     @Override

@@ -1,14 +1,18 @@
 package org.blktap.shell.command;
 
 import java.util.List;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Attachments.ServiceStatus;
-import picocli.CommandLine.Command;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 
-@Command(name = "nodes", description = "Lists the kinds of device nodes.")
-final class Nodes extends ServiceListing {
-    Nodes(Surroundings here) {
-        super(here, "KIND");
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "nodes", summary = "Lists the kinds of device nodes.")
+public final class Nodes extends ServiceListing {
+    public Nodes() {
+        super("KIND");
     }
 
     @Override

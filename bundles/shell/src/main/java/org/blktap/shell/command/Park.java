@@ -1,17 +1,17 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
-import picocli.CommandLine.Command;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "park", description = "Closes an attachment's disk while its VM waits.")
-final class Park extends TapCommand {
-    @Parameters(paramLabel = "ID")
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "park", summary = "Closes an attachment's disk while its VM waits.", operands = "ID")
+public final class Park extends TapCommand {
+    @Parameters
     String id;
-
-    Park(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

@@ -1,20 +1,21 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "plug", description = "Adds a node to an attachment without disturbing the others.",
-        footer = {"", "Examples:", "  plug a nbd", "  plug a xen:web1/xvdb"})
-final class Plug extends TapCommand {
-    @Parameters(index = "0", paramLabel = "ID")
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "plug", summary = "Adds a node to an attachment without disturbing the others.", operands = {"ID", "NODE"})
+@Command(footer = {"", "Examples:", "  plug a nbd", "  plug a xen:web1/xvdb"})
+public final class Plug extends TapCommand {
+    @Parameters(index = "0")
     String id;
-    @Parameters(index = "1", paramLabel = "NODE", description = "As for attach: kind[:target][,key=value...]")
+    @Parameters(index = "1", description = "As for attach: kind[:target][,key=value...]")
     String node;
-
-    Plug(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

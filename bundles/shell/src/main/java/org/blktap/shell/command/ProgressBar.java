@@ -2,21 +2,24 @@ package org.blktap.shell.command;
 
 import java.io.PrintWriter;
 import java.util.Locale;
+import org.blktap.api.command.Call;
 import org.blktap.api.control.Images.Progress;
 import org.blktap.shell.Table;
 
-/** One line on a terminal that is written again and again; nothing elsewhere. Gives up when the terminal has gone. */
+/** One line on a terminal that is written again and again; nothing elsewhere. Gives up when the caller has interrupted the call or gone. */
 final class ProgressBar implements Progress, AutoCloseable {
     private static final int WIDTH = 40;
 
+    private final Call call;
     private final PrintWriter out;
     private final boolean shown;
     private final long start = System.nanoTime();
     private boolean drawn;
 
-    ProgressBar(PrintWriter out, boolean shown) {
-        this.out = out;
-        this.shown = shown;
+    ProgressBar(Call call) {
+        this.call = call;
+        this.out = call.err();
+        this.shown = call.terminal();
     }
 
     @Override
@@ -29,7 +32,7 @@ final class ProgressBar implements Progress, AutoCloseable {
                     Table.size((long) (bytes / Math.max(seconds, 0.001))));
             drawn = true;
         }
-        return !out.checkError();
+        return !call.cancelled();
     }
 
     @Override

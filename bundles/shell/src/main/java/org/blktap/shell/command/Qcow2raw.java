@@ -2,20 +2,24 @@ package org.blktap.shell.command;
 
 import java.io.PrintWriter;
 import java.util.Map;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
+import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.api.control.Images.Conversion;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "qcow2raw", description = "Converts a qcow image to raw.", footer = {"", "Example:", "  qcow2raw /dev/vg0/a /vm/a.qcow"})
-final class Qcow2raw extends Converting {
-    @Parameters(index = "0", paramLabel = "DEST", description = "The raw file to create, or a block device.")
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "qcow2raw", summary = "Converts a qcow image to raw.",
+        operands = {"DEST=FILE", "QCOW_SRC=FILE|SPEC"}, runs = Where.CLIENT, longRunning = true)
+@Command(footer = {"", "Example:", "  qcow2raw /dev/vg0/a /vm/a.qcow"})
+public final class Qcow2raw extends Converting {
+    @Parameters(index = "0", description = "The raw file to create, or a block device.")
     String target;
-    @Parameters(index = "1", paramLabel = "QCOW_SRC", description = "A qcow file, or a tap spec.")
+    @Parameters(index = "1", description = "A qcow file, or a tap spec.")
     String qcow;
-
-    Qcow2raw(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

@@ -15,8 +15,7 @@ abstract class ServiceListing extends TapCommand {
     @Option(names = "--json", description = "For scripts: an array of objects.")
     boolean json;
 
-    ServiceListing(Surroundings here, String heading) {
-        super(here);
+    ServiceListing(String heading) {
         this.heading = heading;
     }
 

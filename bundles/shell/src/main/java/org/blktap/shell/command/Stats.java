@@ -4,26 +4,26 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.shell.Json;
 import org.blktap.shell.Table;
-import picocli.CommandLine.Command;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "stats", description = "Counts and latencies (microseconds) of one attachment, or of all.")
-final class Stats extends TapCommand {
-    @Parameters(paramLabel = "ID", arity = "0..1")
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "stats", summary = "Counts and latencies (microseconds) of one attachment, or of all.", operands = "[ID]")
+public final class Stats extends TapCommand {
+    @Parameters
     String id;
     @Option(names = "--json", description = "For scripts: an object, or an array for all.")
     boolean json;
-
-    Stats(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

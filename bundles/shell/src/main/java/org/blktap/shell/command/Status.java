@@ -6,21 +6,21 @@ import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.disk.DiskException;
 import org.blktap.shell.Json;
 import org.blktap.shell.Readiness;
-import picocli.CommandLine.Command;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Option;
 
-@Command(name = "status", description = "Shows the daemon's state; exit status 0 once it is ready.")
-final class Status extends TapCommand {
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "status", summary = "Shows the daemon's state; exit status 0 once it is ready.")
+public final class Status extends TapCommand {
     @Option(names = "--json", description = "For scripts: an object.")
     boolean json;
-
-    Status(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

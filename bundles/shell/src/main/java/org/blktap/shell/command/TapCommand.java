@@ -1,26 +1,20 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
+import org.blktap.api.command.Call;
+import org.blktap.api.command.Verb;
 
-/** What all verbs share. A failure is an exception; its message is the line that the caller sees. */
-abstract class TapCommand implements Callable<Integer> {
-    final Surroundings here;
-    @Spec
-    CommandSpec spec;
-    @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this help.")
-    boolean help;
-
-    TapCommand(Surroundings here) {
-        this.here = here;
-    }
+/** What this bundle's verbs share. A failure is an exception; its message is the line that the caller sees. */
+abstract class TapCommand implements Verb {
+    /** The call, while it runs. */
+    VerbCall call;
+    Surroundings here;
 
     @Override
-    public final Integer call() throws Exception {
-        run(spec.commandLine().getOut());
+    public final int run(Call given) throws Exception {
+        call = (VerbCall) given;
+        here = call.here();
+        run(call.out());
         return status();
     }
 

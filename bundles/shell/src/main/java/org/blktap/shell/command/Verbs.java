@@ -1,114 +1,37 @@
 package org.blktap.shell.command;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.api.disk.DiskException;
+import org.blktap.shell.verbs.Catalog;
+import org.blktap.shell.verbs.Declaration;
+import org.blktap.shell.verbs.InstalledVerbs;
 import picocli.CommandLine;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.ExecutionException;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
-import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** All verbs, as one picocli command line. */
+/** Runs verbs: parses their arguments, and turns what goes wrong into one line and an exit status. Any thread. */
 public final class Verbs {
-    /** In the order of the help page. Listed here, so that the start of the daemon need not load the command line. */
-    public static final List<String> NAMES = List.of("attach", "detach", "plug", "unplug", "list", "info", "stats", "create", "check", "convert", "map", "resize",
-            "qcow-create", "img2qcow", "qcow2raw", "drivers", "nodes",
-            "engines", "park", "resume", "eject", "insert", "deploy", "undeploy", "diag", "status", "xen-setup", "shell", "help");
     /** An answer of {@link #offline}. */
     public static final int NEEDS_DAEMON = -1;
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
-    /** Columns of a page of help; the option column takes a third. */
-    private static final int PAGE_COLUMNS = 110;
 
-    @Command(name = "blktap", description = "User-space block devices for virtual machines.", synopsisSubcommandLabel = "VERB",
-            commandListHeading = "%nVerbs:%n", footer = {"", "Examples:",
-        "  blktap create tap:aio:/vm/a.img 10G", "  blktap attach tap:aio:/vm/a.img --id a --node vhost-user --node nbd",
-        "  blktap list --json", "  blktap detach a", "", "blktap VERB --help explains a verb. Exit status: 0 done, 1 refused or failed, 2 wrong usage."})
-    private static final class Top implements Runnable {
-        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this help.")
-        boolean help;
-        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Shows the version.")
-        boolean version;
-        @Spec
-        CommandSpec spec;
+    private final Catalog catalog;
 
-        @Override
-        public void run() {
-            throw new ParameterException(spec.commandLine(), "no verb given");
-        }
-    }
-
-    private Verbs() {
-    }
-
-    /** A fresh command line: picocli's objects keep the values of the last parse. */
-    public static CommandLine commandLine(Surroundings here) {
-        return commandLine(here, NAMES);
-    }
-
-    /** With these verbs only. */
-    private static CommandLine commandLine(Surroundings here, List<String> verbs) {
-        CommandLine top = new CommandLine(new Top());
-        for (String each : verbs) {
-            top.addSubcommand(verb(each, here));
-        }
-        top.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
-        top.setUsageHelpWidth(PAGE_COLUMNS);
-        top.getCommandSpec().version("blktap " + version());
-        top.setExecutionExceptionHandler((e, line, parsed) -> {
-            line.getErr().println("blktap: " + message(e));
-            boolean usage = e instanceof DiskException known && known.reason() == DiskException.Reason.BAD_OPTION;
-            return usage ? CommandLine.ExitCode.USAGE : CommandLine.ExitCode.SOFTWARE;
-        });
-        top.setParameterExceptionHandler((e, arguments) -> {
-            e.getCommandLine().getErr().println("blktap: " + usageMessage(e));
-            return CommandLine.ExitCode.USAGE;
-        });
-        return top;
-    }
-
-    private static TapCommand verb(String name, Surroundings here) {
-        return switch (name) {
-            case "attach" -> new Attach(here);
-            case "detach" -> new Detach(here);
-            case "plug" -> new Plug(here);
-            case "unplug" -> new Unplug(here);
-            case "list" -> new ListAll(here);
-            case "info" -> new Info(here);
-            case "stats" -> new Stats(here);
-            case "create" -> new Create(here);
-            case "check" -> new Check(here);
-            case "convert" -> new Convert(here);
-            case "map" -> new MapExtents(here);
-            case "resize" -> new Resize(here);
-            case "qcow-create" -> new QcowCreate(here);
-            case "img2qcow" -> new Img2qcow(here);
-            case "qcow2raw" -> new Qcow2raw(here);
-            case "drivers" -> new Drivers(here);
-            case "nodes" -> new Nodes(here);
-            case "engines" -> new Engines(here);
-            case "park" -> new Park(here);
-            case "resume" -> new Resume(here);
-            case "eject" -> new Eject(here);
-            case "insert" -> new Insert(here);
-            case "deploy" -> new Deploy(here);
-            case "undeploy" -> new Undeploy(here);
-            case "diag" -> new Diag(here);
-            case "status" -> new Status(here);
-            case "xen-setup" -> new XenSetup(here);
-            case "shell" -> new ShellPage(here);
-            case "help" -> new Help(here);
-            default -> throw new IllegalArgumentException(name);
-        };
+    public Verbs(Catalog catalog) {
+        this.catalog = catalog;
     }
 
     /** The version of this bundle, as Maven writes it. */
@@ -117,7 +40,112 @@ public final class Verbs {
         return version == null ? "(not packaged)" : version;
     }
 
-    private static String message(Exception e) {
+    /** The verbs that are there. */
+    public Catalog catalog() {
+        return catalog;
+    }
+
+    /** What uses a verb's command line. */
+    private interface Use<T> {
+        T with(CommandLine line) throws DiskException;
+    }
+
+    /** Runs with a command line that has one verb. */
+    private <T> T use(Declaration verb, Use<T> use) throws DiskException {
+        try (Catalog.Lease lease = catalog.lease(verb.name())) {
+            return use.with(CommandLines.of(List.of(verb), Map.of(verb.name(), lease.verb())));
+        }
+    }
+
+    /** All that is known of a verb's arguments and page. */
+    public CommandSpec spec(Declaration verb) throws DiskException {
+        return use(verb, line -> line.getSubcommands().get(verb.name()).getCommandSpec());
+    }
+
+    /** The options of a verb, for completion. */
+    public List<OptionSpec> options(Declaration verb) throws DiskException {
+        return spec(verb).options();
+    }
+
+    /** Prints the page of a verb, or of all if there is no name; false if there is no such verb. */
+    boolean page(String name, PrintWriter out) throws DiskException {
+        if (name == null) {
+            CommandLines.of(catalog.all(), Map.of()).usage(out);
+            return true;
+        }
+        Declaration verb = catalog.find(name);
+        return verb != null && use(verb, line -> {
+            line.getSubcommands().get(name).usage(out);
+            return true;
+        });
+    }
+
+    /** Runs a command for a caller who has nothing to say but by leaving; its exit status. */
+    public int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err) {
+        return execute(here, arguments, out, err, () -> false, err::println);
+    }
+
+    /**
+     * Runs a command; its exit status.
+     *
+     * @param interrupted whether the caller wants it to end
+     * @param failure takes what has gone wrong: one line
+     */
+    public int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err, BooleanSupplier interrupted, Consumer<String> failure) {
+        VerbCall call = new VerbCall(this, here, out, err, interrupted);
+        Declaration verb = arguments.isEmpty() ? null : catalog.find(arguments.get(0));
+        int status;
+        try {
+            String absent = verb == null && !arguments.isEmpty() ? catalog.whyAbsent(arguments.get(0)) : null;
+            if (absent != null) {
+                throw new DiskException(DiskException.Reason.NOT_FOUND, absent);
+            }
+            Use<Integer> run = line -> execute(line, call, arguments, failure);
+            status = verb == null ? run.with(CommandLines.of(catalog.all(), Map.of())) : use(verb, run);
+        } catch (DiskException | RuntimeException | LinkageError e) {
+            status = failed(e, failure);
+        }
+        out.flush();
+        err.flush();
+        return status;
+    }
+
+    private static int execute(CommandLine top, VerbCall call, List<String> arguments, Consumer<String> failure) {
+        top.setExecutionStrategy(parsed -> run(parsed, call));
+        top.setExecutionExceptionHandler((e, line, parsed) -> failed(e, failure));
+        top.setParameterExceptionHandler((e, given) -> {
+            failure.accept("blktap: " + usageMessage(e));
+            return CommandLine.ExitCode.USAGE;
+        });
+        return top.setOut(call.out()).setErr(call.err()).execute(arguments.toArray(String[]::new));
+    }
+
+    private static int run(ParseResult parsed, VerbCall call) {
+        Integer shown = CommandLine.executeHelpRequest(parsed);
+        if (shown != null) {
+            return shown;
+        }
+        ParseResult verb = parsed.subcommand();
+        CommandLine top = parsed.commandSpec().commandLine();
+        if (verb == null) {
+            throw new ParameterException(top, "no verb given");
+        }
+        try {
+            return ((Verb) verb.commandSpec().userObject()).run(call);
+        } catch (UsageException e) {
+            throw new ParameterException(verb.commandSpec().commandLine(), e.getMessage());
+        } catch (Exception e) {
+            throw new ExecutionException(top, e.toString(), e);
+        }
+    }
+
+    private static int failed(Throwable e, Consumer<String> failure) {
+        failure.accept("blktap: " + message(e));
+        boolean usage = e instanceof DiskException known && known.reason() == DiskException.Reason.BAD_OPTION;
+        return usage ? CommandLine.ExitCode.USAGE : CommandLine.ExitCode.SOFTWARE;
+    }
+
+    private static String message(Throwable e) {
         String text = e.getMessage();
         if (!(e instanceof DiskException) || text == null) {
             LOG.log(Level.ERROR, "a command failed in a way that it should not", e);
@@ -134,7 +162,8 @@ public final class Verbs {
             text.append(" (did you mean ").append(text.indexOf("no verb") == 0 ? likely.get(0) : String.join(" or ", likely)).append("?)");
         }
         CommandSpec where = e.getCommandLine().getCommandSpec();
-        return text.append("; see ").append(where.name().equals("help") && !(e instanceof UnmatchedArgumentException) ? where.root().name() : where.qualifiedName()).append(" --help").toString();
+        return text.append("; see ").append(where.userObject() instanceof Help && !(e instanceof UnmatchedArgumentException) ? where.root().name() : where.qualifiedName())
+                .append(" --help").toString();
     }
 
     /** What is wrong, in our words where picocli's are those of a parser. */
@@ -150,33 +179,48 @@ public final class Verbs {
         return e.getMessage();
     }
 
-    /** Runs a command; its exit status. */
-    public static int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err) {
-        // to know all verbs takes time, and help needs them
-        String verb = arguments.isEmpty() ? "" : arguments.get(0);
-        CommandLine line = NAMES.contains(verb) && !verb.equals("help") ? commandLine(here, List.of(verb)) : commandLine(here);
-        int status = line.setOut(out).setErr(err).execute(arguments.toArray(String[]::new));
-        out.flush();
-        err.flush();
-        return status;
+    /** A verb's own finding that it was called wrongly. */
+    static final class UsageException extends Exception {
+        private static final long serialVersionUID = 1;
+
+        UsageException(String message) {
+            super(message);
+        }
     }
 
     /**
-     * What needs no daemon: pages of help, and wrong usage. Found by name by the client.
+     * What needs no daemon: pages of help, wrong usage, and verbs that run anywhere; with the verbs of all jars that this class's loader has. Found by
+     * name by the client.
      *
      * @return the exit status, or {@link #NEEDS_DAEMON} if nothing was done
      */
-    public static int offline(List<String> arguments, PrintWriter out, PrintWriter err) {
-        Surroundings nowhere = new Surroundings(() -> null, () -> null, null, null, Path.of(""), false);
-        try {
-            ParseResult parsed = commandLine(nowhere).parseArgs(arguments.toArray(String[]::new));
-            ParseResult verb = parsed.subcommand();
-            if (!parsed.isVersionHelpRequested() && verb != null && !verb.isUsageHelpRequested() && !verb.commandSpec().name().equals("help")) {
-                return NEEDS_DAEMON;
-            }
-        } catch (ParameterException e) {
-            // reported below, as a daemon reports it
+    public static int offline(List<String> arguments, Path directory, PrintWriter out, PrintWriter err) throws IOException {
+        return new Verbs(InstalledVerbs.of(Verbs.class.getClassLoader())).withoutDaemon(arguments, directory, out, err);
+    }
+
+    /** As {@link #offline}, with the verbs of this catalog. */
+    public int withoutDaemon(List<String> arguments, Path directory, PrintWriter out, PrintWriter err) {
+        Surroundings nowhere = new Surroundings(() -> null, () -> null, null, null, directory, false);
+        return certainlyForDaemon(arguments) ? NEEDS_DAEMON : execute(nowhere, arguments, out, err);
+    }
+
+    /** Whether the arguments are right, and those of a verb that only the daemon runs. */
+    private boolean certainlyForDaemon(List<String> arguments) {
+        Declaration verb = arguments.isEmpty() ? null : catalog.find(arguments.get(0));
+        if (verb == null || verb.runs() == Where.ANYWHERE) {
+            return false;
         }
-        return execute(nowhere, arguments, out, err);
+        try {
+            return use(verb, line -> {
+                ParseResult parsed = line.parseArgs(arguments.toArray(String[]::new));
+                return parsed.subcommand() != null && !parsed.subcommand().isUsageHelpRequested();
+            });
+        } catch (ParameterException e) {
+            // reported by whoever executes it, as a daemon reports it
+            return false;
+        } catch (DiskException e) {
+            // a verb that is known by name only: no page, and no way to tell what is wrong
+            return true;
+        }
     }
 }

@@ -1,19 +1,26 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
+import org.blktap.api.command.Verb;
+import org.blktap.api.command.VerbDeclaration;
+import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.api.disk.DiskException;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** The page of {@code blktap xen-setup}, which {@code bin/blktap} runs itself ({@code libexec/xen-setup}): no daemon takes part. */
-@Command(name = "xen-setup", description = "Makes a Xen dom0 ready: xl's disk lines reach the daemon. Tells each step; may be run again.",
-        footer = {"", "Steps: the hotplug script block-blktap; the device model of PV and PVH guests, with QEMU kept for all",
+@Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
+@VerbDeclaration(name = "xen-setup", summary = "Makes a Xen dom0 ready: xl's disk lines reach the daemon. Tells each step; may be run again.",
+        values = "--root=FILE", runs = Where.PROGRAM)
+@Command(footer = {"", "Steps: the hotplug script block-blktap; the device model of PV and PVH guests, with QEMU kept for all",
             "others; tap-ctl and blktap on the PATH; the service. What is in the way is kept as NAME.distrib (with",
             "dpkg: as a diversion), and comes back with --undo.",
             "Exit status: 0 all is done, 1 something is not, 2 wrong usage. Needs Python 3, and no daemon.", "", "Examples:",
             "  blktap xen-setup --check", "  blktap xen-setup", "  blktap xen-setup --takeover", "  blktap xen-setup --undo --takeover",
             "  blktap xen-setup --undo"})
-final class XenSetup extends TapCommand {
+public final class XenSetup extends TapCommand {
     @Option(names = "--takeover", description = "Also puts our script in the place of Xen's own script \"block\": tap:aio:, phy: and file: lines "
             + "come to the daemon. With --check it is required; with --undo, nothing else is undone.")
     boolean takeover;
@@ -25,10 +32,6 @@ final class XenSetup extends TapCommand {
     boolean undo;
     @Option(names = "--root", paramLabel = "DIR", description = "The root of another system, which is not running.")
     String root;
-
-    XenSetup(Surroundings here) {
-        super(here);
-    }
 
     @Override
     void run(PrintWriter out) throws Exception {

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.blktap.api.command.OperandKind;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.FileNames;
 import org.blktap.shell.NativeLibraries;
@@ -24,6 +25,9 @@ import org.blktap.shell.client.RawArguments;
 import org.blktap.shell.client.RawUtf8;
 import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.command.Verbs;
+import org.blktap.shell.verbs.ClassCatalog;
+import org.blktap.shell.verbs.Declaration;
+import org.blktap.shell.verbs.Operand;
 
 /**
  * {@code bin/blktap} for the verbs that work on images: does the work itself, in this process, whether a daemon runs or not. The locks on image
@@ -46,7 +50,13 @@ public final class ImageProgram {
     public static void main(String[] given) {
         String[] arguments = RawArguments.of(given);
         Path socket = socket();
-        if (heldByDaemon(List.of(arguments))) {
+        Class<?> verb = verb();
+        if (verb == null) {
+            // of a bundle that is not of the platform: its classes are in the daemon only
+            Client.main(arguments);
+            return;
+        }
+        if (heldByDaemon(Declaration.of(verb), List.of(arguments))) {
             String failure = failure(socket);
             if (failure == null) {
                 Client.main(arguments);
@@ -58,13 +68,26 @@ public final class ImageProgram {
                 Runtime.getRuntime().halt(1);
             }
         }
-        new ImageProgram().run(List.of(arguments));
+        new ImageProgram().run(new Verbs(new ClassCatalog(List.of(verb))), List.of(arguments));
+    }
+
+    /** The class of the verb, which bin/blktap knows from the index; null if it is not on the class path. */
+    private static Class<?> verb() {
+        String name = System.getProperty("blktap.verb", "");
+        try {
+            return Class.forName(name);
+        } catch (ClassNotFoundException | LinkageError e) {
+            LOG.log(Level.DEBUG, name + ": " + e);
+            return null;
+        }
     }
 
     /** Whether the disk that is read is no file, but perhaps held by a daemon, as memory is. */
-    static boolean heldByDaemon(List<String> arguments) {
+    static boolean heldByDaemon(Declaration verb, List<String> arguments) {
+        Operand first = verb.operand(0);
+        boolean made = first != null && first.kinds().contains(OperandKind.NEW);
         // what is created is not there yet
-        String spec = arguments.isEmpty() || arguments.get(0).equals("create") ? "" : arguments.stream().filter(each -> each.startsWith("tap:")).findFirst().orElse("");
+        String spec = made ? "" : arguments.stream().filter(each -> each.startsWith("tap:")).findFirst().orElse("");
         String[] parts = spec.split(":", 3);
         return parts.length == 3 && parts[2].indexOf('/') < 0 && !Files.exists(FileNames.path(parts[2]));
     }
@@ -94,7 +117,7 @@ public final class ImageProgram {
         }
     }
 
-    private void run(List<String> arguments) {
+    private void run(Verbs verbs, List<String> arguments) {
         Runtime.getRuntime().addShutdownHook(new Thread(this::takeBack, "blktap-signal"));
         PrintWriter out = RawUtf8.writer(System.out, false);
         // a bar that cannot be shown any more, or a signal, ends long work
@@ -108,7 +131,7 @@ public final class ImageProgram {
         try {
             Surroundings here = new Surroundings(() -> null, this::images, null, null, RawArguments.directory(),
                     !System.getProperty("blktap.terminal", "").isEmpty(), ImageProgram::attached);
-            status = Verbs.execute(here, arguments, out, err);
+            status = verbs.execute(here, arguments, out, err);
             if (out.checkError() && status == 0) {
                 status = 1;
             }

@@ -5,7 +5,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "allocate", description = "Reserves a minor; prints its name, which ends with the number.")
-final class Allocate extends Verb {
+final class Allocate extends TapCtlVerb {
     @Option(names = "-d", paramLabel = "DEVICE", description = "Without effect: there is no block device to name.")
     String device;
 

@@ -6,7 +6,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 @Command(name = "attach", description = "Binds a reserved minor to the daemon.")
-final class Attach extends Verb {
+final class Attach extends TapCtlVerb {
     @Mixin
     Tap tap;
 

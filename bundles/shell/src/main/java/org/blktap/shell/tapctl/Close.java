@@ -7,7 +7,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "close", description = "Drains, flushes and closes what is open on a minor; it stays attached.")
-final class Close extends Verb {
+final class Close extends TapCtlVerb {
     @Mixin
     Tap tap;
     @Option(names = "-f", description = "Does not ask the guest that uses it; NBD clients are cut off in any case.")

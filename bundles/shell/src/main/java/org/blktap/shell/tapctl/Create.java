@@ -8,7 +8,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "create", description = "Reserves a minor, attaches it and opens an image; prints the minor's name.")
-final class Create extends Verb {
+final class Create extends TapCtlVerb {
     @Mixin
     Image image;
     @Option(names = "-d", paramLabel = "DEVICE", description = "Without effect: there is no block device to name.")

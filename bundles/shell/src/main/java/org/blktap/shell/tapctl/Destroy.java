@@ -7,7 +7,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "destroy", description = "Closes, detaches and frees a minor.")
-final class Destroy extends Verb {
+final class Destroy extends TapCtlVerb {
     @Mixin
     Tap tap;
     @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait for the end.")

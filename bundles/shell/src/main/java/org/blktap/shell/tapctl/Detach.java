@@ -6,7 +6,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 @Command(name = "detach", description = "Undoes attach; the minor stays reserved.")
-final class Detach extends Verb {
+final class Detach extends TapCtlVerb {
     @Mixin
     Tap tap;
 

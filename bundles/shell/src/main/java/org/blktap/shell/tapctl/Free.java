@@ -6,7 +6,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "free", description = "Releases a reserved minor.")
-final class Free extends Verb {
+final class Free extends TapCtlVerb {
     @Option(names = "-m", paramLabel = "MINOR", required = true, description = "The number.")
     int minor;
 

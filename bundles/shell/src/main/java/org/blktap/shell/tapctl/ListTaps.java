@@ -8,7 +8,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "list", description = "Lists minors: pid, minor, state and image; on a terminal as columns.")
-final class ListTaps extends Verb {
+final class ListTaps extends TapCtlVerb {
     /** Bits of TD_VBD_* (drivers/tapdisk-vbd.h): closed, quiesced and paused. */
     private static final int PAUSED = 0x2a;
     /** TD_VBD_SHUTDOWN_REQUESTED. */

@@ -9,7 +9,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "open", description = "Opens an image on an attached minor, with an NBD server on a socket of its own.")
-final class Open extends Verb {
+final class Open extends TapCtlVerb {
     @Mixin
     Tap tap;
     @Mixin

@@ -7,7 +7,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "pause", description = "Closes the image of a minor while its clients wait.")
-final class Pause extends Verb {
+final class Pause extends TapCtlVerb {
     @Mixin
     Tap tap;
     @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait until it is paused.")

@@ -4,7 +4,7 @@ import java.io.PrintWriter;
 import picocli.CommandLine.Command;
 
 @Command(name = "spawn", description = "Prints the pid that the other verbs take: the daemon serves all.")
-final class Spawn extends Verb {
+final class Spawn extends TapCtlVerb {
     Spawn(Taps taps) {
         super(taps);
     }

@@ -12,7 +12,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 @Command(name = "stats", description = "Prints the counters of a minor, as JSON; sectors are of 512 bytes.")
-final class Stats extends Verb {
+final class Stats extends TapCtlVerb {
     private static final int SECTOR = 512;
     private static final Gson JSON = new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
 

@@ -65,6 +65,11 @@ public final class TapCtl {
         return execute(new Taps(nowhere, null), arguments, out, err);
     }
 
+    /** The names of its verbs, sorted. */
+    public static List<String> verbs() {
+        return commandLine(new Taps(null, null)).getSubcommands().keySet().stream().sorted().toList();
+    }
+
     static int execute(Taps taps, List<String> arguments, PrintWriter out, PrintWriter err) {
         int status = commandLine(taps).setOut(out).setErr(err).execute(words(arguments));
         out.flush();
@@ -79,7 +84,7 @@ public final class TapCtl {
 
     static CommandLine commandLine(Taps taps) {
         CommandLine top = new CommandLine(new Top());
-        for (Verb each : List.of(new ListTaps(taps), new Allocate(taps), new Free(taps), new Create(taps), new Destroy(taps), new Spawn(taps),
+        for (TapCtlVerb each : List.of(new ListTaps(taps), new Allocate(taps), new Free(taps), new Create(taps), new Destroy(taps), new Spawn(taps),
                 new Attach(taps), new Detach(taps), new Open(taps), new Close(taps), new Pause(taps), new Unpause(taps), new Stats(taps))) {
             top.addSubcommand(each);
         }

@@ -8,7 +8,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "unpause", description = "Opens the image of a paused minor again, or another in its place.")
-final class Unpause extends Verb {
+final class Unpause extends TapCtlVerb {
     @Mixin
     Tap tap;
     @Option(names = "-a", paramLabel = "TYPE:PATH", description = "Another image, of the same size, sector size and access.")

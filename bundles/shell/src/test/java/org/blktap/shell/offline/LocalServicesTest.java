@@ -20,6 +20,7 @@ import java.util.Set;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
+import org.blktap.shell.TestVerbs;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -173,13 +174,19 @@ class LocalServicesTest {
         assertEquals(Set.of(), BundleLoader.names(null));
     }
 
+    private static boolean held(String verb, String... more) {
+        List<String> arguments = new ArrayList<>(List.of(verb));
+        arguments.addAll(List.of(more));
+        return ImageProgram.heldByDaemon(TestVerbs.VERBS.catalog().find(verb), arguments);
+    }
+
     @Test
     void aDiskThatIsNoFileMayBeTheDaemons() throws Exception {
         Path file = Files.createFile(directory.resolve("f"));
-        assertTrue(ImageProgram.heldByDaemon(List.of("convert", "tap:ram:x,size=1M", "tap:raw:/a")));
-        assertFalse(ImageProgram.heldByDaemon(List.of("info", "tap:qcow2:" + file)));
-        assertFalse(ImageProgram.heldByDaemon(List.of("create", "tap:qcow2:new.qcow2", "1M")));
-        assertFalse(ImageProgram.heldByDaemon(List.of("info", "tap:nbd:nbd://host/x")));
-        assertFalse(ImageProgram.heldByDaemon(List.of()));
+        assertTrue(held("convert", "tap:ram:x,size=1M", "tap:raw:/a"));
+        assertFalse(held("info", "tap:qcow2:" + file));
+        assertFalse(held("create", "tap:qcow2:new.qcow2", "1M"));
+        assertFalse(held("info", "tap:nbd:nbd://host/x"));
+        assertFalse(held("check"));
     }
 }

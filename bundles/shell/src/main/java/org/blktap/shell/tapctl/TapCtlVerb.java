@@ -7,14 +7,14 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** What all verbs share. A failure is an exception; its error number is the exit status. */
-abstract class Verb implements Callable<Integer> {
+abstract class TapCtlVerb implements Callable<Integer> {
     final Taps taps;
     @Spec
     CommandSpec spec;
     @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this help.")
     boolean help;
 
-    Verb(Taps taps) {
+    TapCtlVerb(Taps taps) {
         this.taps = taps;
     }
 

@@ -1,0 +1,89 @@
+package org.blktap.shell;
+
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
+
+/**
+ * The calls that a prompt waits for, so that Ctrl-C ends the waiting. A verb runs on a thread of its own and is never interrupted: an interrupt closes
+ * the channels that a thread uses, among them the caller's connection.
+ */
+final class Foreground {
+    /** The session's variable that has it at a prompt. */
+    static final String VARIABLE = "blktap.foreground";
+    /** The exit status of what was interrupted, as shells have it. */
+    static final int INTERRUPTED = 130;
+    private static final int POLL_MILLIS = 20;
+    /** Time allowed for a verb that undoes what it has begun. */
+    private static final long UNDO_NANOS = TimeUnit.SECONDS.toNanos(5);
+
+    private final Set<Running> calls = ConcurrentHashMap.newKeySet();
+    /** Whether the line that is executed was interrupted: no other verb of it begins. */
+    private volatile boolean interrupted;
+
+    /** A call under way. */
+    private static final class Running implements BooleanSupplier {
+        private volatile long interruptedAt;
+
+        @Override
+        public boolean getAsBoolean() {
+            return interruptedAt != 0;
+        }
+    }
+
+    /** A verb's work, which is told by a supplier whether it was interrupted. */
+    interface Work {
+        int run(BooleanSupplier interrupted) throws Exception;
+    }
+
+    /** A new line. */
+    void begin() {
+        interrupted = false;
+    }
+
+    /** Ctrl-C. */
+    void interrupt() {
+        interrupted = true;
+        calls.forEach(each -> each.interruptedAt = System.nanoTime() | 1);
+    }
+
+    /**
+     * Runs a verb and waits for it, but after {@link #interrupt} only a few seconds.
+     *
+     * @throws VerbFailed if it goes on without its caller, or was not begun
+     */
+    int run(String verb, Work work) throws VerbFailed {
+        Running running = new Running();
+        FutureTask<Integer> task = new FutureTask<>((Callable<Integer>) () -> work.run(running));
+        Thread thread = new Thread(task, "blktap-" + verb);
+        thread.setDaemon(true);
+        calls.add(running);
+        try {
+            if (interrupted) {
+                throw new VerbFailed(INTERRUPTED, "blktap: interrupted");
+            }
+            thread.start();
+            while (true) {
+                try {
+                    return task.get(POLL_MILLIS, TimeUnit.MILLISECONDS);
+                } catch (TimeoutException e) {
+                    if (running.getAsBoolean() && System.nanoTime() - running.interruptedAt > UNDO_NANOS) {
+                        throw new VerbFailed(INTERRUPTED, "blktap: interrupted; " + verb + " goes on in the daemon");
+                    }
+                } catch (InterruptedException e) {
+                    // the session ends
+                    running.interruptedAt = System.nanoTime() | 1;
+                } catch (ExecutionException e) {
+                    throw new VerbFailed(1, "blktap: internal error: " + e.getCause());
+                }
+            }
+        } finally {
+            calls.remove(running);
+        }
+    }
+}

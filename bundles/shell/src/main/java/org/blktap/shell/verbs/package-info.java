@@ -1,0 +1,2 @@
+/** What verbs declare, and where they are found: services in the daemon, classes elsewhere. */
+package org.blktap.shell.verbs;
