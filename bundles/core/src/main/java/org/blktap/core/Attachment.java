@@ -320,7 +320,7 @@ final class Attachment {
         to(new Life.Running());
         parks.end();
         calls.run(() -> {
-            gate.reopen();
+            gate.open();
             resumeNodes();
         });
     }

@@ -48,7 +48,7 @@ final class AttachmentEnd {
     void detach() throws DiskException {
         try {
             commands.forResult(operations.submit("being detached", () -> {
-                nodes.unplug(false);
+                nodes.unplug();
                 end(true, false);
                 return null;
             }));
@@ -69,7 +69,6 @@ final class AttachmentEnd {
         if (disk.savesAtDetach() && calls.blockedNanos() == 0) {
             // refused if it cannot be saved
             commands.forResult(operations.submit("being detached", () -> {
-                nodes.unplug(true);
                 end(true, false);
                 return null;
             }));
@@ -102,11 +101,6 @@ final class AttachmentEnd {
             gate.held().fail();
             return null;
         });
-        try {
-            nodes.unplug(true);
-        } catch (DiskException | RuntimeException e) {
-            LOG.log(Level.WARNING, attachment.id() + ": a node cannot be taken from its VM: " + e.getMessage());
-        }
         end(true, true);
     }
 
@@ -176,7 +170,11 @@ final class AttachmentEnd {
                     gate.held().forget();
                 }
             });
-            nodes.close();
+            if (forget) {
+                nodes.remove();
+            } else {
+                nodes.close();
+            }
             attachment.to(new Life.Detaching("its disk is being flushed and closed"));
             DiskException flush = attachment.closeDisk();
             failed = flush == null ? failed : flush;

@@ -4,11 +4,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 
 /** One request after the other to a disk that is not attached, each waited for. Not on the loop's thread. */

@@ -1,6 +1,5 @@
 package org.blktap.core;
 
-import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
 
 /**
@@ -9,13 +8,13 @@ import org.blktap.api.engine.Errno;
  */
 final class HeldRequests {
     /** Those that the disk may still work on. */
-    private Request atDisk;
+    private GateRequest atDisk;
     /** Those that nobody works on. */
-    private Request waiting;
+    private GateRequest waiting;
 
-    void add(Request request) {
+    void add(GateRequest request) {
         // a completion that comes all the same is ignored
-        request.gate(null);
+        request.leaveDisk();
         request.next(atDisk);
         atDisk = request;
     }
@@ -27,7 +26,7 @@ final class HeldRequests {
     /** The disk is closed, and no call that it has given to helper threads is under way. */
     void diskClosed() {
         while (atDisk != null) {
-            Request each = atDisk;
+            GateRequest each = atDisk;
             atDisk = each.next();
             each.next(waiting);
             waiting = each;
@@ -35,8 +34,8 @@ final class HeldRequests {
     }
 
     /** Takes one that waits, or null. */
-    Request take() {
-        Request taken = waiting;
+    GateRequest take() {
+        GateRequest taken = waiting;
         if (taken != null) {
             waiting = taken.next();
             taken.next(null);
@@ -46,8 +45,9 @@ final class HeldRequests {
 
     /** Fails those that wait, for nodes that are closed and whose VMs will not submit them again. */
     void fail() {
-        for (Request each = take(); each != null; each = take()) {
-            each.deliver(Errno.EIO);
+        for (GateRequest each = take(); each != null; each = take()) {
+            each.end(Errno.EIO);
+            each.deliver();
         }
     }
 

@@ -7,7 +7,6 @@ import org.HdrHistogram.Histogram;
 import org.blktap.api.control.AttachmentStats.Counter;
 import org.blktap.api.control.AttachmentStats.Latency;
 import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Request;
 
 /** Counters of one gate, by operation. Loop only, so that counting needs no lock. */
 final class Statistics {
@@ -22,7 +21,7 @@ final class Statistics {
     /** Made at the first use of an operation; its total count is the operation's. */
     private final Histogram[] latency = new Histogram[KINDS];
 
-    void count(Request request, long nowNanos) {
+    void count(GateRequest request, long nowNanos) {
         int kind = request.operation().ordinal();
         Histogram histogram = latency[kind];
         if (histogram == null) {

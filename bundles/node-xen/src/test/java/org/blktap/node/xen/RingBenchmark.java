@@ -112,8 +112,7 @@ public final class RingBenchmark {
                 benchmark.measure(operation, rounds, nanos, mapped, loopThread[0]);
             }
             loop.call(() -> {
-                node.unplug(true);
-                node.close();
+                node.remove();
                 return null;
             });
             loop.close();

@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.blktap.api.disk.ExtentList;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.shell.Json;
 import org.blktap.shell.Table;
 import picocli.CommandLine.Command;
