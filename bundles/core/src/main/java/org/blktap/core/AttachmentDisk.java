@@ -13,7 +13,6 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
@@ -21,6 +20,7 @@ import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
 import org.blktap.api.node.DeviceNode;
+import org.blktap.core.gate.Gate;
 
 /**
  * The disk of an attachment, below its gate, and the queue of the engine that carries it. Its methods are for control threads, one at a time, as the
@@ -236,13 +236,7 @@ final class AttachmentDisk {
         if (info.readOnly()) {
             return null;
         }
-        CompletableFuture<Integer> flushed = new CompletableFuture<>();
-        calls.run(() -> {
-            GateRequest flush = GateRequest.own(ended -> flushed.complete(ended.error()), 0);
-            flush.set(Operation.FLUSH, 0, 0, 0);
-            gate.flushToDisk(flush);
-        });
-        int error = calls.await(flushed, "the last flush");
+        int error = calls.await(calls.ask(gate::flush), "the last flush");
         return error == 0 ? null : new DiskException(Reason.IO, name + ": the last flush failed: "
                 + Errno.text(error) + "; writes since the flush before may be lost");
     }

@@ -9,6 +9,7 @@ import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.core.gate.Gate;
 
 /** Ends an attachment by its last operation: saves, drains, closes nodes and disk, ends the loop. */
 final class AttachmentEnd {

@@ -11,6 +11,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeProvider;
+import org.blktap.core.gate.Gate;
 
 /** The nodes of one attachment. For control threads, one at a time, except where noted. */
 final class AttachmentNodes {

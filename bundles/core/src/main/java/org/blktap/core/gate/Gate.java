@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import java.util.concurrent.CompletableFuture;
 import org.blktap.api.disk.DiskInfo;
@@ -14,7 +14,7 @@ import org.blktap.api.node.DiskPort;
  * that nodes hold, so that no object of a driver is kept past the driver's end. A disk that throws closes the gate: the request waits for the disk
  * that comes next. Loop only, except where noted.
  */
-final class Gate implements DiskPort, Request.Completion {
+public final class Gate implements DiskPort, Request.Completion {
     private static final int SECTOR = 512;
 
     private final IoLoop loop;
@@ -37,14 +37,14 @@ final class Gate implements DiskPort, Request.Completion {
     /** The errno of a failed flush that no VM knows of, or 0. */
     private int owed;
 
-    Gate(IoLoop loop, Owner owner) {
+    public Gate(IoLoop loop, Owner owner) {
         this.loop = loop;
         this.owner = owner;
         errors = new ErrorSeries(loop);
     }
 
     /** What a gate reports, on the loop. */
-    interface Owner {
+    public interface Owner {
         /** Requests are taken again after a pause that the gate made itself. */
         void reopened();
 
@@ -132,6 +132,15 @@ final class Gate implements DiskPort, Request.Completion {
             }
             owner.diskThrew(e);
         }
+    }
+
+    /** Has the disk behind the closed and drained gate flush; ends with its errno. */
+    public CompletableFuture<Integer> flush() {
+        CompletableFuture<Integer> flushed = new CompletableFuture<>();
+        GateRequest flush = GateRequest.own(ended -> flushed.complete(ended.error()), 0);
+        flush.set(Operation.FLUSH, 0, 0, 0);
+        flushToDisk(flush);
+        return flushed;
     }
 
     /**
@@ -274,12 +283,12 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     /** The disk that is open, or null. */
-    VirtualDisk disk() {
+    public VirtualDisk disk() {
         return disk;
     }
 
     /** Has the next flush or FUA write of a VM fail: a flush failed while no VM was waiting for it. */
-    void owe(int errno) {
+    public void owe(int errno) {
         owed = errno;
     }
 
@@ -292,12 +301,12 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     /** Whether a failed flush is still owed to a VM. */
-    boolean owes() {
+    public boolean owes() {
         return owed != 0;
     }
 
     /** The requests whose submission threw. */
-    HeldRequests held() {
+    public HeldRequests held() {
         return held;
     }
 
@@ -306,13 +315,13 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     /** Puts a disk behind the gate, which is closed and stays so. */
-    void install(VirtualDisk newDisk) {
+    public void install(VirtualDisk newDisk) {
         disk = newDisk;
         info = newDisk.info();
     }
 
     /** Lets requests through to the disk, first those that the disk before has left; without a disk it stays closed. */
-    void open() {
+    public void open() {
         open = disk != null;
         // one that throws again is held, and closes the gate again
         while (open) {
@@ -325,7 +334,7 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     /** Takes no more requests; the future ends, on the loop, when those under way have. The disk stays behind the gate. */
-    CompletableFuture<Void> close() {
+    public CompletableFuture<Void> close() {
         open = false;
         if (inFlight == 0) {
             return CompletableFuture.completedFuture(null);
@@ -337,23 +346,23 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     /** Takes the disk away from behind the gate, which is closed and drained. Its information stays for the nodes to show. */
-    VirtualDisk remove() {
+    public VirtualDisk remove() {
         VirtualDisk removed = disk;
         disk = null;
         return removed;
     }
 
     /** Any thread; exact on the loop. */
-    int inFlight() {
+    public int inFlight() {
         return inFlight;
     }
 
     /** Nanoseconds for which no request has ended though some are in flight. Any thread; exact on the loop. */
-    long stuckNanos() {
+    public long stuckNanos() {
         return inFlight == 0 ? 0 : System.nanoTime() - progressNanos;
     }
 
-    Statistics statistics() {
+    public Statistics statistics() {
         return statistics;
     }
 }

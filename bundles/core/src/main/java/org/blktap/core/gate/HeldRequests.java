@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import org.blktap.api.engine.Errno;
 
@@ -6,7 +6,7 @@ import org.blktap.api.engine.Errno;
  * Requests whose submission threw. The disk may still work on them, and touch their memory: until it is closed they can neither be submitted again nor be
  * answered, and the nodes that they came from cannot be closed. Afterwards they wait for the disk that comes next. Loop only.
  */
-final class HeldRequests {
+public final class HeldRequests {
     /** Those that the disk may still work on. */
     private GateRequest atDisk;
     /** Those that nobody works on. */
@@ -19,12 +19,12 @@ final class HeldRequests {
         atDisk = request;
     }
 
-    boolean anyAtDisk() {
+    public boolean anyAtDisk() {
         return atDisk != null;
     }
 
     /** The disk is closed, and no call that it has given to helper threads is under way. */
-    void diskClosed() {
+    public void diskClosed() {
         while (atDisk != null) {
             GateRequest each = atDisk;
             atDisk = each.next();
@@ -44,7 +44,7 @@ final class HeldRequests {
     }
 
     /** Fails those that wait, for nodes that are closed and whose VMs will not submit them again. */
-    void fail() {
+    public void fail() {
         for (GateRequest each = take(); each != null; each = take()) {
             each.end(Errno.EIO);
             each.deliver();
@@ -52,7 +52,7 @@ final class HeldRequests {
     }
 
     /** Forgets those that wait: all nodes are closed, and their VMs find them unanswered in their rings, or submit them again. */
-    void forget() {
+    public void forget() {
         waiting = null;
     }
 }

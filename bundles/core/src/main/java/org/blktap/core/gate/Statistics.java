@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -9,7 +9,7 @@ import org.blktap.api.control.AttachmentStats.Latency;
 import org.blktap.api.disk.Operation;
 
 /** Counters of one gate, by operation. Loop only, so that counting needs no lock. */
-final class Statistics {
+public final class Statistics {
     private static final int KINDS = Operation.values().length;
     /** Resolution of a quarter of a microsecond, two digits, up to 1000 s. */
     private static final long LOWEST_NANOS = 256;
@@ -36,7 +36,7 @@ final class Statistics {
     }
 
     /** The counters of all operations that have occurred, and of reads and writes always. */
-    Map<String, Counter> snapshot() {
+    public Map<String, Counter> snapshot() {
         Map<String, Counter> counters = new LinkedHashMap<>();
         for (Operation operation : Operation.values()) {
             int kind = operation.ordinal();

@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import java.util.function.Consumer;
 import org.blktap.api.disk.Operation;

@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoLoop;

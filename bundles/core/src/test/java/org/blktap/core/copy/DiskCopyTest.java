@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.copy;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
