@@ -1,22 +1,27 @@
 package org.blktap.itests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.jar.JarFile;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The arrows between the rooms, read from the import lists of the built bundles. */
+/** The arrows between the rooms, read from the import lists of the built bundles, and those inside of some, read from their classes. */
 class ArchitectureIT {
     /** Whom each bundle may know of ours, besides api. */
     private static final Map<String, Set<String>> MAY_KNOW = Map.ofEntries(
@@ -39,12 +44,27 @@ class ArchitectureIT {
             Map.entry("deploy", Set.of()),
             Map.entry("shell", Set.of("linux", "deploy")));
     private static final Set<String> EXPORTING = Set.of("api", "deploy", "image", "linux", "ring");
+    /** Whom each package of api knows of the others. */
+    private static final Map<String, Set<String>> API_KNOWS = Map.of(
+            "memory", Set.of(),
+            "settings", Set.of(),
+            "engine", Set.of("memory"),
+            "disk", Set.of("memory", "engine"),
+            "node", Set.of("memory", "engine", "disk"),
+            "control", Set.of("disk"),
+            "command", Set.of("disk", "control"));
+    /** Bundles whose packages may know each other, but not in a circle. */
+    private static final Set<String> WITHOUT_CIRCLES = Set.of("core", "image");
 
     @TempDir
     Path directory;
 
-    @Test
-    void bundlesKnowOnlyWhomTheyMay() throws Exception {
+    private interface Visitor {
+        void visit(String bundle, Path jar) throws Exception;
+    }
+
+    /** Visits our bundles of the distribution; the names that they have below {@code org.blktap}. */
+    private Set<String> ours(Visitor visitor) throws Exception {
         Path tar;
         try (Stream<Path> files = Files.list(Path.of(System.getProperty("distribution.directory")))) {
             tar = files.filter(f -> f.getFileName().toString().endsWith(".tar.gz")).findFirst().orElseThrow();
@@ -58,16 +78,69 @@ class ArchitectureIT {
             }
             for (Path jar : jars) {
                 try (JarFile file = new JarFile(jar.toFile())) {
-                    var manifest = file.getManifest().getMainAttributes();
-                    String name = manifest.getValue("Bundle-SymbolicName");
+                    String name = file.getManifest().getMainAttributes().getValue("Bundle-SymbolicName");
                     if (name.startsWith("org.blktap.")) {
                         seen.add(name.substring(11));
-                        check(name.substring(11), manifest.getValue("Import-Package"), manifest.getValue("Export-Package"));
+                        visitor.visit(name.substring(11), jar);
                     }
                 }
             }
         }
+        return seen;
+    }
+
+    @Test
+    void bundlesKnowOnlyWhomTheyMay() throws Exception {
+        Set<String> seen = ours((bundle, jar) -> {
+            try (JarFile file = new JarFile(jar.toFile())) {
+                var manifest = file.getManifest().getMainAttributes();
+                check(bundle, manifest.getValue("Import-Package"), manifest.getValue("Export-Package"));
+            }
+        });
         assertEquals(new TreeSet<>(MAY_KNOW.keySet()), seen);
+    }
+
+    @Test
+    void packagesOfTheApiKnowOnlyWhomTheyMay() throws Exception {
+        ours((bundle, jar) -> {
+            if (bundle.equals("api")) {
+                assertEquals(new TreeMap<>(API_KNOWS), arrows(bundle, jar));
+            }
+        });
+    }
+
+    @Test
+    void packagesDoNotKnowEachOtherInACircle() throws Exception {
+        ours((bundle, jar) -> {
+            if (WITHOUT_CIRCLES.contains(bundle)) {
+                Map<String, Set<String>> arrows = arrows(bundle, jar);
+                // those that know nobody who is left go first; in a circle nobody does
+                Set<String> left = new TreeSet<>(arrows.keySet());
+                while (left.removeIf(each -> arrows.get(each).stream().noneMatch(left::contains))) {
+                    assertTrue(left.size() < arrows.size());
+                }
+                assertEquals(Set.of(), left, bundle + ": these packages know each other in a circle");
+            }
+        });
+    }
+
+    /** Whom each package of a bundle knows of the bundle's other packages, by the names below the bundle's own; read from the classes. */
+    private static Map<String, Set<String>> arrows(String bundle, Path jar) {
+        StringWriter out = new StringWriter();
+        PrintWriter writer = new PrintWriter(out);
+        assertEquals(0, ToolProvider.findFirst("jdeps").orElseThrow().run(writer, writer, "-verbose:package", "--ignore-missing-deps", "--multi-release", "17",
+                jar.toString()), out::toString);
+        Map<String, Set<String>> arrows = new TreeMap<>();
+        String root = "org\\.blktap\\." + bundle + "\\.?";
+        Matcher arrow = Pattern.compile("(?m)^ +" + root + "(\\S*) +-> +(?:" + root + "(\\S*) |\\S)").matcher(out.toString());
+        while (arrow.find()) {
+            Set<String> known = arrows.computeIfAbsent(arrow.group(1), any -> new TreeSet<>());
+            if (arrow.group(2) != null) {
+                known.add(arrow.group(2));
+            }
+        }
+        assertFalse(arrows.isEmpty(), out::toString);
+        return arrows;
     }
 
     private static void check(String bundle, String imports, String exports) {

@@ -1,9 +1,9 @@
 package org.blktap.aio;
 
+import java.io.IOException;
 import java.util.ArrayDeque;
-import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.LibAio;
 import org.blktap.linux.Mapping;
@@ -20,7 +20,7 @@ final class AioContexts {
     private boolean closed;
 
     /** A context for {@link LibaioQueue#DEPTH} operations, with nothing in it. */
-    long take() throws DiskException {
+    long take() throws IOException {
         synchronized (this) {
             Long context = idle.poll();
             if (context != null) {
@@ -30,13 +30,13 @@ final class AioContexts {
         try (Mapping memory = Mapping.anonymous(Long.BYTES)) {
             int error = -LibAio.io_setup(LibaioQueue.DEPTH, memory.address());
             if (error != 0) {
-                throw new DiskException(Reason.IO, "cannot set up asynchronous I/O: " + (error == Errno.EAGAIN
+                throw new ErrnoException(error, "cannot set up asynchronous I/O: " + (error == Errno.EAGAIN
                         ? "the system's limit is reached; raise fs.aio-max-nr" : Errno.text(error)));
             }
             long context = Memory.getLong(memory.address());
             if (Memory.getInt(context + LibAio.RING_MAGIC) != LibAio.AIO_RING_MAGIC) {
                 LibAio.io_destroy(context);
-                throw new DiskException(Reason.UNSUPPORTED, "this kernel's completion ring has an unknown layout");
+                throw new ErrnoException(Errno.EOPNOTSUPP, "this kernel's completion ring has an unknown layout");
             }
             return context;
         }

@@ -1,6 +1,6 @@
 package org.blktap.aio;
 
-import org.blktap.api.disk.DiskException;
+import java.io.IOException;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
@@ -12,7 +12,7 @@ final class LibaioEngine implements IoEngine {
     private final AioContexts contexts = new AioContexts();
 
     @Override
-    public IoQueue open(IoLoop loop) throws DiskException {
+    public IoQueue open(IoLoop loop) throws IOException {
         return LibaioQueue.open(loop, contexts);
     }
 

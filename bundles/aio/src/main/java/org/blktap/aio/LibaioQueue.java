@@ -1,13 +1,13 @@
 package org.blktap.aio;
 
+import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
@@ -53,7 +53,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
     private boolean reaping;
     private boolean closed;
 
-    static LibaioQueue open(IoLoop loop, AioContexts contexts) throws DiskException {
+    static LibaioQueue open(IoLoop loop, AioContexts contexts) throws IOException {
         Mapping memory = Mapping.anonymous(4096 + DEPTH * Long.BYTES);
         long context = 0;
         int eventFd = -1;
@@ -61,10 +61,10 @@ final class LibaioQueue implements IoQueue, LoopStage {
             context = contexts.take();
             eventFd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
             if (eventFd < 0) {
-                throw new DiskException(Reason.IO, "cannot set up asynchronous I/O: no eventfd: " + Errno.text(Libc.errno()));
+                throw new ErrnoException("cannot set up asynchronous I/O: no eventfd", Libc.errno());
             }
             return new LibaioQueue(loop, contexts, memory, context, eventFd);
-        } catch (DiskException | RuntimeException | Error e) {
+        } catch (IOException | RuntimeException | Error e) {
             if (context != 0) {
                 contexts.giveBack(context);
             }
@@ -89,12 +89,12 @@ final class LibaioQueue implements IoQueue, LoopStage {
     }
 
     @Override
-    public IoFile open(Path path, boolean writable) throws DiskException {
+    public IoFile open(Path path, boolean writable) throws IOException {
         return file(OpenedFile.open(path, writable));
     }
 
     @Override
-    public IoFile open(Path path, int descriptor, boolean writable) throws DiskException {
+    public IoFile open(Path path, int descriptor, boolean writable) throws IOException {
         return file(OpenedFile.open(path, descriptor, writable));
     }
 

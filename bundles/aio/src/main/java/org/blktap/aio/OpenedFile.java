@@ -2,9 +2,9 @@ package org.blktap.aio;
 
 import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.FileLock;
 import org.blktap.linux.FileStatus;
@@ -27,21 +27,28 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
     private static final int SECTOR = 512;
     private static final int PAGE = 4096;
 
-    static OpenedFile open(Path path, boolean writable) throws DiskException {
+    static OpenedFile open(Path path, boolean writable) throws ErrnoException {
         try (PinnedFile pinned = PinnedFile.of(path)) {
             return open(path, pinned.fd(), writable);
+        } catch (DiskException e) {
+            int errno = switch (e.reason()) {
+                case NOT_FOUND -> Errno.ENOENT;
+                case PERMISSION -> Errno.EACCES;
+                default -> Errno.EIO;
+            };
+            throw new ErrnoException(errno, e.getMessage());
         }
     }
 
     /** @param pinned a descriptor of any kind; what it refers to is judged before it is opened, as opening a device can have effects of its own */
-    static OpenedFile open(Path path, int pinned, boolean writable) throws DiskException {
+    static OpenedFile open(Path path, int pinned, boolean writable) throws ErrnoException {
         FileStatus status = FileStatus.of(pinned);
         if (status == null) {
             throw failed(path, writable, Libc.errno());
         }
         if (!status.regularFile() && !status.blockDevice()) {
-            throw new DiskException(Reason.WRONG_TYPE, FileNames.text(path) + ": " + (status.directory() ? "a directory, not a file or block device"
-                    : "neither a regular file nor a block device"));
+            throw status.directory() ? new ErrnoException(Errno.EISDIR, FileNames.text(path) + ": a directory, not a file or block device")
+                    : new ErrnoException(Errno.ENOTBLK, FileNames.text(path) + ": neither a regular file nor a block device");
         }
         // O_NONBLOCK: a lease or a lock of another must not make it wait; it changes nothing else for files and block devices
         int fd = PinnedFile.reopen(pinned, (writable ? Libc.O_RDWR : Libc.O_RDONLY) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
@@ -50,7 +57,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         }
         try {
             if (!FileLock.acquire(fd, writable)) {
-                throw new DiskException(Reason.BUSY, FileNames.text(path) + ": in use by another attachment or process"
+                throw new ErrnoException(Errno.EBUSY, FileNames.text(path) + ": in use by another attachment or process"
                         + (writable ? "; it cannot be opened for writing" : ", which writes it"));
             }
             // again, now that nobody else writes it
@@ -85,7 +92,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
     }
 
     private static OpenedFile device(Path path, int fd, boolean writable, boolean direct, FileStatus status)
-            throws DiskException {
+            throws ErrnoException {
         try (Mapping buffer = Mapping.anonymous(PAGE)) {
             long at = buffer.address();
             if (Libc.ioctl(fd, Libc.BLKGETSIZE64, at) != 0 || Libc.ioctl(fd, Libc.BLKSSZGET, at + 8) != 0) {
@@ -94,7 +101,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
             int logical = Memory.getInt(at + 8);
             int physical = Libc.ioctl(fd, Libc.BLKPBSZGET, at + 16) == 0 ? Memory.getInt(at + 16) : logical;
             if (logical < SECTOR || logical > PAGE || Integer.bitCount(logical) != 1) {
-                throw DiskException.corrupt(path, "logical sector size of the device", 0, logical, "512 to 4096");
+                throw new ErrnoException(Errno.EOPNOTSUPP, FileNames.text(path) + ": logical sector size of the device: found " + logical + ", expected 512 to 4096");
             }
             int memory = status.directMemoryAlignment() == 0 ? logical : status.directMemoryAlignment();
             return new OpenedFile(path, fd, writable, true, direct, Memory.getLong(at), logical,
@@ -127,13 +134,12 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         }
     }
 
-    private static DiskException failed(Path path, boolean writable, int errno) {
-        return switch (errno) {
-            case Errno.ENOENT -> new DiskException(Reason.NOT_FOUND, FileNames.text(path) + ": no such file");
-            case Errno.EACCES, Errno.EPERM -> new DiskException(Reason.PERMISSION,
-                    path + ": no permission to " + (writable ? "read and write" : "read"));
-            case Errno.EROFS -> new DiskException(Reason.PERMISSION, FileNames.text(path) + ": on a read-only file system; attach it read-only");
-            default -> new DiskException(Reason.IO, FileNames.text(path) + ": cannot open: " + Errno.text(errno));
-        };
+    private static ErrnoException failed(Path path, boolean writable, int errno) {
+        return new ErrnoException(errno, FileNames.text(path) + switch (errno) {
+            case Errno.ENOENT -> ": no such file";
+            case Errno.EACCES, Errno.EPERM -> ": no permission to " + (writable ? "read and write" : "read");
+            case Errno.EROFS -> ": on a read-only file system; attach it read-only";
+            default -> ": cannot open: " + Errno.text(errno);
+        });
     }
 }

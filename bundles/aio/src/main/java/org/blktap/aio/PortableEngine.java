@@ -1,7 +1,7 @@
 package org.blktap.aio;
 
+import java.io.IOException;
 import java.nio.file.Path;
-import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
@@ -15,12 +15,12 @@ final class PortableEngine implements IoEngine {
     public IoQueue open(IoLoop loop) {
         return new IoQueue() {
             @Override
-            public IoFile open(Path path, boolean writable) throws DiskException {
+            public IoFile open(Path path, boolean writable) throws IOException {
                 return new ThreadedFile(OpenedFile.open(path, writable), loop);
             }
 
             @Override
-            public IoFile open(Path path, int descriptor, boolean writable) throws DiskException {
+            public IoFile open(Path path, int descriptor, boolean writable) throws IOException {
                 return new ThreadedFile(OpenedFile.open(path, descriptor, writable), loop);
             }
 

@@ -3,10 +3,11 @@ package org.blktap.aio;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoFile;
 
 /** A file or block device as it is: every request is one operation of the engine. */
@@ -33,7 +34,8 @@ final class RawDisk implements VirtualDisk {
             details.put("size rounded", (sizeBytes > file.size() ? "up" : "down") + ", from " + file.size() + " bytes");
         }
         wholeSectors = sizeBytes > file.size() ? file.size() / SECTOR * SECTOR : sizeBytes;
-        info = new DiskInfo(sizeBytes, contentBytes, file.sectorSize(), file.physicalSectorSize(), 0, readOnly, true, true, false, details);
+        info = DiskInfo.ofContents(contentBytes).withBlocks(file.sectorSize(), file.physicalSectorSize())
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
     }
 
     @Override

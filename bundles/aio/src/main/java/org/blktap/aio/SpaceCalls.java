@@ -1,7 +1,7 @@
 package org.blktap.aio;
 
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;

@@ -14,10 +14,9 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoFile;
@@ -335,27 +334,27 @@ class EngineTest {
     void openingSaysWhatIsWrong(String engine) throws Exception {
         start(engine);
         Path path = file("image", 4096);
-        assertReason(Reason.NOT_FOUND, directory.resolve("none"), true);
-        assertReason(Reason.WRONG_TYPE, directory, false);
-        assertReason(Reason.WRONG_TYPE, Path.of("/dev/zero"), false);
+        assertRefused(Errno.ENOENT, directory.resolve("none"), true);
+        assertRefused(Errno.EISDIR, directory, false);
+        assertRefused(Errno.ENOTBLK, Path.of("/dev/zero"), false);
         Path pipe = directory.resolve("pipe");
         assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
-        assertReason(Reason.WRONG_TYPE, pipe, true);
+        assertRefused(Errno.ENOTBLK, pipe, true);
         IoFile writer = queue.open(path, true);
-        assertReason(Reason.BUSY, path, true);
-        assertReason(Reason.BUSY, path, false);
+        assertRefused(Errno.EBUSY, path, true);
+        assertRefused(Errno.EBUSY, path, false);
         writer.close();
         IoFile one = queue.open(path, false);
         IoFile two = queue.open(path, false);
-        assertReason(Reason.BUSY, path, true);
+        assertRefused(Errno.EBUSY, path, true);
         one.close();
         two.close();
         queue.open(path, true).close();
     }
 
-    private void assertReason(Reason reason, Path path, boolean writable) {
-        DiskException e = assertThrows(DiskException.class, () -> queue.open(path, writable));
-        assertEquals(reason, e.reason(), e.getMessage());
+    private void assertRefused(int errno, Path path, boolean writable) {
+        ErrnoException e = assertThrows(ErrnoException.class, () -> queue.open(path, writable));
+        assertEquals(errno, e.errno(), e.getMessage());
         assertTrue(e.getMessage().startsWith(path.toString()), e.getMessage());
     }
 

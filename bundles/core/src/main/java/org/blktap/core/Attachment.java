@@ -15,6 +15,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.core.Operations.Operation;
+import org.blktap.core.gate.Gate;
 
 /**
  * One attachment: a loop, a gate, the {@link AttachmentDisk} on its disk side and the {@link AttachmentNodes} on its VM side. What moves it from one state of
@@ -320,7 +321,7 @@ final class Attachment {
         to(new Life.Running());
         parks.end();
         calls.run(() -> {
-            gate.reopen();
+            gate.open();
             resumeNodes();
         });
     }

@@ -13,15 +13,14 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
-import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
 import org.blktap.api.node.DeviceNode;
+import org.blktap.core.gate.Gate;
 
 /**
  * The disk of an attachment, below its gate, and the queue of the engine that carries it. Its methods are for control threads, one at a time, as the
@@ -112,12 +111,12 @@ final class AttachmentDisk {
 
     private void openQueue(AttachRequest request) throws DiskException {
         String wanted = request.options().get("engine");
-        Registry.Entry<IoEngine> found = wanted == null ? services.engineFor(request.spec().type()) : services.engines().awaited(wanted);
+        Registry.Entry<IoEngine> found = wanted == null ? services.installed().engineFor(request.spec().type()) : services.installed().engines().awaited(wanted);
         if (found == null) {
             throw new MissingService(StateReason.Kind.NO_ENGINE, wanted, (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'")
-                    + "; present: " + services.engines().names());
+                    + "; present: " + services.installed().engines().names());
         }
-        queue = calls.ask(() -> found.service().open(loop));
+        queue = calls.ask(() -> EngineCalls.open(found.service(), loop));
         engine = found;
         engineName = found.name();
     }
@@ -129,7 +128,7 @@ final class AttachmentDisk {
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
         OpenContext fresh = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
-                services.drivers(), services.paths(), usedDrivers, keptNow), request.readOnly(), options);
+                services.installed().drivers(), services.paths(), usedDrivers, keptNow), request.readOnly(), options);
         VirtualDisk disk = null;
         boolean done = false;
         try {
@@ -162,8 +161,7 @@ final class AttachmentDisk {
         open = true;
         savesAtDetach = disk.savesAtDetach();
         calls.run(() -> {
-            gate.open(disk);
-            gate.close();
+            gate.install(disk);
             if (resized) {
                 nodes.each(DeviceNode::resized);
             }
@@ -196,7 +194,7 @@ final class AttachmentDisk {
     /** Closes the disk and its queue, and waits for the helper threads of a disk that has left requests. The gate is closed, and nothing is in flight. */
     void close() throws DiskException {
         if (open) {
-            VirtualDisk disk = calls.ask(gate::takeDisk);
+            VirtualDisk disk = calls.ask(gate::remove);
             open = false;
             close(disk, context);
             context = null;
@@ -238,9 +236,7 @@ final class AttachmentDisk {
         if (info.readOnly()) {
             return null;
         }
-        CompletableFuture<Integer> flushed = new CompletableFuture<>();
-        calls.run(() -> gate.flushToDisk(new Request(r -> flushed.complete(r.error()), 0).set(Operation.FLUSH, 0, 0, 0)));
-        int error = calls.await(flushed, "the last flush");
+        int error = calls.await(calls.ask(gate::flush), "the last flush");
         return error == 0 ? null : new DiskException(Reason.IO, name + ": the last flush failed: "
                 + Errno.text(error) + "; writes since the flush before may be lost");
     }

@@ -9,6 +9,7 @@ import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.core.gate.Gate;
 
 /** Ends an attachment by its last operation: saves, drains, closes nodes and disk, ends the loop. */
 final class AttachmentEnd {
@@ -48,7 +49,7 @@ final class AttachmentEnd {
     void detach() throws DiskException {
         try {
             commands.forResult(operations.submit("being detached", () -> {
-                nodes.unplug(false);
+                nodes.unplug();
                 end(true, false);
                 return null;
             }));
@@ -69,7 +70,6 @@ final class AttachmentEnd {
         if (disk.savesAtDetach() && calls.blockedNanos() == 0) {
             // refused if it cannot be saved
             commands.forResult(operations.submit("being detached", () -> {
-                nodes.unplug(true);
                 end(true, false);
                 return null;
             }));
@@ -102,11 +102,6 @@ final class AttachmentEnd {
             gate.held().fail();
             return null;
         });
-        try {
-            nodes.unplug(true);
-        } catch (DiskException | RuntimeException e) {
-            LOG.log(Level.WARNING, attachment.id() + ": a node cannot be taken from its VM: " + e.getMessage());
-        }
         end(true, true);
     }
 
@@ -176,7 +171,11 @@ final class AttachmentEnd {
                     gate.held().forget();
                 }
             });
-            nodes.close();
+            if (forget) {
+                nodes.remove();
+            } else {
+                nodes.close();
+            }
             attachment.to(new Life.Detaching("its disk is being flushed and closed"));
             DiskException flush = attachment.closeDisk();
             failed = flush == null ? failed : flush;

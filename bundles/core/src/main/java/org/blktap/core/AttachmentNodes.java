@@ -11,6 +11,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeProvider;
+import org.blktap.core.gate.Gate;
 
 /** The nodes of one attachment. For control threads, one at a time, except where noted. */
 final class AttachmentNodes {
@@ -89,9 +90,11 @@ final class AttachmentNodes {
      */
     String remove(String name, boolean force, LoopCalls.Action quiet) throws DiskException {
         OpenNode node = find(name);
-        unplug(node, force);
+        if (!force) {
+            unplug(node);
+        }
         quiet.run();
-        loop.run(node::close);
+        loop.run(node::remove);
         nodes.remove(node);
         return node.spec.text();
     }
@@ -109,16 +112,16 @@ final class AttachmentNodes {
                 + "'; present: " + present);
     }
 
-    /** Has the VMs let their devices go, or takes them away. */
-    void unplug(boolean force) throws DiskException {
+    /** Has the VMs let their devices go. */
+    void unplug() throws DiskException {
         for (OpenNode node : nodes) {
-            unplug(node, force);
+            unplug(node);
         }
     }
 
-    private void unplug(OpenNode node, boolean force) throws DiskException {
+    private void unplug(OpenNode node) throws DiskException {
         if (node.isOpen()) {
-            loop.await(loop.ask(() -> node.node().unplug(force).toCompletableFuture()), "the VM to let " + node.address() + " go");
+            loop.await(loop.ask(() -> node.node().unplug().toCompletableFuture()), "the VM to let " + node.address() + " go");
         }
     }
 
@@ -159,12 +162,17 @@ final class AttachmentNodes {
         }
     }
 
-    /** Nothing is in flight. */
+    /** Closes all; their VMs find them again. Nothing is in flight. */
     void close() throws DiskException {
         loop.run(() -> nodes.forEach(OpenNode::close));
     }
 
-    /** Cuts the VMs off although requests of theirs are in flight; {@link #close} comes when they have ended. */
+    /** Removes all for good. Nothing is in flight. */
+    void remove() throws DiskException {
+        loop.run(() -> nodes.forEach(OpenNode::remove));
+    }
+
+    /** Cuts the VMs off although requests of theirs are in flight; {@link #remove} comes when they have ended. */
     void disconnect() throws DiskException {
         loop.run(() -> each(DeviceNode::disconnect));
     }

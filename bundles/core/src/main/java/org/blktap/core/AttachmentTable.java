@@ -138,7 +138,7 @@ final class AttachmentTable {
 
     AttachmentStatus attach(AttachRequest request) throws DiskException {
         String id = request.id() == null ? AttachmentIds.free(request.spec(), attachments::containsKey) : AttachmentIds.check(request.id());
-        AttachRequest asked = services.onlyRead(request.nodes())
+        AttachRequest asked = services.nodeKinds().onlyRead(request.nodes())
                 ? new AttachRequest(request.spec(), request.id(), request.nodes(), true, request.options()) : request;
         Attachment attachment = new Attachment(id, new Records.Kept(asked, null, false, false), false, records.entry(id), services, threads);
         Attachment present = add(id, attachment);

@@ -12,6 +12,7 @@ import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.core.gate.Gate;
 
 /** An attachment as commands show it, also while its loop does not answer. Any thread but a loop. */
 final class AttachmentView {

@@ -16,11 +16,10 @@ import org.osgi.service.component.annotations.Component;
 @TapType(type = EmptyDrive.TYPE, summary = "a drive without a medium")
 public final class EmptyDrive implements DiskDriver {
     static final String TYPE = "empty";
-    private static final int SECTOR = 512;
 
     @Override
     public VirtualDisk open(String path, DiskContext context) {
-        return new NoMedium(new DiskInfo(0, SECTOR, SECTOR, 0, context.readOnly(), false, false, true, Map.of("format", "no medium")));
+        return new NoMedium(DiskInfo.ofSize(0).withReadOnly(context.readOnly()).withDetails(Map.of("format", "no medium")));
     }
 
     private record NoMedium(DiskInfo info) implements VirtualDisk {

@@ -11,23 +11,44 @@ import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
+import org.blktap.api.engine.LoopFactory;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.core.copy.CompressedCopy;
+import org.blktap.core.copy.CopyDifferences;
+import org.blktap.core.copy.DiskAccess;
+import org.blktap.core.copy.DiskCopy;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
 
-/** Work on images that are not attached, each on a loop of its own for as long as it takes. */
-class ImageWork implements Images {
+/** Work on images that are not attached, each on a loop of its own for as long as it takes: in the daemon, and in a process that does nothing else. */
+@Component
+public final class ImageWork implements Images {
     private static final int SECTOR = 512;
 
-    private final Services services;
+    private final LoopFactory loops;
+    private final NativeMemory memory;
+    private final InstalledServices installed;
+    private final PathPolicy paths;
 
-    ImageWork(Services services) {
-        this.services = services;
+    @Activate
+    public ImageWork(@Reference LoopFactory loops, @Reference NativeMemory memory, @Reference InstalledServices installed) {
+        this(loops, memory, installed, PathPolicy.fromProperties());
+    }
+
+    ImageWork(LoopFactory loops, NativeMemory memory, InstalledServices installed, PathPolicy paths) {
+        this.loops = loops;
+        this.memory = memory;
+        this.installed = installed;
+        this.paths = paths;
     }
 
     /** The means that one piece of work has: a loop with an engine's queue, for as long as it takes. */
@@ -50,7 +71,7 @@ class ImageWork implements Images {
     @Override
     public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> given) throws DiskException {
         DiskDriver driver = driver(spec);
-        with(services.engineFor(spec.type()), desk -> {
+        with(installed.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
             make(desk.context(false, options), context -> {
                 driver.create(spec.path(), sizeBytes, backing, context);
@@ -85,7 +106,7 @@ class ImageWork implements Images {
     @Override
     public CheckReport check(TapSpec spec, boolean repair, Map<String, String> given) throws DiskException {
         DiskDriver driver = driver(spec);
-        return with(services.engineFor(spec.type()), desk -> {
+        return with(installed.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
             CheckReport report = driver.check(spec.path(), desk.context(!repair, options));
             options.checkAllKnown("tap:" + spec.type());
@@ -99,7 +120,7 @@ class ImageWork implements Images {
         if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
             throw new DiskException(Reason.BAD_OPTION, spec + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
         }
-        with(services.engineFor(spec.type()), desk -> {
+        with(installed.engineFor(spec.type()), desk -> {
             checkOptions(desk, driver, spec, given);
             driver.resize(spec.path(), sizeBytes, desk.context(false, new Options(given)));
             return null;
@@ -156,7 +177,7 @@ class ImageWork implements Images {
         TapSpec target = conversion.to();
         DiskDriver driver = driver(target);
         // each disk on a loop of its own
-        reading(conversion.from(), conversion.fromOptions(), (source, from) -> with(services.engineFor(target.type()), desk -> {
+        reading(conversion.from(), conversion.fromOptions(), (source, from) -> with(installed.engineFor(target.type()), desk -> {
             Options options = new Options(conversion.toOptions());
             OpenContext context = desk.context(false, options);
             boolean device = !conversion.compressed() && PathPolicy.isBlockDevice(FileNames.path(target.path()));
@@ -164,7 +185,7 @@ class ImageWork implements Images {
                 make(context, making -> {
                     try (CompressedImage image = driver.createCompressed(target.path(), from.info().sizeBytes(), making)) {
                         options.checkAllKnown("tap:" + target.type());
-                        new CompressedCopy(from, conversion.from(), image, target, source.loop(), services.memory()).run(progress);
+                        new CompressedCopy(from, conversion.from(), image, target, source.loop(), memory).run(progress);
                     }
                 });
             } else if (device) {
@@ -205,7 +226,7 @@ class ImageWork implements Images {
                 throw new DiskException(Reason.NO_SPACE, target + ": has " + to.info().sizeBytes() + " bytes, less than the "
                         + from.info().sizeBytes() + " of " + conversion.from());
             }
-            try (DiskCopy copy = new DiskCopy(from, conversion.from(), source.loop(), to, target, desk.loop(), dirty, services.memory())) {
+            try (DiskCopy copy = new DiskCopy(from, conversion.from(), source.loop(), to, target, desk.loop(), dirty, memory)) {
                 copy.run(progress);
             }
         } finally {
@@ -218,7 +239,7 @@ class ImageWork implements Images {
     }
 
     private <T> T reading(TapSpec spec, Map<String, String> given, Reading<T> work) throws DiskException {
-        return with(services.engineFor(spec.type()), desk -> {
+        return with(installed.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
             OpenContext context = desk.context(true, options);
             VirtualDisk disk = context.open(spec.type(), spec.path());
@@ -240,7 +261,7 @@ class ImageWork implements Images {
     }
 
     private DiskDriver driver(TapSpec spec) throws DiskException {
-        return OpenContext.driver(services.drivers(), spec.type()).service();
+        return OpenContext.driver(installed.drivers(), spec.type()).service();
     }
 
     private <T> T with(Registry.Entry<IoEngine> engine, Work<T> work) throws DiskException {
@@ -248,12 +269,12 @@ class ImageWork implements Images {
             throw new DiskException(Reason.WRONG_TYPE, "no I/O engine is present");
         }
         List<AutoCloseable> kept = new ArrayList<>();
-        try (IoLoop loop = services.loops().start("blktap-image")) {
-            IoQueue queue = call(loop, () -> engine.service().open(loop));
+        try (IoLoop loop = loops.start("blktap-image")) {
+            IoQueue queue = call(loop, () -> EngineCalls.open(engine.service(), loop));
             List<OpenContext> contexts = new ArrayList<>();
             try {
-                return work.run(new Desk(loop, new OpenContext.Environment(loop, queue, services.memory(), services.drivers(),
-                        services.paths(), new HashSet<>(), kept), contexts));
+                return work.run(new Desk(loop, new OpenContext.Environment(loop, queue, memory, installed.drivers(),
+                        paths, new HashSet<>(), kept), contexts));
             } finally {
                 contexts.forEach(OpenContext::close);
                 call(loop, () -> {

@@ -6,6 +6,7 @@ import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
+import org.blktap.core.gate.Gate;
 
 /** Adds nodes to one attachment and removes them while it goes on. Any thread but a loop; methods wait as commands do, except where noted. */
 final class NodeChange {

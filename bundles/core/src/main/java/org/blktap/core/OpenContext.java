@@ -234,7 +234,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
             first = path;
         }
         opened.add(pinned.status());
-        IoFile file = environment.queue().open(path, pinned.fd(), !readOnly);
+        IoFile file = EngineCalls.open(environment.queue(), path, pinned.fd(), !readOnly);
         files.add(file);
         return file;
     }
@@ -243,7 +243,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     public IoFile createFile(Path path) throws DiskException {
         PinnedFile made = created.create(path);
         named.image(path, made);
-        IoFile file = environment.queue().open(path, made.fd(), true);
+        IoFile file = EngineCalls.open(environment.queue(), path, made.fd(), true);
         files.add(file);
         return file;
     }

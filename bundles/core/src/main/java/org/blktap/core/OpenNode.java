@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
@@ -54,10 +55,10 @@ final class OpenNode {
 
     /** The service that opens the node. Waits for one that is being replaced; for control threads. */
     Registry.Entry<NodeProvider> findProvider(Services services) throws DiskException {
-        Registry.Entry<NodeProvider> found = services.nodes().awaited(spec.kind());
+        Registry.Entry<NodeProvider> found = services.nodeKinds().kinds().awaited(spec.kind());
         if (found == null) {
             throw new MissingService(StateReason.Kind.NO_NODE_KIND, spec.kind(), "no node of kind " + spec.kind() + "; present: "
-                    + services.nodes().names());
+                    + services.nodeKinds().kinds().names());
         }
         return found;
     }
@@ -85,8 +86,7 @@ final class OpenNode {
         try {
             options.checkAllKnown("node " + spec.kind());
         } catch (DiskException e) {
-            fresh.unplug(true);
-            fresh.close();
+            fresh.remove();
             throw e;
         }
         provider = by;
@@ -95,19 +95,27 @@ final class OpenNode {
         opened = true;
         if (!done.complete(null)) {
             // nobody waits for it any more
-            fresh.unplug(true);
-            close();
+            remove();
         }
     }
 
-    /** Closes the node, on the loop; nothing of it is in flight. */
+    /** Closes the node, on the loop; its VM finds it again. Nothing of it is in flight. */
     void close() {
+        end(DeviceNode::close);
+    }
+
+    /** Removes the node, on the loop, for good. Nothing of it is in flight. */
+    void remove() {
+        end(DeviceNode::remove);
+    }
+
+    private void end(Consumer<DeviceNode> ending) {
         DeviceNode closing = node;
         node = null;
         provider = null;
         if (closing != null) {
             try {
-                closing.close();
+                ending.accept(closing);
             } catch (RuntimeException | Error e) {
                 LOG.log(Level.ERROR, address + ": the node cannot be closed", e);
             }

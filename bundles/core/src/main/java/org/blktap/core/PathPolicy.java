@@ -24,6 +24,11 @@ final class PathPolicy {
         this.roots = List.copyOf(roots);
     }
 
+    /** Roots from the property {@code blktap.image.roots}. */
+    static PathPolicy fromProperties() {
+        return of(System.getProperty("blktap.image.roots", ""));
+    }
+
     /** Roots from a list separated by colons. */
     static PathPolicy of(String list) {
         List<Path> roots = new ArrayList<>();

@@ -30,29 +30,67 @@ final class Registry<T> {
     record Entry<T>(String name, ServiceReference<?> reference, T service) {
     }
 
+    private volatile Follower<T> follower;
+
+    /** What uses the services: called, without a lock, for each that comes and goes. */
+    interface Follower<T> {
+        /** Must not wait for disks: a service's registration would wait as well. */
+        void came(Entry<T> service);
+
+        /** Returns when nothing of the service is in use, or was cut off from what did not release it in time. */
+        void goes(Entry<T> service);
+    }
+
     Registry(String nameProperty, String summaryProperty) {
         this.nameProperty = nameProperty;
         this.summaryProperty = summaryProperty;
     }
 
-    /** Adds a service; null if it lacks the property, so that it counts as absent. */
-    synchronized Entry<T> add(ServiceReference<?> reference, T service) {
-        if (!(reference.getProperty(nameProperty) instanceof String name)) {
-            return null;
+    /** Sets what is called from now on, first for all that are present; null for nothing. */
+    void follow(Follower<T> by) {
+        follower = by;
+        if (by != null) {
+            all().forEach(by::came);
         }
-        Entry<T> entry = new Entry<>(name, reference, service);
-        entries.put(reference, entry);
-        gone.remove(name);
-        notifyAll();
-        return entry;
     }
 
-    synchronized Entry<T> remove(ServiceReference<?> reference) {
+    /** Adds a service. One that lacks the property counts as absent. */
+    void add(ServiceReference<?> reference, T service) {
+        if (reference.getProperty(nameProperty) instanceof String name) {
+            Entry<T> entry = new Entry<>(name, reference, service);
+            enter(entry);
+            Follower<T> to = follower;
+            if (to != null) {
+                to.came(entry);
+            }
+        }
+    }
+
+    private synchronized void enter(Entry<T> entry) {
+        entries.put(entry.reference(), entry);
+        gone.remove(entry.name());
+        notifyAll();
+    }
+
+    /** Removes a service, and waits until it is not in use any more. */
+    void remove(ServiceReference<?> reference) {
+        Entry<T> removed = takeOut(reference);
+        Follower<T> to = follower;
+        if (removed != null && to != null) {
+            to.goes(removed);
+        }
+    }
+
+    private synchronized Entry<T> takeOut(ServiceReference<?> reference) {
         Entry<T> removed = entries.remove(reference);
         if (removed != null && get(removed.name()) == null) {
             gone.put(removed.name(), System.nanoTime());
         }
         return removed;
+    }
+
+    private synchronized List<Entry<T>> all() {
+        return List.copyOf(entries.values());
     }
 
     /**

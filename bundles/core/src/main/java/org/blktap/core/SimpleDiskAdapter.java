@@ -10,12 +10,12 @@ import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.SimpleDriver.SimpleDisk;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
@@ -49,8 +49,7 @@ final class SimpleDiskAdapter implements VirtualDisk {
         this.loop = context.loop();
         this.memory = context.memory();
         boolean readOnly = context.readOnly() || !disk.writable();
-        this.info = new DiskInfo(DiskInfo.wholeSectors(disk.size()), disk.size(), 512, 4096, 0, readOnly, false, false, false,
-                Map.of("driver", "simple (blocking)"));
+        this.info = DiskInfo.ofContents(disk.size()).withBlocks(512, 4096).withReadOnly(readOnly).withDetails(Map.of("driver", "simple (blocking)"));
     }
 
     @Override

@@ -30,6 +30,8 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.disk.SimpleDriver;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
@@ -52,6 +54,8 @@ class AttachmentManagerTest {
     @TempDir
     Path directory;
     private final EpollLoops loops = new EpollLoops();
+    private InstalledServices installed;
+    private InstalledNodeKinds nodeKinds;
     private AttachmentManager manager;
     private final List<String> log = new ArrayList<>();
     private final FakeReference<IoEngine> engineReference = new FakeReference<>(Map.of("engine.name", "fake"));
@@ -64,7 +68,7 @@ class AttachmentManagerTest {
         System.setProperty("blktap.run.dir", directory.resolve("run").toString());
         System.setProperty("blktap.data.dir", directory.resolve("data").toString());
         manager = newManager();
-        bringServices(manager);
+        bringServices();
     }
 
     @AfterEach
@@ -74,23 +78,21 @@ class AttachmentManagerTest {
     }
 
     private AttachmentManager newManager() throws IOException {
-        AttachmentManager fresh = new AttachmentManager();
-        fresh.setLoops(loops);
-        fresh.setMemory(new NativeMemoryService());
-        fresh.activate();
-        return fresh;
+        installed = new InstalledServices();
+        nodeKinds = new InstalledNodeKinds();
+        return new AttachmentManager(loops, new NativeMemoryService(), installed, nodeKinds);
     }
 
-    private void bringServices(AttachmentManager to) {
-        to.addEngine(loop -> new FakeQueue(), engineReference);
-        to.addDriver(new FakeDriver("fake", 1 << 20), driverReference);
-        to.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
+    private void bringServices() {
+        installed.addEngine(loop -> new FakeQueue(), engineReference);
+        installed.addDriver(new FakeDriver("fake", 1 << 20), driverReference);
+        nodeKinds.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
     }
 
     private static final class FakeQueue implements IoQueue {
         @Override
-        public IoFile open(Path path, boolean writable) throws DiskException {
-            throw new DiskException(Reason.NOT_FOUND, path + ": no such file");
+        public IoFile open(Path path, boolean writable) throws ErrnoException {
+            throw new ErrnoException(Errno.ENOENT, path + ": no such file");
         }
 
         @Override
@@ -192,11 +194,11 @@ class AttachmentManagerTest {
         }
 
         @Override
-        public CompletionStage<Void> unplug(boolean force) {
-            assertEquals(true, force || context.port().isOpen());
-            note(force ? "unplug by force" : "unplug");
+        public CompletionStage<Void> unplug() {
+            assertEquals(true, context.port().isOpen());
+            note("unplug");
             letGo.run();
-            return keptByVm && !force ? CompletableFuture.failedFuture(new DiskException(Reason.BUSY, "the guest keeps it"))
+            return keptByVm ? CompletableFuture.failedFuture(new DiskException(Reason.BUSY, "the guest keeps it"))
                     : CompletableFuture.completedFuture(null);
         }
 
@@ -204,6 +206,12 @@ class AttachmentManagerTest {
         public void close() {
             assertEquals(false, context.port().isOpen());
             note("node closed");
+        }
+
+        @Override
+        public void remove() {
+            assertEquals(false, context.port().isOpen());
+            note("node removed");
         }
     }
 
@@ -240,7 +248,7 @@ class AttachmentManagerTest {
         assertEquals("a-2", manager.attach(request("tap:fake:/vm/a.img", null)).id());
         logged();
         manager.detach("a");
-        assertEquals(List.of("unplug", "node closed", "flush fake", "close fake"), logged());
+        assertEquals(List.of("unplug", "node removed", "flush fake", "close fake"), logged());
         assertEquals(1, manager.list().size());
     }
 
@@ -255,7 +263,7 @@ class AttachmentManagerTest {
         assertTrue(Files.exists(directory.resolve("data/attachments/a.cfg")));
         assertEquals(List.of("unplug"), logged());
         manager.detach("a", true);
-        assertEquals(List.of("unplug by force", "node closed", "flush fake", "close fake"), logged());
+        assertEquals(List.of("node removed", "flush fake", "close fake"), logged());
         assertFalse(Files.exists(directory.resolve("data/attachments/a.cfg")));
     }
 
@@ -284,7 +292,7 @@ class AttachmentManagerTest {
         assertEquals(State.RUNNING, manager.status("a").state());
         logged();
         manager.unplug("a", "fake,queues=3", true);
-        assertEquals(List.of("unplug by force", "node closed"), logged());
+        assertEquals(List.of("node removed"), logged());
         assertEquals(State.RUNNING, manager.status("a").state());
         assertEquals(1, manager.status("a").nodes().size());
         assertTrue(first.resumed > 0);
@@ -344,9 +352,9 @@ class AttachmentManagerTest {
         manager.unplug("a", "fake,queues=2", true);
         assertEquals(State.PARKED, manager.status("a").state());
         assertEquals(StateReason.Kind.OPERATOR, manager.status("a").reason().kind());
-        manager.removeNodeProvider(nodeReference);
+        nodeKinds.removeNodeProvider(nodeReference);
         assertEquals(StateReason.Kind.OPERATOR, manager.status("a").reason().kind());
-        manager.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
+        nodeKinds.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
         manager.resume("a");
         assertEquals(State.RUNNING, manager.status("a").state());
     }
@@ -358,7 +366,7 @@ class AttachmentManagerTest {
         manager.park("a");
         manager.deactivate();
         manager = newManager();
-        bringServices(manager);
+        bringServices();
         await("b", State.RUNNING);
         assertEquals(State.PARKED, manager.status("a").state());
         assertEquals(StateReason.Kind.OPERATOR, manager.status("a").reason().kind());
@@ -366,14 +374,14 @@ class AttachmentManagerTest {
         assertEquals(State.RUNNING, manager.status("a").state());
         manager.deactivate();
         manager = newManager();
-        bringServices(manager);
+        bringServices();
         await("a", State.RUNNING);
         manager.park("a");
         manager.detach("a", true);
         manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
         manager.deactivate();
         manager = newManager();
-        bringServices(manager);
+        bringServices();
         await("a", State.RUNNING);
     }
 
@@ -403,14 +411,14 @@ class AttachmentManagerTest {
         manager.attach(request("tap:fake:/vm/a.img", null, "fake"));
         assertFalse(node.context.reopened());
         logged();
-        manager.removeNodeProvider(nodeReference);
+        nodeKinds.removeNodeProvider(nodeReference);
         assertEquals(List.of("node closed"), logged(), "the VM is to find it again");
-        manager.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
+        nodeKinds.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
         await("a", State.RUNNING);
         assertTrue(node.context.reopened());
         manager.deactivate();
         manager = newManager();
-        bringServices(manager);
+        bringServices();
         await("a", State.RUNNING);
         assertTrue(node.context.reopened(), "after a restart");
     }
@@ -441,12 +449,12 @@ class AttachmentManagerTest {
     void aDriverThatIsReplacedParksAndReopens() throws Exception {
         manager.attach(request("tap:fake:/a", "a", "fake"));
         logged();
-        manager.removeDriver(driverReference);
+        installed.removeDriver(driverReference);
         assertEquals(State.PARKED, manager.status("a").state());
         assertTrue(manager.status("a").reason().text().contains("tap:fake"), manager.status("a").reason().text());
         assertEquals(List.of("flush fake", "close fake"), logged());
         assertEquals("false", manager.status("a").nodes().get(0).status().get("open"));
-        manager.addDriver(new FakeDriver("new", 2 << 20), new FakeReference<>(Map.of("tap.type", "fake")));
+        installed.addDriver(new FakeDriver("new", 2 << 20), new FakeReference<>(Map.of("tap.type", "fake")));
         await("a", State.RUNNING);
         assertEquals(List.of("open new"), logged());
         assertEquals(2 << 20, manager.status("a").sizeBytes());
@@ -458,27 +466,27 @@ class AttachmentManagerTest {
     @Test
     void aDriverInTheChainParksToo() throws Exception {
         FakeReference<DiskDriver> top = new FakeReference<>(Map.of("tap.type", "top"));
-        manager.addDriver(new FakeDriver("top", 1 << 20), top);
+        installed.addDriver(new FakeDriver("top", 1 << 20), top);
         manager.attach(request("tap:top:/over/base", "a"));
-        manager.removeDriver(driverReference);
+        installed.removeDriver(driverReference);
         assertEquals(State.PARKED, manager.status("a").state());
-        manager.addDriver(new FakeDriver("fake", 1 << 20), driverReference);
+        installed.addDriver(new FakeDriver("fake", 1 << 20), driverReference);
         await("a", State.RUNNING);
     }
 
     @Test
     void enginesAndNodeKindsMayGoAndComeBack() throws Exception {
         manager.attach(request("tap:fake:/a", "a", "fake"));
-        manager.removeEngine(engineReference);
+        installed.removeEngine(engineReference);
         assertEquals(State.PARKED, manager.status("a").state());
-        manager.addEngine(loop -> new FakeQueue(), engineReference);
+        installed.addEngine(loop -> new FakeQueue(), engineReference);
         await("a", State.RUNNING);
         logged();
-        manager.removeNodeProvider(nodeReference);
+        nodeKinds.removeNodeProvider(nodeReference);
         assertEquals(List.of("node closed"), logged(), "the disk stays open");
         assertEquals(State.PARKED, manager.status("a").state());
         FakeNode before = node;
-        manager.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
+        nodeKinds.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
         await("a", State.RUNNING);
         assertNotEquals(before, node);
     }
@@ -489,7 +497,7 @@ class AttachmentManagerTest {
         manager.park("a");
         assertEquals(State.PARKED, manager.status("a").state());
         // services that come do not undo what the operator did
-        manager.addDriver(new FakeDriver("other", 512), new FakeReference<>(Map.of("tap.type", "other")));
+        installed.addDriver(new FakeDriver("other", 512), new FakeReference<>(Map.of("tap.type", "other")));
         Thread.sleep(50);
         assertEquals(State.PARKED, manager.status("a").state());
         manager.resume("a");
@@ -514,7 +522,7 @@ class AttachmentManagerTest {
         assertEquals("tap:fake:/b", manager.status("a").spec());
         manager.deactivate();
         manager = newManager();
-        bringServices(manager);
+        bringServices();
         await("a", State.RUNNING);
         assertEquals("tap:fake:/b", manager.status("a").spec(), "a restart goes on with it too");
         assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> manager.resume("x", TapSpec.parse("tap:fake:/b"))).reason());
@@ -522,7 +530,7 @@ class AttachmentManagerTest {
 
     @Test
     void anImageThatCannotTakeThePlaceLeavesTheOldOneParked() throws Exception {
-        manager.addDriver(new FakeDriver("large", 2 << 20), new FakeReference<>(Map.of("tap.type", "large")));
+        installed.addDriver(new FakeDriver("large", 2 << 20), new FakeReference<>(Map.of("tap.type", "large")));
         manager.attach(request("tap:fake:/a", "a", "fake"));
         manager.park("a");
         logged();
@@ -539,7 +547,7 @@ class AttachmentManagerTest {
         assertEquals("false", manager.status("a").nodes().get(0).status().get("open"));
         assertEquals("tap:fake:/a", manager.status("a").spec());
         // services that come leave it parked
-        manager.addDriver(new FakeDriver("other", 512), new FakeReference<>(Map.of("tap.type", "other")));
+        installed.addDriver(new FakeDriver("other", 512), new FakeReference<>(Map.of("tap.type", "other")));
         Thread.sleep(50);
         assertEquals(State.PARKED, manager.status("a").state());
         manager.resume("a");
@@ -565,7 +573,7 @@ class AttachmentManagerTest {
         await("a", State.PARKED);
         assertEquals(StateReason.Kind.NO_ENGINE, manager.status("a").reason().kind());
         assertEquals(1, manager.list().size());
-        bringServices(manager);
+        bringServices();
         await("a", State.RUNNING);
         var status = manager.status("a");
         assertEquals("tap:fake:/vm/späte datei:x,y.img", status.spec());
@@ -624,7 +632,7 @@ class AttachmentManagerTest {
             }
         };
         FakeReference<SimpleDriver> reference = new FakeReference<>(Map.of("tap.type", "simple"));
-        manager.addSimpleDriver(driver, reference);
+        installed.addSimpleDriver(driver, reference);
         assertEquals((1 << 20) + 512, manager.attach(request("tap:simple:x", "s", "fake")).sizeBytes(), "a last sector that is not whole is rounded up");
         try (Mapping memory = Mapping.anonymous(1 << 20)) {
             memory.bytes().put(7, (byte) 7).put(700_000, (byte) 8);
@@ -637,7 +645,7 @@ class AttachmentManagerTest {
             assertEquals(0, memory.bytes().get(0));
             assertEquals(5, run(memory, Operation.READ, 512, 512), "EIO");
         }
-        manager.removeSimpleDriver(reference);
+        installed.removeSimpleDriver(reference);
         assertEquals(State.PARKED, manager.status("s").state());
     }
 
@@ -645,7 +653,7 @@ class AttachmentManagerTest {
         CompletableFuture<Integer> ended = new CompletableFuture<>();
         IoLoop loop = node.context.loop();
         loop.execute(() -> {
-            Request request = new Request(r -> ended.complete(r.error()), 1);
+            Request request = node.context.port().newRequest(r -> ended.complete(r.error()), 1);
             request.data().add(memory.address(), length);
             node.context.port().submit(request.set(operation, offset, length, 0));
         });

@@ -17,10 +17,11 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoQueue;
@@ -30,13 +31,15 @@ import org.blktap.api.node.NodeProvider;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.NativeMemoryService;
 
-/** A manager with short limits, an engine, nodes through which a test sends requests, and the drivers that a test brings. */
+/** The core with short limits, an engine, nodes through which a test sends requests, and the drivers that a test brings. */
 final class CoreKit implements AutoCloseable {
     final EpollLoops loops = new EpollLoops();
     final FakeReference<IoEngine> engine = new FakeReference<>(Map.of("engine.name", "fake"));
     final FakeReference<NodeProvider> provider = new FakeReference<>(Map.of("node.kind", "fake"));
     /** The node of each attachment that was opened last. */
     final Map<String, Node> nodes = new ConcurrentHashMap<>();
+    InstalledServices installed;
+    InstalledNodeKinds nodeKinds;
     AttachmentManager manager;
 
     CoreKit(Path directory) throws IOException {
@@ -49,12 +52,11 @@ final class CoreKit implements AutoCloseable {
     }
 
     void start() throws IOException {
-        manager = new AttachmentManager();
-        manager.setLoops(loops);
-        manager.setMemory(new NativeMemoryService());
-        manager.activate();
-        manager.addEngine(loop -> new Queue(), engine);
-        manager.addNodeProvider(this::node, provider);
+        installed = new InstalledServices();
+        nodeKinds = new InstalledNodeKinds();
+        manager = new AttachmentManager(loops, new NativeMemoryService(), installed, nodeKinds);
+        installed.addEngine(loop -> new Queue(), engine);
+        nodeKinds.addNodeProvider(this::node, provider);
     }
 
     private DeviceNode node(NodeContext context) {
@@ -110,8 +112,8 @@ final class CoreKit implements AutoCloseable {
 
     private static final class Queue implements IoQueue {
         @Override
-        public IoFile open(Path path, boolean writable) throws DiskException {
-            throw new DiskException(Reason.NOT_FOUND, path + ": no such file");
+        public IoFile open(Path path, boolean writable) throws ErrnoException {
+            throw new ErrnoException(Errno.ENOENT, path + ": no such file");
         }
 
         @Override
@@ -138,7 +140,7 @@ final class CoreKit implements AutoCloseable {
         CompletableFuture<Integer> send(Operation operation) {
             CompletableFuture<Integer> ended = new CompletableFuture<>();
             context.loop().execute(() -> {
-                Request request = new Request(r -> {
+                Request request = context.port().newRequest(r -> {
                     answers.incrementAndGet();
                     ended.complete(r.error());
                 }, 1);
@@ -176,7 +178,7 @@ final class CoreKit implements AutoCloseable {
         }
 
         @Override
-        public CompletionStage<Void> unplug(boolean force) {
+        public CompletionStage<Void> unplug() {
             Runnable answer = letGo;
             letGo = () -> { };
             answer.run();

@@ -19,6 +19,7 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoQueue;
 import org.blktap.core.UnrulyDriver.Mood;
@@ -76,7 +77,7 @@ class LifeModelTest {
     }
 
     private void bring() {
-        kit.manager.addDriver(good, CoreKit.driver("good"));
+        kit.installed.addDriver(good, CoreKit.driver("good"));
         driverComes();
     }
 
@@ -90,24 +91,24 @@ class LifeModelTest {
     private void driverComes() {
         if (unrulyReference == null) {
             unrulyReference = CoreKit.driver("unruly");
-            kit.manager.addDriver(unruly, unrulyReference);
+            kit.installed.addDriver(unruly, unrulyReference);
         }
     }
 
     private void driverGoes() {
         if (unrulyReference != null) {
-            kit.manager.removeDriver(unrulyReference);
+            kit.installed.removeDriver(unrulyReference);
             unrulyReference = null;
         }
     }
 
     private void engineGoesAndComes() {
-        kit.manager.removeEngine(kit.engine);
+        kit.installed.removeEngine(kit.engine);
         engineHere = false;
-        kit.manager.addEngine(loop -> new IoQueue() {
+        kit.installed.addEngine(loop -> new IoQueue() {
             @Override
-            public IoFile open(Path path, boolean writable) throws DiskException {
-                throw new DiskException(DiskException.Reason.NOT_FOUND, path + ": no such file");
+            public IoFile open(Path path, boolean writable) throws ErrnoException {
+                throw new ErrnoException(Errno.ENOENT, path + ": no such file");
             }
 
             @Override

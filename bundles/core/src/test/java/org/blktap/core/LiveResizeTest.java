@@ -42,7 +42,7 @@ class LiveResizeTest {
     private void bring() {
         manager = kit.manager;
         FakeReference<DiskDriver> reference = CoreKit.driver("growing");
-        manager.addDriver(driver, reference);
+        kit.installed.addDriver(driver, reference);
     }
 
     @AfterEach

@@ -45,7 +45,7 @@ class LockWaitTest {
 
     private void bring() {
         manager = kit.manager;
-        manager.addDriver(driver, CoreKit.driver("moving"));
+        kit.installed.addDriver(driver, CoreKit.driver("moving"));
     }
 
     @AfterEach

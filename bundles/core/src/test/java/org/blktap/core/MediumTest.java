@@ -47,9 +47,9 @@ class MediumTest {
 
     private void bring() {
         manager = kit.manager;
-        manager.addDriver(first, CoreKit.driver("first"));
-        manager.addDriver(second, CoreKit.driver("second"));
-        manager.addDriver(new EmptyDrive(), CoreKit.driver("empty"));
+        kit.installed.addDriver(first, CoreKit.driver("first"));
+        kit.installed.addDriver(second, CoreKit.driver("second"));
+        kit.installed.addDriver(new EmptyDrive(), CoreKit.driver("empty"));
     }
 
     private void attach(boolean readOnly, Map<String, String> options) throws DiskException {

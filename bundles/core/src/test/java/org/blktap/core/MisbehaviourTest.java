@@ -48,8 +48,8 @@ class MisbehaviourTest {
 
     private void bring() {
         manager = kit.manager;
-        manager.addDriver(unruly, unrulyReference);
-        manager.addDriver(good, goodReference);
+        kit.installed.addDriver(unruly, unrulyReference);
+        kit.installed.addDriver(good, goodReference);
     }
 
     @AfterEach
@@ -88,7 +88,7 @@ class MisbehaviourTest {
         assertEquals(State.DETACHING, manager.status("evil").state());
         assertFalse(Files.exists(directory.resolve("data/attachments/evil.cfg")), "a restart would attach it again");
         assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> kit.attach("good", "evil")).reason());
-        manager.removeDriver(unrulyReference);
+        kit.installed.removeDriver(unrulyReference);
         unruly.relent();
         kit.awaitGone("evil");
         assertEquals(0, unruly.open);
@@ -98,9 +98,9 @@ class MisbehaviourTest {
     @Test
     void aDriverWhoseLoopIsBlockedGoesAllTheSameAndIsReplacedWhenTheLoopAnswers() throws Exception {
         blockedLoop();
-        manager.removeDriver(unrulyReference);
+        kit.installed.removeDriver(unrulyReference);
         assertEquals(Kind.NOT_RESPONDING, why("evil"));
-        manager.addDriver(good, CoreKit.driver("unruly"));
+        kit.installed.addDriver(good, CoreKit.driver("unruly"));
         unruly.relent();
         kit.await("evil", State.RUNNING);
         assertEquals(0, unruly.open);
@@ -132,7 +132,7 @@ class MisbehaviourTest {
         assertTrue(manager.status("evil").reason().text().contains("meant to fail"));
         assertEquals(0, unruly.open);
         // services that come do not open it again
-        manager.addDriver(good, CoreKit.driver("third"));
+        kit.installed.addDriver(good, CoreKit.driver("third"));
         assertEquals(State.PARKED, manager.status("evil").state());
         assertFalse(request.isDone(), "the VM sees a pause");
         unruly.relent();
@@ -146,8 +146,8 @@ class MisbehaviourTest {
         unruly.submitting = Mood.THROWS;
         CompletableFuture<Integer> request = kit.send("evil", Operation.READ);
         kit.await("evil", State.PARKED);
-        manager.removeDriver(unrulyReference);
-        manager.addDriver(good, CoreKit.driver("unruly"));
+        kit.installed.removeDriver(unrulyReference);
+        kit.installed.addDriver(good, CoreKit.driver("unruly"));
         assertEquals(0, result(request));
         assertEquals(State.RUNNING, manager.status("evil").state());
     }
@@ -217,7 +217,7 @@ class MisbehaviourTest {
         assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.detach("evil", false)).reason());
         assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.park("evil")).reason());
         assertEquals(State.RUNNING, manager.status("evil").state(), "it goes on");
-        manager.removeDriver(unrulyReference);
+        kit.installed.removeDriver(unrulyReference);
         assertEquals(State.PARKING, manager.status("evil").state());
         CoreKit.Node node = kit.nodes.get("evil");
         manager.detach("evil", true);
@@ -347,16 +347,16 @@ class MisbehaviourTest {
     void aFailedFlushIsOwedOverWhateverFollows() throws Exception {
         kit.attach("unruly", "evil");
         unruly.flushError = Errno.EIO;
-        manager.removeDriver(unrulyReference);
+        kit.installed.removeDriver(unrulyReference);
         unruly.relent();
-        manager.addDriver(unruly, unrulyReference);
+        kit.installed.addDriver(unruly, unrulyReference);
         kit.await("evil", State.RUNNING);
         assertEquals(Errno.EIO, result(kit.send("evil", Operation.FLUSH)), "a replaced driver");
 
         unruly.flushError = Errno.EIO;
-        manager.removeEngine(kit.engine);
+        kit.installed.removeEngine(kit.engine);
         unruly.relent();
-        manager.addEngine(loop -> null, kit.engine);
+        kit.installed.addEngine(loop -> null, kit.engine);
         kit.until("the engine is not back", () -> manager.engines().size() == 1);
         kit.restart();
         bring();
@@ -408,7 +408,7 @@ class MisbehaviourTest {
 
     @Test
     void anAttachWaitsForADriverThatIsBeingReplaced() throws Exception {
-        manager.removeDriver(unrulyReference);
+        kit.installed.removeDriver(unrulyReference);
         CompletableFuture<State> attach = CompletableFuture.supplyAsync(() -> {
             try {
                 return kit.attach("unruly", "evil").state();
@@ -417,10 +417,10 @@ class MisbehaviourTest {
             }
         });
         kit.await("evil", State.OPENING);
-        manager.addDriver(unruly, unrulyReference);
+        kit.installed.addDriver(unruly, unrulyReference);
         assertEquals(State.RUNNING, attach.get(1, TimeUnit.MINUTES));
-        manager.removeEngine(kit.engine);
-        CompletableFuture<Void> engine = CompletableFuture.runAsync(() -> manager.addEngine(loop -> new org.blktap.api.engine.IoQueue() {
+        kit.installed.removeEngine(kit.engine);
+        CompletableFuture<Void> engine = CompletableFuture.runAsync(() -> kit.installed.addEngine(loop -> new org.blktap.api.engine.IoQueue() {
             @Override
             public org.blktap.api.engine.IoFile open(Path path, boolean writable) {
                 return null;

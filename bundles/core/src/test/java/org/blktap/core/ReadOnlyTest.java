@@ -45,7 +45,7 @@ class ReadOnlyTest {
     }
 
     private void bring() {
-        kit.manager.addDriver(this::open, CoreKit.driver("fake"));
+        kit.installed.addDriver(this::open, CoreKit.driver("fake"));
     }
 
     private VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -53,7 +53,7 @@ class ReadOnlyTest {
         if (context.readOnly() && !opensReadOnly) {
             throw new DiskException(Reason.IO, "cannot be opened read-only");
         }
-        DiskInfo shown = new DiskInfo(1 << 20, 512, 512, 0, context.readOnly(), false, false, false, Map.of());
+        DiskInfo shown = DiskInfo.ofSize(1 << 20).withReadOnly(context.readOnly());
         return new VirtualDisk() {
             @Override
             public DiskInfo info() {
@@ -108,7 +108,7 @@ class ReadOnlyTest {
     }
 
     private void bringReaders() {
-        kit.manager.addNodeProvider(new NodeProvider() {
+        kit.nodeKinds.addNodeProvider(new NodeProvider() {
             @Override
             public DeviceNode open(NodeContext context) throws DiskException {
                 onlyReads(context.options());

@@ -114,7 +114,7 @@ final class UnrulyDriver implements DiskDriver {
 
         @Override
         public DiskInfo info() {
-            return new DiskInfo(size, 512, 512, 0, readOnly, false, false, false, Map.of("uuid", identity));
+            return DiskInfo.ofSize(size).withReadOnly(readOnly).withDetails(Map.of("uuid", identity));
         }
 
         @Override

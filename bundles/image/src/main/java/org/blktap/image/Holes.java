@@ -3,8 +3,8 @@ package org.blktap.image;
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.engine.ErrnoException;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 

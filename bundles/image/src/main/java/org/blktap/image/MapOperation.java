@@ -1,7 +1,7 @@
 package org.blktap.image;
 
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Request;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
 
 /** Reports how a range is stored, run by run; holes in the file below are holes here too. Pooled. */

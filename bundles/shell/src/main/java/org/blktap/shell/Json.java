@@ -2,12 +2,16 @@ package org.blktap.shell;
 
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
+import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
+import com.google.gson.JsonSerializationContext;
 import com.google.gson.JsonSerializer;
 import java.util.Locale;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.StateReason;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 
 /** How all commands print JSON: records with their fields' names, states in lower case, sizes in bytes. */
@@ -20,10 +24,24 @@ public final class Json {
                     new JsonPrimitive(state.name().toLowerCase(Locale.ROOT)))
             .registerTypeAdapter(StateReason.Kind.class, (JsonSerializer<StateReason.Kind>) (kind, type, context) ->
                     new JsonPrimitive(kind.name().toLowerCase(Locale.ROOT)))
+            .registerTypeAdapter(DiskInfo.class, (JsonSerializer<DiskInfo>) (info, type, context) -> object(info, context))
             .registerTypeAdapter(double.class, NUMBER).registerTypeAdapter(Double.class, NUMBER)
             .create();
 
     private Json() {
+    }
+
+    private static JsonElement object(DiskInfo info, JsonSerializationContext context) {
+        JsonObject object = new JsonObject();
+        object.addProperty("sizeBytes", info.sizeBytes());
+        object.addProperty("contentBytes", info.contentBytes());
+        object.addProperty("blockSize", info.blockSize());
+        object.addProperty("physicalBlockSize", info.physicalBlockSize());
+        object.addProperty("optimalIoSize", info.optimalIoSize());
+        object.addProperty("readOnly", info.readOnly());
+        object.add("operations", context.serialize(info.operations().stream().map(each -> each.name().toLowerCase(Locale.ROOT)).toList()));
+        object.add("details", context.serialize(info.details()));
+        return object;
     }
 
     public static String of(Object value) {

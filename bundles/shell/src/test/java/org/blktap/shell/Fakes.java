@@ -19,8 +19,8 @@ import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.shell.command.Surroundings;
 
 /** A core that keeps its attachments in a list. */
@@ -187,7 +187,7 @@ public final class Fakes implements Attachments, Images {
     @Override
     public DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException {
         called("info " + spec);
-        return new DiskInfo(1 << 20, 512, 512, 0, true, false, false, false, Map.of("format", "fake"));
+        return DiskInfo.ofSize(1 << 20).withReadOnly(true).withDetails(Map.of("format", "fake"));
     }
 
     @Override

@@ -8,6 +8,8 @@ import com.google.gson.JsonParser;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.control.AttachRequest;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.TapSpec;
 import org.junit.jupiter.api.Test;
 
@@ -32,6 +34,18 @@ class JsonTest {
         String json = Json.of(List.of("caf\udce9 \ud83d\ude00"));
         assertTrue(json.contains("\"caf\\udce9 \ud83d\ude00\""), json);
         assertEquals("caf\udce9 \ud83d\ude00", JsonParser.parseString(json).getAsJsonArray().get(0).getAsString());
+    }
+
+    @Test
+    void anImageSaysWhatItSupports() {
+        DiskInfo info = DiskInfo.ofContents(1000).with(Operation.DISCARD).withDetails(Map.of("format", "raw"));
+        JsonObject json = JsonParser.parseString(Json.of(info)).getAsJsonObject();
+        assertEquals(1024, json.get("sizeBytes").getAsLong());
+        assertEquals(1000, json.get("contentBytes").getAsLong());
+        assertEquals("[\"read\",\"write\",\"flush\",\"discard\",\"map\"]", json.get("operations").toString());
+        assertEquals("raw", json.getAsJsonObject("details").get("format").getAsString());
+        json = JsonParser.parseString(Json.of(info.withReadOnly(true))).getAsJsonObject();
+        assertEquals("[\"read\",\"flush\",\"map\"]", json.get("operations").toString());
     }
 
     @Test

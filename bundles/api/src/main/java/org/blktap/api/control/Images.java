@@ -44,7 +44,7 @@ public interface Images {
     interface Extents {
         /**
          * @param offset on the disk, in bytes
-         * @param state as in {@link org.blktap.api.disk.ExtentList}
+         * @param state as in {@link org.blktap.api.engine.ExtentList}
          */
         void extent(long offset, long length, int state);
     }

@@ -1,26 +1,17 @@
 package org.blktap.api.disk;
 
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
- * What a disk is and can do.
- *
- * @param sizeBytes the size that VMs see, a multiple of 512
- * @param contentBytes where the stored contents end: {@code sizeBytes}, or inside the last sector for a file or export whose size is not
- *        a multiple of 512. What is past it reads as zeros; a disk that cannot store other bytes there fails such a write
- * @param blockSize the sector size in bytes that guests should use: 512 or 4096
- * @param physicalBlockSize bytes that are written at once below; at least {@code blockSize}
- * @param optimalIoSize bytes that a request is best a multiple of, or 0
- * @param readOnly whether writes are refused
- * @param canDiscard whether DISCARD frees space
- * @param canWriteZeroes whether WRITE_ZEROES is faster than writing zeros (NBD's FAST_ZERO)
- * @param shareable whether several attachments may write it at once
- * @param details what {@code info} shows besides, in order: format, backing chain, geometry
+ * What a disk is and can do. Immutable. A driver begins with {@link #ofSize} or {@link #ofContents} and adds what it knows; a disk that stands before
+ * another one changes what that one says of itself. The {@code with} methods return a changed copy.
  */
-public record DiskInfo(long sizeBytes, long contentBytes, int blockSize, int physicalBlockSize, int optimalIoSize, boolean readOnly,
-        boolean canDiscard, boolean canWriteZeroes, boolean shareable, Map<String, String> details) {
-
+public final class DiskInfo {
     /** The key of {@link #details} that lists internal snapshots, which a copy of the disk does not contain. */
     public static final String SNAPSHOTS = "snapshots";
     /** The key of {@link #details} that names the internal snapshot that is read in place of the current contents. */
@@ -29,26 +20,48 @@ public record DiskInfo(long sizeBytes, long contentBytes, int blockSize, int phy
     private static final String[] IDENTITIES = {"uuid", "virtual disk ID"};
 
     private static final int SECTOR = 512;
+    /** Operations of each disk, unless it says otherwise. */
+    private static final Set<Operation> COMMON = Collections.unmodifiableSet(EnumSet.of(Operation.READ, Operation.WRITE, Operation.FLUSH, Operation.MAP));
+    /** Operations that a read-only disk refuses. */
+    private static final Set<Operation> CHANGING = Collections.unmodifiableSet(EnumSet.of(Operation.WRITE, Operation.DISCARD, Operation.WRITE_ZEROES));
 
-    public DiskInfo {
+    private final long sizeBytes;
+    private final long contentBytes;
+    private final int blockSize;
+    private final int physicalBlockSize;
+    private final int optimalIoSize;
+    private final boolean readOnly;
+    /** With those that a read-only disk refuses. */
+    private final Set<Operation> operations;
+    private final Map<String, String> details;
+
+    private DiskInfo(long sizeBytes, long contentBytes, int blockSize, int physicalBlockSize, int optimalIoSize, boolean readOnly,
+            Set<Operation> operations, Map<String, String> details) {
         if (sizeBytes < 0 || sizeBytes % SECTOR != 0) {
             throw new IllegalArgumentException("disk size " + sizeBytes + " is not a multiple of 512");
         }
-        if (wholeSectors(contentBytes) != sizeBytes) {
-            throw new IllegalArgumentException("contents of " + contentBytes + " bytes do not end in the last sector of " + sizeBytes + " bytes");
-        }
-        details = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(details));
+        this.sizeBytes = sizeBytes;
+        this.contentBytes = contentBytes;
+        this.blockSize = blockSize;
+        this.physicalBlockSize = physicalBlockSize;
+        this.optimalIoSize = optimalIoSize;
+        this.readOnly = readOnly;
+        this.operations = operations;
+        this.details = details;
     }
 
-    /** A disk whose contents are whole sectors. */
-    public DiskInfo(long sizeBytes, int blockSize, int physicalBlockSize, int optimalIoSize, boolean readOnly, boolean canDiscard,
-            boolean canWriteZeroes, boolean shareable, Map<String, String> details) {
-        this(sizeBytes, sizeBytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, canDiscard, canWriteZeroes, shareable, details);
-    }
-
-    /** A writable disk of 512-byte sectors that can do nothing special. */
+    /**
+     * A writable disk of 512-byte sectors with the operations that every disk has: READ, WRITE, FLUSH and MAP.
+     *
+     * @param sizeBytes a multiple of 512
+     */
     public static DiskInfo ofSize(long sizeBytes) {
-        return new DiskInfo(sizeBytes, SECTOR, SECTOR, 0, false, false, false, false, Map.of());
+        return new DiskInfo(sizeBytes, sizeBytes, SECTOR, SECTOR, 0, false, COMMON, Map.of());
+    }
+
+    /** As {@link #ofSize}, for contents that may end inside the last sector. */
+    public static DiskInfo ofContents(long contentBytes) {
+        return new DiskInfo(wholeSectors(contentBytes), contentBytes, SECTOR, SECTOR, 0, false, COMMON, Map.of());
     }
 
     /** A number of bytes, rounded up to whole sectors of 512. */
@@ -56,9 +69,111 @@ public record DiskInfo(long sizeBytes, long contentBytes, int blockSize, int phy
         return bytes + SECTOR - 1 & -SECTOR;
     }
 
+    /** Another size, all of which is stored. */
+    public DiskInfo withSize(long bytes) {
+        return new DiskInfo(bytes, bytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, operations, details);
+    }
+
+    /**
+     * Other sector sizes.
+     *
+     * @param logical see {@link #blockSize}
+     * @param physical see {@link #physicalBlockSize}
+     */
+    public DiskInfo withBlocks(int logical, int physical) {
+        return new DiskInfo(sizeBytes, contentBytes, logical, physical, optimalIoSize, readOnly, operations, details);
+    }
+
+    /** Another {@link #optimalIoSize}. */
+    public DiskInfo withOptimalIo(int bytes) {
+        return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, bytes, readOnly, operations, details);
+    }
+
+    /** Read-only or not. A read-only disk {@link #supports} nothing that changes it, whatever else is said of it before or after. */
+    public DiskInfo withReadOnly(boolean refusesWrites) {
+        return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, refusesWrites, operations, details);
+    }
+
+    /** More operations. */
+    public DiskInfo with(Operation... added) {
+        Set<Operation> more = EnumSet.copyOf(operations);
+        more.addAll(List.of(added));
+        return withOperations(more);
+    }
+
+    /** Fewer operations. */
+    public DiskInfo without(Operation... removed) {
+        Set<Operation> fewer = EnumSet.copyOf(operations);
+        fewer.removeAll(List.of(removed));
+        return withOperations(fewer);
+    }
+
+    private DiskInfo withOperations(Set<Operation> now) {
+        return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, Collections.unmodifiableSet(now), details);
+    }
+
+    /** Other details. */
+    public DiskInfo withDetails(Map<String, String> inOrder) {
+        return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, operations,
+                Collections.unmodifiableMap(new LinkedHashMap<>(inOrder)));
+    }
+
+    /** The size that VMs see, a multiple of 512. */
+    public long sizeBytes() {
+        return sizeBytes;
+    }
+
+    /**
+     * Where the stored contents end: {@link #sizeBytes}, or inside the last sector for a file or export whose size is not a multiple of 512. What is past it
+     * reads as zeros; a disk that cannot store other bytes there fails such a write.
+     */
+    public long contentBytes() {
+        return contentBytes;
+    }
+
     /** The size in 512-byte sectors. */
     public long sectors() {
         return sizeBytes / SECTOR;
+    }
+
+    /** The sector size in bytes that guests should use: 512 or 4096. */
+    public int blockSize() {
+        return blockSize;
+    }
+
+    /** Bytes that are written at once below; at least {@link #blockSize}. */
+    public int physicalBlockSize() {
+        return physicalBlockSize;
+    }
+
+    /** Bytes that a request is best a multiple of, or 0. */
+    public int optimalIoSize() {
+        return optimalIoSize;
+    }
+
+    /** Whether writes are refused. */
+    public boolean readOnly() {
+        return readOnly;
+    }
+
+    /**
+     * Whether a guest should be offered an operation: DISCARD if it frees space, WRITE_ZEROES if it is faster than writing zeros, WRITE unless the disk is
+     * read-only. A writable disk takes any operation all the same; one that it does not support may do nothing, or take as long as writing.
+     */
+    public boolean supports(Operation operation) {
+        return operations.contains(operation) && !(readOnly && CHANGING.contains(operation));
+    }
+
+    /** All that it {@link #supports}. */
+    public Set<Operation> operations() {
+        Set<Operation> supported = EnumSet.copyOf(operations);
+        supported.removeIf(each -> !supports(each));
+        return supported;
+    }
+
+    /** What {@code info} shows besides, in order: format, backing chain, geometry. */
+    public Map<String, String> details() {
+        return details;
     }
 
     /** Identity of the disk, as its format records it; empty for formats that record none. */

@@ -1,19 +1,22 @@
 package org.blktap.api.disk;
 
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.memory.Segments;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * One request to a disk. Requests are made once and reused by their owner, normally a node with a pool: the owner
- * fills it in with one of the {@code set} methods, submits it, and has it back when its {@link Completion} is called.
- * All of it on the attachment's loop.
+ * One request to a disk. Requests are made once and reused by their owner: a node, which has them from its port ({@code DiskPort.newRequest}), or a disk that
+ * asks another one. The owner fills a request in with one of the {@code set} methods, submits it, and has it back when its {@link Completion} is called. All
+ * of it on the attachment's loop.
  *
  * <p>A disk sees only requests that the core has checked: the range lies inside the disk and is a
  * multiple of 512 bytes, the scatter list has exactly the length, nothing is written to a read-only disk. The disk changes
  * nothing but what the scatter list points at and {@link #extents()}, and ends with {@link #complete}.
+ *
+ * <p>A disk may extend this class for requests of its own that carry more.
  */
-public final class Request implements IoCallback {
+public class Request implements IoCallback {
     /** Flag of a write, discard or zeroing: complete only once it survives power loss. The core makes it a flush where a disk does not know it. */
     public static final int FUA = 1;
     /** Flag of WRITE_ZEROES: the space stays allocated. */
@@ -33,11 +36,6 @@ public final class Request implements IoCallback {
     private ExtentList extents;
     private int error;
     private boolean zeros;
-    private long startNanos;
-    private Request next;
-    private Completion gate;
-    /** Whether completions are for the core, and those that it does not wait for are ignored. */
-    private boolean gated;
 
     /**
      * @param completion called at each end of this request
@@ -63,7 +61,7 @@ public final class Request implements IoCallback {
      * @param length bytes
      * @param flags a set of {@link #FUA}, {@link #NO_UNMAP}, {@link #FAST_ONLY}, {@link #SPARSE}
      */
-    public Request set(Operation operation, long offset, long length, int flags) {
+    public final Request set(Operation operation, long offset, long length, int flags) {
         this.operation = operation;
         this.offset = offset;
         this.length = length;
@@ -74,111 +72,77 @@ public final class Request implements IoCallback {
     }
 
     /** Makes this a MAP of a range into a list. */
-    public Request setMap(long offset, long length, ExtentList into) {
+    public final Request setMap(long offset, long length, ExtentList into) {
         this.extents = into;
         return set(Operation.MAP, offset, length, 0);
     }
 
-    public Operation operation() {
+    public final Operation operation() {
         return operation;
     }
 
     /** Bytes from the beginning of the disk. */
-    public long offset() {
+    public final long offset() {
         return offset;
     }
 
     /** Length in bytes. */
-    public long length() {
+    public final long length() {
         return length;
     }
 
-    public boolean has(int flag) {
+    public final boolean has(int flag) {
         return (flags & flag) != 0;
     }
 
-    public int flags() {
+    public final int flags() {
         return flags;
     }
 
     /** The memory of a READ or WRITE; its owner fills it before submitting. */
-    public Segments data() {
+    public final Segments data() {
         return data;
     }
 
     /** The list that receives the answer of a MAP. */
-    public ExtentList extents() {
+    public final ExtentList extents() {
         return extents;
     }
 
     /** 0, or the positive errno it ended with. */
-    public int error() {
+    public final int error() {
         return error;
     }
 
     /** Marks a READ with {@link #SPARSE} as all zeros, with its memory untouched. The disk then completes it. */
-    public void markZeros() {
+    public final void markZeros() {
         zeros = true;
     }
 
     /** Whether the disk has said so. */
-    public boolean zeros() {
+    public final boolean zeros() {
         return zeros;
     }
 
-    /** Ends the request. Called once, by the disk, on the loop; perhaps before the submit returns. A second call is ignored. */
-    public void complete(int errno) {
-        Completion first = gate;
-        if (first != null) {
-            error = errno;
-            gate = null;
-            first.completed(this);
-        } else if (!gated) {
-            error = errno;
-            completion.completed(this);
-        }
-    }
-
-    /** The core's: ends the request for its owner, past {@link #gate}. */
-    public void deliver(int errno) {
+    /**
+     * Ends the request. Called once, by the disk, on the loop; perhaps before the submit returns. A second call for a request of a node is ignored.
+     *
+     * @param errno 0, or a positive errno
+     */
+    public final void complete(int errno) {
         error = errno;
-        gate = null;
         completion.completed(this);
     }
 
-    /** The core's: has the next {@link #complete} go to it first; which passes it on by {@link #deliver}. */
-    public void gate(Completion first) {
-        gate = first;
-        gated = true;
-    }
-
-    /** The core's: whether the next {@link #complete} goes to {@code first}, so that the disk has not completed the request yet. */
-    public boolean isAt(Completion first) {
-        return gate == first;
+    /** Changes what {@link #error} returns, for an owner that judges otherwise than the disk. */
+    protected final void error(int errno) {
+        error = errno;
     }
 
     /** Calls {@link #complete}, so that a disk may give the request itself as the callback of a file operation. */
     @Override
-    public void done(int errno) {
+    public final void done(int errno) {
         complete(errno);
-    }
-
-    /** The core's stamp: {@link System#nanoTime} of the turn in which the request was taken. */
-    public long startNanos() {
-        return startNanos;
-    }
-
-    public void startNanos(long nanos) {
-        startNanos = nanos;
-    }
-
-    /** A link for the request's current holder, to keep it in a list without allocating. */
-    public Request next() {
-        return next;
-    }
-
-    public void next(Request request) {
-        next = request;
     }
 
     @Override

@@ -2,7 +2,7 @@ package org.blktap.api.engine;
 
 import java.io.IOException;
 
-/** A blocking operation that the system has refused, with its error number. An {@link IoLoop#offload offloaded} call that throws it ends with that. */
+/** Thrown when the system, or an engine, refuses a blocking operation: with its error number. An {@link IoLoop#offload offloaded} call that throws it ends with that. */
 public class ErrnoException extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -14,6 +14,15 @@ public class ErrnoException extends IOException {
      */
     public ErrnoException(String doing, int errno) {
         super(doing + ": " + Errno.text(errno));
+        this.errno = errno;
+    }
+
+    /**
+     * @param errno positive
+     * @param message all that people need, one line
+     */
+    public ErrnoException(int errno, String message) {
+        super(message);
         this.errno = errno;
     }
 

@@ -1,6 +1,6 @@
 package org.blktap.api.engine;
 
-import org.blktap.api.disk.DiskException;
+import java.io.IOException;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
@@ -12,7 +12,7 @@ public interface IoEngine {
     /**
      * A queue of this engine on a loop. Called on the loop; the queue adds itself to its turn.
      *
-     * @throws DiskException if the kernel refuses (limits)
+     * @throws IOException if the kernel refuses (limits); its message says what to do
      */
-    IoQueue open(IoLoop loop) throws DiskException;
+    IoQueue open(IoLoop loop) throws IOException;
 }

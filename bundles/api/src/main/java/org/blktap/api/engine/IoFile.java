@@ -3,7 +3,6 @@ package org.blktap.api.engine;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.memory.Segments;
 import org.osgi.annotation.versioning.ConsumerType;
 

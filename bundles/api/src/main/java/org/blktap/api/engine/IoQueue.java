@@ -1,7 +1,7 @@
 package org.blktap.api.engine;
 
+import java.io.IOException;
 import java.nio.file.Path;
-import org.blktap.api.disk.DiskException;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /** One engine's queue on one loop. */
@@ -12,17 +12,19 @@ public interface IoQueue extends AutoCloseable {
      *
      * @param path opened as given; anything but a regular file or a block device is refused
      * @param writable for writing as well; a file that cannot be written is refused
-     * @throws DiskException NOT_FOUND, PERMISSION, BUSY (in use by another process), WRONG_TYPE, IO
+     * @throws ErrnoException with a message that names the file: ENOENT; EACCES, EPERM or EROFS; EBUSY if another process uses it; EISDIR or ENOTBLK if it is
+     *     neither a file nor a block device; or what the system says
      */
-    IoFile open(Path path, boolean writable) throws DiskException;
+    IoFile open(Path path, boolean writable) throws IOException;
 
     /**
      * Opens the file that a descriptor refers to, even if its path has changed. Any thread; may block.
      *
      * @param path for messages, and for {@link IoFile#path}
      * @param descriptor of any kind, also one that can neither read nor write; it stays the caller's
+     * @throws ErrnoException as {@link #open(Path, boolean)}
      */
-    default IoFile open(Path path, int descriptor, boolean writable) throws DiskException {
+    default IoFile open(Path path, int descriptor, boolean writable) throws IOException {
         return open(Path.of("/proc/self/fd/" + descriptor), writable);
     }
 

@@ -29,30 +29,36 @@ public interface DeviceNode extends AutoCloseable {
     void resized();
 
     /**
-     * Asks the VM to release the device before a detach, if the protocol can ask. Requests are still taken, so that
-     * the VM may write what it holds. After this, {@link #close} leaves nothing for the VM to come back to.
+     * Asks the VM to release the device before {@link #remove}, if the protocol can ask. Requests are still taken, so that the VM may write what it holds. A
+     * forced detach does not ask.
      *
-     * @param force does not ask: the VM loses the device even while it uses it
      * @return completes on the loop when the VM has released it; fails with a {@link org.blktap.api.disk.DiskException} if it does not, and then the node continues.
      *     Another node of the attachment may refuse after this one is done, and then the attachment continues: a node whose VM has released its device
-     *     removes itself by {@link org.blktap.api.control.Attachments#unplug}; one whose protocol cannot ask just continues
+     *     has itself removed by {@link org.blktap.api.control.Attachments#unplug}; one whose protocol cannot ask just continues
      */
-    default CompletionStage<Void> unplug(boolean force) {
+    default CompletionStage<Void> unplug() {
         return CompletableFuture.completedFuture(null);
     }
 
     /**
-     * Cuts the VM off although requests of it have not ended, and may never: a forced detach does not wait for a driver that is stuck. Takes no more
-     * requests and disconnects; memory that those in flight refer to stays until they end. {@link #close} follows if they do.
+     * Cuts the VM off for good although requests of it have not ended, and may never: a forced detach does not wait for a driver that is stuck. Takes no more
+     * requests and disconnects; memory that those in flight refer to stays until they end. {@link #remove} follows if they do.
      */
     default void disconnect() {
         // a node without connections has nothing to cut
     }
 
     /**
-     * Ends the node and removes its socket. Nothing of it is in flight. Without an {@link #unplug} before, the VM must find its device
-     * again: the daemon restarts, or this node's bundle is replaced.
+     * Ends the node; its VM finds the device again, because the daemon restarts or this node's bundle is replaced. Nothing of it is in flight.
      */
     @Override
     void close();
+
+    /**
+     * Ends the node for good: leaves nothing for the VM to come back to, and takes the device from a VM that has not released it. Nothing of it is in flight.
+     * By default {@link #close}, for a node that leaves nothing then either.
+     */
+    default void remove() {
+        close();
+    }
 }

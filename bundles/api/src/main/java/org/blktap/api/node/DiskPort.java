@@ -20,7 +20,15 @@ public interface DiskPort {
     boolean isOpen();
 
     /**
-     * Hands a request to the disk. What does not fit the disk (range, read-only) ends with an error; ranges need not be
+     * Makes a request that can be submitted here, and nowhere else, as often as its owner likes.
+     *
+     * @param owner called at each end of it
+     * @param pieces room for so many pieces of memory at first
+     */
+    Request newRequest(Request.Completion owner, int pieces);
+
+    /**
+     * Hands a request of {@link #newRequest} to the disk. What does not fit the disk (range, read-only) ends with an error; ranges need not be
      * aligned, but those aligned to sectors of 512 are much faster. Only while {@link #isOpen}. The request may be completed before this returns.
      */
     void submit(Request request);

@@ -2,10 +2,10 @@ package org.blktap.client.nbd;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;

@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 
 /**
  * One connection to an export: one request after the other. Blocking; one thread at a time. What the server says is bounded before it is

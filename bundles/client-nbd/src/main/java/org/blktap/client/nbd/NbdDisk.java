@@ -8,11 +8,11 @@ import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 
 /**
@@ -58,9 +58,11 @@ final class NbdDisk implements VirtualDisk {
         if (agreed.size() % SECTOR != 0) {
             details.put("size rounded", "up, from " + agreed.size() + " bytes");
         }
-        info = new DiskInfo(DiskInfo.wholeSectors(agreed.size()), agreed.size(), SECTOR, Math.max(PHYSICAL_BLOCK, sizes.minimum()),
-                sizes.preferred() > PHYSICAL_BLOCK ? sizes.preferred() : 0, context.readOnly() || agreed.has(Nbd.READ_ONLY),
-                agreed.has(Nbd.SEND_TRIM), canZero, false, details);
+        DiskInfo exported = DiskInfo.ofContents(agreed.size()).withBlocks(SECTOR, Math.max(PHYSICAL_BLOCK, sizes.minimum()))
+                .withOptimalIo(sizes.preferred() > PHYSICAL_BLOCK ? sizes.preferred() : 0)
+                .withReadOnly(context.readOnly() || agreed.has(Nbd.READ_ONLY)).withDetails(details);
+        exported = agreed.has(Nbd.SEND_TRIM) ? exported.with(Operation.DISCARD) : exported;
+        info = canZero ? exported.with(Operation.WRITE_ZEROES) : exported;
         int count = agreed.has(Nbd.CAN_MULTI_CONN) ? MOST_CONNECTIONS : 1;
         for (int i = 0; i < count; i++) {
             lines.add(new Line(this, i == 0 ? first : null, context.memory().allocate(Line.bufferBytes()), new Step(sizes, agreed.size(), canZero)));

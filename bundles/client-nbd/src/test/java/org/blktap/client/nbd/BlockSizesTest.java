@@ -10,9 +10,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 

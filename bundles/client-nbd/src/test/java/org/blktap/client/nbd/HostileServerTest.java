@@ -12,7 +12,7 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
-import org.blktap.api.disk.ExtentList;
+import org.blktap.api.engine.ExtentList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 

@@ -12,6 +12,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
@@ -120,8 +121,8 @@ public final class QcowDriver implements DiskDriver {
         if (map.littleEndianL1()) {
             details.put("L1 table", "little-endian (Xen 3.0 to 3.2)");
         }
-        return new DiskInfo(DiskInfo.wholeSectors(header.size()), SECTOR, file.physicalSectorSize(), header.clusterSize(), readOnly,
-                true, true, false, details);
+        return DiskInfo.ofSize(DiskInfo.wholeSectors(header.size())).withBlocks(SECTOR, file.physicalSectorSize()).withOptimalIo(header.clusterSize())
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
     }
 
     @Override

@@ -12,6 +12,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
@@ -215,8 +216,8 @@ public final class Qcow2Driver implements DiskDriver {
         if (opened != null) {
             details.put(DiskInfo.OPENED_SNAPSHOT, opened.name());
         }
-        return new DiskInfo(DiskInfo.wholeSectors(size), SECTOR, file.physicalSectorSize(), header.clusterSize(), readOnly, true, true, false,
-                details);
+        return DiskInfo.ofSize(DiskInfo.wholeSectors(size)).withBlocks(SECTOR, file.physicalSectorSize()).withOptimalIo(header.clusterSize())
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
     }
 
     @Override

@@ -6,9 +6,10 @@ import java.util.Map;
 import java.util.function.BooleanSupplier;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.NativeBuffer;
 
 /**
@@ -35,7 +36,8 @@ final class RamDisk implements VirtualDisk {
         if (save != null) {
             details.put("saved to", save.toString());
         }
-        info = new DiskInfo(memory.size(), 512, 4096, 0, readOnly, true, true, true, details);
+        info = DiskInfo.ofSize(memory.size()).withBlocks(512, 4096).with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                .withReadOnly(readOnly).withDetails(details);
     }
 
     @Override

@@ -5,13 +5,13 @@ import java.util.concurrent.ExecutionException;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.NativeBuffer;
 
 /** An image of any type that a new RAM disk begins with. Waits; not for the loop's thread. */

@@ -16,6 +16,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
@@ -149,7 +150,8 @@ public final class VhdDriver implements DiskDriver {
         if (image.footerAt() < 0) {
             details.put("footer", "damaged at the end of the file; its copy is used");
         }
-        return new DiskInfo(image.diskBytes(), SECTOR, file.physicalSectorSize(), 4096, readOnly, true, true, false, details);
+        return DiskInfo.ofSize(image.diskBytes()).withBlocks(SECTOR, file.physicalSectorSize()).withOptimalIo(4096)
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
     }
 
     @Override

@@ -2,8 +2,8 @@ package org.blktap.format.vhdx;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;

@@ -10,6 +10,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
@@ -97,7 +98,8 @@ public final class VhdxDriver implements DiskDriver {
             details.put("log", "replayed in memory");
         }
         int physical = Math.max(metadata.physicalSectorSize(), Math.max(metadata.logicalSectorSize(), image.file().physicalSectorSize()));
-        return new DiskInfo(metadata.size(), metadata.logicalSectorSize(), physical, 0, context.readOnly(), true, true, false, details);
+        return DiskInfo.ofSize(metadata.size()).withBlocks(metadata.logicalSectorSize(), physical)
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(context.readOnly()).withDetails(details);
     }
 
     @Override

@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.blktap.api.disk.DiskDriver.CheckReport;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.ExtentList;
 import org.junit.jupiter.api.Test;
 
 /** Disks of several chunks and several pages of the BAT. */

@@ -11,6 +11,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
@@ -111,7 +112,8 @@ public final class VmdkDriver implements DiskDriver {
             details.put("unclean shutdown", "yes");
         }
         int physical = image.dataFiles().stream().mapToInt(f -> f.physicalSectorSize()).max().orElse(SECTOR);
-        return new DiskInfo(image.size(), SECTOR, physical, flat ? 0 : grain, readOnly, true, true, false, details);
+        return DiskInfo.ofSize(image.size()).withBlocks(SECTOR, physical).withOptimalIo(flat ? 0 : grain)
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
     }
 
     @Override

@@ -9,10 +9,10 @@ import java.util.List;
 import java.util.Random;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.Mapping;
 

@@ -1,9 +1,9 @@
 package org.blktap.node.nbd;
 
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.node.DiskPort;
 
 /**
@@ -111,7 +111,7 @@ final class Commands {
     NbdRequest decode(long at) {
         NbdRequest request = free;
         if (request == null) {
-            request = new NbdRequest(this::done);
+            request = new NbdRequest(this::done, port);
         } else {
             free = request.next;
             request.next = null;
@@ -149,7 +149,7 @@ final class Commands {
             case Nbd.CMD_READ -> data(request, Operation.READ, session.structured() && !request.has(Nbd.CMD_FLAG_DF) ? Request.SPARSE : 0);
             case Nbd.CMD_WRITE -> data(request, Operation.WRITE, fua(request));
             case Nbd.CMD_TRIM -> {
-                if (!info.canDiscard()) {
+                if (!info.supports(Operation.DISCARD)) {
                     // a hint, and the disk may have become another one since it was announced to the client
                     succeed(request);
                     yield false;

@@ -1,6 +1,7 @@
 package org.blktap.node.nbd;
 
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
 
 /**
  * What the handshake announces of an export.
@@ -21,7 +22,7 @@ record ExportInfo(String name, String description, long sizeBytes, int flags, in
             flags |= Nbd.FLAG_READ_ONLY;
         } else {
             flags |= Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FAST_ZERO;
-            if (disk.canDiscard()) {
+            if (disk.supports(Operation.DISCARD)) {
                 flags |= Nbd.FLAG_SEND_TRIM;
             }
         }

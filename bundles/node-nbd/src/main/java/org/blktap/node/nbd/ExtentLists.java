@@ -1,6 +1,6 @@
 package org.blktap.node.nbd;
 
-import org.blktap.api.disk.ExtentList;
+import org.blktap.api.engine.ExtentList;
 
 /**
  * The lists for what the disk says about allocation: few, for all clients of an export, since a list may be long before it is cut to an

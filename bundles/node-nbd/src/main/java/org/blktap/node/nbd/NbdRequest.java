@@ -1,7 +1,8 @@
 package org.blktap.node.nbd;
 
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Request;
+import org.blktap.api.engine.ExtentList;
+import org.blktap.api.node.DiskPort;
 
 /** One request of a client from its header to the last byte of its reply: reused, owned by a connection. */
 final class NbdRequest implements Request.Completion {
@@ -13,7 +14,7 @@ final class NbdRequest implements Request.Completion {
 
     private final Owner owner;
     /** What the disk sees of it. */
-    final Request disk = new Request(this, 1);
+    final Request disk;
     long cookie;
     int command;
     int flags;
@@ -32,8 +33,9 @@ final class NbdRequest implements Request.Completion {
     /** Link of the list it is in. */
     NbdRequest next;
 
-    NbdRequest(Owner owner) {
+    NbdRequest(Owner owner, DiskPort port) {
         this.owner = owner;
+        disk = port.newRequest(this, 1);
     }
 
     boolean has(int flag) {

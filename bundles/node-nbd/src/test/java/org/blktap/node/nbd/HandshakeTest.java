@@ -16,6 +16,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
 import org.blktap.node.nbd.Handshake.State;
 import org.junit.jupiter.api.Test;
 
@@ -295,7 +296,7 @@ class HandshakeTest {
 
     @Test
     void aReadOnlyDiskOffersNoWrites() {
-        ExportInfo export = ExportInfo.of("r", "", new DiskInfo(512, 512, 512, 0, true, true, true, false, java.util.Map.of()));
+        ExportInfo export = ExportInfo.of("r", "", DiskInfo.ofSize(512).with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(true));
         assertNotEquals(0, export.flags() & Nbd.FLAG_READ_ONLY);
         assertEquals(0, export.flags() & (Nbd.FLAG_SEND_TRIM | Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FAST_ZERO));
         assertEquals(0, A.flags() & Nbd.FLAG_SEND_TRIM, "a disk that cannot discard");

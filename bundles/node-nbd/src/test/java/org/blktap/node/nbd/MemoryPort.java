@@ -5,12 +5,12 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.LoopStage;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
@@ -47,7 +47,7 @@ final class MemoryPort implements DiskPort, LoopStage {
     /** @param seed of the order of completion, or null to complete at once and record nothing */
     MemoryPort(NativeMemory memory, long size, Long seed) {
         bytes = memory.allocate(size);
-        info = new DiskInfo(size, 512, 4096, 0, false, true, true, false, Map.of());
+        info = DiskInfo.ofSize(size).withBlocks(512, 4096).with(Operation.DISCARD, Operation.WRITE_ZEROES);
         random = seed == null ? null : new Random(seed);
     }
 
@@ -67,6 +67,11 @@ final class MemoryPort implements DiskPort, LoopStage {
     @Override
     public boolean isOpen() {
         return open;
+    }
+
+    @Override
+    public Request newRequest(Request.Completion owner, int pieces) {
+        return new Request(owner, pieces);
     }
 
     @Override

@@ -16,9 +16,10 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.Memory;
 import org.blktap.node.nbd.TestClient.Reply;
 import org.junit.jupiter.api.AfterEach;
@@ -206,7 +207,7 @@ class TransmissionTest {
 
     @Test
     void aReadOnlyDiskIsNotWritten() throws Exception {
-        disk.info(new DiskInfo(SIZE, 512, 512, 0, true, true, true, false, Map.of()));
+        disk.info(DiskInfo.ofSize(SIZE).with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(true));
         try (TestClient client = client(true)) {
             client.requestWrite(0, 1, 0, noise(512, 1));
             assertEquals(new Answer(-1, Nbd.EPERM, 1), Answer.of(client.reply()));

@@ -3,6 +3,7 @@ package org.blktap.node.vhostuser;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
 
 /** The configuration space of a block device: {@code struct virtio_blk_config}, virtio 1.2 section 5.2.4. */
 final class BlkConfig {
@@ -48,7 +49,7 @@ final class BlkConfig {
         config.putInt(DISCARD_SECTOR_ALIGNMENT, physical / VirtioBlk.SECTOR);
         config.putInt(MAX_WRITE_ZEROES_SECTORS, VirtioBlk.ZEROES_SECTORS_MAX);
         config.putInt(MAX_WRITE_ZEROES_SEG, VirtioBlk.RANGES_MAX);
-        config.put(WRITE_ZEROES_MAY_UNMAP, (byte) (disk.canDiscard() ? 1 : 0));
+        config.put(WRITE_ZEROES_MAY_UNMAP, (byte) (disk.supports(Operation.DISCARD) ? 1 : 0));
         return config.array();
     }
 
@@ -60,6 +61,6 @@ final class BlkConfig {
         if (disk.readOnly()) {
             return features | VirtioBlk.F_RO;
         }
-        return features | VirtioBlk.F_WRITE_ZEROES | (disk.canDiscard() ? VirtioBlk.F_DISCARD : 0);
+        return features | VirtioBlk.F_WRITE_ZEROES | (disk.supports(Operation.DISCARD) ? VirtioBlk.F_DISCARD : 0);
     }
 }

@@ -16,7 +16,7 @@ final class BlkRequest {
     private static final int NONE = -1;
 
     private final BlkDevice device;
-    private final Request request = new Request(this::completed, 4);
+    private final Request request;
     /** Its queue; null while it is not in use, and permanently once the disk has lost it. */
     private BlkQueue queue;
     private int head;
@@ -29,6 +29,7 @@ final class BlkRequest {
 
     BlkRequest(BlkDevice device) {
         this.device = device;
+        request = device.port().newRequest(this::completed, 4);
         request.data().foreign(MemoryGuard::settle);
     }
 

@@ -4,14 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Map;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
 import org.junit.jupiter.api.Test;
 
 /** Offsets are those of virtio 1.2 section 5.2.4, written out. */
 class BlkConfigTest {
     private static DiskInfo disk(int block, int physical, int optimal, boolean readOnly, boolean discard) {
-        return new DiskInfo(3L << 41, block, physical, optimal, readOnly, discard, false, false, Map.of());
+        DiskInfo disk = DiskInfo.ofSize(3L << 41).withBlocks(block, physical).withOptimalIo(optimal).withReadOnly(readOnly);
+        return discard ? disk.with(Operation.DISCARD) : disk;
     }
 
     @Test

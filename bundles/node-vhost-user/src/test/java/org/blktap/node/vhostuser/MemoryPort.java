@@ -3,7 +3,6 @@ package org.blktap.node.vhostuser;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Queue;
 import java.util.function.Consumer;
 import org.blktap.api.disk.DiskInfo;
@@ -43,12 +42,17 @@ final class MemoryPort implements DiskPort, AutoCloseable {
 
     @Override
     public DiskInfo info() {
-        return new DiskInfo(sizeShown, 512, 4096, 65536, readOnly, true, true, false, Map.of());
+        return DiskInfo.ofSize(sizeShown).withBlocks(512, 4096).withOptimalIo(65536).with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly);
     }
 
     @Override
     public boolean isOpen() {
         return open;
+    }
+
+    @Override
+    public Request newRequest(Request.Completion owner, int pieces) {
+        return new Request(owner, pieces);
     }
 
     @Override

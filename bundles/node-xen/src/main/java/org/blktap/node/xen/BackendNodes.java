@@ -2,6 +2,7 @@ package org.blktap.node.xen;
 
 import java.io.IOException;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Operation;
 import org.blktap.ring.Blkif;
 
 /** Nodes that a backend writes to XenStore for its frontend (Xen's public io/blkif.h, "Backend XenBus Nodes"). */
@@ -45,7 +46,7 @@ final class BackendNodes {
 
     /** Writes what a frontend reads when it connects, and that it may, unless it has been asked to let the device go. */
     static void connect(XenStore tx, String backend, DiskInfo disk, DeviceAccess access, boolean mapsPages) throws IOException {
-        boolean discards = disk.canDiscard() && access.writable() && !"0".equals(tx.read(backend + "/discard-enable"));
+        boolean discards = disk.supports(Operation.DISCARD) && access.writable() && !"0".equals(tx.read(backend + "/discard-enable"));
         tx.write(backend + "/feature-flush-cache", "1");
         tx.write(backend + "/feature-barrier", "1");
         tx.write(backend + "/feature-persistent", mapsPages ? "1" : "0");

@@ -21,7 +21,7 @@ final class QueueRequest {
     private final BlkQueue queue;
     private final int slot;
     private final BlkRequest blk = new BlkRequest();
-    private final Request request = new Request(this::completed, Blkif.SEGMENTS_MAX);
+    private final Request request;
     private Step step = Step.DONE;
     private int status;
     private NativeBuffer buffer;
@@ -37,6 +37,7 @@ final class QueueRequest {
     QueueRequest(BlkQueue queue, int slot) {
         this.queue = queue;
         this.slot = slot;
+        request = queue.port().newRequest(this::completed, Blkif.SEGMENTS_MAX);
     }
 
     int slot() {

@@ -42,7 +42,6 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     /** One that takes nothing more, and ends when nothing of it is in flight. */
     private BlkDevice leaving;
     private CompletableFuture<Void> unplugging;
-    private boolean unplugged;
     /** The guest is cut off, and only the end follows. */
     private boolean cut;
     private boolean closed;
@@ -50,7 +49,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     /**
      * @param writable whether the guest may write, as far as is known before it connects
      * @param gone called on the XenBus thread when the domain has released the device, or has ended
-     * @param whenClosed called at the end of {@link #close}
+     * @param whenClosed called at the end of {@link #close} or {@link #remove}
      * @param unplugMilliseconds how long the domain may take to let the device go
      */
     XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Limits limits, DevicePaths paths, String shownAs, int queuesMax, Blkback blkback,
@@ -205,11 +204,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     }
 
     @Override
-    public CompletionStage<Void> unplug(boolean force) {
-        unplugged = true;
-        if (force) {
-            return CompletableFuture.completedFuture(null);
-        }
+    public CompletionStage<Void> unplug() {
         CompletableFuture<Void> ends = new CompletableFuture<>();
         AtomicBoolean asked = new AtomicBoolean();
         unplugging = ends;
@@ -221,7 +216,6 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         });
         context.loop().schedule(() -> {
             if (!ends.isDone() && !closed) {
-                unplugged = false;
                 unplugging = null;
                 onBus(bus, () -> {
                     if (asked.get()) {
@@ -247,13 +241,20 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
                 each.cutOff();
             }
         }
-        if (unplugged) {
-            onBus(bus, this::removeNodes);
-        }
+        onBus(bus, this::removeNodes);
     }
 
     @Override
     public void close() {
+        end(false);
+    }
+
+    @Override
+    public void remove() {
+        end(true);
+    }
+
+    private void end(boolean forGood) {
         if (closed) {
             return;
         }
@@ -271,7 +272,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         if (unplugging != null) {
             unplugging.complete(null);
         }
-        if (unplugged) {
+        if (forGood) {
             logFile.delete();
             // the next claim of the device runs on the same thread, and so after this
             onBus(bus, this::removeNodes);

@@ -3,7 +3,6 @@ package org.blktap.node.xen;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.function.ToIntFunction;
 import org.blktap.api.disk.DiskInfo;
@@ -48,12 +47,18 @@ final class MemoryPort implements DiskPort, LoopStage {
 
     @Override
     public DiskInfo info() {
-        return new DiskInfo(sizeShown, 512, 4096, 65536, readOnly, canDiscard, true, false, Map.of());
+        DiskInfo disk = DiskInfo.ofSize(sizeShown).withBlocks(512, 4096).withOptimalIo(65536).with(Operation.WRITE_ZEROES).withReadOnly(readOnly);
+        return canDiscard ? disk.with(Operation.DISCARD) : disk;
     }
 
     @Override
     public boolean isOpen() {
         return open;
+    }
+
+    @Override
+    public Request newRequest(Request.Completion owner, int pieces) {
+        return new Request(owner, pieces);
     }
 
     @Override

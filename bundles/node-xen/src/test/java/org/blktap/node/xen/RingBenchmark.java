@@ -15,7 +15,7 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
-import org.blktap.core.OpenGate;
+import org.blktap.core.gate.OpenGate;
 import org.blktap.format.ram.RamDriver;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
@@ -112,8 +112,7 @@ public final class RingBenchmark {
                 benchmark.measure(operation, rounds, nanos, mapped, loopThread[0]);
             }
             loop.call(() -> {
-                node.unplug(true);
-                node.close();
+                node.remove();
                 return null;
             });
             loop.close();

@@ -68,15 +68,14 @@ class SilentXenStoreTest {
         Eventually.holds("it is shown", () -> disk.call(() -> disk.node.status().containsKey("XenStore")));
         frontend.assertServed(0x300);
         // asking the guest needs XenStore, and says so; the disk goes on
-        DiskException refused = failure(disk.unplug(false).toCompletableFuture());
+        DiskException refused = failure(disk.unplug().toCompletableFuture());
         assertEquals(DiskException.Reason.IO, refused.reason());
         assertTrue(refused.getMessage().contains("XenStore does not answer"), refused.getMessage());
         frontend.assertServed(0x400);
         // --force needs nobody
         long started = System.nanoTime();
         disk.onLoop(() -> {
-            disk.node.unplug(true);
-            disk.node.close();
+            disk.node.remove();
         });
         onTime(started, 5_000);
         assertEquals("", host.xen.held());
@@ -103,8 +102,7 @@ class SilentXenStoreTest {
         assertEquals(List.of(), host.store.list("/local/domain/0/backend/tap/7"), "what came too late is undone");
         DeviceNode another = disk.openAnother("7/xvda", TestDisk.PATIENCE).get(60, TimeUnit.SECONDS);
         disk.onLoop(() -> {
-            another.unplug(true);
-            another.close();
+            another.remove();
         });
         disk.settle();
         assertEquals(List.of(), host.store.list("/local/domain/0/backend/tap/7/51712"));

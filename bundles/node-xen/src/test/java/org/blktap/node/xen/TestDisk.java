@@ -137,20 +137,21 @@ final class TestDisk implements AutoCloseable {
         bus.check();
     }
 
-    CompletionStage<Void> unplug(boolean force) throws Exception {
-        return call(() -> node.unplug(force));
+    CompletionStage<Void> unplug() throws Exception {
+        return call(() -> node.unplug());
     }
 
-    /** As the core does it: takes nothing more, ends what is at the disk, and closes the node. */
-    void close(boolean unplug) throws Exception {
+    /** As the core does it: takes nothing more, ends what is at the disk, and closes or removes the node. */
+    void close(boolean forGood) throws Exception {
         ended = true;
         onLoop(() -> {
-            if (unplug) {
-                node.unplug(true);
-            }
             port.open = false;
             port.drain();
-            node.close();
+            if (forGood) {
+                node.remove();
+            } else {
+                node.close();
+            }
             loop.remove(port);
         });
         settle();

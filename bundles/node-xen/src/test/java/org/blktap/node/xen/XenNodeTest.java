@@ -283,7 +283,6 @@ class XenNodeTest {
             Eventually.holds("they are at the disk", () -> disk.call(() -> disk.port.pending.size() == 5));
             int answered = frontend.ring(0).responseProducer();
             disk.onLoop(() -> {
-                disk.node.unplug(true);
                 disk.node.disconnect();
             });
             disk.settle();
@@ -292,8 +291,8 @@ class XenNodeTest {
             if (endsLater) {
                 disk.close(true);
             } else {
-                // the core closes the node though requests are left, and they end after that
-                disk.onLoop(disk.node::close);
+                // the core removes the node though requests are left, and they end after that
+                disk.onLoop(disk.node::remove);
                 assertTrue(!host.xen.held().isEmpty());
                 disk.onLoop(disk.port::drain);
                 Eventually.holds("all is given back", () -> host.xen.held().isEmpty());
@@ -380,12 +379,12 @@ class XenNodeTest {
     void aFrontendLetsTheDiskGoWhenAsked() throws Exception {
         TestDisk disk = new TestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
-        CompletableFuture<Void> asked = disk.unplug(false).toCompletableFuture();
+        CompletableFuture<Void> asked = disk.unplug().toCompletableFuture();
         disk.awaitState(XenbusState.CLOSING);
         assertEquals("0", disk.read("online"));
         frontend.disconnect();
         asked.get(2, TimeUnit.MINUTES);
-        disk.close(false);
+        disk.close(true);
         assertEquals(List.of(), host.store.list(disk.backend()));
         assertEquals(List.of(), host.store.list("/local/domain/5/device/vbd/" + TestDisk.DEVICE));
         assertEquals(List.of(), host.store.list("/libxl/5/device/vbd/" + TestDisk.DEVICE));
@@ -395,7 +394,7 @@ class XenNodeTest {
     void aFrontendThatKeepsTheDiskIsServedOn() throws Exception {
         try (TestDisk disk = new TestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
-            CompletableFuture<Void> asked = disk.unplug(false).toCompletableFuture();
+            CompletableFuture<Void> asked = disk.unplug().toCompletableFuture();
             ExecutionException refused = assertThrows(ExecutionException.class, () -> asked.get(2, TimeUnit.MINUTES));
             assertEquals(DiskException.Reason.BUSY, ((DiskException) refused.getCause()).reason());
             disk.awaitState(XenbusState.CONNECTED);
@@ -408,11 +407,10 @@ class XenNodeTest {
     void aForcedUnplugDuringOneThatAsksLeavesNothing() throws Exception {
         TestDisk disk = new TestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
-        CompletableFuture<Void> asked = disk.unplug(false).toCompletableFuture();
+        CompletableFuture<Void> asked = disk.unplug().toCompletableFuture();
         disk.awaitState(XenbusState.CLOSING);
         disk.onLoop(() -> {
-            disk.node.unplug(true);
-            disk.node.close();
+            disk.node.remove();
         });
         Eventually.holds("it has ended one way or the other", asked::isDone);
         disk.settle();
@@ -443,7 +441,7 @@ class XenNodeTest {
             host.store.remove(disk.backend());
             Eventually.holds("it is told", () -> disk.gone.get() > 0);
             assertEquals("", host.xen.held());
-            disk.unplug(false);
+            disk.unplug();
             disk.settle();
             assertEquals(List.of(), host.store.list(disk.backend()), "it stays away");
         }

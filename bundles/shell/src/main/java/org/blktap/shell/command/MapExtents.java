@@ -8,7 +8,7 @@ import java.util.Map;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.command.VerbDeclaration.Where;
-import org.blktap.api.disk.ExtentList;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.shell.Json;
 import org.blktap.shell.Table;
 import org.osgi.service.component.annotations.Component;

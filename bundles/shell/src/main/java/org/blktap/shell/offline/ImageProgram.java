@@ -36,7 +36,7 @@ import org.blktap.shell.verbs.Operand;
 public final class ImageProgram {
     /** How long a signal waits until what was begun has been taken back. */
     private static final int UNDO_SECONDS = 10;
-    private static final String COMPONENT = "org.blktap.core.OfflineImages";
+    private static final String COMPONENT = "org.blktap.core.ImageWork";
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
 
     private final Path home = Path.of(System.getProperty("blktap.home", "."));

@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
@@ -9,9 +9,9 @@ import org.blktap.api.disk.Request;
  */
 final class FuaWrites implements Request.Completion {
     private final Gate gate;
-    private Request flush = new Request(this, 0);
-    private Request waiting;
-    private Request flushing;
+    private GateRequest flush = GateRequest.own(this, 0);
+    private GateRequest waiting;
+    private GateRequest flushing;
     private boolean busy;
 
     FuaWrites(Gate gate) {
@@ -24,7 +24,7 @@ final class FuaWrites implements Request.Completion {
         return operation == Operation.WRITE || operation == Operation.WRITE_ZEROES || operation == Operation.DISCARD;
     }
 
-    void add(Request ended) {
+    void add(GateRequest ended) {
         ended.next(waiting);
         waiting = ended;
         start();
@@ -35,22 +35,23 @@ final class FuaWrites implements Request.Completion {
             busy = true;
             flushing = waiting;
             waiting = null;
-            Request submitted = flush;
-            if (!gate.flushToDisk(submitted.set(Operation.FLUSH, 0, 0, 0))) {
-                flush = new Request(this, 0);
+            GateRequest submitted = flush;
+            submitted.set(Operation.FLUSH, 0, 0, 0);
+            if (!gate.flushToDisk(submitted)) {
+                flush = GateRequest.own(this, 0);
             }
         }
     }
 
     @Override
     public void completed(Request request) {
-        Request each = flushing;
+        GateRequest each = flushing;
         flushing = null;
         busy = false;
         while (each != null) {
-            Request next = each.next();
+            GateRequest next = each.next();
             each.next(null);
-            each.complete(request.error());
+            gate.finished(each, request.error());
             each = next;
         }
         start();

@@ -1,11 +1,11 @@
-package org.blktap.core;
+package org.blktap.core.copy;
 
 import org.blktap.api.control.Images.Progress;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 
 /** The differences between a copy and its source, one line each for the operator: nothing is lost silently. */
-final class CopyDifferences {
+public final class CopyDifferences {
     /** Most characters of the list of snapshot names, which an image chooses. */
     private static final int LONGEST_LIST = 200;
 
@@ -14,7 +14,7 @@ final class CopyDifferences {
     private final TapSpec to;
     private final DiskInfo target;
 
-    CopyDifferences(TapSpec from, DiskInfo source, TapSpec to, DiskInfo target) {
+    public CopyDifferences(TapSpec from, DiskInfo source, TapSpec to, DiskInfo target) {
         this.from = from;
         this.source = source;
         this.to = to;
@@ -22,7 +22,7 @@ final class CopyDifferences {
     }
 
     /** @param device whether the target was there before, with contents of its own */
-    void report(boolean device, Progress progress) {
+    public void report(boolean device, Progress progress) {
         if (target.blockSize() != source.blockSize()) {
             progress.note(to + ": has sectors of " + target.blockSize() + " bytes, " + from + " has " + source.blockSize()
                     + ": what counts in sectors, such as a partition table, does not fit any more");

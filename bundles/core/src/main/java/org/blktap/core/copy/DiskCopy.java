@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.copy;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -9,10 +9,10 @@ import java.util.concurrent.TimeoutException;
 import org.blktap.api.control.Images.Progress;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
@@ -22,7 +22,7 @@ import org.blktap.api.memory.NativeMemory;
  * written: a new image has holes there. Each disk has its own loop, so that one reads while the other writes; a piece goes from loop to
  * loop, and all else is the source's.
  */
-final class DiskCopy implements AutoCloseable {
+public final class DiskCopy implements AutoCloseable {
     private static final int PIECE = 512 << 10;
     private static final int SLOTS = 32;
     /**
@@ -65,7 +65,7 @@ final class DiskCopy implements AutoCloseable {
     private volatile long done;
 
     /** @param dirtyTarget whether the target may hold anything but zeros */
-    DiskCopy(VirtualDisk from, Object fromName, IoLoop fromLoop, VirtualDisk to, Object toName, IoLoop toLoop, boolean dirtyTarget,
+    public DiskCopy(VirtualDisk from, Object fromName, IoLoop fromLoop, VirtualDisk to, Object toName, IoLoop toLoop, boolean dirtyTarget,
             NativeMemory nativeMemory) {
         this.from = from;
         this.to = to;
@@ -84,7 +84,7 @@ final class DiskCopy implements AutoCloseable {
     }
 
     /** Copies, and makes the copy survive power loss. Waits; not for the loop's thread. */
-    void run(Progress progress) throws DiskException {
+    public void run(Progress progress) throws DiskException {
         fromLoop.execute(this::advance);
         while (true) {
             try {

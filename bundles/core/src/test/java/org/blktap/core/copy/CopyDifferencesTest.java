@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.copy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -16,7 +16,7 @@ class CopyDifferencesTest {
     private static final TapSpec TO = new TapSpec("qcow2", "/b");
 
     private static DiskInfo disk(long contents, int sector, Map<String, String> details) {
-        return new DiskInfo(DiskInfo.wholeSectors(contents), contents, sector, 4096, 0, true, false, false, false, details);
+        return DiskInfo.ofContents(contents).withBlocks(sector, 4096).withReadOnly(true).withDetails(details);
     }
 
     private static List<String> notes(DiskInfo from, DiskInfo to, boolean device) {

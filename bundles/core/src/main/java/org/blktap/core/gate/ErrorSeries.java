@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;

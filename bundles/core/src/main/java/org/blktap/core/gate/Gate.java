@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import java.util.concurrent.CompletableFuture;
 import org.blktap.api.disk.DiskInfo;
@@ -14,16 +14,14 @@ import org.blktap.api.node.DiskPort;
  * that nodes hold, so that no object of a driver is kept past the driver's end. A disk that throws closes the gate: the request waits for the disk
  * that comes next. Loop only, except where noted.
  */
-final class Gate implements DiskPort, Request.Completion {
+public final class Gate implements DiskPort, Request.Completion {
     private static final int SECTOR = 512;
 
     private final IoLoop loop;
     private final Statistics statistics = new Statistics();
     private final ErrorSeries errors;
     private final FuaWrites fuaWrites = new FuaWrites(this);
-    private final Request.Completion flushed = this::finished;
     private final Owner owner;
-    private final Request.Completion own = request -> request.deliver(request.error());
     private VirtualDisk disk;
     private DiskInfo info = DiskInfo.ofSize(0);
     private boolean open;
@@ -39,14 +37,14 @@ final class Gate implements DiskPort, Request.Completion {
     /** The errno of a failed flush that no VM knows of, or 0. */
     private int owed;
 
-    Gate(IoLoop loop, Owner owner) {
+    public Gate(IoLoop loop, Owner owner) {
         this.loop = loop;
         this.owner = owner;
         errors = new ErrorSeries(loop);
     }
 
     /** What a gate reports, on the loop. */
-    interface Owner {
+    public interface Owner {
         /** Requests are taken again after a pause that the gate made itself. */
         void reopened();
 
@@ -72,27 +70,34 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     @Override
+    public Request newRequest(Request.Completion requester, int pieces) {
+        return GateRequest.of(this, requester, pieces);
+    }
+
+    @Override
     public void submit(Request request) {
         if (!isOpen()) {
             throw new IllegalStateException(request + " was submitted while the gate is closed");
         }
-        request.startNanos(loop.nanoTime());
-        enter(request);
+        if (!(request instanceof GateRequest own) || !own.isOf(this)) {
+            throw new IllegalArgumentException(request + " was not made by this port");
+        }
+        own.startNanos(loop.nanoTime());
+        enter(own);
     }
 
-    private void enter(Request request) {
+    private void enter(GateRequest request) {
         if (inFlight == 0) {
             progressNanos = loop.nanoTime();
         }
         inFlight++;
-        request.gate(this);
         long offset = request.offset();
         long length = request.length();
         int refused = refuse(request, offset, length);
         if (refused != 0) {
-            request.complete(refused);
+            finished(request, refused);
         } else if (owed != 0 && request.operation() == Operation.FLUSH) {
-            request.complete(pay());
+            finished(request, pay());
         } else if (((offset | length) & SECTOR - 1) != 0) {
             unaligned(request);
         } else {
@@ -100,13 +105,14 @@ final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    private void toDisk(Request request) {
+    private void toDisk(GateRequest request) {
+        request.enterDisk();
         try {
             disk.submit(request);
         } catch (RuntimeException | Error e) {
             open = false;
             // else the disk completed it before it threw
-            if (request.isAt(this)) {
+            if (request.atDisk()) {
                 hold(request);
             }
             owner.diskThrew(e);
@@ -114,14 +120,13 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     /** Submits a part of a VM's request; if the disk throws, the whole is held. */
-    private void partToDisk(Request part, Request whole) {
-        part.gate(own);
+    private void partToDisk(GateRequest part, GateRequest whole) {
+        part.enterDisk();
         try {
             disk.submit(part);
         } catch (RuntimeException | Error e) {
             open = false;
-            if (part.isAt(own)) {
-                part.gate(null);
+            if (part.leaveDisk()) {
                 alone = null;
                 hold(whole);
             }
@@ -129,27 +134,37 @@ final class Gate implements DiskPort, Request.Completion {
         }
     }
 
+    /** Has the disk behind the closed and drained gate flush; ends with its errno. */
+    public CompletableFuture<Integer> flush() {
+        CompletableFuture<Integer> flushed = new CompletableFuture<>();
+        GateRequest flush = GateRequest.own(ended -> flushed.complete(ended.error()), 0);
+        flush.set(Operation.FLUSH, 0, 0, 0);
+        flushToDisk(flush);
+        return flushed;
+    }
+
     /**
      * Submits a flush of the core's own; if the disk throws, it fails.
      *
      * @return false if the disk threw, and may still complete the request, which must not be used again
      */
-    boolean flushToDisk(Request flush) {
-        flush.gate(own);
+    boolean flushToDisk(GateRequest flush) {
+        flush.enterDisk();
         try {
             disk.submit(flush);
             return true;
         } catch (RuntimeException | Error e) {
             open = false;
             owner.diskThrew(e);
-            if (flush.isAt(own)) {
-                flush.deliver(Errno.EIO);
+            if (flush.leaveDisk()) {
+                flush.end(Errno.EIO);
+                flush.deliver();
             }
             return false;
         }
     }
 
-    private void hold(Request request) {
+    private void hold(GateRequest request) {
         held.add(request);
         inFlight--;
         ended();
@@ -195,7 +210,8 @@ final class Gate implements DiskPort, Request.Completion {
         return 0;
     }
 
-    private void unaligned(Request request) {
+    private void unaligned(GateRequest request) {
+        request.enterDisk();
         UnalignedRequest parts = new UnalignedRequest(request, part -> partToDisk(part, request), this::aloneEnded);
         if (!parts.mustBeAlone()) {
             parts.start();
@@ -218,33 +234,37 @@ final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    /** A request has ended at the disk. */
+    /** The disk has completed a request of a node. */
     @Override
     public void completed(Request request) {
-        if (request.data().faulted() && request.error() == 0) {
-            // the VM's memory was gone when it had to be copied; ended again with that
-            request.gate(this);
-            request.complete(Errno.EFAULT);
-        } else if (request.has(Request.FUA) && request.error() == 0 && FuaWrites.applies(request)) {
-            request.gate(flushed);
+        GateRequest ended = (GateRequest) request;
+        if (!ended.leaveDisk()) {
+            return;
+        }
+        if (ended.error() == 0 && ended.data().faulted()) {
+            // the VM's memory was gone when it had to be copied
+            finished(ended, Errno.EFAULT);
+        } else if (ended.error() == 0 && ended.has(Request.FUA) && FuaWrites.applies(ended)) {
             if (owed == 0) {
-                fuaWrites.add(request);
+                fuaWrites.add(ended);
             } else {
-                request.complete(pay());
+                finished(ended, pay());
             }
         } else {
-            finished(request);
+            finished(ended, ended.error());
         }
     }
 
-    private void finished(Request request) {
+    /** Counts a request of a node, and gives it back. */
+    void finished(GateRequest request, int errno) {
         inFlight--;
         progressNanos = loop.nanoTime();
+        request.end(errno);
         statistics.count(request, System.nanoTime());
-        if (request.error() != 0) {
+        if (errno != 0) {
             errors.failed(request);
         }
-        request.deliver(request.error());
+        request.deliver();
         ended();
     }
 
@@ -263,12 +283,12 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     /** The disk that is open, or null. */
-    VirtualDisk disk() {
+    public VirtualDisk disk() {
         return disk;
     }
 
     /** Has the next flush or FUA write of a VM fail: a flush failed while no VM was waiting for it. */
-    void owe(int errno) {
+    public void owe(int errno) {
         owed = errno;
     }
 
@@ -281,12 +301,12 @@ final class Gate implements DiskPort, Request.Completion {
     }
 
     /** Whether a failed flush is still owed to a VM. */
-    boolean owes() {
+    public boolean owes() {
         return owed != 0;
     }
 
     /** The requests whose submission threw. */
-    HeldRequests held() {
+    public HeldRequests held() {
         return held;
     }
 
@@ -294,19 +314,18 @@ final class Gate implements DiskPort, Request.Completion {
         return loop;
     }
 
-    /** Lets requests through to a disk. */
-    void open(VirtualDisk newDisk) {
+    /** Puts a disk behind the gate, which is closed and stays so. */
+    public void install(VirtualDisk newDisk) {
         disk = newDisk;
         info = newDisk.info();
-        open = true;
     }
 
-    /** Lets requests through to the current disk again, first those that the previous disk left. */
-    void reopen() {
+    /** Lets requests through to the disk, first those that the disk before has left; without a disk it stays closed. */
+    public void open() {
         open = disk != null;
         // one that throws again is held, and closes the gate again
         while (open) {
-            Request each = held.take();
+            GateRequest each = held.take();
             if (each == null) {
                 break;
             }
@@ -314,8 +333,8 @@ final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    /** Takes no more requests; the future ends, on the loop, when those under way have. */
-    CompletableFuture<Void> close() {
+    /** Takes no more requests; the future ends, on the loop, when those under way have. The disk stays behind the gate. */
+    public CompletableFuture<Void> close() {
         open = false;
         if (inFlight == 0) {
             return CompletableFuture.completedFuture(null);
@@ -326,24 +345,24 @@ final class Gate implements DiskPort, Request.Completion {
         return drained;
     }
 
-    /** Forgets the disk; the gate is closed and drained. Its information stays for the nodes to show. */
-    VirtualDisk takeDisk() {
-        VirtualDisk taken = disk;
+    /** Takes the disk away from behind the gate, which is closed and drained. Its information stays for the nodes to show. */
+    public VirtualDisk remove() {
+        VirtualDisk removed = disk;
         disk = null;
-        return taken;
+        return removed;
     }
 
     /** Any thread; exact on the loop. */
-    int inFlight() {
+    public int inFlight() {
         return inFlight;
     }
 
     /** Nanoseconds for which no request has ended though some are in flight. Any thread; exact on the loop. */
-    long stuckNanos() {
+    public long stuckNanos() {
         return inFlight == 0 ? 0 : System.nanoTime() - progressNanos;
     }
 
-    Statistics statistics() {
+    public Statistics statistics() {
         return statistics;
     }
 }

@@ -1,33 +1,32 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
-import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
 
 /**
  * Requests whose submission threw. The disk may still work on them, and touch their memory: until it is closed they can neither be submitted again nor be
  * answered, and the nodes that they came from cannot be closed. Afterwards they wait for the disk that comes next. Loop only.
  */
-final class HeldRequests {
+public final class HeldRequests {
     /** Those that the disk may still work on. */
-    private Request atDisk;
+    private GateRequest atDisk;
     /** Those that nobody works on. */
-    private Request waiting;
+    private GateRequest waiting;
 
-    void add(Request request) {
+    void add(GateRequest request) {
         // a completion that comes all the same is ignored
-        request.gate(null);
+        request.leaveDisk();
         request.next(atDisk);
         atDisk = request;
     }
 
-    boolean anyAtDisk() {
+    public boolean anyAtDisk() {
         return atDisk != null;
     }
 
     /** The disk is closed, and no call that it has given to helper threads is under way. */
-    void diskClosed() {
+    public void diskClosed() {
         while (atDisk != null) {
-            Request each = atDisk;
+            GateRequest each = atDisk;
             atDisk = each.next();
             each.next(waiting);
             waiting = each;
@@ -35,8 +34,8 @@ final class HeldRequests {
     }
 
     /** Takes one that waits, or null. */
-    Request take() {
-        Request taken = waiting;
+    GateRequest take() {
+        GateRequest taken = waiting;
         if (taken != null) {
             waiting = taken.next();
             taken.next(null);
@@ -45,14 +44,15 @@ final class HeldRequests {
     }
 
     /** Fails those that wait, for nodes that are closed and whose VMs will not submit them again. */
-    void fail() {
-        for (Request each = take(); each != null; each = take()) {
-            each.deliver(Errno.EIO);
+    public void fail() {
+        for (GateRequest each = take(); each != null; each = take()) {
+            each.end(Errno.EIO);
+            each.deliver();
         }
     }
 
     /** Forgets those that wait: all nodes are closed, and their VMs find them unanswered in their rings, or submit them again. */
-    void forget() {
+    public void forget() {
         waiting = null;
     }
 }

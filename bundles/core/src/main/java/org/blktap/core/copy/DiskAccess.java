@@ -1,18 +1,18 @@
-package org.blktap.core;
+package org.blktap.core.copy;
 
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 
 /** One request after the other to a disk that is not attached, each waited for. Not on the loop's thread. */
-final class DiskAccess {
+public final class DiskAccess {
     /** The longest range of one MAP or WRITE_ZEROES. */
     static final long STRIDE = 256 << 20;
 
@@ -23,7 +23,7 @@ final class DiskAccess {
     private final Request request = new Request(done -> ended.complete(done.error()), 1);
 
     /** @param name of the disk, for errors */
-    DiskAccess(VirtualDisk disk, IoLoop loop, Object name) {
+    public DiskAccess(VirtualDisk disk, IoLoop loop, Object name) {
         this.disk = disk;
         this.loop = loop;
         this.name = name.toString();
@@ -36,7 +36,7 @@ final class DiskAccess {
     }
 
     /** Makes all of the disk zeros that take their space. */
-    void reserve() throws DiskException {
+    public void reserve() throws DiskException {
         long size = disk.info().sizeBytes();
         for (long at = 0; at < size; at += STRIDE) {
             run(request.set(Operation.WRITE_ZEROES, at, Math.min(STRIDE, size - at), Request.NO_UNMAP));
@@ -49,7 +49,7 @@ final class DiskAccess {
     }
 
     /** @return bytes that the answer covers, from the offset on */
-    long map(long offset, long length, ExtentList into) throws DiskException {
+    public long map(long offset, long length, ExtentList into) throws DiskException {
         into.clear();
         long asked = Math.min(length, STRIDE);
         run(request.setMap(offset, asked, into));

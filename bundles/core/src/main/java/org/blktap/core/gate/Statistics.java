@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -7,10 +7,9 @@ import org.HdrHistogram.Histogram;
 import org.blktap.api.control.AttachmentStats.Counter;
 import org.blktap.api.control.AttachmentStats.Latency;
 import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Request;
 
 /** Counters of one gate, by operation. Loop only, so that counting needs no lock. */
-final class Statistics {
+public final class Statistics {
     private static final int KINDS = Operation.values().length;
     /** Resolution of a quarter of a microsecond, two digits, up to 1000 s. */
     private static final long LOWEST_NANOS = 256;
@@ -22,7 +21,7 @@ final class Statistics {
     /** Made at the first use of an operation; its total count is the operation's. */
     private final Histogram[] latency = new Histogram[KINDS];
 
-    void count(Request request, long nowNanos) {
+    void count(GateRequest request, long nowNanos) {
         int kind = request.operation().ordinal();
         Histogram histogram = latency[kind];
         if (histogram == null) {
@@ -37,7 +36,7 @@ final class Statistics {
     }
 
     /** The counters of all operations that have occurred, and of reads and writes always. */
-    Map<String, Counter> snapshot() {
+    public Map<String, Counter> snapshot() {
         Map<String, Counter> counters = new LinkedHashMap<>();
         for (Operation operation : Operation.values()) {
             int kind = operation.ordinal();

@@ -1,4 +1,4 @@
-package org.blktap.api.disk;
+package org.blktap.api.engine;
 
 import java.util.Arrays;
 

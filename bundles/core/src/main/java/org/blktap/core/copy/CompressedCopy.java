@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.copy;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -11,14 +11,14 @@ import org.blktap.api.control.Images.Progress;
 import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /** Copies a disk to a compressed image: clusters are compressed on all processors and appended in order. */
-final class CompressedCopy {
+public final class CompressedCopy {
     private static final int LEAST_READ = 1 << 20;
     private static final int CLUSTERS_PER_THREAD = 4;
 
@@ -33,7 +33,7 @@ final class CompressedCopy {
     private record Cluster(long offset, ByteBuffer plain, Future<ByteBuffer> compressed) {
     }
 
-    CompressedCopy(VirtualDisk from, Object fromName, CompressedImage to, Object toName, IoLoop loop, NativeMemory memory) {
+    public CompressedCopy(VirtualDisk from, Object fromName, CompressedImage to, Object toName, IoLoop loop, NativeMemory memory) {
         this.to = to;
         this.toName = toName.toString();
         this.memory = memory;
@@ -42,7 +42,7 @@ final class CompressedCopy {
         clusterSize = to.clusterSize();
     }
 
-    void run(Progress progress) throws DiskException {
+    public void run(Progress progress) throws DiskException {
         int threads = Runtime.getRuntime().availableProcessors();
         int step = Math.max(clusterSize, LEAST_READ / clusterSize * clusterSize);
         ExecutorService pool = Executors.newFixedThreadPool(threads);

@@ -1,9 +1,9 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import java.util.function.Consumer;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Mapping;
 
@@ -17,9 +17,9 @@ final class UnalignedRequest implements Request.Completion {
     private enum Part { EDGE, MIDDLE, MAP }
 
     private final Request whole;
-    private final Consumer<Request> disk;
+    private final Consumer<GateRequest> disk;
     private final Consumer<UnalignedRequest> ended;
-    private final Request inner = new Request(this, 16);
+    private final GateRequest inner = GateRequest.own(this, 16);
     private final long end;
     private Mapping sector;
     private boolean started;
@@ -29,7 +29,7 @@ final class UnalignedRequest implements Request.Completion {
     private Part part;
     private boolean edgeRead;
 
-    UnalignedRequest(Request whole, Consumer<Request> disk, Consumer<UnalignedRequest> ended) {
+    UnalignedRequest(Request whole, Consumer<GateRequest> disk, Consumer<UnalignedRequest> ended) {
         this.whole = whole;
         this.disk = disk;
         this.ended = ended;
@@ -60,7 +60,8 @@ final class UnalignedRequest implements Request.Completion {
         part = Part.MAP;
         long begin = at & -SECTOR;
         long last = end + SECTOR - 1 & -SECTOR;
-        disk.accept(inner.setMap(begin, last - begin, new ExtentList()));
+        inner.setMap(begin, last - begin, new ExtentList());
+        disk.accept(inner);
     }
 
     private void cutMap() {
@@ -86,7 +87,8 @@ final class UnalignedRequest implements Request.Completion {
             return;
         }
         part = Part.MIDDLE;
-        disk.accept(inner.set(Operation.DISCARD, begin, last - begin, 0));
+        inner.set(Operation.DISCARD, begin, last - begin, 0);
+        disk.accept(inner);
     }
 
     private void next() {
@@ -112,14 +114,16 @@ final class UnalignedRequest implements Request.Completion {
             }
             long begin = at;
             at += length;
-            disk.accept(inner.set(whole.operation(), begin, length, whole.flags() & ~Request.SPARSE));
+            inner.set(whole.operation(), begin, length, whole.flags() & ~Request.SPARSE);
+            disk.accept(inner);
         }
     }
 
     private void edge(Operation operation) {
         inner.data().clear();
         inner.data().add(sector.address(), SECTOR);
-        disk.accept(inner.set(operation, at & -SECTOR, SECTOR, 0));
+        inner.set(operation, at & -SECTOR, SECTOR, 0);
+        disk.accept(inner);
     }
 
     @Override

@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoLoop;
@@ -12,7 +12,8 @@ public final class OpenGate {
     /** To be called on the loop. */
     public static DiskPort before(IoLoop loop, VirtualDisk disk) {
         Gate gate = new Gate(loop, () -> { });
-        gate.open(disk);
+        gate.install(disk);
+        gate.open();
         return gate;
     }
 }

@@ -1,4 +1,4 @@
-package org.blktap.core;
+package org.blktap.core.gate;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -11,15 +11,14 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.ExtentList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.EpollLoops;
@@ -40,7 +39,8 @@ class GateTest {
 
     @BeforeEach
     void open() {
-        gate.open(disk);
+        gate.install(disk);
+        gate.open();
     }
 
     @AfterEach
@@ -108,7 +108,7 @@ class GateTest {
     private final List<Request> ended = new ArrayList<>();
 
     private Request request(Operation operation, long offset, int length, int flags) {
-        Request request = new Request(ended::add, 4);
+        Request request = gate.newRequest(ended::add, 4);
         if (operation == Operation.READ || operation == Operation.WRITE) {
             request.data().add(memory.address(), length);
         }
@@ -138,8 +138,9 @@ class GateTest {
 
     @Test
     void aReadOnlyDiskIsNotWritten() {
-        disk.info = new DiskInfo(SIZE, 512, 512, 0, true, false, false, false, Map.of());
-        gate.open(disk);
+        disk.info = DiskInfo.ofSize(SIZE).withReadOnly(true);
+        gate.install(disk);
+        gate.open();
         assertEquals(Errno.EROFS, run(request(Operation.WRITE, 0, 512, 0)));
         assertEquals(Errno.EROFS, run(request(Operation.WRITE_ZEROES, 0, 512, 0)));
         assertEquals(Errno.EROFS, run(request(Operation.DISCARD, 0, 512, 0)));
@@ -160,8 +161,52 @@ class GateTest {
         disk.endOne();
         assertTrue(drained.isDone());
         assertTrue(gate.close().isDone());
-        gate.reopen();
+        gate.open();
         assertTrue(gate.isOpen());
+    }
+
+    @Test
+    void aDiskIsInstalledBehindAClosedGateAndLeavesAClosedGate() {
+        gate.close();
+        assertEquals(disk, gate.remove());
+        gate.open();
+        assertFalse(gate.isOpen(), "there is no disk");
+        assertEquals(SIZE, gate.info().sizeBytes(), "nodes go on showing the last one");
+        HeldDisk larger = new HeldDisk(2 * SIZE);
+        gate.install(larger);
+        assertFalse(gate.isOpen());
+        assertEquals(2 * SIZE, gate.info().sizeBytes());
+        gate.open();
+        assertTrue(gate.isOpen());
+    }
+
+    @Test
+    void whatADiskCompletesTwiceCountsOnce() {
+        Request read = request(Operation.READ, 0, 512, 0);
+        assertEquals(0, run(read));
+        read.complete(Errno.EIO);
+        assertEquals(0, read.error(), "its owner may not have looked yet");
+        assertTrue(ended.isEmpty());
+        assertEquals(0, gate.inFlight());
+        Request write = request(Operation.WRITE, 0, 512, Request.FUA);
+        gate.submit(write);
+        disk.endOne();
+        write.complete(0);
+        assertTrue(ended.isEmpty(), "it waits for its flush");
+        disk.endAll();
+        assertEquals(List.of(write), ended);
+        assertEquals(0, gate.inFlight());
+    }
+
+    @Test
+    void aRequestOfAnotherPortIsRefused() {
+        Gate other = new Gate(loop, () -> { });
+        for (Request foreign : new Request[] {new Request(ended::add, 0), other.newRequest(ended::add, 0)}) {
+            foreign.set(Operation.FLUSH, 0, 0, 0);
+            assertThrows(IllegalArgumentException.class, () -> gate.submit(foreign));
+        }
+        assertTrue(disk.seen.isEmpty());
+        assertEquals(0, gate.inFlight());
     }
 
     @Test
@@ -238,7 +283,7 @@ class GateTest {
     @Test
     void anUnalignedMapIsCut() {
         ExtentList extents = new ExtentList();
-        Request map = new Request(ended::add, 0).setMap(100, 1000, extents);
+        Request map = gate.newRequest(ended::add, 0).setMap(100, 1000, extents);
         assertEquals(0, run(map));
         assertEquals(1000, extents.total());
         assertEquals(412, extents.length(0));
