@@ -14,7 +14,6 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.blktap.api.command.OperandKind;
 import org.blktap.api.control.AttachmentStatus;
-import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.shell.command.Surroundings;
@@ -28,6 +27,7 @@ import picocli.CommandLine.Model.OptionSpec;
 public final class Completion {
     /** Names of one directory that are offered at most. */
     private static final int MAX_FILES = 500;
+    private static final String SCHEME = "tap:";
 
     private final Catalog catalog;
     private final KnownOptions options;
@@ -161,14 +161,13 @@ public final class Completion {
     }
 
     private void specs(String word, List<Proposal> all) throws DiskException {
-        for (Attachments.ServiceStatus driver : here.attachments().drivers()) {
-            String prefix = "tap:" + driver.name() + ":";
-            if (word.startsWith(prefix)) {
-                files(prefix, word.substring(prefix.length()), all);
-            } else {
-                all.add(new Proposal(prefix, driver.summary(), false));
-            }
+        int path = word.startsWith(SCHEME) ? word.indexOf(':', SCHEME.length()) + 1 : 0;
+        if (path > 0) {
+            // of any type: without a daemon they are not known
+            files(word.substring(0, path), word.substring(path), all);
+            return;
         }
+        here.attachments().drivers().forEach(driver -> all.add(new Proposal(SCHEME + driver.name() + ":", driver.summary(), false)));
     }
 
     /** The names in the directory that is typed so far. */
