@@ -164,6 +164,32 @@ class TapCtlIT {
         }
     }
 
+    /** Xen's block-tap passes no -R, keeps the reason for a log, and shows what is printed. */
+    @Test
+    void forXensScriptItLooksAtTheModeAndPrintsTheReason() throws Exception {
+        Path programs = Files.createDirectory(directory.resolve("programs"));
+        Path reader = Files.writeString(programs.resolve("xenstore-read"), "#!/bin/sh\n[ \"$1\" = backend/vbd3/1/51712/mode ] && echo \"$MODE\"\n");
+        assertTrue(reader.toFile().setExecutable(true));
+        Path image = image("mode.img", 1);
+        String pid = tapCtl("spawn");
+        for (String mode : List.of("r", "w")) {
+            Map<String, String> environment = Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "XENBUS_PATH", "backend/vbd3/1/51712", "MODE", mode,
+                    "PATH", programs + ":" + System.getenv("PATH"));
+            String name = tapCtl("allocate");
+            String minor = name.substring(name.lastIndexOf('-') + 1);
+            tapCtl("attach -p " + pid + " -m " + minor);
+            String program = daemon.home.resolve("bin/tap-ctl").toString();
+            Run wrong = Run.of(environment, program, "open", "-p", pid, "-m", minor, "-a", "qcow:" + image);
+            assertFalse(wrong.status() == 0, wrong::toString);
+            assertTrue(wrong.out().startsWith("tap-ctl: ") && wrong.out().contains("magic"), wrong::toString);
+            assertEquals(wrong.out(), wrong.err());
+            assertEquals("", Run.of(environment, program, "open", "-p", pid, "-m", minor, "-a", "aio:" + image).ok().out());
+            assertEquals(mode.equals("r"), daemon.attachment("tap-" + minor).get("readOnly").getAsBoolean());
+            assertEquals(mode.equals("w"), modes(image).contains(2), () -> "opened for writing");
+            tapCtl("destroy -p " + pid + " -m " + minor);
+        }
+    }
+
     /** By each name of a format that a toolstack may write. */
     @Test
     void allFormats() throws Exception {
