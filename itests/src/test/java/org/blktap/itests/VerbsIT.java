@@ -203,7 +203,7 @@ class VerbsIT {
         type("blktap> ", "convert --compress tap:raw:" + noise + " tap:qcow2:" + target + "\r", "%  ", "\u0003", "blktap: ", "", "blktap> ",
                 "list | grep alph\r", "read-write", "", "blktap> ", "exit\r").ok();
         assertFalse(Files.exists(target));
-        type("blktap> ", "\u001b[A\r", "read-write", "", "blktap> ", "\u0004").ok();
+        type("blktap> ", "\u0010\r", "read-write", "", "blktap> ", "\u0004").ok();
         assertEquals(List.of("list | grep alph"), Files.readAllLines(daemon.dataDir.resolve("history")).stream().map(line -> line.replaceFirst("^[0-9]+:", ""))
                 .filter(line -> line.startsWith("list")).distinct().toList());
     }

@@ -337,7 +337,7 @@ class ControlSocketTest {
             core.attached.clear();
             try (Session session = new Session()) {
                 session.await("blktap> ");
-                session.type("\u001b[A\r");
+                session.type("\u0010\r");
                 session.await("blktap> ");
                 session.leave();
             }
