@@ -128,6 +128,10 @@ final class CoreKit implements AutoCloseable {
         private final java.util.ArrayDeque<Request> waiting = new java.util.ArrayDeque<>();
         final AtomicInteger answers = new AtomicInteger();
         final AtomicInteger resizes = new AtomicInteger();
+        /** How often the VM was asked for the device. */
+        final AtomicInteger asked = new AtomicInteger();
+        /** Closed, and is there again after a restart; or removed. */
+        volatile String end = "";
         /** What the VM would have been shown when the node opened. */
         volatile boolean disconnected;
         /** What the VM does when it is asked for the device. */
@@ -179,6 +183,7 @@ final class CoreKit implements AutoCloseable {
 
         @Override
         public CompletionStage<Void> unplug() {
+            asked.incrementAndGet();
             Runnable answer = letGo;
             letGo = () -> { };
             answer.run();
@@ -192,6 +197,13 @@ final class CoreKit implements AutoCloseable {
 
         @Override
         public void close() {
+            end = "closed";
+            waiting.clear();
+        }
+
+        @Override
+        public void remove() {
+            end = "removed";
             waiting.clear();
         }
     }

@@ -325,9 +325,13 @@ class MisbehaviourTest {
         assertEquals(Reason.NO_SPACE, assertThrows(DiskException.class, () -> manager.detach("evil", false)).reason());
         assertEquals(Reason.NO_SPACE, assertThrows(DiskException.class, () -> manager.detach("evil", true)).reason());
         assertEquals(0, result(kit.send("evil", Operation.READ)), "it goes on");
+        CoreKit.Node node = kit.nodes.get("evil");
+        assertEquals(1, node.asked.get(), "by the first only; the second does not touch the node");
+        assertEquals("", node.end);
         unruly.relent();
         manager.detach("evil", true);
         assertEquals(1, unruly.saved);
+        assertEquals("removed", node.end);
     }
 
     @Test
