@@ -7,8 +7,8 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
-import org.blktap.image.Mapping;
 import org.blktap.image.PastEnd;
+import org.blktap.image.Place;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
@@ -134,13 +134,14 @@ final class Qcow2Tables implements AutoCloseable {
 
     // ---- look-up
 
-    /** See {@link org.blktap.image.ClusterMap#lookup}. */
-    void lookup(long offset, long length, Mapping into) {
+    /** See {@link org.blktap.image.ClusterMap#find}. */
+    void find(long offset, long length, Place into) {
         int slot = (int) (offset >>> slotBits);
         long inSlot = offset & slotMask;
         long run = Math.min(length, slotMask + 1 - inSlot);
         long directory = directory(slot);
         long l2 = Qcow2Entry.offset(directory);
+        into.inDirectory(slot, directory);
         if (l2 == 0) {
             while (run < length && Qcow2Entry.offset(directory(++slot)) == 0) {
                 run = Math.min(length, run + slotMask + 1);
@@ -169,10 +170,11 @@ final class Qcow2Tables implements AutoCloseable {
         }
     }
 
-    private void clusters(Table table, boolean own, long offset, long length, Mapping into) {
+    private void clusters(Table table, boolean own, long offset, long length, Place into) {
         int index = (int) ((offset & slotMask) >>> clusterBits);
         int inCluster = (int) (offset & clusterSize - 1);
         long entry = entry(table, index);
+        into.inTable(table, index, entry, 0);
         long run = clusterSize - inCluster;
         if (Qcow2Entry.compressed(entry)) {
             compressed(table, index, offset, entry, Math.min(run, length), into);
@@ -206,16 +208,17 @@ final class Qcow2Tables implements AutoCloseable {
                 && (header.version() < 3 || (entry & Qcow2Entry.ZERO) == 0) && !(external && Qcow2Entry.copied(entry));
     }
 
-    private void subclusters(Table table, boolean own, long offset, long length, Mapping into) {
+    private void subclusters(Table table, boolean own, long offset, long length, Place into) {
         int index = (int) ((offset & slotMask) >>> clusterBits);
         int inCluster = (int) (offset & clusterSize - 1);
         long entry = entry(table, index);
+        long bits = bits(table, index);
+        into.inTable(table, index, entry, bits);
         long rest = Math.min(length, clusterSize - inCluster);
         if (Qcow2Entry.compressed(entry)) {
             compressed(table, index, offset, entry, rest, into);
             return;
         }
-        long bits = bits(table, index);
         int first = inCluster / unit;
         int kind = subcluster(bits, first);
         int last = first + 1;
@@ -246,7 +249,7 @@ final class Qcow2Tables implements AutoCloseable {
         return (int) (bits >>> i & BITS_DATA | (bits >>> i + 32 & 1) << 1);
     }
 
-    private void data(boolean own, long at, long run, Mapping into) {
+    private void data(boolean own, long at, long run, Place into) {
         if (own) {
             into.data(dataFile, at, run);
         } else {
@@ -254,7 +257,7 @@ final class Qcow2Tables implements AutoCloseable {
         }
     }
 
-    private void compressed(Table table, int index, long offset, long entry, long run, Mapping into) {
+    private void compressed(Table table, int index, long offset, long entry, long run, Place into) {
         long at = Qcow2Entry.compressedOffset(entry, clusterBits);
         if (external || at < clusterSize || at >= space.end() || !isFresh(offset, index)) {
             corrupt("L2 entry " + index, table.fileOffset() + (long) index * entryBytes, entry);

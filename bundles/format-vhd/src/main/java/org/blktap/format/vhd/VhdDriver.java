@@ -23,7 +23,6 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ClusterMap;
-import org.blktap.image.Decompressor;
 import org.blktap.image.ParentSearch;
 import org.osgi.service.component.annotations.Component;
 
@@ -66,7 +65,7 @@ public final class VhdDriver implements DiskDriver {
             }
             DiskInfo info = info(image, file, context.readOnly(), parent);
             VirtualDisk disk = new ClusterDisk(map, List.of(file), parent == null ? null : parent.disk(), info, context.loop(),
-                    context.memory(), SECTOR, Decompressor::deflate);
+                    context.memory());
             done = true;
             return disk;
         } finally {

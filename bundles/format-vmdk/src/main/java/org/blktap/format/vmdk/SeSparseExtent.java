@@ -5,7 +5,7 @@ import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.NativeMemory;
-import org.blktap.image.Mapping;
+import org.blktap.image.Place;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
@@ -41,7 +41,7 @@ final class SeSparseExtent extends Extent {
     }
 
     @Override
-    void lookup(long offset, long length, Mapping into) {
+    void find(long offset, long length, Place into) {
         int slot = (int) (offset >>> SLOT_BITS);
         long run = Math.min(length, SLOT_MASK + 1 - (offset & SLOT_MASK));
         long entry = gd.getLong(slot);
@@ -63,7 +63,7 @@ final class SeSparseExtent extends Extent {
         }
     }
 
-    private void inTable(Table table, int index, int inGrain, long length, Mapping into) {
+    private void inTable(Table table, int index, int inGrain, long length, Place into) {
         long entry = table.getLongLittle(index * 8);
         long run = GRAIN - inGrain;
         if (entry == 0 || entry >>> 60 == ZERO || entry >>> 60 == UNMAPPED) {
