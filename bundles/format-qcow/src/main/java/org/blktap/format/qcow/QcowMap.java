@@ -34,7 +34,7 @@ final class QcowMap implements ClusterMap {
     /** Flag of an L2 entry: the cluster is deflated, the entry has its length too. */
     static final long COMPRESSED = 1L << 63;
     private static final int SECTOR = 512;
-    private static final int ENTRY_BYTES = Long.BYTES;
+    private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
     /** Table number of L1; an L2 table's is its slot plus one. */
     private static final int L1 = 0;
     /** Larger slots are allocated cluster by cluster. */
@@ -217,14 +217,14 @@ final class QcowMap implements ClusterMap {
     private boolean mend(int slot, Table table) {
         ByteBuffer bytes = ByteBuffer.allocate(header.l2Bytes());
         for (int i = 0; i < header.l2Entries(); i++) {
-            bytes.putLong(i * 8, table.getLongBig(i * ENTRY_BYTES));
+            bytes.putLong(i * ENTRY_BYTES, table.getLongBig(i * ENTRY_BYTES));
         }
         if (!overwritten.mend(table.fileOffset(), bytes)) {
             corrupt("L2 table of slot " + slot, table.fileOffset(), table.getLongBig(0));
             return false;
         }
         for (int i = 0; i < header.l2Entries(); i++) {
-            table.putLongBig(i * 8, bytes.getLong(i * ENTRY_BYTES));
+            table.putLongBig(i * ENTRY_BYTES, bytes.getLong(i * ENTRY_BYTES));
         }
         return true;
     }
@@ -374,7 +374,7 @@ final class QcowMap implements ClusterMap {
                 space.trim();
                 if (keepChecksum) {
                     // only now: a checksum that does not fit makes others ignore the extension, which is always right
-                    file.writeFully(ByteBuffer.allocate(4).putInt(l1.checksum()).flip(), QcowHeader.XEN_CHECKSUM_OFFSET);
+                    file.writeFully(ByteBuffer.allocate(Integer.BYTES).putInt(l1.checksum()).flip(), QcowHeader.AT_XEN_CHECKSUM);
                 }
                 file.flushNow();
             } else if (file.writable()) {

@@ -102,7 +102,7 @@ final class Qcow2Space implements Space {
         firstEnd = file.size() + clusterSize - 1 & -clusterSize;
         end = new FileSpace(file, loop, firstEnd, header.size(), counts);
         metadata.add(0, clusterSize);
-        metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * 8L);
+        metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * (long) Qcow2Entry.L1_BYTES);
         if (counts != null) {
             metadata.add(counts.tableOffset(), counts.tableOffset() + (long) counts.tableClusters() * clusterSize);
             Arrays.stream(counts.table()).filter(block -> block != 0).sorted().forEach(block -> blocks.add(block, block + clusterSize));

@@ -65,11 +65,11 @@ final class Qcow2Tables implements AutoCloseable {
         entryBytes = header.l2EntryBytes();
         slotBits = header.slotBits();
         slotMask = (1L << slotBits) - 1;
-        if (l1Entries > 0 && l1Offset + l1Entries * 8L > (file.size() + clusterSize - 1 & -clusterSize)) {
+        if (l1Entries > 0 && l1Offset + l1Entries * (long) Qcow2Entry.L1_BYTES > (file.size() + clusterSize - 1 & -clusterSize)) {
             throw DiskException.corrupt(file.path(), "L1 table", l1Offset, l1Entries + " entries past the end of the file",
                     "a table inside the file of " + file.size() + " bytes");
         }
-        int l1Bytes = Math.max(SECTOR, l1Entries * 8 + SECTOR - 1 & -SECTOR);
+        int l1Bytes = Math.max(SECTOR, l1Entries * Qcow2Entry.L1_BYTES + SECTOR - 1 & -SECTOR);
         l1Memory = memory.allocate(l1Bytes);
         boolean done = false;
         try {
@@ -85,12 +85,12 @@ final class Qcow2Tables implements AutoCloseable {
         l1 = new Table(l1Memory.address(), l1Bytes, file, l1Offset);
         l2Tables = new TableCache(memory, file, clusterSize, cacheBytes, l1Entries);
         pastEnd = new PastEnd(space.end());
-        pastEnd.look(L1, l1Entries, i -> Qcow2Entry.offset(l1.getLongBig(i * 8)));
+        pastEnd.look(L1, l1Entries, i -> Qcow2Entry.offset(l1.getLongBig(i * Qcow2Entry.L1_BYTES)));
     }
 
     /** The entry of L1 for a slot. */
     long directory(int slot) {
-        return l1.getLongBig(slot * 8);
+        return l1.getLongBig(slot * Qcow2Entry.L1_BYTES);
     }
 
     long entry(Table table, int index) {
@@ -99,13 +99,13 @@ final class Qcow2Tables implements AutoCloseable {
 
     /** The subclusters' bits of an extended entry: low half allocated, high half zeros. 0 for others. */
     long bits(Table table, int index) {
-        return extended ? table.getLongBig(index * entryBytes + 8) : 0;
+        return extended ? table.getLongBig(index * entryBytes + Qcow2Entry.AT_BITS) : 0;
     }
 
     void put(Table table, int index, long entry, long bits) {
         table.putLongBig(index * entryBytes, entry);
         if (extended) {
-            table.putLongBig(index * entryBytes + 8, bits);
+            table.putLongBig(index * entryBytes + Qcow2Entry.AT_BITS, bits);
         }
     }
 
@@ -148,7 +148,7 @@ final class Qcow2Tables implements AutoCloseable {
             }
             into.unallocated(run);
         } else if (!isValid(l2) || pastEnd.isStale(L1, slot)) {
-            corrupt("L1 entry " + slot, l1.fileOffset() + slot * 8L, directory);
+            corrupt("L1 entry " + slot, l1.fileOffset() + slot * (long) Qcow2Entry.L1_BYTES, directory);
             into.corrupt(run);
         } else {
             Table table = l2Tables.get(l2);

@@ -16,6 +16,8 @@ import org.blktap.api.memory.NativeBuffer;
  * returns. Several attachments, each on its own loop, may use one memory: they are to each other as initiators of one shared disk.
  */
 final class RamDisk implements VirtualDisk {
+    private static final int SECTOR = 512;
+
     private final NativeBuffer memory;
     private final DiskInfo info;
     private final Path save;
@@ -35,7 +37,7 @@ final class RamDisk implements VirtualDisk {
         if (save != null) {
             details.put("saved to", save.toString());
         }
-        info = new DiskInfo(memory.size(), 512, 4096, 0, readOnly, true, true, true, details);
+        info = new DiskInfo(memory.size(), SECTOR, RamDriver.PAGE, 0, readOnly, true, true, true, details);
     }
 
     @Override

@@ -159,7 +159,10 @@ public final class VhdDriver implements DiskDriver {
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         try (IoFile file = context.openFile(FileNames.path(path))) {
-            return new VhdCheck(VhdImage.read(file), file, !context.readOnly()).run();
+            VhdImage image = VhdImage.read(file);
+            try (Bat bat = image.footer().isFixed() ? null : new Bat(image, file, context.memory())) {
+                return new VhdCheck(image, bat, file, !context.readOnly()).run();
+            }
         }
     }
 

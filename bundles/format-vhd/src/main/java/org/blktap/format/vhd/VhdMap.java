@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.BitSet;
-import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
@@ -54,8 +53,6 @@ final class VhdMap implements ClusterMap {
     private final BitSet full = new BitSet();
     /** Blocks whose bitmap has been looked through for that. */
     private final BitSet seen = new BitSet();
-    /** Blocks that lay outside the file, or on something else, when it was opened: they stay so while the file grows. */
-    private final BitSet invalid = new BitSet();
     private boolean corruptTold;
 
     /** @param cacheBytes for bitmaps */
@@ -69,7 +66,8 @@ final class VhdMap implements ClusterMap {
         blockSectors = header.blockSize() / SECTOR;
         hasParent = image.footer().type() == VhdFooter.DIFFERENCING;
         bat = new Bat(image, file, memory);
-        firstFree = lookThrough();
+        // after all that is in the file, so that data begins with a page
+        firstFree = (Math.max(image.limit(), bat.end()) + bitmapBytes + PAGE - 1 & -PAGE) - bitmapBytes;
         reserved = header.blockBytes() + PAGE - 1 & -PAGE;
         footer = new LastFooter(file, image.footer(), image.footerAt(), reserved);
         space = new FileSpace(file, loop, firstFree, image.diskBytes(), footer);
@@ -77,22 +75,6 @@ final class VhdMap implements ClusterMap {
         if (image.batmap() != null) {
             full.or(image.batmap().bits());
         }
-    }
-
-    /** Finds invalid entries, and where the next block may go: after all that is in the file. */
-    private long lookThrough() {
-        List<VhdImage.Structure> structures = image.structures();
-        long end = Math.max(image.limit(), VhdImage.end(structures));
-        for (int block = 0; block < bat.entries(); block++) {
-            if (bat.isUsed(block)) {
-                if (image.isBlock(bat.offset(block), structures)) {
-                    end = Math.max(end, bat.offset(block) + image.header().blockBytes());
-                } else {
-                    invalid.set(block);
-                }
-            }
-        }
-        return (end + bitmapBytes + PAGE - 1 & -PAGE) - bitmapBytes;
     }
 
     /** Makes both footers equal after a crash, before anything else changes. */
@@ -125,7 +107,7 @@ final class VhdMap implements ClusterMap {
                 run = Math.min(length, run + blockMask + 1);
             }
             into.unallocated(run);
-        } else if (invalid.get(block)) {
+        } else if (bat.isInvalid(block)) {
             corrupt(block);
             into.corrupt(run);
         } else if (full.get(block)) {
@@ -166,7 +148,7 @@ final class VhdMap implements ClusterMap {
     private void corrupt(int block) {
         if (!corruptTold) {
             corruptTold = true;
-            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + block, image.header().tableOffset() + block * 4L,
+            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + block, bat.entryAt(block),
                     String.format("0x%x", bat.offset(block) / SECTOR), "the sector of a block inside the file after its tables").getMessage()
                     + "; this range and others like it end with I/O errors");
         }
@@ -274,7 +256,7 @@ final class VhdMap implements ClusterMap {
     private BitSet batmap() {
         BitSet bits = new BitSet();
         for (int block = full.nextSetBit(0); block >= 0 && block < bat.entries(); block = full.nextSetBit(block + 1)) {
-            if (bat.isUsed(block) && !invalid.get(block)) {
+            if (bat.isUsed(block) && !bat.isInvalid(block)) {
                 bits.set(block);
             }
         }

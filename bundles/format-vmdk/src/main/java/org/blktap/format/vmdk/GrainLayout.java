@@ -39,7 +39,7 @@ record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, l
     }
 
     int tableBytes() {
-        return 4 << tableBits;
+        return ENTRY_BYTES << tableBits;
     }
 
     /** Bytes of the disk that a grain table stands for. */
@@ -54,7 +54,7 @@ record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, l
 
     /** Bytes of the grain directory, in whole sectors. */
     long directoryBytes() {
-        return directoryEntries() * 4 + SECTOR - 1 & -SECTOR;
+        return directoryEntries() * ENTRY_BYTES + SECTOR - 1 & -SECTOR;
     }
 
     boolean isCowd() {

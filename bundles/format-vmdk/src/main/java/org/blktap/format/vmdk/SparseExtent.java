@@ -56,11 +56,11 @@ final class SparseExtent extends Extent {
         slotBits = layout.grainBits() + layout.tableBits();
         slotMask = layout.slotBytes() - 1;
         int entries = (int) layout.directoryEntries();
-        gd = new GrainDirectory(file, layout.gdOffset(), entries, 4, memory);
+        gd = new GrainDirectory(file, layout.gdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
         boolean done = false;
         GrainDirectory redundant = null;
         try {
-            redundant = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, 4, memory);
+            redundant = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
             long free = Math.max(file.size(), layout.firstGrain()) + grainBytes - 1 & -grainBytes;
             space = new FileSpace(file, loop, free, end - start, layout.freeSector() == 0 ? null : FreeSector::new);
             pastEnd = new PastEnd(free);
@@ -115,7 +115,7 @@ final class SparseExtent extends Extent {
         for (int slot = 0; redundant != null && slot < redundant.entries(); slot++) {
             long at = redundant.get(slot);
             if (at != 0 && (!isTable(at) || at + layout.tableBytes() > space.end() || at == gd.get(slot))) {
-                throw DiskException.corrupt(file.path(), "redundant grain directory entry " + slot, layout.rgdOffset() + slot * 4L,
+                throw DiskException.corrupt(file.path(), "redundant grain directory entry " + slot, layout.rgdOffset() + slot * (long) GrainLayout.ENTRY_BYTES,
                         String.format("0x%x", at / SECTOR), "a sector inside the file after its header, and not the grain table's");
             }
         }
@@ -148,7 +148,7 @@ final class SparseExtent extends Extent {
             }
             into.unallocated(run);
         } else if (!isTable(at) || pastEnd.isStale(DIRECTORY, slot)) {
-            corrupt("grain directory entry " + slot, layout.gdOffset() + slot * 4L, at / SECTOR);
+            corrupt("grain directory entry " + slot, layout.gdOffset() + slot * (long) GrainLayout.ENTRY_BYTES, at / SECTOR);
             into.corrupt(run);
         } else {
             Table table = tables.get(at);
@@ -162,7 +162,7 @@ final class SparseExtent extends Extent {
                             : entry(table, i) * SECTOR + whole - 1);
                 }
                 if (pastEnd.isLost(slot + 1)) {
-                    corrupt("grain table of slot " + slot, layout.gdOffset() + slot * 4L, at / SECTOR);
+                    corrupt("grain table of slot " + slot, layout.gdOffset() + slot * (long) GrainLayout.ENTRY_BYTES, at / SECTOR);
                     into.corrupt(run);
                     return;
                 }
@@ -172,7 +172,7 @@ final class SparseExtent extends Extent {
     }
 
     private static long entry(Table table, int index) {
-        return Integer.toUnsignedLong(table.getIntLittle(index * 4));
+        return Integer.toUnsignedLong(table.getIntLittle(index * GrainLayout.ENTRY_BYTES));
     }
 
     private void inTable(int slot, Table table, int index, int inGrain, long length, Place into) {
@@ -189,7 +189,7 @@ final class SparseExtent extends Extent {
                 into.zero(Math.min(run, length));
             }
         } else if (!isGrain(entry * SECTOR) || pastEnd.isStale(slot + 1, index)) {
-            corrupt("grain table entry " + index, table.fileOffset() + index * 4L, entry);
+            corrupt("grain table entry " + index, table.fileOffset() + index * (long) GrainLayout.ENTRY_BYTES, entry);
             into.corrupt(Math.min(run, length));
         } else if (layout.compressed()) {
             into.compressed(file, entry * SECTOR + layout.markerBytes(), stored(table, index, entry), inGrain, Math.min(run, length));

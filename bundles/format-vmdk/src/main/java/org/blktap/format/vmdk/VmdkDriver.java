@@ -126,7 +126,7 @@ public final class VmdkDriver implements DiskDriver {
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         try (VmdkImage image = VmdkImage.open(FileNames.path(path), context)) {
-            return new VmdkCheck(image, !context.readOnly(), context.loop()).run();
+            return new VmdkCheck(image, !context.readOnly(), context.loop(), context.memory()).run();
         }
     }
 }
