@@ -5,8 +5,11 @@ import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 import org.blktap.linux.Libc;
 
-/** Arrays of {@code struct iovec} (base@0, length@8) in native memory. */
+/** Arrays of {@code struct iovec} in native memory. */
 final class Iovecs {
+    private static final int AT_BASE = 0;
+    private static final int AT_LENGTH = 8;
+
     private Iovecs() {
     }
 
@@ -21,8 +24,8 @@ final class Iovecs {
             }
             long part = Math.min(length - skip, bytes);
             long at = vector + (long) count++ * Libc.IOVEC_BYTES;
-            Memory.putLong(at, data.address(i) + skip);
-            Memory.putLong(at + 8, part);
+            Memory.putLong(at + AT_BASE, data.address(i) + skip);
+            Memory.putLong(at + AT_LENGTH, part);
             bytes -= part;
             skip = 0;
         }
@@ -33,10 +36,10 @@ final class Iovecs {
     static void advance(long vector, int count, long moved) {
         for (int i = 0; i < count && moved > 0; i++) {
             long at = vector + (long) i * Libc.IOVEC_BYTES;
-            long length = Memory.getLong(at + 8);
+            long length = Memory.getLong(at + AT_LENGTH);
             long part = Math.min(length, moved);
-            Memory.putLong(at, Memory.getLong(at) + part);
-            Memory.putLong(at + 8, length - part);
+            Memory.putLong(at + AT_BASE, Memory.getLong(at + AT_BASE) + part);
+            Memory.putLong(at + AT_LENGTH, length - part);
             moved -= part;
         }
     }
@@ -67,7 +70,7 @@ final class Iovecs {
         try {
             for (int i = 0; i < count; i++) {
                 long at = vector + (long) i * Libc.IOVEC_BYTES;
-                Memory.zero(Memory.getLong(at), Memory.getLong(at + 8));
+                Memory.zero(Memory.getLong(at + AT_BASE), Memory.getLong(at + AT_LENGTH));
             }
             // has the JVM report a failed access here, rather than where the loop calls the kernel next
             Libc.getuid();

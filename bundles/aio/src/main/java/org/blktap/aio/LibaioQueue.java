@@ -30,6 +30,9 @@ final class LibaioQueue implements IoQueue, LoopStage {
 
     /** Operations in the kernel at once; more wait here. The system allows fs.aio-max-nr of them in all, 65536 by default. */
     static final int DEPTH = 256;
+    // the queue's own memory
+    private static final int AT_EVENT_VALUE = 64;
+    private static final int AT_BATCH = 4096;
     /** Control blocks in a slab. */
     private static final int SLAB = 64;
 
@@ -54,7 +57,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
     private boolean closed;
 
     static LibaioQueue open(IoLoop loop, AioContexts contexts) throws IOException {
-        Mapping memory = Mapping.anonymous(4096 + DEPTH * Long.BYTES);
+        Mapping memory = Mapping.anonymous(AT_BATCH + DEPTH * Long.BYTES);
         long context = 0;
         int eventFd = -1;
         try {
@@ -82,9 +85,9 @@ final class LibaioQueue implements IoQueue, LoopStage {
         this.memory = memory;
         this.context = context;
         this.eventFd = eventFd;
-        eventValue = memory.address() + 64;
-        batch = memory.address() + 4096;
-        watch = loop.watch(eventFd, IoLoop.READABLE, events -> Libc.read(eventFd, eventValue, 8));
+        eventValue = memory.address() + AT_EVENT_VALUE;
+        batch = memory.address() + AT_BATCH;
+        watch = loop.watch(eventFd, IoLoop.READABLE, events -> Libc.read(eventFd, eventValue, Long.BYTES));
         loop.addEngine(this);
     }
 

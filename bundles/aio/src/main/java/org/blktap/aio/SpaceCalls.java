@@ -13,6 +13,11 @@ final class SpaceCalls {
     private static final long SECTOR = 512;
     /** Extents after which a map stops; the caller asks again. */
     private static final int MAX_EXTENTS = 1024;
+    private static final int ENOTTY = 25;
+    // the argument of BLKDISCARD and BLKZEROOUT: two u64, in bytes
+    private static final int AT_BEGIN = 0;
+    private static final int AT_BYTES = 8;
+    private static final int RANGE_BYTES = 16;
 
     private SpaceCalls() {
     }
@@ -102,12 +107,12 @@ final class SpaceCalls {
         if (bytes <= 0) {
             return 0;
         }
-        try (Mapping argument = Mapping.anonymous(16)) {
-            Memory.putLong(argument.address(), begin);
-            Memory.putLong(argument.address() + 8, bytes);
+        try (Mapping argument = Mapping.anonymous(RANGE_BYTES)) {
+            Memory.putLong(argument.address() + AT_BEGIN, begin);
+            Memory.putLong(argument.address() + AT_BYTES, bytes);
             int result = call(Libc.ioctl(fd, request, argument.address()));
-            // ENOTTY, EINVAL: a device of larger sectors, or one that cannot
-            return result == 25 || result == Errno.EINVAL ? Errno.EOPNOTSUPP : result;
+            // a device that cannot, or one of larger sectors
+            return result == ENOTTY || result == Errno.EINVAL ? Errno.EOPNOTSUPP : result;
         }
     }
 

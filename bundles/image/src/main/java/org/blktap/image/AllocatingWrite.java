@@ -1,6 +1,5 @@
 package org.blktap.image;
 
-import java.util.ArrayDeque;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
@@ -10,21 +9,24 @@ import org.blktap.api.memory.Segments;
  * leaves of the first and the last is copied up; then the data is written, together with a new table if there is one; then
  * {@link Commits} lets tables point at it. Other writes to the same clusters wait until the end. Pooled.
  */
-final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.Waiter {
+final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.Waiter, Commits.Member {
     private static final long NO_BUFFER = 0;
 
-    final Allocation allocation = new Allocation();
-    final ArrayDeque<DiskOperation> waiters = new ArrayDeque<>();
-    private final ClusterDisk disk;
+    private final ClusterMap map;
+    private final long diskSize;
+    private final BusyRanges busy;
+    private final BufferPool buffers;
+    private final Commits commits;
+    private final Pool<ReadOperation> reads;
+    private final Pool<AllocatingWrite> pool;
+    private final Allocation allocation = new Allocation();
     private final Segments buffer = new Segments(1);
     private final Segments pieces = new Segments(18);
     private final IoCallback copiedUp = this::copiedUp;
-    private ChangeOperation owner;
+    private IoCallback whenDone;
     private Segments data;
     private long dataSkip;
-    private long offset;
     private boolean reserveSpace;
-    private int unit;
     private long bufferAddress;
     /** Bytes to copy up before the data, in the first cluster. */
     private int head;
@@ -33,37 +35,72 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
     private int pending;
     private int error;
 
-    AllocatingWrite(ClusterDisk disk) {
-        this.disk = disk;
+    /** @param diskSize bytes */
+    AllocatingWrite(ClusterMap map, long diskSize, BusyRanges busy, BufferPool buffers, Commits commits, Pool<ReadOperation> reads,
+            Pool<AllocatingWrite> pool) {
+        this.map = map;
+        this.diskSize = diskSize;
+        this.busy = busy;
+        this.buffers = buffers;
+        this.commits = commits;
+        this.reads = reads;
+        this.pool = pool;
+    }
+
+    /** The allocation, for the map to fill it in. */
+    Allocation cleared() {
+        allocation.clear();
+        return allocation;
+    }
+
+    @Override
+    public Allocation allocation() {
+        return allocation;
     }
 
     /**
      * Begins; the allocation has been filled in.
      *
-     * @param offset of the first byte on the disk
-     * @param data what is written, from {@code dataSkip} on; null for zeros
+     * @param from what is written, from {@code skip} on
      * @param contents whether the clusters may have held anything but zeros
-     * @param reserveSpace for zeros: whether they must take space in the file
      */
-    void start(ChangeOperation whose, long offset, Segments data, long dataSkip, boolean contents, boolean reserveSpace) {
-        owner = whose;
-        this.offset = offset;
-        this.data = data;
-        this.dataSkip = dataSkip;
-        this.reserveSpace = reserveSpace;
+    void start(Segments from, long skip, boolean contents, IoCallback done) {
+        data = from;
+        dataSkip = skip;
+        begin(contents, false, done);
+    }
+
+    /**
+     * Begins a write of zeros; the allocation has been filled in.
+     *
+     * @param takeSpace whether they must take space in the file
+     */
+    void startZeros(boolean contents, boolean takeSpace, IoCallback done) {
+        data = null;
+        begin(contents, takeSpace, done);
+    }
+
+    /** Begins a change of entries without data; the allocation has been filled in. */
+    void startEntries(IoCallback done) {
+        data = null;
+        begin(false, false, done);
+    }
+
+    private void begin(boolean contents, boolean takeSpace, IoCallback done) {
+        whenDone = done;
+        reserveSpace = takeSpace;
         bufferAddress = NO_BUFFER;
         head = 0;
         tail = 0;
         pending = 0;
         error = 0;
-        unit = allocation.unitOr(disk.map.clusterSize());
-        disk.busy.add(this);
-        if (allocation.hasData() && (contents || allocation.isDirtySpace())) {
-            long end = offset + allocation.length();
+        busy.add(allocation);
+        if (allocation.hasData() && (contents || allocation.target().isUsed())) {
+            int unit = allocation.target().unit();
             // the last cluster may run past the end of the disk
-            long unitEnd = Math.min((end + unit - 1) & -unit, disk.info().sizeBytes());
-            head = (int) (offset & unit - 1);
-            tail = (int) Math.max(0, unitEnd - end);
+            long unitEnd = Math.min((end() + unit - 1) & -unit, diskSize);
+            head = (int) (offset() & unit - 1);
+            tail = (int) Math.max(0, unitEnd - end());
             allocation.needsBarrier();
         }
         if (allocation.space() == null) {
@@ -71,6 +108,15 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         } else {
             allocation.space().ensure(this);
         }
+    }
+
+    /** The first byte on the disk. */
+    private long offset() {
+        return allocation.change().offset();
+    }
+
+    private long end() {
+        return offset() + allocation.change().length();
     }
 
     @Override
@@ -83,7 +129,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         if (e != 0) {
             fail(e);
         } else if (head + tail > 0) {
-            disk.buffers.take(this);
+            buffers.take(this);
         } else {
             write();
         }
@@ -92,18 +138,18 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
     /** The bytes around the data go to the same place in the buffer as in their unit. */
     @Override
     public void bufferReady(long address) {
+        int unit = allocation.target().unit();
         bufferAddress = address;
         buffer.clear();
         buffer.add(address, unit);
         pending = 1;
         if (head > 0) {
             pending++;
-            disk.readOperation().start(offset - head, head, buffer, 0, copiedUp);
+            reads.take().start(offset() - head, head, buffer, 0, copiedUp);
         }
         if (tail > 0) {
             pending++;
-            long end = offset + allocation.length();
-            disk.readOperation().start(end, tail, buffer, end & unit - 1, copiedUp);
+            reads.take().start(end(), tail, buffer, end() & unit - 1, copiedUp);
         }
         copiedUp(0);
     }
@@ -121,8 +167,8 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
 
     private void write() {
         pending = 1;
-        if (allocation.newTable()) {
-            pending += allocation.table().writeWhole(this);
+        if (allocation.change().newTable()) {
+            pending += allocation.change().table().writeWhole(this);
         }
         if (allocation.hasData()) {
             writeData();
@@ -131,10 +177,11 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
     }
 
     private void writeData() {
-        IoFile file = allocation.file();
-        long length = allocation.length();
-        long at = allocation.fileOffset() + (offset & unit - 1);
-        long afterData = (offset + length) & unit - 1;
+        Target target = allocation.target();
+        IoFile file = target.file();
+        long length = allocation.change().length();
+        long at = target.fileOffset() + (offset() & target.unit() - 1);
+        long afterData = end() & target.unit() - 1;
         if (data != null) {
             pieces.clear();
             pieces.add(bufferAddress, head);
@@ -144,7 +191,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
             file.write(at - head, pieces, 0, head + length + tail, this);
         } else {
             // new space reads as zeros
-            if (reserveSpace || allocation.isDirtySpace()) {
+            if (reserveSpace || target.isUsed()) {
                 pending++;
                 file.zero(at, length, !reserveSpace, this);
             }
@@ -168,7 +215,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
             if (error != 0) {
                 fail(error);
             } else {
-                disk.commits.join(this);
+                commits.join(this);
             }
         }
     }
@@ -183,7 +230,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         if (bufferAddress != NO_BUFFER) {
             long address = bufferAddress;
             bufferAddress = NO_BUFFER;
-            disk.buffers.give(address);
+            buffers.give(address);
         }
     }
 
@@ -192,18 +239,17 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         ended(e);
     }
 
-    /** Called when it is committed or has failed. */
-    void ended(int e) {
-        disk.map.settled(allocation, e == 0);
-        disk.busy.remove(this);
-        ChangeOperation told = owner;
-        owner = null;
+    /** It is committed or has failed. */
+    @Override
+    public void ended(int e) {
+        map.settled(allocation.change(), e == 0);
+        busy.remove(allocation);
+        IoCallback done = whenDone;
+        whenDone = null;
         data = null;
         // those who wait look again; what they start now is not this write any more
-        for (int n = waiters.size(); n > 0; n--) {
-            waiters.poll().resume(0);
-        }
-        disk.recycle(this);
-        told.allocated(e);
+        allocation.resumeWaiters();
+        pool.give(this);
+        done.done(e);
     }
 }

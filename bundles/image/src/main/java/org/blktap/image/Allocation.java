@@ -1,55 +1,53 @@
 package org.blktap.image;
 
-import org.blktap.api.engine.IoFile;
+import java.util.ArrayDeque;
 
 /**
- * Where a run of new clusters goes, as {@link ClusterMap#allocate} decides it. Pooled and reused. The fields after
- * {@code busy} are the map's own: {@link ClusterDisk} only writes {@link #newTable} out.
+ * What a map decides about one write into new clusters, and what the disk keeps of it until its end: where the data goes ({@link Target}), how the entries change
+ * ({@link EntryChange}), and what has to happen before and meanwhile. The disk clears it before it asks the map, so that the map sets what
+ * differs, in any order. One for each allocating write, pooled with it. Loop only.
  */
 public final class Allocation {
-    private long offset;
-    private IoFile file;
+    private final Target target = new Target();
+    private final EntryChange change = new EntryChange();
     private FileSpace space;
-    private long fileOffset;
-    private long length;
     private long endOfFile;
     private long busyStart;
     private long busyEnd;
     private boolean barrier;
-    private boolean hasData;
-    private boolean dirtySpace;
-    private boolean releases;
-    private int unit;
-    private TableCache tables;
+    private TableCache fullCache;
 
-    private Table table;
+    // kept by the disk
+    private final ArrayDeque<Resumable> waiters = new ArrayDeque<>();
     /** A format changes at most two tables for one allocation: two copies of one. */
     private Table firstChanged;
     private Table secondChanged;
-    int error;
-    private boolean newTable;
-    private int directoryEntry;
-    private int firstEntry;
-    private int entries;
-    private long previous;
-    private long previousDirectory;
-    private long previousBits;
-    private long released;
-    private long releasedBits;
+    private int error;
 
-    /**
-     * The place of the data.
-     *
-     * @param offset the first byte of the disk that was asked for
-     * @param bytes how much of the asked range is covered, from there
-     * @param inFile the file that holds data
-     * @param clusterOffset where in it the first cluster begins
-     */
-    public void place(long offset, long bytes, IoFile inFile, long clusterOffset) {
-        marks(offset, bytes);
-        hasData = true;
-        file = inFile;
-        fileOffset = clusterOffset;
+    void clear() {
+        target.clear();
+        change.clear();
+        space = null;
+        endOfFile = 0;
+        busyStart = 0;
+        busyEnd = 0;
+        barrier = false;
+        fullCache = null;
+        firstChanged = null;
+        secondChanged = null;
+        error = 0;
+    }
+
+    // ---- for the map
+
+    /** Where the data goes; left alone where only entries change. */
+    public Target target() {
+        return target;
+    }
+
+    /** How the entries change. */
+    public EntryChange change() {
+        return change;
     }
 
     /** Requires a file to be that long before anything is written. */
@@ -58,80 +56,10 @@ public final class Allocation {
         endOfFile = end;
     }
 
-    /** Only entries change: the range, whole clusters, must read as zeros without taking space. */
-    public void marks(long offset, long bytes) {
-        this.offset = offset;
-        length = bytes;
-        file = null;
-        space = null;
-        endOfFile = 0;
-        hasData = false;
-        dirtySpace = false;
-        releases = false;
-        unit = 0;
-        barrier = false;
-        table = null;
-        newTable = false;
-        firstChanged = null;
-        secondChanged = null;
-        error = 0;
-    }
-
-    /** Changes entries as {@link #marks} does, and frees what they pointed at; they become all alike. */
-    public void releases(long offset, long bytes, long entry, long secondWord) {
-        marks(offset, bytes);
-        releases = true;
-        released = entry;
-        releasedBits = secondWord;
-    }
-
-    /** The clusters may hold old bytes, which the disk has to write over wherever the write does not. */
-    public void dirtySpace() {
-        dirtySpace = true;
-        barrier = true;
-    }
-
-    /** The bytes that are replaced as one where that is more than a cluster; the place is that of the first such unit. */
-    public void unit(int bytes) {
-        unit = bytes;
-    }
-
     /** The bytes of the disk whose writes wait for this allocation: its clusters, or all that a new table covers. */
     public void busy(long start, long end) {
         busyStart = start;
         busyEnd = end;
-    }
-
-    /** The entries are in a table of the directory that exists already; it is pinned. */
-    public void inTable(Table existing) {
-        table = existing;
-        newTable = false;
-    }
-
-    /** Which entries change, in whichever table, and what all of them were before. */
-    public void entries(int first, int count, long previousEntry, long previousSecondWord) {
-        firstEntry = first;
-        entries = count;
-        previous = previousEntry;
-        previousBits = previousSecondWord;
-    }
-
-    /**
-     * The entries are in a table that only this allocation knows; it is pinned and is written whole with the data.
-     *
-     * @param previousTable what the directory's entry was before
-     */
-    public void inNewTable(Table created, int entryOfDirectory, long previousTable) {
-        table = created;
-        newTable = true;
-        directoryEntry = entryOfDirectory;
-        previousDirectory = previousTable;
-    }
-
-    /** Answers that no table of this cache is free at present. */
-    public int noTable(TableCache full) {
-        tables = full;
-        return ClusterMap.NO_TABLE;
     }
 
     /**
@@ -142,102 +70,20 @@ public final class Allocation {
         barrier = true;
     }
 
-    /** Returns the table when the allocation has ended; a new one that did not get into the file is forgotten. */
-    public void releaseTable(boolean kept) {
-        if (newTable && !kept) {
-            table.cache.drop(table);
-        } else {
-            table.release();
-        }
+    /** Answers that no table of this cache is free at present. */
+    public Answer noTable(TableCache full) {
+        fullCache = full;
+        return Answer.NO_TABLE;
     }
 
-    void changed(Table changedTable) {
-        if (changedTable != firstChanged) {
-            secondChanged = firstChanged;
-            firstChanged = changedTable;
-        }
-    }
-
-    /** The error of writing the tables that it changed. */
-    int writeError() {
-        int error = firstChanged == null ? 0 : firstChanged.writeError();
-        return error != 0 || secondChanged == null ? error : secondChanged.writeError();
-    }
-
-    /** The first byte of the disk that was asked for. */
-    public long offset() {
-        return offset;
-    }
-
-    IoFile file() {
-        return file;
-    }
+    // ---- for the disk
 
     /** The file that must grow first; null if it is long enough. */
     FileSpace space() {
         return space;
     }
 
-    /** Offset of the first cluster in the file. */
-    public long fileOffset() {
-        return fileOffset;
-    }
-
-    /** Bytes of the disk, from the asked offset on, that are covered. */
-    public long length() {
-        return length;
-    }
-
-    public Table table() {
-        return table;
-    }
-
-    public boolean newTable() {
-        return newTable;
-    }
-
-    public int directoryEntry() {
-        return directoryEntry;
-    }
-
-    public int firstEntry() {
-        return firstEntry;
-    }
-
-    public int entries() {
-        return entries;
-    }
-
-    /** Whether what the entries pointed at is freed. */
-    public boolean releases() {
-        return releases;
-    }
-
-    /** What the entries become that are released. */
-    public long released() {
-        return released;
-    }
-
-    /** New second word, for formats whose entries have one. */
-    public long releasedBits() {
-        return releasedBits;
-    }
-
-    /** Old second word, for formats whose entries have one. */
-    public long previousBits() {
-        return previousBits;
-    }
-
-    /** What the directory's entry was before. */
-    public long previousDirectory() {
-        return previousDirectory;
-    }
-
-    /** What the entries were before. */
-    public long previous() {
-        return previous;
-    }
-
+    /** How long that file must be. */
     long endOfFile() {
         return endOfFile;
     }
@@ -250,25 +96,51 @@ public final class Allocation {
         return start < busyEnd && busyStart < end;
     }
 
-    /** Whether anything but entries is written. */
-    public boolean hasData() {
-        return hasData;
-    }
-
-    boolean isDirtySpace() {
-        return dirtySpace;
-    }
-
-    /** Bytes that are replaced as one. */
-    int unitOr(int clusterSize) {
-        return unit == 0 ? clusterSize : unit;
-    }
-
-    TableCache tables() {
-        return tables;
-    }
-
+    /** Whether the data has to be on disk before the entries are written. */
     boolean barrier() {
-        return barrier;
+        return barrier || target.isUsed();
+    }
+
+    TableCache fullCache() {
+        return fullCache;
+    }
+
+    boolean hasData() {
+        return change.kind() == EntryChange.Kind.DATA;
+    }
+
+    /** Resumes an operation when the allocation has ended. */
+    void await(Resumable operation) {
+        waiters.add(operation);
+    }
+
+    /** Resumes those who wait now: what they start is not this allocation any more. */
+    void resumeWaiters() {
+        for (int n = waiters.size(); n > 0; n--) {
+            waiters.poll().resume(0);
+        }
+    }
+
+    /** Notes a table that the allocation has changed. */
+    void changed(Table table) {
+        if (table != firstChanged) {
+            secondChanged = firstChanged;
+            firstChanged = table;
+        }
+    }
+
+    /** The error of writing the tables that it changed. */
+    int writeError() {
+        int first = firstChanged == null ? 0 : firstChanged.writeError();
+        return first != 0 || secondChanged == null ? first : secondChanged.writeError();
+    }
+
+    /** Notes why the entries are not in the file; 0 if they are. */
+    void fail(int errno) {
+        error = errno;
+    }
+
+    int error() {
+        return error;
     }
 }

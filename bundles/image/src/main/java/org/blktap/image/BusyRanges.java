@@ -7,29 +7,29 @@ import java.util.ArrayList;
  * requests in flight, and only writes that allocate look here. Loop only.
  */
 final class BusyRanges {
-    private final ArrayList<AllocatingWrite> writes = new ArrayList<>();
+    private final ArrayList<Allocation> allocations = new ArrayList<>();
 
-    void add(AllocatingWrite write) {
-        writes.add(write);
+    void add(Allocation allocation) {
+        allocations.add(allocation);
     }
 
-    void remove(AllocatingWrite write) {
-        int last = writes.size() - 1;
+    void remove(Allocation allocation) {
+        int last = allocations.size() - 1;
         for (int i = last; i >= 0; i--) {
-            if (writes.get(i) == write) {
-                writes.set(i, writes.get(last));
-                writes.remove(last);
+            if (allocations.get(i) == allocation) {
+                allocations.set(i, allocations.get(last));
+                allocations.remove(last);
                 return;
             }
         }
     }
 
     /** An allocation that covers a byte of the range, or null. */
-    AllocatingWrite find(long start, long end) {
-        for (int i = 0; i < writes.size(); i++) {
-            AllocatingWrite write = writes.get(i);
-            if (write.allocation.overlaps(start, end)) {
-                return write;
+    Allocation find(long start, long end) {
+        for (int i = 0; i < allocations.size(); i++) {
+            Allocation allocation = allocations.get(i);
+            if (allocation.overlaps(start, end)) {
+                return allocation;
             }
         }
         return null;
@@ -38,10 +38,10 @@ final class BusyRanges {
     /** The first byte of the range that an allocation covers, or the end of the range. */
     long firstBusy(long start, long end) {
         long first = end;
-        for (int i = 0; i < writes.size(); i++) {
-            AllocatingWrite write = writes.get(i);
-            if (write.allocation.overlaps(start, first)) {
-                first = Math.max(start, write.allocation.busyStart());
+        for (int i = 0; i < allocations.size(); i++) {
+            Allocation allocation = allocations.get(i);
+            if (allocation.overlaps(start, first)) {
+                first = Math.max(start, allocation.busyStart());
             }
         }
         return first;

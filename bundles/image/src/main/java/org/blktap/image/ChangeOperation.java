@@ -3,84 +3,99 @@ package org.blktap.image;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
-import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.IoCallback;
 
 /** A write, zeroing or discard: runs that are there are changed in place, others are allocated where that is needed. Pooled. */
 final class ChangeOperation extends DiskOperation {
     /** Bound on what one request adds to the disk's lists, however much it covers. */
     private static final int MOST_ALLOCATING = 64;
 
+    private final long diskSize;
+    private final Backing backing;
+    private final BusyRanges busy;
+    private final Commits commits;
+    private final Pool<AllocatingWrite> writes;
+    private final Pool<ChangeOperation> pool;
+    private final IoCallback allocated = this::allocated;
     private Request request;
     private int allocating;
     private boolean waitsForOwn;
     /** Whether the request lets its range lose its space. */
     private boolean unmaps;
-    private int entered;
 
-    ChangeOperation(ClusterDisk disk) {
-        super(disk);
+    /** @param diskSize bytes */
+    ChangeOperation(ClusterMap map, long diskSize, Backing backing, BusyRanges busy, Commits commits, Pool<AllocatingWrite> writes,
+            Pool<ChangeOperation> pool) {
+        super(map);
+        this.diskSize = diskSize;
+        this.backing = backing;
+        this.busy = busy;
+        this.commits = commits;
+        this.writes = writes;
+        this.pool = pool;
     }
 
-    void start(Request asked) {
+    /** @param first what has just been looked up for the request, or null */
+    void start(Request asked, Place first) {
         request = asked;
         allocating = 0;
         waitsForOwn = false;
         unmaps = asked.operation() != Operation.WRITE && !asked.has(Request.NO_UNMAP);
-        entered = disk.enter();
-        if (disk.commits.unsure()) {
-            beginLater(asked.offset(), asked.length());
-            disk.commits.mend(this);
-        } else {
+        if (commits.unsure()) {
+            prepare(asked.offset(), asked.length());
+            commits.mend(this);
+        } else if (first == null) {
             begin(asked.offset(), asked.length());
+        } else {
+            begin(first, asked.length());
         }
     }
 
     @Override
     void scan() {
-        Mapping mapping = disk.mapping;
         while (position < end) {
-            disk.map.lookup(position, end - position, mapping);
+            Place place = find();
             long from = position;
-            long length = mapping.length();
-            Mapping.Kind kind = mapping.kind();
-            if (unmaps && disk.inFlight != null && kind != Mapping.Kind.NOT_LOADED && kind != Mapping.Kind.CORRUPT) {
-                int answer = release(from);
-                if (answer == ClusterMap.NO_TABLE) {
+            long length = place.length();
+            Place.Kind kind = place.kind();
+            if (unmaps && reuses() && kind != Place.Kind.NOT_LOADED && kind != Place.Kind.CORRUPT) {
+                Answer answer = release(place);
+                if (answer == Answer.NO_TABLE) {
                     return;
                 }
-                if (answer != ClusterMap.REFUSED) {
+                if (answer != Answer.REFUSED) {
                     continue;
                 }
-                long inUnit = from & disk.map.largestUnit() - 1;
+                long inUnit = from & map.largestUnit() - 1;
                 if (inUnit != 0) {
                     // the next unit may be released
-                    length = Math.min(length, disk.map.largestUnit() - inUnit);
+                    length = Math.min(length, map.largestUnit() - inUnit);
                 }
             }
             switch (kind) {
                 case NOT_LOADED -> {
-                    mapping.tables().load(mapping.fileOffset(), this);
+                    place.tables().load(place.fileOffset(), this);
                     return;
                 }
                 case DATA -> {
                     // a table in memory may already say what the one in the file does not say yet
-                    AllocatingWrite holder = disk.busy.find(from, from + 1);
+                    Allocation holder = busy.find(from, from + 1);
                     if (holder != null) {
-                        holder.waiters.add(this);
+                        holder.await(this);
                         return;
                     }
-                    length = disk.busy.firstBusy(from, from + length) - from;
+                    length = busy.firstBusy(from, from + length) - from;
                     position += length;
-                    inPlace(mapping.file(), mapping.fileOffset(), from, length);
+                    inPlace(place, length);
                 }
                 case CORRUPT -> {
                     position += length;
                     fail(Errno.EIO);
                 }
                 case ZERO, UNALLOCATED, SHARED, COMPRESSED -> {
-                    if (!needsClusters(kind, from, length)) {
+                    if (!needsClusters(place)) {
                         position += length;
-                    } else if (!allocate(kind, from, length)) {
+                    } else if (!allocate(place, length)) {
                         return;
                     }
                 }
@@ -90,89 +105,95 @@ final class ChangeOperation extends DiskOperation {
     }
 
     /** Lets whole units from here on lose their space, and moves on past them; NO_TABLE if it has to wait, REFUSED if they have to stay. */
-    private int release(long from) {
-        long unit = disk.map.largestUnit();
-        long whole = end == disk.info().sizeBytes() ? end - from : end - from & -unit;
+    private Answer release(Place place) {
+        long from = position;
+        long unit = map.largestUnit();
+        long whole = end == diskSize ? end - from : end - from & -unit;
         if ((from & unit - 1) != 0 || whole <= 0) {
-            return ClusterMap.REFUSED;
+            return Answer.REFUSED;
         }
         if (allocating == MOST_ALLOCATING) {
             waitsForOwn = true;
-            return ClusterMap.NO_TABLE;
+            return Answer.NO_TABLE;
         }
-        AllocatingWrite holder = disk.busy.find(from, Math.min(from + unit, end));
+        Allocation holder = busy.find(from, Math.min(from + unit, end));
         if (holder != null) {
-            holder.waiters.add(this);
-            return ClusterMap.NO_TABLE;
+            holder.await(this);
+            return Answer.NO_TABLE;
         }
-        long free = disk.busy.firstBusy(from, from + whole) - from;
-        AllocatingWrite write = disk.allocatingWrite();
-        Allocation allocation = write.allocation;
-        int answer = disk.map.release(from, free == whole ? whole : free & -unit, request.operation() == Operation.WRITE_ZEROES, allocation);
-        if (answer == ClusterMap.ALLOCATED) {
-            position += allocation.length();
-            part();
-            allocating++;
-            write.start(this, from, null, 0, false, false);
-            return answer;
-        }
-        TableCache full = allocation.tables();
-        long nothing = allocation.length();
-        disk.recycle(write);
-        if (answer == ClusterMap.NO_TABLE) {
-            full.awaitRoom(this);
-        } else if (answer == ClusterMap.NOTHING) {
-            position += nothing;
+        long free = busy.firstBusy(from, from + whole) - from;
+        AllocatingWrite write = writes.take();
+        Allocation allocation = write.cleared();
+        Answer answer = map.release(place, free == whole ? whole : free & -unit, request.operation() == Operation.WRITE_ZEROES, allocation);
+        switch (answer) {
+            case ALLOCATED -> {
+                position += allocation.change().length();
+                part();
+                allocating++;
+                write.startEntries(allocated);
+            }
+            case NOTHING -> {
+                position += allocation.change().length();
+                writes.give(write);
+            }
+            case NO_TABLE -> {
+                TableCache full = allocation.fullCache();
+                writes.give(write);
+                full.awaitRoom(this);
+            }
+            case REFUSED -> writes.give(write);
         }
         return answer;
     }
 
-    private void inPlace(IoFile file, long fileOffset, long from, long length) {
+    private void inPlace(Place place, long length) {
         part();
         switch (request.operation()) {
-            case WRITE -> file.write(fileOffset, request.data(), from - request.offset(), length, this);
-            case WRITE_ZEROES -> file.zero(fileOffset, length, !request.has(Request.NO_UNMAP), this);
-            default -> file.discard(fileOffset, length, this);
+            case WRITE -> place.file().write(place.fileOffset(), request.data(), place.offset() - request.offset(), length, this);
+            case WRITE_ZEROES -> place.file().zero(place.fileOffset(), length, !request.has(Request.NO_UNMAP), this);
+            default -> place.file().discard(place.fileOffset(), length, this);
         }
     }
 
-    private boolean needsClusters(Mapping.Kind kind, long from, long length) {
+    private boolean needsClusters(Place place) {
         return switch (request.operation()) {
             case WRITE -> true;
-            case WRITE_ZEROES -> request.has(Request.NO_UNMAP) || disk.hasContents(kind, from);
+            case WRITE_ZEROES -> request.has(Request.NO_UNMAP) || place.hasContents(place.offset(), backing.size());
             default -> false;
         };
     }
 
     /** Starts an allocating write for the run or its beginning, and moves on past it; false if it has to wait. */
-    private boolean allocate(Mapping.Kind kind, long from, long length) {
+    private boolean allocate(Place place, long length) {
         if (allocating == MOST_ALLOCATING) {
             waitsForOwn = true;
             return false;
         }
-        long clusterSize = disk.map.clusterSize();
+        long from = position;
+        long clusterSize = map.clusterSize();
         long start = from & -clusterSize;
-        AllocatingWrite holder = disk.busy.find(start, start + clusterSize);
+        Allocation holder = busy.find(start, start + clusterSize);
         if (holder != null) {
-            holder.waiters.add(this);
+            holder.await(this);
             return false;
         }
-        long free = disk.busy.firstBusy(start, from + length) - from;
-        boolean contents = disk.hasContents(kind, start);
+        long free = busy.firstBusy(start, from + length) - from;
+        boolean contents = place.hasContents(start, backing.size());
         if (contents && from != start) {
             // one buffer holds what is copied up before and after the data of one cluster
             free = Math.min(free, start + clusterSize - from);
         }
         free = Math.min(length, free);
-        AllocatingWrite write = disk.allocatingWrite();
-        int answer = zeroMarks(from, free, start, write.allocation);
-        if (answer == ClusterMap.REFUSED) {
-            answer = disk.map.allocate(from, free, write.allocation);
+        AllocatingWrite write = writes.take();
+        Allocation allocation = write.cleared();
+        Answer answer = zeroMarks(place, free, start, allocation);
+        if (answer == Answer.REFUSED) {
+            answer = map.allocate(place, free, allocation);
         }
-        if (answer != ClusterMap.ALLOCATED) {
-            TableCache full = write.allocation.tables();
-            disk.recycle(write);
-            if (answer == ClusterMap.NO_TABLE) {
+        if (answer != Answer.ALLOCATED) {
+            TableCache full = allocation.fullCache();
+            writes.give(write);
+            if (answer == Answer.NO_TABLE) {
                 full.awaitRoom(this);
                 return false;
             }
@@ -180,17 +201,30 @@ final class ChangeOperation extends DiskOperation {
             position += free;
             return true;
         }
-        position += write.allocation.length();
+        position += allocation.change().length();
         part();
         allocating++;
-        boolean zeros = request.operation() != Operation.WRITE;
-        write.start(this, from, zeros ? null : request.data(), from - request.offset(), contents,
-                zeros && request.has(Request.NO_UNMAP));
+        if (request.operation() == Operation.WRITE) {
+            write.start(request.data(), from - request.offset(), contents, allocated);
+        } else {
+            write.startZeros(contents, request.has(Request.NO_UNMAP), allocated);
+        }
         return true;
     }
 
+    /** Zeros that must take no space are marked, where the format can and they cover whole clusters. */
+    private Answer zeroMarks(Place place, long length, long start, Allocation into) {
+        long from = place.offset();
+        if (request.operation() == Operation.WRITE || request.has(Request.NO_UNMAP) || from != start) {
+            return Answer.REFUSED;
+        }
+        boolean toTheEnd = from + length == diskSize;
+        long whole = toTheEnd ? length : length & -map.clusterSize();
+        return whole == 0 ? Answer.REFUSED : map.markZero(place, whole, into);
+    }
+
     /** An allocating write of this operation has ended. */
-    void allocated(int error) {
+    private void allocated(int error) {
         allocating--;
         boolean goOn = waitsForOwn;
         waitsForOwn = false;
@@ -200,23 +234,13 @@ final class ChangeOperation extends DiskOperation {
         }
     }
 
-    /** Zeros that must take no space are marked, where the format can and they cover whole clusters. */
-    private int zeroMarks(long from, long length, long start, Allocation into) {
-        if (request.operation() == Operation.WRITE || request.has(Request.NO_UNMAP) || from != start) {
-            return ClusterMap.REFUSED;
-        }
-        boolean toTheEnd = from + length == disk.info().sizeBytes();
-        long whole = toTheEnd ? length : length & -disk.map.clusterSize();
-        return whole == 0 ? ClusterMap.REFUSED : disk.map.markZero(from, whole, into);
-    }
-
     @Override
     void finished(int firstError) {
         Request ended = request;
         request = null;
-        int turn = entered;
-        disk.recycle(this);
-        disk.leave(turn);
+        int turn = entered();
+        pool.give(this);
+        leave(turn);
         ended.complete(firstError);
     }
 }

@@ -14,23 +14,33 @@ import org.blktap.api.engine.IoCallback;
  * file may say what nobody was promised: then every change of the disk waits until the table could be written, and fails if it cannot. Loop only.
  */
 final class Commits {
-    private final ClusterDisk disk;
+    private final ClusterMap map;
+    private final DataFiles files;
     private final IoCallback flushed = this::flushed;
     private final DirtyTables dirty = new DirtyTables(this::written);
-    private final ArrayDeque<DiskOperation> mending = new ArrayDeque<>();
-    private ArrayList<AllocatingWrite> joining = new ArrayList<>();
-    private ArrayList<AllocatingWrite> committing = new ArrayList<>();
+    private final ArrayDeque<Resumable> mending = new ArrayDeque<>();
+    private ArrayList<Member> joining = new ArrayList<>();
+    private ArrayList<Member> committing = new ArrayList<>();
     private boolean running;
     private boolean tookBack;
     private boolean unsure;
     private int flushError;
 
-    Commits(ClusterDisk disk) {
-        this.disk = disk;
+    /** An allocating write. */
+    interface Member {
+        Allocation allocation();
+
+        /** Its entries are in the file, or that has failed. */
+        void ended(int error);
+    }
+
+    Commits(ClusterMap map, DataFiles files) {
+        this.map = map;
+        this.files = files;
     }
 
     /** The data is written. */
-    void join(AllocatingWrite write) {
+    void join(Member write) {
         joining.add(write);
         if (!running) {
             start();
@@ -43,7 +53,7 @@ final class Commits {
     }
 
     /** Tries to write what could not be written, and resumes the operation with what came of it. */
-    void mend(DiskOperation operation) {
+    void mend(Resumable operation) {
         mending.add(operation);
         if (!running) {
             running = true;
@@ -62,15 +72,15 @@ final class Commits {
     private void start() {
         running = true;
         tookBack = false;
-        ArrayList<AllocatingWrite> group = joining;
+        ArrayList<Member> group = joining;
         joining = committing;
         committing = group;
         boolean barrier = false;
         for (int i = 0; i < group.size(); i++) {
-            barrier |= group.get(i).allocation.barrier();
+            barrier |= group.get(i).allocation().barrier();
         }
         if (barrier) {
-            disk.flush(flushed);
+            files.flush(flushed);
         } else {
             flushed(0);
         }
@@ -81,14 +91,14 @@ final class Commits {
             // it may have been about writes that were answered before: the next flush reports it too
             flushError = error;
             for (int i = 0; i < committing.size(); i++) {
-                committing.get(i).allocation.error = error;
+                committing.get(i).allocation().fail(error);
             }
             end();
             return;
         }
         for (int i = 0; i < committing.size(); i++) {
-            Allocation allocation = committing.get(i).allocation;
-            disk.map.commit(allocation, dirty.by(allocation));
+            Allocation allocation = committing.get(i).allocation();
+            map.commit(allocation.change(), dirty.by(allocation));
         }
         dirty.write();
     }
@@ -106,10 +116,11 @@ final class Commits {
     private boolean takeBack() {
         boolean any = false;
         for (int i = committing.size() - 1; i >= 0; i--) {
-            Allocation allocation = committing.get(i).allocation;
-            allocation.error = allocation.writeError();
-            if (allocation.error != 0) {
-                disk.map.undo(allocation, dirty.by(allocation));
+            Allocation allocation = committing.get(i).allocation();
+            int error = allocation.writeError();
+            allocation.fail(error);
+            if (error != 0) {
+                map.undo(allocation.change(), dirty.by(allocation));
                 any = true;
             }
         }
@@ -118,8 +129,8 @@ final class Commits {
 
     private void end() {
         for (int i = 0; i < committing.size(); i++) {
-            AllocatingWrite write = committing.get(i);
-            write.ended(write.allocation.error);
+            Member write = committing.get(i);
+            write.ended(write.allocation().error());
         }
         committing.clear();
         running = false;

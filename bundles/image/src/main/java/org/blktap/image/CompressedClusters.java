@@ -1,7 +1,6 @@
 package org.blktap.image;
 
 import java.util.ArrayDeque;
-import java.util.function.Supplier;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
@@ -20,48 +19,33 @@ final class CompressedClusters implements AutoCloseable {
     private final IoLoop loop;
     private final NativeMemory memory;
     private final int clusterSize;
-    private final int mostCompressed;
-    private final Supplier<Decompressor> decompressors;
+    private final Compression compression;
     private final InflatedCluster[] places = new InflatedCluster[PLACES];
-    private final ArrayDeque<Read> pool = new ArrayDeque<>();
-    private final ArrayDeque<Read> waiting = new ArrayDeque<>();
+    private final Pool<InflatedCluster.Reader> reads = new Pool<>(pool -> new InflatedCluster.Reader());
+    private final ArrayDeque<InflatedCluster.Reader> waiting = new ArrayDeque<>();
+    private final InflatedCluster.Owner inflated = this::inflated;
     private long clock;
 
-    /** One run of one cluster that an operation waits for. */
-    static final class Read {
-        private IoFile file;
-        private long fileOffset;
-        private int stored;
-        private int from;
-        private int length;
-        private Segments into;
-        private long at;
-        private IoCallback done;
-    }
-
-    /** @param mostCompressed bytes of a deflated cluster at most; what claims more is refused */
-    CompressedClusters(IoLoop loop, NativeMemory memory, int clusterSize, int mostCompressed,
-            Supplier<Decompressor> decompressors) {
-        this.decompressors = decompressors;
+    CompressedClusters(IoLoop loop, NativeMemory memory, int clusterSize, Compression compression) {
+        this.compression = compression;
         this.loop = loop;
         this.memory = memory;
         this.clusterSize = clusterSize;
-        this.mostCompressed = mostCompressed;
     }
 
     /** Puts the run that a look-up has answered into the list at {@code at}. */
-    void read(Mapping mapping, Segments into, long at, IoCallback done) {
-        if (mapping.compressedLength() <= 0 || mapping.compressedLength() > mostCompressed) {
+    void read(Place place, Segments into, long at, IoCallback done) {
+        if (place.compressedLength() <= 0 || place.compressedLength() > compression.mostBytes()) {
             // never from within the call
             loop.execute(() -> done.done(Errno.EIO));
             return;
         }
-        Read read = pool.isEmpty() ? new Read() : pool.poll();
-        read.file = mapping.file();
-        read.fileOffset = mapping.fileOffset();
-        read.stored = mapping.compressedLength();
-        read.from = mapping.clusterOffset();
-        read.length = Math.toIntExact(mapping.length());
+        InflatedCluster.Reader read = reads.take();
+        read.file = place.file();
+        read.fileOffset = place.fileOffset();
+        read.stored = place.compressedLength();
+        read.from = place.clusterOffset();
+        read.length = Math.toIntExact(place.length());
         read.into = into;
         read.at = at;
         read.done = done;
@@ -71,13 +55,12 @@ final class CompressedClusters implements AutoCloseable {
     }
 
     /** Serves a read from a place that has its cluster, or starts one; false if all are busy with others. */
-    private boolean place(Read read) {
+    private boolean place(InflatedCluster.Reader read) {
         InflatedCluster chosen = null;
         for (int i = 0; i < PLACES; i++) {
             InflatedCluster place = places[i];
             if (place == null) {
-                place = places[i] = new InflatedCluster(this, loop, memory, clusterSize, mostCompressed,
-                        decompressors.get());
+                place = places[i] = new InflatedCluster(loop, memory, clusterSize, compression, inflated);
             }
             if (place.holds(read.file, read.fileOffset, read.stored)) {
                 chosen = place;
@@ -107,13 +90,13 @@ final class CompressedClusters implements AutoCloseable {
     }
 
     /** A place has its cluster, or has failed. */
-    void inflated(InflatedCluster place, int error) {
-        for (Read read = place.readers.poll(); read != null; read = place.readers.poll()) {
+    private void inflated(InflatedCluster place, int error) {
+        for (InflatedCluster.Reader read = place.readers.poll(); read != null; read = place.readers.poll()) {
             end(read, place, error);
         }
         place.free();
         for (int n = waiting.size(); n > 0; n--) {
-            Read read = waiting.poll();
+            InflatedCluster.Reader read = waiting.poll();
             if (!place(read)) {
                 waiting.addFirst(read);
                 return;
@@ -121,7 +104,7 @@ final class CompressedClusters implements AutoCloseable {
         }
     }
 
-    private void end(Read read, InflatedCluster place, int error) {
+    private void end(InflatedCluster.Reader read, InflatedCluster place, int error) {
         if (error == 0) {
             read.into.copyFrom(place.address() + read.from, read.at, read.length);
         }
@@ -129,7 +112,7 @@ final class CompressedClusters implements AutoCloseable {
         read.done = null;
         read.into = null;
         read.file = null;
-        pool.push(read);
+        reads.give(read);
         done.done(error);
     }
 

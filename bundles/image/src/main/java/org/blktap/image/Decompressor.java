@@ -15,14 +15,4 @@ public interface Decompressor extends AutoCloseable {
 
     @Override
     void close();
-
-    /** Deflate (RFC 1951). */
-    static Decompressor deflate() {
-        return new Deflate(true);
-    }
-
-    /** Deflate with the frame of zlib (RFC 1950). */
-    static Decompressor zlib() {
-        return new Deflate(false);
-    }
 }

@@ -4,14 +4,10 @@ import java.nio.ByteBuffer;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 
-/** See {@link Decompressor#deflate}. */
-final class Deflate implements Decompressor {
-    private final Inflater inflater;
+/** Deflate without a frame (RFC 1951). */
+public final class Deflate implements Decompressor {
+    private final Inflater inflater = new Inflater(true);
     private final ByteBuffer beyond = ByteBuffer.allocate(1);
-
-    Deflate(boolean bare) {
-        inflater = new Inflater(bare);
-    }
 
     /** A shorter stream is damaged, a longer one a bomb. */
     @Override

@@ -5,18 +5,19 @@ import org.blktap.api.engine.IoCallback;
 
 /** A request that is one operation on the file, where the disk has to know that it is under way. Pooled. */
 final class DirectRequest implements IoCallback {
-    private final ClusterDisk disk;
+    private final InFlight inFlight;
+    private final Pool<DirectRequest> pool;
     private Request request;
     private int entered;
-    DirectRequest next;
 
-    DirectRequest(ClusterDisk disk) {
-        this.disk = disk;
+    DirectRequest(InFlight inFlight, Pool<DirectRequest> pool) {
+        this.inFlight = inFlight;
+        this.pool = pool;
     }
 
-    DirectRequest of(Request asked, int turn) {
+    DirectRequest of(Request asked) {
         request = asked;
-        entered = turn;
+        entered = inFlight.enter();
         return this;
     }
 
@@ -25,8 +26,8 @@ final class DirectRequest implements IoCallback {
         Request ended = request;
         request = null;
         int turn = entered;
-        disk.recycle(this);
-        disk.inFlight.leave(turn);
+        pool.give(this);
+        inFlight.leave(turn);
         ended.complete(error);
     }
 }

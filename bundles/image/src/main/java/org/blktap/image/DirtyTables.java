@@ -9,6 +9,7 @@ import java.util.ArrayList;
 public final class DirtyTables {
     private final ArrayList<Table> tables = new ArrayList<>();
     private final Runnable whenWritten;
+    private final Runnable written = this::written;
     private Allocation changing;
     private int pending;
 
@@ -45,12 +46,12 @@ public final class DirtyTables {
     void write() {
         pending = tables.size() + 1;
         for (int i = 0; i < tables.size(); i++) {
-            tables.get(i).writeDirty(this);
+            tables.get(i).writeDirty(written);
         }
         written();
     }
 
-    void written() {
+    private void written() {
         if (--pending > 0) {
             return;
         }

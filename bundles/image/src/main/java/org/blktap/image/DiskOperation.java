@@ -3,37 +3,67 @@ package org.blktap.image;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * What a request needs while it runs: it scans its range with look-ups, starts a part for each run, and waits where
+ * A request while it runs: it scans its range with look-ups, starts a part for each run, and waits where
  * a table is not loaded. It is the callback of all its parts. Pooled.
  */
-abstract class DiskOperation implements IoCallback {
-    final ClusterDisk disk;
+abstract class DiskOperation implements IoCallback, Resumable {
+    final ClusterMap map;
     /** The next byte of the disk to look up. */
     long position;
     /** The end of the range. */
     long end;
+    private final Place place = new Place();
+    /** Whether the place is that of the position already. */
+    private boolean found;
+    /** Non-null only for maps that reuse freed clusters. */
+    private final InFlight inFlight;
+    private int entered;
     private int pending;
     private int error;
 
-    DiskOperation(ClusterDisk disk) {
-        this.disk = disk;
+    DiskOperation(ClusterMap map) {
+        this.map = map;
+        inFlight = map.space().inFlight();
     }
 
     /** Begins; the scan itself counts as a part. */
     final void begin(long offset, long length) {
-        position = offset;
-        end = offset + length;
-        error = 0;
-        pending = 1;
+        prepare(offset, length);
+        scan();
+    }
+
+    /** Begins with a look-up that has just been made. */
+    final void begin(Place first, long length) {
+        prepare(first.offset(), length);
+        place.copy(first);
+        found = true;
         scan();
     }
 
     /** Begins as {@link #begin} does, but the scan starts with {@link #resume}. */
-    final void beginLater(long offset, long length) {
+    final void prepare(long offset, long length) {
         position = offset;
         end = offset + length;
+        found = false;
         error = 0;
         pending = 1;
+        entered = inFlight == null ? 0 : inFlight.enter();
+    }
+
+    /** Whether the map reuses clusters that requests have let go of. */
+    final boolean reuses() {
+        return inFlight != null;
+    }
+
+    /** Looks up the run at the position. */
+    final Place find() {
+        if (found) {
+            found = false;
+        } else {
+            place.ask(position);
+            map.find(position, end - position, place);
+        }
+        return place;
     }
 
     /**
@@ -42,11 +72,24 @@ abstract class DiskOperation implements IoCallback {
      */
     abstract void scan();
 
-    /** All parts have ended. The operation is returned to its pool in here. */
+    /** All parts have ended. The operation goes back to its pool, then {@link #leave}s, and reports its end. */
     abstract void finished(int firstError);
 
+    /** Lets clusters be reused that this operation may have used. */
+    final void leave(int turn) {
+        if (inFlight != null) {
+            inFlight.leave(turn);
+        }
+    }
+
+    /** What {@link #leave} has to be given. */
+    final int entered() {
+        return entered;
+    }
+
     /** What the scan waited for has come, or failed: then the rest is not done. */
-    final void resume(int e) {
+    @Override
+    public final void resume(int e) {
         if (e != 0) {
             fail(e);
             done(0);

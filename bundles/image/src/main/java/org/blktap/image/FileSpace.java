@@ -13,7 +13,7 @@ import org.blktap.api.engine.IoLoop;
  * so that nothing ever points past an end that a power loss could take back; what has been reserved reads as zeros
  * until it is written. Loop only.
  */
-public final class FileSpace {
+public final class FileSpace implements Space {
     private static final long SMALLEST_STEP = 1 << 20;
     private static final long LARGEST_STEP = 64 << 20;
     private static final long END_UNIT = 64 << 10;
@@ -155,14 +155,16 @@ public final class FileSpace {
     private record Later(Runnable task, long durable) {
     }
 
-    /** An error of a flush of its own, once: it may have been about writes that were answered. */
+    /** It may have been about writes that were answered. */
+    @Override
     public int takeFlushError() {
         int error = flushError;
         flushError = 0;
         return error;
     }
 
-    /** Runs a task when no extension that has been decided by now is under way: at once, or soon. */
+    /** Waits for the extensions that have been decided by now. */
+    @Override
     public void whenIdle(Runnable task) {
         if (extending) {
             whenIdle.add(new Later(task, plannedEnd));

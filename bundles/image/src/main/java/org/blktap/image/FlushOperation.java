@@ -4,73 +4,66 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * A flush of all files. One that a guest asks for waits for what the map has under way by itself, and lets it free what it may then, so
+ * A flush that a guest asks for. It waits for what the map has under way by itself, and lets it free what it may then, so
  * that nothing is in flight after the last. Pooled.
  */
-final class FlushOperation extends DiskOperation {
+final class FlushOperation implements Resumable {
+    private final Space space;
+    private final Commits commits;
+    private final DataFiles files;
+    private final Pool<FlushOperation> pool;
     private final Runnable idle = this::idle;
+    private final IoCallback flushed = this::flushed;
     private final IoCallback settled = this::settled;
-    private boolean asked;
-    private IoCallback whenDone;
+    private Request request;
 
-    FlushOperation(ClusterDisk disk) {
-        super(disk);
+    FlushOperation(Space space, Commits commits, DataFiles files, Pool<FlushOperation> pool) {
+        this.space = space;
+        this.commits = commits;
+        this.files = files;
+        this.pool = pool;
     }
 
-    /** A guest's. */
-    void start(Request request) {
-        asked = true;
-        whenDone = request;
-        disk.map.whenIdle(idle);
-    }
-
-    /** The disk's own. */
-    void start(IoCallback done) {
-        asked = false;
-        whenDone = done;
-        idle();
+    void start(Request asked) {
+        request = asked;
+        space.whenIdle(idle);
     }
 
     private void idle() {
-        if (asked) {
-            disk.map.flushing();
-        }
-        if (asked && disk.commits.unsure()) {
-            beginLater(0, 0);
-            disk.commits.mend(this);
+        space.flushing();
+        if (commits.unsure()) {
+            commits.mend(this);
         } else {
-            begin(0, 0);
+            files.flush(flushed);
         }
     }
 
+    /** The tables are in the file, or that has failed. */
     @Override
-    void scan() {
-        for (int i = 0; i < disk.files().size(); i++) {
-            part();
-            disk.files().get(i).flush(this);
+    public void resume(int error) {
+        if (error != 0) {
+            settled(error);
+        } else {
+            files.flush(flushed);
         }
-        done(0);
     }
 
-    @Override
-    void finished(int firstError) {
-        if (asked && firstError == 0) {
-            disk.map.flushed(settled);
+    private void flushed(int error) {
+        if (error != 0) {
+            settled(error);
         } else {
-            settled(firstError);
+            space.flushed(settled);
         }
     }
 
     private void settled(int e) {
-        int error = e;
-        if (asked) {
-            int commits = disk.commits.takeFlushError();
-            int map = disk.map.takeFlushError();
-            error = error != 0 ? error : commits != 0 ? commits : map;
-        }
-        IoCallback callback = whenDone;
-        whenDone = null;
-        disk.recycle(this);
-        callback.done(error);
+        // both are taken, as one flush reports all that has failed before it
+        int ofCommits = commits.takeFlushError();
+        int ofSpace = space.takeFlushError();
+        int error = e != 0 ? e : ofCommits != 0 ? ofCommits : ofSpace;
+        Request ended = request;
+        request = null;
+        pool.give(this);
+        ended.complete(error);
     }
 }

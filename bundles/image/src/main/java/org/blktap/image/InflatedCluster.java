@@ -12,7 +12,7 @@ import org.blktap.api.memory.Segments;
 
 /** One deflated cluster with room for its plain bytes. The inflating runs off the loop, everything else on it. */
 final class InflatedCluster implements AutoCloseable {
-    private final CompressedClusters owner;
+    private final Owner owner;
     private final IoLoop loop;
     private final NativeBuffer stored;
     private final NativeBuffer plain;
@@ -28,13 +28,30 @@ final class InflatedCluster implements AutoCloseable {
     private int storedLength;
     private boolean busy;
 
-    final ArrayDeque<CompressedClusters.Read> readers = new ArrayDeque<>();
+    final ArrayDeque<Reader> readers = new ArrayDeque<>();
     long lastUse;
 
-    InflatedCluster(CompressedClusters owner, IoLoop loop, NativeMemory memory, int clusterSize, int mostCompressed,
-            Decompressor decompressor) {
+    /** Called when a cluster is here, or its reading has failed. */
+    interface Owner {
+        void inflated(InflatedCluster cluster, int error);
+    }
+
+    /** One run of one cluster that an operation waits for. Pooled. */
+    static final class Reader {
+        IoFile file;
+        long fileOffset;
+        int stored;
+        int from;
+        int length;
+        Segments into;
+        long at;
+        IoCallback done;
+    }
+
+    InflatedCluster(IoLoop loop, NativeMemory memory, int clusterSize, Compression compression, Owner owner) {
+        int mostCompressed = compression.mostBytes();
         this.owner = owner;
-        this.decompressor = decompressor;
+        this.decompressor = compression.decompressors().get();
         this.loop = loop;
         stored = memory.allocate(mostCompressed);
         plain = memory.allocate(clusterSize);

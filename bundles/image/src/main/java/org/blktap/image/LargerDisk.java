@@ -47,8 +47,8 @@ public final class LargerDisk {
     }
 
     private static void zero(ClusterDisk disk, long before, IoLoop loop, Object name) throws DiskException {
-        long cluster = disk.map.clusterSize();
-        long end = Math.min(disk.info().sizeBytes(), Math.max(disk.backingSize, before + cluster - 1 & -cluster));
+        long cluster = disk.clusterSize();
+        long end = Math.min(disk.info().sizeBytes(), Math.max(disk.backingSize(), before + cluster - 1 & -cluster));
         for (long at = before; at < end; at += STRIDE) {
             run(disk, Operation.WRITE_ZEROES, at, Math.min(STRIDE, end - at), loop, name);
         }

@@ -9,23 +9,25 @@ final class MapOperation extends DiskOperation implements Request.Completion {
     /** The caller asks again for the rest. */
     private static final int ENOUGH = 1024;
 
+    private final Backing backing;
+    private final Pool<MapOperation> pool;
     private final Request below = new Request(this, 0);
     private final IoCallback mapped = this::mapped;
     private Request request;
     private long totalBefore;
     private boolean scanning;
     private boolean waiting;
-    private int entered;
 
-    MapOperation(ClusterDisk disk) {
-        super(disk);
+    MapOperation(ClusterMap map, Backing backing, Pool<MapOperation> pool) {
+        super(map);
+        this.backing = backing;
+        this.pool = pool;
     }
 
     void start(Request asked) {
         request = asked;
         totalBefore = asked.extents().total();
         waiting = false;
-        entered = disk.enter();
         begin(asked.offset(), asked.length());
     }
 
@@ -33,25 +35,24 @@ final class MapOperation extends DiskOperation implements Request.Completion {
     void scan() {
         scanning = true;
         ExtentList list = request.extents();
-        Mapping mapping = disk.mapping;
         while (!failed() && position < end && list.count() < ENOUGH) {
-            disk.map.lookup(position, end - position, mapping);
+            Place place = find();
             long from = position;
-            long length = mapping.length();
-            switch (mapping.kind()) {
+            long length = place.length();
+            switch (place.kind()) {
                 case NOT_LOADED -> {
                     scanning = false;
-                    mapping.tables().load(mapping.fileOffset(), this);
+                    place.tables().load(place.fileOffset(), this);
                     return;
                 }
                 case DATA, SHARED -> {
                     waiting = true;
-                    mapping.file().map(mapping.fileOffset(), length, list, mapped);
+                    place.file().map(place.fileOffset(), length, list, mapped);
                 }
                 case UNALLOCATED -> {
-                    if (from < disk.backingSize) {
+                    if (from < backing.size()) {
                         waiting = true;
-                        disk.backing.submit(below.setMap(from, Math.min(length, disk.backingSize - from), list));
+                        backing.submit(below.setMap(from, Math.min(length, backing.size() - from), list));
                     } else {
                         add(list, length, ExtentList.HOLE | ExtentList.ZERO);
                     }
@@ -99,9 +100,9 @@ final class MapOperation extends DiskOperation implements Request.Completion {
     void finished(int firstError) {
         Request ended = request;
         request = null;
-        int turn = entered;
-        disk.recycle(this);
-        disk.leave(turn);
+        int turn = entered();
+        pool.give(this);
+        leave(turn);
         ended.complete(firstError);
     }
 }

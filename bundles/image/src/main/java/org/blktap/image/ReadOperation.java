@@ -2,55 +2,66 @@ package org.blktap.image;
 
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
-import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
 
-/** Reads a range of the disk as it is committed at present: for guests, and for copying clusters up. */
+/** Reads a range of the disk as it is committed at present: for guests, and for copying clusters up. Pooled. */
 final class ReadOperation extends DiskOperation {
+    private final Backing backing;
+    private final CompressedClusters compressed;
+    private final Pool<ReadOperation> pool;
     private Segments into;
     private long skip;
     private long start;
     private IoCallback whenDone;
-    private int entered;
 
-    ReadOperation(ClusterDisk disk) {
-        super(disk);
+    ReadOperation(ClusterMap map, Backing backing, CompressedClusters compressed, Pool<ReadOperation> pool) {
+        super(map);
+        this.backing = backing;
+        this.compressed = compressed;
+        this.pool = pool;
     }
 
     /** Reads into bytes {@code [skip, skip + length)} of the list, which stays as it is until the end. */
     void start(long offset, long length, Segments target, long skipBytes, IoCallback done) {
+        set(offset, target, skipBytes, done);
+        begin(offset, length);
+    }
+
+    /** As above, from the beginning of a place that has just been looked up into that of the list. */
+    void start(Place first, long length, Segments target, IoCallback done) {
+        set(first.offset(), target, 0, done);
+        begin(first, length);
+    }
+
+    private void set(long offset, Segments target, long skipBytes, IoCallback done) {
         into = target;
         skip = skipBytes;
         start = offset;
         whenDone = done;
-        entered = disk.enter();
-        begin(offset, length);
     }
 
     @Override
     void scan() {
-        Mapping mapping = disk.mapping;
         while (position < end) {
-            disk.map.lookup(position, end - position, mapping);
-            long length = mapping.length();
+            Place place = find();
+            long length = place.length();
             long from = position;
             long at = skip + from - start;
             position += length;
-            switch (mapping.kind()) {
+            switch (place.kind()) {
                 case NOT_LOADED -> {
-                    mapping.tables().load(mapping.fileOffset(), this);
+                    place.tables().load(place.fileOffset(), this);
                     return;
                 }
                 case DATA, SHARED -> {
-                    IoFile file = mapping.file();
                     part();
-                    file.read(mapping.fileOffset(), into, at, length, this);
+                    place.file().read(place.fileOffset(), into, at, length, this);
                 }
                 case ZERO -> into.zero(at, length);
                 case UNALLOCATED -> readBacking(from, at, length);
                 case COMPRESSED -> {
                     part();
-                    disk.compressed.read(mapping, into, at, this);
+                    compressed.read(place, into, at, this);
                 }
                 case CORRUPT -> fail(Errno.EIO);
             }
@@ -59,10 +70,10 @@ final class ReadOperation extends DiskOperation {
     }
 
     private void readBacking(long from, long at, long length) {
-        long there = Math.max(0, Math.min(length, disk.backingSize - from));
+        long there = Math.max(0, Math.min(length, backing.size() - from));
         if (there > 0) {
             part();
-            disk.backingRequest().start(this, from, into, at, there);
+            backing.read(from, into, at, there, this);
         }
         if (there < length) {
             into.zero(at + there, length - there);
@@ -74,9 +85,9 @@ final class ReadOperation extends DiskOperation {
         IoCallback callback = whenDone;
         whenDone = null;
         into = null;
-        int turn = entered;
-        disk.recycle(this);
-        disk.leave(turn);
+        int turn = entered();
+        pool.give(this);
+        leave(turn);
         callback.done(firstError);
     }
 }

@@ -32,13 +32,25 @@ public final class Table {
     private long mirror;
     private int granule;
 
-    final ArrayDeque<DiskOperation> waiters = new ArrayDeque<>();
+    final ArrayDeque<Resumable> waiters = new ArrayDeque<>();
     State state = State.FREE;
     int pins;
     Table hashNext;
     Table newer;
     Table older;
-    TableCache cache;
+    private Keeper keeper;
+
+    /** What tables that come and go belong to. */
+    interface Keeper {
+        /** A read that {@link #startLoad} has started has ended. */
+        void loaded(Table table, int error);
+
+        /** Takes a pin back. */
+        void unpin(Table table);
+
+        /** Forgets a new table that did not get into the file. */
+        void drop(Table table);
+    }
 
     /**
      * A table that is held permanently.
@@ -54,6 +66,12 @@ public final class Table {
         this.writing = new long[dirty.length];
         memory.add(address, size);
         at(file, fileOffset);
+    }
+
+    /** @param keeper what tables that come and go belong to */
+    Table(long address, int size, IoFile file, Keeper keeper) {
+        this(address, size, file, 0);
+        this.keeper = keeper;
     }
 
     void at(IoFile inFile, long offset) {
@@ -124,11 +142,16 @@ public final class Table {
 
     /** Takes a pin back. */
     void release() {
-        if (cache != null) {
-            cache.unpin(this);
+        if (keeper != null) {
+            keeper.unpin(this);
         } else {
             pins--;
         }
+    }
+
+    /** Forgets a new table that did not get into the file. */
+    void drop() {
+        keeper.drop(this);
     }
 
     boolean isDirty() {
@@ -141,8 +164,8 @@ public final class Table {
     }
 
     /** Starts writing the dirty runs, and calls back when all have ended. Those of a write that failed stay dirty. */
-    void writeDirty(DirtyTables owner) {
-        store.owner = owner;
+    void writeDirty(Runnable whenEnded) {
+        store.whenEnded = whenEnded;
         store.pending = 1;
         writeError = 0;
         System.arraycopy(dirty, 0, writing, 0, dirty.length);
@@ -173,7 +196,7 @@ public final class Table {
                 dirty[i] |= writing[i];
             }
         }
-        store.owner.written();
+        store.whenEnded.run();
     }
 
     private static int next(long[] bits, int from, boolean wanted, int end) {
@@ -205,12 +228,12 @@ public final class Table {
     private final class Load implements IoCallback {
         @Override
         public void done(int error) {
-            cache.loaded(Table.this, error);
+            keeper.loaded(Table.this, error);
         }
     }
 
     private final class Store implements IoCallback {
-        private DirtyTables owner;
+        private Runnable whenEnded;
         private int pending;
 
         @Override

@@ -20,7 +20,8 @@ public final class TableCache implements AutoCloseable {
     private final IoFile file;
     private final Table[] buckets;
     private final ArrayDeque<Table> free = new ArrayDeque<>();
-    private final ArrayDeque<DiskOperation> starved = new ArrayDeque<>();
+    private final ArrayDeque<Resumable> starved = new ArrayDeque<>();
+    private final Table.Keeper keeper = new Keeper();
     private Table newest;
     private Table oldest;
     private Table last;
@@ -39,9 +40,7 @@ public final class TableCache implements AutoCloseable {
         memory = nativeMemory.allocate((long) count * tableSize);
         buckets = new Table[Integer.highestOneBit(count) * 2];
         for (int i = 0; i < count; i++) {
-            Table table = new Table(memory.address() + (long) i * tableSize, tableSize, file, 0);
-            table.cache = this;
-            free.add(table);
+            free.add(new Table(memory.address() + (long) i * tableSize, tableSize, file, keeper));
         }
     }
 
@@ -120,6 +119,30 @@ public final class TableCache implements AutoCloseable {
         return false;
     }
 
+    /**
+     * As {@link #create}, with the contents of a table of this cache that is loaded.
+     *
+     * @param from not pinned, perhaps; it stays
+     */
+    public Table copy(Table from, long fileOffset) {
+        from.pins++;
+        Table table = create(fileOffset);
+        // nobody waits for this pin: those who found no room wait for others
+        from.pins--;
+        if (table != null) {
+            Memory.copy(from.address(), table.address(), table.size());
+        }
+        return table;
+    }
+
+    /** Whether {@link #copy} would find room. */
+    public boolean hasRoomBeside(Table from) {
+        from.pins++;
+        boolean room = hasRoom();
+        from.pins--;
+        return room;
+    }
+
     /** Forgets a table that {@link #create} made and that did not get into the file. */
     public void drop(Table table) {
         table.pins = 0;
@@ -129,7 +152,7 @@ public final class TableCache implements AutoCloseable {
     }
 
     /** Reads a table; the operation is resumed when it is here, or with the error. */
-    void load(long fileOffset, DiskOperation waiter) {
+    void load(long fileOffset, Resumable waiter) {
         Table table = find(fileOffset);
         if (table != null) {
             table.waiters.add(waiter);
@@ -147,7 +170,7 @@ public final class TableCache implements AutoCloseable {
         table.startLoad();
     }
 
-    void loaded(Table table, int error) {
+    private void loaded(Table table, int error) {
         // resumed operations may wait for this place again: only those who wait now are resumed
         int waiting = table.waiters.size();
         if (error == 0) {
@@ -170,7 +193,7 @@ public final class TableCache implements AutoCloseable {
     }
 
     /** Resumes an operation when a table may be free. */
-    void awaitRoom(DiskOperation waiter) {
+    void awaitRoom(Resumable waiter) {
         starved.add(waiter);
     }
 
@@ -264,6 +287,24 @@ public final class TableCache implements AutoCloseable {
             table.older.newer = table.newer;
         } else {
             oldest = table.newer;
+        }
+    }
+
+    /** What the tables see of their cache. */
+    private final class Keeper implements Table.Keeper {
+        @Override
+        public void loaded(Table table, int error) {
+            TableCache.this.loaded(table, error);
+        }
+
+        @Override
+        public void unpin(Table table) {
+            TableCache.this.unpin(table);
+        }
+
+        @Override
+        public void drop(Table table) {
+            TableCache.this.drop(table);
         }
     }
 

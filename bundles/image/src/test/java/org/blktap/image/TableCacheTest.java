@@ -40,23 +40,9 @@ class TableCacheTest {
         return bytes.array();
     }
 
-    /** An operation that only tells when it is resumed. */
-    private DiskOperation waiter(String name) {
-        return new DiskOperation(null) {
-            {
-                begin(0, 0);
-            }
-
-            @Override
-            void scan() {
-                resumed.add(name);
-            }
-
-            @Override
-            void finished(int firstError) {
-                resumed.add(name + " failed with " + firstError);
-            }
-        };
+    /** Tells when it is resumed. */
+    private Resumable waiter(String name) {
+        return error -> resumed.add(error == 0 ? name : name + " failed with " + error);
     }
 
     private Table load(int number) {
@@ -68,9 +54,8 @@ class TableCacheTest {
     @Test
     void aTableIsReadOnceForAllWhoWait() {
         assertNull(cache.get(3 * TABLE));
-        DiskOperation first = waiter("first");
-        DiskOperation second = waiter("second");
-        resumed.clear();
+        Resumable first = waiter("first");
+        Resumable second = waiter("second");
         cache.load(3 * TABLE, first);
         cache.load(3 * TABLE, second);
         assertNull(cache.get(3 * TABLE));
@@ -104,8 +89,7 @@ class TableCacheTest {
         }
         assertNull(cache.create(70 * TABLE));
         assertFalse(cache.hasRoom());
-        DiskOperation late = waiter("late");
-        resumed.clear();
+        Resumable late = waiter("late");
         cache.load(80 * TABLE, late);
         loop.drain();
         assertEquals(List.of(), resumed);
@@ -115,6 +99,24 @@ class TableCacheTest {
         cache.drop(created.get(6));
         assertNull(cache.get(6 * TABLE));
         assertEquals(80, load(80).getLongBig(0));
+    }
+
+    /** The one table that could go is the one whose contents are wanted. */
+    @Test
+    void aCopyDoesNotTakeThePlaceOfItsOriginal() {
+        List<Table> pinned = new ArrayList<>();
+        for (int i = 0; i < ROOM - 1; i++) {
+            pinned.add(cache.create((long) i * TABLE));
+        }
+        Table original = load(50);
+        assertTrue(cache.hasRoom());
+        assertFalse(cache.hasRoomBeside(original));
+        assertNull(cache.copy(original, 70 * TABLE));
+        assertEquals(50, cache.get(50 * TABLE).getLongBig(0));
+        cache.unpin(pinned.get(3));
+        assertTrue(cache.hasRoomBeside(original));
+        assertEquals(50, cache.copy(original, 70 * TABLE).getLongBig(0));
+        assertSame(original, cache.get(50 * TABLE));
     }
 
     @Test

@@ -17,6 +17,7 @@ import org.blktap.image.Table;
  */
 final class L1Table implements AutoCloseable {
     private static final int SECTOR = 512;
+    private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
 
     private final NativeBuffer memory;
     private final ByteBuffer bytes;
@@ -29,14 +30,14 @@ final class L1Table implements AutoCloseable {
     /** Reads it; it lies inside the file or is missing at its end, as zeros. */
     L1Table(QcowHeader header, IoFile file, NativeMemory nativeMemory) throws DiskException {
         if (header.l1Offset() >= file.size()) {
-            throw DiskException.corrupt(file.path(), "header field l1_table_offset", 40, header.l1Offset(),
+            throw DiskException.corrupt(file.path(), "header field l1_table_offset", QcowHeader.AT_L1_OFFSET, header.l1Offset(),
                     "an offset inside the file of " + file.size() + " bytes");
         }
         entries = header.l1Entries();
         // whole sectors, so that they can be written as they are
         long begin = header.l1Offset() & -SECTOR;
         skip = (int) (header.l1Offset() - begin);
-        int size = skip + entries * 8 + SECTOR - 1 & -SECTOR;
+        int size = skip + entries * ENTRY_BYTES + SECTOR - 1 & -SECTOR;
         memory = nativeMemory.allocate(size);
         boolean done = false;
         try {
@@ -50,7 +51,7 @@ final class L1Table implements AutoCloseable {
                 memory.close();
             }
         }
-        bytes = memory.bytes(skip, entries * 8);
+        bytes = memory.bytes(skip, entries * ENTRY_BYTES);
         table = new Table(memory.address(), size, file, begin);
         littleEndian = !plausible(header, file.size(), ByteOrder.BIG_ENDIAN)
                 && plausible(header, file.size(), ByteOrder.LITTLE_ENDIAN);
@@ -59,7 +60,7 @@ final class L1Table implements AutoCloseable {
     private boolean plausible(QcowHeader header, long fileSize, ByteOrder order) {
         ByteBuffer view = bytes.duplicate().order(order);
         for (int i = 0; i < entries; i++) {
-            long entry = view.getLong(i * 8);
+            long entry = view.getLong(i * ENTRY_BYTES);
             if (entry != 0 && (entry % SECTOR != 0 || !header.mayHold(entry, header.l2Bytes()) || entry >= fileSize)) {
                 return false;
             }
@@ -81,14 +82,14 @@ final class L1Table implements AutoCloseable {
 
     /** Bytes from the beginning of the file, or 0; not checked. */
     long get(int slot) {
-        long big = table.getLongBig(skip + slot * 8);
+        long big = table.getLongBig(skip + slot * ENTRY_BYTES);
         return littleEndian ? Long.reverseBytes(big) : big;
     }
 
     void set(int slot, long l2Offset, DirtyTables dirty) {
         changed = true;
-        table.putLongBig(skip + slot * 8, littleEndian ? Long.reverseBytes(l2Offset) : l2Offset);
-        dirty.mark(table, skip + slot * 8, 8);
+        table.putLongBig(skip + slot * ENTRY_BYTES, littleEndian ? Long.reverseBytes(l2Offset) : l2Offset);
+        dirty.mark(table, skip + slot * ENTRY_BYTES, ENTRY_BYTES);
     }
 
     /** Xen's checksum: the first four bytes of the MD5 of the table as it is in the file, as a little-endian number. */

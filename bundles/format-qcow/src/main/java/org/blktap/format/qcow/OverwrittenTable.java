@@ -30,7 +30,7 @@ final class OverwrittenTable {
         boolean coarse = xen != null && header.backingOffset() == 0 && xen.minClusterAlloc() == header.l2Entries()
                 && header.l2Entries() > OVERWRITTEN_ENTRIES && header.l2Bytes() % header.clusterSize() == 0;
         for (int i = OVERWRITTEN_ENTRIES; coarse && i < header.l2Entries(); i++) {
-            coarse = table.getLong(i * 8) == entry(i);
+            coarse = table.getLong(i * QcowHeader.ENTRY_BYTES) == entry(i);
         }
         return coarse;
     }
@@ -41,7 +41,7 @@ final class OverwrittenTable {
             return false;
         }
         for (int i = 0; i < OVERWRITTEN_ENTRIES; i++) {
-            table.putLong(i * 8, entry(i));
+            table.putLong(i * QcowHeader.ENTRY_BYTES, entry(i));
         }
         return true;
     }

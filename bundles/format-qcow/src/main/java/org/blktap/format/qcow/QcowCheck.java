@@ -118,7 +118,7 @@ final class QcowCheck {
         for (int slot = 0; slot < l1.entries() && problems.size() < MOST_PROBLEMS; slot++) {
             Interruption.check(file.path());
             long l2 = l1.get(slot);
-            long at = header.l1Offset() + slot * 8L;
+            long at = header.l1Offset() + slot * (long) QcowHeader.ENTRY_BYTES;
             if (l2 != 0 && claim("L1 entry " + slot, at, l2, header.l2Bytes())) {
                 try {
                     if (holes.contains(l2, header.l2Bytes())) {
@@ -139,13 +139,13 @@ final class QcowCheck {
 
     private void entries(ByteBuffer table, int slot, long tableOffset) {
         for (int i = 0; i < header.l2Entries() && problems.size() < MOST_PROBLEMS; i++) {
-            long entry = table.getLong(i * 8);
+            long entry = table.getLong(i * QcowHeader.ENTRY_BYTES);
             if (entry == 0) {
                 continue;
             }
             clusters += used.isFirst() ? 1 : 0;
             String structure = "L2 entry " + i + " of slot " + slot;
-            long at = tableOffset + i * 8L;
+            long at = tableOffset + i * (long) QcowHeader.ENTRY_BYTES;
             if (entry > 0) {
                 claim(structure, at, entry, header.clusterSize());
                 continue;

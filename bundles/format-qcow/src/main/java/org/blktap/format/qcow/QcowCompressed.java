@@ -41,13 +41,13 @@ final class QcowCompressed extends AppendedTables {
 
     @Override
     protected void enterTable(int slot, long fileOffset) {
-        l1.putLong(slot * 8, fileOffset);
+        l1.putLong(slot * QcowHeader.ENTRY_BYTES, fileOffset);
     }
 
     @Override
     protected void finishTables() throws IOException {
         file.writeFully(l1.duplicate().clear(), header.l1Offset());
-        file.writeFully(ByteBuffer.allocate(4).putInt(checksum(l1.duplicate().clear())).flip(), QcowHeader.XEN_CHECKSUM_OFFSET);
+        file.writeFully(ByteBuffer.allocate(4).putInt(checksum(l1.duplicate().clear())).flip(), QcowHeader.AT_XEN_CHECKSUM);
     }
 
     /** Xen's checksum of an L1 table: the first four bytes of its MD5 as it is in the file, as a little-endian number. */

@@ -18,7 +18,6 @@ import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
-import org.blktap.image.Decompressor;
 import org.blktap.image.FirstSector;
 import org.blktap.image.LargerDisk;
 import org.blktap.image.QemuName;
@@ -77,8 +76,7 @@ public final class QcowDriver implements DiskDriver {
             }
             DiskInfo info = info(header, map, file, context.readOnly(),
                     backing == null ? null : backingType + ":" + backingName);
-            ClusterDisk disk = new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory(),
-                    header.clusterSize(), Decompressor::deflate);
+            ClusterDisk disk = new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory());
             done = true;
             return disk;
         } finally {

@@ -25,14 +25,25 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
     static final int MAGIC = 0x514649fb;
     /** "XEN\xfb". */
     static final int XEN_MAGIC = 0x58454efb;
+    static final int VERSION = 1;
+    private static final int AT_MAGIC = 0;
+    private static final int AT_VERSION = 4;
+    private static final int AT_BACKING_OFFSET = 8;
+    private static final int AT_BACKING_SIZE = 16;
+    private static final int AT_MTIME = 20;
+    static final int AT_SIZE = 24;
+    private static final int AT_CLUSTER_BITS = 32;
+    private static final int AT_L2_BITS = 33;
+    private static final int AT_CRYPT_METHOD = 36;
+    static final int AT_L1_OFFSET = 40;
     static final int BYTES = 48;
     static final int XEN_OFFSET = 48;
+    static final int AT_XEN_CHECKSUM = 52;
+    private static final int AT_XEN_MIN_CLUSTER_ALLOC = 56;
+    private static final int AT_XEN_FLAGS = 60;
     static final int XEN_BYTES = 16;
-    // offsets of fields that are changed later
-    static final int AT_SIZE = 24;
-    static final int AT_L1_OFFSET = 40;
-    /** Offset of the extension's checksum in the file. */
-    static final int XEN_CHECKSUM_OFFSET = 52;
+    /** Bytes of an entry of an L1 or L2 table. */
+    static final int ENTRY_BYTES = 8;
     static final int XEN_FLAG_SPARSE = 1;
     static final int XEN_FLAG_BIG_ENDIAN_L1 = 2;
     static final int MIN_CLUSTER_BITS = 9;
@@ -61,59 +72,59 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         } catch (IOException e) {
             throw DiskException.io(file.path(), "read the header", e);
         }
-        int magic = bytes.getInt(0);
+        int magic = bytes.getInt(AT_MAGIC);
         if (magic != MAGIC) {
-            throw DiskException.notAnImage(file.path(), file.size(), "a qcow image", "header field magic", 0, hex(magic), hex(MAGIC) + " (\"QFI\\xfb\")");
+            throw DiskException.notAnImage(file.path(), file.size(), "a qcow image", "header field magic", AT_MAGIC, hex(magic), hex(MAGIC) + " (\"QFI\\xfb\")");
         }
         return parse(bytes.flip(), file.path());
     }
 
     /** @param bytes the first 64 of a file with the magic */
     static QcowHeader parse(ByteBuffer bytes, Object file) throws DiskException {
-        int version = bytes.getInt(4);
+        int version = bytes.getInt(AT_VERSION);
         if (version == 2 || version == 3) {
             throw new DiskException(Reason.WRONG_TYPE, file + ": is a qcow image of version " + version
                     + "; tap:qcow is version 1, tap:qcow2 is for versions 2 and 3");
         }
-        if (version != 1) {
-            throw DiskException.corrupt(file, "header field version", 4, version, 1);
+        if (version != VERSION) {
+            throw DiskException.corrupt(file, "header field version", AT_VERSION, version, VERSION);
         }
-        long backingOffset = bytes.getLong(8);
-        int backingLength = bytes.getInt(16);
-        long size = bytes.getLong(24);
-        int clusterBits = Byte.toUnsignedInt(bytes.get(32));
-        int l2Bits = Byte.toUnsignedInt(bytes.get(33));
-        int crypt = bytes.getInt(36);
-        long l1Offset = bytes.getLong(40);
+        long backingOffset = bytes.getLong(AT_BACKING_OFFSET);
+        int backingLength = bytes.getInt(AT_BACKING_SIZE);
+        long size = bytes.getLong(AT_SIZE);
+        int clusterBits = Byte.toUnsignedInt(bytes.get(AT_CLUSTER_BITS));
+        int l2Bits = Byte.toUnsignedInt(bytes.get(AT_L2_BITS));
+        int crypt = bytes.getInt(AT_CRYPT_METHOD);
+        long l1Offset = bytes.getLong(AT_L1_OFFSET);
         if (backingOffset != 0 && (backingOffset < BYTES || backingOffset > MAX_L1_BYTES)) {
-            throw DiskException.corrupt(file, "header field backing_file_offset", 8, Long.toUnsignedString(backingOffset),
+            throw DiskException.corrupt(file, "header field backing_file_offset", AT_BACKING_OFFSET, Long.toUnsignedString(backingOffset),
                     "0, or an offset from " + BYTES + " to " + MAX_L1_BYTES);
         }
         if (backingOffset != 0 && (backingLength < 1 || backingLength > MAX_BACKING_NAME)) {
-            throw DiskException.corrupt(file, "header field backing_file_size", 16,
+            throw DiskException.corrupt(file, "header field backing_file_size", AT_BACKING_SIZE,
                     Integer.toUnsignedString(backingLength), "1 to " + MAX_BACKING_NAME);
         }
         if (clusterBits < MIN_CLUSTER_BITS || clusterBits > MAX_CLUSTER_BITS) {
-            throw DiskException.corrupt(file, "header field cluster_bits", 32, clusterBits,
+            throw DiskException.corrupt(file, "header field cluster_bits", AT_CLUSTER_BITS, clusterBits,
                     MIN_CLUSTER_BITS + " to " + MAX_CLUSTER_BITS);
         }
         if (l2Bits < MIN_L2_BITS || l2Bits > MAX_L2_BITS) {
-            throw DiskException.corrupt(file, "header field l2_bits", 33, l2Bits, MIN_L2_BITS + " to " + MAX_L2_BITS);
+            throw DiskException.corrupt(file, "header field l2_bits", AT_L2_BITS, l2Bits, MIN_L2_BITS + " to " + MAX_L2_BITS);
         }
         if (crypt == 1) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": is encrypted (crypt_method 1, AES), which is not supported; "
                     + "decrypt it first: qemu-img convert -O raw with its key");
         }
         if (crypt != 0) {
-            throw DiskException.corrupt(file, "header field crypt_method", 36, Integer.toUnsignedString(crypt), "0 (none)");
+            throw DiskException.corrupt(file, "header field crypt_method", AT_CRYPT_METHOD, Integer.toUnsignedString(crypt), "0 (none)");
         }
         long largest = MAX_L1_BYTES / 8 << clusterBits + l2Bits;
         if (size < 512 || size > largest) {
-            throw DiskException.corrupt(file, "header field size", 24, Long.toUnsignedString(size),
+            throw DiskException.corrupt(file, "header field size", AT_SIZE, Long.toUnsignedString(size),
                     "512 to " + largest + " (an L1 table of " + MAX_L1_BYTES + " bytes)");
         }
         if (l1Offset < BYTES || l1Offset % 8 != 0 || l1Offset > Long.MAX_VALUE / 2) {
-            throw DiskException.corrupt(file, "header field l1_table_offset", 40, Long.toUnsignedString(l1Offset),
+            throw DiskException.corrupt(file, "header field l1_table_offset", AT_L1_OFFSET, Long.toUnsignedString(l1Offset),
                     "a multiple of 8 after the header");
         }
         return new QcowHeader(backingOffset, backingLength, size, clusterBits, l2Bits, l1Offset,
@@ -125,16 +136,19 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         boolean room = l1Offset >= XEN_OFFSET + XEN_BYTES
                 && (backingOffset == 0 || backingOffset >= XEN_OFFSET + XEN_BYTES);
         return room && bytes.getInt(XEN_OFFSET) == XEN_MAGIC
-                ? new XenExtension(bytes.getInt(52), bytes.getInt(56), bytes.getInt(60)) : null;
+                ? new XenExtension(bytes.getInt(AT_XEN_CHECKSUM), bytes.getInt(AT_XEN_MIN_CLUSTER_ALLOC), bytes.getInt(AT_XEN_FLAGS)) : null;
     }
 
     /** @param backingName the backing file's name, or null; it is after the extension */
     ByteBuffer bytes(byte[] backingName) {
         ByteBuffer bytes = ByteBuffer.allocate(XEN_OFFSET + XEN_BYTES + (backingName == null ? 0 : backingName.length));
-        bytes.putInt(MAGIC).putInt(1).putLong(backingOffset).putInt(backingLength).putInt(0).putLong(size);
-        bytes.put((byte) clusterBits).put((byte) l2Bits).putShort((short) 0).putInt(0).putLong(l1Offset);
+        bytes.putInt(AT_MAGIC, MAGIC).putInt(AT_VERSION, VERSION);
+        bytes.putLong(AT_BACKING_OFFSET, backingOffset).putInt(AT_BACKING_SIZE, backingLength).putInt(AT_MTIME, 0);
+        bytes.putLong(AT_SIZE, size).put(AT_CLUSTER_BITS, (byte) clusterBits).put(AT_L2_BITS, (byte) l2Bits);
+        bytes.putInt(AT_CRYPT_METHOD, 0).putLong(AT_L1_OFFSET, l1Offset);
         if (xen != null) {
-            bytes.putInt(XEN_MAGIC).putInt(xen.checksum()).putInt(xen.minClusterAlloc()).putInt(xen.flags());
+            bytes.putInt(XEN_OFFSET, XEN_MAGIC).putInt(AT_XEN_CHECKSUM, xen.checksum());
+            bytes.putInt(AT_XEN_MIN_CLUSTER_ALLOC, xen.minClusterAlloc()).putInt(AT_XEN_FLAGS, xen.flags());
         }
         bytes.position(XEN_OFFSET + XEN_BYTES);
         if (backingName != null) {
@@ -172,7 +186,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
 
     /** Bytes of an L2 table. */
     int l2Bytes() {
-        return 8 << l2Bits;
+        return ENTRY_BYTES << l2Bits;
     }
 
     /** Bytes of the disk that one L1 entry stands for. */
@@ -186,7 +200,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
 
     /** The end of the L1 table. */
     long metadataEnd() {
-        return l1Offset + 8L * l1Entries();
+        return l1Offset + (long) ENTRY_BYTES * l1Entries();
     }
 
     /** Whether a table or a cluster may be there: neither in the header nor in the L1 table, which a resize puts after other things. */

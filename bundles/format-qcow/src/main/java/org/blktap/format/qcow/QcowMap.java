@@ -9,11 +9,16 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
+import org.blktap.image.Answer;
 import org.blktap.image.ClusterMap;
+import org.blktap.image.Compression;
+import org.blktap.image.Deflate;
 import org.blktap.image.DirtyTables;
+import org.blktap.image.EntryChange;
 import org.blktap.image.FileSpace;
-import org.blktap.image.Mapping;
 import org.blktap.image.PastEnd;
+import org.blktap.image.Place;
+import org.blktap.image.Space;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
@@ -29,6 +34,7 @@ final class QcowMap implements ClusterMap {
     /** Flag of an L2 entry: the cluster is deflated, the entry has its length too. */
     static final long COMPRESSED = 1L << 63;
     private static final int SECTOR = 512;
+    private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
     /** Table number of L1; an L2 table's is its slot plus one. */
     private static final int L1 = 0;
     /** Larger slots are allocated cluster by cluster. */
@@ -150,6 +156,12 @@ final class QcowMap implements ClusterMap {
         return clusterSize;
     }
 
+    /** A deflated cluster is shorter than a plain one. */
+    @Override
+    public Compression compression() {
+        return new Compression(clusterSize, Deflate::new);
+    }
+
     boolean coarseSlots() {
         return coarseSlots;
     }
@@ -163,18 +175,19 @@ final class QcowMap implements ClusterMap {
     }
 
     @Override
-    public void lookup(long offset, long length, Mapping into) {
+    public void find(long offset, long length, Place into) {
         int slot = (int) (offset >>> slotBits);
         long inSlot = offset & slotMask;
         long run = Math.min(length, slotMask + 1 - inSlot);
         long l2 = l1.get(slot);
+        into.inDirectory(slot, l2);
         if (l2 == 0) {
             while (run < length && l1.get(++slot) == 0) {
                 run = Math.min(length, run + slotMask + 1);
             }
             into.unallocated(run);
         } else if (!isValid(l2, space.end()) || pastEnd.isStale(L1, slot)) {
-            corrupt("L1 entry " + slot, header.l1Offset() + slot * 8L, l2);
+            corrupt("L1 entry " + slot, header.l1Offset() + slot * (long) ENTRY_BYTES, l2);
             into.corrupt(run);
         } else if (coarseSlots) {
             into.data(file, l2 + toClusters + inSlot, run);
@@ -188,10 +201,10 @@ final class QcowMap implements ClusterMap {
                     return;
                 }
                 if (!pastEnd.hasSeen(slot + 1)) {
-                    pastEnd.look(slot + 1, header.l2Entries(), i -> Math.max(0, table.getLongBig(i * 8)));
+                    pastEnd.look(slot + 1, header.l2Entries(), i -> Math.max(0, table.getLongBig(i * ENTRY_BYTES)));
                 }
                 if (pastEnd.isLost(slot + 1)) {
-                    corrupt("L2 table of slot " + slot, header.l1Offset() + slot * 8L, l2);
+                    corrupt("L2 table of slot " + slot, header.l1Offset() + slot * (long) ENTRY_BYTES, l2);
                     into.corrupt(run);
                     return;
                 }
@@ -204,40 +217,41 @@ final class QcowMap implements ClusterMap {
     private boolean mend(int slot, Table table) {
         ByteBuffer bytes = ByteBuffer.allocate(header.l2Bytes());
         for (int i = 0; i < header.l2Entries(); i++) {
-            bytes.putLong(i * 8, table.getLongBig(i * 8));
+            bytes.putLong(i * ENTRY_BYTES, table.getLongBig(i * ENTRY_BYTES));
         }
         if (!overwritten.mend(table.fileOffset(), bytes)) {
             corrupt("L2 table of slot " + slot, table.fileOffset(), table.getLongBig(0));
             return false;
         }
         for (int i = 0; i < header.l2Entries(); i++) {
-            table.putLongBig(i * 8, bytes.getLong(i * 8));
+            table.putLongBig(i * ENTRY_BYTES, bytes.getLong(i * ENTRY_BYTES));
         }
         return true;
     }
 
-    private void inTable(int slot, Table table, int index, int inCluster, long length, Mapping into) {
-        long entry = table.getLongBig(index * 8);
+    private void inTable(int slot, Table table, int index, int inCluster, long length, Place into) {
+        long entry = table.getLongBig(index * ENTRY_BYTES);
+        into.inTable(table, index, entry, 0);
         long run = clusterSize - inCluster;
         if (entry == 0) {
-            while (run < length && table.getLongBig(++index * 8) == 0) {
+            while (run < length && table.getLongBig(++index * ENTRY_BYTES) == 0) {
                 run += clusterSize;
             }
             into.unallocated(Math.min(run, length));
         } else if (entry < 0) {
             long stream = compressedOffset(entry, header.clusterBits());
             if (!header.mayHold(stream, 1) || stream >= space.end()) {
-                corrupt("L2 entry " + index, table.fileOffset() + index * 8L, entry);
+                corrupt("L2 entry " + index, table.fileOffset() + index * (long) ENTRY_BYTES, entry);
                 into.corrupt(Math.min(run, length));
             } else {
                 into.compressed(file, stream, compressedLength(entry, header.clusterBits()), inCluster, Math.min(run, length));
             }
         } else if (!isValid(entry, space.end()) || pastEnd.isStale(slot + 1, index)) {
-            corrupt("L2 entry " + index, table.fileOffset() + index * 8L, entry);
+            corrupt("L2 entry " + index, table.fileOffset() + index * (long) ENTRY_BYTES, entry);
             into.corrupt(Math.min(run, length));
         } else {
             long next = entry + clusterSize;
-            while (run < length && table.getLongBig(++index * 8) == next && isValid(next, space.end())
+            while (run < length && table.getLongBig(++index * ENTRY_BYTES) == next && isValid(next, space.end())
                     && !pastEnd.isStale(slot + 1, index)) {
                 run += clusterSize;
                 next += clusterSize;
@@ -266,90 +280,91 @@ final class QcowMap implements ClusterMap {
     }
 
     @Override
-    public int allocate(long offset, long length, Allocation into) {
-        int slot = (int) (offset >>> slotBits);
+    public Answer allocate(Place found, long length, Allocation into) {
+        long offset = found.offset();
+        int slot = found.slot();
         long slotStart = offset & ~slotMask;
         long covered = Math.min(length, slotStart + slotMask + 1 - offset);
         int first = (int) ((offset & slotMask) >>> header.clusterBits());
         int clusters = (int) (((offset + covered - 1 & slotMask) >>> header.clusterBits()) - first + 1);
-        long l2 = l1.get(slot);
-        return l2 == 0 ? inNewTable(slot, first, clusters, offset, covered, into)
-                : inOldTable(l2Tables.get(l2), first, clusters, offset, covered, into);
-    }
-
-    private int inOldTable(Table table, int first, int clusters, long offset, long covered, Allocation into) {
-        long at = space.reserve((long) clusters * clusterSize);
-        into.place(offset, covered, file, at);
-        into.room(space, space.end());
-        long start = offset & -clusterSize;
-        into.busy(start, start + (long) clusters * clusterSize);
-        l2Tables.pin(table);
-        into.inTable(table);
-        into.entries(first, clusters, table.getLongBig(first * 8), 0);
-        return ALLOCATED;
-    }
-
-    private int inNewTable(int slot, int first, int clusters, long offset, long covered, Allocation into) {
-        if (!l2Tables.hasRoom()) {
+        if (found.directory() == 0 && !l2Tables.hasRoom()) {
             return into.noTable(l2Tables);
         }
-        long l2 = space.reserve(toClusters);
-        Table table = l2Tables.create(l2);
+        into.change().covers(EntryChange.Kind.DATA, offset, covered);
+        if (found.directory() == 0) {
+            inNewTable(slot, first, clusters, into);
+            into.busy(slotStart, slotStart + slotMask + 1);
+        } else {
+            inOldTable(found, clusters, into);
+            long start = offset & -clusterSize;
+            into.busy(start, start + (long) clusters * clusterSize);
+        }
+        into.room(space, space.end());
+        return Answer.ALLOCATED;
+    }
+
+    private void inOldTable(Place found, int clusters, Allocation into) {
+        long at = space.reserve((long) clusters * clusterSize);
+        into.target().fresh(file, at, clusterSize);
+        l2Tables.pin(found.table());
+        into.change().inTable(found.table());
+        into.change().entries(found.index(), clusters, found.entry(), 0);
+        into.change().become(at, 0);
+    }
+
+    private void inNewTable(int slot, int first, int clusters, Allocation into) {
+        Table table = l2Tables.create(space.reserve(toClusters));
         pastEnd.made(slot + 1);
         int from = allocateSlots ? 0 : first;
         int count = allocateSlots ? header.l2Entries() : clusters;
         long at = space.reserve((long) count * clusterSize);
+        enter(table, from, count, at);
+        into.target().fresh(file, at + (long) (first - from) * clusterSize, clusterSize);
+        into.change().inNewTable(table, slot, 0);
+    }
+
+    /** Lets entries point at clusters that follow each other. */
+    private void enter(Table table, int first, int count, long at) {
         for (int i = 0; i < count; i++) {
-            table.putLongBig((from + i) * 8, at + (long) i * clusterSize);
+            table.putLongBig((first + i) * ENTRY_BYTES, at + (long) i * clusterSize);
         }
-        into.place(offset, covered, file, at + (long) (first - from) * clusterSize);
-        into.room(space, space.end());
-        long slotStart = offset & ~slotMask;
-        into.busy(slotStart, slotStart + slotMask + 1);
-        into.inNewTable(table, slot, 0);
-        return ALLOCATED;
     }
 
     @Override
-    public void commit(Allocation allocation, DirtyTables dirty) {
-        if (allocation.newTable()) {
-            l1.set(allocation.directoryEntry(), allocation.table().fileOffset(), dirty);
-            return;
+    public void commit(EntryChange change, DirtyTables dirty) {
+        if (change.newTable()) {
+            l1.set(change.slot(), change.table().fileOffset(), dirty);
+        } else {
+            enter(change.table(), change.first(), change.count(), change.next());
+            mark(change, dirty);
         }
-        Table table = allocation.table();
-        int first = allocation.firstEntry();
-        for (int i = 0; i < allocation.entries(); i++) {
-            table.putLongBig((first + i) * 8, allocation.fileOffset() + (long) i * clusterSize);
-        }
-        dirty.mark(table, first * 8, allocation.entries() * 8);
     }
 
     @Override
-    public void undo(Allocation allocation, DirtyTables dirty) {
-        if (allocation.newTable()) {
-            l1.set(allocation.directoryEntry(), 0, dirty);
+    public void undo(EntryChange change, DirtyTables dirty) {
+        if (change.newTable()) {
+            l1.set(change.slot(), change.previousDirectory(), dirty);
             return;
         }
         // more than one entry is only allocated where all were empty
-        for (int i = 0; i < allocation.entries(); i++) {
-            allocation.table().putLongBig((allocation.firstEntry() + i) * 8, allocation.previous());
+        for (int i = 0; i < change.count(); i++) {
+            change.table().putLongBig((change.first() + i) * ENTRY_BYTES, change.previous());
         }
-        dirty.mark(allocation.table(), allocation.firstEntry() * 8, allocation.entries() * 8);
+        mark(change, dirty);
+    }
+
+    private static void mark(EntryChange change, DirtyTables dirty) {
+        dirty.mark(change.table(), change.first() * ENTRY_BYTES, change.count() * ENTRY_BYTES);
     }
 
     @Override
-    public void settled(Allocation allocation, boolean kept) {
-        allocation.releaseTable(kept);
+    public void settled(EntryChange change, boolean kept) {
+        change.releaseTable(kept);
     }
 
     @Override
-    public int takeFlushError() {
-        return space.takeFlushError();
-    }
-
-    @Override
-    public void whenIdle(Runnable task) {
-        space.whenIdle(task);
+    public Space space() {
+        return space;
     }
 
     @Override
@@ -359,7 +374,7 @@ final class QcowMap implements ClusterMap {
                 space.trim();
                 if (keepChecksum) {
                     // only now: a checksum that does not fit makes others ignore the extension, which is always right
-                    file.writeFully(ByteBuffer.allocate(4).putInt(l1.checksum()).flip(), QcowHeader.XEN_CHECKSUM_OFFSET);
+                    file.writeFully(ByteBuffer.allocate(Integer.BYTES).putInt(l1.checksum()).flip(), QcowHeader.AT_XEN_CHECKSUM);
                 }
                 file.flushNow();
             } else if (file.writable()) {

@@ -78,7 +78,7 @@ final class QcowResize {
             ByteBuffer changed = start(file).putLong(QcowHeader.AT_SIZE, size);
             if (checked) {
                 int entries = header.with(header.l1Offset(), size).l1Entries();
-                changed.putInt(QcowHeader.XEN_CHECKSUM_OFFSET, QcowCompressed.checksum(l1(file, changed.getLong(QcowHeader.AT_L1_OFFSET), entries).flip()));
+                changed.putInt(QcowHeader.AT_XEN_CHECKSUM, QcowCompressed.checksum(l1(file, changed.getLong(QcowHeader.AT_L1_OFFSET), entries).flip()));
             }
             file.writeFully(changed, 0);
             file.flushNow();

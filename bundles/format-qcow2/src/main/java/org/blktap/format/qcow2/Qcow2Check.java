@@ -281,18 +281,18 @@ final class Qcow2Check implements References.Visitor {
 
     /** The mark of a count of one, of the clusters of this pass: in the active tables it says what the counts say. */
     private void marks(References references) throws DiskException, IOException {
-        ByteBuffer l1 = ByteBuffer.allocate(Math.min(header.l1Entries() * 8, 64 << 10));
+        ByteBuffer l1 = ByteBuffer.allocate(Math.min(header.l1Entries() * Qcow2Entry.L1_BYTES, 64 << 10));
         ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
         for (int first = 0; first < header.l1Entries() && problems.size() < MOST_PROBLEMS; first += l1.capacity() / 8) {
             Interruption.check(file.path());
             int count = Math.min(l1.capacity() / 8, header.l1Entries() - first);
-            long at = header.l1Offset() + first * 8L;
-            file.readFully(l1.clear().limit(count * 8), at);
+            long at = header.l1Offset() + first * (long) Qcow2Entry.L1_BYTES;
+            file.readFully(l1.clear().limit(count * Qcow2Entry.L1_BYTES), at);
             boolean changed = false;
             for (int i = 0; i < count && problems.size() < MOST_PROBLEMS; i++) {
-                long offset = Qcow2Entry.offset(l1.getLong(i * 8));
+                long offset = Qcow2Entry.offset(l1.getLong(i * Qcow2Entry.L1_BYTES));
                 if (offset != 0) {
-                    changed |= mark(l1, i * 8, "L1 entry", first + i, at);
+                    changed |= mark(l1, i * Qcow2Entry.L1_BYTES, "L1 entry", first + i, at);
                     if (references.wants(references.l2Tables().find(offset))) {
                         Interruption.check(file.path());
                         if (reader.read(l2, offset)) {
@@ -302,7 +302,7 @@ final class Qcow2Check implements References.Visitor {
                 }
             }
             if (changed) {
-                file.writeFully(l1.clear().limit(count * 8), at);
+                file.writeFully(l1.clear().limit(count * Qcow2Entry.L1_BYTES), at);
             }
         }
     }

@@ -62,7 +62,7 @@ final class Qcow2Compressed extends AppendedTables {
 
     @Override
     protected void enterTable(int slot, long fileOffset) {
-        l1.putLong(slot * 8, fileOffset | Qcow2Entry.COPIED);
+        l1.putLong(slot * Qcow2Entry.L1_BYTES, fileOffset | Qcow2Entry.COPIED);
     }
 
     @Override

@@ -116,7 +116,7 @@ final class Qcow2Create {
         }
         boolean metadata = !preallocation.equals("off") || dataFile != null && options.flag("data-file-raw", false);
         boolean data = metadata && dataFile == null;
-        long l1Clusters = Math.max(1, clusters(l1Entries * 8));
+        long l1Clusters = Math.max(1, clusters(l1Entries * Qcow2Entry.L1_BYTES));
         long l2Clusters = metadata ? l1Entries : 0;
         long dataClusters = data ? clusters(size) : 0;
         // the counts count themselves
@@ -127,7 +127,7 @@ final class Qcow2Create {
         while (true) {
             total = 1 + tableClusters + blocks + l1Clusters + l2Clusters + dataClusters;
             long wantedBlocks = (total + perBlock - 1) / perBlock;
-            long wantedTable = clusters(wantedBlocks * 8);
+            long wantedTable = clusters(wantedBlocks * Refcounts.TABLE_ENTRY_BYTES);
             if (wantedBlocks <= blocks && wantedTable <= tableClusters) {
                 break;
             }
@@ -147,7 +147,7 @@ final class Qcow2Create {
         file.writeFully(header.bytes(), 0);
         ByteBuffer table = ByteBuffer.allocate((int) (tableClusters * clusterSize));
         for (int i = 0; i < blocks; i++) {
-            table.putLong(i * 8, blocksAt + (long) i * clusterSize);
+            table.putLong(i * Refcounts.TABLE_ENTRY_BYTES, blocksAt + (long) i * clusterSize);
         }
         file.writeFully(table, tableAt);
         new Refcounts(header, file).add(0, total * clusterSize, 1);
@@ -197,10 +197,10 @@ final class Qcow2Create {
         int entryBytes = extended ? 16 : 8;
         int perTable = clusterSize / entryBytes;
         long left = clusters(size);
-        ByteBuffer l1 = ByteBuffer.allocate(Math.toIntExact((left + perTable - 1) / perTable * 8));
+        ByteBuffer l1 = ByteBuffer.allocate(Math.toIntExact((left + perTable - 1) / perTable * Qcow2Entry.L1_BYTES));
         ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
         for (int slot = 0; left > 0; slot++) {
-            l1.putLong(slot * 8, l2At + (long) slot * clusterSize | Qcow2Entry.COPIED);
+            l1.putLong(slot * Qcow2Entry.L1_BYTES, l2At + (long) slot * clusterSize | Qcow2Entry.COPIED);
             l2.clear();
             for (int i = 0; i < perTable; i++) {
                 boolean used = i < left;

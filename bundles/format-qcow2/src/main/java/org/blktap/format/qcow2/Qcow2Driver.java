@@ -20,7 +20,6 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.image.ClusterDisk;
-import org.blktap.image.Decompressor;
 import org.blktap.image.LargerDisk;
 import org.blktap.image.QemuName;
 import org.osgi.service.component.annotations.Component;
@@ -109,10 +108,8 @@ public final class Qcow2Driver implements DiskDriver {
             }
             long size = snapshot == null ? Math.max(atLeast, header.size()) : snapshot.size();
             DiskInfo info = info(header, file, size, snapshots, snapshot, backing, context.readOnly());
-            Qcow2Header opened = header;
             ClusterDisk disk = new ClusterDisk(opening.map, opening.data == null ? List.of(file) : List.of(file, opening.data),
-                    opening.backing, info, context.loop(), context.memory(), header.clusterSize() + SECTOR,
-                    () -> opened.compressionType() == Qcow2Header.ZSTD ? new Zstd() : Decompressor.deflate());
+                    opening.backing, info, context.loop(), context.memory());
             opening.done = true;
             return disk;
         }

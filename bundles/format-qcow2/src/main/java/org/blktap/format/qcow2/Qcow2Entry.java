@@ -2,6 +2,10 @@ package org.blktap.format.qcow2;
 
 /** The bits of L1 and L2 entries: qcow2.txt, "Cluster mapping" and "Extended L2 Entries". */
 final class Qcow2Entry {
+    /** Bytes of an L1 entry. */
+    static final int L1_BYTES = 8;
+    /** Offset of the subclusters' bits in an extended L2 entry. */
+    static final int AT_BITS = 8;
     /** The count of what the entry points at is exactly one: it may be changed in place. */
     static final long COPIED = 1L << 63;
     static final long COMPRESSED = 1L << 62;

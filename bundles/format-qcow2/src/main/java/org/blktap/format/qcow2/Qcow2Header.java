@@ -37,13 +37,25 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
     static final int MIN_CLUSTER_BITS = 9;
     static final int MAX_CLUSTER_BITS = 21;
 
-    // offsets of fields that are changed later
+    private static final int AT_MAGIC = 0;
+    private static final int AT_VERSION = 4;
+    private static final int AT_BACKING_OFFSET = 8;
+    private static final int AT_BACKING_SIZE = 16;
+    private static final int AT_CLUSTER_BITS = 20;
     static final int AT_SIZE = 24;
+    private static final int AT_CRYPT_METHOD = 32;
     static final int AT_L1_SIZE = 36;
     static final int AT_L1_OFFSET = 40;
     static final int AT_REFCOUNT_TABLE = 48;
+    private static final int AT_REFCOUNT_TABLE_CLUSTERS = 56;
+    private static final int AT_SNAPSHOTS = 60;
+    private static final int AT_SNAPSHOTS_OFFSET = 64;
     static final int AT_INCOMPATIBLE = 72;
+    private static final int AT_COMPATIBLE = 80;
     static final int AT_AUTOCLEAR = 88;
+    private static final int AT_REFCOUNT_ORDER = 96;
+    private static final int AT_HEADER_LENGTH = 100;
+    private static final int AT_COMPRESSION_TYPE = 104;
 
     static final long DIRTY = 1;
     static final long CORRUPT = 1 << 1;
@@ -55,9 +67,15 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
     static final long BITMAPS = 1;
     static final long RAW_EXTERNAL = 1 << 1;
 
+    /** A header extension begins with its type and its length; its data is padded to 8. */
+    private static final int AT_EXT_LENGTH = 4;
+    private static final int EXT_BYTES = 8;
     static final int EXT_END = 0;
     static final int EXT_BACKING_FORMAT = 0xe2792aca;
     static final int EXT_FEATURE_NAMES = 0x6803f857;
+    private static final int AT_FEATURE_BIT = 1;
+    private static final int AT_FEATURE_NAME = 2;
+    private static final int FEATURE_BYTES = 48;
     static final int EXT_BITMAPS = 0x23852875;
     static final int EXT_DATA_FILE = 0x44415441;
 
@@ -79,9 +97,9 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         } catch (IOException e) {
             throw DiskException.io(file.path(), "read the header", e);
         }
-        int magic = first.getInt(0);
+        int magic = first.getInt(AT_MAGIC);
         if (magic != MAGIC) {
-            throw DiskException.notAnImage(file.path(), file.size(), "a qcow2 image", "header field magic", 0, String.format("0x%08x", magic),
+            throw DiskException.notAnImage(file.path(), file.size(), "a qcow2 image", "header field magic", AT_MAGIC, String.format("0x%08x", magic),
                     "0x514649fb (\"QFI\\xfb\")");
         }
         return parse(first.flip(), file.path());
@@ -89,56 +107,56 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
 
     /** @param b the first cluster of a file with the magic, at least {@link #V3_LENGTH} bytes; zeros where the file is shorter */
     static Qcow2Header parse(ByteBuffer b, Object file) throws DiskException {
-        int version = b.getInt(4);
+        int version = b.getInt(AT_VERSION);
         if (version == 1) {
             throw new DiskException(Reason.WRONG_TYPE, file + ": is a qcow image of version 1; that is tap:qcow");
         }
         if (version != 2 && version != 3) {
-            throw DiskException.corrupt(file, "header field version", 4, Integer.toUnsignedString(version), "2 or 3");
+            throw DiskException.corrupt(file, "header field version", AT_VERSION, Integer.toUnsignedString(version), "2 or 3");
         }
-        int clusterBits = (int) number(b, file, "cluster_bits", 20, false, MIN_CLUSTER_BITS, MAX_CLUSTER_BITS);
+        int clusterBits = (int) number(b, file, "cluster_bits", AT_CLUSTER_BITS, false, MIN_CLUSTER_BITS, MAX_CLUSTER_BITS);
         int clusterSize = 1 << clusterBits;
-        int crypt = b.getInt(32);
+        int crypt = b.getInt(AT_CRYPT_METHOD);
         if (crypt == 1 || crypt == 2) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": is encrypted (crypt_method " + crypt + ", "
                     + (crypt == 1 ? "AES" : "LUKS") + "), which is not supported");
         }
-        number(b, file, "crypt_method", 32, false, 0, 0);
+        number(b, file, "crypt_method", AT_CRYPT_METHOD, false, 0, 0);
         boolean v3 = version == 3;
         long incompatible = v3 ? b.getLong(AT_INCOMPATIBLE) : 0;
-        int length = v3 ? (int) number(b, file, "header_length", 100, false, V3_LENGTH, Math.min(clusterSize, b.limit())) : V2_LENGTH;
+        int length = v3 ? (int) number(b, file, "header_length", AT_HEADER_LENGTH, false, V3_LENGTH, Math.min(clusterSize, b.limit())) : V2_LENGTH;
         if (length % 8 != 0) {
-            throw DiskException.corrupt(file, "header field header_length", 100, length, "a multiple of 8");
+            throw DiskException.corrupt(file, "header field header_length", AT_HEADER_LENGTH, length, "a multiple of 8");
         }
-        long backingOffset = b.getLong(8);
+        long backingOffset = b.getLong(AT_BACKING_OFFSET);
         Map<Integer, byte[]> extensions = extensions(b, file, length, backingOffset == 0 ? clusterSize : backingOffset);
         if ((incompatible & ~KNOWN_INCOMPATIBLE) != 0) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": needs features that are not known here: "
                     + names(incompatible & ~KNOWN_INCOMPATIBLE, extensions.get(EXT_FEATURE_NAMES)));
         }
-        int refcountOrder = v3 ? (int) number(b, file, "refcount_order", 96, false, 0, 6) : 4;
-        int compression = length > V3_LENGTH ? Byte.toUnsignedInt(b.get(104)) : ZLIB;
+        int refcountOrder = v3 ? (int) number(b, file, "refcount_order", AT_REFCOUNT_ORDER, false, 0, 6) : 4;
+        int compression = length > V3_LENGTH ? Byte.toUnsignedInt(b.get(AT_COMPRESSION_TYPE)) : ZLIB;
         if (compression > ZSTD || compression != ZLIB != ((incompatible & COMPRESSION) != 0)) {
-            throw DiskException.corrupt(file, "header field compression_type", 104, compression,
+            throw DiskException.corrupt(file, "header field compression_type", AT_COMPRESSION_TYPE, compression,
                     (incompatible & COMPRESSION) != 0 ? "1 (zstd), as incompatible feature bit 3 is set" : "0 (zlib)");
         }
         boolean extendedL2 = (incompatible & EXTENDED_L2) != 0;
         if (extendedL2 && clusterBits < 14) {
-            throw DiskException.corrupt(file, "header field cluster_bits", 20, clusterBits, "14 or more with extended L2 entries");
+            throw DiskException.corrupt(file, "header field cluster_bits", AT_CLUSTER_BITS, clusterBits, "14 or more with extended L2 entries");
         }
         int slotBits = clusterBits + clusterBits - (extendedL2 ? 4 : 3);
-        long largest = slotBits >= 41 ? Long.MAX_VALUE / 2 : MAX_L1_BYTES / 8 << slotBits;
+        long largest = slotBits >= 41 ? Long.MAX_VALUE / 2 : MAX_L1_BYTES / Qcow2Entry.L1_BYTES << slotBits;
         long size = number(b, file, "size", AT_SIZE, true, 0, largest);
         long needed = size + (1L << slotBits) - 1 >>> slotBits;
-        int l1Entries = (int) number(b, file, "l1_size", AT_L1_SIZE, false, needed, MAX_L1_BYTES / 8);
+        int l1Entries = (int) number(b, file, "l1_size", AT_L1_SIZE, false, needed, MAX_L1_BYTES / Qcow2Entry.L1_BYTES);
         long l1Offset = offset(b, file, "l1_table_offset", AT_L1_OFFSET, clusterSize, l1Entries == 0);
         long refcountTable = offset(b, file, "refcount_table_offset", AT_REFCOUNT_TABLE, clusterSize, false);
-        int tableClusters = (int) number(b, file, "refcount_table_clusters", 56, false, 1,
+        int tableClusters = (int) number(b, file, "refcount_table_clusters", AT_REFCOUNT_TABLE_CLUSTERS, false, 1,
                 Math.max(1, MAX_REFCOUNT_TABLE_BYTES / clusterSize));
-        int snapshots = (int) number(b, file, "nb_snapshots", 60, false, 0, MAX_SNAPSHOTS);
-        long snapshotsOffset = offset(b, file, "snapshots_offset", 64, clusterSize, snapshots == 0);
+        int snapshots = (int) number(b, file, "nb_snapshots", AT_SNAPSHOTS, false, 0, MAX_SNAPSHOTS);
+        long snapshotsOffset = offset(b, file, "snapshots_offset", AT_SNAPSHOTS_OFFSET, clusterSize, snapshots == 0);
         return new Qcow2Header(version, backingName(b, file, backingOffset, clusterSize), clusterBits, size, l1Entries,
-                l1Offset, refcountTable, tableClusters, snapshots, snapshotsOffset, incompatible, v3 ? b.getLong(80) : 0,
+                l1Offset, refcountTable, tableClusters, snapshots, snapshotsOffset, incompatible, v3 ? b.getLong(AT_COMPATIBLE) : 0,
                 v3 ? b.getLong(AT_AUTOCLEAR) : 0, refcountOrder, length, compression, extensions);
     }
 
@@ -166,9 +184,9 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         if (offset == 0) {
             return null;
         }
-        int length = (int) number(b, file, "backing_file_size", 16, false, 1, MAX_BACKING_NAME);
+        int length = (int) number(b, file, "backing_file_size", AT_BACKING_SIZE, false, 1, MAX_BACKING_NAME);
         if (offset < V2_LENGTH || offset > Math.min(clusterSize, b.limit()) - length) {
-            throw DiskException.corrupt(file, "header field backing_file_offset", 8, Long.toUnsignedString(offset),
+            throw DiskException.corrupt(file, "header field backing_file_offset", AT_BACKING_OFFSET, Long.toUnsignedString(offset),
                     "an offset inside the first cluster");
         }
         return FileNames.text(b.slice((int) offset, length));
@@ -176,33 +194,33 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
 
     private static Map<Integer, byte[]> extensions(ByteBuffer b, Object file, int at, long end) throws DiskException {
         Map<Integer, byte[]> found = new LinkedHashMap<>();
-        while (at + 8L <= Math.min(end, b.limit())) {
+        while (at + (long) EXT_BYTES <= Math.min(end, b.limit())) {
             int type = b.getInt(at);
-            long length = Integer.toUnsignedLong(b.getInt(at + 4));
+            long length = Integer.toUnsignedLong(b.getInt(at + AT_EXT_LENGTH));
             if (type == EXT_END) {
                 break;
             }
-            if (length > MAX_EXTENSION || at + 8 + length > Math.min(end, b.limit())) {
-                throw DiskException.corrupt(file, String.format("length of header extension 0x%08x", type), at + 4L, length,
+            if (length > MAX_EXTENSION || at + EXT_BYTES + length > Math.min(end, b.limit())) {
+                throw DiskException.corrupt(file, String.format("length of header extension 0x%08x", type), at + (long) AT_EXT_LENGTH, length,
                         "an extension that ends inside the first cluster");
             }
             byte[] data = new byte[(int) length];
-            b.get(at + 8, data);
+            b.get(at + EXT_BYTES, data);
             found.put(type, data);
-            at += (int) (8 + length + 7 & ~7);
+            at += (int) (EXT_BYTES + length + 7 & ~7);
         }
         return found;
     }
 
-    /** Feature names: entries of type, bit, 46 bytes of name; type 0 is incompatible. */
+    /** The feature name table: entries of type, bit and name; type 0 is incompatible. */
     private static String names(long bits, byte[] table) {
         List<String> all = new ArrayList<>();
         for (int bit = 0; bit < 64; bit++) {
             if ((bits & 1L << bit) != 0) {
                 String name = "incompatible feature bit " + bit;
-                for (int i = 0; table != null && i + 48 <= table.length; i += 48) {
-                    if (table[i] == 0 && table[i + 1] == bit) {
-                        name += " (" + new String(table, i + 2, 46, StandardCharsets.US_ASCII).replaceAll("[^ -~]", "") + ")";
+                for (int i = 0; table != null && i + FEATURE_BYTES <= table.length; i += FEATURE_BYTES) {
+                    if (table[i] == 0 && table[i + AT_FEATURE_BIT] == bit) {
+                        name += " (" + new String(table, i + AT_FEATURE_NAME, FEATURE_BYTES - AT_FEATURE_NAME, StandardCharsets.US_ASCII).replaceAll("[^ -~]", "") + ")";
                     }
                 }
                 all.add(name);
@@ -222,7 +240,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         ByteBuffer b = ByteBuffer.allocate(1 << clusterBits);
         boolean v3 = version == 3;
         b.position(v3 ? FULL_LENGTH : V2_LENGTH);
-        int room = extensions.values().stream().mapToInt(data -> 8 + (data.length + 7 & ~7)).sum() + 8
+        int room = extensions.values().stream().mapToInt(data -> EXT_BYTES + (data.length + 7 & ~7)).sum() + EXT_BYTES
                 + (backingName == null ? 0 : FileNames.bytes(backingName).length);
         if (room > b.remaining()) {
             throw new DiskException(Reason.BAD_OPTION, "a header with these names does not fit into a cluster of "
@@ -233,17 +251,17 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
             b.position(b.position() + 7 & ~7);
         });
         b.putInt(EXT_END).putInt(0);
-        b.putInt(0, MAGIC).putInt(4, version);
+        b.putInt(AT_MAGIC, MAGIC).putInt(AT_VERSION, version);
         if (backingName != null) {
             byte[] name = FileNames.bytes(backingName);
-            b.putLong(8, b.position()).putInt(16, name.length);
+            b.putLong(AT_BACKING_OFFSET, b.position()).putInt(AT_BACKING_SIZE, name.length);
             b.put(name);
         }
-        b.putInt(20, clusterBits).putLong(AT_SIZE, size).putInt(AT_L1_SIZE, l1Entries).putLong(AT_L1_OFFSET, l1Offset);
-        b.putLong(AT_REFCOUNT_TABLE, refcountTableOffset).putInt(56, refcountTableClusters);
+        b.putInt(AT_CLUSTER_BITS, clusterBits).putLong(AT_SIZE, size).putInt(AT_L1_SIZE, l1Entries).putLong(AT_L1_OFFSET, l1Offset);
+        b.putLong(AT_REFCOUNT_TABLE, refcountTableOffset).putInt(AT_REFCOUNT_TABLE_CLUSTERS, refcountTableClusters);
         if (v3) {
-            b.putLong(AT_INCOMPATIBLE, incompatible).putLong(80, compatible).putLong(AT_AUTOCLEAR, autoclear);
-            b.putInt(96, refcountOrder).putInt(100, FULL_LENGTH).put(104, (byte) compressionType);
+            b.putLong(AT_INCOMPATIBLE, incompatible).putLong(AT_COMPATIBLE, compatible).putLong(AT_AUTOCLEAR, autoclear);
+            b.putInt(AT_REFCOUNT_ORDER, refcountOrder).putInt(AT_HEADER_LENGTH, FULL_LENGTH).put(AT_COMPRESSION_TYPE, (byte) compressionType);
         }
         return b.clear();
     }

@@ -4,16 +4,19 @@ import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
-import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
+import org.blktap.image.Answer;
 import org.blktap.image.ClusterMap;
+import org.blktap.image.Compression;
+import org.blktap.image.Deflate;
 import org.blktap.image.DirtyTables;
-import org.blktap.image.InFlight;
-import org.blktap.image.Mapping;
+import org.blktap.image.EntryChange;
+import org.blktap.image.EntryChange.Kind;
+import org.blktap.image.Place;
+import org.blktap.image.Space;
 import org.blktap.image.Table;
 
 /**
@@ -22,10 +25,9 @@ import org.blktap.image.Table;
  */
 final class Qcow2Map implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
+    private static final int SECTOR = 512;
     /** What the bits of a cluster are whose subclusters are all marked as zeros. */
     private static final long ALL_ZERO = Qcow2Tables.ALL_ALLOCATED << 32;
-
-    private enum Change { DATA, MARK_ZERO, RELEASE }
 
     private final Qcow2Header header;
     private final IoFile file;
@@ -75,129 +77,141 @@ final class Qcow2Map implements ClusterMap {
         return clusterSize;
     }
 
+    /** A compressed cluster is shorter than a plain one, and its length is in sectors. */
     @Override
-    public InFlight inFlight() {
-        return space.inFlight();
+    public Compression compression() {
+        return new Compression(clusterSize + SECTOR, header.compressionType() == Qcow2Header.ZSTD ? Zstd::new : Deflate::new);
     }
 
     @Override
-    public void lookup(long offset, long length, Mapping into) {
-        tables.lookup(offset, length, into);
+    public void find(long offset, long length, Place into) {
+        tables.find(offset, length, into);
     }
 
     // ---- decisions
 
     @Override
-    public int allocate(long offset, long length, Allocation into) {
-        return change(offset, length, Change.DATA, 0, 0, into);
+    public Answer allocate(Place found, long length, Allocation into) {
+        return change(found, length, Kind.DATA, into);
     }
 
     @Override
-    public int markZero(long offset, long length, Allocation into) {
+    public Answer markZero(Place found, long length, Allocation into) {
         // a raw external data file has to hold the zeros itself
         boolean marks = header.version() >= 3 && (header.autoclear() & Qcow2Header.RAW_EXTERNAL) == 0;
-        return marks ? change(offset, length, Change.MARK_ZERO, 0, 0, into) : REFUSED;
+        if (!marks || extended && Qcow2Entry.compressed(found.entry())) {
+            return Answer.REFUSED;
+        }
+        into.change().become(Qcow2Entry.ZERO, 0);
+        return change(found, length, Kind.ZEROS, into);
     }
 
     @Override
-    public int release(long offset, long length, boolean zeros, Allocation into) {
+    public Answer release(Place found, long length, boolean zeros, Allocation into) {
         boolean shows = header.backingName() != null;
         if (external || header.version() == 2 && shows || space.isOverwhelmed()) {
-            return REFUSED;
+            return Answer.REFUSED;
         }
-        int slot = (int) (offset >>> tables.slotBits);
-        long inSlot = offset & tables.slotMask;
-        long l2 = Qcow2Entry.offset(tables.directory(slot));
-        if (l2 == 0) {
-            into.marks(offset, Math.min(length, tables.slotMask + 1 - inSlot));
-            return zeros && shows ? REFUSED : NOTHING;
+        long offset = found.offset();
+        if (found.table() == null) {
+            into.change().covers(Kind.RELEASED, offset, Math.min(length, tables.slotMask + 1 - (offset & tables.slotMask)));
+            return zeros && shows ? Answer.REFUSED : Answer.NOTHING;
         }
-        Table table = tables.l2Tables.get(l2);
-        int index = (int) (inSlot >>> clusterBits);
-        long entry = tables.entry(table, index);
-        long bits = tables.bits(table, index);
         boolean mark = header.version() >= 3 && (zeros || shows);
         long wantedEntry = mark && !extended ? Qcow2Entry.ZERO : 0;
         long wantedBits = mark && extended ? ALL_ZERO : 0;
-        if (Qcow2Entry.offset(entry) == 0 && !Qcow2Entry.compressed(entry)) {
-            int count = alike(table, index, offset, length, entry, bits);
-            into.marks(offset, Math.min(length, (long) count * clusterSize));
-            return !zeros || entry == wantedEntry && bits == wantedBits || !shows && bits == 0 ? NOTHING : REFUSED;
+        if (!hasCluster(found.entry())) {
+            into.change().covers(Kind.RELEASED, offset, Math.min(length, (long) alike(found, length) * clusterSize));
+            boolean isWanted = found.entry() == wantedEntry && found.bits() == wantedBits;
+            return !zeros || isWanted || !shows && found.bits() == 0 ? Answer.NOTHING : Answer.REFUSED;
         }
-        return change(offset, length, Change.RELEASE, wantedEntry, wantedBits, into);
+        into.change().become(wantedEntry, wantedBits);
+        return change(found, length, Kind.RELEASED, into);
     }
 
-    private int change(long offset, long length, Change kind, long released, long releasedBits, Allocation into) {
-        int slot = (int) (offset >>> tables.slotBits);
-        long inSlot = offset & tables.slotMask;
-        long directory = tables.directory(slot);
-        long l2 = Qcow2Entry.offset(directory);
-        Table table = l2 == 0 ? null : tables.l2Tables.get(l2);
-        int first = (int) (inSlot >>> clusterBits);
-        long entry = table == null ? 0 : tables.entry(table, first);
-        long bits = table == null ? 0 : tables.bits(table, first);
-        if (kind == Change.MARK_ZERO && extended && Qcow2Entry.compressed(entry)) {
-            return REFUSED;
-        }
+    private Answer change(Place found, long length, Kind kind, Allocation into) {
+        long offset = found.offset();
+        long entry = found.entry();
+        int first = (int) ((offset & tables.slotMask) >>> clusterBits);
         if (!external && !Qcow2Entry.compressed(entry) && Qcow2Entry.offset(entry) != 0 && !tables.isCluster(entry, offset, first)) {
-            return REFUSED;
+            return Answer.REFUSED;
         }
-        boolean newTable = l2 == 0 || !Qcow2Entry.copied(directory);
-        if (newTable && !tables.l2Tables.hasRoom()) {
-            return into.noTable(tables.l2Tables);
-        }
-        Table created = newTable ? tables.l2Tables.create(space.reserve(clusterSize)) : null;
+        boolean newTable = found.table() == null || !Qcow2Entry.copied(found.directory());
+        Table created = newTable ? newTable(found) : null;
         if (newTable && created == null) {
             return into.noTable(tables.l2Tables);
         }
-        int count = table == null ? (int) ((inSlot + Math.min(length, tables.slotMask + 1 - inSlot) - 1 >>> clusterBits) - first + 1)
-                : kind == Change.RELEASE || !hasCluster(entry) && bits == 0 ? alike(table, first, offset, length, entry, bits) : 1;
-        if (kind == Change.DATA && !external && !hasOwn(entry)) {
-            count = (int) (space.inOnePiece((long) count * clusterSize) >> clusterBits);
-        }
+        int count = count(found, length, kind);
         long start = offset & -clusterSize;
-        long covered = Math.min(length, start + (long) count * clusterSize - offset);
-        switch (kind) {
-            case DATA -> place(offset, covered, count, entry, bits, into);
-            case MARK_ZERO -> into.marks(offset, covered);
-            case RELEASE -> into.releases(offset, covered, released, releasedBits);
+        EntryChange change = into.change();
+        change.covers(kind, offset, Math.min(length, start + (long) count * clusterSize - offset));
+        change.entries(first, count, entry, found.bits());
+        if (kind == Kind.DATA) {
+            place(found, count, into);
         }
-        into.entries(first, count, entry, bits);
         if (newTable) {
-            if (table == null) {
-                tables.made(slot);
+            if (found.table() == null) {
+                tables.made(found.slot());
             } else {
-                Memory.copy(table.address(), created.address(), clusterSize);
                 // what the other entries say must not be lost
                 into.needsBarrier();
             }
-            into.inNewTable(created, slot, directory);
+            change.inNewTable(created, found.slot(), found.directory());
             into.room(space.file(), space.end());
             long slotStart = offset & ~tables.slotMask;
             into.busy(slotStart, slotStart + tables.slotMask + 1);
-            enter(into);
+            enter(change);
         } else {
-            tables.l2Tables.pin(table);
-            into.inTable(table);
+            tables.l2Tables.pin(found.table());
+            change.inTable(found.table());
             into.busy(start, start + (long) count * clusterSize);
         }
-        return ALLOCATED;
+        return Answer.ALLOCATED;
+    }
+
+    /** An empty table, or a copy of the one that is shared; null if none is free. */
+    private Table newTable(Place found) {
+        Table shared = found.table();
+        if (!(shared == null ? tables.l2Tables.hasRoom() : tables.l2Tables.hasRoomBeside(shared))) {
+            return null;
+        }
+        long at = space.reserve(clusterSize);
+        return shared == null ? tables.l2Tables.create(at) : tables.l2Tables.copy(shared, at);
+    }
+
+    /** How many entries change. */
+    private int count(Place found, long length, Kind kind) {
+        int count = 1;
+        if (found.table() == null) {
+            long inSlot = found.offset() & tables.slotMask;
+            int first = (int) (inSlot >>> clusterBits);
+            count = (int) (inSlot + Math.min(length, tables.slotMask + 1 - inSlot) - 1 >>> clusterBits) - first + 1;
+        } else if (kind == Kind.RELEASED || !hasCluster(found.entry()) && found.bits() == 0) {
+            count = alike(found, length);
+        }
+        if (kind == Kind.DATA && !external && !hasOwn(found.entry())) {
+            count = (int) (space.inOnePiece((long) count * clusterSize) >> clusterBits);
+        }
+        return count;
     }
 
     /**
      * How many entries from the first on can be changed together: those that have nothing, or the same mark of zeros, or clusters that follow
      * each other in the file.
      */
-    private int alike(Table table, int first, long offset, long length, long entry, long bits) {
+    private int alike(Place found, long length) {
+        long entry = found.entry();
         int count = 1;
         if (Qcow2Entry.compressed(entry)) {
             return count;
         }
         long step = Qcow2Entry.offset(entry) == 0 ? 0 : clusterSize;
-        long end = (offset & tables.slotMask) + length;
+        Table table = found.table();
+        int first = found.index();
+        long end = (found.offset() & tables.slotMask) + length;
         while (first + count < header.l2Entries() && (long) (first + count) * clusterSize < end
-                && tables.entry(table, first + count) == entry + count * step && tables.bits(table, first + count) == bits
-                && (step == 0 || tables.isCluster(entry + count * step, offset, first + count))) {
+                && tables.entry(table, first + count) == entry + count * step && tables.bits(table, first + count) == found.bits()
+                && (step == 0 || tables.isCluster(entry + count * step, found.offset(), first + count))) {
             count++;
         }
         return count;
@@ -213,26 +227,28 @@ final class Qcow2Map implements ClusterMap {
     }
 
     /** Decides where data goes: to the cluster that the entry has for itself, or to new ones. */
-    private void place(long offset, long covered, int count, long entry, long bits, Allocation into) {
-        long inCluster = offset & clusterSize - 1 & -unit;
+    private void place(Place found, int count, Allocation into) {
+        long entry = found.entry();
+        long inCluster = found.offset() & clusterSize - 1 & -unit;
+        long at;
         if (external) {
-            into.place(offset, covered, dataFile, offset & -unit);
-            into.dirtySpace();
+            at = found.offset() & -clusterSize;
+            into.target().used(dataFile, at + inCluster, unit);
         } else if (hasOwn(entry)) {
             // zeros with a cluster of their own, or more subclusters of one that is there
-            into.place(offset, covered, dataFile, Qcow2Entry.offset(entry) + inCluster);
-            into.dirtySpace();
+            at = Qcow2Entry.offset(entry);
+            into.target().used(dataFile, at + inCluster, unit);
         } else {
-            long at = space.reserve((long) count * clusterSize);
-            boolean moves = movesWhole(entry, bits);
-            into.place(offset, covered, dataFile, moves ? at : at + inCluster);
+            at = space.reserve((long) count * clusterSize);
             into.room(space.file(), space.end());
-            if (moves) {
+            if (movesWhole(entry, found.bits())) {
                 // with all its other subclusters, whatever the written one was
-                into.unit(clusterSize);
-                into.dirtySpace();
+                into.target().used(dataFile, at, clusterSize);
+            } else {
+                into.target().fresh(dataFile, at + inCluster, unit);
             }
         }
+        into.change().become(at | Qcow2Entry.COPIED, 0);
     }
 
     /** Whether all of a cluster is copied, though smaller units could be written: it is compressed, or its subclusters are shared. */
@@ -242,80 +258,83 @@ final class Qcow2Map implements ClusterMap {
 
     // ---- entries
 
-    /** Puts an allocation's entries into its table. */
-    private void enter(Allocation a) {
-        for (int i = 0; i < a.entries(); i++) {
-            int index = a.firstEntry() + i;
-            long host = (a.fileOffset() & -clusterSize) + (long) i * clusterSize | Qcow2Entry.COPIED;
-            if (a.releases()) {
-                tables.put(a.table(), index, a.released(), a.releasedBits());
-            } else if (!extended) {
-                tables.put(a.table(), index, a.hasData() ? host : Qcow2Entry.ZERO, 0);
-            } else if (!a.hasData()) {
-                long touched = touched(a, i);
-                tables.put(a.table(), index, a.previous(), a.previousBits() & ~touched | touched << 32);
-            } else if (movesWhole(a.previous(), a.previousBits())) {
-                tables.put(a.table(), index, host, Qcow2Tables.ALL_ALLOCATED);
-            } else {
-                long touched = touched(a, i);
-                tables.put(a.table(), index, host, a.previousBits() & ~(touched << 32) | touched);
+    /** Puts the changed entries into their table. */
+    private void enter(EntryChange change) {
+        for (int i = 0; i < change.count(); i++) {
+            int index = change.first() + i;
+            long touched = extended ? touched(change, i) : 0;
+            switch (change.kind()) {
+                case DATA -> {
+                    boolean whole = movesWhole(change.previous(), change.previousBits());
+                    tables.put(change.table(), index, change.next() + (long) i * clusterSize,
+                            whole ? Qcow2Tables.ALL_ALLOCATED : change.previousBits() & ~(touched << 32) | touched);
+                }
+                case ZEROS -> tables.put(change.table(), index, extended ? change.previous() : change.next(),
+                        change.previousBits() & ~touched | touched << 32);
+                case RELEASED -> tables.put(change.table(), index, change.next(), change.nextBits());
             }
         }
     }
 
-    /** The bits of the subclusters of entry {@code i} that an allocation covers. */
-    private long touched(Allocation a, int i) {
-        long clusterStart = (a.offset() & -clusterSize) + (long) i * clusterSize;
-        int from = (int) Math.max(0, a.offset() - clusterStart) / unit;
-        int to = (int) ((Math.min(clusterSize, a.offset() + a.length() - clusterStart) + unit - 1) / unit);
+    /** The bits of the subclusters of entry {@code i} that a change covers. */
+    private long touched(EntryChange change, int i) {
+        long clusterStart = (change.offset() & -clusterSize) + (long) i * clusterSize;
+        int from = (int) Math.max(0, change.offset() - clusterStart) / unit;
+        int to = (int) ((Math.min(clusterSize, change.offset() + change.length() - clusterStart) + unit - 1) / unit);
         return Qcow2Entry.subclusters(from, to);
     }
 
     @Override
-    public void commit(Allocation allocation, DirtyTables dirty) {
-        if (allocation.newTable()) {
-            setDirectory(allocation, allocation.table().fileOffset() | Qcow2Entry.COPIED, dirty);
+    public void commit(EntryChange change, DirtyTables dirty) {
+        if (change.newTable()) {
+            setDirectory(change.slot(), change.table().fileOffset() | Qcow2Entry.COPIED, dirty);
         } else {
-            enter(allocation);
-            dirty.mark(allocation.table(), allocation.firstEntry() * entryBytes, allocation.entries() * entryBytes);
+            enter(change);
+            mark(change, dirty);
         }
     }
 
-    private void setDirectory(Allocation allocation, long value, DirtyTables dirty) {
-        tables.l1.putLongBig(allocation.directoryEntry() * 8, value);
-        dirty.mark(tables.l1, allocation.directoryEntry() * 8, 8);
+    private void setDirectory(int slot, long value, DirtyTables dirty) {
+        tables.l1.putLongBig(slot * Qcow2Entry.L1_BYTES, value);
+        dirty.mark(tables.l1, slot * Qcow2Entry.L1_BYTES, Qcow2Entry.L1_BYTES);
+    }
+
+    private void mark(EntryChange change, DirtyTables dirty) {
+        dirty.mark(change.table(), change.first() * entryBytes, change.count() * entryBytes);
     }
 
     @Override
-    public void undo(Allocation allocation, DirtyTables dirty) {
-        if (allocation.newTable()) {
-            setDirectory(allocation, allocation.previousDirectory(), dirty);
+    public void undo(EntryChange change, DirtyTables dirty) {
+        if (change.newTable()) {
+            setDirectory(change.slot(), change.previousDirectory(), dirty);
             return;
         }
-        long previous = allocation.previous();
+        long previous = change.previous();
         long step = Qcow2Entry.compressed(previous) || Qcow2Entry.offset(previous) == 0 ? 0 : clusterSize;
-        for (int i = 0; i < allocation.entries(); i++) {
-            tables.put(allocation.table(), allocation.firstEntry() + i, previous + i * step, allocation.previousBits());
+        for (int i = 0; i < change.count(); i++) {
+            tables.put(change.table(), change.first() + i, previous + i * step, change.previousBits());
         }
-        dirty.mark(allocation.table(), allocation.firstEntry() * entryBytes, allocation.entries() * entryBytes);
+        mark(change, dirty);
     }
 
     @Override
-    public void settled(Allocation allocation, boolean kept) {
-        allocation.releaseTable(kept);
+    public void settled(EntryChange change, boolean kept) {
+        change.releaseTable(kept);
         if (!kept) {
             return;
         }
-        long table = Qcow2Entry.offset(allocation.previousDirectory());
-        if (allocation.newTable() && table != 0) {
-            space.free(table, table + clusterSize);
+        if (change.newTable()) {
+            long shared = Qcow2Entry.offset(change.previousDirectory());
+            if (shared != 0) {
+                space.free(shared, shared + clusterSize);
+            }
         }
-        freeOld(allocation);
+        freeOld(change);
     }
 
     /** Frees what the entries pointed at before, unless they still point there. */
-    private void freeOld(Allocation allocation) {
-        long old = allocation.previous();
+    private void freeOld(EntryChange change) {
+        long old = change.previous();
         if (external) {
             return;
         }
@@ -325,32 +344,15 @@ final class Qcow2Map implements ClusterMap {
             return;
         }
         long from = Qcow2Entry.offset(old);
-        boolean lost = allocation.releases() || !hasOwn(old) && (allocation.hasData() || !extended);
+        boolean lost = change.kind() == Kind.RELEASED || !hasOwn(old) && (change.kind() == Kind.DATA || !extended);
         if (from != 0 && lost) {
-            space.free(from, from + (long) allocation.entries() * clusterSize);
+            space.free(from, from + (long) change.count() * clusterSize);
         }
     }
 
-    // ---- space
-
     @Override
-    public int takeFlushError() {
-        return space.takeFlushError();
-    }
-
-    @Override
-    public void whenIdle(Runnable task) {
-        space.whenIdle(task);
-    }
-
-    @Override
-    public void flushing() {
-        space.flushing();
-    }
-
-    @Override
-    public void flushed(IoCallback done) {
-        space.flushed(done);
+    public Space space() {
+        return space;
     }
 
     @Override

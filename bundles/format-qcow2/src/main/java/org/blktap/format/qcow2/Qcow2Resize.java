@@ -43,10 +43,10 @@ final class Qcow2Resize {
             Refcounts counts = new Refcounts(header, file);
             ByteBuffer fields = ByteBuffer.allocate(Qcow2Header.AT_REFCOUNT_TABLE - Qcow2Header.AT_SIZE);
             file.readFully(fields, Qcow2Header.AT_SIZE);
-            long oldBytes = clusters(header, header.l1Entries() * 8L);
+            long oldBytes = clusters(header, header.l1Entries() * (long) Qcow2Entry.L1_BYTES);
             if (entries > header.l1Entries()) {
-                ByteBuffer l1 = ByteBuffer.allocate((int) clusters(header, entries * 8));
-                file.readFully(l1.limit(header.l1Entries() * 8), header.l1Offset());
+                ByteBuffer l1 = ByteBuffer.allocate((int) clusters(header, entries * Qcow2Entry.L1_BYTES));
+                file.readFully(l1.limit(header.l1Entries() * Qcow2Entry.L1_BYTES), header.l1Offset());
                 long at = counts.extend(clusters(header, file.size()), l1.capacity());
                 file.writeFully(l1.clear(), at);
                 file.flushNow();

@@ -13,6 +13,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.image.FileSpace;
 import org.blktap.image.InFlight;
+import org.blktap.image.Space;
 
 /**
  * Where clusters come from, and what becomes of those that nothing points at any more. They go this way, in rounds:
@@ -28,7 +29,7 @@ import org.blktap.image.InFlight;
  * where much waits, or the file would have to grow, and then it also claims clusters that sessions before left free ({@link Uncounted}). A crash leaves counted clusters that nothing
  * points at. What is free when the image is closed is counted down. Loop only.
  */
-final class Qcow2Space {
+final class Qcow2Space implements Space {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
     /** What waits at most until a round is made for it. */
     private static final long MUCH_BYTES = 64 << 20;
@@ -101,7 +102,7 @@ final class Qcow2Space {
         firstEnd = file.size() + clusterSize - 1 & -clusterSize;
         end = new FileSpace(file, loop, firstEnd, header.size(), counts);
         metadata.add(0, clusterSize);
-        metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * 8L);
+        metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * (long) Qcow2Entry.L1_BYTES);
         if (counts != null) {
             metadata.add(counts.tableOffset(), counts.tableOffset() + (long) counts.tableClusters() * clusterSize);
             Arrays.stream(counts.table()).filter(block -> block != 0).sorted().forEach(block -> blocks.add(block, block + clusterSize));
@@ -118,7 +119,8 @@ final class Qcow2Space {
     }
 
     /** Requests that may be using clusters that are being freed; null for an image that is only read. */
-    InFlight inFlight() {
+    @Override
+    public InFlight inFlight() {
         return counts == null ? null : inFlight;
     }
 
@@ -241,7 +243,8 @@ final class Qcow2Space {
     }
 
     /** A guest's flush begins. Of the last one before the close nothing may begin later. */
-    void flushing() {
+    @Override
+    public void flushing() {
         if (gathering != null) {
             gathering.cancel();
             gathering = null;
@@ -256,8 +259,9 @@ final class Qcow2Space {
         }
     }
 
-    /** Called when a flush has succeeded. Calls back when nothing is under way here any more, unless requests are, as then it is not the last flush. */
-    void flushed(IoCallback done) {
+    /** Calls back when nothing is under way here any more, unless requests are, as then it is not the last flush. */
+    @Override
+    public void flushed(IoCallback done) {
         if (busy) {
             // what was freed before this flush, and after the other's
             onceMore |= !freed.isEmpty();
@@ -360,8 +364,8 @@ final class Qcow2Space {
         }
     }
 
-    /** Runs a task when nothing is under way here: now, or soon. */
-    void whenIdle(Runnable task) {
+    @Override
+    public void whenIdle(Runnable task) {
         if (busy) {
             whenIdle.add(task);
         } else {
@@ -369,8 +373,8 @@ final class Qcow2Space {
         }
     }
 
-    /** An error of a flush of its own, once. */
-    int takeFlushError() {
+    @Override
+    public int takeFlushError() {
         // both, as one flush reports all that has failed before it
         int counting = flushError;
         flushError = 0;

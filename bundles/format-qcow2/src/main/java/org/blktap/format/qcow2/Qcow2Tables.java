@@ -7,8 +7,8 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
-import org.blktap.image.Mapping;
 import org.blktap.image.PastEnd;
+import org.blktap.image.Place;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
@@ -65,11 +65,11 @@ final class Qcow2Tables implements AutoCloseable {
         entryBytes = header.l2EntryBytes();
         slotBits = header.slotBits();
         slotMask = (1L << slotBits) - 1;
-        if (l1Entries > 0 && l1Offset + l1Entries * 8L > (file.size() + clusterSize - 1 & -clusterSize)) {
+        if (l1Entries > 0 && l1Offset + l1Entries * (long) Qcow2Entry.L1_BYTES > (file.size() + clusterSize - 1 & -clusterSize)) {
             throw DiskException.corrupt(file.path(), "L1 table", l1Offset, l1Entries + " entries past the end of the file",
                     "a table inside the file of " + file.size() + " bytes");
         }
-        int l1Bytes = Math.max(SECTOR, l1Entries * 8 + SECTOR - 1 & -SECTOR);
+        int l1Bytes = Math.max(SECTOR, l1Entries * Qcow2Entry.L1_BYTES + SECTOR - 1 & -SECTOR);
         l1Memory = memory.allocate(l1Bytes);
         boolean done = false;
         try {
@@ -85,12 +85,12 @@ final class Qcow2Tables implements AutoCloseable {
         l1 = new Table(l1Memory.address(), l1Bytes, file, l1Offset);
         l2Tables = new TableCache(memory, file, clusterSize, cacheBytes, l1Entries);
         pastEnd = new PastEnd(space.end());
-        pastEnd.look(L1, l1Entries, i -> Qcow2Entry.offset(l1.getLongBig(i * 8)));
+        pastEnd.look(L1, l1Entries, i -> Qcow2Entry.offset(l1.getLongBig(i * Qcow2Entry.L1_BYTES)));
     }
 
     /** The entry of L1 for a slot. */
     long directory(int slot) {
-        return l1.getLongBig(slot * 8);
+        return l1.getLongBig(slot * Qcow2Entry.L1_BYTES);
     }
 
     long entry(Table table, int index) {
@@ -99,13 +99,13 @@ final class Qcow2Tables implements AutoCloseable {
 
     /** The subclusters' bits of an extended entry: low half allocated, high half zeros. 0 for others. */
     long bits(Table table, int index) {
-        return extended ? table.getLongBig(index * entryBytes + 8) : 0;
+        return extended ? table.getLongBig(index * entryBytes + Qcow2Entry.AT_BITS) : 0;
     }
 
     void put(Table table, int index, long entry, long bits) {
         table.putLongBig(index * entryBytes, entry);
         if (extended) {
-            table.putLongBig(index * entryBytes + 8, bits);
+            table.putLongBig(index * entryBytes + Qcow2Entry.AT_BITS, bits);
         }
     }
 
@@ -134,20 +134,21 @@ final class Qcow2Tables implements AutoCloseable {
 
     // ---- look-up
 
-    /** See {@link org.blktap.image.ClusterMap#lookup}. */
-    void lookup(long offset, long length, Mapping into) {
+    /** See {@link org.blktap.image.ClusterMap#find}. */
+    void find(long offset, long length, Place into) {
         int slot = (int) (offset >>> slotBits);
         long inSlot = offset & slotMask;
         long run = Math.min(length, slotMask + 1 - inSlot);
         long directory = directory(slot);
         long l2 = Qcow2Entry.offset(directory);
+        into.inDirectory(slot, directory);
         if (l2 == 0) {
             while (run < length && Qcow2Entry.offset(directory(++slot)) == 0) {
                 run = Math.min(length, run + slotMask + 1);
             }
             into.unallocated(run);
         } else if (!isValid(l2) || pastEnd.isStale(L1, slot)) {
-            corrupt("L1 entry " + slot, l1.fileOffset() + slot * 8L, directory);
+            corrupt("L1 entry " + slot, l1.fileOffset() + slot * (long) Qcow2Entry.L1_BYTES, directory);
             into.corrupt(run);
         } else {
             Table table = l2Tables.get(l2);
@@ -169,10 +170,11 @@ final class Qcow2Tables implements AutoCloseable {
         }
     }
 
-    private void clusters(Table table, boolean own, long offset, long length, Mapping into) {
+    private void clusters(Table table, boolean own, long offset, long length, Place into) {
         int index = (int) ((offset & slotMask) >>> clusterBits);
         int inCluster = (int) (offset & clusterSize - 1);
         long entry = entry(table, index);
+        into.inTable(table, index, entry, 0);
         long run = clusterSize - inCluster;
         if (Qcow2Entry.compressed(entry)) {
             compressed(table, index, offset, entry, Math.min(run, length), into);
@@ -206,16 +208,17 @@ final class Qcow2Tables implements AutoCloseable {
                 && (header.version() < 3 || (entry & Qcow2Entry.ZERO) == 0) && !(external && Qcow2Entry.copied(entry));
     }
 
-    private void subclusters(Table table, boolean own, long offset, long length, Mapping into) {
+    private void subclusters(Table table, boolean own, long offset, long length, Place into) {
         int index = (int) ((offset & slotMask) >>> clusterBits);
         int inCluster = (int) (offset & clusterSize - 1);
         long entry = entry(table, index);
+        long bits = bits(table, index);
+        into.inTable(table, index, entry, bits);
         long rest = Math.min(length, clusterSize - inCluster);
         if (Qcow2Entry.compressed(entry)) {
             compressed(table, index, offset, entry, rest, into);
             return;
         }
-        long bits = bits(table, index);
         int first = inCluster / unit;
         int kind = subcluster(bits, first);
         int last = first + 1;
@@ -246,7 +249,7 @@ final class Qcow2Tables implements AutoCloseable {
         return (int) (bits >>> i & BITS_DATA | (bits >>> i + 32 & 1) << 1);
     }
 
-    private void data(boolean own, long at, long run, Mapping into) {
+    private void data(boolean own, long at, long run, Place into) {
         if (own) {
             into.data(dataFile, at, run);
         } else {
@@ -254,7 +257,7 @@ final class Qcow2Tables implements AutoCloseable {
         }
     }
 
-    private void compressed(Table table, int index, long offset, long entry, long run, Mapping into) {
+    private void compressed(Table table, int index, long offset, long entry, long run, Place into) {
         long at = Qcow2Entry.compressedOffset(entry, clusterBits);
         if (external || at < clusterSize || at >= space.end() || !isFresh(offset, index)) {
             corrupt("L2 entry " + index, table.fileOffset() + (long) index * entryBytes, entry);

@@ -20,6 +20,8 @@ import org.blktap.image.FileSpace;
  * <p>{@link #plan} and the table are the loop's, the rest runs on helper threads or where nothing is in flight, one at a time.
  */
 final class Refcounts implements FileSpace.Layout {
+    /** Bytes of an entry of the refcount table. */
+    static final int TABLE_ENTRY_BYTES = 8;
     /** A multiple of every device's sector. */
     private static final int END_UNIT = 64 << 10;
     private static final int ENTRIES_PER_SECTOR = 512 / 8;
@@ -56,7 +58,7 @@ final class Refcounts implements FileSpace.Layout {
         bytes.flip().asLongBuffer().get(entries);
         for (int i = 0; i < entries.length; i++) {
             if (entries[i] != 0 && (entries[i] % clusterSize != 0 || entries[i] < 0 || entries[i] >= end)) {
-                throw DiskException.corrupt(file.path(), "refcount table entry " + i, tableOffset + i * 8L,
+                throw DiskException.corrupt(file.path(), "refcount table entry " + i, tableOffset + i * (long) TABLE_ENTRY_BYTES,
                         String.format("0x%x", entries[i]), "a cluster inside the file");
             }
         }
@@ -169,10 +171,10 @@ final class Refcounts implements FileSpace.Layout {
             while (i < blocks.size() && blocks.get(i) / ENTRIES_PER_SECTOR == first / ENTRIES_PER_SECTOR) {
                 last = blocks.get(i++);
             }
-            ByteBuffer run = ByteBuffer.allocate((last + 1 - first) * 8);
+            ByteBuffer run = ByteBuffer.allocate((last + 1 - first) * TABLE_ENTRY_BYTES);
             run.asLongBuffer().put(growth.table(), first, last + 1 - first);
             file.flushNow();
-            file.writeFully(run, tableOffset + first * 8L);
+            file.writeFully(run, tableOffset + first * (long) TABLE_ENTRY_BYTES);
         }
     }
 

@@ -49,7 +49,18 @@ final class References {
     }
 
     private static final int PIECE = 64 << 10;
+    // the bitmaps extension
+    private static final int AT_DIRECTORY_BYTES = 8;
+    private static final int AT_DIRECTORY = 16;
+    private static final int BITMAPS_BYTES = 24;
+    // an entry of the bitmap directory
+    private static final int AT_TABLE = 0;
+    private static final int AT_TABLE_ENTRIES = 8;
+    private static final int AT_NAME_BYTES = 18;
+    private static final int AT_EXTRA_BYTES = 20;
     private static final int BITMAP_ENTRY = 24;
+    /** Of a bitmap table. */
+    private static final int TABLE_ENTRY_BYTES = 8;
     /** Limit of the bitmap directory, and of all bitmap tables: many times what QEMU makes. */
     private static final long MOST_BITMAP_BYTES = 64 << 20;
     /** Tables whose references are remembered by their first and last place in the file. */
@@ -91,7 +102,7 @@ final class References {
             return;
         }
         for (L1 l1 : l1Tables) {
-            if (l1.entries > 0 && (!visitor.mayRead(l1.name, -1, l1.offset, l1.offset, l1.entries * 8L) || !visitor.goesOn(l1.entries * 8L) || !find(l1))) {
+            if (l1.entries > 0 && (!visitor.mayRead(l1.name, -1, l1.offset, l1.offset, l1.entries * (long) Qcow2Entry.L1_BYTES) || !visitor.goesOn(l1.entries * (long) Qcow2Entry.L1_BYTES) || !find(l1))) {
                 return;
             }
         }
@@ -106,7 +117,7 @@ final class References {
         sorted.sort((a, b) -> Long.compare(a.offset, b.offset));
         for (int i = 1; i < sorted.size(); i++) {
             L1 before = sorted.get(i - 1);
-            if (before.offset + before.entries * 8L > sorted.get(i).offset) {
+            if (before.offset + before.entries * (long) Qcow2Entry.L1_BYTES > sorted.get(i).offset) {
                 visitor.problem(sorted.get(i).name, sorted.get(i).offset, "a table that begins in " + before.name, "one of its own");
                 return true;
             }
@@ -115,15 +126,15 @@ final class References {
     }
 
     private boolean find(L1 l1) throws DiskException, IOException {
-        ByteBuffer piece = ByteBuffer.allocate(Math.min(PIECE, l1.entries * 8));
+        ByteBuffer piece = ByteBuffer.allocate(Math.min(PIECE, l1.entries * Qcow2Entry.L1_BYTES));
         String entryName = l1.name + " entry";
         for (int first = 0; first < l1.entries; first += PIECE / 8) {
             Interruption.check(file.path());
             int count = Math.min(PIECE / 8, l1.entries - first);
-            file.readFully(piece.clear().limit(count * 8), l1.offset + first * 8L);
+            file.readFully(piece.clear().limit(count * Qcow2Entry.L1_BYTES), l1.offset + first * (long) Qcow2Entry.L1_BYTES);
             for (int i = 0; i < count; i++) {
-                long offset = Qcow2Entry.offset(piece.getLong(i * 8));
-                long at = l1.offset + (first + i) * 8L;
+                long offset = Qcow2Entry.offset(piece.getLong(i * Qcow2Entry.L1_BYTES));
+                long at = l1.offset + (first + i) * (long) Qcow2Entry.L1_BYTES;
                 if (offset != 0 && visitor.mayRead(entryName, first + i, at, offset, clusterSize) && !l2Tables.add(offset)) {
                     visitor.problem(entryName + " " + (first + i), at, "more L2 tables than " + L2Tables.MOST, "as many as one L1 table can have");
                     return false;
@@ -158,7 +169,7 @@ final class References {
         long[] table = counts.table();
         for (int i = 0; i < table.length; i++) {
             if (table[i] != 0) {
-                visitor.refers("refcount table entry", i, counts.tableOffset() + i * 8L, table[i], clusterSize, true, 1);
+                visitor.refers("refcount table entry", i, counts.tableOffset() + i * (long) Refcounts.TABLE_ENTRY_BYTES, table[i], clusterSize, true, 1);
             }
         }
         if (header.snapshots() > 0) {
@@ -167,7 +178,7 @@ final class References {
         bitmaps();
         for (L1 l1 : l1Tables) {
             if (l1.entries > 0) {
-                visitor.refers(l1.name, -1, l1.offset, l1.offset, l1.entries * 8L, true, 1);
+                visitor.refers(l1.name, -1, l1.offset, l1.offset, l1.entries * (long) Qcow2Entry.L1_BYTES, true, 1);
             }
         }
         ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
@@ -219,15 +230,15 @@ final class References {
         }
     }
 
-    /** The bitmaps extension: u32 count, u32 reserved, u64 directory size, u64 directory offset; qcow2.txt, "Bitmaps". */
+    /** The bitmaps extension and the directory that it points at; qcow2.txt, "Bitmaps". */
     private void bitmaps() throws DiskException, IOException {
         byte[] extension = header.extensions().get(Qcow2Header.EXT_BITMAPS);
-        if (extension == null || extension.length < 24 || (header.autoclear() & Qcow2Header.BITMAPS) == 0) {
+        if (extension == null || extension.length < BITMAPS_BYTES || (header.autoclear() & Qcow2Header.BITMAPS) == 0) {
             return;
         }
         ByteBuffer e = ByteBuffer.wrap(extension);
-        long directoryBytes = e.getLong(8);
-        long directory = e.getLong(16);
+        long directoryBytes = e.getLong(AT_DIRECTORY_BYTES);
+        long directory = e.getLong(AT_DIRECTORY);
         if (directoryBytes < 0 || directoryBytes > MOST_BITMAP_BYTES) {
             visitor.problem("bitmap directory size", header.length(), Long.toUnsignedString(directoryBytes), "at most " + MOST_BITMAP_BYTES);
             return;
@@ -241,15 +252,15 @@ final class References {
         for (long at = 0; at + BITMAP_ENTRY <= directoryBytes; ) {
             Interruption.check(file.path());
             file.readFully(entry.clear(), directory + at);
-            long tableBytes = Integer.toUnsignedLong(entry.getInt(8)) * 8;
-            int name = Short.toUnsignedInt(entry.getShort(18));
-            long extra = Integer.toUnsignedLong(entry.getInt(20));
+            long tableBytes = Integer.toUnsignedLong(entry.getInt(AT_TABLE_ENTRIES)) * TABLE_ENTRY_BYTES;
+            int name = Short.toUnsignedInt(entry.getShort(AT_NAME_BYTES));
+            long extra = Integer.toUnsignedLong(entry.getInt(AT_EXTRA_BYTES));
             tables += tableBytes;
             if (tables > MOST_BITMAP_BYTES || extra > directoryBytes) {
-                visitor.problem("bitmap directory entry", directory + at, tables / 8 + " table entries", "at most " + MOST_BITMAP_BYTES / 8 + " of all bitmaps");
+                visitor.problem("bitmap directory entry", directory + at, tables / TABLE_ENTRY_BYTES + " table entries", "at most " + MOST_BITMAP_BYTES / TABLE_ENTRY_BYTES + " of all bitmaps");
                 return;
             }
-            if (!bitmap(directory + at, entry.getLong(0), (int) tableBytes)) {
+            if (!bitmap(directory + at, entry.getLong(AT_TABLE), (int) tableBytes)) {
                 return;
             }
             at += BITMAP_ENTRY + extra + name + 7 & ~7;
@@ -265,10 +276,10 @@ final class References {
         for (int first = 0; first < tableBytes; first += PIECE) {
             int bytes = Math.min(PIECE, tableBytes - first);
             file.readFully(piece.clear().limit(bytes), tableOffset + first);
-            for (int i = 0; i < bytes; i += 8) {
+            for (int i = 0; i < bytes; i += TABLE_ENTRY_BYTES) {
                 long data = Qcow2Entry.offset(piece.getLong(i));
                 if (data != 0) {
-                    visitor.refers("bitmap table entry", (first + i) / 8, tableOffset + first + i, data, clusterSize, true, 1);
+                    visitor.refers("bitmap table entry", (first + i) / TABLE_ENTRY_BYTES, tableOffset + first + i, data, clusterSize, true, 1);
                 }
             }
         }

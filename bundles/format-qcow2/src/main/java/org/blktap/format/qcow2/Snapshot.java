@@ -17,7 +17,14 @@ import org.blktap.image.Interruption;
  * @param size bytes of the disk as it was
  */
 record Snapshot(String id, String name, long l1Offset, int l1Entries, long size) {
+    private static final int AT_L1_OFFSET = 0;
+    private static final int AT_L1_ENTRIES = 8;
+    private static final int AT_ID_BYTES = 12;
+    private static final int AT_NAME_BYTES = 14;
+    private static final int AT_EXTRA_BYTES = 36;
     private static final int FIXED = 40;
+    /** Offset of the disk's size in the extra data. */
+    private static final int AT_DISK_SIZE = 8;
     private static final int MAX_EXTRA = 1024;
     /** Largest table in bytes, QEMU's limit. */
     private static final long MAX_TABLE = 64 << 20;
@@ -47,24 +54,24 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
                         "a table of at most " + MAX_TABLE + " bytes inside the file");
             }
             ByteBuffer fixed = bytes(file, at, FIXED);
-            long l1Offset = fixed.getLong(0);
-            long l1Entries = Integer.toUnsignedLong(fixed.getInt(8));
-            int idLength = Short.toUnsignedInt(fixed.getShort(12));
-            int nameLength = Short.toUnsignedInt(fixed.getShort(14));
-            long extra = Integer.toUnsignedLong(fixed.getInt(36));
+            long l1Offset = fixed.getLong(AT_L1_OFFSET);
+            long l1Entries = Integer.toUnsignedLong(fixed.getInt(AT_L1_ENTRIES));
+            int idLength = Short.toUnsignedInt(fixed.getShort(AT_ID_BYTES));
+            int nameLength = Short.toUnsignedInt(fixed.getShort(AT_NAME_BYTES));
+            long extra = Integer.toUnsignedLong(fixed.getInt(AT_EXTRA_BYTES));
             if (extra > MAX_EXTRA) {
-                throw DiskException.corrupt(file.path(), "extra data size of snapshot " + i, at + 36, extra, "at most " + MAX_EXTRA);
+                throw DiskException.corrupt(file.path(), "extra data size of snapshot " + i, at + AT_EXTRA_BYTES, extra, "at most " + MAX_EXTRA);
             }
             if (l1Offset < header.clusterSize() || l1Offset % header.clusterSize() != 0 || l1Offset > Long.MAX_VALUE / 4
-                    || l1Entries > Qcow2Header.MAX_L1_BYTES / 8) {
+                    || l1Entries > Qcow2Header.MAX_L1_BYTES / Qcow2Entry.L1_BYTES) {
                 throw DiskException.corrupt(file.path(), "L1 table of snapshot " + i, at,
                         l1Entries + " entries at " + Long.toUnsignedString(l1Offset), "a table inside the file");
             }
             ByteBuffer rest = bytes(file, at + FIXED, (int) extra + idLength + nameLength);
-            long size = extra >= 16 ? rest.getLong(8) : header.size();
+            long size = extra >= AT_DISK_SIZE + Long.BYTES ? rest.getLong(AT_DISK_SIZE) : header.size();
             long largest = l1Entries << Math.min(header.slotBits(), 40);
             if (size < 0 || header.slotBits() <= 40 && size > largest) {
-                throw DiskException.corrupt(file.path(), "disk size of snapshot " + i, at + FIXED + 8, Long.toUnsignedString(size),
+                throw DiskException.corrupt(file.path(), "disk size of snapshot " + i, at + FIXED + AT_DISK_SIZE, Long.toUnsignedString(size),
                         "at most " + largest + ", as its L1 table has " + l1Entries + " entries");
             }
             String id = text(rest, (int) extra, idLength);

@@ -17,6 +17,8 @@ import org.blktap.api.memory.NativeBuffer;
  * returns. Several attachments, each on its own loop, may use one memory: they are to each other as initiators of one shared disk.
  */
 final class RamDisk implements VirtualDisk {
+    private static final int SECTOR = 512;
+
     private final NativeBuffer memory;
     private final DiskInfo info;
     private final Path save;
@@ -36,7 +38,7 @@ final class RamDisk implements VirtualDisk {
         if (save != null) {
             details.put("saved to", save.toString());
         }
-        info = DiskInfo.ofSize(memory.size()).withBlocks(512, 4096).with(Operation.DISCARD, Operation.WRITE_ZEROES)
+        info = DiskInfo.ofSize(memory.size()).withBlocks(SECTOR, RamDriver.PAGE).with(Operation.DISCARD, Operation.WRITE_ZEROES)
                 .withReadOnly(readOnly).withDetails(details);
     }
 

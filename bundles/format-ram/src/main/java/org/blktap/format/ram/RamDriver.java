@@ -19,7 +19,8 @@ import org.osgi.service.component.annotations.Component;
 @TapType(type = "ram", summary = "memory, shared by all attachments of one name")
 public final class RamDriver implements DiskDriver {
     private static final long MAX_SIZE = 1L << 40;
-    private static final long PAGE = 4096;
+    /** Sizes are multiples of it. */
+    static final int PAGE = 4096;
     /** What the memory is called. */
     private static final String MEMORY = "ram:";
 

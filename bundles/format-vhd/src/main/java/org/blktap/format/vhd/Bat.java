@@ -1,6 +1,9 @@
 package org.blktap.format.vhd;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.BitSet;
+import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Memory;
@@ -11,19 +14,28 @@ import org.blktap.image.Table;
 
 /**
  * The block allocation table in memory, as far as the disk's blocks need it: for each the sector of the file where its bitmap begins, a
- * big-endian u32. Layout: the specification's "Block Allocation Table and Data Blocks". Loop only after opening.
+ * big-endian u32. Open, check and resize all use it. Layout: the specification's "Block Allocation Table and Data Blocks". One thread at a time; of a disk
+ * that is open, the loop.
  */
 final class Bat implements AutoCloseable {
+    static final int ENTRY_BYTES = 4;
+    /** The entry of a block that is not there. */
     static final int UNUSED = -1;
     private static final int SECTOR = 512;
 
+    private final IoFile file;
     private final NativeBuffer memory;
     private final Table table;
     private final int entries;
+    /** Blocks that lie outside the file, or on something else. */
+    private final BitSet invalid = new BitSet();
+    private final long end;
 
+    /** Reads it, and looks at where each block lies. */
     Bat(VhdImage image, IoFile file, NativeMemory nativeMemory) throws DiskException {
+        this.file = file;
         entries = image.blocks();
-        int size = entries * 4 + SECTOR - 1 & -SECTOR;
+        int size = entries * ENTRY_BYTES + SECTOR - 1 & -SECTOR;
         memory = nativeMemory.allocate(size);
         boolean done = false;
         try {
@@ -37,19 +49,55 @@ final class Bat implements AutoCloseable {
             }
         }
         table = new Table(memory.address(), size, file, image.header().tableOffset());
+        end = look(image);
     }
 
+    private long look(VhdImage image) {
+        List<VhdImage.Structure> structures = image.structures();
+        long last = VhdImage.end(structures);
+        for (int block = 0; block < entries; block++) {
+            if (isUsed(block)) {
+                if (image.isBlock(offset(block), structures)) {
+                    last = Math.max(last, offset(block) + image.header().blockBytes());
+                } else {
+                    invalid.set(block);
+                }
+            }
+        }
+        return last;
+    }
+
+    /** Blocks of the disk; the table in the file may have more entries. */
     int entries() {
         return entries;
     }
 
     boolean isUsed(int block) {
-        return Memory.getInt(table.address() + block * 4L) != UNUSED;
+        return Memory.getInt(table.address() + at(block)) != UNUSED;
     }
 
-    /** Bytes from the beginning of the file to the bitmap of a block in use; not checked. */
+    /** Whether a block in use lay outside the file, or on something else, when the table was read. It stays so while the file grows. */
+    boolean isInvalid(int block) {
+        return invalid.get(block);
+    }
+
+    /** The end of all structures and blocks, as they were when the table was read. */
+    long end() {
+        return end;
+    }
+
+    /** Bytes from the beginning of the file to the bitmap of a block in use. */
     long offset(int block) {
-        return Integer.toUnsignedLong(Integer.reverseBytes(Memory.getInt(table.address() + block * 4L))) * SECTOR;
+        return Integer.toUnsignedLong(Integer.reverseBytes(Memory.getInt(table.address() + at(block)))) * SECTOR;
+    }
+
+    /** Bytes from the beginning of the file to an entry. */
+    long entryAt(int block) {
+        return table.fileOffset() + at(block);
+    }
+
+    private static int at(int block) {
+        return block * ENTRY_BYTES;
     }
 
     void set(int block, long offset, DirtyTables dirty) {
@@ -61,8 +109,23 @@ final class Bat implements AutoCloseable {
     }
 
     private void put(int block, int sector, DirtyTables dirty) {
-        Memory.putInt(table.address() + block * 4L, Integer.reverseBytes(sector));
-        dirty.mark(table, block * 4, 4);
+        put(block, sector);
+        dirty.mark(table, at(block), ENTRY_BYTES);
+    }
+
+    private void put(int block, int sector) {
+        Memory.putInt(table.address() + at(block), Integer.reverseBytes(sector));
+    }
+
+    /** Sets an entry, in the file too. Blocking. */
+    void write(int block, long offset) throws IOException {
+        put(block, (int) (offset / SECTOR));
+        file.writeFully(memory.bytes(at(block), ENTRY_BYTES), entryAt(block));
+    }
+
+    /** The entries as they are in the file. */
+    ByteBuffer bytes() {
+        return memory.bytes(0, at(entries));
     }
 
     @Override

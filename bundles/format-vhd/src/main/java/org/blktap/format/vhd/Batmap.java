@@ -24,6 +24,11 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
     private static final long COOKIE = 0x7464_6261_746d_6170L;
     private static final int VERSION_1_1 = 0x0001_0001;
     static final int VERSION_1_2 = 0x0001_0002;
+    private static final int AT_COOKIE = 0;
+    private static final int AT_OFFSET = 8;
+    private static final int AT_SECTORS = 16;
+    private static final int AT_VERSION = 20;
+    private static final int AT_CHECKSUM = 24;
     private static final int AT_KEY_HASH = 29;
 
     /** The batmap of an image, or null if it has none that can be used. */
@@ -35,15 +40,15 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
         ByteBuffer b = ByteBuffer.allocate(SECTOR);
         try {
             file.readFully(b, headerAt);
-            if (b.getLong(0) != COOKIE) {
+            if (b.getLong(AT_COOKIE) != COOKIE) {
                 return null;
             }
             if (b.get(AT_KEY_HASH) != 0) {
                 throw new DiskException(Reason.UNSUPPORTED, file.path() + ": is encrypted (batmap field keyhash), which is not supported");
             }
-            long at = b.getLong(8);
-            long sectors = Integer.toUnsignedLong(b.getInt(16));
-            int version = b.getInt(20);
+            long at = b.getLong(AT_OFFSET);
+            long sectors = Integer.toUnsignedLong(b.getInt(AT_SECTORS));
+            int version = b.getInt(AT_VERSION);
             int summed = summedBytes(footer.diskBytes());
             if (at < headerAt + SECTOR || at % SECTOR != 0 || at > limit - sectors * SECTOR || sectors * SECTOR < summed
                     || version != VERSION_1_1 && version != VERSION_1_2) {
@@ -51,7 +56,7 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
             }
             ByteBuffer map = ByteBuffer.allocate(summed);
             file.readFully(map, at);
-            boolean intact = checksum(map, version) == b.getInt(24);
+            boolean intact = checksum(map, version) == b.getInt(AT_CHECKSUM);
             return new Batmap(headerAt, at, sectors, summed, version, intact ? bits(map) : new BitSet(), intact);
         } catch (IOException e) {
             throw DiskException.io(file.path(), "read the batmap", e);
@@ -72,7 +77,8 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
         ByteBuffer b = ByteBuffer.allocate(SECTOR + summedBytes);
         // the marker and what else libvhd keeps in its header stays
         file.readFully(b.limit(SECTOR), headerAt);
-        b.clear().putLong(COOKIE).putLong(at).putInt((int) sectors).putInt(version).putInt(checksum(map, version));
+        b.clear().putLong(AT_COOKIE, COOKIE).putLong(AT_OFFSET, at).putInt(AT_SECTORS, (int) sectors).putInt(AT_VERSION, version);
+        b.putInt(AT_CHECKSUM, checksum(map, version));
         if (at == headerAt + SECTOR) {
             file.writeFully(b.position(SECTOR).put(map).flip(), headerAt);
         } else {

@@ -2,9 +2,11 @@ package org.blktap.format.vhd;
 
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.Allocation;
+import org.blktap.image.Answer;
 import org.blktap.image.ClusterMap;
 import org.blktap.image.DirtyTables;
-import org.blktap.image.Mapping;
+import org.blktap.image.EntryChange;
+import org.blktap.image.Place;
 
 /** A fixed disk: its bytes are the file's, from the beginning on; the footer is after them. */
 final class FixedMap implements ClusterMap {
@@ -20,27 +22,27 @@ final class FixedMap implements ClusterMap {
     }
 
     @Override
-    public void lookup(long offset, long length, Mapping into) {
+    public void find(long offset, long length, Place into) {
         into.data(file, offset, length);
     }
 
     @Override
-    public int allocate(long offset, long length, Allocation into) {
-        return REFUSED;
+    public Answer allocate(Place found, long length, Allocation into) {
+        return Answer.REFUSED;
     }
 
     @Override
-    public void commit(Allocation allocation, DirtyTables dirty) {
+    public void commit(EntryChange change, DirtyTables dirty) {
         throw new IllegalStateException("nothing is allocated");
     }
 
     @Override
-    public void undo(Allocation allocation, DirtyTables dirty) {
+    public void undo(EntryChange change, DirtyTables dirty) {
         throw new IllegalStateException("nothing is allocated");
     }
 
     @Override
-    public void settled(Allocation allocation, boolean kept) {
+    public void settled(EntryChange change, boolean kept) {
         throw new IllegalStateException("nothing is allocated");
     }
 

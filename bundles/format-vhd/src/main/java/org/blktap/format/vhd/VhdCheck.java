@@ -9,6 +9,7 @@ import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.image.Interruption;
 import org.blktap.image.UseWindow;
 
 /**
@@ -16,50 +17,48 @@ import org.blktap.image.UseWindow;
  * crash leaves is no error: a damaged footer, two intact ones that differ, or a batmap whose checksum does not fit. With repair, and
  * if there is no error, these are written anew and what is after the last block is cut off. Blocking, on a control thread.
  *
- * <p>Memory: 16 MiB, and 1 MiB of the BAT, which is gone through once for each 64 GiB of the file.
+ * <p>Memory: 16 MiB, and the BAT, which is gone through once for each 64 GiB of the file.
  */
 final class VhdCheck {
     private static final int MOST_PROBLEMS = 100;
     private static final int SECTOR = 512;
-    private static final int PIECE = 1 << 20;
+    /** Blocks that are looked at before the thread may be interrupted. */
+    private static final int PATIENCE = 1 << 16;
 
     private final VhdImage image;
+    private final Bat bat;
     private final IoFile file;
     private final boolean repair;
     private final List<String> problems = new ArrayList<>();
     private final List<String> leftovers = new ArrayList<>();
-    private final ByteBuffer piece;
     /** Bytes of a block in the file; 0 for a fixed disk. */
     private final long blockBytes;
-    private List<VhdImage.Structure> structures;
     private UseWindow window;
     private long blocks;
     private long leaked;
-    /** The end of all that is in use in the file. */
-    private long end;
 
-    VhdCheck(VhdImage image, IoFile file, boolean repair) {
+    /** @param bat null for a fixed disk */
+    VhdCheck(VhdImage image, Bat bat, IoFile file, boolean repair) {
         this.image = image;
+        this.bat = bat;
         this.file = file;
         this.repair = repair;
         blockBytes = image.footer().isFixed() ? 0 : image.header().blockBytes();
-        piece = ByteBuffer.allocate(image.footer().isFixed() ? 0 : Math.min(PIECE, image.blocks() * 4));
     }
 
     CheckReport run() throws DiskException {
         if (image.footer().isFixed()) {
             return new CheckReport(image.diskBytes() / SECTOR, 0, problems);
         }
-        structures = structures();
-        end = VhdImage.end(structures);
+        lookAtStructures();
         lookForLeftovers();
         window = new UseWindow(SECTOR, image.limit());
         while (window.next() && problems.size() < MOST_PROBLEMS) {
-            window.claim(0, VhdImage.end(structures));
-            eachEntry(this::block);
+            window.claim(0, VhdImage.end(image.structures()));
+            claimBlocks();
         }
         // Gaps between blocks, as a resize leaves, are usual in VHD and cannot be given back. The rest of a device is there for more blocks.
-        leaked = file.blockDevice() ? 0 : Math.max(0, image.limit() - end) / image.header().blockBytes();
+        leaked = file.blockDevice() ? 0 : Math.max(0, image.limit() - bat.end()) / image.header().blockBytes();
         if (image.batmap() != null) {
             batmap();
         }
@@ -84,7 +83,7 @@ final class VhdCheck {
         }
     }
 
-    private List<VhdImage.Structure> structures() {
+    private void lookAtStructures() {
         List<VhdImage.Structure> list = image.structures();
         for (int i = 0; i < list.size(); i++) {
             VhdImage.Structure one = list.get(i);
@@ -105,47 +104,32 @@ final class VhdCheck {
                 }
             }
         }
-        return list;
     }
 
-    /** An entry that is in use. */
-    private interface Entry {
-        void entry(int block, long offset) throws DiskException;
-    }
-
-    private void eachEntry(Entry visitor) throws DiskException {
-        int inPiece = piece.capacity() / 4;
-        int all = image.blocks();
-        for (int first = 0; first < all; first += inPiece) {
-            if (Thread.currentThread().isInterrupted()) {
-                throw new DiskException(Reason.IO, file.path() + ": the check was interrupted");
+    /** Claims what each block takes of the window. */
+    private void claimBlocks() throws DiskException {
+        for (int block = 0; block < bat.entries(); block++) {
+            if (block % PATIENCE == 0) {
+                Interruption.check(file.path());
             }
-            int count = Math.min(inPiece, all - first);
-            read(piece.clear().limit(count * 4), image.header().tableOffset() + first * 4L, "the BAT");
-            for (int i = 0; i < count; i++) {
-                if (piece.getInt(i * 4) != Bat.UNUSED) {
-                    visitor.entry(first + i, Integer.toUnsignedLong(piece.getInt(i * 4)) * SECTOR);
-                }
+            if (bat.isUsed(block) && (window.isFirst() || window.touches(bat.offset(block), blockBytes))) {
+                claim(block);
             }
         }
     }
 
-    private void block(int block, long offset) {
-        if (!window.isFirst() && !window.touches(offset, blockBytes)) {
-            return;
-        }
-        if (!image.isBlock(offset, structures)) {
+    private void claim(int block) {
+        if (bat.isInvalid(block)) {
             if (window.isFirst()) {
-                entryProblem(block, offset / SECTOR, "the sector of a block inside the file of " + image.limit() + " bytes and on no other structure");
+                entryProblem(block, "the sector of a block inside the file of " + image.limit() + " bytes and on no other structure");
             }
             return;
         }
         if (window.isFirst()) {
             blocks++;
-            end = Math.max(end, offset + blockBytes);
         }
-        if (!window.claim(offset, blockBytes)) {
-            entryProblem(block, offset / SECTOR, "a block that no other overlaps");
+        if (!window.claim(bat.offset(block), blockBytes)) {
+            entryProblem(block, "a block that no other overlaps");
         }
     }
 
@@ -162,12 +146,13 @@ final class VhdCheck {
         ByteBuffer bitmap = ByteBuffer.allocate(image.header().bitmapBytes());
         BitSet set = image.batmap().bits();
         BitSet wrong = set.get(0, image.blocks());
-        eachEntry((block, offset) -> {
-            if (set.get(block) && problems.size() < MOST_PROBLEMS) {
-                read(bitmap.clear(), offset, "a bitmap");
+        for (int block = set.nextSetBit(0); block >= 0 && block < bat.entries() && problems.size() < MOST_PROBLEMS; block = set.nextSetBit(block + 1)) {
+            if (bat.isUsed(block)) {
+                Interruption.check(file.path());
+                read(bitmap.clear(), bat.offset(block), "a bitmap");
                 wrong.set(block, !isFull(bitmap));
             }
-        });
+        }
         for (int block = wrong.nextSetBit(0); block >= 0; block = wrong.nextSetBit(block + 1)) {
             problem("batmap bit " + block, image.batmap().at() + block / 8, "set", "clear, as the block is not full");
         }
@@ -191,17 +176,17 @@ final class VhdCheck {
             if (image.batmap() != null && !image.batmap().isIntact()) {
                 image.batmap().write(file, new BitSet());
             }
-            new LastFooter(file, image.footer(), image.footerAt(), image.header().blockBytes()).putAt(end);
+            new LastFooter(file, image.footer(), image.footerAt(), image.header().blockBytes()).putAt(bat.end());
             file.writeFully(image.footer().bytes(), 0);
             file.flushNow();
-            leaked -= Math.max(0, image.limit() - end) / image.header().blockBytes();
+            leaked -= Math.max(0, image.limit() - bat.end()) / image.header().blockBytes();
         } catch (IOException e) {
             throw DiskException.io(file.path(), "write the footers", e);
         }
     }
 
-    private void entryProblem(int block, long sector, String expected) {
-        problem("BAT entry " + block, image.header().tableOffset() + block * 4L, String.format("0x%x", sector), expected);
+    private void entryProblem(int block, String expected) {
+        problem("BAT entry " + block, bat.entryAt(block), String.format("0x%x", bat.offset(block) / SECTOR), expected);
     }
 
     private void problem(String structure, long at, Object found, String expected) {

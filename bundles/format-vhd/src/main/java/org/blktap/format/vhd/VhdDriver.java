@@ -24,7 +24,6 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ClusterMap;
-import org.blktap.image.Decompressor;
 import org.blktap.image.ParentSearch;
 import org.osgi.service.component.annotations.Component;
 
@@ -67,7 +66,7 @@ public final class VhdDriver implements DiskDriver {
             }
             DiskInfo info = info(image, file, context.readOnly(), parent);
             VirtualDisk disk = new ClusterDisk(map, List.of(file), parent == null ? null : parent.disk(), info, context.loop(),
-                    context.memory(), SECTOR, Decompressor::deflate);
+                    context.memory());
             done = true;
             return disk;
         } finally {
@@ -162,7 +161,10 @@ public final class VhdDriver implements DiskDriver {
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         try (IoFile file = context.openFile(FileNames.path(path))) {
-            return new VhdCheck(VhdImage.read(file), file, !context.readOnly()).run();
+            VhdImage image = VhdImage.read(file);
+            try (Bat bat = image.footer().isFixed() ? null : new Bat(image, file, context.memory())) {
+                return new VhdCheck(image, bat, file, !context.readOnly()).run();
+            }
         }
     }
 

@@ -13,6 +13,7 @@ import org.blktap.api.disk.DiskException.Reason;
  */
 final class VhdFooter {
     static final int BYTES = 512;
+    static final int SECTOR = 512;
     /** "conectix". */
     static final long COOKIE = 0x636f6e6563746978L;
     /** "v_poison", libvhd's mark of an image that is not to be opened. */
@@ -29,14 +30,15 @@ final class VhdFooter {
     static final int TAP_1_1 = 0x0001_0001;
     static final int TAP_1_3 = 0x0001_0003;
 
+    private static final int AT_COOKIE = 0;
     private static final int AT_FEATURES = 8;
     private static final int AT_VERSION = 12;
-    private static final int AT_DATA_OFFSET = 16;
+    static final int AT_DATA_OFFSET = 16;
     private static final int AT_TIMESTAMP = 24;
     private static final int AT_CREATOR = 28;
     private static final int AT_CREATOR_VERSION = 32;
     private static final int AT_ORIGINAL_SIZE = 40;
-    private static final int AT_CURRENT_SIZE = 48;
+    static final int AT_CURRENT_SIZE = 48;
     private static final int AT_GEOMETRY = 56;
     private static final int AT_TYPE = 60;
     private static final int AT_CHECKSUM = 64;
@@ -58,13 +60,13 @@ final class VhdFooter {
 
     /** Whether these bytes are a footer: its cookie and its checksum are right. */
     static boolean isValid(ByteBuffer bytes) {
-        long cookie = bytes.getLong(0);
+        long cookie = bytes.getLong(AT_COOKIE);
         return (cookie == COOKIE || cookie == POISON_COOKIE) && bytes.getInt(AT_CHECKSUM) == checksum(bytes, AT_CHECKSUM);
     }
 
     /** What is wrong with bytes that are no footer. */
     static DiskException damaged(ByteBuffer bytes, long at, Object file) {
-        long cookie = bytes.getLong(0);
+        long cookie = bytes.getLong(AT_COOKIE);
         if (cookie != COOKIE) {
             return DiskException.notAnImage(file, Math.max(0, at + BYTES), "a VHD image", "footer field cookie", at, String.format("0x%016x", cookie), "\"conectix\"");
         }
@@ -77,7 +79,7 @@ final class VhdFooter {
      * @param at where they are in the file
      */
     static VhdFooter parse(ByteBuffer bytes, long at, Object file) throws DiskException {
-        if (bytes.getLong(0) == POISON_COOKIE) {
+        if (bytes.getLong(AT_COOKIE) == POISON_COOKIE) {
             throw new DiskException(Reason.UNSUPPORTED, file + ": is marked as not to be opened (footer cookie \"v_poison\")");
         }
         if (bytes.getInt(AT_VERSION) >>> 16 != VERSION >>> 16) {
@@ -93,7 +95,7 @@ final class VhdFooter {
             throw new DiskException(Reason.UNSUPPORTED, file + ": is of creator version 0.1 (little-endian bitmaps), which is not supported");
         }
         long size = footer.diskBytes();
-        if (size < 512 || size > LARGEST_DISK) {
+        if (size < SECTOR || size > LARGEST_DISK) {
             throw DiskException.corrupt(file, "footer field current_size", at + AT_CURRENT_SIZE, Long.toUnsignedString(footer.currentSize()),
                     "512 to " + LARGEST_DISK);
         }
@@ -103,10 +105,10 @@ final class VhdFooter {
     /** A footer as XenServer writes it. */
     static VhdFooter create(int type, long size, long timestamp, UUID uuid) {
         ByteBuffer b = ByteBuffer.allocate(BYTES);
-        b.putLong(0, COOKIE).putInt(AT_FEATURES, FEATURE_RESERVED).putInt(AT_VERSION, VERSION).putLong(AT_DATA_OFFSET, NO_DATA_OFFSET);
+        b.putLong(AT_COOKIE, COOKIE).putInt(AT_FEATURES, FEATURE_RESERVED).putInt(AT_VERSION, VERSION).putLong(AT_DATA_OFFSET, NO_DATA_OFFSET);
         b.putInt(AT_TIMESTAMP, (int) timestamp).putInt(AT_CREATOR, CREATOR_TAP).putInt(AT_CREATOR_VERSION, TAP_1_3);
         b.putLong(AT_ORIGINAL_SIZE, size).putLong(AT_CURRENT_SIZE, size).putInt(AT_GEOMETRY, geometry(size)).putInt(AT_TYPE, type);
-        b.putLong(AT_UUID, uuid.getMostSignificantBits()).putLong(AT_UUID + 8, uuid.getLeastSignificantBits());
+        b.putLong(AT_UUID, uuid.getMostSignificantBits()).putLong(AT_UUID + Long.BYTES, uuid.getLeastSignificantBits());
         return sealed(b);
     }
 
@@ -144,7 +146,7 @@ final class VhdFooter {
 
     /** The specification's appendix "CHS Calculation": cylinders, heads and sectors of a track, in 16, 8 and 8 bits. */
     static int geometry(long size) {
-        long sectors = Math.min(size / 512, LARGEST_GEOMETRY);
+        long sectors = Math.min(size / SECTOR, LARGEST_GEOMETRY);
         long perTrack;
         long heads;
         long tracks;
@@ -198,7 +200,7 @@ final class VhdFooter {
     }
 
     static UUID uuid(ByteBuffer footer) {
-        return new UUID(footer.getLong(AT_UUID), footer.getLong(AT_UUID + 8));
+        return new UUID(footer.getLong(AT_UUID), footer.getLong(AT_UUID + Long.BYTES));
     }
 
     int creatorVersion() {
@@ -228,7 +230,7 @@ final class VhdFooter {
 
     /** Bytes of the disk, a multiple of 512; negative if the field is out of all bounds. */
     long diskBytes() {
-        return sizeIsGeometry() ? geometrySectors() * 512 : currentSize() & -512;
+        return sizeIsGeometry() ? geometrySectors() * SECTOR : currentSize() & -SECTOR;
     }
 
     static String hex(int value) {

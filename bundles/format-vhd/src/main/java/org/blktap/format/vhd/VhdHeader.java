@@ -35,8 +35,15 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
     static final long MOST_BLOCKS = 1 << 24;
     private static final long COOKIE = 0x6378737061727365L;
     private static final int VERSION = 0x0001_0000;
+    private static final int AT_COOKIE = 0;
+    private static final int AT_DATA_OFFSET = 8;
+    private static final int AT_TABLE_OFFSET = 16;
+    private static final int AT_VERSION = 24;
+    private static final int AT_MAX_TABLE_ENTRIES = 28;
+    private static final int AT_BLOCK_SIZE = 32;
     private static final int AT_CHECKSUM = 36;
     private static final int AT_PARENT_UUID = 40;
+    private static final int AT_PARENT_TIMESTAMP = 56;
     static final int AT_PARENT_NAME = 64;
     private static final int PARENT_NAME_BYTES = 512;
     private static final int AT_LOCATORS = 576;
@@ -52,11 +59,20 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
      * @param offset bytes from the beginning of the file
      */
     record ParentLocator(int code, long space, long length, long offset) {
+        private static final int AT_CODE = 0;
+        private static final int AT_SPACE = 4;
+        private static final int AT_LENGTH = 8;
+        private static final int AT_OFFSET = 16;
+
         /** Sectors by the specification, bytes as Microsoft and libvhd write it. */
         static ParentLocator read(ByteBuffer b, int at) {
-            long space = Integer.toUnsignedLong(b.getInt(at + 4));
-            return new ParentLocator(b.getInt(at), space < SECTOR ? space * SECTOR : space, Integer.toUnsignedLong(b.getInt(at + 8)),
-                    b.getLong(at + 16));
+            long space = Integer.toUnsignedLong(b.getInt(at + AT_SPACE));
+            return new ParentLocator(b.getInt(at + AT_CODE), space < SECTOR ? space * SECTOR : space, Integer.toUnsignedLong(b.getInt(at + AT_LENGTH)),
+                    b.getLong(at + AT_OFFSET));
+        }
+
+        private void put(ByteBuffer b, int at) {
+            b.putInt(at + AT_CODE, code).putInt(at + AT_SPACE, (int) space).putInt(at + AT_LENGTH, (int) length).putLong(at + AT_OFFSET, offset);
         }
 
         /** Whether its space is whole sectors inside the first {@code limit} bytes, and the name inside the space. */
@@ -69,7 +85,7 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
     static VhdHeader read(IoFile file, VhdFooter footer, long limit) throws DiskException {
         long at = footer.dataOffset();
         if (at < VhdFooter.BYTES || at > limit - BYTES || at % SECTOR != 0) {
-            throw DiskException.corrupt(file.path(), "footer field data_offset", 16, Long.toUnsignedString(at),
+            throw DiskException.corrupt(file.path(), "footer field data_offset", VhdFooter.AT_DATA_OFFSET, Long.toUnsignedString(at),
                     "a multiple of 512 inside the file of " + limit + " bytes");
         }
         ByteBuffer b = ByteBuffer.allocate(BYTES);
@@ -82,30 +98,30 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
     }
 
     private static VhdHeader parse(ByteBuffer b, long at, long diskBytes, long limit, Object file) throws DiskException {
-        if (b.getLong(0) != COOKIE) {
-            throw DiskException.corrupt(file, "header field cookie", at, String.format("0x%016x", b.getLong(0)), "\"cxsparse\"");
+        if (b.getLong(AT_COOKIE) != COOKIE) {
+            throw DiskException.corrupt(file, "header field cookie", at + AT_COOKIE, String.format("0x%016x", b.getLong(AT_COOKIE)), "\"cxsparse\"");
         }
         int checksum = VhdFooter.checksum(b, AT_CHECKSUM);
         if (b.getInt(AT_CHECKSUM) != checksum) {
             throw DiskException.corrupt(file, "header field checksum", at + AT_CHECKSUM, VhdFooter.hex(b.getInt(AT_CHECKSUM)), VhdFooter.hex(checksum));
         }
-        if (b.getInt(24) != VERSION) {
-            throw DiskException.corrupt(file, "header field header_version", at + 24, VhdFooter.hex(b.getInt(24)), VhdFooter.hex(VERSION));
+        if (b.getInt(AT_VERSION) != VERSION) {
+            throw DiskException.corrupt(file, "header field header_version", at + AT_VERSION, VhdFooter.hex(b.getInt(AT_VERSION)), VhdFooter.hex(VERSION));
         }
-        long blockSize = Integer.toUnsignedLong(b.getInt(32));
+        long blockSize = Integer.toUnsignedLong(b.getInt(AT_BLOCK_SIZE));
         if (Long.bitCount(blockSize) != 1 || blockSize < SMALLEST_BLOCK || blockSize > LARGEST_BLOCK) {
-            throw DiskException.corrupt(file, "header field block_size", at + 32, blockSize,
+            throw DiskException.corrupt(file, "header field block_size", at + AT_BLOCK_SIZE, blockSize,
                     "a power of two from " + SMALLEST_BLOCK + " to " + LARGEST_BLOCK);
         }
         long blocks = (diskBytes + blockSize - 1) / blockSize;
-        long entries = Integer.toUnsignedLong(b.getInt(28));
+        long entries = Integer.toUnsignedLong(b.getInt(AT_MAX_TABLE_ENTRIES));
         if (entries < blocks || blocks > MOST_BLOCKS) {
-            throw DiskException.corrupt(file, "header field max_table_entries", at + 28, entries,
+            throw DiskException.corrupt(file, "header field max_table_entries", at + AT_MAX_TABLE_ENTRIES, entries,
                     "one for each of the disk's " + blocks + " blocks, of which there may be " + MOST_BLOCKS);
         }
-        long tableOffset = b.getLong(16);
-        if (tableOffset < VhdFooter.BYTES || tableOffset % SECTOR != 0 || tableOffset > limit - entries * 4) {
-            throw DiskException.corrupt(file, "header field table_offset", at + 16, Long.toUnsignedString(tableOffset),
+        long tableOffset = b.getLong(AT_TABLE_OFFSET);
+        if (tableOffset < VhdFooter.BYTES || tableOffset % SECTOR != 0 || tableOffset > limit - entries * Bat.ENTRY_BYTES) {
+            throw DiskException.corrupt(file, "header field table_offset", at + AT_TABLE_OFFSET, Long.toUnsignedString(tableOffset),
                     "a multiple of 512, with room for " + entries + " entries inside the file of " + limit + " bytes");
         }
         List<ParentLocator> locators = new ArrayList<>();
@@ -119,29 +135,27 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
         b.get(AT_PARENT_NAME, name);
         String parentName = Utf16.decode(ByteBuffer.wrap(name), StandardCharsets.UTF_16BE);
         int end = parentName.indexOf('\0');
-        return new VhdHeader(at, tableOffset, entries, (int) blockSize, new UUID(b.getLong(AT_PARENT_UUID), b.getLong(AT_PARENT_UUID + 8)),
-                b.getInt(56), end < 0 ? parentName : parentName.substring(0, end), List.copyOf(locators));
+        return new VhdHeader(at, tableOffset, entries, (int) blockSize, new UUID(b.getLong(AT_PARENT_UUID), b.getLong(AT_PARENT_UUID + Long.BYTES)),
+                b.getInt(AT_PARENT_TIMESTAMP), end < 0 ? parentName : parentName.substring(0, end), List.copyOf(locators));
     }
 
     ByteBuffer bytes() {
         ByteBuffer b = ByteBuffer.allocate(BYTES);
-        b.putLong(0, COOKIE).putLong(8, -1).putLong(16, tableOffset).putInt(24, VERSION).putInt(28, (int) maxTableEntries).putInt(32, blockSize);
-        b.putLong(AT_PARENT_UUID, parentUuid.getMostSignificantBits()).putLong(AT_PARENT_UUID + 8, parentUuid.getLeastSignificantBits());
-        b.putInt(56, parentTimestamp);
+        b.putLong(AT_COOKIE, COOKIE).putLong(AT_DATA_OFFSET, VhdFooter.NO_DATA_OFFSET).putLong(AT_TABLE_OFFSET, tableOffset);
+        b.putInt(AT_VERSION, VERSION).putInt(AT_MAX_TABLE_ENTRIES, (int) maxTableEntries).putInt(AT_BLOCK_SIZE, blockSize);
+        b.putLong(AT_PARENT_UUID, parentUuid.getMostSignificantBits()).putLong(AT_PARENT_UUID + Long.BYTES, parentUuid.getLeastSignificantBits());
+        b.putInt(AT_PARENT_TIMESTAMP, parentTimestamp);
         byte[] name = parentName.getBytes(StandardCharsets.UTF_16BE);
         b.put(AT_PARENT_NAME, name, 0, Math.min(name.length, PARENT_NAME_BYTES));
         for (int i = 0; i < locators.size(); i++) {
-            ParentLocator locator = locators.get(i);
-            int entry = AT_LOCATORS + i * LOCATOR_BYTES;
-            b.putInt(entry, locator.code()).putInt(entry + 4, (int) locator.space()).putInt(entry + 8, (int) locator.length());
-            b.putLong(entry + 16, locator.offset());
+            locators.get(i).put(b, AT_LOCATORS + i * LOCATOR_BYTES);
         }
         return b.putInt(AT_CHECKSUM, VhdFooter.checksum(b, AT_CHECKSUM));
     }
 
     /** Bytes of the BAT, whole sectors. */
     long tableBytes() {
-        return maxTableEntries * 4 + SECTOR - 1 & -SECTOR;
+        return maxTableEntries * Bat.ENTRY_BYTES + SECTOR - 1 & -SECTOR;
     }
 
     /** Bytes of a block's sector bitmap, whole sectors; the data follows it. */

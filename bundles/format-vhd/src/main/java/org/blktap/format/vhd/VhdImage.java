@@ -60,7 +60,7 @@ record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit
 
     private static VhdImage fixed(IoFile file, VhdFooter footer, long footerAt) throws DiskException {
         if (footer.diskBytes() > footerAt) {
-            throw DiskException.corrupt(file.path(), "footer field current_size", footerAt + 48, footer.diskBytes(),
+            throw DiskException.corrupt(file.path(), "footer field current_size", footerAt + VhdFooter.AT_CURRENT_SIZE, footer.diskBytes(),
                     "at most the " + footerAt + " bytes before the footer");
         }
         return new VhdImage(footer, footerAt, false, footerAt, null, null);

@@ -4,16 +4,18 @@ import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.BitSet;
-import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
+import org.blktap.image.Answer;
 import org.blktap.image.ClusterMap;
 import org.blktap.image.DirtyTables;
+import org.blktap.image.EntryChange;
 import org.blktap.image.FileSpace;
-import org.blktap.image.Mapping;
+import org.blktap.image.Place;
+import org.blktap.image.Space;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
@@ -51,8 +53,6 @@ final class VhdMap implements ClusterMap {
     private final BitSet full = new BitSet();
     /** Blocks whose bitmap has been looked through for that. */
     private final BitSet seen = new BitSet();
-    /** Blocks that lay outside the file, or on something else, when it was opened: they stay so while the file grows. */
-    private final BitSet invalid = new BitSet();
     private boolean corruptTold;
 
     /** @param cacheBytes for bitmaps */
@@ -66,7 +66,8 @@ final class VhdMap implements ClusterMap {
         blockSectors = header.blockSize() / SECTOR;
         hasParent = image.footer().type() == VhdFooter.DIFFERENCING;
         bat = new Bat(image, file, memory);
-        firstFree = lookThrough();
+        // after all that is in the file, so that data begins with a page
+        firstFree = (Math.max(image.limit(), bat.end()) + bitmapBytes + PAGE - 1 & -PAGE) - bitmapBytes;
         reserved = header.blockBytes() + PAGE - 1 & -PAGE;
         footer = new LastFooter(file, image.footer(), image.footerAt(), reserved);
         space = new FileSpace(file, loop, firstFree, image.diskBytes(), footer);
@@ -74,22 +75,6 @@ final class VhdMap implements ClusterMap {
         if (image.batmap() != null) {
             full.or(image.batmap().bits());
         }
-    }
-
-    /** Finds invalid entries, and where the next block may go: after all that is in the file. */
-    private long lookThrough() {
-        List<VhdImage.Structure> structures = image.structures();
-        long end = Math.max(image.limit(), VhdImage.end(structures));
-        for (int block = 0; block < bat.entries(); block++) {
-            if (bat.isUsed(block)) {
-                if (image.isBlock(bat.offset(block), structures)) {
-                    end = Math.max(end, bat.offset(block) + image.header().blockBytes());
-                } else {
-                    invalid.set(block);
-                }
-            }
-        }
-        return (end + bitmapBytes + PAGE - 1 & -PAGE) - bitmapBytes;
     }
 
     /** Makes both footers equal after a crash, before anything else changes. */
@@ -113,8 +98,8 @@ final class VhdMap implements ClusterMap {
     }
 
     @Override
-    public void lookup(long offset, long length, Mapping into) {
-        int block = (int) (offset >>> blockBits);
+    public void find(long offset, long length, Place into) {
+        int block = block(offset);
         long inBlock = offset & blockMask;
         long run = Math.min(length, blockMask + 1 - inBlock);
         if (!bat.isUsed(block)) {
@@ -122,7 +107,7 @@ final class VhdMap implements ClusterMap {
                 run = Math.min(length, run + blockMask + 1);
             }
             into.unallocated(run);
-        } else if (invalid.get(block)) {
+        } else if (bat.isInvalid(block)) {
             corrupt(block);
             into.corrupt(run);
         } else if (full.get(block)) {
@@ -137,13 +122,14 @@ final class VhdMap implements ClusterMap {
         }
     }
 
-    private void inBitmap(int block, Table bitmap, long inBlock, long length, Mapping into) {
+    private void inBitmap(int block, Table bitmap, long inBlock, long length, Place into) {
         if (!seen.get(block)) {
             seen.set(block);
             noteFull(block, bitmap);
         }
         int first = (int) (inBlock / SECTOR);
         boolean set = SectorBitmap.get(bitmap, first);
+        into.inTable(bitmap, first, set ? 1 : 0, 0);
         int end = SectorBitmap.runEnd(bitmap, first, (int) ((inBlock + length + SECTOR - 1) / SECTOR), set);
         long run = Math.min(length, (long) end * SECTOR - inBlock);
         if (set) {
@@ -162,113 +148,115 @@ final class VhdMap implements ClusterMap {
     private void corrupt(int block) {
         if (!corruptTold) {
             corruptTold = true;
-            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + block, image.header().tableOffset() + block * 4L,
+            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + block, bat.entryAt(block),
                     String.format("0x%x", bat.offset(block) / SECTOR), "the sector of a block inside the file after its tables").getMessage()
                     + "; this range and others like it end with I/O errors");
         }
     }
 
     @Override
-    public int allocate(long offset, long length, Allocation into) {
-        int block = (int) (offset >>> blockBits);
+    public Answer allocate(Place found, long length, Allocation into) {
+        long offset = found.offset();
         long blockStart = offset & ~blockMask;
         long covered = Math.min(length, blockStart + blockMask + 1 - offset);
-        return bat.isUsed(block) ? inOldBlock(block, blockStart, offset, covered, into) : inNewBlock(block, blockStart, offset, covered, into);
-    }
-
-    private int inOldBlock(int block, long blockStart, long offset, long covered, Allocation into) {
-        Table bitmap = bitmaps.get(bat.offset(block));
-        into.place(offset, covered, file, bat.offset(block) + bitmapBytes + (offset - blockStart));
-        // a write whose bits were not set any more may have been there
-        into.dirtySpace();
-        into.busy(offset, offset + covered);
-        bitmaps.pin(bitmap);
-        into.inTable(bitmap);
-        into.entries((int) ((offset - blockStart) / SECTOR), (int) (covered / SECTOR), 0, 0);
-        return ALLOCATED;
-    }
-
-    private int inNewBlock(int block, long blockStart, long offset, long covered, Allocation into) {
+        if (found.table() != null) {
+            into.change().covers(EntryChange.Kind.DATA, offset, covered);
+            return inOldBlock(found, (int) (covered / SECTOR), into);
+        }
         if (space.end() > LAST_OFFSET) {
-            return REFUSED;
+            return Answer.REFUSED;
         }
         if (!bitmaps.hasRoom()) {
             return into.noTable(bitmaps);
         }
+        into.change().covers(EntryChange.Kind.DATA, offset, covered);
+        return inNewBlock(block(offset), blockStart, into);
+    }
+
+    private Answer inOldBlock(Place found, int sectors, Allocation into) {
+        EntryChange change = into.change();
+        // a write whose bits were not set any more may have been there
+        into.target().used(file, found.table().fileOffset() + bitmapBytes + (long) found.index() * SECTOR, SECTOR);
+        into.busy(change.offset(), change.offset() + change.length());
+        bitmaps.pin(found.table());
+        change.inTable(found.table());
+        change.entries(found.index(), sectors, 0, 0);
+        return Answer.ALLOCATED;
+    }
+
+    private Answer inNewBlock(int block, long blockStart, Allocation into) {
+        EntryChange change = into.change();
+        long inBlock = change.offset() - blockStart;
         long at = space.reserve(reserved);
         Table bitmap = bitmaps.create(at);
         seen.set(block);
         // whatever the batmap said of it while it was not there
         full.clear(block);
         if (hasParent) {
-            SectorBitmap.put(bitmap, (int) ((offset - blockStart) / SECTOR), (int) (covered / SECTOR), true);
+            SectorBitmap.put(bitmap, (int) (inBlock / SECTOR), (int) (change.length() / SECTOR), true);
             int inDisk = (int) (Math.min(image.diskBytes() - blockStart, blockMask + 1) / SECTOR);
             SectorBitmap.put(bitmap, inDisk, blockSectors - inDisk, true);
         } else {
             SectorBitmap.put(bitmap, 0, blockSectors, true);
         }
-        into.place(offset, covered, file, at + bitmapBytes + (offset - blockStart));
+        into.target().fresh(file, at + bitmapBytes + inBlock, SECTOR);
         into.room(space, space.end());
         into.busy(blockStart, blockStart + blockMask + 1);
-        into.inNewTable(bitmap, block, 0);
-        return ALLOCATED;
+        change.inNewTable(bitmap, block, Bat.UNUSED);
+        return Answer.ALLOCATED;
     }
 
     @Override
-    public void commit(Allocation allocation, DirtyTables dirty) {
-        Table bitmap = allocation.table();
-        int block = block(allocation);
-        if (allocation.newTable()) {
+    public void commit(EntryChange change, DirtyTables dirty) {
+        Table bitmap = change.table();
+        int block = block(change.offset());
+        if (change.newTable()) {
             bat.set(block, bitmap.fileOffset(), dirty);
         } else {
-            SectorBitmap.put(bitmap, allocation.firstEntry(), allocation.entries(), true);
-            markBits(allocation, dirty);
+            SectorBitmap.put(bitmap, change.first(), change.count(), true);
+            markBits(change, dirty);
         }
         noteFull(block, bitmap);
     }
 
     @Override
-    public void undo(Allocation allocation, DirtyTables dirty) {
-        full.clear(block(allocation));
-        if (allocation.newTable()) {
-            bat.setUnused(block(allocation), dirty);
+    public void undo(EntryChange change, DirtyTables dirty) {
+        int block = block(change.offset());
+        full.clear(block);
+        if (change.newTable()) {
+            bat.setUnused(block, dirty);
         } else {
             // only runs of clear bits are allocated
-            SectorBitmap.put(allocation.table(), allocation.firstEntry(), allocation.entries(), false);
-            markBits(allocation, dirty);
+            SectorBitmap.put(change.table(), change.first(), change.count(), false);
+            markBits(change, dirty);
         }
     }
 
-    private int block(Allocation allocation) {
-        return (int) (allocation.offset() >>> blockBits);
+    private int block(long offset) {
+        return (int) (offset >>> blockBits);
     }
 
-    private static void markBits(Allocation allocation, DirtyTables dirty) {
-        int from = allocation.firstEntry() / 8;
-        int to = (allocation.firstEntry() + allocation.entries() + 7) / 8;
-        dirty.mark(allocation.table(), from, to - from);
-    }
-
-    @Override
-    public void settled(Allocation allocation, boolean kept) {
-        allocation.releaseTable(kept);
+    private static void markBits(EntryChange change, DirtyTables dirty) {
+        int from = change.first() / Byte.SIZE;
+        int to = (change.first() + change.count() + Byte.SIZE - 1) / Byte.SIZE;
+        dirty.mark(change.table(), from, to - from);
     }
 
     @Override
-    public int takeFlushError() {
-        return space.takeFlushError();
+    public void settled(EntryChange change, boolean kept) {
+        change.releaseTable(kept);
     }
 
     @Override
-    public void whenIdle(Runnable task) {
-        space.whenIdle(task);
+    public Space space() {
+        return space;
     }
 
     /** The batmap as it should be now: full blocks that are there. */
     private BitSet batmap() {
         BitSet bits = new BitSet();
         for (int block = full.nextSetBit(0); block >= 0 && block < bat.entries(); block = full.nextSetBit(block + 1)) {
-            if (bat.isUsed(block) && !invalid.get(block)) {
+            if (bat.isUsed(block) && !bat.isInvalid(block)) {
                 bits.set(block);
             }
         }

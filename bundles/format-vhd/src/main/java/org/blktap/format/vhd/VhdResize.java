@@ -28,17 +28,14 @@ final class VhdResize {
     private final VhdHeader header;
     private final IoFile file;
     private final long size;
-    private final List<VhdImage.Structure> structures;
-    private final ByteBuffer bat;
+    private final Bat bat;
 
-    private VhdResize(VhdImage image, IoFile file, long size) throws IOException {
+    private VhdResize(VhdImage image, Bat bat, IoFile file, long size) {
         this.image = image;
         this.header = image.header();
         this.file = file;
         this.size = size;
-        structures = image.structures();
-        bat = ByteBuffer.allocate(image.blocks() * 4);
-        file.readFully(bat, header.tableOffset());
+        this.bat = bat;
     }
 
     static void resize(Path path, long sizeBytes, DiskContext context) throws DiskException {
@@ -59,12 +56,14 @@ final class VhdResize {
                 growFixed(image, file, size);
                 return;
             }
-            CheckReport report = new VhdCheck(image, file, false).run();
-            if (!report.clean()) {
-                throw new DiskException(Reason.CORRUPT, report.problems().get(0) + " (images with problems keep their size)");
+            try (Bat bat = new Bat(image, file, context.memory())) {
+                CheckReport report = new VhdCheck(image, bat, file, false).run();
+                if (!report.clean()) {
+                    throw new DiskException(Reason.CORRUPT, report.problems().get(0) + " (images with problems keep their size)");
+                }
+                refuseIfParentWouldShow(image, file, context);
+                new VhdResize(image, bat, file, size).grow();
             }
-            refuseIfParentWouldShow(image, file, context);
-            new VhdResize(image, file, size).grow();
         } catch (IOException e) {
             throw DiskException.io(path, "resize", e);
         }
@@ -117,15 +116,11 @@ final class VhdResize {
     private void zeroBehindTheDisk() throws IOException {
         int block = image.blocks() - 1;
         long inBlock = image.diskBytes() - (long) block * header.blockSize();
-        if (inBlock < header.blockSize() && bat.getInt(block * 4) != Bat.UNUSED) {
-            long data = offset(block) + header.bitmapBytes();
+        if (inBlock < header.blockSize() && bat.isUsed(block)) {
+            long data = bat.offset(block) + header.bitmapBytes();
             zero(file, data + inBlock, data + Math.min(header.blockSize(), size - (long) block * header.blockSize()));
             file.flushNow();
         }
-    }
-
-    private long offset(int block) {
-        return Integer.toUnsignedLong(bat.getInt(block * 4)) * SECTOR;
     }
 
     private BitSet fullBlocks() {
@@ -133,7 +128,7 @@ final class VhdResize {
     }
 
     private void useSpareEntries(int blocks, Batmap batmap) throws IOException {
-        Metadata.fillUnused(file, header.tableOffset() + image.blocks() * 4L, header.tableOffset() + blocks * 4L);
+        Metadata.fillUnused(file, bat.entryAt(image.blocks()), bat.entryAt(blocks));
         if (batmap != null) {
             new Batmap(batmap.headerAt(), batmap.at(), batmap.sectors(), Batmap.summedBytes(size), batmap.version(), null, true)
                     .write(file, fullBlocks());
@@ -143,11 +138,11 @@ final class VhdResize {
     }
 
     private void moveMetadata() throws IOException {
-        Metadata metadata = Metadata.plan(VhdImage.end(structures), size, header.blockSize(), parent());
+        Metadata metadata = Metadata.plan(VhdImage.end(image.structures()), size, header.blockSize(), parent());
         List<Integer> inTheWay = new ArrayList<>();
         for (int block = 0; block < image.blocks(); block++) {
-            if (bat.getInt(block * 4) != Bat.UNUSED && offset(block) < metadata.end()
-                    && offset(block) + header.blockBytes() > metadata.header().at()) {
+            if (bat.isUsed(block) && bat.offset(block) < metadata.end()
+                    && bat.offset(block) + header.blockBytes() > metadata.header().at()) {
                 inTheWay.add(block);
             }
         }
@@ -156,29 +151,21 @@ final class VhdResize {
         long footerAt = to + inTheWay.size() * stride;
         new LastFooter(file, image.footer(), image.footerAt(), stride).putAt(footerAt);
         for (int i = 0; i < inTheWay.size(); i++) {
-            copy(offset(inTheWay.get(i)), to + i * stride);
+            copy(bat.offset(inTheWay.get(i)), to + i * stride);
         }
         file.flushNow();
         for (int i = 0; i < inTheWay.size(); i++) {
-            int at = inTheWay.get(i) * 4;
-            bat.putInt(at, (int) ((to + i * stride) / SECTOR));
-            file.writeFully(bat.duplicate().limit(at + 4).position(at), header.tableOffset() + at);
+            bat.write(inTheWay.get(i), to + i * stride);
         }
         file.flushNow();
-        metadata.write(file, bat.clear(), fullBlocks());
+        metadata.write(file, bat.bytes(), fullBlocks());
         file.flushNow();
         switchTo(image.footer().resized(size).with(metadata.header().at(), metadata.creatorVersion()), footerAt);
     }
 
     /** The end of all that is in the file. */
     private long lastEnd() {
-        long end = Math.max(image.limit(), VhdImage.end(structures));
-        for (int block = 0; block < image.blocks(); block++) {
-            if (bat.getInt(block * 4) != Bat.UNUSED) {
-                end = Math.max(end, offset(block) + header.blockBytes());
-            }
-        }
-        return end;
+        return Math.max(image.limit(), bat.end());
     }
 
     private void copy(long from, long to) throws IOException {

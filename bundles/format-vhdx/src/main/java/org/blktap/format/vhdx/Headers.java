@@ -9,6 +9,8 @@ import org.blktap.api.engine.IoFile;
 /** The file identifier and the two headers of an image. One thread at a time. [MS-VHDX] sections 2.2.1 and 2.2.2. */
 final class Headers {
     private static final String NAME = "a VHDX image";
+    static final int AT_IDENTIFIER = 0;
+    static final int AT_CREATOR = 8;
     /** "vhdxfile". */
     static final long IDENTIFIER = 0x656c696678646876L;
 
@@ -25,11 +27,11 @@ final class Headers {
 
     static Headers read(IoFile file) throws DiskException {
         if (file.size() == 0) {
-            throw DiskException.notAnImage(file.path(), 0, NAME, "file identifier", 0, "nothing", Layout.hex(IDENTIFIER));
+            throw DiskException.notAnImage(file.path(), 0, NAME, "file identifier", AT_IDENTIFIER, "nothing", Layout.hex(IDENTIFIER));
         }
-        long identifier = Layout.read(file, "file identifier", 0, 8).getLong();
+        long identifier = Layout.read(file, "file identifier", AT_IDENTIFIER, Long.BYTES).getLong();
         if (identifier != IDENTIFIER) {
-            throw DiskException.notAnImage(file.path(), file.size(), NAME, "file identifier", 0, Layout.hex(identifier), Layout.hex(IDENTIFIER) + " (\"vhdxfile\")");
+            throw DiskException.notAnImage(file.path(), file.size(), NAME, "file identifier", AT_IDENTIFIER, Layout.hex(identifier), Layout.hex(IDENTIFIER) + " (\"vhdxfile\")");
         }
         ByteBuffer firstBytes = Layout.read(file, "first header", VhdxHeader.FIRST_OFFSET, Layout.SECTOR);
         ByteBuffer secondBytes = Layout.read(file, "second header", VhdxHeader.SECOND_OFFSET, Layout.SECTOR);
@@ -40,7 +42,7 @@ final class Headers {
                     "neither with its signature and checksum", "one at least");
         }
         if (first != null && second != null && first.sequenceNumber() == second.sequenceNumber() && !firstBytes.equals(secondBytes)) {
-            throw DiskException.corrupt(file.path(), "second header's field SequenceNumber", VhdxHeader.SECOND_OFFSET + 8,
+            throw DiskException.corrupt(file.path(), "second header's field SequenceNumber", VhdxHeader.SECOND_OFFSET + VhdxHeader.AT_SEQUENCE_NUMBER,
                     Long.toUnsignedString(second.sequenceNumber()), "not that of the first, which differs");
         }
         boolean useSecond = first == null
@@ -62,12 +64,12 @@ final class Headers {
         }
         long size = file.size();
         if (current.logLength() == 0 || current.logLength() % Layout.MIB != 0 || current.logLength() > size) {
-            throw DiskException.corrupt(file.path(), "header field LogLength", at + 68, current.logLength(),
+            throw DiskException.corrupt(file.path(), "header field LogLength", at + VhdxHeader.AT_LOG_LENGTH, current.logLength(),
                     "a multiple of 1 MiB, inside the file of " + size + " bytes");
         }
         long offset = current.logOffset();
         if (offset < Layout.MIB || offset % Layout.MIB != 0 || offset > size - current.logLength()) {
-            throw DiskException.corrupt(file.path(), "header field LogOffset", at + 72, Long.toUnsignedString(offset),
+            throw DiskException.corrupt(file.path(), "header field LogOffset", at + VhdxHeader.AT_LOG_OFFSET, Long.toUnsignedString(offset),
                     "a multiple of 1 MiB from 1 MiB on, with the log inside the file of " + size + " bytes");
         }
     }

@@ -16,6 +16,9 @@ final class Layout {
     static final int SECTOR = 4096;
     /** No file is longer: twice the largest disk. */
     static final long MOST_FILE_BYTES = 128L << 40;
+    static final int GUID_BYTES = 16;
+    /** Where headers, region tables and entries of the log have their checksum. */
+    static final int AT_CHECKSUM = 4;
     static final UUID NO_GUID = new UUID(0, 0);
 
     private Layout() {
@@ -49,12 +52,12 @@ final class Layout {
         bytes.putLong(at + 8, Long.reverseBytes(guid.getLeastSignificantBits()));
     }
 
-    /** The checksum of a structure, which has it at its byte 4 and counts that as zeros. */
+    /** The checksum of a structure, which counts as zeros where it is itself. */
     static int checksum(ByteBuffer bytes) {
         CRC32C crc = new CRC32C();
-        crc.update(bytes.duplicate().clear().limit(4));
-        crc.update(new byte[4]);
-        crc.update(bytes.duplicate().clear().position(8));
+        crc.update(bytes.duplicate().clear().limit(AT_CHECKSUM));
+        crc.update(new byte[Integer.BYTES]);
+        crc.update(bytes.duplicate().clear().position(AT_CHECKSUM + Integer.BYTES));
         return (int) crc.getValue();
     }
 

@@ -6,12 +6,13 @@ import java.util.function.LongSupplier;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
+import org.blktap.image.Space;
 
 /**
  * A file whose writes go through the log: first an entry, a flush, then the bytes in their place. One write at a time; they are few,
  * one for a group of new blocks. For the BAT. Loop only.
  */
-final class LoggedFile extends FilterFile {
+final class LoggedFile extends FilterFile implements Space {
     private final LogWriter log;
     private final LongSupplier end;
     private final ArrayDeque<Write> queue = new ArrayDeque<>();
@@ -59,8 +60,15 @@ final class LoggedFile extends FilterFile {
         }
     }
 
-    /** An error of a flush of its own, once: it may have been about writes that were answered. */
-    int takeFlushError() {
+    /** Nothing begins here by itself: the writes are the disk's. */
+    @Override
+    public void whenIdle(Runnable task) {
+        task.run();
+    }
+
+    /** It may have been about writes that were answered. */
+    @Override
+    public int takeFlushError() {
         int error = flushError;
         flushError = 0;
         return error;

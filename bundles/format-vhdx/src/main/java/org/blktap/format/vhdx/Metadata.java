@@ -26,7 +26,19 @@ record Metadata(int blockSize, boolean leaveBlocksAllocated, boolean hasParent, 
     /** "metadata". */
     static final long SIGNATURE = 0x617461646174656dL;
     static final int TABLE_BYTES = 64 << 10;
+    static final int AT_SIGNATURE = 0;
+    static final int AT_ENTRY_COUNT = 10;
+    static final int HEADER_BYTES = 32;
+    // an entry of the table
+    static final int AT_ITEM_ID = 0;
+    static final int AT_OFFSET = 16;
+    static final int AT_LENGTH = 20;
+    static final int AT_ENTRY_FLAGS = 24;
     static final int ENTRY_BYTES = 32;
+    // the item File Parameters
+    static final int AT_BLOCK_SIZE = 0;
+    static final int AT_FLAGS = 4;
+    static final int FILE_PARAMETERS_BYTES = 8;
     static final UUID FILE_PARAMETERS = UUID.fromString("caa16737-fa36-4d43-b3b6-33f0aa44e76b");
     static final UUID VIRTUAL_DISK_SIZE = UUID.fromString("2fa54224-cd1b-4876-b211-5dbed83bf4b8");
     static final UUID VIRTUAL_DISK_ID = UUID.fromString("beca12ab-b2e6-4523-93ef-c309e000c746");
@@ -50,22 +62,22 @@ record Metadata(int blockSize, boolean leaveBlocksAllocated, boolean hasParent, 
 
     static Metadata read(IoFile file, Regions.Region region) throws DiskException {
         Map<UUID, Item> items = items(file, region);
-        ByteBuffer parameters = item(file, items, FILE_PARAMETERS, "File Parameters", 8);
-        long blockSize = Integer.toUnsignedLong(parameters.getInt(0));
-        int flags = parameters.getInt(4);
+        ByteBuffer parameters = item(file, items, FILE_PARAMETERS, "File Parameters", FILE_PARAMETERS_BYTES);
+        long blockSize = Integer.toUnsignedLong(parameters.getInt(AT_BLOCK_SIZE));
+        int flags = parameters.getInt(AT_FLAGS);
         if (Long.bitCount(blockSize) != 1 || blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE) {
             throw DiskException.corrupt(file.path(), "metadata item File Parameters, BlockSize", items.get(FILE_PARAMETERS).offset(), blockSize,
                     "a power of two from " + MIN_BLOCK_SIZE + " to " + MAX_BLOCK_SIZE);
         }
         int logical = sectorSize(file, items, LOGICAL_SECTOR_SIZE, "Logical Sector Size");
         int physical = sectorSize(file, items, PHYSICAL_SECTOR_SIZE, "Physical Sector Size");
-        long size = item(file, items, VIRTUAL_DISK_SIZE, "Virtual Disk Size", 8).getLong(0);
+        long size = item(file, items, VIRTUAL_DISK_SIZE, "Virtual Disk Size", Long.BYTES).getLong(0);
         long sizeOffset = items.get(VIRTUAL_DISK_SIZE).offset();
         if (size <= 0 || size > MAX_SIZE || size % logical != 0) {
             throw DiskException.corrupt(file.path(), "metadata item Virtual Disk Size", sizeOffset, Long.toUnsignedString(size),
                     "a multiple of " + logical + " up to " + MAX_SIZE);
         }
-        UUID id = Layout.guid(item(file, items, VIRTUAL_DISK_ID, "Virtual Disk ID", 16), 0);
+        UUID id = Layout.guid(item(file, items, VIRTUAL_DISK_ID, "Virtual Disk ID", Layout.GUID_BYTES), 0);
         boolean hasParent = (flags & HAS_PARENT) != 0;
         Map<String, String> locator = hasParent ? locator(file, items) : null;
         return new Metadata((int) blockSize, (flags & LEAVE_BLOCKS_ALLOCATED) != 0, hasParent, size, sizeOffset, id, logical, physical,
@@ -75,23 +87,23 @@ record Metadata(int blockSize, boolean leaveBlocksAllocated, boolean hasParent, 
     private static Map<UUID, Item> items(IoFile file, Regions.Region region) throws DiskException {
         long at = region.offset();
         ByteBuffer table = Layout.read(file, "metadata table", at, TABLE_BYTES);
-        if (table.getLong(0) != SIGNATURE) {
-            throw DiskException.corrupt(file.path(), "metadata table field Signature", at, Layout.hex(table.getLong(0)),
+        if (table.getLong(AT_SIGNATURE) != SIGNATURE) {
+            throw DiskException.corrupt(file.path(), "metadata table field Signature", at, Layout.hex(table.getLong(AT_SIGNATURE)),
                     Layout.hex(SIGNATURE) + " (\"metadata\")");
         }
-        int count = Short.toUnsignedInt(table.getShort(10));
+        int count = Short.toUnsignedInt(table.getShort(AT_ENTRY_COUNT));
         if (count > MOST_ENTRIES) {
-            throw DiskException.corrupt(file.path(), "metadata table field EntryCount", at + 10, count, "0 to " + MOST_ENTRIES);
+            throw DiskException.corrupt(file.path(), "metadata table field EntryCount", at + AT_ENTRY_COUNT, count, "0 to " + MOST_ENTRIES);
         }
         Map<UUID, Item> items = new HashMap<>();
         for (int i = 0; i < count; i++) {
-            int entry = 32 + i * ENTRY_BYTES;
-            UUID id = Layout.guid(table, entry);
-            long offset = Integer.toUnsignedLong(table.getInt(entry + 16));
-            long length = Integer.toUnsignedLong(table.getInt(entry + 20));
-            int flags = table.getInt(entry + 24);
+            int entry = HEADER_BYTES + i * ENTRY_BYTES;
+            UUID id = Layout.guid(table, entry + AT_ITEM_ID);
+            long offset = Integer.toUnsignedLong(table.getInt(entry + AT_OFFSET));
+            long length = Integer.toUnsignedLong(table.getInt(entry + AT_LENGTH));
+            int flags = table.getInt(entry + AT_ENTRY_FLAGS);
             if (length > MOST_ITEM_BYTES || offset + length > region.length() || length > 0 && offset < TABLE_BYTES) {
-                throw DiskException.corrupt(file.path(), "metadata table entry " + i, at + entry + 16, offset + " and " + length + " bytes",
+                throw DiskException.corrupt(file.path(), "metadata table entry " + i, at + entry + AT_OFFSET, offset + " and " + length + " bytes",
                         "an item of up to " + MOST_ITEM_BYTES + " bytes, from " + TABLE_BYTES + " to " + region.length());
             }
             boolean known = (flags & IS_USER) == 0 && isKnown(id);
@@ -120,7 +132,7 @@ record Metadata(int blockSize, boolean leaveBlocksAllocated, boolean hasParent, 
     }
 
     private static int sectorSize(IoFile file, Map<UUID, Item> items, UUID id, String name) throws DiskException {
-        int size = item(file, items, id, name, 4).getInt(0);
+        int size = item(file, items, id, name, Integer.BYTES).getInt(0);
         if (size != 512 && size != 4096) {
             throw DiskException.corrupt(file.path(), "metadata item " + name, items.get(id).offset(), Integer.toUnsignedString(size), "512 or 4096");
         }

@@ -13,7 +13,14 @@ import org.blktap.api.disk.DiskException;
 
 /** How a differencing image names its parent: keys and values, UTF-16. [MS-VHDX] section 2.6.2.6. */
 final class ParentLocator {
+    private static final int AT_LOCATOR_TYPE = 0;
+    private static final int AT_KEY_VALUE_COUNT = 18;
     static final int HEADER_BYTES = 20;
+    // an entry
+    private static final int AT_KEY_OFFSET = 0;
+    private static final int AT_VALUE_OFFSET = 4;
+    private static final int AT_KEY_LENGTH = 8;
+    private static final int AT_VALUE_LENGTH = 10;
     static final int ENTRY_BYTES = 12;
     /** The parent is a VHDX image. */
     static final UUID TYPE = UUID.fromString("b04aefb7-d19e-4a81-b789-25b8e9445913");
@@ -26,20 +33,20 @@ final class ParentLocator {
 
     /** @param at bytes from the beginning of the file to the item, for errors */
     static Map<String, String> parse(ByteBuffer bytes, Object file, long at) throws DiskException {
-        UUID type = Layout.guid(bytes, 0);
+        UUID type = Layout.guid(bytes, AT_LOCATOR_TYPE);
         if (!type.equals(TYPE)) {
             throw DiskException.corrupt(file, "parent locator field LocatorType", at, type, TYPE);
         }
-        int count = Short.toUnsignedInt(bytes.getShort(18));
+        int count = Short.toUnsignedInt(bytes.getShort(AT_KEY_VALUE_COUNT));
         if (count > MOST_ENTRIES || count > (bytes.limit() - HEADER_BYTES) / ENTRY_BYTES) {
-            throw DiskException.corrupt(file, "parent locator field KeyValueCount", at + 18, count,
+            throw DiskException.corrupt(file, "parent locator field KeyValueCount", at + AT_KEY_VALUE_COUNT, count,
                     "up to " + MOST_ENTRIES + ", as many as its item of " + bytes.limit() + " bytes holds");
         }
         Map<String, String> values = new TreeMap<>();
         for (int i = 0; i < count; i++) {
             int entry = HEADER_BYTES + i * ENTRY_BYTES;
-            String key = text(bytes, entry, entry + 8, file, at);
-            if (values.put(key, text(bytes, entry + 4, entry + 10, file, at)) != null) {
+            String key = text(bytes, entry + AT_KEY_OFFSET, entry + AT_KEY_LENGTH, file, at);
+            if (values.put(key, text(bytes, entry + AT_VALUE_OFFSET, entry + AT_VALUE_LENGTH, file, at)) != null) {
                 throw DiskException.corrupt(file, "parent locator entry " + i, at + entry, "the key " + key + " once more", "a new key");
             }
         }

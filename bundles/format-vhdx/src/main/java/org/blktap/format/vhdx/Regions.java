@@ -27,6 +27,14 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
     static final UUID BAT = UUID.fromString("2dc27766-f623-4200-9d64-115e9bfd4a08");
     static final UUID METADATA = UUID.fromString("8b7ca206-4790-4b9a-b8fe-575f050f886e");
     private static final int MOST_ENTRIES = 2047;
+    private static final int AT_SIGNATURE = 0;
+    private static final int AT_ENTRY_COUNT = 8;
+    private static final int HEADER_BYTES = 16;
+    // an entry
+    private static final int AT_ID = 0;
+    private static final int AT_FILE_OFFSET = 16;
+    private static final int AT_LENGTH = 24;
+    private static final int AT_REQUIRED = 28;
     private static final int ENTRY_BYTES = 32;
     private static final int REQUIRED = 1;
 
@@ -47,9 +55,9 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
         if (!isWhole(table)) {
             throw DiskException.corrupt(file.path(), "region tables", FIRST_OFFSET, "neither with its signature and checksum", "one at least");
         }
-        long count = Integer.toUnsignedLong(table.getInt(8));
+        long count = Integer.toUnsignedLong(table.getInt(AT_ENTRY_COUNT));
         if (count > MOST_ENTRIES) {
-            throw DiskException.corrupt(file.path(), "region table field EntryCount", at + 8, count, "0 to " + MOST_ENTRIES);
+            throw DiskException.corrupt(file.path(), "region table field EntryCount", at + AT_ENTRY_COUNT, count, "0 to " + MOST_ENTRIES);
         }
         Region bat = null;
         Region metadata = null;
@@ -58,8 +66,8 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
         taken.add(new Region(header.logOffset(), header.logLength()));
         Set<UUID> seen = new HashSet<>();
         for (int i = 0; i < count; i++) {
-            int entry = 16 + i * ENTRY_BYTES;
-            UUID id = Layout.guid(table, entry);
+            int entry = HEADER_BYTES + i * ENTRY_BYTES;
+            UUID id = Layout.guid(table, entry + AT_ID);
             Region region = region(file, table, entry, at);
             taken.add(region);
             if (!seen.add(id)) {
@@ -69,7 +77,7 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
                 bat = region;
             } else if (id.equals(METADATA)) {
                 metadata = region;
-            } else if ((table.getInt(entry + 28) & REQUIRED) != 0) {
+            } else if ((table.getInt(entry + AT_REQUIRED) & REQUIRED) != 0) {
                 throw new DiskException(Reason.UNSUPPORTED, file.path() + ": needs the region " + id + ", which is not supported");
             }
         }
@@ -81,18 +89,18 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
     }
 
     private static boolean isWhole(ByteBuffer table) {
-        return table.getInt(0) == SIGNATURE && table.getInt(4) == Layout.checksum(table);
+        return table.getInt(AT_SIGNATURE) == SIGNATURE && table.getInt(Layout.AT_CHECKSUM) == Layout.checksum(table);
     }
 
     private static Region region(IoFile file, ByteBuffer table, int entry, long at) throws DiskException {
-        long offset = table.getLong(entry + 16);
-        long length = Integer.toUnsignedLong(table.getInt(entry + 24));
+        long offset = table.getLong(entry + AT_FILE_OFFSET);
+        long length = Integer.toUnsignedLong(table.getInt(entry + AT_LENGTH));
         if (offset < Layout.MIB || offset % Layout.MIB != 0 || offset >= file.size()) {
-            throw DiskException.corrupt(file.path(), "region table field FileOffset", at + entry + 16, Long.toUnsignedString(offset),
+            throw DiskException.corrupt(file.path(), "region table field FileOffset", at + entry + AT_FILE_OFFSET, Long.toUnsignedString(offset),
                     "a multiple of 1 MiB inside the file of " + file.size() + " bytes");
         }
         if (length == 0 || length % Layout.MIB != 0 || length > file.size() - offset) {
-            throw DiskException.corrupt(file.path(), "region table field Length", at + entry + 24, length,
+            throw DiskException.corrupt(file.path(), "region table field Length", at + entry + AT_LENGTH, length,
                     "a multiple of 1 MiB that ends inside the file of " + file.size() + " bytes");
         }
         return new Region(offset, length);
@@ -127,14 +135,14 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
     /** The table of a new image. */
     static ByteBuffer bytes(Region bat, Region metadata) {
         ByteBuffer table = Layout.allocate(BYTES);
-        table.putInt(0, SIGNATURE).putInt(8, 2);
-        entry(table, 16, BAT, bat);
-        entry(table, 16 + ENTRY_BYTES, METADATA, metadata);
-        return table.putInt(4, Layout.checksum(table));
+        table.putInt(AT_SIGNATURE, SIGNATURE).putInt(AT_ENTRY_COUNT, 2);
+        entry(table, HEADER_BYTES, BAT, bat);
+        entry(table, HEADER_BYTES + ENTRY_BYTES, METADATA, metadata);
+        return table.putInt(Layout.AT_CHECKSUM, Layout.checksum(table));
     }
 
     private static void entry(ByteBuffer table, int at, UUID id, Region region) {
-        Layout.putGuid(table, at, id);
-        table.putLong(at + 16, region.offset()).putInt(at + 24, (int) region.length()).putInt(at + 28, REQUIRED);
+        Layout.putGuid(table, at + AT_ID, id);
+        table.putLong(at + AT_FILE_OFFSET, region.offset()).putInt(at + AT_LENGTH, (int) region.length()).putInt(at + AT_REQUIRED, REQUIRED);
     }
 }

@@ -15,6 +15,8 @@ import org.blktap.format.vhdx.Regions.Region;
 
 /** Makes an empty image: headers, log, metadata, BAT and, of a fixed one, all payload blocks, one after the other. */
 final class VhdxCreate {
+    /** From one metadata item to the next, in bytes. */
+    private static final int ITEM_SPACE = 32;
     private static final String CREATOR = "blktap";
     private static final long DEFAULT_BLOCK_SIZE = 32 * Layout.MIB;
     static final int DEFAULT_SECTOR_SIZE = 512;
@@ -67,30 +69,30 @@ final class VhdxCreate {
     /** Who made the file: UTF-16 after the signature. [MS-VHDX] section 2.2.1. */
     private static ByteBuffer identifier() {
         ByteBuffer bytes = Layout.allocate((int) VhdxHeader.FIRST_OFFSET);
-        bytes.putLong(0, Headers.IDENTIFIER).put(8, CREATOR.getBytes(StandardCharsets.UTF_16LE));
+        bytes.putLong(Headers.AT_IDENTIFIER, Headers.IDENTIFIER).put(Headers.AT_CREATOR, CREATOR.getBytes(StandardCharsets.UTF_16LE));
         return bytes;
     }
 
     private static ByteBuffer metadata(int blockSize, boolean fixed, long size, int sectorSize) {
         ByteBuffer bytes = Layout.allocate(2 * Metadata.TABLE_BYTES);
-        bytes.putLong(0, Metadata.SIGNATURE);
-        int at = item(bytes, Metadata.FILE_PARAMETERS, 8, 0);
-        bytes.putInt(at, blockSize).putInt(at + 4, fixed ? Metadata.LEAVE_BLOCKS_ALLOCATED : 0);
-        bytes.putLong(item(bytes, Metadata.VIRTUAL_DISK_SIZE, 8, Metadata.IS_VIRTUAL_DISK), size);
-        Layout.putGuid(bytes, item(bytes, Metadata.VIRTUAL_DISK_ID, 16, Metadata.IS_VIRTUAL_DISK), UUID.randomUUID());
-        bytes.putInt(item(bytes, Metadata.LOGICAL_SECTOR_SIZE, 4, Metadata.IS_VIRTUAL_DISK), sectorSize);
-        bytes.putInt(item(bytes, Metadata.PHYSICAL_SECTOR_SIZE, 4, Metadata.IS_VIRTUAL_DISK), PHYSICAL_SECTOR_SIZE);
+        bytes.putLong(Metadata.AT_SIGNATURE, Metadata.SIGNATURE);
+        int at = item(bytes, Metadata.FILE_PARAMETERS, Metadata.FILE_PARAMETERS_BYTES, 0);
+        bytes.putInt(at + Metadata.AT_BLOCK_SIZE, blockSize).putInt(at + Metadata.AT_FLAGS, fixed ? Metadata.LEAVE_BLOCKS_ALLOCATED : 0);
+        bytes.putLong(item(bytes, Metadata.VIRTUAL_DISK_SIZE, Long.BYTES, Metadata.IS_VIRTUAL_DISK), size);
+        Layout.putGuid(bytes, item(bytes, Metadata.VIRTUAL_DISK_ID, Layout.GUID_BYTES, Metadata.IS_VIRTUAL_DISK), UUID.randomUUID());
+        bytes.putInt(item(bytes, Metadata.LOGICAL_SECTOR_SIZE, Integer.BYTES, Metadata.IS_VIRTUAL_DISK), sectorSize);
+        bytes.putInt(item(bytes, Metadata.PHYSICAL_SECTOR_SIZE, Integer.BYTES, Metadata.IS_VIRTUAL_DISK), PHYSICAL_SECTOR_SIZE);
         return bytes;
     }
 
-    /** Adds an entry to the metadata table; returns where its item is, each 32 bytes after the one before. */
+    /** Adds an entry to the metadata table; returns where its item is. */
     private static int item(ByteBuffer bytes, UUID id, int length, int flags) {
-        int number = bytes.getShort(10);
-        int entry = 32 + number * Metadata.ENTRY_BYTES;
-        int at = Metadata.TABLE_BYTES + number * 32;
-        Layout.putGuid(bytes, entry, id);
-        bytes.putInt(entry + 16, at).putInt(entry + 20, length).putInt(entry + 24, flags | Metadata.IS_REQUIRED);
-        bytes.putShort(10, (short) (number + 1));
+        int number = bytes.getShort(Metadata.AT_ENTRY_COUNT);
+        int entry = Metadata.HEADER_BYTES + number * Metadata.ENTRY_BYTES;
+        int at = Metadata.TABLE_BYTES + number * ITEM_SPACE;
+        Layout.putGuid(bytes, entry + Metadata.AT_ITEM_ID, id);
+        bytes.putInt(entry + Metadata.AT_OFFSET, at).putInt(entry + Metadata.AT_LENGTH, length).putInt(entry + Metadata.AT_ENTRY_FLAGS, flags | Metadata.IS_REQUIRED);
+        bytes.putShort(Metadata.AT_ENTRY_COUNT, (short) (number + 1));
         return at;
     }
 

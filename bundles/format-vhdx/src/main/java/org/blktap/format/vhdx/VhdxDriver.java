@@ -16,7 +16,6 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.image.ClusterDisk;
-import org.blktap.image.Decompressor;
 import org.blktap.image.ParentSearch;
 import org.osgi.service.component.annotations.Component;
 
@@ -53,7 +52,7 @@ public final class VhdxDriver implements DiskDriver {
             }
             VhdxMap map = new VhdxMap(image, context, cache);
             VirtualDisk disk = new ClusterDisk(map, List.of(image.file()), parent.disk(), info(image, parent.name(), context), context.loop(),
-                    context.memory(), 0, Decompressor::deflate);
+                    context.memory());
             done = true;
             return context.readOnly() ? disk : new VhdxDisk(disk, map.log(), context.loop());
         } finally {

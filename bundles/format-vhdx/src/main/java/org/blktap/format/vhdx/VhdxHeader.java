@@ -22,25 +22,35 @@ record VhdxHeader(long sequenceNumber, UUID fileWriteGuid, UUID dataWriteGuid, U
     static final long FIRST_OFFSET = 64 << 10;
     static final long SECOND_OFFSET = 128 << 10;
     static final int VERSION = 1;
+    private static final int AT_SIGNATURE = 0;
+    static final int AT_SEQUENCE_NUMBER = 8;
+    private static final int AT_FILE_WRITE_GUID = 16;
+    private static final int AT_DATA_WRITE_GUID = 32;
+    private static final int AT_LOG_GUID = 48;
+    private static final int AT_LOG_VERSION = 64;
+    private static final int AT_VERSION = 66;
+    static final int AT_LOG_LENGTH = 68;
+    static final int AT_LOG_OFFSET = 72;
 
     /** The header in these 4 KiB, or null if signature or checksum do not fit. */
     static VhdxHeader parse(ByteBuffer bytes) {
-        if (bytes.getInt(0) != SIGNATURE || bytes.getInt(4) != Layout.checksum(bytes)) {
+        if (bytes.getInt(AT_SIGNATURE) != SIGNATURE || bytes.getInt(Layout.AT_CHECKSUM) != Layout.checksum(bytes)) {
             return null;
         }
-        return new VhdxHeader(bytes.getLong(8), Layout.guid(bytes, 16), Layout.guid(bytes, 32), Layout.guid(bytes, 48),
-                Short.toUnsignedInt(bytes.getShort(64)), Short.toUnsignedInt(bytes.getShort(66)), Integer.toUnsignedLong(bytes.getInt(68)),
-                bytes.getLong(72));
+        return new VhdxHeader(bytes.getLong(AT_SEQUENCE_NUMBER), Layout.guid(bytes, AT_FILE_WRITE_GUID), Layout.guid(bytes, AT_DATA_WRITE_GUID),
+                Layout.guid(bytes, AT_LOG_GUID), Short.toUnsignedInt(bytes.getShort(AT_LOG_VERSION)), Short.toUnsignedInt(bytes.getShort(AT_VERSION)),
+                Integer.toUnsignedLong(bytes.getInt(AT_LOG_LENGTH)), bytes.getLong(AT_LOG_OFFSET));
     }
 
     ByteBuffer bytes() {
         ByteBuffer bytes = Layout.allocate(Layout.SECTOR);
-        bytes.putInt(0, SIGNATURE).putLong(8, sequenceNumber);
-        Layout.putGuid(bytes, 16, fileWriteGuid);
-        Layout.putGuid(bytes, 32, dataWriteGuid);
-        Layout.putGuid(bytes, 48, logGuid);
-        bytes.putShort(64, (short) logVersion).putShort(66, (short) version).putInt(68, (int) logLength).putLong(72, logOffset);
-        return bytes.putInt(4, Layout.checksum(bytes));
+        bytes.putInt(AT_SIGNATURE, SIGNATURE).putLong(AT_SEQUENCE_NUMBER, sequenceNumber);
+        Layout.putGuid(bytes, AT_FILE_WRITE_GUID, fileWriteGuid);
+        Layout.putGuid(bytes, AT_DATA_WRITE_GUID, dataWriteGuid);
+        Layout.putGuid(bytes, AT_LOG_GUID, logGuid);
+        bytes.putShort(AT_LOG_VERSION, (short) logVersion).putShort(AT_VERSION, (short) version);
+        bytes.putInt(AT_LOG_LENGTH, (int) logLength).putLong(AT_LOG_OFFSET, logOffset);
+        return bytes.putInt(Layout.AT_CHECKSUM, Layout.checksum(bytes));
     }
 
     VhdxHeader numbered(long sequence) {

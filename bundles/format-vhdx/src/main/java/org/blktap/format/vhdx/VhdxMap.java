@@ -3,16 +3,21 @@ package org.blktap.format.vhdx;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.util.List;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Memory;
 import org.blktap.image.Allocation;
+import org.blktap.image.Answer;
 import org.blktap.image.ClusterMap;
 import org.blktap.image.DirtyTables;
+import org.blktap.image.EntryChange;
 import org.blktap.image.FileSpace;
-import org.blktap.image.Mapping;
 import org.blktap.image.PastEnd;
+import org.blktap.image.Place;
+import org.blktap.image.SeveralSpaces;
+import org.blktap.image.Space;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
@@ -40,6 +45,8 @@ final class VhdxMap implements ClusterMap {
     private final LogWriter log;
     private final LoggedFile logged;
     private final FileSpace space;
+    /** Of the log and of the end of the file: both flush by themselves. */
+    private final Space flushed;
     private final PastEnd pastEnd;
     private final int blockBits;
     private final int chunkBits;
@@ -63,10 +70,12 @@ final class VhdxMap implements ClusterMap {
             space = null;
             log = null;
             logged = null;
+            flushed = Space.STILL;
         } else {
             space = new FileSpace(file, context.loop(), image.firstFree(), image.metadata().size());
             log = new LogWriter(file, image.headers(), context.memory());
             logged = new LoggedFile(file, log, space::end);
+            flushed = new SeveralSpaces(List.of(logged, space));
         }
         long mostPages = bat.entries() + PAGE_ENTRIES - 1 >>> PAGE_ENTRY_BITS;
         pages = new TableCache(context.memory(), logged == null ? file : logged, PAGE_BYTES, cacheBytes, mostPages);
@@ -90,7 +99,7 @@ final class VhdxMap implements ClusterMap {
     }
 
     @Override
-    public void lookup(long offset, long length, Mapping into) {
+    public void find(long offset, long length, Place into) {
         long block = offset >>> blockBits;
         long index = bat.index(block);
         int pageNumber = (int) (index >>> PAGE_ENTRY_BITS);
@@ -100,6 +109,7 @@ final class VhdxMap implements ClusterMap {
         }
         int i = (int) index & PAGE_ENTRIES - 1;
         long entry = entry(page, i);
+        into.inTable(page, i, entry, 0);
         long run = Math.min(length, blockMask + 1 - (offset & blockMask));
         if (pastEnd.isStale(pageNumber, i)) {
             corrupt(index, entry);
@@ -117,7 +127,7 @@ final class VhdxMap implements ClusterMap {
     }
 
     /** The page if it is loaded; else null, and the answer says so. Its entries are looked through once. */
-    private Table page(int number, Mapping into) {
+    private Table page(int number, Place into) {
         long at = bat.offset() + (long) number * PAGE_BYTES;
         Table page = pages.get(at);
         if (page == null) {
@@ -148,7 +158,7 @@ final class VhdxMap implements ClusterMap {
     }
 
     /** The bitmap says for each sector of the chunk, lowest bit first, whether it is here or in the parent. */
-    private void partial(long block, long entry, long offset, long length, Mapping into) {
+    private void partial(long block, long entry, long offset, long length, Place into) {
         long index = bat.bitmapIndex(block);
         int pageNumber = (int) (index >>> PAGE_ENTRY_BITS);
         Table page = page(pageNumber, into);
@@ -204,74 +214,58 @@ final class VhdxMap implements ClusterMap {
     }
 
     @Override
-    public int allocate(long offset, long length, Allocation into) {
+    public Answer allocate(Place found, long length, Allocation into) {
+        long offset = found.offset();
         long block = offset >>> blockBits;
-        long index = bat.index(block);
-        Table page = pages.get(bat.offset() + (index >>> PAGE_ENTRY_BITS) * PAGE_BYTES);
-        int first = (int) index & PAGE_ENTRIES - 1;
         long blocks = (offset + length - 1 >>> blockBits) - block + 1;
         blocks = Math.min(blocks, Math.max(1, MOST_AT_ONCE >>> blockBits));
         // the entry of a bitmap lies between those of two chunks
         blocks = Math.min(blocks, (1L << chunkBits) - (block & (1L << chunkBits) - 1));
-        blocks = Math.min(blocks, PAGE_ENTRIES - first);
+        blocks = Math.min(blocks, PAGE_ENTRIES - found.index());
         long start = block << blockBits;
         long end = start + (blocks << blockBits);
         long at = space.reserve(end - start);
-        into.place(offset, Math.min(length, end - offset), file, at);
+        into.target().fresh(file, at, clusterSize());
         into.room(space, space.end());
         into.busy(start, end);
-        pages.pin(page);
-        into.inTable(page);
-        into.entries(first, (int) blocks, entry(page, first), 0);
-        return ALLOCATED;
+        pages.pin(found.table());
+        EntryChange change = into.change();
+        change.covers(EntryChange.Kind.DATA, offset, Math.min(length, end - offset));
+        change.inTable(found.table());
+        change.entries(found.index(), (int) blocks, found.entry(), 0);
+        change.become(at | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT, 0);
+        return Answer.ALLOCATED;
     }
 
     @Override
-    public void commit(Allocation allocation, DirtyTables dirty) {
-        for (int i = 0; i < allocation.entries(); i++) {
-            put(allocation.table(), allocation.firstEntry() + i,
-                    allocation.fileOffset() + ((long) i << blockBits) | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT);
+    public void commit(EntryChange change, DirtyTables dirty) {
+        for (int i = 0; i < change.count(); i++) {
+            put(change.table(), change.first() + i, change.next() + ((long) i << blockBits));
         }
-        mark(allocation, dirty);
+        mark(change, dirty);
     }
 
     @Override
-    public void undo(Allocation allocation, DirtyTables dirty) {
+    public void undo(EntryChange change, DirtyTables dirty) {
         // more than one block is only allocated where all entries were the same
-        for (int i = 0; i < allocation.entries(); i++) {
-            put(allocation.table(), allocation.firstEntry() + i, allocation.previous());
+        for (int i = 0; i < change.count(); i++) {
+            put(change.table(), change.first() + i, change.previous());
         }
-        mark(allocation, dirty);
+        mark(change, dirty);
     }
 
-    private static void mark(Allocation allocation, DirtyTables dirty) {
-        dirty.mark(allocation.table(), allocation.firstEntry() * BlockAllocationTable.ENTRY_BYTES,
-                allocation.entries() * BlockAllocationTable.ENTRY_BYTES);
+    private static void mark(EntryChange change, DirtyTables dirty) {
+        dirty.mark(change.table(), change.first() * BlockAllocationTable.ENTRY_BYTES, change.count() * BlockAllocationTable.ENTRY_BYTES);
     }
 
     @Override
-    public void settled(Allocation allocation, boolean kept) {
-        allocation.releaseTable(kept);
+    public void settled(EntryChange change, boolean kept) {
+        change.releaseTable(kept);
     }
 
     @Override
-    public int takeFlushError() {
-        if (space == null) {
-            return 0;
-        }
-        // both, as one flush reports all that has failed before it
-        int log = logged.takeFlushError();
-        int end = space.takeFlushError();
-        return log != 0 ? log : end;
-    }
-
-    @Override
-    public void whenIdle(Runnable task) {
-        if (space == null) {
-            task.run();
-        } else {
-            space.whenIdle(task);
-        }
+    public Space space() {
+        return flushed;
     }
 
     @Override

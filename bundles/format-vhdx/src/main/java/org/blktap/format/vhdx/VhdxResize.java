@@ -76,7 +76,7 @@ final class VhdxResize {
 
     private static void writeSize(IoFile file, long at, long size, LogWriter log) throws IOException {
         long from = at & -Layout.SECTOR;
-        int length = (int) ((at + 8 + Layout.SECTOR - 1 & -Layout.SECTOR) - from);
+        int length = (int) ((at + Long.BYTES + Layout.SECTOR - 1 & -Layout.SECTOR) - from);
         ByteBuffer sectors = ByteBuffer.allocate(length).order(ByteOrder.LITTLE_ENDIAN);
         file.readFully(sectors, from);
         sectors.flip().putLong((int) (at - from), size);

@@ -1,6 +1,6 @@
 package org.blktap.format.vmdk;
 
-import org.blktap.image.Mapping;
+import org.blktap.image.Place;
 
 /** An extent without bytes: ZERO, which reads as zeros, and any that is NOACCESS, which does not read at all. Neither is written. */
 final class BlankExtent extends Extent {
@@ -12,7 +12,7 @@ final class BlankExtent extends Extent {
     }
 
     @Override
-    void lookup(long offset, long length, Mapping into) {
+    void find(long offset, long length, Place into) {
         if (access) {
             into.zero(length);
         } else {

@@ -20,6 +20,14 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
     static final int MAGIC = 0x44574f43;
     static final int BYTES = 2048;
     static final int TABLE_BITS = 12;
+    private static final int VERSION = 1;
+    private static final int AT_MAGIC = 0;
+    private static final int AT_VERSION = 4;
+    private static final int AT_FLAGS = 8;
+    private static final int AT_NUM_SECTORS = 12;
+    private static final int AT_GRAIN_SIZE = 16;
+    private static final int AT_GD_OFFSET = 20;
+    private static final int AT_NUM_GD_ENTRIES = 24;
     static final int AT_FREE_SECTOR = 28;
     private static final int SECTOR = 512;
     private static final int FLAG_ROOT = 1;
@@ -38,18 +46,18 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
 
     /** @param bytes little-endian, 2048 */
     static CowdHeader parse(ByteBuffer bytes, Object file) throws DiskException {
-        check(bytes.getInt(0) == MAGIC, file, "magicNumber", 0, unsigned(bytes, 0), Integer.toUnsignedLong(MAGIC) + " (\"COWD\")");
-        if (bytes.getInt(4) != 1) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": header field version at offset 4: found " + unsigned(bytes, 4) + ", supported is 1");
+        check(bytes.getInt(AT_MAGIC) == MAGIC, file, "magicNumber", AT_MAGIC, unsigned(bytes, AT_MAGIC), Integer.toUnsignedLong(MAGIC) + " (\"COWD\")");
+        if (bytes.getInt(AT_VERSION) != VERSION) {
+            throw new DiskException(Reason.UNSUPPORTED, file + ": header field version at offset " + AT_VERSION + ": found " + unsigned(bytes, AT_VERSION) + ", supported is " + VERSION);
         }
-        CowdHeader header = new CowdHeader(unsigned(bytes, 12), unsigned(bytes, 16), unsigned(bytes, 20), unsigned(bytes, 24),
-                unsigned(bytes, AT_FREE_SECTOR), (bytes.getInt(8) & FLAG_ROOT) == 0 && bytes.get(AT_PARENT_NAME) != 0, bytes.getInt(AT_UNCLEAN) != 0);
-        check(header.numSectors >= 1, file, "numSectors", 12, header.numSectors, "at least 1");
-        check(GrainLayout.isGrain(header.grainSize), file, "grainSize", 16, header.grainSize, "a power of two from 1 to " + GrainLayout.MAX_GRAIN
+        CowdHeader header = new CowdHeader(unsigned(bytes, AT_NUM_SECTORS), unsigned(bytes, AT_GRAIN_SIZE), unsigned(bytes, AT_GD_OFFSET),
+                unsigned(bytes, AT_NUM_GD_ENTRIES), unsigned(bytes, AT_FREE_SECTOR), (bytes.getInt(AT_FLAGS) & FLAG_ROOT) == 0 && bytes.get(AT_PARENT_NAME) != 0, bytes.getInt(AT_UNCLEAN) != 0);
+        check(header.numSectors >= 1, file, "numSectors", AT_NUM_SECTORS, header.numSectors, "at least 1");
+        check(GrainLayout.isGrain(header.grainSize), file, "grainSize", AT_GRAIN_SIZE, header.grainSize, "a power of two from 1 to " + GrainLayout.MAX_GRAIN
                 + " sectors");
-        check(header.gdOffset * SECTOR >= BYTES, file, "gdOffset", 20, header.gdOffset, "a sector after the header");
+        check(header.gdOffset * SECTOR >= BYTES, file, "gdOffset", AT_GD_OFFSET, header.gdOffset, "a sector after the header");
         long needed = (header.numSectors + (header.grainSize << TABLE_BITS) - 1) / (header.grainSize << TABLE_BITS);
-        check(header.numGdEntries >= needed, file, "numGDEntries", 24, header.numGdEntries, "at least " + needed + " for the disk's size");
+        check(header.numGdEntries >= needed, file, "numGDEntries", AT_NUM_GD_ENTRIES, header.numGdEntries, "at least " + needed + " for the disk's size");
         return header;
     }
 
@@ -64,7 +72,7 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
     }
 
     GrainLayout layout(IoFile file) throws DiskException {
-        check(gdOffset * SECTOR < file.size(), file.path(), "gdOffset", 20, gdOffset, "a sector inside the file of " + file.size() + " bytes");
+        check(gdOffset * SECTOR < file.size(), file.path(), "gdOffset", AT_GD_OFFSET, gdOffset, "a sector inside the file of " + file.size() + " bytes");
         GrainLayout layout = new GrainLayout(numSectors * SECTOR, Long.numberOfTrailingZeros(grainSize * SECTOR), TABLE_BITS, gdOffset * SECTOR, 0,
                 0, 0, false, false, 0, AT_FREE_SECTOR, uncleanShutdown, null);
         long directoryEnd = layout.gdOffset() + layout.directoryBytes();

@@ -1,6 +1,6 @@
 package org.blktap.format.vmdk;
 
-import org.blktap.image.Mapping;
+import org.blktap.image.Place;
 
 /** A run of the disk that is stored in one way. Loop only. */
 abstract class Extent implements AutoCloseable {
@@ -13,8 +13,8 @@ abstract class Extent implements AutoCloseable {
         end = part.end();
     }
 
-    /** Looks up as {@link org.blktap.image.ClusterMap#lookup} does, from the extent's beginning; the range lies in it. */
-    abstract void lookup(long offset, long length, Mapping into);
+    /** Answers as {@link org.blktap.image.ClusterMap#find} does, from the extent's beginning; the range lies in it. */
+    abstract void find(long offset, long length, Place into);
 
     /** The tables of an extent that may be written, or null. */
     SparseExtent sparse() {

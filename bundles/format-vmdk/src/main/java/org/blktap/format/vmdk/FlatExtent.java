@@ -1,7 +1,7 @@
 package org.blktap.format.vmdk;
 
 import org.blktap.api.engine.IoFile;
-import org.blktap.image.Mapping;
+import org.blktap.image.Place;
 
 /** An extent whose bytes are a run of a file: FLAT and VMFS. */
 final class FlatExtent extends Extent {
@@ -17,7 +17,7 @@ final class FlatExtent extends Extent {
     }
 
     @Override
-    void lookup(long offset, long length, Mapping into) {
+    void find(long offset, long length, Place into) {
         if (writable) {
             into.data(file, fileOffset + offset, length);
         } else {

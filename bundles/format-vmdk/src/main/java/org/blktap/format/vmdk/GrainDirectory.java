@@ -44,17 +44,17 @@ final class GrainDirectory implements AutoCloseable {
 
     /** Bytes from the beginning of the file, or 0; not checked. */
     long get(int slot) {
-        return Integer.toUnsignedLong(table.getIntLittle(slot * 4)) * GrainLayout.SECTOR;
+        return Integer.toUnsignedLong(table.getIntLittle(slot * GrainLayout.ENTRY_BYTES)) * GrainLayout.SECTOR;
     }
 
     /** An entry of 8 bytes, as it is. */
     long getLong(int slot) {
-        return table.getLongLittle(slot * 8);
+        return table.getLongLittle(slot * SeSparseHeader.ENTRY_BYTES);
     }
 
     void set(int slot, long tableOffset, DirtyTables dirty) {
-        table.putIntLittle(slot * 4, (int) (tableOffset / GrainLayout.SECTOR));
-        dirty.mark(table, slot * 4, 4);
+        table.putIntLittle(slot * GrainLayout.ENTRY_BYTES, (int) (tableOffset / GrainLayout.SECTOR));
+        dirty.mark(table, slot * GrainLayout.ENTRY_BYTES, GrainLayout.ENTRY_BYTES);
     }
 
     @Override

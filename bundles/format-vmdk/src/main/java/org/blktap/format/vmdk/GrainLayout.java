@@ -21,6 +21,8 @@ package org.blktap.format.vmdk;
 record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, long rgdOffset, long firstTable, long firstGrain,
         boolean zeroedGrains, boolean compressed, int markerBytes, int freeSector, boolean unclean, String onlyRead) {
     static final int SECTOR = 512;
+    /** An entry of a grain directory or a grain table: a sector number. */
+    static final int ENTRY_BYTES = 4;
     /** A grain table entry: the grain reads as zeros. */
     static final int ZEROED = 1;
     /** Sector numbers have 32 bits. */
@@ -37,7 +39,7 @@ record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, l
     }
 
     int tableBytes() {
-        return 4 << tableBits;
+        return ENTRY_BYTES << tableBits;
     }
 
     /** Bytes of the disk that a grain table stands for. */
@@ -52,7 +54,7 @@ record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, l
 
     /** Bytes of the grain directory, in whole sectors. */
     long directoryBytes() {
-        return directoryEntries() * 4 + SECTOR - 1 & -SECTOR;
+        return directoryEntries() * ENTRY_BYTES + SECTOR - 1 & -SECTOR;
     }
 
     boolean isCowd() {

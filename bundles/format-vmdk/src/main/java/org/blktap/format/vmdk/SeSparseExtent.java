@@ -5,7 +5,7 @@ import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.NativeMemory;
-import org.blktap.image.Mapping;
+import org.blktap.image.Place;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
@@ -36,12 +36,12 @@ final class SeSparseExtent extends Extent {
         super(part);
         header = part.seSparse();
         file = part.file();
-        gd = new GrainDirectory(file, header.directoryOffset() * SECTOR, (int) header.directoryEntries(), 8, memory);
+        gd = new GrainDirectory(file, header.directoryOffset() * SECTOR, (int) header.directoryEntries(), SeSparseHeader.ENTRY_BYTES, memory);
         tables = new TableCache(memory, file, SeSparseHeader.TABLE_BYTES, cacheBytes, header.directoryEntries());
     }
 
     @Override
-    void lookup(long offset, long length, Mapping into) {
+    void find(long offset, long length, Place into) {
         int slot = (int) (offset >>> SLOT_BITS);
         long run = Math.min(length, SLOT_MASK + 1 - (offset & SLOT_MASK));
         long entry = gd.getLong(slot);
@@ -51,7 +51,7 @@ final class SeSparseExtent extends Extent {
         }
         long at = header.tablesOffset() * SECTOR + (entry & 0xffffffffL) * SeSparseHeader.TABLE_BYTES;
         if (entry >>> 32 != TABLE || at >= file.size()) {
-            corrupt("grain directory entry " + slot, header.directoryOffset() * SECTOR + slot * 8L, entry);
+            corrupt("grain directory entry " + slot, header.directoryOffset() * SECTOR + slot * (long) SeSparseHeader.ENTRY_BYTES, entry);
             into.corrupt(run);
             return;
         }
@@ -63,8 +63,8 @@ final class SeSparseExtent extends Extent {
         }
     }
 
-    private void inTable(Table table, int index, int inGrain, long length, Mapping into) {
-        long entry = table.getLongLittle(index * 8);
+    private void inTable(Table table, int index, int inGrain, long length, Place into) {
+        long entry = table.getLongLittle(index * SeSparseHeader.ENTRY_BYTES);
         long run = GRAIN - inGrain;
         if (entry == 0 || entry >>> 60 == ZERO || entry >>> 60 == UNMAPPED) {
             if (entry == 0) {
@@ -76,12 +76,12 @@ final class SeSparseExtent extends Extent {
         }
         long at = grain(entry);
         if (at == INVALID) {
-            corrupt("grain table entry " + index, table.fileOffset() + index * 8L, entry);
+            corrupt("grain table entry " + index, table.fileOffset() + index * (long) SeSparseHeader.ENTRY_BYTES, entry);
             into.corrupt(Math.min(run, length));
             return;
         }
         long next = at + GRAIN;
-        while (run < length && grain(table.getLongLittle(++index * 8)) == next) {
+        while (run < length && grain(table.getLongLittle(++index * SeSparseHeader.ENTRY_BYTES)) == next) {
             run += GRAIN;
             next += GRAIN;
         }

@@ -24,9 +24,24 @@ record SeSparseHeader(long capacity, long directoryOffset, long directoryEntries
     private static final long GRAIN_SIZE = 8;
     /** Sectors. */
     private static final long TABLE_SIZE = 64;
+    private static final int AT_MAGIC = 0;
+    private static final int AT_VERSION = 8;
+    private static final int AT_CAPACITY = 16;
+    private static final int AT_GRAIN_SIZE = 24;
+    private static final int AT_TABLE_SIZE = 32;
+    private static final int AT_FLAGS = 40;
+    private static final int AT_VOLATILE_HEADER = 80;
+    private static final int AT_DIRECTORY = 128;
+    private static final int AT_DIRECTORY_SIZE = 136;
+    private static final int AT_TABLES = 144;
+    private static final int AT_GRAINS = 192;
+    /** Offset in the volatile header. */
+    private static final int AT_REPLAY_JOURNAL = 24;
+    /** Bytes of an entry of a grain directory or a grain table. */
+    static final int ENTRY_BYTES = 8;
     static final int GRAIN_BITS = 12;
     static final int TABLE_BITS = 12;
-    static final int TABLE_BYTES = 8 << TABLE_BITS;
+    static final int TABLE_BYTES = ENTRY_BYTES << TABLE_BITS;
     private static final long MAX_SECTOR = 1L << 40;
     /** Just under 64 TiB, in sectors. */
     private static final long MAX_CAPACITY = 1L << 37;
@@ -34,24 +49,24 @@ record SeSparseHeader(long capacity, long directoryOffset, long directoryEntries
     static SeSparseHeader read(IoFile file) throws DiskException {
         ByteBuffer bytes = SparseHeader.sector(file, 0, "read the header");
         Object name = file.path();
-        check(bytes.getLong(0) == MAGIC, name, "magic", 0, bytes.getLong(0), hex(MAGIC));
-        same(bytes, name, "version", 8, VERSION);
-        same(bytes, name, "grain_size", 24, GRAIN_SIZE);
-        same(bytes, name, "grain_table_size", 32, TABLE_SIZE);
-        same(bytes, name, "flags", 40, 0);
-        long capacity = bytes.getLong(16);
-        check(capacity >= 1 && capacity <= MAX_CAPACITY, name, "capacity", 16, capacity, "1 to " + MAX_CAPACITY + " sectors");
+        check(bytes.getLong(AT_MAGIC) == MAGIC, name, "magic", AT_MAGIC, bytes.getLong(AT_MAGIC), hex(MAGIC));
+        same(bytes, name, "version", AT_VERSION, VERSION);
+        same(bytes, name, "grain_size", AT_GRAIN_SIZE, GRAIN_SIZE);
+        same(bytes, name, "grain_table_size", AT_TABLE_SIZE, TABLE_SIZE);
+        same(bytes, name, "flags", AT_FLAGS, 0);
+        long capacity = bytes.getLong(AT_CAPACITY);
+        check(capacity >= 1 && capacity <= MAX_CAPACITY, name, "capacity", AT_CAPACITY, capacity, "1 to " + MAX_CAPACITY + " sectors");
         long entries = (capacity + (1L << 24 - 9) - 1) >> 24 - 9;
-        long size = bytes.getLong(136);
-        check(size >= (entries * 8 + SECTOR - 1) / SECTOR && size < 1 << 24, name, "grain_dir_size", 136, size, "the sectors of " + entries + " entries");
-        long volatileAt = sector(bytes, name, file, "volatile_header_offset", 80);
+        long size = bytes.getLong(AT_DIRECTORY_SIZE);
+        check(size >= (entries * ENTRY_BYTES + SECTOR - 1) / SECTOR && size < 1 << 24, name, "grain_dir_size", AT_DIRECTORY_SIZE, size, "the sectors of " + entries + " entries");
+        long volatileAt = sector(bytes, name, file, "volatile_header_offset", AT_VOLATILE_HEADER);
         ByteBuffer other = SparseHeader.sector(file, volatileAt * SECTOR, "read the volatile header");
-        check(other.getLong(0) == VOLATILE_MAGIC, name, "magic of the volatile header", volatileAt * SECTOR, other.getLong(0), hex(VOLATILE_MAGIC));
-        if (other.getLong(24) != 0) {
+        check(other.getLong(AT_MAGIC) == VOLATILE_MAGIC, name, "magic of the volatile header", volatileAt * SECTOR, other.getLong(AT_MAGIC), hex(VOLATILE_MAGIC));
+        if (other.getLong(AT_REPLAY_JOURNAL) != 0) {
             throw new DiskException(Reason.UNSUPPORTED, name + ": its journal has to be replayed first: open it with VMware's tools");
         }
-        return new SeSparseHeader(capacity, sector(bytes, name, file, "grain_dir_offset", 128), entries,
-                sector(bytes, name, file, "grain_tables_offset", 144), sector(bytes, name, null, "grains_offset", 192));
+        return new SeSparseHeader(capacity, sector(bytes, name, file, "grain_dir_offset", AT_DIRECTORY), entries,
+                sector(bytes, name, file, "grain_tables_offset", AT_TABLES), sector(bytes, name, null, "grains_offset", AT_GRAINS));
     }
 
     private static void same(ByteBuffer bytes, Object file, String field, int at, long expected) throws DiskException {

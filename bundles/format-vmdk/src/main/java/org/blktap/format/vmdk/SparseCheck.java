@@ -8,6 +8,7 @@ import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Holes;
 import org.blktap.image.UseWindow;
 
@@ -15,10 +16,10 @@ import org.blktap.image.UseWindow;
  * Reads all grain tables of an extent and finds entries that lead nowhere, tables and grains in use twice, and redundant tables that say
  * otherwise.
  *
- * <p>Memory: 16 MiB, and a bit for each grain table. The directories, and then the tables, are gone through once for each 64 GiB of the file; a table
+ * <p>Memory: 16 MiB, the directories, and a bit for each grain table. The directories, and then the tables, are gone through once for each 64 GiB of the file; a table
  * that two entries of a directory point at is not read for the second.
  */
-final class SparseCheck {
+final class SparseCheck implements AutoCloseable {
     private static final int SECTOR = GrainLayout.SECTOR;
     /** Slots whose windows are remembered: 8 MiB. */
     private static final int MOST_REMEMBERED = 1 << 22;
@@ -29,9 +30,9 @@ final class SparseCheck {
     private final IoFile file;
     private final List<String> problems;
     private final Holes holes;
-    private final DirectoryEntries gd;
+    private final GrainDirectory gd;
     /** The redundant grain directory, or null. */
-    private final DirectoryEntries rgd;
+    private final GrainDirectory rgd;
     private final ByteBuffer table;
     private final ByteBuffer twin;
     private final int slots;
@@ -51,16 +52,24 @@ final class SparseCheck {
     private long behind;
 
     /** @param problems to add to, up to {@link VmdkCheck#MOST_PROBLEMS} */
-    SparseCheck(GrainLayout layout, IoFile file, IoLoop loop, List<String> problems) {
+    SparseCheck(GrainLayout layout, IoFile file, IoLoop loop, NativeMemory memory, List<String> problems) throws DiskException {
         this.layout = layout;
         this.file = file;
         this.problems = problems;
         holes = new Holes(file, loop);
-        gd = new DirectoryEntries(file, layout.gdOffset(), (int) layout.directoryEntries());
-        rgd = layout.rgdOffset() == 0 ? null : new DirectoryEntries(file, layout.rgdOffset(), (int) layout.directoryEntries());
+        slots = (int) layout.directoryEntries();
+        gd = new GrainDirectory(file, layout.gdOffset(), slots, GrainLayout.ENTRY_BYTES, memory);
+        boolean done = false;
+        try {
+            rgd = layout.rgdOffset() == 0 ? null : new GrainDirectory(file, layout.rgdOffset(), slots, GrainLayout.ENTRY_BYTES, memory);
+            done = true;
+        } finally {
+            if (!done) {
+                gd.close();
+            }
+        }
         table = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);
         twin = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);
-        slots = (int) layout.directoryEntries();
         firstWindow = slots > MOST_REMEMBERED ? null : new byte[slots];
         lastWindow = slots > MOST_REMEMBERED ? null : new byte[slots];
         end = Math.min(file.size(), GrainLayout.LARGEST_FILE);
@@ -106,10 +115,10 @@ final class SparseCheck {
     private void tables() throws IOException {
         for (int slot = 0; slot < slots && !enough(); slot++) {
             stopIfInterrupted();
-            if (gd.offset(slot) != 0 && !isTable("grain directory entry ", layout.gdOffset(), slot, gd.offset(slot))) {
+            if (gd.get(slot) != 0 && !isTable("grain directory entry ", layout.gdOffset(), slot, gd.get(slot))) {
                 badTables.set(slot);
             }
-            if (rgd != null && rgd.offset(slot) != 0 && !isTable("redundant grain directory entry ", layout.rgdOffset(), slot, rgd.offset(slot))) {
+            if (rgd != null && rgd.get(slot) != 0 && !isTable("redundant grain directory entry ", layout.rgdOffset(), slot, rgd.get(slot))) {
                 badTwins.set(slot);
             }
         }
@@ -124,7 +133,7 @@ final class SparseCheck {
     private boolean isTable(String structure, long directory, int slot, long offset) {
         if (offset < layout.firstTable() || offset >= file.size()) {
             if (window.isFirst()) {
-                problem(structure + slot, directory + slot * 4L, offset / SECTOR, "a sector after the header, inside the file of " + file.size() + " bytes");
+                problem(structure + slot, directory + slot * (long) GrainLayout.ENTRY_BYTES, offset / SECTOR, "a sector after the header, inside the file of " + file.size() + " bytes");
             }
             return false;
         }
@@ -132,34 +141,34 @@ final class SparseCheck {
         if (window.claim(offset, layout.tableBytes())) {
             return true;
         }
-        problem(structure + slot, directory + slot * 4L, offset / SECTOR, "a sector that nothing else uses");
+        problem(structure + slot, directory + slot * (long) GrainLayout.ENTRY_BYTES, offset / SECTOR, "a sector that nothing else uses");
         return false;
     }
 
     private void claimTables() throws IOException {
         for (int slot = 0; slot < slots; slot++) {
-            if (gd.offset(slot) != 0 && !badTables.get(slot)) {
-                window.claim(gd.offset(slot), layout.tableBytes());
+            if (gd.get(slot) != 0 && !badTables.get(slot)) {
+                window.claim(gd.get(slot), layout.tableBytes());
             }
             if (hasTwin(slot)) {
-                window.claim(rgd.offset(slot), layout.tableBytes());
+                window.claim(rgd.get(slot), layout.tableBytes());
             }
         }
     }
 
     private boolean hasTwin(int slot) throws IOException {
-        return rgd != null && rgd.offset(slot) != 0 && !badTwins.get(slot);
+        return rgd != null && rgd.get(slot) != 0 && !badTwins.get(slot);
     }
 
     private void slot(int slot) throws IOException {
         stopIfInterrupted();
-        long at = gd.offset(slot);
+        long at = gd.get(slot);
         if (at == 0 || badTables.get(slot) || isElsewhere(slot)) {
             return;
         }
         boolean both = hasTwin(slot);
         if (inHole || slot % ASK_EVERY == 0) {
-            inHole = holes.contains(at, layout.tableBytes()) && (!both || holes.contains(rgd.offset(slot), layout.tableBytes()));
+            inHole = holes.contains(at, layout.tableBytes()) && (!both || holes.contains(rgd.get(slot), layout.tableBytes()));
             if (inHole) {
                 noGrains(slot);
                 return;
@@ -171,13 +180,13 @@ final class SparseCheck {
         file.readFully(table.clear(), at);
         table.flip();
         for (int i = 0; i < layout.tableEntries() && !enough(); i++) {
-            long entry = Integer.toUnsignedLong(table.getInt(i * 4));
+            long entry = Integer.toUnsignedLong(table.getInt(i * GrainLayout.ENTRY_BYTES));
             if (entry != 0 && (entry != GrainLayout.ZEROED || !layout.zeroedGrains())) {
                 entry(slot, i, at, entry);
             }
         }
         if (both && window.isFirst()) {
-            compare(slot, rgd.offset(slot));
+            compare(slot, rgd.get(slot));
         }
     }
 
@@ -201,7 +210,7 @@ final class SparseCheck {
 
     private void entry(int slot, int i, long tableOffset, long entry) throws IOException {
         long offset = entry * SECTOR;
-        long at = tableOffset + i * 4L;
+        long at = tableOffset + i * (long) GrainLayout.ENTRY_BYTES;
         int most = layout.compressed() ? layout.markerBytes() + layout.mostCompressed() : layout.grainBytes();
         if (window.isFirst()) {
             grains++;
@@ -235,12 +244,12 @@ final class SparseCheck {
         ByteBuffer marker = ByteBuffer.allocate(layout.markerBytes()).order(ByteOrder.LITTLE_ENDIAN);
         file.readFully(marker, offset);
         long lba = (((long) slot << layout.tableBits()) + index << layout.grainBits()) / SECTOR;
-        long size = Integer.toUnsignedLong(marker.getInt(8));
-        if (marker.getLong(0) == lba && size > 0 && size <= layout.mostCompressed()) {
+        long size = Integer.toUnsignedLong(marker.getInt(SparseHeader.AT_MARKER_SIZE));
+        if (marker.getLong(SparseHeader.AT_MARKER_VALUE) == lba && size > 0 && size <= layout.mostCompressed()) {
             return layout.markerBytes() + size;
         }
         if (window.touches(offset, 1)) {
-            problems.add(DiskException.corrupt(file.path(), "grain marker", offset, "lba " + marker.getLong(0) + ", size " + size,
+            problems.add(DiskException.corrupt(file.path(), "grain marker", offset, "lba " + marker.getLong(SparseHeader.AT_MARKER_VALUE) + ", size " + size,
                     "lba " + lba + ", size 1 to " + layout.mostCompressed()).getMessage());
         }
         return 0;
@@ -251,10 +260,10 @@ final class SparseCheck {
         file.readFully(twin.clear(), offset);
         twin.flip();
         for (int i = 0; i < layout.tableEntries() && !enough(); i++) {
-            long first = Integer.toUnsignedLong(table.getInt(i * 4));
-            long second = Integer.toUnsignedLong(twin.getInt(i * 4));
+            long first = Integer.toUnsignedLong(table.getInt(i * GrainLayout.ENTRY_BYTES));
+            long second = Integer.toUnsignedLong(twin.getInt(i * GrainLayout.ENTRY_BYTES));
             if (first != second && first > GrainLayout.ZEROED && second > GrainLayout.ZEROED) {
-                problem("redundant grain table entry " + i + " of slot " + slot, offset + i * 4L, second, "as in the grain table, " + first);
+                problem("redundant grain table entry " + i + " of slot " + slot, offset + i * (long) GrainLayout.ENTRY_BYTES, second, "as in the grain table, " + first);
             }
         }
         behind += twin.equals(table) ? 0 : 1;
@@ -266,12 +275,12 @@ final class SparseCheck {
         }
     }
 
-    DirectoryEntries gd() {
+    GrainDirectory gd() {
         return gd;
     }
 
     /** The redundant grain directory, or null. */
-    DirectoryEntries rgd() {
+    GrainDirectory rgd() {
         return rgd;
     }
 
@@ -293,5 +302,13 @@ final class SparseCheck {
     /** The end of all that is in use in the file, in bytes. */
     long usedEnd() {
         return usedEnd;
+    }
+
+    @Override
+    public void close() {
+        gd.close();
+        if (rgd != null) {
+            rgd.close();
+        }
     }
 }

@@ -10,11 +10,12 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
-import org.blktap.image.ClusterMap;
+import org.blktap.image.Answer;
 import org.blktap.image.DirtyTables;
+import org.blktap.image.EntryChange;
 import org.blktap.image.FileSpace;
-import org.blktap.image.Mapping;
 import org.blktap.image.PastEnd;
+import org.blktap.image.Place;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
@@ -55,11 +56,11 @@ final class SparseExtent extends Extent {
         slotBits = layout.grainBits() + layout.tableBits();
         slotMask = layout.slotBytes() - 1;
         int entries = (int) layout.directoryEntries();
-        gd = new GrainDirectory(file, layout.gdOffset(), entries, 4, memory);
+        gd = new GrainDirectory(file, layout.gdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
         boolean done = false;
         GrainDirectory redundant = null;
         try {
-            redundant = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, 4, memory);
+            redundant = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
             long free = Math.max(file.size(), layout.firstGrain()) + grainBytes - 1 & -grainBytes;
             space = new FileSpace(file, loop, free, end - start, layout.freeSector() == 0 ? null : FreeSector::new);
             pastEnd = new PastEnd(free);
@@ -114,7 +115,7 @@ final class SparseExtent extends Extent {
         for (int slot = 0; redundant != null && slot < redundant.entries(); slot++) {
             long at = redundant.get(slot);
             if (at != 0 && (!isTable(at) || at + layout.tableBytes() > space.end() || at == gd.get(slot))) {
-                throw DiskException.corrupt(file.path(), "redundant grain directory entry " + slot, layout.rgdOffset() + slot * 4L,
+                throw DiskException.corrupt(file.path(), "redundant grain directory entry " + slot, layout.rgdOffset() + slot * (long) GrainLayout.ENTRY_BYTES,
                         String.format("0x%x", at / SECTOR), "a sector inside the file after its header, and not the grain table's");
             }
         }
@@ -135,18 +136,19 @@ final class SparseExtent extends Extent {
     }
 
     @Override
-    void lookup(long offset, long length, Mapping into) {
+    void find(long offset, long length, Place into) {
         int slot = (int) (offset >>> slotBits);
         long inSlot = offset & slotMask;
         long run = Math.min(length, slotMask + 1 - inSlot);
         long at = gd.get(slot);
+        into.inDirectory(slot, at);
         if (at == 0) {
             while (run < length && gd.get(++slot) == 0) {
                 run = Math.min(length, run + slotMask + 1);
             }
             into.unallocated(run);
         } else if (!isTable(at) || pastEnd.isStale(DIRECTORY, slot)) {
-            corrupt("grain directory entry " + slot, layout.gdOffset() + slot * 4L, at / SECTOR);
+            corrupt("grain directory entry " + slot, layout.gdOffset() + slot * (long) GrainLayout.ENTRY_BYTES, at / SECTOR);
             into.corrupt(run);
         } else {
             Table table = tables.get(at);
@@ -160,7 +162,7 @@ final class SparseExtent extends Extent {
                             : entry(table, i) * SECTOR + whole - 1);
                 }
                 if (pastEnd.isLost(slot + 1)) {
-                    corrupt("grain table of slot " + slot, layout.gdOffset() + slot * 4L, at / SECTOR);
+                    corrupt("grain table of slot " + slot, layout.gdOffset() + slot * (long) GrainLayout.ENTRY_BYTES, at / SECTOR);
                     into.corrupt(run);
                     return;
                 }
@@ -170,11 +172,12 @@ final class SparseExtent extends Extent {
     }
 
     private static long entry(Table table, int index) {
-        return Integer.toUnsignedLong(table.getIntLittle(index * 4));
+        return Integer.toUnsignedLong(table.getIntLittle(index * GrainLayout.ENTRY_BYTES));
     }
 
-    private void inTable(int slot, Table table, int index, int inGrain, long length, Mapping into) {
+    private void inTable(int slot, Table table, int index, int inGrain, long length, Place into) {
         long entry = entry(table, index);
+        into.inTable(table, index, entry, 0);
         long run = grainBytes - inGrain;
         if (entry == 0 || entry == GrainLayout.ZEROED && layout.zeroedGrains()) {
             while (run < length && entry(table, ++index) == entry) {
@@ -186,7 +189,7 @@ final class SparseExtent extends Extent {
                 into.zero(Math.min(run, length));
             }
         } else if (!isGrain(entry * SECTOR) || pastEnd.isStale(slot + 1, index)) {
-            corrupt("grain table entry " + index, table.fileOffset() + index * 4L, entry);
+            corrupt("grain table entry " + index, table.fileOffset() + index * (long) GrainLayout.ENTRY_BYTES, entry);
             into.corrupt(Math.min(run, length));
         } else if (layout.compressed()) {
             into.compressed(file, entry * SECTOR + layout.markerBytes(), stored(table, index, entry), inGrain, Math.min(run, length));
@@ -219,61 +222,65 @@ final class SparseExtent extends Extent {
         }
     }
 
-    /** @param offset of the disk */
-    int allocate(long offset, long length, boolean zeroMarks, Allocation into) {
-        if (!writable || zeroMarks && !layout.zeroedGrains()) {
-            return ClusterMap.REFUSED;
-        }
+    /** As {@link org.blktap.image.ClusterMap#allocate}. */
+    Answer allocate(Place found, long length, Allocation into) {
+        return change(found, length, EntryChange.Kind.DATA, into);
+    }
+
+    /** As {@link org.blktap.image.ClusterMap#markZero}. */
+    Answer markZero(Place found, long length, Allocation into) {
+        return layout.zeroedGrains() ? change(found, length, EntryChange.Kind.ZEROS, into) : Answer.REFUSED;
+    }
+
+    private Answer change(Place found, long length, EntryChange.Kind kind, Allocation into) {
+        long offset = found.offset();
         long inExtent = offset - start;
-        int slot = (int) (inExtent >>> slotBits);
+        int slot = found.slot();
         long slotStart = inExtent & ~slotMask;
         long covered = Math.min(Math.min(length, end - offset), slotStart + slotMask + 1 - inExtent);
         int first = (int) ((inExtent & slotMask) >>> layout.grainBits());
         int grains = (int) (((inExtent + covered - 1 & slotMask) >>> layout.grainBits()) - first + 1);
-        long tableAt = gd.get(slot);
-        long room = (zeroMarks ? 0 : (long) grains * grainBytes) + (tableAt == 0 ? newTableBytes() : 0);
+        boolean hasTable = found.directory() != 0;
+        long dataBytes = kind == EntryChange.Kind.DATA ? (long) grains * grainBytes : 0;
+        long room = dataBytes + (hasTable ? 0 : newTableBytes());
         if (space.end() + room > GrainLayout.LARGEST_FILE) {
-            return ClusterMap.REFUSED;
+            return Answer.REFUSED;
         }
-        Table table;
-        if (tableAt == 0) {
-            if (!tables.hasRoom()) {
-                return into.noTable(tables);
-            }
-            tableAt = space.reserve(newTableBytes());
-            table = tables.create(tableAt);
-            pastEnd.made(slot + 1);
-        } else {
-            table = tables.get(tableAt);
-            tables.pin(table);
+        if (!hasTable && !tables.hasRoom()) {
+            return into.noTable(tables);
         }
-        long previous = entry(table, first);
-        long at = zeroMarks ? GrainLayout.ZEROED * SECTOR : space.reserve((long) grains * grainBytes);
-        if (zeroMarks) {
-            into.marks(offset, covered);
+        Table table = hasTable ? found.table() : tables.create(space.reserve(newTableBytes()));
+        EntryChange change = into.change();
+        change.covers(kind, offset, covered);
+        change.entries(first, grains, found.entry(), 0);
+        if (kind == EntryChange.Kind.DATA) {
+            long at = space.reserve(dataBytes);
+            into.target().fresh(file, at, grainBytes);
+            change.become(at / SECTOR, 0);
         } else {
-            into.place(offset, covered, file, at);
+            change.become(GrainLayout.ZEROED, 0);
         }
         if (room > 0) {
             into.room(space, space.end());
         }
-        into.entries(first, grains, previous, zeroMarks ? 1 : 0);
-        if (gd.get(slot) == 0) {
-            if (rgd != null) {
-                table.mirror(tableAt + layout.tableBytes());
-            }
-            enter(table, first, grains, at, zeroMarks);
-            into.busy(start + slotStart, Math.min(end, start + slotStart + slotMask + 1));
-            into.inNewTable(table, slot, 0);
-        } else {
+        if (hasTable) {
+            tables.pin(table);
+            change.inTable(table);
             if (rgd != null && rgd.get(slot) != 0) {
                 table.mirror(rgd.get(slot));
             }
             long grainStart = offset & -grainBytes;
             into.busy(grainStart, grainStart + (long) grains * grainBytes);
-            into.inTable(table);
+        } else {
+            change.inNewTable(table, slot, 0);
+            pastEnd.made(slot + 1);
+            if (rgd != null) {
+                table.mirror(table.fileOffset() + layout.tableBytes());
+            }
+            enter(change);
+            into.busy(start + slotStart, Math.min(end, start + slotStart + slotMask + 1));
         }
-        return ClusterMap.ALLOCATED;
+        return Answer.ALLOCATED;
     }
 
     /** A grain table and its twin, rounded up so that grains stay aligned. */
@@ -281,21 +288,22 @@ final class SparseExtent extends Extent {
         return (long) layout.tableBytes() * (rgd == null ? 1 : 2) + grainBytes - 1 & -grainBytes;
     }
 
-    private void enter(Table table, int first, int grains, long at, boolean zeroMarks) {
-        for (int i = 0; i < grains; i++) {
-            table.putIntLittle((first + i) * 4, zeroMarks ? GrainLayout.ZEROED : (int) (at / SECTOR) + i * grainSectors);
+    /** Puts the changed entries into their table. */
+    private void enter(EntryChange change) {
+        int step = change.kind() == EntryChange.Kind.DATA ? grainSectors : 0;
+        for (int i = 0; i < change.count(); i++) {
+            change.table().putIntLittle((change.first() + i) * GrainLayout.ENTRY_BYTES, (int) change.next() + i * step);
         }
     }
 
-    void commit(Allocation allocation, DirtyTables dirty) {
+    void commit(EntryChange change, DirtyTables dirty) {
         changed = true;
-        Table table = allocation.table();
-        if (allocation.newTable()) {
-            enterTable(allocation.directoryEntry(), table.fileOffset(), dirty);
-            return;
+        if (change.newTable()) {
+            enterTable(change.slot(), change.table().fileOffset(), dirty);
+        } else {
+            enter(change);
+            mark(change, dirty);
         }
-        enter(table, allocation.firstEntry(), allocation.entries(), allocation.fileOffset(), allocation.previousBits() != 0);
-        dirty.mark(table, allocation.firstEntry() * 4, allocation.entries() * 4);
     }
 
     private void enterTable(int slot, long at, DirtyTables dirty) {
@@ -305,16 +313,20 @@ final class SparseExtent extends Extent {
         }
     }
 
-    void undo(Allocation allocation, DirtyTables dirty) {
-        if (allocation.newTable()) {
-            enterTable(allocation.directoryEntry(), 0, dirty);
+    void undo(EntryChange change, DirtyTables dirty) {
+        if (change.newTable()) {
+            enterTable(change.slot(), change.previousDirectory(), dirty);
             return;
         }
         // all of them were alike
-        for (int i = 0; i < allocation.entries(); i++) {
-            allocation.table().putIntLittle((allocation.firstEntry() + i) * 4, (int) allocation.previous());
+        for (int i = 0; i < change.count(); i++) {
+            change.table().putIntLittle((change.first() + i) * GrainLayout.ENTRY_BYTES, (int) change.previous());
         }
-        dirty.mark(allocation.table(), allocation.firstEntry() * 4, allocation.entries() * 4);
+        mark(change, dirty);
+    }
+
+    private static void mark(EntryChange change, DirtyTables dirty) {
+        dirty.mark(change.table(), change.first() * GrainLayout.ENTRY_BYTES, change.count() * GrainLayout.ENTRY_BYTES);
     }
 
     FileSpace space() {

@@ -31,7 +31,11 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
     static final long GD_AT_END = -1;
     static final int NUM_GTES_PER_GT = 512;
     static final int TABLE_BITS = 9;
-    /** Bytes of a compressed grain's marker: u64 lba, u32 size. */
+    /** A marker's fields: the first sector of the disk that a grain holds, or a number of sectors; the size of the grain's stream; without one, the type. */
+    static final int AT_MARKER_VALUE = 0;
+    static final int AT_MARKER_SIZE = 8;
+    private static final int AT_MARKER_TYPE = 12;
+    /** Bytes of a compressed grain's marker. */
     static final int GRAIN_MARKER = 12;
     static final int MARKER_EOS = 0;
     static final int MARKER_GT = 1;
@@ -40,8 +44,20 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
     private static final int SECTOR = 512;
     /** '\n', ' ', '\r', '\n': a transfer as text would have changed them. */
     private static final int CHECK_BYTES = 0x0a0d200a;
+    private static final int AT_MAGIC = 0;
+    private static final int AT_VERSION = 4;
+    private static final int AT_FLAGS = 8;
+    static final int AT_CAPACITY = 12;
+    private static final int AT_GRAIN_SIZE = 20;
+    static final int AT_DESCRIPTOR_OFFSET = 28;
+    private static final int AT_DESCRIPTOR_SIZE = 36;
+    private static final int AT_GTES_PER_GT = 44;
+    private static final int AT_RGD_OFFSET = 48;
+    private static final int AT_GD_OFFSET = 56;
+    private static final int AT_OVERHEAD = 64;
     static final int AT_UNCLEAN = 72;
     private static final int AT_CHECK_BYTES = 73;
+    private static final int AT_COMPRESS_ALGORITHM = 77;
 
     static SparseHeader read(IoFile file) throws DiskException {
         SparseHeader header = parse(sector(file, 0, "read the header"), file.path(), 0);
@@ -68,30 +84,31 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
         marker(file, at + 2 * SECTOR, MARKER_EOS, "end-of-stream marker");
         SparseHeader footer = parse(sector(file, at + SECTOR, "read the footer"), file.path(), at + SECTOR);
         if (footer.gdOffset == GD_AT_END) {
-            throw DiskException.corrupt(file.path(), "footer field gdOffset", at + SECTOR + 56, "-1", "the grain directory's sector");
+            throw DiskException.corrupt(file.path(), "footer field gdOffset", at + SECTOR + AT_GD_OFFSET, "-1", "the grain directory's sector");
         }
         return footer;
     }
 
     private static void marker(IoFile file, long at, int type, String name) throws DiskException {
         ByteBuffer marker = sector(file, at, "read the " + name);
-        if (marker.getInt(8) != 0 || marker.getInt(12) != type) {
-            throw DiskException.corrupt(file.path(), name, at, "size " + marker.getInt(8) + ", type " + marker.getInt(12),
+        if (marker.getInt(AT_MARKER_SIZE) != 0 || marker.getInt(AT_MARKER_TYPE) != type) {
+            throw DiskException.corrupt(file.path(), name, at, "size " + marker.getInt(AT_MARKER_SIZE) + ", type " + marker.getInt(AT_MARKER_TYPE),
                     "size 0, type " + type);
         }
     }
 
     /** @param bytes little-endian, 512 */
     static SparseHeader parse(ByteBuffer bytes, Object file, long at) throws DiskException {
-        if (bytes.getInt(0) != MAGIC) {
-            throw DiskException.corrupt(file, "header field magicNumber", at, String.format("0x%08x", bytes.getInt(0)),
+        if (bytes.getInt(AT_MAGIC) != MAGIC) {
+            throw DiskException.corrupt(file, "header field magicNumber", at, String.format("0x%08x", bytes.getInt(AT_MAGIC)),
                     String.format("0x%08x (\"KDMV\")", MAGIC));
         }
-        SparseHeader header = new SparseHeader(bytes.getInt(4), bytes.getInt(8), bytes.getLong(12), bytes.getLong(20), bytes.getLong(28),
-                bytes.getLong(36), bytes.getLong(48), bytes.getLong(56), bytes.getLong(64), bytes.get(AT_UNCLEAN) != 0, bytes.getChar(77));
-        check(header.version != 0, file, "version", at + 4, 0, "1 to 3");
+        SparseHeader header = new SparseHeader(bytes.getInt(AT_VERSION), bytes.getInt(AT_FLAGS), bytes.getLong(AT_CAPACITY), bytes.getLong(AT_GRAIN_SIZE),
+                bytes.getLong(AT_DESCRIPTOR_OFFSET), bytes.getLong(AT_DESCRIPTOR_SIZE), bytes.getLong(AT_RGD_OFFSET), bytes.getLong(AT_GD_OFFSET),
+                bytes.getLong(AT_OVERHEAD), bytes.get(AT_UNCLEAN) != 0, bytes.getChar(AT_COMPRESS_ALGORITHM));
+        check(header.version != 0, file, "version", at + AT_VERSION, 0, "1 to 3");
         if (header.version < 1 || header.version > 3) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": header field version at offset " + (at + 4) + ": found "
+            throw new DiskException(Reason.UNSUPPORTED, file + ": header field version at offset " + (at + AT_VERSION) + ": found "
                     + Integer.toUnsignedString(header.version) + ", supported are 1 to 3");
         }
         if ((header.flags & FLAG_NEWLINE_TEST) != 0 && bytes.getInt(AT_CHECK_BYTES) != CHECK_BYTES) {
@@ -99,7 +116,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
                     String.format("0x%08x", bytes.getInt(AT_CHECK_BYTES)), String.format("0x%08x; it was transferred as text", CHECK_BYTES));
         }
         if ((header.flags & ~KNOWN_FLAGS) != 0) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": header field flags at offset " + (at + 8) + ": found "
+            throw new DiskException(Reason.UNSUPPORTED, file + ": header field flags at offset " + (at + AT_FLAGS) + ": found "
                     + String.format("0x%x, known are 0x%x", header.flags, KNOWN_FLAGS));
         }
         if (header.capacity == 0 && header.descriptorOffset != 0) {
@@ -108,21 +125,21 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
             return header;
         }
         long largest = GrainLayout.LARGEST_FILE / SECTOR * GrainLayout.MAX_GRAIN;
-        check(header.capacity >= 1 && header.capacity <= largest, file, "capacity", at + 12, header.capacity, "1 to " + largest + " sectors");
-        check(GrainLayout.isGrain(header.grainSize), file, "grainSize", at + 20, header.grainSize, "a power of two from 1 to "
+        check(header.capacity >= 1 && header.capacity <= largest, file, "capacity", at + AT_CAPACITY, header.capacity, "1 to " + largest + " sectors");
+        check(GrainLayout.isGrain(header.grainSize), file, "grainSize", at + AT_GRAIN_SIZE, header.grainSize, "a power of two from 1 to "
                 + GrainLayout.MAX_GRAIN + " sectors");
-        check(bytes.getInt(44) == NUM_GTES_PER_GT, file, "numGTEsPerGT", at + 44, Integer.toUnsignedLong(bytes.getInt(44)), NUM_GTES_PER_GT);
-        check(header.gdOffset == GD_AT_END || inFile(header.gdOffset), file, "gdOffset", at + 56, header.gdOffset, "a sector after the header");
-        check(!header.redundant() || inFile(header.rgdOffset), file, "rgdOffset", at + 48, header.rgdOffset, "a sector after the header");
-        check(header.overHead >= 0 && header.overHead < 1L << 32, file, "overHead", at + 64, header.overHead, "less than 2^32 sectors");
-        check(header.compressAlgorithm <= DEFLATE, file, "compressAlgorithm", at + 77, header.compressAlgorithm, "0, or 1 (deflate)");
+        check(bytes.getInt(AT_GTES_PER_GT) == NUM_GTES_PER_GT, file, "numGTEsPerGT", at + AT_GTES_PER_GT, Integer.toUnsignedLong(bytes.getInt(AT_GTES_PER_GT)), NUM_GTES_PER_GT);
+        check(header.gdOffset == GD_AT_END || inFile(header.gdOffset), file, "gdOffset", at + AT_GD_OFFSET, header.gdOffset, "a sector after the header");
+        check(!header.redundant() || inFile(header.rgdOffset), file, "rgdOffset", at + AT_RGD_OFFSET, header.rgdOffset, "a sector after the header");
+        check(header.overHead >= 0 && header.overHead < 1L << 32, file, "overHead", at + AT_OVERHEAD, header.overHead, "less than 2^32 sectors");
+        check(header.compressAlgorithm <= DEFLATE, file, "compressAlgorithm", at + AT_COMPRESS_ALGORITHM, header.compressAlgorithm, "0, or 1 (deflate)");
         header.checkDescriptor(file, at);
         return header;
     }
 
     private void checkDescriptor(Object file, long at) throws DiskException {
-        check(descriptorOffset == 0 || inFile(descriptorOffset), file, "descriptorOffset", at + 28, descriptorOffset, "0, or a sector after the header");
-        check(descriptorOffset == 0 || descriptorSize >= 1 && descriptorSize <= Descriptor.MAX_BYTES / SECTOR, file, "descriptorSize", at + 36,
+        check(descriptorOffset == 0 || inFile(descriptorOffset), file, "descriptorOffset", at + AT_DESCRIPTOR_OFFSET, descriptorOffset, "0, or a sector after the header");
+        check(descriptorOffset == 0 || descriptorSize >= 1 && descriptorSize <= Descriptor.MAX_BYTES / SECTOR, file, "descriptorSize", at + AT_DESCRIPTOR_SIZE,
                 descriptorSize, "1 to " + Descriptor.MAX_BYTES / SECTOR + " sectors");
     }
 
@@ -157,14 +174,14 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
                 redundant() && !compressed ? rgdOffset * SECTOR : 0, BYTES, BYTES, (flags & FLAG_ZEROED_GRAIN) != 0, compressed,
                 compressed && (flags & FLAG_MARKERS) != 0 ? GRAIN_MARKER : 0, 0, uncleanShutdown, onlyRead);
         long directory = layout.directoryBytes();
-        check(gdOffset * SECTOR < file.size(), file.path(), "gdOffset", 56, gdOffset, "a sector inside the file of " + file.size() + " bytes");
-        check(layout.rgdOffset() < file.size(), file.path(), "rgdOffset", 48, rgdOffset, "a sector inside the file of " + file.size() + " bytes");
-        check(layout.rgdOffset() == 0 || Math.abs(layout.rgdOffset() - layout.gdOffset()) >= directory, file.path(), "rgdOffset", 48, rgdOffset,
+        check(gdOffset * SECTOR < file.size(), file.path(), "gdOffset", AT_GD_OFFSET, gdOffset, "a sector inside the file of " + file.size() + " bytes");
+        check(layout.rgdOffset() < file.size(), file.path(), "rgdOffset", AT_RGD_OFFSET, rgdOffset, "a sector inside the file of " + file.size() + " bytes");
+        check(layout.rgdOffset() == 0 || Math.abs(layout.rgdOffset() - layout.gdOffset()) >= directory, file.path(), "rgdOffset", AT_RGD_OFFSET, rgdOffset,
                 "a sector after or before the grain directory");
         if (compressed) {
             return layout;
         }
-        check(overHead * SECTOR <= file.size(), file.path(), "overHead", 64, overHead, "at most the " + file.size() / SECTOR + " sectors of the file");
+        check(overHead * SECTOR <= file.size(), file.path(), "overHead", AT_OVERHEAD, overHead, "at most the " + file.size() / SECTOR + " sectors of the file");
         long firstGrain = Math.max(Math.max(overHead * SECTOR, descriptorEnd()),
                 Math.max(layout.gdOffset() + directory, layout.rgdOffset() == 0 ? 0 : layout.rgdOffset() + directory));
         return new GrainLayout(layout.capacity(), layout.grainBits(), TABLE_BITS, layout.gdOffset(), layout.rgdOffset(), BYTES, firstGrain,
@@ -173,9 +190,10 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
 
     ByteBuffer bytes() {
         ByteBuffer bytes = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.putInt(MAGIC).putInt(version).putInt(flags).putLong(capacity).putLong(grainSize).putLong(descriptorOffset).putLong(descriptorSize);
-        bytes.putInt(NUM_GTES_PER_GT).putLong(rgdOffset).putLong(gdOffset).putLong(overHead).put((byte) (uncleanShutdown ? 1 : 0));
-        bytes.putInt(CHECK_BYTES).putChar((char) compressAlgorithm);
-        return bytes.clear();
+        bytes.putInt(AT_MAGIC, MAGIC).putInt(AT_VERSION, version).putInt(AT_FLAGS, flags).putLong(AT_CAPACITY, capacity).putLong(AT_GRAIN_SIZE, grainSize);
+        bytes.putLong(AT_DESCRIPTOR_OFFSET, descriptorOffset).putLong(AT_DESCRIPTOR_SIZE, descriptorSize).putInt(AT_GTES_PER_GT, NUM_GTES_PER_GT);
+        bytes.putLong(AT_RGD_OFFSET, rgdOffset).putLong(AT_GD_OFFSET, gdOffset).putLong(AT_OVERHEAD, overHead);
+        bytes.put(AT_UNCLEAN, (byte) (uncleanShutdown ? 1 : 0)).putInt(AT_CHECK_BYTES, CHECK_BYTES);
+        return bytes.putChar(AT_COMPRESS_ALGORITHM, (char) compressAlgorithm);
     }
 }

@@ -48,7 +48,7 @@ final class SparseRepair {
             }
             if (isUnclean()) {
                 // a byte in hosted extents, four in COWD ones
-                file.writeFully(ByteBuffer.allocate(layout.isCowd() ? 4 : 1), layout.isCowd() ? CowdHeader.AT_UNCLEAN : SparseHeader.AT_UNCLEAN);
+                file.writeFully(ByteBuffer.allocate(layout.isCowd() ? Integer.BYTES : Byte.BYTES), layout.isCowd() ? CowdHeader.AT_UNCLEAN : SparseHeader.AT_UNCLEAN);
                 file.flushNow();
             }
             return check.leaked() > 0 ? trim() : 0;
@@ -61,8 +61,8 @@ final class SparseRepair {
         ByteBuffer table = ByteBuffer.allocate(layout.tableBytes());
         ByteBuffer twin = ByteBuffer.allocate(layout.tableBytes());
         for (int slot = 0; slot < layout.directoryEntries(); slot++) {
-            long at = check.gd().offset(slot);
-            long other = check.rgd().offset(slot);
+            long at = check.gd().get(slot);
+            long other = check.rgd().get(slot);
             if (at != 0 && other != 0) {
                 file.readFully(table.clear(), at);
                 file.readFully(twin.clear(), other);
@@ -81,7 +81,7 @@ final class SparseRepair {
         }
         file.truncateNow(end);
         if (layout.isCowd()) {
-            file.writeFully(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt((int) (end / SECTOR)).flip(), layout.freeSector());
+            file.writeFully(ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN).putInt((int) (end / SECTOR)).flip(), layout.freeSector());
         }
         file.flushNow();
         return Math.min(check.leaked(), (before - end) / layout.grainBytes());

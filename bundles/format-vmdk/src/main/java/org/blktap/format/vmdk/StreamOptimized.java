@@ -27,7 +27,7 @@ final class StreamOptimized implements CompressedImage {
     private final IoFile file;
     private final SparseHeader header;
     private final ByteBuffer directory;
-    private final ByteBuffer table = sectors(SparseHeader.NUM_GTES_PER_GT * 4 / SECTOR);
+    private final ByteBuffer table = sectors(SparseHeader.NUM_GTES_PER_GT * GrainLayout.ENTRY_BYTES / SECTOR);
     /** A grain with its marker, in whole sectors. */
     private final ByteBuffer stored = sectors(2 * GRAIN / SECTOR);
     private int slot = -1;
@@ -37,7 +37,7 @@ final class StreamOptimized implements CompressedImage {
         this.file = file;
         this.header = header;
         long tables = (header.capacity() * SECTOR + SLOT - 1) / SLOT;
-        directory = sectors((int) ((tables * 4 + SECTOR - 1) / SECTOR));
+        directory = sectors((int) ((tables * GrainLayout.ENTRY_BYTES + SECTOR - 1) / SECTOR));
     }
 
     static CompressedImage create(Path path, long sizeBytes, DiskContext context) throws DiskException {
@@ -104,7 +104,7 @@ final class StreamOptimized implements CompressedImage {
         while (stored.position() % SECTOR != 0) {
             stored.put((byte) 0);
         }
-        table.putInt((int) (offset % SLOT / GRAIN) * 4, sector());
+        table.putInt((int) (offset % SLOT / GRAIN) * GrainLayout.ENTRY_BYTES, sector());
         write(stored.flip());
     }
 
@@ -132,7 +132,7 @@ final class StreamOptimized implements CompressedImage {
     private void finishTable() throws IOException {
         if (slot >= 0) {
             marker(SparseHeader.MARKER_GT, table.capacity() / SECTOR);
-            directory.putInt(slot * 4, sector());
+            directory.putInt(slot * GrainLayout.ENTRY_BYTES, sector());
             write(table.clear());
             table.clear().put(new byte[table.capacity()]).clear();
             slot = -1;

@@ -7,6 +7,7 @@ import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
 
 /**
  * Checks the extents of a disk, one after the other. What a crash leaves is no error: redundant tables that lack an entry, a flag of an unclean
@@ -18,18 +19,29 @@ final class VmdkCheck {
     private final VmdkImage image;
     private final boolean repair;
     private final IoLoop loop;
+    private final NativeMemory memory;
+    private final List<SparseCheck> checks = new ArrayList<>();
     private final List<String> problems = new ArrayList<>();
     private final List<String> leftovers = new ArrayList<>();
     private long grains;
     private long leaked;
 
-    VmdkCheck(VmdkImage image, boolean repair, IoLoop loop) {
+    VmdkCheck(VmdkImage image, boolean repair, IoLoop loop, NativeMemory memory) {
         this.image = image;
         this.repair = repair;
         this.loop = loop;
+        this.memory = memory;
     }
 
     CheckReport run() throws DiskException {
+        try {
+            return checkAll();
+        } finally {
+            checks.forEach(SparseCheck::close);
+        }
+    }
+
+    private CheckReport checkAll() throws DiskException {
         List<SparseRepair> repairs = new ArrayList<>();
         for (VmdkImage.Part part : image.parts()) {
             if (part.seSparse() != null) {
@@ -48,7 +60,8 @@ final class VmdkCheck {
     }
 
     private SparseRepair check(VmdkImage.Part part) throws DiskException {
-        SparseCheck check = new SparseCheck(part.grains(), part.file(), loop, problems);
+        SparseCheck check = new SparseCheck(part.grains(), part.file(), loop, memory, problems);
+        checks.add(check);
         try {
             check.run();
         } catch (IOException e) {

@@ -149,8 +149,8 @@ final class VmdkCreate {
     /** @param descriptor embedded, or null */
     private void sparse(Path extent, long size, int grain, boolean zeroedGrains, byte[] descriptor) throws DiskException, IOException {
         long tables = (size + (long) grain * SparseHeader.NUM_GTES_PER_GT - 1) / ((long) grain * SparseHeader.NUM_GTES_PER_GT);
-        long tableSectors = SparseHeader.NUM_GTES_PER_GT * 4 / SECTOR;
-        long directorySectors = (tables * 4 + SECTOR - 1) / SECTOR;
+        long tableSectors = SparseHeader.NUM_GTES_PER_GT * GrainLayout.ENTRY_BYTES / SECTOR;
+        long directorySectors = (tables * GrainLayout.ENTRY_BYTES + SECTOR - 1) / SECTOR;
         long rgd = descriptor == null ? DESCRIPTOR_OFFSET : DESCRIPTOR_OFFSET + DESCRIPTOR_SIZE;
         long gd = rgd + directorySectors + tables * tableSectors;
         long grainSectors = grain / SECTOR;

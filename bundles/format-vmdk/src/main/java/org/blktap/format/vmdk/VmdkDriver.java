@@ -47,8 +47,7 @@ public final class VmdkDriver implements DiskDriver {
             map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
             parent = parent(path, image.descriptor(), context);
             boolean readOnly = context.readOnly() || image.parts().stream().noneMatch(VmdkImage.Part::writable);
-            VirtualDisk disk = new ClusterDisk(map, image.dataFiles(), parent == null ? null : parent.disk(), info(image, readOnly, parent), context.loop(), context.memory(),
-                    image.mostCompressed(), GrainInflater::new);
+            VirtualDisk disk = new ClusterDisk(map, image.dataFiles(), parent == null ? null : parent.disk(), info(image, readOnly, parent), context.loop(), context.memory());
             VirtualDisk result = readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory());
             done = true;
             return result;
@@ -129,7 +128,7 @@ public final class VmdkDriver implements DiskDriver {
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
         try (VmdkImage image = VmdkImage.open(FileNames.path(path), context)) {
-            return new VmdkCheck(image, !context.readOnly(), context.loop()).run();
+            return new VmdkCheck(image, !context.readOnly(), context.loop(), context.memory()).run();
         }
     }
 }

@@ -86,7 +86,7 @@ final class VmdkImage implements AutoCloseable {
             }
             descriptorAt = header.descriptorOffset() * SECTOR;
             if (descriptorAt >= file.size()) {
-                throw DiskException.corrupt(path, "header field descriptorOffset", 28, header.descriptorOffset(), "a sector inside the file");
+                throw DiskException.corrupt(path, "header field descriptorOffset", SparseHeader.AT_DESCRIPTOR_OFFSET, header.descriptorOffset(), "a sector inside the file");
             }
             descriptor = descriptor((int) header.descriptorSize() * SECTOR);
             if (header.capacity() == 0) {
@@ -184,7 +184,7 @@ final class VmdkImage implements AutoCloseable {
         }
         if (seSparse != null) {
             same(in, bytes, seSparse.capacity() * SECTOR);
-            directories += seSparse.directoryEntries() * 8;
+            directories += seSparse.directoryEntries() * SeSparseHeader.ENTRY_BYTES;
             refuseWriting(line, in, "is a seSparse extent, which is only read");
         }
         if (directories > MAX_DIRECTORIES) {
@@ -202,7 +202,7 @@ final class VmdkImage implements AutoCloseable {
         }
         SparseHeader header = SparseHeader.read(in);
         if (header.capacity() == 0) {
-            throw DiskException.corrupt(in.path(), "header field capacity", 12, 0, "the size of the extent");
+            throw DiskException.corrupt(in.path(), "header field capacity", SparseHeader.AT_CAPACITY, 0, "the size of the extent");
         }
         if (in != file && !context.readOnly() && hasDescriptor(in, header)) {
             throw new DiskException(Reason.FORBIDDEN_PATH, path + ": names the extent " + in.path() + ", which is a disk of its own: it has a descriptor;"
@@ -218,7 +218,7 @@ final class VmdkImage implements AutoCloseable {
 
     private static void same(IoFile in, long line, long header) throws DiskException {
         if (line != header) {
-            throw DiskException.corrupt(in.path(), "header field capacity", 12, header / SECTOR + " sectors",
+            throw DiskException.corrupt(in.path(), "header field capacity", SparseHeader.AT_CAPACITY, header / SECTOR + " sectors",
                     "the " + line / SECTOR + " sectors of the descriptor's extent line");
         }
     }

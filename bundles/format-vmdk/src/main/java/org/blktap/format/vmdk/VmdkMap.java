@@ -1,14 +1,20 @@
 package org.blktap.format.vmdk;
 
-import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
+import org.blktap.image.Answer;
 import org.blktap.image.ClusterMap;
+import org.blktap.image.Compression;
 import org.blktap.image.DirtyTables;
-import org.blktap.image.Mapping;
+import org.blktap.image.EntryChange;
+import org.blktap.image.Place;
+import org.blktap.image.SeveralSpaces;
+import org.blktap.image.Space;
 
 /** The extents of a disk, one after the other. Each sparse one has its own tables and its own end of file. */
 final class VmdkMap implements ClusterMap {
@@ -17,7 +23,8 @@ final class VmdkMap implements ClusterMap {
     private final long[] starts;
     private final int grainBytes;
     private final int largestGrain;
-    private final ArrayDeque<AllIdle> idle = new ArrayDeque<>();
+    /** Of all extents that may be written. */
+    private final Space space;
     private Extent last;
 
     /**
@@ -43,6 +50,7 @@ final class VmdkMap implements ClusterMap {
                 closeExtents();
             }
         }
+        space = new SeveralSpaces(Arrays.stream(extents).map(Extent::sparse).filter(Objects::nonNull).map(SparseExtent::space).toList());
         last = extents[0];
     }
 
@@ -58,7 +66,7 @@ final class VmdkMap implements ClusterMap {
         };
     }
 
-    private Extent find(long offset) {
+    private Extent extent(long offset) {
         Extent found = last;
         if (offset < found.start || offset >= found.end) {
             int low = 0;
@@ -87,79 +95,46 @@ final class VmdkMap implements ClusterMap {
     }
 
     @Override
-    public void lookup(long offset, long length, Mapping into) {
-        Extent extent = find(offset);
-        extent.lookup(offset - extent.start, Math.min(length, extent.end - offset), into);
+    public Compression compression() {
+        return new Compression(image.mostCompressed(), GrainInflater::new);
     }
 
     @Override
-    public int allocate(long offset, long length, Allocation into) {
-        SparseExtent extent = find(offset).sparse();
-        return extent == null ? REFUSED : extent.allocate(offset, length, false, into);
+    public void find(long offset, long length, Place into) {
+        Extent extent = extent(offset);
+        extent.find(offset - extent.start, Math.min(length, extent.end - offset), into);
     }
 
     @Override
-    public int markZero(long offset, long length, Allocation into) {
-        SparseExtent extent = find(offset).sparse();
-        return extent == null ? REFUSED : extent.allocate(offset, length, true, into);
+    public Answer allocate(Place found, long length, Allocation into) {
+        SparseExtent extent = extent(found.offset()).sparse();
+        return extent == null ? Answer.REFUSED : extent.allocate(found, length, into);
     }
 
     @Override
-    public void commit(Allocation allocation, DirtyTables dirty) {
-        find(allocation.offset()).sparse().commit(allocation, dirty);
+    public Answer markZero(Place found, long length, Allocation into) {
+        SparseExtent extent = extent(found.offset()).sparse();
+        return extent == null ? Answer.REFUSED : extent.markZero(found, length, into);
     }
 
     @Override
-    public void undo(Allocation allocation, DirtyTables dirty) {
-        find(allocation.offset()).sparse().undo(allocation, dirty);
+    public void commit(EntryChange change, DirtyTables dirty) {
+        extent(change.offset()).sparse().commit(change, dirty);
     }
 
     @Override
-    public void settled(Allocation allocation, boolean kept) {
-        allocation.releaseTable(kept);
+    public void undo(EntryChange change, DirtyTables dirty) {
+        extent(change.offset()).sparse().undo(change, dirty);
     }
 
     @Override
-    public int takeFlushError() {
-        int first = 0;
-        for (Extent extent : extents) {
-            int error = extent.sparse() == null ? 0 : extent.sparse().space().takeFlushError();
-            first = first == 0 ? error : first;
-        }
-        return first;
+    public void settled(EntryChange change, boolean kept) {
+        change.releaseTable(kept);
     }
 
     @Override
-    public void whenIdle(Runnable task) {
-        AllIdle pooled = idle.poll();
-        (pooled == null ? new AllIdle() : pooled).start(task);
-    }
-
-    /** Waits for one extent after the other. Pooled. */
-    private final class AllIdle implements Runnable {
-        private Runnable task;
-        private int next;
-
-        void start(Runnable whenAll) {
-            task = whenAll;
-            next = 0;
-            run();
-        }
-
-        @Override
-        public void run() {
-            while (next < extents.length) {
-                SparseExtent extent = extents[next++].sparse();
-                if (extent != null) {
-                    extent.space().whenIdle(this);
-                    return;
-                }
-            }
-            Runnable ended = task;
-            task = null;
-            idle.push(this);
-            ended.run();
-        }
+    public Space space() {
+        return space;
     }
 
     private void closeExtents() {

@@ -1,0 +1,152 @@
+package org.blktap.image;
+
+/**
+ * How table entries change with an allocation: which ones, what they were, what they become. The map fills it in when it decides, in any order, and has it
+ * back for {@link ClusterMap#commit}, {@link ClusterMap#undo} and {@link ClusterMap#settled}; the disk reads it only. Part of an
+ * {@link Allocation}. Loop only.
+ */
+public final class EntryChange {
+    /** What the entries say afterwards. */
+    public enum Kind {
+        /** Point at the data of the write. */
+        DATA,
+        /** Are zeros, without taking space. */
+        ZEROS,
+        /** Point at nothing: what they pointed at is freed. */
+        RELEASED
+    }
+
+    private Kind kind;
+    private long offset;
+    private long length;
+    private Table table;
+    private boolean newTable;
+    private int slot;
+    private long previousDirectory;
+    private int first;
+    private int count;
+    private long previous;
+    private long previousBits;
+    private long next;
+    private long nextBits;
+
+    void clear() {
+        kind = null;
+        offset = 0;
+        length = 0;
+        table = null;
+        newTable = false;
+    }
+
+    /** What happens to which bytes of the disk: from the one that was asked for. */
+    public void covers(Kind what, long diskOffset, long bytes) {
+        kind = what;
+        offset = diskOffset;
+        length = bytes;
+    }
+
+    /** The entries are in a table of the directory that exists already; it is pinned. */
+    public void inTable(Table existing) {
+        table = existing;
+        newTable = false;
+    }
+
+    /**
+     * The entries are in a table that only this change knows; it is pinned and is written whole with the data.
+     *
+     * @param directorySlot which entry of the directory will point at it
+     * @param directoryBefore what that entry was before
+     */
+    public void inNewTable(Table created, int directorySlot, long directoryBefore) {
+        table = created;
+        newTable = true;
+        slot = directorySlot;
+        previousDirectory = directoryBefore;
+    }
+
+    /** Which entries of the table change, and what the first of them was before. */
+    public void entries(int firstEntry, int entryCount, long entryBefore, long secondWordBefore) {
+        first = firstEntry;
+        count = entryCount;
+        previous = entryBefore;
+        previousBits = secondWordBefore;
+    }
+
+    /** What the first entry becomes; with {@link Kind#DATA} the next ones follow it in the file. */
+    public void become(long entry, long secondWord) {
+        next = entry;
+        nextBits = secondWord;
+    }
+
+    public Kind kind() {
+        return kind;
+    }
+
+    /** The first byte of the disk that was asked for. */
+    public long offset() {
+        return offset;
+    }
+
+    /** Bytes of the disk, from the asked offset on, that are covered. */
+    public long length() {
+        return length;
+    }
+
+    public Table table() {
+        return table;
+    }
+
+    /** Whether {@link #table} is new. */
+    public boolean newTable() {
+        return newTable;
+    }
+
+    /** Number of the directory's entry that points at a new table. */
+    public int slot() {
+        return slot;
+    }
+
+    /** What the directory's entry was before a new table. */
+    public long previousDirectory() {
+        return previousDirectory;
+    }
+
+    /** Number of the first entry that changes. */
+    public int first() {
+        return first;
+    }
+
+    /** How many entries change. */
+    public int count() {
+        return count;
+    }
+
+    /** What the first entry was before. */
+    public long previous() {
+        return previous;
+    }
+
+    /** The second word that it had, for formats whose entries have one. */
+    public long previousBits() {
+        return previousBits;
+    }
+
+    /** What the first entry becomes. */
+    public long next() {
+        return next;
+    }
+
+    /** The second word that it gets, for formats whose entries have one. */
+    public long nextBits() {
+        return nextBits;
+    }
+
+    /** Returns the table when the allocation has ended; a new one that did not get into the file is forgotten. */
+    public void releaseTable(boolean kept) {
+        if (newTable && !kept) {
+            table.drop();
+        } else {
+            table.release();
+        }
+    }
+}

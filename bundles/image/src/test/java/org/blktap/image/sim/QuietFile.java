@@ -1,0 +1,157 @@
+package org.blktap.image.sim;
+
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import org.blktap.api.engine.ExtentList;
+import org.blktap.api.engine.IoCallback;
+import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Segments;
+
+/**
+ * A file for tests that count what a disk allocates. Until {@link #quiet} it is the file below; from then on its operations change nothing,
+ * read nothing and allocate nothing, and complete in {@link #end}, in the order in which they were started.
+ */
+final class QuietFile implements IoFile {
+    private final SimFile file;
+    private final ArrayDeque<IoCallback> started = new ArrayDeque<>(1024);
+    private boolean quiet;
+
+    QuietFile(SimFile file) {
+        this.file = file;
+    }
+
+    /** From now on nothing happens to the file. */
+    void quiet() {
+        quiet = true;
+    }
+
+    /** Completes the operation that was started first; false if there is none. */
+    boolean end() {
+        IoCallback done = started.poll();
+        if (done != null) {
+            done.done(0);
+        }
+        return done != null;
+    }
+
+    @Override
+    public void read(long offset, Segments into, long skip, long length, IoCallback done) {
+        if (quiet) {
+            started.add(done);
+        } else {
+            file.read(offset, into, skip, length, done);
+        }
+    }
+
+    @Override
+    public void write(long offset, Segments from, long skip, long length, IoCallback done) {
+        if (quiet) {
+            started.add(done);
+        } else {
+            file.write(offset, from, skip, length, done);
+        }
+    }
+
+    @Override
+    public void flush(IoCallback done) {
+        if (quiet) {
+            started.add(done);
+        } else {
+            file.flush(done);
+        }
+    }
+
+    @Override
+    public void discard(long offset, long length, IoCallback done) {
+        if (quiet) {
+            started.add(done);
+        } else {
+            file.discard(offset, length, done);
+        }
+    }
+
+    @Override
+    public void zero(long offset, long length, boolean unmap, IoCallback done) {
+        if (quiet) {
+            started.add(done);
+        } else {
+            file.zero(offset, length, unmap, done);
+        }
+    }
+
+    @Override
+    public void truncate(long size, IoCallback done) {
+        if (quiet) {
+            started.add(done);
+        } else {
+            file.truncate(size, done);
+        }
+    }
+
+    @Override
+    public void map(long offset, long length, ExtentList into, IoCallback done) {
+        file.map(offset, length, into, done);
+    }
+
+    @Override
+    public void readFully(ByteBuffer into, long offset) {
+        file.readFully(into, offset);
+    }
+
+    @Override
+    public void writeFully(ByteBuffer from, long offset) {
+        if (!quiet) {
+            file.writeFully(from, offset);
+        }
+    }
+
+    @Override
+    public void truncateNow(long size) {
+        if (!quiet) {
+            file.truncateNow(size);
+        }
+    }
+
+    @Override
+    public void flushNow() {
+        if (!quiet) {
+            file.flushNow();
+        }
+    }
+
+    @Override
+    public Path path() {
+        return file.path();
+    }
+
+    @Override
+    public boolean writable() {
+        return true;
+    }
+
+    @Override
+    public boolean blockDevice() {
+        return false;
+    }
+
+    @Override
+    public long size() {
+        return file.size();
+    }
+
+    @Override
+    public int alignment() {
+        return 1;
+    }
+
+    @Override
+    public boolean zeroesOnDiscard() {
+        return true;
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}
