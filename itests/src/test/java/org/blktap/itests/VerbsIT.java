@@ -138,7 +138,7 @@ class VerbsIT {
         Files.createFile(directory.resolve("my disk.vmdk"));
         assertEquals(List.of("convert "), bash("blktap conv"));
         // bash replaces what follows the last colon
-        assertEquals(List.of("qcow:", "qcow2:"), bash("blktap convert tap:qcow").stream().sorted().toList());
+        assertEquals(List.of("qcow2:", "qcow:"), bash("blktap convert tap:qcow").stream().sorted().toList());
         assertEquals(List.of("my\\ disk.vmdk "), bash("blktap convert tap:vmdk:my"));
         assertEquals(List.of("my\\ disk.vmdk "), bash("blktap convert tap:vmdk:my\\ di"));
         assertEquals(List.of("alpha "), bash("blktap resize a"));
