@@ -181,6 +181,8 @@ final class AttachmentTable {
     private boolean awaitEnd(Attachment attachment, CompletableFuture<Void> end) throws DiskException {
         try {
             end.get(services.limits().forced().multipliedBy(2).toNanos(), TimeUnit.NANOSECONDS);
+            // what is to follow an end may not have run yet when a wait for it returns, and the caller may use the id again
+            attachments.remove(attachment.id(), attachment);
             return true;
         } catch (TimeoutException e) {
             return false;
@@ -188,6 +190,7 @@ final class AttachmentTable {
             Thread.currentThread().interrupt();
             return false;
         } catch (ExecutionException e) {
+            attachments.remove(attachment.id(), attachment);
             if (e.getCause() instanceof DiskException known) {
                 throw known;
             }

@@ -385,6 +385,15 @@ class AttachmentManagerTest {
         await("a", State.RUNNING);
     }
 
+    /** A wait for the end of an attachment may return before what is to follow that end has run: often enough, to see it. */
+    @Test
+    void anIdIsFreeWhenItsDetachReturns() throws Exception {
+        for (int i = 0; i < 100; i++) {
+            assertEquals("a", manager.attach(request("tap:fake:/vm/a.img", null, "fake")).id());
+            manager.detach("a", i % 2 == 0);
+        }
+    }
+
     @Test
     void idsOfTheDaemonsOwnSocketsAreNotGiven() throws Exception {
         assertReason(Reason.BAD_OPTION, request("tap:fake:/vm/a.img", "nbd"));
