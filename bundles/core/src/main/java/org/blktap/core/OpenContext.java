@@ -21,8 +21,8 @@ import org.blktap.linux.FileStatus;
 import org.blktap.linux.PinnedFile;
 
 /**
- * What one opening of one image may do; for each backing image there is another that knows its parent. Remembers all that was
- * opened, so that a driver that fails leaves nothing open, and all drivers that took part, so that their going parks the disk.
+ * What one opening of one image may do; for each backing image there is another that knows its parent. Records all files and disks that were
+ * opened, so that a driver that fails leaves nothing open, and all drivers that took part, so that the disk is parked when one of them goes.
  */
 final class OpenContext implements DiskContext, AutoCloseable {
     /** A chain longer than any real one; each image costs open files and memory. */

@@ -163,7 +163,7 @@ public final class FileSpace implements Space {
         return error;
     }
 
-    /** Waits for the extensions that have been decided by now. */
+    /** Runs the task when all extensions that are decided by now have ended. */
     @Override
     public void whenIdle(Runnable task) {
         if (extending) {

@@ -40,12 +40,12 @@ public final class Table {
     Table older;
     private Keeper keeper;
 
-    /** What tables that come and go belong to. */
+    /** Owner of tables that are loaded and dropped: their cache. */
     interface Keeper {
         /** A read that {@link #startLoad} has started has ended. */
         void loaded(Table table, int error);
 
-        /** Takes a pin back. */
+        /** Removes a pin. */
         void unpin(Table table);
 
         /** Forgets a new table that did not get into the file. */
@@ -68,7 +68,7 @@ public final class Table {
         at(file, fileOffset);
     }
 
-    /** @param keeper what tables that come and go belong to */
+    /** @param keeper the owner of a table that is loaded and dropped */
     Table(long address, int size, IoFile file, Keeper keeper) {
         this(address, size, file, 0);
         this.keeper = keeper;

@@ -122,12 +122,12 @@ public final class TableCache implements AutoCloseable {
     /**
      * As {@link #create}, with the contents of a table of this cache that is loaded.
      *
-     * @param from not pinned, perhaps; it stays
+     * @param from need not be pinned; stays loaded
      */
     public Table copy(Table from, long fileOffset) {
         from.pins++;
         Table table = create(fileOffset);
-        // nobody waits for this pin: those who found no room wait for others
+        // no operation waits for this pin: those that found no room wait for others
         from.pins--;
         if (table != null) {
             Memory.copy(from.address(), table.address(), table.size());
@@ -290,7 +290,7 @@ public final class TableCache implements AutoCloseable {
         }
     }
 
-    /** What the tables see of their cache. */
+    /** The cache as its tables use it. */
     private final class Keeper implements Table.Keeper {
         @Override
         public void loaded(Table table, int error) {

@@ -56,7 +56,7 @@ public interface Images {
         boolean at(long bytes, long ofBytes);
 
         /**
-         * Reports something of the source that the target does not have, or has otherwise.
+         * Reports a property of the source that the target lacks or has in another form.
          *
          * @param difference one line for people
          */
