@@ -155,7 +155,7 @@ public final class FileSpace implements Space {
     private record Later(Runnable task, long durable) {
     }
 
-    /** It may have been about writes that were answered. */
+    /** Returns the error of a flush here, which may concern completed writes. */
     @Override
     public int takeFlushError() {
         int error = flushError;

@@ -140,7 +140,7 @@ public final class Table {
         }
     }
 
-    /** Takes a pin back. */
+    /** Removes a pin. */
     void release() {
         if (keeper != null) {
             keeper.unpin(this);

@@ -119,7 +119,7 @@ public final class VhdDriver implements DiskDriver {
                 + " (header field parent_unique_id)";
     }
 
-    /** A parent that was written to makes its children wrong; but copying it changes its time as well, so that this is no proof. */
+    /** Logs a parent whose time of change differs: it may have been written to, which makes its children wrong, or only copied. */
     private static void tellOfChange(VhdImage image, IoFile file, Path parent) {
         try {
             long changed = Files.getLastModifiedTime(parent).toMillis() / 1000 - VhdFooter.EPOCH;

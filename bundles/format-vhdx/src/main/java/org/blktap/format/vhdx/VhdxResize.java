@@ -12,7 +12,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * Makes a disk larger, as far as its BAT has room. What is new is made zeros while nobody sees it; then the size changes, by the log.
+ * Makes a disk larger, as far as its BAT has room. The new part is zeroed before it is visible; then the size is changed through the log.
  */
 final class VhdxResize {
     private VhdxResize() {

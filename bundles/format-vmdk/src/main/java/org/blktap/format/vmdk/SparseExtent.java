@@ -79,7 +79,7 @@ final class SparseExtent extends Extent {
         rgd = redundant;
     }
 
-    /** COWD's header has the end of what is in use: it is moved on before new space is used, as VMware's products go by it. */
+    /** COWD's header has the end of what is in use: it is raised before new space is used, because VMware's products rely on it. */
     private final class FreeSector implements FileSpace.Extension {
         private final long from;
         private final long to;
