@@ -155,7 +155,7 @@ final class Attachment {
         return end;
     }
 
-    /** What it lacks; null if nothing that is known. */
+    /** The service that it lacks; null if none is known to be missing. */
     MissingService missing() {
         return missing;
     }
@@ -205,7 +205,7 @@ final class Attachment {
         return now instanceof Life.Opening;
     }
 
-    /** A driver has come: one that failed may be replaced by it. Ends with whether it is worth a {@link #retry}. */
+    /** Called when a driver has come, which may replace one that failed. The result is whether a {@link #retry} makes sense. */
     Operation<Boolean> driverCame(String type) {
         return operations.submit("a driver has come", () -> {
             boolean failed = life instanceof Life.Parked parked && parked.why().kind() == Kind.FAILED && disk.tried(type);
@@ -230,7 +230,7 @@ final class Attachment {
             } catch (LockWait.ImageInUse e) {
                 return false;
             } catch (DiskException e) {
-                // each service that comes leads here; what is known already is not logged again
+                // every service that comes leads here; do not log the same reason again
                 if (!before.text().equals(life.why().text())) {
                     LOG.log(e instanceof MissingService ? Level.INFO : Level.WARNING, id + ": stays parked: " + e.getMessage());
                 }
@@ -317,7 +317,7 @@ final class Attachment {
 
     /** All is open: requests are taken. */
     void letThrough() throws DiskException {
-        // before the first request: what it does may lead to the next state
+        // before the first request, which may lead to the next state
         to(new Life.Running());
         parks.end();
         calls.run(() -> {
@@ -376,7 +376,7 @@ final class Attachment {
         if (failed != null) {
             LOG.log(Level.ERROR, id + ": " + failed.getMessage());
             calls.run(() -> gate.owe(Errno.EIO));
-            // before the disk is closed, whose own trouble must not hide it
+            // before the disk is closed: an error of the close must not hide it
             recordDebt();
         }
         disk.close();

@@ -89,7 +89,7 @@ public final class ImageWork implements Images {
         });
     }
 
-    /** Gives what was made its names if all goes well, and removes it otherwise. */
+    /** Gives new files their names if the work succeeds, and removes them otherwise. */
     private static void make(OpenContext context, Making making) throws DiskException {
         boolean done = false;
         try {

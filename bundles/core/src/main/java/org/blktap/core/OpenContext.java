@@ -103,7 +103,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         }
     }
 
-    /** Lets go of what was looked up and not opened. The files that were opened stay. */
+    /** Closes what was looked up and not opened. The files that were opened stay. */
     @Override
     public void close() {
         named.close();
@@ -122,7 +122,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         created.nameAll();
     }
 
-    /** Closes the files of the image and of all below it, whose disk could not. Nothing is in flight. */
+    /** Closes the files of the image and of all images below it, if their disk failed to. No request is in flight. */
     void closeFiles() {
         for (OpenContext each = this; each != null; each = each.below) {
             each.files.forEach(IoFile::close);
@@ -214,7 +214,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         devicesOnly = true;
     }
 
-    /** As the image above has found it, or what the operator's path leads to. */
+    /** The file that the image above has found, or that the operator's path leads to. */
     private PinnedFile pinned(Path path) throws DiskException {
         PinnedFile held = above == null ? null : above.named.held(path);
         return held == null ? PinnedFile.of(path) : held.again();

@@ -131,7 +131,7 @@ final class Registry<T> {
         Entry<T> best = null;
         for (Entry<T> entry : entries.values()) {
             if (entry.name().equals(name)) {
-                // ascending order: the last is the one of highest ranking
+                // ascending order: the last one has the highest ranking
                 best = entry;
             }
         }

@@ -63,7 +63,7 @@ public final class ControlSocket {
         start("blktap-control-watch", this::watch);
     }
 
-    /** Makes the socket again if somebody deletes it or puts something else in its place. */
+    /** Makes the socket again if it was deleted or replaced. */
     private void watch() {
         try {
             Object mine = key();

@@ -243,7 +243,7 @@ final class Line implements IoLoop.BlockingCall {
         }
     }
 
-    /** Waits for nobody: an exchange under way is cut off. */
+    /** Closes without waiting: an exchange under way is cut off. */
     void close() {
         closed = true;
         NbdConnection last = connection;

@@ -323,7 +323,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
             return;
         }
         if ((events & (IoLoop.ERROR | IoLoop.HANG_UP)) != 0) {
-            // nobody is left to be answered
+            // the client is gone
             closeSocket();
         } else if ((events & IoLoop.READABLE) != 0) {
             socket.ignore(IoLoop.READABLE);
