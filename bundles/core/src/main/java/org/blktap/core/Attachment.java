@@ -18,8 +18,8 @@ import org.blktap.core.Operations.Operation;
 import org.blktap.core.gate.Gate;
 
 /**
- * One attachment: a loop, a gate, the {@link AttachmentDisk} on its disk side and the {@link AttachmentNodes} on its VM side. What moves it from one state of
- * {@link Life} to another is an operation; operations run one after the other, off the loop, and may wait. Methods are for any thread but a loop, except
+ * One attachment: a loop, a gate, the {@link AttachmentDisk} on its disk side and the {@link AttachmentNodes} on its VM side. Operations move it from one state
+ * of {@link Life} to another; they run one after the other, off the loop, and may wait. Methods are for any thread but a loop, except
  * where noted. Those that return a future do not wait; commands wait as {@link CommandWait} says.
  */
 final class Attachment {
@@ -135,7 +135,7 @@ final class Attachment {
         known = now;
     }
 
-    /** What is done with its image while a VM has it. */
+    /** The operations that change its image while a VM has it. */
     ImageChange image() {
         return image;
     }
@@ -145,7 +145,7 @@ final class Attachment {
         return nodeChange;
     }
 
-    /** What happens to it when a service that it uses goes away. */
+    /** The operations that release services that go away. */
     ServiceLoss serviceLoss() {
         return serviceLoss;
     }
@@ -283,7 +283,7 @@ final class Attachment {
         letThrough();
     }
 
-    /** Others have the image open: its VM waits until they let go. */
+    /** Begins to wait for an image that others have open; its VM waits meanwhile. */
     private LockWait.ImageInUse waitForImage(DiskException inUse) throws DiskException {
         try {
             nodes.checkKinds();
@@ -456,7 +456,7 @@ final class Attachment {
         return disk.savesAtDetach();
     }
 
-    /** What commands show of it. */
+    /** The attachment as commands show it. */
     AttachmentView view() {
         return view;
     }

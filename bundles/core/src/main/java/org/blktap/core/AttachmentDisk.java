@@ -39,7 +39,7 @@ final class AttachmentDisk {
     private final Set<Registry.Entry<DiskDriver>> usedDrivers = ConcurrentHashMap.newKeySet();
     /** How the open disk was opened, with its open files. */
     private OpenContext context;
-    /** What outlives a driver: a RAM disk's contents. */
+    /** Objects that outlive a driver, such as the memory of a RAM disk. */
     private List<AutoCloseable> kept = new ArrayList<>();
     private Registry.Entry<IoEngine> engine;
     private IoQueue queue;

@@ -177,7 +177,7 @@ final class AttachmentNodes {
         loop.run(() -> each(DeviceNode::disconnect));
     }
 
-    /** What the nodes say of themselves, asked on the loop; without waiting. Any thread. */
+    /** Asks the nodes on the loop for their status, without waiting. Any thread. */
     CompletableFuture<List<AttachmentStatus.Node>> status() {
         return loop.start(() -> {
             List<AttachmentStatus.Node> shown = new ArrayList<>();

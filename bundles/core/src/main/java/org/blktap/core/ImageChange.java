@@ -13,7 +13,7 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 
-/** What is done with the image of one attachment while a VM has it: another size, another image. Any thread but a loop; methods wait as commands do. */
+/** Changes the image of one attachment while a VM has it: its size, or the image itself. Any thread but a loop; methods wait as commands do. */
 final class ImageChange {
     private static final Logger LOG = System.getLogger("org.blktap.core");
 
@@ -102,7 +102,7 @@ final class ImageChange {
         }
     }
 
-    /** What the driver failed with, or null. */
+    /** Has the driver grow the image; returns its exception, or null. */
     private DiskException grow(long sizeBytes) {
         TapSpec spec = attachment.request().spec();
         Map<String, String> options = new LinkedHashMap<>(attachment.request().options());

@@ -21,7 +21,7 @@ import org.blktap.linux.FileStatus;
 import org.blktap.linux.PinnedFile;
 
 /**
- * What one opening of one image may do; for each backing image there is another that knows its parent. Records all files and disks that were
+ * Gives a driver what it needs to open one image; each backing image has its own context, which knows its parent. Records all files and disks that were
  * opened, so that a driver that fails leaves nothing open, and all drivers that took part, so that the disk is parked when one of them goes.
  */
 final class OpenContext implements DiskContext, AutoCloseable {
@@ -37,14 +37,14 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final List<FileStatus> opened = new ArrayList<>();
     private final NewFiles created = new NewFiles();
     private final NamedFiles named;
-    /** What the first opened file is called. */
+    /** The path of the first opened file. */
     private Path first;
     private boolean devicesOnly;
     /** The context of its backing image, if it has one. */
     private OpenContext below;
 
     /**
-     * What all openings of one attachment share.
+     * State that all openings of one attachment share.
      *
      * @param used receives the drivers that took part
      * @param kept receives what stays until the detach

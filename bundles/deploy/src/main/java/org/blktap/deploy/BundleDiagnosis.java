@@ -16,7 +16,7 @@ public final class BundleDiagnosis {
     private BundleDiagnosis() {
     }
 
-    /** One line. */
+    /** Returns the reason in one line. */
     public static String why(Bundle bundle, BundleContext bundles) {
         return switch (bundle.getState()) {
             case Bundle.ACTIVE -> "active";

@@ -106,7 +106,7 @@ public final class EntryChange {
         return slot;
     }
 
-    /** What the directory's entry was before a new table. */
+    /** The directory's entry before the new table. */
     public long previousDirectory() {
         return previousDirectory;
     }
@@ -121,7 +121,7 @@ public final class EntryChange {
         return count;
     }
 
-    /** What the first entry was before. */
+    /** The old value of the first entry. */
     public long previous() {
         return previous;
     }
@@ -131,7 +131,7 @@ public final class EntryChange {
         return previousBits;
     }
 
-    /** What the first entry becomes. */
+    /** The new value of the first entry. */
     public long next() {
         return next;
     }

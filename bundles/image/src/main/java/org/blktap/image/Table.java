@@ -12,7 +12,7 @@ import org.blktap.api.memory.Segments;
  * holds for good, such as its directory. Loop only.
  */
 public final class Table {
-    /** What a device writes at once at most; the entries of one such piece change together or, torn, by sectors of 512. */
+    /** Most bytes that a device writes at once; the entries of such a piece change together or, in a torn write, by sectors of 512. */
     private static final int PAGE = 4096;
     private static final int SECTOR = 512;
     private static final long NO_MIRROR = -1;

@@ -11,7 +11,7 @@ import org.blktap.api.memory.NativeMemory;
  * goes first, pinned ones stay. Concurrent misses of one table share one read. Loop only.
  */
 public final class TableCache implements AutoCloseable {
-    /** So that requests in flight do not starve each other, however small the cache is asked to be. */
+    /** Least tables of a cache, so that requests in flight do not starve each other. */
     private static final int FEWEST = 16;
     /** A bound of the bookkeeping, whatever is asked for. */
     private static final int MOST = 1 << 18;

@@ -94,7 +94,7 @@ public final class ControlSocket {
         return key();
     }
 
-    /** What names the file now, or null. */
+    /** The identity of the file that has the name now, or null. */
     private Object key() {
         try {
             return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();

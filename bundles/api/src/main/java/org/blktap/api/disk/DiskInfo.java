@@ -59,7 +59,7 @@ public final class DiskInfo {
         return new DiskInfo(sizeBytes, sizeBytes, SECTOR, SECTOR, 0, false, COMMON, Map.of());
     }
 
-    /** As {@link #ofSize}, for contents that may end inside the last sector. */
+    /** Like {@link #ofSize}, for contents that may end inside the last sector. */
     public static DiskInfo ofContents(long contentBytes) {
         return new DiskInfo(wholeSectors(contentBytes), contentBytes, SECTOR, SECTOR, 0, false, COMMON, Map.of());
     }
@@ -171,7 +171,7 @@ public final class DiskInfo {
         return supported;
     }
 
-    /** What {@code info} shows besides, in order: format, backing chain, geometry. */
+    /** Further properties that {@code info} shows, in order: format, backing chain, geometry. */
     public Map<String, String> details() {
         return details;
     }

@@ -10,7 +10,7 @@ import org.osgi.annotation.versioning.ProviderType;
  */
 @ProviderType
 public interface DiskPort {
-    /** What the disk is at present. */
+    /** The disk's present information. */
     DiskInfo info();
 
     /**

@@ -39,7 +39,7 @@ final class Line implements IoLoop.BlockingCall {
         this.step = step;
     }
 
-    /** What a line's buffer needs: the largest step, and the rest of a sector after the end of the export. */
+    /** Size of a line's buffer: the largest step, and the rest of a sector after the end of the export. */
     static int bufferBytes() {
         return Step.MOST_DATA + SECTOR;
     }

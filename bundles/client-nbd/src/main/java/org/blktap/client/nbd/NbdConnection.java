@@ -58,7 +58,7 @@ final class NbdConnection implements AutoCloseable {
         return agreed;
     }
 
-    /** What the server has said about the last error, or "". */
+    /** The server's message about the last error, or "". */
     String message() {
         return message;
     }

@@ -79,7 +79,7 @@ final class QcowCheck {
         }
     }
 
-    /** What is left out between the header, the L1 table and the first cluster, so that these begin where a page does. */
+    /** Claims the gaps between header, L1 table and first cluster, which begin at pages. */
     private void padding() {
         used.add(0, PAGE);
         if (header.backingOffset() != 0) {

@@ -48,7 +48,7 @@ final class QcowMap implements ClusterMap {
     private final int clusterSize;
     private final int slotBits;
     private final long slotMask;
-    /** From an L2 table to the first cluster of a slot that was allocated as one. */
+    /** Bytes from an L2 table to the first cluster of a slot that was allocated as one. */
     private final int toClusters;
     /** Whether Xen's extension guarantees for every slot that its clusters follow its L2 table. */
     private final boolean coarseSlots;

@@ -36,7 +36,7 @@ public final class Qcow2Driver implements DiskDriver {
     private static final Map<String, String> TYPES = Map.of("raw", "aio", "file", "aio", "host_device", "aio", "qcow2", "qcow2",
             "qcow", "qcow", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
 
-    /** What is opened for one disk, closed again if the opening fails. */
+    /** The objects that are opened for one disk, and closed again if the opening fails. */
     private static final class Opening implements AutoCloseable {
         private IoFile file;
         private IoFile data;

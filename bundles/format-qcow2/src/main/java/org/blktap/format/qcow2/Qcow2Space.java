@@ -72,15 +72,15 @@ final class Qcow2Space implements Space {
     private Ranges uncounted = new Ranges();
     private long unclaimed;
     private long lastUncounted;
-    /** A round is under way. */
+    /** Whether a round is under way. */
     private boolean busy;
-    /** Another must follow it. */
+    /** Whether another round must follow it. */
     private boolean onceMore;
     /** Whether it claims clusters that earlier sessions left free. */
     private boolean claims;
     /** The flush of a guest that waits for its end, or null. */
     private IoCallback told;
-    /** Ours now, and to be emptied, from this one on. */
+    /** Clusters that belong to this object and are being emptied, from {@link #next} on. */
     private Ranges handedOver;
     private int next;
     private int flushError;

@@ -36,7 +36,7 @@ public final class VhdDriver implements DiskDriver {
     static final String TYPE = "vhd";
     /** The type of a parent that has no UUID. */
     static final String RAW = "aio";
-    /** What a raw parent may be called when a child is made. */
+    /** Types that a raw parent may have when a child is made. */
     static final Set<String> RAW_TYPES = Set.of("raw", RAW, "sync");
     private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
     private static final int SECTOR = 512;

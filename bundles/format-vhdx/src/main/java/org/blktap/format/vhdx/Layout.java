@@ -8,11 +8,11 @@ import java.util.zip.CRC32C;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 
-/** What all structures of the format have in common: little-endian numbers, GUIDs, CRC-32C. [MS-VHDX] section 2. */
+/** Encodings that all structures of the format use: little-endian numbers, GUIDs, CRC-32C. [MS-VHDX] section 2. */
 final class Layout {
     /** Regions and payload blocks begin and end at multiples of it. */
     static final long MIB = 1 << 20;
-    /** What the log records changes by, and what a header takes. */
+    /** Unit of changes in the log, and size of a header. */
     static final int SECTOR = 4096;
     /** No file is longer: twice the largest disk. */
     static final long MOST_FILE_BYTES = 128L << 40;

@@ -62,7 +62,7 @@ final class VhdxResize {
         }
     }
 
-    /** What the last block holds past the disk's end becomes part of the disk. */
+    /** Zeroes the rest of the last block, which becomes part of the disk. */
     private static void clearLastBlock(VhdxImage image, IoLoop loop) throws DiskException, IOException {
         BlockAllocationTable bat = image.bat();
         long block = bat.payloadBlocks() - 1;

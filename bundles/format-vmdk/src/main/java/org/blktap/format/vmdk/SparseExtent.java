@@ -222,12 +222,12 @@ final class SparseExtent extends Extent {
         }
     }
 
-    /** As {@link org.blktap.image.ClusterMap#allocate}. */
+    /** See {@link org.blktap.image.ClusterMap#allocate}. */
     Answer allocate(Place found, long length, Allocation into) {
         return change(found, length, EntryChange.Kind.DATA, into);
     }
 
-    /** As {@link org.blktap.image.ClusterMap#markZero}. */
+    /** See {@link org.blktap.image.ClusterMap#markZero}. */
     Answer markZero(Place found, long length, Allocation into) {
         return layout.zeroedGrains() ? change(found, length, EntryChange.Kind.ZEROS, into) : Answer.REFUSED;
     }

@@ -37,7 +37,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     private boolean readable = true;
     /** The next request waits in the receiver: for room, or for the port. */
     private boolean stalled;
-    /** What it waits for may have come. */
+    /** Whether the thing that it waits for may have come. */
     private boolean retry;
     /** The socket's send buffer is full. */
     private boolean blocked;

@@ -166,7 +166,7 @@ public final class Verbs {
                 .append(" --help").toString();
     }
 
-    /** What is wrong, in our words where picocli's are those of a parser. */
+    /** Returns what is wrong; replaces those of picocli's messages that are about parsing. */
     private static String wrong(ParameterException e) {
         if (e instanceof UnmatchedArgumentException unmatched && e.getCommandLine().getParent() == null && !unmatched.getUnmatched().isEmpty()
                 && !unmatched.getUnmatched().get(0).startsWith("-")) {
@@ -198,7 +198,7 @@ public final class Verbs {
         return new Verbs(InstalledVerbs.of(Verbs.class.getClassLoader())).withoutDaemon(arguments, directory, out, err);
     }
 
-    /** As {@link #offline}, with the verbs of this catalog. */
+    /** Like {@link #offline}, with the verbs of this catalog. */
     public int withoutDaemon(List<String> arguments, Path directory, PrintWriter out, PrintWriter err) {
         Surroundings nowhere = new Surroundings(() -> null, () -> null, null, null, directory, false);
         return certainlyForDaemon(arguments) ? NEEDS_DAEMON : execute(nowhere, arguments, out, err);
