@@ -6,7 +6,7 @@ import os
 import sys
 
 try:
-    # what the module socket wraps, which takes longer to load than all else here together
+    # the module that socket wraps: socket takes longer to load than everything else here
     import _socket as socket
 except ImportError:
     import socket
@@ -14,7 +14,7 @@ except ImportError:
 MAGIC = b"tap1"
 OUT, ERR, EXIT = 1, 2, 3
 MAX_FRAME = 1 << 20
-# status of tap-ctl without permission, an errno as all of its own
+# exit status of tap-ctl without permission: an errno, as all its exit statuses
 EACCES = 13
 BUFFER = 65536
 
@@ -35,7 +35,7 @@ def directory():
     try:
         return os.getcwdb()
     except OSError:
-        # it has been deleted; what is relative leads nowhere
+        # it has been deleted: relative paths lead nowhere
         return os.readlink(b"/proc/self/cwd")
 
 
@@ -44,7 +44,7 @@ def say(line):
 
 
 def write_all(fd, data):
-    """Whether all could be written."""
+    """Writes to an output; returns whether all could be written."""
     view = memoryview(data)
     while len(view):
         try:
@@ -55,7 +55,7 @@ def write_all(fd, data):
 
 
 class Answers:
-    """Frames of the daemon, taken from the socket's bytes as they come."""
+    """Decodes the daemon's frames from the bytes of the socket."""
 
     def __init__(self, connection):
         self.connection = connection
@@ -68,7 +68,7 @@ class Answers:
         self.bytes += got
 
     def take(self):
-        """The next frame as (type, bytes), or None if it has not come as a whole."""
+        """Returns the next frame as (type, bytes), or None if it is not complete yet."""
         if len(self.bytes) < 5:
             return None
         kind, length = self.bytes[0], int.from_bytes(self.bytes[1:5], "big")
@@ -81,7 +81,7 @@ class Answers:
         return frame
 
     def show(self):
-        """Shows the frames that are there; the exit status, or None as long as there is none."""
+        """Prints the complete frames; returns the exit status, or None if it has not arrived yet."""
         while True:
             frame = self.take()
             if frame is None:
@@ -95,7 +95,7 @@ class Answers:
 
 
 def converse(connection, terminal, rows, columns, arguments):
-    """Gives the daemon a command; its exit status."""
+    """Sends a command to the daemon; returns its exit status."""
     request = [MAGIC, text(directory()), text(terminal), number(columns), number(rows), number(len(arguments))]
     connection.sendall(b"".join(request + [text(each) for each in arguments]))
     answers = Answers(connection)
@@ -109,7 +109,7 @@ def converse(connection, terminal, rows, columns, arguments):
 
 
 def type_and_show(connection, answers):
-    """As converse, while the input goes to the daemon. Neither direction waits for the other: the daemon reads no more while its output is not taken."""
+    """Like converse, but also sends the input to the daemon. Neither direction waits for the other: the daemon stops reading while its output is not read."""
     import select
     number_of_it = connection.fileno()
     waiting, ended = b"", False
@@ -172,5 +172,5 @@ if __name__ == "__main__":
         result = main([os.fsencode(word) for word in sys.argv[1:]])
     except KeyboardInterrupt:
         result = 130
-    # nothing is left to be tidied up
+    # there is nothing to clean up
     os._exit(result)

@@ -21,9 +21,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The arrows between the rooms, read from the import lists of the built bundles, and those inside of some, read from their classes. */
+/** The dependencies between bundles, read from the import lists of the built jars, and those inside some bundles, read from their classes. */
 class ArchitectureIT {
-    /** Whom each bundle may know of ours, besides api. */
+    /** The bundles of ours that each bundle may use besides api. */
     private static final Map<String, Set<String>> MAY_KNOW = Map.ofEntries(
             Map.entry("api", Set.of()),
             Map.entry("linux", Set.of()),
@@ -44,7 +44,7 @@ class ArchitectureIT {
             Map.entry("deploy", Set.of()),
             Map.entry("shell", Set.of("linux", "deploy")));
     private static final Set<String> EXPORTING = Set.of("api", "deploy", "image", "linux", "ring");
-    /** Whom each package of api knows of the others. */
+    /** The packages of api that each package of api uses. */
     private static final Map<String, Set<String>> API_KNOWS = Map.of(
             "memory", Set.of(),
             "settings", Set.of(),
@@ -53,7 +53,7 @@ class ArchitectureIT {
             "node", Set.of("memory", "engine", "disk"),
             "control", Set.of("disk"),
             "command", Set.of("disk", "control"));
-    /** Bundles whose packages may know each other, but not in a circle. */
+    /** Bundles whose packages may use each other, but not in a circle. */
     private static final Set<String> WITHOUT_CIRCLES = Set.of("core", "image");
 
     @TempDir
@@ -63,7 +63,7 @@ class ArchitectureIT {
         void visit(String bundle, Path jar) throws Exception;
     }
 
-    /** Visits our bundles of the distribution; the names that they have below {@code org.blktap}. */
+    /** Visits our bundles of the distribution; returns their names below {@code org.blktap}. */
     private Set<String> ours(Visitor visitor) throws Exception {
         Path tar;
         try (Stream<Path> files = Files.list(Path.of(System.getProperty("distribution.directory")))) {
@@ -114,7 +114,7 @@ class ArchitectureIT {
         ours((bundle, jar) -> {
             if (WITHOUT_CIRCLES.contains(bundle)) {
                 Map<String, Set<String>> arrows = arrows(bundle, jar);
-                // those that know nobody who is left go first; in a circle nobody does
+                // removes packages that use none of the rest, until no such package is left; a circle remains
                 Set<String> left = new TreeSet<>(arrows.keySet());
                 while (left.removeIf(each -> arrows.get(each).stream().noneMatch(left::contains))) {
                     assertTrue(left.size() < arrows.size());
@@ -124,7 +124,7 @@ class ArchitectureIT {
         });
     }
 
-    /** Whom each package of a bundle knows of the bundle's other packages, by the names below the bundle's own; read from the classes. */
+    /** For each package of a bundle, the other packages of it that it uses, by their names below the bundle's; read from the classes. */
     private static Map<String, Set<String>> arrows(String bundle, Path jar) {
         StringWriter out = new StringWriter();
         PrintWriter writer = new PrintWriter(out);

@@ -22,7 +22,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What whoever runs the daemon does and meets: stale sockets, full disks, bad jars, kills, wrong options. */
+/** What an operator meets: stale sockets, full disks, bad jars, kills, wrong options. */
 class OperationIT {
     @TempDir
     Path directory;
@@ -194,7 +194,7 @@ class OperationIT {
             Wait.until("the disk runs", () -> daemon.state("z").equals("running"));
             Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k").ok();
 
-            // half of a jar, which somebody may still be copying
+            // half of a jar, as if it were still being copied
             Files.write(deployed, Arrays.copyOf(good, good.length / 2));
             Wait.until("the half is noticed", () -> daemon.log().contains("not a jar"));
             Wait.until("the disk runs", () -> daemon.state("z").equals("running"));

@@ -164,7 +164,7 @@ class TapCtlIT {
         }
     }
 
-    /** Xen's block-tap passes no -R, keeps the reason for a log, and shows what is printed. */
+    /** Xen's block-tap does not pass -R, sends errors to a log, and shows only what is printed on stdout. */
     @Test
     void forXensScriptItLooksAtTheModeAndPrintsTheReason() throws Exception {
         Path programs = Files.createDirectory(directory.resolve("programs"));

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Verbs declare themselves: that of a bundle which is deployed is listed, explained, completed and run, and so are those of the distribution. */
+/** Verbs declare themselves: those of the distribution and of a deployed bundle are listed, explained, completed and run. */
 class VerbsIT {
     private static final String CLASS = """
             package greet;
@@ -90,7 +90,7 @@ class VerbsIT {
         }
     }
 
-    /** What bash completes of a line. */
+    /** The words that bash proposes for a line. */
     private static List<String> bash(String line) throws Exception {
         Run run = Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", daemon.dataDir.toString(), "LINE", line), "bash", "-c",
                 "PATH='" + daemon.home.resolve("bin") + "':$PATH; cd '" + directory + "'; . '" + daemon.home.resolve("etc/blktap.bash-completion")
@@ -118,7 +118,7 @@ class VerbsIT {
                     "echo 'tap:greet alpha' | '" + daemon.home.resolve("bin/blktap") + "' shell");
             assertEquals(7, shell.status(), shell::toString);
             daemon.stop();
-            // no daemon: the page is there, and the verb says what it lacks
+            // without a daemon the page is shown, and the verb reports what is missing
             assertTrue(daemon.blktap("help").ok().out().contains("\n  greet "));
             assertTrue(daemon.blktap("help", "greet").ok().out().startsWith("Usage: blktap greet [-h] [--loud] ID\n"));
             assertEquals(1, daemon.blktap("greet", "alpha").status());

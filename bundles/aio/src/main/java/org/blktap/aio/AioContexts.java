@@ -9,8 +9,8 @@ import org.blktap.linux.LibAio;
 import org.blktap.linux.Mapping;
 
 /**
- * Contexts of libaio in the kernel. To destroy one takes some 50 ms, for the kernel waits until no processor can be looking at it; so a closed
- * queue's goes to the next that is opened. A context is named by the address of its ring.
+ * Contexts of libaio in the kernel. Destroying one takes about 50 ms, because the kernel waits until no processor can access it; so the context of a closed
+ * queue is given to the next queue that is opened. A context is named by the address of its ring.
  */
 final class AioContexts {
     /** Kept for later; each counts against fs.aio-max-nr. */

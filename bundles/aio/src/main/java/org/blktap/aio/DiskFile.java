@@ -15,12 +15,12 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * What the files of all engines share: requests that the device does not take as they are go to {@link BounceIo},
+ * Base class of the files of all engines: requests that the device does not take as they are go to {@link BounceIo},
  * calls that block go to helper threads. An engine adds how aligned reads, writes and flushes are started.
  */
 abstract class DiskFile implements IoFile {
     private static final int BLOCKING_BUFFER = 1 << 18;
-    /** What one readv or writev takes (UIO_MAXIOV); longer lists go through the bounce buffer. */
+    /** Most pieces of one readv or writev (UIO_MAXIOV); longer lists go through the bounce buffer. */
     static final int MAX_PIECES = 1024;
 
     final OpenedFile file;

@@ -170,7 +170,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
                 // the kernel has no room; completions make some
                 return;
             } else {
-                // the first control block is at fault: it alone fails, through the path that all results take
+                // the kernel refuses the first control block: only that one fails, on the path of all results
                 Slot slot = firstQueued;
                 dequeue(1);
                 blocking(slot);

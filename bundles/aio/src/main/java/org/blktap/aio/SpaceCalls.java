@@ -9,7 +9,7 @@ import org.blktap.linux.Mapping;
 /** The blocking calls that manage a file's space; each returns 0 or an errno. For helper threads. */
 final class SpaceCalls {
     private static final int ZEROS = 1 << 20;
-    /** What the kernel asks of BLKDISCARD and BLKZEROOUT ranges: whole sectors of 512. */
+    /** Unit of BLKDISCARD and BLKZEROOUT ranges: whole sectors of 512. */
     private static final long SECTOR = 512;
     /** Extents after which a map stops; the caller asks again. */
     private static final int MAX_EXTENTS = 1024;

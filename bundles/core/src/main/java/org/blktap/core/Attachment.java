@@ -18,8 +18,8 @@ import org.blktap.core.Operations.Operation;
 import org.blktap.core.gate.Gate;
 
 /**
- * One attachment: a loop, a gate, the {@link AttachmentDisk} on its disk side and the {@link AttachmentNodes} on its VM side. What moves it from one state of
- * {@link Life} to another is an operation; operations run one after the other, off the loop, and may wait. Methods are for any thread but a loop, except
+ * One attachment: a loop, a gate, the {@link AttachmentDisk} on its disk side and the {@link AttachmentNodes} on its VM side. Operations move it from one state
+ * of {@link Life} to another; they run one after the other, off the loop, and may wait. Methods are for any thread but a loop, except
  * where noted. Those that return a future do not wait; commands wait as {@link CommandWait} says.
  */
 final class Attachment {
@@ -135,7 +135,7 @@ final class Attachment {
         known = now;
     }
 
-    /** What is done with its image while a VM has it. */
+    /** The operations that change its image while a VM has it. */
     ImageChange image() {
         return image;
     }
@@ -145,7 +145,7 @@ final class Attachment {
         return nodeChange;
     }
 
-    /** What happens to it when a service that it uses goes away. */
+    /** The operations that release services that go away. */
     ServiceLoss serviceLoss() {
         return serviceLoss;
     }
@@ -155,7 +155,7 @@ final class Attachment {
         return end;
     }
 
-    /** What it lacks; null if nothing that is known. */
+    /** The service that it lacks; null if none is known to be missing. */
     MissingService missing() {
         return missing;
     }
@@ -205,7 +205,7 @@ final class Attachment {
         return now instanceof Life.Opening;
     }
 
-    /** A driver has come: one that failed may be replaced by it. Ends with whether it is worth a {@link #retry}. */
+    /** Called when a driver has come, which may replace one that failed. The result is whether a {@link #retry} makes sense. */
     Operation<Boolean> driverCame(String type) {
         return operations.submit("a driver has come", () -> {
             boolean failed = life instanceof Life.Parked parked && parked.why().kind() == Kind.FAILED && disk.tried(type);
@@ -230,7 +230,7 @@ final class Attachment {
             } catch (LockWait.ImageInUse e) {
                 return false;
             } catch (DiskException e) {
-                // each service that comes leads here; what is known already is not logged again
+                // every service that comes leads here; do not log the same reason again
                 if (!before.text().equals(life.why().text())) {
                     LOG.log(e instanceof MissingService ? Level.INFO : Level.WARNING, id + ": stays parked: " + e.getMessage());
                 }
@@ -283,7 +283,7 @@ final class Attachment {
         letThrough();
     }
 
-    /** Others have the image open: its VM waits until they let go. */
+    /** Begins to wait for an image that others have open; its VM waits meanwhile. */
     private LockWait.ImageInUse waitForImage(DiskException inUse) throws DiskException {
         try {
             nodes.checkKinds();
@@ -317,7 +317,7 @@ final class Attachment {
 
     /** All is open: requests are taken. */
     void letThrough() throws DiskException {
-        // before the first request: what it does may lead to the next state
+        // before the first request, which may lead to the next state
         to(new Life.Running());
         parks.end();
         calls.run(() -> {
@@ -376,7 +376,7 @@ final class Attachment {
         if (failed != null) {
             LOG.log(Level.ERROR, id + ": " + failed.getMessage());
             calls.run(() -> gate.owe(Errno.EIO));
-            // before the disk is closed, whose own trouble must not hide it
+            // before the disk is closed: an error of the close must not hide it
             recordDebt();
         }
         disk.close();
@@ -456,7 +456,7 @@ final class Attachment {
         return disk.savesAtDetach();
     }
 
-    /** What commands show of it. */
+    /** The attachment as commands show it. */
     AttachmentView view() {
         return view;
     }

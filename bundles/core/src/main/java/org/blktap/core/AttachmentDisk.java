@@ -28,7 +28,7 @@ import org.blktap.core.gate.Gate;
  */
 final class AttachmentDisk {
     private static final Logger LOG = System.getLogger("org.blktap.core");
-    /** How often it is looked whether helper threads are idle. */
+    /** Interval of the check whether helper threads are idle. */
     private static final long IDLE_MILLISECONDS = 20;
     private final String id;
     private final IoLoop loop;
@@ -39,7 +39,7 @@ final class AttachmentDisk {
     private final Set<Registry.Entry<DiskDriver>> usedDrivers = ConcurrentHashMap.newKeySet();
     /** How the open disk was opened, with its open files. */
     private OpenContext context;
-    /** What outlives a driver: a RAM disk's contents. */
+    /** Objects that outlive a driver, such as the memory of a RAM disk. */
     private List<AutoCloseable> kept = new ArrayList<>();
     private Registry.Entry<IoEngine> engine;
     private IoQueue queue;
@@ -63,7 +63,7 @@ final class AttachmentDisk {
         return open;
     }
 
-    /** Whether an image of its chain is of this driver. */
+    /** Whether an image of its chain was opened by this driver. */
     boolean uses(Registry.Entry<DiskDriver> driver) {
         return open && usedDrivers.contains(driver);
     }
@@ -81,7 +81,7 @@ final class AttachmentDisk {
         return savesAtDetach;
     }
 
-    /** What it is, or last was. */
+    /** Information of the open disk, or of the one that was last open. */
     DiskInfo info() {
         return info;
     }
@@ -91,7 +91,7 @@ final class AttachmentDisk {
     }
 
     /**
-     * Opens what of it is not open. The gate stays closed: the nodes come first.
+     * Opens the queue and the disk if they are not open. The gate stays closed: the nodes are opened first.
      *
      * @param fits refuses a disk that the VM cannot go on with
      */

@@ -112,7 +112,7 @@ final class AttachmentNodes {
                 + "'; present: " + present);
     }
 
-    /** Has the VMs let their devices go. */
+    /** Asks the VMs to release their devices, and waits for that. */
     void unplug() throws DiskException {
         for (OpenNode node : nodes) {
             unplug(node);
@@ -162,22 +162,22 @@ final class AttachmentNodes {
         }
     }
 
-    /** Closes all; their VMs find them again. Nothing is in flight. */
+    /** Closes all nodes; their VMs find the devices again. No request is in flight. */
     void close() throws DiskException {
         loop.run(() -> nodes.forEach(OpenNode::close));
     }
 
-    /** Removes all for good. Nothing is in flight. */
+    /** Removes all nodes for good. No request is in flight. */
     void remove() throws DiskException {
         loop.run(() -> nodes.forEach(OpenNode::remove));
     }
 
-    /** Cuts the VMs off although requests of theirs are in flight; {@link #remove} comes when they have ended. */
+    /** Disconnects the VMs while requests of theirs are in flight; {@link #remove} follows when these have ended. */
     void disconnect() throws DiskException {
         loop.run(() -> each(DeviceNode::disconnect));
     }
 
-    /** What the nodes say of themselves, asked on the loop; without waiting. Any thread. */
+    /** Asks the nodes on the loop for their status, without waiting. Any thread. */
     CompletableFuture<List<AttachmentStatus.Node>> status() {
         return loop.start(() -> {
             List<AttachmentStatus.Node> shown = new ArrayList<>();

@@ -30,13 +30,13 @@ final class AttachmentTable {
     private static final Logger LOG = System.getLogger("org.blktap.core");
     /** How long a list waits for nodes to report. */
     private static final Duration ANSWER = Duration.ofMillis(1200);
-    /** What opens no sooner does not keep the daemon from being ready. */
+    /** Attachments that take longer to open do not delay the daemon's {@code ready}. */
     private static final Duration SETTLED = Duration.ofSeconds(10);
 
     private final Services services;
     private final Records records;
     private final Map<String, Attachment> attachments = new ConcurrentSkipListMap<>();
-    /** Openings that are under way or to come, less those that take long. */
+    /** Openings that are queued or running, except those that take long. */
     private final AtomicInteger opening = new AtomicInteger();
     private final AtomicInteger threadNumbers = new AtomicInteger();
     private final ExecutorService threads = Executors.newCachedThreadPool(task -> {

@@ -11,7 +11,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.osgi.service.component.annotations.Component;
 
-/** {@code tap:empty:NAME}: a drive without a medium, which one may be put into. It has no bytes; requests fail with ENOMEDIUM. */
+/** {@code tap:empty:NAME}: a drive without a medium, for {@code insert}. Its size is 0; requests fail with ENOMEDIUM. */
 @Component(service = DiskDriver.class)
 @TapType(type = EmptyDrive.TYPE, summary = "a drive without a medium")
 public final class EmptyDrive implements DiskDriver {

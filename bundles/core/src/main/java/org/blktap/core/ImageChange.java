@@ -13,7 +13,7 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 
-/** What is done with the image of one attachment while a VM has it: another size, another image. Any thread but a loop; methods wait as commands do. */
+/** Changes the image of one attachment while a VM has it: its size, or the image itself. Any thread but a loop; methods wait as commands do. */
 final class ImageChange {
     private static final Logger LOG = System.getLogger("org.blktap.core");
 
@@ -39,7 +39,7 @@ final class ImageChange {
     // ---- another size
 
     /**
-     * Grows the disk. The image is grown while it is closed, as one that is not attached: so each driver has one way to do it, which a crash may interrupt.
+     * Grows the disk. The image is grown while it is closed, like one that is not attached, so that each driver has only one resize, which survives a crash.
      *
      * @param sizeBytes -1 to take the size that the image has now
      * @return the size that the VM sees now
@@ -102,7 +102,7 @@ final class ImageChange {
         }
     }
 
-    /** What the driver failed with, or null. */
+    /** Has the driver grow the image; returns its exception, or null. */
     private DiskException grow(long sizeBytes) {
         TapSpec spec = attachment.request().spec();
         Map<String, String> options = new LinkedHashMap<>(attachment.request().options());
@@ -132,7 +132,7 @@ final class ImageChange {
             StateReason why = running ? new StateReason(Kind.NODE_CHANGE, "being made read-only") : attachment.life().why();
             attachment.quiesce(why, services.limits().drain());
             try {
-                // nothing is taken now: who connects from here on fails to write
+                // no request is taken now; a VM that connects from here on cannot write
                 nodes.checkNoneWrites();
             } catch (DiskException e) {
                 if (running) {
@@ -182,7 +182,7 @@ final class ImageChange {
     }
 
     /**
-     * Continues with another medium, or with none. A VM that waits for one that cannot be opened gets it so, too.
+     * Continues with another medium, or with none. A VM whose medium cannot be opened gets the next one in the same way.
      *
      * @param force also where the disk is writable
      */
@@ -239,10 +239,10 @@ final class ImageChange {
         }
     }
 
-    /** Returns to what there was. */
+    /** Returns to the image that was there before. */
     private void keep(AttachRequest before, Life life, boolean byOperator) throws DiskException {
         if (attachment.life() instanceof Life.Running) {
-            // requests do not end, and it goes on
+            // requests do not end: the attachment continues
             return;
         }
         attachment.closeDisk();

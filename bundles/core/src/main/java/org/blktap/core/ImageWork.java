@@ -29,7 +29,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
-/** Work on images that are not attached, each on a loop of its own for as long as it takes: in the daemon, and in a process that does nothing else. */
+/** Works on images that are not attached, in the daemon or in a process of its own. Each piece of work has its own loop while it runs. */
 @Component
 public final class ImageWork implements Images {
     private static final int SECTOR = 512;
@@ -89,7 +89,7 @@ public final class ImageWork implements Images {
         });
     }
 
-    /** Gives what was made its names if all goes well, and removes it otherwise. */
+    /** Gives new files their names if the work succeeds, and removes them otherwise. */
     private static void make(OpenContext context, Making making) throws DiskException {
         boolean done = false;
         try {

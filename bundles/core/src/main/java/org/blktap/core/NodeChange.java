@@ -72,7 +72,7 @@ final class NodeChange {
         }
     }
 
-    /** Before a node closes: requests that a disk that threw has left may refer to its memory. Whose they are is not known, so all fail. */
+    /** Fails all held requests before a node closes: they may refer to its memory, and it is not known which node made them. */
     void failHeld() throws DiskException {
         if (calls.ask(() -> gate.held().anyAtDisk())) {
             attachment.closeDisk();

@@ -21,8 +21,8 @@ import org.blktap.linux.FileStatus;
 import org.blktap.linux.PinnedFile;
 
 /**
- * What one opening of one image may do; for each backing image there is another that knows its parent. Remembers all that was
- * opened, so that a driver that fails leaves nothing open, and all drivers that took part, so that their going parks the disk.
+ * Gives a driver what it needs to open one image; each backing image has its own context, which knows its parent. Records all files and disks that were
+ * opened, so that a driver that fails leaves nothing open, and all drivers that took part, so that the disk is parked when one of them goes.
  */
 final class OpenContext implements DiskContext, AutoCloseable {
     /** A chain longer than any real one; each image costs open files and memory. */
@@ -37,14 +37,14 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final List<FileStatus> opened = new ArrayList<>();
     private final NewFiles created = new NewFiles();
     private final NamedFiles named;
-    /** What the first opened file is called. */
+    /** The path of the first opened file. */
     private Path first;
     private boolean devicesOnly;
     /** The context of its backing image, if it has one. */
     private OpenContext below;
 
     /**
-     * What all openings of one attachment share.
+     * State that all openings of one attachment share.
      *
      * @param used receives the drivers that took part
      * @param kept receives what stays until the detach
@@ -103,7 +103,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         }
     }
 
-    /** Lets go of what was looked up and not opened. The files that were opened stay. */
+    /** Closes what was looked up and not opened. The files that were opened stay. */
     @Override
     public void close() {
         named.close();
@@ -122,7 +122,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         created.nameAll();
     }
 
-    /** Closes the files of the image and of all below it, whose disk could not. Nothing is in flight. */
+    /** Closes the files of the image and of all images below it, if their disk failed to. No request is in flight. */
     void closeFiles() {
         for (OpenContext each = this; each != null; each = each.below) {
             each.files.forEach(IoFile::close);
@@ -214,7 +214,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
         devicesOnly = true;
     }
 
-    /** As the image above has found it, or what the operator's path leads to. */
+    /** The file that the image above has found, or that the operator's path leads to. */
     private PinnedFile pinned(Path path) throws DiskException {
         PinnedFile held = above == null ? null : above.named.held(path);
         return held == null ? PinnedFile.of(path) : held.again();

@@ -94,7 +94,7 @@ final class OpenNode {
         address = fresh.address();
         opened = true;
         if (!done.complete(null)) {
-            // nobody waits for it any more
+            // no caller waits for it any more
             remove();
         }
     }

@@ -129,7 +129,7 @@ final class PathPolicy {
         }
     }
 
-    /** The kernel's word that the file lies under a directory, not only its name's; null if it has been moved meanwhile. */
+    /** Checks by the kernel, not by name, that the file lies under a directory; null if it has been moved meanwhile. */
     private static Confined proven(PinnedFile top, Path topPath, Path real, PinnedFile target, boolean beside) {
         PinnedFile found;
         try {
@@ -138,7 +138,7 @@ final class PathPolicy {
             return null;
         }
         if (found == null) {
-            // a kernel that cannot promise it; the path was that of the open file itself
+            // the kernel has no openat2; the path was that of the open file itself
             return new Confined(real, target, beside);
         }
         if (!found.status().sameFile(target.status())) {

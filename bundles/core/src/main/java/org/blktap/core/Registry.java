@@ -32,7 +32,7 @@ final class Registry<T> {
 
     private volatile Follower<T> follower;
 
-    /** What uses the services: called, without a lock, for each that comes and goes. */
+    /** Called, without a lock, for each service that comes and goes. */
     interface Follower<T> {
         /** Must not wait for disks: a service's registration would wait as well. */
         void came(Entry<T> service);
@@ -131,7 +131,7 @@ final class Registry<T> {
         Entry<T> best = null;
         for (Entry<T> entry : entries.values()) {
             if (entry.name().equals(name)) {
-                // ascending order: the last is the one of highest ranking
+                // ascending order: the last one has the highest ranking
                 best = entry;
             }
         }
@@ -143,7 +143,7 @@ final class Registry<T> {
         return entries.isEmpty() ? null : entries.lastEntry().getValue();
     }
 
-    /** Those that count, by name. */
+    /** For each name, the service of highest ranking. */
     synchronized List<ServiceStatus> list() {
         Map<String, ServiceStatus> byName = new TreeMap<>();
         for (Entry<T> entry : entries.values()) {

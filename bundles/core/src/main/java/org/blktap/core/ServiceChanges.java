@@ -7,7 +7,7 @@ import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
 /**
- * Opens attachments that have waited for a service that comes, and has all of them release one that goes.
+ * Opens attachments that waited for a service when it comes, and has all of them release a service that goes.
  *
  * @param <T> the service's type
  */
@@ -27,7 +27,7 @@ final class ServiceChanges<T> implements Registry.Follower<T> {
         this.leave = leave;
     }
 
-    /** Has a table follow all services, first those that are present. */
+    /** Connects a table to the services: those that are present at once, later ones as they come. */
     static void follow(Services services, AttachmentTable table) {
         services.installed().drivers().follow(new ServiceChanges<>(table, "driver of tap:", table::driverCame,
                 (attachment, gone) -> attachment.serviceLoss().driverGone(gone)));
@@ -37,7 +37,7 @@ final class ServiceChanges<T> implements Registry.Follower<T> {
                 (attachment, gone) -> attachment.serviceLoss().providerGone(gone)));
     }
 
-    /** Ends that: the services of a daemon that stops go without a word. */
+    /** Disconnects the table: when the daemon stops, the going of services has no effect. */
     static void unfollow(Services services) {
         services.installed().drivers().follow(null);
         services.installed().engines().follow(null);

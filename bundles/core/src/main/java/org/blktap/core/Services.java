@@ -8,7 +8,7 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
 
-/** What attachments need of their surroundings. */
+/** The services and settings that attachments use. */
 record Services(LoopFactory loops, NativeMemory memory, InstalledServices installed, InstalledNodeKinds nodeKinds, PathPolicy paths, Path runDir,
         ConcurrentHashMap<String, Lock> savingLocks, Limits limits) {
 

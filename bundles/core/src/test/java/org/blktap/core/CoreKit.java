@@ -130,7 +130,7 @@ final class CoreKit implements AutoCloseable {
         final AtomicInteger resizes = new AtomicInteger();
         /** How often the VM was asked for the device. */
         final AtomicInteger asked = new AtomicInteger();
-        /** Closed, and is there again after a restart; or removed. */
+        /** Whether it was closed, to come back after a restart, or removed. */
         volatile String end = "";
         /** What the VM would have been shown when the node opened. */
         volatile boolean disconnected;

@@ -11,12 +11,12 @@ import org.osgi.framework.wiring.BundleCapability;
 import org.osgi.framework.wiring.BundleRequirement;
 import org.osgi.framework.wiring.BundleRevision;
 
-/** Why a bundle is not active, without trying to start it. */
+/** Finds out why a bundle is not active, without trying to start it. */
 public final class BundleDiagnosis {
     private BundleDiagnosis() {
     }
 
-    /** One line. */
+    /** Returns the reason in one line. */
     public static String why(Bundle bundle, BundleContext bundles) {
         return switch (bundle.getState()) {
             case Bundle.ACTIVE -> "active";
@@ -49,7 +49,7 @@ public final class BundleDiagnosis {
         return missing;
     }
 
-    /** A requirement as manifests have it, {@code package org.example [1.0,2.0)}; with its filter if that says more than a name and versions. */
+    /** A requirement in the form of manifests, {@code package org.example [1.0,2.0)}; with its filter if that has more than a name and versions. */
     static String inWords(String namespace, String filter) {
         String kind = namespace.replaceFirst("^osgi\\.wiring\\.", "");
         Matcher simple = Pattern.compile("(?:\\(&)?\\(" + Pattern.quote(namespace) + "=([^()*]+)\\)(?:\\((?:bundle-)?version(>?=)([^()]+)\\))?"

@@ -28,12 +28,12 @@ public final class Deployer {
     private final BundleContext bundles;
     private final Check check;
 
-    /** Judges a jar and what has become of it. */
+    /** Checks a jar before it is deployed, and its bundle afterwards. */
     interface Check {
         /** @throws DiskException if the framework could not resolve the jar */
         void resolves(Path jar) throws DiskException;
 
-        /** What of an active bundle has failed all the same, or null. */
+        /** Returns what has failed in a bundle although it is active, or null. */
         String failure(Bundle bundle);
     }
 
@@ -52,7 +52,7 @@ public final class Deployer {
     }
 
     /**
-     * Deploys a jar and waits until its bundle is active. If that fails, what was there before is there again.
+     * Deploys a jar and waits until its bundle is active. If that fails, the jar that was there before is put back.
      *
      * @throws DiskException that says why it is not active
      */
@@ -79,10 +79,10 @@ public final class Deployer {
     }
 
     /**
-     * Copies beside the target and renames: a jar that grows in deploy/ would be taken for a broken one. Its name has no
-     * version; a bundle that is deployed under another name keeps that.
+     * Copies the jar under a temporary name and renames it: a jar that is still growing in deploy/ would be taken for a broken one. The name has no
+     * version; a bundle that is deployed under another name keeps that name.
      *
-     * @throws DiskException if it is no bundle, or one of the platform's, or cannot resolve; then nothing has changed
+     * @throws DiskException if it is no bundle, or one of the platform's, or cannot resolve; nothing has changed then
      */
     Deployed put(Path source) throws DiskException {
         String name = symbolicName(source);
@@ -120,7 +120,7 @@ public final class Deployer {
         }
     }
 
-    /** Waits until what was deployed is active; if it does not become so, says why. */
+    /** Waits until the deployed bundle is active; if it does not become active, throws the reason. */
     Bundle await(Deployed deployed) throws DiskException, InterruptedException {
         long begin = System.nanoTime();
         long installed = 0;
@@ -147,7 +147,7 @@ public final class Deployer {
         }
     }
 
-    /** Puts back what was there before; what to say about it. */
+    /** Puts back the jar that was there before; returns what to report about that. */
     private String takeBack(Deployed failed) throws InterruptedException {
         try {
             if (failed.replaced() == null) {

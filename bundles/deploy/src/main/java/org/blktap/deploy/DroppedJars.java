@@ -23,11 +23,11 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 
 /**
- * Judges each jar that replaces a deployed one, whoever put it there. One that the framework cannot resolve is put aside, and the bundle that it would
- * have replaced takes its place again. File Install, which calls this in its own thread, updates the bundle all the same, with what it had: its disks
- * wait for that moment.
+ * Checks each jar that replaces a deployed one, whoever put it there. A jar that the framework cannot resolve is renamed, and the jar before
+ * takes its place again. File Install, which calls this on its own thread, updates the bundle even then, with the contents that it had: its disks
+ * are parked for that moment.
  *
- * <p>A jar that replaces none is not judged: what it lacks may be put there next.
+ * <p>A jar that replaces none is not checked: what it lacks may be put there next.
  */
 @Component(service = ArtifactTransformer.class)
 public final class DroppedJars implements ArtifactTransformer {
@@ -46,7 +46,7 @@ public final class DroppedJars implements ArtifactTransformer {
         return file.getName().endsWith(".jar");
     }
 
-    /** The jar to update from: the file, or a copy of the bundle that is there if the file is unusable. */
+    /** The jar to update from: the file, or a copy of the present bundle if the file cannot be used. */
     @Override
     public File transform(File file, File temporary) throws IOException {
         Bundle current = bundles.getBundle(file.toURI().normalize().toString());
@@ -79,10 +79,10 @@ public final class DroppedJars implements ArtifactTransformer {
         return copy.toFile();
     }
 
-    /** Writes a jar of a bundle's contents, entry by entry as they were. */
+    /** Writes a bundle's contents as a jar, with the same entries. */
     private static void write(Bundle bundle, Path target) throws IOException {
         try (OutputStream file = Files.newOutputStream(target); ZipOutputStream jar = new ZipOutputStream(file)) {
-            // readers of a jar as a stream want it first
+            // readers of a jar as a stream need it first
             write(bundle, MANIFEST, jar);
             writeAll(bundle, "/", jar);
         }

@@ -8,7 +8,7 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
 import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
 import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
 
-/** Judges jars by the running framework: its resolver, and its components. */
+/** Checks jars by the resolver of the running framework, and bundles by their components. */
 public record FrameworkCheck(BundleContext bundles, ServiceComponentRuntime components) implements Deployer.Check {
     @Override
     public void resolves(Path jar) throws DiskException {

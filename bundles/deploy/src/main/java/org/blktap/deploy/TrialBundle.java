@@ -26,7 +26,7 @@ import org.osgi.framework.wiring.FrameworkWiring;
  */
 final class TrialBundle {
     private static final String SUFFIX = ".trial";
-    /** Read into memory for the trial. */
+    /** Limit of the jar's size: it is read into memory for the trial. */
     private static final long MAX_JAR = 256L << 20;
 
     private TrialBundle() {
@@ -60,7 +60,7 @@ final class TrialBundle {
         }
     }
 
-    /** The jar as it is but for its name; reads all of it, so that a damaged one is found. */
+    /** Copies the jar under another symbolic name; reads all of it, so that a damaged one is found. */
     private static byte[] copy(Path path) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JarFile jar = new JarFile(path.toFile())) {

@@ -5,9 +5,9 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
 
 /**
- * A write into new clusters. First the file is long enough; then, where the clusters had contents, what the write
- * leaves of the first and the last is copied up; then the data is written, together with a new table if there is one; then
- * {@link Commits} lets tables point at it. Other writes to the same clusters wait until the end. Pooled.
+ * A write into new clusters. First the file is made long enough. If the clusters had contents, what the write
+ * leaves of the first and the last is then copied up. The data is written, with a new table if there is one; then
+ * {@link Commits} makes the tables point at it. Other writes to the same clusters wait until the end. Pooled.
  */
 final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.Waiter, Commits.Member {
     private static final long NO_BUFFER = 0;
@@ -59,9 +59,9 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
     }
 
     /**
-     * Begins; the allocation has been filled in.
+     * Begins a write of data; the allocation has been filled in.
      *
-     * @param from what is written, from {@code skip} on
+     * @param from the data, from byte {@code skip} on
      * @param contents whether the clusters may have held anything but zeros
      */
     void start(Segments from, long skip, boolean contents, IoCallback done) {
@@ -206,7 +206,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         }
     }
 
-    /** A part of the writing has ended. */
+    /** Called when a part of the write has ended. */
     @Override
     public void done(int e) {
         note(e);
@@ -239,7 +239,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         ended(e);
     }
 
-    /** It is committed or has failed. */
+    /** Called when the write is committed or has failed. */
     @Override
     public void ended(int e) {
         map.settled(allocation.change(), e == 0);
@@ -247,7 +247,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         IoCallback done = whenDone;
         whenDone = null;
         data = null;
-        // those who wait look again; what they start now is not this write any more
+        // the waiters look up again; operations that they start now do not belong to this write
         allocation.resumeWaiters();
         pool.give(this);
         done.done(e);

@@ -3,8 +3,8 @@ package org.blktap.image;
 import java.util.ArrayDeque;
 
 /**
- * What a map decides about one write into new clusters, and what the disk keeps of it until its end: where the data goes ({@link Target}), how the entries change
- * ({@link EntryChange}), and what has to happen before and meanwhile. The disk clears it before it asks the map, so that the map sets what
+ * A map's decision about one write into new clusters, kept by the disk until the write ends: where the data goes ({@link Target}), how the entries change
+ * ({@link EntryChange}), and which conditions the write must wait for. The disk clears it before it asks the map, so that the map sets only what
  * differs, in any order. One for each allocating write, pooled with it. Loop only.
  */
 public final class Allocation {
@@ -40,7 +40,7 @@ public final class Allocation {
 
     // ---- for the map
 
-    /** Where the data goes; left alone where only entries change. */
+    /** Where the data goes; stays empty if only entries change. */
     public Target target() {
         return target;
     }
@@ -63,14 +63,14 @@ public final class Allocation {
     }
 
     /**
-     * Asks for a flush between data and entries. The disk asks itself where the clusters had contents; elsewhere data that is lost
-     * reads as before, as zeros, because new space does.
+     * Asks for a flush between data and entries. The disk itself asks for one if the clusters had contents. Elsewhere lost data
+     * reads as zeros, as before, because new space does.
      */
     public void needsBarrier() {
         barrier = true;
     }
 
-    /** Answers that no table of this cache is free at present. */
+    /** Notes that no table of this cache is free at present, and answers NO_TABLE. */
     public Answer noTable(TableCache full) {
         fullCache = full;
         return Answer.NO_TABLE;
@@ -114,7 +114,7 @@ public final class Allocation {
         waiters.add(operation);
     }
 
-    /** Resumes those who wait now: what they start is not this allocation any more. */
+    /** Resumes the operations that wait now; what they start does not belong to this allocation. */
     void resumeWaiters() {
         for (int n = waiters.size(); n > 0; n--) {
             waiters.poll().resume(0);
@@ -135,7 +135,7 @@ public final class Allocation {
         return first != 0 || secondChanged == null ? first : secondChanged.writeError();
     }
 
-    /** Notes why the entries are not in the file; 0 if they are. */
+    /** Sets the errno of an allocation whose entries are not in the file; 0 if they are. */
     void fail(int errno) {
         error = errno;
     }

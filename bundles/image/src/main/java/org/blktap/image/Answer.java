@@ -1,13 +1,13 @@
 package org.blktap.image;
 
-/** What a map says to a change that it is asked for. */
+/** A map's answer to a request for a change. */
 public enum Answer {
     /** The {@link Allocation} is filled in. */
     ALLOCATED,
-    /** So much of the range as its {@link EntryChange#length} takes no space already. */
+    /** The first {@link EntryChange#length} bytes of the range take no space already. */
     NOTHING,
-    /** No table of a cache is free at present, by {@link Allocation#noTable}; asked again when one may be. */
+    /** No table of a cache is free at present ({@link Allocation#noTable}); the disk asks again when one may be. */
     NO_TABLE,
-    /** The format cannot, or must not. */
+    /** The format cannot make the change, or must not. */
     REFUSED
 }

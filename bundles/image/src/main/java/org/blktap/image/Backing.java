@@ -6,7 +6,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.memory.Segments;
 
-/** What is seen through unallocated clusters: another disk, or none. Loop only. */
+/** The backing disk, whose bytes unallocated clusters show, or none. Loop only. */
 final class Backing {
     private final VirtualDisk disk;
     private final long size;
@@ -18,7 +18,7 @@ final class Backing {
         size = disk == null ? 0 : disk.info().sizeBytes();
     }
 
-    /** Bytes; past it, all is zeros. */
+    /** Bytes; past its end everything reads as zeros. */
     long size() {
         return size;
     }

@@ -5,9 +5,9 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
 
-/** A write, zeroing or discard: runs that are there are changed in place, others are allocated where that is needed. Pooled. */
+/** A write, zeroing or discard: allocated runs are changed in place, others are allocated if needed. Pooled. */
 final class ChangeOperation extends DiskOperation {
-    /** Bound on what one request adds to the disk's lists, however much it covers. */
+    /** Most allocating writes of one request at a time, so that a long request does not fill the disk's lists. */
     private static final int MOST_ALLOCATING = 64;
 
     private final long diskSize;
@@ -35,7 +35,7 @@ final class ChangeOperation extends DiskOperation {
         this.pool = pool;
     }
 
-    /** @param first what has just been looked up for the request, or null */
+    /** @param first the answer to a look-up of the request's first byte, or null */
     void start(Request asked, Place first) {
         request = asked;
         allocating = 0;
@@ -78,7 +78,7 @@ final class ChangeOperation extends DiskOperation {
                     return;
                 }
                 case DATA -> {
-                    // a table in memory may already say what the one in the file does not say yet
+                    // the table in memory may be ahead of the one in the file
                     Allocation holder = busy.find(from, from + 1);
                     if (holder != null) {
                         holder.await(this);
@@ -104,7 +104,7 @@ final class ChangeOperation extends DiskOperation {
         done(0);
     }
 
-    /** Lets whole units from here on lose their space, and moves on past them; NO_TABLE if it has to wait, REFUSED if they have to stay. */
+    /** Releases the space of whole units from here on, and moves past them. NO_TABLE: it must wait; REFUSED: they keep their space. */
     private Answer release(Place place) {
         long from = position;
         long unit = map.largestUnit();
@@ -163,7 +163,7 @@ final class ChangeOperation extends DiskOperation {
         };
     }
 
-    /** Starts an allocating write for the run or its beginning, and moves on past it; false if it has to wait. */
+    /** Starts an allocating write for the run or its beginning, and moves past it; false if it must wait. */
     private boolean allocate(Place place, long length) {
         if (allocating == MOST_ALLOCATING) {
             waitsForOwn = true;
@@ -212,7 +212,7 @@ final class ChangeOperation extends DiskOperation {
         return true;
     }
 
-    /** Zeros that must take no space are marked, where the format can and they cover whole clusters. */
+    /** Marks zeros that may take no space, if the format has marks and they cover whole clusters. */
     private Answer zeroMarks(Place place, long length, long start, Allocation into) {
         long from = place.offset();
         if (request.operation() == Operation.WRITE || request.has(Request.NO_UNMAP) || from != start) {
@@ -223,7 +223,7 @@ final class ChangeOperation extends DiskOperation {
         return whole == 0 ? Answer.REFUSED : map.markZero(place, whole, into);
     }
 
-    /** An allocating write of this operation has ended. */
+    /** Called when an allocating write of this operation has ended. */
     private void allocated(int error) {
         allocating--;
         boolean goOn = waitsForOwn;

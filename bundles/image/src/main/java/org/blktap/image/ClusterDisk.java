@@ -10,10 +10,10 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * A disk whose clusters are found by a {@link ClusterMap}. What all such formats have in common happens here: waiting for
+ * A disk whose clusters are found by a {@link ClusterMap}. It does what all such formats have in common: waiting for
  * tables, reading through to the backing disk, copying clusters up, and the order in which data and tables
- * reach the file. A request whose bytes are one run of the file goes to the engine as it is; all others are operations, which are given what
- * they need of the disk and do not know it.
+ * reach the file. A request whose bytes are one run of the file goes to the engine as it is; all others become operations, which do not refer
+ * to the disk itself.
  */
 public final class ClusterDisk implements VirtualDisk {
     private final ClusterMap map;
@@ -25,7 +25,7 @@ public final class ClusterDisk implements VirtualDisk {
     private final Commits commits;
     /** Non-null only for maps that reuse freed clusters. */
     private final InFlight inFlight;
-    /** Of the request that is being submitted. */
+    /** The place of the request that is being submitted. */
     private final Place place = new Place();
     private final Pool<ReadOperation> reads;
     private final Pool<ChangeOperation> changes;
@@ -100,7 +100,7 @@ public final class ClusterDisk implements VirtualDisk {
         return place;
     }
 
-    /** Who is called when the one operation of a request ends. */
+    /** The callback of a file operation that is all of a request. */
     private IoCallback direct(Request request) {
         return inFlight == null ? request : directRequests.take().of(request);
     }

@@ -3,23 +3,23 @@ package org.blktap.image;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * A format's table arithmetic: where the bytes of the disk are, where new ones go, which table entries then say so. It
+ * A format's table arithmetic: where the bytes of the disk are, where new ones go, which table entries then point there. It
  * never waits and starts no I/O; {@link ClusterDisk} does all that. Loop only.
  *
  * <p>A change begins with a look-up, whose {@link Place} is passed on: {@link #allocate}, {@link #markZero} and {@link #release} follow it at once,
- * and need decode nothing again. An allocation goes on in this order: the disk writes the data and any new
+ * and do not decode entries again. An allocation goes on in this order: the disk writes the data and any new
  * table; {@link #commit}, when what the entries will point at is in the file; the disk writes the entries;
  * {@link #undo} if that failed; {@link #settled} always, at the end. Between allocate and commit
  * {@link #find} goes on answering the old state.
  *
- * <p>All objects that are filled in belong to the disk, which uses them again: a map allocates none for a request.
+ * <p>The objects that a map fills in belong to the disk, which reuses them: a map allocates none for a request.
  */
 @ConsumerType
 public interface ClusterMap {
     /** Bytes that are allocated as one: a power of two from 512 on. */
     int clusterSize();
 
-    /** Bytes that are read or replaced as one at most: a cluster, where that is not the same as {@link #clusterSize}. */
+    /** Most bytes that are read or replaced as one: a cluster, if that is larger than {@link #clusterSize}. */
     default int largestUnit() {
         return clusterSize();
     }
@@ -29,7 +29,7 @@ public interface ClusterMap {
         return Compression.NONE;
     }
 
-    /** What happens in its files besides the requests. Always the same. */
+    /** The work in its files apart from requests. Always the same. */
     default Space space() {
         return Space.STILL;
     }
@@ -41,7 +41,7 @@ public interface ClusterMap {
     void find(long offset, long length, Place into);
 
     /**
-     * Decides where a range from the beginning of a place is put, which is ZERO, UNALLOCATED, SHARED or COMPRESSED. It may be cut at its end,
+     * Decides where a range from the beginning of a place goes. The place is ZERO, UNALLOCATED, SHARED or COMPRESSED. The range may be cut at its end,
      * down to what one table holds, but not below one cluster.
      *
      * @param length bytes, at most the place's
@@ -50,20 +50,20 @@ public interface ClusterMap {
     Answer allocate(Place found, long length, Allocation into);
 
     /**
-     * Decides how whole clusters from the beginning of a place, which is UNALLOCATED, SHARED or COMPRESSED, are marked as zeros without taking
-     * space: {@link EntryChange.Kind#ZEROS}. A format without such marks answers REFUSED, and zeros are written.
+     * Decides how whole clusters from the beginning of a place are marked as zeros without taking space
+     * ({@link EntryChange.Kind#ZEROS}). The place is UNALLOCATED, SHARED or COMPRESSED. A format without such marks answers REFUSED, and zeros are written.
      */
     default Answer markZero(Place found, long length, Allocation into) {
         return Answer.REFUSED;
     }
 
     /**
-     * Decides how whole units of {@link #largestUnit}, from the beginning of a place on, which is neither CORRUPT nor NOT_LOADED, lose their space:
-     * {@link EntryChange.Kind#RELEASED}. The range may be cut at its end, not below one unit. A format that cannot answers REFUSED: then the range is
-     * zeroed or discarded where it is.
+     * Decides how whole units of {@link #largestUnit}, from the beginning of a place on, lose their space
+     * ({@link EntryChange.Kind#RELEASED}). The place is neither CORRUPT nor NOT_LOADED. The range may be cut at its end, not below one unit. A format
+     * that cannot do this answers REFUSED: then the range is zeroed or discarded where it is.
      *
-     * @param length bytes, perhaps more than the place's
-     * @param zeros whether the range has to read as zeros; if not, zeros or what it held (but nothing else)
+     * @param length bytes; may be more than the place's
+     * @param zeros whether the range must read as zeros; otherwise it may read as zeros or as what it held
      * @return {@link Answer#ALLOCATED}, {@link Answer#NOTHING}, {@link Answer#NO_TABLE} or {@link Answer#REFUSED}
      */
     default Answer release(Place found, long length, boolean zeros, Allocation into) {

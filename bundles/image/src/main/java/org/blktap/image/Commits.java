@@ -5,13 +5,13 @@ import java.util.ArrayList;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * Lets the tables point at new clusters, for all allocating writes at a time whose data has been written: a flush, if
- * losing that data to a power failure would show; then the changed parts of the tables; then the writes are answered. So
- * an answered write survives the end of the process, and a table in the file never points at what is not there. Those that come
- * meanwhile are the next group.
+ * Makes the tables point at new clusters, for a group of allocating writes whose data has been written: flushes, if
+ * losing that data to a power failure would show; writes the changed parts of the tables; then completes the writes. So
+ * a completed write survives the end of the process, and a table in the file never points at what is not there. Writes that
+ * join meanwhile are the next group.
  *
- * <p>Where a table cannot be written, its allocations are taken back and it is written as it was. If that fails as well, the
- * file may say what nobody was promised: then every change of the disk waits until the table could be written, and fails if it cannot. Loop only.
+ * <p>Where a table cannot be written, its allocations are undone and the old table is written. If that fails as well, the table in the
+ * file may have either state: then every change of the disk waits until the table is written, and fails if that fails. Loop only.
  */
 final class Commits {
     private final ClusterMap map;
@@ -30,7 +30,7 @@ final class Commits {
     interface Member {
         Allocation allocation();
 
-        /** Its entries are in the file, or that has failed. */
+        /** Called when its entries are in the file, or with the error. */
         void ended(int error);
     }
 
@@ -39,7 +39,7 @@ final class Commits {
         this.files = files;
     }
 
-    /** The data is written. */
+    /** Takes a write whose data is in the file. */
     void join(Member write) {
         joining.add(write);
         if (!running) {
@@ -52,7 +52,7 @@ final class Commits {
         return unsure;
     }
 
-    /** Tries to write what could not be written, and resumes the operation with what came of it. */
+    /** Tries again to write the tables that could not be written, and resumes the operation with the result. */
     void mend(Resumable operation) {
         mending.add(operation);
         if (!running) {
@@ -62,7 +62,7 @@ final class Commits {
         }
     }
 
-    /** An error of a flush of its own, once. */
+    /** Returns the error of a flush made here, once. */
     int takeFlushError() {
         int error = flushError;
         flushError = 0;

@@ -9,7 +9,7 @@ import java.util.function.Supplier;
  * @param decompressors makes one for each cluster that is decompressed at a time
  */
 public record Compression(int mostBytes, Supplier<Decompressor> decompressors) {
-    /** Of a format that has none. */
+    /** For a format without compressed clusters. */
     static final Compression NONE = new Compression(0, () -> {
         throw new IllegalStateException("a format without compression");
     });

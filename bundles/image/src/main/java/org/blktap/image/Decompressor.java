@@ -8,7 +8,7 @@ import org.osgi.annotation.versioning.ConsumerType;
 public interface Decompressor extends AutoCloseable {
     /**
      * @param stored the compressed bytes; more may follow the stream
-     * @param plain to be filled: exactly one cluster has to come out
+     * @param plain to be filled: its length is exactly one cluster
      * @return false for a stream that is damaged, too short, or longer than a cluster
      */
     boolean decompress(ByteBuffer stored, ByteBuffer plain);

@@ -17,7 +17,7 @@ public final class DirtyTables {
         this.whenWritten = whenWritten;
     }
 
-    /** What is marked from here on is changed by this allocation. */
+    /** Attributes the following marks to this allocation. */
     DirtyTables by(Allocation allocation) {
         changing = allocation;
         return this;

@@ -13,7 +13,7 @@ abstract class DiskOperation implements IoCallback, Resumable {
     /** The end of the range. */
     long end;
     private final Place place = new Place();
-    /** Whether the place is that of the position already. */
+    /** Whether {@link #place} is already the answer for the position. */
     private boolean found;
     /** Non-null only for maps that reuse freed clusters. */
     private final InFlight inFlight;
@@ -50,7 +50,7 @@ abstract class DiskOperation implements IoCallback, Resumable {
         entered = inFlight == null ? 0 : inFlight.enter();
     }
 
-    /** Whether the map reuses clusters that requests have let go of. */
+    /** Whether the map reuses freed clusters. */
     final boolean reuses() {
         return inFlight != null;
     }
@@ -75,19 +75,19 @@ abstract class DiskOperation implements IoCallback, Resumable {
     /** All parts have ended. The operation goes back to its pool, then {@link #leave}s, and reports its end. */
     abstract void finished(int firstError);
 
-    /** Lets clusters be reused that this operation may have used. */
+    /** Allows the reuse of clusters that this operation may have looked up. */
     final void leave(int turn) {
         if (inFlight != null) {
             inFlight.leave(turn);
         }
     }
 
-    /** What {@link #leave} has to be given. */
+    /** The argument for {@link #leave}. */
     final int entered() {
         return entered;
     }
 
-    /** What the scan waited for has come, or failed: then the rest is not done. */
+    /** Continues the scan after a wait; after an error ends it. */
     @Override
     public final void resume(int e) {
         if (e != 0) {
@@ -98,12 +98,12 @@ abstract class DiskOperation implements IoCallback, Resumable {
         }
     }
 
-    /** A part has been started whose end will be reported to {@link #done}. */
+    /** Counts a part that has been started, whose end is reported to {@link #done}. */
     final void part() {
         pending++;
     }
 
-    /** Notes an error; the scan goes on with the rest or not, as the caller likes. */
+    /** Notes an error; the caller decides whether the scan goes on. */
     final void fail(int e) {
         if (error == 0) {
             error = e;

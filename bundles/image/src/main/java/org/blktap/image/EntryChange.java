@@ -1,12 +1,12 @@
 package org.blktap.image;
 
 /**
- * How table entries change with an allocation: which ones, what they were, what they become. The map fills it in when it decides, in any order, and has it
- * back for {@link ClusterMap#commit}, {@link ClusterMap#undo} and {@link ClusterMap#settled}; the disk reads it only. Part of an
+ * How table entries change with an allocation: which ones, what they were, what they become. The map fills it in when it decides, in any order, and gets it
+ * back for {@link ClusterMap#commit}, {@link ClusterMap#undo} and {@link ClusterMap#settled}; the disk only reads it. Part of an
  * {@link Allocation}. Loop only.
  */
 public final class EntryChange {
-    /** What the entries say afterwards. */
+    /** State of the entries afterwards. */
     public enum Kind {
         /** Point at the data of the write. */
         DATA,
@@ -38,7 +38,7 @@ public final class EntryChange {
         newTable = false;
     }
 
-    /** What happens to which bytes of the disk: from the one that was asked for. */
+    /** Sets the kind of change and the bytes of the disk that it covers, from the asked offset on. */
     public void covers(Kind what, long diskOffset, long bytes) {
         kind = what;
         offset = diskOffset;
@@ -64,7 +64,7 @@ public final class EntryChange {
         previousDirectory = directoryBefore;
     }
 
-    /** Which entries of the table change, and what the first of them was before. */
+    /** Sets which entries of the table change, and the old value of the first one. */
     public void entries(int firstEntry, int entryCount, long entryBefore, long secondWordBefore) {
         first = firstEntry;
         count = entryCount;
@@ -72,7 +72,7 @@ public final class EntryChange {
         previousBits = secondWordBefore;
     }
 
-    /** What the first entry becomes; with {@link Kind#DATA} the next ones follow it in the file. */
+    /** Sets the new value of the first entry; with {@link Kind#DATA} the next ones point at the following clusters. */
     public void become(long entry, long secondWord) {
         next = entry;
         nextBits = secondWord;
@@ -106,7 +106,7 @@ public final class EntryChange {
         return slot;
     }
 
-    /** What the directory's entry was before a new table. */
+    /** The directory's entry before the new table. */
     public long previousDirectory() {
         return previousDirectory;
     }
@@ -121,27 +121,27 @@ public final class EntryChange {
         return count;
     }
 
-    /** What the first entry was before. */
+    /** The old value of the first entry. */
     public long previous() {
         return previous;
     }
 
-    /** The second word that it had, for formats whose entries have one. */
+    /** The old second word of the first entry, for formats whose entries have one. */
     public long previousBits() {
         return previousBits;
     }
 
-    /** What the first entry becomes. */
+    /** The new value of the first entry. */
     public long next() {
         return next;
     }
 
-    /** The second word that it gets, for formats whose entries have one. */
+    /** The new second word of the first entry, for formats whose entries have one. */
     public long nextBits() {
         return nextBits;
     }
 
-    /** Returns the table when the allocation has ended; a new one that did not get into the file is forgotten. */
+    /** Unpins the table when the allocation has ended; a new table that is not in the file is dropped. */
     public void releaseTable(boolean kept) {
         if (newTable && !kept) {
             table.drop();

@@ -39,7 +39,7 @@ public final class FileSpace implements Space {
     private long durable;
     private boolean extending;
 
-    /** What a format writes itself when its file grows, such as counts of references. */
+    /** Writes a format's own structures when its file grows, such as reference counts. */
     public interface Layout {
         /** Decides about bytes {@code [from, to)}, which begin at the present end; on the loop, without waiting. */
         Extension plan(long from, long to);
@@ -155,7 +155,7 @@ public final class FileSpace implements Space {
     private record Later(Runnable task, long durable) {
     }
 
-    /** It may have been about writes that were answered. */
+    /** Returns the error of a flush here, which may concern completed writes. */
     @Override
     public int takeFlushError() {
         int error = flushError;
@@ -163,7 +163,7 @@ public final class FileSpace implements Space {
         return error;
     }
 
-    /** Waits for the extensions that have been decided by now. */
+    /** Runs the task when all extensions that are decided by now have ended. */
     @Override
     public void whenIdle(Runnable task) {
         if (extending) {
@@ -191,7 +191,7 @@ public final class FileSpace implements Space {
     }
 
     /**
-     * As {@link #trim()}, and what is free below.
+     * Like {@link #trim()}, and cuts off what is free below, too.
      *
      * @param used the end of what is in use of all that was reserved
      */

@@ -4,7 +4,7 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * A flush that a guest asks for. It waits for what the map has under way by itself, and lets it free what it may then, so
+ * A flush that a guest asks for. It waits for the map's own work in the files, and then lets the map free clusters, so
  * that nothing is in flight after the last. Pooled.
  */
 final class FlushOperation implements Resumable {

@@ -11,8 +11,8 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * Makes zeros of what a larger disk would show otherwise: a backing disk that is longer than its overlay was, and the rest of the last cluster. The
- * disk has been opened with its new size, which is not in the file yet: so it holds zeros there, after power loss too, before anybody sees it. Waits;
+ * Zeroes what a larger disk would otherwise show: bytes of a backing disk that is longer than its overlay was, and the rest of the last cluster. The
+ * disk has been opened with its new size, which is not in the file yet. So it holds zeros there, even after power loss, before the size changes. Waits;
  * not for the loop's thread.
  */
 public final class LargerDisk {

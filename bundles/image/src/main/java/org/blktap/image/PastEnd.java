@@ -58,14 +58,14 @@ public final class PastEnd {
         }
     }
 
-    /** A table that this disk has made: all of it is right. */
+    /** Notes a table that this disk has made: all its entries are valid. */
     public void made(int table) {
         seen.set(table);
         stale.remove(table);
         lost.clear(table);
     }
 
-    /** Whether a table has such entries, and which ones is not known: none of it may be read or changed. */
+    /** Whether a table has such entries, but it is not known which: none of it may be read or changed. */
     public boolean isLost(int table) {
         return lost.get(table);
     }

@@ -4,8 +4,8 @@ import org.blktap.api.engine.IoFile;
 
 /**
  * Where the disk's bytes from one offset on are stored: a map's answer to one look-up. Each operation of a disk has a place of its own, so that a request
- * allocates none. The map fills it in one call of {@link ClusterMap#find}, and after that nobody changes it until the same operation
- * looks up its next run. What the map has read of its tables on the way stays with it, so that {@link ClusterMap#allocate} decodes
+ * allocates none. The map fills it in one call of {@link ClusterMap#find}, and it does not change until the same operation
+ * looks up its next run. It also holds what the map has read of its tables, so that {@link ClusterMap#allocate} decodes
  * nothing twice. Loop only.
  */
 public final class Place {
@@ -13,11 +13,11 @@ public final class Place {
     public enum Kind {
         /** Data in {@link #file} at {@link #fileOffset}, for {@link #length} bytes; may be overwritten there. */
         DATA,
-        /** As DATA, but others refer to it too: it is read there, and copied to be written. */
+        /** As DATA, but other entries refer to it too: it is read there, and copied before it is written. */
         SHARED,
         /** Zeros, regardless of the backing. */
         ZERO,
-        /** Nothing here: the backing's bytes, or zeros without one. */
+        /** Not allocated: the backing disk's bytes, or zeros without one. */
         UNALLOCATED,
         /** A compressed cluster of {@link #compressedLength} bytes in {@link #file} at {@link #fileOffset}. */
         COMPRESSED,
@@ -57,7 +57,7 @@ public final class Place {
         bits = 0;
     }
 
-    /** Takes over the answer to the same look-up by another. */
+    /** Copies the answer of another place to the same look-up. */
     void copy(Place other) {
         offset = other.offset;
         kind = other.kind;
@@ -204,7 +204,7 @@ public final class Place {
         return fileOffset;
     }
 
-    /** Bytes from the asked offset that are stored alike; at least 1 unless NOT_LOADED, at most what was asked. */
+    /** Bytes from the asked offset that are stored alike; at least 1 unless NOT_LOADED, at most the asked length. */
     public long length() {
         return length;
     }

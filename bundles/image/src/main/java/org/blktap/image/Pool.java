@@ -3,7 +3,7 @@ package org.blktap.image;
 import java.util.ArrayDeque;
 import java.util.function.Function;
 
-/** Objects that are used again, so that requests allocate none once there are as many as are needed at a time. The last one back is the next one out. Loop only. */
+/** Reused objects: once there are as many as are needed at a time, requests allocate none. The last one returned is taken next. Loop only. */
 final class Pool<T> {
     private final ArrayDeque<T> idle = new ArrayDeque<>();
     private final Function<Pool<T>, T> maker;
@@ -18,7 +18,7 @@ final class Pool<T> {
         return pooled == null ? maker.apply(this) : pooled;
     }
 
-    /** Takes back an object that its user has let go of. */
+    /** Returns an object to the pool. */
     void give(T unused) {
         idle.push(unused);
     }

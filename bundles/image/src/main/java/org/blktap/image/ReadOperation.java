@@ -4,7 +4,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.memory.Segments;
 
-/** Reads a range of the disk as it is committed at present: for guests, and for copying clusters up. Pooled. */
+/** Reads a range of the disk in its committed state: for guests, and for copying clusters up. Pooled. */
 final class ReadOperation extends DiskOperation {
     private final Backing backing;
     private final CompressedClusters compressed;
@@ -27,7 +27,7 @@ final class ReadOperation extends DiskOperation {
         begin(offset, length);
     }
 
-    /** As above, from the beginning of a place that has just been looked up into that of the list. */
+    /** Reads from the beginning of a place that has just been looked up, into the beginning of the list. */
     void start(Place first, long length, Segments target, IoCallback done) {
         set(first.offset(), target, 0, done);
         begin(first, length);

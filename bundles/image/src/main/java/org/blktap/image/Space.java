@@ -4,8 +4,8 @@ import org.blktap.api.engine.IoCallback;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * What a map does in its files by itself, besides the requests: it extends them, and frees clusters that nothing points at. The disk asks it
- * around flushes, so that a flush that has been answered covers this too, and nothing is in flight after the last. Loop only.
+ * Work that a map does in its files by itself, apart from requests: it extends them, and frees clusters that nothing points at. The disk calls it
+ * around flushes, so that a completed flush covers this work too, and none of it is in flight after the last flush. Loop only.
  */
 @ConsumerType
 public interface Space {
@@ -22,10 +22,10 @@ public interface Space {
         }
     };
 
-    /** Runs a task when nothing is under way here that has begun by now: at once, or soon. */
+    /** Runs a task when all work that has begun by now has ended: at once, or later. */
     void whenIdle(Runnable task);
 
-    /** Returns an error of a flush that was started here, once, or 0: the next flush that is asked for must report it. */
+    /** Returns the error of a flush that was started here, once, or 0: the next flush of the disk must report it. */
     int takeFlushError();
 
     /** Called before a flush, whose success is reported by {@link #flushed}. */
@@ -33,7 +33,7 @@ public interface Space {
         // most have nothing to free
     }
 
-    /** Called when a flush has succeeded: what no table has pointed at since {@link #flushing} may be freed now. Calls back, now or later. */
+    /** Called when a flush has succeeded: clusters that no table has pointed at since {@link #flushing} may be freed. Calls back, now or later. */
     default void flushed(IoCallback done) {
         done.done(0);
     }

@@ -12,7 +12,7 @@ import org.blktap.api.memory.Segments;
  * holds for good, such as its directory. Loop only.
  */
 public final class Table {
-    /** What a device writes at once at most; the entries of one such piece change together or, torn, by sectors of 512. */
+    /** Most bytes that a device writes at once; the entries of such a piece change together or, in a torn write, by sectors of 512. */
     private static final int PAGE = 4096;
     private static final int SECTOR = 512;
     private static final long NO_MIRROR = -1;
@@ -40,12 +40,12 @@ public final class Table {
     Table older;
     private Keeper keeper;
 
-    /** What tables that come and go belong to. */
+    /** Owner of tables that are loaded and dropped: their cache. */
     interface Keeper {
         /** A read that {@link #startLoad} has started has ended. */
         void loaded(Table table, int error);
 
-        /** Takes a pin back. */
+        /** Removes a pin. */
         void unpin(Table table);
 
         /** Forgets a new table that did not get into the file. */
@@ -68,7 +68,7 @@ public final class Table {
         at(file, fileOffset);
     }
 
-    /** @param keeper what tables that come and go belong to */
+    /** @param keeper the owner of a table that is loaded and dropped */
     Table(long address, int size, IoFile file, Keeper keeper) {
         this(address, size, file, 0);
         this.keeper = keeper;
@@ -140,7 +140,7 @@ public final class Table {
         }
     }
 
-    /** Takes a pin back. */
+    /** Removes a pin. */
     void release() {
         if (keeper != null) {
             keeper.unpin(this);

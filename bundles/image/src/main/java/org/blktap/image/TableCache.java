@@ -11,7 +11,7 @@ import org.blktap.api.memory.NativeMemory;
  * goes first, pinned ones stay. Concurrent misses of one table share one read. Loop only.
  */
 public final class TableCache implements AutoCloseable {
-    /** So that requests in flight do not starve each other, however small the cache is asked to be. */
+    /** Least tables of a cache, so that requests in flight do not starve each other. */
     private static final int FEWEST = 16;
     /** A bound of the bookkeeping, whatever is asked for. */
     private static final int MOST = 1 << 18;
@@ -122,12 +122,12 @@ public final class TableCache implements AutoCloseable {
     /**
      * As {@link #create}, with the contents of a table of this cache that is loaded.
      *
-     * @param from not pinned, perhaps; it stays
+     * @param from need not be pinned; stays loaded
      */
     public Table copy(Table from, long fileOffset) {
         from.pins++;
         Table table = create(fileOffset);
-        // nobody waits for this pin: those who found no room wait for others
+        // no operation waits for this pin: those that found no room wait for others
         from.pins--;
         if (table != null) {
             Memory.copy(from.address(), table.address(), table.size());
@@ -290,7 +290,7 @@ public final class TableCache implements AutoCloseable {
         }
     }
 
-    /** What the tables see of their cache. */
+    /** The cache as its tables use it. */
     private final class Keeper implements Table.Keeper {
         @Override
         public void loaded(Table table, int error) {

@@ -2,7 +2,7 @@ package org.blktap.image;
 
 import org.blktap.api.engine.IoFile;
 
-/** Where the data of an allocating write goes, as the map has decided it in one call. Part of an {@link Allocation}. Loop only. */
+/** Destination of an allocating write's data, set by the map in one call. Part of an {@link Allocation}. Loop only. */
 public final class Target {
     private IoFile file;
     private long fileOffset;
@@ -27,7 +27,7 @@ public final class Target {
         used = false;
     }
 
-    /** The data goes to clusters that may hold old bytes, which the disk then writes over wherever the write does not; otherwise as {@link #fresh}. */
+    /** The data goes to clusters that may hold old bytes: the disk overwrites those around the write. Otherwise as {@link #fresh}. */
     public void used(IoFile inFile, long at, int unitBytes) {
         fresh(inFile, at, unitBytes);
         used = true;

@@ -1,4 +1,4 @@
-/** What cluster-mapped formats share: table cache, allocation, ordering, copy-on-write, decompression. */
+/** The parts that cluster-mapped formats share: table cache, allocation, ordering, copy-on-write, decompression. */
 @Export(substitution = Export.Substitution.NOIMPORT)
 @Version("2.0.0")
 package org.blktap.image;

@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
 import java.util.spi.ToolProvider;
 import org.junit.jupiter.api.Test;
 
-/** Arrows point down among the classes of this bundle too: no class knows another that knows it. Inner classes count with the class that they are in. */
+/** The dependencies among the classes of this bundle have no circles. Inner classes count as part of their outer class. */
 class LayersTest {
     private static final Pattern ARROW = Pattern.compile("\\s+org\\.blktap\\.image\\.(\\w+)\\S*\\s+-> org\\.blktap\\.image\\.(\\w+)\\S*\\s.*");
 

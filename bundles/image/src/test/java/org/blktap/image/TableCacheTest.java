@@ -40,7 +40,7 @@ class TableCacheTest {
         return bytes.array();
     }
 
-    /** Tells when it is resumed. */
+    /** Records when it is resumed. */
     private Resumable waiter(String name) {
         return error -> resumed.add(error == 0 ? name : name + " failed with " + error);
     }
@@ -101,7 +101,7 @@ class TableCacheTest {
         assertEquals(80, load(80).getLongBig(0));
     }
 
-    /** The one table that could go is the one whose contents are wanted. */
+    /** The only table that could be dropped is the one whose contents are copied. */
     @Test
     void aCopyDoesNotTakeThePlaceOfItsOriginal() {
         List<Table> pinned = new ArrayList<>();

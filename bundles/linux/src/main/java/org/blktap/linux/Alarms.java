@@ -34,7 +34,7 @@ final class Alarms {
         return alarm;
     }
 
-    /** Takes the next one that is due and was not cancelled; its task, or null. */
+    /** Removes the next timer that is due and was not cancelled; returns its task, or null. */
     Runnable takeDue(long now) {
         while (!waiting.isEmpty() && waiting.peek().due - now <= 0) {
             Runnable task = waiting.poll().task;
@@ -45,7 +45,7 @@ final class Alarms {
         return null;
     }
 
-    /** Milliseconds until the next one is due, rounded up; -1 if there is none. */
+    /** Returns the milliseconds until the next timer is due, rounded up; -1 if there is none. */
     int millisecondsLeft(long now) {
         Alarm first = waiting.peek();
         if (first == null) {

@@ -222,7 +222,7 @@ final class EpollLoop implements IoLoop {
                         throw new RejectedExecutionException("loop " + name + " is closed", e);
                     }
                 } catch (InterruptedException e) {
-                    // the task runs all the same, and what it makes would be lost
+                    // the task still runs, and its result would be lost
                     interrupted = true;
                 }
             }

@@ -5,14 +5,14 @@ import java.util.function.BiConsumer;
 import org.blktap.api.engine.LoopStage;
 
 /**
- * Stages of a loop that take their turn one after the other, all engines or all nodes. One that throws is a bug of its bundle; it leaves the turn, so
+ * The stages of a loop, either its engines or its nodes, which run one after the other in each turn. A stage that throws has a bug; it is removed, so
  * that the others go on. One thread.
  */
 final class Stages {
     private final BiConsumer<LoopStage, Throwable> failed;
     private Entry[] entries = {};
 
-    /** @param failed called after a stage that threw has left the turn */
+    /** @param failed called after a stage that threw has been removed */
     Stages(BiConsumer<LoopStage, Throwable> failed) {
         this.failed = failed;
     }
@@ -69,7 +69,7 @@ final class Stages {
         }
     }
 
-    /** Enables the stages' wake-ups; true if one of them has work after all. */
+    /** Enables the stages' wake-ups; true if one of them still has work. */
     boolean arm() {
         boolean work = false;
         for (Entry entry : entries) {

@@ -129,7 +129,7 @@ class EpollLoopTest {
         }
     }
 
-    /** Throws from one of its methods, however often that is called. */
+    /** A stage that throws from one of its methods at each call. */
     private static final class Throwing implements LoopStage {
         private final String method;
         private final AtomicInteger calls = new AtomicInteger();

@@ -23,7 +23,7 @@ import org.blktap.shell.verbs.Operand;
 import org.osgi.framework.Bundle;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** What may come next on a command line, by what the verbs declare: for the prompt, and for the caller's shell. */
+/** Completes command lines from the declarations of the verbs, for the prompt and for the caller's shell. */
 public final class Completion {
     /** Names of one directory that are offered at most. */
     private static final int MAX_FILES = 500;
@@ -41,7 +41,7 @@ public final class Completion {
     }
 
     /**
-     * A word that may come.
+     * A proposed word.
      *
      * @param whole whether a blank may follow it
      * @param hint what it is, or null
@@ -106,7 +106,7 @@ public final class Completion {
         return word.startsWith("-") && known.stream().anyMatch(option -> option.arity().max() > 0 && Arrays.asList(option.names()).contains(word));
     }
 
-    /** The words that are neither options nor their values. */
+    /** Returns the words that are neither options nor their values. */
     private static List<String> operands(List<OptionSpec> known, List<String> words) {
         List<String> operands = new ArrayList<>();
         for (int i = 0; i < words.size(); i++) {
@@ -140,7 +140,7 @@ public final class Completion {
             case BUNDLE -> deployed().forEach(each -> all.add(Proposal.of(each)));
             case VERB -> verbs(all);
             default -> {
-                // a size or a text: only the caller knows
+                // a size or a text: there is nothing to propose
             }
         }
     }
@@ -163,7 +163,7 @@ public final class Completion {
     private void specs(String word, List<Proposal> all) throws DiskException {
         int path = word.startsWith(SCHEME) ? word.indexOf(':', SCHEME.length()) + 1 : 0;
         if (path > 0) {
-            // of any type: without a daemon they are not known
+            // of any type: without a daemon the types are not known
             files(word.substring(0, path), word.substring(path), all);
             return;
         }

@@ -15,7 +15,7 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 
 /**
- * What the verbs work on. The core may be missing: then {@code diag} and {@code status}, which show why, still answer.
+ * The services that the verbs use. The core may be missing: then {@code diag} and {@code status}, which show why, still answer.
  */
 @Component(service = ControlServices.class)
 public final class ControlServices {
@@ -43,7 +43,7 @@ public final class ControlServices {
         return attachments != null && images != null;
     }
 
-    /** One line on what keeps the core from being active. */
+    /** Returns in one line why the core is not active. */
     String whyIncomplete() {
         FrameworkCheck check = new FrameworkCheck(bundles, components);
         for (Bundle bundle : bundles.getBundles()) {

@@ -63,7 +63,7 @@ public final class ControlSocket {
         start("blktap-control-watch", this::watch);
     }
 
-    /** Makes the socket again if somebody deletes it or puts something else in its place. */
+    /** Makes the socket again if it was deleted or replaced. */
     private void watch() {
         try {
             Object mine = key();
@@ -94,7 +94,7 @@ public final class ControlSocket {
         return key();
     }
 
-    /** What names the file now, or null. */
+    /** The identity of the file that has the name now, or null. */
     private Object key() {
         try {
             return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();

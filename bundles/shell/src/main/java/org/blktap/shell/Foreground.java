@@ -10,20 +10,20 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
 
 /**
- * The calls that a prompt waits for, so that Ctrl-C ends the waiting. A verb runs on a thread of its own and is never interrupted: an interrupt closes
- * the channels that a thread uses, among them the caller's connection.
+ * The calls that a prompt waits for; Ctrl-C ends the wait. A verb runs on its own thread, which is never interrupted: an interrupt closes
+ * the channels that the thread uses, among them the caller's connection.
  */
 final class Foreground {
-    /** The session's variable that has it at a prompt. */
+    /** The session's variable that holds this object at a prompt. */
     static final String VARIABLE = "blktap.foreground";
-    /** The exit status of what was interrupted, as shells have it. */
+    /** The exit status of an interrupted verb, the same as in shells. */
     static final int INTERRUPTED = 130;
     private static final int POLL_MILLIS = 20;
     /** Time allowed for a verb that undoes what it has begun. */
     private static final long UNDO_NANOS = TimeUnit.SECONDS.toNanos(5);
 
     private final Set<Running> calls = ConcurrentHashMap.newKeySet();
-    /** Whether the line that is executed was interrupted: no other verb of it begins. */
+    /** Whether the present line was interrupted: no further verb of it is started. */
     private volatile boolean interrupted;
 
     /** A call under way. */
@@ -36,17 +36,17 @@ final class Foreground {
         }
     }
 
-    /** A verb's work, which is told by a supplier whether it was interrupted. */
+    /** The work of a verb; a supplier says whether it was interrupted. */
     interface Work {
         int run(BooleanSupplier interrupted) throws Exception;
     }
 
-    /** A new line. */
+    /** Called when a new line is executed. */
     void begin() {
         interrupted = false;
     }
 
-    /** Ctrl-C. */
+    /** Called on Ctrl-C. */
     void interrupt() {
         interrupted = true;
         calls.forEach(each -> each.interruptedAt = System.nanoTime() | 1);
@@ -55,7 +55,7 @@ final class Foreground {
     /**
      * Runs a verb and waits for it, but after {@link #interrupt} only a few seconds.
      *
-     * @throws VerbFailed if it goes on without its caller, or was not begun
+     * @throws VerbFailed if it goes on without its caller, or was not started
      */
     int run(String verb, Work work) throws VerbFailed {
         Running running = new Running();

@@ -94,7 +94,7 @@ public final class GogoCommands {
         return null;
     }
 
-    /** Output of a verb, of which nothing more is shown once it goes on without its caller. */
+    /** Output of a verb; drops everything once the verb goes on without its caller. */
     private static final class Output extends OutputStream {
         private final PrintStream to;
         private volatile boolean cut;

@@ -40,7 +40,7 @@ final class GogoSession {
         try {
             Object result = session.execute(line);
             if (result instanceof Boolean found) {
-                // how grep and its like say whether they have succeeded
+                // commands such as grep return whether they have succeeded
                 status = found ? 0 : 1;
             } else if (result != null) {
                 out.println(session.format(result, Converter.INSPECT));

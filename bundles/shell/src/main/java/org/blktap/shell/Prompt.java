@@ -31,7 +31,7 @@ final class Prompt {
     private static final int DEFAULT_ROWS = 24;
     /** Lines of the history that are kept. */
     private static final int HISTORY_LINES = 1000;
-    /** What ends a command on a line, and another one follows. */
+    /** Separators of the commands on a line. */
     private static final List<String> BETWEEN_COMMANDS = List.of("|", ";", "&&", "||");
 
     private final GogoSession gogo;
@@ -87,7 +87,7 @@ final class Prompt {
                         .forEach(each -> candidates.add(new Candidate(each.value(), each.value(), null, each.hint(), null, null,
                                 each.whole()))));
         if (history != null) {
-            // made for its owner only
+            // created with access for its owner only
             builder.variable(LineReader.HISTORY_FILE, history).variable(LineReader.HISTORY_IGNORE, String.join(":", GogoSession.LEAVE))
                     .variable(LineReader.HISTORY_SIZE, HISTORY_LINES).variable(LineReader.HISTORY_FILE_SIZE, HISTORY_LINES);
         }

@@ -26,7 +26,7 @@ import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferenceScope;
 
-/** The verbs of all bundles, as they come and go. Of several with one name that of the highest ranking counts. */
+/** The verbs of all bundles, as they come and go. Of several with one name, the one with the highest ranking is used. */
 @Component(service = VerbRegistry.class)
 public final class VerbRegistry implements Catalog {
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
@@ -40,7 +40,7 @@ public final class VerbRegistry implements Catalog {
     private record Provided(Declaration declaration, ComponentServiceObjects<Verb> objects) {
     }
 
-    /** @param bundles whose manifests tell which verbs may come; null for none */
+    /** @param bundles bundles whose manifests declare verbs that may come; null for none */
     @Activate
     public VerbRegistry(BundleContext bundles) {
         this.bundles = bundles;
@@ -59,7 +59,7 @@ public final class VerbRegistry implements Catalog {
         provided.remove(reference);
     }
 
-    /** By name, the best of each. */
+    /** The verbs by name, each with the highest ranking. */
     private Map<String, Provided> best() {
         Map<String, Provided> best = new TreeMap<>();
         provided.entrySet().stream().sorted(Map.Entry.comparingByKey()).forEach(each -> best.put(each.getValue().declaration().name(), each.getValue()));
@@ -90,7 +90,7 @@ public final class VerbRegistry implements Catalog {
         }
     }
 
-    /** The bundle whose manifest has a verb; null if there is none. */
+    /** The bundle whose manifest declares a verb; null if there is none. */
     private Bundle declaring(String name) {
         for (Bundle bundle : bundles == null ? new Bundle[0] : bundles.getBundles()) {
             BundleRevision revision = bundle.adapt(BundleRevision.class);

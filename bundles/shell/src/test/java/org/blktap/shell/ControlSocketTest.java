@@ -219,7 +219,7 @@ class ControlSocketTest {
             streams.output().write(keys.getBytes(StandardCharsets.UTF_8));
         }
 
-        /** Reads until a text is there; what came before it. */
+        /** Reads until a text appears; returns what came before it. */
         String await(String text) throws IOException {
             while (!seen.contains(text)) {
                 Frame.Answer answer = Frame.read(in);

@@ -35,7 +35,7 @@ public final class Fakes implements Attachments, Images {
     /** The same, while one is detached: it has gone already. */
     public Runnable detached = () -> { };
     public CheckReport report = new CheckReport(7, 0, List.of());
-    /** Whether a convert goes on until it is given up. */
+    /** Whether a convert runs until its caller gives up. */
     public volatile boolean endless;
     /** What a check finds after a repair. */
     public CheckReport repaired = report;

@@ -25,7 +25,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** A verb of another bundle, of which nothing here knows: it is listed, explained, completed, run, and gone with its bundle. */
+/** A verb of an unknown bundle is listed, explained, completed and run, and goes with its bundle. */
 class VerbRegistryTest {
     @TempDir
     Path directory;
@@ -36,7 +36,7 @@ class VerbRegistryTest {
     private String out;
     private String err;
 
-    /** What a bundle outside would bring. */
+    /** A verb as another bundle would bring it. */
     @Command(footer = {"", "Example:", "  greet alpha"})
     public static final class Greet implements Verb {
         @Parameters(description = "Whom to greet.")

@@ -64,7 +64,7 @@ public class ContainerIT {
         for (String folder : new String[] {"bundle", "deploy"}) {
             try (Stream<Path> jars = Files.list(directory.resolve(folder))) {
                 jars.filter(jar -> jar.toString().endsWith(".jar"))
-                        // what reads the terminal has no place in a test's framework
+                        // bundles that read the terminal must not run in a test's framework
                         .filter(jar -> !jar.getFileName().toString().contains("gogo.shell"))
                         .forEach(jar -> options.add(bundle(jar.toUri().toString())));
             }

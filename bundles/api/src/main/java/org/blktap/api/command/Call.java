@@ -9,7 +9,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** One call of a verb: its caller, and what the verb works on. For the thread that runs the verb; {@link #cancelled} for any. */
+/** One call of a verb: the caller's arguments and output, and the services that the verb uses. Only on the verb's thread; {@link #cancelled} on any. */
 @ProviderType
 public interface Call {
     /** Standard output: the answer. */
@@ -21,7 +21,7 @@ public interface Call {
     /** Whether a person reads {@link #err} at a terminal. */
     boolean terminal();
 
-    /** Whether the caller has interrupted the call, or has gone. Long work that can be undone ends then. */
+    /** Whether the caller has interrupted the call or has disconnected. Long work that can be undone must then end. */
     boolean cancelled();
 
     /** The caller's working directory, absolute. Relative paths start there. */
@@ -30,7 +30,7 @@ public interface Call {
     /**
      * Parses the spec of a disk to read. A path that is not absolute starts in the caller's directory.
      *
-     * @throws DiskException BAD_OPTION if it is no spec
+     * @throws DiskException BAD_OPTION if it is not a spec
      */
     TapSpec spec(String text) throws DiskException;
 

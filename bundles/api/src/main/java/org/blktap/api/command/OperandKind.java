@@ -1,6 +1,6 @@
 package org.blktap.api.command;
 
-/** What an operand, or the value of an option, names. Completion offers what is there of that kind. */
+/** Kind of thing that an operand, or the value of an option, names. Completion offers the things of that kind that exist. */
 public enum OperandKind {
     /** An attachment, by its id. */
     ID,

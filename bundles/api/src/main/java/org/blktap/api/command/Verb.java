@@ -5,8 +5,8 @@ import org.osgi.annotation.versioning.ConsumerType;
 /**
  * A verb of the command line: {@code blktap NAME}. A service of prototype scope with a {@link VerbDeclaration}; each call has an object of its own.
  *
- * <p>Options and operands are fields with picocli's {@code @Option} and {@code @Parameters}; the option {@code --help} is there without a field. What
- * picocli's {@code @Command} says of description and footer is on the verb's page. A verb that also runs outside the daemon has a public constructor
+ * <p>Options and operands are fields with picocli's {@code @Option} and {@code @Parameters}; the option {@code --help} is there without a field. Description
+ * and footer of picocli's {@code @Command} are shown on the verb's page. A verb that also runs outside the daemon has a public constructor
  * without parameters, and refers to no other services.
  */
 @ConsumerType

@@ -18,7 +18,7 @@ import org.osgi.service.component.annotations.ComponentPropertyType;
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.TYPE)
 public @interface VerbDeclaration {
-    /** Makes {@code verb.name} of {@link #name}. */
+    /** Prefix of the service properties: {@link #name} becomes {@code verb.name}. */
     String PREFIX_ = "verb.";
 
     /** Namespace of the capability that a bundle has for each of its verbs. */
@@ -33,26 +33,26 @@ public @interface VerbDeclaration {
     String summary();
 
     /**
-     * The operands in their order. Each is a label for people, which also says of which {@link OperandKind} it is: {@code "ID"}, {@code "ID|SPEC"}. A label
-     * that does not is followed by the kinds: {@code "SOURCE=SPEC"}. Brackets make it optional, {@code "[SIZE]"}; dots, the last one, allow several:
+     * The operands in their order. Each is a label for people that is also the name of its {@link OperandKind}: {@code "ID"}, {@code "ID|SPEC"}. A label
+     * that is no such name is followed by the kinds: {@code "SOURCE=SPEC"}. Brackets make it optional, {@code "[SIZE]"}; dots, the last one, allow several:
      * {@code "[WORD=TEXT...]"}. The fields with {@code @Parameters} have the same order, and no label or arity of their own.
      */
     String[] operands() default {};
 
-    /** The kinds of options' values, for completion: {@code "--backing=SPEC"}. Options that are left out complete nothing. */
+    /** The kinds of options' values, for completion: {@code "--backing=SPEC"}. Options that are not listed have no completion. */
     String[] values() default {};
 
     /** The process that runs the verb when it is called as {@code blktap NAME}. */
     Where runs() default Where.DAEMON;
 
-    /** Whether it may work for minutes, so that a process of its own is worth the better compiler. */
+    /** Whether it may work for minutes, so that its own process should use the JVM's optimising compiler. */
     boolean longRunning() default false;
 
     /** The process that runs a verb. At the daemon's prompt it is the daemon for all. */
     enum Where {
         /** The daemon: without one the verb fails. */
         DAEMON,
-        /** The daemon if one runs, otherwise a process of the caller. Such a verb costs less in the daemon, and needs nothing of it. */
+        /** The daemon if one runs, otherwise a process of the caller. Such a verb is faster in the daemon, but does not depend on it. */
         ANYWHERE,
         /** A process of the caller, whether a daemon runs or not. */
         CLIENT,

@@ -30,7 +30,7 @@ public interface Images {
     /** Changes the size of a disk; BUSY if it is attached. */
     void resize(TapSpec spec, long sizeBytes, Map<String, String> options) throws DiskException;
 
-    /** What a disk is; opens it read-only. */
+    /** Returns what a disk is; opens it read-only. */
     DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException;
 
     /** Reports how a disk is stored, from its beginning to its end; adjacent runs of one kind are reported as one. */
@@ -56,7 +56,7 @@ public interface Images {
         boolean at(long bytes, long ofBytes);
 
         /**
-         * Reports something of the source that the target does not have, or has otherwise.
+         * Reports a property of the source that the target lacks or has in another form.
          *
          * @param difference one line for people
          */

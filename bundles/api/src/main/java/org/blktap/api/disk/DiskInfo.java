@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * What a disk is and can do. Immutable. A driver begins with {@link #ofSize} or {@link #ofContents} and adds what it knows; a disk that stands before
- * another one changes what that one says of itself. The {@code with} methods return a changed copy.
+ * What a disk is and can do. Immutable. A driver begins with {@link #ofSize} or {@link #ofContents} and adds what it knows; a disk on top of
+ * another one changes a copy of that disk's information. The {@code with} methods return a changed copy.
  */
 public final class DiskInfo {
     /** The key of {@link #details} that lists internal snapshots, which a copy of the disk does not contain. */
@@ -59,7 +59,7 @@ public final class DiskInfo {
         return new DiskInfo(sizeBytes, sizeBytes, SECTOR, SECTOR, 0, false, COMMON, Map.of());
     }
 
-    /** As {@link #ofSize}, for contents that may end inside the last sector. */
+    /** Like {@link #ofSize}, for contents that may end inside the last sector. */
     public static DiskInfo ofContents(long contentBytes) {
         return new DiskInfo(wholeSectors(contentBytes), contentBytes, SECTOR, SECTOR, 0, false, COMMON, Map.of());
     }
@@ -69,13 +69,13 @@ public final class DiskInfo {
         return bytes + SECTOR - 1 & -SECTOR;
     }
 
-    /** Another size, all of which is stored. */
+    /** Returns a copy with another size, all of which is stored. */
     public DiskInfo withSize(long bytes) {
         return new DiskInfo(bytes, bytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, operations, details);
     }
 
     /**
-     * Other sector sizes.
+     * Returns a copy with other sector sizes.
      *
      * @param logical see {@link #blockSize}
      * @param physical see {@link #physicalBlockSize}
@@ -84,24 +84,24 @@ public final class DiskInfo {
         return new DiskInfo(sizeBytes, contentBytes, logical, physical, optimalIoSize, readOnly, operations, details);
     }
 
-    /** Another {@link #optimalIoSize}. */
+    /** Returns a copy with another {@link #optimalIoSize}. */
     public DiskInfo withOptimalIo(int bytes) {
         return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, bytes, readOnly, operations, details);
     }
 
-    /** Read-only or not. A read-only disk {@link #supports} nothing that changes it, whatever else is said of it before or after. */
+    /** Returns a copy that is read-only or not. A read-only disk {@link #supports} nothing that changes it, whatever operations are added before or after. */
     public DiskInfo withReadOnly(boolean refusesWrites) {
         return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, refusesWrites, operations, details);
     }
 
-    /** More operations. */
+    /** Returns a copy that supports more operations. */
     public DiskInfo with(Operation... added) {
         Set<Operation> more = EnumSet.copyOf(operations);
         more.addAll(List.of(added));
         return withOperations(more);
     }
 
-    /** Fewer operations. */
+    /** Returns a copy that supports fewer operations. */
     public DiskInfo without(Operation... removed) {
         Set<Operation> fewer = EnumSet.copyOf(operations);
         fewer.removeAll(List.of(removed));
@@ -112,7 +112,7 @@ public final class DiskInfo {
         return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, Collections.unmodifiableSet(now), details);
     }
 
-    /** Other details. */
+    /** Returns a copy with other details. */
     public DiskInfo withDetails(Map<String, String> inOrder) {
         return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, operations,
                 Collections.unmodifiableMap(new LinkedHashMap<>(inOrder)));
@@ -141,12 +141,12 @@ public final class DiskInfo {
         return blockSize;
     }
 
-    /** Bytes that are written at once below; at least {@link #blockSize}. */
+    /** The sector size in bytes of the storage below; at least {@link #blockSize}. */
     public int physicalBlockSize() {
         return physicalBlockSize;
     }
 
-    /** Bytes that a request is best a multiple of, or 0. */
+    /** Preferred unit of requests in bytes, or 0. */
     public int optimalIoSize() {
         return optimalIoSize;
     }
@@ -158,7 +158,7 @@ public final class DiskInfo {
 
     /**
      * Whether a guest should be offered an operation: DISCARD if it frees space, WRITE_ZEROES if it is faster than writing zeros, WRITE unless the disk is
-     * read-only. A writable disk takes any operation all the same; one that it does not support may do nothing, or take as long as writing.
+     * read-only. A writable disk accepts every operation; one that it does not support may do nothing, or take as long as writing.
      */
     public boolean supports(Operation operation) {
         return operations.contains(operation) && !(readOnly && CHANGING.contains(operation));
@@ -171,7 +171,7 @@ public final class DiskInfo {
         return supported;
     }
 
-    /** What {@code info} shows besides, in order: format, backing chain, geometry. */
+    /** Further properties that {@code info} shows, in order: format, backing chain, geometry. */
     public Map<String, String> details() {
         return details;
     }

@@ -7,8 +7,8 @@ import org.osgi.annotation.versioning.ConsumerType;
 
 /**
  * One request to a disk. Requests are made once and reused by their owner: a node, which has them from its port ({@code DiskPort.newRequest}), or a disk that
- * asks another one. The owner fills a request in with one of the {@code set} methods, submits it, and has it back when its {@link Completion} is called. All
- * of it on the attachment's loop.
+ * asks another one. The owner fills a request in with one of the {@code set} methods, submits it, and may reuse it when its {@link Completion} is called. All
+ * of this is on the attachment's loop.
  *
  * <p>A disk sees only requests that the core has checked: the range lies inside the disk and is a
  * multiple of 512 bytes, the scatter list has exactly the length, nothing is written to a read-only disk. The disk changes
@@ -17,7 +17,7 @@ import org.osgi.annotation.versioning.ConsumerType;
  * <p>A disk may extend this class for requests of its own that carry more.
  */
 public class Request implements IoCallback {
-    /** Flag of a write, discard or zeroing: complete only once it survives power loss. The core makes it a flush where a disk does not know it. */
+    /** Flag of a write, discard or zeroing: complete only once it survives power loss. The core adds a flush for disks that do not implement it. */
     public static final int FUA = 1;
     /** Flag of WRITE_ZEROES: the space stays allocated. */
     public static final int NO_UNMAP = 2;
@@ -119,13 +119,13 @@ public class Request implements IoCallback {
         zeros = true;
     }
 
-    /** Whether the disk has said so. */
+    /** Whether the disk has called {@link #markZeros}. */
     public final boolean zeros() {
         return zeros;
     }
 
     /**
-     * Ends the request. Called once, by the disk, on the loop; perhaps before the submit returns. A second call for a request of a node is ignored.
+     * Ends the request. Called once, by the disk, on the loop, possibly before the submit returns. A second call for a request of a node is ignored.
      *
      * @param errno 0, or a positive errno
      */
@@ -134,7 +134,7 @@ public class Request implements IoCallback {
         completion.completed(this);
     }
 
-    /** Changes what {@link #error} returns, for an owner that judges otherwise than the disk. */
+    /** Changes what {@link #error} returns, for an owner that reports another error than the disk. */
     protected final void error(int errno) {
         error = errno;
     }

@@ -2,7 +2,7 @@ package org.blktap.api.engine;
 
 import java.io.IOException;
 
-/** Thrown when the system, or an engine, refuses a blocking operation: with its error number. An {@link IoLoop#offload offloaded} call that throws it ends with that. */
+/** Thrown when the system, or an engine, refuses a blocking operation. An {@link IoLoop#offload offloaded} call that throws it ends with its error number. */
 public class ErrnoException extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -19,7 +19,7 @@ public class ErrnoException extends IOException {
 
     /**
      * @param errno positive
-     * @param message all that people need, one line
+     * @param message the whole message for people, one line
      */
     public ErrnoException(int errno, String message) {
         super(message);

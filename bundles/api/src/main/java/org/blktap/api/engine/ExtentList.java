@@ -19,7 +19,7 @@ public final class ExtentList {
         count = 0;
     }
 
-    /** Appends a run, joined to the last one if its state is the same; an empty one is dropped. */
+    /** Appends a run; joins it to the last run if their states are equal, and ignores an empty run. */
     public void add(long bytes, int runState) {
         if (bytes == 0) {
             return;

@@ -12,7 +12,7 @@ public interface IoEngine {
     /**
      * A queue of this engine on a loop. Called on the loop; the queue adds itself to its turn.
      *
-     * @throws IOException if the kernel refuses (limits); its message says what to do
+     * @throws IOException if the kernel refuses (limits); the message says what to do
      */
     IoQueue open(IoLoop loop) throws IOException;
 }

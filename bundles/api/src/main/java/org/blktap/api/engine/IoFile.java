@@ -10,8 +10,8 @@ import org.osgi.annotation.versioning.ConsumerType;
  * An open file or block device, asynchronous on its loop. Offsets and lengths are in bytes and may have any
  * alignment: what the device does not take as it is goes through a bounce buffer, ordered with the rest.
  *
- * <p>Asynchronous methods are called on the loop only, and their callback comes on the loop, never from
- * within the call. The memory named by a scatter list stays valid until then; the list itself may be reused as soon
+ * <p>Asynchronous methods are called on the loop only, and call back on the loop, never before
+ * the call returns. The memory named by a scatter list stays valid until then; the list itself may be reused as soon
  * as the method returns. The blocking methods are for opening, creating and checking, on any other thread,
  * and never while asynchronous operations are in flight on the same range.
  */
@@ -36,7 +36,7 @@ public interface IoFile extends AutoCloseable {
         return 512;
     }
 
-    /** Bytes that the device writes at once. */
+    /** The physical sector of the device in bytes. */
     default int physicalSectorSize() {
         return 4096;
     }

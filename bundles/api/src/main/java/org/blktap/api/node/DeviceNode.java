@@ -15,8 +15,8 @@ public interface DeviceNode extends AutoCloseable {
     Map<String, ?> status();
 
     /**
-     * Whether its VM may be writing: it has the device and knows it as writable. The disk cannot become read-only then. By default true, for a node that
-     * cannot tell.
+     * Whether its VM may be writing: it has the device, and knows it as writable. The disk cannot become read-only then. By default true, for a node that
+     * does not know.
      */
     default boolean mayWrite() {
         return true;
@@ -29,8 +29,8 @@ public interface DeviceNode extends AutoCloseable {
     void resized();
 
     /**
-     * Asks the VM to release the device before {@link #remove}, if the protocol can ask. Requests are still taken, so that the VM may write what it holds. A
-     * forced detach does not ask.
+     * Asks the VM to release the device before {@link #remove}, if the protocol can ask. The node still takes requests, so that the VM can write its cache. A
+     * forced detach does not call this.
      *
      * @return completes on the loop when the VM has released it; fails with a {@link org.blktap.api.disk.DiskException} if it does not, and then the node continues.
      *     Another node of the attachment may refuse after this one is done, and then the attachment continues: a node whose VM has released its device
@@ -41,22 +41,22 @@ public interface DeviceNode extends AutoCloseable {
     }
 
     /**
-     * Cuts the VM off for good although requests of it have not ended, and may never: a forced detach does not wait for a driver that is stuck. Takes no more
-     * requests and disconnects; memory that those in flight refer to stays until they end. {@link #remove} follows if they do.
+     * Disconnects the VM for good while requests of it are in flight that may never end: a forced detach does not wait for a stuck driver. Takes no more
+     * requests; memory that those in flight refer to stays until they end. {@link #remove} follows if they do.
      */
     default void disconnect() {
         // a node without connections has nothing to cut
     }
 
     /**
-     * Ends the node; its VM finds the device again, because the daemon restarts or this node's bundle is replaced. Nothing of it is in flight.
+     * Ends the node so that its VM finds the device again: the daemon restarts, or the node's bundle is replaced. No request of it is in flight.
      */
     @Override
     void close();
 
     /**
-     * Ends the node for good: leaves nothing for the VM to come back to, and takes the device from a VM that has not released it. Nothing of it is in flight.
-     * By default {@link #close}, for a node that leaves nothing then either.
+     * Ends the node for good: removes what the VM could reconnect to, and takes the device from a VM that has not released it. No request of it is in flight.
+     * By default {@link #close}, for a node whose close leaves nothing.
      */
     default void remove() {
         close();

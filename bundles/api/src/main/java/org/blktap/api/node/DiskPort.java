@@ -10,7 +10,7 @@ import org.osgi.annotation.versioning.ProviderType;
  */
 @ProviderType
 public interface DiskPort {
-    /** What the disk is at present. */
+    /** The disk's present information. */
     DiskInfo info();
 
     /**
@@ -22,13 +22,13 @@ public interface DiskPort {
     /**
      * Makes a request that can be submitted here, and nowhere else, as often as its owner likes.
      *
-     * @param owner called at each end of it
-     * @param pieces room for so many pieces of memory at first
+     * @param owner called each time the request completes
+     * @param pieces initial capacity of the request's list of memory pieces
      */
     Request newRequest(Request.Completion owner, int pieces);
 
     /**
-     * Hands a request of {@link #newRequest} to the disk. What does not fit the disk (range, read-only) ends with an error; ranges need not be
+     * Hands a request of {@link #newRequest} to the disk. A request that does not fit the disk (range, read-only) ends with an error; ranges need not be
      * aligned, but those aligned to sectors of 512 are much faster. Only while {@link #isOpen}. The request may be completed before this returns.
      */
     void submit(Request request);

@@ -39,7 +39,7 @@ final class Line implements IoLoop.BlockingCall {
         this.step = step;
     }
 
-    /** What a line's buffer needs: the largest step, and the rest of a sector after the end of the export. */
+    /** Size of a line's buffer: the largest step, and the rest of a sector after the end of the export. */
     static int bufferBytes() {
         return Step.MOST_DATA + SECTOR;
     }
@@ -243,7 +243,7 @@ final class Line implements IoLoop.BlockingCall {
         }
     }
 
-    /** Waits for nobody: an exchange under way is cut off. */
+    /** Closes without waiting: an exchange under way is cut off. */
     void close() {
         closed = true;
         NbdConnection last = connection;

@@ -58,7 +58,7 @@ final class NbdConnection implements AutoCloseable {
         return agreed;
     }
 
-    /** What the server has said about the last error, or "". */
+    /** The server's message about the last error, or "". */
     String message() {
         return message;
     }
@@ -219,7 +219,7 @@ final class NbdConnection implements AutoCloseable {
         }
     }
 
-    /** Says good-bye, if the server takes it at once. Waits for nobody; no request is under way. */
+    /** Sends a disconnect, if the server takes it at once, and closes. Does not wait; no request is under way. */
     @Override
     public void close() throws IOException {
         stream.close(header(Nbd.CMD_DISC, 0, 0, 0));

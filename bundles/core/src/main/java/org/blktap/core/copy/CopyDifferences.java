@@ -4,7 +4,7 @@ import org.blktap.api.control.Images.Progress;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 
-/** The differences between a copy and its source, one line each for the operator: nothing is lost silently. */
+/** The differences between a copy and its source, one line each for the operator, so that nothing is lost without a message. */
 public final class CopyDifferences {
     /** Most characters of the list of snapshot names, which an image chooses. */
     private static final int LONGEST_LIST = 200;
@@ -21,7 +21,7 @@ public final class CopyDifferences {
         this.target = target;
     }
 
-    /** @param device whether the target was there before, with contents of its own */
+    /** @param device whether the target existed before, with its own contents */
     public void report(boolean device, Progress progress) {
         if (target.blockSize() != source.blockSize()) {
             progress.note(to + ": has sectors of " + target.blockSize() + " bytes, " + from + " has " + source.blockSize()

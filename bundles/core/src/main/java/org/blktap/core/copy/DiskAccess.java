@@ -11,7 +11,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 
-/** One request after the other to a disk that is not attached, each waited for. Not on the loop's thread. */
+/** Submits requests to a disk that is not attached, one at a time, and waits for each. Not on the loop's thread. */
 public final class DiskAccess {
     /** The longest range of one MAP or WRITE_ZEROES. */
     static final long STRIDE = 256 << 20;
@@ -35,7 +35,7 @@ public final class DiskAccess {
         run(request.set(Operation.READ, offset, length, 0));
     }
 
-    /** Makes all of the disk zeros that take their space. */
+    /** Zeroes the whole disk and allocates its space. */
     public void reserve() throws DiskException {
         long size = disk.info().sizeBytes();
         for (long at = 0; at < size; at += STRIDE) {
@@ -82,12 +82,12 @@ public final class DiskAccess {
         }
     }
 
-    /** A bug of a disk. */
+    /** Reports a bug of a disk. */
     static DiskException internal(String name, Throwable e) {
         return new DiskException(Reason.IO, name + ": internal error: " + e, e);
     }
 
-    /** A request's failure, in one form. */
+    /** Makes the exception for a failed request. */
     static DiskException failed(String name, Operation operation, long offset, int error) {
         return new DiskException(error == Errno.ENOSPC ? Reason.NO_SPACE : Reason.IO, name + ": "
                 + operation.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ') + " at offset " + offset + ": " + Errno.text(error));

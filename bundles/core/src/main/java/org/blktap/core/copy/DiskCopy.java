@@ -18,15 +18,15 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * Copies one disk to another, several pieces at a time. What the source maps as zeros is not read, what is read and is zero is not
- * written: a new image has holes there. Each disk has its own loop, so that one reads while the other writes; a piece goes from loop to
- * loop, and all else is the source's.
+ * Copies one disk to another, several pieces at a time. Ranges that the source maps as zeros are not read; zeros that are read are not
+ * written, so that a new image has holes there. Each disk has its own loop, so that one reads while the other writes; a piece moves between the
+ * loops, and everything else is on the source's loop.
  */
 public final class DiskCopy implements AutoCloseable {
     private static final int PIECE = 512 << 10;
     private static final int SLOTS = 32;
     /**
-     * Pieces that are read at once. The others are the target's meanwhile, or wait for its tables: where a file system does not do I/O
+     * Pieces that are read at once. The others are being written, or wait for the target's tables: where a file system does not do I/O
      * asynchronously, all that is submitted in one turn ends together, and with all slots in it the two disks would take turns.
      */
     private static final int MOST_READS = 8;
@@ -56,7 +56,7 @@ public final class DiskCopy implements AutoCloseable {
     private int extent;
     /** Bytes of the extent that are left. */
     private long left;
-    /** All before it is done or in a slot. */
+    /** Next byte to read; all bytes before it are done or in a slot. */
     private long at;
     private boolean mapping;
     private boolean advancing;

@@ -9,8 +9,8 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * Logs the failed requests of one attachment: the first at once, and what follows as a count, a line every ten seconds at most. Requests that
- * the disk refuses by what they ask for are counted apart, so that a guest cannot hide errors of the storage among them. Loop only.
+ * Logs the failed requests of one attachment: the first at once, the following ones as a count, at most one line every ten seconds. Requests that
+ * are refused because they are invalid are counted apart, so that a guest cannot hide errors of the storage among them. Loop only.
  */
 final class ErrorSeries {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -19,7 +19,7 @@ final class ErrorSeries {
 
     private final IoLoop loop;
     private final String id;
-    /** Made when a request fails; first those of the storage, then those refused. */
+    /** One for each operation: first for errors of the storage, then for refused requests. Null until one fails. */
     private final Series[] series = new Series[2 * KINDS];
 
     private static final class Series {
@@ -37,7 +37,7 @@ final class ErrorSeries {
         id = name.startsWith("blktap-") ? name.substring("blktap-".length()) : name;
     }
 
-    /** Takes note of a request that has ended with an error. */
+    /** Logs or counts a request that has ended with an error. */
     void failed(Request request) {
         int error = request.error();
         boolean refused = error == Errno.EINVAL || error == Errno.EROFS || error == Errno.EFAULT;

@@ -10,9 +10,9 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DiskPort;
 
 /**
- * Stands before a disk: checks and counts every request, and is the door that closes while the disk is changed. It is all
- * that nodes hold, so that no object of a driver is kept past the driver's end. A disk that throws closes the gate: the request waits for the disk
- * that comes next. Loop only, except where noted.
+ * Passes requests from nodes to a disk: checks and counts each of them, and takes none while the disk is changed. Nodes hold only the gate,
+ * so that no object of a driver is kept past the driver's end. If the disk throws, the gate closes, and the request waits for the next
+ * disk. Loop only, except where noted.
  */
 public final class Gate implements DiskPort, Request.Completion {
     private static final int SECTOR = 512;
@@ -27,14 +27,14 @@ public final class Gate implements DiskPort, Request.Completion {
     private boolean open;
     private int inFlight;
     private CompletableFuture<Void> drained;
-    /** A write that must be alone, waiting for the others to end or under way. */
+    /** A write that must be alone at the disk: waits for the others to end, or is under way. */
     private UnalignedRequest alone;
-    /** Nodes have seen the gate closed for a lone write that has ended. */
+    /** Whether nodes must be resumed, because the gate was closed for a lone write that has ended. */
     private boolean paused;
     /** When a request last ended, or the first of those in flight was submitted. */
     private long progressNanos;
     private final HeldRequests held = new HeldRequests();
-    /** The errno of a failed flush that no VM knows of, or 0. */
+    /** The errno of a failed flush that was not reported to a VM yet, or 0. */
     private int owed;
 
     public Gate(IoLoop loop, Owner owner) {
@@ -43,9 +43,9 @@ public final class Gate implements DiskPort, Request.Completion {
         errors = new ErrorSeries(loop);
     }
 
-    /** What a gate reports, on the loop. */
+    /** Receives the gate's reports, on the loop. */
     public interface Owner {
-        /** Requests are taken again after a pause that the gate made itself. */
+        /** The gate takes requests again, after it was closed for a lone write. */
         void reopened();
 
         /** The disk threw, and the gate has closed. */
@@ -134,7 +134,7 @@ public final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    /** Has the disk behind the closed and drained gate flush; ends with its errno. */
+    /** Flushes the disk behind the closed and drained gate; the future has the errno. */
     public CompletableFuture<Integer> flush() {
         CompletableFuture<Integer> flushed = new CompletableFuture<>();
         GateRequest flush = GateRequest.own(ended -> flushed.complete(ended.error()), 0);
@@ -170,7 +170,7 @@ public final class Gate implements DiskPort, Request.Completion {
         ended();
     }
 
-    /** 0, or the errno of a request that does not fit the disk. */
+    /** Returns the errno for a request that does not fit the disk, otherwise 0. */
     private int refuse(Request request, long offset, long length) {
         if (info.sizeBytes() == 0 && request.operation() != Operation.FLUSH) {
             return Errno.ENOMEDIUM;
@@ -255,7 +255,7 @@ public final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    /** Counts a request of a node, and gives it back. */
+    /** Ends a request of a node: counts it, and calls its owner. */
     void finished(GateRequest request, int errno) {
         inFlight--;
         progressNanos = loop.nanoTime();
@@ -268,7 +268,7 @@ public final class Gate implements DiskPort, Request.Completion {
         ended();
     }
 
-    /** One request fewer is in flight. */
+    /** Called when one request fewer is in flight. */
     private void ended() {
         startAlone();
         if (inFlight == 0 && drained != null) {
@@ -287,12 +287,12 @@ public final class Gate implements DiskPort, Request.Completion {
         return disk;
     }
 
-    /** Has the next flush or FUA write of a VM fail: a flush failed while no VM was waiting for it. */
+    /** Makes the next flush or FUA write of a VM fail, because a flush failed while no VM waited for it. */
     public void owe(int errno) {
         owed = errno;
     }
 
-    /** The errno of {@link #owe}, once. */
+    /** Returns the errno of {@link #owe}, and forgets it. */
     private int pay() {
         int errno = owed;
         owed = 0;
@@ -320,7 +320,7 @@ public final class Gate implements DiskPort, Request.Completion {
         info = newDisk.info();
     }
 
-    /** Lets requests through to the disk, first those that the disk before has left; without a disk it stays closed. */
+    /** Opens the gate; first submits the requests that the disk before left. Without a disk the gate stays closed. */
     public void open() {
         open = disk != null;
         // one that throws again is held, and closes the gate again
@@ -333,7 +333,7 @@ public final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    /** Takes no more requests; the future ends, on the loop, when those under way have. The disk stays behind the gate. */
+    /** Closes the gate; the future completes on the loop when all requests in flight have ended. The disk stays behind the gate. */
     public CompletableFuture<Void> close() {
         open = false;
         if (inFlight == 0) {
@@ -345,7 +345,7 @@ public final class Gate implements DiskPort, Request.Completion {
         return drained;
     }
 
-    /** Takes the disk away from behind the gate, which is closed and drained. Its information stays for the nodes to show. */
+    /** Removes the disk from behind the closed and drained gate, and returns it. Its {@link #info} stays, for nodes to show. */
     public VirtualDisk remove() {
         VirtualDisk removed = disk;
         disk = null;

@@ -3,11 +3,11 @@ package org.blktap.core.gate;
 import org.blktap.api.disk.Request;
 
 /**
- * A request as it is on the core's side of a disk: that of a node, with what the gate keeps of it, or one of the core's own. Knows whether the disk has it, so
- * that a completion which nobody waits for is ignored. Loop only.
+ * A request with the gate's own fields: one of a node, or one that the core makes. It records whether it is at the disk, so
+ * that an unexpected completion is ignored. Loop only.
  */
 final class GateRequest extends Request {
-    /** What completes a request of the core's own. */
+    /** The completion of requests that the core makes. */
     private static final Completion PASS_ON = request -> {
         GateRequest ended = (GateRequest) request;
         if (ended.leaveDisk()) {
@@ -20,7 +20,7 @@ final class GateRequest extends Request {
     private boolean atDisk;
     private long startNanos;
     private GateRequest next;
-    /** The error that its owner was given last. */
+    /** The error that was last delivered to the owner. */
     private int delivered;
 
     private GateRequest(Completion first, Gate gate, Completion owner, int pieces) {
@@ -29,12 +29,12 @@ final class GateRequest extends Request {
         this.owner = owner;
     }
 
-    /** One of a node: what the disk completes goes to the gate first. */
+    /** Makes a request of a node: its completion goes to the gate first. */
     static GateRequest of(Gate gate, Completion owner, int pieces) {
         return new GateRequest(gate, gate, owner, pieces);
     }
 
-    /** One of the core's own: a part of another, or a flush. */
+    /** Makes a request of the core: a part of another request, or a flush. */
     static GateRequest own(Completion owner, int pieces) {
         return new GateRequest(PASS_ON, null, owner, pieces);
     }
@@ -44,7 +44,7 @@ final class GateRequest extends Request {
         return gate == other;
     }
 
-    /** The disk has it from now on. */
+    /** Marks it as at the disk. */
     void enterDisk() {
         atDisk = true;
     }
@@ -54,9 +54,9 @@ final class GateRequest extends Request {
     }
 
     /**
-     * The disk has it no more: it has completed it, or has lost it by throwing.
+     * Marks it as no longer at the disk, which has completed it, or has thrown.
      *
-     * @return false if the disk did not have it: the completion does not count, nor does its error
+     * @return false if it was not at the disk: then the completion and its error are ignored
      */
     boolean leaveDisk() {
         if (!atDisk) {
@@ -72,7 +72,7 @@ final class GateRequest extends Request {
         error(errno);
     }
 
-    /** Gives it back to its owner, which may submit it again at once. */
+    /** Calls its owner, which may submit it again at once. */
     void deliver() {
         delivered = error();
         owner.completed(this);

@@ -3,17 +3,17 @@ package org.blktap.core.gate;
 import org.blktap.api.engine.Errno;
 
 /**
- * Requests whose submission threw. The disk may still work on them, and touch their memory: until it is closed they can neither be submitted again nor be
- * answered, and the nodes that they came from cannot be closed. Afterwards they wait for the disk that comes next. Loop only.
+ * Requests whose submission threw. The disk may still work on them, and touch their memory: until the disk is closed they can neither be submitted again nor be
+ * answered, and the nodes that they came from cannot be closed. Afterwards they wait for the next disk. Loop only.
  */
 public final class HeldRequests {
     /** Those that the disk may still work on. */
     private GateRequest atDisk;
-    /** Those that nobody works on. */
+    /** Those whose disk is closed. */
     private GateRequest waiting;
 
     void add(GateRequest request) {
-        // a completion that comes all the same is ignored
+        // a completion that still comes is ignored
         request.leaveDisk();
         request.next(atDisk);
         atDisk = request;
@@ -23,7 +23,7 @@ public final class HeldRequests {
         return atDisk != null;
     }
 
-    /** The disk is closed, and no call that it has given to helper threads is under way. */
+    /** Called when the disk is closed and no call of it is at a helper thread. */
     public void diskClosed() {
         while (atDisk != null) {
             GateRequest each = atDisk;

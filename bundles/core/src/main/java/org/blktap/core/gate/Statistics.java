@@ -18,7 +18,7 @@ public final class Statistics {
 
     private final long[] bytes = new long[KINDS];
     private final long[] errors = new long[KINDS];
-    /** Made at the first use of an operation; its total count is the operation's. */
+    /** Histograms by operation, made at its first use; the total count is the number of requests. */
     private final Histogram[] latency = new Histogram[KINDS];
 
     void count(GateRequest request, long nowNanos) {
@@ -35,7 +35,7 @@ public final class Statistics {
         }
     }
 
-    /** The counters of all operations that have occurred, and of reads and writes always. */
+    /** Returns the counters of all operations that have occurred; those of reads and writes in any case. */
     public Map<String, Counter> snapshot() {
         Map<String, Counter> counters = new LinkedHashMap<>();
         for (Operation operation : Operation.values()) {

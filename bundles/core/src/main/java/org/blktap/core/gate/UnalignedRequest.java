@@ -23,7 +23,7 @@ final class UnalignedRequest implements Request.Completion {
     private final long end;
     private Mapping sector;
     private boolean started;
-    /** The next byte to do, and how many the part under way does. */
+    /** The next byte to do, and the length of the part under way. */
     private long at;
     private int partLength;
     private Part part;

@@ -14,7 +14,7 @@ import org.blktap.image.Holes;
 import org.blktap.image.Interruption;
 import org.blktap.image.UsedRanges;
 
-/** Reads all tables and finds entries that lead nowhere, clusters in use twice, and clusters in use by nobody. */
+/** Reads all tables and finds entries that lead nowhere, clusters in use twice, and clusters that nothing refers to. */
 final class QcowCheck {
     private static final int MOST_PROBLEMS = 100;
     private static final int SECTOR = 512;
@@ -79,7 +79,7 @@ final class QcowCheck {
         }
     }
 
-    /** What is left out between the header, the L1 table and the first cluster, so that these begin where a page does. */
+    /** Claims the gaps between header, L1 table and first cluster, which begin at pages. */
     private void padding() {
         used.add(0, PAGE);
         if (header.backingOffset() != 0) {
@@ -87,7 +87,7 @@ final class QcowCheck {
         }
         QcowHeader.XenExtension xen = header.xen();
         if (xen != null && header.backingOffset() == 0 && xen.minClusterAlloc() == header.l2Entries()) {
-            // where the extension counts, nobody looks into the tables
+            // while the extension is used, the tables are not read
             for (int slot = 0; slot < l1.entries(); slot++) {
                 long l2 = l1.get(slot);
                 if (l2 > 0 && l2 < file.size()) {
@@ -98,7 +98,7 @@ final class QcowCheck {
         used.add(header.l1Offset(), (header.metadataEnd() + PAGE - 1 & -PAGE) - header.l1Offset());
     }
 
-    /** A hole takes no space; and between clusters less than one may be left out. */
+    /** A hole takes no space, and a gap between clusters may be shorter than one. */
     private void leaked(long offset, long length) throws IOException {
         long first = offset + header.clusterSize() - 1 & -header.clusterSize();
         long end = offset + length & -header.clusterSize();

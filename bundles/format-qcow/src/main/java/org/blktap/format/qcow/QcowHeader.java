@@ -56,7 +56,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
     static final long MAX_L1_BYTES = 64L << 20;
 
     /**
-     * What Xen's tools write at offset 48.
+     * The extension that Xen's tools write at offset 48.
      *
      * @param checksum of the L1 table
      * @param minClusterAlloc how many clusters are allocated as one: 1, or a whole L2 table's

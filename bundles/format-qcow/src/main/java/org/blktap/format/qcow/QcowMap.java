@@ -27,7 +27,7 @@ import org.blktap.image.TableCache;
  * end of the file.
  *
  * <p>Coarse allocation is what Xen's tools do where there is no backing file: the first write to a slot allocates its L2 table
- * and, right after it, all its clusters. Where Xen's extension vouches for it, a look-up needs no L2 table then.
+ * and, right after it, all its clusters. Where Xen's extension guarantees this, a look-up needs no L2 table.
  */
 final class QcowMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow");
@@ -48,9 +48,9 @@ final class QcowMap implements ClusterMap {
     private final int clusterSize;
     private final int slotBits;
     private final long slotMask;
-    /** From an L2 table to the first cluster of a slot that was allocated as one. */
+    /** Bytes from an L2 table to the first cluster of a slot that was allocated as one. */
     private final int toClusters;
-    /** Xen's extension vouches for every slot: its clusters follow its L2 table. */
+    /** Whether Xen's extension guarantees for every slot that its clusters follow its L2 table. */
     private final boolean coarseSlots;
     private final boolean allocateSlots;
     /** Xen's extension had the right checksum when the image was opened, and gets it again. */
@@ -86,7 +86,7 @@ final class QcowMap implements ClusterMap {
 
     /**
      * Xen 3.3 overwrote the beginning of the first L2 table when it opened an image again. Look-ups by the extension do not see it; but
-     * after a crash the extension does not count, so it is put right before anything is written.
+     * after a crash the extension is not used, so the table is repaired before anything is written.
      */
     void mendFirstTable() throws DiskException {
         for (int slot = 0; coarseSlots && slot < l1.entries(); slot++) {
@@ -213,7 +213,7 @@ final class QcowMap implements ClusterMap {
         }
     }
 
-    /** Puts an overwritten table right, in memory; false if its entries are not known. */
+    /** Repairs an overwritten table in memory; false if its entries are not known. */
     private boolean mend(int slot, Table table) {
         ByteBuffer bytes = ByteBuffer.allocate(header.l2Bytes());
         for (int i = 0; i < header.l2Entries(); i++) {
@@ -373,7 +373,7 @@ final class QcowMap implements ClusterMap {
             if (l1.changed()) {
                 space.trim();
                 if (keepChecksum) {
-                    // only now: a checksum that does not fit makes others ignore the extension, which is always right
+                    // only now: with a wrong checksum other programs ignore the extension, which is always right
                     file.writeFully(ByteBuffer.allocate(Integer.BYTES).putInt(l1.checksum()).flip(), QcowHeader.AT_XEN_CHECKSUM);
                 }
                 file.flushNow();

@@ -10,15 +10,15 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.image.Holes;
 
 /**
- * Makes a disk larger, in two steps, each one write of the header: a longer L1 table goes to the end of the file; then, when what is new holds
- * zeros, the size counts.
+ * Makes a disk larger, in two steps, each one write of the header: a longer L1 table goes to the end of the file; then, when the new part holds
+ * zeros, the size is changed.
  */
 final class QcowResize {
     private static final int ALIGNMENT = 4096;
 
     private final QcowHeader header;
     private final long size;
-    /** Whether Xen's checksum fits, and so has to be kept right. */
+    /** Whether Xen's checksum matches, and so must be updated. */
     private final boolean checked;
 
     QcowResize(QcowHeader header, IoFile file, long size) throws DiskException {
@@ -72,7 +72,7 @@ final class QcowResize {
         }
     }
 
-    /** The last step. */
+    /** Makes the new size valid, as the last step. */
     void setSize(IoFile file) throws DiskException {
         try {
             ByteBuffer changed = start(file).putLong(QcowHeader.AT_SIZE, size);

@@ -3,7 +3,7 @@ package org.blktap.format.qcow;
 import java.util.Map;
 import org.blktap.image.sim.FormatAllocationTest;
 
-/** Standalone, so with slots that are allocated as one. */
+/** A standalone image, whose slots are allocated as one. */
 class QcowAllocationTest extends FormatAllocationTest {
     QcowAllocationTest() {
         super(new QcowDriver(), "/sim/a.qcow", Map.of(), 4096);

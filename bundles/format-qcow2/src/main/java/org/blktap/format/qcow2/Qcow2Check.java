@@ -13,7 +13,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.image.Interruption;
 
 /**
- * Counts all references itself and compares: a count that is too low is a problem, one that is too high a leak. In an image that its writer has left
+ * Counts all references itself and compares: a count that is too low is a problem, one that is too high a leak. In an image that is marked
  * dirty neither is a problem. With repair, counts become what they should be, and the marks of a count of one in the tables with them.
  *
  * <p>In as many passes over the tables as {@link ClusterCounts} asks for; a pass reads each table once at most. Blocking, on a control thread; ends when
@@ -22,7 +22,7 @@ import org.blktap.image.Interruption;
 final class Qcow2Check implements References.Visitor {
     private static final int MOST_PROBLEMS = 100;
     private static final int MOST_NEW_BLOCKS = 4096;
-    /** Enough for 64 TiB in clusters of 64 KiB twice over; an image whose references are more scattered is not of any writer's. */
+    /** Enough for 64 TiB in clusters of 64 KiB twice over; no writer makes images whose references are more scattered. */
     private static final int MOST_PASSES = 256;
 
     private final Qcow2Header header;
@@ -69,7 +69,7 @@ final class Qcow2Check implements References.Visitor {
         return new CheckReport(clusters, leaked, problems, repairs());
     }
 
-    /** What a repair would do, or has done, where the data is whole. */
+    /** What a repair would do, or has done, while no data is lost. */
     private List<String> repairs() {
         List<String> repairs = new ArrayList<>();
         boolean done = repair && problems.isEmpty();
@@ -338,7 +338,7 @@ final class Qcow2Check implements References.Visitor {
         return false;
     }
 
-    /** All is right now: the image is neither dirty nor corrupt. */
+    /** Clears the dirty and corrupt marks of an image that is now correct. */
     private void clearMarks() throws IOException {
         long kept = header.incompatible() & ~(Qcow2Header.DIRTY | Qcow2Header.CORRUPT);
         if (kept != header.incompatible()) {

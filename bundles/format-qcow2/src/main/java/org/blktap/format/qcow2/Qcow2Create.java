@@ -155,7 +155,7 @@ final class Qcow2Create {
             preallocate(file, size, l1At, l2At, dataFile == null ? dataAt : 0);
         }
         if (dataFile != null) {
-            // named, not created by the name in the image: it goes beside the image like the image itself
+            // the data file is made like the image itself, beside it, not by the name in the image
             try (IoFile external = context.createFile(path.resolveSibling(FileNames.path(dataFile)))) {
                 external.truncateNow(clusters(size) * clusterSize);
                 reserve(external, 0, clusters(size) * clusterSize);

@@ -36,7 +36,7 @@ public final class Qcow2Driver implements DiskDriver {
     private static final Map<String, String> TYPES = Map.of("raw", "aio", "file", "aio", "host_device", "aio", "qcow2", "qcow2",
             "qcow", "qcow", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
 
-    /** What is opened for one disk, closed again if the opening fails. */
+    /** The objects that are opened for one disk, and closed again if the opening fails. */
     private static final class Opening implements AutoCloseable {
         private IoFile file;
         private IoFile data;
@@ -115,7 +115,7 @@ public final class Qcow2Driver implements DiskDriver {
         }
     }
 
-    /** Refuses what may not be written, repairs what has to be, and takes back the promises of others that a write breaks. */
+    /** Prepares an image for writing: refuses what may not be written, repairs a dirty image, and clears feature bits that a write makes invalid. */
     private static void prepareForWriting(Qcow2Header header, IoFile file, IoLoop loop) throws DiskException {
         if (header.has(Qcow2Header.CORRUPT)) {
             throw new DiskException(Reason.CORRUPT, file.path() + ": is marked as corrupt (incompatible feature bit 1); attach it read-only,"
@@ -129,7 +129,7 @@ public final class Qcow2Driver implements DiskDriver {
                     + file.alignment() + " at once; attach it read-only");
         }
         if (header.has(Qcow2Header.DIRTY)) {
-            // its writer was killed, and left the counts behind
+            // its writer was killed before it updated the counts
             Qcow2Check.repairDirty(header, file, loop);
         }
         long kept = header.autoclear() & Qcow2Header.RAW_EXTERNAL;

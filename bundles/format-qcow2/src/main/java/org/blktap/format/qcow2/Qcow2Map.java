@@ -20,13 +20,13 @@ import org.blktap.image.Space;
 import org.blktap.image.Table;
 
 /**
- * How the tables of qcow2 change. What an entry points at with a count of one is changed in place; tables and clusters that snapshots share
+ * Decides how the tables of qcow2 change. Tables and clusters with a count of one are changed in place; those that snapshots share
  * are copied. With extended entries all this holds for the 32 subclusters of a cluster.
  */
 final class Qcow2Map implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
     private static final int SECTOR = 512;
-    /** What the bits of a cluster are whose subclusters are all marked as zeros. */
+    /** The bits of a cluster whose subclusters are all marked as zeros. */
     private static final long ALL_ZERO = Qcow2Tables.ALL_ALLOCATED << 32;
 
     private final Qcow2Header header;
@@ -153,7 +153,7 @@ final class Qcow2Map implements ClusterMap {
             if (found.table() == null) {
                 tables.made(found.slot());
             } else {
-                // what the other entries say must not be lost
+                // the other entries of the copied table must not be lost
                 into.needsBarrier();
             }
             change.inNewTable(created, found.slot(), found.directory());
@@ -196,7 +196,7 @@ final class Qcow2Map implements ClusterMap {
     }
 
     /**
-     * How many entries from the first on can be changed together: those that have nothing, or the same mark of zeros, or clusters that follow
+     * Counts the entries from the first on that can be changed together: all are empty, or marked as zeros, or point at clusters that follow
      * each other in the file.
      */
     private int alike(Place found, long length) {
@@ -221,7 +221,7 @@ final class Qcow2Map implements ClusterMap {
         return Qcow2Entry.compressed(entry) || Qcow2Entry.offset(entry) != 0;
     }
 
-    /** Whether the entry has a cluster of its own, in which bytes may be put. */
+    /** Whether the entry has a cluster of its own, which may be written in place. */
     private static boolean hasOwn(long entry) {
         return Qcow2Entry.copied(entry) && !Qcow2Entry.compressed(entry) && Qcow2Entry.offset(entry) != 0;
     }
@@ -242,7 +242,7 @@ final class Qcow2Map implements ClusterMap {
             at = space.reserve((long) count * clusterSize);
             into.room(space.file(), space.end());
             if (movesWhole(entry, found.bits())) {
-                // with all its other subclusters, whatever the written one was
+                // together with all its other subclusters, in whatever state the written one was
                 into.target().used(dataFile, at, clusterSize);
             } else {
                 into.target().fresh(dataFile, at + inCluster, unit);

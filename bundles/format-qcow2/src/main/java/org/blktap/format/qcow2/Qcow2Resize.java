@@ -8,8 +8,8 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoFile;
 
 /**
- * Makes a disk larger, in two steps, each one write of the header: a longer L1 table in new, counted clusters; then, when what is new holds
- * zeros, the size counts.
+ * Makes a disk larger, in two steps, each one write of the header: a longer L1 table in new, counted clusters; then, when the new part holds
+ * zeros, the size is changed.
  */
 final class Qcow2Resize {
     private Qcow2Resize() {
@@ -62,7 +62,7 @@ final class Qcow2Resize {
         }
     }
 
-    /** The last step. */
+    /** Makes the new size valid, as the last step. */
     static void setSize(IoFile file, long size) throws DiskException {
         try {
             file.writeFully(ByteBuffer.allocate(8).putLong(size).flip(), Qcow2Header.AT_SIZE);

@@ -16,29 +16,29 @@ import org.blktap.image.InFlight;
 import org.blktap.image.Space;
 
 /**
- * Where clusters come from, and what becomes of those that nothing points at any more. They go this way, in rounds:
+ * Allocates clusters, and frees those that nothing points at any more. Freed clusters go through these steps, in rounds:
  *
  * <ol>
  * <li>freed: the entry that pointed there has been written;
  * <li>a flush makes that durable, and requests that looked the entry up before have ended;
- * <li>the count goes down. One that was counted once keeps that: it is this object's now, and a hole is punched there;
+ * <li>the count is lowered. A cluster with a count of one keeps it: it belongs to this object now, and a hole is punched there;
  * <li>a flush makes the hole durable: now the cluster is free, reads as zeros, and is used before the file grows.
  * </ol>
  *
- * <p>A guest's flush takes a round along. One is made with a flush of its own soon after clusters are freed, as a guest that discards need not flush; at once
- * where much waits, or the file would have to grow, and then it also claims clusters that sessions before left free ({@link Uncounted}). A crash leaves counted clusters that nothing
- * points at. What is free when the image is closed is counted down. Loop only.
+ * <p>A guest's flush is also the flush of a round. Soon after clusters are freed a round makes its own flush, since a guest that discards need
+ * not flush. It does so at once if many clusters wait, or if the file would have to grow; then the round also claims clusters that earlier sessions left free
+ * ({@link Uncounted}). A crash leaves counted clusters that nothing points at. When the image is closed, the counts of free clusters are lowered. Loop only.
  */
 final class Qcow2Space implements Space {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
-    /** What waits at most until a round is made for it. */
+    /** Bytes of freed clusters that start a round at once. */
     private static final long MUCH_BYTES = 64 << 20;
     private static final int MUCH_RANGES = 1024;
-    /** Discards come in rows: those of so many milliseconds share a round. */
+    /** Discards come in series: those within so many milliseconds share a round. */
     private static final long GATHER_MILLISECONDS = 100;
-    /** What is worth a round when nothing else is free. */
+    /** Least bytes for a round when no other cluster is free. */
     private static final long WORTHWHILE = 4 << 20;
-    /** More than that is not noted: discards are refused before, other changes leave a leak. */
+    /** Most freed runs that are kept; beyond it clusters leak. Discards are refused at half of it. */
     private static final int MOST_RANGES = 16_384;
     /** Bytes of uncounted clusters that are taken at a time. */
     private static final long CLAIMED = 64 << 20;
@@ -57,34 +57,34 @@ final class Qcow2Space implements Space {
     private Ranges freed = new Ranges();
     /** Those whose flush is under way. */
     private Ranges freeing = new Ranges();
-    /** Ours by the counts, and holes. */
+    /** Clusters that belong to this object by their counts, and are holes. */
     private Ranges emptied = new Ranges();
     /** Those whose flush is under way. */
     private Ranges emptying = new Ranges();
-    /** Free, but more than can be kept. */
+    /** Free clusters beyond those that can be kept. */
     private Ranges surplus = new Ranges();
     /** Ranges of the header and the tables. */
     private final Ranges metadata = new Ranges();
     /** Ranges of the refcount blocks when the image was opened, in ascending order. */
     private final Ranges blocks = new Ranges();
     private boolean metadataTold;
-    /** What sessions before left free for sure; to be claimed from {@link #unclaimed} on. */
+    /** Clusters that earlier sessions left free, as has been proved; to be claimed from {@link #unclaimed} on. */
     private Ranges uncounted = new Ranges();
     private long unclaimed;
     private long lastUncounted;
-    /** A round is under way. */
+    /** Whether a round is under way. */
     private boolean busy;
-    /** Another must follow it. */
+    /** Whether another round must follow it. */
     private boolean onceMore;
     /** Whether it claims clusters that earlier sessions left free. */
     private boolean claims;
     /** The flush of a guest that waits for its end, or null. */
     private IoCallback told;
-    /** Ours now, and to be emptied, from this one on. */
+    /** Clusters that belong to this object and are being emptied, from {@link #next} on. */
     private Ranges handedOver;
     private int next;
     private int flushError;
-    /** Makes a round; null if nothing was freed since the last, or a guest's flush takes it along. */
+    /** The timer of the next round; null if nothing was freed since the last one, or if a guest's flush makes the round. */
     private IoLoop.Timer gathering;
     private final Runnable gathered = this::gathered;
     private final IoCallback flushed = this::ownFlushed;
@@ -126,7 +126,7 @@ final class Qcow2Space implements Space {
 
     // ---- clusters that are wanted
 
-    /** How much of so many bytes can be had in one piece. */
+    /** Returns how much of so many bytes can be reserved in one piece. */
     long inOnePiece(long bytes) {
         long next = free.next();
         return next == 0 ? bytes : Math.min(next, bytes);
@@ -147,7 +147,7 @@ final class Qcow2Space implements Space {
 
     // ---- clusters that are not wanted any more
 
-    /** Whether something that need not be freed had better be left. */
+    /** Whether so many clusters wait that only necessary ones must be freed. */
     boolean isOverwhelmed() {
         return waiting() >= MOST_RANGES / 2;
     }
@@ -196,7 +196,7 @@ final class Qcow2Space implements Space {
         return metadata.overlaps(from, to) || blocks.sortedOverlap(from, to);
     }
 
-    /** A compressed cluster's bytes: all clusters that it touched lose a reference. What it claims past the end that the file had is not its own. */
+    /** A compressed cluster's bytes: all clusters that it touched lose a reference. Bytes past the end that the file had are not its own. */
     void freeCompressed(long from, long to) {
         free(from & -clusterSize, Math.min(to + clusterSize - 1 & -clusterSize, firstEnd));
     }
@@ -242,7 +242,7 @@ final class Qcow2Space implements Space {
         }
     }
 
-    /** A guest's flush begins. Of the last one before the close nothing may begin later. */
+    /** Called when a guest's flush begins. After the last flush before the close no work may begin. */
     @Override
     public void flushing() {
         if (gathering != null) {
@@ -259,7 +259,7 @@ final class Qcow2Space implements Space {
         }
     }
 
-    /** Calls back when nothing is under way here any more, unless requests are, as then it is not the last flush. */
+    /** Calls back when no work is under way here. It need not wait for that while requests are in flight: then this is not the last flush. */
     @Override
     public void flushed(IoCallback done) {
         if (busy) {
@@ -308,7 +308,7 @@ final class Qcow2Space implements Space {
         counts.release(freeing, handedOver);
         if (claims) {
             long from = unclaimed;
-            // none is tried again after an error
+            // after an error none is tried again
             unclaimed = lastUncounted;
             unclaimed = counts.claim(uncounted, from, CLAIMED, handedOver);
         }

@@ -12,13 +12,13 @@ import org.blktap.image.Place;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
-/** The two-level table of qcow2, and what it says (qcow2.txt, "Cluster mapping" and "Extended L2 Entries"). Loop only. */
+/** The two-level table of qcow2, and look-ups in it (qcow2.txt, "Cluster mapping" and "Extended L2 Entries"). Loop only. */
 final class Qcow2Tables implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
     private static final int SECTOR = 512;
     /** Table number of L1; an L2 table's is its slot plus one. */
     private static final int L1 = 0;
-    /** What a subcluster's two bits say. */
+    /** Values of a subcluster's two bits. */
     private static final int BITS_NONE = 0;
     private static final int BITS_DATA = 1;
     private static final int BITS_ZERO = 2;
@@ -109,7 +109,7 @@ final class Qcow2Tables implements AutoCloseable {
         }
     }
 
-    /** A table of a slot that had none: all that it will say is right. */
+    /** Notes a new table for a slot without one: all its entries are valid. */
     void made(int slot) {
         pastEnd.made(slot + 1);
     }
@@ -118,7 +118,7 @@ final class Qcow2Tables implements AutoCloseable {
         return Qcow2Entry.compressed(entry) ? Qcow2Entry.compressedOffset(entry, clusterBits) : Qcow2Entry.offset(entry);
     }
 
-    /** Whether an L2 entry may be believed: it has not pointed past the end of the file from the beginning. */
+    /** Whether an L2 entry is valid: it did not point past the end of the file when the table was first loaded. */
     private boolean isFresh(long offset, int index) {
         return !pastEnd.isStale((int) (offset >>> slotBits) + 1, index);
     }
@@ -127,7 +127,7 @@ final class Qcow2Tables implements AutoCloseable {
         return offset >= clusterSize && (offset & clusterSize - 1) == 0 && offset < space.end();
     }
 
-    /** Whether the cluster that an entry of the slot with that offset points at is one. */
+    /** Whether an entry, of the slot that has the disk offset, points at a valid cluster. */
     boolean isCluster(long entry, long offset, int index) {
         return isValid(Qcow2Entry.offset(entry)) && isFresh(offset, index);
     }

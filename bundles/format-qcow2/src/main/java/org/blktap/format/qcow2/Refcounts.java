@@ -110,7 +110,7 @@ final class Refcounts implements FileSpace.Layout {
             int unit = Math.max(clusterSize, END_UNIT);
             end = to + need + unit - 1 & -unit;
             lastBlock = (int) ((end - 1 >> clusterBits) / perBlock);
-            // by half more than is needed, so that it seldom happens again
+            // half more than is needed, so that this is rare
             newClusters = lastBlock < entries.length ? 0 : (int) (((lastBlock + 1L) * 12 + clusterSize - 1) / clusterSize);
             missing = 0;
             for (int i = firstBlock; i <= lastBlock; i++) {
@@ -250,7 +250,7 @@ final class Refcounts implements FileSpace.Layout {
         });
     }
 
-    /** {@link #add} for each of a list. */
+    /** Calls {@link #add} for each of a list. */
     void add(Ranges ranges, int change) throws IOException {
         for (int i = 0; i < ranges.count(); i++) {
             add(ranges.from(i), ranges.to(i), change);
@@ -258,7 +258,7 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     /**
-     * One reference less to each cluster of a list; but those that have one only keep it, and are handed over to the caller.
+     * Lowers the count of each cluster of a list; clusters with a count of one keep it, and are handed over to the caller.
      *
      * @param handedOver gets those
      */
@@ -282,7 +282,7 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     /**
-     * Counts clusters that nobody has counted, and hands them over to the caller, each when its count has been written.
+     * Sets the count of clusters with a count of 0 to one, and hands them over to the caller, each when its count has been written.
      *
      * @param free what {@link Uncounted} has found
      * @param from where to begin

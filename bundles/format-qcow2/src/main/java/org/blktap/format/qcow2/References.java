@@ -9,8 +9,8 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.image.Interruption;
 
 /**
- * All that refers to clusters in an image that nobody writes: header, counts, snapshots, bitmaps, tables. {@link #find} reads what leads to tables,
- * and finds each L2 table once; {@link #visit}, as often as is wanted, reports all references. Blocking; ends when its thread is interrupted.
+ * Finds all references to clusters in an image that is not being written: of header, counts, snapshots, bitmaps, tables. {@link #find} reads what leads to
+ * tables, and finds each L2 table once; {@link #visit} reports all references, and may be called several times. Blocking; ends when its thread is interrupted.
  */
 final class References {
     /** Receives references. */
@@ -38,7 +38,7 @@ final class References {
         /** Called before an L2 entry that has data is reported. */
         void data();
 
-        /** Something cannot be followed. */
+        /** Reports a reference that cannot be followed. */
         void problem(String structure, long at, Object found, Object expected);
 
         /** Called before so many bytes of tables are read. @return whether to continue */

@@ -13,7 +13,7 @@ import org.blktap.image.Interruption;
 /**
  * An internal snapshot: qcow2.txt, "Snapshots".
  *
- * @param name cut off at {@link #SHOWN_NAME} bytes, and null for most of a long list: what is held in memory does not follow what an image names
+ * @param name cut off at {@link #SHOWN_NAME} bytes, and null for most of a long list: so the memory does not depend on the image
  * @param size bytes of the disk as it was
  */
 record Snapshot(String id, String name, long l1Offset, int l1Entries, long size) {

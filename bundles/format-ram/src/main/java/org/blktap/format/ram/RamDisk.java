@@ -14,7 +14,7 @@ import org.blktap.api.memory.NativeBuffer;
 
 /**
  * A run of memory as a disk. Data moves straight between it and the VM's memory, and every request ends before its submission
- * returns. Several attachments, each on its own loop, may use one memory: they are to each other as initiators of one shared disk.
+ * returns. Several attachments, each on its own loop, may use one memory: they see it as several hosts see one shared disk.
  */
 final class RamDisk implements VirtualDisk {
     private static final int SECTOR = 512;

@@ -19,9 +19,9 @@ import org.osgi.service.component.annotations.Component;
 @TapType(type = "ram", summary = "memory, shared by all attachments of one name")
 public final class RamDriver implements DiskDriver {
     private static final long MAX_SIZE = 1L << 40;
-    /** Sizes are multiples of it. */
+    /** Unit of sizes. */
     static final int PAGE = 4096;
-    /** What the memory is called. */
+    /** The name of the memory. */
     private static final String MEMORY = "ram:";
 
     @Override
@@ -44,7 +44,7 @@ public final class RamDriver implements DiskDriver {
         if (save != null && !Files.isDirectory(FileNames.path(save).toAbsolutePath().getParent())) {
             throw Options.bad("save", save, "a file in a directory that exists");
         }
-        // one after the other: who comes second finds the contents loaded
+        // one at a time: the second attach finds the contents loaded
         synchronized (this) {
             NativeBuffer memory = memory(path, name, options, image, context);
             // the memory is another bundle's, so it outlives this one; the attachment holds it while the driver is replaced

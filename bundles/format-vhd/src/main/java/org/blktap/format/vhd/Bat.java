@@ -19,7 +19,7 @@ import org.blktap.image.Table;
  */
 final class Bat implements AutoCloseable {
     static final int ENTRY_BYTES = 4;
-    /** The entry of a block that is not there. */
+    /** The entry of a block that is not allocated. */
     static final int UNUSED = -1;
     private static final int SECTOR = 512;
 
@@ -31,7 +31,7 @@ final class Bat implements AutoCloseable {
     private final BitSet invalid = new BitSet();
     private final long end;
 
-    /** Reads it, and looks at where each block lies. */
+    /** Reads the table, and checks where each block lies. */
     Bat(VhdImage image, IoFile file, NativeMemory nativeMemory) throws DiskException {
         this.file = file;
         entries = image.blocks();

@@ -9,7 +9,7 @@ import org.blktap.api.engine.IoFile;
 
 /**
  * XenServer's batmap: a bit for each block, the highest of a byte first, that says that its sector bitmap is all ones. Its header of 512
- * bytes follows the BAT. A bit that is clear says nothing, so it need only be right when the image is closed. Layout: libvhd
+ * bytes follows the BAT. A clear bit makes no statement, so the batmap need only be written when the image is closed. Layout: libvhd
  * (xapi-project/blktap, include/vhd.h, dd_batmap_hdr).
  *
  * @param headerAt bytes from the beginning of the file to its header
@@ -68,7 +68,7 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
         return (int) Math.max(SECTOR, (diskBytes >> 24) + SECTOR - 1 & -SECTOR);
     }
 
-    /** Writes header and bits; as one where they follow each other, so that they hardly part in a crash. */
+    /** Writes header and bits, by one write if they follow each other, so that a crash is unlikely to separate them. */
     void write(IoFile file, BitSet full) throws IOException {
         ByteBuffer map = ByteBuffer.allocate(summedBytes);
         for (int i = full.nextSetBit(0); i >= 0 && i < summedBytes * 8; i = full.nextSetBit(i + 1)) {

@@ -13,7 +13,7 @@ import org.blktap.image.Interruption;
 import org.blktap.image.UseWindow;
 
 /**
- * Looks for structures and blocks that lie outside the file or on each other, and for a batmap that says more than the bitmaps. What a
+ * Looks for structures and blocks that lie outside the file or on each other, and for bits of the batmap whose blocks are not full. What a
  * crash leaves is no error: a damaged footer, two intact ones that differ, or a batmap whose checksum does not fit. With repair, and
  * if there is no error, these are written anew and what is after the last block is cut off. Blocking, on a control thread.
  *
@@ -57,7 +57,7 @@ final class VhdCheck {
             window.claim(0, VhdImage.end(image.structures()));
             claimBlocks();
         }
-        // Gaps between blocks, as a resize leaves, are usual in VHD and cannot be given back. The rest of a device is there for more blocks.
+        // Gaps between blocks, which a resize leaves, are usual in VHD and cannot be freed. The rest of a device is for more blocks.
         leaked = file.blockDevice() ? 0 : Math.max(0, image.limit() - bat.end()) / image.header().blockBytes();
         if (image.batmap() != null) {
             batmap();

@@ -36,7 +36,7 @@ public final class VhdDriver implements DiskDriver {
     static final String TYPE = "vhd";
     /** The type of a parent that has no UUID. */
     static final String RAW = "aio";
-    /** What a raw parent may be called when a child is made. */
+    /** Types that a raw parent may have when a child is made. */
     static final Set<String> RAW_TYPES = Set.of("raw", RAW, "sync");
     private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
     private static final int SECTOR = 512;
@@ -119,7 +119,7 @@ public final class VhdDriver implements DiskDriver {
                 + " (header field parent_unique_id)";
     }
 
-    /** A parent that was written to makes its children wrong; but copying it changes its time as well, so that this is no proof. */
+    /** Logs a parent whose time of change differs: it may have been written to, which makes its children wrong, or only copied. */
     private static void tellOfChange(VhdImage image, IoFile file, Path parent) {
         try {
             long changed = Files.getLastModifiedTime(parent).toMillis() / 1000 - VhdFooter.EPOCH;

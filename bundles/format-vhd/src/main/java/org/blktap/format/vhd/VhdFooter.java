@@ -64,7 +64,7 @@ final class VhdFooter {
         return (cookie == COOKIE || cookie == POISON_COOKIE) && bytes.getInt(AT_CHECKSUM) == checksum(bytes, AT_CHECKSUM);
     }
 
-    /** What is wrong with bytes that are no footer. */
+    /** Makes the error for bytes that are not a footer. */
     static DiskException damaged(ByteBuffer bytes, long at, Object file) {
         long cookie = bytes.getLong(AT_COOKIE);
         if (cookie != COOKIE) {

@@ -8,7 +8,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 
 /**
- * What an image says about itself: its footer, and the structures of a dynamic or differencing one, read and bounded. All numbers
+ * The metadata of an image: its footer, and the structures of a dynamic or differencing one, read and bounded. All numbers
  * are bytes.
  *
  * @param footer the one that counts

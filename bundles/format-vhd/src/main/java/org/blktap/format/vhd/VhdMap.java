@@ -66,7 +66,7 @@ final class VhdMap implements ClusterMap {
         blockSectors = header.blockSize() / SECTOR;
         hasParent = image.footer().type() == VhdFooter.DIFFERENCING;
         bat = new Bat(image, file, memory);
-        // after all that is in the file, so that data begins with a page
+        // after everything in the file, so that data begins at a page
         firstFree = (Math.max(image.limit(), bat.end()) + bitmapBytes + PAGE - 1 & -PAGE) - bitmapBytes;
         reserved = header.blockBytes() + PAGE - 1 & -PAGE;
         footer = new LastFooter(file, image.footer(), image.footerAt(), reserved);
@@ -175,7 +175,7 @@ final class VhdMap implements ClusterMap {
 
     private Answer inOldBlock(Place found, int sectors, Allocation into) {
         EntryChange change = into.change();
-        // a write whose bits were not set any more may have been there
+        // may hold data of a write whose bits were never set
         into.target().used(file, found.table().fileOffset() + bitmapBytes + (long) found.index() * SECTOR, SECTOR);
         into.busy(change.offset(), change.offset() + change.length());
         bitmaps.pin(found.table());
@@ -190,7 +190,7 @@ final class VhdMap implements ClusterMap {
         long at = space.reserve(reserved);
         Table bitmap = bitmaps.create(at);
         seen.set(block);
-        // whatever the batmap said of it while it was not there
+        // whatever the batmap had for the block before it was allocated
         full.clear(block);
         if (hasParent) {
             SectorBitmap.put(bitmap, (int) (inBlock / SECTOR), (int) (change.length() / SECTOR), true);
@@ -286,7 +286,7 @@ final class VhdMap implements ClusterMap {
         if (image.batmap() != null) {
             BitSet bits = batmap();
             if (!image.batmap().isIntact() || !bits.equals(image.batmap().bits())) {
-                // not before the bitmaps that it speaks of
+                // not before the bitmaps that it summarises
                 file.flushNow();
                 image.batmap().write(file, bits);
                 file.flushNow();

@@ -112,7 +112,7 @@ final class VhdResize {
         }
     }
 
-    /** What the last block holds past the old end is part of the disk now. */
+    /** Zeroes the rest of the last block, which becomes part of the disk. */
     private void zeroBehindTheDisk() throws IOException {
         int block = image.blocks() - 1;
         long inBlock = image.diskBytes() - (long) block * header.blockSize();

@@ -8,7 +8,7 @@ import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
 
-/** Another way to a file: all that a subclass does not change goes to the file itself. */
+/** Passes all calls on to a file; subclasses change some of them. */
 abstract class FilterFile implements IoFile {
     final IoFile file;
 

@@ -8,16 +8,16 @@ import java.util.zip.CRC32C;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 
-/** What all structures of the format have in common: little-endian numbers, GUIDs, CRC-32C. [MS-VHDX] section 2. */
+/** Encodings that all structures of the format use: little-endian numbers, GUIDs, CRC-32C. [MS-VHDX] section 2. */
 final class Layout {
     /** Regions and payload blocks begin and end at multiples of it. */
     static final long MIB = 1 << 20;
-    /** What the log records changes by, and what a header takes. */
+    /** Unit of changes in the log, and size of a header. */
     static final int SECTOR = 4096;
     /** No file is longer: twice the largest disk. */
     static final long MOST_FILE_BYTES = 128L << 40;
     static final int GUID_BYTES = 16;
-    /** Where headers, region tables and entries of the log have their checksum. */
+    /** Offset of the checksum in headers, region tables and log entries. */
     static final int AT_CHECKSUM = 4;
     static final UUID NO_GUID = new UUID(0, 0);
 
@@ -52,7 +52,7 @@ final class Layout {
         bytes.putLong(at + 8, Long.reverseBytes(guid.getLeastSignificantBits()));
     }
 
-    /** The checksum of a structure, which counts as zeros where it is itself. */
+    /** The checksum of a structure, computed with zeros in the checksum's own field. */
     static int checksum(ByteBuffer bytes) {
         CRC32C crc = new CRC32C();
         crc.update(bytes.duplicate().clear().limit(AT_CHECKSUM));

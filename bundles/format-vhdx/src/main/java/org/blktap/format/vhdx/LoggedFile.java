@@ -60,13 +60,13 @@ final class LoggedFile extends FilterFile implements Space {
         }
     }
 
-    /** Nothing begins here by itself: the writes are the disk's. */
+    /** Starts no work by itself: all writes are the disk's. */
     @Override
     public void whenIdle(Runnable task) {
         task.run();
     }
 
-    /** It may have been about writes that were answered. */
+    /** Returns the error of a flush here, which may concern completed writes. */
     @Override
     public int takeFlushError() {
         int error = flushError;
@@ -74,7 +74,7 @@ final class LoggedFile extends FilterFile implements Space {
         return error;
     }
 
-    /** Whether a write has failed that the log still has: it is not to be forgotten then. */
+    /** Whether a write has failed whose log entry must be kept. */
     boolean torn() {
         return torn;
     }

@@ -15,7 +15,7 @@ import org.blktap.format.vhdx.Regions.Region;
 
 /** Makes an empty image: headers, log, metadata, BAT and, of a fixed one, all payload blocks, one after the other. */
 final class VhdxCreate {
-    /** From one metadata item to the next, in bytes. */
+    /** Distance between metadata items, in bytes. */
     private static final int ITEM_SPACE = 32;
     private static final String CREATOR = "blktap";
     private static final long DEFAULT_BLOCK_SIZE = 32 * Layout.MIB;
@@ -66,7 +66,7 @@ final class VhdxCreate {
         }
     }
 
-    /** Who made the file: UTF-16 after the signature. [MS-VHDX] section 2.2.1. */
+    /** The file identifier, with the creator in UTF-16 after the signature. [MS-VHDX] section 2.2.1. */
     private static ByteBuffer identifier() {
         ByteBuffer bytes = Layout.allocate((int) VhdxHeader.FIRST_OFFSET);
         bytes.putLong(Headers.AT_IDENTIFIER, Headers.IDENTIFIER).put(Headers.AT_CREATOR, CREATOR.getBytes(StandardCharsets.UTF_16LE));

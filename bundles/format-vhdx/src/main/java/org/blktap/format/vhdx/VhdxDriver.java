@@ -73,7 +73,7 @@ public final class VhdxDriver implements DiskDriver {
         return new Parent(type + ":" + found.name(), found.disk());
     }
 
-    /** A parent holds what it held when the child was made. */
+    /** Refuses a parent that has changed since the child was made. */
     private static String objection(List<UUID> linkages, VirtualDisk candidate) {
         String found = candidate.info().details().get(DATA_WRITE_GUID);
         return linkages.stream().anyMatch(linkage -> linkage.toString().equals(found)) ? null

@@ -45,7 +45,7 @@ final class VhdxMap implements ClusterMap {
     private final LogWriter log;
     private final LoggedFile logged;
     private final FileSpace space;
-    /** Of the log and of the end of the file: both flush by themselves. */
+    /** The work of the log and of the file's end: both flush by themselves. */
     private final Space flushed;
     private final PastEnd pastEnd;
     private final int blockBits;
@@ -121,7 +121,7 @@ final class VhdxMap implements ClusterMap {
             case BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT -> into.data(file, BlockAllocationTable.fileOffset(entry) + (offset & blockMask),
                     run(block, page, pageNumber, entry, blockMask + 1, run, length));
             case BlockAllocationTable.PAYLOAD_BLOCK_PARTIALLY_PRESENT -> partial(block, entry, offset, run, into);
-            // the contents of UNDEFINED and UNMAPPED are anything but the parent's
+            // UNDEFINED and UNMAPPED may have any contents except the parent's
             default -> into.zero(run(block, page, pageNumber, entry, 0, run, length));
         }
     }
@@ -140,7 +140,7 @@ final class VhdxMap implements ClusterMap {
         return page;
     }
 
-    /** Goes on while the next block's entry is this one plus a step. */
+    /** Extends the run while the next block's entry is the last one plus a step. */
     private long run(long firstBlock, Table page, int pageNumber, long firstEntry, long step, long firstRun, long length) {
         long run = firstRun;
         long block = firstBlock;
@@ -273,7 +273,7 @@ final class VhdxMap implements ClusterMap {
         try {
             if (log != null && log.begun() && !logged.torn()) {
                 log.end();
-                // only now: entries of the log say how long the file is at least
+                // only now: entries of the log have the least length of the file
                 space.trim();
             }
         } catch (IOException e) {

@@ -12,7 +12,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * Makes a disk larger, as far as its BAT has room. What is new is made zeros while nobody sees it; then the size changes, by the log.
+ * Makes a disk larger, as far as its BAT has room. The new part is zeroed before it is visible; then the size is changed through the log.
  */
 final class VhdxResize {
     private VhdxResize() {
@@ -62,7 +62,7 @@ final class VhdxResize {
         }
     }
 
-    /** What the last block holds past the disk's end becomes part of the disk. */
+    /** Zeroes the rest of the last block, which becomes part of the disk. */
     private static void clearLastBlock(VhdxImage image, IoLoop loop) throws DiskException, IOException {
         BlockAllocationTable bat = image.bat();
         long block = bat.payloadBlocks() - 1;

@@ -21,7 +21,7 @@ abstract class Extent implements AutoCloseable {
         return null;
     }
 
-    /** Writes what is left to write, and frees memory; the file is the image's. May block briefly. */
+    /** Writes pending metadata, and frees memory; the image closes the file. May block briefly. */
     @Override
     public void close() {
         // most hold nothing

@@ -21,7 +21,7 @@ final class FlatExtent extends Extent {
         if (writable) {
             into.data(file, fileOffset + offset, length);
         } else {
-            // not to be written in place; that nothing is allocated either makes writes fail
+            // must not be written in place; since nothing is allocated either, writes fail
             into.shared(file, fileOffset + offset, length);
         }
     }

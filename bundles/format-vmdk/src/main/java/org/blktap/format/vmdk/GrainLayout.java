@@ -1,7 +1,7 @@
 package org.blktap.format.vmdk;
 
 /**
- * Where a sparse extent has its tables and grains, whichever header says so. The grain directory has an entry for each grain table, a
+ * Where a sparse extent has its tables and grains, independent of the kind of header. The grain directory has an entry for each grain table, a
  * grain table one for each grain; entries are 32-bit little-endian sector numbers.
  *
  * @param capacity bytes of the disk

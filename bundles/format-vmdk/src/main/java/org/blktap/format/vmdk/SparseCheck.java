@@ -13,8 +13,8 @@ import org.blktap.image.Holes;
 import org.blktap.image.UseWindow;
 
 /**
- * Reads all grain tables of an extent and finds entries that lead nowhere, tables and grains in use twice, and redundant tables that say
- * otherwise.
+ * Reads all grain tables of an extent and finds entries that lead nowhere, tables and grains in use twice, and redundant tables that differ from
+ * the primary ones.
  *
  * <p>Memory: 16 MiB, the directories, and a bit for each grain table. The directories, and then the tables, are gone through once for each 64 GiB of the file; a table
  * that two entries of a directory point at is not read for the second.
@@ -87,7 +87,7 @@ final class SparseCheck implements AutoCloseable {
             claimHeaders();
             claimTables();
             if (!layout.compressed()) {
-                // what is before the first grain is the tables' own; of tables there is another problem
+                // the space before the first grain belongs to the tables; tables elsewhere are another problem
                 window.claim(0, layout.firstGrain());
             }
             for (int slot = 0; slot < slots && !enough(); slot++) {

@@ -79,7 +79,7 @@ final class SparseExtent extends Extent {
         rgd = redundant;
     }
 
-    /** COWD's header has the end of what is in use: it is moved on before new space is used, as VMware's products go by it. */
+    /** COWD's header has the end of what is in use: it is raised before new space is used, because VMware's products rely on it. */
     private final class FreeSector implements FileSpace.Extension {
         private final long from;
         private final long to;
@@ -222,12 +222,12 @@ final class SparseExtent extends Extent {
         }
     }
 
-    /** As {@link org.blktap.image.ClusterMap#allocate}. */
+    /** See {@link org.blktap.image.ClusterMap#allocate}. */
     Answer allocate(Place found, long length, Allocation into) {
         return change(found, length, EntryChange.Kind.DATA, into);
     }
 
-    /** As {@link org.blktap.image.ClusterMap#markZero}. */
+    /** See {@link org.blktap.image.ClusterMap#markZero}. */
     Answer markZero(Place found, long length, Allocation into) {
         return layout.zeroedGrains() ? change(found, length, EntryChange.Kind.ZEROS, into) : Answer.REFUSED;
     }

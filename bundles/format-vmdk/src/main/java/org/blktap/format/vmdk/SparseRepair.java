@@ -8,7 +8,7 @@ import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 
-/** What a crash leaves in an extent that has no error, and how it is put right. Blocking, on a control thread. */
+/** Finds and repairs what a crash leaves in an extent without errors. Blocking, on a control thread. */
 final class SparseRepair {
     private static final int SECTOR = GrainLayout.SECTOR;
 
@@ -39,7 +39,7 @@ final class SparseRepair {
         return layout.unclean() && layout.onlyRead() == null;
     }
 
-    /** Puts it right, and cuts off what is unused at the end of the file; returns how many leaked grains that were. */
+    /** Repairs it, and cuts off unused space at the end of the file; returns how many leaked grains that freed. */
     long run() throws DiskException {
         try {
             if (check.behind() > 0) {

@@ -22,7 +22,7 @@ import org.blktap.api.engine.IoFile;
  */
 final class VmdkCreate {
     private static final int SECTOR = GrainLayout.SECTOR;
-    /** What "2 GB" is, to VMware and QEMU. */
+    /** The extent size that VMware and QEMU call "2 GB". */
     private static final long SPLIT = 2L << 30;
     private static final int DEFAULT_GRAIN = 64 << 10;
     private static final int MIN_GRAIN = 4096;

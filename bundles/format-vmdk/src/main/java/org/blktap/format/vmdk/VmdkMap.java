@@ -23,7 +23,7 @@ final class VmdkMap implements ClusterMap {
     private final long[] starts;
     private final int grainBytes;
     private final int largestGrain;
-    /** Of all extents that may be written. */
+    /** The spaces of all extents that may be written. */
     private final Space space;
     private Extent last;
 

@@ -22,7 +22,7 @@ import org.blktap.api.memory.NativeBuffer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The data path of a format allocates no Java object per request, once its tables are loaded and its pools are filled. A format says in a subclass which image. */
+/** The data path of a format allocates no Java object per request, once its tables are loaded and its pools are filled. A subclass makes the image. */
 @Timeout(600)
 public abstract class FormatAllocationTest {
     private static final int MANY = 100_000;
@@ -33,7 +33,7 @@ public abstract class FormatAllocationTest {
     private static final int MAPPED = 16 << 20;
     private static final long SIZE = 8L << 30;
     private static final int ALLOCATING = 10_000;
-    /** Bytes for all requests together: what counting takes, or a list that grows once. */
+    /** Bytes allowed for all requests together: for the counting itself, or a list that grows once. */
     private static final long ONCE = 64 << 10;
 
     private final DiskDriver driver;
@@ -96,7 +96,7 @@ public abstract class FormatAllocationTest {
             System.out.printf("%s: write into a new cluster: %d bytes per request (at first %d)%n", image, bytes / ALLOCATING, first / 1000);
             assertTrue(bytes / ALLOCATING <= mostPerAllocatingWrite, bytes / ALLOCATING + " bytes per write into a new cluster");
         }
-        // not closed: what was written since the files are quiet is nowhere
+        // not closed: writes since the files are quiet were not stored
     }
 
     private Request request(NativeBuffer buffer, int length) {

@@ -9,7 +9,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
 
 /**
- * A file for tests that count what a disk allocates. Until {@link #quiet} it is the file below; from then on its operations change nothing,
+ * A file for tests that count what a disk allocates. Until {@link #quiet} it passes all calls to a file; from then on its operations change nothing,
  * read nothing and allocate nothing, and complete in {@link #end}, in the order in which they were started.
  */
 final class QuietFile implements IoFile {
@@ -21,7 +21,7 @@ final class QuietFile implements IoFile {
         this.file = file;
     }
 
-    /** From now on nothing happens to the file. */
+    /** Stops passing operations to the file. */
     void quiet() {
         quiet = true;
     }

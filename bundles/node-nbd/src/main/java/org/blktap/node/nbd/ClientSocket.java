@@ -4,17 +4,17 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.linux.Libc;
 
 /**
- * When the socket of a client is looked at: at once while the client is expected to send soon, else when epoll reports it. Loop only.
+ * Decides when the socket of a client is read: in each turn while the client is expected to send soon, otherwise when epoll reports it. Loop only.
  */
 final class ClientSocket {
     /**
-     * The longest that the loop is kept awake for a client that is expected to send soon. To sleep and be woken costs
-     * about that much latency; a client that takes longer on average is not waited for.
+     * The longest time for which the loop polls for a client that is expected to send soon. Sleeping and waking costs
+     * about that much latency; the loop does not poll for a client that takes longer on average.
      */
     private static final long MAX_WAIT_NANOS = 60_000;
     /**
      * After so many receptions without a sleep in between, the socket is not watched until the next one: with a watch, the
-     * kernel looks for somebody to wake at each send and each reception of the client.
+     * kernel looks for a thread to wake at each send and each reception of the client.
      */
     private static final int BUSY = 64;
 
@@ -23,7 +23,7 @@ final class ClientSocket {
     private final IoLoop.FdHandler handler;
     private IoLoop.Watch watch;
     private int interest;
-    /** Receptions since the loop last was about to sleep. */
+    /** Receptions since the loop was last about to sleep. */
     private int receptions;
     /** When something was last received or sent, and how long the client takes, on average, until it sends again. */
     private long lastActive;
@@ -43,7 +43,7 @@ final class ClientSocket {
     /** Notes that something was received. */
     void received() {
         long now = loop.nanoTime();
-        // an average over the last eight or so, in which one long pause does not outweigh all the others
+        // an average over about eight receptions, in which one long pause does not outweigh the others
         averageGap += (Math.min(now - lastActive, 4 * MAX_WAIT_NANOS) - averageGap) / 8;
         lastActive = now;
         if (++receptions == BUSY) {

@@ -7,7 +7,7 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.node.DiskPort;
 
 /**
- * What the commands of one client mean: decoding and checking them, handing them to the disk, answering them. It owns
+ * Executes the commands of one client: decodes and checks them, submits them to the disk, and answers them. It owns
  * the requests, takes their buffers from the export's, and bounds both. Loop only.
  */
 final class Commands {
@@ -15,7 +15,7 @@ final class Commands {
     static final int MAX_REQUESTS = ReplyQueue.MAX_REPLIES;
     /** Bytes of reads and writes of one client at once. */
     static final int BUDGET = 64 << 20;
-    /** What an answer about allocation takes. */
+    /** Size of an answer about allocation. */
     private static final int MAP_BYTES = 64 << 10;
     /** The longest range that the disk is asked about at once; a client asks again for the rest. */
     private static final long MAX_MAP_BYTES = 1L << 30;
@@ -34,7 +34,7 @@ final class Commands {
     private long charged;
     private boolean closed;
 
-    /** What the commands of a client ask of its connection. */
+    /** The connection as commands use it. */
     interface Owner {
         /** A request is free again. */
         void freed();

@@ -4,7 +4,7 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 
 /**
- * What the handshake announces of an export.
+ * The properties of an export that the handshake announces.
  *
  * @param name what clients ask for
  * @param description one line for people

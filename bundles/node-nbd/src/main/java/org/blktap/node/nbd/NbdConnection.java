@@ -37,7 +37,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     private boolean readable = true;
     /** The next request waits in the receiver: for room, or for the port. */
     private boolean stalled;
-    /** What it waits for may have come. */
+    /** Whether the thing that it waits for may have come. */
     private boolean retry;
     /** The socket's send buffer is full. */
     private boolean blocked;
@@ -323,7 +323,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
             return;
         }
         if ((events & (IoLoop.ERROR | IoLoop.HANG_UP)) != 0) {
-            // nobody is left to be answered
+            // the client is gone
             closeSocket();
         } else if ((events & IoLoop.READABLE) != 0) {
             socket.ignore(IoLoop.READABLE);

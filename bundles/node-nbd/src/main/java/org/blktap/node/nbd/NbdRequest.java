@@ -13,7 +13,7 @@ final class NbdRequest implements Request.Completion {
     }
 
     private final Owner owner;
-    /** What the disk sees of it. */
+    /** The request as submitted to the disk. */
     final Request disk;
     long cookie;
     int command;
@@ -24,7 +24,7 @@ final class NbdRequest implements Request.Completion {
     /** Address of its data, or 0. */
     long address;
     private BufferPool.Slab slab;
-    /** What it counts against the connection's budget, in bytes. */
+    /** Bytes that it takes of the connection's budget. */
     int charged;
     /** The extents of a MAP, lent by the connection. */
     ExtentList extents;

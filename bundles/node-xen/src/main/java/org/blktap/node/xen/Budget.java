@@ -55,7 +55,7 @@ final class Budget {
         return ofDomains.getOrDefault(domain, 0L);
     }
 
-    /** The domains that have taken something, by number, and how much. */
+    /** What each domain has taken, by the domain's number. */
     synchronized SortedMap<Integer, Long> ofDomains() {
         return new TreeMap<>(ofDomains);
     }

@@ -13,7 +13,7 @@ import org.blktap.ring.Blkif;
  * answered. Made once for each slot of the ring's log and reused. Loop only.
  */
 final class QueueRequest {
-    /** What is left to do at the disk, in this order. */
+    /** The steps at the disk that are left, in this order. */
     private enum Step {
         FLUSH, DATA, DONE
     }
@@ -44,7 +44,7 @@ final class QueueRequest {
         return slot;
     }
 
-    /** What the frontend asks for. */
+    /** The operation that the frontend asks for. */
     BlkRequest blk() {
         return blk;
     }

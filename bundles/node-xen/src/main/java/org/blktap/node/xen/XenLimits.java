@@ -24,7 +24,7 @@ public final class XenLimits implements Verb {
     /**
      * A limit and what is taken of it.
      *
-     * @param domain its number; null for all together
+     * @param domain the domain's number; null for all domains together
      */
     record Usage(String what, Integer domain, long taken, long limit) {
     }

@@ -56,7 +56,7 @@ public final class XenNodes implements ToolstackDisks.Gone {
         });
     }
 
-    /** What guests may take, and take. */
+    /** The limits of guests, and what they have taken of them. */
     Limits limits() {
         return limits;
     }

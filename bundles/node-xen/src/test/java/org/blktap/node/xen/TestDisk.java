@@ -141,7 +141,7 @@ final class TestDisk implements AutoCloseable {
         return call(() -> node.unplug());
     }
 
-    /** As the core does it: takes nothing more, ends what is at the disk, and closes or removes the node. */
+    /** Does what the core does: takes no more requests, ends those at the disk, and closes or removes the node. */
     void close(boolean forGood) throws Exception {
         ended = true;
         onLoop(() -> {

@@ -291,7 +291,7 @@ class XenNodeTest {
             if (endsLater) {
                 disk.close(true);
             } else {
-                // the core removes the node though requests are left, and they end after that
+                // the core removes the node while requests are left, which end afterwards
                 disk.onLoop(disk.node::remove);
                 assertTrue(!host.xen.held().isEmpty());
                 disk.onLoop(disk.port::drain);

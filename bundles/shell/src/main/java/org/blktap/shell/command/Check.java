@@ -60,7 +60,7 @@ public final class Check extends TapCommand {
         out.println((report.wantsRepair() ? "no errors, but " + summary(report) : "clean") + ": " + report.clusters() + " clusters in use");
     }
 
-    /** What there is to do, in numbers. */
+    /** Summarises the findings in numbers. */
     private static String summary(CheckReport report) {
         StringBuilder text = new StringBuilder();
         count(text, report.problems().size(), "error");

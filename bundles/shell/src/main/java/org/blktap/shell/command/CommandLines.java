@@ -17,7 +17,7 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Option;
 
-/** Makes picocli's command line of what verbs declare and of the fields of their objects. */
+/** Makes picocli's command lines from the declarations of verbs and the fields of their objects. */
 final class CommandLines {
     /** Columns of a page of help; the option column takes a third. */
     private static final int PAGE_COLUMNS = 110;
@@ -37,14 +37,14 @@ final class CommandLines {
     }
 
     /**
-     * A fresh command line.
+     * Makes a command line.
      *
-     * @param listed the verbs to know by name and summary
+     * @param listed the verbs that are known by name and summary
      * @param objects those of them that may be run, or whose page is shown
      */
     static CommandLine of(List<Declaration> listed, Map<String, Verb> objects) {
         CommandLine top = new CommandLine(new Top());
-        // an argument is what the caller has written, not the name of a file with more of them
+        // an argument is never the name of a file with more arguments
         top.setExpandAtFiles(false);
         for (Declaration each : listed) {
             Verb verb = objects.get(each.name());

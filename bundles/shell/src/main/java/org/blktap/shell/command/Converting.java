@@ -2,7 +2,7 @@ package org.blktap.shell.command;
 
 import org.blktap.api.control.Images.Conversion;
 
-/** What the verbs that copy images share: a bar on a terminal that shows how far they are. */
+/** Base class of the verbs that copy images: shows a progress bar on a terminal. */
 abstract class Converting extends TapCommand {
     final void convert(Conversion conversion) throws Exception {
         try (ProgressBar bar = new ProgressBar(call)) {

@@ -15,7 +15,7 @@ import picocli.CommandLine.Parameters;
         operands = "ID")
 @Command(footer = {"", "Example:", "  eject cdrom"})
 public final class Eject extends TapCommand {
-    /** What a drive without a medium is attached to. */
+    /** The spec of a drive without a medium. */
     private static final TapSpec NONE = new TapSpec("empty", "drive");
 
     @Parameters

@@ -6,7 +6,7 @@ import org.blktap.api.command.Call;
 import org.blktap.api.control.Images.Progress;
 import org.blktap.shell.Table;
 
-/** One line on a terminal that is written again and again; nothing elsewhere. Gives up when the caller has interrupted the call or gone. */
+/** Shows progress as one line that is rewritten on a terminal, and nothing elsewhere. Gives up when the caller has interrupted the call or has disconnected. */
 final class ProgressBar implements Progress, AutoCloseable {
     private static final int WIDTH = 40;
 

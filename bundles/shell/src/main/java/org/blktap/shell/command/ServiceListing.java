@@ -8,7 +8,7 @@ import org.blktap.shell.Json;
 import org.blktap.shell.Table;
 import picocli.CommandLine.Option;
 
-/** What the lists of drivers, nodes and engines share. */
+/** Base class of the lists of drivers, nodes and engines. */
 abstract class ServiceListing extends TapCommand {
     private final String heading;
 

@@ -19,7 +19,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 
 /**
- * What a command works with.
+ * The environment of a command.
  *
  * @param attachmentsNow the service at this moment, or null
  * @param imagesNow the service at this moment, or null

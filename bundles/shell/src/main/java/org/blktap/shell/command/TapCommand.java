@@ -4,7 +4,7 @@ import java.io.PrintWriter;
 import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 
-/** What this bundle's verbs share. A failure is an exception; its message is the line that the caller sees. */
+/** Base class of this bundle's verbs. A failure is an exception; its message is the line that the caller sees. */
 abstract class TapCommand implements Verb {
     /** The call, while it runs. */
     VerbCall call;

@@ -15,8 +15,8 @@ import org.blktap.shell.Table;
 /**
  * One call of a verb.
  *
- * @param verbs all verbs, for those that are about verbs
- * @param interrupted whether the caller has said so
+ * @param verbs all verbs, for verbs such as {@code help}
+ * @param interrupted whether the caller has interrupted the call
  */
 record VerbCall(Verbs verbs, Surroundings here, PrintWriter out, PrintWriter err, BooleanSupplier interrupted) implements Call {
     @Override

@@ -22,7 +22,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** Runs verbs: parses their arguments, and turns what goes wrong into one line and an exit status. Any thread. */
+/** Runs verbs: parses their arguments, and turns failures into one line and an exit status. Any thread. */
 public final class Verbs {
     /** An answer of {@link #offline}. */
     public static final int NEEDS_DAEMON = -1;
@@ -45,7 +45,7 @@ public final class Verbs {
         return catalog;
     }
 
-    /** What uses a verb's command line. */
+    /** Uses a verb's command line. */
     private interface Use<T> {
         T with(CommandLine line) throws DiskException;
     }
@@ -57,7 +57,7 @@ public final class Verbs {
         }
     }
 
-    /** All that is known of a verb's arguments and page. */
+    /** Returns picocli's model of a verb's arguments and page. */
     public CommandSpec spec(Declaration verb) throws DiskException {
         return use(verb, line -> line.getSubcommands().get(verb.name()).getCommandSpec());
     }
@@ -80,16 +80,16 @@ public final class Verbs {
         });
     }
 
-    /** Runs a command for a caller who has nothing to say but by leaving; its exit status. */
+    /** Runs a command for a caller who can interrupt it only by disconnecting; returns the exit status. */
     public int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err) {
         return execute(here, arguments, out, err, () -> false, err::println);
     }
 
     /**
-     * Runs a command; its exit status.
+     * Runs a command, and returns its exit status.
      *
      * @param interrupted whether the caller wants it to end
-     * @param failure takes what has gone wrong: one line
+     * @param failure receives the failure as one line
      */
     public int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err, BooleanSupplier interrupted, Consumer<String> failure) {
         VerbCall call = new VerbCall(this, here, out, err, interrupted);
@@ -166,7 +166,7 @@ public final class Verbs {
                 .append(" --help").toString();
     }
 
-    /** What is wrong, in our words where picocli's are those of a parser. */
+    /** Returns what is wrong; replaces those of picocli's messages that are about parsing. */
     private static String wrong(ParameterException e) {
         if (e instanceof UnmatchedArgumentException unmatched && e.getCommandLine().getParent() == null && !unmatched.getUnmatched().isEmpty()
                 && !unmatched.getUnmatched().get(0).startsWith("-")) {
@@ -179,7 +179,7 @@ public final class Verbs {
         return e.getMessage();
     }
 
-    /** A verb's own finding that it was called wrongly. */
+    /** Thrown by a verb that was called wrongly. */
     static final class UsageException extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -189,8 +189,8 @@ public final class Verbs {
     }
 
     /**
-     * What needs no daemon: pages of help, wrong usage, and verbs that run anywhere; with the verbs of all jars that this class's loader has. Found by
-     * name by the client.
+     * Runs what needs no daemon: pages of help, wrong usage, and verbs that run anywhere, with the verbs of all jars of this class's loader. The client
+     * finds this method by its name.
      *
      * @return the exit status, or {@link #NEEDS_DAEMON} if nothing was done
      */
@@ -198,13 +198,13 @@ public final class Verbs {
         return new Verbs(InstalledVerbs.of(Verbs.class.getClassLoader())).withoutDaemon(arguments, directory, out, err);
     }
 
-    /** As {@link #offline}, with the verbs of this catalog. */
+    /** Like {@link #offline}, with the verbs of this catalog. */
     public int withoutDaemon(List<String> arguments, Path directory, PrintWriter out, PrintWriter err) {
         Surroundings nowhere = new Surroundings(() -> null, () -> null, null, null, directory, false);
         return certainlyForDaemon(arguments) ? NEEDS_DAEMON : execute(nowhere, arguments, out, err);
     }
 
-    /** Whether the arguments are right, and those of a verb that only the daemon runs. */
+    /** Whether the arguments are valid and name a verb that only the daemon runs. */
     private boolean certainlyForDaemon(List<String> arguments) {
         Declaration verb = arguments.isEmpty() ? null : catalog.find(arguments.get(0));
         if (verb == null || verb.runs() == Where.ANYWHERE) {
@@ -216,10 +216,10 @@ public final class Verbs {
                 return parsed.subcommand() != null && !parsed.subcommand().isUsageHelpRequested();
             });
         } catch (ParameterException e) {
-            // reported by whoever executes it, as a daemon reports it
+            // reported when it is executed, as by a daemon
             return false;
         } catch (DiskException e) {
-            // a verb that is known by name only: no page, and no way to tell what is wrong
+            // a verb that is known by name only has no page, and its arguments cannot be checked
             return true;
         }
     }

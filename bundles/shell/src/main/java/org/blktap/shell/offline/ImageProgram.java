@@ -52,7 +52,7 @@ public final class ImageProgram {
         Path socket = socket();
         Class<?> verb = verb();
         if (verb == null) {
-            // of a bundle that is not of the platform: its classes are in the daemon only
+            // a verb of a bundle in deploy/: its classes are in the daemon only
             Client.main(arguments);
             return;
         }
@@ -71,7 +71,7 @@ public final class ImageProgram {
         new ImageProgram().run(new Verbs(new ClassCatalog(List.of(verb))), List.of(arguments));
     }
 
-    /** The class of the verb, which bin/blktap knows from the index; null if it is not on the class path. */
+    /** The class of the verb, whose name bin/blktap has from the index; null if it is not on the class path. */
     private static Class<?> verb() {
         String name = System.getProperty("blktap.verb", "");
         try {

@@ -82,7 +82,7 @@ public final class ManualPage {
         text.append(".TP\n").append(label).append('\n').append(text(String.join(" ", description))).append('\n');
     }
 
-    /** Plain text: no character of it is a command. */
+    /** Escapes plain text, so that no character of it is a command. */
     private static String text(String plain) {
         String escaped = plain.replace("\\", "\\e").replace("-", "\\-");
         return escaped.startsWith(".") || escaped.startsWith("'") ? "\\&" + escaped : escaped;

@@ -8,7 +8,7 @@ import org.blktap.shell.command.Verbs;
 import org.blktap.shell.verbs.ClassCatalog;
 import org.blktap.shell.verbs.InstalledVerbs;
 
-/** Writes the files of the distribution that list verbs: of all jars on the class path, which are those of the distribution. Run by the build. */
+/** Writes the files of the distribution that list verbs. Run by the build, with the jars of the distribution on the class path. */
 public final class Pages {
     private Pages() {
     }

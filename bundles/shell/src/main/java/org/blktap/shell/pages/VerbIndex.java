@@ -11,7 +11,7 @@ import org.blktap.shell.tapctl.TapCtl;
 import org.blktap.shell.verbs.ClassCatalog;
 import org.blktap.shell.verbs.Declaration;
 
-/** The verbs as a function of {@code sh}, by which {@code bin/blktap} chooses the process without starting one to ask. */
+/** Writes the verbs as a function of {@code sh}, by which {@code bin/blktap} chooses the process without starting Java. */
 public final class VerbIndex {
     private static final String HEAD = """
             # Made by the build from what the verbs of bundle/ and deploy/ declare.

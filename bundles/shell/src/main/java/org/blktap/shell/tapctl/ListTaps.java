@@ -27,7 +27,7 @@ final class ListTaps extends TapCtlVerb {
         super(taps);
     }
 
-    /** What a line says; null for what it does not. */
+    /** The fields of a line; null for those that it does not have. */
     private record Row(Long pid, Integer minor, Integer state, String type, String path) {
         static Row of(Minor minor) {
             Long pid = minor.pid() == 0 ? null : minor.pid();

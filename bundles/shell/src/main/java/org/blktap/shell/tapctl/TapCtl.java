@@ -49,7 +49,7 @@ public final class TapCtl {
                 ProcessHandle.current().pid())), arguments, out, err);
     }
 
-    /** What needs no daemon, as {@link Verbs#offline}. Found by name by the client. */
+    /** Runs what needs no daemon, like {@link Verbs#offline}. The client finds this method by its name. */
     public static int offline(List<String> arguments, PrintWriter out, PrintWriter err) {
         Surroundings nowhere = new Surroundings(() -> null, () -> null, null, null, Path.of(""), false);
         CommandLine line = commandLine(new Taps(nowhere, null));

@@ -6,7 +6,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** What all verbs share. A failure is an exception; its error number is the exit status. */
+/** Base class of all verbs. A failure is an exception; its error number is the exit status. */
 abstract class TapCtlVerb implements Callable<Integer> {
     final Taps taps;
     @Spec

@@ -6,7 +6,7 @@ import org.blktap.api.disk.DiskException;
 
 /** The verbs that are there. Any thread. */
 public interface Catalog {
-    /** A verb's object for one call, which {@link #close} gives back. */
+    /** A verb's object for one call; {@link #close} releases it. */
     interface Lease extends AutoCloseable {
         Verb verb();
 
@@ -18,7 +18,7 @@ public interface Catalog {
     /** All, by name. */
     List<Declaration> all();
 
-    /** One by its name; null if there is none. May wait a few seconds for one whose bundle is starting. */
+    /** Returns a verb by its name, or null. May wait a few seconds for a verb whose bundle is starting. */
     Declaration find(String name);
 
     /**
@@ -28,7 +28,7 @@ public interface Catalog {
      */
     Lease lease(String name) throws DiskException;
 
-    /** Why a verb that some bundle declares is not there; null if none does. */
+    /** Returns why a verb that a bundle declares is not present; null if no bundle declares it. */
     default String whyAbsent(String name) {
         return null;
     }

@@ -8,12 +8,12 @@ import org.blktap.api.command.Verb;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
-/** Verbs whose classes are at hand, where there is no framework. */
+/** Verbs whose classes can be loaded without a framework. */
 public final class ClassCatalog implements Catalog {
     private final Map<String, Declaration> declarations = new TreeMap<>();
     private final Map<String, Class<?>> classes = new TreeMap<>();
 
-    /** @param types classes with a declaration; of several with one name the first counts */
+    /** @param types classes with a declaration; of several with one name the first is used */
     public ClassCatalog(Collection<Class<?>> types) {
         for (Class<?> each : types) {
             Declaration declaration = Declaration.of(each);
@@ -23,7 +23,7 @@ public final class ClassCatalog implements Catalog {
         }
     }
 
-    /** Adds one that can be listed, but not be run. */
+    /** Adds a verb that can be listed, but not run. */
     void addUnusable(Declaration declaration) {
         declarations.putIfAbsent(declaration.name(), declaration);
     }

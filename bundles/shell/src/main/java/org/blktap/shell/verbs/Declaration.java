@@ -10,12 +10,12 @@ import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.command.VerbDeclaration.Where;
 
 /**
- * What a verb says of itself.
+ * The declaration of a verb.
  *
  * @param values kinds of the values of options, by the option's name
  */
 public record Declaration(String name, String summary, List<Operand> operands, Map<String, Set<OperandKind>> values, Where runs, boolean longRunning) {
-    /** A name that the shell, the index and the manual page can have as it is. */
+    /** Names that the shell, the index and the manual page can use unquoted. */
     private static final String NAME = "[a-z][a-z0-9-]*";
 
     public Declaration {
@@ -39,7 +39,7 @@ public record Declaration(String name, String summary, List<Operand> operands, M
                 texts(properties.get("verb.values")), Where.valueOf(properties.get("verb.runs").toString()), Boolean.TRUE.equals(properties.get("verb.longRunning")));
     }
 
-    /** One of which no more is known. */
+    /** Makes the declaration of a verb of which only name and summary are known. */
     static Declaration of(String name, String summary) {
         return of(name, summary, new String[0], new String[0], Where.DAEMON, false);
     }

@@ -16,7 +16,7 @@ import org.blktap.api.command.VerbDeclaration;
 /** The verbs of all jars of a class path, by the capabilities in their manifests. */
 public final class InstalledVerbs {
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
-    /** One clause of a header; commas may be within quotation marks. */
+    /** A clause of a header; it may have commas within quotation marks. */
     private static final Pattern CLAUSE = Pattern.compile("(?:[^,\"]++|\"[^\"]*+\")++");
     private static final Pattern ATTRIBUTE = Pattern.compile(";\\s*([A-Za-z]+)(?::String)?=(?:\"([^\"]*)\"|([^;,\"]*))");
 

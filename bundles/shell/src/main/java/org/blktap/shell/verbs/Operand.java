@@ -13,7 +13,7 @@ import org.blktap.api.command.OperandKind;
  * @param repeated whether there may be several
  */
 public record Operand(String label, Set<OperandKind> kinds, boolean optional, boolean repeated) {
-    /** @throws IllegalArgumentException if it names no kind that there is */
+    /** @throws IllegalArgumentException if it names an unknown kind */
     static Operand parse(String text) {
         boolean optional = text.startsWith("[") && text.endsWith("]");
         String rest = optional ? text.substring(1, text.length() - 1) : text;
@@ -33,12 +33,12 @@ public record Operand(String label, Set<OperandKind> kinds, boolean optional, bo
         return kinds;
     }
 
-    /** How many there are, in picocli's notation. */
+    /** The number of words, in picocli's notation. */
     public String arity() {
         return (optional ? "0.." : "1") + (repeated ? optional ? "*" : "..*" : optional ? "1" : "");
     }
 
-    /** As a synopsis has it. */
+    /** The operand as in a synopsis. */
     @Override
     public String toString() {
         String shown = label + (repeated ? "..." : "");

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** What the build makes of the declarations. */
+/** The files that the build makes from the declarations. */
 class PagesTest {
     @TempDir
     Path directory;
@@ -29,7 +29,7 @@ class PagesTest {
         return out.strip();
     }
 
-    /** What bin/blktap learns of a command. */
+    /** Runs verbs.sh as bin/blktap does, for one command. */
     private String declared(String... words) throws Exception {
         Path index = directory.resolve("verbs.sh");
         if (!Files.exists(index)) {
@@ -59,7 +59,7 @@ class PagesTest {
         }
         assertEquals("daemon -1", declared());
         assertEquals("daemon -1", declared("tap-ctl", "open"));
-        // scripts ask these while a daemon starts: no JVM is started to find that there is none
+        // scripts call these while a daemon starts: no JVM must be started to find that there is none
         for (String verb : List.of("status", "list", "stats", "drivers", "nodes", "engines", "diag")) {
             assertEquals("daemon 1", declared(verb), verb);
         }
