@@ -65,7 +65,7 @@ final class AttachmentNodes {
         try {
             loop.await(opening, "the node " + node.spec.text() + " to open");
         } finally {
-            // where the wait was interrupted, what opens later is closed again
+            // where the wait was interrupted, the node knows what becomes of it when it opens later
             opening.cancel(false);
         }
     }

@@ -25,6 +25,8 @@ final class OpenNode {
     private volatile DeviceNode node;
     private volatile String address;
     private boolean opened;
+    /** How it was ended while it was not open; null if it was not. Loop only. */
+    private Consumer<DeviceNode> endedAs;
 
     OpenNode(NodeSpec spec) {
         this.spec = spec;
@@ -65,6 +67,7 @@ final class OpenNode {
 
     /** Opens the node, on the loop; the future ends there. */
     CompletableFuture<Void> open(String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services) throws DiskException {
+        endedAs = null;
         Options options = new Options(spec.options());
         CompletableFuture<Void> done = new CompletableFuture<>();
         found.service().openLater(new Context(id, spec.target(), options, opened, loop, port, services.memory(), services.runDir()))
@@ -83,20 +86,26 @@ final class OpenNode {
     }
 
     private void opened(DeviceNode fresh, Registry.Entry<NodeProvider> by, Options options, CompletableFuture<Void> done) throws DiskException {
+        boolean again = opened;
         try {
             options.checkAllKnown("node " + spec.kind());
         } catch (DiskException e) {
-            fresh.remove();
+            late(again).accept(fresh);
             throw e;
         }
         provider = by;
         node = fresh;
         address = fresh.address();
         opened = true;
-        if (!done.complete(null)) {
-            // no caller waits for it any more
-            remove();
+        // if no caller waits for it any more, a node that a VM had before stays for what opens or ends it next
+        if (!done.complete(null) && (!again || endedAs != null)) {
+            end(late(again));
         }
+    }
+
+    /** How a node ends that nobody wants any more: a VM that had it before finds it again, unless it was to be removed. */
+    private Consumer<DeviceNode> late(boolean again) {
+        return !again ? DeviceNode::remove : endedAs == null ? DeviceNode::close : endedAs;
     }
 
     /** Closes the node, on the loop; its VM finds it again. Nothing of it is in flight. */
@@ -113,7 +122,9 @@ final class OpenNode {
         DeviceNode closing = node;
         node = null;
         provider = null;
-        if (closing != null) {
+        if (closing == null) {
+            endedAs = ending;
+        } else {
             try {
                 ending.accept(closing);
             } catch (RuntimeException | Error e) {

@@ -73,7 +73,8 @@ public final class DroppedJars implements ArtifactTransformer {
             return copy.toFile();
         }
         Path aside = jar.resolveSibling("." + jar.getFileName() + ".refused");
-        Files.move(jar, aside, StandardCopyOption.REPLACE_EXISTING);
+        // a copy: were the jar missing even for a moment, the end of the process then, or a full disk, would take the bundle away
+        Files.copy(jar, aside, StandardCopyOption.REPLACE_EXISTING);
         Deployer.place(copy, jar);
         LOG.log(Level.ERROR, why.getMessage() + kept + ", the jar is put aside as " + aside.getFileName());
         return copy.toFile();

@@ -32,8 +32,12 @@ final class TrialBundle {
     private TrialBundle() {
     }
 
-    /** @throws DiskException that says what the jar lacks */
-    static void resolve(Path jar, BundleContext bundles) throws DiskException {
+    /**
+     * One at a time, as two trials of one jar would be in each other's way.
+     *
+     * @throws DiskException that says what the jar lacks
+     */
+    static synchronized void resolve(Path jar, BundleContext bundles) throws DiskException {
         Bundle trial = null;
         try {
             trial = bundles.installBundle("trial:" + jar.toUri(), new ByteArrayInputStream(copy(jar)));

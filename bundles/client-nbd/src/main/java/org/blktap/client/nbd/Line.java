@@ -105,17 +105,18 @@ final class Line implements IoLoop.BlockingCall {
                     throw new IOException("the disk is closed");
                 }
             }
+            long covered = disk.unflushed().covered();
             int error = exchange();
             if (error != 0 && !(isTooLong(error) && step.canBeShorter())) {
                 String message = connection.message();
                 disk.complain(step.kind() + " of " + step.bytes() + " bytes at " + step.from() + ": the server reports " + Nbd.text(error)
                         + (message.isEmpty() ? "" : ": " + message));
             }
-            return error == 0 ? disk.flushed(request.operation()) : error;
+            return error == 0 ? exchanged(covered) : error;
         } catch (IOException | RuntimeException e) {
             disk.complain(e.getMessage() == null ? e.toString() : e.getMessage());
             // what the server had not made durable may be lost with it
-            disk.broken();
+            disk.unflushed().broken();
             NbdConnection broken = connection;
             connection = null;
             if (broken != null) {
@@ -123,6 +124,18 @@ final class Line implements IoLoop.BlockingCall {
             }
             return Errno.EIO;
         }
+    }
+
+    /** It has gone well; an error if this is the flush of writes that may have been lost. */
+    private int exchanged(long covered) {
+        switch (request.operation()) {
+            case WRITE, WRITE_ZEROES -> disk.unflushed().written();
+            case FLUSH -> {
+                return disk.unflushed().flushed(covered);
+            }
+            default -> { }
+        }
+        return 0;
     }
 
     private int exchange() throws IOException {

@@ -38,9 +38,7 @@ final class NbdDisk implements VirtualDisk {
     /** Looks after requests that take too long; null while there are none. */
     private IoLoop.Timer watch;
     private boolean closed;
-    /** Whether writes have been answered since the last flush, by connections that may have broken since. */
-    private volatile boolean unflushed;
-    private volatile boolean lost;
+    private final Unflushed unflushed = new Unflushed();
 
     /** @param first an open connection, which becomes the disk's */
     NbdDisk(NbdUri uri, String name, NbdConnection first, DiskContext context) {
@@ -146,25 +144,8 @@ final class NbdDisk implements VirtualDisk {
         complaints.add(what);
     }
 
-    /** A connection has broken. */
-    void broken() {
-        lost |= unflushed;
-    }
-
-    /** An exchange has gone well. Returns an error if it is the flush of writes that a broken connection may have lost. */
-    int flushed(Operation operation) {
-        switch (operation) {
-            case WRITE, WRITE_ZEROES -> unflushed = true;
-            case FLUSH -> {
-                unflushed = false;
-                if (lost) {
-                    lost = false;
-                    return Errno.EIO;
-                }
-            }
-            default -> { }
-        }
-        return 0;
+    Unflushed unflushed() {
+        return unflushed;
     }
 
     /** A line is free again. */

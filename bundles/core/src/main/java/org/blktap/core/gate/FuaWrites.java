@@ -45,13 +45,15 @@ final class FuaWrites implements Request.Completion {
 
     @Override
     public void completed(Request request) {
+        // an owner may write again while it is told, and then the flush is used again
+        int error = request.error();
         GateRequest each = flushing;
         flushing = null;
         busy = false;
         while (each != null) {
             GateRequest next = each.next();
             each.next(null);
-            gate.finished(each, request.error());
+            gate.finished(each, error);
             each = next;
         }
         start();

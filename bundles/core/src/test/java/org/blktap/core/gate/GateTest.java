@@ -210,6 +210,35 @@ class GateTest {
     }
 
     @Test
+    void aFlushThatFailsFailsAllItsWritesThoughTheFirstIsWrittenAgainAtOnce() {
+        List<Integer> errors = new ArrayList<>();
+        gate.submit(request(Operation.WRITE, 0, 512, Request.FUA));
+        // those that share the second flush
+        for (int i = 1; i <= 2; i++) {
+            Request write = gate.newRequest(done -> {
+                errors.add(done.error());
+                if (errors.size() == 1) {
+                    disk.error = 0;
+                    gate.submit(done.set(Operation.WRITE, 0, 512, Request.FUA));
+                    disk.endOne();
+                }
+            }, 1);
+            write.data().add(memory.address(), 512);
+            gate.submit(write.set(Operation.WRITE, i * 512L, 512, Request.FUA));
+        }
+        // the writes, and the flush of the first
+        for (int i = 0; i < 4; i++) {
+            disk.endOne();
+        }
+        assertEquals(List.of(), errors);
+        disk.error = Errno.EIO;
+        disk.endOne();
+        disk.endAll();
+        assertEquals(List.of(Errno.EIO, Errno.EIO, 0), errors.stream().sorted((a, b) -> b - a).toList(), "the second write of the failed flush");
+        assertEquals(0, gate.inFlight());
+    }
+
+    @Test
     void fuaWritesShareAFlushAndFailWithIt() {
         for (int i = 0; i < 3; i++) {
             gate.submit(request(Operation.WRITE, i * 512L, 512, Request.FUA));

@@ -15,6 +15,7 @@ final class VhdxDisk implements VirtualDisk, IoLoop.BlockingCall, IoCallback {
     private final IoLoop loop;
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
     private boolean changed;
+    private boolean marking;
 
     VhdxDisk(VirtualDisk disk, LogWriter log, IoLoop loop) {
         this.disk = disk;
@@ -34,7 +35,13 @@ final class VhdxDisk implements VirtualDisk, IoLoop.BlockingCall, IoCallback {
             return;
         }
         waiting.add(request);
-        if (waiting.size() == 1) {
+        mark();
+    }
+
+    /** Marks the image, unless that is under way. */
+    private void mark() {
+        if (!marking) {
+            marking = true;
             loop.offload(this, this);
         }
     }
@@ -52,6 +59,7 @@ final class VhdxDisk implements VirtualDisk, IoLoop.BlockingCall, IoCallback {
     /** The image is marked, or that has failed: then the next change tries again. */
     @Override
     public void done(int error) {
+        marking = false;
         changed = error == 0;
         for (int n = waiting.size(); n > 0; n--) {
             Request request = waiting.poll();
@@ -60,9 +68,6 @@ final class VhdxDisk implements VirtualDisk, IoLoop.BlockingCall, IoCallback {
             } else {
                 request.complete(error);
             }
-        }
-        if (!waiting.isEmpty()) {
-            loop.offload(this, this);
         }
     }
 
