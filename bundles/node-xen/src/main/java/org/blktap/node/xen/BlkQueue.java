@@ -69,6 +69,10 @@ final class BlkQueue {
         if (left.length > 0) {
             device.log().say(Level.INFO, this + ": " + left.length + " requests that an earlier process left unanswered are submitted again");
         }
+        if (halted == null) {
+            // a process that died after it had published responses, and before it notified: the frontend would wait for ever
+            device.events().notify(port);
+        }
     }
 
     Abi abi() {

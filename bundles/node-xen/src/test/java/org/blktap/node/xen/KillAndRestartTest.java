@@ -1,6 +1,7 @@
 package org.blktap.node.xen;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -10,6 +11,7 @@ import java.util.stream.Stream;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Shape;
 import org.blktap.ring.Abi;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -78,6 +80,41 @@ class KillAndRestartTest {
             nodeLog.setFilter(null);
         }
         assertTrue(resubmitted > 0, "no round left anything to the next");
+    }
+
+    /** Responses are in the ring, and the notification of them has died with the process. */
+    @Test
+    void aFrontendThatWaitsIsNotifiedByTheNextProcess() throws Exception {
+        java.util.logging.Logger nodeLog = java.util.logging.Logger.getLogger("org.blktap.node.xen");
+        java.util.logging.Logger loopLog = java.util.logging.Logger.getLogger("org.blktap.linux.loop");
+        nodeLog.setFilter(entry -> !(entry.getThrown() instanceof Killed));
+        loopLog.setFilter(nodeLog.getFilter());
+        try (TestHost host = new TestHost(runDir); Mapping content = Mapping.anonymous(SECTORS * 512L)) {
+            SimGuest guest = host.newGuest(5, 65_536);
+            SimFrontend frontend = new SimFrontend(host, guest);
+            TestDisk disk = process(host, guest, content, false, 1);
+            frontend.connect(new Shape(Abi.X86_64, 0, 1, true));
+            AtomicInteger killed = new AtomicInteger();
+            disk.xen.beforeNotify = () -> {
+                disk.die();
+                killed.incrementAndGet();
+                throw new Killed();
+            };
+            frontend.port(0).taken();
+            frontend.put(frontend.io(0, 0, 0, new int[] {0, 7}));
+            frontend.push();
+            Eventually.holds("the process dies", () -> killed.get() > 0);
+            disk.kill();
+            assertFalse(frontend.port(0).taken());
+            TestDisk next = process(host, guest, content, true, 2);
+            Eventually.holds("a notification", () -> frontend.port(0).taken());
+            assertEquals(1, frontend.reap().size());
+            frontend.disconnect();
+            next.close(true);
+        } finally {
+            loopLog.setFilter(null);
+            nodeLog.setFilter(null);
+        }
     }
 
     private static TestDisk process(TestHost host, SimGuest guest, Mapping content, boolean reopened, long seed) throws Exception {

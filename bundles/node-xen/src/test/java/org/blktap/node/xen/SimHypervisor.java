@@ -41,6 +41,7 @@ final class SimHypervisor implements Hypervisor {
     private final ConcurrentSkipListMap<Long, Long> ranges = new ConcurrentSkipListMap<>();
     /** Runs before each call of a handle; one that throws is a process that dies there. */
     volatile Runnable beforeCall = () -> { };
+    volatile Runnable beforeNotify = () -> { };
 
     void add(SimGuest guest) {
         guests.put(guest.domain(), guest);
@@ -244,6 +245,7 @@ final class SimHypervisor implements Hypervisor {
         @Override
         public void notify(int port) {
             beforeCall.run();
+            beforeNotify.run();
             ports[port].raise();
         }
 
