@@ -45,7 +45,7 @@ final class FuaWrites implements Request.Completion {
 
     @Override
     public void completed(Request request) {
-        // an owner may write again while it is told, and then the flush is used again
+        // read once: an owner may write again when its request completes, and that starts the next flush with this request
         int error = request.error();
         GateRequest each = flushing;
         flushing = null;

@@ -41,7 +41,7 @@ public final class ManualPage {
             .SH ENVIRONMENT
             .TP
             .B BLKTAP_RUN_DIR
-            The directory of the daemon's sockets, /run/blktap if it is not set. doc/README.md has the other variables.
+            The directory of the daemon's sockets, /run/blktap if it is not set. README.md of the installation has the other variables.
             """;
 
     private ManualPage() {
