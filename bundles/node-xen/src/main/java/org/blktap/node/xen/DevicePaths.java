@@ -1,5 +1,6 @@
 package org.blktap.node.xen;
 
+import java.io.IOException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -36,6 +37,11 @@ record DevicePaths(int backendDomain, String type, int domain, int device) {
 
     String domainDirectory() {
         return "/local/domain/" + domain;
+    }
+
+    /** Whether the frontend's domain is there; the toolstack makes its directory before its devices, and removes it when the domain has ended. */
+    boolean hasDomain(XenStore store) throws IOException {
+        return store.read(domainDirectory()) != null;
     }
 
     /** Parses what was found in a backend directory, {@code domain/device}; null if it is something else. */

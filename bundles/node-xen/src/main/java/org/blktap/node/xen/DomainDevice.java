@@ -72,7 +72,7 @@ record DomainDevice(String domain, String name, int device, String type, DeviceA
      */
     DevicePaths paths(XenStore store) throws IOException, DiskException {
         DevicePaths paths = new DevicePaths(store.domainId(), type, domainNumber(store), device);
-        if (store.read(paths.domainDirectory()) == null) {
+        if (!paths.hasDomain(store)) {
             throw new DiskException(Reason.NOT_FOUND, "no domain " + domain + "; xl list shows them");
         }
         return paths;

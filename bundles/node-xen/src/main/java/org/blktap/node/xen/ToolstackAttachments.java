@@ -103,13 +103,16 @@ final class ToolstackAttachments {
         return "xen:" + paths.domain() + "/" + paths.device() + ",backend=" + paths.type();
     }
 
-    /** Has libxl say why a device does not come: it shows {@code hotplug-error}, and a device that is closed need not be waited for. */
+    /**
+     * Has libxl say why a device does not come: it shows {@code hotplug-error}, and a device that is closed need not be waited for. Of a domain that has ended
+     * meanwhile nobody asks, and nobody would remove the nodes.
+     */
     private static void report(XenStore store, DevicePaths paths, String why) {
         String text = Printable.of(String.valueOf(why), ERROR_MAX);
         LOG.log(Level.WARNING, paths.backend() + ": " + text);
         try {
             store.transaction(tx -> {
-                if (tx.read(paths.backend() + "/frontend") != null) {
+                if (tx.read(paths.backend() + "/frontend") != null && paths.hasDomain(tx)) {
                     tx.write(paths.backend() + "/hotplug-error", text);
                     tx.write(paths.backend() + "/hotplug-status", "error");
                     XenbusState.CLOSED.write(tx, paths.backend());

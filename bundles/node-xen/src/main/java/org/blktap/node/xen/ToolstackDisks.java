@@ -185,6 +185,10 @@ public final class ToolstackDisks {
         }
         String script = store.read(backend + "/script");
         boolean scripted = script != null && !script.isEmpty();
+        if (!paths.hasDomain(store)) {
+            // left by a toolstack that has ended before it removed the device; not tried, as the number may be another domain's later
+            return;
+        }
         if (paths.type().equals(Blkback.TYPE) && !(scripted && initialising) || !isOurs(store, paths, script)) {
             return;
         }

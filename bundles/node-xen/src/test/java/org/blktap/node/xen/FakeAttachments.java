@@ -24,6 +24,13 @@ final class FakeAttachments implements Attachments {
     /** Those that could not be opened again. */
     final Set<String> parked = ConcurrentHashMap.newKeySet();
 
+    /** What happens while an attach is under way. */
+    volatile Event meanwhile = () -> { };
+
+    interface Event {
+        void happens() throws IOException;
+    }
+
     FakeAttachments(TestHost host) {
         this.host = host;
     }
@@ -31,6 +38,11 @@ final class FakeAttachments implements Attachments {
     @Override
     public AttachmentStatus attach(AttachRequest request) throws DiskException {
         calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes() + (request.readOnly() ? " read-only" : ""));
+        try {
+            meanwhile.happens();
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
         if (!request.spec().type().equals("ram")) {
             throw new DiskException(DiskException.Reason.WRONG_TYPE, "no driver for tap:" + request.spec().type());
         }

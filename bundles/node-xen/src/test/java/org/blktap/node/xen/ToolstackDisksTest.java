@@ -97,6 +97,34 @@ class ToolstackDisksTest {
         Eventually.holds("it is attached", () -> attachments.attached.size() == 1);
     }
 
+    /** As after a restart of the daemon, when a toolstack was killed before it had removed the device of a domain that has ended. */
+    @Test
+    void aDeviceWithoutADomainIsLeftAsItIs() throws Exception {
+        host.toolstackWrites("tap", 5, 51712, "aio:/none", "w");
+        host.toolstackWrites("vbd", 5, 51728, "ram:a", "w", "/etc/xen/scripts/block-blktap");
+        host.toolstackWrites("tap", 6, 51712, "ram:b", "w");
+        host.store.remove("/local/domain/5");
+        start();
+        awaitCalls("attach tap:ram:b xen-6-51712 [xen:6/51712,backend=tap]");
+        assertNull(read("tap", "hotplug-error"));
+        assertNull(read("tap", "hotplug-status"));
+        assertEquals("1", read("tap", "state"));
+        assertEquals("1", host.store.read("/local/domain/0/backend/vbd/5/51728/state"));
+    }
+
+    /** Its image is still being opened then. */
+    @Test
+    void aDomainThatEndsDuringAnAttachGetsNoReport() throws Exception {
+        start();
+        attachments.meanwhile = () -> host.store.remove("/local/domain/5");
+        host.toolstackWrites("tap", 5, 51712, "aio:/none", "w");
+        awaitCalls("attach tap:aio:/none xen-5-51712 [xen:5/51712,backend=tap]");
+        host.toolstackWrites("tap", 6, 51712, "ram:b", "w");
+        Eventually.holds("the next is attached", () -> attachments.attached.size() == 1);
+        assertNull(read("tap", "hotplug-error"));
+        assertNull(read("tap", "hotplug-status"));
+    }
+
     /** Between two looks: nobody has seen it go. */
     @Test
     void aDeviceThatIsWrittenAnewIsTriedAgain() throws Exception {
