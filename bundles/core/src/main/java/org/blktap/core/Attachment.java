@@ -14,7 +14,6 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
-import org.blktap.core.Operations.Operation;
 import org.blktap.core.gate.Gate;
 
 /**
@@ -42,9 +41,8 @@ final class Attachment {
     /** What the VM knows of its disk; null before the first opening. */
     private volatile DiskShape known;
     private volatile Life life = new Life.Opening();
-    private volatile MissingService missing;
     private volatile boolean failing;
-    private final LockWait lockWait;
+    private final AttachmentOpening opening;
     private final AttachmentEnd end;
     private final ImageChange image;
     private final NodeChange nodeChange;
@@ -62,7 +60,7 @@ final class Attachment {
         this.record = record;
         this.services = services;
         this.threads = threads;
-        lockWait = LockWait.of(request);
+        LockWait lockWait = LockWait.of(request);
         loop = services.loops().start("blktap-" + id);
         gate = new Gate(loop, new GateOwner());
         calls = new LoopCalls(id, loop, gate::inFlight);
@@ -75,6 +73,7 @@ final class Attachment {
             throw e;
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
+        opening = new AttachmentOpening(this, lockWait, record, services, loop, operations, commands, disk, nodes);
         end = new AttachmentEnd(this, record, services, calls, operations, commands, gate, nodes, disk);
         image = new ImageChange(this, record, services, operations, commands, disk, nodes);
         nodeChange = new NodeChange(this, record, services, calls, operations, commands, gate, nodes);
@@ -155,165 +154,16 @@ final class Attachment {
         return end;
     }
 
-    /** The service that it lacks; null if none is known to be missing. */
-    MissingService missing() {
-        return missing;
-    }
-
-    void missing(MissingService what) {
-        missing = what;
+    /** How it is opened. */
+    AttachmentOpening opening() {
+        return opening;
     }
 
     void to(Life next) {
         life = life.to(next);
     }
 
-    // ---- opening
-
-    /** Opens it for the first time, and records it. Waits as long as that takes. */
-    void attach() throws DiskException {
-        Operation<Void> operation = operations.submit("being attached", () -> {
-            try {
-                open();
-            } catch (LockWait.ImageInUse e) {
-                LOG.log(Level.INFO, id + ": " + life.why());
-            }
-            if (operations.closed()) {
-                throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' was detached while it was opened");
-            }
-            record.write(request, known);
-            return null;
-        });
-        try {
-            operation.get();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new DiskException(Reason.BUSY, "attachment '" + id + "': interrupted", e);
-        } catch (java.util.concurrent.ExecutionException e) {
-            throw commands.known(e.getCause());
-        }
-    }
-
-    /** Whether it is parked or opening, and what it lacks may have arrived. */
-    boolean waits() {
-        Life now = life;
-        if (now instanceof Life.Parked parked) {
-            MissingService what = missing;
-            Kind why = parked.why().kind();
-            return why != Kind.OPERATOR && why != Kind.FAILED && (what == null || services.present(what));
-        }
-        return now instanceof Life.Opening;
-    }
-
-    /** Called when a driver has come, which may replace one that failed. The result is whether a {@link #retry} makes sense. */
-    Operation<Boolean> driverCame(String type) {
-        return operations.submit("a driver has come", () -> {
-            boolean failed = life instanceof Life.Parked parked && parked.why().kind() == Kind.FAILED && disk.tried(type);
-            if (failed) {
-                to(new Life.Parked(new StateReason(Kind.NO_DRIVER, life.why().text())));
-            }
-            return failed;
-        });
-    }
-
-    /** Opens what is not open, if it still waits for that. */
-    Operation<Boolean> retry() {
-        return operations.submit("being opened", () -> {
-            if (!waits()) {
-                return false;
-            }
-            StateReason before = life.why();
-            try {
-                open();
-                LOG.log(Level.INFO, id + ": running on " + request.spec());
-                return true;
-            } catch (LockWait.ImageInUse e) {
-                return false;
-            } catch (DiskException e) {
-                // every service that comes leads here; do not log the same reason again
-                if (!before.text().equals(life.why().text())) {
-                    LOG.log(e instanceof MissingService ? Level.INFO : Level.WARNING, id + ": stays parked: " + e.getMessage());
-                }
-                return false;
-            }
-        });
-    }
-
-    void open() throws DiskException {
-        open(found -> {
-            if (known != null) {
-                known.checkReopened(request.spec(), found);
-            }
-        });
-        DiskShape now = DiskShape.of(disk.info());
-        if (known == null ? lockWait.isAsked() : !known.equals(now)) {
-            record.write(request, now);
-        }
-        known = now;
-    }
-
-    void open(AttachmentDisk.Fits fits) throws DiskException {
-        if (!(life instanceof Life.Opening)) {
-            to(new Life.Opening());
-        }
-        missing = null;
-        try {
-            if (known == null) {
-                lockWait.check(request);
-            }
-            disk.open(request, fits);
-            nodes.open();
-        } catch (MissingService e) {
-            missing = e;
-            to(new Life.Parked(new StateReason(e.kind(), e.getMessage())));
-            throw e;
-        } catch (DiskException failure) {
-            if (known == null && lockWait.isAsked() && failure.reason() == Reason.BUSY && !disk.isOpen() && lockWait.goesOn()) {
-                throw waitForImage(failure);
-            }
-            DiskException e = known == null ? lockWait.given(failure) : failure;
-            Kind kind = e instanceof DiskShape.DifferentDisk ? Kind.DIFFERENT_DISK : Kind.OPEN_FAILED;
-            to(new Life.Parked(new StateReason(kind, e.getMessage())));
-            throw e;
-        } catch (RuntimeException | Error e) {
-            LOG.log(Level.ERROR, id + ": cannot be opened: the driver, engine or node threw", e);
-            to(new Life.Parked(new StateReason(Kind.FAILED, "opening " + request.spec() + " threw " + e)));
-            throw new DiskException(Reason.IO, request.spec() + ": internal error: " + e, e);
-        }
-        letThrough();
-    }
-
-    /** Begins to wait for an image that others have open; its VM waits meanwhile. */
-    private LockWait.ImageInUse waitForImage(DiskException inUse) throws DiskException {
-        try {
-            nodes.checkKinds();
-        } catch (DiskException | RuntimeException e) {
-            to(new Life.Parked(new StateReason(Kind.OPEN_FAILED, String.valueOf(e.getMessage()))));
-            throw e;
-        }
-        LockWait.ImageInUse waits = new LockWait.ImageInUse(inUse);
-        to(new Life.Opening(new StateReason(Kind.IMAGE_IN_USE, waits.getMessage())));
-        lockWait.lookSoon(loop, () -> operations.submit("being opened", () -> {
-            lookForImage();
-            return null;
-        }));
-        return waits;
-    }
-
-    private void lookForImage() {
-        lockWait.looked();
-        if (life.why().kind() != Kind.IMAGE_IN_USE) {
-            return;
-        }
-        try {
-            open();
-            LOG.log(Level.INFO, id + ": running on " + request.spec() + ", which others have let go");
-        } catch (LockWait.ImageInUse e) {
-            LOG.log(Level.DEBUG, id + ": " + e.getMessage());
-        } catch (DiskException e) {
-            LOG.log(Level.WARNING, id + ": parked: " + e.getMessage());
-        }
-    }
+    // ---- running and parking
 
     /** All is open: requests are taken. */
     void letThrough() throws DiskException {
@@ -329,8 +179,6 @@ final class Attachment {
     private void resumeNodes() {
         nodes.each(DeviceNode::resumed);
     }
-
-    // ---- parking
 
     /**
      * Takes no more requests and waits for those at the disk.
@@ -439,7 +287,7 @@ final class Attachment {
             record.park(false);
             if (life instanceof Life.Parked) {
                 try {
-                    open();
+                    opening.open();
                 } catch (LockWait.ImageInUse e) {
                     return null;
                 }

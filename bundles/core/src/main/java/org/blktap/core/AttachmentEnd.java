@@ -147,7 +147,7 @@ final class AttachmentEnd {
 
     private void save(boolean forced) throws DiskException {
         if (!disk.isOpen()) {
-            attachment.open();
+            attachment.opening().open();
         }
         attachment.quiesce(new StateReason(Kind.SAVING, "being saved"), forced ? services.limits().forced() : services.limits().drain());
         gate.disk().beforeDetach();

@@ -78,9 +78,9 @@ final class AttachmentTable {
     /** Opens what waits for something that may be there now. Does not wait. */
     void retry() {
         for (Attachment attachment : attachments.values()) {
-            if (attachment.waits()) {
+            if (attachment.opening().waits()) {
                 opening.incrementAndGet();
-                CompletableFuture<Boolean> opened = attachment.retry().copy();
+                CompletableFuture<Boolean> opened = attachment.opening().retry().copy();
                 opened.completeOnTimeout(false, SETTLED.toSeconds(), TimeUnit.SECONDS).whenComplete((running, failure) -> {
                     if (Boolean.TRUE.equals(running)) {
                         // another may wait for what this one brings, as the memory of a RAM disk
@@ -97,7 +97,7 @@ final class AttachmentTable {
     }
 
     void driverCame(String type) {
-        attachments.values().forEach(attachment -> attachment.driverCame(type).thenAccept(this::retryIf));
+        attachments.values().forEach(attachment -> attachment.opening().driverCame(type).thenAccept(this::retryIf));
     }
 
     /** Makes all attachments release a service that is leaving, and waits for them within the limit of an unbind. */
@@ -150,7 +150,7 @@ final class AttachmentTable {
                     : new DiskException(Reason.EXISTS, "attachment '" + id + "' exists already; detach it first or choose another --id");
         }
         try {
-            attachment.attach();
+            attachment.opening().attach();
         } catch (DiskException | RuntimeException e) {
             try {
                 awaitEnd(attachment, attachment.end().detachByForce());

@@ -92,7 +92,7 @@ final class ImageChange {
             throw new DiskException(Reason.NOT_FOUND, named() + " was detached while it was resized");
         }
         try {
-            attachment.open();
+            attachment.opening().open();
         } catch (DiskException e) {
             String first = failed == null ? "" : failed.getMessage() + "; and then ";
             throw new DiskException(e.reason(), named() + " is parked: " + first + e.getMessage(), e);
@@ -151,7 +151,7 @@ final class ImageChange {
             } finally {
                 if (running) {
                     attachment.to(new Life.Parked(why));
-                    attachment.open();
+                    attachment.opening().open();
                 }
             }
             return null;
@@ -225,7 +225,7 @@ final class ImageChange {
         AttachRequest before = attachment.request();
         attachment.request(new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options()));
         try {
-            attachment.open(found -> {
+            attachment.opening().open(found -> {
                 if (attachment.known() != null) {
                     attachment.known().checkSame(image, found, anySize);
                 }
@@ -249,7 +249,7 @@ final class ImageChange {
         recordAgain(before, byOperator);
         attachment.to(new Life.Parked(life instanceof Life.Parked ? life.why() : new StateReason(Kind.MEDIUM_CHANGE, "its medium could not be changed")));
         if (life instanceof Life.Running && !operations.closed()) {
-            attachment.open();
+            attachment.opening().open();
         }
     }
 

@@ -60,7 +60,7 @@ final class ServiceLoss {
             boolean stays = attachment.life().why().kind() == Kind.OPERATOR || attachment.life().why().kind() == Kind.FAILED;
             StateReason why = stays ? attachment.life().why() : new StateReason(kind, text);
             if (!stays) {
-                attachment.missing(new MissingService(kind, name, text));
+                attachment.opening().missing(new MissingService(kind, name, text));
             }
             try {
                 attachment.quiesce(why, null);
