@@ -3,6 +3,7 @@ package org.blktap.itests;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -197,6 +198,7 @@ class VerbsIT {
 
     @Test
     void thePromptHasPipesABarAnInterruptAndAMemory() throws Exception {
+        assumeTrue(Files.exists(Path.of("/dev/pts/ptmx")), "no pseudo-terminals: /dev/pts is not mounted");
         Path noise = directory.resolve("noise.img");
         Run.of("sh", "-c", "head -c 256M /dev/urandom > '" + noise + "'").ok();
         Path target = directory.resolve("noise.qcow2");
