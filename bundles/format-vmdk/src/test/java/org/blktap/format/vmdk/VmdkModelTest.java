@@ -28,8 +28,8 @@ class VmdkModelTest extends FormatModelTest {
     @Override
     protected Kind kind(Random random) {
         Map<String, String> options = new TreeMap<>();
-        int grain = List.of(4096, 8192, 65536).get(random.nextInt(3));
-        options.put("grain-size", Integer.toString(grain));
+        long grain = List.of(4096, 8192, 65536).get(random.nextInt(3));
+        options.put("grain-size", Long.toString(grain));
         options.put("cache", "64K");
         String shape = List.of("plain", "noTables", "cowd", "split", "split", "flat", "splitFlat", "mixed", "vmfs", "vmfsSparse").get(random.nextInt(10));
         options.put("shape", shape);
@@ -39,11 +39,13 @@ class VmdkModelTest extends FormatModelTest {
             case "flat" -> "monolithicFlat";
             default -> "monolithicSparse";
         });
-        options.put("split", Integer.toString(grain * (1 + random.nextInt(40))));
         boolean sparse = List.of("plain", "noTables", "split").contains(shape);
         boolean overlay = (sparse || shape.equals("vmfsSparse")) && random.nextBoolean();
         options.put("zeroed-grain", sparse && random.nextBoolean() ? "yes" : "no");
-        return new Kind(options, 512L * (1 + random.nextInt(overlay ? 3000 : 12_000)), overlay ? 512L * (1 + random.nextInt(4000)) : 0);
+        long size = 512L * (1 + random.nextInt(overlay ? 3000 : 12_000));
+        long fewest = (size + Descriptor.MAX_EXTENTS * grain - 1) / (Descriptor.MAX_EXTENTS * grain);
+        options.put("split", Long.toString(grain * (fewest + random.nextInt(40))));
+        return new Kind(options, size, overlay ? 512L * (1 + random.nextInt(4000)) : 0);
     }
 
     /** A flat disk. */

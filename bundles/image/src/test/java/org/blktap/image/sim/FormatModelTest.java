@@ -223,6 +223,21 @@ public abstract class FormatModelTest {
         return error;
     }
 
+    /** No test fails now and then because {@link #kind} asked for an image that cannot be. */
+    @Test
+    void everyKindCanBeMade() throws Exception {
+        for (int i = 0; i < 30 * rounds; i++) {
+            Random random = random(seed + i);
+            Kind kind = kind(random);
+            try {
+                Setup setup = new Setup(random, kind);
+                setup.open().close();
+            } catch (DiskException e) {
+                throw new AssertionError("-Dseed=" + (seed + i) + " -Drounds=1 " + kind, e);
+            }
+        }
+    }
+
     @Test
     void theDiskIsWhatWasWritten() {
         rounds("theDiskIsWhatWasWritten", (setup, exerciser) -> {
