@@ -1,5 +1,8 @@
 package org.blktap.aio;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
@@ -24,8 +27,6 @@ import org.blktap.linux.PinnedFile;
  */
 record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, boolean direct, long size, int sectorSize,
         int physicalSize, int alignment, int memoryAlignment) {
-    private static final int SECTOR = 512;
-    private static final int PAGE = 4096;
 
     static OpenedFile open(Path path, boolean writable) throws ErrnoException {
         try (PinnedFile pinned = PinnedFile.of(path)) {

@@ -1,5 +1,7 @@
 package org.blktap.aio;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskInfo;
@@ -12,7 +14,6 @@ import org.blktap.api.engine.IoFile;
 
 /** A file or block device as it is: every request is one operation of the engine. */
 final class RawDisk implements VirtualDisk {
-    private static final int SECTOR = 512;
 
     private final IoFile file;
     private final DiskInfo info;

@@ -1,5 +1,7 @@
 package org.blktap.aio;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
@@ -18,7 +20,6 @@ import org.osgi.service.component.annotations.Component;
 @Component(service = DiskDriver.class)
 @TapType(type = "raw", summary = "raw file or block device")
 public class RawDriver implements DiskDriver {
-    private static final int SECTOR = 512;
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {

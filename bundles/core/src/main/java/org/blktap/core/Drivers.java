@@ -1,5 +1,7 @@
 package org.blktap.core;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -8,7 +10,6 @@ import org.blktap.api.disk.VirtualDisk;
 
 /** Makes one kind of driver of the two that a bundle may register. */
 final class Drivers {
-    private static final int SECTOR = 512;
 
     private Drivers() {
     }

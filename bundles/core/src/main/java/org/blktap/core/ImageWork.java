@@ -1,5 +1,7 @@
 package org.blktap.core;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -32,7 +34,6 @@ import org.osgi.service.component.annotations.Reference;
 /** Works on images that are not attached, in the daemon or in a process of its own. Each piece of work has its own loop while it runs. */
 @Component
 public final class ImageWork implements Images {
-    private static final int SECTOR = 512;
 
     private final LoopFactory loops;
     private final NativeMemory memory;

@@ -1,5 +1,8 @@
 package org.blktap.image;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import org.blktap.api.engine.IoCallback;
@@ -13,8 +16,6 @@ import org.blktap.api.memory.Segments;
  */
 public final class Table {
     /** Most bytes that a device writes at once; the entries of such a piece change together or, in a torn write, by sectors of 512. */
-    private static final int PAGE = 4096;
-    private static final int SECTOR = 512;
     private static final long NO_MIRROR = -1;
 
     enum State { FREE, LOADING, READY }

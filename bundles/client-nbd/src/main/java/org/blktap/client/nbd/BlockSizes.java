@@ -1,6 +1,7 @@
 package org.blktap.client.nbd;
 
 import java.io.IOException;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The sizes that a server sets for requests ("Size constraints" of the protocol).
@@ -36,11 +37,11 @@ record BlockSizes(int minimum, int preferred, int maximum) {
 
     /** The offset, rounded down to the minimum. */
     long down(long offset) {
-        return offset & -minimum;
+        return Alignment.down(offset, minimum);
     }
 
     /** The offset, rounded up to the minimum. */
     long up(long offset) {
-        return offset + minimum - 1 & -minimum;
+        return Alignment.up(offset, minimum);
     }
 }

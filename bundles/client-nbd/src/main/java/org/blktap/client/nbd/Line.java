@@ -1,5 +1,7 @@
 package org.blktap.client.nbd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.blktap.api.disk.Operation;
@@ -15,7 +17,6 @@ import org.blktap.api.memory.NativeBuffer;
  * the loop's.
  */
 final class Line implements IoLoop.BlockingCall {
-    private static final int SECTOR = 512;
 
     private final NbdDisk disk;
     private final NativeBuffer buffer;

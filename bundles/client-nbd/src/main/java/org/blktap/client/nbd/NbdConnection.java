@@ -1,5 +1,7 @@
 package org.blktap.client.nbd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
@@ -21,7 +23,7 @@ final class NbdConnection implements AutoCloseable {
     /** Errno, length of the text, text, and perhaps an offset. */
     private static final int MAX_ERROR_CHUNK = 6 + Nbd.MAX_STRING + 8;
     /** The longest READ in chunks of a sector. */
-    private static final int MAX_CHUNKS = BlockSizes.DEFAULT_MAXIMUM / 512;
+    private static final int MAX_CHUNKS = BlockSizes.DEFAULT_MAXIMUM / SECTOR;
     private static final int CONNECT_SECONDS = 20;
 
     private final ServerStream stream;

@@ -1,5 +1,8 @@
 package org.blktap.client.nbd;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -20,8 +23,6 @@ import org.blktap.api.engine.IoLoop;
  * server allows it. A connection that breaks fails its request, and is made anew by the next.
  */
 final class NbdDisk implements VirtualDisk {
-    private static final int SECTOR = 512;
-    private static final int PHYSICAL_BLOCK = 4096;
     private static final int MOST_CONNECTIONS = 4;
     private static final long LOOK_MILLISECONDS = 5_000;
     private static final long PATIENCE_NANOS = 60_000_000_000L;
@@ -56,8 +57,8 @@ final class NbdDisk implements VirtualDisk {
         if (agreed.size() % SECTOR != 0) {
             details.put("size rounded", "up, from " + agreed.size() + " bytes");
         }
-        DiskInfo exported = DiskInfo.ofContents(agreed.size()).withBlocks(SECTOR, Math.max(PHYSICAL_BLOCK, sizes.minimum()))
-                .withOptimalIo(sizes.preferred() > PHYSICAL_BLOCK ? sizes.preferred() : 0)
+        DiskInfo exported = DiskInfo.ofContents(agreed.size()).withBlocks(SECTOR, Math.max(PAGE, sizes.minimum()))
+                .withOptimalIo(sizes.preferred() > PAGE ? sizes.preferred() : 0)
                 .withReadOnly(context.readOnly() || agreed.has(Nbd.READ_ONLY)).withDetails(details);
         exported = agreed.has(Nbd.SEND_TRIM) ? exported.with(Operation.DISCARD) : exported;
         info = canZero ? exported.with(Operation.WRITE_ZEROES) : exported;

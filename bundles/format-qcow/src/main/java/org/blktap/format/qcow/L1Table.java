@@ -1,10 +1,13 @@
 package org.blktap.format.qcow;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.DirtyTables;
@@ -16,7 +19,6 @@ import org.blktap.image.Table;
  * was found. Loop only after opening.
  */
 final class L1Table implements AutoCloseable {
-    private static final int SECTOR = 512;
     private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
 
     private final NativeBuffer memory;
@@ -35,9 +37,9 @@ final class L1Table implements AutoCloseable {
         }
         entries = header.l1Entries();
         // whole sectors, so that they can be written as they are
-        long begin = header.l1Offset() & -SECTOR;
+        long begin = Alignment.down(header.l1Offset(), SECTOR);
         skip = (int) (header.l1Offset() - begin);
-        int size = skip + entries * ENTRY_BYTES + SECTOR - 1 & -SECTOR;
+        int size = Alignment.up(skip + entries * ENTRY_BYTES, SECTOR);
         memory = nativeMemory.allocate(size);
         boolean done = false;
         try {

@@ -1,5 +1,7 @@
 package org.blktap.format.qcow;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -27,7 +29,6 @@ import org.osgi.service.component.annotations.Component;
 @Component
 @TapType(type = "qcow", summary = "qcow version 1: sparse, with a backing file")
 public final class QcowDriver implements DiskDriver {
-    private static final int SECTOR = 512;
     private static final long DEFAULT_CACHE = 16 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;

@@ -1,5 +1,7 @@
 package org.blktap.format.qcow2;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
@@ -28,7 +30,6 @@ import org.osgi.service.component.annotations.Component;
 @Component
 @TapType(type = "qcow2", summary = "qcow2, versions 2 and 3")
 public final class Qcow2Driver implements DiskDriver {
-    private static final int SECTOR = 512;
     private static final long DEFAULT_CACHE = 32 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;

@@ -1,5 +1,7 @@
 package org.blktap.format.ram;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+
 import java.nio.file.Files;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -11,6 +13,7 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.osgi.service.component.annotations.Component;
 
@@ -19,8 +22,6 @@ import org.osgi.service.component.annotations.Component;
 @TapType(type = "ram", summary = "memory, shared by all attachments of one name")
 public final class RamDriver implements DiskDriver {
     private static final long MAX_SIZE = 1L << 40;
-    /** Unit of sizes. */
-    static final int PAGE = 4096;
     /** The name of the memory. */
     private static final String MEMORY = "ram:";
 
@@ -58,7 +59,7 @@ public final class RamDriver implements DiskDriver {
         long present = context.memory().sharedSize(MEMORY + name);
         String keep = options.oneOf("keep", null, "detach", "always");
         try (RamLoad load = image != null && present == -1 ? new RamLoad(image, context) : null) {
-            long size = options.size("size", load == null ? present : load.sizeBytes() + PAGE - 1 & -PAGE);
+            long size = options.size("size", load == null ? present : Alignment.up(load.sizeBytes(), PAGE));
             options.checkAllKnown("tap:ram");
             if (size == -1) {
                 throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": there is no RAM disk '" + name

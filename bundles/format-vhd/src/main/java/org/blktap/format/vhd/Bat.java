@@ -1,11 +1,14 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
@@ -21,7 +24,6 @@ final class Bat implements AutoCloseable {
     static final int ENTRY_BYTES = 4;
     /** The entry of a block that is not allocated. */
     static final int UNUSED = -1;
-    private static final int SECTOR = 512;
 
     private final IoFile file;
     private final NativeBuffer memory;
@@ -35,7 +37,7 @@ final class Bat implements AutoCloseable {
     Bat(VhdImage image, IoFile file, NativeMemory nativeMemory) throws DiskException {
         this.file = file;
         entries = image.blocks();
-        int size = entries * ENTRY_BYTES + SECTOR - 1 & -SECTOR;
+        int size = Alignment.up(entries * ENTRY_BYTES, SECTOR);
         memory = nativeMemory.allocate(size);
         boolean done = false;
         try {

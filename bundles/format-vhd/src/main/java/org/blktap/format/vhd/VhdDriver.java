@@ -1,5 +1,7 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -39,7 +41,6 @@ public final class VhdDriver implements DiskDriver {
     /** Types that a raw parent may have when a child is made. */
     static final Set<String> RAW_TYPES = Set.of("raw", RAW, "sync");
     private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
-    private static final int SECTOR = 512;
     private static final long DEFAULT_CACHE = 4 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 128 << 20;

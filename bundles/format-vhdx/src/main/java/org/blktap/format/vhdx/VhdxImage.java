@@ -6,6 +6,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * An image that has been opened: its log is replayed, in the file if that may be written, else in memory, and its structures are read.
@@ -87,7 +88,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
         if (bat.isPresent(bat.index(block), entry) && bat.isValid(bat.index(block), entry, regions, end)) {
             end = Math.max(end, BlockAllocationTable.fileOffset(entry) + bat.blockSize());
         }
-        return end + Layout.MIB - 1 & -Layout.MIB;
+        return Alignment.up(end, Layout.MIB);
     }
 
     @Override

@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -29,7 +31,6 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
     private static final int AT_GD_OFFSET = 20;
     private static final int AT_NUM_GD_ENTRIES = 24;
     static final int AT_FREE_SECTOR = 28;
-    private static final int SECTOR = 512;
     private static final int FLAG_ROOT = 1;
     private static final int AT_PARENT_NAME = 32;
     static final int AT_UNCLEAN = 1648;

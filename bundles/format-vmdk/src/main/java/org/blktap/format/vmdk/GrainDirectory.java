@@ -1,8 +1,11 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.DirtyTables;
@@ -22,7 +25,7 @@ final class GrainDirectory implements AutoCloseable {
     GrainDirectory(IoFile file, long offset, int entries, int entryBytes, NativeMemory nativeMemory) throws DiskException {
         this.entries = entries;
         // whole sectors, so that they can be written as they are
-        int size = entries * entryBytes + GrainLayout.SECTOR - 1 & -GrainLayout.SECTOR;
+        int size = Alignment.up(entries * entryBytes, SECTOR);
         memory = nativeMemory.allocate(size);
         boolean done = false;
         try {
@@ -44,7 +47,7 @@ final class GrainDirectory implements AutoCloseable {
 
     /** Bytes from the beginning of the file, or 0; not checked. */
     long get(int slot) {
-        return Integer.toUnsignedLong(table.getIntLittle(slot * GrainLayout.ENTRY_BYTES)) * GrainLayout.SECTOR;
+        return Integer.toUnsignedLong(table.getIntLittle(slot * GrainLayout.ENTRY_BYTES)) * SECTOR;
     }
 
     /** An entry of 8 bytes, as it is. */
@@ -53,7 +56,7 @@ final class GrainDirectory implements AutoCloseable {
     }
 
     void set(int slot, long tableOffset, DirtyTables dirty) {
-        table.putIntLittle(slot * GrainLayout.ENTRY_BYTES, (int) (tableOffset / GrainLayout.SECTOR));
+        table.putIntLittle(slot * GrainLayout.ENTRY_BYTES, (int) (tableOffset / SECTOR));
         dirty.mark(table, slot * GrainLayout.ENTRY_BYTES, GrainLayout.ENTRY_BYTES);
     }
 

@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -20,7 +22,6 @@ import org.blktap.image.UseWindow;
  * that two entries of a directory point at is not read for the second.
  */
 final class SparseCheck implements AutoCloseable {
-    private static final int SECTOR = GrainLayout.SECTOR;
     /** Slots whose windows are remembered: 8 MiB. */
     private static final int MOST_REMEMBERED = 1 << 22;
     /** Data that is read before it is asked again for a hole, in tables. */

@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -8,6 +10,7 @@ import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
@@ -25,7 +28,6 @@ import org.blktap.image.TableCache;
  */
 final class SparseExtent extends Extent {
     private static final Logger LOG = System.getLogger("org.blktap.format.vmdk");
-    private static final int SECTOR = GrainLayout.SECTOR;
     /** Table number of the directory; a grain table's is its slot plus one. */
     private static final int DIRECTORY = 0;
 
@@ -61,7 +63,7 @@ final class SparseExtent extends Extent {
         GrainDirectory redundant = null;
         try {
             redundant = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
-            long free = Math.max(file.size(), layout.firstGrain()) + grainBytes - 1 & -grainBytes;
+            long free = Alignment.up(Math.max(file.size(), layout.firstGrain()), grainBytes);
             space = new FileSpace(file, loop, free, end - start, layout.freeSector() == 0 ? null : FreeSector::new);
             pastEnd = new PastEnd(free);
             pastEnd.look(DIRECTORY, entries, i -> gd.get(i) == 0 ? 0 : gd.get(i) + layout.tableBytes() - 1);
@@ -269,7 +271,7 @@ final class SparseExtent extends Extent {
             if (rgd != null && rgd.get(slot) != 0) {
                 table.mirror(rgd.get(slot));
             }
-            long grainStart = offset & -grainBytes;
+            long grainStart = Alignment.down(offset, grainBytes);
             into.busy(grainStart, grainStart + (long) grains * grainBytes);
         } else {
             change.inNewTable(table, slot, 0);
@@ -285,7 +287,7 @@ final class SparseExtent extends Extent {
 
     /** A grain table and its twin, rounded up so that grains stay aligned. */
     private long newTableBytes() {
-        return (long) layout.tableBytes() * (rgd == null ? 1 : 2) + grainBytes - 1 & -grainBytes;
+        return Alignment.up((long) layout.tableBytes() * (rgd == null ? 1 : 2), grainBytes);
     }
 
     /** Puts the changed entries into their table. */

@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -41,7 +43,6 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
     static final int MARKER_GT = 1;
     static final int MARKER_GD = 2;
     static final int MARKER_FOOTER = 3;
-    private static final int SECTOR = 512;
     /** '\n', ' ', '\r', '\n': a transfer as text would have changed them. */
     private static final int CHECK_BYTES = 0x0a0d200a;
     private static final int AT_MAGIC = 0;

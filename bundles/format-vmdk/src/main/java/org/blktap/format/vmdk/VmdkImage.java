@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -18,7 +20,6 @@ import org.blktap.api.engine.IoFile;
  * The files of a disk with what their headers say: the descriptor, wherever it is, and the extents. Not for the loop's thread.
  */
 final class VmdkImage implements AutoCloseable {
-    private static final int SECTOR = 512;
     /** All grain directories are held in memory. */
     private static final long MAX_DIRECTORIES = 64 << 20;
 

@@ -2,6 +2,7 @@ package org.blktap.node.vhostuser;
 
 import java.util.Arrays;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
@@ -181,7 +182,7 @@ final class FrontendSocket implements AutoCloseable {
                     keep(Memory.getInt(base + CONTROL + p));
                 }
             }
-            at += length + 7 & -8;
+            at += Alignment.up(length, Long.BYTES);
         }
         if ((Memory.getInt(base + MSGHDR + 48) & Libc.MSG_CTRUNC) != 0) {
             throw new ProtocolException("a message with more than " + FDS_MAX + " descriptors");

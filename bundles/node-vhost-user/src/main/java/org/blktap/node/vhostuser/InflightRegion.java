@@ -1,6 +1,9 @@
 package org.blktap.node.vhostuser;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+
 import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
@@ -12,7 +15,6 @@ import org.blktap.linux.Mapping;
  * sends only what it asked for.
  */
 final class InflightRegion implements AutoCloseable {
-    private static final long PAGE = 4096;
     /** The alignment of each queue's part. */
     private static final int QUEUE_ALIGNMENT = 64;
     /** The note, at the end of the region: u64 magic, u8 writeback, u8 reserved, u16 queue size. */
@@ -40,7 +42,7 @@ final class InflightRegion implements AutoCloseable {
     }
 
     private static long queueBytes(int queueSize) {
-        return InflightQueue.bytes(queueSize) + QUEUE_ALIGNMENT - 1 & -QUEUE_ALIGNMENT;
+        return Alignment.up(InflightQueue.bytes(queueSize), QUEUE_ALIGNMENT);
     }
 
     private static void check(int queues, int queuesMost, int queueSize) throws ProtocolException {
@@ -59,7 +61,7 @@ final class InflightRegion implements AutoCloseable {
     static Made make(int queues, int queuesMost, int namedSize) throws ProtocolException {
         check(queues, queuesMost, namedSize);
         int queueSize = VirtioBlk.QUEUE_MAX;
-        long size = queueBytes(queueSize) * queues + NOTE_BYTES + PAGE - 1 & -PAGE;
+        long size = Alignment.up(queueBytes(queueSize) * queues + NOTE_BYTES, PAGE);
         int fd = Libc.memfd_create("vhost-user-inflight", Libc.MFD_CLOEXEC);
         Mapping mapping = fd >= 0 && Libc.ftruncate(fd, size) == 0 ? Mapping.ofFile(fd, 0, size) : null;
         if (mapping == null) {

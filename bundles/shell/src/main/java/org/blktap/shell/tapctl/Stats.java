@@ -1,5 +1,7 @@
 package org.blktap.shell.tapctl;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import java.io.PrintWriter;
@@ -13,7 +15,6 @@ import picocli.CommandLine.Mixin;
 
 @Command(name = "stats", description = "Prints the counters of a minor, as JSON; sectors are of 512 bytes.")
 final class Stats extends TapCtlVerb {
-    private static final int SECTOR = 512;
     private static final Gson JSON = new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
 
     @Mixin
