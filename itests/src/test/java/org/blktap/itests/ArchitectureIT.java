@@ -48,6 +48,7 @@ class ArchitectureIT {
     private static final Map<String, Set<String>> API_KNOWS = Map.of(
             "memory", Set.of(),
             "settings", Set.of(),
+            "nbd", Set.of(),
             "engine", Set.of("memory"),
             "disk", Set.of("memory", "engine"),
             "node", Set.of("memory", "engine", "disk"),

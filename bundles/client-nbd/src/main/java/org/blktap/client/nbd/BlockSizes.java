@@ -2,6 +2,7 @@ package org.blktap.client.nbd;
 
 import java.io.IOException;
 import org.blktap.api.memory.Alignment;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * The sizes that a server sets for requests ("Size constraints" of the protocol).
@@ -11,10 +12,8 @@ import org.blktap.api.memory.Alignment;
  * @param maximum the longest READ or WRITE, a multiple of the minimum
  */
 record BlockSizes(int minimum, int preferred, int maximum) {
-    /** The longest READ or WRITE that every server takes. */
-    static final int DEFAULT_MAXIMUM = 32 << 20;
     /** What holds where a server says nothing. */
-    static final BlockSizes DEFAULT = new BlockSizes(1, 4096, DEFAULT_MAXIMUM);
+    static final BlockSizes DEFAULT = new BlockSizes(1, 4096, Nbd.MAX_PAYLOAD);
 
     private static final int LARGEST_MINIMUM = 64 << 10;
 
@@ -32,7 +31,7 @@ record BlockSizes(int minimum, int preferred, int maximum) {
         if (most < minimum || maximum != -1 && most % minimum != 0) {
             throw new IOException("the server's maximum block size is " + most + "; expected a multiple of the minimum of " + minimum);
         }
-        return new BlockSizes(minimum, preferred, (int) Math.min(most, DEFAULT_MAXIMUM));
+        return new BlockSizes(minimum, preferred, (int) Math.min(most, Nbd.MAX_PAYLOAD));
     }
 
     /** The offset, rounded down to the minimum. */

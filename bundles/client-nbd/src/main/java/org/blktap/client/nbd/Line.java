@@ -11,6 +11,7 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * A connection with its buffer, and the request that it works on: step by step, each a blocking exchange on a helper thread. All else is
@@ -110,7 +111,7 @@ final class Line implements IoLoop.BlockingCall {
             int error = exchange();
             if (error != 0 && !(isTooLong(error) && step.canBeShorter())) {
                 String message = connection.message();
-                disk.complain(step.kind() + " of " + step.bytes() + " bytes at " + step.from() + ": the server reports " + Nbd.text(error)
+                disk.complain(step.kind() + " of " + step.bytes() + " bytes at " + step.from() + ": the server reports " + Errno.text(error)
                         + (message.isEmpty() ? "" : ": " + message));
             }
             return error == 0 ? exchanged(covered) : error;

@@ -17,6 +17,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * An export as a disk. Each request waits for a connection and is done on a helper thread; several connections run at once where the
@@ -49,7 +50,7 @@ final class NbdDisk implements VirtualDisk {
         overlaps = new Overlaps(agreed.blockSizes());
         complaints = new Complaints(name);
         BlockSizes sizes = agreed.blockSizes();
-        boolean canZero = agreed.has(Nbd.SEND_WRITE_ZEROES);
+        boolean canZero = agreed.has(Nbd.FLAG_SEND_WRITE_ZEROES);
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "nbd");
         details.put("export", name);
@@ -59,10 +60,10 @@ final class NbdDisk implements VirtualDisk {
         }
         DiskInfo exported = DiskInfo.ofContents(agreed.size()).withBlocks(SECTOR, Math.max(PAGE, sizes.minimum()))
                 .withOptimalIo(sizes.preferred() > PAGE ? sizes.preferred() : 0)
-                .withReadOnly(context.readOnly() || agreed.has(Nbd.READ_ONLY)).withDetails(details);
-        exported = agreed.has(Nbd.SEND_TRIM) ? exported.with(Operation.DISCARD) : exported;
+                .withReadOnly(context.readOnly() || agreed.has(Nbd.FLAG_READ_ONLY)).withDetails(details);
+        exported = agreed.has(Nbd.FLAG_SEND_TRIM) ? exported.with(Operation.DISCARD) : exported;
         info = canZero ? exported.with(Operation.WRITE_ZEROES) : exported;
-        int count = agreed.has(Nbd.CAN_MULTI_CONN) ? MOST_CONNECTIONS : 1;
+        int count = agreed.has(Nbd.FLAG_CAN_MULTI_CONN) ? MOST_CONNECTIONS : 1;
         for (int i = 0; i < count; i++) {
             lines.add(new Line(this, i == 0 ? first : null, context.memory().allocate(Line.bufferBytes()), new Step(sizes, agreed.size(), canZero)));
         }
@@ -79,10 +80,10 @@ final class NbdDisk implements VirtualDisk {
         if (request.operation() == Operation.MAP && agreed.allocationContext() == -1) {
             request.extents().add(request.length(), ExtentList.DATA);
             request.complete(0);
-        } else if (request.operation() == Operation.DISCARD && !agreed.has(Nbd.SEND_TRIM)
-                || request.operation() == Operation.FLUSH && !agreed.has(Nbd.SEND_FLUSH)) {
+        } else if (request.operation() == Operation.DISCARD && !agreed.has(Nbd.FLAG_SEND_TRIM)
+                || request.operation() == Operation.FLUSH && !agreed.has(Nbd.FLAG_SEND_FLUSH)) {
             request.complete(0);
-        } else if (request.has(Request.FAST_ONLY) && !agreed.has(Nbd.SEND_WRITE_ZEROES)) {
+        } else if (request.has(Request.FAST_ONLY) && !agreed.has(Nbd.FLAG_SEND_WRITE_ZEROES)) {
             request.complete(Errno.EOPNOTSUPP);
         } else {
             waiting.add(request);

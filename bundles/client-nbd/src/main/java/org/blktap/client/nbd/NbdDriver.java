@@ -9,6 +9,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.nbd.Nbd;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:nbd:<uri>}: an export of any NBD server. */
@@ -26,7 +27,7 @@ public final class NbdDriver implements DiskDriver {
             if (first.agreed().size() > MAX_SIZE) {
                 throw new DiskException(Reason.IO, path + ": the server reports a size of " + first.agreed().size() + " bytes; expected at most " + MAX_SIZE);
             }
-            if (!context.readOnly() && first.agreed().has(Nbd.READ_ONLY)) {
+            if (!context.readOnly() && first.agreed().has(Nbd.FLAG_READ_ONLY)) {
                 throw new DiskException(Reason.PERMISSION, path + ": the server gives it for reading only; attach it read-only");
             }
             VirtualDisk disk = new NbdDisk(uri, path, first, context);

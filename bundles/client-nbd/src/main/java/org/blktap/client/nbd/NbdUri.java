@@ -11,6 +11,7 @@ import java.util.HexFormat;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * Where an export is: {@code nbd://host[:port]/export} or {@code nbd+unix:///export?socket=path}. Source: NBD's doc/uri.md.
@@ -18,8 +19,6 @@ import org.blktap.api.disk.FileNames;
  * @param export may be empty: the server's default
  */
 record NbdUri(SocketAddress address, String export) {
-    private static final int PORT = 10809;
-
     static NbdUri parse(String text) throws DiskException {
         try {
             return parse(text, new URI(text));
@@ -39,7 +38,7 @@ record NbdUri(SocketAddress address, String export) {
                 if (uri.getHost() == null) {
                     throw bad(text, "it names no host");
                 }
-                return new NbdUri(new InetSocketAddress(uri.getHost().replaceAll("[\\[\\]]", ""), uri.getPort() < 0 ? PORT : uri.getPort()), path);
+                return new NbdUri(new InetSocketAddress(uri.getHost().replaceAll("[\\[\\]]", ""), uri.getPort() < 0 ? Nbd.PORT : uri.getPort()), path);
             }
             case "nbd+unix" -> {
                 String socket = socket(uri.getRawQuery());

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.nbd.Nbd;
 import org.blktap.linux.Libc;
 
 /** One client in its handshake, on the server's control loop: moves bytes between its socket and {@link Handshake}. */

@@ -1,5 +1,6 @@
 package org.blktap.node.nbd;
 
+import org.blktap.api.nbd.Nbd;
 import org.blktap.api.settings.Setting;
 
 /**

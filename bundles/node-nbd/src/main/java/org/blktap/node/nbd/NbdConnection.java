@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * One client in the transmission phase, a stage of the attachment's loop: a turn takes what has arrived by one recv,
