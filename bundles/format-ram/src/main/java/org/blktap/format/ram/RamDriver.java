@@ -27,13 +27,12 @@ public final class RamDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        String[] parts = path.split(",");
-        String name = parts.length == 0 ? "" : parts[0];
+        String name = Options.nameIn(path);
         if (!name.matches("[A-Za-z0-9._-]{1,64}")) {
             throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": bad name '" + name
                     + "': letters, digits and . _ -, at most 64");
         }
-        Options options = options(path, parts, context.options());
+        Options options = options(path, context.options());
         String image = options.text("load", null);
         String save = options.text("save", null);
         if (save != null && !save.startsWith("/")) {
@@ -105,7 +104,7 @@ public final class RamDriver implements DiskDriver {
     }
 
     /** The options after the name, and those of the attach. */
-    private static Options options(String path, String[] parts, Options attach) throws DiskException {
+    private static Options options(String path, Options attach) throws DiskException {
         Map<String, String> all = new LinkedHashMap<>();
         for (String key : new String[] {"size", "keep", "load", "save"}) {
             String value = attach.text(key, null);
@@ -113,13 +112,7 @@ public final class RamDriver implements DiskDriver {
                 all.put(key, value);
             }
         }
-        for (int i = 1; i < parts.length; i++) {
-            String[] pair = parts[i].split("=", 2);
-            if (pair.length != 2) {
-                throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": '" + parts[i] + "' is not key=value");
-            }
-            all.put(pair[0], pair[1]);
-        }
+        all.putAll(Options.valuesIn(path, "tap:ram:" + path));
         return new Options(all);
     }
 }
