@@ -1,16 +1,14 @@
 package org.blktap.client.nbd;
 
-import java.io.ByteArrayOutputStream;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.UnixDomainSocketAddress;
-import java.nio.charset.StandardCharsets;
-import java.util.HexFormat;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.PercentCoding;
 import org.blktap.api.nbd.Nbd;
 
 /**
@@ -55,25 +53,10 @@ record NbdUri(SocketAddress address, String export) {
         for (String each : query == null ? new String[0] : query.split("&")) {
             if (each.startsWith("socket=")) {
                 // a plus is a plus in a path
-                return unescaped(each.substring(7));
+                return PercentCoding.decode(each.substring(7));
             }
         }
         return null;
-    }
-
-    /** A socket's name may have any bytes. @throws IllegalArgumentException for a percent sign without a number */
-    private static String unescaped(String text) {
-        byte[] escaped = FileNames.bytes(text);
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        for (int i = 0; i < escaped.length; i++) {
-            if (escaped[i] == '%') {
-                bytes.write(HexFormat.fromHexDigits(new String(escaped, i + 1, 2, StandardCharsets.ISO_8859_1)));
-                i += 2;
-            } else {
-                bytes.write(escaped[i]);
-            }
-        }
-        return FileNames.text(bytes.toByteArray());
     }
 
     private static DiskException bad(String text, String why) {
