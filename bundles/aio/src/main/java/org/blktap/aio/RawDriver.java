@@ -13,6 +13,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.osgi.service.component.annotations.Component;
 
@@ -25,12 +26,9 @@ public class RawDriver implements DiskDriver {
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         String round = context.options().oneOf("round", context.readOnly() ? "up" : "no", "no", "up", "down");
         IoFile file = context.openFile(FileNames.path(path));
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             long size = diskSize(file, round);
-            return new RawDisk(file, size, Math.min(size, file.size()), context.readOnly());
-        } catch (DiskException | RuntimeException e) {
-            file.close();
-            throw e;
+            return opened.keep(new RawDisk(file, size, Math.min(size, file.size()), context.readOnly()));
         }
     }
 

@@ -17,6 +17,7 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
@@ -92,15 +93,10 @@ public final class ImageWork implements Images {
 
     /** Gives new files their names if the work succeeds, and removes them otherwise. */
     private static void make(OpenContext context, Making making) throws DiskException {
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(context::undo)) {
             making.run(context);
             context.nameCreated();
-            done = true;
-        } finally {
-            if (!done) {
-                context.undo();
-            }
+            opened.keep();
         }
     }
 

@@ -2,7 +2,6 @@ package org.blktap.format.qcow;
 
 import static org.blktap.api.memory.Alignment.SECTOR;
 
-import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
@@ -12,6 +11,7 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.Table;
+import org.blktap.image.TableMemory;
 
 /**
  * The L1 table in memory: for each slot of the disk the offset of its L2 table, 0 for none. In files of Xen 3.0 to 3.2 it is
@@ -40,19 +40,8 @@ final class L1Table implements AutoCloseable {
         long begin = Alignment.down(header.l1Offset(), SECTOR);
         skip = (int) (header.l1Offset() - begin);
         int size = Alignment.up(skip + entries * ENTRY_BYTES, SECTOR);
-        memory = nativeMemory.allocate(size);
-        boolean done = false;
-        try {
-            // what the last sector holds after the table stays as it is, a data cluster may begin there
-            file.readFully(memory.bytes(0, size), begin);
-            done = true;
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "read the L1 table", e);
-        } finally {
-            if (!done) {
-                memory.close();
-            }
-        }
+        // what the last sector holds after the table stays as it is, a data cluster may begin there
+        memory = TableMemory.read(nativeMemory, file, begin, size, "L1 table");
         bytes = memory.bytes(skip, entries * ENTRY_BYTES);
         table = new Table(memory.address(), size, file, begin);
         littleEndian = !plausible(header, file.size(), ByteOrder.BIG_ENDIAN)

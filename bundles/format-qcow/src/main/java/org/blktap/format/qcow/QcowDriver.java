@@ -18,6 +18,7 @@ import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.FirstSector;
@@ -49,16 +50,14 @@ public final class QcowDriver implements DiskDriver {
             throw org.blktap.api.disk.Options.bad("cache", Long.toString(cache), "64K to 1G");
         }
         IoFile file = context.openFile(FileNames.path(path));
-        QcowMap map = null;
-        VirtualDisk backing = null;
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             if (file.blockDevice() && !context.readOnly()) {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a qcow image on a block device cannot grow; attach it read-only");
             }
             QcowHeader found = QcowHeader.read(file);
             QcowHeader header = found.with(found.l1Offset(), Math.max(size, found.size()));
-            map = new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
+            QcowMap map = new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
+            opened.addOwner(map::close);
             if (!context.readOnly()) {
                 map.mendFirstTable();
                 map.mendOverwrittenTable();
@@ -68,29 +67,18 @@ public final class QcowDriver implements DiskDriver {
             String backingName = parsed == null ? null : parsed.file();
             String namedType = context.backingType(parsed == null ? null : TYPES.get(parsed.format() == null ? "" : parsed.format()));
             String backingType = namedType == null ? BACKING_TYPE : namedType;
+            VirtualDisk backing = null;
             if (backingName != null) {
                 Path backingFile = context.confine(FileNames.path(path), backingName);
                 backing = context.openBacking(backingType, backingFile);
+                opened.add(backing::close);
                 if (namedType == null) {
                     refuseOtherImages(path, backing, backingFile, context);
                 }
             }
             DiskInfo info = info(header, map, file, context.readOnly(),
                     backing == null ? null : backingType + ":" + backingName);
-            ClusterDisk disk = new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory());
-            done = true;
-            return disk;
-        } finally {
-            if (!done) {
-                if (backing != null) {
-                    backing.close();
-                }
-                if (map != null) {
-                    map.close();
-                } else {
-                    file.close();
-                }
-            }
+            return opened.keep(new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory()));
         }
     }
 

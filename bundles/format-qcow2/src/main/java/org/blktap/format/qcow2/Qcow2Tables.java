@@ -2,7 +2,6 @@ package org.blktap.format.qcow2;
 
 import static org.blktap.api.memory.Alignment.SECTOR;
 
-import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
@@ -14,6 +13,7 @@ import org.blktap.image.PastEnd;
 import org.blktap.image.Place;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
+import org.blktap.image.TableMemory;
 
 /** The two-level table of qcow2, and look-ups in it (qcow2.txt, "Cluster mapping" and "Extended L2 Entries"). Loop only. */
 final class Qcow2Tables implements AutoCloseable {
@@ -72,18 +72,7 @@ final class Qcow2Tables implements AutoCloseable {
                     "a table inside the file of " + file.size() + " bytes");
         }
         int l1Bytes = Math.max(SECTOR, Alignment.up(l1Entries * Qcow2Entry.L1_BYTES, SECTOR));
-        l1Memory = memory.allocate(l1Bytes);
-        boolean done = false;
-        try {
-            file.readFully(l1Memory.bytes(0, l1Bytes), l1Offset);
-            done = true;
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "read the L1 table", e);
-        } finally {
-            if (!done) {
-                l1Memory.close();
-            }
-        }
+        l1Memory = TableMemory.read(memory, file, l1Offset, l1Bytes, "L1 table");
         l1 = new Table(l1Memory.address(), l1Bytes, file, l1Offset);
         l2Tables = new TableCache(memory, file, clusterSize, cacheBytes, l1Entries);
         pastEnd = new PastEnd(space.end());

@@ -13,6 +13,7 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.osgi.service.component.annotations.Component;
@@ -86,20 +87,14 @@ public final class RamDriver implements DiskDriver {
     }
 
     private static NativeBuffer filled(NativeBuffer memory, RamLoad load, String keep, String name, DiskContext context) throws DiskException {
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(memory::close)) {
             if (load != null) {
                 load.into(memory);
             }
             if (keep != null) {
                 context.memory().keep(MEMORY + name, keep.equals("always"));
             }
-            done = true;
-            return memory;
-        } finally {
-            if (!done) {
-                memory.close();
-            }
+            return opened.keep(memory);
         }
     }
 

@@ -14,6 +14,7 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.Table;
+import org.blktap.image.TableMemory;
 
 /**
  * The block allocation table in memory, as far as the disk's blocks need it: for each the sector of the file where its bitmap begins, a
@@ -38,18 +39,7 @@ final class Bat implements AutoCloseable {
         this.file = file;
         entries = image.blocks();
         int size = Alignment.up(entries * ENTRY_BYTES, SECTOR);
-        memory = nativeMemory.allocate(size);
-        boolean done = false;
-        try {
-            file.readFully(memory.bytes(0, size), image.header().tableOffset());
-            done = true;
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "read the BAT", e);
-        } finally {
-            if (!done) {
-                memory.close();
-            }
-        }
+        memory = TableMemory.read(nativeMemory, file, image.header().tableOffset(), size, "BAT");
         table = new Table(memory.address(), size, file, image.header().tableOffset());
         end = look(image);
     }

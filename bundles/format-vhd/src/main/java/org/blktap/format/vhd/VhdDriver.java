@@ -23,6 +23,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ClusterMap;
@@ -56,31 +57,17 @@ public final class VhdDriver implements DiskDriver {
             throw Options.bad("cache", Long.toString(cache), "64K to 128M");
         }
         IoFile file = context.openFile(FileNames.path(path));
-        ClusterMap map = null;
-        Parent parent = null;
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             VhdImage image = VhdImage.read(file);
-            map = image.footer().isFixed() ? new FixedMap(file) : map(image, file, cache, context);
+            ClusterMap map = image.footer().isFixed() ? new FixedMap(file) : map(image, file, cache, context);
+            opened.addOwner(map::close);
+            Parent parent = null;
             if (image.footer().type() == VhdFooter.DIFFERENCING) {
                 parent = parent(image, file, context);
+                opened.add(parent.disk()::close);
             }
             DiskInfo info = info(image, file, context.readOnly(), parent);
-            VirtualDisk disk = new ClusterDisk(map, List.of(file), parent == null ? null : parent.disk(), info, context.loop(),
-                    context.memory());
-            done = true;
-            return disk;
-        } finally {
-            if (!done) {
-                if (parent != null) {
-                    parent.disk().close();
-                }
-                if (map != null) {
-                    map.close();
-                } else {
-                    file.close();
-                }
-            }
+            return opened.keep(new ClusterDisk(map, List.of(file), parent == null ? null : parent.disk(), info, context.loop(), context.memory()));
         }
     }
 
@@ -91,14 +78,9 @@ public final class VhdDriver implements DiskDriver {
         }
         VhdMap map = new VhdMap(image, file, context.loop(), context.memory(), cache);
         if (!context.readOnly()) {
-            boolean done = false;
-            try {
+            try (CloseOnFailure opened = new CloseOnFailure(map::close)) {
                 map.mendFooters();
-                done = true;
-            } finally {
-                if (!done) {
-                    map.close();
-                }
+                opened.keep();
             }
         }
         return map;

@@ -2,7 +2,6 @@ package org.blktap.format.vmdk;
 
 import static org.blktap.api.memory.Alignment.SECTOR;
 
-import java.io.IOException;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
@@ -10,6 +9,7 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.Table;
+import org.blktap.image.TableMemory;
 
 /** A grain directory in memory: for each grain table its sector, 0 for none. Loop only after opening. */
 final class GrainDirectory implements AutoCloseable {
@@ -26,18 +26,7 @@ final class GrainDirectory implements AutoCloseable {
         this.entries = entries;
         // whole sectors, so that they can be written as they are
         int size = Alignment.up(entries * entryBytes, SECTOR);
-        memory = nativeMemory.allocate(size);
-        boolean done = false;
-        try {
-            file.readFully(memory.bytes(0, size), offset);
-            done = true;
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "read the grain directory", e);
-        } finally {
-            if (!done) {
-                memory.close();
-            }
-        }
+        memory = TableMemory.read(nativeMemory, file, offset, size, "grain directory");
         table = new Table(memory.address(), size, file, offset);
     }
 

@@ -8,6 +8,7 @@ import java.nio.ByteOrder;
 import java.util.BitSet;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
@@ -60,14 +61,9 @@ final class SparseCheck implements AutoCloseable {
         holes = new Holes(file, loop);
         slots = (int) layout.directoryEntries();
         gd = new GrainDirectory(file, layout.gdOffset(), slots, GrainLayout.ENTRY_BYTES, memory);
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(gd::close)) {
             rgd = layout.rgdOffset() == 0 ? null : new GrainDirectory(file, layout.rgdOffset(), slots, GrainLayout.ENTRY_BYTES, memory);
-            done = true;
-        } finally {
-            if (!done) {
-                gd.close();
-            }
+            opened.keep();
         }
         table = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);
         twin = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);

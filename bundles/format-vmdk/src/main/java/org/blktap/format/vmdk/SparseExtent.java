@@ -8,6 +8,7 @@ import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
@@ -59,26 +60,19 @@ final class SparseExtent extends Extent {
         slotMask = layout.slotBytes() - 1;
         int entries = (int) layout.directoryEntries();
         gd = new GrainDirectory(file, layout.gdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
-        boolean done = false;
-        GrainDirectory redundant = null;
-        try {
-            redundant = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
+        try (CloseOnFailure opened = new CloseOnFailure(gd::close)) {
+            rgd = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
+            if (rgd != null) {
+                opened.add(rgd::close);
+            }
             long free = Alignment.up(Math.max(file.size(), layout.firstGrain()), grainBytes);
             space = new FileSpace(file, loop, free, end - start, layout.freeSector() == 0 ? null : FreeSector::new);
             pastEnd = new PastEnd(free);
             pastEnd.look(DIRECTORY, entries, i -> gd.get(i) == 0 ? 0 : gd.get(i) + layout.tableBytes() - 1);
-            checkRedundant(redundant);
+            checkRedundant(rgd);
             tables = new TableCache(memory, file, layout.tableBytes(), cacheBytes, entries);
-            done = true;
-        } finally {
-            if (!done) {
-                gd.close();
-                if (redundant != null) {
-                    redundant.close();
-                }
-            }
+            opened.keep();
         }
-        rgd = redundant;
     }
 
     /** COWD's header has the end of what is in use: it is raised before new space is used, because VMware's products rely on it. */

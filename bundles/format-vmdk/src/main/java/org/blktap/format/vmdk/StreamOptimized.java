@@ -13,6 +13,7 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
@@ -54,19 +55,12 @@ final class StreamOptimized implements CompressedImage {
         SparseHeader header = new SparseHeader(VERSION, SparseHeader.FLAG_NEWLINE_TEST | SparseHeader.FLAG_COMPRESSED | SparseHeader.FLAG_MARKERS, sectors,
                 GRAIN / SECTOR, VmdkCreate.DESCRIPTOR_OFFSET, VmdkCreate.DESCRIPTOR_SIZE, 0, SparseHeader.GD_AT_END, OVERHEAD, false, SparseHeader.DEFLATE);
         IoFile file = context.createFile(path);
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             file.writeFully(header.bytes(), 0);
             file.writeFully(ByteBuffer.wrap(FileNames.bytes(descriptor)), (long) VmdkCreate.DESCRIPTOR_OFFSET * SECTOR);
-            CompressedImage image = new StreamOptimized(file, header);
-            done = true;
-            return image;
+            return opened.keep(new StreamOptimized(file, header));
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
-        } finally {
-            if (!done) {
-                file.close();
-            }
         }
     }
 

@@ -17,6 +17,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ParentSearch;
 import org.osgi.service.component.annotations.Component;
@@ -40,28 +41,16 @@ public final class VmdkDriver implements DiskDriver {
             throw Options.bad("cache", Long.toString(cache), "64K to 1G");
         }
         VmdkImage image = VmdkImage.open(FileNames.path(path), context);
-        VmdkMap map = null;
-        ParentSearch.Parent parent = null;
-        boolean done = false;
-        try {
-            map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
-            parent = parent(path, image.descriptor(), context);
+        try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
+            VmdkMap map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
+            opened.addOwner(map::close);
+            ParentSearch.Parent parent = parent(path, image.descriptor(), context);
+            if (parent != null) {
+                opened.add(parent.disk()::close);
+            }
             boolean readOnly = context.readOnly() || image.parts().stream().noneMatch(VmdkImage.Part::writable);
             VirtualDisk disk = new ClusterDisk(map, image.dataFiles(), parent == null ? null : parent.disk(), info(image, readOnly, parent), context.loop(), context.memory());
-            VirtualDisk result = readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory());
-            done = true;
-            return result;
-        } finally {
-            if (!done) {
-                if (parent != null) {
-                    parent.disk().close();
-                }
-                if (map != null) {
-                    map.close();
-                } else {
-                    image.close();
-                }
-            }
+            return opened.keep(readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory()));
         }
     }
 

@@ -14,6 +14,7 @@ import java.util.Set;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 
 /**
@@ -60,15 +61,9 @@ final class VmdkImage implements AutoCloseable {
     /** Opens all files and reads all headers. */
     static VmdkImage open(Path path, DiskContext context) throws DiskException {
         VmdkImage image = new VmdkImage(path, context);
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
             image.open();
-            done = true;
-            return image;
-        } finally {
-            if (!done) {
-                image.close();
-            }
+            return opened.keep(image);
         }
     }
 

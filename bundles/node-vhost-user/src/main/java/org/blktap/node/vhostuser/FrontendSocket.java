@@ -1,6 +1,7 @@
 package org.blktap.node.vhostuser;
 
 import java.util.Arrays;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
@@ -56,11 +57,8 @@ final class FrontendSocket implements AutoCloseable {
      * @param calls to close descriptors by
      */
     static FrontendSocket of(int fd, NativeMemory memory, long bytes, BlockingCalls calls) {
-        try {
-            return new FrontendSocket(fd, memory.allocate(bytes), calls);
-        } catch (RuntimeException | Error e) {
-            Libc.close(fd);
-            throw e;
+        try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
+            return opened.keep(new FrontendSocket(fd, memory.allocate(bytes), calls));
         }
     }
 

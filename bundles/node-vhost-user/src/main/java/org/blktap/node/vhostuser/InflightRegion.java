@@ -2,6 +2,7 @@ package org.blktap.node.vhostuser;
 
 import static org.blktap.api.memory.Alignment.PAGE;
 
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
@@ -90,17 +91,13 @@ final class InflightRegion implements AutoCloseable {
         long most = queueBytes(VirtioBlk.QUEUE_MAX) * queues + NOTE_BYTES + PAGE;
         long mapped = size > most ? needed : size;
         SharedFile.Part part = SharedFile.map(fd, offset, mapped, "in-flight region", share);
-        if (part.address() % QUEUE_ALIGNMENT != 0) {
-            part.close();
-            throw new ProtocolException("in-flight region at offset " + offset + ", expected a multiple of 64");
-        }
-        try {
-            return new InflightRegion(part::close, part.address(), mapped, queues,
-                    Math.max(queueSize, notedSize(part.address(), mapped, queues)));
-        } catch (InternalError e) {
-            // truncated already
-            part.close();
-            throw e;
+        try (CloseOnFailure opened = new CloseOnFailure(part::close)) {
+            if (part.address() % QUEUE_ALIGNMENT != 0) {
+                throw new ProtocolException("in-flight region at offset " + offset + ", expected a multiple of 64");
+            }
+            // its notes may be truncated already
+            return opened.keep(new InflightRegion(part::close, part.address(), mapped, queues,
+                    Math.max(queueSize, notedSize(part.address(), mapped, queues))));
         }
     }
 

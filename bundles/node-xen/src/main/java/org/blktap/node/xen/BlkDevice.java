@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
 import org.blktap.api.memory.NativeBuffer;
@@ -71,14 +72,12 @@ final class BlkDevice implements LoopStage {
         queues = new BlkQueue[frontend.queues().size()];
         shares = new RingShares(limits, context.memory(), table, frontend);
         buffers = new BounceBuffers(context.memory(), limits.buffers(), frontend.domain());
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(this::release)) {
             copies = new GrantCopies(context.memory(), table, frontend.domain());
             spare = new SpareMemory(context.loop(), buffers, copies);
             mapRings();
             watch = context.loop().watch(events.fd(), IoLoop.READABLE, ready -> takeEvent());
-        } catch (IOException | RuntimeException | Error e) {
-            release();
-            throw e;
+            opened.keep();
         }
     }
 
@@ -93,25 +92,19 @@ final class BlkDevice implements LoopStage {
     static BlkDevice connect(NodeContext context, GuestLog log, Hypervisor xen, Limits limits, FrontendParameters frontend, boolean writable,
             RequestLogFile logFile, ConnectionIdentity connection, Consumer<String> whenFailed) throws IOException {
         GrantTable table = xen.openGrants();
-        EventChannels events;
-        try {
-            events = xen.openEvents();
-        } catch (IOException | RuntimeException | Error e) {
-            table.close();
-            throw e;
-        }
-        BlkDevice device = new BlkDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(table::close)) {
+            EventChannels events = xen.openEvents();
+            // from here on the device closes both, also when its constructor throws
+            opened.keep();
+            BlkDevice device = new BlkDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
+            opened.add(device::close);
             for (int i = 0; i < device.queues.length; i++) {
                 device.queues[i].start(connection.ofQueue(i));
             }
             settle();
             context.loop().addNode(device);
-        } catch (RuntimeException | Error e) {
-            device.close();
-            throw e;
+            return opened.keep(device);
         }
-        return device;
     }
 
     /**
