@@ -4,6 +4,7 @@ import static org.blktap.api.memory.Alignment.PAGE;
 import static org.blktap.api.memory.Alignment.SECTOR;
 
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
@@ -25,6 +27,8 @@ import org.blktap.api.nbd.Nbd;
  */
 final class NbdDisk implements VirtualDisk {
     private static final int MOST_CONNECTIONS = 4;
+    /** The interval of lines that the server's errors cause in the log. */
+    private static final long LINE_MILLISECONDS = 10_000;
     private static final long LOOK_MILLISECONDS = 5_000;
     private static final long PATIENCE_NANOS = 60_000_000_000L;
 
@@ -33,7 +37,7 @@ final class NbdDisk implements VirtualDisk {
     private final DiskInfo info;
     private final Negotiation.Agreed agreed;
     private final Overlaps overlaps;
-    private final Complaints complaints;
+    private final LimitedLog log;
     private final List<Line> lines = new ArrayList<>();
     private final ArrayDeque<Line> free = new ArrayDeque<>();
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
@@ -48,7 +52,7 @@ final class NbdDisk implements VirtualDisk {
         loop = context.loop();
         agreed = first.agreed();
         overlaps = new Overlaps(agreed.blockSizes());
-        complaints = new Complaints(name);
+        log = new LimitedLog(System.getLogger("org.blktap.client.nbd"), name, 1, LINE_MILLISECONDS);
         BlockSizes sizes = agreed.blockSizes();
         boolean canZero = agreed.has(Nbd.FLAG_SEND_WRITE_ZEROES);
         Map<String, String> details = new LinkedHashMap<>();
@@ -143,7 +147,7 @@ final class NbdDisk implements VirtualDisk {
     }
 
     void complain(String what) {
-        complaints.add(what);
+        log.log(Level.WARNING, what);
     }
 
     Unflushed unflushed() {
