@@ -35,8 +35,6 @@ public final class QcowDriver implements DiskDriver {
     private static final long MAX_CACHE = 1L << 30;
     /** The type of a backing file that the attach does not name: the format has no field for it. */
     private static final String BACKING_TYPE = "aio";
-    /** The names that QEMU gives formats, and ours. */
-    private static final Map<String, String> TYPES = Map.of("raw", "aio", "qcow", "qcow", "qcow2", "qcow2", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -65,7 +63,7 @@ public final class QcowDriver implements DiskDriver {
             String named = header.backingName(file);
             QemuName parsed = named == null ? null : QemuName.parse(path, "backing file name", named);
             String backingName = parsed == null ? null : parsed.file();
-            String namedType = context.backingType(parsed == null ? null : TYPES.get(parsed.format() == null ? "" : parsed.format()));
+            String namedType = context.backingType(parsed == null ? null : QemuName.typeOf(parsed.format()));
             String backingType = namedType == null ? BACKING_TYPE : namedType;
             VirtualDisk backing = null;
             if (backingName != null) {

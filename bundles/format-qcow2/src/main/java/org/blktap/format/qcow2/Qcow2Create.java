@@ -175,7 +175,7 @@ final class Qcow2Create {
         boolean zstd = options.text("compression", "zlib").equals("zstd");
         Map<Integer, byte[]> extensions = new LinkedHashMap<>();
         if (backing != null) {
-            extensions.put(Qcow2Header.EXT_BACKING_FORMAT, Qcow2Driver.formatName(backing.type()).getBytes(StandardCharsets.UTF_8));
+            extensions.put(Qcow2Header.EXT_BACKING_FORMAT, QemuName.formatOf(backing.type()).getBytes(StandardCharsets.UTF_8));
             if (FileNames.bytes(QemuName.encode(backing.path())).length > Qcow2Header.MAX_BACKING_NAME) {
                 throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is longer than "
                         + Qcow2Header.MAX_BACKING_NAME + " bytes");
