@@ -11,6 +11,7 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /** A file or block device as it is: every request is one operation of the engine. */
 final class RawDisk implements VirtualDisk {
@@ -34,7 +35,7 @@ final class RawDisk implements VirtualDisk {
         if (sizeBytes != file.size()) {
             details.put("size rounded", (sizeBytes > file.size() ? "up" : "down") + ", from " + file.size() + " bytes");
         }
-        wholeSectors = sizeBytes > file.size() ? file.size() / SECTOR * SECTOR : sizeBytes;
+        wholeSectors = sizeBytes > file.size() ? Alignment.down(file.size(), SECTOR) : sizeBytes;
         info = DiskInfo.ofContents(contentBytes).withBlocks(file.sectorSize(), file.physicalSectorSize())
                 .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
     }

@@ -104,7 +104,7 @@ final class SpaceCalls {
 
     private static int range(int fd, long request, long offset, long length) {
         long begin = request == Libc.BLKDISCARD ? Alignment.up(offset, SECTOR) : offset;
-        long bytes = request == Libc.BLKDISCARD ? (offset + length) / SECTOR * SECTOR - begin : length;
+        long bytes = request == Libc.BLKDISCARD ? Alignment.down(offset + length, SECTOR) - begin : length;
         if (bytes <= 0) {
             return 0;
         }

@@ -7,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 
@@ -63,7 +64,7 @@ public final class Table {
     public Table(long address, int size, IoFile file, long fileOffset) {
         this.address = address;
         this.size = size;
-        this.dirty = new long[(size / SECTOR + 63) / 64];
+        this.dirty = new long[Alignment.units(size / SECTOR, Long.SIZE)];
         this.writing = new long[dirty.length];
         memory.add(address, size);
         at(file, fileOffset);

@@ -304,7 +304,7 @@ final class Refcounts implements FileSpace.Layout {
                 if (left < clusterSize || pieces-- == 0) {
                     return at;
                 }
-                long end = Math.min(Math.min(free.to(r), at + Alignment.down(left, clusterSize)), at / blockBytes * blockBytes + blockBytes);
+                long end = Math.min(Math.min(free.to(r), at + Alignment.down(left, clusterSize)), Alignment.down(at, blockBytes) + blockBytes);
                 Ranges counted = new Ranges();
                 forEachBlock(table, at, end, (block, first, last, cluster) -> {
                     for (int i = first; i < last; i++) {

@@ -8,6 +8,7 @@ import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The header of a hosted sparse extent: 512 bytes, little-endian; sizes and offsets in sectors. Layout: VMware Virtual Disk Format 5.0,
@@ -77,7 +78,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
 
     /** The footer is a header that a stream's writer wrote last: footer marker, footer, end-of-stream marker. */
     private static SparseHeader footer(IoFile file) throws DiskException {
-        long at = file.size() / SECTOR * SECTOR - 3 * SECTOR;
+        long at = Alignment.down(file.size(), SECTOR) - 3 * SECTOR;
         if (at < SECTOR) {
             throw DiskException.corrupt(file.path(), "footer", Math.max(at, 0), "a file of " + file.size() + " bytes", "a footer at its end");
         }
