@@ -15,7 +15,6 @@ import org.blktap.api.memory.Alignment;
 
 /** A file or block device as it is: every request is one operation of the engine. */
 final class RawDisk implements VirtualDisk {
-
     private final IoFile file;
     private final DiskInfo info;
     /** Offset of the last sector, if the file ends inside it; else the size of the disk. */

@@ -21,7 +21,6 @@ import org.osgi.service.component.annotations.Component;
 @Component(service = DiskDriver.class)
 @TapType(type = "raw", summary = "raw file or block device")
 public class RawDriver implements DiskDriver {
-
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         String round = context.options().oneOf("round", context.readOnly() ? "up" : "no", "no", "up", "down");

@@ -10,7 +10,6 @@ import org.blktap.api.engine.CloseOnFailure;
 
 /** Makes one kind of driver of the two that a bundle may register. */
 final class Drivers {
-
     private Drivers() {
     }
 

@@ -35,7 +35,6 @@ import org.osgi.service.component.annotations.Reference;
 /** Works on images that are not attached, in the daemon or in a process of its own. Each piece of work has its own loop while it runs. */
 @Component
 public final class ImageWork implements Images {
-
     private final LoopFactory loops;
     private final NativeMemory memory;
     private final InstalledServices installed;

@@ -17,7 +17,6 @@ import org.blktap.api.memory.NativeMemory;
 
 /** Reads the first 512 bytes of a disk that is just being opened. Waits; not for the loop's thread. */
 public final class FirstSector {
-
     private FirstSector() {
     }
 

@@ -12,7 +12,6 @@ import org.blktap.api.memory.NativeBuffer;
 
 /** Memory mapped into this process: anonymous, or a file's. Unmapped by {@link #close}. */
 public final class Mapping implements NativeBuffer {
-
     private final long address;
     private final long size;
     private final boolean anonymous;

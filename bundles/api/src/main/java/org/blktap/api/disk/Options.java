@@ -100,6 +100,15 @@ public final class Options {
         }
     }
 
+    /** A size in bytes in {@code [min, max]}. */
+    public long size(String key, long otherwise, long min, long max) throws DiskException {
+        long size = size(key, otherwise);
+        if (size < min || size > max) {
+            throw bad(key, Long.toString(size), sizeText(min) + " to " + sizeText(max));
+        }
+        return size;
+    }
+
     /** One of the given words. */
     public String oneOf(String key, String otherwise, String... words) throws DiskException {
         String value = text(key, otherwise);

@@ -18,7 +18,6 @@ import org.blktap.api.nbd.Nbd;
  * the loop's.
  */
 final class Line implements IoLoop.BlockingCall {
-
     private final NbdDisk disk;
     private final NativeBuffer buffer;
     private final ByteBuffer bytes;

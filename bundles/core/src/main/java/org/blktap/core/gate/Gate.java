@@ -18,7 +18,6 @@ import org.blktap.api.node.DiskPort;
  * disk. Loop only, except where noted.
  */
 public final class Gate implements DiskPort, Request.Completion {
-
     private final IoLoop loop;
     private final Statistics statistics = new Statistics();
     private final ErrorSeries errors;

@@ -15,7 +15,6 @@ import org.blktap.linux.Mapping;
  * sector. A write reads the sectors at its edges first and so must be alone at the disk. Loop only; a slow path, so it allocates.
  */
 final class UnalignedRequest implements Request.Completion {
-
     private enum Part { EDGE, MIDDLE, MAP }
 
     private final Request whole;

@@ -43,10 +43,7 @@ public final class QcowDriver implements DiskDriver {
 
     /** @param size bytes of the disk if the header says less; the L1 table has entries for them */
     private static ClusterDisk open(String path, DiskContext context, long size) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE);
-        if (cache < MIN_CACHE || cache > MAX_CACHE) {
-            throw org.blktap.api.disk.Options.bad("cache", Long.toString(cache), "64K to 1G");
-        }
+        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
         IoFile file = context.openFile(FileNames.path(path));
         try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             if (file.blockDevice() && !context.readOnly()) {

@@ -17,7 +17,6 @@ import org.blktap.image.Holes;
  * zeros, the size is changed.
  */
 final class QcowResize {
-
     private final QcowHeader header;
     private final long size;
     /** Whether Xen's checksum matches, and so must be updated. */

@@ -43,10 +43,7 @@ public final class Qcow2Driver implements DiskDriver {
     /** @param atLeast bytes of the disk if the header says less; the L1 table has entries for them */
     private static ClusterDisk open(String path, DiskContext context, long atLeast) throws DiskException {
         Options options = context.options();
-        long cache = options.size("cache", DEFAULT_CACHE);
-        if (cache < MIN_CACHE || cache > MAX_CACHE) {
-            throw Options.bad("cache", Long.toString(cache), "64K to 1G");
-        }
+        long cache = options.size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
         String snapshotName = options.text("snapshot", null);
         if (snapshotName != null && !context.readOnly()) {
             throw new DiskException(Reason.BAD_OPTION, path + ": a snapshot is opened read-only (--read-only)");

@@ -20,7 +20,6 @@ import org.blktap.api.memory.NativeBuffer;
  * returns. Several attachments, each on its own loop, may use one memory: they see it as several hosts see one shared disk.
  */
 final class RamDisk implements VirtualDisk {
-
     private final NativeBuffer memory;
     private final DiskInfo info;
     private final Path save;

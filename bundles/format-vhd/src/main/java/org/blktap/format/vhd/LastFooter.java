@@ -12,7 +12,6 @@ import org.blktap.image.FileSpace;
  * stays in the page that the new space leaves out, so that at each moment one at the end of the file, or else the copy at offset 0, is intact.
  */
 final class LastFooter implements FileSpace.Layout {
-
     private final IoFile file;
     private final VhdFooter footer;
     private final long blockBytes;

@@ -20,7 +20,6 @@ import org.blktap.api.memory.Alignment;
 
 /** Makes an empty image, as XenServer's libvhd lays it out. */
 final class VhdCreate {
-
     private VhdCreate() {
     }
 

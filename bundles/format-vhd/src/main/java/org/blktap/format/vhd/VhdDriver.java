@@ -19,7 +19,6 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
@@ -52,10 +51,7 @@ public final class VhdDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE);
-        if (cache < MIN_CACHE || cache > MAX_CACHE) {
-            throw Options.bad("cache", Long.toString(cache), "64K to 128M");
-        }
+        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
         IoFile file = context.openFile(FileNames.path(path));
         try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             VhdImage image = VhdImage.read(file);

@@ -12,7 +12,6 @@ import org.blktap.image.Decompressor;
  * known here: what is missing is zeros; the stream's checksum shows that nothing is damaged.
  */
 final class GrainInflater implements Decompressor {
-
     private final Inflater inflater = new Inflater();
     private final ByteBuffer beyond = ByteBuffer.allocate(1);
     private final byte[] zeros = new byte[SECTOR];

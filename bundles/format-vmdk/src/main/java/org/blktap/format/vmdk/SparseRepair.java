@@ -13,7 +13,6 @@ import org.blktap.api.memory.Alignment;
 
 /** Finds and repairs what a crash leaves in an extent without errors. Blocking, on a control thread. */
 final class SparseRepair {
-
     private final GrainLayout layout;
     private final IoFile file;
     private final SparseCheck check;

@@ -36,10 +36,7 @@ public final class VmdkDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE);
-        if (cache < MIN_CACHE || cache > MAX_CACHE) {
-            throw Options.bad("cache", Long.toString(cache), "64K to 1G");
-        }
+        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
         VmdkImage image = VmdkImage.open(FileNames.path(path), context);
         try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
             VmdkMap map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
