@@ -150,7 +150,7 @@ final class VmdkCreate {
 
     /** @param descriptor embedded, or null */
     private void sparse(Path extent, long size, int grain, boolean zeroedGrains, byte[] descriptor) throws DiskException, IOException {
-        long tables = (size + (long) grain * SparseHeader.NUM_GTES_PER_GT - 1) / ((long) grain * SparseHeader.NUM_GTES_PER_GT);
+        long tables = Alignment.units(size, (long) grain * SparseHeader.NUM_GTES_PER_GT);
         long tableSectors = SparseHeader.NUM_GTES_PER_GT * GrainLayout.ENTRY_BYTES / SECTOR;
         long directorySectors = Alignment.units(tables * GrainLayout.ENTRY_BYTES, SECTOR);
         long rgd = descriptor == null ? DESCRIPTOR_OFFSET : DESCRIPTOR_OFFSET + DESCRIPTOR_SIZE;
