@@ -523,9 +523,9 @@ class HostileClientTest {
             assertFalse(pool.exhausted());
         });
         node.await("all but a few are gone", () -> pool.made() == RequestPool.KEPT);
-        assertEquals(300 - (RequestPool.KEPT - 4), parts.limits().requests.pool());
+        assertEquals(300 - (RequestPool.KEPT - 4), parts.limits().requests.quota().common());
         node.onLoop(device::close);
-        assertEquals(300, parts.limits().requests.pool());
+        assertEquals(300, parts.limits().requests.quota().common());
     }
 
     @Test
