@@ -35,19 +35,20 @@ class ArchitectureIT {
             Map.entry("format-vhd", Set.of("image")),
             Map.entry("format-vhdx", Set.of("image")),
             Map.entry("format-vmdk", Set.of("image")),
-            Map.entry("format-ram", Set.of()),
+            Map.entry("format-ram", Set.of("linux")),
             Map.entry("client-nbd", Set.of()),
             Map.entry("ring", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),
             Map.entry("node-nbd", Set.of("linux")),
             Map.entry("node-xen", Set.of("linux", "ring")),
-            Map.entry("deploy", Set.of()),
+            Map.entry("deploy", Set.of("linux")),
             Map.entry("shell", Set.of("linux", "deploy")));
     private static final Set<String> EXPORTING = Set.of("api", "deploy", "image", "linux", "ring");
     /** The packages of api that each package of api uses. */
     private static final Map<String, Set<String>> API_KNOWS = Map.of(
             "memory", Set.of(),
             "settings", Set.of(),
+            "nbd", Set.of(),
             "engine", Set.of("memory"),
             "disk", Set.of("memory", "engine"),
             "node", Set.of("memory", "engine", "disk"),

@@ -2,6 +2,7 @@ package org.blktap.aio;
 
 import java.util.ArrayDeque;
 import org.blktap.api.engine.IoCallback;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 import org.blktap.linux.Mapping;
@@ -101,10 +102,10 @@ final class BounceIo {
             end(0);
             return;
         }
-        long begin = s.offset & -alignment;
+        long begin = Alignment.down(s.offset, alignment);
         int skip = (int) (s.offset - begin);
         int part = (int) Math.min(s.left, BUFFER - skip);
-        int whole = skip + part + alignment - 1 & -alignment;
+        int whole = Alignment.up(skip + part, alignment);
         aligned.clear();
         aligned.add(buffer.address(), whole);
         if (s.write && skip == 0 && part == whole) {

@@ -1,5 +1,7 @@
 package org.blktap.aio;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -10,6 +12,7 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Segments;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
@@ -83,7 +86,7 @@ abstract class DiskFile implements IoFile {
         if (alignment == 1) {
             return true;
         }
-        if (((offset | length) & alignment - 1) != 0) {
+        if (!Alignment.isAligned(offset | length, alignment)) {
             return false;
         }
         int memory = file.memoryAlignment();
@@ -93,7 +96,7 @@ abstract class DiskFile implements IoFile {
             if (end > skip) {
                 long from = Math.max(at, skip);
                 long to = Math.min(end, skip + length);
-                if ((data.address(i) + from - at & memory - 1) != 0 || (to - from & alignment - 1) != 0) {
+                if (!Alignment.isAligned(data.address(i) + from - at, memory) || !Alignment.isAligned(to - from, alignment)) {
                     return false;
                 }
             }
@@ -115,7 +118,7 @@ abstract class DiskFile implements IoFile {
     @Override
     public void zero(long offset, long length, boolean unmap, IoCallback done) {
         int alignment = file.alignment();
-        if (((offset | length) & alignment - 1) != 0 && file.blockDevice()) {
+        if (!Alignment.isAligned(offset | length, alignment) && file.blockDevice()) {
             bounce.zero(offset, length, done);
             return;
         }
@@ -165,11 +168,11 @@ abstract class DiskFile implements IoFile {
     @Override
     public void readFully(ByteBuffer into, long offset) throws IOException {
         int alignment = file.alignment();
-        int room = (int) Math.min(BLOCKING_BUFFER, into.remaining() + 2L * alignment + 4095 & -4096);
+        int room = (int) Math.min(BLOCKING_BUFFER, Alignment.up(into.remaining() + 2L * alignment, PAGE));
         try (Mapping buffer = Mapping.anonymous(room)) {
             ByteBuffer view = buffer.bytes();
             while (into.hasRemaining()) {
-                long begin = offset & -alignment;
+                long begin = Alignment.down(offset, alignment);
                 long n = Libc.pread(file.fd(), buffer.address(), room, begin);
                 if (n < 0) {
                     throw new ErrnoException("cannot read at " + begin, Libc.errno());
@@ -195,10 +198,10 @@ abstract class DiskFile implements IoFile {
         try (Mapping buffer = Mapping.anonymous(BLOCKING_BUFFER)) {
             ByteBuffer view = buffer.bytes();
             while (from.hasRemaining()) {
-                long begin = offset & -alignment;
+                long begin = Alignment.down(offset, alignment);
                 int skip = (int) (offset - begin);
                 int part = Math.min(from.remaining(), BLOCKING_BUFFER - skip);
-                int whole = skip + part + alignment - 1 & -alignment;
+                int whole = Alignment.up(skip + part, alignment);
                 if (skip != 0 || part != whole) {
                     readFully(view.slice(0, whole), begin);
                 }

@@ -6,6 +6,7 @@ import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
@@ -58,24 +59,15 @@ final class LibaioQueue implements IoQueue, LoopStage {
 
     static LibaioQueue open(IoLoop loop, AioContexts contexts) throws IOException {
         Mapping memory = Mapping.anonymous(AT_BATCH + DEPTH * Long.BYTES);
-        long context = 0;
-        int eventFd = -1;
-        try {
-            context = contexts.take();
-            eventFd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
+        try (CloseOnFailure opened = new CloseOnFailure(memory::close)) {
+            long context = contexts.take();
+            opened.add(() -> contexts.giveBack(context));
+            int eventFd = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
             if (eventFd < 0) {
                 throw new ErrnoException("cannot set up asynchronous I/O: no eventfd", Libc.errno());
             }
-            return new LibaioQueue(loop, contexts, memory, context, eventFd);
-        } catch (IOException | RuntimeException | Error e) {
-            if (context != 0) {
-                contexts.giveBack(context);
-            }
-            if (eventFd >= 0) {
-                Libc.close(eventFd);
-            }
-            memory.close();
-            throw e;
+            opened.add(() -> Libc.close(eventFd));
+            return opened.keep(new LibaioQueue(loop, contexts, memory, context, eventFd));
         }
     }
 

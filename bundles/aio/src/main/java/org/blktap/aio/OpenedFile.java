@@ -1,8 +1,12 @@
 package org.blktap.aio;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.memory.Memory;
@@ -24,8 +28,6 @@ import org.blktap.linux.PinnedFile;
  */
 record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, boolean direct, long size, int sectorSize,
         int physicalSize, int alignment, int memoryAlignment) {
-    private static final int SECTOR = 512;
-    private static final int PAGE = 4096;
 
     static OpenedFile open(Path path, boolean writable) throws ErrnoException {
         try (PinnedFile pinned = PinnedFile.of(path)) {
@@ -55,7 +57,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         if (fd < 0) {
             throw failed(path, writable, Libc.errno());
         }
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
             if (!FileLock.acquire(fd, writable)) {
                 throw new ErrnoException(Errno.EBUSY, FileNames.text(path) + ": in use by another attachment or process"
                         + (writable ? "; it cannot be opened for writing" : ", which writes it"));
@@ -66,14 +68,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
                 throw failed(path, writable, Libc.errno());
             }
             boolean direct = Libc.fcntl(fd, Libc.F_SETFL, Libc.O_DIRECT) == 0;
-            OpenedFile opened = status.blockDevice() ? device(path, fd, writable, direct, status)
-                    : regular(path, fd, writable, direct, status);
-            fd = -1;
-            return opened;
-        } finally {
-            if (fd >= 0) {
-                Libc.close(fd);
-            }
+            return opened.keep(status.blockDevice() ? device(path, fd, writable, direct, status) : regular(path, fd, writable, direct, status));
         }
     }
 

@@ -1,5 +1,7 @@
 package org.blktap.aio;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskInfo;
@@ -9,11 +11,10 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /** A file or block device as it is: every request is one operation of the engine. */
 final class RawDisk implements VirtualDisk {
-    private static final int SECTOR = 512;
-
     private final IoFile file;
     private final DiskInfo info;
     /** Offset of the last sector, if the file ends inside it; else the size of the disk. */
@@ -33,7 +34,7 @@ final class RawDisk implements VirtualDisk {
         if (sizeBytes != file.size()) {
             details.put("size rounded", (sizeBytes > file.size() ? "up" : "down") + ", from " + file.size() + " bytes");
         }
-        wholeSectors = sizeBytes > file.size() ? file.size() / SECTOR * SECTOR : sizeBytes;
+        wholeSectors = sizeBytes > file.size() ? Alignment.down(file.size(), SECTOR) : sizeBytes;
         info = DiskInfo.ofContents(contentBytes).withBlocks(file.sectorSize(), file.physicalSectorSize())
                 .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
     }

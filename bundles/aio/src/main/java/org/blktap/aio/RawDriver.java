@@ -1,5 +1,7 @@
 package org.blktap.aio;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
@@ -11,6 +13,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.osgi.service.component.annotations.Component;
 
@@ -18,18 +21,13 @@ import org.osgi.service.component.annotations.Component;
 @Component(service = DiskDriver.class)
 @TapType(type = "raw", summary = "raw file or block device")
 public class RawDriver implements DiskDriver {
-    private static final int SECTOR = 512;
-
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         String round = context.options().oneOf("round", context.readOnly() ? "up" : "no", "no", "up", "down");
         IoFile file = context.openFile(FileNames.path(path));
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             long size = diskSize(file, round);
-            return new RawDisk(file, size, Math.min(size, file.size()), context.readOnly());
-        } catch (DiskException | RuntimeException e) {
-            file.close();
-            throw e;
+            return opened.keep(new RawDisk(file, size, Math.min(size, file.size()), context.readOnly()));
         }
     }
 

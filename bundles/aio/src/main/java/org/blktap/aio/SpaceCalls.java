@@ -1,7 +1,10 @@
 package org.blktap.aio;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
@@ -9,8 +12,6 @@ import org.blktap.linux.Mapping;
 /** The blocking calls that manage a file's space; each returns 0 or an errno. For helper threads. */
 final class SpaceCalls {
     private static final int ZEROS = 1 << 20;
-    /** Unit of BLKDISCARD and BLKZEROOUT ranges: whole sectors of 512. */
-    private static final long SECTOR = 512;
     /** Extents after which a map stops; the caller asks again. */
     private static final int MAX_EXTENTS = 1024;
     private static final int ENOTTY = 25;
@@ -102,8 +103,8 @@ final class SpaceCalls {
     }
 
     private static int range(int fd, long request, long offset, long length) {
-        long begin = request == Libc.BLKDISCARD ? (offset + SECTOR - 1) / SECTOR * SECTOR : offset;
-        long bytes = request == Libc.BLKDISCARD ? (offset + length) / SECTOR * SECTOR - begin : length;
+        long begin = request == Libc.BLKDISCARD ? Alignment.up(offset, SECTOR) : offset;
+        long bytes = request == Libc.BLKDISCARD ? Alignment.down(offset + length, SECTOR) - begin : length;
         if (bytes <= 0) {
             return 0;
         }

@@ -11,6 +11,7 @@ import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
@@ -66,11 +67,9 @@ final class Attachment {
         calls = new LoopCalls(id, loop, gate::inFlight);
         operations = new Operations(id, threads);
         commands = new CommandWait(id, operations, calls, services.limits().drain());
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(loop::close)) {
             nodes = new AttachmentNodes(request.nodes(), restored, calls, gate, services);
-        } catch (DiskException e) {
-            loop.close();
-            throw e;
+            opened.keep();
         }
         disk = new AttachmentDisk(id, loop, calls, gate, nodes, services);
         opening = new AttachmentOpening(this, lockWait, record, services, loop, operations, commands, disk, nodes);

@@ -14,6 +14,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.settings.Setting;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -29,7 +30,7 @@ public final class AttachmentManager implements Attachments {
     @Activate
     public AttachmentManager(@Reference LoopFactory loops, @Reference NativeMemory memory, @Reference InstalledServices installed,
             @Reference InstalledNodeKinds nodeKinds) throws IOException {
-        Path runDir = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"));
+        Path runDir = Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY));
         Path dataDir = Path.of(System.getProperty("blktap.data.dir", "data"));
         Files.createDirectories(runDir);
         services = new Services(loops, memory, installed, nodeKinds, PathPolicy.fromProperties(), runDir);

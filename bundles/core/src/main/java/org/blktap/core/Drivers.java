@@ -1,15 +1,15 @@
 package org.blktap.core;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.SimpleDriver;
-import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 
 /** Makes one kind of driver of the two that a bundle may register. */
 final class Drivers {
-    private static final int SECTOR = 512;
-
     private Drivers() {
     }
 
@@ -17,15 +17,14 @@ final class Drivers {
     static DiskDriver of(SimpleDriver simple) {
         return (path, context) -> {
             LockedFile file = context instanceof OpenContext own ? own.lockedFile(path) : null;
-            SimpleDriver.SimpleDisk disk = null;
-            boolean done = false;
-            try {
+            try (CloseOnFailure opened = new CloseOnFailure(() -> close(path, file))) {
                 if (file != null) {
                     // before the driver does anything with it
                     file.lock(false);
                 }
-                disk = simple.open(context instanceof OpenContext own && own.isNamedByImage(path) && file != null ? file.magicLink() : path,
-                        context.options(), context.readOnly());
+                String name = context instanceof OpenContext own && own.isNamedByImage(path) && file != null ? file.magicLink() : path;
+                SimpleDriver.SimpleDisk disk = simple.open(name, context.options(), context.readOnly());
+                opened.add(() -> close(path, disk));
                 if (file != null && !context.readOnly() && disk.writable()) {
                     file.lock(true);
                 }
@@ -33,16 +32,9 @@ final class Drivers {
                     throw new DiskException(DiskException.Reason.BAD_OPTION, path + ": a disk of " + disk.size()
                             + " bytes; it needs a sector of 512 at least");
                 }
-                VirtualDisk result = new SimpleDiskAdapter(disk, path, file, context);
-                done = true;
-                return result;
+                return opened.keep(new SimpleDiskAdapter(disk, path, file, context));
             } catch (IOException e) {
                 throw DiskException.io(path, "open", e);
-            } finally {
-                if (!done) {
-                    close(path, disk);
-                    close(path, file);
-                }
             }
         };
     }

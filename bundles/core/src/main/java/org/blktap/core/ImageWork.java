@@ -1,5 +1,7 @@
 package org.blktap.core;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -15,6 +17,7 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
@@ -32,8 +35,6 @@ import org.osgi.service.component.annotations.Reference;
 /** Works on images that are not attached, in the daemon or in a process of its own. Each piece of work has its own loop while it runs. */
 @Component
 public final class ImageWork implements Images {
-    private static final int SECTOR = 512;
-
     private final LoopFactory loops;
     private final NativeMemory memory;
     private final InstalledServices installed;
@@ -91,15 +92,10 @@ public final class ImageWork implements Images {
 
     /** Gives new files their names if the work succeeds, and removes them otherwise. */
     private static void make(OpenContext context, Making making) throws DiskException {
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(context::undo)) {
             making.run(context);
             context.nameCreated();
-            done = true;
-        } finally {
-            if (!done) {
-                context.undo();
-            }
+            opened.keep();
         }
     }
 

@@ -13,6 +13,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
@@ -90,15 +91,9 @@ final class OpenContext implements DiskContext, AutoCloseable {
     VirtualDisk open(String type, String path) throws DiskException {
         Registry.Entry<DiskDriver> driver = driver(environment.drivers(), type);
         environment.used().add(driver);
-        boolean done = false;
-        try {
-            VirtualDisk disk = driver.service().open(path, this);
-            done = true;
-            return disk;
+        try (CloseOnFailure opened = new CloseOnFailure(() -> files.forEach(IoFile::close))) {
+            return opened.keep(driver.service().open(path, this));
         } finally {
-            if (!done) {
-                files.forEach(IoFile::close);
-            }
             close();
         }
     }

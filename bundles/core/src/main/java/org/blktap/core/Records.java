@@ -128,7 +128,7 @@ final class Records {
             Files.createDirectories(directory);
             StringWriter text = new StringWriter();
             properties.store(text, "attached by blktap; edit while the daemon is stopped");
-            WholeFile.write(file(id), directory.resolve("." + id + ".new"), FileNames.escaped(text.toString()).getBytes(StandardCharsets.UTF_8));
+            WholeFile.write(file(id), FileNames.escaped(text.toString()).getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw DiskException.io(file(id), "write the record of the attachment", e);
         }
@@ -140,9 +140,9 @@ final class Records {
         try {
             if (present) {
                 Files.createDirectories(directory);
-                WholeFile.write(marker, directory.resolve("." + name + ".new"), new byte[0]);
-            } else if (Files.deleteIfExists(marker)) {
-                WholeFile.syncDirectory(directory);
+                WholeFile.write(marker, new byte[0]);
+            } else {
+                WholeFile.remove(marker);
             }
         } catch (IOException e) {
             throw DiskException.io(marker, "record the state of the attachment", e);
@@ -153,9 +153,7 @@ final class Records {
         mark(id + PARKED, false);
         mark(id + OWES_ERROR, false);
         try {
-            if (Files.deleteIfExists(file(id))) {
-                WholeFile.syncDirectory(directory);
-            }
+            WholeFile.remove(file(id));
         } catch (IOException e) {
             throw DiskException.io(file(id), "remove the record of the attachment", e);
         }

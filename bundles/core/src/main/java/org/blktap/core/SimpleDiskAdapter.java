@@ -1,5 +1,8 @@
 package org.blktap.core;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
@@ -49,7 +52,7 @@ final class SimpleDiskAdapter implements VirtualDisk {
         this.loop = context.loop();
         this.memory = context.memory();
         boolean readOnly = context.readOnly() || !disk.writable();
-        this.info = DiskInfo.ofContents(disk.size()).withBlocks(512, 4096).withReadOnly(readOnly).withDetails(Map.of("driver", "simple (blocking)"));
+        this.info = DiskInfo.ofContents(disk.size()).withBlocks(SECTOR, PAGE).withReadOnly(readOnly).withDetails(Map.of("driver", "simple (blocking)"));
     }
 
     @Override

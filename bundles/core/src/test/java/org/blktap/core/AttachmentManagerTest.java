@@ -279,7 +279,7 @@ class AttachmentManagerTest {
         assertTrue(Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1=fake,queues\\=3")
                 || Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1=fake,queues=3"));
         assertThrows(DiskException.class, () -> manager.plug("a", "fake:taken"));
-        Path record = directory.resolve("data/attachments/.a.new");
+        Path record = directory.resolve("data/attachments/.a.cfg.new");
         Files.createDirectory(record);
         FakeNode second = node;
         assertEquals(Reason.IO, assertThrows(DiskException.class, () -> manager.plug("a", "fake,queues=4")).reason());
@@ -548,7 +548,7 @@ class AttachmentManagerTest {
         assertEquals(1 << 20, manager.status("a").sizeBytes());
         assertRefused(Reason.CORRUPT, "tap:fake:/bad");
         assertRefused(Reason.WRONG_TYPE, "tap:none:/b");
-        Path record = directory.resolve("data/attachments/.a.new");
+        Path record = directory.resolve("data/attachments/.a.cfg.new");
         Files.createDirectory(record);
         assertRefused(Reason.IO, "tap:fake:/unrecorded");
         Files.delete(record);

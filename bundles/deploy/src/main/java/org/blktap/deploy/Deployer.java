@@ -1,17 +1,16 @@
 package org.blktap.deploy;
 
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.jar.JarFile;
 import java.util.jar.Manifest;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.linux.WholeFile;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
@@ -99,25 +98,12 @@ public final class Deployer {
             if (replaced != null) {
                 Files.copy(target, replaced, StandardCopyOption.REPLACE_EXISTING);
             }
-            place(source, target);
+            WholeFile.copy(source, target);
         } catch (IOException e) {
             delete(replaced);
             throw DiskException.io(target, "deploy", e);
         }
         return new Deployed(target, name, now, replaced);
-    }
-
-    static void place(Path source, Path target) throws IOException {
-        Path temporary = target.resolveSibling("." + target.getFileName() + ".new");
-        try {
-            Files.copy(source, temporary, StandardCopyOption.REPLACE_EXISTING);
-            try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
-                channel.force(true);
-            }
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-        } finally {
-            Files.deleteIfExists(temporary);
-        }
     }
 
     /** Waits until the deployed bundle is active; if it does not become active, throws the reason. */
@@ -151,12 +137,12 @@ public final class Deployer {
     private String takeBack(Deployed failed) throws InterruptedException {
         try {
             if (failed.replaced() == null) {
-                Files.deleteIfExists(failed.target());
+                WholeFile.remove(failed.target());
                 awaitGone(failed.target(), failed.name());
                 return "; it is not deployed";
             }
             long now = System.currentTimeMillis();
-            place(failed.replaced(), failed.target());
+            WholeFile.copy(failed.replaced(), failed.target());
             Bundle before = await(new Deployed(failed.target(), failed.name(), now, null));
             return "; " + before.getSymbolicName() + " " + before.getVersion() + " is back in its place";
         } catch (IOException | DiskException e) {
@@ -188,7 +174,7 @@ public final class Deployer {
                         || jar.equals(directory.resolve(name + ".jar")) || name.equals(jar.toString()))) {
                     Path deployed = inDeploy(bundle, name);
                     try {
-                        Files.deleteIfExists(deployed);
+                        WholeFile.remove(deployed);
                     } catch (IOException e) {
                         throw DiskException.io(deployed, "delete", e);
                     }

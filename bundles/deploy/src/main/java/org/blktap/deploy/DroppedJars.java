@@ -17,6 +17,7 @@ import java.util.zip.ZipOutputStream;
 import org.apache.felix.fileinstall.ArtifactTransformer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.linux.WholeFile;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.component.annotations.Activate;
@@ -75,7 +76,7 @@ public final class DroppedJars implements ArtifactTransformer {
         Path aside = jar.resolveSibling("." + jar.getFileName() + ".refused");
         // a copy: were the jar missing even for a moment, the end of the process then, or a full disk, would take the bundle away
         Files.copy(jar, aside, StandardCopyOption.REPLACE_EXISTING);
-        Deployer.place(copy, jar);
+        WholeFile.copy(copy, jar);
         LOG.log(Level.ERROR, why.getMessage() + kept + ", the jar is put aside as " + aside.getFileName());
         return copy.toFile();
     }

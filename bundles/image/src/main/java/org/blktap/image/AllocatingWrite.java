@@ -2,6 +2,7 @@ package org.blktap.image;
 
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Segments;
 
 /**
@@ -98,7 +99,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         if (allocation.hasData() && (contents || allocation.target().isUsed())) {
             int unit = allocation.target().unit();
             // the last cluster may run past the end of the disk
-            long unitEnd = Math.min((end() + unit - 1) & -unit, diskSize);
+            long unitEnd = Math.min(Alignment.up(end(), unit), diskSize);
             head = (int) (offset() & unit - 1);
             tail = (int) Math.max(0, unitEnd - end());
             allocation.needsBarrier();

@@ -4,6 +4,7 @@ import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
+import org.blktap.api.memory.Alignment;
 
 /** A write, zeroing or discard: allocated runs are changed in place, others are allocated if needed. Pooled. */
 final class ChangeOperation extends DiskOperation {
@@ -108,8 +109,8 @@ final class ChangeOperation extends DiskOperation {
     private Answer release(Place place) {
         long from = position;
         long unit = map.largestUnit();
-        long whole = end == diskSize ? end - from : end - from & -unit;
-        if ((from & unit - 1) != 0 || whole <= 0) {
+        long whole = end == diskSize ? end - from : Alignment.down(end - from, unit);
+        if (!Alignment.isAligned(from, unit) || whole <= 0) {
             return Answer.REFUSED;
         }
         if (allocating == MOST_ALLOCATING) {
@@ -124,7 +125,7 @@ final class ChangeOperation extends DiskOperation {
         long free = busy.firstBusy(from, from + whole) - from;
         AllocatingWrite write = writes.take();
         Allocation allocation = write.cleared();
-        Answer answer = map.release(place, free == whole ? whole : free & -unit, request.operation() == Operation.WRITE_ZEROES, allocation);
+        Answer answer = map.release(place, free == whole ? whole : Alignment.down(free, unit), request.operation() == Operation.WRITE_ZEROES, allocation);
         switch (answer) {
             case ALLOCATED -> {
                 position += allocation.change().length();
@@ -171,7 +172,7 @@ final class ChangeOperation extends DiskOperation {
         }
         long from = position;
         long clusterSize = map.clusterSize();
-        long start = from & -clusterSize;
+        long start = Alignment.down(from, clusterSize);
         Allocation holder = busy.find(start, start + clusterSize);
         if (holder != null) {
             holder.await(this);
@@ -219,7 +220,7 @@ final class ChangeOperation extends DiskOperation {
             return Answer.REFUSED;
         }
         boolean toTheEnd = from + length == diskSize;
-        long whole = toTheEnd ? length : length & -map.clusterSize();
+        long whole = toTheEnd ? length : Alignment.down(length, map.clusterSize());
         return whole == 0 ? Answer.REFUSED : map.markZero(place, whole, into);
     }
 

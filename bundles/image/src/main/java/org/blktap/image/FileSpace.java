@@ -7,6 +7,7 @@ import java.util.List;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Where the next clusters go in a regular file: at its end. The file is extended ahead in steps, and each step is flushed,
@@ -126,7 +127,7 @@ public final class FileSpace implements Space {
 
     private void plan(long bytes) {
         // not inside what a device writes at once
-        long to = plannedEnd + step + bytes + END_UNIT - 1 & -END_UNIT;
+        long to = Alignment.up(plannedEnd + step + bytes, END_UNIT);
         Extension next = layout == null ? new Plain(plannedEnd, to) : layout.plan(plannedEnd, to);
         plannedEnd = next.end();
         planned.add(next);

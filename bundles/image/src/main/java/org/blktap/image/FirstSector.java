@@ -1,5 +1,7 @@
 package org.blktap.image;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -15,8 +17,6 @@ import org.blktap.api.memory.NativeMemory;
 
 /** Reads the first 512 bytes of a disk that is just being opened. Waits; not for the loop's thread. */
 public final class FirstSector {
-    private static final int SECTOR = 512;
-
     private FirstSector() {
     }
 

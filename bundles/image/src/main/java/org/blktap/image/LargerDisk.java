@@ -9,6 +9,7 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Zeroes what a larger disk would otherwise show: bytes of a backing disk that is longer than its overlay was, and the rest of the last cluster. The
@@ -48,7 +49,7 @@ public final class LargerDisk {
 
     private static void zero(ClusterDisk disk, long before, IoLoop loop, Object name) throws DiskException {
         long cluster = disk.clusterSize();
-        long end = Math.min(disk.info().sizeBytes(), Math.max(disk.backingSize(), before + cluster - 1 & -cluster));
+        long end = Math.min(disk.info().sizeBytes(), Math.max(disk.backingSize(), Alignment.up(before, cluster)));
         for (long at = before; at < end; at += STRIDE) {
             run(disk, Operation.WRITE_ZEROES, at, Math.min(STRIDE, end - at), loop, name);
         }

@@ -12,6 +12,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 
 /**
  * Finds the parent of an image by the names that the image has for it. Images are moved together with their parents, from hosts whose paths
@@ -135,18 +136,13 @@ public final class ParentSearch {
             throw new DiskException(Reason.CORRUPT, FileNames.text(image) + ": more than " + MOST_TRIES + " files were tried for the parents of this chain");
         }
         VirtualDisk disk = context.openBacking(type, path);
-        String objection;
-        try {
-            objection = proof == null ? null : proof.objection(disk);
-        } catch (RuntimeException | Error e) {
-            disk.close();
-            throw e;
+        try (CloseOnFailure opened = new CloseOnFailure(disk::close)) {
+            String objection = proof == null ? null : proof.objection(disk);
+            if (objection != null) {
+                throw new DiskException(Reason.CORRUPT, path + ": " + objection);
+            }
+            return opened.keep(new Parent(disk, name, path));
         }
-        if (objection == null) {
-            return new Parent(disk, name, path);
-        }
-        disk.close();
-        throw new DiskException(Reason.CORRUPT, path + ": " + objection);
     }
 
     private void note(String name, DiskException e) {

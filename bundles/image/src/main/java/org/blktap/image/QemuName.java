@@ -24,8 +24,8 @@ public record QemuName(String file, String format) {
     private static final String JSON = "json:";
     /** Protocols, and drivers of JSON options, that are files and block devices of this machine. */
     private static final Set<String> FILE_DRIVERS = Set.of("file", "host_device");
-    /** Formats, as QEMU calls them. */
-    private static final Set<String> FORMATS = Set.of("raw", "qcow", "qcow2", "vmdk", "vpc", "vhdx");
+    /** Our types of disk by the names that QEMU gives formats. */
+    private static final Map<String, String> TYPES = Map.of("raw", "aio", "qcow", "qcow", "qcow2", "qcow2", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
     /** Options that change how QEMU reaches a file, and never what it holds. */
     private static final Set<String> HARMLESS = Set.of("node-name", "read-only", "auto-read-only", "force-share", "discard", "detect-zeroes",
             "cache", "cache.direct", "cache.no-flush", "cache.writeback", "aio", "aio-max-batch", "locking", "drop-cache", "x-check-cache-dropped");
@@ -49,6 +49,20 @@ public record QemuName(String file, String format) {
     /** A path as it may stand in an image: one that QEMU would take for a protocol begins with {@code ./}. */
     public static String encode(String path) {
         return protocol(path) == null ? path : "./" + path;
+    }
+
+    /** Our type of disk for what QEMU calls a format, in JSON options or a header; null for null, and the same name for a format that is not known. */
+    public static String typeOf(String format) {
+        return format == null ? null : FILE_DRIVERS.contains(format) ? "aio" : TYPES.getOrDefault(format, format);
+    }
+
+    /** QEMU's name of the format of one of our types. */
+    public static String formatOf(String type) {
+        return switch (type) {
+            case "aio", "sync", "ram" -> "raw";
+            case "vhd" -> "vpc";
+            default -> type;
+        };
     }
 
     /** The protocol as QEMU finds it: what is before a colon, unless a slash comes first. Null for none. */
@@ -122,8 +136,8 @@ public record QemuName(String file, String format) {
     private static QemuName meaning(String named, Map<String, String> options) throws DiskException {
         String driver = options.remove(DRIVER);
         boolean isFile = driver != null && FILE_DRIVERS.contains(driver);
-        if (driver != null && !isFile && !FORMATS.contains(driver)) {
-            throw unsupported(named, "is of the driver " + driver + "; expected a file, or one of the formats " + String.join(", ", FORMATS.stream().sorted().toList()));
+        if (driver != null && !isFile && !TYPES.containsKey(driver)) {
+            throw unsupported(named, "is of the driver " + driver + "; expected a file, or one of the formats " + String.join(", ", TYPES.keySet().stream().sorted().toList()));
         }
         String fileDriver = options.remove(FILE_PREFIX + DRIVER);
         if (fileDriver != null && (isFile || !FILE_DRIVERS.contains(fileDriver))) {

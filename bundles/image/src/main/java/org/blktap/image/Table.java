@@ -1,9 +1,13 @@
 package org.blktap.image;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 
@@ -13,8 +17,6 @@ import org.blktap.api.memory.Segments;
  */
 public final class Table {
     /** Most bytes that a device writes at once; the entries of such a piece change together or, in a torn write, by sectors of 512. */
-    private static final int PAGE = 4096;
-    private static final int SECTOR = 512;
     private static final long NO_MIRROR = -1;
 
     enum State { FREE, LOADING, READY }
@@ -62,7 +64,7 @@ public final class Table {
     public Table(long address, int size, IoFile file, long fileOffset) {
         this.address = address;
         this.size = size;
-        this.dirty = new long[(size / SECTOR + 63) / 64];
+        this.dirty = new long[Alignment.units(size / SECTOR, Long.SIZE)];
         this.writing = new long[dirty.length];
         memory.add(address, size);
         at(file, fileOffset);

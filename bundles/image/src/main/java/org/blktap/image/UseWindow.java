@@ -2,6 +2,7 @@ package org.blktap.image;
 
 import java.util.Arrays;
 import java.util.function.LongConsumer;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Which units of a file are in use, for checks of files with more units than can be held in memory: a window that moves over the file, for
@@ -36,7 +37,7 @@ public final class UseWindow {
     }
 
     private long unitsUp(long bytes) {
-        return (bytes + unit - 1) / unit;
+        return Alignment.units(bytes, unit);
     }
 
     /** Moves on to the next part of the file, at first to the first one; false if there is none. */

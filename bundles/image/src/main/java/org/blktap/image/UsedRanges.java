@@ -2,6 +2,7 @@ package org.blktap.image;
 
 import java.util.Map;
 import java.util.TreeMap;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Which units of a file are in use, for checks. It holds ranges that do not touch, so its memory follows how scattered they are, and is bounded: 64 MiB. What
@@ -128,6 +129,6 @@ public final class UsedRanges {
     }
 
     private long end(long offset, long length) {
-        return (offset + length + unit - 1) / unit;
+        return Alignment.units(offset + length, unit);
     }
 }

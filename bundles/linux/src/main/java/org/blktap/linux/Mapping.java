@@ -1,16 +1,17 @@
 package org.blktap.linux;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+
 import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 
 /** Memory mapped into this process: anonymous, or a file's. Unmapped by {@link #close}. */
 public final class Mapping implements NativeBuffer {
-    private static final long PAGE = 4096;
-
     private final long address;
     private final long size;
     private final boolean anonymous;
@@ -24,7 +25,7 @@ public final class Mapping implements NativeBuffer {
 
     /** {@code bytes} rounded up to whole pages. */
     static long wholePages(long bytes) {
-        return Math.max(PAGE, Math.addExact(bytes, PAGE - 1) & -PAGE);
+        return Math.max(PAGE, Alignment.upExact(bytes, PAGE));
     }
 
     /**
@@ -72,8 +73,8 @@ public final class Mapping implements NativeBuffer {
     @Override
     public void discard(long offset, long bytes) {
         java.util.Objects.checkFromIndexSize(offset, bytes, size);
-        long firstPage = offset + PAGE - 1 & -PAGE;
-        long lastPage = offset + bytes & -PAGE;
+        long firstPage = Alignment.up(offset, PAGE);
+        long lastPage = Alignment.down(offset + bytes, PAGE);
         if (anonymous && firstPage < lastPage
                 && Libc.madvise(address + firstPage, lastPage - firstPage, Libc.MADV_DONTNEED) == 0) {
             Memory.fill(address + offset, firstPage - offset, (byte) 0);

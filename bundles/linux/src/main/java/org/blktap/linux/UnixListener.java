@@ -11,6 +11,7 @@ import java.util.Objects;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 
@@ -64,30 +65,20 @@ public final class UnixListener implements AutoCloseable {
             }
             removeStale(path, address.address());
             int fd = socket(path);
-            boolean bound = false;
-            boolean done = false;
-            try {
+            try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
                 // a socket's own mode becomes that of the file that bind makes
                 Libc.fchmod(fd, OWNER_ONLY);
                 if (Libc.bind(fd, address.address(), ADDRESS_BYTES) != 0) {
                     throw failed(path, "cannot make the socket", Libc.errno());
                 }
-                bound = true;
+                opened.add(() -> Libc.unlink(PinnedFile.bytes(path)));
                 Object inode = admit(path, mode, owner);
                 if (Libc.listen(fd, BACKLOG) != 0) {
                     throw failed(path, "cannot listen", Libc.errno());
                 }
-                done = true;
-                return new UnixListener(fd, path, inode, mode, group);
+                return opened.keep(new UnixListener(fd, path, inode, mode, group));
             } catch (IOException e) {
                 throw DiskException.io(path, "making the socket", e);
-            } finally {
-                if (!done) {
-                    Libc.close(fd);
-                    if (bound) {
-                        Libc.unlink(PinnedFile.bytes(path));
-                    }
-                }
             }
         }
     }

@@ -9,30 +9,59 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
+import org.blktap.api.disk.FileNames;
 
-/** Small files that are complete under their name or not there at all, also after a power cut. */
+/**
+ * Files that are complete under their name or not there at all, also after a power cut: they are written as {@code .<name>.new} beside it, flushed and renamed,
+ * and the directory is flushed. Neither name's old file is written to, nor what a link leads to: others may be able to write in the directory. Any thread, but
+ * one at a time for each name.
+ */
 public final class WholeFile {
     private WholeFile() {
     }
 
-    /**
-     * Writes a file of mode 0600 under another name, and renames it. Neither name's old file is written to, nor what a link leads to: others may be able
-     * to write in the directory.
-     *
-     * @param temporary beside the file; what an earlier write has left there is removed
-     */
-    public static void write(Path file, Path temporary, byte[] contents) throws IOException {
-        // a directory of the name is nobody's left-over: it stays, and is reported
-        Libc.unlink(PinnedFile.bytes(temporary));
-        try (FileChannel channel = FileChannel.open(temporary, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
+    /** Writes the contents of a new file. */
+    public interface Contents {
+        void writeTo(FileChannel channel) throws IOException;
+    }
+
+    /** Writes a file of mode 0600. If it fails, the old file is still there. */
+    public static void write(Path file, byte[] contents) throws IOException {
+        write(file, channel -> {
             for (ByteBuffer rest = ByteBuffer.wrap(contents); rest.hasRemaining(); ) {
                 channel.write(rest);
             }
-            channel.force(true);
+        });
+    }
+
+    /** As {@link #write(Path, byte[])}, of any length. */
+    public static void write(Path file, Contents contents) throws IOException {
+        Path temporary = temporary(file);
+        replace(file, temporary, () -> {
+            try (FileChannel channel = FileChannel.open(temporary, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
+                contents.writeTo(channel);
+                channel.force(true);
+            }
+        });
+    }
+
+    /** Copies a file; the copy has the mode of {@code source}. If it fails, the old file is still there. */
+    public static void copy(Path source, Path file) throws IOException {
+        Path temporary = temporary(file);
+        replace(file, temporary, () -> {
+            Files.copy(source, temporary);
+            try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+                channel.force(true);
+            }
+        });
+    }
+
+    /** Removes a file, if it is there. */
+    public static void remove(Path file) throws IOException {
+        if (Files.deleteIfExists(file)) {
+            syncDirectory(file.toAbsolutePath().getParent());
         }
-        Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
-        syncDirectory(file.toAbsolutePath().getParent());
     }
 
     /** Makes what was made, renamed or removed in a directory survive power loss. */
@@ -40,5 +69,26 @@ public final class WholeFile {
         try (FileChannel directory = FileChannel.open(path, StandardOpenOption.READ)) {
             directory.force(true);
         }
+    }
+
+    private interface Writer {
+        void write() throws IOException;
+    }
+
+    private static Path temporary(Path file) {
+        return file.resolveSibling(FileNames.path("." + FileNames.text(file.getFileName()) + ".new"));
+    }
+
+    private static void replace(Path file, Path temporary, Writer writer) throws IOException {
+        // what an earlier write has left; a directory of the name is nobody's left-over: it stays, and is reported
+        Libc.unlink(PinnedFile.bytes(temporary));
+        try {
+            writer.write();
+            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException | RuntimeException | Error e) {
+            Libc.unlink(PinnedFile.bytes(temporary));
+            throw e;
+        }
+        syncDirectory(file.toAbsolutePath().getParent());
     }
 }

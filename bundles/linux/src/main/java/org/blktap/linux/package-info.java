@@ -3,7 +3,7 @@
  * replaced while running: a bundle that registers JNA mappings leaks its class loader at every update.
  */
 @Export(substitution = Export.Substitution.NOIMPORT)
-@Version("1.2.0")
+@Version("2.0.0")
 package org.blktap.linux;
 
 import org.osgi.annotation.bundle.Export;

@@ -1,5 +1,6 @@
 package org.blktap.ring;
 
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
@@ -92,7 +93,7 @@ public final class BackRing {
         }
         long entry = entry(requestConsumer);
         // every ABI's request is a multiple of four, of eight but for the last four
-        int bytes = entryBytes & -Long.BYTES;
+        int bytes = Alignment.down(entryBytes, Long.BYTES);
         for (int at = 0; at < bytes; at += Long.BYTES) {
             Memory.putLong(into + at, Memory.getLong(entry + at));
         }

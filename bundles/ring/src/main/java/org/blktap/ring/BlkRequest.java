@@ -1,6 +1,7 @@
 package org.blktap.ring;
 
 import java.util.Objects;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
@@ -186,7 +187,7 @@ public final class BlkRequest {
 
     /** How many pages hold the segments of an indirect request. */
     public int indirectPages() {
-        return (segmentCount + Blkif.SEGMENTS_PER_PAGE - 1) / Blkif.SEGMENTS_PER_PAGE;
+        return Alignment.units(segmentCount, Blkif.SEGMENTS_PER_PAGE);
     }
 
     /** The grant reference of a page of segments. */

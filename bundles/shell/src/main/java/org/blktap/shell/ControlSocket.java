@@ -18,6 +18,8 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import jdk.net.ExtendedSocketOptions;
 import org.apache.felix.service.command.CommandProcessor;
+import org.blktap.api.settings.Setting;
+import org.blktap.shell.client.Client;
 import org.blktap.shell.command.Verbs;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -33,8 +35,6 @@ public final class ControlSocket {
     private static final Logger LOG = System.getLogger("org.blktap.shell");
     /** Clients at once; a client that stops reading holds its thread. */
     private static final int MAX_CLIENTS = 64;
-    /** Its name in the run directory. */
-    static final String NAME = "control.sock";
     /** Interval at which the socket's file is checked. */
     private static final int LOOK_MILLIS = 1000;
 
@@ -49,14 +49,14 @@ public final class ControlSocket {
 
     @Activate
     public ControlSocket(@Reference ControlServices services, @Reference VerbRegistry registry, @Reference CommandProcessor gogo) throws IOException {
-        this(services, new Verbs(registry), gogo, Path.of(System.getProperty("blktap.run.dir", "/run/blktap")));
+        this(services, new Verbs(registry), gogo, Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY)));
     }
 
     ControlSocket(ControlServices services, Verbs verbs, CommandProcessor gogo, Path runDirectory) throws IOException {
         this.services = services;
         this.verbs = verbs;
         this.gogo = gogo;
-        this.path = runDirectory.resolve(NAME);
+        this.path = runDirectory.resolve(Client.SOCKET);
         this.server = listen();
         this.self = Files.getOwner(path).getName();
         start("blktap-accept", this::accept);

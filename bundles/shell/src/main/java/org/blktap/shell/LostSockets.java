@@ -1,7 +1,6 @@
 package org.blktap.shell;
 
 import java.lang.System.Logger.Level;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -15,6 +14,7 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.PercentCoding;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -58,7 +58,7 @@ public final class LostSockets {
 
     /** Bytes in a URI are escaped. */
     private static Path path(String address, String written) {
-        return address.contains("://") ? Path.of(URI.create("file://" + written)) : FileNames.path(written);
+        return FileNames.path(address.contains("://") ? PercentCoding.decode(written) : written);
     }
 
     private void watch() {

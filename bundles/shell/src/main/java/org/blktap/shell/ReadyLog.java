@@ -12,6 +12,8 @@ import java.util.Locale;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.settings.Setting;
+import org.blktap.shell.client.Client;
 import org.blktap.shell.command.Verbs;
 import org.blktap.shell.launch.Launcher;
 import org.osgi.framework.Bundle;
@@ -72,7 +74,7 @@ public final class ReadyLog {
         if (!services.complete()) {
             return "the core is not active: " + services.whyIncomplete();
         }
-        Path socket = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), ControlSocket.NAME);
+        Path socket = Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY), Client.SOCKET);
         try {
             if (!Files.readAttributes(socket, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther()) {
                 return socket + ": is in the way of the control socket; remove it";

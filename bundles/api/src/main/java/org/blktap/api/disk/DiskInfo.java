@@ -1,11 +1,14 @@
 package org.blktap.api.disk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.blktap.api.memory.Alignment;
 
 /**
  * What a disk is and can do. Immutable. A driver begins with {@link #ofSize} or {@link #ofContents} and adds what it knows; a disk on top of
@@ -19,7 +22,6 @@ public final class DiskInfo {
     /** Details that distinguish a disk from any other, where its format records one: VHD's unique ID, VHDX's virtual disk ID. */
     private static final String[] IDENTITIES = {"uuid", "virtual disk ID"};
 
-    private static final int SECTOR = 512;
     /** Operations of each disk, unless it says otherwise. */
     private static final Set<Operation> COMMON = Collections.unmodifiableSet(EnumSet.of(Operation.READ, Operation.WRITE, Operation.FLUSH, Operation.MAP));
     /** Operations that a read-only disk refuses. */
@@ -66,7 +68,7 @@ public final class DiskInfo {
 
     /** A number of bytes, rounded up to whole sectors of 512. */
     public static long wholeSectors(long bytes) {
-        return bytes + SECTOR - 1 & -SECTOR;
+        return Alignment.up(bytes, SECTOR);
     }
 
     /** Returns a copy with another size, all of which is stored. */

@@ -86,19 +86,10 @@ public final class FileNames {
     /** The bytes of a path as the kernel has them. */
     public static byte[] bytes(Path path) {
         // they are in its URI only, which is absolute, and ends with a slash for a directory
-        byte[] uri = ROOT.resolve(path).toUri().getRawPath().getBytes(StandardCharsets.US_ASCII);
-        byte[] bytes = new byte[uri.length];
-        int length = 0;
-        for (int i = 0; i < uri.length; i++) {
-            if (uri[i] == '%') {
-                bytes[length++] = (byte) Integer.parseInt(new String(uri, i + 1, 2, StandardCharsets.US_ASCII), 16);
-                i += 2;
-            } else {
-                bytes[length++] = uri[i];
-            }
-        }
-        int end = length > 1 && bytes[length - 1] == '/' ? length - 1 : length;
-        return Arrays.copyOfRange(bytes, path.isAbsolute() ? 0 : 1, end);
+        ByteBuffer bytes = PercentCoding.decodeBytes(ROOT.resolve(path).toUri().getRawPath());
+        int length = bytes.remaining();
+        int end = length > 1 && bytes.get(length - 1) == '/' ? length - 1 : length;
+        return Arrays.copyOfRange(bytes.array(), path.isAbsolute() ? 0 : 1, end);
     }
 
     /**
@@ -110,19 +101,10 @@ public final class FileNames {
         if (!isRaw(text)) {
             return Path.of(text);
         }
-        byte[] bytes = bytes(text);
-        StringBuilder uri = new StringBuilder("file:///");
-        for (byte b : bytes) {
-            if (b == 0) {
-                throw new InvalidPathException(text, "a NUL character");
-            }
-            if (b != '/') {
-                uri.append(String.format("%%%02X", b));
-            } else if (uri.charAt(uri.length() - 1) != '/') {
-                uri.append('/');
-            }
+        if (text.indexOf('\0') >= 0) {
+            throw new InvalidPathException(text, "a NUL character");
         }
-        Path absolute = Path.of(URI.create(uri.toString()));
+        Path absolute = Path.of(URI.create("file://" + PercentCoding.encode(("/" + text).replaceAll("/+", "/"))));
         return text.startsWith("/") ? absolute : absolute.subpath(0, absolute.getNameCount());
     }
 

@@ -13,5 +13,10 @@ public enum Operation {
     /** The range reads as zeros afterwards. */
     WRITE_ZEROES,
     /** Reports how the range is stored, into {@link Request#extents}. */
-    MAP
+    MAP;
+
+    /** Whether it may change what the disk holds. */
+    public boolean changes() {
+        return this == WRITE || this == WRITE_ZEROES || this == DISCARD;
+    }
 }

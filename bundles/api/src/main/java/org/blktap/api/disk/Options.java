@@ -22,6 +22,31 @@ public final class Options {
         return new Options(Map.of());
     }
 
+    /** The name in {@code name[,key=value...]}. */
+    public static String nameIn(String text) {
+        int comma = text.indexOf(',');
+        return comma < 0 ? text : text.substring(0, comma);
+    }
+
+    /**
+     * The options in {@code name[,key=value...]}. Of a key that is given twice the last value counts.
+     *
+     * @param what begins the message of a failure
+     * @throws DiskException BAD_OPTION if one of them has no {@code =} or no key
+     */
+    public static Map<String, String> valuesIn(String text, String what) throws DiskException {
+        String[] parts = text.split(",");
+        Map<String, String> values = new LinkedHashMap<>();
+        for (int i = 1; i < parts.length; i++) {
+            int equals = parts[i].indexOf('=');
+            if (equals < 1) {
+                throw new DiskException(DiskException.Reason.BAD_OPTION, what + ": '" + parts[i] + "' is not key=value");
+            }
+            values.put(parts[i].substring(0, equals), parts[i].substring(equals + 1));
+        }
+        return values;
+    }
+
     /** All of them, as given. */
     public Map<String, String> asMap() {
         return values;
@@ -73,6 +98,15 @@ public final class Options {
         } catch (IllegalArgumentException e) {
             throw bad(key, value, "a size such as 512M or 10G");
         }
+    }
+
+    /** A size in bytes in {@code [min, max]}. */
+    public long size(String key, long otherwise, long min, long max) throws DiskException {
+        long size = size(key, otherwise);
+        if (size < min || size > max) {
+            throw bad(key, Long.toString(size), sizeText(min) + " to " + sizeText(max));
+        }
+        return size;
     }
 
     /** One of the given words. */

@@ -1,5 +1,8 @@
 package org.blktap.api.engine;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -33,12 +36,12 @@ public interface IoFile extends AutoCloseable {
 
     /** The logical sector of a block device in bytes, 512 or 4096; 512 for a file. */
     default int sectorSize() {
-        return 512;
+        return SECTOR;
     }
 
     /** The physical sector of the device in bytes. */
     default int physicalSectorSize() {
-        return 4096;
+        return PAGE;
     }
 
     /** Reads {@code length} bytes at {@code offset} into bytes {@code [skip, skip + length)} of the list; past the end of the file, zeros. */

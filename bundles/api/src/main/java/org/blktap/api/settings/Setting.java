@@ -9,6 +9,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * log, and the default is used. Any thread.
  */
 public final class Setting {
+    /** The directory of the daemon's sockets where {@code blktap.run.dir} is not set. */
+    public static final String RUN_DIRECTORY = "/run/blktap";
+
     private static final System.Logger LOG = System.getLogger("org.blktap.settings");
     /** Values that have been reported, by property. */
     private static final Map<String, String> REPORTED = new ConcurrentHashMap<>();

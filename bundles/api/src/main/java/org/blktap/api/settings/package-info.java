@@ -1,6 +1,6 @@
 /** The daemon's settings: system properties that are numbers. */
 @Export(substitution = Export.Substitution.NOIMPORT)
-@Version("1.0.0")
+@Version("1.1.0")
 package org.blktap.api.settings;
 
 import org.osgi.annotation.bundle.Export;

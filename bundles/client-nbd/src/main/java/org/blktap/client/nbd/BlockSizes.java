@@ -1,6 +1,8 @@
 package org.blktap.client.nbd;
 
 import java.io.IOException;
+import org.blktap.api.memory.Alignment;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * The sizes that a server sets for requests ("Size constraints" of the protocol).
@@ -10,10 +12,8 @@ import java.io.IOException;
  * @param maximum the longest READ or WRITE, a multiple of the minimum
  */
 record BlockSizes(int minimum, int preferred, int maximum) {
-    /** The longest READ or WRITE that every server takes. */
-    static final int DEFAULT_MAXIMUM = 32 << 20;
     /** What holds where a server says nothing. */
-    static final BlockSizes DEFAULT = new BlockSizes(1, 4096, DEFAULT_MAXIMUM);
+    static final BlockSizes DEFAULT = new BlockSizes(1, 4096, Nbd.MAX_PAYLOAD);
 
     private static final int LARGEST_MINIMUM = 64 << 10;
 
@@ -31,16 +31,16 @@ record BlockSizes(int minimum, int preferred, int maximum) {
         if (most < minimum || maximum != -1 && most % minimum != 0) {
             throw new IOException("the server's maximum block size is " + most + "; expected a multiple of the minimum of " + minimum);
         }
-        return new BlockSizes(minimum, preferred, (int) Math.min(most, DEFAULT_MAXIMUM));
+        return new BlockSizes(minimum, preferred, (int) Math.min(most, Nbd.MAX_PAYLOAD));
     }
 
     /** The offset, rounded down to the minimum. */
     long down(long offset) {
-        return offset & -minimum;
+        return Alignment.down(offset, minimum);
     }
 
     /** The offset, rounded up to the minimum. */
     long up(long offset) {
-        return offset + minimum - 1 & -minimum;
+        return Alignment.up(offset, minimum);
     }
 }

@@ -1,5 +1,7 @@
 package org.blktap.client.nbd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.blktap.api.disk.Operation;
@@ -9,14 +11,13 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * A connection with its buffer, and the request that it works on: step by step, each a blocking exchange on a helper thread. All else is
  * the loop's.
  */
 final class Line implements IoLoop.BlockingCall {
-    private static final int SECTOR = 512;
-
     private final NbdDisk disk;
     private final NativeBuffer buffer;
     private final ByteBuffer bytes;
@@ -109,7 +110,7 @@ final class Line implements IoLoop.BlockingCall {
             int error = exchange();
             if (error != 0 && !(isTooLong(error) && step.canBeShorter())) {
                 String message = connection.message();
-                disk.complain(step.kind() + " of " + step.bytes() + " bytes at " + step.from() + ": the server reports " + Nbd.text(error)
+                disk.complain(step.kind() + " of " + step.bytes() + " bytes at " + step.from() + ": the server reports " + Errno.text(error)
                         + (message.isEmpty() ? "" : ": " + message));
             }
             return error == 0 ? exchanged(covered) : error;

@@ -1,11 +1,14 @@
 package org.blktap.client.nbd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * One connection to an export: one request after the other. Blocking; one thread at a time. What the server says is bounded before it is
@@ -17,11 +20,11 @@ final class NbdConnection implements AutoCloseable {
 
     private static final int DESCRIPTOR_BYTES = 8;
     /** The longest chunk: the data of the longest READ after its offset. */
-    private static final int MAX_CHUNK = BlockSizes.DEFAULT_MAXIMUM + 8;
+    private static final int MAX_CHUNK = Nbd.MAX_PAYLOAD + 8;
     /** Errno, length of the text, text, and perhaps an offset. */
     private static final int MAX_ERROR_CHUNK = 6 + Nbd.MAX_STRING + 8;
     /** The longest READ in chunks of a sector. */
-    private static final int MAX_CHUNKS = BlockSizes.DEFAULT_MAXIMUM / 512;
+    private static final int MAX_CHUNKS = Nbd.MAX_PAYLOAD / SECTOR;
     private static final int CONNECT_SECONDS = 20;
 
     private final ServerStream stream;

@@ -1,6 +1,10 @@
 package org.blktap.client.nbd;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -8,21 +12,23 @@ import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * An export as a disk. Each request waits for a connection and is done on a helper thread; several connections run at once where the
  * server allows it. A connection that breaks fails its request, and is made anew by the next.
  */
 final class NbdDisk implements VirtualDisk {
-    private static final int SECTOR = 512;
-    private static final int PHYSICAL_BLOCK = 4096;
     private static final int MOST_CONNECTIONS = 4;
+    /** The interval of lines that the server's errors cause in the log. */
+    private static final long LINE_MILLISECONDS = 10_000;
     private static final long LOOK_MILLISECONDS = 5_000;
     private static final long PATIENCE_NANOS = 60_000_000_000L;
 
@@ -31,7 +37,7 @@ final class NbdDisk implements VirtualDisk {
     private final DiskInfo info;
     private final Negotiation.Agreed agreed;
     private final Overlaps overlaps;
-    private final Complaints complaints;
+    private final LimitedLog log;
     private final List<Line> lines = new ArrayList<>();
     private final ArrayDeque<Line> free = new ArrayDeque<>();
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
@@ -46,9 +52,9 @@ final class NbdDisk implements VirtualDisk {
         loop = context.loop();
         agreed = first.agreed();
         overlaps = new Overlaps(agreed.blockSizes());
-        complaints = new Complaints(name);
+        log = new LimitedLog(System.getLogger("org.blktap.client.nbd"), name, 1, LINE_MILLISECONDS);
         BlockSizes sizes = agreed.blockSizes();
-        boolean canZero = agreed.has(Nbd.SEND_WRITE_ZEROES);
+        boolean canZero = agreed.has(Nbd.FLAG_SEND_WRITE_ZEROES);
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", "nbd");
         details.put("export", name);
@@ -56,12 +62,12 @@ final class NbdDisk implements VirtualDisk {
         if (agreed.size() % SECTOR != 0) {
             details.put("size rounded", "up, from " + agreed.size() + " bytes");
         }
-        DiskInfo exported = DiskInfo.ofContents(agreed.size()).withBlocks(SECTOR, Math.max(PHYSICAL_BLOCK, sizes.minimum()))
-                .withOptimalIo(sizes.preferred() > PHYSICAL_BLOCK ? sizes.preferred() : 0)
-                .withReadOnly(context.readOnly() || agreed.has(Nbd.READ_ONLY)).withDetails(details);
-        exported = agreed.has(Nbd.SEND_TRIM) ? exported.with(Operation.DISCARD) : exported;
+        DiskInfo exported = DiskInfo.ofContents(agreed.size()).withBlocks(SECTOR, Math.max(PAGE, sizes.minimum()))
+                .withOptimalIo(sizes.preferred() > PAGE ? sizes.preferred() : 0)
+                .withReadOnly(context.readOnly() || agreed.has(Nbd.FLAG_READ_ONLY)).withDetails(details);
+        exported = agreed.has(Nbd.FLAG_SEND_TRIM) ? exported.with(Operation.DISCARD) : exported;
         info = canZero ? exported.with(Operation.WRITE_ZEROES) : exported;
-        int count = agreed.has(Nbd.CAN_MULTI_CONN) ? MOST_CONNECTIONS : 1;
+        int count = agreed.has(Nbd.FLAG_CAN_MULTI_CONN) ? MOST_CONNECTIONS : 1;
         for (int i = 0; i < count; i++) {
             lines.add(new Line(this, i == 0 ? first : null, context.memory().allocate(Line.bufferBytes()), new Step(sizes, agreed.size(), canZero)));
         }
@@ -78,10 +84,10 @@ final class NbdDisk implements VirtualDisk {
         if (request.operation() == Operation.MAP && agreed.allocationContext() == -1) {
             request.extents().add(request.length(), ExtentList.DATA);
             request.complete(0);
-        } else if (request.operation() == Operation.DISCARD && !agreed.has(Nbd.SEND_TRIM)
-                || request.operation() == Operation.FLUSH && !agreed.has(Nbd.SEND_FLUSH)) {
+        } else if (request.operation() == Operation.DISCARD && !agreed.has(Nbd.FLAG_SEND_TRIM)
+                || request.operation() == Operation.FLUSH && !agreed.has(Nbd.FLAG_SEND_FLUSH)) {
             request.complete(0);
-        } else if (request.has(Request.FAST_ONLY) && !agreed.has(Nbd.SEND_WRITE_ZEROES)) {
+        } else if (request.has(Request.FAST_ONLY) && !agreed.has(Nbd.FLAG_SEND_WRITE_ZEROES)) {
             request.complete(Errno.EOPNOTSUPP);
         } else {
             waiting.add(request);
@@ -141,7 +147,7 @@ final class NbdDisk implements VirtualDisk {
     }
 
     void complain(String what) {
-        complaints.add(what);
+        log.log(Level.WARNING, what);
     }
 
     Unflushed unflushed() {

@@ -9,6 +9,8 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
+import org.blktap.api.nbd.Nbd;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:nbd:<uri>}: an export of any NBD server. */
@@ -21,21 +23,14 @@ public final class NbdDriver implements DiskDriver {
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         NbdUri uri = NbdUri.parse(path);
         NbdConnection first = connect(path, uri);
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(first::abort)) {
             if (first.agreed().size() > MAX_SIZE) {
                 throw new DiskException(Reason.IO, path + ": the server reports a size of " + first.agreed().size() + " bytes; expected at most " + MAX_SIZE);
             }
-            if (!context.readOnly() && first.agreed().has(Nbd.READ_ONLY)) {
+            if (!context.readOnly() && first.agreed().has(Nbd.FLAG_READ_ONLY)) {
                 throw new DiskException(Reason.PERMISSION, path + ": the server gives it for reading only; attach it read-only");
             }
-            VirtualDisk disk = new NbdDisk(uri, path, first, context);
-            done = true;
-            return disk;
-        } finally {
-            if (!done) {
-                first.abort();
-            }
+            return opened.keep(new NbdDisk(uri, path, first, context));
         }
     }
 

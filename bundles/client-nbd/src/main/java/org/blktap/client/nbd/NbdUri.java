@@ -1,16 +1,15 @@
 package org.blktap.client.nbd;
 
-import java.io.ByteArrayOutputStream;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.UnixDomainSocketAddress;
-import java.nio.charset.StandardCharsets;
-import java.util.HexFormat;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.PercentCoding;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * Where an export is: {@code nbd://host[:port]/export} or {@code nbd+unix:///export?socket=path}. Source: NBD's doc/uri.md.
@@ -18,8 +17,6 @@ import org.blktap.api.disk.FileNames;
  * @param export may be empty: the server's default
  */
 record NbdUri(SocketAddress address, String export) {
-    private static final int PORT = 10809;
-
     static NbdUri parse(String text) throws DiskException {
         try {
             return parse(text, new URI(text));
@@ -39,7 +36,7 @@ record NbdUri(SocketAddress address, String export) {
                 if (uri.getHost() == null) {
                     throw bad(text, "it names no host");
                 }
-                return new NbdUri(new InetSocketAddress(uri.getHost().replaceAll("[\\[\\]]", ""), uri.getPort() < 0 ? PORT : uri.getPort()), path);
+                return new NbdUri(new InetSocketAddress(uri.getHost().replaceAll("[\\[\\]]", ""), uri.getPort() < 0 ? Nbd.PORT : uri.getPort()), path);
             }
             case "nbd+unix" -> {
                 String socket = socket(uri.getRawQuery());
@@ -56,25 +53,10 @@ record NbdUri(SocketAddress address, String export) {
         for (String each : query == null ? new String[0] : query.split("&")) {
             if (each.startsWith("socket=")) {
                 // a plus is a plus in a path
-                return unescaped(each.substring(7));
+                return PercentCoding.decode(each.substring(7));
             }
         }
         return null;
-    }
-
-    /** A socket's name may have any bytes. @throws IllegalArgumentException for a percent sign without a number */
-    private static String unescaped(String text) {
-        byte[] escaped = FileNames.bytes(text);
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        for (int i = 0; i < escaped.length; i++) {
-            if (escaped[i] == '%') {
-                bytes.write(HexFormat.fromHexDigits(new String(escaped, i + 1, 2, StandardCharsets.ISO_8859_1)));
-                i += 2;
-            } else {
-                bytes.write(escaped[i]);
-            }
-        }
-        return FileNames.text(bytes.toByteArray());
     }
 
     private static DiskException bad(String text, String why) {

@@ -4,6 +4,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * The client's side of the fixed newstyle negotiation: what it agrees on, or why the server refuses. All that the server says is bounded

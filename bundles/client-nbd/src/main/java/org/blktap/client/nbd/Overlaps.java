@@ -12,12 +12,8 @@ final class Overlaps {
     }
 
     boolean conflict(Request a, Request b) {
-        return changes(a) && changes(b) && (partial(a) || partial(b))
+        return a.operation().changes() && b.operation().changes() && (partial(a) || partial(b))
                 && sizes.down(a.offset()) < sizes.up(b.offset() + b.length()) && sizes.down(b.offset()) < sizes.up(a.offset() + a.length());
-    }
-
-    private static boolean changes(Request request) {
-        return request.operation() == Operation.WRITE || request.operation() == Operation.WRITE_ZEROES || request.operation() == Operation.DISCARD;
     }
 
     private boolean partial(Request request) {

@@ -2,6 +2,7 @@ package org.blktap.client.nbd;
 
 import java.io.IOException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.nbd.Nbd;
 
 /** What a server answers instead of giving an export: the protocol's error, and the server's own words. */
 final class RefusedException extends IOException {

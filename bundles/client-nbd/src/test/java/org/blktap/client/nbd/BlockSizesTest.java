@@ -13,13 +13,14 @@ import java.util.Random;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
+import org.blktap.api.nbd.Nbd;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Exports of any size, by servers that insist on their block sizes: random requests against a copy in memory. */
 @Timeout(300)
 class BlockSizesTest {
-    private static final int ALL = Nbd.SEND_FLUSH | Nbd.SEND_TRIM | Nbd.SEND_WRITE_ZEROES | Nbd.CAN_MULTI_CONN;
+    private static final int ALL = Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_TRIM | Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_CAN_MULTI_CONN;
     private static final int IN_FLIGHT = 8;
     private static final int SECTOR = 512;
 
@@ -41,7 +42,7 @@ class BlockSizesTest {
         int rounds = Integer.getInteger("rounds", 2);
         for (int round = 0; round < rounds; round++) {
             for (int[] shape : SHAPES) {
-                for (int flags : new int[] {ALL, Nbd.CAN_MULTI_CONN, ALL & ~Nbd.CAN_MULTI_CONN}) {
+                for (int flags : new int[] {ALL, Nbd.FLAG_CAN_MULTI_CONN, ALL & ~Nbd.FLAG_CAN_MULTI_CONN}) {
                     long seed = Long.getLong("seed", System.nanoTime());
                     try {
                         run(shape, flags, seed);

@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Random;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.engine.ExtentList;
+import org.blktap.api.nbd.Nbd;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

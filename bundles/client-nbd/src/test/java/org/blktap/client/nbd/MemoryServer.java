@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import org.blktap.api.nbd.Nbd;
 
 /** A server of bytes in memory that holds clients to its block sizes; answers come after a while, on several connections at once. */
 final class MemoryServer implements AutoCloseable {

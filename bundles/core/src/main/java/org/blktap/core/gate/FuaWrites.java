@@ -20,8 +20,7 @@ final class FuaWrites implements Request.Completion {
 
     /** Whether the flag means anything for the operation. */
     static boolean applies(Request request) {
-        Operation operation = request.operation();
-        return operation == Operation.WRITE || operation == Operation.WRITE_ZEROES || operation == Operation.DISCARD;
+        return request.operation().changes();
     }
 
     void add(GateRequest ended) {

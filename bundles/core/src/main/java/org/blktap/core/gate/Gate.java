@@ -1,5 +1,7 @@
 package org.blktap.core.gate;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.concurrent.CompletableFuture;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
@@ -7,6 +9,7 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.node.DiskPort;
 
 /**
@@ -15,8 +18,6 @@ import org.blktap.api.node.DiskPort;
  * disk. Loop only, except where noted.
  */
 public final class Gate implements DiskPort, Request.Completion {
-    private static final int SECTOR = 512;
-
     private final IoLoop loop;
     private final Statistics statistics = new Statistics();
     private final ErrorSeries errors;
@@ -98,7 +99,7 @@ public final class Gate implements DiskPort, Request.Completion {
             finished(request, refused);
         } else if (owed != 0 && request.operation() == Operation.FLUSH) {
             finished(request, pay());
-        } else if (((offset | length) & SECTOR - 1) != 0) {
+        } else if (!Alignment.isAligned(offset | length, SECTOR)) {
             unaligned(request);
         } else {
             toDisk(request);

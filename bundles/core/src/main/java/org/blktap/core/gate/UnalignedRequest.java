@@ -1,9 +1,12 @@
 package org.blktap.core.gate;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.function.Consumer;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.ExtentList;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Mapping;
 
@@ -12,8 +15,6 @@ import org.blktap.linux.Mapping;
  * sector. A write reads the sectors at its edges first and so must be alone at the disk. Loop only; a slow path, so it allocates.
  */
 final class UnalignedRequest implements Request.Completion {
-    private static final int SECTOR = 512;
-
     private enum Part { EDGE, MIDDLE, MAP }
 
     private final Request whole;
@@ -58,8 +59,8 @@ final class UnalignedRequest implements Request.Completion {
     /** Asks for the whole sectors and cuts the answer. */
     private void map() {
         part = Part.MAP;
-        long begin = at & -SECTOR;
-        long last = end + SECTOR - 1 & -SECTOR;
+        long begin = Alignment.down(at, SECTOR);
+        long last = Alignment.up(end, SECTOR);
         inner.setMap(begin, last - begin, new ExtentList());
         disk.accept(inner);
     }
@@ -79,8 +80,8 @@ final class UnalignedRequest implements Request.Completion {
 
     /** A discard is a hint: the parts of sectors at its edges keep their contents. */
     private void discard() {
-        long begin = at + SECTOR - 1 & -SECTOR;
-        long last = end & -SECTOR;
+        long begin = Alignment.up(at, SECTOR);
+        long last = Alignment.down(end, SECTOR);
         at = end;
         if (begin >= last) {
             finish(0);
@@ -107,7 +108,7 @@ final class UnalignedRequest implements Request.Completion {
             edge(Operation.READ);
         } else {
             part = Part.MIDDLE;
-            long length = end - at & -SECTOR;
+            long length = Alignment.down(end - at, SECTOR);
             inner.data().clear();
             if (whole.operation() != Operation.WRITE_ZEROES) {
                 inner.data().sliceOf(whole.data(), at - whole.offset(), length);
@@ -122,7 +123,7 @@ final class UnalignedRequest implements Request.Completion {
     private void edge(Operation operation) {
         inner.data().clear();
         inner.data().add(sector.address(), SECTOR);
-        inner.set(operation, at & -SECTOR, SECTOR, 0);
+        inner.set(operation, Alignment.down(at, SECTOR), SECTOR, 0);
         disk.accept(inner);
     }
 

@@ -1,14 +1,17 @@
 package org.blktap.format.qcow;
 
-import java.io.IOException;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.Table;
+import org.blktap.image.TableMemory;
 
 /**
  * The L1 table in memory: for each slot of the disk the offset of its L2 table, 0 for none. In files of Xen 3.0 to 3.2 it is
@@ -16,7 +19,6 @@ import org.blktap.image.Table;
  * was found. Loop only after opening.
  */
 final class L1Table implements AutoCloseable {
-    private static final int SECTOR = 512;
     private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
 
     private final NativeBuffer memory;
@@ -35,22 +37,11 @@ final class L1Table implements AutoCloseable {
         }
         entries = header.l1Entries();
         // whole sectors, so that they can be written as they are
-        long begin = header.l1Offset() & -SECTOR;
+        long begin = Alignment.down(header.l1Offset(), SECTOR);
         skip = (int) (header.l1Offset() - begin);
-        int size = skip + entries * ENTRY_BYTES + SECTOR - 1 & -SECTOR;
-        memory = nativeMemory.allocate(size);
-        boolean done = false;
-        try {
-            // what the last sector holds after the table stays as it is, a data cluster may begin there
-            file.readFully(memory.bytes(0, size), begin);
-            done = true;
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "read the L1 table", e);
-        } finally {
-            if (!done) {
-                memory.close();
-            }
-        }
+        int size = Alignment.up(skip + entries * ENTRY_BYTES, SECTOR);
+        // what the last sector holds after the table stays as it is, a data cluster may begin there
+        memory = TableMemory.read(nativeMemory, file, begin, size, "L1 table");
         bytes = memory.bytes(skip, entries * ENTRY_BYTES);
         table = new Table(memory.address(), size, file, begin);
         littleEndian = !plausible(header, file.size(), ByteOrder.BIG_ENDIAN)

@@ -1,5 +1,7 @@
 package org.blktap.format.qcow;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.ByteBuffer;
 
 /**
@@ -9,7 +11,7 @@ import java.nio.ByteBuffer;
 final class OverwrittenTable {
     /** Offset of the table in the file. */
     static final long OFFSET = 8192;
-    private static final int OVERWRITTEN_ENTRIES = 512 / 8;
+    private static final int OVERWRITTEN_ENTRIES = SECTOR / 8;
 
     private final QcowHeader header;
     private final int toClusters;

@@ -1,5 +1,8 @@
 package org.blktap.format.qcow;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -10,6 +13,7 @@ import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.Holes;
 import org.blktap.image.Interruption;
 import org.blktap.image.UsedRanges;
@@ -17,8 +21,6 @@ import org.blktap.image.UsedRanges;
 /** Reads all tables and finds entries that lead nowhere, clusters in use twice, and clusters that nothing refers to. */
 final class QcowCheck {
     private static final int MOST_PROBLEMS = 100;
-    private static final int SECTOR = 512;
-    private static final int PAGE = 4096;
 
     private final boolean repair;
     private final QcowHeader header;
@@ -83,7 +85,7 @@ final class QcowCheck {
     private void padding() {
         used.add(0, PAGE);
         if (header.backingOffset() != 0) {
-            used.add(0, header.backingOffset() + header.backingLength() + PAGE - 1 & -PAGE);
+            used.add(0, Alignment.up(header.backingOffset() + header.backingLength(), PAGE));
         }
         QcowHeader.XenExtension xen = header.xen();
         if (xen != null && header.backingOffset() == 0 && xen.minClusterAlloc() == header.l2Entries()) {
@@ -95,14 +97,14 @@ final class QcowCheck {
                 }
             }
         }
-        used.add(header.l1Offset(), (header.metadataEnd() + PAGE - 1 & -PAGE) - header.l1Offset());
+        used.add(header.l1Offset(), Alignment.up(header.metadataEnd(), PAGE) - header.l1Offset());
     }
 
     /** A hole takes no space, and a gap between clusters may be shorter than one. */
     private void leaked(long offset, long length) throws IOException {
-        long first = offset + header.clusterSize() - 1 & -header.clusterSize();
-        long end = offset + length & -header.clusterSize();
-        long data = first < end ? holes.dataBytes(first, end - first) & -header.clusterSize() : 0;
+        long first = Alignment.up(offset, header.clusterSize());
+        long end = Alignment.down(offset + length, header.clusterSize());
+        long data = first < end ? Alignment.down(holes.dataBytes(first, end - first), header.clusterSize()) : 0;
         if (data > 0 && repair && problems.isEmpty()) {
             holes.punch(first, end - first);
             freed += data;

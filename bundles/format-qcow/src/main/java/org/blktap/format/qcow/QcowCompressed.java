@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.AppendedTables;
 import org.blktap.image.Deflaters;
 
@@ -18,7 +19,7 @@ final class QcowCompressed extends AppendedTables {
 
     /** @param file with its header and an empty L1 table */
     QcowCompressed(QcowHeader header, IoFile file) {
-        super(file, header.clusterSize(), 8, header.l2Entries(), header.metadataEnd() + header.clusterSize() - 1 & -header.clusterSize());
+        super(file, header.clusterSize(), 8, header.l2Entries(), Alignment.up(header.metadataEnd(), header.clusterSize()));
         this.header = header;
         this.file = file;
         l1 = ByteBuffer.allocate(8 * header.l1Entries());

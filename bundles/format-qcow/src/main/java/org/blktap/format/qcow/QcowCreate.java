@@ -1,5 +1,8 @@
 package org.blktap.format.qcow;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -14,6 +17,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.QemuName;
 
 /**
@@ -52,7 +56,7 @@ final class QcowCreate {
         try (IoFile file = context.createFile(path)) {
             file.writeFully(header.bytes(name), 0);
             // the L1 table is all holes
-            file.truncateNow(header.metadataEnd() + header.clusterSize() - 1 & -header.clusterSize());
+            file.truncateNow(Alignment.up(header.metadataEnd(), header.clusterSize()));
             file.flushNow();
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
@@ -83,12 +87,12 @@ final class QcowCreate {
     private static QcowHeader header(Path path, long size, int clusterBits, int l2Bits, boolean coarse, byte[] name)
             throws DiskException {
         long largest = QcowHeader.MAX_L1_BYTES / 8 << clusterBits + l2Bits;
-        if (size < 512 || size % 512 != 0 || size > largest) {
+        if (size < SECTOR || size % SECTOR != 0 || size > largest) {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to "
                     + largest);
         }
         int afterHeader = QcowHeader.XEN_OFFSET + QcowHeader.XEN_BYTES;
-        long l1Offset = afterHeader + (name == null ? 0 : name.length) + 4095 & -4096;
+        long l1Offset = Alignment.up(afterHeader + (name == null ? 0 : name.length), PAGE);
         QcowHeader plain = new QcowHeader(name == null ? 0 : afterHeader, name == null ? 0 : name.length, size, clusterBits,
                 l2Bits, l1Offset, null);
         return new QcowHeader(plain.backingOffset(), plain.backingLength(), size, clusterBits, l2Bits, l1Offset,

@@ -1,5 +1,7 @@
 package org.blktap.format.qcow;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -16,6 +18,7 @@ import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.FirstSector;
@@ -27,14 +30,11 @@ import org.osgi.service.component.annotations.Component;
 @Component
 @TapType(type = "qcow", summary = "qcow version 1: sparse, with a backing file")
 public final class QcowDriver implements DiskDriver {
-    private static final int SECTOR = 512;
     private static final long DEFAULT_CACHE = 16 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;
     /** The type of a backing file that the attach does not name: the format has no field for it. */
     private static final String BACKING_TYPE = "aio";
-    /** The names that QEMU gives formats, and ours. */
-    private static final Map<String, String> TYPES = Map.of("raw", "aio", "qcow", "qcow", "qcow2", "qcow2", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -43,21 +43,16 @@ public final class QcowDriver implements DiskDriver {
 
     /** @param size bytes of the disk if the header says less; the L1 table has entries for them */
     private static ClusterDisk open(String path, DiskContext context, long size) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE);
-        if (cache < MIN_CACHE || cache > MAX_CACHE) {
-            throw org.blktap.api.disk.Options.bad("cache", Long.toString(cache), "64K to 1G");
-        }
+        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
         IoFile file = context.openFile(FileNames.path(path));
-        QcowMap map = null;
-        VirtualDisk backing = null;
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             if (file.blockDevice() && !context.readOnly()) {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a qcow image on a block device cannot grow; attach it read-only");
             }
             QcowHeader found = QcowHeader.read(file);
             QcowHeader header = found.with(found.l1Offset(), Math.max(size, found.size()));
-            map = new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
+            QcowMap map = new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
+            opened.addOwner(map::close);
             if (!context.readOnly()) {
                 map.mendFirstTable();
                 map.mendOverwrittenTable();
@@ -65,31 +60,20 @@ public final class QcowDriver implements DiskDriver {
             String named = header.backingName(file);
             QemuName parsed = named == null ? null : QemuName.parse(path, "backing file name", named);
             String backingName = parsed == null ? null : parsed.file();
-            String namedType = context.backingType(parsed == null ? null : TYPES.get(parsed.format() == null ? "" : parsed.format()));
+            String namedType = context.backingType(parsed == null ? null : QemuName.typeOf(parsed.format()));
             String backingType = namedType == null ? BACKING_TYPE : namedType;
+            VirtualDisk backing = null;
             if (backingName != null) {
                 Path backingFile = context.confine(FileNames.path(path), backingName);
                 backing = context.openBacking(backingType, backingFile);
+                opened.add(backing::close);
                 if (namedType == null) {
                     refuseOtherImages(path, backing, backingFile, context);
                 }
             }
             DiskInfo info = info(header, map, file, context.readOnly(),
                     backing == null ? null : backingType + ":" + backingName);
-            ClusterDisk disk = new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory());
-            done = true;
-            return disk;
-        } finally {
-            if (!done) {
-                if (backing != null) {
-                    backing.close();
-                }
-                if (map != null) {
-                    map.close();
-                } else {
-                    file.close();
-                }
-            }
+            return opened.keep(new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory()));
         }
     }
 

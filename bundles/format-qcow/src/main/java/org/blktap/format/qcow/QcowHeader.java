@@ -1,11 +1,14 @@
 package org.blktap.format.qcow;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The header of a qcow image of version 1: 48 bytes, big-endian, and what Xen's tools put after it. Layout and limits: QEMU
@@ -119,7 +122,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
             throw DiskException.corrupt(file, "header field crypt_method", AT_CRYPT_METHOD, Integer.toUnsignedString(crypt), "0 (none)");
         }
         long largest = MAX_L1_BYTES / 8 << clusterBits + l2Bits;
-        if (size < 512 || size > largest) {
+        if (size < SECTOR || size > largest) {
             throw DiskException.corrupt(file, "header field size", AT_SIZE, Long.toUnsignedString(size),
                     "512 to " + largest + " (an L1 table of " + MAX_L1_BYTES + " bytes)");
         }
@@ -195,7 +198,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
     }
 
     int l1Entries() {
-        return (int) ((size + slotBytes() - 1) / slotBytes());
+        return (int) Alignment.units(size, slotBytes());
     }
 
     /** The end of the L1 table. */

@@ -1,5 +1,7 @@
 package org.blktap.format.qcow;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -7,6 +9,7 @@ import java.nio.ByteBuffer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
@@ -33,7 +36,6 @@ final class QcowMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow");
     /** Flag of an L2 entry: the cluster is deflated, the entry has its length too. */
     static final long COMPRESSED = 1L << 63;
-    private static final int SECTOR = 512;
     private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
     /** Table number of L1; an L2 table's is its slot plus one. */
     private static final int L1 = 0;
@@ -148,7 +150,7 @@ final class QcowMap implements ClusterMap {
                 end = Math.max(end, l2 + (coarseSlots ? toClusters + header.slotBytes() : header.l2Bytes()));
             }
         }
-        return end + toClusters - 1 & -toClusters;
+        return Alignment.up(end, toClusters);
     }
 
     @Override
@@ -296,7 +298,7 @@ final class QcowMap implements ClusterMap {
             into.busy(slotStart, slotStart + slotMask + 1);
         } else {
             inOldTable(found, clusters, into);
-            long start = offset & -clusterSize;
+            long start = Alignment.down(offset, clusterSize);
             into.busy(start, start + (long) clusters * clusterSize);
         }
         into.room(space, space.end());

@@ -1,5 +1,7 @@
 package org.blktap.format.qcow;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.blktap.api.disk.DiskException;
@@ -7,6 +9,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.Holes;
 
 /**
@@ -14,8 +17,6 @@ import org.blktap.image.Holes;
  * zeros, the size is changed.
  */
 final class QcowResize {
-    private static final int ALIGNMENT = 4096;
-
     private final QcowHeader header;
     private final long size;
     /** Whether Xen's checksum matches, and so must be updated. */
@@ -59,10 +60,10 @@ final class QcowResize {
         try {
             ByteBuffer l1 = ByteBuffer.allocate(8 * entries).put(l1(file, header.l1Offset(), header.l1Entries()).flip()).clear();
             // after anything that may have been cut off at the end: a whole slot where Xen allocates one at a time
-            long unit = Math.max(ALIGNMENT, Math.max(header.l2Bytes(), header.clusterSize()));
-            long at = file.size() + (header.xen() == null ? 0 : header.slotBytes()) + 2 * unit - 1 & -unit;
+            long unit = Math.max(PAGE, Math.max(header.l2Bytes(), header.clusterSize()));
+            long at = Alignment.up(file.size() + (header.xen() == null ? 0 : header.slotBytes()) + unit, unit);
             file.writeFully(l1, at);
-            file.truncateNow(at + l1.capacity() + ALIGNMENT - 1 & -ALIGNMENT);
+            file.truncateNow(Alignment.up(at + l1.capacity(), PAGE));
             file.flushNow();
             ByteBuffer changed = start(file);
             file.writeFully(changed.putLong(QcowHeader.AT_L1_OFFSET, at), 0);
@@ -92,8 +93,8 @@ final class QcowResize {
         try {
             if (start(file).getLong(QcowHeader.AT_L1_OFFSET) != header.l1Offset()) {
                 // Xen's tools and this driver put nothing into the rest of its last page; others may
-                boolean pages = header.xen() != null && header.l1Offset() % ALIGNMENT == 0;
-                long end = pages ? header.metadataEnd() + ALIGNMENT - 1 & -ALIGNMENT : header.metadataEnd();
+                boolean pages = header.xen() != null && header.l1Offset() % PAGE == 0;
+                long end = pages ? Alignment.up(header.metadataEnd(), PAGE) : header.metadataEnd();
                 new Holes(file, loop).punch(header.l1Offset(), end - header.l1Offset());
             }
         } catch (IOException e) {

@@ -10,6 +10,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.Interruption;
 
 /**
@@ -156,7 +157,7 @@ final class Qcow2Check implements References.Visitor {
     private boolean isInside(String structure, int entry, long at, long offset, long length, boolean aligned) {
         // the last cluster may be cut off
         if (offset < 0 || offset > file.size() || offset + length > file.size() + 2L * clusterSize
-                || aligned && (offset & clusterSize - 1) != 0 || offset >= file.size() && length > 0) {
+                || aligned && !Alignment.isAligned(offset, clusterSize) || offset >= file.size() && length > 0) {
             problem(entry < 0 ? structure : structure + " " + entry, at, String.format("0x%x", offset), "a cluster inside the file of " + file.size() + " bytes");
             return false;
         }
@@ -183,7 +184,7 @@ final class Qcow2Check implements References.Visitor {
     /** Adds missing refcount blocks for clusters in use, as a killed writer may leave them. */
     private boolean addBlocks() throws IOException {
         long first = firstWithoutBlock;
-        long end = file.size() + clusterSize - 1 & -clusterSize;
+        long end = Alignment.up(file.size(), clusterSize);
         if (first >= end >> header.clusterBits()) {
             return false;
         }

@@ -1,5 +1,7 @@
 package org.blktap.format.qcow2;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -14,6 +16,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.QemuName;
 
 /** Makes an image: header, refcount table and blocks, L1 table, and what is preallocated, one after the other. */
@@ -80,7 +83,7 @@ final class Qcow2Create {
         } else if (size == -1) {
             throw new DiskException(Reason.BAD_OPTION, path + ": a size is needed, or a backing file to take it from");
         }
-        if (size < 0 || size % 512 != 0) {
+        if (size < 0 || size % SECTOR != 0) {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512");
         }
         try (IoFile file = context.createFile(path)) {
@@ -109,7 +112,7 @@ final class Qcow2Create {
     private void write(IoFile file, long size, TapSpec backing, DiskContext context) throws DiskException, IOException {
         int entryBytes = extended ? 16 : 8;
         long slotBytes = (long) clusterSize * (clusterSize / entryBytes);
-        long l1Entries = (size + slotBytes - 1) / slotBytes;
+        long l1Entries = Alignment.units(size, slotBytes);
         if (l1Entries > Qcow2Header.MAX_L1_BYTES / 8) {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected at most "
                     + Qcow2Header.MAX_L1_BYTES / 8 * slotBytes + " with clusters of " + clusterSize + " bytes");
@@ -126,7 +129,7 @@ final class Qcow2Create {
         long total;
         while (true) {
             total = 1 + tableClusters + blocks + l1Clusters + l2Clusters + dataClusters;
-            long wantedBlocks = (total + perBlock - 1) / perBlock;
+            long wantedBlocks = Alignment.units(total, perBlock);
             long wantedTable = clusters(wantedBlocks * Refcounts.TABLE_ENTRY_BYTES);
             if (wantedBlocks <= blocks && wantedTable <= tableClusters) {
                 break;
@@ -172,7 +175,7 @@ final class Qcow2Create {
         boolean zstd = options.text("compression", "zlib").equals("zstd");
         Map<Integer, byte[]> extensions = new LinkedHashMap<>();
         if (backing != null) {
-            extensions.put(Qcow2Header.EXT_BACKING_FORMAT, Qcow2Driver.formatName(backing.type()).getBytes(StandardCharsets.UTF_8));
+            extensions.put(Qcow2Header.EXT_BACKING_FORMAT, QemuName.formatOf(backing.type()).getBytes(StandardCharsets.UTF_8));
             if (FileNames.bytes(QemuName.encode(backing.path())).length > Qcow2Header.MAX_BACKING_NAME) {
                 throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is longer than "
                         + Qcow2Header.MAX_BACKING_NAME + " bytes");
@@ -197,7 +200,7 @@ final class Qcow2Create {
         int entryBytes = extended ? 16 : 8;
         int perTable = clusterSize / entryBytes;
         long left = clusters(size);
-        ByteBuffer l1 = ByteBuffer.allocate(Math.toIntExact((left + perTable - 1) / perTable * Qcow2Entry.L1_BYTES));
+        ByteBuffer l1 = ByteBuffer.allocate(Math.toIntExact(Alignment.units(left, perTable) * Qcow2Entry.L1_BYTES));
         ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
         for (int slot = 0; left > 0; slot++) {
             l1.putLong(slot * Qcow2Entry.L1_BYTES, l2At + (long) slot * clusterSize | Qcow2Entry.COPIED);
@@ -227,6 +230,6 @@ final class Qcow2Create {
     }
 
     private long clusters(long bytes) {
-        return (bytes + clusterSize - 1) / clusterSize;
+        return Alignment.units(bytes, clusterSize);
     }
 }

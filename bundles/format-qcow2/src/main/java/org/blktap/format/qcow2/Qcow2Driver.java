@@ -1,5 +1,7 @@
 package org.blktap.format.qcow2;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
@@ -17,6 +19,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.image.ClusterDisk;
@@ -28,42 +31,9 @@ import org.osgi.service.component.annotations.Component;
 @Component
 @TapType(type = "qcow2", summary = "qcow2, versions 2 and 3")
 public final class Qcow2Driver implements DiskDriver {
-    private static final int SECTOR = 512;
     private static final long DEFAULT_CACHE = 32 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;
-    /** The names that QEMU gives formats in the extension "backing file format name", and ours. */
-    private static final Map<String, String> TYPES = Map.of("raw", "aio", "file", "aio", "host_device", "aio", "qcow2", "qcow2",
-            "qcow", "qcow", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
-
-    /** The objects that are opened for one disk, and closed again if the opening fails. */
-    private static final class Opening implements AutoCloseable {
-        private IoFile file;
-        private IoFile data;
-        private Qcow2Map map;
-        private VirtualDisk backing;
-        private boolean done;
-
-        @Override
-        public void close() {
-            if (done) {
-                return;
-            }
-            if (backing != null) {
-                backing.close();
-            }
-            if (map != null) {
-                map.close();
-            } else {
-                if (data != null) {
-                    data.close();
-                }
-                if (file != null) {
-                    file.close();
-                }
-            }
-        }
-    }
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -73,17 +43,13 @@ public final class Qcow2Driver implements DiskDriver {
     /** @param atLeast bytes of the disk if the header says less; the L1 table has entries for them */
     private static ClusterDisk open(String path, DiskContext context, long atLeast) throws DiskException {
         Options options = context.options();
-        long cache = options.size("cache", DEFAULT_CACHE);
-        if (cache < MIN_CACHE || cache > MAX_CACHE) {
-            throw Options.bad("cache", Long.toString(cache), "64K to 1G");
-        }
+        long cache = options.size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
         String snapshotName = options.text("snapshot", null);
         if (snapshotName != null && !context.readOnly()) {
             throw new DiskException(Reason.BAD_OPTION, path + ": a snapshot is opened read-only (--read-only)");
         }
-        try (Opening opening = new Opening()) {
-            opening.file = context.openFile(FileNames.path(path));
-            IoFile file = opening.file;
+        IoFile file = context.openFile(FileNames.path(path));
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             Qcow2Header header = Qcow2Header.read(file);
             if (!context.readOnly()) {
                 prepareForWriting(header, file, context.loop());
@@ -91,27 +57,30 @@ public final class Qcow2Driver implements DiskDriver {
             }
             List<Snapshot> snapshots = Snapshot.read(header, file, null);
             Snapshot snapshot = snapshotName == null ? null : Snapshot.find(header, file, snapshotName);
-            opening.data = dataFile(header, path, context);
+            IoFile data = dataFile(header, path, context);
+            if (data != null) {
+                opened.add(data::close);
+            }
             Refcounts counts = context.readOnly() ? null : new Refcounts(header, file);
-            opening.map = new Qcow2Map(header, snapshot == null ? header.l1Offset() : snapshot.l1Offset(),
-                    snapshot == null ? header.l1Entries() : snapshot.l1Entries(), file, opening.data, counts, context.loop(),
+            Qcow2Map map = new Qcow2Map(header, snapshot == null ? header.l1Offset() : snapshot.l1Offset(),
+                    snapshot == null ? header.l1Entries() : snapshot.l1Entries(), file, data, counts, context.loop(),
                     context.memory(), cache);
+            opened.addOwner(map::close);
             if (counts != null) {
-                opening.map.findFree();
+                map.findFree();
             }
             String backing = null;
+            VirtualDisk backingDisk = null;
             if (header.backingName() != null) {
                 QemuName name = QemuName.parse(path, "backing file name", header.backingName());
                 String backingType = backingType(header, name, path, context);
-                opening.backing = context.openBacking(backingType, context.confine(FileNames.path(path), name.file()));
+                backingDisk = context.openBacking(backingType, context.confine(FileNames.path(path), name.file()));
+                opened.add(backingDisk::close);
                 backing = backingType + ":" + name.file();
             }
             long size = snapshot == null ? Math.max(atLeast, header.size()) : snapshot.size();
             DiskInfo info = info(header, file, size, snapshots, snapshot, backing, context.readOnly());
-            ClusterDisk disk = new ClusterDisk(opening.map, opening.data == null ? List.of(file) : List.of(file, opening.data),
-                    opening.backing, info, context.loop(), context.memory());
-            opening.done = true;
-            return disk;
+            return opened.keep(new ClusterDisk(map, data == null ? List.of(file) : List.of(file, data), backingDisk, info, context.loop(), context.memory()));
         }
     }
 
@@ -169,8 +138,8 @@ public final class Qcow2Driver implements DiskDriver {
     /** The type named by the attach, the header or the file name; the latter two may not differ. */
     private static String backingType(Qcow2Header header, QemuName name, String path, DiskContext context) throws DiskException {
         String format = header.extensionText(Qcow2Header.EXT_BACKING_FORMAT);
-        String byHeader = format == null ? null : TYPES.getOrDefault(format, format);
-        String byName = name.format() == null ? null : TYPES.getOrDefault(name.format(), name.format());
+        String byHeader = QemuName.typeOf(format);
+        String byName = QemuName.typeOf(name.format());
         String type = context.backingType(byHeader == null ? byName : byHeader);
         if (byHeader != null && byName != null && !byHeader.equals(byName) && type.equals(byHeader)) {
             throw DiskException.corrupt(path, "backing file name", header.length(), "the format " + name.format(),
@@ -230,13 +199,13 @@ public final class Qcow2Driver implements DiskDriver {
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
         long before;
-        try (Opening opening = new Opening()) {
-            opening.file = context.openFile(FileNames.path(path));
-            prepareForWriting(Qcow2Header.read(opening.file), opening.file, context.loop());
-            Qcow2Header header = Qcow2Header.read(opening.file);
-            opening.data = dataFile(header, path, context);
-            before = header.size();
-            Qcow2Resize.lengthenL1(header, opening.file, opening.data, sizeBytes);
+        try (IoFile file = context.openFile(FileNames.path(path))) {
+            prepareForWriting(Qcow2Header.read(file), file, context.loop());
+            Qcow2Header header = Qcow2Header.read(file);
+            try (IoFile data = dataFile(header, path, context)) {
+                before = header.size();
+                Qcow2Resize.lengthenL1(header, file, data, sizeBytes);
+            }
         }
         LargerDisk.zeroNew(open(path, context, sizeBytes), before, context.loop(), path);
         try (IoFile file = context.openFile(FileNames.path(path))) {
@@ -249,14 +218,5 @@ public final class Qcow2Driver implements DiskDriver {
         try (IoFile file = context.openFile(FileNames.path(path))) {
             return new Qcow2Check(Qcow2Header.read(file), file, context.loop(), !context.readOnly()).run();
         }
-    }
-
-    /** Our types, as QEMU calls them in an image. */
-    static String formatName(String type) {
-        return switch (type) {
-            case "aio", "sync", "ram" -> "raw";
-            case "vhd" -> "vpc";
-            default -> type;
-        };
     }
 }

@@ -1,5 +1,9 @@
 package org.blktap.format.qcow2;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
+import org.blktap.api.memory.Alignment;
+
 /** The bits of L1 and L2 entries: qcow2.txt, "Cluster mapping" and "Extended L2 Entries". */
 final class Qcow2Entry {
     /** Bytes of an L1 entry. */
@@ -44,12 +48,12 @@ final class Qcow2Entry {
     static int compressedLength(long entry, int clusterBits) {
         int bits = offsetBits(clusterBits);
         long sectors = (entry >>> bits & (1L << 62 - bits) - 1) + 1;
-        return (int) (sectors * 512 - (compressedOffset(entry, clusterBits) & 511));
+        return (int) (sectors * SECTOR - (compressedOffset(entry, clusterBits) & SECTOR - 1));
     }
 
     /** The entry of a stream of so many bytes. */
     static long compressed(long offset, int length, int clusterBits) {
-        long sectors = (offset & 511) + length + 511 >> 9;
+        long sectors = Alignment.units((offset & SECTOR - 1) + length, SECTOR);
         return COMPRESSED | sectors - 1 << offsetBits(clusterBits) | offset;
     }
 

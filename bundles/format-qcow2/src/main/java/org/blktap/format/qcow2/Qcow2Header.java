@@ -11,6 +11,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The header of a qcow2 image, version 2 or 3, with its extensions: QEMU docs/interop/qcow2.txt, "Header" and "Header extensions". Big-endian.
@@ -207,7 +208,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
             byte[] data = new byte[(int) length];
             b.get(at + EXT_BYTES, data);
             found.put(type, data);
-            at += (int) (EXT_BYTES + length + 7 & ~7);
+            at += (int) Alignment.up(EXT_BYTES + length, Long.BYTES);
         }
         return found;
     }
@@ -240,7 +241,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         ByteBuffer b = ByteBuffer.allocate(1 << clusterBits);
         boolean v3 = version == 3;
         b.position(v3 ? FULL_LENGTH : V2_LENGTH);
-        int room = extensions.values().stream().mapToInt(data -> EXT_BYTES + (data.length + 7 & ~7)).sum() + EXT_BYTES
+        int room = extensions.values().stream().mapToInt(data -> EXT_BYTES + Alignment.up(data.length, Long.BYTES)).sum() + EXT_BYTES
                 + (backingName == null ? 0 : FileNames.bytes(backingName).length);
         if (room > b.remaining()) {
             throw new DiskException(Reason.BAD_OPTION, "a header with these names does not fit into a cluster of "
@@ -248,7 +249,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         }
         extensions.forEach((type, data) -> {
             b.putInt(type).putInt(data.length).put(data);
-            b.position(b.position() + 7 & ~7);
+            b.position(Alignment.up(b.position(), Long.BYTES));
         });
         b.putInt(EXT_END).putInt(0);
         b.putInt(AT_MAGIC, MAGIC).putInt(AT_VERSION, version);

@@ -1,11 +1,14 @@
 package org.blktap.format.qcow2;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
@@ -25,7 +28,6 @@ import org.blktap.image.Table;
  */
 final class Qcow2Map implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
-    private static final int SECTOR = 512;
     /** The bits of a cluster whose subclusters are all marked as zeros. */
     private static final long ALL_ZERO = Qcow2Tables.ALL_ALLOCATED << 32;
 
@@ -142,7 +144,7 @@ final class Qcow2Map implements ClusterMap {
             return into.noTable(tables.l2Tables);
         }
         int count = count(found, length, kind);
-        long start = offset & -clusterSize;
+        long start = Alignment.down(offset, clusterSize);
         EntryChange change = into.change();
         change.covers(kind, offset, Math.min(length, start + (long) count * clusterSize - offset));
         change.entries(first, count, entry, found.bits());
@@ -229,10 +231,10 @@ final class Qcow2Map implements ClusterMap {
     /** Decides where data goes: to the cluster that the entry has for itself, or to new ones. */
     private void place(Place found, int count, Allocation into) {
         long entry = found.entry();
-        long inCluster = found.offset() & clusterSize - 1 & -unit;
+        long inCluster = Alignment.down(found.offset() & clusterSize - 1, unit);
         long at;
         if (external) {
-            at = found.offset() & -clusterSize;
+            at = Alignment.down(found.offset(), clusterSize);
             into.target().used(dataFile, at + inCluster, unit);
         } else if (hasOwn(entry)) {
             // zeros with a cluster of their own, or more subclusters of one that is there
@@ -278,9 +280,9 @@ final class Qcow2Map implements ClusterMap {
 
     /** The bits of the subclusters of entry {@code i} that a change covers. */
     private long touched(EntryChange change, int i) {
-        long clusterStart = (change.offset() & -clusterSize) + (long) i * clusterSize;
+        long clusterStart = Alignment.down(change.offset(), clusterSize) + (long) i * clusterSize;
         int from = (int) Math.max(0, change.offset() - clusterStart) / unit;
-        int to = (int) ((Math.min(clusterSize, change.offset() + change.length() - clusterStart) + unit - 1) / unit);
+        int to = (int) Alignment.units(Math.min(clusterSize, change.offset() + change.length() - clusterStart), unit);
         return Qcow2Entry.subclusters(from, to);
     }
 

@@ -6,6 +6,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Makes a disk larger, in two steps, each one write of the header: a longer L1 table in new, counted clusters; then, when the new part holds
@@ -22,7 +23,7 @@ final class Qcow2Resize {
      */
     static void lengthenL1(Qcow2Header header, IoFile file, IoFile data, long size) throws DiskException {
         long slotBytes = 1L << header.slotBits();
-        long entries = (size + slotBytes - 1) / slotBytes;
+        long entries = Alignment.units(size, slotBytes);
         if (size < header.size()) {
             throw new DiskException(Reason.BAD_OPTION, file.path() + ": " + Options.sizeText(size) + " is smaller than the present "
                     + Options.sizeText(header.size()) + "; a qcow2 disk does not become smaller");
@@ -74,6 +75,6 @@ final class Qcow2Resize {
 
     /** Bytes, rounded up to clusters. */
     private static long clusters(Qcow2Header header, long bytes) {
-        return bytes + header.clusterSize() - 1 & -header.clusterSize();
+        return Alignment.up(bytes, header.clusterSize());
     }
 }

@@ -11,6 +11,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.FileSpace;
 import org.blktap.image.InFlight;
 import org.blktap.image.Space;
@@ -99,7 +100,7 @@ final class Qcow2Space implements Space {
         this.loop = loop;
         this.counts = counts;
         clusterSize = header.clusterSize();
-        firstEnd = file.size() + clusterSize - 1 & -clusterSize;
+        firstEnd = Alignment.up(file.size(), clusterSize);
         end = new FileSpace(file, loop, firstEnd, header.size(), counts);
         metadata.add(0, clusterSize);
         metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * (long) Qcow2Entry.L1_BYTES);
@@ -198,7 +199,7 @@ final class Qcow2Space implements Space {
 
     /** A compressed cluster's bytes: all clusters that it touched lose a reference. Bytes past the end that the file had are not its own. */
     void freeCompressed(long from, long to) {
-        free(from & -clusterSize, Math.min(to + clusterSize - 1 & -clusterSize, firstEnd));
+        free(Alignment.down(from, clusterSize), Math.min(Alignment.up(to, clusterSize), firstEnd));
     }
 
     /** Finds what sessions before left free, before anything is in flight; it only reads. Blocking, not on the loop. */

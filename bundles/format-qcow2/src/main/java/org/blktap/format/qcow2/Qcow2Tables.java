@@ -1,21 +1,23 @@
 package org.blktap.format.qcow2;
 
-import java.io.IOException;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.PastEnd;
 import org.blktap.image.Place;
 import org.blktap.image.Table;
 import org.blktap.image.TableCache;
+import org.blktap.image.TableMemory;
 
 /** The two-level table of qcow2, and look-ups in it (qcow2.txt, "Cluster mapping" and "Extended L2 Entries"). Loop only. */
 final class Qcow2Tables implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
-    private static final int SECTOR = 512;
     /** Table number of L1; an L2 table's is its slot plus one. */
     private static final int L1 = 0;
     /** Values of a subcluster's two bits. */
@@ -65,23 +67,12 @@ final class Qcow2Tables implements AutoCloseable {
         entryBytes = header.l2EntryBytes();
         slotBits = header.slotBits();
         slotMask = (1L << slotBits) - 1;
-        if (l1Entries > 0 && l1Offset + l1Entries * (long) Qcow2Entry.L1_BYTES > (file.size() + clusterSize - 1 & -clusterSize)) {
+        if (l1Entries > 0 && l1Offset + l1Entries * (long) Qcow2Entry.L1_BYTES > Alignment.up(file.size(), clusterSize)) {
             throw DiskException.corrupt(file.path(), "L1 table", l1Offset, l1Entries + " entries past the end of the file",
                     "a table inside the file of " + file.size() + " bytes");
         }
-        int l1Bytes = Math.max(SECTOR, l1Entries * Qcow2Entry.L1_BYTES + SECTOR - 1 & -SECTOR);
-        l1Memory = memory.allocate(l1Bytes);
-        boolean done = false;
-        try {
-            file.readFully(l1Memory.bytes(0, l1Bytes), l1Offset);
-            done = true;
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "read the L1 table", e);
-        } finally {
-            if (!done) {
-                l1Memory.close();
-            }
-        }
+        int l1Bytes = Math.max(SECTOR, Alignment.up(l1Entries * Qcow2Entry.L1_BYTES, SECTOR));
+        l1Memory = TableMemory.read(memory, file, l1Offset, l1Bytes, "L1 table");
         l1 = new Table(l1Memory.address(), l1Bytes, file, l1Offset);
         l2Tables = new TableCache(memory, file, clusterSize, cacheBytes, l1Entries);
         pastEnd = new PastEnd(space.end());
@@ -124,7 +115,7 @@ final class Qcow2Tables implements AutoCloseable {
     }
 
     private boolean isValid(long offset) {
-        return offset >= clusterSize && (offset & clusterSize - 1) == 0 && offset < space.end();
+        return offset >= clusterSize && Alignment.isAligned(offset, clusterSize) && offset < space.end();
     }
 
     /** Whether an entry, of the slot that has the disk offset, points at a valid cluster. */
@@ -191,7 +182,7 @@ final class Qcow2Tables implements AutoCloseable {
                 run += clusterSize;
             }
             into.unallocated(Math.min(run, length));
-        } else if (external ? at != (offset & -clusterSize) : !isValid(at) || !isFresh(offset, index)) {
+        } else if (external ? at != Alignment.down(offset, clusterSize) : !isValid(at) || !isFresh(offset, index)) {
             corrupt("L2 entry " + index, table.fileOffset() + (long) index * entryBytes, entry);
             into.corrupt(Math.min(run, length));
         } else {
@@ -231,12 +222,12 @@ final class Qcow2Tables implements AutoCloseable {
             into.zero(run);
         } else if (kind == BITS_NONE) {
             into.unallocated(run);
-        } else if (kind == BITS_BOTH || (external ? at != (offset & -clusterSize) : !isValid(at) || !isFresh(offset, index))) {
+        } else if (kind == BITS_BOTH || (external ? at != Alignment.down(offset, clusterSize) : !isValid(at) || !isFresh(offset, index))) {
             corrupt("L2 entry " + index, table.fileOffset() + (long) index * entryBytes, entry);
             into.corrupt(run);
         } else {
             // whole clusters that follow in the file are one run
-            while (run < length && (inCluster + run & clusterSize - 1) == 0
+            while (run < length && Alignment.isAligned(inCluster + run, clusterSize)
                     && entry(table, ++index) == (entry += clusterSize) && bits(table, index) == ALL_ALLOCATED
                     && (external || isValid(Qcow2Entry.offset(entry)) && isFresh(offset, index))) {
                 run = Math.min(length, run + clusterSize);

@@ -1,5 +1,7 @@
 package org.blktap.format.qcow2;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -7,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.FileSpace;
 
 /**
@@ -24,7 +27,7 @@ final class Refcounts implements FileSpace.Layout {
     static final int TABLE_ENTRY_BYTES = 8;
     /** A multiple of every device's sector. */
     private static final int END_UNIT = 64 << 10;
-    private static final int ENTRIES_PER_SECTOR = 512 / 8;
+    private static final int ENTRIES_PER_SECTOR = SECTOR / 8;
 
     private final IoFile file;
     private final int clusterBits;
@@ -108,10 +111,10 @@ final class Refcounts implements FileSpace.Layout {
         long end;
         do {
             int unit = Math.max(clusterSize, END_UNIT);
-            end = to + need + unit - 1 & -unit;
+            end = Alignment.up(to + need, unit);
             lastBlock = (int) ((end - 1 >> clusterBits) / perBlock);
             // half more than is needed, so that this is rare
-            newClusters = lastBlock < entries.length ? 0 : (int) (((lastBlock + 1L) * 12 + clusterSize - 1) / clusterSize);
+            newClusters = lastBlock < entries.length ? 0 : (int) Alignment.units((lastBlock + 1L) * 12, clusterSize);
             missing = 0;
             for (int i = firstBlock; i <= lastBlock; i++) {
                 missing += i >= entries.length || entries[i] == 0 ? 1 : 0;
@@ -301,7 +304,7 @@ final class Refcounts implements FileSpace.Layout {
                 if (left < clusterSize || pieces-- == 0) {
                     return at;
                 }
-                long end = Math.min(Math.min(free.to(r), at + (left & -clusterSize)), at / blockBytes * blockBytes + blockBytes);
+                long end = Math.min(Math.min(free.to(r), at + Alignment.down(left, clusterSize)), Alignment.down(at, blockBytes) + blockBytes);
                 Ranges counted = new Ranges();
                 forEachBlock(table, at, end, (block, first, last, cluster) -> {
                     for (int i = first; i < last; i++) {
@@ -337,8 +340,8 @@ final class Refcounts implements FileSpace.Layout {
             int last = (int) Math.min(perBlock, first + end - cluster);
             if (index < entries.length && entries[index] != 0) {
                 // the sectors that hold them
-                int fromByte = (int) ((long) first << order >> 3) & -512;
-                int toByte = (int) Math.min(clusterSize, (((long) last << order) + 7 >> 3) + 511 & -512);
+                int fromByte = Alignment.down((int) ((long) first << order >> 3), SECTOR);
+                int toByte = (int) Math.min(clusterSize, Alignment.up(((long) last << order) + 7 >> 3, SECTOR));
                 ByteBuffer piece = ByteBuffer.allocate(toByte - fromByte);
                 file.readFully(piece, entries[index] + fromByte);
                 int skipped = (int) ((long) fromByte << 3 >> order);

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.Interruption;
 
 /**
@@ -209,7 +210,7 @@ final class References {
             long length = clusterSize;
             if (Qcow2Entry.compressed(entry)) {
                 long stream = Qcow2Entry.compressedOffset(entry, header.clusterBits());
-                from = stream & -clusterSize;
+                from = Alignment.down(stream, clusterSize);
                 length = stream + Qcow2Entry.compressedLength(entry, header.clusterBits()) - from;
             } else if (Qcow2Entry.offset(entry) != 0 && !external) {
                 from = Qcow2Entry.offset(entry);
@@ -263,7 +264,7 @@ final class References {
             if (!bitmap(directory + at, entry.getLong(AT_TABLE), (int) tableBytes)) {
                 return;
             }
-            at += BITMAP_ENTRY + extra + name + 7 & ~7;
+            at += Alignment.up(BITMAP_ENTRY + extra + name, Long.BYTES);
         }
     }
 

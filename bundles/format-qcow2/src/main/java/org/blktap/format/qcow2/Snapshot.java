@@ -8,6 +8,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.Interruption;
 
 /**
@@ -81,7 +82,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
             if (name.equals(wanted)) {
                 return List.of(all.get(i));
             }
-            at += FIXED + extra + idLength + nameLength + 7 & ~7;
+            at += Alignment.up(FIXED + extra + idLength + nameLength, Long.BYTES);
         }
         if (end != null) {
             end[0] = at;

@@ -1,5 +1,8 @@
 package org.blktap.format.ram;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -17,8 +20,6 @@ import org.blktap.api.memory.NativeBuffer;
  * returns. Several attachments, each on its own loop, may use one memory: they see it as several hosts see one shared disk.
  */
 final class RamDisk implements VirtualDisk {
-    private static final int SECTOR = 512;
-
     private final NativeBuffer memory;
     private final DiskInfo info;
     private final Path save;
@@ -38,7 +39,7 @@ final class RamDisk implements VirtualDisk {
         if (save != null) {
             details.put("saved to", save.toString());
         }
-        info = DiskInfo.ofSize(memory.size()).withBlocks(SECTOR, RamDriver.PAGE).with(Operation.DISCARD, Operation.WRITE_ZEROES)
+        info = DiskInfo.ofSize(memory.size()).withBlocks(SECTOR, PAGE).with(Operation.DISCARD, Operation.WRITE_ZEROES)
                 .withReadOnly(readOnly).withDetails(details);
     }
 

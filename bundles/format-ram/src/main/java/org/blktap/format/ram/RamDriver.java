@@ -1,5 +1,7 @@
 package org.blktap.format.ram;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+
 import java.nio.file.Files;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -11,6 +13,8 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.osgi.service.component.annotations.Component;
 
@@ -19,20 +23,17 @@ import org.osgi.service.component.annotations.Component;
 @TapType(type = "ram", summary = "memory, shared by all attachments of one name")
 public final class RamDriver implements DiskDriver {
     private static final long MAX_SIZE = 1L << 40;
-    /** Unit of sizes. */
-    static final int PAGE = 4096;
     /** The name of the memory. */
     private static final String MEMORY = "ram:";
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        String[] parts = path.split(",");
-        String name = parts.length == 0 ? "" : parts[0];
+        String name = Options.nameIn(path);
         if (!name.matches("[A-Za-z0-9._-]{1,64}")) {
             throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": bad name '" + name
                     + "': letters, digits and . _ -, at most 64");
         }
-        Options options = options(path, parts, context.options());
+        Options options = options(path, context.options());
         String image = options.text("load", null);
         String save = options.text("save", null);
         if (save != null && !save.startsWith("/")) {
@@ -58,7 +59,7 @@ public final class RamDriver implements DiskDriver {
         long present = context.memory().sharedSize(MEMORY + name);
         String keep = options.oneOf("keep", null, "detach", "always");
         try (RamLoad load = image != null && present == -1 ? new RamLoad(image, context) : null) {
-            long size = options.size("size", load == null ? present : load.sizeBytes() + PAGE - 1 & -PAGE);
+            long size = options.size("size", load == null ? present : Alignment.up(load.sizeBytes(), PAGE));
             options.checkAllKnown("tap:ram");
             if (size == -1) {
                 throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": there is no RAM disk '" + name
@@ -86,25 +87,19 @@ public final class RamDriver implements DiskDriver {
     }
 
     private static NativeBuffer filled(NativeBuffer memory, RamLoad load, String keep, String name, DiskContext context) throws DiskException {
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(memory::close)) {
             if (load != null) {
                 load.into(memory);
             }
             if (keep != null) {
                 context.memory().keep(MEMORY + name, keep.equals("always"));
             }
-            done = true;
-            return memory;
-        } finally {
-            if (!done) {
-                memory.close();
-            }
+            return opened.keep(memory);
         }
     }
 
     /** The options after the name, and those of the attach. */
-    private static Options options(String path, String[] parts, Options attach) throws DiskException {
+    private static Options options(String path, Options attach) throws DiskException {
         Map<String, String> all = new LinkedHashMap<>();
         for (String key : new String[] {"size", "keep", "load", "save"}) {
             String value = attach.text(key, null);
@@ -112,13 +107,7 @@ public final class RamDriver implements DiskDriver {
                 all.put(key, value);
             }
         }
-        for (int i = 1; i < parts.length; i++) {
-            String[] pair = parts[i].split("=", 2);
-            if (pair.length != 2) {
-                throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": '" + parts[i] + "' is not key=value");
-            }
-            all.put(pair[0], pair[1]);
-        }
+        all.putAll(Options.valuesIn(path, "tap:ram:" + path));
         return new Options(all);
     }
 }

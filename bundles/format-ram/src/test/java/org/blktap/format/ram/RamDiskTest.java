@@ -9,9 +9,7 @@ import java.io.IOException;
 import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -146,27 +144,6 @@ class RamDiskTest {
         // what comes to be there meanwhile is not replaced either
         Files.createDirectories(folder.resolve("a"));
         assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, disk::beforeDetach).reason());
-    }
-
-    @Test
-    void aPlantedLinkIsNotFollowed(@TempDir Path directory) throws Exception {
-        Path victim = Files.writeString(directory.resolve("victim"), "precious");
-        Path file = directory.resolve("saved");
-        Path temporary = directory.resolve(".saved.new");
-        for (Path planted : List.of(temporary, file)) {
-            Files.deleteIfExists(planted);
-            Files.createSymbolicLink(planted, victim);
-            open("p,size=1M", "save", file.toString()).beforeDetach();
-            assertEquals("precious", Files.readString(victim), () -> "written by " + planted);
-            assertEquals(1 << 20, Files.size(file));
-            assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
-            assertTrue(Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS));
-            kept.forEach(RamDiskTest::closed);
-            kept.clear();
-        }
-        Files.createLink(temporary, victim);
-        open("p,size=1M", "save", file.toString()).beforeDetach();
-        assertEquals("precious", Files.readString(victim));
     }
 
     private static void closed(AutoCloseable resource) {

@@ -1,16 +1,20 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.Table;
+import org.blktap.image.TableMemory;
 
 /**
  * The block allocation table in memory, as far as the disk's blocks need it: for each the sector of the file where its bitmap begins, a
@@ -21,7 +25,6 @@ final class Bat implements AutoCloseable {
     static final int ENTRY_BYTES = 4;
     /** The entry of a block that is not allocated. */
     static final int UNUSED = -1;
-    private static final int SECTOR = 512;
 
     private final IoFile file;
     private final NativeBuffer memory;
@@ -35,19 +38,8 @@ final class Bat implements AutoCloseable {
     Bat(VhdImage image, IoFile file, NativeMemory nativeMemory) throws DiskException {
         this.file = file;
         entries = image.blocks();
-        int size = entries * ENTRY_BYTES + SECTOR - 1 & -SECTOR;
-        memory = nativeMemory.allocate(size);
-        boolean done = false;
-        try {
-            file.readFully(memory.bytes(0, size), image.header().tableOffset());
-            done = true;
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "read the BAT", e);
-        } finally {
-            if (!done) {
-                memory.close();
-            }
-        }
+        int size = Alignment.up(entries * ENTRY_BYTES, SECTOR);
+        memory = TableMemory.read(nativeMemory, file, image.header().tableOffset(), size, "BAT");
         table = new Table(memory.address(), size, file, image.header().tableOffset());
         end = look(image);
     }

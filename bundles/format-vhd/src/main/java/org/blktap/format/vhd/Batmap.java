@@ -1,11 +1,14 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * XenServer's batmap: a bit for each block, the highest of a byte first, that says that its sector bitmap is all ones. Its header of 512
@@ -20,7 +23,6 @@ import org.blktap.api.engine.IoFile;
  * @param bits as they were found, {@code summedBytes} of them; empty if the checksum does not fit them
  */
 record Batmap(long headerAt, long at, long sectors, int summedBytes, int version, BitSet bits, boolean isIntact) {
-    static final int SECTOR = 512;
     private static final long COOKIE = 0x7464_6261_746d_6170L;
     private static final int VERSION_1_1 = 0x0001_0001;
     static final int VERSION_1_2 = 0x0001_0002;
@@ -65,7 +67,7 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
 
     /** libvhd counts blocks of 2 MiB, whatever the image has, and rounds down to bytes and then up to sectors. */
     static int summedBytes(long diskBytes) {
-        return (int) Math.max(SECTOR, (diskBytes >> 24) + SECTOR - 1 & -SECTOR);
+        return (int) Math.max(SECTOR, Alignment.up(diskBytes >> 24, SECTOR));
     }
 
     /** Writes header and bits, by one write if they follow each other, so that a crash is unlikely to separate them. */

@@ -1,5 +1,7 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
@@ -18,7 +20,7 @@ final class FixedMap implements ClusterMap {
 
     @Override
     public int clusterSize() {
-        return 512;
+        return SECTOR;
     }
 
     @Override

@@ -1,7 +1,10 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+
 import java.io.IOException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.FileSpace;
 
 /**
@@ -9,8 +12,6 @@ import org.blktap.image.FileSpace;
  * stays in the page that the new space leaves out, so that at each moment one at the end of the file, or else the copy at offset 0, is intact.
  */
 final class LastFooter implements FileSpace.Layout {
-    private static final int PAGE = 4096;
-
     private final IoFile file;
     private final VhdFooter footer;
     private final long blockBytes;
@@ -38,7 +39,7 @@ final class LastFooter implements FileSpace.Layout {
     @Override
     public FileSpace.Extension plan(long from, long to) {
         long start = plannedAt + VhdFooter.BYTES <= from ? from : from + PAGE;
-        long blocks = Math.max(1, (to - start + blockBytes - 1) / blockBytes);
+        long blocks = Math.max(1, Alignment.units(to - start, blockBytes));
         plannedAt = start + blocks * blockBytes;
         return new Extension(file, footer, start, plannedAt);
     }

@@ -1,5 +1,7 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -7,6 +9,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.UUID;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The structures of a new dynamic or differencing image, one after the other as libvhd lays them out: header, BAT, batmap, parent locators.
@@ -18,7 +21,6 @@ import org.blktap.api.engine.IoFile;
  * @param end the first byte after all, a multiple of 512
  */
 record Metadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
-    private static final int SECTOR = 512;
     private static final int PIECE = 1 << 20;
 
     /** Parent fields of a differencing image's header; all empty for a dynamic one. */
@@ -29,12 +31,12 @@ record Metadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
     /** @param at where the header goes, a multiple of 512 */
     static Metadata plan(long at, long diskBytes, int blockSize, Parent parent) {
         long tableOffset = at + VhdHeader.BYTES;
-        long entries = (diskBytes + blockSize - 1) / blockSize;
+        long entries = Alignment.units(diskBytes, blockSize);
         VhdHeader header = new VhdHeader(at, tableOffset, entries, blockSize, parent.uuid(), parent.timestamp(), parent.name(), List.of());
         long end = tableOffset + header.tableBytes();
         Batmap batmap = null;
         if (blockSize == VhdHeader.USUAL_BLOCK) {
-            long sectors = (entries + 7) / 8 + SECTOR - 1 >> 9;
+            long sectors = Alignment.units(Alignment.units(entries, 8), SECTOR);
             batmap = new Batmap(end, end + SECTOR, sectors, Batmap.summedBytes(diskBytes), Batmap.VERSION_1_2, new BitSet(), true);
             end = batmap.at() + sectors * SECTOR;
         } else {
@@ -44,7 +46,7 @@ record Metadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
         List<VhdHeader.ParentLocator> locators = new ArrayList<>();
         List<byte[]> names = new ArrayList<>();
         for (ParentNames.Encoded name : parent.names()) {
-            long space = name.name().length + SECTOR - 1 & -SECTOR;
+            long space = Alignment.up(name.name().length, SECTOR);
             locators.add(new VhdHeader.ParentLocator(name.code(), space, name.name().length, end));
             names.add(name.name());
             end += space;

@@ -9,10 +9,10 @@ import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.regex.Pattern;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.PercentCoding;
 import org.blktap.api.engine.IoFile;
 import org.blktap.format.vhd.VhdHeader.ParentLocator;
 
@@ -34,8 +34,9 @@ final class ParentNames {
     /** Bytes; longer ones are passed over. */
     static final int LONGEST = 8192;
     private static final String SCHEME = "file://";
-    /** A byte that is not UTF-8, as {@link FileNames} has it. */
-    private static final Pattern RAW_BYTE = Pattern.compile("[\\x{dc80}-\\x{dcff}]");
+    /** The bytes that are not UTF-8, as {@link FileNames} has them. */
+    private static final char FIRST_RAW = '\udc80';
+    private static final char LAST_RAW = '\udcff';
 
     private ParentNames() {
     }
@@ -92,7 +93,8 @@ final class ParentNames {
             if (!text.startsWith(SCHEME)) {
                 return null;
             }
-            text = unescaped(text.substring(SCHEME.length()));
+            // libvhd escapes nothing: what is no escape stays
+            text = PercentCoding.decode(text.substring(SCHEME.length()));
             text = text.startsWith("localhost/") ? text.substring("localhost".length()) : text;
         } else {
             text = text.replace('\\', '/');
@@ -115,22 +117,6 @@ final class ParentNames {
         return text != null ? text : Charset.forName("windows-1252").decode(b.duplicate()).toString();
     }
 
-    /** {@code %41} is A; libvhd escapes nothing, so what is no escape stays. */
-    private static String unescaped(String url) {
-        ByteBuffer out = ByteBuffer.allocate(url.length() * 3);
-        for (int i = 0; i < url.length(); i++) {
-            if (url.startsWith("%", i) && url.substring(i).matches("(?s)%[0-9A-Fa-f]{2}.*")) {
-                out.put((byte) Integer.parseInt(url.substring(i + 1, i + 3), 16));
-                i += 2;
-            } else {
-                int next = url.offsetByCodePoints(i, 1);
-                out.put(FileNames.bytes(url.substring(i, next)));
-                i = next - 1;
-            }
-        }
-        return FileNames.text(out.flip());
-    }
-
     /**
      * What a new image's locators say: as libvhd does it, the path from the image's directory in all three. UTF-16 cannot hold a byte that is not UTF-8,
      * and the URL alone has it then, escaped.
@@ -141,13 +127,9 @@ final class ParentNames {
         if (relative.indexOf('\\') >= 0 || relative.length() > LONGEST / 4) {
             throw new DiskException(Reason.BAD_OPTION, image + ": the backing file's name has a backslash or is too long for a VHD image");
         }
-        byte[] url = (SCHEME + "./" + escaped(relative)).getBytes(StandardCharsets.UTF_8);
+        byte[] url = (SCHEME + "./" + PercentCoding.encode(relative, c -> c != '%' && (c < FIRST_RAW || c > LAST_RAW))).getBytes(StandardCharsets.UTF_8);
         byte[] windows = (".\\" + relative.replace('/', '\\')).getBytes(StandardCharsets.UTF_16LE);
         return List.of(new Encoded(MACX, url), new Encoded(W2KU, windows), new Encoded(W2RU, windows));
-    }
-
-    private static String escaped(String path) {
-        return RAW_BYTE.matcher(path.replace("%", "%25")).replaceAll(raw -> String.format("%%%02X", raw.group().charAt(0) & 0xff));
     }
 
     /** One locator's code and name. */

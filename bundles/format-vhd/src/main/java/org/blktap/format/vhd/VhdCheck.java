@@ -1,5 +1,7 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -21,7 +23,6 @@ import org.blktap.image.UseWindow;
  */
 final class VhdCheck {
     private static final int MOST_PROBLEMS = 100;
-    private static final int SECTOR = 512;
     /** Blocks that are looked at before the thread may be interrupted. */
     private static final int PATIENCE = 1 << 16;
 

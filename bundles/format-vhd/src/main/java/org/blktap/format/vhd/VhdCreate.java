@@ -1,5 +1,7 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -14,11 +16,10 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /** Makes an empty image, as XenServer's libvhd lays it out. */
 final class VhdCreate {
-    private static final int SECTOR = 512;
-
     private VhdCreate() {
     }
 
@@ -75,7 +76,7 @@ final class VhdCreate {
         if (size < 1 || size > largest) {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected 512 to " + largest);
         }
-        return size + SECTOR - 1 & -SECTOR;
+        return Alignment.up(size, SECTOR);
     }
 
     private static Metadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below) throws DiskException {

@@ -1,5 +1,7 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -17,10 +19,10 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ClusterMap;
@@ -39,7 +41,6 @@ public final class VhdDriver implements DiskDriver {
     /** Types that a raw parent may have when a child is made. */
     static final Set<String> RAW_TYPES = Set.of("raw", RAW, "sync");
     private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
-    private static final int SECTOR = 512;
     private static final long DEFAULT_CACHE = 4 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 128 << 20;
@@ -50,36 +51,19 @@ public final class VhdDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE);
-        if (cache < MIN_CACHE || cache > MAX_CACHE) {
-            throw Options.bad("cache", Long.toString(cache), "64K to 128M");
-        }
+        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
         IoFile file = context.openFile(FileNames.path(path));
-        ClusterMap map = null;
-        Parent parent = null;
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             VhdImage image = VhdImage.read(file);
-            map = image.footer().isFixed() ? new FixedMap(file) : map(image, file, cache, context);
+            ClusterMap map = image.footer().isFixed() ? new FixedMap(file) : map(image, file, cache, context);
+            opened.addOwner(map::close);
+            Parent parent = null;
             if (image.footer().type() == VhdFooter.DIFFERENCING) {
                 parent = parent(image, file, context);
+                opened.add(parent.disk()::close);
             }
             DiskInfo info = info(image, file, context.readOnly(), parent);
-            VirtualDisk disk = new ClusterDisk(map, List.of(file), parent == null ? null : parent.disk(), info, context.loop(),
-                    context.memory());
-            done = true;
-            return disk;
-        } finally {
-            if (!done) {
-                if (parent != null) {
-                    parent.disk().close();
-                }
-                if (map != null) {
-                    map.close();
-                } else {
-                    file.close();
-                }
-            }
+            return opened.keep(new ClusterDisk(map, List.of(file), parent == null ? null : parent.disk(), info, context.loop(), context.memory()));
         }
     }
 
@@ -90,14 +74,9 @@ public final class VhdDriver implements DiskDriver {
         }
         VhdMap map = new VhdMap(image, file, context.loop(), context.memory(), cache);
         if (!context.readOnly()) {
-            boolean done = false;
-            try {
+            try (CloseOnFailure opened = new CloseOnFailure(map::close)) {
                 map.mendFooters();
-                done = true;
-            } finally {
-                if (!done) {
-                    map.close();
-                }
+                opened.keep();
             }
         }
         return map;

@@ -1,10 +1,13 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.UUID;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The hard disk footer: 512 bytes, big-endian, at the end of every image; dynamic and differencing ones have a copy at offset 0. Layout:
@@ -13,7 +16,6 @@ import org.blktap.api.disk.DiskException.Reason;
  */
 final class VhdFooter {
     static final int BYTES = 512;
-    static final int SECTOR = 512;
     /** "conectix". */
     static final long COOKIE = 0x636f6e6563746978L;
     /** "v_poison", libvhd's mark of an image that is not to be opened. */
@@ -230,7 +232,7 @@ final class VhdFooter {
 
     /** Bytes of the disk, a multiple of 512; negative if the field is out of all bounds. */
     long diskBytes() {
-        return sizeIsGeometry() ? geometrySectors() * SECTOR : currentSize() & -SECTOR;
+        return sizeIsGeometry() ? geometrySectors() * SECTOR : Alignment.down(currentSize(), SECTOR);
     }
 
     static String hex(int value) {

@@ -1,5 +1,7 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -8,6 +10,7 @@ import java.util.List;
 import java.util.UUID;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The dynamic disk header: 1024 bytes, big-endian. Layout: Microsoft's "Virtual Hard Disk Image Format Specification" 1.0,
@@ -25,7 +28,6 @@ import org.blktap.api.engine.IoFile;
 record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize, UUID parentUuid, int parentTimestamp, String parentName,
         List<ParentLocator> locators) {
     static final int BYTES = 1024;
-    static final int SECTOR = 512;
     static final UUID NO_UUID = new UUID(0, 0);
     /** The specification has 512 KiB and 2 MiB; what is smaller or larger by far is refused. */
     static final int SMALLEST_BLOCK = 4 << 10;
@@ -113,7 +115,7 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
             throw DiskException.corrupt(file, "header field block_size", at + AT_BLOCK_SIZE, blockSize,
                     "a power of two from " + SMALLEST_BLOCK + " to " + LARGEST_BLOCK);
         }
-        long blocks = (diskBytes + blockSize - 1) / blockSize;
+        long blocks = Alignment.units(diskBytes, blockSize);
         long entries = Integer.toUnsignedLong(b.getInt(AT_MAX_TABLE_ENTRIES));
         if (entries < blocks || blocks > MOST_BLOCKS) {
             throw DiskException.corrupt(file, "header field max_table_entries", at + AT_MAX_TABLE_ENTRIES, entries,
@@ -155,7 +157,7 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
 
     /** Bytes of the BAT, whole sectors. */
     long tableBytes() {
-        return maxTableEntries * Bat.ENTRY_BYTES + SECTOR - 1 & -SECTOR;
+        return Alignment.up(maxTableEntries * Bat.ENTRY_BYTES, SECTOR);
     }
 
     /** Bytes of a block's sector bitmap, whole sectors; the data follows it. */
@@ -164,7 +166,7 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
     }
 
     static int bitmapBytes(int blockSize) {
-        return blockSize / SECTOR / 8 + SECTOR - 1 & -SECTOR;
+        return Alignment.up(blockSize / SECTOR / 8, SECTOR);
     }
 
     /** Bytes of a block in the file. */
@@ -173,6 +175,6 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
     }
 
     int blocks(long diskBytes) {
-        return (int) ((diskBytes + blockSize - 1) / blockSize);
+        return (int) Alignment.units(diskBytes, blockSize);
     }
 }

@@ -1,11 +1,14 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The metadata of an image: its footer, and the structures of a dynamic or differencing one, read and bounded. All numbers
@@ -19,7 +22,6 @@ import org.blktap.api.engine.IoFile;
  * @param batmap null without one
  */
 record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit, VhdHeader header, Batmap batmap) {
-    private static final int SECTOR = 512;
 
     /** A structure that is no block. */
     record Structure(String name, long start, long end) {
@@ -55,7 +57,7 @@ record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit
         if (copy.isFixed()) {
             throw VhdFooter.damaged(atEnd, last, file.path());
         }
-        return read(file, copy, -1, false, size + SECTOR - 1 & -SECTOR);
+        return read(file, copy, -1, false, Alignment.up(size, SECTOR));
     }
 
     private static VhdImage fixed(IoFile file, VhdFooter footer, long footerAt) throws DiskException {

@@ -1,5 +1,8 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -7,6 +10,7 @@ import java.util.BitSet;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
@@ -29,9 +33,7 @@ import org.blktap.image.TableCache;
  */
 final class VhdMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
-    private static final int SECTOR = 512;
     /** Blocks' data begins at a multiple of it. */
-    private static final int PAGE = 4096;
     /** Behind it a block has no sector number; a little earlier, as new space may leave out a page. */
     private static final long LAST_OFFSET = 0xffff_ff00L * SECTOR;
 
@@ -67,8 +69,8 @@ final class VhdMap implements ClusterMap {
         hasParent = image.footer().type() == VhdFooter.DIFFERENCING;
         bat = new Bat(image, file, memory);
         // after everything in the file, so that data begins at a page
-        firstFree = (Math.max(image.limit(), bat.end()) + bitmapBytes + PAGE - 1 & -PAGE) - bitmapBytes;
-        reserved = header.blockBytes() + PAGE - 1 & -PAGE;
+        firstFree = Alignment.up(Math.max(image.limit(), bat.end()) + bitmapBytes, PAGE) - bitmapBytes;
+        reserved = Alignment.up(header.blockBytes(), PAGE);
         footer = new LastFooter(file, image.footer(), image.footerAt(), reserved);
         space = new FileSpace(file, loop, firstFree, image.diskBytes(), footer);
         bitmaps = new TableCache(memory, file, bitmapBytes, cacheBytes, bat.entries());
@@ -130,7 +132,7 @@ final class VhdMap implements ClusterMap {
         int first = (int) (inBlock / SECTOR);
         boolean set = SectorBitmap.get(bitmap, first);
         into.inTable(bitmap, first, set ? 1 : 0, 0);
-        int end = SectorBitmap.runEnd(bitmap, first, (int) ((inBlock + length + SECTOR - 1) / SECTOR), set);
+        int end = SectorBitmap.runEnd(bitmap, first, (int) Alignment.units(inBlock + length, SECTOR), set);
         long run = Math.min(length, (long) end * SECTOR - inBlock);
         if (set) {
             into.data(file, bat.offset(block) + bitmapBytes + inBlock, run);
@@ -238,7 +240,7 @@ final class VhdMap implements ClusterMap {
 
     private static void markBits(EntryChange change, DirtyTables dirty) {
         int from = change.first() / Byte.SIZE;
-        int to = (change.first() + change.count() + Byte.SIZE - 1) / Byte.SIZE;
+        int to = Alignment.units(change.first() + change.count(), Byte.SIZE);
         dirty.mark(change.table(), from, to - from);
     }
 

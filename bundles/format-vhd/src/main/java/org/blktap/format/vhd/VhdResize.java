@@ -1,5 +1,8 @@
 package org.blktap.format.vhd;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -13,6 +16,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Makes a disk larger. Where the BAT has no entries to spare, a new header, BAT and batmap are written past the old ones, after the
@@ -20,8 +24,6 @@ import org.blktap.api.engine.IoFile;
  * until then the image is the old one, after a crash too. Blocking, on a control thread.
  */
 final class VhdResize {
-    private static final int SECTOR = 512;
-    private static final int PAGE = 4096;
     private static final int PIECE = 1 << 20;
 
     private final VhdImage image;
@@ -82,7 +84,7 @@ final class VhdResize {
 
     private static void growFixed(VhdImage image, IoFile file, long size) throws IOException {
         long oldEnd = image.footerAt() + VhdFooter.BYTES;
-        long footerAt = size <= image.footerAt() ? image.footerAt() : Math.max(size, oldEnd + SECTOR - 1 & -SECTOR);
+        long footerAt = size <= image.footerAt() ? image.footerAt() : Math.max(size, Alignment.up(oldEnd, SECTOR));
         if (footerAt != image.footerAt()) {
             // still of the old size: where the old one is will be on the disk, as zeros
             file.writeFully(image.footer().bytes(), footerAt);
@@ -146,8 +148,8 @@ final class VhdResize {
                 inTheWay.add(block);
             }
         }
-        long to = (Math.max(lastEnd(), metadata.end()) + header.bitmapBytes() + PAGE - 1 & -PAGE) - header.bitmapBytes();
-        long stride = header.blockBytes() + PAGE - 1 & -PAGE;
+        long to = Alignment.up(Math.max(lastEnd(), metadata.end()) + header.bitmapBytes(), PAGE) - header.bitmapBytes();
+        long stride = Alignment.up(header.blockBytes(), PAGE);
         long footerAt = to + inTheWay.size() * stride;
         new LastFooter(file, image.footer(), image.footerAt(), stride).putAt(footerAt);
         for (int i = 0; i < inTheWay.size(); i++) {

@@ -1,5 +1,7 @@
 package org.blktap.format.vhdx;
 
+import org.blktap.api.memory.Alignment;
+
 /**
  * The BAT's shape and its entries: for each payload block where it is, and after the entries of each chunk one of the chunk's sector
  * bitmap, which only differencing images use. An entry is 8 bytes: its state in the lowest three bits, the offset in the file, a multiple of
@@ -40,7 +42,7 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
 
     /** Bytes from the beginning of the file; negative if it is past all that a file can be. */
     static long fileOffset(long entry) {
-        return entry & -Layout.MIB;
+        return Alignment.down(entry, Layout.MIB);
     }
 
     long blockSize() {

@@ -1,5 +1,7 @@
 package org.blktap.format.vhdx;
 
+import org.blktap.api.memory.Alignment;
+
 /** Offsets and signatures of an entry of the log: a header and descriptors, then data sectors. [MS-VHDX] section 2.3.1. */
 final class LogEntry {
     /** "loge". */
@@ -37,6 +39,6 @@ final class LogEntry {
 
     /** How many sectors the header and its descriptors take. */
     static int descriptorSectors(int descriptors) {
-        return (HEADER_BYTES + descriptors * DESCRIPTOR_BYTES + Layout.SECTOR - 1) / Layout.SECTOR;
+        return Alignment.units(HEADER_BYTES + descriptors * DESCRIPTOR_BYTES, Layout.SECTOR);
     }
 }

@@ -4,6 +4,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.settings.Setting;
 
 /**
@@ -41,7 +42,7 @@ final class LogMemory implements AutoCloseable {
     }
 
     private static int units(long bytes) {
-        return (int) ((bytes + UNIT - 1) / UNIT);
+        return (int) Alignment.units(bytes, UNIT);
     }
 
     /** Returns what is not needed any more. */

@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.util.UUID;
 import java.util.zip.CRC32C;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
@@ -57,7 +58,7 @@ final class LogWriter implements AutoCloseable {
         position = 0;
         tail = 0;
         // the size that the flush has made sure of; it only grows from here
-        flushedFileOffset = file.size() & -Layout.MIB;
+        flushedFileOffset = Alignment.down(file.size(), Layout.MIB);
         build(0, ByteBuffer.allocate(0), flushedFileOffset);
         file.writeFully(bytes(), headers.current().logOffset());
         file.flushNow();

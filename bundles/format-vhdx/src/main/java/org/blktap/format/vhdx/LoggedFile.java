@@ -6,6 +6,7 @@ import java.util.function.LongSupplier;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
+import org.blktap.image.FilterFile;
 import org.blktap.image.Space;
 
 /**

@@ -8,6 +8,7 @@ import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Segments;
+import org.blktap.image.FilterFile;
 
 /** A file as it will be when its log has been replayed; for reading only. Reads of what the log changes allocate. */
 final class ReplayedFile extends FilterFile {

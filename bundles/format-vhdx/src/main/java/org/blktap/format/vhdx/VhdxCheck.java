@@ -9,6 +9,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.Holes;
 import org.blktap.image.UseWindow;
 
@@ -75,7 +76,7 @@ final class VhdxCheck {
 
     private long leaked() {
         // a part of a MiB at the end of the file counts as one
-        long bytes = file.size() + Layout.MIB - 1 & -Layout.MIB;
+        long bytes = Alignment.up(file.size(), Layout.MIB);
         return Math.max(0, bytes - used.markedBytes()) / bat.blockSize();
     }
 

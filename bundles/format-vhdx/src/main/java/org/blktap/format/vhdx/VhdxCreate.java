@@ -11,6 +11,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.format.vhdx.Regions.Region;
 
 /** Makes an empty image: headers, log, metadata, BAT and, of a fixed one, all payload blocks, one after the other. */
@@ -19,8 +20,8 @@ final class VhdxCreate {
     private static final int ITEM_SPACE = 32;
     private static final String CREATOR = "blktap";
     private static final long DEFAULT_BLOCK_SIZE = 32 * Layout.MIB;
-    static final int DEFAULT_SECTOR_SIZE = 512;
-    private static final int PHYSICAL_SECTOR_SIZE = 4096;
+    static final int DEFAULT_SECTOR_SIZE = Alignment.SECTOR;
+    private static final int PHYSICAL_SECTOR_SIZE = Alignment.PAGE;
     private static final int BAT_PIECE = 1 << 20;
     private static final int MOST_LOG_BYTES = (int) LogReader.MOST_BYTES;
 
@@ -49,7 +50,7 @@ final class VhdxCreate {
         Region log = new Region(Layout.MIB, logSize);
         Region metadata = new Region(log.end(), Layout.MIB);
         BlockAllocationTable bat = BlockAllocationTable.of(metadata.end(), blockSize, sectorSize, sizeBytes, false);
-        Region batRegion = new Region(metadata.end(), bat.entries() * BlockAllocationTable.ENTRY_BYTES + Layout.MIB - 1 & -Layout.MIB);
+        Region batRegion = new Region(metadata.end(), Alignment.up(bat.entries() * BlockAllocationTable.ENTRY_BYTES, Layout.MIB));
         try (IoFile file = context.createFile(path)) {
             file.truncateNow(batRegion.end() + (fixed ? bat.payloadBlocks() << bat.blockBits() : 0));
             file.writeFully(identifier(), 0);

@@ -11,10 +11,10 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ParentSearch;
 import org.osgi.service.component.annotations.Component;
@@ -36,32 +36,21 @@ public final class VhdxDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE);
-        if (cache < MIN_CACHE || cache > MAX_CACHE) {
-            throw Options.bad("cache", Long.toString(cache), "64K to 1G");
-        }
+        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
         VhdxImage image = VhdxImage.open(path, context);
         Parent parent = NO_PARENT;
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
             if (image.metadata().hasParent()) {
                 if (!context.readOnly()) {
                     throw new DiskException(Reason.UNSUPPORTED, path + ": is a differencing image, which is only read; attach it read-only");
                 }
                 parent = parent(path, image.metadata().parentLocator(), context);
+                opened.add(parent.disk()::close);
             }
             VhdxMap map = new VhdxMap(image, context, cache);
             VirtualDisk disk = new ClusterDisk(map, List.of(image.file()), parent.disk(), info(image, parent.name(), context), context.loop(),
                     context.memory());
-            done = true;
-            return context.readOnly() ? disk : new VhdxDisk(disk, map.log(), context.loop());
-        } finally {
-            if (!done) {
-                if (parent.disk() != null) {
-                    parent.disk().close();
-                }
-                image.close();
-            }
+            return opened.keep(context.readOnly() ? disk : new VhdxDisk(disk, map.log(), context.loop()));
         }
     }
 

@@ -5,7 +5,9 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * An image that has been opened: its log is replayed, in the file if that may be written, else in memory, and its structures are read.
@@ -20,8 +22,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
 
     static VhdxImage open(String path, DiskContext context) throws DiskException {
         IoFile file = context.openFile(FileNames.path(path));
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             if (file.blockDevice() && !context.readOnly()) {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a VHDX image on a block device cannot grow; attach it read-only");
             }
@@ -30,6 +31,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
             if (headers.current().hasLog()) {
                 Replayed replayed = replayed(file, headers, context);
                 file = replayed.file();
+                opened.addOwner(file::close);
                 changes = replayed.changes();
             }
             Regions regions = Regions.read(file, headers.current());
@@ -40,12 +42,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
                 throw DiskException.corrupt(path, "region BAT, length", regions.bat().offset(), regions.bat().length(),
                         batBytes + " bytes at least for a disk of " + metadata.size() + " bytes");
             }
-            done = true;
-            return new VhdxImage(file, headers, regions, metadata, bat, changes);
-        } finally {
-            if (!done) {
-                file.close();
-            }
+            return opened.keep(new VhdxImage(file, headers, regions, metadata, bat, changes));
         }
     }
 
@@ -87,7 +84,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
         if (bat.isPresent(bat.index(block), entry) && bat.isValid(bat.index(block), entry, regions, end)) {
             end = Math.max(end, BlockAllocationTable.fileOffset(entry) + bat.blockSize());
         }
-        return end + Layout.MIB - 1 & -Layout.MIB;
+        return Alignment.up(end, Layout.MIB);
     }
 
     @Override

@@ -7,6 +7,7 @@ import java.util.List;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
@@ -35,7 +36,7 @@ final class VhdxMap implements ClusterMap {
     private static final int BITMAP_CACHE = 1 << 20;
     /** More is not allocated by one write, so that one that covers much does not make a file of many terabytes. */
     private static final long MOST_AT_ONCE = 64 << 20;
-    private static final int SMALLEST_UNIT = 512;
+    private static final int SMALLEST_UNIT = Alignment.SECTOR;
 
     private final VhdxImage image;
     private final IoFile file;
@@ -173,7 +174,7 @@ final class VhdxMap implements ClusterMap {
             return;
         }
         long sector = (offset & (1L << blockBits + chunkBits) - 1) >>> sectorBits;
-        long at = BlockAllocationTable.fileOffset(bitmapEntry) + (sector >>> 3 & -BITMAP_PAGE_BYTES);
+        long at = BlockAllocationTable.fileOffset(bitmapEntry) + Alignment.down(sector >>> 3, BITMAP_PAGE_BYTES);
         Table bitmap = bitmaps.get(at);
         if (bitmap == null) {
             into.notLoaded(bitmaps, at);

@@ -10,6 +10,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Makes a disk larger, as far as its BAT has room. The new part is zeroed before it is visible; then the size is changed through the log.
@@ -75,11 +76,11 @@ final class VhdxResize {
     }
 
     private static void writeSize(IoFile file, long at, long size, LogWriter log) throws IOException {
-        long from = at & -Layout.SECTOR;
-        int length = (int) ((at + Long.BYTES + Layout.SECTOR - 1 & -Layout.SECTOR) - from);
+        long from = Alignment.down(at, Layout.SECTOR);
+        int length = (int) (Alignment.up(at + Long.BYTES, Layout.SECTOR) - from);
         ByteBuffer sectors = ByteBuffer.allocate(length).order(ByteOrder.LITTLE_ENDIAN);
         file.readFully(sectors, from);
         sectors.flip().putLong((int) (at - from), size);
-        log.writeNow(from, sectors, file.size() + Layout.MIB - 1 & -Layout.MIB);
+        log.writeNow(from, sectors, Alignment.up(file.size(), Layout.MIB));
     }
 }

@@ -1,11 +1,14 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The header of a COWD extent: 2048 bytes, little-endian; sizes and offsets in sectors. ESXi writes it for snapshots (vmfsSparse), hosted
@@ -29,7 +32,6 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
     private static final int AT_GD_OFFSET = 20;
     private static final int AT_NUM_GD_ENTRIES = 24;
     static final int AT_FREE_SECTOR = 28;
-    private static final int SECTOR = 512;
     private static final int FLAG_ROOT = 1;
     private static final int AT_PARENT_NAME = 32;
     static final int AT_UNCLEAN = 1648;
@@ -56,7 +58,7 @@ record CowdHeader(long numSectors, long grainSize, long gdOffset, long numGdEntr
         check(GrainLayout.isGrain(header.grainSize), file, "grainSize", AT_GRAIN_SIZE, header.grainSize, "a power of two from 1 to " + GrainLayout.MAX_GRAIN
                 + " sectors");
         check(header.gdOffset * SECTOR >= BYTES, file, "gdOffset", AT_GD_OFFSET, header.gdOffset, "a sector after the header");
-        long needed = (header.numSectors + (header.grainSize << TABLE_BITS) - 1) / (header.grainSize << TABLE_BITS);
+        long needed = Alignment.units(header.numSectors, header.grainSize << TABLE_BITS);
         check(header.numGdEntries >= needed, file, "numGDEntries", AT_NUM_GD_ENTRIES, header.numGdEntries, "at least " + needed + " for the disk's size");
         return header;
     }

@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import org.blktap.api.engine.IoFile;
 import org.blktap.image.Place;
 
@@ -12,7 +14,7 @@ final class FlatExtent extends Extent {
     FlatExtent(VmdkImage.Part part) {
         super(part);
         file = part.file();
-        fileOffset = part.line().offset() * GrainLayout.SECTOR;
+        fileOffset = part.line().offset() * SECTOR;
         writable = part.writable();
     }
 

@@ -1,12 +1,15 @@
 package org.blktap.format.vmdk;
 
-import java.io.IOException;
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.Table;
+import org.blktap.image.TableMemory;
 
 /** A grain directory in memory: for each grain table its sector, 0 for none. Loop only after opening. */
 final class GrainDirectory implements AutoCloseable {
@@ -22,19 +25,8 @@ final class GrainDirectory implements AutoCloseable {
     GrainDirectory(IoFile file, long offset, int entries, int entryBytes, NativeMemory nativeMemory) throws DiskException {
         this.entries = entries;
         // whole sectors, so that they can be written as they are
-        int size = entries * entryBytes + GrainLayout.SECTOR - 1 & -GrainLayout.SECTOR;
-        memory = nativeMemory.allocate(size);
-        boolean done = false;
-        try {
-            file.readFully(memory.bytes(0, size), offset);
-            done = true;
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "read the grain directory", e);
-        } finally {
-            if (!done) {
-                memory.close();
-            }
-        }
+        int size = Alignment.up(entries * entryBytes, SECTOR);
+        memory = TableMemory.read(nativeMemory, file, offset, size, "grain directory");
         table = new Table(memory.address(), size, file, offset);
     }
 
@@ -44,7 +36,7 @@ final class GrainDirectory implements AutoCloseable {
 
     /** Bytes from the beginning of the file, or 0; not checked. */
     long get(int slot) {
-        return Integer.toUnsignedLong(table.getIntLittle(slot * GrainLayout.ENTRY_BYTES)) * GrainLayout.SECTOR;
+        return Integer.toUnsignedLong(table.getIntLittle(slot * GrainLayout.ENTRY_BYTES)) * SECTOR;
     }
 
     /** An entry of 8 bytes, as it is. */
@@ -53,7 +45,7 @@ final class GrainDirectory implements AutoCloseable {
     }
 
     void set(int slot, long tableOffset, DirtyTables dirty) {
-        table.putIntLittle(slot * GrainLayout.ENTRY_BYTES, (int) (tableOffset / GrainLayout.SECTOR));
+        table.putIntLittle(slot * GrainLayout.ENTRY_BYTES, (int) (tableOffset / SECTOR));
         dirty.mark(table, slot * GrainLayout.ENTRY_BYTES, GrainLayout.ENTRY_BYTES);
     }
 

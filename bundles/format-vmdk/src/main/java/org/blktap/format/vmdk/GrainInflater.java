@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.ByteBuffer;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
@@ -10,8 +12,6 @@ import org.blktap.image.Decompressor;
  * known here: what is missing is zeros; the stream's checksum shows that nothing is damaged.
  */
 final class GrainInflater implements Decompressor {
-    private static final int SECTOR = 512;
-
     private final Inflater inflater = new Inflater();
     private final ByteBuffer beyond = ByteBuffer.allocate(1);
     private final byte[] zeros = new byte[SECTOR];

@@ -1,5 +1,9 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
+import org.blktap.api.memory.Alignment;
+
 /**
  * Where a sparse extent has its tables and grains, independent of the kind of header. The grain directory has an entry for each grain table, a
  * grain table one for each grain; entries are 32-bit little-endian sector numbers.
@@ -20,7 +24,6 @@ package org.blktap.format.vmdk;
  */
 record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, long rgdOffset, long firstTable, long firstGrain,
         boolean zeroedGrains, boolean compressed, int markerBytes, int freeSector, boolean unclean, String onlyRead) {
-    static final int SECTOR = 512;
     /** An entry of a grain directory or a grain table: a sector number. */
     static final int ENTRY_BYTES = 4;
     /** A grain table entry: the grain reads as zeros. */
@@ -54,7 +57,7 @@ record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, l
 
     /** Bytes of the grain directory, in whole sectors. */
     long directoryBytes() {
-        return directoryEntries() * ENTRY_BYTES + SECTOR - 1 & -SECTOR;
+        return Alignment.up(directoryEntries() * ENTRY_BYTES, SECTOR);
     }
 
     boolean isCowd() {

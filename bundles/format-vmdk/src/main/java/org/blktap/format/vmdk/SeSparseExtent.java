@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskException;
@@ -15,7 +17,6 @@ import org.blktap.image.TableCache;
  */
 final class SeSparseExtent extends Extent {
     private static final Logger LOG = System.getLogger("org.blktap.format.vmdk");
-    private static final int SECTOR = GrainLayout.SECTOR;
     private static final int GRAIN = 1 << SeSparseHeader.GRAIN_BITS;
     private static final int SLOT_BITS = SeSparseHeader.GRAIN_BITS + SeSparseHeader.TABLE_BITS;
     private static final long SLOT_MASK = (1L << SLOT_BITS) - 1;

@@ -1,9 +1,12 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.ByteBuffer;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The constant header of a seSparse extent, which vSphere writes for snapshots on VMFS-6: 512 bytes, little-endian; offsets and sizes in
@@ -19,7 +22,6 @@ record SeSparseHeader(long capacity, long directoryOffset, long directoryEntries
     static final long MAGIC = 0x00000000cafebabeL;
     private static final long VOLATILE_MAGIC = 0x00000000cafecafeL;
     private static final long VERSION = 0x0000000200000001L;
-    private static final int SECTOR = 512;
     /** Sectors. */
     private static final long GRAIN_SIZE = 8;
     /** Sectors. */
@@ -58,7 +60,7 @@ record SeSparseHeader(long capacity, long directoryOffset, long directoryEntries
         check(capacity >= 1 && capacity <= MAX_CAPACITY, name, "capacity", AT_CAPACITY, capacity, "1 to " + MAX_CAPACITY + " sectors");
         long entries = (capacity + (1L << 24 - 9) - 1) >> 24 - 9;
         long size = bytes.getLong(AT_DIRECTORY_SIZE);
-        check(size >= (entries * ENTRY_BYTES + SECTOR - 1) / SECTOR && size < 1 << 24, name, "grain_dir_size", AT_DIRECTORY_SIZE, size, "the sectors of " + entries + " entries");
+        check(size >= Alignment.units(entries * ENTRY_BYTES, SECTOR) && size < 1 << 24, name, "grain_dir_size", AT_DIRECTORY_SIZE, size, "the sectors of " + entries + " entries");
         long volatileAt = sector(bytes, name, file, "volatile_header_offset", AT_VOLATILE_HEADER);
         ByteBuffer other = SparseHeader.sector(file, volatileAt * SECTOR, "read the volatile header");
         check(other.getLong(AT_MAGIC) == VOLATILE_MAGIC, name, "magic of the volatile header", volatileAt * SECTOR, other.getLong(AT_MAGIC), hex(VOLATILE_MAGIC));

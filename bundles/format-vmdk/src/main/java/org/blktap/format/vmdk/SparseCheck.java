@@ -1,11 +1,14 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.BitSet;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
@@ -20,7 +23,6 @@ import org.blktap.image.UseWindow;
  * that two entries of a directory point at is not read for the second.
  */
 final class SparseCheck implements AutoCloseable {
-    private static final int SECTOR = GrainLayout.SECTOR;
     /** Slots whose windows are remembered: 8 MiB. */
     private static final int MOST_REMEMBERED = 1 << 22;
     /** Data that is read before it is asked again for a hole, in tables. */
@@ -59,14 +61,9 @@ final class SparseCheck implements AutoCloseable {
         holes = new Holes(file, loop);
         slots = (int) layout.directoryEntries();
         gd = new GrainDirectory(file, layout.gdOffset(), slots, GrainLayout.ENTRY_BYTES, memory);
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(gd::close)) {
             rgd = layout.rgdOffset() == 0 ? null : new GrainDirectory(file, layout.rgdOffset(), slots, GrainLayout.ENTRY_BYTES, memory);
-            done = true;
-        } finally {
-            if (!done) {
-                gd.close();
-            }
+            opened.keep();
         }
         table = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);
         twin = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);

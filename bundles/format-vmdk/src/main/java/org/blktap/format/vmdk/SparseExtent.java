@@ -1,13 +1,17 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
@@ -25,7 +29,6 @@ import org.blktap.image.TableCache;
  */
 final class SparseExtent extends Extent {
     private static final Logger LOG = System.getLogger("org.blktap.format.vmdk");
-    private static final int SECTOR = GrainLayout.SECTOR;
     /** Table number of the directory; a grain table's is its slot plus one. */
     private static final int DIRECTORY = 0;
 
@@ -57,26 +60,19 @@ final class SparseExtent extends Extent {
         slotMask = layout.slotBytes() - 1;
         int entries = (int) layout.directoryEntries();
         gd = new GrainDirectory(file, layout.gdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
-        boolean done = false;
-        GrainDirectory redundant = null;
-        try {
-            redundant = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
-            long free = Math.max(file.size(), layout.firstGrain()) + grainBytes - 1 & -grainBytes;
+        try (CloseOnFailure opened = new CloseOnFailure(gd::close)) {
+            rgd = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
+            if (rgd != null) {
+                opened.add(rgd::close);
+            }
+            long free = Alignment.up(Math.max(file.size(), layout.firstGrain()), grainBytes);
             space = new FileSpace(file, loop, free, end - start, layout.freeSector() == 0 ? null : FreeSector::new);
             pastEnd = new PastEnd(free);
             pastEnd.look(DIRECTORY, entries, i -> gd.get(i) == 0 ? 0 : gd.get(i) + layout.tableBytes() - 1);
-            checkRedundant(redundant);
+            checkRedundant(rgd);
             tables = new TableCache(memory, file, layout.tableBytes(), cacheBytes, entries);
-            done = true;
-        } finally {
-            if (!done) {
-                gd.close();
-                if (redundant != null) {
-                    redundant.close();
-                }
-            }
+            opened.keep();
         }
-        rgd = redundant;
     }
 
     /** COWD's header has the end of what is in use: it is raised before new space is used, because VMware's products rely on it. */
@@ -269,7 +265,7 @@ final class SparseExtent extends Extent {
             if (rgd != null && rgd.get(slot) != 0) {
                 table.mirror(rgd.get(slot));
             }
-            long grainStart = offset & -grainBytes;
+            long grainStart = Alignment.down(offset, grainBytes);
             into.busy(grainStart, grainStart + (long) grains * grainBytes);
         } else {
             change.inNewTable(table, slot, 0);
@@ -285,7 +281,7 @@ final class SparseExtent extends Extent {
 
     /** A grain table and its twin, rounded up so that grains stay aligned. */
     private long newTableBytes() {
-        return (long) layout.tableBytes() * (rgd == null ? 1 : 2) + grainBytes - 1 & -grainBytes;
+        return Alignment.up((long) layout.tableBytes() * (rgd == null ? 1 : 2), grainBytes);
     }
 
     /** Puts the changed entries into their table. */

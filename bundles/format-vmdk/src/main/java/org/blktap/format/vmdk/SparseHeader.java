@@ -1,11 +1,14 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * The header of a hosted sparse extent: 512 bytes, little-endian; sizes and offsets in sectors. Layout: VMware Virtual Disk Format 5.0,
@@ -41,7 +44,6 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
     static final int MARKER_GT = 1;
     static final int MARKER_GD = 2;
     static final int MARKER_FOOTER = 3;
-    private static final int SECTOR = 512;
     /** '\n', ' ', '\r', '\n': a transfer as text would have changed them. */
     private static final int CHECK_BYTES = 0x0a0d200a;
     private static final int AT_MAGIC = 0;
@@ -76,7 +78,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
 
     /** The footer is a header that a stream's writer wrote last: footer marker, footer, end-of-stream marker. */
     private static SparseHeader footer(IoFile file) throws DiskException {
-        long at = file.size() / SECTOR * SECTOR - 3 * SECTOR;
+        long at = Alignment.down(file.size(), SECTOR) - 3 * SECTOR;
         if (at < SECTOR) {
             throw DiskException.corrupt(file.path(), "footer", Math.max(at, 0), "a file of " + file.size() + " bytes", "a footer at its end");
         }

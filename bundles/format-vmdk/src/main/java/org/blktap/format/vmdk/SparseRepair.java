@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -7,11 +9,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /** Finds and repairs what a crash leaves in an extent without errors. Blocking, on a control thread. */
 final class SparseRepair {
-    private static final int SECTOR = GrainLayout.SECTOR;
-
     private final GrainLayout layout;
     private final IoFile file;
     private final SparseCheck check;
@@ -74,7 +75,7 @@ final class SparseRepair {
     }
 
     private long trim() throws IOException {
-        long end = check.usedEnd() + SECTOR - 1 & -SECTOR;
+        long end = Alignment.up(check.usedEnd(), SECTOR);
         long before = file.size();
         if (end >= before) {
             return 0;

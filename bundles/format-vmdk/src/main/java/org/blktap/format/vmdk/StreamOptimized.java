@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -11,14 +13,15 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Writes a streamOptimized disk from its beginning to its end: header, descriptor, compressed grains, each after its marker, a grain table after
  * the grains that it maps, the grain directory, the footer, the end. Source: VMware Virtual Disk Format 5.0, "Stream-Optimized Compressed".
  */
 final class StreamOptimized implements CompressedImage {
-    private static final int SECTOR = GrainLayout.SECTOR;
     private static final int GRAIN = 64 << 10;
     private static final long SLOT = (long) GRAIN * SparseHeader.NUM_GTES_PER_GT;
     private static final int VERSION = 3;
@@ -36,8 +39,8 @@ final class StreamOptimized implements CompressedImage {
     private StreamOptimized(IoFile file, SparseHeader header) {
         this.file = file;
         this.header = header;
-        long tables = (header.capacity() * SECTOR + SLOT - 1) / SLOT;
-        directory = sectors((int) ((tables * GrainLayout.ENTRY_BYTES + SECTOR - 1) / SECTOR));
+        long tables = Alignment.units(header.capacity() * SECTOR, SLOT);
+        directory = sectors((int) Alignment.units(tables * GrainLayout.ENTRY_BYTES, SECTOR));
     }
 
     static CompressedImage create(Path path, long sizeBytes, DiskContext context) throws DiskException {
@@ -52,19 +55,12 @@ final class StreamOptimized implements CompressedImage {
         SparseHeader header = new SparseHeader(VERSION, SparseHeader.FLAG_NEWLINE_TEST | SparseHeader.FLAG_COMPRESSED | SparseHeader.FLAG_MARKERS, sectors,
                 GRAIN / SECTOR, VmdkCreate.DESCRIPTOR_OFFSET, VmdkCreate.DESCRIPTOR_SIZE, 0, SparseHeader.GD_AT_END, OVERHEAD, false, SparseHeader.DEFLATE);
         IoFile file = context.createFile(path);
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             file.writeFully(header.bytes(), 0);
             file.writeFully(ByteBuffer.wrap(FileNames.bytes(descriptor)), (long) VmdkCreate.DESCRIPTOR_OFFSET * SECTOR);
-            CompressedImage image = new StreamOptimized(file, header);
-            done = true;
-            return image;
+            return opened.keep(new StreamOptimized(file, header));
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
-        } finally {
-            if (!done) {
-                file.close();
-            }
         }
     }
 

@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -15,13 +17,13 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Makes an empty disk: a descriptor and its extents, or one file that has both. All grain tables are there from the beginning, as VMware and
  * QEMU make them.
  */
 final class VmdkCreate {
-    private static final int SECTOR = GrainLayout.SECTOR;
     /** The extent size that VMware and QEMU call "2 GB". */
     private static final long SPLIT = 2L << 30;
     private static final int DEFAULT_GRAIN = 64 << 10;
@@ -112,7 +114,7 @@ final class VmdkCreate {
 
     /** With its two tables of four bytes a grain, and its header and directories, the file ends where sector numbers do. */
     private static long largestSparse(long grain) {
-        return (long) ((GrainLayout.LARGEST_FILE - (64 << 20)) / (1 + 8.0 / grain)) & -SECTOR;
+        return Alignment.down((long) ((GrainLayout.LARGEST_FILE - (64 << 20)) / (1 + 8.0 / grain)), SECTOR);
     }
 
     static int newCid() {
@@ -148,13 +150,13 @@ final class VmdkCreate {
 
     /** @param descriptor embedded, or null */
     private void sparse(Path extent, long size, int grain, boolean zeroedGrains, byte[] descriptor) throws DiskException, IOException {
-        long tables = (size + (long) grain * SparseHeader.NUM_GTES_PER_GT - 1) / ((long) grain * SparseHeader.NUM_GTES_PER_GT);
+        long tables = Alignment.units(size, (long) grain * SparseHeader.NUM_GTES_PER_GT);
         long tableSectors = SparseHeader.NUM_GTES_PER_GT * GrainLayout.ENTRY_BYTES / SECTOR;
-        long directorySectors = (tables * GrainLayout.ENTRY_BYTES + SECTOR - 1) / SECTOR;
+        long directorySectors = Alignment.units(tables * GrainLayout.ENTRY_BYTES, SECTOR);
         long rgd = descriptor == null ? DESCRIPTOR_OFFSET : DESCRIPTOR_OFFSET + DESCRIPTOR_SIZE;
         long gd = rgd + directorySectors + tables * tableSectors;
         long grainSectors = grain / SECTOR;
-        long overHead = (gd + directorySectors + tables * tableSectors + grainSectors - 1) / grainSectors * grainSectors;
+        long overHead = Alignment.up(gd + directorySectors + tables * tableSectors, grainSectors);
         SparseHeader header = new SparseHeader(zeroedGrains ? 2 : 1, SparseHeader.FLAG_NEWLINE_TEST | SparseHeader.FLAG_REDUNDANT
                 | (zeroedGrains ? SparseHeader.FLAG_ZEROED_GRAIN : 0), size / SECTOR, grainSectors, descriptor == null ? 0 : DESCRIPTOR_OFFSET,
                 descriptor == null ? 0 : DESCRIPTOR_SIZE, rgd, gd, overHead, false, 0);

@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -8,7 +10,6 @@ import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Operation;
@@ -16,6 +17,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ParentSearch;
 import org.osgi.service.component.annotations.Component;
@@ -28,40 +30,24 @@ public final class VmdkDriver implements DiskDriver {
     static final String TYPE = "vmdk";
     /** Among {@link DiskInfo#details}: how children know their parent. */
     static final String CID = "CID";
-    private static final int SECTOR = 512;
     private static final long DEFAULT_CACHE = 16 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE);
-        if (cache < MIN_CACHE || cache > MAX_CACHE) {
-            throw Options.bad("cache", Long.toString(cache), "64K to 1G");
-        }
+        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
         VmdkImage image = VmdkImage.open(FileNames.path(path), context);
-        VmdkMap map = null;
-        ParentSearch.Parent parent = null;
-        boolean done = false;
-        try {
-            map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
-            parent = parent(path, image.descriptor(), context);
+        try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
+            VmdkMap map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
+            opened.addOwner(map::close);
+            ParentSearch.Parent parent = parent(path, image.descriptor(), context);
+            if (parent != null) {
+                opened.add(parent.disk()::close);
+            }
             boolean readOnly = context.readOnly() || image.parts().stream().noneMatch(VmdkImage.Part::writable);
             VirtualDisk disk = new ClusterDisk(map, image.dataFiles(), parent == null ? null : parent.disk(), info(image, readOnly, parent), context.loop(), context.memory());
-            VirtualDisk result = readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory());
-            done = true;
-            return result;
-        } finally {
-            if (!done) {
-                if (parent != null) {
-                    parent.disk().close();
-                }
-                if (map != null) {
-                    map.close();
-                } else {
-                    image.close();
-                }
-            }
+            return opened.keep(readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory()));
         }
     }
 

@@ -1,5 +1,7 @@
 package org.blktap.format.vmdk;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -12,13 +14,13 @@ import java.util.Set;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 
 /**
  * The files of a disk with what their headers say: the descriptor, wherever it is, and the extents. Not for the loop's thread.
  */
 final class VmdkImage implements AutoCloseable {
-    private static final int SECTOR = 512;
     /** All grain directories are held in memory. */
     private static final long MAX_DIRECTORIES = 64 << 20;
 
@@ -59,15 +61,9 @@ final class VmdkImage implements AutoCloseable {
     /** Opens all files and reads all headers. */
     static VmdkImage open(Path path, DiskContext context) throws DiskException {
         VmdkImage image = new VmdkImage(path, context);
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
             image.open();
-            done = true;
-            return image;
-        } finally {
-            if (!done) {
-                image.close();
-            }
+            return opened.keep(image);
         }
     }
 

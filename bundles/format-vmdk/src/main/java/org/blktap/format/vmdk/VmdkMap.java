@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.image.Allocation;
@@ -38,17 +39,12 @@ final class VmdkMap implements ClusterMap {
         List<VmdkImage.Part> parts = image.parts();
         extents = new Extent[parts.size()];
         starts = new long[extents.length];
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(this::closeExtents)) {
             for (int i = 0; i < extents.length; i++) {
                 extents[i] = extent(parts.get(i), readOnly, loop, memory, cacheBytes / extents.length);
                 starts[i] = extents[i].start;
             }
-            done = true;
-        } finally {
-            if (!done) {
-                closeExtents();
-            }
+            opened.keep();
         }
         space = new SeveralSpaces(Arrays.stream(extents).map(Extent::sparse).filter(Objects::nonNull).map(SparseExtent::space).toList());
         last = extents[0];

@@ -1,24 +1,22 @@
 package org.blktap.image.sim;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
-import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
-import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
+import org.blktap.image.FilterFile;
 
 /**
  * A file for tests that count what a disk allocates. Until {@link #quiet} it passes all calls to a file; from then on its operations change nothing,
  * read nothing and allocate nothing, and complete in {@link #end}, in the order in which they were started.
  */
-final class QuietFile implements IoFile {
-    private final SimFile file;
+final class QuietFile extends FilterFile {
     private final ArrayDeque<IoCallback> started = new ArrayDeque<>(1024);
     private boolean quiet;
 
     QuietFile(SimFile file) {
-        this.file = file;
+        super(file);
     }
 
     /** Stops passing operations to the file. */
@@ -90,68 +88,23 @@ final class QuietFile implements IoFile {
     }
 
     @Override
-    public void map(long offset, long length, ExtentList into, IoCallback done) {
-        file.map(offset, length, into, done);
-    }
-
-    @Override
-    public void readFully(ByteBuffer into, long offset) {
-        file.readFully(into, offset);
-    }
-
-    @Override
-    public void writeFully(ByteBuffer from, long offset) {
+    public void writeFully(ByteBuffer from, long offset) throws IOException {
         if (!quiet) {
             file.writeFully(from, offset);
         }
     }
 
     @Override
-    public void truncateNow(long size) {
+    public void truncateNow(long size) throws IOException {
         if (!quiet) {
             file.truncateNow(size);
         }
     }
 
     @Override
-    public void flushNow() {
+    public void flushNow() throws IOException {
         if (!quiet) {
             file.flushNow();
         }
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public boolean writable() {
-        return true;
-    }
-
-    @Override
-    public boolean blockDevice() {
-        return false;
-    }
-
-    @Override
-    public long size() {
-        return file.size();
-    }
-
-    @Override
-    public int alignment() {
-        return 1;
-    }
-
-    @Override
-    public boolean zeroesOnDiscard() {
-        return true;
-    }
-
-    @Override
-    public void close() {
-        file.close();
     }
 }

@@ -2,6 +2,7 @@ package org.blktap.node.nbd;
 
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.node.Quota;
 
 /**
  * Page-aligned buffers of the clients of one export, in size classes of powers of two, cut from slabs that stay until

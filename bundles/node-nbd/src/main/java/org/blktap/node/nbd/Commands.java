@@ -4,6 +4,7 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.ExtentList;
+import org.blktap.api.nbd.Nbd;
 import org.blktap.api.node.DiskPort;
 
 /**
@@ -276,7 +277,7 @@ final class Commands {
     private void answer(NbdRequest request) {
         int errno = request.disk.error();
         if (errno != 0) {
-            fail(request, Nbd.error(errno, request.has(Nbd.CMD_FLAG_FAST_ZERO)));
+            fail(request, ReplyError.of(errno, request.has(Nbd.CMD_FLAG_FAST_ZERO)));
         } else if (request.command == Nbd.CMD_BLOCK_STATUS) {
             blockStatus(request);
         } else {

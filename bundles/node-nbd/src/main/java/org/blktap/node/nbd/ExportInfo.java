@@ -2,6 +2,8 @@ package org.blktap.node.nbd;
 
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
+import org.blktap.api.memory.Alignment;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * The properties of an export that the handshake announces.
@@ -13,6 +15,8 @@ import org.blktap.api.disk.Operation;
  * @param preferredBlock bytes, a power of two
  */
 record ExportInfo(String name, String description, long sizeBytes, int flags, int preferredBlock) {
+    /** The only alignment that costs nothing: what the platform calls a sector. */
+    static final int MIN_BLOCK = Alignment.SECTOR;
 
     static ExportInfo of(String name, String description, DiskInfo disk) {
         // one disk and one gate serve all connections, so a flush on one covers the writes of all: CAN_MULTI_CONN
@@ -26,7 +30,7 @@ record ExportInfo(String name, String description, long sizeBytes, int flags, in
                 flags |= Nbd.FLAG_SEND_TRIM;
             }
         }
-        int preferred = Math.max(Nbd.PREFERRED_BLOCK, Integer.highestOneBit(disk.physicalBlockSize()));
+        int preferred = Math.max(Alignment.PAGE, Integer.highestOneBit(disk.physicalBlockSize()));
         return new ExportInfo(name, description, disk.sizeBytes(), flags, Math.min(preferred, Nbd.MAX_PAYLOAD));
     }
 

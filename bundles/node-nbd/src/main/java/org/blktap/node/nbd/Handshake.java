@@ -2,6 +2,7 @@ package org.blktap.node.nbd;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import org.blktap.api.nbd.Nbd;
 
 /**
  * The server's side of the fixed newstyle negotiation: bytes in, bytes out, no socket. Whatever a client sends, it
@@ -14,6 +15,8 @@ final class Handshake {
     static final int MAX_SKIPPED = 1 << 20;
     /** No client needs more options than that. */
     static final int MAX_OPTIONS = 1024;
+    /** The id that we give to base:allocation, the only context. */
+    static final int ALLOCATION_ID = 1;
 
     /** What {@link #advance} came to. */
     enum State {
@@ -206,7 +209,7 @@ final class Handshake {
             infoText(out, option, Nbd.INFO_DESCRIPTION, export.description());
         }
         if (wantsBlockSize) {
-            out.reply(option, Nbd.REP_INFO, 14).putShort(Nbd.INFO_BLOCK_SIZE).putInt(Nbd.MIN_BLOCK)
+            out.reply(option, Nbd.REP_INFO, 14).putShort(Nbd.INFO_BLOCK_SIZE).putInt(ExportInfo.MIN_BLOCK)
                     .putInt(export.preferredBlock()).putInt(Nbd.MAX_PAYLOAD);
         }
         acknowledge(out, option);
@@ -257,7 +260,7 @@ final class Handshake {
         }
         if (found) {
             byte[] context = bytes(Nbd.BASE_ALLOCATION);
-            out.reply(option, Nbd.REP_META_CONTEXT, 4 + context.length).putInt(set ? Nbd.ALLOCATION_ID : 0).put(context);
+            out.reply(option, Nbd.REP_META_CONTEXT, 4 + context.length).putInt(set ? Handshake.ALLOCATION_ID : 0).put(context);
             if (set) {
                 allocationOf = export.name();
             }

@@ -2,9 +2,11 @@ package org.blktap.node.nbd;
 
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
+import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.nbd.Nbd;
 import org.blktap.linux.Libc;
 
 /** One client in its handshake, on the server's control loop: moves bytes between its socket and {@link Handshake}. */
@@ -65,7 +67,7 @@ final class HandshakeClient {
         try {
             go();
         } catch (RuntimeException | Error e) {
-            log.add(Level.ERROR, listener + ": a client is cut off after an internal error", e);
+            log.log(Level.ERROR, listener + ": a client is cut off after an internal error", e);
             close();
         }
     }
@@ -90,7 +92,7 @@ final class HandshakeClient {
                 case TRANSMISSION -> handOver();
                 case GOODBYE -> close();
                 case FAULT -> {
-                    log.add(Level.INFO, listener + ": a client sent " + handshake.fault() + "; it is cut off");
+                    log.log(Level.INFO, listener + ": a client sent " + handshake.fault() + "; it is cut off");
                     close();
                 }
                 default -> {
@@ -149,7 +151,7 @@ final class HandshakeClient {
     }
 
     private void expired() {
-        log.add(Level.INFO, listener + ": a client has not finished its handshake in time; it is cut off");
+        log.log(Level.INFO, listener + ": a client has not finished its handshake in time; it is cut off");
         close();
     }
 

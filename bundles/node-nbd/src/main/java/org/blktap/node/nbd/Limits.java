@@ -1,5 +1,7 @@
 package org.blktap.node.nbd;
 
+import org.blktap.api.disk.LimitedLog;
+import org.blktap.api.nbd.Nbd;
 import org.blktap.api.settings.Setting;
 
 /**
@@ -23,6 +25,8 @@ record Limits(int clients, int reservedClients, int commonClients, int handshake
     private static final long LEAST_BYTES = Nbd.MAX_PAYLOAD + BufferPool.SLACK;
 
     private static final int MOST = 1 << 20;
+    /** The interval of lines that clients cause in the log. */
+    private static final long LINE_MILLIS = 10_000;
 
     /** The limits set by system properties. */
     static Limits configured() {
@@ -32,6 +36,10 @@ record Limits(int clients, int reservedClients, int commonClients, int handshake
                 number("handshakes", 64, 1), number("handshake.seconds", 10, 1) * 1000L,
                 Math.max(reserved, number("memory.export", 192, 1) * MIB), reserved, number("memory.common", 512, 0) * MIB,
                 number("stuck.seconds", 10, 1) * 1000L);
+    }
+
+    static LimitedLog log() {
+        return new LimitedLog(System.getLogger("org.blktap.node.nbd"), "", 1, LINE_MILLIS);
     }
 
     private static int number(String name, int otherwise, int least) {

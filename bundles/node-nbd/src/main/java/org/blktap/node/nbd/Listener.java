@@ -8,9 +8,11 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.node.Quota;
 import org.blktap.linux.Libc;
 
 /**
@@ -37,7 +39,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     private final ClientCount clients;
     private final Map<String, Shown> shown = new LinkedHashMap<>();
     private final Set<HandshakeClient> handshakes = new LinkedHashSet<>();
-    private final LimitedLog log = new LimitedLog();
+    private final LimitedLog log = Limits.log();
     private IoLoop.Watch watch;
     private IoLoop.Timer pause;
 
@@ -93,7 +95,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
                 return;
             }
             if (error != Errno.EINTR && error != ECONNABORTED) {
-                log.add(Level.WARNING, name + ": cannot let clients in: " + Errno.text(error) + "; tried again in a second");
+                log.log(Level.WARNING, name + ": cannot let clients in: " + Errno.text(error) + "; tried again in a second");
                 pause(PAUSE_MILLIS);
                 return;
             }
@@ -111,7 +113,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
             pause(left);
             return false;
         }
-        log.add(Level.INFO, name + ": " + handshakes.size() + " clients are in the handshake; the one that has taken longest is cut off");
+        log.log(Level.INFO, name + ": " + handshakes.size() + " clients are in the handshake; the one that has taken longest is cut off");
         oldest.close();
         return true;
     }
@@ -140,7 +142,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
             handshake.start();
         } catch (RuntimeException | Error e) {
             // no memory, or no place in epoll; the others go on
-            log.add(Level.WARNING, name + ": a client is turned away: " + e);
+            log.log(Level.WARNING, name + ": a client is turned away: " + e);
             Libc.close(client);
             clients.ended();
         }
@@ -202,7 +204,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     public boolean hasPlace(String export) {
         boolean place = shown.get(export).places().left() > 0;
         if (!place) {
-            log.add(Level.WARNING, name + ": the export '" + export + "' has " + shown.get(export).places().used()
+            log.log(Level.WARNING, name + ": the export '" + export + "' has " + shown.get(export).places().used()
                     + " clients here, and there is no place for more; a client is turned away");
         }
         return place;

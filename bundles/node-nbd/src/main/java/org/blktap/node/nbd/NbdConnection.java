@@ -5,6 +5,8 @@ import java.lang.System.Logger.Level;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
+import org.blktap.api.nbd.Nbd;
+import org.blktap.api.node.Quota;
 
 /**
  * One client in the transmission phase, a stage of the attachment's loop: a turn takes what has arrived by one recv,
@@ -238,7 +240,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     }
 
     void endAsStuck() {
-        node.log().add(Level.WARNING, node.address() + ": a client keeps " + held() + " bytes of buffers without "
+        node.log().log(Level.WARNING, node.address() + ": a client keeps " + held() + " bytes of buffers without "
                 + (arriving != null ? "sending its data" : "taking its replies") + " while others wait for some; it is cut off");
         closeSocket();
     }
@@ -247,7 +249,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     @Override
     public void failed(Throwable e) {
         if (state == State.OPEN || state == State.DRAINING) {
-            node.log().add(Level.ERROR, node.address() + ": a client is cut off after an internal error", e);
+            node.log().log(Level.ERROR, node.address() + ": a client is cut off after an internal error", e);
         }
         closeSocket();
     }
@@ -336,7 +338,7 @@ final class NbdConnection implements LoopStage, Commands.Owner {
     }
 
     private void violation(String what) {
-        node.log().add(Level.WARNING, node.address() + ": a client sent " + what + "; it is cut off");
+        node.log().log(Level.WARNING, node.address() + ": a client sent " + what + "; it is cut off");
         closeSocket();
     }
 

@@ -7,10 +7,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.RejectedExecutionException;
+import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
+import org.blktap.api.node.Quota;
 import org.blktap.linux.Libc;
 
 /** One attachment as an NBD export. All on its loop, but {@link #info} and {@link #accept}. */
@@ -29,7 +31,7 @@ final class NbdNode implements DeviceNode {
     private final BufferPool buffers;
     private final ExtentLists extentLists = new ExtentLists();
     private final Starvation starvation;
-    private final LimitedLog log = new LimitedLog();
+    private final LimitedLog log = Limits.log();
     /** Frees buffers when no client has sent anything for a while. */
     private IoLoop.Timer trimTimer;
     private boolean active;
@@ -134,7 +136,7 @@ final class NbdNode implements DeviceNode {
             connections.add(new NbdConnection(this, receiver, replies, fd, session, connections.size() < LARGE_SEND_BUFFERS, place));
         } catch (RuntimeException | Error e) {
             // the system has no memory or no place in epoll for one more client; the others go on
-            log.add(Level.WARNING, address() + ": a client is turned away: " + e, null);
+            log.log(Level.WARNING, address() + ": a client is turned away: " + e);
             if (receiver != null) {
                 receiver.close();
             }

@@ -15,6 +15,7 @@ import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeKind;
 import org.blktap.api.node.NodeProvider;
+import org.blktap.api.node.Quota;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;

@@ -14,6 +14,7 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.node.Quota;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.UnixListener;

@@ -1,6 +1,7 @@
 package org.blktap.node.nbd;
 
 import java.nio.ByteBuffer;
+import org.blktap.api.nbd.Nbd;
 
 /** What the handshake has to say: big-endian bytes that grow as needed, and are taken from the front. */
 final class Output {

@@ -5,6 +5,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.nbd.Nbd;
 import org.blktap.linux.Libc;
 
 /**

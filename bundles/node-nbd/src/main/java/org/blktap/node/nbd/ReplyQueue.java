@@ -4,6 +4,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.nbd.Nbd;
 import org.blktap.linux.Libc;
 
 /**
@@ -100,7 +101,7 @@ final class ReplyQueue implements AutoCloseable {
     /** A structured reply with descriptors, already in the request's buffer. */
     void blockStatus(NbdRequest request, int descriptorBytes) {
         long at = structured(request, Nbd.REPLY_TYPE_BLOCK_STATUS, 4, descriptorBytes);
-        Wire.putInt(at, Nbd.ALLOCATION_ID);
+        Wire.putInt(at, Handshake.ALLOCATION_ID);
         piece(request.address, descriptorBytes);
         add(request);
     }

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import org.blktap.api.node.Quota;
 import org.blktap.linux.NativeMemoryService;
 import org.junit.jupiter.api.Test;
 

@@ -17,6 +17,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
+import org.blktap.api.nbd.Nbd;
 import org.blktap.node.nbd.Handshake.State;
 import org.junit.jupiter.api.Test;
 

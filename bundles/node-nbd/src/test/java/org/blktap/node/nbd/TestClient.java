@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import org.blktap.api.nbd.Nbd;
 
 /** A client that can do wrong: bytes as a test wants them. */
 final class TestClient implements AutoCloseable {
@@ -148,7 +149,7 @@ final class TestClient implements AutoCloseable {
         } else if (type == Nbd.REPLY_TYPE_OFFSET_DATA || type == Nbd.REPLY_TYPE_OFFSET_HOLE) {
             offset = payload.getLong();
         } else if (type == Nbd.REPLY_TYPE_BLOCK_STATUS) {
-            assertEquals(Nbd.ALLOCATION_ID, payload.getInt());
+            assertEquals(Handshake.ALLOCATION_ID, payload.getInt());
         }
         byte[] data = new byte[payload.remaining()];
         payload.get(data);

@@ -21,6 +21,7 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.Memory;
+import org.blktap.api.nbd.Nbd;
 import org.blktap.node.nbd.TestClient.Reply;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.file.Path;
 import java.util.Random;
+import org.blktap.api.nbd.Nbd;
 
 /** A client of another attachment that writes and reads back all the time, and notes the slowest request. */
 final class Victim implements AutoCloseable {

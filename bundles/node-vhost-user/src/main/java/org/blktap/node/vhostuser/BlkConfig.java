@@ -1,5 +1,7 @@
 package org.blktap.node.vhostuser;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskInfo;
@@ -46,7 +48,7 @@ final class BlkConfig {
         config.putShort(NUM_QUEUES, (short) queues);
         config.putInt(MAX_DISCARD_SECTORS, VirtioBlk.DISCARD_SECTORS_MAX);
         config.putInt(MAX_DISCARD_SEG, VirtioBlk.RANGES_MAX);
-        config.putInt(DISCARD_SECTOR_ALIGNMENT, physical / VirtioBlk.SECTOR);
+        config.putInt(DISCARD_SECTOR_ALIGNMENT, physical / SECTOR);
         config.putInt(MAX_WRITE_ZEROES_SECTORS, VirtioBlk.ZEROES_SECTORS_MAX);
         config.putInt(MAX_WRITE_ZEROES_SEG, VirtioBlk.RANGES_MAX);
         config.put(WRITE_ZEROES_MAY_UNMAP, (byte) (disk.supports(Operation.DISCARD) ? 1 : 0));

@@ -1,5 +1,7 @@
 package org.blktap.node.vhostuser;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
@@ -101,12 +103,12 @@ final class BlkRequest {
     }
 
     private void transfer(Operation operation, long sector, Segments list, long skip, long bytes, int flags) {
-        if (bytes <= 0 || bytes % VirtioBlk.SECTOR != 0 || bytes > VirtioBlk.DATA_MAX || outOfReach(sector, bytes)) {
+        if (bytes <= 0 || bytes % SECTOR != 0 || bytes > VirtioBlk.DATA_MAX || outOfReach(sector, bytes)) {
             answer = VirtioBlk.S_IOERR;
             return;
         }
         request.data().sliceOf(list, skip, bytes);
-        request.set(operation, sector * VirtioBlk.SECTOR, bytes, flags);
+        request.set(operation, sector * SECTOR, bytes, flags);
         if (operation == Operation.READ) {
             written += (int) bytes;
         }
@@ -128,20 +130,20 @@ final class BlkRequest {
             // 5.2.6.2: unknown flags, and unmap of a discard, are not supported
             answer = VirtioBlk.S_UNSUPP;
         } else if (sectors > (zeroes ? VirtioBlk.ZEROES_SECTORS_MAX : VirtioBlk.DISCARD_SECTORS_MAX)
-                || outOfReach(sector, sectors * VirtioBlk.SECTOR)) {
+                || outOfReach(sector, sectors * SECTOR)) {
             answer = VirtioBlk.S_IOERR;
         } else if (sectors == 0) {
             answer = VirtioBlk.S_OK;
         } else {
             boolean keep = zeroes && (flags & VirtioBlk.RANGE_FLAG_UNMAP) == 0;
-            request.set(operation, sector * VirtioBlk.SECTOR, sectors * VirtioBlk.SECTOR,
+            request.set(operation, sector * SECTOR, sectors * SECTOR,
                     device.durability() | (keep ? Request.NO_UNMAP : 0));
         }
     }
 
     /** Whether a range cannot even be named in bytes; whether the disk has it, the port says. */
     private static boolean outOfReach(long sector, long bytes) {
-        return sector < 0 || sector > (Long.MAX_VALUE - bytes) / VirtioBlk.SECTOR;
+        return sector < 0 || sector > (Long.MAX_VALUE - bytes) / SECTOR;
     }
 
     /** Starts what was prepared; it may have ended on return. */

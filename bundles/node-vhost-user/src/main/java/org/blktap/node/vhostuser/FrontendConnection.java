@@ -1,6 +1,7 @@
 package org.blktap.node.vhostuser;
 
 import java.lang.System.Logger.Level;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.NodeContext;
 
@@ -34,18 +35,12 @@ final class FrontendConnection {
         this.loop = context.loop();
         this.closed = closed;
         this.socket = FrontendSocket.of(fd, context.memory(), BUFFER_BYTES, parts.calls());
-        BlkDevice made = null;
-        try {
-            made = new BlkDevice(context, queues, parts, this::failed);
-            this.device = made;
+        try (CloseOnFailure opened = new CloseOnFailure(socket::close)) {
+            this.device = new BlkDevice(context, queues, parts, this::failed);
+            opened.add(device::close);
             this.handler = new MessageHandler(device, socket);
             listen();
-        } catch (RuntimeException | Error e) {
-            if (made != null) {
-                made.close();
-            }
-            socket.close();
-            throw e;
+            opened.keep();
         }
     }
 

@@ -1,7 +1,9 @@
 package org.blktap.node.vhostuser;
 
 import java.util.Arrays;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
@@ -55,11 +57,8 @@ final class FrontendSocket implements AutoCloseable {
      * @param calls to close descriptors by
      */
     static FrontendSocket of(int fd, NativeMemory memory, long bytes, BlockingCalls calls) {
-        try {
-            return new FrontendSocket(fd, memory.allocate(bytes), calls);
-        } catch (RuntimeException | Error e) {
-            Libc.close(fd);
-            throw e;
+        try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
+            return opened.keep(new FrontendSocket(fd, memory.allocate(bytes), calls));
         }
     }
 
@@ -181,7 +180,7 @@ final class FrontendSocket implements AutoCloseable {
                     keep(Memory.getInt(base + CONTROL + p));
                 }
             }
-            at += length + 7 & -8;
+            at += Alignment.up(length, Long.BYTES);
         }
         if ((Memory.getInt(base + MSGHDR + 48) & Libc.MSG_CTRUNC) != 0) {
             throw new ProtocolException("a message with more than " + FDS_MAX + " descriptors");

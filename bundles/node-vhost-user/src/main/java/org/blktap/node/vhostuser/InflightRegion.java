@@ -1,6 +1,10 @@
 package org.blktap.node.vhostuser;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
@@ -12,7 +16,6 @@ import org.blktap.linux.Mapping;
  * sends only what it asked for.
  */
 final class InflightRegion implements AutoCloseable {
-    private static final long PAGE = 4096;
     /** The alignment of each queue's part. */
     private static final int QUEUE_ALIGNMENT = 64;
     /** The note, at the end of the region: u64 magic, u8 writeback, u8 reserved, u16 queue size. */
@@ -40,7 +43,7 @@ final class InflightRegion implements AutoCloseable {
     }
 
     private static long queueBytes(int queueSize) {
-        return InflightQueue.bytes(queueSize) + QUEUE_ALIGNMENT - 1 & -QUEUE_ALIGNMENT;
+        return Alignment.up(InflightQueue.bytes(queueSize), QUEUE_ALIGNMENT);
     }
 
     private static void check(int queues, int queuesMost, int queueSize) throws ProtocolException {
@@ -59,7 +62,7 @@ final class InflightRegion implements AutoCloseable {
     static Made make(int queues, int queuesMost, int namedSize) throws ProtocolException {
         check(queues, queuesMost, namedSize);
         int queueSize = VirtioBlk.QUEUE_MAX;
-        long size = queueBytes(queueSize) * queues + NOTE_BYTES + PAGE - 1 & -PAGE;
+        long size = Alignment.up(queueBytes(queueSize) * queues + NOTE_BYTES, PAGE);
         int fd = Libc.memfd_create("vhost-user-inflight", Libc.MFD_CLOEXEC);
         Mapping mapping = fd >= 0 && Libc.ftruncate(fd, size) == 0 ? Mapping.ofFile(fd, 0, size) : null;
         if (mapping == null) {
@@ -88,17 +91,13 @@ final class InflightRegion implements AutoCloseable {
         long most = queueBytes(VirtioBlk.QUEUE_MAX) * queues + NOTE_BYTES + PAGE;
         long mapped = size > most ? needed : size;
         SharedFile.Part part = SharedFile.map(fd, offset, mapped, "in-flight region", share);
-        if (part.address() % QUEUE_ALIGNMENT != 0) {
-            part.close();
-            throw new ProtocolException("in-flight region at offset " + offset + ", expected a multiple of 64");
-        }
-        try {
-            return new InflightRegion(part::close, part.address(), mapped, queues,
-                    Math.max(queueSize, notedSize(part.address(), mapped, queues)));
-        } catch (InternalError e) {
-            // truncated already
-            part.close();
-            throw e;
+        try (CloseOnFailure opened = new CloseOnFailure(part::close)) {
+            if (part.address() % QUEUE_ALIGNMENT != 0) {
+                throw new ProtocolException("in-flight region at offset " + offset + ", expected a multiple of 64");
+            }
+            // its notes may be truncated already
+            return opened.keep(new InflightRegion(part::close, part.address(), mapped, queues,
+                    Math.max(queueSize, notedSize(part.address(), mapped, queues))));
         }
     }
 

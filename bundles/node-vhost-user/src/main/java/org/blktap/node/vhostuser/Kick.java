@@ -1,5 +1,6 @@
 package org.blktap.node.vhostuser;
 
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.linux.Libc;
 
@@ -25,12 +26,11 @@ final class Kick {
             device.calls().close(fd);
             throw new ProtocolException(what + ": its kick descriptor is no eventfd");
         }
-        try {
-            return new Kick(fd, device.loop().watch(fd, IoLoop.READABLE | EDGE_TRIGGERED, events -> {
+        try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
+            return opened.keep(new Kick(fd, device.loop().watch(fd, IoLoop.READABLE | EDGE_TRIGGERED, events -> {
                 // the turn after this looks into all rings
-            }));
+            })));
         } catch (RuntimeException | Error e) {
-            Libc.close(fd);
             throw new ProtocolException(what + ": its kick descriptor cannot be waited for: " + e.getMessage());
         }
     }

@@ -2,6 +2,7 @@ package org.blktap.node.vhostuser;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import org.blktap.api.node.Quota;
 import org.blktap.api.settings.Setting;
 import org.blktap.linux.ProcFile;
 
@@ -53,14 +54,14 @@ final class Limits {
     }
 
     /** One client's part of the address space. */
-    record MemoryShare(Budget.Share bytes, Budget.Share regions, long bytesMost, long regionsMost) {
+    record MemoryShare(Quota.Share bytes, Quota.Share regions, long bytesMost, long regionsMost) {
         void take(long amount, String what) throws ProtocolException {
             if (!regions.take(1)) {
                 throw new ProtocolException(what + ": no more mappings: one client may have " + regionsMost
                         + ", all together as many as the kernel allows (vm.max_map_count)");
             }
             if (!bytes.take(amount)) {
-                regions.giveBack(1);
+                regions.give(1);
                 throw new ProtocolException(what + ": cannot map " + amount + " bytes more: one client may map "
                         + bytesMost + " bytes (blktap.vhost.memory.client), and all clients share"
                         + " blktap.vhost.memory.total");
@@ -68,8 +69,8 @@ final class Limits {
         }
 
         void giveBack(long amount) {
-            bytes.giveBack(amount);
-            regions.giveBack(1);
+            bytes.give(amount);
+            regions.give(1);
         }
     }
 

@@ -2,6 +2,7 @@ package org.blktap.node.vhostuser;
 
 import java.util.Arrays;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.node.Quota;
 
 /**
  * One client's request objects, used again and again. After a burst it shrinks to what was needed in the last period, so that what
@@ -13,7 +14,7 @@ final class RequestPool {
     private static final long SHRINK_MILLISECONDS = 2000;
 
     private final BlkDevice device;
-    private final Budget.Share share;
+    private final Quota.Share share;
     private BlkRequest[] idle = new BlkRequest[KEPT];
     private int idleCount;
     private int made;
@@ -22,7 +23,7 @@ final class RequestPool {
     private int peak;
     private IoLoop.Timer shrinking;
 
-    RequestPool(BlkDevice device, Budget.Share share) {
+    RequestPool(BlkDevice device, Quota.Share share) {
         this.device = device;
         this.share = share;
     }
@@ -82,7 +83,7 @@ final class RequestPool {
     /** An object in use will not come back. */
     void forget() {
         made--;
-        share.giveBack(1);
+        share.give(1);
     }
 
     /** Nothing is in use. */

@@ -1,6 +1,9 @@
 package org.blktap.node.vhostuser;
 
+import static org.blktap.api.memory.Alignment.PAGE;
+
 import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
@@ -13,7 +16,6 @@ final class SharedFile {
     // struct statx of linux/stat.h: u32 blksize@4, u64 size@40
     private static final int STATX_BYTES = 256;
     private static final int STATX_SIZE = 0x200;
-    private static final long PAGE = 4096;
     /** The largest huge page of x86-64 and aarch64. */
     private static final long HUGE_PAGE_MAX = 1L << 34;
 
@@ -59,8 +61,8 @@ final class SharedFile {
             long block = Memory.getInt(at + 4) & 0xffffffffL;
             pageSize = Long.bitCount(block) == 1 && block > PAGE && block <= HUGE_PAGE_MAX ? block : PAGE;
         }
-        long start = offset & -pageSize;
-        long length = Math.addExact(offset + bytes - start, pageSize - 1) & -pageSize;
+        long start = Alignment.down(offset, pageSize);
+        long length = Alignment.upExact(offset + bytes - start, pageSize);
         share.take(length, what);
         Mapping mapping = Mapping.ofFile(fd, start, length);
         if (mapping == null) {

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeKind;
@@ -48,10 +49,9 @@ public final class VhostUserNodeProvider implements NodeProvider {
         String group = options.text("group", null);
         int queues = options.number("queues", 1, 1, QUEUES_MAX);
         UnixListener listener = UnixListener.open(socket, mode, group);
-        try {
-            return new VhostUserNode(context, listener, queues, limits);
+        try (CloseOnFailure opened = new CloseOnFailure(listener::close)) {
+            return opened.keep(new VhostUserNode(context, listener, queues, limits));
         } catch (IllegalStateException e) {
-            listener.close();
             throw new DiskException(DiskException.Reason.IO, socket + ": cannot be waited on: " + e.getMessage(), e);
         }
     }

@@ -1,5 +1,7 @@
 package org.blktap.node.vhostuser;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import java.util.StringJoiner;
 
 /** Numbers of the virtio 1.2 specification: section 5.2 (block device), 2.7 (split virtqueues) and 6 (reserved feature bits). */
@@ -37,9 +39,6 @@ final class VirtioBlk {
     /** struct virtio_blk_discard_write_zeroes: le64 sector, le32 num_sectors, le32 flags. */
     static final int RANGE_BYTES = 16;
     static final int RANGE_FLAG_UNMAP = 1;
-    /** The unit of sector numbers, whatever blk_size is. */
-    static final int SECTOR = 512;
-
     /** Largest queue (2.7: a power of two, at most 32768); QEMU takes no larger one either. */
     static final int QUEUE_MAX = 1024;
     /** Data descriptors a driver may use for one request: those of QEMU's default queue of 128, less header and status. */

@@ -242,27 +242,6 @@ class HostileClientTest {
         sparse.close();
     }
 
-    @Test
-    void aReserveIsLeftToEachClient() {
-        Budget budget = new Budget(10, 100, 150);
-        Budget.Share greedy = budget.share();
-        Budget.Share second = budget.share();
-        Budget.Share third = budget.share();
-        assertTrue(greedy.take(100));
-        assertFalse(greedy.take(1), "its own limit");
-        assertTrue(second.take(70));
-        assertFalse(second.take(1), "the pool is empty");
-        assertTrue(third.take(10));
-        assertFalse(third.take(1));
-        second.giveBack(65);
-        assertEquals(60, budget.pool());
-        assertTrue(third.take(60));
-        greedy.giveBack(100);
-        second.giveBack(5);
-        third.giveBack(70);
-        assertEquals(150, budget.pool());
-    }
-
     // ---- descriptors that block
 
     @Test
@@ -544,9 +523,9 @@ class HostileClientTest {
             assertFalse(pool.exhausted());
         });
         node.await("all but a few are gone", () -> pool.made() == RequestPool.KEPT);
-        assertEquals(300 - (RequestPool.KEPT - 4), parts.limits().requests.pool());
+        assertEquals(300 - (RequestPool.KEPT - 4), parts.limits().requests.quota().common());
         node.onLoop(device::close);
-        assertEquals(300, parts.limits().requests.pool());
+        assertEquals(300, parts.limits().requests.quota().common());
     }
 
     @Test

@@ -7,6 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.blktap.api.disk.LimitedLog;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
 import org.blktap.api.memory.NativeBuffer;
@@ -28,7 +30,7 @@ final class BlkDevice implements LoopStage {
     private static final int GRANTS_MAX = 16384;
 
     private final NodeContext context;
-    private final GuestLog log;
+    private final LimitedLog log;
     private final FrontendParameters frontend;
     private final GrantTable table;
     private final EventChannels events;
@@ -57,7 +59,7 @@ final class BlkDevice implements LoopStage {
     private boolean abandoned;
     private boolean closed;
 
-    private BlkDevice(NodeContext context, GuestLog log, FrontendParameters frontend, boolean writable, RequestLogFile logFile, Limits limits,
+    private BlkDevice(NodeContext context, LimitedLog log, FrontendParameters frontend, boolean writable, RequestLogFile logFile, Limits limits,
             GrantTable table, EventChannels events, Consumer<String> whenFailed) throws IOException {
         this.context = context;
         this.log = log;
@@ -71,14 +73,12 @@ final class BlkDevice implements LoopStage {
         queues = new BlkQueue[frontend.queues().size()];
         shares = new RingShares(limits, context.memory(), table, frontend);
         buffers = new BounceBuffers(context.memory(), limits.buffers(), frontend.domain());
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(this::release)) {
             copies = new GrantCopies(context.memory(), table, frontend.domain());
             spare = new SpareMemory(context.loop(), buffers, copies);
             mapRings();
             watch = context.loop().watch(events.fd(), IoLoop.READABLE, ready -> takeEvent());
-        } catch (IOException | RuntimeException | Error e) {
-            release();
-            throw e;
+            opened.keep();
         }
     }
 
@@ -90,28 +90,22 @@ final class BlkDevice implements LoopStage {
      * @param whenFailed called at most once, with the reason, if the device fails later
      * @throws IOException what could not be mapped or bound; nothing is left
      */
-    static BlkDevice connect(NodeContext context, GuestLog log, Hypervisor xen, Limits limits, FrontendParameters frontend, boolean writable,
+    static BlkDevice connect(NodeContext context, LimitedLog log, Hypervisor xen, Limits limits, FrontendParameters frontend, boolean writable,
             RequestLogFile logFile, ConnectionIdentity connection, Consumer<String> whenFailed) throws IOException {
         GrantTable table = xen.openGrants();
-        EventChannels events;
-        try {
-            events = xen.openEvents();
-        } catch (IOException | RuntimeException | Error e) {
-            table.close();
-            throw e;
-        }
-        BlkDevice device = new BlkDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(table::close)) {
+            EventChannels events = xen.openEvents();
+            // from here on the device closes both, also when its constructor throws
+            opened.keep();
+            BlkDevice device = new BlkDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
+            opened.add(device::close);
             for (int i = 0; i < device.queues.length; i++) {
                 device.queues[i].start(connection.ofQueue(i));
             }
             settle();
             context.loop().addNode(device);
-        } catch (RuntimeException | Error e) {
-            device.close();
-            throw e;
+            return opened.keep(device);
         }
-        return device;
     }
 
     /**
@@ -158,7 +152,7 @@ final class BlkDevice implements LoopStage {
     }
 
     /** The log for what its guest can cause. */
-    GuestLog log() {
+    LimitedLog log() {
         return log;
     }
 
@@ -301,7 +295,7 @@ final class BlkDevice implements LoopStage {
             queue.stop(failure);
         }
         watch.close();
-        log.say(memoryGone ? Level.WARNING : Level.ERROR, failure, memoryGone ? null : e);
+        log.log(memoryGone ? Level.WARNING : Level.ERROR, failure, memoryGone ? null : e);
         whenFailed.accept(failure);
     }
 
@@ -344,7 +338,7 @@ final class BlkDevice implements LoopStage {
             for (BlkQueue queue : queues) {
                 queue.stop("closed");
             }
-            log.say(Level.WARNING, "closed while " + inFlight() + " requests are at the disk: their memory is kept until they end");
+            log.log(Level.WARNING, "closed while " + inFlight() + " requests are at the disk: their memory is kept until they end");
         } else {
             release();
         }
@@ -385,7 +379,7 @@ final class BlkDevice implements LoopStage {
                 part.close();
             }
         } catch (Exception | Error e) {
-            log.say(Level.ERROR, "cannot be closed: " + e, e);
+            log.log(Level.ERROR, "cannot be closed: " + e, e);
         }
     }
 

@@ -67,7 +67,7 @@ final class BlkQueue {
             halt(e.getMessage());
         }
         if (left.length > 0) {
-            device.log().say(Level.INFO, this + ": " + left.length + " requests that an earlier process left unanswered are submitted again");
+            device.log().log(Level.INFO, this + ": " + left.length + " requests that an earlier process left unanswered are submitted again");
         }
         if (halted == null) {
             // a process that died after it had published responses, and before it notified: the frontend would wait for ever
@@ -310,7 +310,7 @@ final class BlkQueue {
         BlkDevice.settle();
         if (halted == null) {
             stop(why);
-            device.log().say(Level.WARNING, this + ": stopped, " + why);
+            device.log().log(Level.WARNING, this + ": stopped, " + why);
         }
     }
 

@@ -1,6 +1,7 @@
 package org.blktap.node.xen;
 
 import java.util.Arrays;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.ring.Blkif;
@@ -33,7 +34,7 @@ final class BounceBuffers implements AutoCloseable {
     }
 
     private static int sizeClass(long bytes) {
-        int pages = (int) ((bytes + Blkif.PAGE - 1) / Blkif.PAGE);
+        int pages = (int) Alignment.units(bytes, Blkif.PAGE);
         return Integer.SIZE - Integer.numberOfLeadingZeros(pages - 1);
     }
 

@@ -2,7 +2,6 @@ package org.blktap.node.xen;
 
 import java.io.IOException;
 import java.util.List;
-import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
@@ -53,16 +52,11 @@ record DomainDevice(String domain, String name, int device, String type, DeviceA
 
     /** Parses a node as given to attach; null if it is no Xen node. */
     static DomainDevice ofNode(String node) throws DiskException {
-        String[] parts = node.split(",");
-        if (!parts[0].startsWith("xen:")) {
+        String name = Options.nameIn(node);
+        if (!name.startsWith("xen:")) {
             return null;
         }
-        Map<String, String> options = new java.util.HashMap<>();
-        for (int i = 1; i < parts.length; i++) {
-            String[] pair = parts[i].split("=", 2);
-            options.put(pair[0], pair.length == 2 ? pair[1] : "");
-        }
-        return parse(parts[0].substring(4), new Options(options));
+        return parse(name.substring(4), new Options(Options.valuesIn(node, "bad node '" + node + "'")));
     }
 
     /**

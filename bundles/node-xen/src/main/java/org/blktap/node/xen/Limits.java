@@ -1,5 +1,6 @@
 package org.blktap.node.xen;
 
+import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.settings.Setting;
 
 /** What guests may take of this process, one domain and all together. Each number is a system property; the bundle's README lists them. Any thread. */
@@ -8,6 +9,10 @@ final class Limits {
     static final int SMALL_ENTRIES = 512;
     /** The least bytes of buffers that a device always has: those of the largest request. */
     static final long BUFFERS_ALWAYS = 1 << 20;
+
+    /** Lines that a guest may cause in the log at once, and the interval of those that follow. */
+    private static final int LINES_AT_ONCE = 20;
+    private static final long LINE_MILLISECONDS = 60_000;
 
     private static final long MOST = 1L << 31;
     private static final long MOST_MIB = 1 << 20;
@@ -39,6 +44,11 @@ final class Limits {
                 new Budget(pages, setting("domain.grants", 65_536, MOST), 0),
                 new Budget(mappings, setting("domain.mappings", mappings / 8, MOST), mappings / 4),
                 new Budget(buffers, setting("domain.buffers", 64, MOST_MIB) << 20, 0));
+    }
+
+    /** @param name begins each line: the attachment's id, or what else it is about */
+    static LimitedLog log(String name) {
+        return new LimitedLog(System.getLogger("org.blktap.node.xen"), name, LINES_AT_ONCE, LINE_MILLISECONDS);
     }
 
     private static long setting(String name, long otherwise, long most) {

@@ -14,6 +14,7 @@ import java.util.concurrent.TimeoutException;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeProvider;
@@ -204,20 +205,13 @@ final class NodeOpener implements NodeProvider {
         if (!open.add(paths)) {
             throw new DiskException(Reason.EXISTS, wanted.device.shown(paths.domain()) + " is served already");
         }
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(() -> open.remove(paths))) {
             if (wanted.reopened) {
                 blkback.release(paths);
             } else {
                 DeviceNodes.claim(store, paths, wanted.claim(), blkback);
             }
-            Claimed claimed = new Claimed(paths, DeviceAccess.read(store, paths.backend()));
-            done = true;
-            return claimed;
-        } finally {
-            if (!done) {
-                open.remove(paths);
-            }
+            return opened.keep(new Claimed(paths, DeviceAccess.read(store, paths.backend())));
         }
     }
 

@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.blktap.api.control.Attachments;
+import org.blktap.api.disk.LimitedLog;
+import org.blktap.api.engine.Pace;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -40,7 +42,7 @@ public final class ToolstackDisks {
     /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
     private final SharedWork worker = new SharedWork();
     /** Logs what may be repeated at each event. */
-    private final GuestLog troubles = new GuestLog("toolstacks' disks");
+    private final LimitedLog troubles = Limits.log("toolstacks' disks");
     private final ToolstackAttachments attachments;
     private final Leftovers leftovers;
     private final List<XenStore.Watch> watches = new ArrayList<>();
@@ -115,7 +117,7 @@ public final class ToolstackDisks {
             watches.add(store.watch(Qdisks.directory(store), () -> lookSoon(store, Qdisks.TYPE)));
             leftovers.begin(store, reconnected);
         } catch (IOException e) {
-            troubles.say(Level.WARNING, "they are not seen: " + e.getMessage());
+            troubles.log(Level.WARNING, "they are not seen: " + e.getMessage());
         }
     }
 
@@ -142,18 +144,18 @@ public final class ToolstackDisks {
         try {
             now = Set.copyOf(DeviceNodes.all(store, type));
         } catch (IOException e) {
-            troubles.say(Level.WARNING, e.getMessage());
+            troubles.log(Level.WARNING, e.getMessage());
             return;
         }
         for (DevicePaths paths : now) {
             try {
                 consider(store, paths);
             } catch (IOException e) {
-                troubles.say(Level.WARNING, e.getMessage());
+                troubles.log(Level.WARNING, e.getMessage());
             } catch (RuntimeException | Error e) {
                 // the others are looked at all the same, and this one never again
                 threw.add(paths);
-                troubles.say(Level.ERROR, paths.backend() + ": " + e, e);
+                troubles.log(Level.ERROR, paths.backend() + ": " + e, e);
             }
         }
         tried.removeIf(paths -> paths.type().equals(type) && !now.contains(paths));

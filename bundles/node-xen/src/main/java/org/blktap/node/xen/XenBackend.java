@@ -3,6 +3,8 @@ package org.blktap.node.xen;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.LimitedLog;
+import org.blktap.api.engine.Pace;
 
 /**
  * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and connects and disconnects
@@ -15,7 +17,7 @@ final class XenBackend {
     static final int STEPS_AT_ONCE = 100;
     static final long STEP_MILLISECONDS = 20;
 
-    private final GuestLog log;
+    private final LimitedLog log;
     private final XenBus bus;
     private final XenStore store;
     private final DevicePaths paths;
@@ -63,7 +65,7 @@ final class XenBackend {
         void connected(DiskInfo disk, boolean mapsPages, IOException failure);
     }
 
-    XenBackend(String attachment, GuestLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Blkback blkback,
+    XenBackend(String attachment, LimitedLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Blkback blkback,
             Rings rings) {
         this.log = log;
         this.bus = bus;
@@ -93,7 +95,7 @@ final class XenBackend {
                 task.run();
             } catch (RuntimeException | Error e) {
                 if (!broken && !ended) {
-                    log.say(Level.ERROR, "the backend failed, and closes the device: " + e, e);
+                    log.log(Level.ERROR, "the backend failed, and closes the device: " + e, e);
                     breakDown("the backend failed: " + e);
                 }
             }
@@ -184,7 +186,7 @@ final class XenBackend {
     private boolean takenFromKernel() throws IOException {
         boolean taken = device.takeFromKernel(queuesMax, connected != null);
         if (taken) {
-            log.say(Level.WARNING, "the kernel's xen-blkback had taken the device " + paths.busId() + ", and was told to let it go");
+            log.log(Level.WARNING, "the kernel's xen-blkback had taken the device " + paths.busId() + ", and was told to let it go");
         }
         return taken;
     }
@@ -272,7 +274,7 @@ final class XenBackend {
     private void publish(DiskInfo disk, DeviceAccess access, boolean mapsPages) {
         try {
             device.change(tx -> BackendNodes.connect(tx, paths.backend(), disk, access, mapsPages));
-            log.say(Level.INFO, "domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
+            log.log(Level.INFO, "domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
                     + (mapsPages && connected.persistent() ? "pages mapped" : "pages copied"));
         } catch (IOException e) {
             complain(e.getMessage());
@@ -366,7 +368,7 @@ final class XenBackend {
     private void complain(String what) {
         if (!ended && !what.equals(complaint)) {
             complaint = what;
-            log.say(Level.WARNING, what);
+            log.log(Level.WARNING, what);
         }
     }
 

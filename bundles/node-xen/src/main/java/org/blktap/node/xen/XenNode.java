@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 
@@ -33,7 +34,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private final Runnable gone;
     private final Runnable whenClosed;
     private final long unplugMilliseconds;
-    private final GuestLog log;
+    private final LimitedLog log;
     private final XenBackend backend;
     private final RequestLogFile logFile;
     /** Whether the guest may write. */
@@ -66,7 +67,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         this.whenClosed = whenClosed;
         this.unplugMilliseconds = unplugMilliseconds;
         logFile = RequestLogFile.of(context.runDir(), paths.domain(), paths.device());
-        log = new GuestLog(context.id());
+        log = Limits.log(context.id());
         backend = new XenBackend(context.id(), log, bus, store, paths, queuesMax, blkback, this);
         backend.start();
     }

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
+import org.blktap.api.engine.CloseOnFailure;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -133,11 +134,9 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
         NativeXenStore opened;
         try {
             XsLibrary library = opener.open();
-            try {
+            try (CloseOnFailure closing = new CloseOnFailure(library::close)) {
                 opened = new NativeXenStore(library, bus, this::lost);
-            } catch (IOException | RuntimeException e) {
-                library.close();
-                throw e;
+                closing.keep();
             }
         } catch (NativeXsLibrary.LibraryMissingException e) {
             say(Level.WARNING, "there is a XenStore (" + place + "), but " + e.getMessage());

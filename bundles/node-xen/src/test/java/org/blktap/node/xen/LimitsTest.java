@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.blktap.api.engine.Pace;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;

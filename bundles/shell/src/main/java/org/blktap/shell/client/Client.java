@@ -14,9 +14,12 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.settings.Setting;
 
 /** {@code bin/blktap}: gives its arguments to the daemon and shows the answer. Needs nothing but the JDK, to start fast. */
 public final class Client {
+    /** The name of the daemon's control socket in the run directory. */
+    public static final String SOCKET = "control.sock";
     /** The exit status of tap-ctl without permission, an errno as all of its own. */
     private static final int EACCES = 13;
 
@@ -24,7 +27,7 @@ public final class Client {
     }
 
     public static void main(String[] arguments) {
-        Path socket = Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), "control.sock");
+        Path socket = Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY), SOCKET);
         int status = run(socket, List.of(RawArguments.of(arguments)));
         System.out.flush();
         System.err.flush();

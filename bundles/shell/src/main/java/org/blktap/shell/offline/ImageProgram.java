@@ -19,6 +19,7 @@ import java.util.stream.Stream;
 import org.blktap.api.command.OperandKind;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.settings.Setting;
 import org.blktap.shell.NativeLibraries;
 import org.blktap.shell.client.Client;
 import org.blktap.shell.client.RawArguments;
@@ -104,7 +105,7 @@ public final class ImageProgram {
     }
 
     private static Path socket() {
-        return Path.of(System.getProperty("blktap.run.dir", "/run/blktap"), "control.sock");
+        return Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY), Client.SOCKET);
     }
 
     /** Why no daemon answers, or null if one does. */

@@ -5,6 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.settings.Setting;
 import org.blktap.shell.command.Verbs;
 import org.blktap.shell.verbs.Declaration;
 import picocli.CommandLine.Model.CommandSpec;
@@ -41,8 +42,8 @@ public final class ManualPage {
             .SH ENVIRONMENT
             .TP
             .B BLKTAP_RUN_DIR
-            The directory of the daemon's sockets, /run/blktap if it is not set. README.md of the installation has the other variables.
-            """;
+            The directory of the daemon's sockets, %s if it is not set. README.md of the installation has the other variables.
+            """.formatted(Setting.RUN_DIRECTORY);
 
     private ManualPage() {
     }

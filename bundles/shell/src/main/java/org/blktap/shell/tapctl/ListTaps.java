@@ -3,6 +3,8 @@ package org.blktap.shell.tapctl;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.tapctl.Minors.Minor;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -29,18 +31,18 @@ final class ListTaps extends TapCtlVerb {
 
     /** The fields of a line; null for those that it does not have. */
     private record Row(Long pid, Integer minor, Integer state, String type, String path) {
-        static Row of(Minor minor) {
+        static Row of(Minor minor) throws DiskException {
             Long pid = minor.pid() == 0 ? null : minor.pid();
             if (minor.disk() == null) {
                 return new Row(pid, minor.number(), pid == null ? null : 0, null, null);
             }
-            String[] spec = minor.disk().spec().split(":", 3);
+            TapSpec spec = TapSpec.parse(minor.disk().spec());
             int state = switch (minor.disk().state()) {
                 case OPENING, RUNNING -> 0;
                 case PARKING, PARKED -> PAUSED;
                 case DETACHING -> SHUTDOWN_REQUESTED;
             };
-            return new Row(pid, minor.number(), state, spec[1], spec[2]);
+            return new Row(pid, minor.number(), state, spec.type(), spec.path());
         }
 
         private String stateText() {
@@ -72,7 +74,10 @@ final class ListTaps extends TapCtlVerb {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        List<Row> rows = new ArrayList<>(taps.list().stream().map(Row::of).toList());
+        List<Row> rows = new ArrayList<>();
+        for (Minor each : taps.list()) {
+            rows.add(Row.of(each));
+        }
         long daemon = taps.minors().daemon();
         if (rows.stream().noneMatch(row -> row.pid() != null && row.pid() == daemon)) {
             // a tapdisk that serves nothing

@@ -4,10 +4,9 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.blktap.linux.WholeFile;
 
 /**
  * What the file of a minor says: nothing for one that is reserved, {@code pid=<pid>} for one that is bound, {@code id=<id>} for the number
@@ -36,10 +35,6 @@ record Marker(int minor, long pid, String id) {
 
     void write(Path file) throws IOException {
         String text = id != null ? "id=" + id + "\n" : pid != 0 ? "pid=" + pid + "\n" : "";
-        Path temporary = file.resolveSibling(".minor.new");
-        // never into a file that is there, or one that a link leads to
-        Files.deleteIfExists(temporary);
-        Files.writeString(temporary, text, StandardCharsets.US_ASCII, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-        Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+        WholeFile.write(file, text.getBytes(StandardCharsets.US_ASCII));
     }
 }

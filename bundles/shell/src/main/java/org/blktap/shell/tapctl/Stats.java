@@ -1,5 +1,7 @@
 package org.blktap.shell.tapctl;
 
+import static org.blktap.api.memory.Alignment.SECTOR;
+
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import java.io.PrintWriter;
@@ -7,13 +9,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.control.AttachmentStats;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.tapctl.Minors.Minor;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 @Command(name = "stats", description = "Prints the counters of a minor, as JSON; sectors are of 512 bytes.")
 final class Stats extends TapCtlVerb {
-    private static final int SECTOR = 512;
     private static final Gson JSON = new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
 
     @Mixin
@@ -27,18 +29,18 @@ final class Stats extends TapCtlVerb {
     void run(PrintWriter out) throws Exception {
         Minor found = taps.findOpen(tap.pid, tap.minor);
         AttachmentStats stats = taps.attachments().stats(found.disk().id());
-        String[] spec = found.disk().spec().split(":", 3);
+        TapSpec spec = TapSpec.parse(found.disk().spec());
         List<Long> sectors = List.of(counter(stats, "read").bytes() / SECTOR, counter(stats, "write").bytes() / SECTOR);
         Map<String, Object> driver = new LinkedHashMap<>();
-        driver.put("name", spec[1]);
+        driver.put("name", spec.type());
         driver.put("status", null);
         Map<String, Object> image = new LinkedHashMap<>();
-        image.put("name", spec[2]);
+        image.put("name", spec.path());
         image.put("hits", sectors);
         image.put("fail", List.of(counter(stats, "read").errors(), counter(stats, "write").errors()));
         image.put("driver", driver);
         Map<String, Object> all = new LinkedHashMap<>();
-        all.put("name", spec[1] + ":" + spec[2]);
+        all.put("name", spec.type() + ":" + spec.path());
         all.put("secs", sectors);
         all.put("images", List.of(image));
         // tapdisk really calls it so, and what reads its statistics looks for that

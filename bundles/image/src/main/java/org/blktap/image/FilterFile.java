@@ -1,4 +1,4 @@
-package org.blktap.format.vhdx;
+package org.blktap.image;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -9,10 +9,10 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
 
 /** Passes all calls on to a file; subclasses change some of them. */
-abstract class FilterFile implements IoFile {
-    final IoFile file;
+public abstract class FilterFile implements IoFile {
+    protected final IoFile file;
 
-    FilterFile(IoFile file) {
+    protected FilterFile(IoFile file) {
         this.file = file;
     }
 

@@ -1,13 +1,14 @@
-package org.blktap.node.nbd;
+package org.blktap.api.node;
 
 /**
  * A resource that many take from: each has a reserve that nobody else gets, and what it takes beyond that comes out of a common part.
  * Any thread; not for each request.
  */
-final class Quota {
+public final class Quota {
     private volatile long common;
 
-    Quota(long common) {
+    /** @param common what all together may have beyond their reserves */
+    public Quota(long common) {
         this.common = common;
     }
 
@@ -15,8 +16,13 @@ final class Quota {
      * @param reserve what is always there for the share
      * @param most what it gets at most, with its reserve
      */
-    Share share(long reserve, long most) {
+    public Share share(long reserve, long most) {
         return new Share(reserve, most);
+    }
+
+    /** What is left beyond the reserves. */
+    public long common() {
+        return common;
     }
 
     private synchronized boolean takeCommon(long amount) {
@@ -32,7 +38,7 @@ final class Quota {
     }
 
     /** One taker's part. */
-    final class Share {
+    public final class Share {
         private final long reserve;
         private final long most;
         private volatile long used;
@@ -42,28 +48,31 @@ final class Quota {
             this.most = most;
         }
 
-        /** Takes all of an amount, or nothing. */
-        synchronized boolean take(long amount) {
-            long wanted = used + amount;
-            if (wanted > most || !takeCommon(beyondReserve(wanted) - beyondReserve(used))) {
+        /**
+         * Takes all of an amount, or nothing.
+         *
+         * @param amount any number that is not negative
+         */
+        public synchronized boolean take(long amount) {
+            if (amount > most - used || !takeCommon(beyondReserve(used + amount) - beyondReserve(used))) {
                 return false;
             }
-            used = wanted;
+            used += amount;
             return true;
         }
 
-        synchronized void give(long amount) {
+        public synchronized void give(long amount) {
             long rest = used - amount;
             giveCommon(beyondReserve(used) - beyondReserve(rest));
             used = rest;
         }
 
         /** What may be had now, if nobody else is faster. */
-        long left() {
+        public long left() {
             return Math.min(most - used, Math.max(0, reserve - used) + common);
         }
 
-        long used() {
+        public long used() {
             return used;
         }
 

@@ -1,0 +1,59 @@
+package org.blktap.api.memory;
+
+/**
+ * The sizes to which disks and memory are aligned, and the arithmetic for them. Units are powers of two, except those of {@link #units}. Values are not
+ * negative, and a result that overflows is wrong, except that of {@link #upExact}. Any thread; nothing is allocated.
+ */
+public final class Alignment {
+    /** Bytes of a sector: the unit of all disks, whatever block size guests are told. */
+    public static final int SECTOR = 512;
+    /** Bytes of a page of memory, and of the blocks of most devices and file systems. */
+    public static final int PAGE = 4096;
+
+    private Alignment() {
+    }
+
+    /** The least multiple of a unit from {@code value} on. */
+    public static long up(long value, long unit) {
+        return value + unit - 1 & -unit;
+    }
+
+    /** As {@link #up(long, long)}, for an {@code int}. */
+    public static int up(int value, int unit) {
+        return value + unit - 1 & -unit;
+    }
+
+    /**
+     * As {@link #up(long, long)}, for values that a client chooses.
+     *
+     * @throws ArithmeticException if the result is too large for a {@code long}
+     */
+    public static long upExact(long value, long unit) {
+        return Math.addExact(value, unit - 1) & -unit;
+    }
+
+    /** The largest multiple of a unit up to {@code value}. */
+    public static long down(long value, long unit) {
+        return value & -unit;
+    }
+
+    /** As {@link #down(long, long)}, for an {@code int}. */
+    public static int down(int value, int unit) {
+        return value & -unit;
+    }
+
+    /** Whether {@code value} is a multiple of a unit; of several values, pass their bits together: {@code isAligned(offset | length, unit)}. */
+    public static boolean isAligned(long value, long unit) {
+        return (value & unit - 1) == 0;
+    }
+
+    /** How many units of any size {@code value} needs: a division that rounds up. */
+    public static long units(long value, long unit) {
+        return (value + unit - 1) / unit;
+    }
+
+    /** As {@link #units(long, long)}, for an {@code int}. */
+    public static int units(int value, int unit) {
+        return (value + unit - 1) / unit;
+    }
+}

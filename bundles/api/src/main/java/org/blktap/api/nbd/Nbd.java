@@ -1,0 +1,123 @@
+package org.blktap.api.nbd;
+
+/** Numbers of the NBD protocol (doc/proto.md of NetworkBlockDevice/nbd), under its own names and by its sections. */
+public final class Nbd {
+    /** The TCP port of servers (doc/uri.md). */
+    public static final int PORT = 10809;
+
+    // "Newstyle negotiation", "Oldstyle negotiation"
+    public static final long INIT_PASSWD = 0x4e42444d41474943L;
+    public static final long IHAVEOPT = 0x49484156454F5054L;
+    public static final long OLDSTYLE_MAGIC = 0x00420281861253L;
+    public static final long OPTION_REPLY_MAGIC = 0x3e889045565a9L;
+    /** Magic, option, length. */
+    public static final int OPTION_HEADER_BYTES = 16;
+    /** Zeros after the answer to EXPORT_NAME, unless NO_ZEROES was agreed. */
+    public static final int EXPORT_NAME_PADDING = 124;
+    /** The longest string that the protocol knows ("Values", strings). */
+    public static final int MAX_STRING = 4096;
+
+    // "Handshake flags" and "Client flags" share their bits
+    public static final int FLAG_FIXED_NEWSTYLE = 1;
+    public static final int FLAG_NO_ZEROES = 1 << 1;
+
+    // "Transmission flags"
+    public static final int FLAG_HAS_FLAGS = 1;
+    public static final int FLAG_READ_ONLY = 1 << 1;
+    public static final int FLAG_SEND_FLUSH = 1 << 2;
+    public static final int FLAG_SEND_FUA = 1 << 3;
+    public static final int FLAG_SEND_TRIM = 1 << 5;
+    public static final int FLAG_SEND_WRITE_ZEROES = 1 << 6;
+    public static final int FLAG_SEND_DF = 1 << 7;
+    public static final int FLAG_CAN_MULTI_CONN = 1 << 8;
+    public static final int FLAG_SEND_CACHE = 1 << 10;
+    public static final int FLAG_SEND_FAST_ZERO = 1 << 11;
+
+    // "Option types"
+    public static final int OPT_EXPORT_NAME = 1;
+    public static final int OPT_ABORT = 2;
+    public static final int OPT_LIST = 3;
+    public static final int OPT_STARTTLS = 5;
+    public static final int OPT_INFO = 6;
+    public static final int OPT_GO = 7;
+    public static final int OPT_STRUCTURED_REPLY = 8;
+    public static final int OPT_LIST_META_CONTEXT = 9;
+    public static final int OPT_SET_META_CONTEXT = 10;
+
+    // "Option reply types"
+    public static final int REP_ACK = 1;
+    public static final int REP_SERVER = 2;
+    public static final int REP_INFO = 3;
+    public static final int REP_META_CONTEXT = 4;
+    public static final int REP_FLAG_ERROR = 1 << 31;
+    public static final int REP_ERR_UNSUP = REP_FLAG_ERROR | 1;
+    public static final int REP_ERR_POLICY = REP_FLAG_ERROR | 2;
+    public static final int REP_ERR_INVALID = REP_FLAG_ERROR | 3;
+    public static final int REP_ERR_PLATFORM = REP_FLAG_ERROR | 4;
+    public static final int REP_ERR_TLS_REQD = REP_FLAG_ERROR | 5;
+    public static final int REP_ERR_UNKNOWN = REP_FLAG_ERROR | 6;
+    public static final int REP_ERR_SHUTDOWN = REP_FLAG_ERROR | 7;
+    public static final int REP_ERR_BLOCK_SIZE_REQD = REP_FLAG_ERROR | 8;
+    public static final int REP_ERR_TOO_BIG = REP_FLAG_ERROR | 9;
+    public static final int REP_ERR_EXT_HEADER_REQD = REP_FLAG_ERROR | 10;
+
+    // information types of NBD_REP_INFO
+    public static final int INFO_EXPORT = 0;
+    public static final int INFO_NAME = 1;
+    public static final int INFO_DESCRIPTION = 2;
+    public static final int INFO_BLOCK_SIZE = 3;
+
+    // "Metadata querying"
+    public static final String BASE = "base:";
+    public static final String BASE_ALLOCATION = "base:allocation";
+
+    // "Request message"
+    public static final int REQUEST_MAGIC = 0x25609513;
+    /** Magic, flags, type, cookie, offset, length. */
+    public static final int REQUEST_BYTES = 28;
+    public static final int CMD_READ = 0;
+    public static final int CMD_WRITE = 1;
+    public static final int CMD_DISC = 2;
+    public static final int CMD_FLUSH = 3;
+    public static final int CMD_TRIM = 4;
+    public static final int CMD_CACHE = 5;
+    public static final int CMD_WRITE_ZEROES = 6;
+    public static final int CMD_BLOCK_STATUS = 7;
+
+    // "Command flags"
+    public static final int CMD_FLAG_FUA = 1;
+    public static final int CMD_FLAG_NO_HOLE = 1 << 1;
+    public static final int CMD_FLAG_DF = 1 << 2;
+    public static final int CMD_FLAG_REQ_ONE = 1 << 3;
+    public static final int CMD_FLAG_FAST_ZERO = 1 << 4;
+
+    // "Simple reply message": magic, error, cookie
+    public static final int SIMPLE_REPLY_MAGIC = 0x67446698;
+    public static final int SIMPLE_REPLY_BYTES = 16;
+    // "Structured reply chunk message": magic, flags, type, cookie, length
+    public static final int STRUCTURED_REPLY_MAGIC = 0x668e33ef;
+    public static final int STRUCTURED_REPLY_BYTES = 20;
+    public static final int REPLY_FLAG_DONE = 1;
+    public static final int REPLY_TYPE_NONE = 0;
+    public static final int REPLY_TYPE_OFFSET_DATA = 1;
+    public static final int REPLY_TYPE_OFFSET_HOLE = 2;
+    public static final int REPLY_TYPE_BLOCK_STATUS = 5;
+    /** Set in the types of all chunks that report an error. */
+    public static final int REPLY_TYPE_ERROR_BIT = 1 << 15;
+    public static final int REPLY_TYPE_ERROR = REPLY_TYPE_ERROR_BIT | 1;
+
+    // "Error values", which are Linux's
+    public static final int EPERM = 1;
+    public static final int EIO = 5;
+    public static final int ENOMEM = 12;
+    public static final int EINVAL = 22;
+    public static final int ENOSPC = 28;
+    public static final int EOVERFLOW = 75;
+    public static final int ENOTSUP = 95;
+    public static final int ESHUTDOWN = 108;
+
+    /** The longest READ or WRITE; every server takes one of this length from a client that asks for no block sizes ("Size constraints"). */
+    public static final int MAX_PAYLOAD = 32 << 20;
+    private Nbd() {
+    }
+}

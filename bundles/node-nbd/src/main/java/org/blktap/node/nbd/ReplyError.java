@@ -1,0 +1,30 @@
+package org.blktap.node.nbd;
+
+import org.blktap.api.engine.Errno;
+import org.blktap.api.nbd.Nbd;
+
+/** The errors of replies. */
+final class ReplyError {
+    private static final int EDQUOT = 122;
+
+    private ReplyError() {
+    }
+
+    /**
+     * The protocol's error for a Linux errno.
+     *
+     * @param fastZero whether the request may fail with ENOTSUP, which is reserved for FAST_ZERO
+     */
+    static int of(int errno, boolean fastZero) {
+        return switch (errno) {
+            case 0 -> 0;
+            case Errno.EPERM, Errno.EACCES, Errno.EROFS -> Nbd.EPERM;
+            case Errno.ENOMEM -> Nbd.ENOMEM;
+            case Errno.EINVAL -> Nbd.EINVAL;
+            case Errno.ENOSPC, Errno.EFBIG, EDQUOT -> Nbd.ENOSPC;
+            case Errno.EOPNOTSUPP -> fastZero ? Nbd.ENOTSUP : Nbd.EINVAL;
+            case Errno.ESHUTDOWN -> Nbd.ESHUTDOWN;
+            default -> Nbd.EIO;
+        };
+    }
+}
