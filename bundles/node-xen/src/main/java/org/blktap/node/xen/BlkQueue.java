@@ -14,6 +14,11 @@ import org.blktap.ring.RingException;
  */
 final class BlkQueue {
     private static final int[] NONE = {};
+    /**
+     * Bytes of data that are taken in a turn, or one request: what is taken is submitted, and what has ended is answered, at the turn's end, and meanwhile
+     * neither the disk nor the frontend should wait for the rest.
+     */
+    static volatile int turnBytes = 512 << 10;
 
     private final BlkDevice device;
     private final int index;
@@ -141,8 +146,11 @@ final class BlkQueue {
             leftInBatch++;
         }
         int waiting = ring.waiting();
-        while (waiting-- > 0) {
+        int most = turnBytes;
+        int pieces = 0;
+        while (waiting-- > 0 && pieces < most / Blkif.PAGE) {
             QueueRequest request = begin(log.take(ring));
+            pieces += request.failed() ? 0 : request.blk().segmentCount();
             if (!admit(request)) {
                 ring.untake(1);
                 log.consumed(ring);

@@ -118,7 +118,8 @@ public final class Launcher {
     /** A jar of {@code deploy/} that does not work keeps nothing else from working. */
     private void reportDeployed() {
         for (Bundle bundle : framework.getBundleContext().getBundles()) {
-            if (bundle.getState() < Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)) {
+            if (bundle.getState() < Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)
+                    && !BundleDiagnosis.isLater(bundle, framework.getBundleContext())) {
                 LOG.log(Level.WARNING, bundle.getSymbolicName() + " " + bundle.getVersion() + " is not active: "
                         + BundleDiagnosis.why(bundle, framework.getBundleContext()));
             }

@@ -72,7 +72,7 @@ final class Platform {
     /** Checks the bundles after the start of the framework. */
     void check() throws IOException {
         for (Bundle bundle : bundles) {
-            if (bundle.getState() != Bundle.ACTIVE && !BundleDiagnosis.isFragment(bundle) && bundle.adapt(BundleStartLevel.class).getStartLevel() != NEVER) {
+            if (bundle.getState() != Bundle.ACTIVE && !BundleDiagnosis.isFragment(bundle) && !BundleDiagnosis.isLater(bundle, context)) {
                 throw new IOException(bundle.getLocation() + ": does not start: " + BundleDiagnosis.why(bundle, context));
             }
         }
