@@ -29,9 +29,9 @@ class ArchiveIT {
 
     /** Logs where each class came from, in a file that a start makes anew. */
     private Daemon daemon() throws Exception {
-        archive = directory.resolve("archive");
+        archive = directory.resolve("data/archive");
         loaded = directory.resolve("loaded");
-        return new Daemon(directory, Map.of("BLKTAP_ARCHIVE_DIR", archive.toString(),
+        return new Daemon(directory, Map.of("BLKTAP_ARCHIVE_DIR", "",
                 "BLKTAP_JAVA_OPTS", "-Xlog:class+load:file=" + loaded + ":none:filecount=0"));
     }
 
@@ -70,7 +70,7 @@ class ArchiveIT {
     @Test
     void whatIsNotAnArchiveKeepsNothingFromStarting() throws Exception {
         try (Daemon daemon = daemon()) {
-            Files.createDirectory(archive);
+            Files.createDirectories(archive);
             Files.write(archive.resolve("classes.jsa"), new byte[100_000]);
             daemon.start();
             assertEquals(0, archived("org.apache.felix.framework.Felix"));

@@ -16,7 +16,7 @@ import java.util.TreeSet;
  * for the JVM to judge: it compares its own build, the class path's jars, and for classes of bundles the bytes themselves. This class only decides when to make a new one.
  */
 public final class ClassArchive {
-    /** System property: the directory of the archive; not set where none is wanted. */
+    /** System property: the directory of the archive; not set where none is to be made. */
     private static final String DIRECTORY = "blktap.archive.dir";
     /** System property of a process that makes an archive: the file for the description of what it is made from. */
     private static final String TRIAL = "blktap.archive.trial";
