@@ -29,7 +29,8 @@ public final class BundleDiagnosis {
                 yield missing.isEmpty() ? "installed, not resolved: what it needs conflicts; resolve it in blktap shell to see how"
                         : "nothing provides " + String.join(", ", missing);
             }
-            case Bundle.RESOLVED -> isFragment(bundle) ? "a fragment, attached" : isLater(bundle, bundles) ? "its start level is not reached" : "stopped, or its start failed; the daemon's log says why";
+            case Bundle.RESOLVED -> isFragment(bundle) ? "a fragment, attached" : isLater(bundle, bundles) ? "its start level is not reached"
+                    : "stopped, or its start failed; the daemon's log says why";
             default -> "uninstalled";
         };
     }
@@ -41,7 +42,8 @@ public final class BundleDiagnosis {
 
     /** Whether the framework has not come to the level at which it starts: that is not a failure. */
     public static boolean isLater(Bundle bundle, BundleContext bundles) {
-        return bundle.adapt(BundleStartLevel.class).getStartLevel() > bundles.getBundle(0).adapt(FrameworkStartLevel.class).getStartLevel();
+        return bundle.getState() == Bundle.RESOLVED
+                && bundle.adapt(BundleStartLevel.class).getStartLevel() > bundles.getBundle(0).adapt(FrameworkStartLevel.class).getStartLevel();
     }
 
     private static List<String> missing(Bundle bundle, BundleContext bundles) {
