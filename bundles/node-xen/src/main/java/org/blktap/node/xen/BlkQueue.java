@@ -14,11 +14,8 @@ import org.blktap.ring.RingException;
  */
 final class BlkQueue {
     private static final int[] NONE = {};
-    /**
-     * Bytes of data that are taken in a turn, or one request: what is taken is submitted, and what has ended is answered, at the turn's end, and meanwhile
-     * neither the disk nor the frontend should wait for the rest.
-     */
-    static volatile int turnBytes = 512 << 10;
+    /** Bytes of data that are taken in a turn, or one request; not limited, and set by LargeReadBenchmark only, which compares limits. */
+    static volatile int turnBytes = Integer.MAX_VALUE;
 
     private final BlkDevice device;
     private final int index;
