@@ -38,7 +38,10 @@ final class Daemon implements AutoCloseable {
         runDir = directory.resolve("run");
         dataDir = directory.resolve("data");
         log = directory.resolve("blktapd.log");
-        environment = new java.util.HashMap<>(extra);
+        environment = new java.util.HashMap<>();
+        // it would be made once for each test
+        environment.put("BLKTAP_ARCHIVE_DIR", "none");
+        environment.putAll(extra);
         environment.put("BLKTAP_RUN_DIR", runDir.toString());
         environment.put("BLKTAP_DATA_DIR", dataDir.toString());
     }
