@@ -53,16 +53,26 @@ final class Daemon implements AutoCloseable {
     }
 
     void start() throws Exception {
+        launch();
+        Wait.until("the daemon is ready", () -> {
+            assertTrue(process.isAlive(), () -> "the daemon ended:\n" + log());
+            return blktap("status").status() == 0;
+        });
+    }
+
+    /** Starts it, and waits until a signal of its own has ended it. */
+    void startAndCrash() throws Exception {
+        launch();
+        assertTrue(awaitEnd() > 128, this::log);
+    }
+
+    private void launch() throws IOException {
         ProcessBuilder builder = new ProcessBuilder(home.resolve("bin/blktapd").toString())
                 .redirectInput(Path.of("/dev/null").toFile())
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
                 .redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()));
         builder.environment().putAll(environment);
         process = builder.start();
-        Wait.until("the daemon is ready", () -> {
-            assertTrue(process.isAlive(), () -> "the daemon ended:\n" + log());
-            return blktap("status").status() == 0;
-        });
     }
 
     String log() {

@@ -7,7 +7,6 @@ import java.lang.reflect.Constructor;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Map;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
@@ -19,7 +18,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.node.DeviceNode;
-import org.blktap.core.OpenGate;
+import org.blktap.core.gate.OpenGate;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
 import org.blktap.node.xen.SimFrontend.Shape;
@@ -88,7 +87,7 @@ public final class LargeReadBenchmark {
 
         @Override
         public DiskInfo info() {
-            return new DiskInfo(SIZE, SIZE, 512, 4096, 0, false, false, false, false, Map.of());
+            return DiskInfo.ofSize(SIZE).withBlocks(512, 4096);
         }
 
         @Override
@@ -131,8 +130,8 @@ public final class LargeReadBenchmark {
                 engine.setAccessible(true);
                 IoQueue queue = ((IoEngine) engine.newInstance()).open(loop);
                 VirtualDisk disk = new FileDisk(queue.open(path, true));
-                return new NodeOpener(bus, host.store.asProcess(bus), host.xen, host.limits, (id, address) -> { }, false, NodeOpener.Patience.USUAL)
-                        .open(new RingBenchmark.Context("bench", DOMAIN + "/xvda", Options.none(), false, loop, OpenGate.before(loop, disk),
+                return new NodeOpener(bus, host.store.asProcess(bus), host.xen, host.limits, host.blkback, (id, address, noDomain) -> { }, false,
+                        NodeOpener.Patience.USUAL).open(new RingBenchmark.Context("bench", DOMAIN + "/xvda", Options.none(), false, loop, OpenGate.before(loop, disk),
                                 new NativeMemoryService(), directory));
             });
             frontend.connect(new Shape(Abi.X86_64, 0, 1, true));
@@ -144,8 +143,7 @@ public final class LargeReadBenchmark {
                 benchmark.reverse();
             }
             loop.call(() -> {
-                node.unplug(true);
-                node.close();
+                node.remove();
                 return null;
             });
             loop.close();

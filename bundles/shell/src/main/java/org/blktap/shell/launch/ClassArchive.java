@@ -13,13 +13,16 @@ import java.util.TreeSet;
 /**
  * The archive of classes (class data sharing) from which the JVM takes what it would otherwise read from jars, parse and verify at each start. It is made by
  * {@code bin/blktapd --archive}, in a process of its own that starts the bundles in scratch directories and ends once they are ready. Whether the archive fits is
- * for the JVM to judge: it compares its own build, the class path's jars, and for classes of bundles the bytes themselves. This class only decides when to make a new one.
+ * for the JVM to judge: it compares its own build, the class path's jars, and for classes of bundles the bytes themselves. What is damaged it does not notice:
+ * {@code bin/blktapd} does not use an archive again with which a start has not become ready. This class decides when to make a new one.
  */
 public final class ClassArchive {
     /** System property: the directory of the archive; not set where none is to be made. */
     private static final String DIRECTORY = "blktap.archive.dir";
     /** System property of a process that makes an archive: the file for the description of what it is made from. */
     private static final String TRIAL = "blktap.archive.trial";
+    /** System property: the file that marks an archive as used by a start that is not ready yet; set where one is used. */
+    private static final String UNREADY = "blktap.archive.unready";
     /** What an archive was made from, or could not be; beside it. */
     static final String DESCRIPTION = "classes.txt";
     private static final Logger LOG = System.getLogger("org.blktap");
@@ -44,6 +47,19 @@ public final class ClassArchive {
         return System.getProperty(TRIAL) != null;
     }
 
+    /** Called when a start has become ready, or has failed for a reason of its own: {@code bin/blktapd} may use the archive again. */
+    public static void proven() {
+        String mark = System.getProperty(UNREADY);
+        if (mark == null) {
+            return;
+        }
+        try {
+            Files.deleteIfExists(Path.of(mark));
+        } catch (IOException e) {
+            LOG.log(Level.INFO, "the next start will not use the archive of classes: " + e);
+        }
+    }
+
     /** Ends a trial that hangs. */
     static void limitTrial() {
         Thread limit = new Thread(() -> {
@@ -64,6 +80,7 @@ public final class ClassArchive {
      * @return what makes one, to be ended with the daemon; or null
      */
     public Process ready() {
+        proven();
         String directory = System.getProperty(DIRECTORY);
         try {
             if (trial()) {

@@ -144,6 +144,7 @@ public final class Launcher {
     /** Closes what has been attached already, and ends the process. */
     private void fail(String why) throws InterruptedException {
         System.setProperty(FAILURE, why);
+        ClassArchive.proven();
         if (framework != null) {
             try {
                 framework.stop();
@@ -162,6 +163,7 @@ public final class Launcher {
             return;
         }
         signalled = true;
+        ClassArchive.proven();
         long begin = System.nanoTime();
         LOG.log(Level.INFO, "stopping");
         try {
