@@ -101,7 +101,7 @@ class ArchiveIT {
             Arrays.fill(whole, whole.length / 4, whole.length / 2, (byte) 0x5a);
             file.toFile().setWritable(true);
             Files.write(file, whole);
-            daemon.startAndCrash();
+            daemon.startAndFail();
             daemon.start();
             assertEquals(0, archived("org.apache.felix.framework.Felix"));
             assertTrue(daemon.log().contains("classes.jsa is not used: the last start with it has not become ready"), daemon::log);

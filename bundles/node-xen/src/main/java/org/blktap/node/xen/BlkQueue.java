@@ -14,8 +14,6 @@ import org.blktap.ring.RingException;
  */
 final class BlkQueue {
     private static final int[] NONE = {};
-    /** Bytes of data that are taken in a turn, or one request; not limited, and set by LargeReadBenchmark only, which compares limits. */
-    static volatile int turnBytes = Integer.MAX_VALUE;
 
     private final BlkDevice device;
     private final int index;
@@ -147,11 +145,8 @@ final class BlkQueue {
             leftInBatch++;
         }
         int waiting = ring.waiting();
-        int most = turnBytes;
-        int pieces = 0;
-        while (waiting-- > 0 && pieces < most / Blkif.PAGE) {
+        while (waiting-- > 0) {
             QueueRequest request = begin(log.take(ring));
-            pieces += request.failed() ? 0 : request.blk().segmentCount();
             if (!admit(request)) {
                 ring.untake(1);
                 log.consumed(ring);

@@ -27,7 +27,7 @@ import org.blktap.ring.sim.FrontRing;
 
 /**
  * Reads and writes of 1 MiB, depth 4, as Linux's blkfront makes them: each is eight requests of 32 pages, which fill the ring, and what was read is copied out of
- * the granted pages. Behind the node is a file, by libaio. Compares limits of what is taken in a turn, in turn. {@code benchmarks/ring --large} runs it.
+ * the granted pages. Behind the node is a file, by libaio. {@code benchmarks/ring --large} runs it.
  */
 public final class LargeReadBenchmark {
     private static final int DOMAIN = 5;
@@ -105,12 +105,11 @@ public final class LargeReadBenchmark {
         }
     }
 
-    /** @param args rounds, seconds of each, the file, and limits of bytes in a turn to compare */
+    /** @param args rounds, seconds of each, and the file, which is overwritten */
     public static void main(String[] args) throws Exception {
         int rounds = Integer.parseInt(args[0]);
         long nanos = (long) (Double.parseDouble(args[1]) * 1e9);
         Path path = Path.of(args[2]);
-        int[] limits = Arrays.stream(args).skip(3).mapToInt(Integer::parseInt).toArray();
         try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
             byte[] some = new byte[1 << 20];
             Arrays.fill(some, (byte) 7);
@@ -138,7 +137,7 @@ public final class LargeReadBenchmark {
             LargeReadBenchmark benchmark = new LargeReadBenchmark(frontend);
             for (String order : new String[] {"in a row", "backwards"}) {
                 for (int operation : new int[] {0, 1}) {
-                    benchmark.measure(operation, order, rounds, nanos, limits, loopThread[0]);
+                    benchmark.measure(operation, order, rounds, nanos, loopThread[0]);
                 }
                 benchmark.reverse();
             }
@@ -153,37 +152,27 @@ public final class LargeReadBenchmark {
         }
     }
 
-    private void measure(int operation, String order, int rounds, long nanos, int[] limits, Thread loop) {
+    private void measure(int operation, String order, int rounds, long nanos, Thread loop) {
         run(operation, Math.max(nanos, 3_000_000_000L));
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        double[][] rates = new double[limits.length][rounds];
-        double[][] ratios = new double[limits.length][rounds];
-        double[] loopTime = new double[limits.length];
-        double[] events = new double[limits.length];
+        double[] rates = new double[rounds];
+        double[] loopMicros = new double[rounds];
         long allocated = threads.getThreadAllocatedBytes(loop.getId());
-        long requests = 0;
+        long events = port.raised();
+        long all = 0;
         for (int round = 0; round < rounds; round++) {
-            for (int i = 0; i < limits.length; i++) {
-                BlkQueue.turnBytes = limits[i];
-                long start = System.nanoTime();
-                long cpu = threads.getThreadCpuTime(loop.getId());
-                long raised = port.raised();
-                long done = run(operation, nanos);
-                rates[i][round] = done * 1e9 / (System.nanoTime() - start);
-                ratios[i][round] = rates[i][round] / rates[0][round];
-                loopTime[i] += (threads.getThreadCpuTime(loop.getId()) - cpu) / 1e3 / done / rounds;
-                events[i] += (port.raised() - raised) / (double) done / rounds;
-                requests += done;
-            }
+            long start = System.nanoTime();
+            long cpu = threads.getThreadCpuTime(loop.getId());
+            long done = run(operation, nanos);
+            rates[round] = done * 1e9 / (System.nanoTime() - start);
+            loopMicros[round] = (threads.getThreadCpuTime(loop.getId()) - cpu) / 1e3 / done;
+            all += done;
         }
-        double bytes = (threads.getThreadAllocatedBytes(loop.getId()) - allocated) / (double) requests;
-        for (int i = 0; i < limits.length; i++) {
-            Arrays.sort(rates[i]);
-            Arrays.sort(ratios[i]);
-            System.out.printf("1 MiB %-5s  pages %-9s  at most %8d bytes a turn  %6.0f/s  %.2f (%.2f to %.2f)  loop %4.0f us each  %.1f events each  %.3f bytes allocated each%n",
-                    operation == 0 ? "read" : "write", order, limits[i], rates[i][rounds / 2], ratios[i][rounds / 2], ratios[i][0], ratios[i][rounds - 1],
-                    loopTime[i], events[i], bytes);
-        }
+        Arrays.sort(rates);
+        Arrays.sort(loopMicros);
+        System.out.printf("1 MiB %-5s  pages %-9s  %6.0f/s (%.0f to %.0f)  processor time of the loop %4.0f us each (%.0f to %.0f)  %.1f events each  %.3f bytes allocated each%n",
+                operation == 0 ? "read" : "write", order, rates[rounds / 2], rates[0], rates[rounds - 1], loopMicros[rounds / 2], loopMicros[0],
+                loopMicros[rounds - 1], (port.raised() - events) / (double) all, (threads.getThreadAllocatedBytes(loop.getId()) - allocated) / (double) all);
     }
 
     /** How many of 1 MiB ended. */
