@@ -17,7 +17,7 @@ if [ -r "${java%/bin/java}/release" ]; then
   done < "${java%/bin/java}/release"
 fi
 [ -n "$version" ] || version=$("$java" -version 2>&1 | sed -n 's/.* version "\([^"]*\)".*/\1/p')
-version=${version%%[!0-9]*}
+full_version=$version version=${version%%[!0-9]*}
 case $version in
   '') echo "$program: $java does not say which version it is; 17 or newer is needed (set JAVA_HOME)" >&2; exit 1 ;;
   ?|1[0-6]) echo "$program: $java is Java $version; 17 or newer is needed (set JAVA_HOME)" >&2; exit 1 ;;

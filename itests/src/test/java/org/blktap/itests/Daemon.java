@@ -38,7 +38,10 @@ final class Daemon implements AutoCloseable {
         runDir = directory.resolve("run");
         dataDir = directory.resolve("data");
         log = directory.resolve("blktapd.log");
-        environment = new java.util.HashMap<>(extra);
+        environment = new java.util.HashMap<>();
+        // it would be made once for each test
+        environment.put("BLKTAP_ARCHIVE_DIR", "none");
+        environment.putAll(extra);
         environment.put("BLKTAP_RUN_DIR", runDir.toString());
         environment.put("BLKTAP_DATA_DIR", dataDir.toString());
     }
@@ -50,16 +53,26 @@ final class Daemon implements AutoCloseable {
     }
 
     void start() throws Exception {
+        launch();
+        Wait.until("the daemon is ready", () -> {
+            assertTrue(process.isAlive(), () -> "the daemon ended:\n" + log());
+            return blktap("status").status() == 0;
+        });
+    }
+
+    /** Starts it; it ends with a failure. */
+    void startAndFail() throws Exception {
+        launch();
+        assertTrue(awaitEnd() != 0, this::log);
+    }
+
+    private void launch() throws IOException {
         ProcessBuilder builder = new ProcessBuilder(home.resolve("bin/blktapd").toString())
                 .redirectInput(Path.of("/dev/null").toFile())
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
                 .redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()));
         builder.environment().putAll(environment);
         process = builder.start();
-        Wait.until("the daemon is ready", () -> {
-            assertTrue(process.isAlive(), () -> "the daemon ended:\n" + log());
-            return blktap("status").status() == 0;
-        });
     }
 
     String log() {

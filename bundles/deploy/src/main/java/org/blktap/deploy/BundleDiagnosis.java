@@ -7,6 +7,8 @@ import java.util.regex.Pattern;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.Constants;
+import org.osgi.framework.startlevel.BundleStartLevel;
+import org.osgi.framework.startlevel.FrameworkStartLevel;
 import org.osgi.framework.wiring.BundleCapability;
 import org.osgi.framework.wiring.BundleRequirement;
 import org.osgi.framework.wiring.BundleRevision;
@@ -27,7 +29,8 @@ public final class BundleDiagnosis {
                 yield missing.isEmpty() ? "installed, not resolved: what it needs conflicts; resolve it in blktap shell to see how"
                         : "nothing provides " + String.join(", ", missing);
             }
-            case Bundle.RESOLVED -> isFragment(bundle) ? "a fragment, attached" : "stopped, or its start failed; the daemon's log says why";
+            case Bundle.RESOLVED -> isFragment(bundle) ? "a fragment, attached" : isLater(bundle, bundles) ? "its start level is not reached"
+                    : "stopped, or its start failed; the daemon's log says why";
             default -> "uninstalled";
         };
     }
@@ -35,6 +38,12 @@ public final class BundleDiagnosis {
     public static boolean isFragment(Bundle bundle) {
         BundleRevision revision = bundle.adapt(BundleRevision.class);
         return revision != null && (revision.getTypes() & BundleRevision.TYPE_FRAGMENT) != 0;
+    }
+
+    /** Whether the framework has not come to the level at which it starts: that is not a failure. */
+    public static boolean isLater(Bundle bundle, BundleContext bundles) {
+        return bundle.getState() == Bundle.RESOLVED
+                && bundle.adapt(BundleStartLevel.class).getStartLevel() > bundles.getBundle(0).adapt(FrameworkStartLevel.class).getStartLevel();
     }
 
     private static List<String> missing(Bundle bundle, BundleContext bundles) {

@@ -1,12 +1,16 @@
 package org.blktap.shell;
 
 import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.deploy.FrameworkCheck;
 import org.blktap.shell.command.Surroundings;
+import org.blktap.shell.launch.Launcher;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.startlevel.FrameworkStartLevel;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
@@ -19,6 +23,10 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
  */
 @Component(service = ControlServices.class)
 public final class ControlServices {
+    /** Start level of the framework's own commands, which only a prompt needs. */
+    private static final int PROMPT_LEVEL = 40;
+    private static final int PROMPT_SECONDS = 60;
+
     private final BundleContext bundles;
     private final ServiceComponentRuntime components;
 
@@ -41,6 +49,24 @@ public final class ControlServices {
     /** Whether the core is there. */
     boolean complete() {
         return attachments != null && images != null;
+    }
+
+    /** Starts the framework's own commands, unless they are there. */
+    void startPrompt() {
+        if (!Boolean.getBoolean(Launcher.LAUNCHED)) {
+            return;
+        }
+        FrameworkStartLevel level = bundles.getBundle(0).adapt(FrameworkStartLevel.class);
+        if (level.getStartLevel() < PROMPT_LEVEL) {
+            CountDownLatch reached = new CountDownLatch(1);
+            level.setStartLevel(PROMPT_LEVEL, event -> reached.countDown());
+            try {
+                // without them our own commands work all the same
+                reached.await(PROMPT_SECONDS, TimeUnit.SECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 
     /** Returns in one line why the core is not active. */

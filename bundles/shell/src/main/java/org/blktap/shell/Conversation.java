@@ -73,6 +73,7 @@ final class Conversation {
     }
 
     private void shell(Frame.Request request, Path directory) throws IOException {
+        services.startPrompt();
         GogoSession session = new GogoSession(gogo, directory);
         if (request.terminal().isEmpty()) {
             exit(session.runLines(in, new PrintStream(framed(Frame.OUT), true, RawUtf8.OUTPUT),

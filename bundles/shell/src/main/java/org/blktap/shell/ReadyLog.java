@@ -15,6 +15,7 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.settings.Setting;
 import org.blktap.shell.client.Client;
 import org.blktap.shell.command.Verbs;
+import org.blktap.shell.launch.ClassArchive;
 import org.blktap.shell.launch.Launcher;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
@@ -32,6 +33,7 @@ public final class ReadyLog {
 
     private final BundleContext bundles;
     private final ControlServices services;
+    private volatile Process archiver;
     private final Thread waiter = new Thread(this::await, "blktap-ready");
 
     @Activate
@@ -67,6 +69,9 @@ public final class ReadyLog {
         double seconds = Duration.between(start, Instant.now()).toMillis() / 1000.0;
         System.getLogger("org.blktap.shell").log(Level.INFO, String.format(Locale.ROOT, "blktap %s ready in %.1f s (pid %d)", Verbs.version(), seconds,
                 ProcessHandle.current().pid()));
+        if (Boolean.getBoolean(Launcher.LAUNCHED)) {
+            archiver = ClassArchive.ofThisDaemon().ready();
+        }
     }
 
     /** Why no disk could be attached, or null. */
@@ -94,5 +99,9 @@ public final class ReadyLog {
     @Deactivate
     public void stop() {
         waiter.interrupt();
+        Process making = archiver;
+        if (making != null) {
+            making.destroy();
+        }
     }
 }

@@ -46,7 +46,7 @@ public final class RingBenchmark {
         }
     }
 
-    private record Context(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port, NativeMemory memory,
+    record Context(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port, NativeMemory memory,
             Path runDir) implements NodeContext {
     }
 

@@ -69,7 +69,8 @@ public final class Diag extends TapCommand {
     /** Lines printed. */
     private int bundle(PrintWriter out, Bundle bundle) {
         int told = 0;
-        if (name != null || bundle.getState() != Bundle.ACTIVE && bundle.getState() != Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)) {
+        if (name != null || bundle.getState() != Bundle.ACTIVE && bundle.getState() != Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)
+                && !BundleDiagnosis.isLater(bundle, here.bundles())) {
             out.println("bundle " + bundle.getSymbolicName() + " " + bundle.getVersion() + ": "
                     + BundleDiagnosis.why(bundle, here.bundles()));
             told++;

@@ -87,6 +87,9 @@ public final class Launcher {
     private void start() throws IOException, BundleException {
         Path data = Path.of(System.getProperty("blktap.data.dir"));
         Path run = Path.of(System.getProperty("blktap.run.dir"));
+        if (ClassArchive.trial()) {
+            ClassArchive.limitTrial();
+        }
         LOG.log(Level.INFO, "starting on Java " + System.getProperty("java.version") + ": sockets in " + run + ", data in " + data);
         new Requirements(home, data, run, deploy).check();
         NativeLibraries.use(home);
@@ -96,6 +99,10 @@ public final class Launcher {
             throw new IOException(home.resolve("conf/config.properties") + ": cannot be read");
         }
         Main.copySystemProperties(read);
+        if (ClassArchive.trial()) {
+            // a XenStore shows each daemon the same guests
+            read.put(Platform.LEVEL + ".node-xen", Integer.toString(Platform.NEVER));
+        }
         configuration.putAll(read);
         configuration.put("felix.log.logger", new FrameworkLog());
         framework = new FrameworkFactory().newFramework(configuration);
@@ -111,7 +118,8 @@ public final class Launcher {
     /** A jar of {@code deploy/} that does not work keeps nothing else from working. */
     private void reportDeployed() {
         for (Bundle bundle : framework.getBundleContext().getBundles()) {
-            if (bundle.getState() < Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)) {
+            if (bundle.getState() < Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)
+                    && !BundleDiagnosis.isLater(bundle, framework.getBundleContext())) {
                 LOG.log(Level.WARNING, bundle.getSymbolicName() + " " + bundle.getVersion() + " is not active: "
                         + BundleDiagnosis.why(bundle, framework.getBundleContext()));
             }
@@ -136,6 +144,7 @@ public final class Launcher {
     /** Closes what has been attached already, and ends the process. */
     private void fail(String why) throws InterruptedException {
         System.setProperty(FAILURE, why);
+        ClassArchive.proven();
         if (framework != null) {
             try {
                 framework.stop();
@@ -154,6 +163,7 @@ public final class Launcher {
             return;
         }
         signalled = true;
+        ClassArchive.proven();
         long begin = System.nanoTime();
         LOG.log(Level.INFO, "stopping");
         try {

@@ -18,7 +18,9 @@ import org.osgi.framework.wiring.FrameworkWiring;
 /** The bundles of {@code bundle/}: all of them must be there, resolve and start. */
 final class Platform {
     /** Property of the configuration: the start level of the platform, and with a jar's name appended, of that jar. */
-    private static final String LEVEL = "blktap.level";
+    static final String LEVEL = "blktap.level";
+    /** Level of what is installed and not started. */
+    static final int NEVER = 1000;
 
     private final BundleContext context;
     private final Map<String, String> configuration;
@@ -70,7 +72,7 @@ final class Platform {
     /** Checks the bundles after the start of the framework. */
     void check() throws IOException {
         for (Bundle bundle : bundles) {
-            if (bundle.getState() != Bundle.ACTIVE && !BundleDiagnosis.isFragment(bundle)) {
+            if (bundle.getState() != Bundle.ACTIVE && !BundleDiagnosis.isFragment(bundle) && !BundleDiagnosis.isLater(bundle, context)) {
                 throw new IOException(bundle.getLocation() + ": does not start: " + BundleDiagnosis.why(bundle, context));
             }
         }

@@ -1,0 +1,148 @@
+package org.blktap.shell.launch;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
+import java.util.TreeSet;
+
+/**
+ * The archive of classes (class data sharing) from which the JVM takes what it would otherwise read from jars, parse and verify at each start. It is made by
+ * {@code bin/blktapd --archive}, in a process of its own that starts the bundles in scratch directories and ends once they are ready. Whether the archive fits is
+ * for the JVM to judge: it compares its own build, the class path's jars, and for classes of bundles the bytes themselves. What is damaged it does not notice:
+ * {@code bin/blktapd} does not use an archive again with which a start has not become ready. This class decides when to make a new one.
+ */
+public final class ClassArchive {
+    /** System property: the directory of the archive; not set where none is to be made. */
+    private static final String DIRECTORY = "blktap.archive.dir";
+    /** System property of a process that makes an archive: the file for the description of what it is made from. */
+    private static final String TRIAL = "blktap.archive.trial";
+    /** System property: the file that marks an archive as used by a start that is not ready yet; set where one is used. */
+    private static final String UNREADY = "blktap.archive.unready";
+    /** What an archive was made from, or could not be; beside it. */
+    static final String DESCRIPTION = "classes.txt";
+    private static final Logger LOG = System.getLogger("org.blktap");
+    /** A trial that does not become ready ends. */
+    private static final int TRIAL_MILLIS = 900_000;
+
+    private final Path home;
+    private final Path deploy;
+
+    ClassArchive(Path home, Path deploy) {
+        this.home = home;
+        this.deploy = deploy;
+    }
+
+    /** The daemon's own. */
+    public static ClassArchive ofThisDaemon() {
+        return new ClassArchive(Path.of(System.getProperty("blktap.home")), Path.of(System.getProperty("blktap.deploy.dir")));
+    }
+
+    /** Whether this process only makes an archive: it serves nobody, and must not be taken for a daemon. */
+    static boolean trial() {
+        return System.getProperty(TRIAL) != null;
+    }
+
+    /** Called when a start has become ready, or has failed for a reason of its own: {@code bin/blktapd} may use the archive again. */
+    public static void proven() {
+        String mark = System.getProperty(UNREADY);
+        if (mark == null) {
+            return;
+        }
+        try {
+            Files.deleteIfExists(Path.of(mark));
+        } catch (IOException e) {
+            LOG.log(Level.INFO, "the next start will not use the archive of classes: " + e);
+        }
+    }
+
+    /** Ends a trial that hangs. */
+    static void limitTrial() {
+        Thread limit = new Thread(() -> {
+            try {
+                Thread.sleep(TRIAL_MILLIS);
+                Runtime.getRuntime().halt(1);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }, "blktap-limit");
+        limit.setDaemon(true);
+        limit.start();
+    }
+
+    /**
+     * Called once all is ready. A trial ends here, with its classes loaded; a daemon has an archive made if there is none of what it runs.
+     *
+     * @return what makes one, to be ended with the daemon; or null
+     */
+    public Process ready() {
+        proven();
+        String directory = System.getProperty(DIRECTORY);
+        try {
+            if (trial()) {
+                Files.writeString(Path.of(System.getProperty(TRIAL)), description());
+                // not stopped before: the classes would be unloaded
+                Runtime.getRuntime().halt(0);
+            } else if (directory != null && !isCurrent(Path.of(directory))) {
+                return make();
+            }
+        } catch (IOException e) {
+            LOG.log(Level.INFO, "no archive of classes is made, later starts will take longer: " + e);
+        }
+        return null;
+    }
+
+    private Process make() throws IOException {
+        Process process = new ProcessBuilder("nice", "-n", "19", home.resolve("bin/blktapd").toString(), "--archive")
+                .redirectErrorStream(true).redirectInput(Path.of("/dev/null").toFile()).start();
+        Thread reporter = new Thread(() -> report(process), "blktap-archive");
+        reporter.setDaemon(true);
+        reporter.start();
+        return process;
+    }
+
+    private static void report(Process process) {
+        try {
+            List<String> said = process.inputReader().lines().toList();
+            if (process.waitFor() == 0) {
+                LOG.log(Level.DEBUG, "an archive of classes has been made");
+            } else if (process.exitValue() < 128) {
+                LOG.log(Level.INFO, "no archive of classes could be made, starts take longer: " + (said.isEmpty() ? "no reason given" : said.get(said.size() - 1)));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (java.io.UncheckedIOException e) {
+            LOG.log(Level.DEBUG, "the archive's maker was ended: " + e.getMessage());
+        }
+    }
+
+    /** Whether one was made from what is here, or could not be. */
+    boolean isCurrent(Path directory) throws IOException {
+        Path file = directory.resolve(DESCRIPTION);
+        return Files.isRegularFile(file) && Files.readString(file).equals(description());
+    }
+
+    /** What classes come from: this Java, its options, and the jars by name, size and time. */
+    String description() throws IOException {
+        StringBuilder text = new StringBuilder();
+        for (String property : new String[] {"java.home", "java.vm.name", "java.vm.version"}) {
+            text.append(System.getProperty(property)).append('\n');
+        }
+        text.append(System.getenv().getOrDefault("BLKTAP_JAVA_OPTS", "")).append('\n');
+        for (Path folder : List.of(home.resolve("lib"), home.resolve("bundle"), deploy)) {
+            TreeSet<Path> jars = new TreeSet<>();
+            try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.jar")) {
+                files.forEach(jars::add);
+            }
+            for (Path jar : jars) {
+                BasicFileAttributes is = Files.readAttributes(jar, BasicFileAttributes.class);
+                text.append(jar).append(' ').append(is.size()).append(' ').append(is.lastModifiedTime().toMillis()).append('\n');
+            }
+        }
+        return text.toString();
+    }
+}
