@@ -26,6 +26,7 @@ class ArchitectureIT {
     /** The bundles of ours that each bundle may use besides api. */
     private static final Map<String, Set<String>> MAY_KNOW = Map.ofEntries(
             Map.entry("api", Set.of()),
+            Map.entry("config", Set.of()),
             Map.entry("linux", Set.of()),
             Map.entry("core", Set.of("linux")),
             Map.entry("aio", Set.of("linux")),
@@ -42,8 +43,8 @@ class ArchitectureIT {
             Map.entry("node-nbd", Set.of("linux")),
             Map.entry("node-xen", Set.of("linux", "ring")),
             Map.entry("deploy", Set.of()),
-            Map.entry("shell", Set.of("linux", "deploy")));
-    private static final Set<String> EXPORTING = Set.of("api", "deploy", "image", "linux", "ring");
+            Map.entry("shell", Set.of("linux", "deploy", "config")));
+    private static final Set<String> EXPORTING = Set.of("api", "config", "deploy", "image", "linux", "ring");
     /** The packages of api that each package of api uses. */
     private static final Map<String, Set<String>> API_KNOWS = Map.of(
             "memory", Set.of(),

@@ -67,7 +67,7 @@ final class Attachment {
         gate = new Gate(loop, new GateOwner());
         calls = new LoopCalls(id, loop, gate::inFlight);
         operations = new Operations(id, threads);
-        commands = new CommandWait(id, operations, calls, services.limits().drain());
+        commands = new CommandWait(id, operations, calls, () -> services.limits().drain());
         try {
             nodes = new AttachmentNodes(request.nodes(), restored, calls, gate, services);
         } catch (DiskException e) {

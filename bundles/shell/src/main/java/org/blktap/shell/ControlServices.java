@@ -3,6 +3,7 @@ package org.blktap.shell;
 import java.nio.file.Path;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
+import org.blktap.api.settings.Directories;
 import org.blktap.deploy.FrameworkCheck;
 import org.blktap.shell.command.Surroundings;
 import org.osgi.framework.Bundle;
@@ -21,6 +22,7 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
 public final class ControlServices {
     private final BundleContext bundles;
     private final ServiceComponentRuntime components;
+    private final Directories directories;
 
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
     volatile Attachments attachments;
@@ -28,9 +30,10 @@ public final class ControlServices {
     volatile Images images;
 
     @Activate
-    public ControlServices(BundleContext bundles, @Reference ServiceComponentRuntime components) {
+    public ControlServices(BundleContext bundles, @Reference ServiceComponentRuntime components, @Reference Directories directories) {
         this.bundles = bundles;
         this.components = components;
+        this.directories = directories;
     }
 
     /** The attachments, or null without the core. */
@@ -55,8 +58,13 @@ public final class ControlServices {
         return "a service that it needs is missing; lib/ and bundle/ must be of one version";
     }
 
+    /** The daemon's directories. */
+    Directories directories() {
+        return directories;
+    }
+
     /** The services for a caller in a directory, at a terminal or not. */
     public Surroundings in(Path directory, boolean terminal) {
-        return new Surroundings(() -> attachments, () -> images, bundles, components, directory, terminal);
+        return new Surroundings(() -> attachments, () -> images, bundles, components, directories, directory, terminal);
     }
 }

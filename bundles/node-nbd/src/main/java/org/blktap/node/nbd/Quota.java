@@ -19,8 +19,13 @@ final class Quota {
         return new Share(reserve, most);
     }
 
+    /** Adds to the common part, or takes from it; where more has been taken than is left, nothing beyond the reserves is given until enough has come back. */
+    synchronized void grow(long amount) {
+        common += amount;
+    }
+
     private synchronized boolean takeCommon(long amount) {
-        if (amount > common) {
+        if (amount > 0 && amount > common) {
             return false;
         }
         common -= amount;
@@ -60,7 +65,7 @@ final class Quota {
 
         /** What may be had now, if nobody else is faster. */
         long left() {
-            return Math.min(most - used, Math.max(0, reserve - used) + common);
+            return Math.min(most - used, Math.max(0, reserve - used) + Math.max(0, common));
         }
 
         long used() {

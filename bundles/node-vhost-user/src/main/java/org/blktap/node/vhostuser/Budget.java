@@ -5,8 +5,10 @@ package org.blktap.node.vhostuser;
  * uses beyond comes from a common pool, up to a limit for each client. Any thread.
  */
 final class Budget {
-    private final long reserve;
-    private final long most;
+    private long reserve;
+    private long most;
+    /** What all together may have, and what is left of it, which is less than 0 while more is taken than a new limit allows. */
+    private long total;
     private long pool;
 
     /**
@@ -17,11 +19,20 @@ final class Budget {
     Budget(long reserve, long most, long pool) {
         this.reserve = Math.min(reserve, most);
         this.most = most;
+        this.total = pool;
         this.pool = pool;
     }
 
+    /** Changes the limits: of the common pool at once, the others for clients that come. */
+    synchronized void limit(long reserveOfEach, long mostOfEach, long ofAll) {
+        reserve = Math.min(reserveOfEach, mostOfEach);
+        most = mostOfEach;
+        pool += ofAll - total;
+        total = ofAll;
+    }
+
     /** What one client may have. */
-    long most() {
+    synchronized long most() {
         return most;
     }
 
@@ -30,13 +41,20 @@ final class Budget {
         return pool;
     }
 
-    Share share() {
-        return new Share();
+    synchronized Share share() {
+        return new Share(reserve, most);
     }
 
     /** One client's part. */
     final class Share {
+        private final long reserve;
+        private final long most;
         private long used;
+
+        private Share(long reserve, long most) {
+            this.reserve = reserve;
+            this.most = most;
+        }
 
         /** Takes so much, or nothing and returns false. */
         boolean take(long amount) {
@@ -45,7 +63,7 @@ final class Budget {
                     return false;
                 }
                 long fromPool = beyond(used + amount) - beyond(used);
-                if (fromPool > pool) {
+                if (fromPool > 0 && fromPool > pool) {
                     return false;
                 }
                 pool -= fromPool;

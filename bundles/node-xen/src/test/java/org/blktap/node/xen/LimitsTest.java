@@ -97,7 +97,7 @@ class LimitsTest {
             if (disk.state() == XenbusState.CLOSING.ordinal()) {
                 refused++;
                 String why = disk.call(() -> (String) disk.node.status().get("last trouble"));
-                assertTrue(why.contains("1536 entries") && why.contains("blktap.xen.entries"), why);
+                assertTrue(why.contains("1536 entries") && why.contains("domain.entries"), why);
             } else {
                 greedy.state(XenbusState.CONNECTED);
                 served.add(greedy);
