@@ -125,6 +125,19 @@ class ArchitectureIT {
         });
     }
 
+    /** Settings are injected. What the JVM knows of its machine, and what comes before a framework, is the exception. */
+    @Test
+    void systemPropertiesAreReadInOnePlace() throws Exception {
+        Pattern reading = Pattern.compile("System\\.getProperty\\((?!\"(os\\.arch|java\\.version)\"\\))|System\\.getProperties|(Integer\\.getInteger|Long\\.getLong|Boolean\\.getBoolean)\\(");
+        try (Stream<Path> files = Files.walk(Path.of(System.getProperty("project.root"), "bundles"))) {
+            for (Path file : files.filter(f -> f.toString().contains("/src/main/java/") && f.toString().endsWith(".java")).toList()) {
+                if (!file.endsWith("LaunchOptions.java")) {
+                    assertFalse(reading.matcher(Files.readString(file)).find(), file + " reads properties of the system");
+                }
+            }
+        }
+    }
+
     /** For each package of a bundle, the other packages of it that it uses, by their names below the bundle's; read from the classes. */
     private static Map<String, Set<String>> arrows(String bundle, Path jar) {
         StringWriter out = new StringWriter();

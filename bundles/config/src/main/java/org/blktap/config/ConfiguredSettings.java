@@ -11,6 +11,7 @@ import java.util.Enumeration;
 import java.util.Hashtable;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -34,6 +35,8 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     private static final Logger LOG = System.getLogger("org.blktap.config");
     /** The section that stands for what the environment gives, and the file cannot. */
     static final String DIRECTORIES = "directories";
+    /** Bundles whose settings are the installation's, in {@code conf/config.properties}. */
+    private static final Set<String> OF_INSTALLATION = Set.of("org.apache.felix.fileinstall");
 
     private final BundleContext context;
     private final ConfigurationAdmin admin;
@@ -168,7 +171,8 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     /** The settings that a bundle declares. */
     private static List<Setting> settings(Bundle bundle) {
         List<Setting> all = new ArrayList<>();
-        Enumeration<URL> descriptions = bundle.findEntries(Metatype.FOLDER, "*.xml", false);
+        Enumeration<URL> descriptions = OF_INSTALLATION.contains(String.valueOf(bundle.getSymbolicName())) ? null
+                : bundle.findEntries(Metatype.FOLDER, "*.xml", false);
         for (URL each : descriptions == null ? List.<URL>of() : Collections.list(descriptions)) {
             try (InputStream in = each.openStream()) {
                 all.addAll(Metatype.read(in));

@@ -25,8 +25,8 @@ public record SettingsCheck(Map<String, Object> values, List<String> problems) {
         given.forEach((key, found) -> {
             Setting setting = declared.stream().filter(each -> each.section().equals(section) && each.key().equals(key)).findFirst().orElse(null);
             if (setting == null) {
-                problems.add(section + ": " + key + ": there is no such setting; there are "
-                        + String.join(", ", declared.stream().filter(each -> each.section().equals(section)).map(Setting::key).toList()));
+                List<String> keys = declared.stream().filter(each -> each.section().equals(section)).map(Setting::key).toList();
+                problems.add(section + ": " + key + ": there is no such setting; " + (keys.isEmpty() ? "the bundle has none" : "there are " + String.join(", ", keys)));
                 return;
             }
             try {

@@ -5,7 +5,7 @@ import java.lang.annotation.RetentionPolicy;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
-/** The settings of this bundle. A change takes effect at once. */
+/** The settings of this bundle. A change takes effect at once; of helpers, with the next blocking call. */
 @ObjectClassDefinition(pid = LoopSettings.PID, name = "Loops", description = "The threads that serve disks, and their helpers.")
 @Retention(RetentionPolicy.RUNTIME)
 @interface LoopSettings {

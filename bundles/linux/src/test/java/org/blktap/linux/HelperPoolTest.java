@@ -73,6 +73,16 @@ class HelperPoolTest {
     }
 
     @Test
+    void aHigherLimitCountsFromTheNextCall() throws Exception {
+        Share share = pool.share();
+        hanging(share, 1000);
+        pool.limit(MOST + 3, COMMON);
+        hanging(share, 3);
+        Thread.sleep(200);
+        assertEquals(MOST + 3, pool.running());
+    }
+
+    @Test
     void allCallsRunAndThePlacesComeBack() throws Exception {
         for (int round = 0; round < 3; round++) {
             int shares = 30;
