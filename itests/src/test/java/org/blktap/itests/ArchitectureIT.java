@@ -26,6 +26,7 @@ class ArchitectureIT {
     /** The bundles of ours that each bundle may use besides api. */
     private static final Map<String, Set<String>> MAY_KNOW = Map.ofEntries(
             Map.entry("api", Set.of()),
+            Map.entry("config", Set.of()),
             Map.entry("linux", Set.of()),
             Map.entry("core", Set.of("linux")),
             Map.entry("aio", Set.of("linux")),
@@ -42,8 +43,8 @@ class ArchitectureIT {
             Map.entry("node-nbd", Set.of("linux")),
             Map.entry("node-xen", Set.of("linux", "ring")),
             Map.entry("deploy", Set.of("linux")),
-            Map.entry("shell", Set.of("linux", "deploy")));
-    private static final Set<String> EXPORTING = Set.of("api", "deploy", "image", "linux", "ring");
+            Map.entry("shell", Set.of("linux", "deploy", "config")));
+    private static final Set<String> EXPORTING = Set.of("api", "config", "deploy", "image", "linux", "ring");
     /** The packages of api that each package of api uses. */
     private static final Map<String, Set<String>> API_KNOWS = Map.of(
             "memory", Set.of(),
@@ -123,6 +124,19 @@ class ArchitectureIT {
                 assertEquals(Set.of(), left, bundle + ": these packages know each other in a circle");
             }
         });
+    }
+
+    /** Settings are injected. What the JVM knows of its machine, and what comes before a framework, is the exception. */
+    @Test
+    void systemPropertiesAreReadInOnePlace() throws Exception {
+        Pattern reading = Pattern.compile("System\\.getProperty\\((?!\"(os\\.arch|java\\.version)\"\\))|System\\.getProperties|(Integer\\.getInteger|Long\\.getLong|Boolean\\.getBoolean)\\(");
+        try (Stream<Path> files = Files.walk(Path.of(System.getProperty("project.root"), "bundles"))) {
+            for (Path file : files.filter(f -> f.toString().contains("/src/main/java/") && f.toString().endsWith(".java")).toList()) {
+                if (!file.endsWith("LaunchOptions.java")) {
+                    assertFalse(reading.matcher(Files.readString(file)).find(), file + " reads properties of the system");
+                }
+            }
+        }
     }
 
     /** For each package of a bundle, the other packages of it that it uses, by their names below the bundle's; read from the classes. */

@@ -75,6 +75,11 @@ final class Daemon implements AutoCloseable {
         process = builder.start();
     }
 
+    /** Replaces the file of settings, for the next start or reload. */
+    void configure(String json) throws IOException {
+        Files.writeString(home.resolve("etc/blktap.json"), json);
+    }
+
     String log() {
         try {
             return Files.readString(log);

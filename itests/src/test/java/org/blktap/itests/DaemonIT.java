@@ -166,7 +166,8 @@ class DaemonIT {
     @Test
     void withoutLibaioThePortableEngineServes() throws Exception {
         Path image = directory.resolve("p.qcow");
-        try (Daemon daemon = new Daemon(directory, Map.of("BLKTAP_JAVA_OPTS", "-Dblktap.aio.portable=true"))) {
+        try (Daemon daemon = new Daemon(directory, Map.of())) {
+            daemon.configure("{\"org.blktap.aio\": {\"portable\": true}}");
             daemon.start();
             assertTrue(daemon.log().contains("portable engine does the I/O"), daemon.log());
             daemon.blktap("create", "tap:qcow:" + image, "16M").ok();

@@ -14,18 +14,15 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
 /** Registers the engines that this machine can run: libaio where it is installed, the portable one always. */
-@Component(service = {}, immediate = true)
+@Component(service = {}, immediate = true, configurationPid = AioSettings.PID)
 public final class Engines {
-    /** System property: {@code true} leaves libaio out, as on a machine without it. */
-    private static final String WITHOUT_LIBAIO = "blktap.aio.portable";
-
     private final List<ServiceRegistration<IoEngine>> registrations = new ArrayList<>();
     private LibaioEngine libaio;
 
     @Activate
-    public Engines(BundleContext context) {
+    public Engines(BundleContext context, AioSettings settings) {
         register(context, new PortableEngine(), PortableEngine.NAME, 0);
-        String missing = Boolean.getBoolean(WITHOUT_LIBAIO) ? "left out by " + WITHOUT_LIBAIO : LibAio.missing();
+        String missing = settings.portable() ? "left out by the setting portable of " + AioSettings.PID : LibAio.missing();
         if (missing == null) {
             libaio = new LibaioEngine();
             register(context, libaio, LibaioEngine.NAME, 100);

@@ -66,7 +66,7 @@ final class Attachment {
         gate = new Gate(loop, new GateOwner());
         calls = new LoopCalls(id, loop, gate::inFlight);
         operations = new Operations(id, threads);
-        commands = new CommandWait(id, operations, calls, services.limits().drain());
+        commands = new CommandWait(id, operations, calls, () -> services.limits().drain());
         try (CloseOnFailure opened = new CloseOnFailure(loop::close)) {
             nodes = new AttachmentNodes(request.nodes(), restored, calls, gate, services);
             opened.keep();

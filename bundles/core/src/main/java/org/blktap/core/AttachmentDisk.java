@@ -128,7 +128,7 @@ final class AttachmentDisk {
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
         OpenContext fresh = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
-                services.installed().drivers(), services.paths(), usedDrivers, keptNow), request.readOnly(), options);
+                services.installed().drivers(), services.configuration().paths(), usedDrivers, keptNow), request.readOnly(), options);
         VirtualDisk disk = null;
         boolean done = false;
         try {

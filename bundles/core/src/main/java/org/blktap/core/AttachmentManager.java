@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletionStage;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
@@ -14,7 +14,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
-import org.blktap.api.settings.Setting;
+import org.blktap.api.settings.Directories;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -29,12 +29,10 @@ public final class AttachmentManager implements Attachments {
 
     @Activate
     public AttachmentManager(@Reference LoopFactory loops, @Reference NativeMemory memory, @Reference InstalledServices installed,
-            @Reference InstalledNodeKinds nodeKinds) throws IOException {
-        Path runDir = Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY));
-        Path dataDir = Path.of(System.getProperty("blktap.data.dir", "data"));
-        Files.createDirectories(runDir);
-        services = new Services(loops, memory, installed, nodeKinds, PathPolicy.fromProperties(), runDir);
-        table = new AttachmentTable(services, new Records(dataDir.resolve("attachments")));
+            @Reference InstalledNodeKinds nodeKinds, @Reference Directories directories, @Reference CoreConfiguration configuration) throws IOException {
+        Files.createDirectories(directories.run());
+        services = new Services(loops, memory, installed, nodeKinds, configuration, directories.run());
+        table = new AttachmentTable(services, new Records(directories.data().resolve("attachments")));
         ServiceChanges.follow(services, table);
         table.restore();
     }
@@ -116,7 +114,7 @@ public final class AttachmentManager implements Attachments {
     }
 
     @Override
-    public boolean settled() {
+    public CompletionStage<Void> settled() {
         return table.settled();
     }
 

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -36,8 +37,10 @@ final class AttachmentTable {
     private final Services services;
     private final Records records;
     private final Map<String, Attachment> attachments = new ConcurrentSkipListMap<>();
-    /** Openings that are queued or running, except those that take long. */
-    private final AtomicInteger opening = new AtomicInteger();
+    /** Openings that are queued or running, except those that take long; and calls that look for more. */
+    private int opening;
+    /** Completes when there are none. */
+    private CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
     private final AtomicInteger threadNumbers = new AtomicInteger();
     private final ExecutorService threads = Executors.newCachedThreadPool(task -> {
         Thread thread = new Thread(task, "blktap-control-" + threadNumbers.incrementAndGet());
@@ -77,23 +80,44 @@ final class AttachmentTable {
 
     /** Opens what waits for something that may be there now. Does not wait. */
     void retry() {
+        begun();
         for (Attachment attachment : attachments.values()) {
             if (attachment.opening().waits()) {
-                opening.incrementAndGet();
+                begun();
                 CompletableFuture<Boolean> opened = attachment.opening().retry().copy();
                 opened.completeOnTimeout(false, SETTLED.toSeconds(), TimeUnit.SECONDS).whenComplete((running, failure) -> {
                     if (Boolean.TRUE.equals(running)) {
                         // another may wait for what this one brings, as the memory of a RAM disk
                         retry();
                     }
-                    opening.decrementAndGet();
+                    ended();
                 });
             }
         }
+        ended();
     }
 
-    boolean settled() {
-        return opening.get() == 0;
+    private synchronized void begun() {
+        if (opening++ == 0) {
+            settled = new CompletableFuture<>();
+        }
+    }
+
+    private void ended() {
+        CompletableFuture<Void> done = null;
+        synchronized (this) {
+            if (--opening == 0) {
+                done = settled;
+            }
+        }
+        if (done != null) {
+            done.complete(null);
+        }
+    }
+
+    /** Completes once everything has been opened that can be at this moment. */
+    synchronized CompletionStage<Void> settled() {
+        return settled.minimalCompletionStage();
     }
 
     void driverCame(String type) {

@@ -5,6 +5,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.core.Operations.Operation;
@@ -15,7 +16,7 @@ import org.blktap.core.Operations.Operation;
  * @param id the attachment's
  * @param drain how long an operation may wait for requests in flight; twice that, and ten seconds at least, is the limit of a command
  */
-record CommandWait(String id, Operations operations, LoopCalls calls, Duration drain) {
+record CommandWait(String id, Operations operations, LoopCalls calls, Supplier<Duration> drain) {
     private static final long QUEUED_NANOS = TimeUnit.SECONDS.toNanos(30);
     private static final long LEAST_NANOS = TimeUnit.SECONDS.toNanos(10);
     private static final long BLOCKED_NANOS = TimeUnit.SECONDS.toNanos(5);
@@ -36,7 +37,7 @@ record CommandWait(String id, Operations operations, LoopCalls calls, Duration d
                 if (System.nanoTime() - start > QUEUED_NANOS && operations.cancel(operation)) {
                     throw new DiskException(Reason.BUSY, "attachment '" + id + "' is busy: " + other + "; detach --force ends it");
                 }
-                if (System.nanoTime() - start > Math.max(LEAST_NANOS, 2 * drain.toNanos())) {
+                if (System.nanoTime() - start > Math.max(LEAST_NANOS, 2 * drain.get().toNanos())) {
                     throw new DiskException(Reason.BUSY, "attachment '" + id + "' is still " + other + ", which goes on; detach --force ends it");
                 }
                 long blocked = calls.blockedNanos();

@@ -109,7 +109,7 @@ final class ImageChange {
         options.remove("engine");
         options.remove(LockWait.OPTION);
         try {
-            new ImageWork(services.loops(), services.memory(), services.installed(), services.paths()).resize(spec, sizeBytes, options);
+            new ImageWork(services.loops(), services.memory(), services.installed(), services.configuration()).resize(spec, sizeBytes, options);
             return null;
         } catch (DiskException e) {
             return e;

@@ -38,18 +38,15 @@ public final class ImageWork implements Images {
     private final LoopFactory loops;
     private final NativeMemory memory;
     private final InstalledServices installed;
-    private final PathPolicy paths;
+    private final CoreConfiguration configuration;
 
     @Activate
-    public ImageWork(@Reference LoopFactory loops, @Reference NativeMemory memory, @Reference InstalledServices installed) {
-        this(loops, memory, installed, PathPolicy.fromProperties());
-    }
-
-    ImageWork(LoopFactory loops, NativeMemory memory, InstalledServices installed, PathPolicy paths) {
+    public ImageWork(@Reference LoopFactory loops, @Reference NativeMemory memory, @Reference InstalledServices installed,
+            @Reference CoreConfiguration configuration) {
         this.loops = loops;
         this.memory = memory;
         this.installed = installed;
-        this.paths = paths;
+        this.configuration = configuration;
     }
 
     /** The means that one piece of work has: a loop with an engine's queue, for as long as it takes. */
@@ -270,7 +267,7 @@ public final class ImageWork implements Images {
             List<OpenContext> contexts = new ArrayList<>();
             try {
                 return work.run(new Desk(loop, new OpenContext.Environment(loop, queue, memory, installed.drivers(),
-                        paths, new HashSet<>(), kept), contexts));
+                        configuration.paths(), new HashSet<>(), kept), contexts));
             } finally {
                 contexts.forEach(OpenContext::close);
                 call(loop, () -> {

@@ -20,19 +20,14 @@ final class PathPolicy {
 
     private final List<Path> roots;
 
-    PathPolicy(List<Path> roots) {
+    private PathPolicy(List<Path> roots) {
         this.roots = List.copyOf(roots);
     }
 
-    /** Roots from the property {@code blktap.image.roots}. */
-    static PathPolicy fromProperties() {
-        return of(System.getProperty("blktap.image.roots", ""));
-    }
-
-    /** Roots from a list separated by colons. */
-    static PathPolicy of(String list) {
+    /** A policy with these roots; a blank one is left out. */
+    static PathPolicy of(List<String> names) {
         List<Path> roots = new ArrayList<>();
-        for (String root : list.split(":")) {
+        for (String root : names) {
             if (!root.isBlank()) {
                 roots.add(FileNames.path(root.strip()));
             }
@@ -118,7 +113,7 @@ final class PathPolicy {
         }
         throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(image) + ": names " + named + ", which leads to " + FileNames.text(real) + ", outside "
                 + (directory.own() ? own + (roots.isEmpty() ? "" : " and ") : roots.isEmpty() ? "any image root" : "")
-                + (roots.isEmpty() ? "; BLKTAP_IMAGE_ROOTS may allow more directories" : "the image roots " + roots));
+                + (roots.isEmpty() ? "; image.roots in etc/blktap.json, or BLKTAP_IMAGE_ROOTS, may allow more directories" : "the image roots " + roots));
     }
 
     /** A block device may be reached through a link in the image's directory; its node is judged, not its contents. */

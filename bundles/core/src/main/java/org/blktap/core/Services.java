@@ -9,11 +9,16 @@ import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
 
 /** The services and settings that attachments use. */
-record Services(LoopFactory loops, NativeMemory memory, InstalledServices installed, InstalledNodeKinds nodeKinds, PathPolicy paths, Path runDir,
-        ConcurrentHashMap<String, Lock> savingLocks, Limits limits) {
+record Services(LoopFactory loops, NativeMemory memory, InstalledServices installed, InstalledNodeKinds nodeKinds, CoreConfiguration configuration, Path runDir,
+        ConcurrentHashMap<String, Lock> savingLocks) {
 
-    Services(LoopFactory loops, NativeMemory memory, InstalledServices installed, InstalledNodeKinds nodeKinds, PathPolicy paths, Path runDir) {
-        this(loops, memory, installed, nodeKinds, paths, runDir, new ConcurrentHashMap<>(), Limits.fromProperties());
+    Services(LoopFactory loops, NativeMemory memory, InstalledServices installed, InstalledNodeKinds nodeKinds, CoreConfiguration configuration, Path runDir) {
+        this(loops, memory, installed, nodeKinds, configuration, runDir, new ConcurrentHashMap<>());
+    }
+
+    /** The limits at this moment. */
+    Limits limits() {
+        return configuration.limits();
     }
 
     /** Held while a disk saves what its detach would lose, and until it is closed: several attachments may share the disk. */

@@ -50,6 +50,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The manager with services that the test brings and takes away. */
 @Timeout(120)
+@CoreSettings
 class AttachmentManagerTest {
     @TempDir
     Path directory;
@@ -65,8 +66,6 @@ class AttachmentManagerTest {
 
     @BeforeEach
     void start() throws Exception {
-        System.setProperty("blktap.run.dir", directory.resolve("run").toString());
-        System.setProperty("blktap.data.dir", directory.resolve("data").toString());
         manager = newManager();
         bringServices();
     }
@@ -80,7 +79,8 @@ class AttachmentManagerTest {
     private AttachmentManager newManager() throws IOException {
         installed = new InstalledServices();
         nodeKinds = new InstalledNodeKinds();
-        return new AttachmentManager(loops, new NativeMemoryService(), installed, nodeKinds);
+        return new AttachmentManager(loops, new NativeMemoryService(), installed, nodeKinds, CoreKit.directories(directory),
+                new CoreConfiguration(AttachmentManagerTest.class.getAnnotation(CoreSettings.class)));
     }
 
     private void bringServices() {

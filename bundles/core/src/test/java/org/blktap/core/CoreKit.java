@@ -28,33 +28,38 @@ import org.blktap.api.engine.IoQueue;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeProvider;
+import org.blktap.api.settings.Directories;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.NativeMemoryService;
 
 /** The core with short limits, an engine, nodes through which a test sends requests, and the drivers that a test brings. */
+@CoreSettings(drain_seconds = 1, forced_seconds = 1, unbind_seconds = 1, stop_seconds = 1)
 final class CoreKit implements AutoCloseable {
     final EpollLoops loops = new EpollLoops();
     final FakeReference<IoEngine> engine = new FakeReference<>(Map.of("engine.name", "fake"));
     final FakeReference<NodeProvider> provider = new FakeReference<>(Map.of("node.kind", "fake"));
     /** The node of each attachment that was opened last. */
     final Map<String, Node> nodes = new ConcurrentHashMap<>();
+    private final Directories directories;
     InstalledServices installed;
     InstalledNodeKinds nodeKinds;
     AttachmentManager manager;
 
     CoreKit(Path directory) throws IOException {
-        System.setProperty("blktap.run.dir", directory.resolve("run").toString());
-        System.setProperty("blktap.data.dir", directory.resolve("data").toString());
-        for (String limit : new String[] {"drain", "forced", "unbind", "stop"}) {
-            System.setProperty("blktap." + limit + ".seconds", "1");
-        }
+        directories = directories(directory);
         start();
+    }
+
+    /** Those of a daemon below a test's directory. */
+    static Directories directories(Path directory) {
+        return new Directories(directory, directory.resolve("run"), directory.resolve("data"), directory.resolve("deploy"), directory.resolve("control"));
     }
 
     void start() throws IOException {
         installed = new InstalledServices();
         nodeKinds = new InstalledNodeKinds();
-        manager = new AttachmentManager(loops, new NativeMemoryService(), installed, nodeKinds);
+        manager = new AttachmentManager(loops, new NativeMemoryService(), installed, nodeKinds, directories,
+                new CoreConfiguration(CoreKit.class.getAnnotation(CoreSettings.class)));
         installed.addEngine(loop -> new Queue(), engine);
         nodeKinds.addNodeProvider(this::node, provider);
     }
@@ -105,9 +110,6 @@ final class CoreKit implements AutoCloseable {
     public void close() {
         manager.deactivate();
         loops.stop();
-        for (String limit : new String[] {"drain", "forced", "unbind", "stop"}) {
-            System.clearProperty("blktap." + limit + ".seconds");
-        }
     }
 
     private static final class Queue implements IoQueue {

@@ -266,7 +266,7 @@ class MisbehaviourTest {
         bring();
         kit.await("victim", State.RUNNING);
         assertEquals(State.OPENING, manager.status("evil").state());
-        kit.until("it does not become ready", manager::settled);
+        kit.until("it does not become ready", () -> manager.settled().toCompletableFuture().isDone());
         manager.detach("evil", true);
         unruly.relent();
         kit.awaitGone("evil");

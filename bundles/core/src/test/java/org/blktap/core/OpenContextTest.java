@@ -100,7 +100,7 @@ class OpenContextTest {
     }
 
     private OpenContext context(boolean readOnly, Map<String, String> options) {
-        return new OpenContext(new OpenContext.Environment(loop, queue, new NativeMemoryService(), drivers, PathPolicy.of(""), new HashSet<>(), kept),
+        return new OpenContext(new OpenContext.Environment(loop, queue, new NativeMemoryService(), drivers, PathPolicy.of(List.of()), new HashSet<>(), kept),
                 readOnly, new Options(options));
     }
 

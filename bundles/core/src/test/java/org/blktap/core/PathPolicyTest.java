@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -54,8 +55,8 @@ class PathPolicyTest {
     void namesThatAreNotUtf8AreToldApart() throws Exception {
         Path one = Files.createFile(images.resolve(FileNames.path("b\udce9")));
         Path other = Files.createFile(images.resolve(FileNames.path("b\udcff")));
-        assertEquals(one, found(PathPolicy.of(""), "b\udce9"));
-        try (PinnedFile pinned = PinnedFile.of(image); NamedFiles named = new NamedFiles(PathPolicy.of(""), Options.none())) {
+        assertEquals(one, found(PathPolicy.of(List.of()), "b\udce9"));
+        try (PinnedFile pinned = PinnedFile.of(image); NamedFiles named = new NamedFiles(PathPolicy.of(List.of()), Options.none())) {
             named.image(image, pinned);
             Path first = named.confine(image, "b\udce9");
             Path second = named.confine(image, "b\udcff");
@@ -73,7 +74,7 @@ class PathPolicyTest {
         Path below = Files.createFile(Files.createDirectory(images.resolve("below")).resolve("b"));
         Files.createSymbolicLink(images.resolve("link"), outside);
         Files.createSymbolicLink(images.resolve("there and back"), Path.of("../sub/base"));
-        PathPolicy strict = PathPolicy.of("");
+        PathPolicy strict = PathPolicy.of(List.of());
         assertEquals(base, found(strict, "base"));
         assertEquals(base, found(strict, base.toString()));
         assertEquals(base, found(strict, "there and back"));
@@ -85,13 +86,13 @@ class PathPolicyTest {
         refused(Reason.FORBIDDEN_PATH, strict, ".");
         refused(Reason.NOT_FOUND, strict, "missing");
         refused(Reason.CORRUPT, strict, "a\0b");
-        assertEquals(outside, found(PathPolicy.of("/nowhere:" + directory), "link"));
+        assertEquals(outside, found(PathPolicy.of(List.of("/nowhere", directory.toString())), "link"));
     }
 
     @Test
     void whatNeitherIsAFileNorADeviceIsNotOpened() throws Exception {
         assertEquals(0, new ProcessBuilder("mkfifo", images.resolve("pipe").toString()).start().waitFor());
-        refused(Reason.FORBIDDEN_PATH, PathPolicy.of(""), "pipe");
+        refused(Reason.FORBIDDEN_PATH, PathPolicy.of(List.of()), "pipe");
     }
 
     @Test
@@ -105,8 +106,8 @@ class PathPolicyTest {
             Files.createFile(link);
             try (ImageDirectory own = ImageDirectory.of(link, pinned)) {
                 assertEquals(images, own.pinned().realPath());
-                assertThrows(DiskException.class, () -> PathPolicy.of("").confine(link, own, "secret"));
-                PathPolicy.of("").confine(link, own, "base").file().close();
+                assertThrows(DiskException.class, () -> PathPolicy.of(List.of()).confine(link, own, "secret"));
+                PathPolicy.of(List.of()).confine(link, own, "base").file().close();
             }
             Files.delete(image);
             assertThrows(DiskException.class, () -> ImageDirectory.of(link, pinned).close());
@@ -137,7 +138,7 @@ class PathPolicyTest {
         try (PinnedFile hidden = PinnedFile.of(secret)) {
             for (int i = 0; i < SWAPS; i++) {
                 try {
-                    Confined found = confine(PathPolicy.of(""), "base");
+                    Confined found = confine(PathPolicy.of(List.of()), "base");
                     try (PinnedFile file = found.file()) {
                         assertFalse(file.status().sameFile(hidden.status()));
                         opened++;

@@ -11,12 +11,12 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
-import org.blktap.api.settings.Setting;
 
 /**
  * The loop: turns over tasks, timers and stages as long as there is anything to do, then polls briefly if
@@ -25,11 +25,6 @@ import org.blktap.api.settings.Setting;
 final class EpollLoop implements IoLoop {
     private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
 
-    /**
-     * How long an idle loop polls before it sleeps, in microseconds. A wake-up costs both sides a system call and a
-     * scheduling delay of tens of microseconds; a queue that is in use brings the next request sooner than that.
-     */
-    private static final long SPIN_NANOS = TimeUnit.MICROSECONDS.toNanos(Setting.number("blktap.loop.spin", 30, 0, 1_000_000));
     /** A busy loop looks at its descriptors at least this often. */
     private static final long LOOK_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
     private static final VarHandle BUSY_SINCE;
@@ -44,6 +39,11 @@ final class EpollLoop implements IoLoop {
 
     private final String name;
     private final Executor helpers;
+    /**
+     * How long an idle loop polls before it sleeps. A wake-up costs both sides a system call and a scheduling delay of tens of microseconds; a queue that is in
+     * use brings the next request sooner than that.
+     */
+    private final LongSupplier spinNanos;
     private final Thread thread;
     private final EpollSet epoll = new EpollSet();
     private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
@@ -61,16 +61,17 @@ final class EpollLoop implements IoLoop {
     private volatile boolean ended;
     private final LoopFailures failures;
 
-    private EpollLoop(String name, Executor helpers) {
+    private EpollLoop(String name, Executor helpers, LongSupplier spinNanos) {
         this.name = name;
         this.helpers = helpers;
+        this.spinNanos = spinNanos;
         this.failures = new LoopFailures(name);
         this.thread = new Thread(this::run, name);
         thread.setDaemon(true);
     }
 
-    static EpollLoop start(String name, Executor helpers) {
-        EpollLoop loop = new EpollLoop(name, helpers);
+    static EpollLoop start(String name, Executor helpers, LongSupplier spinNanos) {
+        EpollLoop loop = new EpollLoop(name, helpers, spinNanos);
         loop.thread.start();
         return loop;
     }
@@ -88,7 +89,7 @@ final class EpollLoop implements IoLoop {
             }
             if (work) {
                 lastWork = now;
-            } else if (now - lastWork < SPIN_NANOS && (nodes.pollable() || engines.pollable())) {
+            } else if (now - lastWork < spinNanos.getAsLong() && (nodes.pollable() || engines.pollable())) {
                 Thread.onSpinWait();
             } else if (!(engines.arm() | nodes.arm())) {
                 sleep();

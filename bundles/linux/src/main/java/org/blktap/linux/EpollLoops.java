@@ -1,22 +1,44 @@
 package org.blktap.linux;
 
+import java.util.concurrent.TimeUnit;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopFactory;
+import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Modified;
 
 /** Starts {@link EpollLoop}s, and owns the helper threads that they share for blocking calls. */
-@Component
+@Component(configurationPid = LoopSettings.PID)
 public final class EpollLoops implements LoopFactory {
-    private final HelperPool helpers = new HelperPool();
+    private final HelperPool helpers;
+    private volatile long spinNanos;
 
-    public EpollLoops() {
+    @LoopSettings
+    private static final class Defaults {
+    }
+
+    @Activate
+    public EpollLoops(LoopSettings settings) {
+        helpers = new HelperPool(settings.helpers_loop(), settings.helpers());
+        configure(settings);
         OutOfMemory.watchThreads();
+    }
+
+    /** With the default settings. */
+    public EpollLoops() {
+        this(Defaults.class.getAnnotation(LoopSettings.class));
+    }
+
+    @Modified
+    public void configure(LoopSettings settings) {
+        helpers.limit(settings.helpers_loop(), settings.helpers());
+        spinNanos = TimeUnit.MICROSECONDS.toNanos(settings.loop_spin());
     }
 
     @Override
     public IoLoop start(String name) {
-        return EpollLoop.start(name, helpers.share());
+        return EpollLoop.start(name, helpers.share(), () -> spinNanos);
     }
 
     @Deactivate

@@ -9,7 +9,6 @@ import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.blktap.api.settings.Setting;
 
 /**
  * The helper threads that loops share for blocking calls. Each loop has a {@link Share}: some threads are its own whatever the others do, and as long
@@ -20,11 +19,6 @@ final class HelperPool {
     private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
     /** Threads that each loop has for certain. */
     static final int OWN = 2;
-    private static final int MOST_THREADS = 10_000;
-    /** Threads that one loop may have at once: system property {@code blktap.helpers.loop}. */
-    static final int MOST = Setting.number("blktap.helpers.loop", 16, OWN, MOST_THREADS);
-    /** Threads of all loops beyond their own: system property {@code blktap.helpers}. */
-    static final int COMMON = Setting.number("blktap.helpers", 64, 0, MOST_THREADS);
     private static final int IDLE_SECONDS = 10;
 
     private final AtomicInteger number = new AtomicInteger();
@@ -36,7 +30,25 @@ final class HelperPool {
             });
     /** Shares that have calls waiting and could use a thread of the common stock, in the order of their waiting. */
     private final ArrayDeque<Share> starved = new ArrayDeque<>();
+    /** Threads of the common stock that are at work. */
     private int common;
+    private int loopMost;
+    private int commonMost;
+
+    HelperPool(int loopMost, int commonMost) {
+        limit(loopMost, commonMost);
+    }
+
+    /**
+     * Changes the limits. Threads that are at work beyond them finish their calls.
+     *
+     * @param ofLoop threads that one loop may have at once
+     * @param inCommon threads of all loops beyond their own
+     */
+    synchronized void limit(int ofLoop, int inCommon) {
+        loopMost = ofLoop;
+        commonMost = inCommon;
+    }
 
     Share share() {
         return new Share();
@@ -79,11 +91,11 @@ final class HelperPool {
      * @param itsTurn whether no other share has waited longer for the common stock
      */
     private Runnable admit(Share share, boolean itsTurn) {
-        if (share.waiting.isEmpty() || share.running >= MOST) {
+        if (share.waiting.isEmpty() || share.running >= loopMost) {
             return null;
         }
         if (share.running >= OWN) {
-            if (common >= COMMON || !itsTurn && !starved.isEmpty()) {
+            if (common >= commonMost || !itsTurn && !starved.isEmpty()) {
                 if (!share.listed) {
                     share.listed = true;
                     starved.add(share);
@@ -123,7 +135,7 @@ final class HelperPool {
                 release(of);
                 call = admit(of, false);
                 // the pool that has waited longest for the common stock takes what is free now
-                while (call == null && common < COMMON && !starved.isEmpty()) {
+                while (call == null && common < commonMost && !starved.isEmpty()) {
                     of = starved.poll();
                     of.listed = false;
                     call = admit(of, true);

@@ -17,7 +17,9 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 class HelperPoolTest {
-    private final HelperPool pool = new HelperPool();
+    private static final int MOST = 16;
+    private static final int COMMON = 64;
+    private final HelperPool pool = new HelperPool(MOST, COMMON);
     private final CountDownLatch hang = new CountDownLatch(1);
 
     @AfterEach
@@ -60,14 +62,24 @@ class HelperPoolTest {
             }
             assertTrue(done.await(10, TimeUnit.SECONDS), "share " + i);
         }
-        assertTrue(pool.running() <= 60 * HelperPool.OWN + HelperPool.COMMON, () -> pool.running() + " threads");
+        assertTrue(pool.running() <= 60 * HelperPool.OWN + COMMON, () -> pool.running() + " threads");
     }
 
     @Test
     void oneShareHasNoMoreThanItsLimit() throws Exception {
         hanging(pool.share(), 1000);
         Thread.sleep(200);
-        assertEquals(HelperPool.MOST, pool.running());
+        assertEquals(MOST, pool.running());
+    }
+
+    @Test
+    void aHigherLimitCountsFromTheNextCall() throws Exception {
+        Share share = pool.share();
+        hanging(share, 1000);
+        pool.limit(MOST + 3, COMMON);
+        hanging(share, 3);
+        Thread.sleep(200);
+        assertEquals(MOST + 3, pool.running());
     }
 
     @Test
@@ -93,7 +105,7 @@ class HelperPoolTest {
                 }
             }
             assertTrue(done.await(30, TimeUnit.SECONDS));
-            assertTrue(most.get() <= shares * HelperPool.OWN + HelperPool.COMMON, most::toString);
+            assertTrue(most.get() <= shares * HelperPool.OWN + COMMON, most::toString);
         }
         callsThatHangHoldUpNobodyElse();
     }
@@ -101,12 +113,12 @@ class HelperPoolTest {
     /** Who waits for the common stock gets it in turn, though others always have more to do. */
     @Test
     void theCommonStockGoesRound() throws Exception {
-        int busy = HelperPool.COMMON / (HelperPool.MOST - HelperPool.OWN) + 2;
+        int busy = COMMON / (MOST - HelperPool.OWN) + 2;
         ConcurrentLinkedQueue<Share> more = new ConcurrentLinkedQueue<>();
         for (int i = 0; i < busy; i++) {
             Share share = pool.share();
             more.add(share);
-            for (int call = 0; call < HelperPool.MOST; call++) {
+            for (int call = 0; call < MOST; call++) {
                 share.execute(() -> again(share));
             }
         }

@@ -156,7 +156,7 @@ public final class Completion {
         if (here.bundles() == null) {
             return List.of();
         }
-        String folder = Path.of(System.getProperty("blktap.deploy.dir", "deploy")).toAbsolutePath().normalize().toFile().toURI().toString();
+        String folder = here.directories().deploy().toAbsolutePath().normalize().toFile().toURI().toString();
         return Arrays.stream(here.bundles().getBundles()).filter(each -> each.getLocation().startsWith(folder)).map(Bundle::getSymbolicName).toList();
     }
 

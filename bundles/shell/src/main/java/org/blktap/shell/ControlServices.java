@@ -5,6 +5,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
+import org.blktap.api.settings.Directories;
 import org.blktap.deploy.FrameworkCheck;
 import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.launch.Launcher;
@@ -29,6 +30,7 @@ public final class ControlServices {
 
     private final BundleContext bundles;
     private final ServiceComponentRuntime components;
+    private final Directories directories;
 
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
     volatile Attachments attachments;
@@ -36,9 +38,10 @@ public final class ControlServices {
     volatile Images images;
 
     @Activate
-    public ControlServices(BundleContext bundles, @Reference ServiceComponentRuntime components) {
+    public ControlServices(BundleContext bundles, @Reference ServiceComponentRuntime components, @Reference Directories directories) {
         this.bundles = bundles;
         this.components = components;
+        this.directories = directories;
     }
 
     /** The attachments, or null without the core. */
@@ -81,8 +84,13 @@ public final class ControlServices {
         return "a service that it needs is missing; lib/ and bundle/ must be of one version";
     }
 
+    /** The daemon's directories. */
+    Directories directories() {
+        return directories;
+    }
+
     /** The services for a caller in a directory, at a terminal or not. */
     public Surroundings in(Path directory, boolean terminal) {
-        return new Surroundings(() -> attachments, () -> images, bundles, components, directory, terminal);
+        return new Surroundings(() -> attachments, () -> images, bundles, components, directories, directory, terminal);
     }
 }

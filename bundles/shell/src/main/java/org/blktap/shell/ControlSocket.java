@@ -18,7 +18,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import jdk.net.ExtendedSocketOptions;
 import org.apache.felix.service.command.CommandProcessor;
-import org.blktap.api.settings.Setting;
+import org.blktap.api.settings.Directories;
 import org.blktap.shell.client.Client;
 import org.blktap.shell.command.Verbs;
 import org.osgi.service.component.annotations.Activate;
@@ -48,8 +48,9 @@ public final class ControlSocket {
     private final Set<SocketChannel> clients = ConcurrentHashMap.newKeySet();
 
     @Activate
-    public ControlSocket(@Reference ControlServices services, @Reference VerbRegistry registry, @Reference CommandProcessor gogo) throws IOException {
-        this(services, new Verbs(registry), gogo, Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY)));
+    public ControlSocket(@Reference ControlServices services, @Reference VerbRegistry registry, @Reference CommandProcessor gogo,
+            @Reference Directories directories) throws IOException {
+        this(services, new Verbs(registry), gogo, directories.run());
     }
 
     ControlSocket(ControlServices services, Verbs verbs, CommandProcessor gogo, Path runDirectory) throws IOException {

@@ -11,6 +11,7 @@ import java.io.OutputStreamWriter;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
@@ -84,9 +85,9 @@ final class Conversation {
     }
 
     /** A file in the daemon's data directory, which only its user may enter; null if there is none. */
-    private static Path history() {
-        String data = System.getProperty("blktap.data.dir");
-        return data == null ? null : Path.of(data, "history");
+    private Path history() {
+        Path data = services.directories().data();
+        return Files.isDirectory(data) ? data.resolve("history") : null;
     }
 
     private PrintWriter writer(int type) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.blktap.shell.launch.LaunchOptions;
 
 /**
  * The native halves of JNA and zstd-jni, which the distribution holds unpacked: their Java halves would otherwise unpack them into a temporary
@@ -18,7 +19,7 @@ public final class NativeLibraries {
         Path folder = home.toAbsolutePath().resolve("lib/native");
         String processor = System.getProperty("os.arch");
         Path jna = folder.resolve("com/sun/jna/linux-" + (processor.equals("amd64") ? "x86-64" : processor));
-        if (Files.exists(jna.resolve("libjnidispatch.so")) && System.getProperty("jna.boot.library.path") == null) {
+        if (Files.exists(jna.resolve("libjnidispatch.so")) && LaunchOptions.property("jna.boot.library.path") == null) {
             System.setProperty("jna.boot.library.path", jna.toString());
         }
         try (DirectoryStream<Path> zstd = Files.newDirectoryStream(folder.resolve("linux").resolve(processor), "libzstd-jni-*.so")) {

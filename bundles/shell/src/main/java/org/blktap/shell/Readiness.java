@@ -1,35 +1,36 @@
 package org.blktap.shell;
 
+import java.util.Map;
 import org.blktap.api.control.Attachments;
-import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.InvalidSyntaxException;
+import org.osgi.service.condition.Condition;
 
-/**
- * Whether the framework has started all that it must start. The jars in deploy/ are among it: File Install starts them within
- * its own start, which comes before that of the commands. A jar that does not start keeps nothing from being ready.
- */
+/** The condition {@value #ID}, a service as soon as the daemon is ready: disks can be attached, and those of its earlier life have been. */
 public final class Readiness {
-    private static volatile boolean checked = true;
+    /** The condition's identifier. */
+    public static final String ID = "org.blktap.ready";
 
     private Readiness() {
     }
 
-    /** From now on until {@link #checked} nothing is ready. */
-    static void unchecked() {
-        checked = false;
-    }
-
-    /** A trial has shown that disks can be opened. */
-    static void checked() {
-        checked = true;
+    /** Announces it, as long as the bundle is there. */
+    static void announce(BundleContext bundles) {
+        bundles.registerService(Condition.class, Condition.INSTANCE, FrameworkUtil.asDictionary(Map.of(Condition.CONDITION_ID, ID)));
     }
 
     /**
-     * The framework is active once it has reached its last start level; then what was attached before is opened again.
+     * Whether the daemon is ready at this moment.
      *
      * @param attachments null if there is no core, which keeps nothing from being ready
      */
-    public static boolean reached(BundleContext context, Attachments attachments) {
-        return checked && context.getBundle(0).getState() == Bundle.ACTIVE && (attachments == null || attachments.settled());
+    public static boolean reached(BundleContext bundles, Attachments attachments) {
+        try {
+            return !bundles.getServiceReferences(Condition.class, "(" + Condition.CONDITION_ID + "=" + ID + ")").isEmpty()
+                    && (attachments == null || attachments.settled().toCompletableFuture().isDone());
+        } catch (InvalidSyntaxException e) {
+            throw new IllegalStateException(e);
+        }
     }
 }

@@ -9,68 +9,103 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Locale;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import org.blktap.api.control.Attachments;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
-import org.blktap.api.settings.Setting;
+import org.blktap.api.settings.Directories;
 import org.blktap.shell.client.Client;
 import org.blktap.shell.command.Verbs;
 import org.blktap.shell.launch.ClassArchive;
-import org.blktap.shell.launch.Launcher;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.BundleException;
+import org.osgi.framework.FrameworkEvent;
+import org.osgi.framework.FrameworkListener;
 import org.osgi.framework.ServiceReference;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
 
-/** Checks that disks can be attached, and says in the log when the daemon is ready, and how long that took; or ends it. */
+/**
+ * Once the framework has started, checks that disks can be attached, or ends the daemon; then waits until what was attached before has been opened again,
+ * announces the {@link Readiness} and logs how long that took. The jars in deploy/ are among what has started: File Install starts them within its own
+ * start, which comes before that of the commands. A jar that does not start keeps nothing from being ready.
+ */
 @Component(service = {}, immediate = true)
-public final class ReadyLog {
-    private static final int POLL_MILLIS = 10;
-
+public final class ReadyLog implements FrameworkListener {
     private final BundleContext bundles;
     private final ControlServices services;
+    private final Directories directories;
+    private final Consumer<String> launcher;
+    private final AtomicBoolean begun = new AtomicBoolean();
     private volatile Process archiver;
-    private final Thread waiter = new Thread(this::await, "blktap-ready");
+    private volatile boolean stopped;
 
+    /** @param launcher ends the daemon; null where another program has launched the framework, which is not ours to end */
     @Activate
-    public ReadyLog(BundleContext bundles, @Reference ControlServices services) {
+    public ReadyLog(BundleContext bundles, @Reference ControlServices services, @Reference Directories directories,
+            @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=failure)") Consumer<String> launcher) {
         this.bundles = bundles;
         this.services = services;
-        Readiness.unchecked();
-        waiter.setDaemon(true);
-        waiter.start();
+        this.directories = directories;
+        this.launcher = launcher;
+        bundles.addFrameworkListener(this);
+        if (bundles.getBundle(0).getState() == Bundle.ACTIVE) {
+            begin();
+        }
     }
 
-    private void await() {
+    /** The framework is active once it has reached its last start level. */
+    @Override
+    public void frameworkEvent(FrameworkEvent event) {
+        if (event.getType() == FrameworkEvent.STARTED) {
+            begin();
+        }
+    }
+
+    /** The check does I/O, which must not hold up the framework's events. */
+    private void begin() {
+        if (begun.compareAndSet(false, true)) {
+            Thread thread = new Thread(this::check, "blktap-ready");
+            thread.setDaemon(true);
+            thread.start();
+        }
+    }
+
+    private void check() {
         try {
-            while (bundles.getBundle(0).getState() != Bundle.ACTIVE) {
-                Thread.sleep(POLL_MILLIS);
-            }
-            // another framework that runs these bundles is not theirs to end
-            String failure = Boolean.getBoolean(Launcher.LAUNCHED) ? failure() : null;
+            String failure = launcher == null ? null : failure();
             if (failure != null) {
-                System.setProperty(Launcher.FAILURE, failure);
-                bundles.getBundle(0).stop();
+                launcher.accept(failure);
                 return;
             }
-            Readiness.checked();
-            while (!Readiness.reached(bundles, services.attachments())) {
-                Thread.sleep(POLL_MILLIS);
+            Attachments attachments = services.attachments();
+            if (attachments == null) {
+                ready();
+            } else {
+                attachments.settled().thenRun(this::ready);
             }
-        } catch (InterruptedException | IllegalStateException | BundleException e) {
-            // ended before it was ready
+        } catch (InterruptedException | IllegalStateException e) {
+            // the daemon ends before it was ready
             return;
         }
+    }
+
+    private void ready() {
+        if (stopped) {
+            return;
+        }
+        Readiness.announce(bundles);
         Instant start = ProcessHandle.current().info().startInstant().orElse(Instant.now());
         double seconds = Duration.between(start, Instant.now()).toMillis() / 1000.0;
         System.getLogger("org.blktap.shell").log(Level.INFO, String.format(Locale.ROOT, "blktap %s ready in %.1f s (pid %d)", Verbs.version(), seconds,
                 ProcessHandle.current().pid()));
-        if (Boolean.getBoolean(Launcher.LAUNCHED)) {
-            archiver = ClassArchive.ofThisDaemon().ready();
+        if (launcher != null) {
+            archiver = ClassArchive.of(directories).ready();
         }
     }
 
@@ -79,7 +114,7 @@ public final class ReadyLog {
         if (!services.complete()) {
             return "the core is not active: " + services.whyIncomplete();
         }
-        Path socket = Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY), Client.SOCKET);
+        Path socket = directories.run().resolve(Client.SOCKET);
         try {
             if (!Files.readAttributes(socket, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther()) {
                 return socket + ": is in the way of the control socket; remove it";
@@ -88,7 +123,7 @@ public final class ReadyLog {
             return socket + ": the control socket could not be made";
         }
         return new SelfCheck(service(LoopFactory.class), service(NativeMemory.class), service(IoEngine.class),
-                Path.of(System.getProperty("blktap.data.dir", "data"), "tmp")).failure();
+                directories.data().resolve("tmp")).failure();
     }
 
     private <T> T service(Class<T> type) {
@@ -98,7 +133,8 @@ public final class ReadyLog {
 
     @Deactivate
     public void stop() {
-        waiter.interrupt();
+        stopped = true;
+        bundles.removeFrameworkListener(this);
         Process making = archiver;
         if (making != null) {
             making.destroy();

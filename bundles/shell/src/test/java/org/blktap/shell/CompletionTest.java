@@ -125,7 +125,7 @@ class CompletionTest {
     @Test
     void nothingForWhatIsNotKnownOrNotThere() throws Exception {
         assertEquals(List.of(), after("frobnicate "));
-        Completion alone = of(new Surroundings(() -> null, () -> null, null, null, directory, false), List.of());
+        Completion alone = of(new Surroundings(() -> null, () -> null, directory, false), List.of());
         assertEquals(List.of("--force", "--help"), alone.complete(List.of("detach"), "").stream().map(Completion.Proposal::value).sorted().toList());
         Files.createFile(directory.resolve("a.img"));
         assertTrue(alone.complete(List.of("convert"), "tap:raw:a").stream().map(Completion.Proposal::value).toList().contains("tap:raw:a.img"));

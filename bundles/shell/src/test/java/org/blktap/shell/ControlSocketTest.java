@@ -22,6 +22,7 @@ import java.util.Dictionary;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
+import org.blktap.api.settings.Directories;
 import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.gogo.runtime.threadio.ThreadIOImpl;
 import org.apache.felix.gogo.shell.Posix;
@@ -52,7 +53,7 @@ class ControlSocketTest {
     @BeforeEach
     void start() throws IOException {
         threads.start();
-        services = new ControlServices(null, null);
+        services = new ControlServices(null, null, Directories.of(directory));
         services.attachments = core;
         services.images = core;
         gogo.addCommand("gogo", new Posix(), "grep");
@@ -323,28 +324,24 @@ class ControlSocketTest {
 
     @Test
     void linesAreKeptForTheNextPrompt() throws IOException {
-        System.setProperty("blktap.data.dir", directory.toString());
-        try {
-            try (Session session = new Session()) {
-                session.await("blktap> ");
-                session.type("attach tap:ram:x --id kept\r");
-                session.await("blktap> ");
-                session.leave();
-            }
-            assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.resolve("history"))));
-            String kept = Files.readString(directory.resolve("history"));
-            assertTrue(kept.endsWith("attach tap:ram:x --id kept\n"), kept);
-            core.attached.clear();
-            try (Session session = new Session()) {
-                session.await("blktap> ");
-                session.type("\u0010\r");
-                session.await("blktap> ");
-                session.leave();
-            }
-            assertEquals(List.of("attach", "attach"), core.calls);
-        } finally {
-            System.clearProperty("blktap.data.dir");
+        Path data = Files.createDirectory(directory.resolve("data"));
+        try (Session session = new Session()) {
+            session.await("blktap> ");
+            session.type("attach tap:ram:x --id kept\r");
+            session.await("blktap> ");
+            session.leave();
         }
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(data.resolve("history"))));
+        String kept = Files.readString(data.resolve("history"));
+        assertTrue(kept.endsWith("attach tap:ram:x --id kept\n"), kept);
+        core.attached.clear();
+        try (Session session = new Session()) {
+            session.await("blktap> ");
+            session.type("\u0010\r");
+            session.await("blktap> ");
+            session.leave();
+        }
+        assertEquals(List.of("attach", "attach"), core.calls);
     }
 
     @Test

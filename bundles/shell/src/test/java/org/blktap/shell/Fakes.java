@@ -8,6 +8,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
@@ -41,7 +43,7 @@ public final class Fakes implements Attachments, Images {
     public CheckReport repaired = report;
 
     public Surroundings in(Path directory) {
-        return new Surroundings(() -> this, () -> this, null, null, directory, false);
+        return new Surroundings(() -> this, () -> this, directory, false);
     }
 
     private void called(String what) throws DiskException {
@@ -154,8 +156,8 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
-    public boolean settled() {
-        return true;
+    public CompletionStage<Void> settled() {
+        return CompletableFuture.completedFuture(null);
     }
 
     @Override

@@ -5,6 +5,7 @@ import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertTrue;
 import static org.ops4j.pax.exam.CoreOptions.bundle;
 import static org.ops4j.pax.exam.CoreOptions.cleanCaches;
+import static org.ops4j.pax.exam.CoreOptions.frameworkProperty;
 import static org.ops4j.pax.exam.CoreOptions.junitBundles;
 import static org.ops4j.pax.exam.CoreOptions.systemProperty;
 
@@ -56,20 +57,25 @@ public class ContainerIT {
         new ProcessBuilder("tar", "xf", tar.toString(), "--strip-components=1", "-C", directory.toString()).inheritIO().start()
                 .waitFor();
         List<Option> options = new ArrayList<>(List.of(junitBundles(), cleanCaches(),
-                systemProperty("blktap.run.dir").value(directory.resolve("run").toString()),
+                frameworkProperty("blktap.run.dir").value(directory.resolve("run").toString()),
                 systemProperty("felix.fileinstall.dir").value(Files.createDirectory(directory.resolve("watched")).toString()),
                 systemProperty("felix.fileinstall.tmpdir").value(directory.resolve("data/tmp").toString()),
-                systemProperty("blktap.data.dir").value(directory.resolve("data").toString()),
+                frameworkProperty("blktap.data.dir").value(directory.resolve("data").toString()),
                 systemProperty("example.jar").value(System.getProperty("example.jar"))));
         for (String folder : new String[] {"bundle", "deploy"}) {
             try (Stream<Path> jars = Files.list(directory.resolve(folder))) {
                 jars.filter(jar -> jar.toString().endsWith(".jar"))
                         // bundles that read the terminal must not run in a test's framework
                         .filter(jar -> !jar.getFileName().toString().contains("gogo.shell"))
-                        .forEach(jar -> options.add(bundle(jar.toUri().toString())));
+                        .forEach(jar -> options.add(bundle(jar.toUri().toString()).startLevel(startLevel(jar.getFileName().toString()))));
             }
         }
         return options.toArray(Option[]::new);
+    }
+
+    /** Config Admin and the settings come first, as in the distribution. */
+    private static int startLevel(String jar) {
+        return jar.equals("org.apache.felix.configadmin.jar") ? 1 : jar.equals("config.jar") ? 2 : 3;
     }
 
     @After

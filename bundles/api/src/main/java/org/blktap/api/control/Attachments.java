@@ -1,6 +1,7 @@
 package org.blktap.api.control;
 
 import java.util.List;
+import java.util.concurrent.CompletionStage;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.osgi.annotation.versioning.ProviderType;
@@ -107,10 +108,10 @@ public interface Attachments {
     void makeReadOnly(String id) throws DiskException;
 
     /**
-     * Whether everything that could be opened by now has been: false while a restart attaches again, or a driver has just come. What takes longer than
-     * ten seconds to open is not waited for.
+     * Returns a stage that completes once everything that can be opened at this moment has been: at once, unless a restart is attaching again or a driver
+     * has just come. What takes longer than ten seconds to open is not waited for.
      */
-    boolean settled();
+    CompletionStage<Void> settled();
 
     /** The drivers present, by type. */
     List<ServiceStatus> drivers();

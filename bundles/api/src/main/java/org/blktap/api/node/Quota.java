@@ -20,13 +20,18 @@ public final class Quota {
         return new Share(reserve, most);
     }
 
-    /** What is left beyond the reserves. */
+    /** What is left beyond the reserves; negative while more has been taken than a new limit allows. */
     public long common() {
         return common;
     }
 
+    /** Adds to the common part, or takes from it; where more has been taken than is left, nothing beyond the reserves is given until enough has come back. */
+    public synchronized void grow(long amount) {
+        common += amount;
+    }
+
     private synchronized boolean takeCommon(long amount) {
-        if (amount > common) {
+        if (amount > 0 && amount > common) {
             return false;
         }
         common -= amount;
@@ -69,7 +74,7 @@ public final class Quota {
 
         /** What may be had now, if nobody else is faster. */
         public long left() {
-            return Math.min(most - used, Math.max(0, reserve - used) + common);
+            return Math.min(most - used, Math.max(0, reserve - used) + Math.max(0, common));
         }
 
         public long used() {

@@ -17,10 +17,12 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ParentSearch;
+import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Modified;
 
 /** {@code tap:vhdx:<file>}: VHDX version 1, the format of Hyper-V. */
-@Component
+@Component(configurationPid = VhdxSettings.PID)
 @TapType(type = "vhdx", summary = "VHDX of Hyper-V: fixed, dynamic, differencing")
 public final class VhdxDriver implements DiskDriver {
     /** The name under which a disk gives its DataWriteGuid to a child. */
@@ -30,14 +32,35 @@ public final class VhdxDriver implements DiskDriver {
     private static final long MAX_CACHE = 1L << 30;
     private static final Parent NO_PARENT = new Parent(null, null);
 
+    private final LogMemory logs;
+
+    @VhdxSettings
+    private static final class Defaults {
+    }
+
     /** @param name its type and the name that the image has for it */
     private record Parent(String name, VirtualDisk disk) {
+    }
+
+    @Activate
+    public VhdxDriver(VhdxSettings settings) {
+        logs = new LogMemory(settings.log$_$memory());
+    }
+
+    /** With the default settings. */
+    VhdxDriver() {
+        this(Defaults.class.getAnnotation(VhdxSettings.class));
+    }
+
+    @Modified
+    public void configure(VhdxSettings settings) {
+        logs.limit(settings.log$_$memory());
     }
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
-        VhdxImage image = VhdxImage.open(path, context);
+        VhdxImage image = VhdxImage.open(path, context, logs);
         Parent parent = NO_PARENT;
         try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
             if (image.metadata().hasParent()) {
@@ -104,14 +127,14 @@ public final class VhdxDriver implements DiskDriver {
 
     @Override
     public CheckReport check(String path, DiskContext context) throws DiskException {
-        try (VhdxImage image = VhdxImage.open(path, context)) {
+        try (VhdxImage image = VhdxImage.open(path, context, logs)) {
             return new VhdxCheck(image, !context.readOnly(), context.loop()).run();
         }
     }
 
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
-        try (VhdxImage image = VhdxImage.open(path, context)) {
+        try (VhdxImage image = VhdxImage.open(path, context, logs)) {
             VhdxResize.grow(image, sizeBytes, context);
         }
     }

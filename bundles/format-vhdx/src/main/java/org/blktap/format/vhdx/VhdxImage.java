@@ -20,7 +20,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
     private record Replayed(IoFile file, int changes) {
     }
 
-    static VhdxImage open(String path, DiskContext context) throws DiskException {
+    static VhdxImage open(String path, DiskContext context, LogMemory logs) throws DiskException {
         IoFile file = context.openFile(FileNames.path(path));
         try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             if (file.blockDevice() && !context.readOnly()) {
@@ -29,7 +29,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
             Headers headers = Headers.read(file);
             int changes = -1;
             if (headers.current().hasLog()) {
-                Replayed replayed = replayed(file, headers, context);
+                Replayed replayed = replayed(file, headers, context, logs);
                 file = replayed.file();
                 opened.addOwner(file::close);
                 changes = replayed.changes();
@@ -46,8 +46,8 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
         }
     }
 
-    private static Replayed replayed(IoFile raw, Headers headers, DiskContext context) throws DiskException {
-        LogMemory memory = LogMemory.take(LogReader.memory(raw, headers.current()), raw.path());
+    private static Replayed replayed(IoFile raw, Headers headers, DiskContext context, LogMemory logs) throws DiskException {
+        LogMemory.Share memory = logs.take(LogReader.memory(raw, headers.current()), raw.path());
         boolean kept = false;
         try {
             LogContents contents = LogReader.read(raw, headers.current());

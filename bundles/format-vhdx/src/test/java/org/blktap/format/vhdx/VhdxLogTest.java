@@ -222,14 +222,19 @@ class VhdxLogTest extends VhdxTest {
 
     @Test
     void theMemoryForLogsIsBoundedForAllImages() throws Exception {
-        try (LogMemory most = LogMemory.take(90 << 20, IMAGE)) {
+        LogMemory logs = new LogMemory(96 << 20);
+        try (LogMemory.Share most = logs.take(90 << 20, IMAGE)) {
             Thread.currentThread().interrupt();
-            assertTrue(assertThrows(DiskException.class, () -> LogMemory.take(32 << 20, IMAGE)).getMessage().contains(IMAGE));
+            assertTrue(assertThrows(DiskException.class, () -> logs.take(32 << 20, IMAGE)).getMessage().contains(IMAGE));
             assertTrue(Thread.interrupted());
+            // more while it is in use, and less again
+            logs.limit(128 << 20);
+            logs.take(32 << 20, IMAGE).close();
+            logs.limit(96 << 20);
             most.shrinkTo(1 << 20);
-            LogMemory.take(32 << 20, IMAGE).close();
+            logs.take(32 << 20, IMAGE).close();
         }
-        LogMemory.take(96 << 20, IMAGE).close();
+        logs.take(96 << 20, IMAGE).close();
     }
 
     @Test
@@ -326,7 +331,7 @@ class VhdxLogTest extends VhdxTest {
             SimFile crashed = context.put(IMAGE, file.afterPowerLoss(point, random));
             LogContents contents = LogReader.read(crashed, Headers.read(crashed).current());
             ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);
-            try (ReplayedFile replayed = new ReplayedFile(crashed, contents, LogMemory.take(MIB, IMAGE), loop)) {
+            try (ReplayedFile replayed = new ReplayedFile(crashed, contents, new LogMemory(MIB).take(MIB, IMAGE), loop)) {
                 replayed.readFully(found, BAT);
             }
             int last = 0;

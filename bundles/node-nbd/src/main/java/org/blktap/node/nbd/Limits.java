@@ -1,8 +1,6 @@
 package org.blktap.node.nbd;
 
 import org.blktap.api.disk.LimitedLog;
-import org.blktap.api.nbd.Nbd;
-import org.blktap.api.settings.Setting;
 
 /**
  * What clients may take. All exports of the daemon share what is common; below its reserve each export is served whatever the clients of
@@ -21,28 +19,18 @@ import org.blktap.api.settings.Setting;
 record Limits(int clients, int reservedClients, int commonClients, int handshakes, long handshakeMillis, long exportBytes,
         long reservedBytes, long commonBytes, long stuckMillis) {
     private static final long MIB = 1 << 20;
-    /** The longest request and the slack of {@link BufferPool}, below which nothing works. */
-    private static final long LEAST_BYTES = Nbd.MAX_PAYLOAD + BufferPool.SLACK;
 
-    private static final int MOST = 1 << 20;
     /** The interval of lines that clients cause in the log. */
     private static final long LINE_MILLIS = 10_000;
 
-    /** The limits set by system properties. */
-    static Limits configured() {
-        int clients = number("clients", 64, 1);
-        long reserved = number("memory.reserve", 48, (int) (LEAST_BYTES / MIB)) * MIB;
-        return new Limits(clients, Math.min(clients, number("clients.reserve", 8, 1)), number("clients.common", 512, 0),
-                number("handshakes", 64, 1), number("handshake.seconds", 10, 1) * 1000L,
-                Math.max(reserved, number("memory.export", 192, 1) * MIB), reserved, number("memory.common", 512, 0) * MIB,
-                number("stuck.seconds", 10, 1) * 1000L);
+    static Limits of(NbdSettings settings) {
+        long reserved = settings.memory_reserve() * MIB;
+        return new Limits(settings.clients(), Math.min(settings.clients(), settings.clients_reserve()), settings.clients_common(), settings.handshakes(),
+                settings.handshake_seconds() * 1000L, Math.max(reserved, settings.memory_export() * MIB), reserved, settings.memory_common() * MIB,
+                settings.stuck_seconds() * 1000L);
     }
 
     static LimitedLog log() {
         return new LimitedLog(System.getLogger("org.blktap.node.nbd"), "", 1, LINE_MILLIS);
-    }
-
-    private static int number(String name, int otherwise, int least) {
-        return Setting.number("blktap.nbd." + name, otherwise, least, MOST);
     }
 }

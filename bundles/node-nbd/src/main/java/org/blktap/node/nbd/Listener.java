@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
@@ -34,7 +35,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     private final String name;
     private final Runnable closeSocket;
     private final NativeBuffer scratch;
-    private final Limits limits;
+    private final Supplier<Limits> limits;
     private final Quota places;
     private final ClientCount clients;
     private final Map<String, Shown> shown = new LinkedHashMap<>();
@@ -60,7 +61,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
      * @param scratch native memory that all clients of the loop share for moving bytes
      * @param places for clients, of all exports
      */
-    Listener(IoLoop loop, int fd, String name, Runnable closeSocket, NativeBuffer scratch, Limits limits, Quota places, ClientCount clients) {
+    Listener(IoLoop loop, int fd, String name, Runnable closeSocket, NativeBuffer scratch, Supplier<Limits> limits, Quota places, ClientCount clients) {
         this.loop = loop;
         this.fd = fd;
         this.name = name;
@@ -104,7 +105,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
 
     /** Whether one more handshake may begin; if not, the oldest gets some time to end. */
     private boolean hasRoom() {
-        if (handshakes.size() < limits.handshakes()) {
+        if (handshakes.size() < limits.get().handshakes()) {
             return true;
         }
         HandshakeClient oldest = handshakes.iterator().next();
@@ -137,7 +138,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         clients.begins();
         try {
             Sockets.noDelay(client);
-            HandshakeClient handshake = new HandshakeClient(loop, client, name, this, scratch, limits.handshakeMillis(), log, this);
+            HandshakeClient handshake = new HandshakeClient(loop, client, name, this, scratch, limits.get().handshakeMillis(), log, this);
             handshakes.add(handshake);
             handshake.start();
         } catch (RuntimeException | Error e) {
@@ -169,13 +170,13 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
 
     private void left(HandshakeClient done) {
         handshakes.remove(done);
-        if (handshakes.size() == limits.handshakes() - 1) {
+        if (handshakes.size() == limits.get().handshakes() - 1) {
             resume();
         }
     }
 
     void add(NbdNode node) {
-        shown.put(node.name(), new Shown(node, places.share(limits.reservedClients(), limits.clients())));
+        shown.put(node.name(), new Shown(node, places.share(limits.get().reservedClients(), limits.get().clients())));
     }
 
     void remove(NbdNode node) {

@@ -18,13 +18,14 @@ import org.blktap.api.node.NodeProvider;
 import org.blktap.api.node.Quota;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.component.annotations.Reference;
 
 /**
  * Attachments as NBD exports: all of them on one unix socket {@code nbd.sock} of the socket directory unless they ask for another, each also
  * on a TCP port of the loopback interface if it asks for one.
  */
-@Component
+@Component(configurationPid = NbdSettings.PID)
 @NodeKind(kind = "nbd", summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
 public final class NbdNodeProvider implements NodeProvider {
     static final String SOCKET = "nbd.sock";
@@ -33,14 +34,14 @@ public final class NbdNodeProvider implements NodeProvider {
     private static final int MAX_PORT = 65535;
 
     private final LoopFactory loops;
-    private final Limits limits;
+    private volatile Limits limits;
     private final Quota places;
     private final Quota memory;
     private final Map<Path, NbdServer> servers = new ConcurrentHashMap<>();
 
     @Activate
-    public NbdNodeProvider(@Reference LoopFactory loops) {
-        this(loops, Limits.configured());
+    public NbdNodeProvider(@Reference LoopFactory loops, NbdSettings settings) {
+        this(loops, Limits.of(settings));
     }
 
     NbdNodeProvider(LoopFactory loops, Limits limits) {
@@ -48,6 +49,14 @@ public final class NbdNodeProvider implements NodeProvider {
         this.limits = limits;
         places = new Quota(limits.commonClients());
         memory = new Quota(limits.commonBytes());
+    }
+
+    @Modified
+    public void configure(NbdSettings settings) {
+        Limits changed = Limits.of(settings);
+        places.grow(changed.commonClients() - limits.commonClients());
+        memory.grow(changed.commonBytes() - limits.commonBytes());
+        limits = changed;
     }
 
     /**
@@ -103,6 +112,6 @@ public final class NbdNodeProvider implements NodeProvider {
     }
 
     NbdServer server(Path socket) {
-        return servers.computeIfAbsent(socket, path -> new NbdServer(loops, path, limits, places));
+        return servers.computeIfAbsent(socket, path -> new NbdServer(loops, path, () -> limits, places));
     }
 }

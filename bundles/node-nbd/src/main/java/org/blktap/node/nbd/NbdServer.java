@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
@@ -39,7 +40,7 @@ final class NbdServer {
 
     private final LoopFactory loops;
     private final Path socket;
-    private final Limits limits;
+    private final Supplier<Limits> limits;
     private final Quota places;
     private final AtomicInteger clients = new AtomicInteger();
     private final Listener.ClientCount count = new Listener.ClientCount() {
@@ -67,7 +68,7 @@ final class NbdServer {
     private final Map<Integer, Listener> tcp = new HashMap<>();
 
     /** @param places for clients, of all servers */
-    NbdServer(LoopFactory loops, Path socket, Limits limits, Quota places) {
+    NbdServer(LoopFactory loops, Path socket, Supplier<Limits> limits, Quota places) {
         this.loops = loops;
         this.socket = socket;
         this.limits = limits;

@@ -12,6 +12,7 @@ import org.blktap.linux.EpollLoops;
 import org.blktap.linux.NativeMemoryService;
 
 /** What the core and the engines would be: loops, ports, and nodes opened and closed on them. */
+@NbdSettings
 final class TestDaemon {
     private record Attached(IoLoop loop, MemoryPort port, DeviceNode node) {
     }
@@ -22,7 +23,7 @@ final class TestDaemon {
     private final Map<String, Attached> attached = new LinkedHashMap<>();
 
     TestDaemon(Path runDir) {
-        this(runDir, Limits.configured());
+        this(runDir, Limits.of(TestDaemon.class.getAnnotation(NbdSettings.class)));
     }
 
     TestDaemon(Path runDir, Limits limits) {

@@ -14,6 +14,7 @@ import org.blktap.linux.NativeMemoryService;
  * A server of memory disks, for clients by hand and for measuring: {@code TestServer DIRECTORY SIZE [EXPORTS]
  * [key=value ...]}. Ends when its input does.
  */
+@NbdSettings
 final class TestServer {
     private TestServer() {
     }
@@ -26,7 +27,7 @@ final class TestServer {
         for (int i = 3; i < args.length; i++) {
             options.put(args[i].substring(0, args[i].indexOf('=')), args[i].substring(args[i].indexOf('=') + 1));
         }
-        NbdNodeProvider provider = new NbdNodeProvider(new EpollLoops());
+        NbdNodeProvider provider = new NbdNodeProvider(new EpollLoops(), TestServer.class.getAnnotation(NbdSettings.class));
         for (int i = 0; i < exports; i++) {
             String id = "disk" + i;
             IoLoop loop = new EpollLoops().start(id);

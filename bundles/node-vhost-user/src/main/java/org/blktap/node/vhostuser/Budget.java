@@ -2,19 +2,43 @@ package org.blktap.node.vhostuser;
 
 import org.blktap.api.node.Quota;
 
-/**
- * A countable resource of which all clients of this daemon may have the same. Any thread.
- *
- * @param reserve what each client can always have
- * @param most what one client may have
- * @param quota what all clients together may have beyond their reserves
- */
-record Budget(long reserve, long most, Quota quota) {
-    Budget(long reserve, long most, long pool) {
-        this(Math.min(reserve, most), most, new Quota(pool));
+/** A countable resource of which all clients of this daemon may have the same. Any thread. */
+final class Budget {
+    private final Quota quota;
+    private long reserve;
+    private long most;
+    private long total;
+
+    /**
+     * @param reserve what each client can always have
+     * @param most what one client may have
+     * @param total what all clients together may have beyond their reserves
+     */
+    Budget(long reserve, long most, long total) {
+        this.reserve = Math.min(reserve, most);
+        this.most = most;
+        this.total = total;
+        quota = new Quota(total);
     }
 
-    Quota.Share share() {
+    /** Changes the limits: of what is common at once, the others for clients that come. */
+    synchronized void limit(long reserveOfEach, long mostOfEach, long ofAll) {
+        reserve = Math.min(reserveOfEach, mostOfEach);
+        most = mostOfEach;
+        quota.grow(ofAll - total);
+        total = ofAll;
+    }
+
+    /** What one client may have. */
+    synchronized long most() {
+        return most;
+    }
+
+    Quota quota() {
+        return quota;
+    }
+
+    synchronized Quota.Share share() {
         return quota.share(reserve, most);
     }
 }

@@ -11,7 +11,9 @@ import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeKind;
 import org.blktap.api.node.NodeProvider;
 import org.blktap.linux.UnixListener;
+import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Modified;
 
 /**
  * Serves disks as vhost-user-blk devices: to QEMU, cloud-hypervisor, User-Mode Linux and all others that speak the vhost-user
@@ -19,7 +21,7 @@ import org.osgi.service.component.annotations.Component;
  *
  * <p>Options: {@code path=} (or the part after {@code vhost-user:}) of the socket, {@code mode=}, {@code group=}, {@code queues=}.
  */
-@Component
+@Component(configurationPid = VhostSettings.PID)
 @NodeKind(kind = VhostUserNodeProvider.KIND, summary = "QEMU, cloud-hypervisor, User-Mode Linux: virtio-blk over a unix socket")
 public final class VhostUserNodeProvider implements NodeProvider {
     static final String KIND = "vhost-user";
@@ -27,12 +29,18 @@ public final class VhostUserNodeProvider implements NodeProvider {
 
     private final Limits limits;
 
-    public VhostUserNodeProvider() {
-        this(new Limits());
+    @Activate
+    public VhostUserNodeProvider(VhostSettings settings) {
+        this(new Limits(settings));
     }
 
     VhostUserNodeProvider(Limits limits) {
         this.limits = limits;
+    }
+
+    @Modified
+    public void configure(VhostSettings settings) {
+        limits.configure(settings);
     }
 
     @Override

@@ -481,7 +481,7 @@ class HostileClientTest {
     @Test
     void requestsBeyondTheLimitWaitInTheRing() throws Exception {
         Path other = Files.createDirectory(directory.resolve("other"));
-        VhostUserNodeProvider provider = new VhostUserNodeProvider(new Limits(new Budget(4, 6, 100)));
+        VhostUserNodeProvider provider = new VhostUserNodeProvider(new Limits(TestMemory.SETTINGS, new Budget(4, 6, 100)));
         try (TestNode few = new TestNode(other, Mapping.anonymous(DISK), Map.of(), provider);
                 TestClient client = new TestClient(few.socket); TestDriver driver = driver(0)) {
             client.negotiate(FEATURES);
@@ -505,7 +505,7 @@ class HostileClientTest {
 
     @Test
     void whatABurstTookIsGivenBack() throws Exception {
-        NodeParts parts = new NodeParts(new ClientLog("test"), new BlockingCalls("test"), new Limits(new Budget(4, 300, 300)));
+        NodeParts parts = new NodeParts(new ClientLog("test"), new BlockingCalls("test"), new Limits(TestMemory.SETTINGS, new Budget(4, 300, 300)));
         BlkDevice device = node.loop.call(() -> new BlkDevice(node.context(directory, Map.of(), ""), 1, parts, (why, cause) -> {
             // not reached
         }));

@@ -5,8 +5,10 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /** A memfd, mapped here as a VM's side sees it. */
+@VhostSettings
 final class TestMemory implements AutoCloseable {
-    static final Limits LIMITS = new Limits();
+    static final VhostSettings SETTINGS = TestMemory.class.getAnnotation(VhostSettings.class);
+    static final Limits LIMITS = new Limits(SETTINGS);
 
     final int fd;
     final Mapping mapping;

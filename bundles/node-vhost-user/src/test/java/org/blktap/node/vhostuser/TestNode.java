@@ -17,7 +17,7 @@ import org.blktap.linux.NativeMemoryService;
 /** A node on a real loop, in front of a disk in memory. */
 final class TestNode implements AutoCloseable {
     /** One for all nodes, as in the daemon: they share its limits. */
-    private static final VhostUserNodeProvider PROVIDER = new VhostUserNodeProvider();
+    private static final VhostUserNodeProvider PROVIDER = new VhostUserNodeProvider(TestMemory.SETTINGS);
 
     private final VhostUserNodeProvider provider;
     final EpollLoops loops = new EpollLoops();

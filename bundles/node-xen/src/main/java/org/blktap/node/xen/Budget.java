@@ -10,9 +10,9 @@ import java.util.TreeMap;
  * take all they can leave enough for the others. Any thread.
  */
 final class Budget {
-    private final long most;
-    private final long domainMost;
-    private final long reserve;
+    private long most;
+    private long domainMost;
+    private long reserve;
     private final Map<Integer, Long> ofDomains = new HashMap<>();
     private long taken;
 
@@ -25,6 +25,13 @@ final class Budget {
         this.most = most;
         this.domainMost = domainMost;
         this.reserve = reserve;
+    }
+
+    /** Changes the limits, whose meanings are those of the constructor. */
+    synchronized void limit(long ofAll, long ofDomain, long forSmall) {
+        most = ofAll;
+        domainMost = ofDomain;
+        reserve = forSmall;
     }
 
     /**
@@ -60,11 +67,11 @@ final class Budget {
         return new TreeMap<>(ofDomains);
     }
 
-    long most() {
+    synchronized long most() {
         return most;
     }
 
-    long domainMost() {
+    synchronized long domainMost() {
         return domainMost;
     }
 }

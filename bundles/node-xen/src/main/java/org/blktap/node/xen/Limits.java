@@ -1,9 +1,8 @@
 package org.blktap.node.xen;
 
 import org.blktap.api.disk.LimitedLog;
-import org.blktap.api.settings.Setting;
 
-/** What guests may take of this process, one domain and all together. Each number is a system property; the bundle's README lists them. Any thread. */
+/** What guests may take of this process, one domain and all together. Any thread. */
 final class Limits {
     /** Most ring entries of a connection that may use the reserve: Linux's frontend takes 32 for each of its queues. */
     static final int SMALL_ENTRIES = 512;
@@ -14,8 +13,9 @@ final class Limits {
     private static final int LINES_AT_ONCE = 20;
     private static final long LINE_MILLISECONDS = 60_000;
 
-    private static final long MOST = 1L << 31;
-    private static final long MOST_MIB = 1 << 20;
+    /** Setting that stands for a number that depends on the machine. */
+    private static final int OF_MACHINE = -1;
+    private static final int MIB_SHIFT = 20;
 
     private final Budget entries;
     private final Budget pages;
@@ -30,20 +30,14 @@ final class Limits {
     }
 
     /**
-     * As the daemon was started.
+     * Limits by settings.
      *
      * @param kernelMappings the mappings that the kernel allows a process; the JVM and others need half of them
      */
-    static Limits ofSystem(int kernelMappings) {
-        long entries = setting("entries", 65_536, MOST);
-        long pages = setting("grants", 262_144, MOST);
-        long mappings = setting("mappings", kernelMappings / 2, MOST);
-        long buffers = setting("buffers", 256, MOST_MIB) << 20;
-        return new Limits(
-                new Budget(entries, setting("domain.entries", 16_384, MOST), entries / 4),
-                new Budget(pages, setting("domain.grants", 65_536, MOST), 0),
-                new Budget(mappings, setting("domain.mappings", mappings / 8, MOST), mappings / 4),
-                new Budget(buffers, setting("domain.buffers", 64, MOST_MIB) << 20, 0));
+    static Limits of(XenSettings settings, int kernelMappings) {
+        Limits limits = new Limits(new Budget(0, 0, 0), new Budget(0, 0, 0), new Budget(0, 0, 0), new Budget(0, 0, 0));
+        limits.configure(settings, kernelMappings);
+        return limits;
     }
 
     /** @param name begins each line: the attachment's id, or what else it is about */
@@ -51,8 +45,13 @@ final class Limits {
         return new LimitedLog(System.getLogger("org.blktap.node.xen"), name, LINES_AT_ONCE, LINE_MILLISECONDS);
     }
 
-    private static long setting(String name, long otherwise, long most) {
-        return Setting.number("blktap.xen." + name, otherwise, 0, most);
+    /** Changes the limits. What has been taken beyond them stays until it is given back. */
+    void configure(XenSettings settings, int kernelMappings) {
+        long ofProcess = settings.mappings() == OF_MACHINE ? kernelMappings / 2 : settings.mappings();
+        entries.limit(settings.entries(), settings.domain_entries(), settings.entries() / 4);
+        pages.limit(settings.grants(), settings.domain_grants(), 0);
+        mappings.limit(ofProcess, settings.domain_mappings() == OF_MACHINE ? ofProcess / 8 : settings.domain_mappings(), ofProcess / 4);
+        buffers.limit((long) settings.buffers() << MIB_SHIFT, (long) settings.domain_buffers() << MIB_SHIFT, 0);
     }
 
     /** Entries of rings, which heap and the files of request logs go with. */

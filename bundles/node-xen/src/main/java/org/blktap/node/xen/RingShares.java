@@ -29,7 +29,7 @@ final class RingShares implements AutoCloseable {
         if (!budget.take(frontend.domain(), wanted, wanted <= Limits.SMALL_ENTRIES)) {
             throw new IOException("its rings have " + wanted + " entries, too many: all of domain " + frontend.domain() + " have "
                     + budget.taken(frontend.domain()) + " of at most " + budget.domainMost() + ", all domains' " + budget.taken() + " of at most "
-                    + budget.most() + " (blktap.xen.domain.entries, blktap.xen.entries)");
+                    + budget.most() + " (settings domain.entries and entries of " + XenSettings.PID + ")");
         }
         entriesTaken = wanted;
     }
@@ -43,7 +43,7 @@ final class RingShares implements AutoCloseable {
         if (!limits.mappings().take(frontend.domain(), 1, true)) {
             throw new IOException("no mapping is left for its ring: domain " + frontend.domain() + " has "
                     + limits.mappings().taken(frontend.domain()) + " of at most " + limits.mappings().domainMost() + ", all domains "
-                    + limits.mappings().taken() + " of at most " + limits.mappings().most() + " (blktap.xen.domain.mappings, blktap.xen.mappings)");
+                    + limits.mappings().taken() + " of at most " + limits.mappings().most() + " (settings domain.mappings and mappings of " + XenSettings.PID + ")");
         }
         mappingsTaken++;
         try (NativeBuffer list = memory.allocate((long) refs.size() * Integer.BYTES)) {

@@ -5,27 +5,33 @@ import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Queue;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
-import org.blktap.api.settings.Setting;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
 
 /**
  * Work that may take long, as opening an image: one piece at a time and in order for each party, and for several parties at once, so that the
  * image of one, which does not answer, holds no other up. Any thread.
  */
 final class SharedWork {
-    /** Parties that are worked for at once. */
-    private static final int THREADS = Setting.number("blktap.xen.opening", 16, 1, 1024);
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
 
-    private final ExecutorService threads = Executors.newFixedThreadPool(THREADS, task -> {
-        Thread thread = new Thread(task, "blktap-toolstack");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final IntSupplier atOnce;
+    private final ThreadPoolExecutor threads;
     /** What waits for the piece that is under way, of each party that has one. */
     private final Map<Object, Queue<Runnable>> waiting = new HashMap<>();
+
+    /** @param atOnce parties that are worked for at once */
+    SharedWork(IntSupplier atOnce) {
+        this.atOnce = atOnce;
+        threads = new ThreadPoolExecutor(atOnce.getAsInt(), atOnce.getAsInt(), 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
+            Thread thread = new Thread(task, "blktap-toolstack");
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
 
     synchronized void execute(Object party, Runnable task) {
         Queue<Runnable> behind = waiting.get(party);
@@ -38,6 +44,7 @@ final class SharedWork {
     }
 
     private void start(Object party, Runnable task) {
+        fit();
         try {
             threads.execute(() -> {
                 XenBusThread.run(task);
@@ -46,6 +53,17 @@ final class SharedWork {
         } catch (RejectedExecutionException e) {
             LOG.log(Level.DEBUG, "the bundle is stopping");
             waiting.remove(party);
+        }
+    }
+
+    private void fit() {
+        int wanted = atOnce.getAsInt();
+        if (wanted > threads.getMaximumPoolSize()) {
+            threads.setMaximumPoolSize(wanted);
+            threads.setCorePoolSize(wanted);
+        } else if (wanted < threads.getMaximumPoolSize()) {
+            threads.setCorePoolSize(wanted);
+            threads.setMaximumPoolSize(wanted);
         }
     }
 

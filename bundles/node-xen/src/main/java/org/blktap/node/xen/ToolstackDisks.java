@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.IntSupplier;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.engine.Pace;
@@ -40,7 +41,7 @@ public final class ToolstackDisks {
     private final XenBus.Registration registration;
     private final DeviceGone gone;
     /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
-    private final SharedWork worker = new SharedWork();
+    private final SharedWork worker;
     /** Logs what may be repeated at each event. */
     private final LimitedLog troubles = Limits.log("toolstacks' disks");
     private final ToolstackAttachments attachments;
@@ -67,11 +68,14 @@ public final class ToolstackDisks {
     }
 
     @Activate
-    public ToolstackDisks(@Reference Attachments attachments, @Reference XenStoreConnection connection, @Reference XenNodes nodes) {
-        this(attachments, connection, nodes, nodes.blkback());
+    public ToolstackDisks(@Reference Attachments attachments, @Reference XenStoreConnection connection, @Reference XenNodes nodes,
+            @Reference XenConfiguration configuration) {
+        this(attachments, connection, nodes, nodes.blkback(), configuration::opening);
     }
 
-    ToolstackDisks(Attachments attachments, XenBus bus, Gone nodes, Blkback blkback) {
+    /** @param opening disks that may be opened at once */
+    ToolstackDisks(Attachments attachments, XenBus bus, Gone nodes, Blkback blkback, IntSupplier opening) {
+        worker = new SharedWork(opening);
         this.bus = bus;
         this.nodes = nodes;
         this.blkback = blkback;

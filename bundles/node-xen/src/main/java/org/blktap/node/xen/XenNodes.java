@@ -27,7 +27,7 @@ public final class XenNodes implements ToolstackDisks.Gone {
     private final XenBus.Registration registration;
     private final Hypervisor xen = new NativeHypervisor();
     private final Blkback blkback = Blkback.ofSystem();
-    private final Limits limits = Limits.ofSystem(NativeGrantTable.mappingsMax());
+    private final Limits limits;
     private final List<DeviceGone> listeners = new CopyOnWriteArrayList<>();
     /** Devices that went while there was no listener. */
     private final List<Untold> untold = new ArrayList<>();
@@ -40,8 +40,9 @@ public final class XenNodes implements ToolstackDisks.Gone {
     }
 
     @Activate
-    public XenNodes(BundleContext bundle, @Reference XenStoreConnection connection) {
+    public XenNodes(BundleContext bundle, @Reference XenStoreConnection connection, @Reference XenConfiguration configuration) {
         this.bundle = bundle;
+        limits = configuration.limits();
         this.bus = connection;
         registration = bus.listen(new XenStoreListener() {
             @Override

@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -159,8 +161,8 @@ final class FakeAttachments implements Attachments {
     }
 
     @Override
-    public boolean settled() {
-        return true;
+    public CompletionStage<Void> settled() {
+        return CompletableFuture.completedFuture(null);
     }
 
     @Override

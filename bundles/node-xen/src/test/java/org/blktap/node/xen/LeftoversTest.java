@@ -34,7 +34,7 @@ class LeftoversTest {
     }
 
     private void start() {
-        disks = new ToolstackDisks(attachments, bus, new FakeGone(), host.blkback);
+        disks = new ToolstackDisks(attachments, bus, new FakeGone(), host.blkback, () -> 16);
         bus.connect(host.store.asProcess(bus));
     }
 

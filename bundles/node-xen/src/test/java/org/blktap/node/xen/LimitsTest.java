@@ -51,6 +51,22 @@ class LimitsTest {
         return budget(1 << 30, 1 << 30, 0);
     }
 
+    @XenSettings(entries = 100, domain_entries = 60, mappings = 40, buffers = 2, domain_buffers = 1)
+    private static final class Fewer {
+    }
+
+    @Test
+    void limitsFollowTheSettings() {
+        Limits limits = TestHost.limits();
+        assertEquals(List.of(65_536L, 16_384L, 32_765L, 4_095L),
+                List.of(limits.entries().most(), limits.entries().domainMost(), limits.mappings().most(), limits.mappings().domainMost()));
+        assertTrue(limits.entries().take(3, 80, true));
+        limits.configure(Fewer.class.getAnnotation(XenSettings.class), 65_530);
+        assertEquals(List.of(100L, 60L, 40L, 5L, 2L << 20, 1L << 20), List.of(limits.entries().most(), limits.entries().domainMost(), limits.mappings().most(),
+                limits.mappings().domainMost(), limits.buffers().most(), limits.buffers().domainMost()));
+        assertTrue(!limits.entries().take(3, 1, true) && limits.entries().take(4, 20, true) && !limits.entries().take(4, 1, true));
+    }
+
     @Test
     void aBudgetKeepsTheReserveAndEachDomainsShare() {
         Budget budget = budget(100, 60, 20);
@@ -98,7 +114,7 @@ class LimitsTest {
             if (disk.state() == XenbusState.CLOSING.ordinal()) {
                 refused++;
                 String why = disk.call(() -> (String) disk.node.status().get("last trouble"));
-                assertTrue(why.contains("1536 entries") && why.contains("blktap.xen.entries"), why);
+                assertTrue(why.contains("1536 entries") && why.contains("domain.entries"), why);
             } else {
                 greedy.state(XenbusState.CONNECTED);
                 served.add(greedy);

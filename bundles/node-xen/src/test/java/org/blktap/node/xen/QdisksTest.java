@@ -25,7 +25,7 @@ class QdisksTest {
         host = new TestHost(directory);
         host.newGuest(5, 8);
         attachments = new FakeAttachments(host);
-        disks = new ToolstackDisks(attachments, bus, new FakeGone(), host.blkback);
+        disks = new ToolstackDisks(attachments, bus, new FakeGone(), host.blkback, () -> 16);
         bus.connect(host.store.asProcess(bus));
     }
 

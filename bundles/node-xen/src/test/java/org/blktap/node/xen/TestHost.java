@@ -12,12 +12,13 @@ import java.util.stream.Stream;
 import org.blktap.linux.EpollLoops;
 
 /** A machine with Xen, its XenStore, and guests. */
+@XenSettings
 final class TestHost implements AutoCloseable {
     final Path runDir;
     final EpollLoops loops = new EpollLoops();
     final SimHypervisor xen = new SimHypervisor();
     /** Of all daemons here. */
-    Limits limits = Limits.ofSystem(65_530);
+    Limits limits = limits();
     /** The sysfs directory of the kernel's bus of backends. */
     final SimKernel kernel;
     final Blkback blkback;
@@ -26,6 +27,11 @@ final class TestHost implements AutoCloseable {
     /** Of the toolstack. */
     final SimXenStore store = new SimXenStore(Runnable::run);
     private final List<SimGuest> guests = new ArrayList<>();
+
+    /** Those of a daemon that is not configured. */
+    static Limits limits() {
+        return Limits.of(TestHost.class.getAnnotation(XenSettings.class), 65_530);
+    }
 
     TestHost(Path runDir) throws IOException {
         this.runDir = runDir;

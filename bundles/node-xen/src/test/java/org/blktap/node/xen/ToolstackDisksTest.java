@@ -39,7 +39,7 @@ class ToolstackDisksTest {
     }
 
     private void start() {
-        disks = new ToolstackDisks(attachments, bus, gone, host.blkback);
+        disks = new ToolstackDisks(attachments, bus, gone, host.blkback, () -> 16);
         bus.connect(host.store.asProcess(bus));
     }
 

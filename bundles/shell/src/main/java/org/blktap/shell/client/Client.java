@@ -11,10 +11,9 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import org.blktap.api.disk.FileNames;
-import org.blktap.api.settings.Setting;
+import org.blktap.shell.launch.LaunchOptions;
 
 /** {@code bin/blktap}: gives its arguments to the daemon and shows the answer. Needs nothing but the JDK, to start fast. */
 public final class Client {
@@ -27,7 +26,7 @@ public final class Client {
     }
 
     public static void main(String[] arguments) {
-        Path socket = Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY), SOCKET);
+        Path socket = LaunchOptions.directories().run().resolve(SOCKET);
         int status = run(socket, List.of(RawArguments.of(arguments)));
         System.out.flush();
         System.err.flush();
@@ -88,9 +87,9 @@ public final class Client {
     }
 
     private static int converse(SocketStreams streams, List<String> arguments) throws IOException {
-        int[] size = Arrays.stream(System.getProperty("blktap.terminal.size", "0 0").split(" ")).mapToInt(Integer::parseInt).toArray();
+        int[] size = LaunchOptions.terminalSize();
         Frame.writeRequest(new DataOutputStream(new BufferedOutputStream(streams.output())),
-                new Frame.Request(FileNames.text(RawArguments.directory()), System.getProperty("blktap.terminal", ""), size[1], size[0],
+                new Frame.Request(FileNames.text(RawArguments.directory()), LaunchOptions.terminal(), size[1], size[0],
                         arguments));
         if (!arguments.isEmpty() && arguments.get(0).equals("shell")) {
             Thread typing = new Thread(() -> type(streams), "typing");

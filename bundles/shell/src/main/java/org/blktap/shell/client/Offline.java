@@ -10,6 +10,8 @@ import java.net.URLClassLoader;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.blktap.api.settings.Directories;
+import org.blktap.shell.launch.LaunchOptions;
 
 /**
  * Pages of {@code --help}, and what is wrong with a command's usage, without a daemon: the client loads the verbs' classes themselves from
@@ -24,8 +26,8 @@ final class Offline {
 
     /** The exit status, or {@link #NEEDS_DAEMON} if nothing was done. */
     static int run(List<String> arguments) {
-        String home = System.getProperty("blktap.home", ".");
-        try (URLClassLoader loader = new URLClassLoader(jars(new File(home, "bundle"), new File(home, "lib"), new File(System.getProperty("blktap.deploy.dir", home + "/deploy"))),
+        Directories installed = LaunchOptions.directories();
+        try (URLClassLoader loader = new URLClassLoader(jars(installed.home().resolve("bundle"), installed.home().resolve("lib"), installed.deploy()),
                 ClassLoader.getPlatformClassLoader())) {
             boolean tapCtl = !arguments.isEmpty() && arguments.get(0).equals("tap-ctl");
             PrintWriter out = RawUtf8.writer(System.out, true);
@@ -43,10 +45,10 @@ final class Offline {
         }
     }
 
-    private static URL[] jars(File... folders) throws MalformedURLException {
+    private static URL[] jars(Path... folders) throws MalformedURLException {
         List<URL> urls = new ArrayList<>();
-        for (File folder : folders) {
-            File[] files = folder.listFiles((directory, name) -> name.endsWith(".jar"));
+        for (Path folder : folders) {
+            File[] files = folder.toFile().listFiles((directory, name) -> name.endsWith(".jar"));
             for (File file : files == null ? new File[0] : files) {
                 urls.add(file.toURI().toURL());
             }

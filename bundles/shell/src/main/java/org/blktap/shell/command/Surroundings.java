@@ -13,6 +13,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.api.settings.Directories;
 import org.blktap.deploy.Deployer;
 import org.blktap.deploy.FrameworkCheck;
 import org.osgi.framework.BundleContext;
@@ -23,17 +24,24 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
  *
  * @param attachmentsNow the service at this moment, or null
  * @param imagesNow the service at this moment, or null
+ * @param bundles null without a framework
+ * @param directories of the daemon; null without a framework
  * @param directory the caller's working directory, from which relative paths are taken
  * @param terminal whether the caller's messages are read by a person at a terminal
  * @param attachedNow the specs of attachments by id; none if no daemon says
  */
 public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, BundleContext bundles,
-        ServiceComponentRuntime components, Path directory, boolean terminal, Supplier<Map<String, String>> attachedNow) {
+        ServiceComponentRuntime components, Directories directories, Path directory, boolean terminal, Supplier<Map<String, String>> attachedNow) {
 
     /** In a daemon: its own attachments. */
     public Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, BundleContext bundles, ServiceComponentRuntime components,
-            Path directory, boolean terminal) {
-        this(attachmentsNow, imagesNow, bundles, components, directory, terminal, () -> specs(attachmentsNow.get()));
+            Directories directories, Path directory, boolean terminal) {
+        this(attachmentsNow, imagesNow, bundles, components, directories, directory, terminal, () -> specs(attachmentsNow.get()));
+    }
+
+    /** Without a framework. */
+    public Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, Path directory, boolean terminal) {
+        this(attachmentsNow, imagesNow, null, null, null, directory, terminal);
     }
 
     private static Map<String, String> specs(Attachments attachments) {
@@ -56,7 +64,7 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
 
     /** The deployer for jars of {@code deploy/}. */
     Deployer deployer() {
-        return new Deployer(Path.of(System.getProperty("blktap.deploy.dir", "deploy")), bundles, new FrameworkCheck(bundles, components));
+        return new Deployer(directories.deploy(), bundles, new FrameworkCheck(bundles, components));
     }
 
     private static <T> T present(T service) throws DiskException {

@@ -200,7 +200,7 @@ public final class Verbs {
 
     /** Like {@link #offline}, with the verbs of this catalog. */
     public int withoutDaemon(List<String> arguments, Path directory, PrintWriter out, PrintWriter err) {
-        Surroundings nowhere = new Surroundings(() -> null, () -> null, null, null, directory, false);
+        Surroundings nowhere = new Surroundings(() -> null, () -> null, directory, false);
         return certainlyForDaemon(arguments) ? NEEDS_DAEMON : execute(nowhere, arguments, out, err);
     }
 

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.TreeSet;
+import org.blktap.api.settings.Directories;
 
 /**
  * The archive of classes (class data sharing) from which the JVM takes what it would otherwise read from jars, parse and verify at each start. It is made by
@@ -17,12 +18,6 @@ import java.util.TreeSet;
  * {@code bin/blktapd} does not use an archive again with which a start has not become ready. This class decides when to make a new one.
  */
 public final class ClassArchive {
-    /** System property: the directory of the archive; not set where none is to be made. */
-    private static final String DIRECTORY = "blktap.archive.dir";
-    /** System property of a process that makes an archive: the file for the description of what it is made from. */
-    private static final String TRIAL = "blktap.archive.trial";
-    /** System property: the file that marks an archive as used by a start that is not ready yet; set where one is used. */
-    private static final String UNREADY = "blktap.archive.unready";
     /** What an archive was made from, or could not be; beside it. */
     static final String DESCRIPTION = "classes.txt";
     private static final Logger LOG = System.getLogger("org.blktap");
@@ -38,23 +33,23 @@ public final class ClassArchive {
     }
 
     /** The daemon's own. */
-    public static ClassArchive ofThisDaemon() {
-        return new ClassArchive(Path.of(System.getProperty("blktap.home")), Path.of(System.getProperty("blktap.deploy.dir")));
+    public static ClassArchive of(Directories directories) {
+        return new ClassArchive(directories.home(), directories.deploy());
     }
 
     /** Whether this process only makes an archive: it serves nobody, and must not be taken for a daemon. */
     static boolean trial() {
-        return System.getProperty(TRIAL) != null;
+        return LaunchOptions.archiveTrial() != null;
     }
 
     /** Called when a start has become ready, or has failed for a reason of its own: {@code bin/blktapd} may use the archive again. */
     public static void proven() {
-        String mark = System.getProperty(UNREADY);
+        Path mark = LaunchOptions.archiveUnready();
         if (mark == null) {
             return;
         }
         try {
-            Files.deleteIfExists(Path.of(mark));
+            Files.deleteIfExists(mark);
         } catch (IOException e) {
             LOG.log(Level.INFO, "the next start will not use the archive of classes: " + e);
         }
@@ -81,13 +76,13 @@ public final class ClassArchive {
      */
     public Process ready() {
         proven();
-        String directory = System.getProperty(DIRECTORY);
+        Path directory = LaunchOptions.archive();
         try {
             if (trial()) {
-                Files.writeString(Path.of(System.getProperty(TRIAL)), description());
+                Files.writeString(LaunchOptions.archiveTrial(), description());
                 // not stopped before: the classes would be unloaded
                 Runtime.getRuntime().halt(0);
-            } else if (directory != null && !isCurrent(Path.of(directory))) {
+            } else if (directory != null && !isCurrent(directory)) {
                 return make();
             }
         } catch (IOException e) {
@@ -130,7 +125,7 @@ public final class ClassArchive {
     String description() throws IOException {
         StringBuilder text = new StringBuilder();
         for (String property : new String[] {"java.home", "java.vm.name", "java.vm.version"}) {
-            text.append(System.getProperty(property)).append('\n');
+            text.append(LaunchOptions.property(property)).append('\n');
         }
         text.append(System.getenv().getOrDefault("BLKTAP_JAVA_OPTS", "")).append('\n');
         for (Path folder : List.of(home.resolve("lib"), home.resolve("bundle"), deploy)) {

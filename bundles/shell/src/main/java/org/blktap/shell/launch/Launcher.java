@@ -5,16 +5,21 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.Hashtable;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import java.util.logging.Handler;
 import java.util.logging.LogManager;
 import org.apache.felix.framework.FrameworkFactory;
 import org.apache.felix.main.Main;
-import org.blktap.api.settings.Setting;
+import org.blktap.api.settings.Directories;
 import org.blktap.deploy.BundleDiagnosis;
 import org.blktap.shell.NativeLibraries;
 import org.osgi.framework.Bundle;
@@ -27,10 +32,8 @@ import org.osgi.framework.launch.Framework;
  * whatever prevents the start is one line, and exit status 1. Logs the start and the end by steps.
  */
 public final class Launcher {
-    /** System property by which the bundles say why the daemon cannot continue; they stop the framework then. */
-    public static final String FAILURE = "blktap.failure";
-    /** System property that is set where this class runs the framework, which may then be stopped by its bundles. */
-    public static final String LAUNCHED = "blktap.launched";
+    /** Property of the services by which this class serves bundles. They are of Java's own types, since bundles have other classes than the launcher. */
+    private static final String SERVICE = "blktap.launcher";
     private static final Logger LOG = System.getLogger("org.blktap");
     private static final int FAILED = 1;
     /** Time in which a failed start closes what it has opened. */
@@ -38,18 +41,19 @@ public final class Launcher {
     /** The same after a signal. */
     private static final int SIGNALLED_MILLIS = 85_000;
 
-    private final Path home = Path.of(System.getProperty("blktap.home"));
-    private final Path deploy = Path.of(System.getProperty("blktap.deploy.dir"));
+    private final Directories directories = LaunchOptions.directories();
+    private final RepeatFilter repeats = new RepeatFilter(RepeatFilter.DEFAULT_LIMIT, System::nanoTime);
     private Framework framework;
+    /** Why the daemon cannot continue, or null. */
+    private final AtomicReference<String> failure = new AtomicReference<>();
     private volatile boolean signalled;
 
     private Launcher() {
     }
 
     public static void main(String[] arguments) throws InterruptedException {
-        startLog();
-        System.setProperty(LAUNCHED, "true");
         Launcher launcher = new Launcher();
+        launcher.startLog();
         try {
             launcher.start();
         } catch (IOException | BundleException | RuntimeException e) {
@@ -62,11 +66,10 @@ public final class Launcher {
      * Makes the log's handlers before the framework starts: gogo puts streams of its own in the place of System.err, and a handler that is made
      * later would write to whichever client's command it runs for.
      */
-    private static void startLog() {
-        RepeatFilter filter = new RepeatFilter(Setting.number(RepeatFilter.LIMIT, RepeatFilter.DEFAULT_LIMIT, 1, 1_000_000), System::nanoTime);
+    private void startLog() {
         Handler[] handlers = java.util.logging.Logger.getLogger("").getHandlers();
         for (Handler each : handlers) {
-            each.setFilter(filter);
+            each.setFilter(repeats);
         }
         ScheduledExecutorService flusher = Executors.newSingleThreadScheduledExecutor(task -> {
             Thread thread = new Thread(task, "blktap-log");
@@ -75,7 +78,7 @@ public final class Launcher {
         });
         flusher.scheduleWithFixedDelay(() -> {
             for (Handler each : handlers) {
-                filter.flush(each);
+                repeats.flush(each);
             }
         }, 1, 1, TimeUnit.SECONDS);
         if (LogManager.getLogManager() instanceof DaemonLogManager manager) {
@@ -85,13 +88,14 @@ public final class Launcher {
     }
 
     private void start() throws IOException, BundleException {
-        Path data = Path.of(System.getProperty("blktap.data.dir"));
-        Path run = Path.of(System.getProperty("blktap.run.dir"));
+        Path home = directories.home();
         if (ClassArchive.trial()) {
             ClassArchive.limitTrial();
         }
-        LOG.log(Level.INFO, "starting on Java " + System.getProperty("java.version") + ": sockets in " + run + ", data in " + data);
-        new Requirements(home, data, run, deploy).check();
+        LOG.log(Level.INFO, "starting on Java " + System.getProperty("java.version") + ": sockets in " + directories.run() + ", data in " + directories.data());
+        new Requirements(home, directories.data(), directories.run(), directories.deploy()).check();
+        // whoever has written a file means it: without any of it disks could be missing
+        Map<String, Map<String, Object>> settings = SettingsFile.read(LaunchOptions.settings());
         NativeLibraries.use(home);
         Map<String, Object> configuration = new HashMap<>();
         Map<String, String> read = Main.loadConfigProperties();
@@ -104,15 +108,43 @@ public final class Launcher {
             read.put(Platform.LEVEL + ".node-xen", Integer.toString(Platform.NEVER));
         }
         configuration.putAll(read);
+        configuration.putAll(LaunchOptions.forFramework());
         configuration.put("felix.log.logger", new FrameworkLog());
         framework = new FrameworkFactory().newFramework(configuration);
         framework.init();
         Runtime.getRuntime().addShutdownHook(new Thread(this::stop, "blktap-stop"));
+        serve(settings);
         Platform platform = new Platform(framework.getBundleContext(), read);
         platform.install(home.resolve("bundle"));
         framework.start();
         platform.check();
         reportDeployed();
+    }
+
+    private void serve(Map<String, Map<String, Object>> settings) {
+        AtomicReference<Map<String, Map<String, Object>>> first = new AtomicReference<>(settings);
+        Callable<Map<String, Map<String, Object>>> reading = () -> {
+            Map<String, Map<String, Object>> known = first.getAndSet(null);
+            return known == null ? SettingsFile.read(LaunchOptions.settings()) : known;
+        };
+        serve(Callable.class, reading, "settings");
+        serve(IntConsumer.class, repeats::limit, "repeats");
+        Consumer<String> failed = this::stopFor;
+        serve(Consumer.class, failed, "failure");
+    }
+
+    private <S> void serve(Class<S> type, S service, String name) {
+        framework.getBundleContext().registerService(type, service, new Hashtable<>(Map.of(SERVICE, name)));
+    }
+
+    /** Stops the framework because of what a bundle has found. */
+    private void stopFor(String why) {
+        failure.compareAndSet(null, why);
+        try {
+            framework.stop();
+        } catch (BundleException e) {
+            LOG.log(Level.ERROR, "stopping failed: " + e.getMessage());
+        }
     }
 
     /** A jar of {@code deploy/} that does not work keeps nothing else from working. */
@@ -132,9 +164,8 @@ public final class Launcher {
             event = framework.waitForStop(0);
             // an update of the system bundle starts it again
         } while (event.getType() == FrameworkEvent.STOPPED_UPDATE);
-        String failure = System.getProperty(FAILURE);
-        if (failure != null) {
-            fail(failure);
+        if (failure.get() != null) {
+            fail(failure.get());
         }
         if (!signalled) {
             System.exit(0);
@@ -143,7 +174,7 @@ public final class Launcher {
 
     /** Closes what has been attached already, and ends the process. */
     private void fail(String why) throws InterruptedException {
-        System.setProperty(FAILURE, why);
+        failure.set(why);
         ClassArchive.proven();
         if (framework != null) {
             try {
@@ -159,7 +190,7 @@ public final class Launcher {
 
     /** Stops the daemon on a signal, in the JVM's shutdown hook. */
     private void stop() {
-        if (framework.getState() == Bundle.RESOLVED || System.getProperty(FAILURE) != null) {
+        if (framework.getState() == Bundle.RESOLVED || failure.get() != null) {
             return;
         }
         signalled = true;

@@ -13,13 +13,11 @@ import java.util.logging.LogRecord;
  * is logged when the period is over. What somebody does to a server in a loop must not fill its disk.
  */
 final class RepeatFilter implements Filter {
-    /** System property: how many alike pass in a period. */
-    static final String LIMIT = "blktap.log.repeats";
     static final int DEFAULT_LIMIT = 10;
     static final long PERIOD_NANOS = 10_000_000_000L;
     private static final int MAX_KINDS = 256;
 
-    private final int limit;
+    private int limit;
     private final LongSupplier clock;
     private final Map<String, Kind> kinds = new LinkedHashMap<>(MAX_KINDS, 0.75f, true) {
         private static final long serialVersionUID = 1;
@@ -40,6 +38,11 @@ final class RepeatFilter implements Filter {
     RepeatFilter(int limit, LongSupplier clock) {
         this.limit = limit;
         this.clock = clock;
+    }
+
+    /** Changes how many alike pass in a period. */
+    synchronized void limit(int number) {
+        limit = number;
     }
 
     @Override

@@ -14,7 +14,7 @@ import org.osgi.framework.ServiceReference;
 
 /**
  * Makes one component as its description says: constructor, fields, bind methods, activate. What only a framework can give
- * (ComponentContext, types of component properties) is refused.
+ * (ComponentContext) is refused.
  */
 final class ComponentMaker {
     private final LocalServices services;
@@ -85,9 +85,21 @@ final class ComponentMaker {
             return services.context(bundle);
         }
         if (wanted == Map.class) {
-            return description.all();
+            return properties();
+        }
+        if (wanted.isAnnotation()) {
+            return ComponentProperties.of(wanted, properties());
         }
         throw new UnsupportedOperationException(description.implementation() + " needs the daemon, for " + wanted.getName());
+    }
+
+    /** What the description says, and what is configured. */
+    Map<String, Object> properties() {
+        Map<String, Object> all = description.all();
+        for (String pid : description.get("configuration-pid", "$").split(" ")) {
+            all.putAll(services.configured(pid.equals("$") ? description.get("name", description.implementation()) : pid));
+        }
+        return all;
     }
 
     private static Method method(Class<?> type, String name, String service) throws NoSuchMethodException {

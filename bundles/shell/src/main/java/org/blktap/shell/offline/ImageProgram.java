@@ -19,13 +19,15 @@ import java.util.stream.Stream;
 import org.blktap.api.command.OperandKind;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.FileNames;
-import org.blktap.api.settings.Setting;
+import org.blktap.api.settings.Directories;
 import org.blktap.shell.NativeLibraries;
 import org.blktap.shell.client.Client;
 import org.blktap.shell.client.RawArguments;
 import org.blktap.shell.client.RawUtf8;
 import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.command.Verbs;
+import org.blktap.shell.launch.LaunchOptions;
+import org.blktap.shell.launch.SettingsFile;
 import org.blktap.shell.verbs.ClassCatalog;
 import org.blktap.shell.verbs.Declaration;
 import org.blktap.shell.verbs.Operand;
@@ -40,7 +42,7 @@ public final class ImageProgram {
     private static final String COMPONENT = "org.blktap.core.ImageWork";
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
 
-    private final Path home = Path.of(System.getProperty("blktap.home", "."));
+    private final Directories directories = LaunchOptions.directories();
     private final CountDownLatch ended = new CountDownLatch(1);
     private volatile boolean signalled;
     private Images images;
@@ -74,7 +76,7 @@ public final class ImageProgram {
 
     /** The class of the verb, whose name bin/blktap has from the index; null if it is not on the class path. */
     private static Class<?> verb() {
-        String name = System.getProperty("blktap.verb", "");
+        String name = LaunchOptions.verb();
         try {
             return Class.forName(name);
         } catch (ClassNotFoundException | LinkageError e) {
@@ -105,7 +107,7 @@ public final class ImageProgram {
     }
 
     private static Path socket() {
-        return Path.of(System.getProperty("blktap.run.dir", Setting.RUN_DIRECTORY), Client.SOCKET);
+        return LaunchOptions.directories().run().resolve(Client.SOCKET);
     }
 
     /** Why no daemon answers, or null if one does. */
@@ -130,8 +132,8 @@ public final class ImageProgram {
         };
         int status = 1;
         try {
-            Surroundings here = new Surroundings(() -> null, this::images, null, null, RawArguments.directory(),
-                    !System.getProperty("blktap.terminal", "").isEmpty(), ImageProgram::attached);
+            Surroundings here = new Surroundings(() -> null, this::images, null, null, null, RawArguments.directory(),
+                    !LaunchOptions.terminal().isEmpty(), ImageProgram::attached);
             status = verbs.execute(here, arguments, out, err);
             if (out.checkError() && status == 0) {
                 status = 1;
@@ -162,16 +164,28 @@ public final class ImageProgram {
     /** Makes the service when a verb first asks for it: not for a page of help or wrong usage. */
     private Images images() {
         if (images == null) {
-            NativeLibraries.use(home);
+            NativeLibraries.use(directories.home());
+            Path file = LaunchOptions.settings();
             try {
-                LocalServices services = new LocalServices(home.resolve("bundle"), Path.of(System.getProperty("blktap.deploy.dir",
-                        home.resolve("deploy").toString())));
+                LocalServices services = new LocalServices(directories.home().resolve("bundle"), directories.deploy(), settings(file),
+                        LaunchOptions.imageRoots());
+                services.problems().forEach(each -> LOG.log(Level.WARNING, file + ": " + each));
                 images = (Images) services.component(COMPONENT);
                 services.failures().forEach((jar, why) -> LOG.log(Level.WARNING, jar + " is not used: " + why));
             } catch (IOException e) {
-                LOG.log(Level.ERROR, home + ": the bundles cannot be read: " + e.getMessage());
+                LOG.log(Level.ERROR, directories.home() + ": the bundles cannot be read: " + e.getMessage());
             }
         }
         return images;
+    }
+
+    /** A file that is no JSON keeps a daemon from starting, but not this work, which the defaults may suit. */
+    private static Map<String, Map<String, Object>> settings(Path file) {
+        try {
+            return SettingsFile.read(file);
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, e.getMessage() + "; the defaults are used");
+            return Map.of();
+        }
     }
 }

@@ -9,13 +9,17 @@ import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 import java.util.jar.Manifest;
+import org.blktap.config.Metatype;
+import org.blktap.config.Setting;
 
 /**
  * A bundle's jar: where its classes come from, its components, and its activator or null.
  *
  * @param name the jar's file name, for messages
+ * @param symbolicName the bundle's, which is also the name of its section of settings
+ * @param path the jar
  */
-record LocalBundle(String name, ClassLoader loader, List<Description> components, String activator) {
+record LocalBundle(String name, String symbolicName, Path path, ClassLoader loader, List<Description> components, String activator) {
     /** A jar of the platform, which is on the class path. */
     static LocalBundle onClassPath(Path path, Description.Reader reader) throws IOException {
         try (JarFile jar = new JarFile(path.toFile())) {
@@ -39,6 +43,30 @@ record LocalBundle(String name, ClassLoader loader, List<Description> components
         return of(path, jar, loader, reader);
     }
 
+    private static String symbolicName(Attributes headers) {
+        return headers.getValue("Bundle-SymbolicName") == null ? "" : headers.getValue("Bundle-SymbolicName").replaceFirst(";.*", "").strip();
+    }
+
+    /** The symbolic name of a jar's bundle; empty if it is none. */
+    static String symbolicName(Path path) throws IOException {
+        try (JarFile jar = new JarFile(path.toFile())) {
+            return jar.getManifest() == null ? "" : symbolicName(jar.getManifest().getMainAttributes());
+        }
+    }
+
+    /** The settings that a jar's bundle declares. */
+    static List<Setting> settings(Path path) throws IOException {
+        List<Setting> all = new ArrayList<>();
+        try (JarFile jar = new JarFile(path.toFile())) {
+            for (JarEntry each : jar.stream().filter(e -> e.getName().matches(Metatype.FOLDER + "/[^/]+\\.xml")).toList()) {
+                try (InputStream in = jar.getInputStream(each)) {
+                    all.addAll(Metatype.read(in));
+                }
+            }
+        }
+        return all;
+    }
+
     private static LocalBundle of(Path path, JarFile jar, ClassLoader loader, Description.Reader reader) throws IOException {
         Manifest manifest = jar.getManifest();
         Attributes headers = manifest == null ? new Attributes() : manifest.getMainAttributes();
@@ -52,6 +80,6 @@ record LocalBundle(String name, ClassLoader loader, List<Description> components
                 }
             }
         }
-        return new LocalBundle(path.getFileName().toString(), loader, components, headers.getValue("Bundle-Activator"));
+        return new LocalBundle(path.getFileName().toString(), symbolicName(headers), path, loader, components, headers.getValue("Bundle-Activator"));
     }
 }

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.blktap.shell.launch.LaunchOptions;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
 
@@ -23,7 +24,7 @@ final class LocalContext {
                     case "getServiceReference" -> services.of(name(arguments[0])).stream().findFirst().orElse(null);
                     case "getService" -> ((LocalService) arguments[0]).object();
                     case "ungetService" -> true;
-                    case "getProperty" -> System.getProperty((String) arguments[0]);
+                    case "getProperty" -> LaunchOptions.property((String) arguments[0]);
                     case "hashCode" -> System.identityHashCode(proxy);
                     case "equals" -> proxy == arguments[0];
                     case "toString" -> bundle;

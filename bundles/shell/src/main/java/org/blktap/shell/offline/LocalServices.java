@@ -12,6 +12,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.blktap.config.Environment;
+import org.blktap.config.SettingsCheck;
 import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
 
@@ -31,8 +33,22 @@ final class LocalServices {
     private final Set<Description> tried = new HashSet<>();
     private final Map<String, String> failures = new LinkedHashMap<>();
 
-    /** Reads the platform's bundles, which are on the class path, and those of deploy/. */
+    /** What is configured, by PID. */
+    private final Map<String, Map<String, Object>> configured = new HashMap<>();
+    private final List<String> problems = new ArrayList<>();
+
+    /** Without settings. */
     LocalServices(Path platform, Path deploy) throws IOException {
+        this(platform, deploy, Map.of(), "");
+    }
+
+    /**
+     * Reads the platform's bundles, which are on the class path, and those of deploy/.
+     *
+     * @param settings the sections of the file, by PID
+     * @param imageRoots {@link Environment#IMAGE_ROOTS}
+     */
+    LocalServices(Path platform, Path deploy, Map<String, Map<String, Object>> settings, String imageRoots) throws IOException {
         Description.Reader reader = new Description.Reader();
         for (String each : PLATFORM) {
             bundles.add(LocalBundle.onClassPath(platform.resolve(each), reader));
@@ -46,10 +62,33 @@ final class LocalServices {
             }
         }
         bundles.addAll(deployed);
+        for (LocalBundle each : bundles) {
+            configure(each, settings.get(each.symbolicName()), imageRoots);
+        }
         deployed.forEach(this::start);
     }
 
-    private static Iterable<Path> jars(Path folder) throws IOException {
+    private void configure(LocalBundle bundle, Map<String, Object> section, String imageRoots) throws IOException {
+        Map<String, Object> values = Map.of();
+        if (section != null) {
+            SettingsCheck check = SettingsCheck.of(bundle.symbolicName(), section, LocalBundle.settings(bundle.path()));
+            values = check.values();
+            problems.addAll(check.problems());
+        }
+        configured.put(bundle.symbolicName(), Environment.override(bundle.symbolicName(), values, imageRoots));
+    }
+
+    /** What is configured for a PID. */
+    Map<String, Object> configured(String pid) {
+        return configured.getOrDefault(pid, Map.of());
+    }
+
+    /** What the settings have that is not in force, one line each. */
+    List<String> problems() {
+        return problems;
+    }
+
+    static Iterable<Path> jars(Path folder) throws IOException {
         Set<Path> jars = new TreeSet<>();
         if (Files.isDirectory(folder)) {
             try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "[!.]*.jar")) {
@@ -122,11 +161,12 @@ final class LocalServices {
     private Object make(LocalBundle bundle, Description description) {
         if (tried.add(description)) {
             try {
-                Object component = new ComponentMaker(this, bundle, description).make();
+                ComponentMaker maker = new ComponentMaker(this, bundle, description);
+                Object component = maker.make();
                 if (component != null) {
                     made.put(description, component);
                     if (!description.interfaces.isEmpty()) {
-                        register(component, description.interfaces, description.all());
+                        register(component, description.interfaces, maker.properties());
                     }
                 }
             } catch (ReflectiveOperationException | RuntimeException | LinkageError e) {

@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.settings.Setting;
+import org.blktap.api.settings.Directories;
 import org.blktap.shell.command.Verbs;
 import org.blktap.shell.verbs.Declaration;
 import picocli.CommandLine.Model.CommandSpec;
@@ -43,7 +43,7 @@ public final class ManualPage {
             .TP
             .B BLKTAP_RUN_DIR
             The directory of the daemon's sockets, %s if it is not set. README.md of the installation has the other variables.
-            """.formatted(Setting.RUN_DIRECTORY);
+            """.formatted(Directories.DEFAULT_RUN);
 
     private ManualPage() {
     }

@@ -45,13 +45,12 @@ public final class TapCtl {
 
     /** Runs a command; its exit status. */
     public static int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err) {
-        return execute(new Taps(here, new Minors(Path.of(System.getProperty("blktap.control.dir", "/run/blktap-control")),
-                ProcessHandle.current().pid())), arguments, out, err);
+        return execute(new Taps(here, new Minors(here.directories().control(), ProcessHandle.current().pid())), arguments, out, err);
     }
 
     /** Runs what needs no daemon, like {@link Verbs#offline}. The client finds this method by its name. */
     public static int offline(List<String> arguments, PrintWriter out, PrintWriter err) {
-        Surroundings nowhere = new Surroundings(() -> null, () -> null, null, null, Path.of(""), false);
+        Surroundings nowhere = new Surroundings(() -> null, () -> null, Path.of(""), false);
         CommandLine line = commandLine(new Taps(nowhere, null));
         try {
             ParseResult parsed = line.parseArgs(words(arguments));

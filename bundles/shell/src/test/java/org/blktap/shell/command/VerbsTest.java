@@ -352,7 +352,7 @@ class VerbsTest {
 
     @Test
     void withoutTheCoreItIsSaidSo() {
-        Surroundings alone = new Surroundings(() -> null, () -> null, null, null, directory, false);
+        Surroundings alone = new Surroundings(() -> null, () -> null, directory, false);
         assertEquals(1, run(alone, "list"));
         assertTrue(err.contains("core is not active"), err);
         assertEquals(1, run(alone, "check", "tap:qcow:/a"));

@@ -48,7 +48,7 @@ class TapCtlTest {
     }
 
     private int run(String... arguments) {
-        Surroundings here = new Surroundings(() -> core, () -> core, null, null, directory, terminal);
+        Surroundings here = new Surroundings(() -> core, () -> core, directory, terminal);
         StringWriter output = new StringWriter();
         StringWriter error = new StringWriter();
         int status = TapCtl.execute(new Taps(here, new Minors(control, daemon)), List.of(arguments), new PrintWriter(output), new PrintWriter(error));

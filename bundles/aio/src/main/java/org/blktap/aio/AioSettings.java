@@ -1,0 +1,17 @@
+package org.blktap.aio;
+
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+
+/** The settings of this bundle. A change takes effect at once: disks pass from one engine to the other. */
+@ObjectClassDefinition(pid = AioSettings.PID, name = "I/O engines", description = "The engines that do file I/O.")
+@Retention(RetentionPolicy.RUNTIME)
+@interface AioSettings {
+    /** The bundle's symbolic name, under which it is configured. */
+    String PID = "org.blktap.aio";
+
+    @AttributeDefinition(description = "Whether libaio is left out, as on a machine without it.")
+    boolean portable() default false;
+}

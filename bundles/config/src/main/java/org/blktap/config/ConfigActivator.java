@@ -1,0 +1,61 @@
+package org.blktap.config;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.blktap.api.settings.Directories;
+import org.osgi.annotation.bundle.Header;
+import org.osgi.framework.BundleActivator;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.BundleException;
+import org.osgi.framework.Constants;
+import org.osgi.framework.ServiceReference;
+import org.osgi.service.cm.ConfigurationAdmin;
+
+/**
+ * Starts after Config Admin and before all bundles that are configured. What comes from outside the framework comes from the launcher: the directories as
+ * framework properties, and the file by a service, of Java's own types because the launcher has other classes than the bundles.
+ */
+@Header(name = Constants.BUNDLE_ACTIVATOR, value = "${@class}")
+public final class ConfigActivator implements BundleActivator {
+    /** The launcher's service that reads the file. */
+    private static final String FILE = "(blktap.launcher=settings)";
+
+    private ConfiguredSettings settings;
+
+    @Override
+    public void start(BundleContext context) throws Exception {
+        ServiceReference<ConfigurationAdmin> admin = context.getServiceReference(ConfigurationAdmin.class);
+        if (admin == null) {
+            throw new BundleException("Config Admin is not active; it must start before this bundle");
+        }
+        context.registerService(Directories.class, directories(context), null);
+        settings = new ConfiguredSettings(context, context.getService(admin), file(context), path(context, "blktap.settings", Path.of("etc/blktap.json")).toString(),
+                context.getProperty("blktap.image.roots"));
+        settings.start();
+        context.registerService(ConfiguredSettings.class, settings, null);
+    }
+
+    /** In a framework that another program has launched there is no file. */
+    @SuppressWarnings("unchecked")
+    private static Callable<Map<String, Map<String, Object>>> file(BundleContext context) throws Exception {
+        ServiceReference<?>[] found = context.getAllServiceReferences(Callable.class.getName(), FILE);
+        return found == null ? Map::of : (Callable<Map<String, Map<String, Object>>>) context.getService(found[0]);
+    }
+
+    private static Directories directories(BundleContext context) {
+        Directories otherwise = Directories.of(path(context, "blktap.home", Path.of("").toAbsolutePath()));
+        return new Directories(otherwise.home(), path(context, "blktap.run.dir", otherwise.run()), path(context, "blktap.data.dir", otherwise.data()),
+                path(context, "blktap.deploy.dir", otherwise.deploy()), path(context, "blktap.control.dir", otherwise.control()));
+    }
+
+    private static Path path(BundleContext context, String property, Path otherwise) {
+        String text = context.getProperty(property);
+        return text == null || text.isEmpty() ? otherwise : Path.of(text);
+    }
+
+    @Override
+    public void stop(BundleContext context) {
+        settings.stop();
+    }
+}

@@ -1,0 +1,107 @@
+package org.blktap.config;
+
+import java.math.BigDecimal;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A setting that a bundle declares, as its metatype description says.
+ *
+ * @param section the PID, which is the bundle's symbolic name
+ * @param key its name within the section
+ * @param type its values' Java type
+ * @param list whether it takes several values
+ * @param initial the default, of the type of {@link #value}
+ * @param min the least number, or null
+ * @param max the greatest number, or null
+ * @param options the only texts that it takes; empty: any
+ * @param description one or two sentences
+ */
+public record Setting(String section, String key, Type type, boolean list, Object initial, BigDecimal min, BigDecimal max, List<String> options,
+        String description) {
+    /** The types of metatype that settings have. */
+    public enum Type {
+        INTEGER, LONG, BOOLEAN, STRING;
+
+        static Type of(String name) {
+            return switch (name) {
+                case "Integer" -> INTEGER;
+                case "Long" -> LONG;
+                case "Boolean" -> BOOLEAN;
+                case "String" -> STRING;
+                default -> throw new IllegalArgumentException("settings are Integer, Long, Boolean or String, not " + name);
+            };
+        }
+    }
+
+    /** Thrown for a value that the setting does not take; the message says what was expected. */
+    public static final class WrongValue extends Exception {
+        private static final long serialVersionUID = 1;
+
+        WrongValue(String expected) {
+            super(expected);
+        }
+    }
+
+    /**
+     * Converts a value to what Config Admin gets.
+     *
+     * @param found a {@link BigDecimal}, Boolean, String, or a list of these
+     * @return an Integer, Long, Boolean or String, or an array of Strings
+     */
+    public Object value(Object found) throws WrongValue {
+        if (!list) {
+            return single(found);
+        }
+        if (!(found instanceof List<?> all)) {
+            throw new WrongValue(expected());
+        }
+        List<String> texts = new ArrayList<>();
+        for (Object each : all) {
+            texts.add(String.valueOf(single(each)));
+        }
+        return texts.toArray(String[]::new);
+    }
+
+    private Object single(Object found) throws WrongValue {
+        switch (type) {
+            case BOOLEAN -> {
+                if (found instanceof Boolean) {
+                    return found;
+                }
+            }
+            case STRING -> {
+                if (found instanceof String text && (options.isEmpty() || options.contains(text))) {
+                    return text;
+                }
+            }
+            default -> {
+                if (found instanceof BigDecimal number && (min == null || number.compareTo(min) >= 0) && (max == null || number.compareTo(max) <= 0)) {
+                    return whole(number);
+                }
+            }
+        }
+        throw new WrongValue(expected());
+    }
+
+    private Object whole(BigDecimal number) throws WrongValue {
+        try {
+            if (type == Type.LONG) {
+                return number.longValueExact();
+            }
+            return number.intValueExact();
+        } catch (ArithmeticException e) {
+            throw new WrongValue(expected());
+        }
+    }
+
+    /** What it takes, for messages. */
+    public String expected() {
+        String one = switch (type) {
+            case BOOLEAN -> "true or false";
+            case STRING -> options.isEmpty() ? "a text in quotation marks" : "one of " + String.join(", ", options);
+            default -> min == null && max == null ? "a whole number" : "a whole number from " + (min == null ? "any" : min) + " to " + (max == null ? "any" : max);
+        };
+        return list ? "a list in brackets, each " + one : one;
+    }
+}

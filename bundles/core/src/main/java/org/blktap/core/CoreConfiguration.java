@@ -1,0 +1,32 @@
+package org.blktap.core;
+
+import java.util.List;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Modified;
+
+/** The bundle's settings as they are at this moment. Whoever needs one asks for it at each use. Any thread. */
+@Component(service = CoreConfiguration.class, configurationPid = CoreSettings.PID)
+public final class CoreConfiguration {
+    private volatile Limits limits;
+    private volatile PathPolicy paths;
+
+    @Activate
+    public CoreConfiguration(CoreSettings settings) {
+        configure(settings);
+    }
+
+    @Modified
+    public void configure(CoreSettings settings) {
+        limits = Limits.of(settings);
+        paths = PathPolicy.of(List.of(settings.image_roots()));
+    }
+
+    Limits limits() {
+        return limits;
+    }
+
+    PathPolicy paths() {
+        return paths;
+    }
+}

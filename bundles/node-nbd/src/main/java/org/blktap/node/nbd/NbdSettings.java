@@ -1,0 +1,46 @@
+package org.blktap.node.nbd;
+
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+
+/**
+ * The settings of this bundle. A change takes effect at once, except that an export keeps its {@link #memory_export}, {@link #memory_reserve} and
+ * {@link #stuck_seconds} until it is opened again.
+ */
+@ObjectClassDefinition(pid = NbdSettings.PID, name = "NBD exports", description = "What NBD clients may take of the daemon.")
+@Retention(RetentionPolicy.RUNTIME)
+@interface NbdSettings {
+    /** The bundle's symbolic name, under which it is configured. */
+    String PID = "org.blktap.node-nbd";
+
+    @AttributeDefinition(min = "1", max = "1048576", description = "Clients of an export that came through one socket; more are refused.")
+    int clients() default 64;
+
+    @AttributeDefinition(min = "1", max = "1048576", description = "How many of them are always accepted.")
+    int clients_reserve() default 8;
+
+    @AttributeDefinition(min = "0", max = "1048576", description = "Places for clients beyond the reserves, of all exports.")
+    int clients_common() default 512;
+
+    @AttributeDefinition(min = "1", max = "1048576", description = "Clients of a socket in the handshake.")
+    int handshakes() default 64;
+
+    @AttributeDefinition(min = "1", max = "1048576", description = "Seconds for a handshake, however they are spent.")
+    int handshake_seconds() default 10;
+
+    @AttributeDefinition(min = "1", max = "1048576", description = "MiB of buffers of an export's clients; beyond that, requests wait in the socket.")
+    int memory_export() default 192;
+
+    /** The least: the longest request and the slack of {@link BufferPool}, below which nothing works. */
+    @AttributeDefinition(min = "48", max = "1048576", description = "How many MiB of them are always there.")
+    int memory_reserve() default 48;
+
+    @AttributeDefinition(min = "0", max = "1048576", description = "MiB of buffers beyond the reserves, of all exports.")
+    int memory_common() default 512;
+
+    @AttributeDefinition(min = "1", max = "1048576",
+            description = "Seconds that a client keeps buffers without taking or sending data while others of the export wait for some.")
+    int stuck_seconds() default 10;
+}

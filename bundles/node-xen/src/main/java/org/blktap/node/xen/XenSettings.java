@@ -1,0 +1,41 @@
+package org.blktap.node.xen;
+
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import org.osgi.service.metatype.annotations.AttributeDefinition;
+import org.osgi.service.metatype.annotations.ObjectClassDefinition;
+
+/** The settings of this bundle. A change takes effect at once. */
+@ObjectClassDefinition(pid = XenSettings.PID, name = "Domains of Xen", description = "What guests may take of the daemon, one domain and all together.")
+@Retention(RetentionPolicy.RUNTIME)
+@interface XenSettings {
+    /** The bundle's symbolic name, under which it is configured. */
+    String PID = "org.blktap.node-xen";
+
+    @AttributeDefinition(min = "0", max = "2147483647", description = "Entries of rings, of all domains. The last quarter is for devices of at most 512.")
+    int entries() default 65536;
+
+    @AttributeDefinition(min = "0", max = "2147483647", description = "Entries of rings of one domain.")
+    int domain_entries() default 16384;
+
+    @AttributeDefinition(min = "0", max = "2147483647", description = "Pages of data that stay mapped, of all domains; what is beyond is copied.")
+    int grants() default 262144;
+
+    @AttributeDefinition(min = "0", max = "2147483647", description = "Pages of data that stay mapped, of one domain.")
+    int domain_grants() default 65536;
+
+    @AttributeDefinition(min = "-1", max = "2147483647", description = "Mappings of the process for all domains; -1: half of vm.max_map_count. The last quarter is for rings.")
+    int mappings() default -1;
+
+    @AttributeDefinition(min = "-1", max = "2147483647", description = "Mappings of the process for one domain; -1: an eighth of those for all.")
+    int domain_mappings() default -1;
+
+    @AttributeDefinition(min = "0", max = "1048576", description = "MiB of buffers for data that is copied, of all domains, beyond 1 MiB of each device.")
+    int buffers() default 256;
+
+    @AttributeDefinition(min = "0", max = "1048576", description = "MiB of buffers for data that is copied, of one domain.")
+    int domain_buffers() default 64;
+
+    @AttributeDefinition(min = "1", max = "1024", description = "Disks of toolstacks that are opened at once.")
+    int opening() default 16;
+}

@@ -1,0 +1,86 @@
+package org.blktap.shell.launch;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.blktap.api.settings.Directories;
+
+/**
+ * The options by which the programs in {@code bin/} start Java, system properties of the JVM. They are what is known before there is a framework, or without
+ * one; nothing else reads properties of the system. Bundles have the same by injection.
+ */
+public final class LaunchOptions {
+    private static final String HOME = "blktap.home";
+
+    private LaunchOptions() {
+    }
+
+    /** The installation, and the directories that the environment gives. */
+    public static Directories directories() {
+        Directories otherwise = Directories.of(path(HOME, Path.of(".")));
+        return new Directories(otherwise.home(), path("blktap.run.dir", otherwise.run()), path("blktap.data.dir", otherwise.data()),
+                path("blktap.deploy.dir", otherwise.deploy()), path("blktap.control.dir", otherwise.control()));
+    }
+
+    private static Path path(String property, Path otherwise) {
+        String text = text(property);
+        return text.isEmpty() ? otherwise : Path.of(text);
+    }
+
+    /** The file with the settings, which need not exist. */
+    public static Path settings() {
+        return path("blktap.settings", directories().home().resolve("etc/blktap.json"));
+    }
+
+    /** The value of {@code BLKTAP_IMAGE_ROOTS}, or an empty text. */
+    public static String imageRoots() {
+        return text("blktap.image.roots");
+    }
+
+    /** The type of the caller's terminal, or an empty text if there is none. */
+    public static String terminal() {
+        return text("blktap.terminal");
+    }
+
+    /** Rows and columns of the terminal, or 0 for both. */
+    public static int[] terminalSize() {
+        String[] size = text("blktap.terminal.size").split(" ");
+        return size.length == 2 ? new int[] {Integer.parseInt(size[0]), Integer.parseInt(size[1])} : new int[] {0, 0};
+    }
+
+    /** The class of the verb that is called. */
+    public static String verb() {
+        return text("blktap.verb");
+    }
+
+    /** The directory of the archive of classes; null where none is to be made. */
+    static Path archive() {
+        return path("blktap.archive.dir", null);
+    }
+
+    /** In a process that makes an archive of classes, the file for the description of what it is made from; else null. */
+    static Path archiveTrial() {
+        return path("blktap.archive.trial", null);
+    }
+
+    /** The file that marks the archive of classes as used by a start that is not ready yet; null where none is used. */
+    static Path archiveUnready() {
+        return path("blktap.archive.unready", null);
+    }
+
+    /** Framework properties by which the bundle {@code config} learns of these options. */
+    static Map<String, String> forFramework() {
+        Directories all = directories();
+        return Map.of(HOME, all.home().toString(), "blktap.run.dir", all.run().toString(), "blktap.data.dir", all.data().toString(),
+                "blktap.deploy.dir", all.deploy().toString(), "blktap.control.dir", all.control().toString(), "blktap.image.roots", imageRoots(),
+                "blktap.settings", settings().toString());
+    }
+
+    /** Any property of the system, for what asks by name as a framework's bundles may; null if it is not set. */
+    public static String property(String name) {
+        return System.getProperty(name);
+    }
+
+    private static String text(String property) {
+        return System.getProperty(property, "");
+    }
+}

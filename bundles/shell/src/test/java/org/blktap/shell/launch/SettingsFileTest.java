@@ -1,0 +1,54 @@
+package org.blktap.shell.launch;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SettingsFileTest {
+    @TempDir
+    Path directory;
+
+    private Map<String, Map<String, Object>> read(String json) throws IOException {
+        Path file = directory.resolve("a.json");
+        Files.writeString(file, json);
+        return SettingsFile.read(file);
+    }
+
+    @Test
+    void sectionsHaveTheirValues() throws IOException {
+        assertEquals(Map.of(), read("// nothing yet\n{}"));
+        assertEquals(Map.of(), SettingsFile.read(directory.resolve("missing.json")));
+        assertEquals(Map.of("a", Map.of("n", new BigDecimal("12"), "b", true, "t", "x", "l", List.of("y", "z")), "e", Map.of()),
+                read("{\n# a comment\n\"a\": {\"n\": 12, \"b\": true, \"t\": \"x\", \"l\": [\"y\", \"z\"]}, \"e\": {}}"));
+    }
+
+    private void refused(String json, String why) {
+        String message = assertThrows(IOException.class, () -> read(json)).getMessage();
+        assertTrue(message.startsWith(directory.resolve("a.json") + ": ") && message.contains(why) && !message.contains("\n"), message);
+    }
+
+    @Test
+    void whatIsWrongIsSaidWithItsPlace() {
+        refused("", "ends too early");
+        refused("{\"a\": {\"b\": 1}", "ends too early");
+        refused("{\"a\": {\"b\" 1}}", "line 1");
+        refused("{\"a\":\n {\"b\": 1}\n}\n{}", "line 4: expected nothing");
+        refused("[]", "found a list, expected an object");
+        refused("{\n\"drain.seconds\": 1}", "line 2: drain.seconds: found a value, expected an object");
+        refused("{\"a\": {\"b\": null}}", "b: found null");
+        refused("{\"a\": {\"b\": {}}}", "b: found an object");
+        refused("{\"a\": {\"b\": [[1]]}}", "a list in a list");
+        refused("{\"a\": {\"b\": 1e999999999}}", "no usable number");
+        refused("{\"a\": {\"b\": 1, \"b\": 2}}", "b is there twice");
+        refused("{\"a\": {}, \"a\": {}}", "a is there twice");
+    }
+}
