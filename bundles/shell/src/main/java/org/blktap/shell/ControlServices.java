@@ -3,12 +3,12 @@ package org.blktap.shell;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.api.settings.Directories;
 import org.blktap.deploy.FrameworkCheck;
 import org.blktap.shell.command.Surroundings;
-import org.blktap.shell.launch.Launcher;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.startlevel.FrameworkStartLevel;
@@ -31,6 +31,8 @@ public final class ControlServices {
     private final BundleContext bundles;
     private final ServiceComponentRuntime components;
     private final Directories directories;
+    /** Whether our launcher has started the framework, and not another program. */
+    private final boolean levelIsOurs;
 
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
     volatile Attachments attachments;
@@ -38,10 +40,12 @@ public final class ControlServices {
     volatile Images images;
 
     @Activate
-    public ControlServices(BundleContext bundles, @Reference ServiceComponentRuntime components, @Reference Directories directories) {
+    public ControlServices(BundleContext bundles, @Reference ServiceComponentRuntime components, @Reference Directories directories,
+            @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=failure)") Consumer<String> launcher) {
         this.bundles = bundles;
         this.components = components;
         this.directories = directories;
+        levelIsOurs = launcher != null;
     }
 
     /** The attachments, or null without the core. */
@@ -56,7 +60,7 @@ public final class ControlServices {
 
     /** Starts the framework's own commands, unless they are there. */
     void startPrompt() {
-        if (!Boolean.getBoolean(Launcher.LAUNCHED)) {
+        if (!levelIsOurs) {
             return;
         }
         FrameworkStartLevel level = bundles.getBundle(0).adapt(FrameworkStartLevel.class);

@@ -53,7 +53,7 @@ class ControlSocketTest {
     @BeforeEach
     void start() throws IOException {
         threads.start();
-        services = new ControlServices(null, null, Directories.of(directory));
+        services = new ControlServices(null, null, Directories.of(directory), null);
         services.attachments = core;
         services.images = core;
         gogo.addCommand("gogo", new Posix(), "grep");

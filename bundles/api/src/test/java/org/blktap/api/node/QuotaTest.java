@@ -37,4 +37,25 @@ class QuotaTest {
         assertFalse(share.take(Long.MAX_VALUE));
         assertEquals(1, share.used());
     }
+
+    @Test
+    void aLimitThatChangesCountsWhatIsTaken() {
+        Quota quota = new Quota(10);
+        Quota.Share share = quota.share(2, 100);
+        assertTrue(share.take(12));
+        assertFalse(share.take(1));
+        quota.grow(5);
+        assertTrue(share.take(5));
+        // less than is taken: nothing beyond the reserves until enough has come back
+        quota.grow(-13);
+        assertFalse(share.take(1));
+        assertEquals(0, share.left());
+        assertTrue(quota.share(2, 100).take(2));
+        share.give(13);
+        assertEquals(4, share.used());
+        assertEquals(0, share.left());
+        share.give(4);
+        assertTrue(share.take(4));
+        assertFalse(share.take(1));
+    }
 }
