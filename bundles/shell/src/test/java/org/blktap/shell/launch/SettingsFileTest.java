@@ -39,7 +39,7 @@ class SettingsFileTest {
     }
 
     @Test
-    void whatIsWrongIsSaidWithItsPlace() {
+    void whatIsWrongIsSaidWithItsPlace() throws IOException {
         byte[] latin = "{\"a\": {\"b\": \"\u00fc\"}}".getBytes(StandardCharsets.ISO_8859_1);
         Path file = Files.write(directory.resolve("a.json"), latin);
         assertTrue(assertThrows(IOException.class, () -> SettingsFile.read(file)).getMessage().endsWith("a.json: is not UTF-8"));
