@@ -107,6 +107,13 @@ class ConfigIT {
             // by a process of its own, with the same file
             daemon.blktap("create", "tap:qcow:" + overlay, "1M", "--backing", "tap:aio:" + base).ok();
             daemon.attach("tap:qcow:" + overlay, "a", "--node", "nbd");
+            Run.of("qemu-io", "-r", "-f", "raw", "-c", "read 0 64k", daemon.nbd("a")).ok();
+            String before = daemon.stats("a").toString();
+            daemon.configure("{}");
+            daemon.blktap("config", "--reload").ok();
+            Thread.sleep(1000);
+            assertTrue(before.contains("\"read\""), before);
+            assertEquals(before, daemon.stats("a").toString(), "what is open is left alone");
             daemon.configure("{\"org.blktap.aio\": {\"portable\": true}}");
             daemon.blktap("config", "--reload").ok();
             // the disk passes to the other engine, and so is opened anew, without the root
