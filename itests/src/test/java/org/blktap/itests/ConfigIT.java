@@ -1,7 +1,6 @@
 package org.blktap.itests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonElement;
@@ -108,19 +107,26 @@ class ConfigIT {
             // by a process of its own, with the same file
             daemon.blktap("create", "tap:qcow:" + overlay, "1M", "--backing", "tap:aio:" + base).ok();
             daemon.attach("tap:qcow:" + overlay, "a", "--node", "nbd");
+            Run.of("qemu-io", "-r", "-f", "raw", "-c", "read 0 64k", daemon.nbd("a")).ok();
+            String before = daemon.stats("a").toString();
+            daemon.configure("{}");
+            daemon.blktap("config", "--reload").ok();
+            Thread.sleep(1000);
+            assertTrue(before.contains("\"read\""), before);
+            assertEquals(before, daemon.stats("a").toString(), "what is open is left alone");
             daemon.configure("{\"org.blktap.aio\": {\"portable\": true}}");
             daemon.blktap("config", "--reload").ok();
-            Wait.until("the engine changes", () -> daemon.blktap("engines").out().lines().noneMatch(line -> line.startsWith("libaio"))
-                    && daemon.state("a").equals("parked"));
-            assertTrue(daemon.attachment("a").toString().contains("outside"), "the root counts no more");
+            // the disk passes to the other engine, and so is opened anew, without the root
+            Wait.until("the engine and the roots change", () -> daemon.blktap("engines").out().lines().noneMatch(line -> line.startsWith("libaio"))
+                    && daemon.attachment("a").toString().contains("outside"));
+            assertEquals("parked", daemon.state("a"));
             assertEquals(1, daemon.blktap("info", "tap:qcow:" + overlay).status());
             daemon.configure("{\"org.blktap.core\": {\"image.roots\": [\"" + elsewhere + "\"]}, \"org.blktap.shell\": {\"log.level\": \"DEBUG\"}}");
             daemon.blktap("config", "--reload").ok();
             Wait.until("libaio is back", () -> daemon.blktap("engines").out().contains("libaio"));
             daemon.blktap("info", "tap:qcow:" + overlay).ok();
-            daemon.blktap("resume", "a").ok();
-            assertEquals("running", daemon.state("a"));
-            assertFalse(daemon.blktap("config", "shell").ok().out().contains("environment"));
+            Wait.until("the disk is opened", () -> daemon.state("a").equals("running") || daemon.blktap("resume", "a").status() == 0);
+            assertSetting(daemon.blktap("config", "shell", "--json").ok(), "org.blktap.shell", "log.level", "\"DEBUG\"", "file");
         }
     }
 }

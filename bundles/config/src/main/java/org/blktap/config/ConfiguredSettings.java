@@ -152,17 +152,16 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
         put(section, check.values());
     }
 
+    /** What has been configured once is made empty, never deleted: Declarative Services would end its component, and all that use it, instead of modifying it. */
     private void put(String section, Map<String, Object> values) {
         Map<String, Object> inForce = Environment.override(section, values, imageRoots);
+        if (inForce.isEmpty() && !valid.containsKey(section)) {
+            return;
+        }
+        valid.put(section, inForce);
         try {
             Configuration configuration = admin.getConfiguration(section, "?");
-            if (inForce.isEmpty()) {
-                valid.remove(section);
-                configuration.delete();
-            } else {
-                valid.put(section, inForce);
-                configuration.updateIfDifferent(new Hashtable<>(inForce));
-            }
+            configuration.updateIfDifferent(new Hashtable<>(inForce));
         } catch (IOException e) {
             LOG.log(Level.ERROR, section + ": cannot be configured: " + e.getMessage());
         }

@@ -1,25 +1,20 @@
 package org.blktap.shell.launch;
 
-import com.google.gson.Strictness;
-import com.google.gson.stream.JsonReader;
-import com.google.gson.stream.JsonToken;
-import com.google.gson.stream.MalformedJsonException;
-import java.io.EOFException;
 import java.io.IOException;
-import java.io.Reader;
-import java.math.BigDecimal;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /**
  * Reads the file of settings: a JSON object that has an object for each section. Comments are allowed. What the settings mean is for others to judge.
  */
 public final class SettingsFile {
+    /** A file as it is installed: comments and an empty object. Most daemons have it, and start without a parser. */
+    private static final Pattern NOTHING = Pattern.compile("(\\s*+//.*+)*+\\s*+\\{\\s*+\\}\\s*+");
+
     private SettingsFile() {
     }
 
@@ -30,103 +25,13 @@ public final class SettingsFile {
      * @throws IOException in one line: the file, what is wrong and where
      */
     public static Map<String, Map<String, Object>> read(Path file) throws IOException {
-        try (Reader text = Files.newBufferedReader(file); JsonReader json = new JsonReader(text)) {
-            json.setStrictness(Strictness.LENIENT);
-            Map<String, Map<String, Object>> sections = sections(file, json);
-            if (json.peek() != JsonToken.END_DOCUMENT) {
-                throw new IOException(file + ": " + place(json) + ": expected nothing after the last brace");
-            }
-            return sections;
+        try {
+            String text = Files.readString(file);
+            return NOTHING.matcher(text).matches() ? Map.of() : SettingsParser.parse(file, text);
         } catch (NoSuchFileException e) {
             return Map.of();
-        } catch (EOFException e) {
-            throw new IOException(file + ": ends too early; a brace or bracket is not closed, or there is not even {}", e);
-        } catch (MalformedJsonException e) {
-            throw new IOException(file + ": not JSON: " + String.valueOf(e.getMessage()).replaceAll("(?s)\\R.*", ""), e);
+        } catch (CharacterCodingException e) {
+            throw new IOException(file + ": is not UTF-8", e);
         }
-    }
-
-    private static Map<String, Map<String, Object>> sections(Path file, JsonReader json) throws IOException {
-        Map<String, Map<String, Object>> sections = new LinkedHashMap<>();
-        expect(file, json, "the file");
-        json.beginObject();
-        while (json.hasNext()) {
-            String section = json.nextName();
-            expect(file, json, section);
-            Map<String, Object> values = new LinkedHashMap<>();
-            json.beginObject();
-            while (json.hasNext()) {
-                String key = json.nextName();
-                if (values.put(key, value(file, json, key)) != null) {
-                    throw new IOException(file + ": " + section + ": " + key + " is there twice");
-                }
-            }
-            json.endObject();
-            if (sections.put(section, values) != null) {
-                throw new IOException(file + ": " + section + " is there twice");
-            }
-        }
-        json.endObject();
-        return sections;
-    }
-
-    private static void expect(Path file, JsonReader json, String what) throws IOException {
-        JsonToken found = json.peek();
-        if (found != JsonToken.BEGIN_OBJECT) {
-            throw new IOException(file + ": " + place(json) + ": " + what + ": found " + name(found) + ", expected an object in braces");
-        }
-    }
-
-    private static Object value(Path file, JsonReader json, String key) throws IOException {
-        JsonToken found = json.peek();
-        return switch (found) {
-            case BOOLEAN -> json.nextBoolean();
-            case STRING -> json.nextString();
-            case NUMBER -> number(file, json, key);
-            case BEGIN_ARRAY -> {
-                List<Object> all = new ArrayList<>();
-                json.beginArray();
-                while (json.hasNext()) {
-                    if (json.peek() == JsonToken.BEGIN_ARRAY) {
-                        throw new IOException(file + ": " + place(json) + ": " + key + ": found a list in a list");
-                    }
-                    all.add(value(file, json, key));
-                }
-                json.endArray();
-                yield all;
-            }
-            default -> throw new IOException(file + ": " + place(json) + ": " + key + ": found " + name(found) + ", expected a number, a text, true, false or a list");
-        };
-    }
-
-    private static BigDecimal number(Path file, JsonReader json, String key) throws IOException {
-        String text = json.nextString();
-        try {
-            // an exponent of any size is as many digits when it is converted
-            if (text.length() < 40) {
-                BigDecimal number = new BigDecimal(text);
-                if (Math.abs(number.scale()) < 100) {
-                    return number;
-                }
-            }
-        } catch (NumberFormatException e) {
-            // reported below
-        }
-        throw new IOException(file + ": " + place(json) + ": " + key + ": no usable number: " + text);
-    }
-
-    /** Where the reader is, from its own description: {@code JsonReader at line 3 column 5 path $.a}. */
-    private static String place(JsonReader json) {
-        return json.toString().replaceAll(".* at (line [0-9]+) .*", "$1");
-    }
-
-    private static String name(JsonToken token) {
-        return switch (token) {
-            case BEGIN_OBJECT -> "an object";
-            case BEGIN_ARRAY -> "a list";
-            case NULL -> "null";
-            case END_DOCUMENT -> "nothing";
-            default -> "a value";
-        };
     }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -25,7 +26,8 @@ class SettingsFileTest {
 
     @Test
     void sectionsHaveTheirValues() throws IOException {
-        assertEquals(Map.of(), read("// nothing yet\n{}"));
+        assertEquals(Map.of(), read("// nothing yet\n  // \"a\": 1\n{ }\n"));
+        assertEquals(Map.of(), read("{} # nothing"));
         assertEquals(Map.of(), SettingsFile.read(directory.resolve("missing.json")));
         assertEquals(Map.of("a", Map.of("n", new BigDecimal("12"), "b", true, "t", "x", "l", List.of("y", "z")), "e", Map.of()),
                 read("{\n# a comment\n\"a\": {\"n\": 12, \"b\": true, \"t\": \"x\", \"l\": [\"y\", \"z\"]}, \"e\": {}}"));
@@ -37,7 +39,10 @@ class SettingsFileTest {
     }
 
     @Test
-    void whatIsWrongIsSaidWithItsPlace() {
+    void whatIsWrongIsSaidWithItsPlace() throws IOException {
+        byte[] latin = "{\"a\": {\"b\": \"\u00fc\"}}".getBytes(StandardCharsets.ISO_8859_1);
+        Path file = Files.write(directory.resolve("a.json"), latin);
+        assertTrue(assertThrows(IOException.class, () -> SettingsFile.read(file)).getMessage().endsWith("a.json: is not UTF-8"));
         refused("", "ends too early");
         refused("{\"a\": {\"b\": 1}", "ends too early");
         refused("{\"a\": {\"b\" 1}}", "line 1");
