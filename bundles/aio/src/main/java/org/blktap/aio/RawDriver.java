@@ -16,8 +16,9 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:raw:<file or block device>}, on whichever engine is best. */
 @Component(service = DiskDriver.class)
-@TapType(type = "raw", summary = "raw file or block device")
+@TapType(type = RawDriver.TYPE, summary = "raw file or block device")
 public class RawDriver implements DiskDriver {
+    static final String TYPE = "raw";
     private static final int SECTOR = 512;
 
     @Override
