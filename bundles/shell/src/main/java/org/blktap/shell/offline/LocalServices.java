@@ -14,6 +14,9 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.Filter;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.InvalidSyntaxException;
 
 /**
  * The services that this process needs, made of the components of the installed bundles: those of {@code deploy/} that are made without
@@ -107,6 +110,20 @@ final class LocalServices {
         return present.stream().filter(each -> each.interfaces().contains(type)).sorted((a, b) -> b.compareTo(a)).toList();
     }
 
+    /** The services that a reference asks for, those of highest ranking first. */
+    List<LocalService> of(Description.Reference reference) {
+        List<LocalService> all = of(reference.type());
+        if (reference.get("target") == null) {
+            return all;
+        }
+        try {
+            Filter target = FrameworkUtil.createFilter(reference.get("target"));
+            return all.stream().filter(each -> target.matches(each.properties())).toList();
+        } catch (InvalidSyntaxException e) {
+            throw new IllegalArgumentException(e.getMessage(), e);
+        }
+    }
+
     /** A component by its name, made if it is not there yet; null if it cannot be. */
     Object component(String name) {
         for (LocalBundle bundle : bundles) {
@@ -123,7 +140,10 @@ final class LocalServices {
         if (tried.add(description)) {
             try {
                 Object component = new ComponentMaker(this, bundle, description).make();
-                if (component != null) {
+                if (component == null) {
+                    // what it waits for may come
+                    tried.remove(description);
+                } else {
                     made.put(description, component);
                     if (!description.interfaces.isEmpty()) {
                         register(component, description.interfaces, description.all());
