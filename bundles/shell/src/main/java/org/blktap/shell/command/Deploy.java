@@ -36,7 +36,7 @@ public final class Deploy extends TapCommand {
     }
 
     private void remark(String line) {
-        call.err().println("blktap: note: " + line);
+        call.err().println(line);
         call.err().flush();
     }
 }
