@@ -6,6 +6,7 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:aio:<file or block device>}: the raw disk on libaio; on another engine where there is no libaio. */
 @Component(service = DiskDriver.class)
-@TapType(type = "aio", summary = "raw file or block device, by libaio", engine = LibaioEngine.NAME)
+@TapType(type = AioDriver.TYPE, summary = "raw file or block device, by libaio", engine = LibaioEngine.NAME)
 public final class AioDriver extends RawDriver {
+    static final String TYPE = "aio";
 }

@@ -1,15 +1,29 @@
 package org.blktap.aio;
 
 import java.io.IOException;
+import org.blktap.api.engine.EngineName;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.condition.Condition;
 
 /** Linux's native asynchronous I/O, through libaio. */
-final class LibaioEngine implements IoEngine {
+@Component(service = IoEngine.class, property = "service.ranking:Integer=100")
+@EngineName(name = LibaioEngine.NAME, summary = "asynchronous I/O of Linux, by libaio")
+public final class LibaioEngine implements IoEngine {
     static final String NAME = "libaio";
 
     private final AioContexts contexts = new AioContexts();
+
+    /** @param present there as long as libaio is */
+    @Activate
+    public LibaioEngine(@Reference(target = "(osgi.condition.id=" + LibaioPresence.ID + ")") Condition present) {
+        // that it is there is all
+    }
 
     @Override
     public IoQueue open(IoLoop loop) throws IOException {
@@ -17,7 +31,8 @@ final class LibaioEngine implements IoEngine {
     }
 
     /** No queue is opened any more. */
-    void close() {
+    @Deactivate
+    public void close() {
         contexts.close();
     }
 

@@ -2,13 +2,17 @@ package org.blktap.aio;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import org.blktap.api.engine.EngineName;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
+import org.osgi.service.component.annotations.Component;
 
 /** Blocking calls on helper threads: for systems without libaio, and for comparison. */
-final class PortableEngine implements IoEngine {
+@Component(service = IoEngine.class)
+@EngineName(name = PortableEngine.NAME, summary = "blocking calls on helper threads")
+public final class PortableEngine implements IoEngine {
     static final String NAME = "portable";
 
     @Override

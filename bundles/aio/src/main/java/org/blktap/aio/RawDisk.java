@@ -27,7 +27,7 @@ final class RawDisk implements VirtualDisk {
     RawDisk(IoFile file, long sizeBytes, long contentBytes, boolean readOnly) {
         this.file = file;
         Map<String, String> details = new LinkedHashMap<>();
-        details.put("format", "raw");
+        details.put("format", RawDriver.TYPE);
         details.put("file", FileNames.text(file.path()));
         details.put("kind", file.blockDevice() ? "block device" : "regular file");
         details.put("alignment", file.alignment() == 1 ? "none (no O_DIRECT)" : file.alignment() + " (O_DIRECT)");

@@ -19,8 +19,10 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:raw:<file or block device>}, on whichever engine is best. */
 @Component(service = DiskDriver.class)
-@TapType(type = "raw", summary = "raw file or block device")
+@TapType(type = RawDriver.TYPE, summary = "raw file or block device")
 public class RawDriver implements DiskDriver {
+    static final String TYPE = "raw";
+
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         String round = context.options().oneOf("round", context.readOnly() ? "up" : "no", "no", "up", "down");

@@ -35,6 +35,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.osgi.service.condition.Condition;
 
 /** Both engines do the same: each test runs on each. */
 @Timeout(300)
@@ -60,7 +61,7 @@ class EngineTest {
     }
 
     private void start(String engine) throws Exception {
-        IoEngine chosen = engine.equals("libaio") ? new LibaioEngine() : new PortableEngine();
+        IoEngine chosen = engine.equals("libaio") ? new LibaioEngine(Condition.INSTANCE) : new PortableEngine();
         if (engine.equals("libaio")) {
             assertEquals(null, LibAio.missing());
         }
@@ -179,7 +180,7 @@ class EngineTest {
     /** A context of the kernel goes from queue to queue, its ring wherever it was left; unless it is left with operations in it. */
     @Test
     void queuesFollowEachOther() throws Exception {
-        LibaioEngine engine = new LibaioEngine();
+        LibaioEngine engine = new LibaioEngine(Condition.INSTANCE);
         Path path = file("reused", 1 << 20);
         for (int i = 0; i < 12; i++) {
             queue = loop.call(() -> engine.open(loop));
@@ -230,7 +231,7 @@ class EngineTest {
 
     @Test
     void queuesOfOneEngineDoNotShareAContext() throws Exception {
-        LibaioEngine engine = new LibaioEngine();
+        LibaioEngine engine = new LibaioEngine(Condition.INSTANCE);
         for (int round = 0; round < 2; round++) {
             IoQueue[] queues = new IoQueue[10];
             for (int i = 0; i < queues.length; i++) {

@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
 import java.util.jar.JarFile;
 import java.util.jar.Manifest;
 import org.blktap.api.disk.DiskException;
@@ -29,8 +31,11 @@ public final class Deployer {
 
     /** Checks a jar before it is deployed, and its bundle afterwards. */
     interface Check {
-        /** @throws DiskException if the framework could not resolve the jar */
-        void resolves(Path jar) throws DiskException;
+        /**
+         * @return what is to be known before it is started, one line each
+         * @throws DiskException if the framework could not resolve the jar
+         */
+        List<String> resolves(Path jar) throws DiskException;
 
         /** Returns what has failed in a bundle although it is active, or null. */
         String failure(Bundle bundle);
@@ -53,11 +58,12 @@ public final class Deployer {
     /**
      * Deploys a jar and waits until its bundle is active. If that fails, the jar that was there before is put back.
      *
+     * @param remarks receives lines about the jar before it is started
      * @throws DiskException that says why it is not active
      */
-    public Bundle deploy(Path source) throws DiskException, InterruptedException {
+    public Bundle deploy(Path source, Consumer<String> remarks) throws DiskException, InterruptedException {
         synchronized (ONE_AT_A_TIME) {
-            Deployed deployed = put(source);
+            Deployed deployed = put(source, remarks);
             try {
                 return await(deployed);
             } catch (DiskException e) {
@@ -68,10 +74,10 @@ public final class Deployer {
         }
     }
 
-    /** Puts a jar there, without waiting for its bundle. */
-    public Path leave(Path source) throws DiskException {
+    /** Puts a jar there as {@link #deploy} does, without waiting for its bundle. */
+    public Path leave(Path source, Consumer<String> remarks) throws DiskException {
         synchronized (ONE_AT_A_TIME) {
-            Deployed deployed = put(source);
+            Deployed deployed = put(source, remarks);
             delete(deployed.replaced());
             return deployed.target();
         }
@@ -83,7 +89,7 @@ public final class Deployer {
      *
      * @throws DiskException if it is no bundle, or one of the platform's, or cannot resolve; nothing has changed then
      */
-    Deployed put(Path source) throws DiskException {
+    Deployed put(Path source, Consumer<String> remarks) throws DiskException {
         String name = symbolicName(source);
         Path target = directory.resolve(withoutVersion(source.getFileName().toString()));
         for (Bundle bundle : bundles.getBundles()) {
@@ -91,7 +97,7 @@ public final class Deployer {
                 target = inDeploy(bundle, source.toString());
             }
         }
-        check.resolves(source);
+        check.resolves(source).forEach(remarks);
         Path replaced = Files.isRegularFile(target) ? directory.resolve("." + target.getFileName() + ".old") : null;
         long now = System.currentTimeMillis();
         try {

@@ -1,6 +1,7 @@
 package org.blktap.deploy;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
@@ -11,8 +12,8 @@ import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
 /** Checks jars by the resolver of the running framework, and bundles by their components. */
 public record FrameworkCheck(BundleContext bundles, ServiceComponentRuntime components) implements Deployer.Check {
     @Override
-    public void resolves(Path jar) throws DiskException {
-        TrialBundle.resolve(jar, bundles);
+    public List<String> resolves(Path jar) throws DiskException {
+        return TrialBundle.resolve(jar, bundles);
     }
 
     @Override

@@ -25,6 +25,8 @@ import org.osgi.framework.wiring.FrameworkWiring;
  * installed, resolved, never started, and uninstalled.
  */
 final class TrialBundle {
+    /** Begins the locations of copies. */
+    static final String LOCATION = "trial:";
     private static final String SUFFIX = ".trial";
     /** Limit of the jar's size: it is read into memory for the trial. */
     private static final long MAX_JAR = 256L << 20;
@@ -35,16 +37,18 @@ final class TrialBundle {
     /**
      * One at a time, as two trials of one jar would be in each other's way.
      *
+     * @return what it brings although another bundle brings it already, one line each
      * @throws DiskException that says what the jar lacks
      */
-    static synchronized void resolve(Path jar, BundleContext bundles) throws DiskException {
+    static synchronized List<String> resolve(Path jar, BundleContext bundles) throws DiskException {
         Bundle trial = null;
         try {
-            trial = bundles.installBundle("trial:" + jar.toUri(), new ByteArrayInputStream(copy(jar)));
+            trial = bundles.installBundle(LOCATION + jar.toUri(), new ByteArrayInputStream(copy(jar)));
             FrameworkWiring wiring = bundles.getBundle(Constants.SYSTEM_BUNDLE_LOCATION).adapt(FrameworkWiring.class);
             if (!wiring.resolveBundles(List.of(trial))) {
                 throw new DiskException(Reason.UNSUPPORTED, jar + ": cannot be used here: " + BundleDiagnosis.why(trial, bundles));
             }
+            return Contribution.broughtTwice(trial, trial.getSymbolicName().substring(0, trial.getSymbolicName().length() - SUFFIX.length()), bundles);
         } catch (BundleException e) {
             throw new DiskException(Reason.WRONG_TYPE, jar + ": the framework refuses it: " + e.getMessage(), e);
         } catch (IOException | IllegalArgumentException e) {

@@ -11,6 +11,8 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.jar.Attributes;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
@@ -36,12 +38,14 @@ class DeployerTest {
 
     private DiskException unresolved;
     private String failure;
+    private final List<String> remarks = new ArrayList<>();
     private final Deployer.Check check = new Deployer.Check() {
         @Override
-        public void resolves(Path jar) throws DiskException {
+        public List<String> resolves(Path jar) throws DiskException {
             if (unresolved != null) {
                 throw unresolved;
             }
+            return List.of("a remark");
         }
 
         @Override
@@ -94,12 +98,12 @@ class DeployerTest {
     @Test
     void theJarIsThereWholeAndReplacesTheOneOfItsName() throws Exception {
         Deployer deployer = new Deployer(deploy, context, check);
-        Path target = deployer.put(jar("x-1.0.jar", "x;singleton:=true")).target();
+        Path target = deployer.put(jar("x-1.0.jar", "x;singleton:=true"), remarks::add).target();
         assertEquals(deploy.resolve("x.jar"), target);
         Path next = jar("x-1.1.jar", "x");
         Files.write(next, new byte[1000], java.nio.file.StandardOpenOption.APPEND);
         Object before = Files.getAttribute(target, "unix:ino");
-        deployer.leave(next);
+        deployer.leave(next, remarks::add);
         assertArrayEquals(Files.readAllBytes(next), Files.readAllBytes(target));
         assertTrue(!before.equals(Files.getAttribute(target, "unix:ino")), "renamed into place, not written over");
         onlyInDeploy("x.jar");
@@ -108,12 +112,12 @@ class DeployerTest {
     @Test
     void whatIsNoBundleIsRefused() throws Exception {
         Deployer deployer = new Deployer(deploy, context, check);
-        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> deployer.put(directory.resolve("none.jar"))).reason());
-        assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, () -> deployer.put(directory)).reason());
+        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> deployer.put(directory.resolve("none.jar"), remarks::add)).reason());
+        assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, () -> deployer.put(directory, remarks::add)).reason());
         Path text = Files.writeString(directory.resolve("text.jar"), "no jar");
-        assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, () -> deployer.put(text)).reason());
+        assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, () -> deployer.put(text, remarks::add)).reason());
         Path plain = jar("plain.jar", null);
-        assertTrue(assertThrows(DiskException.class, () -> deployer.put(plain)).getMessage().contains("Bundle-SymbolicName"));
+        assertTrue(assertThrows(DiskException.class, () -> deployer.put(plain, remarks::add)).getMessage().contains("Bundle-SymbolicName"));
         onlyInDeploy();
     }
 
@@ -121,14 +125,14 @@ class DeployerTest {
     void aFailedCopyLeavesNothing() throws Exception {
         Path source = jar("x.jar", "x");
         Files.createDirectories(deploy.resolve("x.jar/occupied"));
-        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).put(source)).reason());
+        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).put(source, remarks::add)).reason());
         onlyInDeploy("x.jar");
     }
 
     @Test
     void aBundleKeepsItsFile() throws Exception {
         installed = new Bundle[] {bundle("x", deploy.resolve("other.jar").toFile().toURI().toString(), Bundle.ACTIVE, 0)};
-        assertEquals(deploy.resolve("other.jar"), new Deployer(deploy, context, check).leave(jar("x-2.jar", "x")));
+        assertEquals(deploy.resolve("other.jar"), new Deployer(deploy, context, check).leave(jar("x-2.jar", "x"), remarks::add));
         onlyInDeploy("other.jar");
     }
 
@@ -136,7 +140,7 @@ class DeployerTest {
     void thePlatformIsNotReplaced() throws Exception {
         installed = new Bundle[] {bundle("x", "file:/opt/blktap/bundle/x.jar", Bundle.ACTIVE, 0)};
         Path source = jar("x-2.jar", "x");
-        assertTrue(assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).put(source)).getMessage().contains("platform"));
+        assertTrue(assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).put(source, remarks::add)).getMessage().contains("platform"));
         onlyInDeploy();
     }
 
@@ -145,7 +149,7 @@ class DeployerTest {
         String location = deploy.resolve("x.jar").toFile().toURI().toString();
         installed = new Bundle[] {bundle("x", location, Bundle.ACTIVE, 0)};
         Deployer deployer = new Deployer(deploy, context, check);
-        Deployer.Deployed deployed = deployer.put(jar("x-2.jar", "x"));
+        Deployer.Deployed deployed = deployer.put(jar("x-2.jar", "x"), remarks::add);
         Bundle next = bundle("x", location, Bundle.ACTIVE, deployed.sinceMillis() + 1);
         Thread fileInstall = new Thread(() -> installed = new Bundle[] {next});
         fileInstall.start();
@@ -157,11 +161,11 @@ class DeployerTest {
     void whatCannotResolveChangesNothing() throws Exception {
         Deployer deployer = new Deployer(deploy, context, check);
         Path good = jar("x-1.jar", "x");
-        deployer.leave(good);
+        deployer.leave(good, remarks::add);
         unresolved = new DiskException(Reason.UNSUPPORTED, "nothing provides package no.such");
         Path bad = jar("x-2.jar", "x");
         Files.write(bad, new byte[10], java.nio.file.StandardOpenOption.APPEND);
-        assertSame(unresolved, assertThrows(DiskException.class, () -> deployer.deploy(bad)));
+        assertSame(unresolved, assertThrows(DiskException.class, () -> deployer.deploy(bad, remarks::add)));
         assertArrayEquals(Files.readAllBytes(good), Files.readAllBytes(deploy.resolve("x.jar")));
         onlyInDeploy("x.jar");
     }
@@ -184,7 +188,7 @@ class DeployerTest {
         Thread fileInstall = install("x", Bundle.ACTIVE);
         try {
             failure = "component y fails: no luck";
-            String message = assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).deploy(jar("x.jar", "x"))).getMessage();
+            String message = assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).deploy(jar("x.jar", "x"), remarks::add)).getMessage();
             assertTrue(message.contains("no luck") && message.endsWith("; it is not deployed"), message);
             onlyInDeploy();
         } finally {
@@ -196,7 +200,7 @@ class DeployerTest {
     @Test
     void undeployTakesTheJarAway() throws Exception {
         Deployer deployer = new Deployer(deploy, context, check);
-        deployer.leave(jar("x-1.jar", "org.blktap.x"));
+        deployer.leave(jar("x-1.jar", "org.blktap.x"), remarks::add);
         String location = deploy.resolve("x.jar").toFile().toURI().toString();
         for (String name : new String[] {"x", "x.jar", "org.blktap.x"}) {
             Files.write(deploy.resolve("x.jar"), new byte[1]);

@@ -56,7 +56,7 @@ final class NbdDisk implements VirtualDisk {
         BlockSizes sizes = agreed.blockSizes();
         boolean canZero = agreed.has(Nbd.FLAG_SEND_WRITE_ZEROES);
         Map<String, String> details = new LinkedHashMap<>();
-        details.put("format", "nbd");
+        details.put("format", NbdDriver.TYPE);
         details.put("export", name);
         details.put("block sizes", sizes.minimum() + " minimum, " + sizes.preferred() + " preferred, " + sizes.maximum() + " maximum");
         if (agreed.size() % SECTOR != 0) {

@@ -15,8 +15,9 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:nbd:<uri>}: an export of any NBD server. */
 @Component
-@TapType(type = "nbd", summary = "an export of an NBD server, by its URI")
+@TapType(type = NbdDriver.TYPE, summary = "an export of an NBD server, by its URI")
 public final class NbdDriver implements DiskDriver {
+    static final String TYPE = "nbd";
     private static final long MAX_SIZE = 1L << 62;
 
     @Override

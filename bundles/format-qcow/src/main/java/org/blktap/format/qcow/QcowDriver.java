@@ -28,8 +28,9 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow:<file>}: qcow version 1, as QEMU and Xen's blktap wrote it. */
 @Component
-@TapType(type = "qcow", summary = "qcow version 1: sparse, with a backing file")
+@TapType(type = QcowDriver.TYPE, summary = "qcow version 1: sparse, with a backing file")
 public final class QcowDriver implements DiskDriver {
+    static final String TYPE = "qcow";
     private static final long DEFAULT_CACHE = 16 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;
@@ -90,7 +91,7 @@ public final class QcowDriver implements DiskDriver {
 
     private static DiskInfo info(QcowHeader header, QcowMap map, IoFile file, boolean readOnly, String backing) {
         Map<String, String> details = new LinkedHashMap<>();
-        details.put("format", "qcow");
+        details.put("format", TYPE);
         details.put("file", FileNames.text(file.path()));
         if (backing != null) {
             details.put("backing", backing);

@@ -29,8 +29,9 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow2:<file>}: qcow2, versions 2 and 3. */
 @Component
-@TapType(type = "qcow2", summary = "qcow2, versions 2 and 3")
+@TapType(type = Qcow2Driver.TYPE, summary = "qcow2, versions 2 and 3")
 public final class Qcow2Driver implements DiskDriver {
+    static final String TYPE = "qcow2";
     private static final long DEFAULT_CACHE = 32 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;
@@ -155,7 +156,7 @@ public final class Qcow2Driver implements DiskDriver {
     private static DiskInfo info(Qcow2Header header, IoFile file, long size, List<Snapshot> snapshots, Snapshot opened,
             String backing, boolean readOnly) {
         Map<String, String> details = new LinkedHashMap<>();
-        details.put("format", "qcow2");
+        details.put("format", TYPE);
         details.put("version", Integer.toString(header.version()));
         details.put("file", FileNames.text(file.path()));
         if (backing != null) {

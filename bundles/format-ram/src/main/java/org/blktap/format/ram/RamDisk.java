@@ -34,7 +34,7 @@ final class RamDisk implements VirtualDisk {
         this.save = save;
         this.last = last;
         Map<String, String> details = new LinkedHashMap<>();
-        details.put("format", "ram");
+        details.put("format", RamDriver.TYPE);
         details.put("name", name);
         if (save != null) {
             details.put("saved to", save.toString());

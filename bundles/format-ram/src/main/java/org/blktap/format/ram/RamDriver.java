@@ -20,8 +20,9 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:ram:<name>,size=…}: memory as a disk, shared by all attachments of one name. */
 @Component
-@TapType(type = "ram", summary = "memory, shared by all attachments of one name")
+@TapType(type = RamDriver.TYPE, summary = "memory, shared by all attachments of one name")
 public final class RamDriver implements DiskDriver {
+    static final String TYPE = "ram";
     private static final long MAX_SIZE = 1L << 40;
     /** The name of the memory. */
     private static final String MEMORY = "ram:";

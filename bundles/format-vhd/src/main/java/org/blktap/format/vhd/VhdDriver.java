@@ -31,7 +31,7 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:vhd:<file>}: VHD, as Microsoft specified it and XenServer extended it. */
 @Component
-@TapType(type = "vhd", summary = "VHD: fixed, dynamic, differencing")
+@TapType(type = VhdDriver.TYPE, summary = "VHD: fixed, dynamic, differencing")
 public final class VhdDriver implements DiskDriver {
     /** Key of the UUID in {@link DiskInfo#details}, by which a child knows its parent. */
     static final String UUID_DETAIL = "UUID";

@@ -23,8 +23,10 @@ import org.osgi.service.component.annotations.Modified;
 
 /** {@code tap:vhdx:<file>}: VHDX version 1, the format of Hyper-V. */
 @Component(configurationPid = VhdxSettings.PID)
-@TapType(type = "vhdx", summary = "VHDX of Hyper-V: fixed, dynamic, differencing")
+@TapType(type = VhdxDriver.TYPE, summary = "VHDX of Hyper-V: fixed, dynamic, differencing")
 public final class VhdxDriver implements DiskDriver {
+    static final String TYPE = "vhdx";
+
     /** The name under which a disk gives its DataWriteGuid to a child. */
     static final String DATA_WRITE_GUID = "data write GUID";
     private static final long DEFAULT_CACHE = 4 << 20;
@@ -79,7 +81,7 @@ public final class VhdxDriver implements DiskDriver {
 
     private static Parent parent(String path, Map<String, String> locator, DiskContext context) throws DiskException {
         List<UUID> linkages = ParentLocator.linkages(locator, path);
-        String type = context.backingType("vhdx");
+        String type = context.backingType(TYPE);
         ParentSearch.Parent found = ParentSearch.open(FileNames.path(path), ParentLocator.paths(locator), type, context,
                 candidate -> objection(linkages, candidate));
         return new Parent(type + ":" + found.name(), found.disk());
@@ -96,7 +98,7 @@ public final class VhdxDriver implements DiskDriver {
     private static DiskInfo info(VhdxImage image, String backing, DiskContext context) {
         Metadata metadata = image.metadata();
         Map<String, String> details = new LinkedHashMap<>();
-        details.put("format", "vhdx");
+        details.put("format", TYPE);
         details.put("file", FileNames.text(image.file().path()));
         if (backing != null) {
             details.put("backing", backing);

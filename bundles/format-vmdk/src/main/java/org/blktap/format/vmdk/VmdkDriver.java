@@ -24,7 +24,7 @@ import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:vmdk:<file>}: VMware's disks, by their descriptor or by the one file that has all. */
 @Component
-@TapType(type = "vmdk", summary = "VMware disks: sparse, flat, split, streamOptimized, COWD")
+@TapType(type = VmdkDriver.TYPE, summary = "VMware disks: sparse, flat, split, streamOptimized, COWD")
 public final class VmdkDriver implements DiskDriver {
     /** The type of a parent: the format knows no other. */
     static final String TYPE = "vmdk";

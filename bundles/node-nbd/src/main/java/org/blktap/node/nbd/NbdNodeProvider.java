@@ -26,8 +26,9 @@ import org.osgi.service.component.annotations.Reference;
  * on a TCP port of the loopback interface if it asks for one.
  */
 @Component(configurationPid = NbdSettings.PID)
-@NodeKind(kind = "nbd", summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
+@NodeKind(kind = NbdNodeProvider.KIND, summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
 public final class NbdNodeProvider implements NodeProvider {
+    static final String KIND = "nbd";
     static final String SOCKET = "nbd.sock";
     /** An export's name, far below the 4096 bytes of the protocol. */
     private static final int MAX_NAME = 255;

@@ -1,28 +1,27 @@
 package org.blktap.node.xen;
 
 import java.util.ArrayList;
-import java.util.Hashtable;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
-import org.blktap.api.node.NodeProvider;
+import org.blktap.linux.Prerequisite;
+import org.osgi.annotation.bundle.Capability;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Serves disks to domains of Xen: the node kind {@code xen}, which is there as long as there is a XenStore.
- *
- * <p>Options: {@code xen:<domain>/<device>}, {@code backend=}, {@code devtype=}, {@code access=}, {@code queues=}.
+ * What nodes of Xen have in common: the limits of guests, the kernel's backend, and an opener of nodes for each connection to XenStore, the prerequisite of
+ * {@link XenNodeProvider}.
  */
 @Component(service = XenNodes.class, immediate = true)
+@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>=org.blktap.node.xen.NodeOpener", effective = "active")
 public final class XenNodes implements ToolstackDisks.Gone {
-    static final String KIND = "xen";
-    private static final String SUMMARY = "domains of Xen: their block rings, by grants and event channels";
+    /** The id of the prerequisite: a connection to XenStore. */
+    static final String XENSTORE = "org.blktap.xenstore";
 
-    private final BundleContext bundle;
+    private final Prerequisite xenStore;
     private final XenBus bus;
     private final XenBus.Registration registration;
     private final Hypervisor xen = new NativeHypervisor();
@@ -31,7 +30,6 @@ public final class XenNodes implements ToolstackDisks.Gone {
     private final List<DeviceGone> listeners = new CopyOnWriteArrayList<>();
     /** Devices that went while there was no listener. */
     private final List<Untold> untold = new ArrayList<>();
-    private ServiceRegistration<NodeProvider> provider;
     private NodeOpener opener;
     private boolean reconnected;
     private boolean stopped;
@@ -41,7 +39,7 @@ public final class XenNodes implements ToolstackDisks.Gone {
 
     @Activate
     public XenNodes(BundleContext bundle, @Reference XenStoreConnection connection, @Reference XenConfiguration configuration) {
-        this.bundle = bundle;
+        xenStore = new Prerequisite(bundle, XENSTORE);
         limits = configuration.limits();
         this.bus = connection;
         registration = bus.listen(new XenStoreListener() {
@@ -53,6 +51,11 @@ public final class XenNodes implements ToolstackDisks.Gone {
             @Override
             public void onLost() {
                 withdraw();
+            }
+
+            @Override
+            public void onAbsent(String reason) {
+                absent(reason);
             }
         });
     }
@@ -74,33 +77,34 @@ public final class XenNodes implements ToolstackDisks.Gone {
             stopped = true;
         }
         withdraw();
+        xenStore.close();
     }
 
     private synchronized void provide(XenStore store) {
         if (stopped) {
             return;
         }
-        Hashtable<String, Object> properties = new Hashtable<>();
-        properties.put("node.kind", KIND);
-        properties.put("node.summary", SUMMARY);
         opener = new NodeOpener(bus, store, xen, limits, blkback, this::gone, reconnected, NodeOpener.Patience.USUAL);
-        provider = bundle.registerService(NodeProvider.class, opener, properties);
+        xenStore.present(NodeOpener.class, opener);
         reconnected = true;
     }
 
-    private void withdraw() {
-        ServiceRegistration<NodeProvider> going;
-        synchronized (this) {
-            going = provider;
-            provider = null;
-            if (opener != null) {
-                opener.end();
-                opener = null;
-            }
+    private synchronized void absent(String reason) {
+        if (!stopped) {
+            xenStore.absent(reason);
         }
-        if (going != null) {
+    }
+
+    private void withdraw() {
+        NodeOpener ended;
+        synchronized (this) {
+            ended = opener;
+            opener = null;
+        }
+        if (ended != null) {
+            ended.end();
             // returns when all nodes are closed
-            going.unregister();
+            xenStore.close();
         }
     }
 

@@ -22,6 +22,7 @@ import org.osgi.service.component.annotations.Deactivate;
 public final class XenStoreConnection implements XenBus, AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.node.xen");
     private static final long LOOK_EVERY_MS = 5000;
+    private static final String LOST = "the connection to XenStore is lost";
     /** How long {@link #close} waits for xenstored, which must answer before the reader can end. */
     private static final long CLOSE_MS = 10_000;
 
@@ -37,7 +38,10 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
     // the rest is used on the XenBus thread only
     private final List<Listener> listeners = new ArrayList<>();
     private NativeXenStore store;
+    /** What was logged last. */
     private String said = "";
+    /** Why it is not connected; null while it is, and until that is known. */
+    private String absence;
     /** Reader of the connection that is being made or in use. */
     private volatile Thread reader;
     private volatile boolean closed;
@@ -71,6 +75,12 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
         void lost() {
             if (!gone) {
                 listener.onLost();
+            }
+        }
+
+        void absent() {
+            if (!gone) {
+                listener.onAbsent(absence);
             }
         }
 
@@ -108,6 +118,8 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
             listeners.add(registered);
             if (store != null) {
                 registered.connected();
+            } else if (absence != null) {
+                registered.absent();
             }
         });
         return registered;
@@ -120,7 +132,7 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
         }
         Path place = places.present();
         if (place == null) {
-            say(Level.INFO, "there is no XenStore on this machine (none of " + places + " exists); Xen guests are served once there is");
+            absent(Level.INFO, "there is no XenStore on this machine (none of " + places + " exists); Xen guests are served once there is");
             bus.after(lookEveryMs, this::look);
             return;
         }
@@ -139,10 +151,10 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
                 closing.keep();
             }
         } catch (NativeXsLibrary.LibraryMissingException e) {
-            say(Level.WARNING, "there is a XenStore (" + place + "), but " + e.getMessage());
+            absent(Level.WARNING, "there is a XenStore (" + place + "), but " + e.getMessage());
             return;
         } catch (IOException e) {
-            say(Level.WARNING, "there is a XenStore (" + place + "), but it cannot be used, and is tried again: " + e.getMessage());
+            absent(Level.WARNING, "there is a XenStore (" + place + "), but it cannot be used, and is tried again: " + e.getMessage());
             bus.after(lookEveryMs, this::look);
             return;
         }
@@ -162,6 +174,7 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
             return; // before any listener was called
         }
         store = opened;
+        absence = null;
         say(Level.INFO, "connected to XenStore (" + place + ")");
         tell(Listener::connected);
     }
@@ -170,11 +183,12 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
     private void lost(NativeXenStore gone) {
         try {
             execute(() -> {
-                say(Level.WARNING, "the connection to XenStore is lost");
+                say(Level.WARNING, LOST);
                 if (store == gone) {
                     store = null;
                     tell(Listener::lost);
                 }
+                absent(Level.WARNING, LOST);
                 bus.after(lookEveryMs, this::look);
             });
         } catch (RejectedExecutionException e) {
@@ -185,6 +199,21 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
     private void tell(Consumer<Listener> news) {
         for (Listener listener : List.copyOf(listeners)) {
             XenBusThread.run(() -> news.accept(listener)); // one that throws keeps it from no other
+        }
+    }
+
+    /** Logs why there is no connection, and notifies of it. Any thread. */
+    private void absent(Level level, String reason) {
+        say(level, reason);
+        try {
+            execute(() -> {
+                if (store == null && !reason.equals(absence)) {
+                    absence = reason;
+                    tell(Listener::absent);
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            LOG.log(Level.DEBUG, "the XenBus thread has ended");
         }
     }
 

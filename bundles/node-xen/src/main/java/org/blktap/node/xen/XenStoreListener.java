@@ -7,4 +7,9 @@ interface XenStoreListener {
 
     /** The store given last fails every call from now on; its watches have ended. */
     void onLost();
+
+    /** There is no XenStore, or it cannot be used: why, in one line. Called while it is not connected, whenever the reason changes. */
+    default void onAbsent(String reason) {
+        // it will be connected, or not
+    }
 }

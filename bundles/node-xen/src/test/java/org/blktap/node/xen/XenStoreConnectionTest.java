@@ -53,6 +53,26 @@ class XenStoreConnectionTest {
         };
     }
 
+    /** Listens to reasons only. */
+    private XenStoreListener reasons() {
+        return new XenStoreListener() {
+            @Override
+            public void onConnected(XenStore store) {
+                news.add("connected");
+            }
+
+            @Override
+            public void onLost() {
+                news.add("lost");
+            }
+
+            @Override
+            public void onAbsent(String reason) {
+                news.add(reason);
+            }
+        };
+    }
+
     private String next() throws Exception {
         return news.poll(120, TimeUnit.SECONDS);
     }
@@ -102,6 +122,29 @@ class XenStoreConnectionTest {
     }
 
     @Test
+    void whyThereIsNoConnectionIsTold() throws Exception {
+        try (XenStoreConnection c = connection(this::open)) {
+            c.listen(reasons());
+            String none = "there is no XenStore on this machine (none of " + directory.resolve("no") + ", " + directory.resolve("socket")
+                    + " exists); Xen guests are served once there is";
+            assertEquals(none, next());
+            looks(c, 10);
+            c.listen(reasons());
+            assertEquals(none, next(), "one that comes later learns it too");
+            Files.createFile(directory.resolve("socket"));
+            assertEquals("connected", next());
+            assertEquals("connected", next());
+            Files.delete(directory.resolve("socket"));
+            opened.take().lose();
+            assertEquals("lost", next());
+            assertEquals("lost", next());
+            assertEquals("the connection to XenStore is lost", next());
+            assertEquals("the connection to XenStore is lost", next());
+            assertEquals(none, next());
+        }
+    }
+
+    @Test
     void triesAgainWhatCannotBeOpened() throws Exception {
         Files.createFile(directory.resolve("socket"));
         AtomicInteger tries = new AtomicInteger();
@@ -128,6 +171,8 @@ class XenStoreConnectionTest {
             assertEquals("asked", next());
             looks(c, 20);
             assertEquals(1, opens.get());
+            c.listen(reasons());
+            assertEquals("there is a XenStore (" + directory.resolve("socket") + "), but libxenstore cannot be used", next());
         }
     }
 

@@ -28,10 +28,15 @@ public final class Deploy extends TapCommand {
         Deployer deployer = here.deployer();
         Path jar = here.directory().resolve(file);
         if (noWait) {
-            out.println(deployer.leave(jar));
+            out.println(deployer.leave(jar, this::remark));
             return;
         }
-        Bundle bundle = deployer.deploy(jar);
+        Bundle bundle = deployer.deploy(jar, this::remark);
         out.println(bundle.getSymbolicName() + " " + bundle.getVersion() + " is active");
+    }
+
+    private void remark(String line) {
+        call.err().println(line);
+        call.err().flush();
     }
 }

@@ -1,7 +1,13 @@
 package org.blktap.shell.command;
 
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachmentStatus;
@@ -9,38 +15,50 @@ import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.deploy.BundleDiagnosis;
+import org.blktap.deploy.ComponentDiagnosis;
+import org.blktap.deploy.ComponentDiagnosis.Finding;
+import org.blktap.deploy.Contribution;
 import org.blktap.shell.LostSockets;
 import org.osgi.framework.Bundle;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
-import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
-import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
-import org.osgi.service.component.runtime.dto.UnsatisfiedReferenceDTO;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
 @VerbDeclaration(name = "diag", summary = "Shows why an attachment or a bundle is not active; without a name, all that are not.",
         operands = "[ID|BUNDLE]")
-@Command(footer = {"", "Examples:", "  diag", "  diag a", "  diag format-qcow"})
+@Command(description = {"Of a bundle, it also shows what the bundle brings: types of disks, kinds of nodes, engines, verbs.",
+            "What this machine cannot have, such as an engine without its library, is shown with the reason."},
+        footer = {"", "Examples:", "  diag", "  diag a", "  diag format-qcow", "  diag libaio"})
 public final class Diag extends TapCommand {
-    @Parameters(description = "A bundle by symbolic name, without org.blktap. if it is ours.")
+    @Parameters(description = "A bundle by symbolic name, without org.blktap. if it is ours; or a type, kind of node, engine or verb.")
     String name;
+    private ComponentDiagnosis diagnosis;
 
     @Override
     void run(PrintWriter out) throws Exception {
+        diagnosis = new ComponentDiagnosis(here.bundles(), here.components());
         int told = attachments(out);
+        List<String> lacking = new ArrayList<>();
         for (Bundle bundle : here.bundles().getBundles()) {
-            if (name == null || name.equals(bundle.getSymbolicName()) || ("org.blktap." + name).equals(bundle.getSymbolicName())) {
-                told += bundle(out, bundle);
+            if (name == null || isNamed(bundle)) {
+                told += bundle(out, bundle, lacking);
+            } else {
+                told += contributions(out, bundle);
             }
         }
         if (told == 0 && name != null) {
-            throw new DiskException(DiskException.Reason.NOT_FOUND, "neither an attachment nor a bundle: " + name);
+            throw new DiskException(DiskException.Reason.NOT_FOUND, "neither an attachment nor a bundle, nor anything that a bundle brings: " + name);
         }
+        lacking.forEach(out::println);
         if (told == 0) {
-            out.println("all is active");
+            out.println(lacking.isEmpty() ? "all is active" : "all else is active");
         }
+    }
+
+    private boolean isNamed(Bundle bundle) {
+        return name.equals(bundle.getSymbolicName()) || ("org.blktap." + name).equals(bundle.getSymbolicName());
     }
 
     private int attachments(PrintWriter out) {
@@ -66,8 +84,8 @@ public final class Diag extends TapCommand {
         return told;
     }
 
-    /** Lines printed. */
-    private int bundle(PrintWriter out, Bundle bundle) {
+    /** Returns the number of lines printed; adds to {@code lacking} what is absent because of this machine, if all bundles are asked for. */
+    private int bundle(PrintWriter out, Bundle bundle, List<String> lacking) {
         int told = 0;
         if (name != null || bundle.getState() != Bundle.ACTIVE && bundle.getState() != Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)
                 && !BundleDiagnosis.isLater(bundle, here.bundles())) {
@@ -75,33 +93,50 @@ public final class Diag extends TapCommand {
                     + BundleDiagnosis.why(bundle, here.bundles()));
             told++;
         }
-        for (ComponentDescriptionDTO component : here.components().getComponentDescriptionDTOs(bundle)) {
-            for (ComponentConfigurationDTO each : here.components().getComponentConfigurationDTOs(component)) {
-                told += component(out, component, each);
+        Map<Contribution.Kind, List<String>> present = new TreeMap<>();
+        Set<String> explained = new HashSet<>();
+        for (Contribution each : Contribution.of(bundle)) {
+            Finding absence = diagnosis.absence(each);
+            if (absence == null) {
+                present.computeIfAbsent(each.kind(), any -> new ArrayList<>()).add(each.name());
+                continue;
+            }
+            explained.add(absence.component());
+            if (name != null) {
+                out.println("  brings " + each + ", which is absent: " + absence.why());
+            } else if (absence.machine()) {
+                lacking.add(absent(each, absence));
+            } else if (bundle.getState() == Bundle.ACTIVE) {
+                out.println(absent(each, absence));
+                told++;
+            }
+        }
+        if (name != null) {
+            present.forEach((kind, names) -> out.println("  brings " + kind + (names.size() == 1 ? " " : "s ") + String.join(", ", names)));
+        }
+        for (Finding each : diagnosis.of(bundle)) {
+            if (!each.machine() && !explained.contains(each.component())) {
+                out.println("  " + each);
+                told++;
             }
         }
         return told;
     }
 
-    /** The message of the last cause in a stack trace: those before it only say by which way it came. */
-    static String cause(String trace) {
-        String begin = "Caused by: ";
-        return trace.lines().filter(line -> line.startsWith(begin)).reduce((first, next) -> next).map(line -> line.substring(begin.length()))
-                .or(() -> trace.lines().findFirst()).orElse("see the log");
+    private static String absent(Contribution brought, Finding absence) {
+        return brought + " of " + brought.bundle().getSymbolicName() + " " + brought.bundle().getVersion() + " is absent: " + absence.why();
     }
 
-    private static int component(PrintWriter out, ComponentDescriptionDTO component, ComponentConfigurationDTO configuration) {
-        String what = "  component " + component.name;
-        if (configuration.state == ComponentConfigurationDTO.FAILED_ACTIVATION) {
-            String failure = configuration.failure == null ? "see the log" : cause(configuration.failure);
-            out.println(what + " failed: " + failure);
-            return 1;
+    /** What the bundle brings of this name; returns the number of lines printed. */
+    private int contributions(PrintWriter out, Bundle bundle) {
+        int told = 0;
+        for (Contribution each : Contribution.of(bundle)) {
+            if (each.name().equals(name)) {
+                Finding absence = diagnosis.absence(each);
+                out.println(absence != null ? absent(each, absence) : each + " of " + bundle.getSymbolicName() + " " + bundle.getVersion() + ": present");
+                told++;
+            }
         }
-        for (UnsatisfiedReferenceDTO missing : configuration.unsatisfiedReferences) {
-            String service = component.references == null ? missing.name : java.util.Arrays.stream(component.references)
-                    .filter(r -> r.name.equals(missing.name)).map(r -> r.interfaceName).findFirst().orElse(missing.name);
-            out.println(what + " waits for a service " + service + (missing.target == null ? "" : " with " + missing.target));
-        }
-        return configuration.unsatisfiedReferences.length;
+        return told;
     }
 }

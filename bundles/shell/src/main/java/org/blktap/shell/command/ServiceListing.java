@@ -8,7 +8,7 @@ import org.blktap.shell.Json;
 import org.blktap.shell.Table;
 import picocli.CommandLine.Option;
 
-/** Base class of the lists of drivers, nodes and engines. */
+/** Base class of the lists of drivers and of nodes. */
 abstract class ServiceListing extends TapCommand {
     private final String heading;
 

@@ -30,7 +30,7 @@ final class ComponentMaker {
     /** The component, or null if a service that it must have is not there. */
     Object make() throws ReflectiveOperationException {
         for (Reference reference : description.references) {
-            if (!reference.optional() && services.of(reference.type()).isEmpty()) {
+            if (!reference.optional() && services.of(reference).isEmpty()) {
                 return null;
             }
         }
@@ -43,7 +43,7 @@ final class ComponentMaker {
                 field.set(component, injected(reference, field.getType()));
             }
             if (reference.get("bind") != null) {
-                List<LocalService> found = services.of(reference.type());
+                List<LocalService> found = services.of(reference);
                 for (LocalService each : reference.multiple() ? found : found.subList(0, Math.min(1, found.size()))) {
                     bind(component, method(type, reference.get("bind"), reference.type()), each);
                 }
@@ -72,7 +72,7 @@ final class ComponentMaker {
     }
 
     private Object injected(Reference reference, Class<?> wanted) {
-        List<LocalService> found = services.of(reference.type());
+        List<LocalService> found = services.of(reference);
         if (Collection.class.isAssignableFrom(wanted)) {
             return found.stream().map(LocalService::object).toList();
         }

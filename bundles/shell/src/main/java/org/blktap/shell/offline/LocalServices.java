@@ -16,6 +16,9 @@ import org.blktap.config.Environment;
 import org.blktap.config.SettingsCheck;
 import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
+import org.osgi.framework.Filter;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.InvalidSyntaxException;
 
 /**
  * The services that this process needs, made of the components of the installed bundles: those of {@code deploy/} that are made without
@@ -146,6 +149,20 @@ final class LocalServices {
         return present.stream().filter(each -> each.interfaces().contains(type)).sorted((a, b) -> b.compareTo(a)).toList();
     }
 
+    /** The services that a reference asks for, those of highest ranking first. */
+    List<LocalService> of(Description.Reference reference) {
+        List<LocalService> all = of(reference.type());
+        if (reference.get("target") == null) {
+            return all;
+        }
+        try {
+            Filter target = FrameworkUtil.createFilter(reference.get("target"));
+            return all.stream().filter(each -> target.matches(each.properties())).toList();
+        } catch (InvalidSyntaxException e) {
+            throw new IllegalArgumentException(e.getMessage(), e);
+        }
+    }
+
     /** A component by its name, made if it is not there yet; null if it cannot be. */
     Object component(String name) {
         for (LocalBundle bundle : bundles) {
@@ -163,7 +180,10 @@ final class LocalServices {
             try {
                 ComponentMaker maker = new ComponentMaker(this, bundle, description);
                 Object component = maker.make();
-                if (component != null) {
+                if (component == null) {
+                    // what it waits for may come
+                    tried.remove(description);
+                } else {
                     made.put(description, component);
                     if (!description.interfaces.isEmpty()) {
                         register(component, description.interfaces, maker.properties());

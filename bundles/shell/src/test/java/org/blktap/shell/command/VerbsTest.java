@@ -299,13 +299,6 @@ class VerbsTest {
     }
 
     @Test
-    void diagNamesTheLastCause() {
-        assertEquals("java.lang.ArithmeticException: long overflow", Diag.cause("java.lang.reflect.InvocationTargetException\n\tat a.b(C.java:1)\n"
-                + "Caused by: java.lang.ExceptionInInitializerError\n\tat a.b(C.java:2)\nCaused by: java.lang.ArithmeticException: long overflow\n\t... 3 more\n"));
-        assertEquals("java.lang.IllegalStateException: closed", Diag.cause("java.lang.IllegalStateException: closed\n\tat a.b(C.java:1)"));
-    }
-
-    @Test
     void checkFailsIfSomethingIsWrong() {
         assertEquals(0, run("check", "tap:qcow:/a"));
         assertEquals("clean: 7 clusters in use", out.strip());
@@ -348,6 +341,14 @@ class VerbsTest {
         assertTrue(out.lines().anyMatch(line -> line.startsWith(name)), out);
         assertEquals(0, run(verb, "--json"));
         assertTrue(out.contains("\"name\": \"" + name + "\""), out);
+    }
+
+    @Test
+    void theFirstEngineIsTheDefault() {
+        assertEquals(0, run("engines"));
+        assertEquals(List.of("ENGINE  STATE    BUNDLE  WHAT IT IS", "libaio  default  a 1"), out.lines().toList());
+        assertEquals(0, run("engines", "--json"));
+        assertTrue(out.contains("\"state\": \"default\""), out);
     }
 
     @Test

@@ -152,6 +152,21 @@ class LocalServicesTest {
     }
 
     @Test
+    void aReferenceMayWantAServiceOfCertainProperties() throws Exception {
+        String service = "<service><provide interface='" + GREETER + "'/></service>";
+        jar("a.jar", "Service-Component: OSGI-INF/a.xml,OSGI-INF/b.xml\n", Map.of("OSGI-INF/a.xml",
+                component("Plain", "", "<property name='shade' value='light'/>" + service),
+                "OSGI-INF/b.xml", component("Constructed", "init='3'", "<reference name='x' interface='" + GREETER
+                        + "' parameter='0' target='(shade=dark)'/><reference name='y' interface='" + GREETER + "' parameter='1' cardinality='0..n'/>")));
+        LocalServices services = services();
+        assertNull(services.component("Constructed"), "there is none that is dark");
+        services.register((Greeter) () -> "late", Set.of(GREETER), Map.of("shade", "dark"));
+        Constructed constructed = (Constructed) services.component("Constructed");
+        assertEquals("late", constructed.best.greet());
+        assertEquals(2, constructed.all.size());
+    }
+
+    @Test
     void whatCannotBeMadeIsReportedAndTheRestServes() throws Exception {
         jar("a.jar", "Bundle-Activator: " + Demanding.class.getName() + "\n", Map.of());
         jar("b.jar", "Bundle-Activator: no.Such\n", Map.of());

@@ -1,0 +1,65 @@
+package org.blktap.linux;
+
+import java.util.Hashtable;
+import java.util.Map;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.condition.Condition;
+
+/**
+ * Something of this machine that components need and that may be missing, such as a library. While it is present, a service with the property
+ * {@code osgi.condition.id} = ID is registered, to which those components refer. While it is absent, a {@link Condition} with the id ID{@value #ABSENT} has
+ * the {@value #REASON}, which {@code diag} and {@code engines} show. Before the first call there is neither. Calls of {@link #present} and {@link #absent} come one after the other;
+ * {@link #close} may be called at any time.
+ */
+public final class Prerequisite implements AutoCloseable {
+    /** End of the id of the condition that it is absent. */
+    public static final String ABSENT = ".absent";
+    /** Service property of that condition: why, in one line. */
+    public static final String REASON = "reason";
+
+    private final BundleContext bundles;
+    private final String id;
+    private ServiceRegistration<?> registration;
+
+    public Prerequisite(BundleContext bundles, String id) {
+        this.bundles = bundles;
+        this.id = id;
+    }
+
+    /** It is present: components that refer to a {@link Condition} of this id become active before this returns. */
+    public void present() {
+        present(Condition.class, Condition.INSTANCE);
+    }
+
+    /** It is present, as a service that components use. */
+    public <T> void present(Class<T> type, T service) {
+        become(type, service, Map.of(Condition.CONDITION_ID, id));
+    }
+
+    /** It is absent: components that refer to it are inactive when this returns. */
+    public void absent(String reason) {
+        become(Condition.class, Condition.INSTANCE, Map.of(Condition.CONDITION_ID, id + ABSENT, REASON, reason));
+    }
+
+    private <T> void become(Class<T> type, T service, Map<String, String> properties) {
+        close();
+        ServiceRegistration<T> next = bundles.registerService(type, service, new Hashtable<>(properties));
+        synchronized (this) {
+            registration = next;
+        }
+    }
+
+    /** It is unknown, as before the first call. */
+    @Override
+    public void close() {
+        ServiceRegistration<?> going;
+        synchronized (this) {
+            going = registration;
+            registration = null;
+        }
+        if (going != null) {
+            going.unregister();
+        }
+    }
+}
