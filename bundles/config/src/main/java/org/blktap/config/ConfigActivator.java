@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.blktap.api.settings.Directories;
+import org.osgi.annotation.bundle.Capability;
 import org.osgi.annotation.bundle.Header;
 import org.osgi.framework.BundleActivator;
 import org.osgi.framework.BundleContext;
@@ -17,6 +18,8 @@ import org.osgi.service.cm.ConfigurationAdmin;
  * framework properties, and the file by a service, of Java's own types because the launcher has other classes than the bundles.
  */
 @Header(name = Constants.BUNDLE_ACTIVATOR, value = "${@class}")
+@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.blktap.api.settings.Directories'", effective = "active")
+@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.blktap.config.ConfiguredSettings'", effective = "active")
 public final class ConfigActivator implements BundleActivator {
     /** The launcher's service that reads the file. */
     private static final String FILE = "(blktap.launcher=settings)";

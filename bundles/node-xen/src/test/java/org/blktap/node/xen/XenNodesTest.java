@@ -61,7 +61,7 @@ class XenNodesTest {
     void thereIsAnOpenerOrAReasonWhyNot() throws Exception {
         Path socket = directory.resolve("socket");
         try (XenStoreConnection connection = new XenStoreConnection(new XenStorePlaces(List.of(socket)), this::open, 10)) {
-            XenNodes nodes = new XenNodes(context, connection);
+            XenNodes nodes = new XenNodes(context, connection, new XenConfiguration(TestHost.class.getAnnotation(XenSettings.class)));
             String absent = "Condition org.blktap.xenstore.absent: there is no XenStore on this machine (none of " + socket
                     + " exists); Xen guests are served once there is";
             next(absent);

@@ -42,7 +42,7 @@ public final class NewDriver extends TapCommand {
         if (!DriverProject.isGroup(group)) {
             throw Options.bad("--group", group, "small letters and dots, as in org.example");
         }
-        Path artifacts = repository == null ? Path.of(System.getProperty("blktap.home", "."), "maven").toAbsolutePath() : path(repository);
+        Path artifacts = repository == null ? here.directories().home().resolve("maven").toAbsolutePath() : path(repository);
         if (!Files.isDirectory(artifacts.resolve("org/blktap/api"))) {
             throw new DiskException(Reason.NOT_FOUND, FileNames.text(artifacts) + ": no Maven repository with blktap's api; name one with --repository");
         }

@@ -132,7 +132,7 @@ public final class ImageProgram {
         };
         int status = 1;
         try {
-            Surroundings here = new Surroundings(() -> null, this::images, null, null, null, RawArguments.directory(),
+            Surroundings here = new Surroundings(() -> null, this::images, null, null, directories, RawArguments.directory(),
                     !LaunchOptions.terminal().isEmpty(), ImageProgram::attached);
             status = verbs.execute(here, arguments, out, err);
             if (out.checkError() && status == 0) {
