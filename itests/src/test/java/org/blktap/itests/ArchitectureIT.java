@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -56,6 +58,10 @@ class ArchitectureIT {
     /** Bundles whose packages may use each other, but not in a circle. */
     private static final Set<String> WITHOUT_CIRCLES = Set.of("core", "image");
 
+    /** What the bundles of the distribution bring, besides verbs. */
+    private static final Set<String> BROUGHT = Set.of("type raw", "type aio", "type sync", "type qcow", "type qcow2", "type vhd", "type vhdx", "type vmdk",
+            "type ram", "type nbd", "type empty", "node vhost-user", "node nbd", "node xen", "engine libaio", "engine portable");
+
     @TempDir
     Path directory;
 
@@ -98,6 +104,40 @@ class ArchitectureIT {
             }
         });
         assertEquals(new TreeSet<>(MAY_KNOW.keySet()), seen);
+    }
+
+    @Test
+    void manifestsSayWhatComponentsBring() throws Exception {
+        Set<String> all = new TreeSet<>();
+        ours((bundle, jar) -> {
+            try (JarFile file = new JarFile(jar.toFile())) {
+                String capabilities = file.getManifest().getMainAttributes().getValue("Provide-Capability");
+                Set<String> declared = found("org\\.blktap\\.(type|node|engine)=\"?([^;,\"]+)", capabilities);
+                declared.addAll(found("org\\.blktap\\.(verb);class=\"[^\"]+\";name=\"?([^;,\"]+)", capabilities));
+                Set<String> components = new TreeSet<>();
+                for (var entry : Collections.list(file.entries())) {
+                    if (entry.getName().matches("OSGI-INF/.*\\.xml")) {
+                        String text = new String(file.getInputStream(entry).readAllBytes(), StandardCharsets.UTF_8);
+                        components.addAll(found("<property name=\"(tap\\.type|node\\.kind|engine\\.name|verb\\.name)\"[^>]* value=\"([^\"]+)", text));
+                    }
+                }
+                assertEquals(components, declared, bundle);
+                all.addAll(declared);
+            }
+        });
+        all.removeIf(each -> each.startsWith("verb "));
+        assertEquals(new TreeSet<>(BROUGHT), all);
+    }
+
+    /** The kinds and names that a pattern finds. */
+    private static Set<String> found(String pattern, String text) {
+        Set<String> found = new TreeSet<>();
+        Matcher each = Pattern.compile(pattern).matcher(text == null ? "" : text);
+        while (each.find()) {
+            String kind = each.group(1).replaceFirst("tap\\.|\\.(kind|name)", "");
+            found.add(kind + " " + each.group(2));
+        }
+        return found;
     }
 
     @Test

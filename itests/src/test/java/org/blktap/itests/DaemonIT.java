@@ -169,6 +169,16 @@ class DaemonIT {
         try (Daemon daemon = new Daemon(directory, Map.of("BLKTAP_JAVA_OPTS", "-Dblktap.aio.portable=true"))) {
             daemon.start();
             assertTrue(daemon.log().contains("portable engine does the I/O"), daemon.log());
+            String engines = daemon.blktap("engines").ok().out();
+            assertTrue(engines.matches("(?s)ENGINE +STATE +BUNDLE +WHAT IT IS +WHY ABSENT\nportable +default +org\\.blktap\\.aio .*\nlibaio +absent +org\\.blktap\\.aio .* left out by .*"),
+                    engines);
+            String json = daemon.blktap("engines", "--json").ok().out();
+            assertTrue(json.contains("\"state\": \"absent\"") && json.contains("\"reason\": \"left out by "), json);
+            String diag = daemon.blktap("diag").ok().out();
+            assertTrue(diag.matches("(?s).*engine libaio of org\\.blktap\\.aio \\S+ is absent: left out by .*\nall else is active\n"), diag);
+            String aio = daemon.blktap("diag", "aio").ok().out();
+            assertTrue(aio.contains("  brings engine libaio, which is absent: left out by ") && aio.contains("  brings engine portable\n")
+                    && aio.contains("  brings types aio, raw, sync\n"), aio);
             daemon.blktap("create", "tap:qcow:" + image, "16M").ok();
             daemon.attach("tap:qcow:" + image, "p", "--node", "nbd");
             Run.of("fio", "--name=v", "--ioengine=nbd", "--uri=" + daemon.nbd("p"), "--rw=randwrite", "--bs=4k", "--iodepth=16",

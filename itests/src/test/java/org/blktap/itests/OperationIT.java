@@ -146,6 +146,26 @@ class OperationIT {
     }
 
     @Test
+    void whatAJarBringsIsKnownBeforeItStarts() throws Exception {
+        try (Daemon daemon = Daemon.started(directory)) {
+            Path client = jar("client.jar", "Bundle-SymbolicName", "org.example.client", "Require-Capability",
+                    "org.blktap.type;filter:=\"(org.blktap.type=zero)\"");
+            refused(daemon, "nothing provides org.blktap.type zero", "deploy", client.toString());
+            daemon.blktap("deploy", daemon.home.resolve("examples/driver-zero.jar").toString()).ok();
+            daemon.blktap("deploy", client.toString()).ok();
+            Path second = jar("second.jar", "Bundle-SymbolicName", "org.example.second", "Provide-Capability", "org.blktap.type;org.blktap.type=zero");
+            String told = "org.example.second brings type zero, as org.blktap.driver-zero 3";
+            Run deployed = daemon.blktap("deploy", second.toString()).ok();
+            assertTrue(deployed.err().contains(told), deployed::toString);
+            assertTrue(daemon.log().contains(told), daemon.log());
+            String zero = daemon.blktap("diag", "zero").ok().out();
+            assertTrue(zero.matches("(?s).*type zero of org\\.blktap\\.driver-zero \\S+: present\n.*"), zero);
+            assertTrue(zero.contains("type zero of org.example.second 0.0.0 is absent: "), zero);
+            assertTrue(daemon.blktap("diag").ok().out().contains("type zero of org.example.second 0.0.0 is absent: "));
+        }
+    }
+
+    @Test
     void aJarThatDoesNotWorkChangesNothing() throws Exception {
         try (Daemon daemon = Daemon.started(directory)) {
             daemon.blktap("deploy", daemon.home.resolve("examples/driver-zero.jar").toString()).ok();
