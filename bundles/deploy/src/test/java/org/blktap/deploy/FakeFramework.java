@@ -18,6 +18,8 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.ServiceReference;
 import org.osgi.framework.Version;
+import org.osgi.framework.startlevel.BundleStartLevel;
+import org.osgi.framework.startlevel.FrameworkStartLevel;
 import org.osgi.framework.wiring.BundleCapability;
 import org.osgi.framework.wiring.BundleRevision;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
@@ -33,8 +35,11 @@ final class FakeFramework {
     private final Map<ComponentDescriptionDTO, ComponentConfigurationDTO> configurations = new HashMap<>();
     private final Map<Bundle, List<ComponentDescriptionDTO>> descriptions = new HashMap<>();
 
+    private final Bundle system = proxy(Bundle.class, (proxy, method, arguments) -> startLevel(FrameworkStartLevel.class));
+
     final BundleContext context = proxy(BundleContext.class, (proxy, method, arguments) -> switch (method.getName()) {
         case "getBundles" -> bundles.toArray(Bundle[]::new);
+        case "getBundle" -> system;
         case "getServiceReferences" -> {
             ServiceReference<?>[] found = services.values().stream().flatMap(List::stream).filter(each -> matches(each, (String) arguments[1]))
                     .toArray(ServiceReference[]::new);
@@ -87,7 +92,7 @@ final class FakeFramework {
             default -> throw new AssertionError(method.getName());
         });
         Bundle bundle = proxy(Bundle.class, (proxy, method, arguments) -> switch (method.getName()) {
-            case "adapt" -> revision;
+            case "adapt" -> arguments[0] == BundleStartLevel.class ? startLevel(BundleStartLevel.class) : revision;
             case "getState" -> state;
             case "getSymbolicName" -> name;
             case "getVersion" -> new Version(1, 0, 0);
@@ -121,6 +126,11 @@ final class FakeFramework {
         description.references = new ReferenceDTO[] {reference};
         descriptions.computeIfAbsent(bundle, any -> new ArrayList<>()).add(description);
         configurations.put(description, configuration);
+    }
+
+    /** All that is installed starts at the level that has been reached. */
+    private static <T> T startLevel(Class<T> type) {
+        return proxy(type, (proxy, method, arguments) -> 1);
     }
 
     private static <T> T proxy(Class<T> type, InvocationHandler handler) {
