@@ -18,6 +18,7 @@ import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Printable;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleEvent;
@@ -109,7 +110,7 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     /** Whatever the file has that is not in force, one line each. */
     public synchronized List<String> problems() {
         List<String> all = new ArrayList<>();
-        problems.values().forEach(each -> each.forEach(line -> all.add(fileName + ": " + line)));
+        problems.values().forEach(each -> each.forEach(line -> all.add(Printable.of(fileName + ": " + line))));
         return all;
     }
 
