@@ -18,6 +18,7 @@ import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Printable;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleEvent;
@@ -109,7 +110,7 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     /** Whatever the file has that is not in force, one line each. */
     public synchronized List<String> problems() {
         List<String> all = new ArrayList<>();
-        problems.values().forEach(each -> each.forEach(line -> all.add(fileName + ": " + line)));
+        problems.values().forEach(each -> each.forEach(line -> all.add(Printable.of(fileName + ": " + line))));
         return all;
     }
 
@@ -167,19 +168,32 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
         }
     }
 
-    /** The settings that a bundle declares. */
+    /**
+     * The settings that a bundle declares. Not by {@link Bundle#findEntries}, which resolves bundles: the framework would wait for its own lock while this has ours,
+     * and a thread that resolves another bundle has the framework's and waits for ours in {@link #bundleChanged}.
+     */
     private static List<Setting> settings(Bundle bundle) {
         List<Setting> all = new ArrayList<>();
-        Enumeration<URL> descriptions = OF_INSTALLATION.contains(String.valueOf(bundle.getSymbolicName())) ? null
-                : bundle.findEntries(Metatype.FOLDER, "*.xml", false);
-        for (URL each : descriptions == null ? List.<URL>of() : Collections.list(descriptions)) {
-            try (InputStream in = each.openStream()) {
-                all.addAll(Metatype.read(in));
-            } catch (IOException e) {
-                LOG.log(Level.WARNING, bundle.getSymbolicName() + ": " + e.getMessage());
+        try {
+            Enumeration<String> entries = OF_INSTALLATION.contains(String.valueOf(bundle.getSymbolicName())) ? null : bundle.getEntryPaths(Metatype.FOLDER);
+            for (String each : entries == null ? List.<String>of() : Collections.list(entries)) {
+                URL description = each.endsWith(".xml") ? bundle.getEntry(each) : null;
+                if (description != null) {
+                    read(bundle, description, all);
+                }
             }
+        } catch (IllegalStateException e) {
+            LOG.log(Level.DEBUG, bundle.getSymbolicName() + " has been uninstalled");
         }
         return all;
+    }
+
+    private static void read(Bundle bundle, URL description, List<Setting> all) {
+        try (InputStream in = description.openStream()) {
+            all.addAll(Metatype.read(in));
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, bundle.getSymbolicName() + ": " + e.getMessage());
+        }
     }
 
     /** All settings of all bundles that are installed, by section, in the order in which each declares them. */

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import javax.xml.parsers.ParserConfigurationException;
 import javax.xml.parsers.SAXParserFactory;
 import org.xml.sax.Attributes;
@@ -39,8 +40,8 @@ public final class Metatype extends DefaultHandler {
             factory.setFeature("http://apache.org/xml/features/disallow-doctype-decl", true);
             factory.newSAXParser().parse(in, found);
             return found.settings();
-        } catch (SAXException | ParserConfigurationException | IllegalArgumentException e) {
-            throw new IOException("not a description of settings: " + e.getMessage(), e);
+        } catch (SAXException | ParserConfigurationException | RuntimeException e) {
+            throw new IOException("not a description of settings: " + (e.getMessage() == null ? e : e.getMessage()), e);
         }
     }
 
@@ -87,7 +88,7 @@ public final class Metatype extends DefaultHandler {
             case BOOLEAN -> Boolean.valueOf(text);
             default -> text;
         };
-        return new Setting(section, of.get("id"), type, list, initial, number(of.get("min")), number(of.get("max")), List.copyOf(attribute.options()),
+        return new Setting(section, Objects.requireNonNull(of.get("id"), "a setting without an id"), type, list, initial, number(of.get("min")), number(of.get("max")), List.copyOf(attribute.options()),
                 of.getOrDefault("description", ""));
     }
 

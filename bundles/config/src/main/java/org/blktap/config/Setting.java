@@ -1,8 +1,10 @@
 package org.blktap.config;
 
 import java.math.BigDecimal;
+import java.nio.file.InvalidPathException;
 import java.util.ArrayList;
 import java.util.List;
+import org.blktap.api.disk.FileNames;
 
 /**
  * A setting that a bundle declares, as its metatype description says.
@@ -71,6 +73,9 @@ public record Setting(String section, String key, Type type, boolean list, Objec
                 }
             }
             case STRING -> {
+                if (found instanceof String text && !isText(text)) {
+                    throw new WrongValue("a text without control characters");
+                }
                 if (found instanceof String text && (options.isEmpty() || options.contains(text))) {
                     return text;
                 }
@@ -82,6 +87,16 @@ public record Setting(String section, String key, Type type, boolean list, Objec
             }
         }
         throw new WrongValue(expected());
+    }
+
+    /** Whether it can be part of a line and the name of a file, which may have bytes that are not UTF-8. */
+    private static boolean isText(String text) {
+        try {
+            FileNames.bytes(text);
+        } catch (InvalidPathException e) {
+            return false;
+        }
+        return text.chars().noneMatch(Character::isISOControl);
     }
 
     private Object whole(BigDecimal number) throws WrongValue {

@@ -49,6 +49,8 @@ class SettingTest {
         assertThrows(IOException.class, () -> settings("<OCD"));
         assertThrows(IOException.class, () -> settings(DESCRIPTION.replace("Boolean", "Double")));
         assertThrows(IOException.class, () -> settings(DESCRIPTION.replace("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<!DOCTYPE a [<!ENTITY b 'c'>]>")));
+        assertThrows(IOException.class, () -> settings("<AD id='a' type='Integer' default='1'/>"));
+        assertThrows(IOException.class, () -> settings(DESCRIPTION.replace("id=\"count\"", "")));
     }
 
     @Test
@@ -84,6 +86,10 @@ class SettingTest {
         refused("level", "LOUD", "found \"LOUD\", expected one of INFO, DEBUG");
         refused("roots", "/a", "found \"/a\", expected a list in brackets, each a text in quotation marks; the default of none is used");
         refused("roots", List.of(true), "found [true], expected a list");
+        String text = "expected a text without control characters; the default of none is used";
+        refused("roots", List.of("/a\0b"), "found [/a\0b], " + text);
+        // half a character, which is no byte of a file's name either
+        refused("roots", List.of("/a\ud800"), "found [/a\ud800], " + text);
         refused("cuont", true, "there is no such setting; there are count, bytes, on, level, roots");
     }
 

@@ -40,7 +40,7 @@ public final class NewDriver extends TapCommand {
             throw new DiskException(Reason.BAD_OPTION, "bad type " + type + ": expected small letters, digits, - and _, a letter first");
         }
         if (!DriverProject.isGroup(group)) {
-            throw Options.bad("--group", group, "small letters and dots, as in org.example");
+            throw Options.bad("--group", group, "small letters and dots, as in org.example, and no keyword of Java");
         }
         Path artifacts = repository == null ? here.directories().home().resolve("maven").toAbsolutePath() : path(repository);
         if (!Files.isDirectory(artifacts.resolve("org/blktap/api"))) {

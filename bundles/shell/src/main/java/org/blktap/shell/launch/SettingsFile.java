@@ -1,7 +1,11 @@
 package org.blktap.shell.launch;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -15,6 +19,9 @@ public final class SettingsFile {
     /** A file as it is installed: comments and an empty object. Most daemons have it, and start without a parser. */
     private static final Pattern NOTHING = Pattern.compile("(\\s*+//.*+)*+\\s*+\\{\\s*+\\}\\s*+");
 
+    /** Far more than anybody writes. What is larger is something else, and might not fit into the heap of a daemon that runs. */
+    private static final int MOST_BYTES = 1 << 20;
+
     private SettingsFile() {
     }
 
@@ -26,12 +33,28 @@ public final class SettingsFile {
      */
     public static Map<String, Map<String, Object>> read(Path file) throws IOException {
         try {
-            String text = Files.readString(file);
+            String text = text(file);
             return NOTHING.matcher(text).matches() ? Map.of() : SettingsParser.parse(file, text);
         } catch (NoSuchFileException e) {
             return Map.of();
         } catch (CharacterCodingException e) {
             throw new IOException(file + ": is not UTF-8", e);
+        } catch (AccessDeniedException e) {
+            throw new IOException(file + ": cannot be read: no permission", e);
+        }
+    }
+
+    private static String text(Path file) throws IOException {
+        // reading a FIFO would wait for a writer, and a device may have no end
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new IOException(file + ": is not a regular file");
+        }
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] bytes = in.readNBytes(MOST_BYTES + 1);
+            if (bytes.length > MOST_BYTES) {
+                throw new IOException(file + ": is larger than " + MOST_BYTES + " bytes");
+            }
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
         }
     }
 }

@@ -105,7 +105,7 @@ final class SettingsParser {
 
     /** Where the reader is, from its own description: {@code JsonReader at line 3 column 5 path $.a}. */
     private static String place(JsonReader json) {
-        return json.toString().replaceAll(".* at (line [0-9]+) .*", "$1");
+        return json.toString().replaceAll("(?s).*? at (line [0-9]+) .*", "$1");
     }
 
     private static String name(JsonToken token) {

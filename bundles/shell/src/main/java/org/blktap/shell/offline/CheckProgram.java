@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.blktap.api.disk.Printable;
 import org.blktap.api.settings.Directories;
 import org.blktap.config.SettingsCheck;
 import org.blktap.shell.launch.LaunchOptions;
@@ -22,10 +23,10 @@ public final class CheckProgram {
         Directories directories = LaunchOptions.directories();
         try {
             List<String> problems = problems(SettingsFile.read(file), directories.home().resolve("bundle"), directories.deploy());
-            problems.forEach(each -> System.err.println("blktapd: " + file + ": " + each));
+            problems.forEach(each -> System.err.println(Printable.of("blktapd: " + file + ": " + each)));
             System.exit(problems.isEmpty() ? 0 : 1);
         } catch (IOException e) {
-            System.err.println("blktapd: " + e.getMessage());
+            System.err.println(Printable.of("blktapd: " + e.getMessage()));
             System.exit(1);
         }
     }
@@ -34,10 +35,15 @@ public final class CheckProgram {
         Map<String, Map<String, Object>> left = new TreeMap<>(sections);
         List<String> problems = new ArrayList<>();
         for (Path jar : Stream.of(folders).flatMap(CheckProgram::jars).toList()) {
-            String section = LocalBundle.symbolicName(jar);
-            Map<String, Object> values = left.remove(section);
-            if (values != null) {
-                problems.addAll(SettingsCheck.of(section, values, LocalBundle.settings(jar)).problems());
+            try {
+                String section = LocalBundle.symbolicName(jar);
+                Map<String, Object> values = left.remove(section);
+                if (values != null) {
+                    problems.addAll(SettingsCheck.of(section, values, LocalBundle.settings(jar)).problems());
+                }
+            } catch (IOException e) {
+                // the daemon starts without it, too
+                problems.add(jar + ": cannot be read: " + e.getMessage());
             }
         }
         left.keySet().forEach(section -> problems.add(section + ": no bundle has this name"));

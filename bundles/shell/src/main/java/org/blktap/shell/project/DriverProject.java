@@ -5,10 +5,12 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -16,6 +18,11 @@ import java.util.regex.Pattern;
 public final class DriverProject {
     private static final Pattern TYPE = Pattern.compile("[a-z][a-z0-9_-]{0,31}");
     private static final Pattern GROUP = Pattern.compile("[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*");
+    /** What no part of a package's name may be (Java Language Specification, 3.9). */
+    private static final Set<String> KEYWORDS = Set.of("abstract", "assert", "boolean", "break", "byte", "case", "catch", "char", "class", "const", "continue",
+            "default", "do", "double", "else", "enum", "extends", "false", "final", "finally", "float", "for", "goto", "if", "implements", "import", "instanceof",
+            "int", "interface", "long", "native", "new", "null", "package", "private", "protected", "public", "return", "short", "static", "strictfp", "super",
+            "switch", "synchronized", "this", "throw", "throws", "transient", "true", "try", "void", "volatile", "while");
     private static final Pattern PLACEHOLDER = Pattern.compile("@([a-z]+)@");
 
     private final Map<String, String> values = new HashMap<>();
@@ -53,7 +60,7 @@ public final class DriverProject {
 
     /** Whether it is a name for a Maven group and a Java package. */
     public static boolean isGroup(String text) {
-        return GROUP.matcher(text).matches();
+        return GROUP.matcher(text).matches() && Collections.disjoint(KEYWORDS, List.of(text.split("\\.")));
     }
 
     /** {@code MyDiskDriver} of {@code my-disk}. */

@@ -76,6 +76,9 @@ class NewDriverTest {
         assertEquals(2, run("mine", "--group", "com.Example"));
         assertEquals(2, run("mine", "--group", "com..example"));
         assertTrue(err.startsWith("blktap: bad option --group=com..example"), err);
+        assertEquals(2, run("mine", "--group", "com.new"));
+        assertEquals(2, run("mine", "--group", "int"));
+        assertEquals(0, run("int", "--group", "com.newer"), () -> err);
     }
 
     @Test

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class SettingsFileTest {
@@ -55,5 +56,21 @@ class SettingsFileTest {
         refused("{\"a\": {\"b\": 1e999999999}}", "no usable number");
         refused("{\"a\": {\"b\": 1, \"b\": 2}}", "b is there twice");
         refused("{\"a\": {}, \"a\": {}}", "a is there twice");
+    }
+
+    @Test
+    @Timeout(60)
+    void onlyARegularFileOfUsualLengthIsRead() throws Exception {
+        assertEquals(directory + ": is not a regular file", assertThrows(IOException.class, () -> SettingsFile.read(directory)).getMessage());
+        Path fifo = directory.resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        assertEquals(fifo + ": is not a regular file", assertThrows(IOException.class, () -> SettingsFile.read(fifo)).getMessage());
+        refused("{}" + " ".repeat(1 << 20), "is larger than 1048576 bytes");
+    }
+
+    @Test
+    void aNameOfSeveralLinesIsNoPlace() throws Exception {
+        String message = assertThrows(IOException.class, () -> read("{\"a\\nb\": {\"c\": {}}}")).getMessage();
+        assertTrue(message.endsWith("a.json: line 1: c: found an object, expected a number, a text, true, false or a list"), message);
     }
 }
