@@ -48,11 +48,12 @@ class DriverProjectIT {
             // what formats need, and what their tests need, is in the repository too
             String more = "<dependency><groupId>org.blktap</groupId><artifactId>image</artifactId><scope>provided</scope></dependency>"
                     + "<dependency><groupId>org.blktap</groupId><artifactId>image</artifactId><type>test-jar</type><scope>test</scope></dependency>"
+                    + "<dependency><groupId>org.blktap</groupId><artifactId>api</artifactId><type>test-jar</type><scope>test</scope></dependency>"
                     + "<dependency><groupId>org.blktap</groupId><artifactId>linux</artifactId><scope>test</scope></dependency>";
             Files.writeString(pom, Files.readString(pom).replaceFirst("(?s)(.*)(</dependencies>.*<build>)", "$1" + more + "$2"));
             Path test = project.resolve("src/test/java/org/example/tapnew/NewDriverTest.java");
             Files.writeString(test, Files.readString(test).replaceFirst("(?m)^import java.nio.ByteBuffer;$",
-                    "import java.nio.ByteBuffer;\nimport org.blktap.image.ClusterMap;\nimport org.blktap.image.sim.SimLoop;"));
+                    "import java.nio.ByteBuffer;\nimport org.blktap.api.testkit.TestDiskContext;\nimport org.blktap.image.ClusterMap;\nimport org.blktap.image.sim.SimLoop;"));
             Run.of("mvn", "-B", "-o", "-q", "-f", pom.toString(), "-Dmaven.repo.local=" + localRepository(), "-Daether.offline.protocols=file", "package").ok();
 
             Path jar = project.resolve("target/driver-new-1.0.0-SNAPSHOT.jar");

@@ -30,15 +30,13 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.disk.SimpleDriver;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
-import org.blktap.api.engine.Errno;
-import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoEngine;
-import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
-import org.blktap.api.engine.IoQueue;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeProvider;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.ProcessResources;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
@@ -84,20 +82,9 @@ class AttachmentManagerTest {
     }
 
     private void bringServices() {
-        installed.addEngine(loop -> new FakeQueue(), engineReference);
+        installed.addEngine(loop -> new CoreKit.NoFiles(), engineReference);
         installed.addDriver(new FakeDriver("fake", 1 << 20), driverReference);
         nodeKinds.addNodeProvider(context -> node = new FakeNode(context), nodeReference);
-    }
-
-    private static final class FakeQueue implements IoQueue {
-        @Override
-        public IoFile open(Path path, boolean writable) throws ErrnoException {
-            throw new ErrnoException(Errno.ENOENT, path + ": no such file");
-        }
-
-        @Override
-        public void close() {
-        }
     }
 
     private final class FakeDriver implements DiskDriver {
@@ -230,11 +217,7 @@ class AttachmentManagerTest {
     }
 
     private void await(String id, State state) throws Exception {
-        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
-        while (manager.status(id).state() != state) {
-            assertTrue(System.nanoTime() < end, () -> id + " is not " + state + ": " + manager.list());
-            Thread.sleep(2);
-        }
+        Eventually.holds(() -> id + " is " + state + ": " + manager.list(), () -> manager.status(id).state() == state);
     }
 
     @Test
@@ -488,7 +471,7 @@ class AttachmentManagerTest {
         manager.attach(request("tap:fake:/a", "a", "fake"));
         installed.removeEngine(engineReference);
         assertEquals(State.PARKED, manager.status("a").state());
-        installed.addEngine(loop -> new FakeQueue(), engineReference);
+        installed.addEngine(loop -> new CoreKit.NoFiles(), engineReference);
         await("a", State.RUNNING);
         logged();
         nodeKinds.removeNodeProvider(nodeReference);
@@ -597,25 +580,15 @@ class AttachmentManagerTest {
     void nothingIsLeftOfThreadsAndDescriptors() throws Exception {
         manager.attach(request("tap:fake:/a", "warm", "fake"));
         manager.detach("warm");
-        int descriptors = count("fd");
+        long descriptors = ProcessResources.descriptors();
         for (int i = 0; i < 20; i++) {
             manager.attach(request("tap:fake:/a", "a", "fake"));
             manager.detach("a");
             assertReason(Reason.CORRUPT, request("tap:fake:/bad", "b", "fake"));
         }
         // the virtual machine's own come and go; a leak would be of twenty
-        long end = System.nanoTime() + 60_000_000_000L;
-        while (count("fd") > descriptors && System.nanoTime() < end) {
-            Thread.sleep(10);
-        }
-        assertTrue(count("fd") <= descriptors + 1, count("fd") + " descriptors, " + descriptors + " before");
+        Eventually.holds("as many descriptors as before, or one more", () -> ProcessResources.descriptors() <= descriptors + 1);
         assertTrue(Thread.getAllStackTraces().keySet().stream().noneMatch(t -> t.getName().equals("blktap-a")));
-    }
-
-    private static int count(String what) throws IOException {
-        try (var list = Files.list(Path.of("/proc/self/" + what))) {
-            return (int) list.count();
-        }
     }
 
     @Test

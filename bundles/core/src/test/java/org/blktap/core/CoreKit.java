@@ -1,17 +1,14 @@
 package org.blktap.core;
 
-import static org.junit.jupiter.api.Assertions.assertTrue;
-
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.BooleanSupplier;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
@@ -29,6 +26,7 @@ import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeProvider;
 import org.blktap.api.settings.Directories;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.NativeMemoryService;
 
@@ -60,7 +58,7 @@ final class CoreKit implements AutoCloseable {
         nodeKinds = new InstalledNodeKinds();
         manager = new AttachmentManager(loops, new NativeMemoryService(), installed, nodeKinds, directories,
                 new CoreConfiguration(CoreKit.class.getAnnotation(CoreSettings.class)));
-        installed.addEngine(loop -> new Queue(), engine);
+        installed.addEngine(loop -> new NoFiles(), engine);
         nodeKinds.addNodeProvider(this::node, provider);
     }
 
@@ -86,19 +84,15 @@ final class CoreKit implements AutoCloseable {
     }
 
     void await(String id, State state) throws Exception {
-        until(id + " is not " + state, () -> manager.list().stream().anyMatch(each -> each.id().equals(id) && each.state() == state));
+        until(id + " is " + state, () -> manager.list().stream().anyMatch(each -> each.id().equals(id) && each.state() == state));
     }
 
     void awaitGone(String id) throws Exception {
-        until(id + " is not gone", () -> manager.list().stream().noneMatch(each -> each.id().equals(id)));
+        until(id + " is gone", () -> manager.list().stream().noneMatch(each -> each.id().equals(id)));
     }
 
-    void until(String otherwise, BooleanSupplier condition) throws Exception {
-        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
-        while (!condition.getAsBoolean()) {
-            assertTrue(System.nanoTime() < end, () -> otherwise + ": " + manager.list());
-            Thread.sleep(5);
-        }
+    void until(String what, Callable<Boolean> condition) throws Exception {
+        Eventually.holds(() -> what + ": " + manager.list(), condition);
     }
 
     /** Sends a request as the VM of an attachment does: when the port is open. Ends with its errno. */
@@ -112,7 +106,8 @@ final class CoreKit implements AutoCloseable {
         loops.stop();
     }
 
-    private static final class Queue implements IoQueue {
+    /** A queue on which there is no file. */
+    static final class NoFiles implements IoQueue {
         @Override
         public IoFile open(Path path, boolean writable) throws ErrnoException {
             throw new ErrnoException(Errno.ENOENT, path + ": no such file");

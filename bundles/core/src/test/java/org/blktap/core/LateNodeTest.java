@@ -42,7 +42,7 @@ class LateNodeTest {
         assertEquals("closed", node.end);
         kit.start();
         bring();
-        kit.until("the node is not being opened", () -> asked);
+        kit.until("the node is being opened", () -> asked);
     }
 
     @AfterEach

@@ -131,7 +131,7 @@ class LiveResizeTest {
     void anImageThatDoesNotOpenAgainIsParkedAndResumed() throws Exception {
         driver.resizing = Mood.BLOCKS;
         CompletableFuture<DiskException> resize = CompletableFuture.supplyAsync(() -> assertThrows(DiskException.class, () -> manager.resize("a", 2 * SIZE)));
-        kit.until("it is not closed", () -> driver.resizes == 1);
+        kit.until("it is resized", () -> driver.resizes == 1);
         assertEquals(Kind.RESIZING, manager.status("a").reason().kind());
         CompletableFuture<Integer> waits = kit.send("a", Operation.WRITE);
         driver.opening = Mood.THROWS;
@@ -149,7 +149,7 @@ class LiveResizeTest {
     void aForcedDetachEndsIt() throws Exception {
         driver.resizing = Mood.BLOCKS;
         CompletableFuture<DiskException> resize = CompletableFuture.supplyAsync(() -> assertThrows(DiskException.class, () -> manager.resize("a", 2 * SIZE)));
-        kit.until("it is not closed", () -> driver.resizes == 1);
+        kit.until("it is resized", () -> driver.resizes == 1);
         manager.detach("a", true);
         driver.relent();
         kit.awaitGone("a");

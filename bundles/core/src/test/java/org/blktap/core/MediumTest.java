@@ -162,13 +162,7 @@ class MediumTest {
     void requestsThatDoNotEndKeepTheMedium() throws Exception {
         first.submitting = Mood.LOSES;
         kit.send("a", Operation.READ);
-        kit.until("it is not at the disk", () -> {
-            try {
-                return manager.stats("a").inFlight() == 1;
-            } catch (DiskException e) {
-                return false;
-            }
-        });
+        kit.until("it is at the disk", () -> manager.stats("a").inFlight() == 1);
         refused(Reason.BUSY, "tap:second:/2");
         first.relent();
         kit.nodes.get("a").context.loop().execute(first::find);

@@ -74,7 +74,7 @@ class MisbehaviourTest {
         kit.attach("unruly", "evil");
         unruly.submitting = Mood.BLOCKS;
         kit.send("evil", Operation.READ);
-        kit.until("evil responds", () -> manager.list().stream().anyMatch(each -> each.reason().kind() == Kind.NOT_RESPONDING));
+        kit.until("evil does not respond", () -> manager.list().stream().anyMatch(each -> each.reason().kind() == Kind.NOT_RESPONDING));
     }
 
     @Test
@@ -213,7 +213,7 @@ class MisbehaviourTest {
         kit.attach("unruly", "evil");
         unruly.submitting = Mood.LOSES;
         CompletableFuture<Integer> request = kit.send("evil", Operation.READ);
-        kit.until("nothing is in flight", () -> inFlight("evil") == 1);
+        kit.until("one is in flight", () -> inFlight("evil") == 1);
         assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.detach("evil", false)).reason());
         assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.park("evil")).reason());
         assertEquals(State.RUNNING, manager.status("evil").state(), "it goes on");
@@ -222,7 +222,7 @@ class MisbehaviourTest {
         CoreKit.Node node = kit.nodes.get("evil");
         manager.detach("evil", true);
         assertEquals(State.DETACHING, manager.status("evil").state());
-        kit.until("the VM is not cut off", () -> node.disconnected);
+        kit.until("the VM is cut off", () -> node.disconnected);
         assertFalse(request.isDone());
         unruly.relent();
         node.context.loop().execute(unruly::find);
@@ -266,7 +266,7 @@ class MisbehaviourTest {
         bring();
         kit.await("victim", State.RUNNING);
         assertEquals(State.OPENING, manager.status("evil").state());
-        kit.until("it does not become ready", () -> manager.settled().toCompletableFuture().isDone());
+        kit.until("it becomes ready", () -> manager.settled().toCompletableFuture().isDone());
         manager.detach("evil", true);
         unruly.relent();
         kit.awaitGone("evil");
@@ -344,7 +344,7 @@ class MisbehaviourTest {
         manager.resume("evil");
         assertEquals(Errno.EIO, result(kit.send("evil", Operation.FLUSH)));
         assertEquals(0, result(kit.send("evil", Operation.FLUSH)), "once");
-        kit.until("the record still owes it", () -> !Files.exists(directory.resolve("data/attachments/evil.flush-failed")));
+        kit.until("the record owes nothing", () -> !Files.exists(directory.resolve("data/attachments/evil.flush-failed")));
     }
 
     @Test
@@ -361,7 +361,7 @@ class MisbehaviourTest {
         kit.installed.removeEngine(kit.engine);
         unruly.relent();
         kit.installed.addEngine(loop -> null, kit.engine);
-        kit.until("the engine is not back", () -> manager.engines().size() == 1);
+        kit.until("the engine is back", () -> manager.engines().size() == 1);
         kit.restart();
         bring();
         kit.await("evil", State.RUNNING);
@@ -406,7 +406,7 @@ class MisbehaviourTest {
         unruly.size = 1 << 20;
         kit.restart();
         bring();
-        kit.until("it is not refused after a restart", () -> manager.list().stream().anyMatch(each -> each.reason().kind() == Kind.DIFFERENT_DISK));
+        kit.until("it is refused after a restart", () -> manager.list().stream().anyMatch(each -> each.reason().kind() == Kind.DIFFERENT_DISK));
         assertEquals(0, unruly.open);
     }
 

@@ -6,8 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -17,11 +15,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.ProcessResources;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.junit.jupiter.api.Timeout;
 
 @Timeout(120)
 class EpollLoopTest {
@@ -175,11 +175,10 @@ class EpollLoopTest {
             loop.addNode(stage);
             return null;
         });
-        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
-        while (stage.calls.get() == 0 && System.nanoTime() < end) {
+        Eventually.holds("the stage is called", () -> {
             loop.call(() -> null);
-            Thread.sleep(1);
-        }
+            return stage.calls.get() > 0;
+        });
         for (int i = 0; i < 10; i++) {
             loop.call(() -> null);
         }
@@ -224,18 +223,12 @@ class EpollLoopTest {
 
     @Test
     void closeEndsTheThreadAndItsDescriptors() throws Exception {
-        int before = descriptors();
+        long before = ProcessResources.descriptors();
         IoLoop other = loops.start("other");
         other.call(() -> null);
         other.close();
-        assertEquals(before, descriptors());
+        assertEquals(before, ProcessResources.descriptors());
         assertThrows(RejectedExecutionException.class, () -> other.execute(() -> { }));
-    }
-
-    private static int descriptors() throws IOException {
-        try (var list = Files.list(Path.of("/proc/self/fd"))) {
-            return (int) list.count();
-        }
     }
 
     @Test

@@ -31,7 +31,7 @@ class BlockSizesTest {
         {4096, 1 << 20, 4095},
     };
 
-    private record Going(TestDisk.Asked asked, Operation operation, int from, int to, byte[] data) {
+    private record Going(NbdTestDisk.Asked asked, Operation operation, int from, int to, byte[] data) {
         boolean touches(int begin, int end) {
             return begin < to && from < end;
         }
@@ -57,7 +57,8 @@ class BlockSizesTest {
     private static void run(int[] shape, int flags, long seed) throws Exception {
         Random random = new Random(seed);
         BlockSizes sizes = BlockSizes.of(shape[0], Math.max(4096, shape[0]), shape[1]);
-        try (MemoryServer server = new MemoryServer(shape[2], sizes, flags, random.nextBoolean(), seed); TestDisk disk = new TestDisk(server.uri(), false)) {
+        try (MemoryServer server = new MemoryServer(shape[2], sizes, flags, random.nextBoolean(), seed);
+                NbdTestDisk disk = new NbdTestDisk(server.uri(), false)) {
             int size = (int) disk.disk.info().sizeBytes();
             assertEquals(shape[2] + SECTOR - 1 & -SECTOR, size);
             assertEquals(shape[2], disk.disk.info().contentBytes());
@@ -83,7 +84,7 @@ class BlockSizesTest {
         }
     }
 
-    private static void ask(TestDisk disk, byte[] model, List<Going> going, Random random, int from, int to, int exportBytes) throws Exception {
+    private static void ask(NbdTestDisk disk, byte[] model, List<Going> going, Random random, int from, int to, int exportBytes) throws Exception {
         if (going.stream().anyMatch(each -> each.touches(from, to))) {
             return;
         }
@@ -122,7 +123,7 @@ class BlockSizesTest {
 
     @Test
     void whatTheLastSectorCannotHoldIsAnError() throws Exception {
-        try (MemoryServer server = new MemoryServer(1_000_001, BlockSizes.DEFAULT, ALL, false, 1); TestDisk disk = new TestDisk(server.uri(), false)) {
+        try (MemoryServer server = new MemoryServer(1_000_001, BlockSizes.DEFAULT, ALL, false, 1); NbdTestDisk disk = new NbdTestDisk(server.uri(), false)) {
             byte[] sector = new byte[SECTOR];
             sector[1_000_001 % SECTOR] = 1;
             assertEquals(Errno.ENOSPC, disk.run(Operation.WRITE, 1_000_001 & -SECTOR, sector));

@@ -120,7 +120,7 @@ class ClientFuzzTest {
     }
 
     private static void disk(NbdUri uri) throws Exception {
-        try (TestDisk disk = new TestDisk(uri, true)) {
+        try (NbdTestDisk disk = new NbdTestDisk(uri, true)) {
             if (disk.disk.info().sizeBytes() >= 2 * BLOCK) {
                 disk.run(Operation.READ, 512, new byte[BLOCK]);
                 disk.run(Operation.READ, 0, new byte[2 * BLOCK]);
@@ -230,7 +230,7 @@ class ClientFuzzTest {
     /** Another disk, under load that is verified. */
     private void victim() {
         Random own = new Random(1);
-        try (MemoryServer server = new MemoryServer(VICTIM_SIZE, BlockSizes.DEFAULT, 4, false, 1); TestDisk disk = new TestDisk(server.uri(), false)) {
+        try (MemoryServer server = new MemoryServer(VICTIM_SIZE, BlockSizes.DEFAULT, 4, false, 1); NbdTestDisk disk = new NbdTestDisk(server.uri(), false)) {
             byte[] model = server.contents.clone();
             while (!stopped) {
                 int at = own.nextInt(VICTIM_SIZE / BLOCK) * BLOCK;

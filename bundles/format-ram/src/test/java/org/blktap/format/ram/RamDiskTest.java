@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
@@ -22,10 +21,10 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.ExtentList;
-import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.testkit.TestDiskContext;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
 import org.junit.jupiter.api.AfterEach;
@@ -33,6 +32,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class RamDiskTest {
+    /** Executes tasks at once. */
+    private static final IoLoop AT_ONCE = (IoLoop) Proxy.newProxyInstance(IoLoop.class.getClassLoader(), new Class<?>[] {IoLoop.class},
+            (proxy, method, arguments) -> {
+                assertEquals("execute", method.getName());
+                ((Runnable) arguments[0]).run();
+                return null;
+            });
+
     private final NativeMemory memory = new NativeMemoryService();
     private final RamDriver driver = new RamDriver();
     private final List<AutoCloseable> kept = new ArrayList<>();
@@ -51,7 +58,7 @@ class RamDiskTest {
         for (int i = 0; i < options.length; i += 2) {
             map.put(options[i], options[i + 1]);
         }
-        return driver.open(path, new Context(memory, new Options(map), kept));
+        return driver.open(path, new Context(new Options(map)));
     }
 
     private int run(VirtualDisk disk, Operation operation, long offset, int length) {
@@ -155,7 +162,7 @@ class RamDiskTest {
     }
 
     /** A file as a disk that maps its second half only as data. */
-    private record FileDisk(byte[] bytes) implements VirtualDisk {
+    private record HalfMappedDisk(byte[] bytes) implements VirtualDisk {
         @Override
         public DiskInfo info() {
             return DiskInfo.ofSize(bytes.length);
@@ -178,48 +185,18 @@ class RamDiskTest {
         }
     }
 
-    private record Context(NativeMemory memory, Options options, List<AutoCloseable> kept) implements DiskContext {
-        @Override
-        public boolean readOnly() {
-            return false;
-        }
-
-        @Override
-        public IoLoop loop() {
-            return (IoLoop) Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {IoLoop.class}, (proxy, method, arguments) -> {
-                assertEquals("execute", method.getName());
-                ((Runnable) arguments[0]).run();
-                return null;
-            });
-        }
-
-        @Override
-        public IoFile openFile(Path path) {
-            throw new AssertionError("a RAM disk has no file");
-        }
-
-        @Override
-        public IoFile createFile(Path path) {
-            throw new AssertionError("a RAM disk has no file");
-        }
-
-        @Override
-        public Path confine(Path image, String named) {
-            throw new AssertionError("a RAM disk names no file");
+    private final class Context extends TestDiskContext {
+        Context(Options options) {
+            super(AT_ONCE, memory, options, false);
         }
 
         @Override
         public VirtualDisk openBacking(String type, Path path) throws DiskException {
             try {
-                return new FileDisk(Files.readAllBytes(path));
+                return new HalfMappedDisk(Files.readAllBytes(path));
             } catch (IOException e) {
                 throw DiskException.io(path, "read", e);
             }
-        }
-
-        @Override
-        public String backingType(String otherwise) {
-            return otherwise;
         }
 
         @Override

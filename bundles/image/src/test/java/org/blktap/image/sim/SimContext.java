@@ -18,6 +18,8 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.testkit.CountedMemory;
+import org.blktap.linux.NativeMemoryService;
 
 /** What a driver needs to open and create images that are {@link SimFile}s, by name. */
 public class SimContext implements DiskContext {
@@ -30,7 +32,7 @@ public class SimContext implements DiskContext {
     private final boolean readOnly;
 
     public SimContext(SimLoop loop, boolean readOnly, Map<String, String> options) {
-        this(loop, readOnly, options, new CountedMemory());
+        this(loop, readOnly, options, new CountedMemory(new NativeMemoryService()));
     }
 
     private SimContext(SimLoop loop, boolean readOnly, Map<String, String> options, CountedMemory memory) {

@@ -73,7 +73,7 @@ class HandshakeTest {
     }
 
     private static ByteBuffer option(int option, byte... data) {
-        return TestClient.optionBytes(option, data);
+        return NbdTestClient.optionBytes(option, data);
     }
 
     private static byte[] bytes(String text) {
@@ -106,7 +106,7 @@ class HandshakeTest {
     @Test
     void goTellsWhatWasAskedFor() {
         assertEquals(State.TRANSMISSION, feed(flags(BOTH_FLAGS),
-                option(Nbd.OPT_GO, TestClient.go("b", Nbd.INFO_NAME, Nbd.INFO_DESCRIPTION, Nbd.INFO_BLOCK_SIZE, 999))));
+                option(Nbd.OPT_GO, NbdTestClient.go("b", Nbd.INFO_NAME, Nbd.INFO_DESCRIPTION, Nbd.INFO_BLOCK_SIZE, 999))));
         ByteBuffer export = expect(Nbd.OPT_GO, Nbd.REP_INFO);
         assertEquals(Nbd.INFO_EXPORT, export.getShort());
         assertEquals(2 << 20, export.getLong());
@@ -131,7 +131,7 @@ class HandshakeTest {
 
     @Test
     void infoStaysInTheHandshake() {
-        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_INFO, TestClient.go("a"))));
+        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_INFO, NbdTestClient.go("a"))));
         expect(Nbd.OPT_INFO, Nbd.REP_INFO);
         expect(Nbd.OPT_INFO, Nbd.REP_ACK);
         expectNothingMore();
@@ -156,16 +156,16 @@ class HandshakeTest {
 
     @Test
     void theEmptyNameIsTheOnlyExport() {
-        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, TestClient.go(""))));
+        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, NbdTestClient.go(""))));
         expect(Nbd.OPT_GO, Nbd.REP_ERR_UNKNOWN);
         catalogue = () -> List.of(B);
-        assertEquals(State.TRANSMISSION, feed(option(Nbd.OPT_GO, TestClient.go(""))));
+        assertEquals(State.TRANSMISSION, feed(option(Nbd.OPT_GO, NbdTestClient.go(""))));
         assertEquals("b", handshake.session().export());
     }
 
     @Test
     void whatFollowsGoIsLeftForTheTransmission() {
-        assertEquals(State.TRANSMISSION, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, TestClient.go("a")),
+        assertEquals(State.TRANSMISSION, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, NbdTestClient.go("a")),
                 option(Nbd.OPT_LIST)));
         assertEquals(16, left.remaining());
     }
@@ -221,7 +221,7 @@ class HandshakeTest {
 
     @Test
     void malformedOptionsAreInvalid() {
-        byte[] good = TestClient.go("a", Nbd.INFO_NAME);
+        byte[] good = NbdTestClient.go("a", Nbd.INFO_NAME);
         List<byte[]> bad = new ArrayList<>();
         bad.add(new byte[0]);
         bad.add(new byte[5]);
@@ -243,16 +243,16 @@ class HandshakeTest {
 
     @Test
     void contextsNeedStructuredReplies() {
-        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_SET_META_CONTEXT, TestClient.context("a"))));
+        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_SET_META_CONTEXT, NbdTestClient.context("a"))));
         expect(Nbd.OPT_SET_META_CONTEXT, Nbd.REP_ERR_INVALID);
     }
 
     @Test
     void contextsAreListedByQuery() {
         int list = Nbd.OPT_LIST_META_CONTEXT;
-        feed(flags(BOTH_FLAGS), option(Nbd.OPT_STRUCTURED_REPLY), option(list, TestClient.context("a", new String[0])),
-                option(list, TestClient.context("a", "base:", "base:allocation")), option(list, TestClient.context("a", "qemu:", "base:no")),
-                option(list, TestClient.context("zz", "base:")));
+        feed(flags(BOTH_FLAGS), option(Nbd.OPT_STRUCTURED_REPLY), option(list, NbdTestClient.context("a", new String[0])),
+                option(list, NbdTestClient.context("a", "base:", "base:allocation")), option(list, NbdTestClient.context("a", "qemu:", "base:no")),
+                option(list, NbdTestClient.context("zz", "base:")));
         expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
         for (int i = 0; i < 2; i++) {
             ByteBuffer context = expect(list, Nbd.REP_META_CONTEXT);
@@ -268,21 +268,21 @@ class HandshakeTest {
     @Test
     void theContextHoldsForItsExportOnly() {
         ByteBuffer structured = option(Nbd.OPT_STRUCTURED_REPLY);
-        ByteBuffer set = option(Nbd.OPT_SET_META_CONTEXT, TestClient.context("a"));
-        feed(flags(BOTH_FLAGS), structured, set, option(Nbd.OPT_GO, TestClient.go("a")));
+        ByteBuffer set = option(Nbd.OPT_SET_META_CONTEXT, NbdTestClient.context("a"));
+        feed(flags(BOTH_FLAGS), structured, set, option(Nbd.OPT_GO, NbdTestClient.go("a")));
         assertEquals(new Session("a", true, true), handshake.session());
-        for (byte[] undone : List.of(TestClient.context("a", "base:"), TestClient.context("b"), new byte[3],
-                TestClient.context("zz"), TestClient.context("a", new String[0]))) {
+        for (byte[] undone : List.of(NbdTestClient.context("a", "base:"), NbdTestClient.context("b"), new byte[3],
+                NbdTestClient.context("zz"), NbdTestClient.context("a", new String[0]))) {
             handshake = new Handshake(catalogue);
             feed(flags(BOTH_FLAGS), structured.rewind().position(16), set.rewind().position(set.limit()),
-                    option(Nbd.OPT_SET_META_CONTEXT, undone), option(Nbd.OPT_GO, TestClient.go("a")));
+                    option(Nbd.OPT_SET_META_CONTEXT, undone), option(Nbd.OPT_GO, NbdTestClient.go("a")));
             assertEquals(new Session("a", true, false), handshake.session());
         }
     }
 
     @Test
     void malformedQueriesAreInvalid() {
-        byte[] good = TestClient.context("a", "base:allocation");
+        byte[] good = NbdTestClient.context("a", "base:allocation");
         byte[] tooMany = good.clone();
         tooMany[8] = 127;
         for (byte[] bad : List.of(new byte[7], tooMany, java.util.Arrays.copyOf(good, good.length - 1),
@@ -311,8 +311,8 @@ class HandshakeTest {
         all.putInt(random.nextInt(20) == 0 ? random.nextInt() : BOTH_FLAGS);
         for (int i = random.nextInt(30); i > 0; i--) {
             byte[] data = switch (random.nextInt(4)) {
-                case 0 -> TestClient.go(random.nextBoolean() ? "zz" : "", random.nextInt(5), random.nextInt(70000));
-                case 1 -> TestClient.context(random.nextBoolean() ? "a" : "zz", "base:allocation", "base:", "x");
+                case 0 -> NbdTestClient.go(random.nextBoolean() ? "zz" : "", random.nextInt(5), random.nextInt(70000));
+                case 1 -> NbdTestClient.context(random.nextBoolean() ? "a" : "zz", "base:allocation", "base:", "x");
                 case 2 -> new byte[0];
                 default -> {
                     byte[] noise = new byte[random.nextInt(40) == 0 ? 20000 : random.nextInt(60)];
@@ -324,7 +324,7 @@ class HandshakeTest {
                 data[random.nextInt(Math.min(data.length, 12))] = (byte) random.nextInt();
             }
             int option = random.nextInt(10) == 0 ? random.nextInt() : random.nextInt(13);
-            ByteBuffer message = TestClient.optionBytes(option == Nbd.OPT_ABORT ? Nbd.OPT_LIST : option, data);
+            ByteBuffer message = NbdTestClient.optionBytes(option == Nbd.OPT_ABORT ? Nbd.OPT_LIST : option, data);
             if (random.nextInt(30) == 0) {
                 message.array()[random.nextInt(16)] ^= (byte) (1 << random.nextInt(8));
             }

@@ -10,6 +10,9 @@ import java.util.ArrayDeque;
 import java.util.Map;
 import java.util.Random;
 import org.blktap.api.nbd.Nbd;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.MemoryPort;
+import org.blktap.api.testkit.Victim;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -29,7 +32,7 @@ class ServerFuzzTest {
 
     @TempDir
     Path directory;
-    private final ArrayDeque<TestClient> idle = new ArrayDeque<>();
+    private final ArrayDeque<NbdTestClient> idle = new ArrayDeque<>();
     private Random random;
     private long inputs;
 
@@ -46,7 +49,7 @@ class ServerFuzzTest {
         daemon.attach("victim", VICTIM_SIZE, Map.of()).quiet = true;
         long start = System.nanoTime();
         String report;
-        try (Victim victim = new Victim(daemon.socket(), "victim", VICTIM_SIZE)) {
+        try (Victim victim = NbdVictim.of(daemon.socket(), "victim", VICTIM_SIZE)) {
             while (inputs < wanted) {
                 oneClient(daemon.socket());
                 victim.check();
@@ -62,8 +65,8 @@ class ServerFuzzTest {
         }
         System.out.printf("NBD server: %d inputs in %d s, no failure; %s%n", inputs, (System.nanoTime() - start) / 1_000_000_000, report);
         daemon.expectNoClients();
-        Eventually.holds(() -> target.inFlight == 0);
-        try (TestClient client = TestClient.on(daemon.socket(), "target", true)) {
+        Eventually.holds("nothing is at the disk", () -> target.pending() == 0);
+        try (NbdTestClient client = NbdTestClient.on(daemon.socket(), "target", true)) {
             client.request(Nbd.CMD_READ, Nbd.CMD_FLAG_DF, 1, 0, 512);
             assertEquals(512, client.reply().data().length);
         }
@@ -78,7 +81,7 @@ class ServerFuzzTest {
     }
 
     private void oneClient(Path socket) throws IOException {
-        TestClient client = new TestClient(socket);
+        NbdTestClient client = new NbdTestClient(socket);
         boolean kept = false;
         try {
             kept = talk(client);
@@ -98,7 +101,7 @@ class ServerFuzzTest {
     }
 
     /** @return whether the client stays */
-    private boolean talk(TestClient client) throws IOException {
+    private boolean talk(NbdTestClient client) throws IOException {
         ByteBuffer bytes = ByteBuffer.allocate(256 << 10);
         bytes.putInt(random.nextInt(50) == 0 ? random.nextInt() : Nbd.FLAG_FIXED_NEWSTYLE | random.nextInt(2) << 1);
         for (int n = random.nextInt(4); n > 0; n--) {
@@ -107,10 +110,10 @@ class ServerFuzzTest {
         boolean good = random.nextInt(4) > 0;
         if (good) {
             if (random.nextBoolean()) {
-                bytes.put(TestClient.optionBytes(Nbd.OPT_STRUCTURED_REPLY, new byte[0]).flip());
-                bytes.put(TestClient.optionBytes(Nbd.OPT_SET_META_CONTEXT, TestClient.context("target")).flip());
+                bytes.put(NbdTestClient.optionBytes(Nbd.OPT_STRUCTURED_REPLY, new byte[0]).flip());
+                bytes.put(NbdTestClient.optionBytes(Nbd.OPT_SET_META_CONTEXT, NbdTestClient.context("target")).flip());
             }
-            bytes.put(TestClient.optionBytes(Nbd.OPT_GO, TestClient.go("target", Nbd.INFO_BLOCK_SIZE)).flip());
+            bytes.put(NbdTestClient.optionBytes(Nbd.OPT_GO, NbdTestClient.go("target", Nbd.INFO_BLOCK_SIZE)).flip());
             for (int n = random.nextInt(60); n > 0 && bytes.remaining() > 80 << 10; n--) {
                 request(bytes);
             }
@@ -131,8 +134,8 @@ class ServerFuzzTest {
         inputs++;
         int start = bytes.position();
         byte[] data = switch (random.nextInt(5)) {
-            case 0 -> TestClient.go(name(), random.nextInt(5), random.nextInt(1 << 16));
-            case 1 -> TestClient.context(name(), name(), name());
+            case 0 -> NbdTestClient.go(name(), random.nextInt(5), random.nextInt(1 << 16));
+            case 1 -> NbdTestClient.context(name(), name(), name());
             case 2 -> new byte[0];
             case 3 -> name().getBytes();
             default -> {
@@ -141,7 +144,7 @@ class ServerFuzzTest {
                 yield noise;
             }
         };
-        bytes.put(TestClient.optionBytes(OPTIONS[random.nextInt(OPTIONS.length)], data).flip());
+        bytes.put(NbdTestClient.optionBytes(OPTIONS[random.nextInt(OPTIONS.length)], data).flip());
         damage(bytes, start);
     }
 
@@ -162,7 +165,7 @@ class ServerFuzzTest {
         if (command == Nbd.CMD_WRITE && random.nextInt(10) > 0) {
             length &= (32 << 10) - 1;
         }
-        bytes.put(TestClient.header(command, random.nextInt(3) == 0 ? random.nextInt() : random.nextInt(2), inputs, offset, length).flip());
+        bytes.put(NbdTestClient.header(command, random.nextInt(3) == 0 ? random.nextInt() : random.nextInt(2), inputs, offset, length).flip());
         if (command == Nbd.CMD_WRITE && length >= 0 && length < 64 << 10) {
             bytes.position(bytes.position() + (random.nextInt(30) == 0 ? random.nextInt(length + 1) : length));
         }

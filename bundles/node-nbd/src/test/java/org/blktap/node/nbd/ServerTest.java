@@ -21,6 +21,8 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.nbd.Nbd;
 import org.blktap.api.node.DeviceNode;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.ProcessResources;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -57,7 +59,7 @@ class ServerTest {
         daemon.attach("b", 2 * SIZE, Map.of());
         assertEquals("nbd+unix:///b?socket=" + daemon.socket(), daemon.node("b").address());
         daemon.detach("a");
-        try (TestClient client = TestClient.on(daemon.socket(), "b", true)) {
+        try (NbdTestClient client = NbdTestClient.on(daemon.socket(), "b", true)) {
             assertEquals(2 * SIZE, client.size);
         }
         daemon.detach("b");
@@ -66,7 +68,7 @@ class ServerTest {
         assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(daemon.socket())));
         assertEquals(Reason.BAD_OPTION, refused("d", Map.of("mode", "0600")));
         daemon.attach("e", SIZE, Map.of());
-        TestClient.on(daemon.socket(), "e", false).close();
+        NbdTestClient.on(daemon.socket(), "e", false).close();
     }
 
     @Test
@@ -75,7 +77,7 @@ class ServerTest {
             daemon.attach("disk" + i, 512 * (i + 1), Map.of());
         }
         for (int i = 0; i < 40; i++) {
-            try (TestClient client = TestClient.on(daemon.socket(), "disk" + i, true)) {
+            try (NbdTestClient client = NbdTestClient.on(daemon.socket(), "disk" + i, true)) {
                 assertEquals(512 * (i + 1), client.size);
             }
         }
@@ -90,7 +92,7 @@ class ServerTest {
         assertEquals(Reason.BAD_OPTION, refused("b", Map.of("name", "")));
         assertEquals(Reason.BAD_OPTION, refused("b", Map.of("mode", "rw")));
         assertEquals(Reason.BAD_OPTION, refused("b", Map.of("tcp", "65536")));
-        TestClient.on(daemon.socket(), "some disk", false).close();
+        NbdTestClient.on(daemon.socket(), "some disk", false).close();
     }
 
     @Test
@@ -101,7 +103,7 @@ class ServerTest {
         }
         assertTrue(Files.exists(daemon.socket()), "closing does not remove it");
         daemon.attach("a", SIZE, Map.of());
-        TestClient.on(daemon.socket(), "a", false).close();
+        NbdTestClient.on(daemon.socket(), "a", false).close();
         daemon.detach("a");
         Files.writeString(daemon.socket(), "precious");
         assertEquals(Reason.EXISTS, refused("a", Map.of()));
@@ -126,16 +128,16 @@ class ServerTest {
         assertEquals("nbd+unix:///tapdisk_client?socket=" + own, daemon.node("b").address());
         assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(own)));
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(daemon.socket())));
-        try (TestClient client = TestClient.on(own, "tapdisk_client", true)) {
+        try (NbdTestClient client = NbdTestClient.on(own, "tapdisk_client", true)) {
             assertEquals(2 * SIZE, client.size);
         }
-        try (TestClient client = new TestClient(own)) {
+        try (NbdTestClient client = new NbdTestClient(own)) {
             client.enter("", false);
             assertEquals(2 * SIZE, client.size, "the only export of this socket");
         }
-        try (TestClient client = new TestClient(daemon.socket())) {
+        try (NbdTestClient client = new NbdTestClient(daemon.socket())) {
             client.greet();
-            client.option(Nbd.OPT_GO, TestClient.go("tapdisk_client"));
+            client.option(Nbd.OPT_GO, NbdTestClient.go("tapdisk_client"));
             assertEquals(Nbd.REP_ERR_UNKNOWN, client.optionReply().type());
         }
         // the name is taken only on that socket
@@ -144,7 +146,7 @@ class ServerTest {
         daemon.detach("b");
         assertFalse(Files.exists(own));
         daemon.attach("b", SIZE, Map.of("socket", own.toString(), "name", "tapdisk_client"));
-        TestClient.on(own, "tapdisk_client", false).close();
+        NbdTestClient.on(own, "tapdisk_client", false).close();
         for (String bad : List.of("nbd.sock", "", "/", "/a\0b")) {
             assertEquals(Reason.BAD_OPTION, refused("d", Map.of("socket", bad)), bad);
         }
@@ -159,7 +161,7 @@ class ServerTest {
         String address = daemon.node("shown").address();
         assertTrue(address.startsWith("nbd://127.0.0.1:"), address);
         int port = Integer.parseInt(address.replaceAll("nbd://127.0.0.1:(\\d+)/shown .*", "$1"));
-        try (TestClient client = new TestClient(port)) {
+        try (NbdTestClient client = new NbdTestClient(port)) {
             client.enter("", true);
             assertEquals(SIZE, client.size, "the only export of this port");
             byte[] data = new byte[300_000];
@@ -167,30 +169,30 @@ class ServerTest {
             client.requestWrite(0, 1, 0, data);
             assertEquals(0, client.reply().error());
         }
-        try (TestClient client = new TestClient(port)) {
+        try (NbdTestClient client = new NbdTestClient(port)) {
             client.greet();
-            client.option(Nbd.OPT_GO, TestClient.go("hidden"));
+            client.option(Nbd.OPT_GO, NbdTestClient.go("hidden"));
             assertEquals(Nbd.REP_ERR_UNKNOWN, client.optionReply().type());
         }
         daemon.attach("more", SIZE, Map.of("tcp", Integer.toString(port)));
-        new TestClient(port).enter("more", false).close();
+        new NbdTestClient(port).enter("more", false).close();
         daemon.detach("shown");
-        new TestClient(port).enter("more", false).close();
+        new NbdTestClient(port).enter("more", false).close();
         daemon.detach("more");
-        assertThrows(IOException.class, () -> new TestClient(port));
+        assertThrows(IOException.class, () -> new NbdTestClient(port));
         try (ServerSocketChannel other = ServerSocketChannel.open()) {
             other.bind(new java.net.InetSocketAddress(java.net.InetAddress.getLoopbackAddress(), 0));
             int taken = ((java.net.InetSocketAddress) other.getLocalAddress()).getPort();
             assertEquals(Reason.BUSY, refused("a", Map.of("tcp", Integer.toString(taken))));
         }
-        TestClient.on(daemon.socket(), "hidden", false).close();
+        NbdTestClient.on(daemon.socket(), "hidden", false).close();
     }
 
     @Test
     void aNodeThatClosesDropsItsClients() throws Exception {
         daemon.attach("a", SIZE, Map.of());
         daemon.attach("b", SIZE, Map.of());
-        try (TestClient client = TestClient.on(daemon.socket(), "a", true); TestClient other = TestClient.on(daemon.socket(), "b", true)) {
+        try (NbdTestClient client = NbdTestClient.on(daemon.socket(), "a", true); NbdTestClient other = NbdTestClient.on(daemon.socket(), "b", true)) {
             daemon.detach("a");
             assertTrue(client.closedByServer());
             other.request(Nbd.CMD_FLUSH, 0, 7, 0, 0);
@@ -202,7 +204,7 @@ class ServerTest {
     @Test
     void handshakesEndWithTheLastExport() throws Exception {
         daemon.attach("a", SIZE, Map.of());
-        try (TestClient client = new TestClient(daemon.socket())) {
+        try (NbdTestClient client = new NbdTestClient(daemon.socket())) {
             client.greet();
             daemon.detach("a");
             assertTrue(client.closedByServer());
@@ -218,7 +220,7 @@ class ServerTest {
         String address = tcp.address();
         assertTrue(address.matches("nbd://127\\.0\\.0\\.1:\\d+/a"), address);
         int port = Integer.parseInt(address.replaceAll(".*:(\\d+)/a", "$1"));
-        try (TestClient local = TestClient.on(daemon.socket(), "a", true); TestClient remote = new TestClient(port).enter("a", false)) {
+        try (NbdTestClient local = NbdTestClient.on(daemon.socket(), "a", true); NbdTestClient remote = new NbdTestClient(port).enter("a", false)) {
             remote.requestWrite(0, 1, 4096, new byte[] {1, 2, 3, 4});
             assertEquals(0, remote.reply().error());
             local.request(Nbd.CMD_READ, 0, 2, 4096, 4);
@@ -229,8 +231,8 @@ class ServerTest {
             assertEquals(Reason.EXISTS, refused("a", Map.of()));
         }
         daemon.unplug("a", tcp);
-        assertThrows(IOException.class, () -> new TestClient(port).close());
-        TestClient.on(daemon.socket(), "a", true).close();
+        assertThrows(IOException.class, () -> new NbdTestClient(port).close());
+        NbdTestClient.on(daemon.socket(), "a", true).close();
         daemon.expectNoClients();
     }
 
@@ -242,10 +244,10 @@ class ServerTest {
         int port = Integer.parseInt(tcp.address().replaceAll(".*:(\\d+)/a", "$1"));
         daemon.unplug("a", daemon.node("a"));
         assertFalse(Files.exists(daemon.socket()));
-        new TestClient(port).enter("a", true).close();
+        new NbdTestClient(port).enter("a", true).close();
         assertEquals(Reason.EXISTS, refused("b", Map.of("name", "a", "tcp", Integer.toString(port))));
         DeviceNode again = daemon.plug("a", Map.of());
-        TestClient.on(daemon.socket(), "a", true).close();
+        NbdTestClient.on(daemon.socket(), "a", true).close();
         daemon.expectNoClients();
         daemon.unplug("a", again);
         daemon.unplug("a", tcp);
@@ -254,10 +256,10 @@ class ServerTest {
     @Test
     void requestsThatComeWithTheHandshakeAreTaken() throws Exception {
         daemon.attach("a", SIZE, Map.of());
-        try (TestClient client = new TestClient(daemon.socket())) {
+        try (NbdTestClient client = new NbdTestClient(daemon.socket())) {
             client.read(18);
-            ByteBuffer all = ByteBuffer.allocate(4096).putInt(3).put(TestClient.optionBytes(Nbd.OPT_EXPORT_NAME, new byte[] {'a'}).flip())
-                    .put(TestClient.header(Nbd.CMD_FLUSH, 0, 5, 0, 0).flip()).put(TestClient.header(Nbd.CMD_DISC, 0, 6, 0, 0).flip());
+            ByteBuffer all = ByteBuffer.allocate(4096).putInt(3).put(NbdTestClient.optionBytes(Nbd.OPT_EXPORT_NAME, new byte[] {'a'}).flip())
+                    .put(NbdTestClient.header(Nbd.CMD_FLUSH, 0, 5, 0, 0).flip()).put(NbdTestClient.header(Nbd.CMD_DISC, 0, 6, 0, 0).flip());
             client.write(all);
             assertEquals(SIZE, client.read(10).getLong());
             assertEquals(5, client.reply().cookie());
@@ -268,11 +270,11 @@ class ServerTest {
     @Test
     void clientsThatTalkNonsenseHarmNobody() throws Exception {
         daemon.attach("a", SIZE, Map.of());
-        long before = OpenFiles.count();
+        long before = ProcessResources.sockets();
         long seed = System.nanoTime();
         Random random = new Random(seed);
         for (int i = 0; i < 300; i++) {
-            try (TestClient client = new TestClient(daemon.socket())) {
+            try (NbdTestClient client = new NbdTestClient(daemon.socket())) {
                 byte[] noise = new byte[random.nextInt(2000)];
                 random.nextBytes(noise);
                 ByteBuffer bytes = ByteBuffer.allocate(4096);
@@ -285,8 +287,8 @@ class ServerTest {
             }
         }
         // served after all that came before it: until then some of those may not even be accepted
-        TestClient.on(daemon.socket(), "a", true).close();
+        NbdTestClient.on(daemon.socket(), "a", true).close();
         daemon.expectNoClients();
-        Eventually.holds(() -> OpenFiles.count() == before);
+        Eventually.holds(() -> "as many sockets as before, " + before, () -> ProcessResources.sockets() == before);
     }
 }

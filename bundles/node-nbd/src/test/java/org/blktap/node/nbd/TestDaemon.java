@@ -1,13 +1,16 @@
 package org.blktap.node.nbd;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.DeviceNode;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.MemoryPort;
+import org.blktap.api.testkit.TestNodeContext;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.NativeMemoryService;
 
@@ -18,6 +21,7 @@ final class TestDaemon {
     }
 
     private final Path runDir;
+    private final NativeMemory memory = new NativeMemoryService();
     private final EpollLoops loops = new EpollLoops();
     final NbdNodeProvider provider;
     private final Map<String, Attached> attached = new LinkedHashMap<>();
@@ -37,17 +41,19 @@ final class TestDaemon {
 
     MemoryPort attach(String id, long size, Map<String, String> options) throws Exception {
         IoLoop loop = loops.start(id);
-        MemoryPort port = new MemoryPort(new NativeMemoryService(), size, 42L);
+        MemoryPort port = new MemoryPort(memory.allocate(size));
+        port.info = port.info.withSize(size);
+        port.shuffle = new Random(42);
         try {
             DeviceNode node = loop.call(() -> {
                 loop.addEngine(port);
-                return provider.open(new TestContext(id, options, loop, port, runDir));
+                return provider.open(TestNodeContext.of(id, loop, port, memory, runDir).withOptions(options));
             });
             attached.put(id, new Attached(loop, port, node));
             return port;
         } catch (Exception e) {
             loop.close();
-            port.bytes.close();
+            port.close();
             throw e;
         }
     }
@@ -55,7 +61,7 @@ final class TestDaemon {
     /** One more node of an attachment. */
     DeviceNode plug(String id, Map<String, String> options) throws Exception {
         Attached to = attached.get(id);
-        return to.loop.call(() -> provider.open(new TestContext(id, options, to.loop, to.port, runDir)));
+        return to.loop.call(() -> provider.open(TestNodeContext.of(id, to.loop, to.port, memory, runDir).withOptions(options)));
     }
 
     void unplug(String id, DeviceNode node) throws Exception {
@@ -72,7 +78,7 @@ final class TestDaemon {
             return null;
         });
         gone.loop.close();
-        gone.port.bytes.close();
+        gone.port.close();
     }
 
     DeviceNode node(String id) {
@@ -91,14 +97,14 @@ final class TestDaemon {
     void release(MemoryPort port) throws Exception {
         for (Attached one : attached.values()) {
             if (one.port == port) {
-                one.loop.call(() -> port.held = false);
+                one.loop.call(() -> port.hold = false);
             }
         }
     }
 
     void expectNoClients() throws Exception {
         NbdServer server = provider.server(socket());
-        Eventually.holds(() -> server.clients() == 0);
+        Eventually.holds("no clients", () -> server.clients() == 0);
     }
 
     void close() throws Exception {
@@ -106,7 +112,7 @@ final class TestDaemon {
             MemoryPort port = attached.get(id).port;
             release(port);
             // a node is closed when nothing is in flight
-            Eventually.holds(() -> port.inFlight == 0);
+            Eventually.holds("nothing is at the disk", () -> port.pending() == 0);
             detach(id);
         }
         loops.stop();

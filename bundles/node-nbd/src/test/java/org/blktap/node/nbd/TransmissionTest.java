@@ -22,7 +22,10 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.nbd.Nbd;
-import org.blktap.node.nbd.TestClient.Reply;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.MemoryPort;
+import org.blktap.api.testkit.ProcessResources;
+import org.blktap.node.nbd.NbdTestClient.Reply;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -52,14 +55,14 @@ class TransmissionTest {
         daemon.close();
     }
 
-    private TestClient client(boolean structured) throws IOException {
-        return TestClient.on(daemon.socket(), "disk", structured);
+    private NbdTestClient client(boolean structured) throws IOException {
+        return NbdTestClient.on(daemon.socket(), "disk", structured);
     }
 
     private byte[] stored(long offset, int length) {
         byte[] bytes = new byte[length];
         for (int i = 0; i < length; i++) {
-            bytes[i] = Memory.getByte(disk.bytes.address() + offset + i);
+            bytes[i] = Memory.getByte(disk.content.address() + offset + i);
         }
         return bytes;
     }
@@ -73,7 +76,7 @@ class TransmissionTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void whatIsWrittenIsRead(boolean structured) throws Exception {
-        try (TestClient client = client(structured)) {
+        try (NbdTestClient client = client(structured)) {
             assertEquals(SIZE, client.size);
             for (int length : new int[] {1, 512, 4096, 100_000, 300_000, 5 << 20, Nbd.MAX_PAYLOAD}) {
                 byte[] data = noise(length, length);
@@ -92,7 +95,7 @@ class TransmissionTest {
     @Test
     void zerosAreAnsweredAsAHole() throws Exception {
         disk.zerosFrom = 4096;
-        try (TestClient client = client(true)) {
+        try (NbdTestClient client = client(true)) {
             client.request(Nbd.CMD_READ, 0, 7, 8192, 65536);
             Reply hole = client.reply();
             assertEquals(new Answer(Nbd.REPLY_TYPE_OFFSET_HOLE, 0, 7), Answer.of(hole));
@@ -104,7 +107,7 @@ class TransmissionTest {
             client.request(Nbd.CMD_READ, 0, 9, 0, 512);
             assertEquals(new Answer(Nbd.REPLY_TYPE_OFFSET_DATA, 0, 9), Answer.of(client.reply()));
         }
-        try (TestClient client = client(false)) {
+        try (NbdTestClient client = client(false)) {
             client.request(Nbd.CMD_READ, 0, 7, 8192, 512);
             assertEquals(new Answer(-1, 0, 7), Answer.of(client.reply(512)));
         }
@@ -118,7 +121,7 @@ class TransmissionTest {
 
     @Test
     void commandsBecomeRequestsWithTheirFlags() throws Exception {
-        try (TestClient client = client(true)) {
+        try (NbdTestClient client = client(true)) {
             assertEquals(Nbd.FLAG_HAS_FLAGS | Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_FUA | Nbd.FLAG_SEND_TRIM
                     | Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_DF | Nbd.FLAG_CAN_MULTI_CONN | Nbd.FLAG_SEND_CACHE
                     | Nbd.FLAG_SEND_FAST_ZERO, client.flags);
@@ -134,14 +137,14 @@ class TransmissionTest {
             }
             assertEquals(List.of("FLUSH 0 0 0", "WRITE 0 512 " + Request.FUA, "DISCARD 4096 8192 " + Request.FUA,
                     "WRITE_ZEROES 512 512 " + (Request.FUA | Request.NO_UNMAP), "WRITE_ZEROES 0 67108864 " + Request.FAST_ONLY,
-                    "MAP 0 1024 0", "READ 0 512 0"), disk.seen);
+                    "MAP 0 1024 0", "READ 0 512 0"), disk.seen.stream().map(Object::toString).toList());
         }
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void whatCannotBeDoneIsAnswered(boolean structured) throws Exception {
-        try (TestClient client = client(structured)) {
+        try (NbdTestClient client = client(structured)) {
             int read = structured ? Nbd.REPLY_TYPE_ERROR : -1;
             expect(client, new Answer(read, Nbd.EINVAL, 1), Nbd.CMD_READ, 0, 1, SIZE, 1);
             expect(client, new Answer(read, Nbd.EINVAL, 2), Nbd.CMD_READ, 0, 2, -1L, 512);
@@ -173,7 +176,7 @@ class TransmissionTest {
         }
     }
 
-    private static void expect(TestClient client, Answer answer, int command, int flags, long cookie, long offset, int length)
+    private static void expect(NbdTestClient client, Answer answer, int command, int flags, long cookie, long offset, int length)
             throws IOException {
         client.request(command, flags, cookie, offset, length);
         assertEquals(answer, Answer.of(client.reply()));
@@ -182,7 +185,7 @@ class TransmissionTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void nothingToDoSucceeds(boolean structured) throws Exception {
-        try (TestClient client = client(structured)) {
+        try (NbdTestClient client = client(structured)) {
             expect(client, new Answer(structured ? Nbd.REPLY_TYPE_NONE : -1, 0, 1), Nbd.CMD_READ, 0, 1, SIZE, 0);
             expect(client, new Answer(-1, 0, 2), Nbd.CMD_WRITE, 0, 2, 0, 0);
             expect(client, new Answer(-1, 0, 3), Nbd.CMD_TRIM, 0, 3, 0, 0);
@@ -194,11 +197,11 @@ class TransmissionTest {
 
     @Test
     void errorsOfTheDiskAreThoseOfTheProtocol() throws Exception {
-        try (TestClient client = client(true)) {
+        try (NbdTestClient client = client(true)) {
             Map<Integer, Integer> errors = Map.of(Errno.EIO, Nbd.EIO, Errno.ENOSPC, Nbd.ENOSPC, Errno.EROFS, Nbd.EPERM,
                     Errno.ENOMEM, Nbd.ENOMEM, Errno.EBUSY, Nbd.EIO, Errno.ESHUTDOWN, Nbd.ESHUTDOWN, Errno.EOPNOTSUPP, Nbd.EINVAL);
             for (Map.Entry<Integer, Integer> error : errors.entrySet()) {
-                disk.failWith = error.getKey();
+                disk.fails = request -> error.getKey();
                 expect(client, new Answer(Nbd.REPLY_TYPE_ERROR, error.getValue(), 1), Nbd.CMD_READ, 0, 1, 0, 512);
                 expect(client, new Answer(-1, error.getValue(), 2), Nbd.CMD_FLUSH, 0, 2, 0, 0);
                 expect(client, new Answer(Nbd.REPLY_TYPE_ERROR, error.getValue(), 3), Nbd.CMD_BLOCK_STATUS, 0, 3, 0, 512);
@@ -208,8 +211,8 @@ class TransmissionTest {
 
     @Test
     void aReadOnlyDiskIsNotWritten() throws Exception {
-        disk.info(DiskInfo.ofSize(SIZE).with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(true));
-        try (TestClient client = client(true)) {
+        disk.info = DiskInfo.ofSize(SIZE).with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(true);
+        try (NbdTestClient client = client(true)) {
             client.requestWrite(0, 1, 0, noise(512, 1));
             assertEquals(new Answer(-1, Nbd.EPERM, 1), Answer.of(client.reply()));
             expect(client, new Answer(-1, Nbd.EPERM, 2), Nbd.CMD_TRIM, 0, 2, 0, 512);
@@ -220,8 +223,8 @@ class TransmissionTest {
 
     @Test
     void aTrimThatTheDiskCannotDoIsAHint() throws Exception {
-        disk.info(DiskInfo.ofSize(SIZE));
-        try (TestClient client = client(false)) {
+        disk.info = DiskInfo.ofSize(SIZE);
+        try (NbdTestClient client = client(false)) {
             expect(client, new Answer(-1, 0, 1), Nbd.CMD_TRIM, 0, 1, 0, 512);
             assertEquals(List.of(), disk.seen);
         }
@@ -230,7 +233,7 @@ class TransmissionTest {
     @Test
     void allocationIsToldInDescriptors() throws Exception {
         disk.runBytes = 64 << 10;
-        try (TestClient client = client(true)) {
+        try (NbdTestClient client = client(true)) {
             client.request(Nbd.CMD_BLOCK_STATUS, 0, 1, 32 << 10, 128 << 10);
             Reply reply = client.reply();
             assertEquals(Nbd.REPLY_TYPE_BLOCK_STATUS, reply.type());
@@ -251,12 +254,12 @@ class TransmissionTest {
 
     @Test
     void manyRequestsAreInFlightAtOnce() throws Exception {
-        disk.held = true;
-        try (TestClient client = client(false)) {
+        disk.hold = true;
+        try (NbdTestClient client = client(false)) {
             for (int i = 0; i < 100; i++) {
                 client.request(Nbd.CMD_READ, 0, i, i * 4096L, 4096);
             }
-            Eventually.holds(() -> disk.inFlight == 100);
+            Eventually.holds("all are at the disk", () -> disk.pending() == 100);
             daemon.release(disk);
             boolean[] answered = new boolean[100];
             for (int i = 0; i < 100; i++) {
@@ -269,18 +272,18 @@ class TransmissionTest {
 
     @Test
     void requestsAndBytesOfAClientAreBounded() throws Exception {
-        disk.held = true;
-        try (TestClient client = client(false); TestClient other = client(false)) {
+        disk.hold = true;
+        try (NbdTestClient client = client(false); NbdTestClient other = client(false)) {
             // in one piece: what the server does not take must fit into the socket
             ByteBuffer thousand = ByteBuffer.allocate(1000 * Nbd.REQUEST_BYTES);
             for (int i = 0; i < 1000; i++) {
-                thousand.put(TestClient.header(Nbd.CMD_READ, 0, i, 0, 512).flip());
+                thousand.put(NbdTestClient.header(Nbd.CMD_READ, 0, i, 0, 512).flip());
             }
             client.write(thousand);
             for (int i = 0; i < 5; i++) {
                 other.request(Nbd.CMD_READ, 0, i, 0, 32 << 20);
             }
-            Eventually.holds(() -> disk.inFlight == Commands.MAX_REQUESTS + 2);
+            Eventually.holds("as many as are allowed are at the disk", () -> disk.pending() == Commands.MAX_REQUESTS + 2);
             daemon.release(disk);
             for (int i = 0; i < 1000; i++) {
                 assertEquals(0, client.reply(512).error());
@@ -288,7 +291,7 @@ class TransmissionTest {
             for (int i = 0; i < 5; i++) {
                 assertEquals(0, other.reply(32 << 20).error());
             }
-            assertTrue(disk.mostInFlight <= 2 * Commands.MAX_REQUESTS, "at most " + disk.mostInFlight + " in flight");
+            assertTrue(disk.mostPending() <= 2 * Commands.MAX_REQUESTS, "at most " + disk.mostPending() + " in flight");
         }
     }
 
@@ -300,7 +303,7 @@ class TransmissionTest {
         Random random = new Random(seed);
         int slot = 1 << 19;
         byte[] model = new byte[SIZE];
-        try (TestClient client = client(structured)) {
+        try (NbdTestClient client = client(structured)) {
             for (int round = 0; round < 60; round++) {
                 // each request of a round has its own slot, so that their order does not matter
                 Map<Long, byte[]> expected = new HashMap<>();
@@ -314,16 +317,16 @@ class TransmissionTest {
                     switch (random.nextInt(4)) {
                         case 0, 1 -> {
                             byte[] data = noise(length, cookie);
-                            pipeline.put(TestClient.header(Nbd.CMD_WRITE, 0, cookie, offset, length).flip()).put(data);
+                            pipeline.put(NbdTestClient.header(Nbd.CMD_WRITE, 0, cookie, offset, length).flip()).put(data);
                             System.arraycopy(data, 0, model, (int) offset, length);
                             expected.put(cookie, new byte[0]);
                         }
                         case 2 -> {
-                            pipeline.put(TestClient.header(Nbd.CMD_READ, 0, cookie, offset, length).flip());
+                            pipeline.put(NbdTestClient.header(Nbd.CMD_READ, 0, cookie, offset, length).flip());
                             expected.put(cookie, Arrays.copyOfRange(model, (int) offset, (int) offset + length));
                         }
                         default -> {
-                            pipeline.put(TestClient.header(Nbd.CMD_WRITE_ZEROES, 0, cookie, offset, length).flip());
+                            pipeline.put(NbdTestClient.header(Nbd.CMD_WRITE_ZEROES, 0, cookie, offset, length).flip());
                             Arrays.fill(model, (int) offset, (int) offset + length, (byte) 0);
                             expected.put(cookie, new byte[0]);
                         }
@@ -362,13 +365,13 @@ class TransmissionTest {
     @Test
     void aSlowReaderGetsAllInTheEnd() throws Exception {
         byte[] data = noise(8 << 20, 3);
-        try (TestClient client = client(true)) {
+        try (NbdTestClient client = client(true)) {
             client.requestWrite(0, 0, 0, data);
             client.reply();
             for (int i = 0; i < 200; i++) {
                 client.request(Nbd.CMD_READ, 0, i, (i % 8) << 20, 1 << 20);
             }
-            Eventually.holds(() -> disk.seen.size() > 10);
+            Eventually.holds("some are at the disk", () -> disk.seen.size() > 10);
             for (int i = 0; i < 200; i++) {
                 Reply reply = client.reply();
                 assertArrayEquals(Arrays.copyOfRange(data, (int) reply.offset(), (int) reply.offset() + (1 << 20)), reply.data());
@@ -378,11 +381,11 @@ class TransmissionTest {
 
     @Test
     void aClosedPortLeavesRequestsInTheSocket() throws Exception {
-        try (TestClient client = client(false)) {
+        try (NbdTestClient client = client(false)) {
             client.request(Nbd.CMD_FLUSH, 0, 1, 0, 0);
             client.reply();
             daemon.loop("disk").call(() -> {
-                disk.open(false);
+                disk.open = false;
                 return null;
             });
             client.request(Nbd.CMD_READ, 0, 2, 0, 512);
@@ -394,7 +397,7 @@ class TransmissionTest {
             }
             assertEquals(1, disk.seen.size());
             daemon.loop("disk").call(() -> {
-                disk.open(true);
+                disk.open = true;
                 daemon.node("disk").resumed();
                 return null;
             });
@@ -406,11 +409,11 @@ class TransmissionTest {
 
     @Test
     void disconnectAnswersWhatIsInFlight() throws Exception {
-        disk.held = true;
-        try (TestClient client = client(false)) {
+        disk.hold = true;
+        try (NbdTestClient client = client(false)) {
             client.request(Nbd.CMD_READ, 0, 1, 0, 512);
             client.request(Nbd.CMD_DISC, 0, 0, 0, 0);
-            Eventually.holds(() -> disk.inFlight == 1);
+            Eventually.holds("it is at the disk", () -> disk.pending() == 1);
             daemon.release(disk);
             assertEquals(1, client.reply(512).cookie());
             assertTrue(client.closedByServer());
@@ -420,7 +423,7 @@ class TransmissionTest {
 
     @Test
     void aHalfClosedClientGetsItsAnswers() throws Exception {
-        try (TestClient client = client(false)) {
+        try (NbdTestClient client = client(false)) {
             client.request(Nbd.CMD_READ, 0, 1, 0, 512);
             client.channel.shutdownOutput();
             assertEquals(1, client.reply(512).cookie());
@@ -430,16 +433,16 @@ class TransmissionTest {
 
     @Test
     void aClientThatBreaksTheProtocolIsCutOff() throws Exception {
-        try (TestClient client = client(true)) {
+        try (NbdTestClient client = client(true)) {
             client.write(ByteBuffer.allocate(Nbd.REQUEST_BYTES).putInt(0x12345678).position(Nbd.REQUEST_BYTES));
             assertTrue(client.closedByServer());
         }
-        try (TestClient client = client(true)) {
+        try (NbdTestClient client = client(true)) {
             client.request(Nbd.CMD_WRITE, 0, 1, 0, Nbd.MAX_PAYLOAD + 1);
             assertTrue(client.closedByServer());
         }
         daemon.expectNoClients();
-        try (TestClient client = client(true)) {
+        try (NbdTestClient client = client(true)) {
             expect(client, new Answer(-1, 0, 1), Nbd.CMD_FLUSH, 0, 1, 0, 0);
         }
     }
@@ -447,10 +450,10 @@ class TransmissionTest {
     @Test
     void clientsThatVanishLeaveNothing() throws Exception {
         Random random = new Random(11);
-        long before = OpenFiles.count();
+        long before = ProcessResources.sockets();
         for (int i = 0; i < 60; i++) {
-            disk.held = i % 3 == 0;
-            try (TestClient client = client(i % 2 == 0)) {
+            disk.hold = i % 3 == 0;
+            try (NbdTestClient client = client(i % 2 == 0)) {
                 for (int n = random.nextInt(40); n > 0; n--) {
                     client.request(Nbd.CMD_READ, 0, n, 0, 1 + random.nextInt(200_000));
                 }
@@ -458,27 +461,27 @@ class TransmissionTest {
                 client.request(Nbd.CMD_WRITE, 0, 99, 0, 1 << 20);
                 client.write(ByteBuffer.allocate(random.nextInt(300_000)).position(0));
             }
-            if (disk.held) {
+            if (disk.hold) {
                 daemon.release(disk);
             }
         }
         daemon.expectNoClients();
-        Eventually.holds(() -> disk.inFlight == 0);
-        Eventually.holds(() -> OpenFiles.count() == before);
+        Eventually.holds("nothing is at the disk", () -> disk.pending() == 0);
+        Eventually.holds(() -> "as many sockets as before, " + before, () -> ProcessResources.sockets() == before);
         assertEquals(0, daemon.status("disk").get("clients"));
     }
 
     @Test
     void aNewSizeHoldsAtOnce() throws Exception {
-        try (TestClient client = client(false)) {
-            disk.info(DiskInfo.ofSize(4096));
+        try (NbdTestClient client = client(false)) {
+            disk.info = DiskInfo.ofSize(4096);
             daemon.loop("disk").call(() -> {
                 daemon.node("disk").resized();
                 return null;
             });
             expect(client, new Answer(-1, Nbd.EINVAL, 1), Nbd.CMD_READ, 0, 1, 4096, 512);
         }
-        try (TestClient client = client(false)) {
+        try (NbdTestClient client = client(false)) {
             assertEquals(4096, client.size);
             assertEquals(0, client.flags & Nbd.FLAG_SEND_TRIM);
         }
@@ -490,11 +493,11 @@ class TransmissionTest {
         Random random = new Random(seed);
         for (int i = 0; i < 200; i++) {
             // what a client that has gone leaves behind takes a while
-            Eventually.holds(() -> daemon.provider.server(daemon.socket()).clients() < 32);
-            try (TestClient client = client(random.nextBoolean())) {
+            Eventually.holds("there is room for a client", () -> daemon.provider.server(daemon.socket()).clients() < 32);
+            try (NbdTestClient client = client(random.nextBoolean())) {
                 ByteBuffer bytes = ByteBuffer.allocate(4000);
                 for (int n = random.nextInt(30); n > 0; n--) {
-                    ByteBuffer header = TestClient.header(random.nextInt(10), random.nextInt(4) == 0 ? random.nextInt() : 0, n,
+                    ByteBuffer header = NbdTestClient.header(random.nextInt(10), random.nextInt(4) == 0 ? random.nextInt() : 0, n,
                             random.nextInt(3) == 0 ? random.nextLong() : random.nextInt(SIZE), random.nextInt(1 << 1 + random.nextInt(30)));
                     if (random.nextInt(20) == 0) {
                         header.array()[random.nextInt(28)] ^= (byte) (1 << random.nextInt(8));
@@ -508,7 +511,7 @@ class TransmissionTest {
             }
         }
         daemon.expectNoClients();
-        try (TestClient client = client(true)) {
+        try (NbdTestClient client = client(true)) {
             expect(client, new Answer(-1, 0, 1), Nbd.CMD_FLUSH, 0, 1, 0, 0);
         }
     }

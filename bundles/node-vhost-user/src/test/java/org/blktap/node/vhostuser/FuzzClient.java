@@ -19,7 +19,7 @@ final class FuzzClient implements AutoCloseable {
         VirtioBlk.T_WRITE_ZEROES, 77};
 
     private final Random random;
-    private final TestClient client;
+    private final VhostUserTestClient client;
     private final List<TestMemory> memories = new ArrayList<>();
     private final List<Integer> others = new ArrayList<>();
     private final TestDriver[] drivers = new TestDriver[2];
@@ -29,7 +29,7 @@ final class FuzzClient implements AutoCloseable {
 
     FuzzClient(TestNode node, Random random) {
         this.random = random;
-        client = new TestClient(node.socket);
+        client = new VhostUserTestClient(node.socket);
         memories.add(new TestMemory(RAM));
         memories.add(new TestMemory(RAM));
         memories.add(new TestMemory(4096));
@@ -57,7 +57,7 @@ final class FuzzClient implements AutoCloseable {
         long features = VirtioBlk.F_VERSION_1 | VirtioBlk.F_PROTOCOL_FEATURES | VirtioBlk.F_FLUSH
                 | (drivers[0].eventIdx ? VirtioBlk.F_EVENT_IDX : 0) | (random.nextBoolean() ? VirtioBlk.F_INDIRECT_DESC : 0);
         client.negotiate(features);
-        client.set(Protocol.ADD_MEM_REG, TestClient.region(GUEST, RAM, TestClient.USER, 0), memories.get(0).fd);
+        client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, RAM, VhostUserTestClient.USER, 0), memories.get(0).fd);
         if (random.nextBoolean()) {
             inflight();
         }
@@ -82,7 +82,7 @@ final class FuzzClient implements AutoCloseable {
     }
 
     private static ByteBuffer region(long size, long offset, int queues, int queueSize) {
-        return TestClient.bytes(24).putLong(size).putLong(offset).putShort((short) queues).putShort((short) queueSize).putInt(0).flip();
+        return VhostUserTestClient.bytes(24).putLong(size).putLong(offset).putShort((short) queues).putShort((short) queueSize).putInt(0).flip();
     }
 
     /** One input: a message, or something done to what is shared. */
@@ -129,7 +129,7 @@ final class FuzzClient implements AutoCloseable {
             case 1 -> random.nextInt(4);
             case 2 -> 1L << random.nextInt(64);
             case 3 -> GUEST + random.nextInt(RAM);
-            case 4 -> TestClient.USER + (random.nextInt(RAM) & -4096);
+            case 4 -> VhostUserTestClient.USER + (random.nextInt(RAM) & -4096);
             case 5 -> -random.nextInt(5000);
             case 6 -> random.nextInt(RAM / 4096) * 4096L;
             default -> random.nextLong();
@@ -143,7 +143,7 @@ final class FuzzClient implements AutoCloseable {
             client.raw(ByteBuffer.wrap(garbage), fds());
             return;
         }
-        ByteBuffer payload = TestClient.bytes(random.nextInt(8) == 0 ? random.nextInt(300) : SIZES[random.nextInt(SIZES.length)]);
+        ByteBuffer payload = VhostUserTestClient.bytes(random.nextInt(8) == 0 ? random.nextInt(300) : SIZES[random.nextInt(SIZES.length)]);
         while (payload.remaining() >= 8) {
             payload.putLong(number());
         }
@@ -155,22 +155,22 @@ final class FuzzClient implements AutoCloseable {
         int request = REQUESTS[random.nextInt(REQUESTS.length)];
         int index = random.nextInt(16) == 0 ? random.nextInt(300) : random.nextInt(2);
         ByteBuffer payload = switch (request) {
-            case Protocol.SET_FEATURES -> TestClient.u64(VirtioBlk.F_VERSION_1 | VirtioBlk.F_PROTOCOL_FEATURES & random.nextLong()
+            case Protocol.SET_FEATURES -> VhostUserTestClient.u64(VirtioBlk.F_VERSION_1 | VirtioBlk.F_PROTOCOL_FEATURES & random.nextLong()
                     | VirtioBlk.F_EVENT_IDX & random.nextLong() | VirtioBlk.F_INDIRECT_DESC & random.nextLong());
-            case Protocol.SET_PROTOCOL_FEATURES -> TestClient.u64(Protocol.OFFERED & (random.nextLong() | Protocol.F_REPLY_ACK));
+            case Protocol.SET_PROTOCOL_FEATURES -> VhostUserTestClient.u64(Protocol.OFFERED & (random.nextLong() | Protocol.F_REPLY_ACK));
             case Protocol.SET_MEM_TABLE -> table();
-            case Protocol.ADD_MEM_REG, Protocol.REM_MEM_REG -> TestClient.region(number(), number(), number(), number());
-            case Protocol.SET_VRING_NUM -> TestClient.state(index, random.nextBoolean() ? 1 << random.nextInt(12) : random.nextInt(3000));
-            case Protocol.SET_VRING_BASE, Protocol.GET_VRING_BASE, Protocol.SET_VRING_ENABLE -> TestClient.state(index, random.nextInt(3));
+            case Protocol.ADD_MEM_REG, Protocol.REM_MEM_REG -> VhostUserTestClient.region(number(), number(), number(), number());
+            case Protocol.SET_VRING_NUM -> VhostUserTestClient.state(index, random.nextBoolean() ? 1 << random.nextInt(12) : random.nextInt(3000));
+            case Protocol.SET_VRING_BASE, Protocol.GET_VRING_BASE, Protocol.SET_VRING_ENABLE -> VhostUserTestClient.state(index, random.nextInt(3));
             case Protocol.SET_VRING_ADDR -> random.nextBoolean() ? drivers[index & 1].address()
-                    : TestClient.bytes(40).putInt(index).putInt(0).putLong(number() & -16).putLong(number() & -16).putLong(number() & -16).putLong(0).flip();
+                    : VhostUserTestClient.bytes(40).putInt(index).putInt(0).putLong(number() & -16).putLong(number() & -16).putLong(number() & -16).putLong(0).flip();
             case Protocol.SET_VRING_KICK, Protocol.SET_VRING_CALL, Protocol.SET_VRING_ERR ->
-                TestClient.u64(index | (random.nextInt(4) == 0 ? Protocol.VRING_NO_FD : 0));
-            case Protocol.GET_CONFIG -> TestClient.bytes(12 + index).putInt(random.nextInt(70)).putInt(index).putInt(0).position(12 + index).flip();
-            case Protocol.SET_CONFIG -> TestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) random.nextInt(3)).flip();
+                VhostUserTestClient.u64(index | (random.nextInt(4) == 0 ? Protocol.VRING_NO_FD : 0));
+            case Protocol.GET_CONFIG -> VhostUserTestClient.bytes(12 + index).putInt(random.nextInt(70)).putInt(index).putInt(0).position(12 + index).flip();
+            case Protocol.SET_CONFIG -> VhostUserTestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) random.nextInt(3)).flip();
             case Protocol.GET_INFLIGHT_FD, Protocol.SET_INFLIGHT_FD ->
                 region(random.nextBoolean() ? inflightSize : number(), random.nextInt(3) == 0 ? number() : 0, index, random.nextInt(1100));
-            default -> TestClient.bytes(0);
+            default -> VhostUserTestClient.bytes(0);
         };
         boolean table = request == Protocol.SET_MEM_TABLE;
         int[] fds = table ? new int[Math.abs(payload.getInt(0)) % 9] : fds();
@@ -182,11 +182,11 @@ final class FuzzClient implements AutoCloseable {
 
     private ByteBuffer table() {
         int count = random.nextInt(10);
-        ByteBuffer payload = TestClient.bytes(8 + 32 * count).putInt(count).putInt(0);
+        ByteBuffer payload = VhostUserTestClient.bytes(8 + 32 * count).putInt(count).putInt(0);
         for (int i = 0; i < count; i++) {
             boolean right = random.nextInt(3) > 0;
             payload.putLong(right ? GUEST + (long) i * RAM : number()).putLong(right ? RAM : number())
-                    .putLong(right ? TestClient.USER + (long) i * RAM : number()).putLong(right ? 0 : number());
+                    .putLong(right ? VhostUserTestClient.USER + (long) i * RAM : number()).putLong(right ? 0 : number());
         }
         return payload.flip();
     }
@@ -195,15 +195,15 @@ final class FuzzClient implements AutoCloseable {
     private void ringState() throws Exception {
         TestDriver driver = drivers[random.nextInt(2)];
         if (random.nextBoolean()) {
-            client.send(Protocol.GET_VRING_BASE, 1, TestClient.state(driver.index, 0));
+            client.send(Protocol.GET_VRING_BASE, 1, VhostUserTestClient.state(driver.index, 0));
         } else {
             driver.resetRing();
             for (int request : new int[] {Protocol.SET_VRING_NUM, Protocol.SET_VRING_BASE}) {
-                client.send(request, 1, TestClient.state(driver.index, request == Protocol.SET_VRING_NUM ? QUEUE : 0));
+                client.send(request, 1, VhostUserTestClient.state(driver.index, request == Protocol.SET_VRING_NUM ? QUEUE : 0));
             }
             client.send(Protocol.SET_VRING_ADDR, 1, driver.address());
-            client.send(Protocol.SET_VRING_KICK, 1, TestClient.u64(driver.index), driver.kick);
-            client.send(Protocol.SET_VRING_ENABLE, 1, TestClient.state(driver.index, 1));
+            client.send(Protocol.SET_VRING_KICK, 1, VhostUserTestClient.u64(driver.index), driver.kick);
+            client.send(Protocol.SET_VRING_ENABLE, 1, VhostUserTestClient.state(driver.index, 1));
         }
     }
 
@@ -283,7 +283,7 @@ final class FuzzClient implements AutoCloseable {
                     Libc.fcntl(drivers[1].call, Libc.F_SETFL, 0);
                 }
             }
-            default -> client.send(Protocol.SET_VRING_CALL, 9, TestClient.u64(random.nextInt(2)), fd);
+            default -> client.send(Protocol.SET_VRING_CALL, 9, VhostUserTestClient.u64(random.nextInt(2)), fd);
         }
     }
 

@@ -108,19 +108,19 @@ final class TestDriver implements AutoCloseable {
     }
 
     /** Sets the ring up and starts it. */
-    void start(TestClient client, int base) {
-        client.set(Protocol.SET_VRING_CALL, TestClient.u64(index), call);
-        client.set(Protocol.SET_VRING_ERR, TestClient.u64(index), err);
-        client.set(Protocol.SET_VRING_NUM, TestClient.state(index, size));
-        client.set(Protocol.SET_VRING_BASE, TestClient.state(index, base));
+    void start(VhostUserTestClient client, int base) {
+        client.set(Protocol.SET_VRING_CALL, VhostUserTestClient.u64(index), call);
+        client.set(Protocol.SET_VRING_ERR, VhostUserTestClient.u64(index), err);
+        client.set(Protocol.SET_VRING_NUM, VhostUserTestClient.state(index, size));
+        client.set(Protocol.SET_VRING_BASE, VhostUserTestClient.state(index, base));
         client.set(Protocol.SET_VRING_ADDR, address());
-        client.set(Protocol.SET_VRING_KICK, TestClient.u64(index), kick);
-        client.set(Protocol.SET_VRING_ENABLE, TestClient.state(index, 1));
+        client.set(Protocol.SET_VRING_KICK, VhostUserTestClient.u64(index), kick);
+        client.set(Protocol.SET_VRING_ENABLE, VhostUserTestClient.state(index, 1));
     }
 
     java.nio.ByteBuffer address() {
-        long user = TestClient.USER;
-        return TestClient.bytes(40).putInt(index).putInt(0).putLong(user + descriptorTable()).putLong(user + used())
+        long user = VhostUserTestClient.USER;
+        return VhostUserTestClient.bytes(40).putInt(index).putInt(0).putLong(user + descriptorTable()).putLong(user + used())
                 .putLong(user + avail()).putLong(0).flip();
     }
 

@@ -4,12 +4,13 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.DeviceNode;
-import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.MemoryPort;
+import org.blktap.api.testkit.TestNodeContext;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
@@ -20,6 +21,7 @@ final class TestNode implements AutoCloseable {
     private static final VhostUserNodeProvider PROVIDER = new VhostUserNodeProvider(TestMemory.SETTINGS);
 
     private final VhostUserNodeProvider provider;
+    private final NativeMemory memory = new NativeMemoryService();
     final EpollLoops loops = new EpollLoops();
     final IoLoop loop = loops.start("test-vhost-user");
     final MemoryPort port;
@@ -42,50 +44,8 @@ final class TestNode implements AutoCloseable {
         node = loop.call(() -> provider.open(context));
     }
 
-    NodeContext context(Path directory, Map<String, String> values, String target) {
-        Options options = new Options(values);
-        NativeMemory memory = new NativeMemoryService();
-        return new NodeContext() {
-            @Override
-            public boolean reopened() {
-                return false;
-            }
-
-            @Override
-            public String id() {
-                return "disk-1";
-            }
-
-            @Override
-            public String target() {
-                return target;
-            }
-
-            @Override
-            public Options options() {
-                return options;
-            }
-
-            @Override
-            public IoLoop loop() {
-                return loop;
-            }
-
-            @Override
-            public DiskPort port() {
-                return port;
-            }
-
-            @Override
-            public NativeMemory memory() {
-                return memory;
-            }
-
-            @Override
-            public Path runDir() {
-                return directory;
-            }
-        };
+    NodeContext context(Path directory, Map<String, String> options, String target) {
+        return TestNodeContext.of("disk-1", loop, port, memory, directory).withOptions(options).withTarget(target);
     }
 
     /** Opens another node on the same loop, which is mostly to fail. */
@@ -106,15 +66,9 @@ final class TestNode implements AutoCloseable {
         });
     }
 
-    /** Waits, with a limit of a minute, until something is so on the loop. */
+    /** Waits until something is so on the loop. */
     void await(String what, BooleanSupplier condition) throws Exception {
-        long end = System.nanoTime() + 60_000_000_000L;
-        while (!loop.call(condition::getAsBoolean)) {
-            if (System.nanoTime() > end) {
-                throw new AssertionError("not within a minute: " + what);
-            }
-            Thread.sleep(1);
-        }
+        Eventually.holds(what, () -> loop.call(condition::getAsBoolean));
     }
 
     void awaitStatus(String key, String value) throws Exception {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -13,6 +14,8 @@ import java.util.Random;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.memory.Memory;
+import org.blktap.api.testkit.MemoryPort;
+import org.blktap.api.testkit.ProcessResources;
 import org.blktap.linux.Libc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -49,15 +52,15 @@ class VhostUserNodeTest {
         memory.close();
     }
 
-    private TestClient connect(long features) {
-        TestClient client = new TestClient(node.socket);
+    private VhostUserTestClient connect(long features) {
+        VhostUserTestClient client = new VhostUserTestClient(node.socket);
         client.negotiate(features);
         share(client);
         return client;
     }
 
-    private void share(TestClient client) {
-        client.set(Protocol.ADD_MEM_REG, TestClient.region(GUEST, MEMORY, TestClient.USER, 0), memory.fd);
+    private void share(VhostUserTestClient client) {
+        client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0), memory.fd);
     }
 
     private TestDriver driver(int index, long features) {
@@ -73,7 +76,7 @@ class VhostUserNodeTest {
         System.out.println("dataGoesThroughTheRing seed " + seed);
         Random random = new Random(seed);
         byte[] model = new byte[(int) DISK];
-        try (TestClient client = connect(features); TestDriver first = driver(0, features); TestDriver second = driver(1, features)) {
+        try (VhostUserTestClient client = connect(features); TestDriver first = driver(0, features); TestDriver second = driver(1, features)) {
             first.start(client, 0);
             second.start(client, 0);
             // more than 65536 requests would take long; the index starts near its wrap in another test
@@ -120,7 +123,7 @@ class VhostUserNodeTest {
 
     @Test
     void indexesWrap() throws Exception {
-        try (TestClient client = connect(PLAIN | VirtioBlk.F_EVENT_IDX); TestDriver driver = driver(0, VirtioBlk.F_EVENT_IDX)) {
+        try (VhostUserTestClient client = connect(PLAIN | VirtioBlk.F_EVENT_IDX); TestDriver driver = driver(0, VirtioBlk.F_EVENT_IDX)) {
             driver.availIdx = 0xfff0;
             driver.usedSeen = 0xfff0;
             Memory.putShort(driver.at(driver.avail()) + 2, (short) 0xfff0);
@@ -134,7 +137,7 @@ class VhostUserNodeTest {
 
     @Test
     void theOtherRequests() throws Exception {
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_FLUSH, 0, 0, false));
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_GET_ID, 0, 20, false));
@@ -176,7 +179,7 @@ class VhostUserNodeTest {
     /** VERSION_1 lets a driver cut a request where it likes: here into single bytes, and all in one piece each way. */
     @Test
     void anyFraming() throws Exception {
-        try (TestClient client = connect(PLAIN | VirtioBlk.F_INDIRECT_DESC); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN | VirtioBlk.F_INDIRECT_DESC); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             driver.fill(0, 512, 9);
             driver.header(0, VirtioBlk.T_OUT, 3);
@@ -203,25 +206,25 @@ class VhostUserNodeTest {
 
     @Test
     void writesLastWhereTheDriverCannotFlushOrHasTurnedTheCacheOff() throws Exception {
-        try (TestClient client = connect(PLAIN & ~VirtioBlk.F_FLUSH); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN & ~VirtioBlk.F_FLUSH); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_OUT, 0, 512, false));
             assertEquals(Request.FUA, lastFlags());
         }
         node.awaitStatus("client", "none");
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             driver.run(0, VirtioBlk.T_OUT, 0, 512, false);
             assertEquals(0, lastFlags());
             assertEquals(1, client.config(32, 1).get(12));
-            client.set(Protocol.SET_CONFIG, TestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) 0).flip());
+            client.set(Protocol.SET_CONFIG, VhostUserTestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) 0).flip());
             assertEquals(0, client.config(32, 1).get(12));
             driver.run(0, VirtioBlk.T_OUT, 0, 512, false);
             assertEquals(Request.FUA, lastFlags());
             range(driver, VirtioBlk.T_WRITE_ZEROES, 0, 8, 1);
             assertEquals(Request.FUA, lastFlags());
             assertEquals(1, client.trySet(Protocol.SET_CONFIG,
-                    TestClient.bytes(20).putInt(0).putInt(8).putInt(0).putLong(99).flip()), "the capacity is not to be set");
+                    VhostUserTestClient.bytes(20).putInt(0).putInt(8).putInt(0).putLong(99).flip()), "the capacity is not to be set");
         }
     }
 
@@ -231,7 +234,7 @@ class VhostUserNodeTest {
 
     @Test
     void aClosedPortLeavesRequestsInTheRing() throws Exception {
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             driver.run(0, VirtioBlk.T_IN, 0, 512, false);
             node.onLoop(() -> node.port.open = false);
@@ -250,26 +253,26 @@ class VhostUserNodeTest {
 
     @Test
     void stoppedAndStartedAgainWithOtherFeatures() throws Exception {
-        try (TestClient client = connect(PLAIN); TestDriver firmware = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver firmware = driver(0, 0)) {
             firmware.start(client, 0);
             for (int i = 0; i < 5; i++) {
                 firmware.run(0, VirtioBlk.T_IN, 0, 512, false);
             }
-            client.set(Protocol.SET_VRING_ENABLE, TestClient.state(0, 0));
-            assertEquals(5, client.get(Protocol.GET_VRING_BASE, TestClient.state(0, 0)).getInt(4));
+            client.set(Protocol.SET_VRING_ENABLE, VhostUserTestClient.state(0, 0));
+            assertEquals(5, client.get(Protocol.GET_VRING_BASE, VhostUserTestClient.state(0, 0)).getInt(4));
             firmware.io(0, VirtioBlk.T_IN, 0, 512, false);
             firmware.kickAlways();
             Thread.sleep(20);
             assertEquals(5, firmware.usedIdx(), "a stopped ring is left alone");
 
-            client.set(Protocol.SET_FEATURES, TestClient.u64(PLAIN | VirtioBlk.F_EVENT_IDX));
+            client.set(Protocol.SET_FEATURES, VhostUserTestClient.u64(PLAIN | VirtioBlk.F_EVENT_IDX));
             try (TestDriver kernel = driver(0, VirtioBlk.F_EVENT_IDX)) {
                 kernel.start(client, 0);
                 for (int i = 0; i < 5; i++) {
                     assertEquals(VirtioBlk.S_OK, kernel.run(0, VirtioBlk.T_OUT, 7, 512, false));
                 }
                 // User-Mode Linux sets a ring up again without stopping it
-                client.set(Protocol.SET_VRING_ENABLE, TestClient.state(0, 0));
+                client.set(Protocol.SET_VRING_ENABLE, VhostUserTestClient.state(0, 0));
                 kernel.resetRing();
                 kernel.start(client, 0);
                 assertEquals(VirtioBlk.S_OK, kernel.run(0, VirtioBlk.T_OUT, 7, 512, false));
@@ -279,18 +282,18 @@ class VhostUserNodeTest {
 
     @Test
     void stoppingWaitsForWhatIsInFlight() throws Exception {
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.io(0, VirtioBlk.T_IN, 0, 512, false);
             driver.io(1, VirtioBlk.T_IN, 1, 512, false);
             driver.kick();
-            node.await("two are held", () -> node.port.held.size() == 2);
-            client.send(Protocol.GET_VRING_BASE, 1, TestClient.state(0, 0));
-            client.send(Protocol.GET_QUEUE_NUM, 1, TestClient.bytes(0));
+            node.await("two are held", () -> node.port.pending() == 2);
+            client.send(Protocol.GET_VRING_BASE, 1, VhostUserTestClient.state(0, 0));
+            client.send(Protocol.GET_QUEUE_NUM, 1, VhostUserTestClient.bytes(0));
             Thread.sleep(50);
             assertTrue(client.silent(), "no answer while requests are in flight");
-            node.onLoop(node.port::releaseAll);
+            node.onLoop(node.port::release);
             assertEquals(2, client.reply(Protocol.GET_VRING_BASE).getInt(4));
             assertEquals(2, client.reply(Protocol.GET_QUEUE_NUM).getLong());
             driver.next();
@@ -300,40 +303,40 @@ class VhostUserNodeTest {
 
     @Test
     void aClientIsCutOffWhileItsRequestsStayInFlight() throws Exception {
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.io(0, VirtioBlk.T_IN, 0, 512, false);
             driver.kick();
-            node.await("one is held", () -> node.port.held.size() == 1);
+            node.await("one is held", () -> node.port.pending() == 1);
             node.onLoop(() -> node.node.disconnect());
             assertTrue(client.closedByPeer());
             node.awaitStatus("client", "leaving");
             // what the disk does to the memory now meets a mapping
-            node.onLoop(node.port::releaseAll);
+            node.onLoop(node.port::release);
             node.awaitStatus("client", "none");
         }
     }
 
     @Test
     void memoryIsReplacedOnlyWhenNothingIsInFlight() throws Exception {
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.io(0, VirtioBlk.T_IN, 0, 512, false);
             driver.kick();
-            node.await("one is held", () -> node.port.held.size() == 1);
+            node.await("one is held", () -> node.port.pending() == 1);
             // as User-Mode Linux sends it: room for two regions, one used
-            client.send(Protocol.SET_MEM_TABLE, 9, TestClient.bytes(72).putInt(1).putInt(0).putLong(GUEST).putLong(MEMORY)
-                    .putLong(TestClient.USER).putLong(0).position(72).flip(), memory.fd);
+            client.send(Protocol.SET_MEM_TABLE, 9, VhostUserTestClient.bytes(72).putInt(1).putInt(0).putLong(GUEST).putLong(MEMORY)
+                    .putLong(VhostUserTestClient.USER).putLong(0).position(72).flip(), memory.fd);
             Thread.sleep(50);
             assertTrue(client.silent());
-            node.onLoop(node.port::releaseAll);
+            node.onLoop(node.port::release);
             assertEquals(0, client.reply(Protocol.SET_MEM_TABLE).getLong());
             driver.next();
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false), "the ring goes on in the new mapping");
-            assertEquals(1, client.trySet(Protocol.REM_MEM_REG, TestClient.region(GUEST, 4096, TestClient.USER, 0)));
-            client.set(Protocol.REM_MEM_REG, TestClient.region(GUEST, MEMORY, TestClient.USER, 0));
+            assertEquals(1, client.trySet(Protocol.REM_MEM_REG, VhostUserTestClient.region(GUEST, 4096, VhostUserTestClient.USER, 0)));
+            client.set(Protocol.REM_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0));
             node.awaitStatus("queues broken", "1");
         }
     }
@@ -341,42 +344,42 @@ class VhostUserNodeTest {
     @Test
     void aClientThatLeavesMidWayLeavesNothingBehind() throws Exception {
         // once, so that everything lazy is there
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             driver.run(0, VirtioBlk.T_IN, 0, 512, false);
         }
         node.awaitStatus("client", "none");
-        String before = Resources.now(memory.fd);
+        String before = held(memory.fd);
         for (int i = 0; i < 20; i++) {
             TestDriver driver = driver(0, 0);
-            TestClient client = connect(PLAIN);
+            VhostUserTestClient client = connect(PLAIN);
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.fill(0, 512, i);
             driver.io(0, VirtioBlk.T_OUT, i, 512, false);
             driver.io(1, VirtioBlk.T_IN, i, 512, false);
             driver.kick();
-            node.await("two are held", () -> node.port.held.size() == 2);
+            node.await("two are held", () -> node.port.pending() == 2);
             client.close();
             node.awaitStatus("client", "leaving");
-            node.onLoop(node.port::releaseAll);
+            node.onLoop(node.port::release);
             node.awaitStatus("client", "none");
             assertEquals(2, driver.usedIdx(), "what was in flight is answered all the same");
             driver.close();
         }
-        assertEquals(before, Resources.now(memory.fd));
+        assertEquals(before, held(memory.fd));
     }
 
     @Test
     void whatEndsJustBeforeTheNodeDoesIsAnswered() throws Exception {
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.io(0, VirtioBlk.T_IN, 0, 512, false);
             driver.kick();
-            node.await("one is held", () -> node.port.held.size() == 1);
+            node.await("one is held", () -> node.port.pending() == 1);
             node.onLoop(() -> {
-                node.port.releaseAll();
+                node.port.release();
                 node.node.close();
             });
             driver.next();
@@ -387,9 +390,9 @@ class VhostUserNodeTest {
 
     @Test
     void theSecondClientWaitsForItsTurn() throws Exception {
-        TestClient first = connect(PLAIN);
-        TestClient second = new TestClient(node.socket);
-        second.send(Protocol.GET_QUEUE_NUM, 1, TestClient.bytes(0));
+        VhostUserTestClient first = connect(PLAIN);
+        VhostUserTestClient second = new VhostUserTestClient(node.socket);
+        second.send(Protocol.GET_QUEUE_NUM, 1, VhostUserTestClient.bytes(0));
         Thread.sleep(50);
         assertTrue(second.silent());
         first.close();
@@ -401,7 +404,7 @@ class VhostUserNodeTest {
     @CsvSource({"jump", "head", "outside", "loop", "nested", "order", "short"})
     void aHostileRingEndsItselfOnly(String attack) throws Exception {
         long features = PLAIN | VirtioBlk.F_INDIRECT_DESC;
-        try (TestClient client = connect(features); TestDriver good = driver(0, 0); TestDriver bad = driver(1, 0)) {
+        try (VhostUserTestClient client = connect(features); TestDriver good = driver(0, 0); TestDriver bad = driver(1, 0)) {
             good.start(client, 0);
             bad.start(client, 0);
             long table = bad.at(bad.descriptorTable());
@@ -432,7 +435,7 @@ class VhostUserNodeTest {
             assertEquals(0, bad.usedIdx());
             assertEquals(VirtioBlk.S_OK, good.run(0, VirtioBlk.T_OUT, 0, 512, false));
             // the driver may reset it
-            client.get(Protocol.GET_VRING_BASE, TestClient.state(1, 0));
+            client.get(Protocol.GET_VRING_BASE, VhostUserTestClient.state(1, 0));
             bad.resetRing();
             bad.start(client, 0);
             assertEquals(VirtioBlk.S_OK, bad.run(0, VirtioBlk.T_OUT, 0, 512, false));
@@ -441,17 +444,17 @@ class VhostUserNodeTest {
 
     @Test
     void aHeadThatIsInFlightIsNotTakenTwice() throws Exception {
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             int head = driver.io(0, VirtioBlk.T_IN, 0, 512, false);
             driver.kick();
-            node.await("one is held", () -> node.port.held.size() == 1);
+            node.await("one is held", () -> node.port.pending() == 1);
             driver.expose(head);
             driver.kickAlways();
             node.awaitStatus("queues broken", "1");
-            node.onLoop(node.port::releaseAll);
-            client.get(Protocol.GET_VRING_BASE, TestClient.state(0, 0));
+            node.onLoop(node.port::release);
+            client.get(Protocol.GET_VRING_BASE, VhostUserTestClient.state(0, 0));
         }
     }
 
@@ -460,8 +463,8 @@ class VhostUserNodeTest {
         int twin = Libc.memfd_create("victim", Libc.MFD_CLOEXEC);
         Libc.ftruncate(twin, MEMORY);
         for (int round = 0; round < 5; round++) {
-            try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
-                client.set(Protocol.ADD_MEM_REG, TestClient.region(GUEST + (1L << 32), MEMORY, TestClient.USER + (1L << 32), 0), twin);
+            try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+                client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST + (1L << 32), MEMORY, VhostUserTestClient.USER + (1L << 32), 0), twin);
                 driver.start(client, 0);
                 assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false));
                 Libc.ftruncate(twin, 0);
@@ -480,7 +483,7 @@ class VhostUserNodeTest {
             node.awaitStatus("client", "none");
         }
         Libc.close(twin);
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false), "the node lives");
         }
@@ -488,12 +491,12 @@ class VhostUserNodeTest {
 
     @Test
     void aPipeWillDoForNotifications() throws Exception {
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0); TestMemory pipe = new TestMemory(4096)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0); TestMemory pipe = new TestMemory(4096)) {
             Libc.pipe2(pipe.address(), Libc.O_CLOEXEC);
             int readEnd = Memory.getInt(pipe.address());
             int writeEnd = Memory.getInt(pipe.address() + 4);
             driver.start(client, 0);
-            client.set(Protocol.SET_VRING_CALL, TestClient.u64(0), writeEnd);
+            client.set(Protocol.SET_VRING_CALL, VhostUserTestClient.u64(0), writeEnd);
             // more than a pipe holds, with nobody reading
             for (int i = 0; i < 10_000; i++) {
                 assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_FLUSH, 0, 0, false));
@@ -508,14 +511,14 @@ class VhostUserNodeTest {
 
     @Test
     void aNewSizeIsToldOverTheBackendsChannel() throws Exception {
-        try (TestClient client = connect(PLAIN); TestMemory pipe = new TestMemory(4096)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestMemory pipe = new TestMemory(4096)) {
             Libc.pipe2(pipe.address(), Libc.O_CLOEXEC);
             int readEnd = Memory.getInt(pipe.address());
             int writeEnd = Memory.getInt(pipe.address() + 4);
-            client.set(Protocol.SET_BACKEND_REQ_FD, TestClient.bytes(0), writeEnd);
+            client.set(Protocol.SET_BACKEND_REQ_FD, VhostUserTestClient.bytes(0), writeEnd);
             assertEquals(DISK / 512, client.config(0, 57).getLong(12));
             node.onLoop(() -> {
-                node.port.sizeShown = 2 * DISK;
+                node.port.info = node.port.info.withSize(2 * DISK);
                 node.node.resized();
             });
             assertEquals(12, Libc.read(readEnd, pipe.address() + 64, 64));
@@ -530,15 +533,15 @@ class VhostUserNodeTest {
     void anInFlightRegionBringsUnansweredRequestsBackInOrder() throws Exception {
         long features = PLAIN;
         TestDriver driver = driver(0, 0);
-        TestClient client = connect(features);
+        VhostUserTestClient client = connect(features);
         java.nio.ByteBuffer answer = client.get(Protocol.GET_INFLIGHT_FD,
-                TestClient.bytes(24).putLong(0).putLong(0).putShort((short) 2).putShort((short) 64).putInt(0).flip());
+                VhostUserTestClient.bytes(24).putLong(0).putLong(0).putShort((short) 2).putShort((short) 64).putInt(0).flip());
         int fd = client.replyFd;
         long size = answer.getLong(0);
         assertTrue(fd >= 0 && size > 0);
-        java.nio.ByteBuffer given = TestClient.bytes(24).putLong(size).putLong(0).putShort((short) 2).putShort((short) 64).putInt(0);
+        java.nio.ByteBuffer given = VhostUserTestClient.bytes(24).putLong(size).putLong(0).putShort((short) 2).putShort((short) 64).putInt(0);
         client.set(Protocol.SET_INFLIGHT_FD, given.flip().duplicate().order(java.nio.ByteOrder.LITTLE_ENDIAN), fd);
-        client.set(Protocol.SET_CONFIG, TestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) 0).flip());
+        client.set(Protocol.SET_CONFIG, VhostUserTestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) 0).flip());
         driver.start(client, 0);
         driver.run(0, VirtioBlk.T_IN, 0, 512, false);
         node.onLoop(() -> {
@@ -551,20 +554,17 @@ class VhostUserNodeTest {
             heads[i] = driver.io(i, VirtioBlk.T_OUT, 10 + i, 512, false);
         }
         driver.kick();
-        node.await("four are held", () -> node.port.held.size() == 4);
+        node.await("four are held", () -> node.port.pending() == 4);
         // the second one ends, then the daemon is killed: here, all is forgotten but what is in shared memory
         TestNode old = node;
         old.onLoop(() -> {
-            Request[] all = old.port.held.toArray(Request[]::new);
-            old.port.held.remove(all[1]);
-            all[1].complete(0);
+            old.port.take().get(1).complete(0);
         });
         assertEquals(heads[1], driver.next()[0]);
-        old.onLoop(() -> old.port.held.clear());
         old.close();
 
         node = new TestNode(directory, DISK, Map.of("queues", "2"));
-        TestClient again = connect(features);
+        VhostUserTestClient again = connect(features);
         again.set(Protocol.SET_INFLIGHT_FD, given.duplicate().order(java.nio.ByteOrder.LITTLE_ENDIAN).rewind(), fd);
         assertEquals(0, again.config(32, 1).get(12), "the driver's choice of write-through has survived");
         // QEMU knows the used index only
@@ -581,31 +581,36 @@ class VhostUserNodeTest {
         driver.close();
     }
 
+    /** What this process holds: descriptors, and mappings of a memfd. */
+    private static String held(int memfd) throws IOException {
+        return ProcessResources.descriptors() + " descriptors, " + ProcessResources.mappingsOf(memfd) + " mappings";
+    }
+
     @Test
     void oddMessagesAreRefusedAndLeakNothing() throws Exception {
-        try (TestClient client = connect(PLAIN)) {
-            String before = Resources.now(memory.fd);
+        try (VhostUserTestClient client = connect(PLAIN)) {
+            String before = held(memory.fd);
             for (int i = 0; i < 20; i++) {
-                assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, TestClient.state(0, 63)));
-                assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, TestClient.state(0, 2048)));
-                assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, TestClient.state(2, 64)));
-                assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, TestClient.state(-1, 64)));
-                assertEquals(1, client.trySet(Protocol.SET_FEATURES, TestClient.u64(1L << 34)), "packed rings");
-                assertEquals(1, client.trySet(99, TestClient.bytes(0), memory.fd, memory.fd));
-                assertEquals(1, client.trySet(Protocol.SET_VRING_KICK, TestClient.u64(0)), "no descriptor");
-                assertEquals(1, client.trySet(Protocol.SET_VRING_KICK, TestClient.u64(0), memory.fd), "cannot be waited for");
-                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, TestClient.region(GUEST, MEMORY, TestClient.USER, 0), memory.fd),
+                assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, VhostUserTestClient.state(0, 63)));
+                assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, VhostUserTestClient.state(0, 2048)));
+                assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, VhostUserTestClient.state(2, 64)));
+                assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, VhostUserTestClient.state(-1, 64)));
+                assertEquals(1, client.trySet(Protocol.SET_FEATURES, VhostUserTestClient.u64(1L << 34)), "packed rings");
+                assertEquals(1, client.trySet(99, VhostUserTestClient.bytes(0), memory.fd, memory.fd));
+                assertEquals(1, client.trySet(Protocol.SET_VRING_KICK, VhostUserTestClient.u64(0)), "no descriptor");
+                assertEquals(1, client.trySet(Protocol.SET_VRING_KICK, VhostUserTestClient.u64(0), memory.fd), "cannot be waited for");
+                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0), memory.fd),
                         "overlaps");
-                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, TestClient.region(0, MEMORY + 1, 0, 0), memory.fd), "past the end");
-                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, TestClient.region(0, -1, 0, 0), memory.fd));
-                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, TestClient.region(0, 4096, 0, 0)));
-                assertEquals(1, client.trySet(Protocol.SET_INFLIGHT_FD, TestClient.bytes(24).putLong(1 << 30).putLong(1L << 40)
+                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, MEMORY + 1, 0, 0), memory.fd), "past the end");
+                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, -1, 0, 0), memory.fd));
+                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, 4096, 0, 0)));
+                assertEquals(1, client.trySet(Protocol.SET_INFLIGHT_FD, VhostUserTestClient.bytes(24).putLong(1 << 30).putLong(1L << 40)
                         .putShort((short) 2).putShort((short) 64).putInt(0).flip(), memory.fd));
-                assertEquals(1, client.trySet(Protocol.SET_INFLIGHT_FD, TestClient.bytes(24).putLong(64).putLong(0)
+                assertEquals(1, client.trySet(Protocol.SET_INFLIGHT_FD, VhostUserTestClient.bytes(24).putLong(64).putLong(0)
                         .putShort((short) 2).putShort((short) 64).putInt(0).flip(), memory.fd));
             }
-            client.set(Protocol.SET_OWNER, TestClient.bytes(0), memory.fd, memory.fd, memory.fd);
-            assertEquals(before, Resources.now(memory.fd));
+            client.set(Protocol.SET_OWNER, VhostUserTestClient.bytes(0), memory.fd, memory.fd, memory.fd);
+            assertEquals(before, held(memory.fd));
             assertEquals(2, client.getU64(Protocol.GET_QUEUE_NUM));
         }
     }
@@ -613,9 +618,9 @@ class VhostUserNodeTest {
     @ParameterizedTest
     @CsvSource({"1,1,269", "1,1,-1", "1,0,0", "1,2,0", "1,5,0", "24,1,11", "24,1,12", "2,1,4"})
     void framesThatAreWrongEndTheConnection(int request, int flags, int size) throws Exception {
-        try (TestClient client = new TestClient(node.socket)) {
+        try (VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
             int body = Math.max(0, Math.min(size, 100));
-            client.raw(TestClient.bytes(12 + body).putInt(request).putInt(flags).putInt(size).position(12 + body).flip());
+            client.raw(VhostUserTestClient.bytes(12 + body).putInt(request).putInt(flags).putInt(size).position(12 + body).flip());
             assertTrue(client.closedByPeer());
         }
         node.awaitStatus("client", "none");
@@ -623,15 +628,15 @@ class VhostUserNodeTest {
 
     @Test
     void messagesMayComeInPieces() throws Exception {
-        try (TestClient client = new TestClient(node.socket)) {
-            java.nio.ByteBuffer message = TestClient.bytes(12 + 12 + 8).putInt(Protocol.GET_CONFIG).putInt(1).putInt(20)
+        try (VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
+            java.nio.ByteBuffer message = VhostUserTestClient.bytes(12 + 12 + 8).putInt(Protocol.GET_CONFIG).putInt(1).putInt(20)
                     .putInt(0).putInt(8).putInt(0).putLong(0).flip();
             while (message.hasRemaining()) {
-                client.raw(TestClient.bytes(1).put(message.get()).flip(), memory.fd);
+                client.raw(VhostUserTestClient.bytes(1).put(message.get()).flip(), memory.fd);
                 Thread.sleep(1);
             }
             assertEquals(DISK / 512, client.reply(Protocol.GET_CONFIG).getLong(12));
-            client.raw(TestClient.bytes(5).put(new byte[5]).flip());
+            client.raw(VhostUserTestClient.bytes(5).put(new byte[5]).flip());
         }
         node.awaitStatus("client", "none");
     }
@@ -642,11 +647,11 @@ class VhostUserNodeTest {
         System.out.println("randomMessagesHarmNothing seed " + seed);
         Random random = new Random(seed);
         for (int round = 0; round < 200; round++) {
-            try (TestClient client = new TestClient(node.socket)) {
+            try (VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
                 int messages = 1 + random.nextInt(30);
                 for (int i = 0; i < messages; i++) {
                     int size = random.nextInt(8) == 0 ? random.nextInt(80) : new int[] {0, 8, 40, 20, 24, 72}[random.nextInt(6)];
-                    java.nio.ByteBuffer payload = TestClient.bytes(size);
+                    java.nio.ByteBuffer payload = VhostUserTestClient.bytes(size);
                     while (payload.remaining() >= 4) {
                         payload.putInt(random.nextBoolean() ? random.nextInt(4) : random.nextInt());
                     }
@@ -663,7 +668,7 @@ class VhostUserNodeTest {
             }
         }
         node.awaitStatus("client", "none");
-        try (TestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false));
         }

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Shape;
 import org.blktap.ring.Abi;
@@ -44,14 +45,14 @@ class BlkbackTest {
         content.close();
     }
 
-    private TestDisk disk(boolean reopened) throws Exception {
-        return new TestDisk(host, host.xen, 5, content, reopened, port -> { }, VBD);
+    private XenTestDisk disk(boolean reopened) throws Exception {
+        return new XenTestDisk(host, host.xen, 5, content, reopened, port -> { }, VBD);
     }
 
     @Test
     void theKernelNeverKnowsADeviceThatIsGivenByHand() throws Exception {
         host.kernel.load();
-        try (TestDisk disk = disk(false)) {
+        try (XenTestDisk disk = disk(false)) {
             assertEquals("2", disk.read("state"));
             host.kernel.look();
             assertFalse(host.kernel.has(PATHS));
@@ -74,7 +75,7 @@ class BlkbackTest {
         frontend.awaitBackend(XenbusState.INIT_WAIT);
         frontend.newRings(new Shape(Abi.X86_64, 1, 8, true));
         frontend.state(XenbusState.INITIALISED);
-        TestDisk disk = disk(false);
+        XenTestDisk disk = disk(false);
         disk.awaitState(XenbusState.CONNECTED);
         frontend.state(XenbusState.CONNECTED);
         frontend.assertServed(0x2);
@@ -82,7 +83,7 @@ class BlkbackTest {
         toolstackRemoves(disk);
     }
 
-    private void toolstackRemoves(TestDisk disk) throws Exception {
+    private void toolstackRemoves(XenTestDisk disk) throws Exception {
         frontend.disconnect();
         disk.close(true);
         host.store.remove("/local/domain/0/backend/vbd/5");
@@ -94,7 +95,7 @@ class BlkbackTest {
         host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
         host.kernel.look();
         assertEquals("2", host.store.read(PATHS.backend() + "/multi-queue-max-queues"));
-        TestDisk disk = disk(false);
+        XenTestDisk disk = disk(false);
         Eventually.holds("ours is offered", () -> "4".equals(disk.read("multi-queue-max-queues")));
         frontend.connect(new Shape(Abi.X86_64, 4, 4, true));
         frontend.assertServed(0x3);
@@ -106,7 +107,7 @@ class BlkbackTest {
     void aDeviceThatTheKernelTakesIsTakenBack() throws Exception {
         host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
         host.kernel.look();
-        TestDisk disk = disk(false);
+        XenTestDisk disk = disk(false);
         frontend.connect(new Shape(Abi.X86_64, 0, 4, true));
         frontend.assertServed(0x4);
         for (int i = 0; i < 10; i++) {
@@ -126,7 +127,7 @@ class BlkbackTest {
     void afterARestartTheDeviceIsTakenBack() throws Exception {
         host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
         host.kernel.look();
-        TestDisk first = disk(false);
+        XenTestDisk first = disk(false);
         frontend.connect(Shape.PLAIN);
         frontend.assertServed(0x6);
         first.kill();
@@ -135,7 +136,7 @@ class BlkbackTest {
         host.kernel.load();
         host.store.asDomain(5).write("/local/domain/5/device/vbd/51712/state", "4");
         assertTrue(host.kernel.has(PATHS));
-        TestDisk second = disk(true);
+        XenTestDisk second = disk(true);
         second.awaitState(XenbusState.CONNECTED);
         frontend.assertServed(0x7);
         toolstackRemoves(second);

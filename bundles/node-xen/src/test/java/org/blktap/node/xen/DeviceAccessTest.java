@@ -12,6 +12,7 @@ import java.util.Map;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Io;
 import org.blktap.node.xen.SimFrontend.Shape;
@@ -43,15 +44,15 @@ class DeviceAccessTest {
         content.close();
     }
 
-    private TestDisk disk(Map<String, String> options) throws Exception {
-        return new TestDisk(host, host.xen, 5, content, false, port -> { }, options);
+    private XenTestDisk disk(Map<String, String> options) throws Exception {
+        return new XenTestDisk(host, host.xen, 5, content, false, port -> { }, options);
     }
 
     /** Whatever the disk allows. */
     @ParameterizedTest
     @ValueSource(strings = {"r", "", "x", "R", "W", "wr", "read-write", "absent"})
     void aDeviceWhoseModeIsNotToWriteIsReadOnly(String mode) throws Exception {
-        try (TestDisk disk = disk(Map.of())) {
+        try (XenTestDisk disk = disk(Map.of())) {
             if (mode.equals("absent")) {
                 host.store.remove(disk.backend() + "/mode");
             } else {
@@ -65,7 +66,7 @@ class DeviceAccessTest {
         }
     }
 
-    private void assertChangesNothing(TestDisk disk) throws Exception {
+    private void assertChangesNothing(XenTestDisk disk) throws Exception {
         assertEquals(-1, frontend.writeSectors(0, 8, 1));
         assertEquals(-1, frontend.writeSectors(0, 160, 1), "an indirect one");
         assertEquals(-1, frontend.run(frontend.io(0, 2, 0, new int[] {0, 7})), "a barrier");
@@ -83,7 +84,7 @@ class DeviceAccessTest {
     @Test
     void aDeviceThatMayBeWrittenIs() throws Exception {
         for (String mode : new String[] {"w", "w!", "rw"}) {
-            try (TestDisk disk = disk(Map.of())) {
+            try (XenTestDisk disk = disk(Map.of())) {
                 host.store.write(disk.backend() + "/mode", mode);
                 frontend.connect(Shape.PLAIN);
                 assertEquals("0", disk.read("info"));
@@ -96,16 +97,16 @@ class DeviceAccessTest {
 
     @Test
     void whatAnEarlierProcessHasTakenIsNotWrittenEither() throws Exception {
-        TestDisk first = disk(Map.of());
+        XenTestDisk first = disk(Map.of());
         frontend.connect(Shape.PLAIN);
         first.onLoop(() -> first.port.hold = true);
         Io write = frontend.io(0, 1, 8, new int[] {0, 7});
         frontend.put(write);
         frontend.push();
-        Eventually.holds("it is at the disk", () -> first.call(() -> first.port.pending.size() == 1));
+        Eventually.holds("it is at the disk", () -> first.call(() -> first.port.pending() == 1));
         first.kill();
         host.store.write(first.backend() + "/mode", "r");
-        try (TestDisk second = new TestDisk(host, 5, content, true)) {
+        try (XenTestDisk second = new XenTestDisk(host, 5, content, true)) {
             frontend.awaitAll(List.of(write));
             assertEquals(-1, write.status.intValue());
             second.settle();
@@ -114,14 +115,14 @@ class DeviceAccessTest {
 
     @Test
     void aDeviceGivenByHandIsAsItsNodeSays() throws Exception {
-        try (TestDisk disk = disk(Map.of("access", "ro"))) {
+        try (XenTestDisk disk = disk(Map.of("access", "ro"))) {
             assertEquals(List.of("r", "0", "disk"), List.of(disk.read("mode"), disk.read("removable"), disk.read("device-type")));
             assertEquals("xen:5/xvda,access=ro", disk.node.address());
             frontend.connect(Shape.PLAIN);
             assertEquals("4", disk.read("info"));
             assertChangesNothing(disk);
         }
-        try (TestDisk disk = disk(Map.of("devtype", "cdrom"))) {
+        try (XenTestDisk disk = disk(Map.of("devtype", "cdrom"))) {
             assertEquals("xen:5/xvda,devtype=cdrom", disk.node.address());
             for (String directory : new String[] {disk.backend(), "/libxl/5/device/vbd/51712"}) {
                 assertEquals(List.of("r", "1", "cdrom"), List.of(host.store.read(directory + "/mode"), host.store.read(directory + "/removable"),
@@ -137,7 +138,7 @@ class DeviceAccessTest {
 
     @Test
     void whatAToolstackSaysIsShown() throws Exception {
-        try (TestDisk disk = disk(Map.of())) {
+        try (XenTestDisk disk = disk(Map.of())) {
             host.store.write(disk.backend() + "/removable", "1");
             frontend.connect(Shape.PLAIN);
             assertEquals("2", disk.read("info"));

@@ -9,6 +9,8 @@ import java.util.Random;
 import java.util.stream.Stream;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.memory.Memory;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.MemoryPort;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Io;
 import org.blktap.node.xen.SimFrontend.Shape;
@@ -31,7 +33,7 @@ class HostileRingTest {
 
     /** What a hostile guest does, besides another that is to go on. */
     private interface Attack {
-        void run(TestDisk disk, SimFrontend frontend, Runnable othersGoOn) throws Exception;
+        void run(XenTestDisk disk, SimFrontend frontend, Runnable othersGoOn) throws Exception;
     }
 
     private void attack(Shape shape, Attack attack) throws Exception {
@@ -39,7 +41,7 @@ class HostileRingTest {
                 Mapping otherContent = Mapping.anonymous(SECTORS * 512L)) {
             SimFrontend frontend = new SimFrontend(host, host.newGuest(5, 8192));
             SimFrontend other = new SimFrontend(host, host.newGuest(6));
-            try (TestDisk disk = new TestDisk(host, 5, content); TestDisk otherDisk = new TestDisk(host, 6, otherContent)) {
+            try (XenTestDisk disk = new XenTestDisk(host, 5, content); XenTestDisk otherDisk = new XenTestDisk(host, 6, otherContent)) {
                 other.connect(Shape.PLAIN);
                 frontend.connect(shape);
                 attack.run(disk, frontend, () -> {
@@ -53,7 +55,7 @@ class HostileRingTest {
                 otherDisk.settle();
                 disk.settle();
                 frontend.disconnect();
-                assertEquals(0, disk.call(() -> disk.port.pending.size()));
+                assertEquals(0, disk.call(() -> disk.port.pending()));
                 frontend.connect(shape);
                 frontend.assertServed(0x555);
             }
@@ -249,7 +251,7 @@ class HostileRingTest {
         });
     }
 
-    private static boolean stopped(TestDisk disk) throws Exception {
+    private static boolean stopped(XenTestDisk disk) throws Exception {
         return disk.call(() -> disk.node.status().containsKey("stopped"));
     }
 

@@ -55,7 +55,7 @@ class HostileStatesTest {
     private SimGuest guest;
     private SimFrontend frontend;
     private SimFrontend other;
-    private TestDisk otherDisk;
+    private XenTestDisk otherDisk;
 
     @BeforeEach
     void boot() throws Exception {
@@ -63,7 +63,7 @@ class HostileStatesTest {
         guest = host.newGuest(5);
         frontend = new SimFrontend(host, guest);
         other = new SimFrontend(host, host.newGuest(6));
-        otherDisk = new TestDisk(host, 6, otherContent);
+        otherDisk = new XenTestDisk(host, 6, otherContent);
         other.connect(Shape.PLAIN);
         other.assertServed(0x600);
         logger.addHandler(handler);
@@ -109,7 +109,7 @@ class HostileStatesTest {
     @ParameterizedTest
     @MethodSource("wrong")
     void wrongNodesAreToldOnceAndCloseTheDevice(Wrong wrong) throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             String held = host.xen.held();
             frontend.state(XenbusState.INITIALISING);
             disk.awaitState(XenbusState.INIT_WAIT);
@@ -142,7 +142,7 @@ class HostileStatesTest {
 
     @Test
     void twoRingsOfOnePageHarmNobodyElse() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.state(XenbusState.INITIALISING);
             disk.awaitState(XenbusState.INIT_WAIT);
             frontend.newRings(new Shape(Abi.X86_64, 0, 2, true));
@@ -164,7 +164,7 @@ class HostileStatesTest {
         long seed = Long.getLong("seed", System.nanoTime());
         System.out.println("toggled states: -Dseed=" + seed);
         Random random = new Random(seed);
-        TestDisk disk = process(false);
+        XenTestDisk disk = process(false);
         disk.settle();
         int threads = Thread.activeCount();
         int watches = host.store.watches();
@@ -194,13 +194,13 @@ class HostileStatesTest {
     }
 
     /** A daemon of its own, which may be killed. */
-    private TestDisk process(boolean reopened) throws Exception {
+    private XenTestDisk process(boolean reopened) throws Exception {
         SimHypervisor xen = new SimHypervisor();
         xen.add(guest);
-        return new TestDisk(host, xen, 5, content, reopened, port -> { });
+        return new XenTestDisk(host, xen, 5, content, reopened, port -> { });
     }
 
-    private void toggle(TestDisk disk, Random random, int i) throws Exception {
+    private void toggle(XenTestDisk disk, Random random, int i) throws Exception {
         switch (random.nextInt(12)) {
             case 0, 1, 2, 3, 4, 5 -> frontend.state(XenbusState.values()[random.nextInt(9)]);
             case 6 -> frontend.write("state", List.of("9", "", "junk", "4 ", "-1").get(random.nextInt(5)));

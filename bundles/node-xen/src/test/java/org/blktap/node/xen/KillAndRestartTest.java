@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Shape;
 import org.blktap.ring.Abi;
@@ -58,7 +59,7 @@ class KillAndRestartTest {
             SimGuest guest = host.newGuest(5, 65_536);
             SimFrontend frontend = new SimFrontend(host, guest);
             RandomLoad load = new RandomLoad(frontend, random, SECTORS);
-            TestDisk disk = process(host, guest, content, false, random.nextLong());
+            XenTestDisk disk = process(host, guest, content, false, random.nextLong());
             frontend.connect(shape);
             for (int round = 0; round < ROUNDS; round++) {
                 if (random.nextInt(4) == 0) {
@@ -92,7 +93,7 @@ class KillAndRestartTest {
         try (TestHost host = new TestHost(runDir); Mapping content = Mapping.anonymous(SECTORS * 512L)) {
             SimGuest guest = host.newGuest(5, 65_536);
             SimFrontend frontend = new SimFrontend(host, guest);
-            TestDisk disk = process(host, guest, content, false, 1);
+            XenTestDisk disk = process(host, guest, content, false, 1);
             frontend.connect(new Shape(Abi.X86_64, 0, 1, true));
             AtomicInteger killed = new AtomicInteger();
             disk.xen.beforeNotify = () -> {
@@ -106,7 +107,7 @@ class KillAndRestartTest {
             Eventually.holds("the process dies", () -> killed.get() > 0);
             disk.kill();
             assertFalse(frontend.port(0).taken());
-            TestDisk next = process(host, guest, content, true, 2);
+            XenTestDisk next = process(host, guest, content, true, 2);
             Eventually.holds("a notification", () -> frontend.port(0).taken());
             assertEquals(1, frontend.reap().size());
             frontend.disconnect();
@@ -117,17 +118,17 @@ class KillAndRestartTest {
         }
     }
 
-    private static TestDisk process(TestHost host, SimGuest guest, Mapping content, boolean reopened, long seed) throws Exception {
+    private static XenTestDisk process(TestHost host, SimGuest guest, Mapping content, boolean reopened, long seed) throws Exception {
         SimHypervisor xen = new SimHypervisor();
         xen.add(guest);
-        return new TestDisk(host, xen, 5, content, reopened, port -> {
+        return new XenTestDisk(host, xen, 5, content, reopened, port -> {
             port.shuffle = new Random(seed);
             port.quiet = true;
         });
     }
 
     /** Ends the process while requests go on; the number that it leaves unanswered. */
-    private static int end(TestDisk disk, RandomLoad load, Random random) throws Exception {
+    private static int end(XenTestDisk disk, RandomLoad load, Random random) throws Exception {
         int kind = random.nextInt(10);
         if (kind > 1) {
             AtomicInteger left = new AtomicInteger(random.nextInt(random.nextBoolean() ? 20 : 200));

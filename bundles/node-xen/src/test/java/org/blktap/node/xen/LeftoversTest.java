@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Shape;
 import org.junit.jupiter.api.AfterEach;
@@ -122,8 +123,8 @@ class LeftoversTest {
     void aDeviceGivenByHandLeavesNoEmptyDirectory() throws Exception {
         Mapping content = Mapping.anonymous(1 << 20);
         host.newGuest(6, 2048);
-        TestDisk other = new TestDisk(host, 6, content);
-        new TestDisk(host, 5, content).close(true);
+        XenTestDisk other = new XenTestDisk(host, 6, content);
+        new XenTestDisk(host, 5, content).close(true);
         assertEquals(List.of("6"), host.store.list("/local/domain/0/backend/tap"));
         other.close(true);
         for (String path : List.of("/local/domain/0/backend/tap", "/local/domain/5/device/vbd/51712", "/libxl/5/device/vbd", "/libxl/6/device/vbd")) {
@@ -137,10 +138,10 @@ class LeftoversTest {
     void theRequestLogOfADomainThatEndedWhileTheDaemonWasDownGoes() throws Exception {
         Mapping content = Mapping.anonymous(1 << 20);
         SimFrontend frontend = new SimFrontend(host, host.newGuest(6));
-        TestDisk first = new TestDisk(host, 6, content);
+        XenTestDisk first = new XenTestDisk(host, 6, content);
         frontend.connect(Shape.PLAIN);
         frontend.assertServed(0x1);
-        TestDisk kept = new TestDisk(host, 5, content);
+        XenTestDisk kept = new XenTestDisk(host, 5, content);
         first.kill();
         kept.kill();
         assertEquals(true, Files.exists(directory.resolve("xen-6-51712.log")));
@@ -148,7 +149,7 @@ class LeftoversTest {
         Files.createFile(directory.resolve("xen-notes.log"));
         host.store.remove("/local/domain/6");
         host.store.remove("/local/domain/0/backend/tap/6");
-        try (TestDisk again = new TestDisk(host, 5, content, true)) {
+        try (XenTestDisk again = new XenTestDisk(host, 5, content, true)) {
             again.settle();
             assertEquals(false, Files.exists(directory.resolve("xen-6-51712.log")));
             assertEquals(true, Files.exists(directory.resolve("xen-notes.log")));
@@ -160,14 +161,14 @@ class LeftoversTest {
     @Test
     void theFrontendOfAnotherBackendIsNotConnectedTo() throws Exception {
         Mapping content = Mapping.anonymous(1 << 20);
-        TestDisk first = new TestDisk(host, 5, content);
+        XenTestDisk first = new XenTestDisk(host, 5, content);
         first.kill();
         host.store.remove("/local/domain/5/device/vbd");
         host.toolstackWrites("vbd", 5, 51712, "/dev/sda", "w", "/etc/xen/scripts/block");
         SimFrontend theirs = new SimFrontend(host, guest, "vbd");
         theirs.newRings(Shape.PLAIN);
         theirs.state(XenbusState.CONNECTED);
-        try (TestDisk second = new TestDisk(host, 5, content, true)) {
+        try (XenTestDisk second = new XenTestDisk(host, 5, content, true)) {
             Eventually.holds("it is let go", () -> second.gone.get() > 0);
             second.settle();
             assertEquals("", host.xen.held());

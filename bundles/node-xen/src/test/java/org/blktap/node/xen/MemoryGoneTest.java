@@ -9,6 +9,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Io;
 import org.blktap.node.xen.SimFrontend.Shape;
@@ -34,14 +35,14 @@ class MemoryGoneTest {
     }
 
     private interface Attack {
-        void run(TestDisk disk, SimFrontend frontend) throws Exception;
+        void run(XenTestDisk disk, SimFrontend frontend) throws Exception;
     }
 
     private void attack(Shape shape, int linesMost, Attack attack) throws Exception {
         try (Mapping content = Mapping.anonymous(SECTORS * 512L); TestHost host = new TestHost(runDir)) {
             SimGuest guest = host.newGuest(DOMAIN, 4096);
             SimFrontend frontend = new SimFrontend(host, guest);
-            try (LogLines log = new LogLines(); Victim victim = new Victim(host, 6); TestDisk disk = new TestDisk(host, DOMAIN, content)) {
+            try (LogLines log = new LogLines(); XenVictim victim = new XenVictim(host, 6); XenTestDisk disk = new XenTestDisk(host, DOMAIN, content)) {
                 // its rings are its first pages
                 frontend.connect(shape);
                 frontend.assertServed(0x111);
@@ -60,7 +61,7 @@ class MemoryGoneTest {
         }
     }
 
-    private static void leave(TestDisk disk, SimFrontend frontend) throws Exception {
+    private static void leave(XenTestDisk disk, SimFrontend frontend) throws Exception {
         frontend.state(XenbusState.CLOSED);
         Eventually.holds("it is not connected", () -> {
             disk.settle();
@@ -70,7 +71,7 @@ class MemoryGoneTest {
         frontend.dropRings();
     }
 
-    private static boolean failed(TestDisk disk) throws Exception {
+    private static boolean failed(XenTestDisk disk) throws Exception {
         return disk.state() == XenbusState.CLOSING.ordinal();
     }
 
@@ -141,7 +142,7 @@ class MemoryGoneTest {
                 }
                 frontend.push();
                 if (turns > 0) {
-                    Eventually.holds("they are at the disk", () -> disk.call(() -> disk.port.pending.size() == 20));
+                    Eventually.holds("they are at the disk", () -> disk.call(() -> disk.port.pending() == 20));
                 }
                 frontend.guest.truncate(0);
                 frontend.port(0).notifyBackend();

@@ -35,7 +35,7 @@ class RandomIoTest {
         Random random = new Random(seed);
         try (TestHost host = new TestHost(runDir); Mapping content = Mapping.anonymous(SECTORS * 512L)) {
             SimFrontend frontend = new SimFrontend(host, host.newGuest(5, 65_536));
-            try (TestDisk disk = new TestDisk(host, 5, content)) {
+            try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
                 frontend.connect(shape);
                 RandomLoad load = new RandomLoad(frontend, random, SECTORS);
                 disk.onLoop(() -> disk.port.quiet = true);
@@ -61,7 +61,7 @@ class RandomIoTest {
     }
 
     /** The port closes, is drained, and opens again, as the core does it when a driver is replaced. */
-    private static void replacedMeanwhile(TestDisk disk, RandomLoad load, Random random) throws Exception {
+    private static void replacedMeanwhile(XenTestDisk disk, RandomLoad load, Random random) throws Exception {
         int end = load.issued + REQUESTS / 4;
         while (load.issued < end) {
             load.issue();
@@ -69,7 +69,7 @@ class RandomIoTest {
                 if (disk.port.open) {
                     disk.port.open = random.nextInt(3) != 0;
                 } else {
-                    disk.port.drain();
+                    disk.port.release();
                     if (random.nextInt(2) == 0) {
                         disk.port.open = true;
                         disk.node.resumed();

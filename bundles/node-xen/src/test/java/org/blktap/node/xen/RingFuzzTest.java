@@ -16,6 +16,7 @@ import java.util.logging.Logger;
 import java.util.stream.Stream;
 import org.blktap.api.disk.Request;
 import org.blktap.api.memory.Memory;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Shape;
 import org.blktap.ring.Abi;
@@ -42,7 +43,7 @@ class RingFuzzTest {
     private TestHost host;
     private SimGuest guest;
     private SimFrontend frontend;
-    private TestDisk disk;
+    private XenTestDisk disk;
     private Shape shape;
     private int[] data;
     private int[] dataGrefs;
@@ -74,8 +75,8 @@ class RingFuzzTest {
             host = running;
             guest = host.newGuest(DOMAIN, 4096);
             frontend = new SimFrontend(host, guest);
-            try (Victim victim = new Victim(host, 6)) {
-                disk = new TestDisk(host, host.xen, DOMAIN, content, false, port -> {
+            try (XenVictim victim = new XenVictim(host, 6)) {
+                disk = new XenTestDisk(host, host.xen, DOMAIN, content, false, port -> {
                     port.quiet = true;
                     port.shuffle = new Random(seed);
                     port.fails = this::check;
@@ -159,7 +160,7 @@ class RingFuzzTest {
         return true;
     }
 
-    private void fuzz(Victim victim) throws Exception {
+    private void fuzz(XenVictim victim) throws Exception {
         pages();
         connect();
         while (inputs < INPUTS) {
@@ -185,7 +186,7 @@ class RingFuzzTest {
         frontend.assertServed(0x777);
         frontend.disconnect();
         disk.settle();
-        assertEquals(0, disk.call(() -> disk.port.pending.size()));
+        assertEquals(0, disk.call(() -> disk.port.pending()));
     }
 
     private void pages() {

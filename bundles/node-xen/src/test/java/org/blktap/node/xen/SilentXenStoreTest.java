@@ -12,6 +12,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.node.DeviceNode;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Shape;
 import org.junit.jupiter.api.AfterEach;
@@ -29,7 +30,7 @@ class SilentXenStoreTest {
     private SilentXenStore silent;
     private TestHost host;
     private SimFrontend frontend;
-    private TestDisk disk;
+    private XenTestDisk disk;
 
     @BeforeEach
     void boot() throws Exception {
@@ -37,7 +38,7 @@ class SilentXenStoreTest {
         host.between = store -> silent = new SilentXenStore(store);
         frontend = new SimFrontend(host, host.newGuest(5));
         host.newGuest(7);
-        disk = new TestDisk(host, 5, content);
+        disk = new XenTestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
         frontend.assertServed(0x100);
     }
@@ -100,7 +101,7 @@ class SilentXenStoreTest {
         silent.answer();
         disk.settle();
         assertEquals(List.of(), host.store.list("/local/domain/0/backend/tap/7"), "what came too late is undone");
-        DeviceNode another = disk.openAnother("7/xvda", TestDisk.PATIENCE).get(60, TimeUnit.SECONDS);
+        DeviceNode another = disk.openAnother("7/xvda", XenTestDisk.PATIENCE).get(60, TimeUnit.SECONDS);
         disk.onLoop(() -> {
             another.remove();
         });
@@ -111,7 +112,7 @@ class SilentXenStoreTest {
     @Test
     void whoeverWaitsNoLongerLeavesNothing() throws Exception {
         silent.hang();
-        CompletableFuture<DeviceNode> opening = disk.openAnother("7/xvda", TestDisk.PATIENCE);
+        CompletableFuture<DeviceNode> opening = disk.openAnother("7/xvda", XenTestDisk.PATIENCE);
         opening.completeExceptionally(new DiskException(DiskException.Reason.IO, "it took too long"));
         silent.answer();
         disk.settle();

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.memory.Memory;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.ring.Abi;
 import org.blktap.ring.sim.FrontRing;
 
@@ -72,8 +73,8 @@ final class SimFrontend {
     SimFrontend(TestHost host, SimGuest guest, String type) {
         this.guest = guest;
         store = host.store.asDomain(guest.domain());
-        directory = "/local/domain/" + guest.domain() + "/device/vbd/" + TestDisk.DEVICE;
-        backend = "/local/domain/0/backend/" + type + "/" + guest.domain() + "/" + TestDisk.DEVICE;
+        directory = "/local/domain/" + guest.domain() + "/device/vbd/" + XenTestDisk.DEVICE;
+        backend = "/local/domain/0/backend/" + type + "/" + guest.domain() + "/" + XenTestDisk.DEVICE;
     }
 
     // ---- states

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.EpollLoops;
 
 /** A machine with Xen, its XenStore, and guests. */

@@ -13,6 +13,7 @@ import java.util.Map;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
+import org.blktap.api.testkit.Eventually;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

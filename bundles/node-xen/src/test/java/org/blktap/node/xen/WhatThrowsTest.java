@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Shape;
 import org.blktap.ring.Abi;
@@ -33,7 +34,7 @@ class WhatThrowsTest {
     }
 
     private interface Attack {
-        void run(TestHost host, TestDisk disk, SimFrontend frontend) throws Exception;
+        void run(TestHost host, XenTestDisk disk, SimFrontend frontend) throws Exception;
     }
 
     private void attack(Shape shape, Attack attack) throws Exception {
@@ -41,8 +42,8 @@ class WhatThrowsTest {
             SimFrontend frontend = new SimFrontend(host, host.newGuest(DOMAIN));
             SimHypervisor own = new SimHypervisor();
             own.add(frontend.guest);
-            try (LogLines log = new LogLines(); Victim victim = new Victim(host, 6)) {
-                TestDisk disk = new TestDisk(host, own, DOMAIN, content, false, port -> { });
+            try (LogLines log = new LogLines(); XenVictim victim = new XenVictim(host, 6)) {
+                XenTestDisk disk = new XenTestDisk(host, own, DOMAIN, content, false, port -> { });
                 attack.run(host, disk, frontend);
                 Eventually.holds("it is asked to close", () -> disk.state() == XenbusState.CLOSING.ordinal());
                 frontend.state(XenbusState.CLOSED);
@@ -107,11 +108,11 @@ class WhatThrowsTest {
     @Test
     void xenStore() throws Exception {
         try (Mapping content = Mapping.anonymous(1 << 20); TestHost host = new TestHost(runDir); LogLines log = new LogLines();
-                Victim victim = new Victim(host, 6)) {
+                XenVictim victim = new XenVictim(host, 6)) {
             SilentXenStore[] store = new SilentXenStore[1];
             host.between = behind -> store[0] = new SilentXenStore(behind);
             SimFrontend frontend = new SimFrontend(host, host.newGuest(DOMAIN));
-            TestDisk disk = new TestDisk(host, DOMAIN, content);
+            XenTestDisk disk = new XenTestDisk(host, DOMAIN, content);
             frontend.connect(Shape.PLAIN);
             frontend.assertServed(0x111);
             store[0].broken = new IllegalStateException("thrown by a test");

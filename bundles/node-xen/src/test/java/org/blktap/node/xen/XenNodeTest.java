@@ -14,6 +14,8 @@ import java.util.stream.Stream;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.MemoryPort;
 import org.blktap.linux.Mapping;
 import org.blktap.node.xen.SimFrontend.Io;
 import org.blktap.node.xen.SimFrontend.Shape;
@@ -58,7 +60,7 @@ class XenNodeTest {
     @ParameterizedTest
     @MethodSource("shapes")
     void servesEveryShapeOfFrontend(Shape shape) throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(shape);
             frontend.assertServed(0x1111);
             assertEquals(shape.persistent(), host.xen.mappedPages() > shape.queues() << shape.order());
@@ -73,7 +75,7 @@ class XenNodeTest {
     void moreDataThanThereAreBuffersForWaitsInTheRing() throws Exception {
         SimGuest large = host.newGuest(7, 32_768);
         SimFrontend many = new SimFrontend(host, large);
-        try (TestDisk disk = new TestDisk(host, 7, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 7, content)) {
             many.connect(new Shape(Abi.X86_64, 0, 2, false));
             disk.onLoop(() -> disk.port.hold = true);
             int[][] mebibyte = new int[256][];
@@ -85,9 +87,9 @@ class XenNodeTest {
                 requests.add(io);
             }
             many.push();
-            Eventually.holds("so much is at the disk as there are buffers", () -> disk.call(() -> disk.port.pending.size() == 16));
+            Eventually.holds("so much is at the disk as there are buffers", () -> disk.call(() -> disk.port.pending() == 16));
             disk.settle();
-            assertEquals(16, disk.call(() -> disk.port.pending.size()).intValue());
+            assertEquals(16, disk.call(() -> disk.port.pending()).intValue());
             disk.onLoop(() -> {
                 disk.port.shuffle = new java.util.Random(2);
                 disk.port.hold = false;
@@ -105,7 +107,7 @@ class XenNodeTest {
     void moreGrantsThanStayMappedAreCopied() throws Exception {
         SimGuest large = host.newGuest(7, 4096);
         SimFrontend many = new SimFrontend(host, large);
-        try (TestDisk disk = new TestDisk(host, 7, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 7, content)) {
             many.connect(Shape.PLAIN);
             List<Io> requests = new java.util.ArrayList<>();
             for (int i = 0; i < 250; i++) {
@@ -131,7 +133,7 @@ class XenNodeTest {
     @Test
     void whereDisksCannotReachMappedPagesDataIsCopied() throws Exception {
         host.xen.reachesDisks = false;
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             assertEquals("0", disk.read("feature-persistent"));
             frontend.assertServed(0x2222);
@@ -141,7 +143,7 @@ class XenNodeTest {
 
     @Test
     void writesWhatTheDiskIs() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.state(XenbusState.INITIALISING);
             disk.awaitState(XenbusState.INIT_WAIT);
             assertEquals(List.of("256", "4", "4"),
@@ -153,7 +155,7 @@ class XenNodeTest {
             assertEquals(List.of(Long.toString(SIZE / 512), "0", "512", "4096"),
                     List.of(disk.read("sectors"), disk.read("info"), disk.read("sector-size"), disk.read("physical-sector-size")));
             disk.onLoop(() -> {
-                disk.port.sizeShown = SIZE / 2;
+                disk.port.info = disk.port.info.withSize(SIZE / 2);
                 disk.node.resized();
             });
             Eventually.holds("the new size", () -> disk.read("sectors").equals(Long.toString(SIZE / 1024)));
@@ -163,11 +165,8 @@ class XenNodeTest {
 
     @Test
     void aReadOnlyDiskSaysSoAndRefusesWrites() throws Exception {
-        TestDisk.Setup readOnly = port -> {
-            port.readOnly = true;
-            port.canDiscard = false;
-        };
-        try (TestDisk disk = new TestDisk(host, host.xen, 5, content, false, readOnly)) {
+        XenTestDisk.Setup readOnly = port -> port.info = port.info.withReadOnly(true).without(Operation.DISCARD);
+        try (XenTestDisk disk = new XenTestDisk(host, host.xen, 5, content, false, readOnly)) {
             assertEquals("r", disk.read("mode"));
             frontend.connect(Shape.PLAIN);
             assertEquals("4", disk.read("info"));
@@ -179,7 +178,7 @@ class XenNodeTest {
 
     @Test
     void discardsThatTheToolstackForbidsAreNotOffered() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             host.store.write(disk.backend() + "/discard-enable", "0");
             frontend.connect(Shape.PLAIN);
             assertEquals("0", disk.read("feature-discard"));
@@ -188,7 +187,7 @@ class XenNodeTest {
 
     @Test
     void comesBackAfterClosed() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             for (int i = 0; i < 20; i++) {
                 frontend.connect(shapes().toList().get(i % 10));
                 frontend.assertServed(0x3333 + i);
@@ -201,7 +200,7 @@ class XenNodeTest {
 
     @Test
     void tellingTheSameTwiceChangesNothing() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             int handles = host.xen.mapCalls();
             for (int i = 0; i < 20; i++) {
@@ -216,7 +215,7 @@ class XenNodeTest {
 
     @Test
     void newRingsAfterASuspendAreTaken() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             frontend.assertServed(0x5555);
             // as blkfront resumes: the old rings are forgotten, the state begins anew
@@ -234,7 +233,7 @@ class XenNodeTest {
 
     @Test
     void offlineAndClosedIsForgotten() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             host.store.transaction(tx -> {
                 tx.write(disk.backend() + "/online", "0");
@@ -250,13 +249,13 @@ class XenNodeTest {
 
     @Test
     void requestsOfALeavingFrontendEndBeforeItsPagesAreLetGo() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             disk.onLoop(() -> disk.port.hold = true);
             Io read = frontend.io(0, 0, 8, new int[] {0, 7});
             frontend.put(read);
             frontend.push();
-            Eventually.holds("it is at the disk", () -> disk.call(() -> disk.port.pending.size() == 1));
+            Eventually.holds("it is at the disk", () -> disk.call(() -> disk.port.pending() == 1));
             frontend.state(XenbusState.CLOSED);
             disk.settle();
             assertTrue(host.xen.mappedPages() > 0);
@@ -273,14 +272,14 @@ class XenNodeTest {
     @Test
     void aGuestMayBeCutOffWithRequestsInFlight() throws Exception {
         for (boolean endsLater : new boolean[] {true, false}) {
-            TestDisk disk = new TestDisk(host, 5, content);
+            XenTestDisk disk = new XenTestDisk(host, 5, content);
             frontend.connect(new Shape(Abi.X86_64, 0, 1, endsLater));
             disk.onLoop(() -> disk.port.hold = true);
             for (int i = 0; i < 5; i++) {
                 frontend.put(frontend.io(0, i % 2, 8L * i, new int[] {0, 7}));
             }
             frontend.push();
-            Eventually.holds("they are at the disk", () -> disk.call(() -> disk.port.pending.size() == 5));
+            Eventually.holds("they are at the disk", () -> disk.call(() -> disk.port.pending() == 5));
             int answered = frontend.ring(0).responseProducer();
             disk.onLoop(() -> {
                 disk.node.disconnect();
@@ -294,7 +293,7 @@ class XenNodeTest {
                 // the core removes the node while requests are left, which end afterwards
                 disk.onLoop(disk.node::remove);
                 assertTrue(!host.xen.held().isEmpty());
-                disk.onLoop(disk.port::drain);
+                disk.onLoop(disk.port::release);
                 Eventually.holds("all is given back", () -> host.xen.held().isEmpty());
                 disk.close(true);
             }
@@ -305,13 +304,13 @@ class XenNodeTest {
 
     @Test
     void theNodeMayBeClosedWhileAFrontendLeaves() throws Exception {
-        TestDisk disk = new TestDisk(host, 5, content);
+        XenTestDisk disk = new XenTestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
         disk.onLoop(() -> disk.port.hold = true);
         Io read = frontend.io(0, 0, 8, new int[] {0, 7});
         frontend.put(read);
         frontend.push();
-        Eventually.holds("it is at the disk", () -> disk.call(() -> disk.port.pending.size() == 1));
+        Eventually.holds("it is at the disk", () -> disk.call(() -> disk.port.pending() == 1));
         frontend.state(XenbusState.CLOSED);
         disk.settle();
         disk.close(true);
@@ -321,7 +320,7 @@ class XenNodeTest {
     @Test
     void theNodeMayBeClosedWhileItConnects() throws Exception {
         for (int i = 0; i < 50; i++) {
-            TestDisk disk = new TestDisk(host, 5, content);
+            XenTestDisk disk = new XenTestDisk(host, 5, content);
             frontend.state(XenbusState.INITIALISING);
             frontend.awaitBackend(XenbusState.INIT_WAIT);
             frontend.newRings(Shape.PLAIN);
@@ -337,7 +336,7 @@ class XenNodeTest {
 
     @Test
     void aHeldBarrierGoesOnWhenTheDiskIsBack() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             for (int operation : new int[] {2, 3}) {
                 disk.onLoop(() -> disk.port.hold = true);
@@ -354,11 +353,11 @@ class XenNodeTest {
                     write = after;
                 }
                 frontend.push();
-                Eventually.holds("its flush is at the disk", () -> disk.call(() -> disk.port.pending.size() == 1));
+                Eventually.holds("its flush is at the disk", () -> disk.call(() -> disk.port.pending() == 1));
                 // the driver is replaced: what is under way ends, and nothing more is taken
                 disk.onLoop(() -> {
                     disk.port.open = false;
-                    disk.port.drain();
+                    disk.port.release();
                 });
                 disk.settle();
                 assertNull(barrier.status);
@@ -377,7 +376,7 @@ class XenNodeTest {
 
     @Test
     void aFrontendLetsTheDiskGoWhenAsked() throws Exception {
-        TestDisk disk = new TestDisk(host, 5, content);
+        XenTestDisk disk = new XenTestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
         CompletableFuture<Void> asked = disk.unplug().toCompletableFuture();
         disk.awaitState(XenbusState.CLOSING);
@@ -386,13 +385,13 @@ class XenNodeTest {
         asked.get(2, TimeUnit.MINUTES);
         disk.close(true);
         assertEquals(List.of(), host.store.list(disk.backend()));
-        assertEquals(List.of(), host.store.list("/local/domain/5/device/vbd/" + TestDisk.DEVICE));
-        assertEquals(List.of(), host.store.list("/libxl/5/device/vbd/" + TestDisk.DEVICE));
+        assertEquals(List.of(), host.store.list("/local/domain/5/device/vbd/" + XenTestDisk.DEVICE));
+        assertEquals(List.of(), host.store.list("/libxl/5/device/vbd/" + XenTestDisk.DEVICE));
     }
 
     @Test
     void aFrontendThatKeepsTheDiskIsServedOn() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             CompletableFuture<Void> asked = disk.unplug().toCompletableFuture();
             ExecutionException refused = assertThrows(ExecutionException.class, () -> asked.get(2, TimeUnit.MINUTES));
@@ -405,7 +404,7 @@ class XenNodeTest {
 
     @Test
     void aForcedUnplugDuringOneThatAsksLeavesNothing() throws Exception {
-        TestDisk disk = new TestDisk(host, 5, content);
+        XenTestDisk disk = new XenTestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
         CompletableFuture<Void> asked = disk.unplug().toCompletableFuture();
         disk.awaitState(XenbusState.CLOSING);
@@ -421,7 +420,7 @@ class XenNodeTest {
 
     @Test
     void aDomainThatDisappearsIsLetGoWithRequestsInFlight() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             disk.onLoop(() -> disk.port.shuffle = new java.util.Random(1));
             for (int i = 0; i < 16; i++) {
@@ -436,7 +435,7 @@ class XenNodeTest {
 
     @Test
     void aBackendDirectoryThatDisappearsIsLetGo() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             host.store.remove(disk.backend());
             Eventually.holds("it is told", () -> disk.gone.get() > 0);
@@ -449,14 +448,14 @@ class XenNodeTest {
 
     @Test
     void afterARestartADomainIsFoundUnderItsNewName() throws Exception {
-        TestDisk disk = new TestDisk(host, 5, content);
+        XenTestDisk disk = new XenTestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
         disk.close(false);
         // and another has its name now
         host.newGuest(6);
         host.store.write("/local/domain/5/name", "another");
         host.store.write("/local/domain/6/name", "guest-5");
-        try (TestDisk again = new TestDisk(host, 5, content, true)) {
+        try (XenTestDisk again = new XenTestDisk(host, 5, content, true)) {
             again.awaitState(XenbusState.CONNECTED);
             Io read = frontend.io(0, 0, 0, new int[] {0, 7});
             frontend.put(read);
@@ -468,27 +467,27 @@ class XenNodeTest {
 
     @Test
     void afterARestartWhoeverHasTheNumberDoesNotGetTheDisk() throws Exception {
-        new TestDisk(host, 5, content).close(false);
+        new XenTestDisk(host, 5, content).close(false);
         host.store.remove("/local/domain/0/backend/tap/5");
         host.store.remove("/local/domain/5/device/vbd");
-        DiskException refused = assertThrows(DiskException.class, () -> new TestDisk(host, 5, content, true));
+        DiskException refused = assertThrows(DiskException.class, () -> new XenTestDisk(host, 5, content, true));
         assertEquals(DiskException.Reason.NOT_FOUND, refused.reason());
         assertNull(host.store.read("/local/domain/5/device/vbd/51712"));
     }
 
     @Test
     void aFrontendLeavesThoughTheDiskIsClosedBetweenTwoStepsOfARequest() throws Exception {
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.connect(Shape.PLAIN);
             disk.onLoop(() -> disk.port.hold = true);
             frontend.put(frontend.io(0, 2, 16, new int[] {0, 7}));
             frontend.push();
-            Eventually.holds("its flush is at the disk", () -> disk.call(() -> disk.port.pending.size() == 1));
+            Eventually.holds("its flush is at the disk", () -> disk.call(() -> disk.port.pending() == 1));
             host.store.asDomain(5).write("/local/domain/5/device/vbd/51712/state", "6");
             disk.settle();
             disk.onLoop(() -> {
                 disk.port.open = false;
-                disk.port.drain();
+                disk.port.release();
             });
             disk.awaitState(XenbusState.CLOSED);
             assertEquals("", host.xen.held());
@@ -498,13 +497,13 @@ class XenNodeTest {
 
     @Test
     void afterARestartAFrontendThatHasLeftBeginsAnewWithTheSameReferences() throws Exception {
-        TestDisk first = new TestDisk(host, 5, content);
+        XenTestDisk first = new XenTestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
         frontend.assertServed(0x1212);
         first.kill();
         // meanwhile it leaves, and comes back with the same grants and the same event channel
         frontend.state(XenbusState.CLOSED);
-        try (TestDisk second = new TestDisk(host, 5, content, true)) {
+        try (XenTestDisk second = new XenTestDisk(host, 5, content, true)) {
             second.awaitState(XenbusState.CLOSED);
             frontend.state(XenbusState.INITIALISING);
             second.awaitState(XenbusState.INIT_WAIT);
@@ -519,7 +518,7 @@ class XenNodeTest {
 
     @Test
     void aRestartWhileItIsAskedToCloseServesOn() throws Exception {
-        TestDisk first = new TestDisk(host, 5, content);
+        XenTestDisk first = new XenTestDisk(host, 5, content);
         frontend.connect(Shape.PLAIN);
         host.store.transaction(tx -> {
             tx.write(first.backend() + "/online", "0");
@@ -527,7 +526,7 @@ class XenNodeTest {
         });
         frontend.assertServed(0x1313);
         first.kill();
-        try (TestDisk second = new TestDisk(host, 5, content, true)) {
+        try (XenTestDisk second = new XenTestDisk(host, 5, content, true)) {
             frontend.assertServed(0x1414);
             second.settle();
             assertEquals(XenbusState.CLOSING, frontend.backendState());

@@ -1,22 +1,20 @@
 package org.blktap.client.nbd;
 
-import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
-import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.ExtentList;
-import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
+import org.blktap.api.testkit.TestDiskContext;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.NativeMemoryService;
 
 /** An export opened as the core would, on a loop, and requests to it from a test's thread. */
-final class TestDisk implements AutoCloseable {
+final class NbdTestDisk implements AutoCloseable {
     private final EpollLoops loops = new EpollLoops();
     private final IoLoop loop = loops.start("nbd-disk");
     private final NativeMemory memory = new NativeMemoryService();
@@ -48,9 +46,9 @@ final class TestDisk implements AutoCloseable {
         }
     }
 
-    TestDisk(NbdUri uri, boolean readOnly) throws Exception {
+    NbdTestDisk(NbdUri uri, boolean readOnly) throws Exception {
         NbdConnection first = new NbdConnection(uri);
-        disk = loop.call(() -> new NbdDisk(uri, "test", first, new Context(readOnly)));
+        disk = loop.call(() -> new NbdDisk(uri, "test", first, new TestDiskContext(loop, memory, Options.none(), readOnly)));
     }
 
     Asked ask(Operation operation, long offset, long length, byte[] data) {
@@ -87,63 +85,5 @@ final class TestDisk implements AutoCloseable {
         loop.execute(disk::close);
         loop.close();
         loops.stop();
-    }
-
-    private final class Context implements DiskContext {
-        private final boolean readOnly;
-
-        Context(boolean readOnly) {
-            this.readOnly = readOnly;
-        }
-
-        @Override
-        public boolean readOnly() {
-            return readOnly;
-        }
-
-        @Override
-        public Options options() {
-            return Options.none();
-        }
-
-        @Override
-        public IoLoop loop() {
-            return loop;
-        }
-
-        @Override
-        public NativeMemory memory() {
-            return memory;
-        }
-
-        @Override
-        public IoFile openFile(Path path) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public IoFile createFile(Path path) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public Path confine(Path image, String named) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public VirtualDisk openBacking(String type, Path path) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public String backingType(String otherwise) {
-            return otherwise;
-        }
-
-        @Override
-        public void untilDetach(AutoCloseable resource) {
-            throw new UnsupportedOperationException();
-        }
     }
 }

@@ -11,8 +11,8 @@ import org.blktap.linux.Mapping;
  * MiB, and options such as {@code queues=2}. A line of input prints the status. The disk is the file {@code disk-1.img} of the directory,
  * best on a tmpfs, so that the server may be killed and started again. With {@code delay=5} each request takes 5 ms.
  */
-final class TestServer {
-    private TestServer() {
+final class VhostUserTestServer {
+    private VhostUserTestServer() {
     }
 
     public static void main(String[] arguments) throws Exception {

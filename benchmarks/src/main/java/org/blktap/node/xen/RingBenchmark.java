@@ -6,15 +6,14 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
-import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.DeviceNode;
-import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
+import org.blktap.api.testkit.TestDiskContext;
+import org.blktap.api.testkit.TestNodeContext;
 import org.blktap.core.gate.OpenGate;
 import org.blktap.format.ram.RamDriver;
 import org.blktap.linux.Mapping;
@@ -46,47 +45,6 @@ public final class RingBenchmark {
         }
     }
 
-    record Context(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port, NativeMemory memory,
-            Path runDir) implements NodeContext {
-    }
-
-    private record RamContext(IoLoop loop, NativeMemory memory, Options options) implements DiskContext {
-        @Override
-        public boolean readOnly() {
-            return false;
-        }
-
-        @Override
-        public IoFile openFile(Path path) {
-            throw new AssertionError("not asked for here");
-        }
-
-        @Override
-        public IoFile createFile(Path path) {
-            throw new AssertionError("not asked for here");
-        }
-
-        @Override
-        public Path confine(Path image, String named) {
-            throw new AssertionError("not asked for here");
-        }
-
-        @Override
-        public VirtualDisk openBacking(String type, Path path) {
-            throw new AssertionError("not asked for here");
-        }
-
-        @Override
-        public String backingType(String otherwise) {
-            return otherwise;
-        }
-
-        @Override
-        public void untilDetach(AutoCloseable resource) {
-            // until the process ends
-        }
-    }
-
     /** @param args rounds, seconds of each, {@code mapped} or {@code copied} */
     public static void main(String[] args) throws Exception {
         int rounds = Integer.parseInt(args[0]);
@@ -101,8 +59,8 @@ public final class RingBenchmark {
             Thread[] loopThread = new Thread[1];
             DeviceNode node = loop.call(() -> {
                 loopThread[0] = Thread.currentThread();
-                VirtualDisk disk = new RamDriver().open("bench,size=" + SIZE, new RamContext(loop, memory, Options.none()));
-                Context context = new Context("bench", DOMAIN + "/xvda", Options.none(), false, loop, OpenGate.before(loop, disk), memory, directory);
+                VirtualDisk disk = new RamDriver().open("bench,size=" + SIZE, new TestDiskContext(loop, memory, Options.none(), false));
+                NodeContext context = TestNodeContext.of("bench", loop, OpenGate.before(loop, disk), memory, directory).withTarget(DOMAIN + "/xvda");
                 return new NodeOpener(bus, host.store.asProcess(bus), host.xen, host.limits, host.blkback, (id, address, noDomain) -> { }, false,
                         NodeOpener.Patience.USUAL).open(context);
             });

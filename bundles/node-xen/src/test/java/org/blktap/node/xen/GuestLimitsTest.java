@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.blktap.api.engine.Pace;
 import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
 import org.blktap.node.xen.SimFrontend.Io;
@@ -23,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What one guest takes is bounded, and leaves enough for the others. */
-class LimitsTest {
+class GuestLimitsTest {
     @TempDir
     Path runDir;
     private final Mapping content = Mapping.anonymous(16 << 20);
@@ -99,12 +100,12 @@ class LimitsTest {
     @Test
     void ringsOfAllGuestsTogether() throws Exception {
         host.limits = new Limits(budget(4096, 2048, 1024), plenty(), plenty(), plenty());
-        List<TestDisk> disks = new ArrayList<>();
+        List<XenTestDisk> disks = new ArrayList<>();
         List<SimFrontend> served = new ArrayList<>();
         int refused = 0;
         for (int domain = 1; domain <= 6; domain++) {
             SimFrontend greedy = new SimFrontend(host, host.newGuest(domain));
-            TestDisk disk = new TestDisk(host, domain, content);
+            XenTestDisk disk = new XenTestDisk(host, domain, content);
             disks.add(disk);
             greedy.state(XenbusState.INITIALISING);
             greedy.awaitBackend(XenbusState.INIT_WAIT);
@@ -122,7 +123,7 @@ class LimitsTest {
         }
         assertEquals(4, refused);
         SimFrontend usual = new SimFrontend(host, host.newGuest(9));
-        try (TestDisk disk = new TestDisk(host, 9, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 9, content)) {
             usual.connect(new Shape(Abi.X86_64, 0, 4, true));
             usual.assertServed(0x900);
             assertNotNull(disk.read("sectors"));
@@ -130,7 +131,7 @@ class LimitsTest {
         for (SimFrontend greedy : served) {
             greedy.assertServed(0x901);
         }
-        for (TestDisk disk : disks) {
+        for (XenTestDisk disk : disks) {
             disk.close(true);
         }
     }
@@ -141,7 +142,7 @@ class LimitsTest {
         host.limits = new Limits(plenty(), budget(1024, 512, 0), budget(64, 40, 24), plenty());
         SimFrontend greedy = new SimFrontend(host, host.newGuest(5, 8192));
         SimFrontend other = new SimFrontend(host, host.newGuest(6));
-        try (TestDisk disk = new TestDisk(host, 5, content); TestDisk otherDisk = new TestDisk(host, 6, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content); XenTestDisk otherDisk = new XenTestDisk(host, 6, content)) {
             greedy.connect(new Shape(Abi.X86_64, 2, 1, true));
             List<Io> kept = new ArrayList<>();
             for (int i = 0; i < 400; i++) {
@@ -209,7 +210,7 @@ class LimitsTest {
     @Test
     void piecesInFlight() throws Exception {
         SimFrontend many = new SimFrontend(host, host.newGuest(5, 32_768));
-        try (TestDisk disk = new TestDisk(host, 5, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             many.connect(new Shape(Abi.X86_64, 4, 1, true));
             disk.onLoop(() -> disk.port.hold = true);
             int[][] parts = new int[200][];
@@ -222,9 +223,9 @@ class LimitsTest {
                 requests.add(io);
             }
             many.push();
-            Eventually.holds("as many as there is room for", () -> disk.call(() -> disk.port.pending.size() == RequestRoom.PIECES_MOST / 200));
+            Eventually.holds("as many as there is room for", () -> disk.call(() -> disk.port.pending() == RequestRoom.PIECES_MOST / 200));
             disk.settle();
-            assertEquals(RequestRoom.PIECES_MOST / 200, disk.call(() -> disk.port.pending.size()));
+            assertEquals(RequestRoom.PIECES_MOST / 200, disk.call(() -> disk.port.pending()));
             disk.onLoop(() -> disk.port.hold = false);
             many.awaitAll(requests);
             assertTrue(requests.stream().allMatch(io -> io.status == 0));

@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoEngine;
@@ -18,6 +17,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.node.DeviceNode;
+import org.blktap.api.testkit.TestNodeContext;
 import org.blktap.core.gate.OpenGate;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
@@ -130,8 +130,8 @@ public final class LargeReadBenchmark {
                 IoQueue queue = ((IoEngine) engine.newInstance()).open(loop);
                 VirtualDisk disk = new FileDisk(queue.open(path, true));
                 return new NodeOpener(bus, host.store.asProcess(bus), host.xen, host.limits, host.blkback, (id, address, noDomain) -> { }, false,
-                        NodeOpener.Patience.USUAL).open(new RingBenchmark.Context("bench", DOMAIN + "/xvda", Options.none(), false, loop, OpenGate.before(loop, disk),
-                                new NativeMemoryService(), directory));
+                        NodeOpener.Patience.USUAL).open(TestNodeContext.of("bench", loop, OpenGate.before(loop, disk), new NativeMemoryService(), directory)
+                                .withTarget(DOMAIN + "/xvda"));
             });
             frontend.connect(new Shape(Abi.X86_64, 0, 1, true));
             LargeReadBenchmark benchmark = new LargeReadBenchmark(frontend);

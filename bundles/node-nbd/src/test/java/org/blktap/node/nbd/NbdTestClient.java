@@ -15,29 +15,29 @@ import java.nio.file.Path;
 import org.blktap.api.nbd.Nbd;
 
 /** A client that can do wrong: bytes as a test wants them. */
-final class TestClient implements AutoCloseable {
+final class NbdTestClient implements AutoCloseable {
     final SocketChannel channel;
     long size;
     int flags;
 
-    TestClient(SocketAddress address) throws IOException {
+    NbdTestClient(SocketAddress address) throws IOException {
         channel = SocketChannel.open(address);
     }
 
-    TestClient(Path socket) throws IOException {
+    NbdTestClient(Path socket) throws IOException {
         this(UnixDomainSocketAddress.of(socket));
     }
 
-    TestClient(int port) throws IOException {
+    NbdTestClient(int port) throws IOException {
         this(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
     }
 
     /** A client in transmission. */
-    static TestClient on(Path socket, String export, boolean structured) throws IOException {
-        return new TestClient(socket).enter(export, structured);
+    static NbdTestClient on(Path socket, String export, boolean structured) throws IOException {
+        return new NbdTestClient(socket).enter(export, structured);
     }
 
-    TestClient enter(String export, boolean structured) throws IOException {
+    NbdTestClient enter(String export, boolean structured) throws IOException {
         greet();
         if (structured) {
             option(Nbd.OPT_STRUCTURED_REPLY, new byte[0]);

@@ -9,7 +9,7 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /** The front-end half of the protocol, as a VM's emulator has it, message by message. */
-final class TestClient implements AutoCloseable {
+final class VhostUserTestClient implements AutoCloseable {
     static final long USER = 0x7000_0000_0000L;
 
     final int fd;
@@ -19,7 +19,7 @@ final class TestClient implements AutoCloseable {
     /** The descriptor that came with the last reply, or -1. */
     int replyFd = -1;
 
-    TestClient(Path socket) {
+    VhostUserTestClient(Path socket) {
         fd = Libc.socket(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC, 0);
         byte[] path = socket.toString().getBytes(StandardCharsets.UTF_8);
         long at = buffer.address();

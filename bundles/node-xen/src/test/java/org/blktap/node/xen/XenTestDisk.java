@@ -2,23 +2,24 @@ package org.blktap.node.xen;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoLoop;
-import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.DeviceNode;
-import org.blktap.api.node.DiskPort;
-import org.blktap.api.node.NodeContext;
+import org.blktap.api.testkit.CountedMemory;
+import org.blktap.api.testkit.Eventually;
+import org.blktap.api.testkit.MemoryPort;
+import org.blktap.api.testkit.TestNodeContext;
+import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
+import org.blktap.linux.NativeMemoryService;
 
 /** A daemon that serves one disk in memory to one domain: a node on a real loop, and a XenBus thread. It may be closed, or killed at any moment. */
-final class TestDisk implements AutoCloseable {
+final class XenTestDisk implements AutoCloseable {
     static final int DEVICE = 51712;
     /** Time enough for XenStore wherever tests run, and little for the domain. */
     static final NodeOpener.Patience PATIENCE = new NodeOpener.Patience(60_000, 300);
@@ -30,19 +31,19 @@ final class TestDisk implements AutoCloseable {
     final IoLoop loop;
     final DeviceNode node;
     final AtomicInteger gone = new AtomicInteger();
-    final CountedMemory memory = new CountedMemory();
-    private final Context context;
+    final CountedMemory memory = new CountedMemory(new NativeMemoryService());
+    private final TestNodeContext context;
     private final TestBus bus = new TestBus();
     private final SimXenStore store;
     private final XenStore seen;
     private boolean ended;
 
-    TestDisk(TestHost host, int domain, Mapping content) throws Exception {
+    XenTestDisk(TestHost host, int domain, Mapping content) throws Exception {
         this(host, domain, content, false);
     }
 
     /** @param reopened whether it goes on where another one was killed or closed */
-    TestDisk(TestHost host, int domain, Mapping content, boolean reopened) throws Exception {
+    XenTestDisk(TestHost host, int domain, Mapping content, boolean reopened) throws Exception {
         this(host, host.xen, domain, content, reopened, port -> { });
     }
 
@@ -51,21 +52,23 @@ final class TestDisk implements AutoCloseable {
         void prepare(MemoryPort port);
     }
 
-    TestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup) throws Exception {
+    XenTestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup) throws Exception {
         this(host, xen, domain, content, reopened, setup, Map.of());
     }
 
     /** @param options of the node */
-    TestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup, Map<String, String> options) throws Exception {
+    XenTestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup, Map<String, String> options) throws Exception {
         this.host = host;
         this.xen = xen;
         this.domain = domain;
         store = host.store.asProcess(bus);
         seen = host.between.apply(store);
         port = new MemoryPort(content);
+        // a guest that takes its memory away is noticed where the disk uses it
+        port.afterMove = Libc::getuid;
         setup.prepare(port);
         loop = host.loops.start("test-xen-" + domain);
-        context = new Context("disk-" + domain, domain + "/xvda", new Options(options), reopened, loop, port, memory, host.runDir);
+        context = TestNodeContext.of("disk-" + domain, loop, port, memory, host.runDir).withTarget(domain + "/xvda").withOptions(options).withReopened(reopened);
         try {
             node = loop.call(() -> {
                 loop.addEngine(port);
@@ -84,8 +87,7 @@ final class TestDisk implements AutoCloseable {
 
     /** Begins to open one more node of this attachment. */
     CompletableFuture<DeviceNode> openAnother(String target, NodeOpener.Patience patience) throws Exception {
-        return call(() -> opener(patience).openLater(new Context(context.id, target, context.options, false, loop, port, memory, host.runDir))
-                .toCompletableFuture());
+        return call(() -> opener(patience).openLater(context.withTarget(target).withReopened(false)).toCompletableFuture());
     }
 
     private NodeOpener opener(NodeOpener.Patience patience) {
@@ -97,12 +99,8 @@ final class TestDisk implements AutoCloseable {
         bus.die();
     }
 
-    private record Context(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port, NativeMemory memory,
-            Path runDir) implements NodeContext {
-    }
-
     String backend() {
-        return "/local/domain/0/backend/" + context.options.asMap().getOrDefault("backend", "tap") + "/" + domain + "/" + DEVICE;
+        return "/local/domain/0/backend/" + context.options().asMap().getOrDefault("backend", "tap") + "/" + domain + "/" + DEVICE;
     }
 
     int state() throws Exception {
@@ -146,7 +144,7 @@ final class TestDisk implements AutoCloseable {
         ended = true;
         onLoop(() -> {
             port.open = false;
-            port.drain();
+            port.release();
             if (forGood) {
                 node.remove();
             } else {

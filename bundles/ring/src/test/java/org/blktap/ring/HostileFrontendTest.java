@@ -10,7 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A frontend that writes anything anywhere into the ring while it is served. */
-class HostileRingTest {
+class HostileFrontendTest {
     private static final int TURNS = 50_000;
 
     private volatile boolean over;
