@@ -5,7 +5,7 @@ import java.lang.annotation.RetentionPolicy;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
-/** The settings of this bundle. A change takes effect at once: disks pass from one engine to the other. */
+/** The settings of this bundle. A change takes effect at once: disks move from one engine to the other. */
 @ObjectClassDefinition(pid = AioSettings.PID, name = "I/O engines", description = "The engines that do file I/O.")
 @Retention(RetentionPolicy.RUNTIME)
 @interface AioSettings {
