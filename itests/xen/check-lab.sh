@@ -1,7 +1,7 @@
 #!/bin/bash
 # Checks the lab itself, in dom0: itests/xen/lab itests/xen/check-lab.sh
-# A guest on the kernel's own backend makes a file system and verifies what it writes; two guests at once talk with dom0;
-# the daemon starts. Says how long each took.
+# A guest on the kernel's own backend makes a file system and verifies its writes; two guests at once communicate with dom0;
+# the daemon starts. Prints how long each step took.
 set -euo pipefail
 began=0
 stage() { local now; read -r now _ < /proc/uptime; [ $began = 0 ] || echo "lab: $(awk "BEGIN { printf \"%.1f\", $now - $began }") s"; began=$now; [ $# = 0 ] || echo "== $*"; }

@@ -13,13 +13,13 @@ import org.blktap.linux.Mapping;
  * queue is given to the next queue that is opened. A context is named by the address of its ring.
  */
 final class AioContexts {
-    /** Kept for later; each counts against fs.aio-max-nr. */
+    /** Most contexts that are kept; each counts against fs.aio-max-nr. */
     private static final int MOST = 8;
 
     private final ArrayDeque<Long> idle = new ArrayDeque<>();
     private boolean closed;
 
-    /** A context for {@link LibaioQueue#DEPTH} operations, with nothing in it. */
+    /** Returns an empty context for {@link LibaioQueue#DEPTH} operations. */
     long take() throws IOException {
         synchronized (this) {
             Long context = idle.poll();
@@ -42,7 +42,7 @@ final class AioContexts {
         }
     }
 
-    /** Takes back a context with nothing in the kernel and nothing in its ring. */
+    /** Takes back a context that has no operation in the kernel and no event in its ring. */
     void giveBack(long context) {
         synchronized (this) {
             if (!closed && idle.size() < MOST) {
@@ -53,7 +53,7 @@ final class AioContexts {
         LibAio.io_destroy(context);
     }
 
-    /** Nobody opens queues any more. */
+    /** Destroys the kept contexts; no queue is opened afterwards. */
     synchronized void close() {
         closed = true;
         idle.forEach(LibAio::io_destroy);

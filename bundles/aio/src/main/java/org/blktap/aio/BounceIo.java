@@ -8,12 +8,12 @@ import org.blktap.api.memory.Segments;
 import org.blktap.linux.Mapping;
 
 /**
- * The slow path of a file: what the device does not take as it is, for its offset, its length or its memory, is copied through an
- * aligned buffer. A write of part of a device sector reads the sector first, and so must be alone: it waits for the writes under
- * way, and those that come after it wait for it. One at a time; loop only.
+ * The slow path of a file: requests with an offset, length or memory that the device does not accept are copied through an aligned buffer. A write of
+ * part of a device sector reads the sector first, and so must be alone: it waits for the writes under way, and later writes wait for it. One at a
+ * time; loop only.
  */
 final class BounceIo {
-    /** The most that is copied at once; longer requests go in steps. */
+    /** Most bytes that are copied at once; longer requests are done in steps. */
     private static final int BUFFER = 1 << 18;
 
     private final DiskFile file;
@@ -26,11 +26,11 @@ final class BounceIo {
 
     BounceIo(DiskFile file) {
         this.file = file;
-        // without O_DIRECT only too many pieces lead here, and any offset does
+        // without O_DIRECT only requests with too many pieces come here, at any offset
         this.alignment = file.file.alignment();
     }
 
-    /** A request on the slow path, done in steps of a buffer. */
+    /** A request on the slow path, done in steps of one buffer. */
     private static final class Step {
         final boolean write;
         final boolean zero;
@@ -53,7 +53,7 @@ final class BounceIo {
         }
     }
 
-    /** Whether writes may start at once: nothing is on the slow path that must be alone. */
+    /** Whether writes may start at once: no request on the slow path must be alone. */
     boolean idle() {
         return current == null && waiting.isEmpty();
     }
@@ -136,7 +136,7 @@ final class BounceIo {
             if (error != 0) {
                 end(error);
             } else if (begin + whole > size && !file.blockDevice()) {
-                // the last sector was written whole; the file ends where the request did
+                // the last sector was written as a whole; the file must end where the request did
                 file.cutTail(size, failed -> {
                     if (failed != 0) {
                         end(failed);

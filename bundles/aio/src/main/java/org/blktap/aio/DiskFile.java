@@ -18,8 +18,8 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * Base class of the files of all engines: requests that the device does not take as they are go to {@link BounceIo},
- * calls that block go to helper threads. An engine adds how aligned reads, writes and flushes are started.
+ * Base class of the files of all engines. Requests that the device does not accept go to {@link BounceIo}, and calls that block go to helper threads.
+ * An engine adds how aligned reads, writes and flushes are started.
  */
 abstract class DiskFile implements IoFile {
     private static final int BLOCKING_BUFFER = 1 << 18;
@@ -31,7 +31,7 @@ abstract class DiskFile implements IoFile {
     final FlushErrors flushErrors;
     private final BounceIo bounce;
     private volatile long size;
-    /** What the last truncate asked for: a tail that is cut off again after a write of a whole sector does not go below that. */
+    /** The size that the last truncate asked for: the cut after a write of a whole last sector never goes below it. */
     private volatile long askedSize;
     private final Object sizeLock = new Object();
     private boolean closed;
@@ -44,10 +44,10 @@ abstract class DiskFile implements IoFile {
         this.bounce = new BounceIo(this);
     }
 
-    /** Starts a read that is aligned and inside what one system call takes. */
+    /** Starts a read that is aligned and that one system call can do. */
     abstract void startRead(long offset, Segments into, long skip, long length, IoCallback done);
 
-    /** Starts a write that is aligned and inside what one system call takes. */
+    /** Starts a write that is aligned and that one system call can do. */
     abstract void startWrite(long offset, Segments from, long skip, long length, IoCallback done);
 
     @Override
@@ -77,7 +77,7 @@ abstract class DiskFile implements IoFile {
         bounce.writeEnded();
     }
 
-    /** Whether the device takes the request as it is. */
+    /** Whether the device accepts the request without a copy. */
     final boolean fits(long offset, Segments data, long skip, long length) {
         if (data.count() > MAX_PIECES) {
             return false;
@@ -146,7 +146,7 @@ abstract class DiskFile implements IoFile {
         });
     }
 
-    /** Cuts off what a write of the last sector as a whole has added. */
+    /** Cuts off the bytes that a write of the whole last sector has added. */
     final void cutTail(long end, IoCallback done) {
         loop.offload(() -> {
             synchronized (sizeLock) {
@@ -212,7 +212,7 @@ abstract class DiskFile implements IoFile {
                     throw new ErrnoException("cannot write at " + begin, Libc.errno());
                 }
                 if (n != whole) {
-                    // what limits the size of files, or a full file system
+                    // the limit of file sizes, or a full file system
                     throw new ErrnoException("only " + n + " of " + whole + " bytes could be written at " + begin, Errno.ENOSPC);
                 }
                 offset += part;

@@ -6,9 +6,9 @@ import org.blktap.api.engine.Errno;
 
 /**
  * Remembers failed flushes of one open file. The kernel reports a failed write-back once, to one flush, and marks the pages that it could not write
- * as clean: the next flush succeeds without them. So a file that goes through the page cache fails every flush after the first that failed, until it
- * is opened anew, as QEMU does it (block/file-posix.c, page_cache_inconsistent). With O_DIRECT there are no such pages: there a failure counts
- * for all flushes that were under way. Any thread.
+ * as clean: the next flush succeeds without them. So for a file in the page cache every flush after a failed one fails, until the file is opened
+ * anew, as in QEMU (block/file-posix.c, page_cache_inconsistent). With O_DIRECT there are no such pages: a failure then counts for all flushes that
+ * were under way. Any thread.
  */
 final class FlushErrors {
     private static final Logger LOG = System.getLogger("org.blktap.aio");
@@ -21,15 +21,15 @@ final class FlushErrors {
         this.file = file;
     }
 
-    /** How often a flush has failed; to be given to {@link #result}. */
+    /** Returns how often a flush has failed, for {@link #result}. */
     int failures() {
         return failures;
     }
 
     /**
-     * What a flush that has ended is answered with.
+     * Returns the answer to a flush that has ended.
      *
-     * @param error what the kernel said
+     * @param error the kernel's result, 0 or an errno
      * @param before {@link #failures} when it began
      */
     int result(int error, int before) {

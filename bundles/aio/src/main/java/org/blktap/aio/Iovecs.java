@@ -13,7 +13,7 @@ final class Iovecs {
     private Iovecs() {
     }
 
-    /** Writes the pieces of bytes {@code [skip, skip + bytes)} of a list; the number of iovecs. */
+    /** Writes the pieces of bytes {@code [skip, skip + bytes)} of a list. Returns the number of iovecs. */
     static int fill(long vector, Segments data, long skip, long bytes) {
         int count = 0;
         for (int i = 0; bytes > 0; i++) {
@@ -44,7 +44,7 @@ final class Iovecs {
         }
     }
 
-    /** Moves all bytes by blocking calls; past the end of the file a read gives zeros. 0 or an errno. */
+    /** Moves all bytes by blocking calls; a read past the end of the file gets zeros. Returns 0 or an errno. */
     static int transfer(int fd, boolean write, long vector, int count, long offset, long bytes) {
         while (bytes > 0) {
             long n = write ? Libc.pwritev(fd, vector, count, offset) : Libc.preadv(fd, vector, count, offset);
@@ -65,14 +65,14 @@ final class Iovecs {
         return 0;
     }
 
-    /** Zeros what is left; memory that its owner has truncated meanwhile gives EFAULT, as it does where the kernel writes to it. */
+    /** Zeroes the rest. Memory that its owner has truncated meanwhile gives EFAULT, as it does when the kernel writes to it. */
     private static int zero(long vector, int count) {
         try {
             for (int i = 0; i < count; i++) {
                 long at = vector + (long) i * Libc.IOVEC_BYTES;
                 Memory.zero(Memory.getLong(at + AT_BASE), Memory.getLong(at + AT_LENGTH));
             }
-            // has the JVM report a failed access here, rather than where the loop calls the kernel next
+            // makes the JVM report a failed access here, rather than at the loop's next call of the kernel
             Libc.getuid();
         } catch (InternalError e) {
             return Errno.EFAULT;

@@ -19,10 +19,10 @@ public final class LibaioEngine implements IoEngine {
 
     private final AioContexts contexts = new AioContexts();
 
-    /** @param present there as long as libaio is */
+    /** @param present registered while libaio is present */
     @Activate
     public LibaioEngine(@Reference(target = "(osgi.condition.id=" + LibaioPresence.ID + ")") Condition present) {
-        // that it is there is all
+        // only its presence matters
     }
 
     @Override
@@ -30,7 +30,7 @@ public final class LibaioEngine implements IoEngine {
         return LibaioQueue.open(loop, contexts);
     }
 
-    /** No queue is opened any more. */
+    /** Closes the engine; no queue is opened afterwards. */
     @Deactivate
     public void close() {
         contexts.close();

@@ -29,7 +29,7 @@ import org.blktap.linux.Mapping;
 final class LibaioQueue implements IoQueue, LoopStage {
     private static final Logger LOG = System.getLogger("org.blktap.aio");
 
-    /** Operations in the kernel at once; more wait here. The system allows fs.aio-max-nr of them in all, 65536 by default. */
+    /** Most operations in the kernel at once; further ones wait here. The system allows fs.aio-max-nr of them in all, 65536 by default. */
     static final int DEPTH = 256;
     // the queue's own memory
     private static final int AT_EVENT_VALUE = 64;
@@ -159,10 +159,10 @@ final class LibaioQueue implements IoQueue, LoopStage {
                 inKernel += taken;
                 dequeue(taken);
             } else if (taken == -Errno.EAGAIN && inKernel > 0) {
-                // the kernel has no room; completions make some
+                // the kernel has no room; completions will make some
                 return;
             } else {
-                // the kernel refuses the first control block: only that one fails, on the path of all results
+                // the kernel refuses the first control block: only that one fails, and is reported like any result
                 Slot slot = firstQueued;
                 dequeue(1);
                 blocking(slot);
@@ -209,7 +209,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
         return true;
     }
 
-    /** Does the rest of an operation by blocking calls on a helper thread: short transfers (the end of a file) and refused submissions. */
+    /** Finishes an operation by blocking calls on a helper thread, after a short transfer (the end of a file) or a refused submission. */
     private void blocking(Slot slot) {
         loop.offload(slot::finishBlocking, error -> end(slot, error));
     }
@@ -226,7 +226,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
         try {
             done.done(result);
         } catch (RuntimeException | Error e) {
-            // one operation's callback; the other operations are still to be reaped
+            // only one operation's callback has failed; the others must still be reaped
             loop.failed("a callback of " + this, e);
         }
     }
@@ -239,7 +239,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
     @Override
     public void close() {
         if (closed) {
-            // the context may be another queue's by now
+            // the context may belong to another queue by now
             return;
         }
         closed = true;
@@ -248,7 +248,7 @@ final class LibaioQueue implements IoQueue, LoopStage {
         if (inKernel == 0) {
             contexts.giveBack(context);
         } else {
-            // waits for them
+            // waits for the operations in the kernel
             LibAio.io_destroy(context);
         }
         Libc.close(eventFd);

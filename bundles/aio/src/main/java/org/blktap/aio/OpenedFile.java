@@ -17,7 +17,7 @@ import org.blktap.linux.Mapping;
 import org.blktap.linux.PinnedFile;
 
 /**
- * An open and locked descriptor, and what had to be found out about it.
+ * An open and locked descriptor, with the properties of its file.
  *
  * @param direct whether it is open with O_DIRECT
  * @param size bytes
@@ -42,7 +42,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         }
     }
 
-    /** @param pinned a descriptor of any kind; what it refers to is judged before it is opened, as opening a device can have effects of its own */
+    /** @param pinned a descriptor of any kind; its file is judged before it is opened, because opening a device can have side effects */
     static OpenedFile open(Path path, int pinned, boolean writable) throws ErrnoException {
         FileStatus status = FileStatus.of(pinned);
         if (status == null) {
@@ -52,7 +52,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
             throw status.directory() ? new ErrnoException(Errno.EISDIR, FileNames.text(path) + ": a directory, not a file or block device")
                     : new ErrnoException(Errno.ENOTBLK, FileNames.text(path) + ": neither a regular file nor a block device");
         }
-        // O_NONBLOCK: a lease or a lock of another must not make it wait; it changes nothing else for files and block devices
+        // O_NONBLOCK: must not wait for another process's lease or lock; has no other effect on files and block devices
         int fd = PinnedFile.reopen(pinned, (writable ? Libc.O_RDWR : Libc.O_RDONLY) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
         if (fd < 0) {
             throw failed(path, writable, Libc.errno());
@@ -75,7 +75,7 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
     private static OpenedFile regular(Path path, int fd, boolean writable, boolean mayBeDirect, FileStatus status) {
         boolean direct = mayBeDirect && takesDirect(fd);
         if (!direct && writable) {
-            // what is cached may be older than the lock: another host has written the file meanwhile
+            // cached pages may be older than the lock: another host may have written the file meanwhile
             Libc.posix_fadvise(fd, 0, 0, Libc.POSIX_FADV_DONTNEED);
         }
         int alignment = direct ? offsetAlignment(fd, status) : 1;
@@ -105,7 +105,8 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
     }
 
     /**
-     * Some file systems take the flag and refuse each access, as overlayfs does above tmpfs. A trial read detects that, and the flag is then cleared.
+     * Whether O_DIRECT works. Some file systems accept the flag and refuse each access, as overlayfs above tmpfs does. A trial read detects that, and
+     * the flag is then cleared.
      */
     private static boolean takesDirect(int fd) {
         try (Mapping buffer = Mapping.anonymous(PAGE)) {
@@ -117,7 +118,9 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         return false;
     }
 
-    /** Kernels before 6.1 do not report it: then a trial read finds it, as a sector that is not a multiple of 4096 is refused where it must be. */
+    /**
+     * Returns the alignment of offsets. Kernels before 6.1 do not report it: a trial read at an offset that is not a multiple of 4096 then finds it.
+     */
     private static int offsetAlignment(int fd, FileStatus status) {
         if (status.directOffsetAlignment() != 0) {
             return status.directOffsetAlignment();

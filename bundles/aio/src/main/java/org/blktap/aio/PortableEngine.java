@@ -30,7 +30,7 @@ public final class PortableEngine implements IoEngine {
 
             @Override
             public void close() {
-                // it has nothing but its files
+                // nothing to close: the engine has only its files
             }
         };
     }

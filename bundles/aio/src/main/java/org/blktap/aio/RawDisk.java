@@ -21,8 +21,8 @@ final class RawDisk implements VirtualDisk {
     private final long wholeSectors;
 
     /**
-     * @param sizeBytes the size of the file, or that rounded to sectors; past the end of the file are zeros
-     * @param contentBytes how much of it is in the file
+     * @param sizeBytes the size of the file, perhaps rounded to sectors; bytes past the end of the file are zeros
+     * @param contentBytes bytes of the disk that are in the file
      */
     RawDisk(IoFile file, long sizeBytes, long contentBytes, boolean readOnly) {
         this.file = file;
@@ -58,7 +58,7 @@ final class RawDisk implements VirtualDisk {
         }
     }
 
-    /** The file knows its end to the byte, a disk has whole sectors. */
+    /** Maps a range. The file ends at any byte, while a disk has whole sectors. */
     private void map(Request request, long offset, long whole) {
         if (whole > 0) {
             file.map(offset, whole, request.extents(), request);

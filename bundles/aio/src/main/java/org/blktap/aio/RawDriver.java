@@ -69,7 +69,7 @@ public class RawDriver implements DiskDriver {
         }
     }
 
-    /** Cuts off what the last write has put after the contents. */
+    /** Cuts off bytes that the last write has put after the contents. */
     @Override
     public boolean endInside(String path, long contentBytes, DiskContext context) throws DiskException {
         try (IoFile file = context.openFile(FileNames.path(path))) {

@@ -8,9 +8,9 @@ import org.blktap.linux.LibAio;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
-/** One operation in a {@link LibaioQueue}: its control block, its vector of pieces, and who waits for it. Reused. */
+/** One operation in a {@link LibaioQueue}: its control block, its vector of pieces, and its callback. Reused. */
 final class Slot {
-    /** Pieces that find room beside the control block; a longer vector gets memory of its own, which the slot keeps. */
+    /** Pieces that fit beside the control block; a longer vector gets memory of its own, which the slot keeps. */
     private static final int INLINE_PIECES = 28;
     static final int BYTES = 512;
 
@@ -23,7 +23,7 @@ final class Slot {
     long offset;
     /** Bytes to move; 0 for a flush. */
     long length;
-    /** Bytes moved when the kernel stopped short. */
+    /** Bytes moved by a short transfer. */
     long moved;
     private boolean flush;
     /** Failed flushes of the file before this one. */
@@ -95,7 +95,7 @@ final class Slot {
         pieces = Iovecs.fill(vector, data, skip, bytes);
     }
 
-    /** On a helper thread: moves what is left, or flushes. A read past the end of the file is zeros. */
+    /** Moves the rest, or flushes, on a helper thread. A read past the end of the file gets zeros. */
     int finishBlocking() {
         if (flush) {
             return SpaceCalls.flush(file.file.fd());
@@ -104,12 +104,12 @@ final class Slot {
         return Iovecs.transfer(file.file.fd(), write, vector, pieces, offset + moved, length - moved);
     }
 
-    /** What the operation is answered with. */
+    /** Returns the result of the operation. */
     int result(int error) {
         return flush ? file.flushErrors.result(error, failures) : error;
     }
 
-    /** Forgets what it held, so that no request is kept alive. */
+    /** Clears all references, so that no request is kept alive. */
     void release() {
         file = null;
         done = null;

@@ -12,7 +12,7 @@ import org.blktap.linux.Mapping;
 /** The blocking calls that manage a file's space; each returns 0 or an errno. For helper threads. */
 final class SpaceCalls {
     private static final int ZEROS = 1 << 20;
-    /** Extents after which a map stops; the caller asks again. */
+    /** Extents after which a map stops; the caller asks again for the rest. */
     private static final int MAX_EXTENTS = 1024;
     private static final int ENOTTY = 25;
     // the argument of BLKDISCARD and BLKZEROOUT: two u64, in bytes
@@ -23,7 +23,7 @@ final class SpaceCalls {
     private SpaceCalls() {
     }
 
-    /** Frees space. A file system that cannot do it is no error, since a discard is a hint. */
+    /** Frees space. A file system that cannot do that is no error, since a discard is a hint. */
     static int discard(OpenedFile file, long offset, long length) {
         int result = file.blockDevice() ? range(file.fd(), Libc.BLKDISCARD, offset, length)
                 : call(Libc.fallocate(file.fd(), Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE, offset, length));
@@ -53,7 +53,7 @@ final class SpaceCalls {
         if (result != Errno.EOPNOTSUPP) {
             return result;
         }
-        // tmpfs has no ZERO_RANGE: a hole, then space for it
+        // tmpfs has no ZERO_RANGE: punch a hole, then allocate it
         result = call(Libc.fallocate(fd, Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE, offset, length));
         return result != 0 ? result : call(Libc.fallocate(fd, 0, offset, length));
     }
@@ -112,7 +112,7 @@ final class SpaceCalls {
             Memory.putLong(argument.address() + AT_BEGIN, begin);
             Memory.putLong(argument.address() + AT_BYTES, bytes);
             int result = call(Libc.ioctl(fd, request, argument.address()));
-            // a device that cannot, or one of larger sectors
+            // a device that cannot do it, or one with larger sectors
             return result == ENOTTY || result == Errno.EINVAL ? Errno.EOPNOTSUPP : result;
         }
     }

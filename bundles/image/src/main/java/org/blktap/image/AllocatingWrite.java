@@ -6,9 +6,9 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Segments;
 
 /**
- * A write into new clusters. First the file is made long enough. If the clusters had contents, what the write
- * leaves of the first and the last is then copied up. The data is written, with a new table if there is one; then
- * {@link Commits} makes the tables point at it. Other writes to the same clusters wait until the end. Pooled.
+ * A write into new clusters. First the file is made long enough. If the clusters had contents, the parts of the first and the last cluster that the
+ * write leaves are then copied up. Then the data is written, with a new table if there is one, and {@link Commits} makes the tables point at it.
+ * Other writes to the same clusters wait until the end. Pooled.
  */
 final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.Waiter, Commits.Member {
     private static final long NO_BUFFER = 0;
@@ -48,7 +48,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         this.pool = pool;
     }
 
-    /** The allocation, for the map to fill it in. */
+    /** Returns the cleared allocation, for the map to fill in. */
     Allocation cleared() {
         allocation.clear();
         return allocation;
@@ -98,7 +98,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         busy.add(allocation);
         if (allocation.hasData() && (contents || allocation.target().isUsed())) {
             int unit = allocation.target().unit();
-            // the last cluster may run past the end of the disk
+            // the last cluster may extend past the end of the disk
             long unitEnd = Math.min(Alignment.up(end(), unit), diskSize);
             head = (int) (offset() & unit - 1);
             tail = (int) Math.max(0, unitEnd - end());
@@ -136,7 +136,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         }
     }
 
-    /** The bytes around the data go to the same place in the buffer as in their unit. */
+    /** Copies up the bytes around the data. They go to the same place in the buffer as in their unit. */
     @Override
     public void bufferReady(long address) {
         int unit = allocation.target().unit();
@@ -248,7 +248,7 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
         IoCallback done = whenDone;
         whenDone = null;
         data = null;
-        // the waiters look up again; operations that they start now do not belong to this write
+        // the waiters look up again; what they start now does not belong to this write
         allocation.resumeWaiters();
         pool.give(this);
         done.done(e);

@@ -3,9 +3,9 @@ package org.blktap.image;
 import java.util.ArrayDeque;
 
 /**
- * A map's decision about one write into new clusters, kept by the disk until the write ends: where the data goes ({@link Target}), how the entries change
- * ({@link EntryChange}), and which conditions the write must wait for. The disk clears it before it asks the map, so that the map sets only what
- * differs, in any order. One for each allocating write, pooled with it. Loop only.
+ * A map's decision about one write into new clusters, kept by the disk until the write ends: where the data goes ({@link Target}), how the entries
+ * change ({@link EntryChange}), and which conditions the write must wait for. The disk clears it before it asks the map, so that the map sets only
+ * the values that differ, in any order. One for each allocating write, pooled with it. Loop only.
  */
 public final class Allocation {
     private final Target target = new Target();
@@ -19,7 +19,7 @@ public final class Allocation {
 
     // kept by the disk
     private final ArrayDeque<Resumable> waiters = new ArrayDeque<>();
-    /** A format changes at most two tables for one allocation: two copies of one. */
+    /** A format changes at most two tables in one allocation: the two copies of one table. */
     private Table firstChanged;
     private Table secondChanged;
     private int error;
@@ -40,7 +40,7 @@ public final class Allocation {
 
     // ---- for the map
 
-    /** Where the data goes; stays empty if only entries change. */
+    /** Destination of the data; stays empty if only entries change. */
     public Target target() {
         return target;
     }
@@ -50,21 +50,21 @@ public final class Allocation {
         return change;
     }
 
-    /** Requires a file to be that long before anything is written. */
+    /** Requires a file to be {@code end} bytes long before anything is written. */
     public void room(FileSpace in, long end) {
         space = in;
         endOfFile = end;
     }
 
-    /** The bytes of the disk whose writes wait for this allocation: its clusters, or all that a new table covers. */
+    /** Sets the bytes of the disk whose writes wait for this allocation: its clusters, or all bytes that a new table covers. */
     public void busy(long start, long end) {
         busyStart = start;
         busyEnd = end;
     }
 
     /**
-     * Asks for a flush between data and entries. The disk itself asks for one if the clusters had contents. Elsewhere lost data
-     * reads as zeros, as before, because new space does.
+     * Asks for a flush between data and entries. The disk itself asks for one if the clusters had contents. In other clusters lost data reads as
+     * zeros, as before the write, because new space does.
      */
     public void needsBarrier() {
         barrier = true;
@@ -83,7 +83,7 @@ public final class Allocation {
         return space;
     }
 
-    /** How long that file must be. */
+    /** Length that this file must have. */
     long endOfFile() {
         return endOfFile;
     }
@@ -96,7 +96,7 @@ public final class Allocation {
         return start < busyEnd && busyStart < end;
     }
 
-    /** Whether the data has to be on disk before the entries are written. */
+    /** Whether the data must be on disk before the entries are written. */
     boolean barrier() {
         return barrier || target.isUsed();
     }
@@ -114,7 +114,7 @@ public final class Allocation {
         waiters.add(operation);
     }
 
-    /** Resumes the operations that wait now; what they start does not belong to this allocation. */
+    /** Resumes the operations that wait now. What they start does not belong to this allocation. */
     void resumeWaiters() {
         for (int n = waiters.size(); n > 0; n--) {
             waiters.poll().resume(0);
@@ -129,7 +129,7 @@ public final class Allocation {
         }
     }
 
-    /** The error of writing the tables that it changed. */
+    /** The error of writing the tables that the allocation changed. */
     int writeError() {
         int first = firstChanged == null ? 0 : firstChanged.writeError();
         return first != 0 || secondChanged == null ? first : secondChanged.writeError();

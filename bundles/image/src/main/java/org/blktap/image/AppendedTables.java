@@ -6,8 +6,8 @@ import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.engine.IoFile;
 
 /**
- * A new image with two levels of tables that is written from its beginning to its end: clusters as they come, each L2 table
- * after the clusters that it points at, and the L1 table last. One thread.
+ * A new image with two levels of tables that is written from beginning to end: clusters in the order in which they are given, each L2 table after its
+ * clusters, and the L1 table last. One thread.
  */
 public abstract class AppendedTables implements CompressedImage {
     /** Size of the pieces in which the file is written, whatever the cluster size. */
@@ -25,7 +25,7 @@ public abstract class AppendedTables implements CompressedImage {
     /**
      * @param entryBytes of an L2 entry
      * @param entries of an L2 table
-     * @param start of the file's part that is appended
+     * @param start offset in the file at which appending begins
      */
     protected AppendedTables(IoFile file, int clusterSize, int entryBytes, int entries, long start) {
         this.file = file;
@@ -36,7 +36,7 @@ public abstract class AppendedTables implements CompressedImage {
         pieceStart = start;
     }
 
-    /** The L2 entry of a cluster that is stored as it is. */
+    /** The L2 entry of a cluster that is not compressed. */
     protected abstract long plainEntry(long fileOffset);
 
     /** The second word of that entry, where entries have one. */
@@ -44,23 +44,23 @@ public abstract class AppendedTables implements CompressedImage {
         return 0;
     }
 
-    /** The L2 entry of a cluster whose stream has so many bytes. */
+    /** The L2 entry of a cluster with a stream of {@code length} bytes. */
     protected abstract long compressedEntry(long fileOffset, int length);
 
-    /** The L1 entry of a slot. */
+    /** Sets the L1 entry of a slot. */
     protected abstract void enterTable(int ofSlot, long fileOffset);
 
     /** Called for each cluster placed, before it is used. */
     protected void placed(long fileOffset, int length) {
-        // most need not know
+        // most formats need nothing here
     }
 
-    /** Whether a stream may be put there, after others in the same cluster. */
+    /** Whether a stream may be put at an offset, after others in the same cluster. */
     protected boolean mayJoin(long fileOffset, int length) {
         return true;
     }
 
-    /** Writes what is left of the format's own; the tables are written. */
+    /** Writes the format's remaining structures, after the tables. */
     protected abstract void finishTables() throws IOException;
 
     @Override
@@ -110,7 +110,7 @@ public abstract class AppendedTables implements CompressedImage {
         put(ByteBuffer.allocate((int) (-end() & clusterSize - 1)), false);
     }
 
-    /** Appends bytes; where they are. */
+    /** Appends bytes. Returns their offset. */
     protected final long put(ByteBuffer bytes) throws IOException {
         return put(bytes, true);
     }

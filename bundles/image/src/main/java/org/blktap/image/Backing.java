@@ -6,7 +6,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.memory.Segments;
 
-/** The backing disk, whose bytes unallocated clusters show, or none. Loop only. */
+/** The backing disk, if any, whose bytes unallocated clusters show. Loop only. */
 final class Backing {
     private final VirtualDisk disk;
     private final long size;
@@ -28,7 +28,7 @@ final class Backing {
         reads.take().start(offset, into, skip, length, done);
     }
 
-    /** Passes a request on, whose range is inside the backing disk. */
+    /** Passes on a request whose range is inside the backing disk. */
     void submit(Request request) {
         disk.submit(request);
     }

@@ -8,7 +8,7 @@ import org.blktap.api.memory.Alignment;
 
 /** A write, zeroing or discard: allocated runs are changed in place, others are allocated if needed. Pooled. */
 final class ChangeOperation extends DiskOperation {
-    /** Most allocating writes of one request at a time, so that a long request does not fill the disk's lists. */
+    /** Most allocating writes that one request has in flight, so that a long request does not fill the disk's lists. */
     private static final int MOST_ALLOCATING = 64;
 
     private final long diskSize;
@@ -21,7 +21,7 @@ final class ChangeOperation extends DiskOperation {
     private Request request;
     private int allocating;
     private boolean waitsForOwn;
-    /** Whether the request lets its range lose its space. */
+    /** Whether the request allows its range to lose its space. */
     private boolean unmaps;
 
     /** @param diskSize bytes */
@@ -105,7 +105,7 @@ final class ChangeOperation extends DiskOperation {
         done(0);
     }
 
-    /** Releases the space of whole units from here on, and moves past them. NO_TABLE: it must wait; REFUSED: they keep their space. */
+    /** Releases the space of whole units from here on, and moves past them. Returns NO_TABLE if it must wait, REFUSED if they keep their space. */
     private Answer release(Place place) {
         long from = position;
         long unit = map.largestUnit();
@@ -181,7 +181,7 @@ final class ChangeOperation extends DiskOperation {
         long free = busy.firstBusy(start, from + length) - from;
         boolean contents = place.hasContents(start, backing.size());
         if (contents && from != start) {
-            // one buffer holds what is copied up before and after the data of one cluster
+            // a buffer has room for one cluster, for the bytes that are copied up before and after the data
             free = Math.min(free, start + clusterSize - from);
         }
         free = Math.min(length, free);
@@ -213,7 +213,7 @@ final class ChangeOperation extends DiskOperation {
         return true;
     }
 
-    /** Marks zeros that may take no space, if the format has marks and they cover whole clusters. */
+    /** Marks zeros that need no space, if the format has such marks and the zeros cover whole clusters. */
     private Answer zeroMarks(Place place, long length, long start, Allocation into) {
         long from = place.offset();
         if (request.operation() == Operation.WRITE || request.has(Request.NO_UNMAP) || from != start) {

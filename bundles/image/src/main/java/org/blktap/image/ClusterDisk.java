@@ -10,10 +10,9 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * A disk whose clusters are found by a {@link ClusterMap}. It does what all such formats have in common: waiting for
- * tables, reading through to the backing disk, copying clusters up, and the order in which data and tables
- * reach the file. A request whose bytes are one run of the file goes to the engine as it is; all others become operations, which do not refer
- * to the disk itself.
+ * A disk whose clusters are found by a {@link ClusterMap}. It has what all such formats have in common: waiting for tables, reading from the backing
+ * disk, copying clusters up, and the order in which data and tables reach the file. A request whose bytes are one run of the file goes straight to
+ * the engine; all others become operations, which do not refer to the disk itself.
  */
 public final class ClusterDisk implements VirtualDisk {
     private final ClusterMap map;
@@ -35,7 +34,7 @@ public final class ClusterDisk implements VirtualDisk {
 
     /**
      * @param files all files that the map puts bytes into; a flush covers them
-     * @param backing what is seen through unallocated clusters, or null; closed with this disk
+     * @param backing the disk whose bytes unallocated clusters show, or null; closed with this disk
      */
     public ClusterDisk(ClusterMap map, List<IoFile> files, VirtualDisk backing, DiskInfo info, IoLoop loop, NativeMemory memory) {
         this.map = map;
@@ -100,7 +99,7 @@ public final class ClusterDisk implements VirtualDisk {
         return place;
     }
 
-    /** The callback of a file operation that is all of a request. */
+    /** Returns the callback for a request that is one file operation. */
     private IoCallback direct(Request request) {
         return inFlight == null ? request : directRequests.take().of(request);
     }

@@ -3,14 +3,13 @@ package org.blktap.image;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * A format's table arithmetic: where the bytes of the disk are, where new ones go, which table entries then point there. It
+ * A format's table arithmetic: where the bytes of the disk are, where new ones go, and which table entries then point at them. It
  * never waits and starts no I/O; {@link ClusterDisk} does all that. Loop only.
  *
  * <p>A change begins with a look-up, whose {@link Place} is passed on: {@link #allocate}, {@link #markZero} and {@link #release} follow it at once,
- * and do not decode entries again. An allocation goes on in this order: the disk writes the data and any new
- * table; {@link #commit}, when what the entries will point at is in the file; the disk writes the entries;
- * {@link #undo} if that failed; {@link #settled} always, at the end. Between allocate and commit
- * {@link #find} goes on answering the old state.
+ * and do not decode entries again. An allocation goes on in this order: the disk writes the data and any new table; {@link #commit}, when
+ * everything that the entries will point at is in the file; the disk writes the entries; {@link #undo} if that failed; {@link #settled} always, at
+ * the end. Between allocate and commit {@link #find} still answers with the old state.
  *
  * <p>The objects that a map fills in belong to the disk, which reuses them: a map allocates none for a request.
  */
@@ -19,7 +18,7 @@ public interface ClusterMap {
     /** Bytes that are allocated as one: a power of two from 512 on. */
     int clusterSize();
 
-    /** Most bytes that are read or replaced as one: a cluster, if that is larger than {@link #clusterSize}. */
+    /** Most bytes that are read or replaced as one: the format's cluster, if that is larger than {@link #clusterSize}. */
     default int largestUnit() {
         return clusterSize();
     }
@@ -29,14 +28,14 @@ public interface ClusterMap {
         return Compression.NONE;
     }
 
-    /** The work in its files apart from requests. Always the same. */
+    /** The map's own work in its files, apart from requests. Always the same. */
     default Space space() {
         return Space.STILL;
     }
 
     /**
-     * Says how bytes {@code [offset, offset + length)} are stored: a run from {@code offset} on, as long as the loaded
-     * tables say that it is stored alike (data: contiguous in the file).
+     * Finds how bytes {@code [offset, offset + length)} are stored: answers with a run from {@code offset} on, as far as the loaded tables show it to
+     * be stored alike (data: contiguous in the file).
      */
     void find(long offset, long length, Place into);
 
@@ -77,7 +76,7 @@ public interface ClusterMap {
     void undo(EntryChange change, DirtyTables dirty);
 
     /**
-     * The allocation has ended: unpins its tables.
+     * Unpins the tables of an allocation that has ended.
      *
      * @param kept whether its entries are in the file; if not, a new table is dropped
      */

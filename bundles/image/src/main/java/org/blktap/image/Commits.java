@@ -5,13 +5,12 @@ import java.util.ArrayList;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * Makes the tables point at new clusters, for a group of allocating writes whose data has been written: flushes, if
- * losing that data to a power failure would show; writes the changed parts of the tables; then completes the writes. So
- * a completed write survives the end of the process, and a table in the file never points at what is not there. Writes that
- * join meanwhile are the next group.
+ * Makes the tables point at new clusters, for a group of allocating writes whose data has been written: flushes, if a loss of that data by power
+ * failure could be seen; writes the changed parts of the tables; then completes the writes. So a completed write survives the end of the process, and
+ * a table in the file never points at missing data. Writes that join meanwhile form the next group.
  *
- * <p>Where a table cannot be written, its allocations are undone and the old table is written. If that fails as well, the table in the
- * file may have either state: then every change of the disk waits until the table is written, and fails if that fails. Loop only.
+ * <p>If a table cannot be written, its allocations are undone and the old table is written. If that fails too, the table in the file may have either
+ * state: then each change of the disk first tries to write the table, and fails if that fails. Loop only.
  */
 final class Commits {
     private final ClusterMap map;
@@ -39,7 +38,7 @@ final class Commits {
         this.files = files;
     }
 
-    /** Takes a write whose data is in the file. */
+    /** Adds a write whose data is in the file. */
     void join(Member write) {
         joining.add(write);
         if (!running) {
@@ -88,7 +87,7 @@ final class Commits {
 
     private void flushed(int error) {
         if (error != 0) {
-            // it may have been about writes that were answered before: the next flush reports it too
+            // the error may concern writes that were answered before: the next flush reports it too
             flushError = error;
             for (int i = 0; i < committing.size(); i++) {
                 committing.get(i).allocation().fail(error);

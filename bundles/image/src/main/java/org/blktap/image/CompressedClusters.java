@@ -9,8 +9,8 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.memory.Segments;
 
 /**
- * Reads deflated clusters: a few are inflated at a time, off the loop; the last ones stay, so that a sequential reader
- * inflates each once. Loop only.
+ * Reads deflated clusters: inflates a few at a time, off the loop, and keeps the last ones, so that a sequential reader inflates each once. Loop
+ * only.
  */
 final class CompressedClusters implements AutoCloseable {
     /** Clusters inflated at a time: as many as helper threads are likely to serve. */
@@ -33,10 +33,10 @@ final class CompressedClusters implements AutoCloseable {
         this.clusterSize = clusterSize;
     }
 
-    /** Puts the run that a look-up has answered into the list at {@code at}. */
+    /** Reads the run of a look-up into the list at {@code at}. */
     void read(Place place, Segments into, long at, IoCallback done) {
         if (place.compressedLength() <= 0 || place.compressedLength() > compression.mostBytes()) {
-            // never from within the call
+            // never called back within this call
             loop.execute(() -> done.done(Errno.EIO));
             return;
         }
@@ -70,7 +70,7 @@ final class CompressedClusters implements AutoCloseable {
                 chosen = place;
             }
             if (place.lastUse == 0) {
-                // never used: the later ones are not either, and need no memory yet
+                // unused, and so are all later ones: they need no memory yet
                 break;
             }
         }
@@ -89,7 +89,7 @@ final class CompressedClusters implements AutoCloseable {
         return true;
     }
 
-    /** A place has its cluster, or has failed. */
+    /** Called when a place has its cluster or has failed. */
     private void inflated(InflatedCluster place, int error) {
         for (InflatedCluster.Reader read = place.readers.poll(); read != null; read = place.readers.poll()) {
             end(read, place, error);

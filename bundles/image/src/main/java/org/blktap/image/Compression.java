@@ -5,8 +5,8 @@ import java.util.function.Supplier;
 /**
  * How a format's compressed clusters are read.
  *
- * @param mostBytes of a compressed cluster; one that claims more is an I/O error
- * @param decompressors makes one for each cluster that is decompressed at a time
+ * @param mostBytes most bytes of a compressed cluster; a cluster that claims more is an I/O error
+ * @param decompressors makes a decompressor for each cluster that is decompressed at the same time
  */
 public record Compression(int mostBytes, Supplier<Decompressor> decompressors) {
     /** For a format without compressed clusters. */

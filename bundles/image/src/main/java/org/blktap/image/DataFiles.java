@@ -13,7 +13,7 @@ final class DataFiles {
         this.files = files.toArray(new IoFile[0]);
     }
 
-    /** Makes all that was written to them survive power loss. */
+    /** Makes all data written to the files survive power loss. */
     void flush(IoCallback done) {
         if (files.length == 1) {
             files[0].flush(done);

@@ -11,8 +11,8 @@ public final class Deflaters implements AutoCloseable {
     private final int level;
 
     /**
-     * @param bare without the frame of zlib (RFC 1951, not 1950)
-     * @param level 1 to 9, or -1 for the usual one
+     * @param bare whether the frame of zlib is left out (RFC 1951, not 1950)
+     * @param level 1 to 9, or -1 for the default
      */
     public Deflaters(boolean bare, int level) {
         this.bare = bare;

@@ -3,8 +3,8 @@ package org.blktap.image;
 import java.util.ArrayList;
 
 /**
- * The tables whose changes must be written, each once: those of a group of allocations, and those that could not be
- * written before. They stay in memory until they are. Loop only.
+ * The tables whose changes must be written, each once: those of a group of allocations, and those whose writing has failed before. They stay in
+ * memory until they are written. Loop only.
  */
 public final class DirtyTables {
     private final ArrayList<Table> tables = new ArrayList<>();
@@ -23,7 +23,7 @@ public final class DirtyTables {
         return this;
     }
 
-    /** Bytes {@code [from, from + bytes)} of a table have changed and must be written. */
+    /** Marks bytes {@code [from, from + bytes)} of a table as changed. */
     public void mark(Table table, int from, int bytes) {
         if (!table.isDirty()) {
             tables.add(table);
@@ -37,12 +37,12 @@ public final class DirtyTables {
         return tables.isEmpty();
     }
 
-    /** Why a table could not be written; 0 if there is none. */
+    /** The errno of a table that could not be written; 0 if all were. */
     int error() {
         return tables.isEmpty() ? 0 : tables.get(0).writeError();
     }
 
-    /** Writes them and calls back when that has ended; each table knows its error, and those that have one stay. */
+    /** Writes the tables and calls back at the end. Each table has its error, and those with an error stay. */
     void write() {
         pending = tables.size() + 1;
         for (int i = 0; i < tables.size(); i++) {

@@ -3,8 +3,8 @@ package org.blktap.image;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * A request while it runs: it scans its range with look-ups, starts a part for each run, and waits where
- * a table is not loaded. It is the callback of all its parts. Pooled.
+ * A request in progress: it scans its range with look-ups, starts a part for each run, and waits for tables that are not loaded. It is the callback
+ * of all its parts. Pooled.
  */
 abstract class DiskOperation implements IoCallback, Resumable {
     final ClusterMap map;
@@ -13,7 +13,7 @@ abstract class DiskOperation implements IoCallback, Resumable {
     /** The end of the range. */
     long end;
     private final Place place = new Place();
-    /** Whether {@link #place} is already the answer for the position. */
+    /** Whether {@link #place} already has the answer for the position. */
     private boolean found;
     /** Non-null only for maps that reuse freed clusters. */
     private final InFlight inFlight;
@@ -32,7 +32,7 @@ abstract class DiskOperation implements IoCallback, Resumable {
         scan();
     }
 
-    /** Begins with a look-up that has just been made. */
+    /** Begins with the result of a look-up that has just been made. */
     final void begin(Place first, long length) {
         prepare(first.offset(), length);
         place.copy(first);
@@ -72,7 +72,7 @@ abstract class DiskOperation implements IoCallback, Resumable {
      */
     abstract void scan();
 
-    /** All parts have ended. The operation goes back to its pool, then {@link #leave}s, and reports its end. */
+    /** Called when all parts have ended: returns the operation to its pool, calls {@link #leave}, and reports the end. */
     abstract void finished(int firstError);
 
     /** Allows the reuse of clusters that this operation may have looked up. */
@@ -87,7 +87,7 @@ abstract class DiskOperation implements IoCallback, Resumable {
         return entered;
     }
 
-    /** Continues the scan after a wait; after an error ends it. */
+    /** Continues the scan after a wait, or ends it after an error. */
     @Override
     public final void resume(int e) {
         if (e != 0) {
@@ -98,12 +98,12 @@ abstract class DiskOperation implements IoCallback, Resumable {
         }
     }
 
-    /** Counts a part that has been started, whose end is reported to {@link #done}. */
+    /** Counts a part that has been started. Its end is reported to {@link #done}. */
     final void part() {
         pending++;
     }
 
-    /** Notes an error; the caller decides whether the scan goes on. */
+    /** Records an error; the caller decides whether the scan continues. */
     final void fail(int e) {
         if (error == 0) {
             error = e;

@@ -1,9 +1,8 @@
 package org.blktap.image;
 
 /**
- * How table entries change with an allocation: which ones, what they were, what they become. The map fills it in when it decides, in any order, and gets it
- * back for {@link ClusterMap#commit}, {@link ClusterMap#undo} and {@link ClusterMap#settled}; the disk only reads it. Part of an
- * {@link Allocation}. Loop only.
+ * The table entries that an allocation changes, with their old and new values. The map fills it in, in any order, and gets it back for {@link
+ * ClusterMap#commit}, {@link ClusterMap#undo} and {@link ClusterMap#settled}; the disk only reads it. Part of an {@link Allocation}. Loop only.
  */
 public final class EntryChange {
     /** State of the entries afterwards. */
@@ -45,17 +44,17 @@ public final class EntryChange {
         length = bytes;
     }
 
-    /** The entries are in a table of the directory that exists already; it is pinned. */
+    /** Says that the entries are in an existing table; it is pinned. */
     public void inTable(Table existing) {
         table = existing;
         newTable = false;
     }
 
     /**
-     * The entries are in a table that only this change knows; it is pinned and is written whole with the data.
+     * Says that the entries are in a new table, which only this change knows; it is pinned, and is written whole with the data.
      *
-     * @param directorySlot which entry of the directory will point at it
-     * @param directoryBefore what that entry was before
+     * @param directorySlot index of the directory's entry that will point at it
+     * @param directoryBefore old value of that entry
      */
     public void inNewTable(Table created, int directorySlot, long directoryBefore) {
         table = created;
@@ -82,12 +81,12 @@ public final class EntryChange {
         return kind;
     }
 
-    /** The first byte of the disk that was asked for. */
+    /** First byte of the range, from the beginning of the disk. */
     public long offset() {
         return offset;
     }
 
-    /** Bytes of the disk, from the asked offset on, that are covered. */
+    /** Bytes of the disk that are covered, from {@link #offset} on. */
     public long length() {
         return length;
     }
@@ -106,7 +105,7 @@ public final class EntryChange {
         return slot;
     }
 
-    /** The directory's entry before the new table. */
+    /** Old value of the directory's entry. */
     public long previousDirectory() {
         return previousDirectory;
     }
@@ -141,7 +140,7 @@ public final class EntryChange {
         return nextBits;
     }
 
-    /** Unpins the table when the allocation has ended; a new table that is not in the file is dropped. */
+    /** Unpins the table when the allocation has ended, and drops a new table that is not in the file. */
     public void releaseTable(boolean kept) {
         if (newTable && !kept) {
             table.drop();

@@ -10,9 +10,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Where the next clusters go in a regular file: at its end. The file is extended ahead in steps, and each step is flushed,
- * so that nothing ever points past an end that a power loss could take back; what has been reserved reads as zeros
- * until it is written. Loop only.
+ * Where the next clusters go in a regular file: at its end. The file is extended ahead in steps, and each step is flushed, so that no table points
+ * past an end that a power loss could take back. Reserved space reads as zeros until it is written. Loop only.
  */
 public final class FileSpace implements Space {
     private static final long SMALLEST_STEP = 1 << 20;
@@ -42,19 +41,19 @@ public final class FileSpace implements Space {
 
     /** Writes a format's own structures when its file grows, such as reference counts. */
     public interface Layout {
-        /** Decides about bytes {@code [from, to)}, which begin at the present end; on the loop, without waiting. */
+        /** Plans the use of new bytes {@code [from, to)}, which begin at the current end. On the loop, without waiting. */
         Extension plan(long from, long to);
     }
 
-    /** A decided part of the file. */
+    /** A planned part of the file. */
     public interface Extension {
-        /** Offset of the first cluster: at its beginning, or after what the format takes for itself there. */
+        /** Offset of the first cluster: the beginning of the part, or the end of the format's own structures there. */
         long start();
 
         /** The end of the part. */
         long end();
 
-        /** Writes what the format needs for it; blocking, on a helper thread. Flushed before any of it is used. */
+        /** Writes the format's structures for the part. Blocking, on a helper thread. They are flushed before any of the part is used. */
         void write() throws IOException;
     }
 
@@ -80,9 +79,9 @@ public final class FileSpace implements Space {
     }
 
     /**
-     * @param end where the next cluster goes: past the end of the file and past everything that its tables point at
+     * @param end offset of the next cluster: past the end of the file and past everything that its tables point at
      * @param diskSize bytes of the disk: a small one is extended by small steps
-     * @param layout what the format writes for new space, or null
+     * @param layout plans the format's structures in new space, or null for none
      */
     public FileSpace(IoFile file, IoLoop loop, long end, long diskSize, Layout layout) {
         this.file = file;
@@ -115,18 +114,18 @@ public final class FileSpace implements Space {
         return at;
     }
 
-    /** Whether the file must grow when so many bytes have been reserved. */
+    /** Whether the file must grow once {@code bytes} more are reserved. */
     public boolean isLow(long bytes) {
         return planned.isEmpty() && end + bytes > limit - step / 2;
     }
 
-    /** The end of what is reserved; no table points past it. */
+    /** The end of the reserved space; no table points past it. */
     public long end() {
         return end;
     }
 
     private void plan(long bytes) {
-        // not inside what a device writes at once
+        // a device must not write both sides of the end at once
         long to = Alignment.up(plannedEnd + step + bytes, END_UNIT);
         Extension next = layout == null ? new Plain(plannedEnd, to) : layout.plan(plannedEnd, to);
         plannedEnd = next.end();
@@ -137,7 +136,7 @@ public final class FileSpace implements Space {
         }
     }
 
-    /** Calls the waiter when the file is that long; at once if it is. */
+    /** Calls the waiter when the file is as long as it asks; at once if it is already. */
     void ensure(Waiter waiter) {
         if (waiter.roomEnd() > durable) {
             waiters.add(waiter);
@@ -147,7 +146,7 @@ public final class FileSpace implements Space {
             return;
         }
         if (!extending && isLow(0) && limit > end) {
-            // in time, so that the next ones need not wait
+            // early, so that the next writes need not wait
             plan(0);
         }
         waiter.roomReady(0);
@@ -164,7 +163,7 @@ public final class FileSpace implements Space {
         return error;
     }
 
-    /** Runs the task when all extensions that are decided by now have ended. */
+    /** Runs the task when all extensions planned so far have ended. */
     @Override
     public void whenIdle(Runnable task) {
         if (extending) {
@@ -174,7 +173,7 @@ public final class FileSpace implements Space {
         }
     }
 
-    /** The parts of the file that were made and not used, from their beginning to their end; the last ends where the file does. */
+    /** Returns the parts of the file that were made and not used, as begin and end; the last one ends with the file. */
     public List<long[]> unused() {
         List<long[]> all = new ArrayList<>(unused);
         if (end < limit) {
@@ -186,21 +185,21 @@ public final class FileSpace implements Space {
         return all;
     }
 
-    /** Cuts off what was extended ahead. Blocking; nothing is in flight. */
+    /** Cuts off the unused end of the file. Blocking; nothing is in flight. */
     public void trim() throws IOException {
         trim(end);
     }
 
     /**
-     * Like {@link #trim()}, and cuts off what is free below, too.
+     * Like {@link #trim()}, and also cuts off free space below.
      *
-     * @param used the end of what is in use of all that was reserved
+     * @param used the end of the reserved space that is in use
      */
     public void trim(long used) throws IOException {
         long keep = used;
         long before = limit;
         for (Extension ahead : planned) {
-            // what the format has taken for itself stays
+            // the format's own structures stay
             keep = ahead.start() == before ? keep : ahead.start();
             before = ahead.end();
         }
@@ -222,7 +221,7 @@ public final class FileSpace implements Space {
             extending = true;
             stage = 0;
             now = toDo.peek();
-            // without an extension to do, a reservation lies past an end that was cut off
+            // no extension is planned: a reservation lies past an end that was cut off
             target = now == null ? plannedEnd : now.end();
             file.truncate(target, this);
         }
@@ -246,7 +245,7 @@ public final class FileSpace implements Space {
                 return;
             }
             if (stage == 2) {
-                // what the format writes has flushes in it
+                // the format's writes may include flushes
                 flushError = error;
             }
             flushed(error);
@@ -260,7 +259,7 @@ public final class FileSpace implements Space {
                     toDo.poll();
                 }
             }
-            // one that failed stays to do, and is tried again by the next who waits
+            // a failed extension stays planned, and the next waiter tries it again
             for (int n = waiters.size(); n > 0; n--) {
                 Waiter waiter = waiters.poll();
                 if (error == 0 && waiter.roomEnd() > durable) {

@@ -7,7 +7,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * A disk whose image is marked before its contents change for the first time since it was opened: the first changes wait until the mark is in the file.
+ * A disk whose image is marked before the first change after it was opened: the first changes wait until the mark is in the file.
  * An image that is only read stays as it is. Loop only.
  */
 public abstract class FirstChangeDisk implements VirtualDisk {
@@ -17,12 +17,12 @@ public abstract class FirstChangeDisk implements VirtualDisk {
     private boolean changed;
     private boolean marking;
 
-    /** @param disk what the requests go to; closed with this */
+    /** @param disk serves the requests; closed with this */
     protected FirstChangeDisk(VirtualDisk disk) {
         this.disk = disk;
     }
 
-    /** Marks the image. If that fails, the changes that wait fail, and the next one tries again. */
+    /** Marks the image. If that fails, the waiting changes fail, and the next change tries again. */
     protected abstract void mark(IoCallback done);
 
     @Override

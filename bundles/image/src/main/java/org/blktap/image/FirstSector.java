@@ -15,7 +15,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
-/** Reads the first 512 bytes of a disk that is just being opened. Waits; not for the loop's thread. */
+/** Reads the first 512 bytes of a disk during its opening. Waits; not for the loop's thread. */
 public final class FirstSector {
     private FirstSector() {
     }

@@ -4,8 +4,8 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * A flush that a guest asks for. It waits for the map's own work in the files, and then lets the map free clusters, so
- * that nothing is in flight after the last. Pooled.
+ * A flush that a guest asks for. It waits for the map's own work in the files, and then lets the map free clusters, so that nothing is in flight
+ * after the last flush. Pooled.
  */
 final class FlushOperation implements Resumable {
     private final Space space;
@@ -38,7 +38,7 @@ final class FlushOperation implements Resumable {
         }
     }
 
-    /** The tables are in the file, or that has failed. */
+    /** Called when the tables are in the file, or could not be written. */
     @Override
     public void resume(int error) {
         if (error != 0) {
@@ -57,7 +57,7 @@ final class FlushOperation implements Resumable {
     }
 
     private void settled(int e) {
-        // both are taken, as one flush reports all that has failed before it
+        // both errors are taken: one flush reports all failures before it
         int ofCommits = commits.takeFlushError();
         int ofSpace = space.takeFlushError();
         int error = e != 0 ? e : ofCommits != 0 ? ofCommits : ofSpace;

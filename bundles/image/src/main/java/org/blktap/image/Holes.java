@@ -8,7 +8,7 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 
-/** Finds the holes of a file, for work that would otherwise read through terabytes of nothing. One thread, not the loop's. */
+/** Finds the holes of a file, so that checks need not read terabytes of zeros. One thread, not the loop's. */
 public final class Holes {
     private final IoFile file;
     private final IoLoop loop;
@@ -20,7 +20,7 @@ public final class Holes {
         this.loop = loop;
     }
 
-    /** Bytes of a range that are not holes; what is past the end of the file is one. */
+    /** Returns the bytes of a range that are not holes; the space past the end of the file counts as a hole. */
     public long dataBytes(long offset, long length) throws IOException {
         long end = Math.min(offset + length, file.size());
         long data = 0;
@@ -64,7 +64,7 @@ public final class Holes {
         }
     }
 
-    /** Whether the whole range reads as zeros because it is a hole or lies past the end; false where that is not known. */
+    /** Whether the whole range reads as zeros because it is a hole or lies past the end; false if that is not known. */
     public boolean contains(long offset, long length) throws IOException {
         if (offset >= from && offset + length <= to) {
             return true;

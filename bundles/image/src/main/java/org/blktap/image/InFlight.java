@@ -1,22 +1,25 @@
 package org.blktap.image;
 
 /**
- * The requests of a disk that are under way, for a map that reuses clusters which nothing points at any more: a request that has looked one
- * up before may still be reading or writing there. At most one waits for the end of those. Loop only.
+ * Counts the requests of a disk that are under way, for a map that reuses freed clusters: a request that looked a cluster up before it was freed may
+ * still read or write there. At most one task waits for the end of such requests. Loop only.
  */
 public final class InFlight {
-    /** Those that began before the last wait, and those after it, in turns; without a wait there are none of the former. */
+    /**
+     * Requests that began before the last wait, and those that began after it; the two change places at each wait. Without a wait there are none of
+     * the former.
+     */
     private final int[] counts = new int[2];
     private int turn;
     private Runnable waiting;
 
-    /** A request begins; the answer is for {@link #leave}. */
+    /** Counts a request that begins. The result is the argument of {@link #leave}. */
     int enter() {
         counts[turn]++;
         return turn;
     }
 
-    /** A request has ended. */
+    /** Counts a request that has ended. */
     void leave(int entered) {
         if (--counts[entered] == 0 && waiting != null && entered != turn) {
             Runnable task = waiting;
@@ -25,12 +28,12 @@ public final class InFlight {
         }
     }
 
-    /** Whether nothing is under way. */
+    /** Whether no request is under way. */
     public boolean isEmpty() {
         return counts[0] + counts[1] == 0;
     }
 
-    /** Runs a task when all that is under way now has ended: at once if nothing is. The one before has been run. */
+    /** Runs a task when all requests that are under way now have ended; at once if there are none. The task before must have run. */
     public void whenEnded(Runnable task) {
         if (waiting != null) {
             throw new IllegalStateException("somebody waits already");

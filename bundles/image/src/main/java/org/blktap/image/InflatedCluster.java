@@ -10,7 +10,7 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.memory.Segments;
 
-/** One deflated cluster with room for its plain bytes. The inflating runs off the loop, everything else on it. */
+/** One deflated cluster with room for its plain bytes. Inflating runs off the loop, everything else on it. */
 final class InflatedCluster implements AutoCloseable {
     private final Owner owner;
     private final IoLoop loop;
@@ -31,7 +31,7 @@ final class InflatedCluster implements AutoCloseable {
     final ArrayDeque<Reader> readers = new ArrayDeque<>();
     long lastUse;
 
-    /** Called when a cluster is here, or its reading has failed. */
+    /** Called when a cluster has been inflated, or reading it has failed. */
     interface Owner {
         void inflated(InflatedCluster cluster, int error);
     }
@@ -94,7 +94,7 @@ final class InflatedCluster implements AutoCloseable {
         return decompressor.decompress(storedBytes.clear().limit(storedLength), plainBytes.clear()) ? 0 : Errno.EIO;
     }
 
-    /** It stays busy until all its readers have been called. */
+    /** Calls all readers; the cluster stays busy until they have been called. */
     private void inflated(int error) {
         if (error != 0) {
             fileOffset = -1;

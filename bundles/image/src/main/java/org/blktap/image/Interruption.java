@@ -11,7 +11,7 @@ public final class Interruption {
     /**
      * To be called before each table that is read.
      *
-     * @throws DiskException if the thread was interrupted; it is not any more then, so that files can be closed
+     * @throws DiskException if the thread was interrupted; its interrupt is cleared, so that files can be closed
      */
     public static void check(Object file) throws DiskException {
         if (Thread.interrupted()) {

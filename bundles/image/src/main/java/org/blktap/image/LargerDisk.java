@@ -12,8 +12,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Zeroes what a larger disk would otherwise show: bytes of a backing disk that is longer than its overlay was, and the rest of the last cluster. The
- * disk has been opened with its new size, which is not in the file yet. So it holds zeros there, even after power loss, before the size changes. Waits;
+ * Zeroes the new part of a disk that grows: otherwise bytes of a backing disk that is longer than the overlay was, or the rest of the last cluster,
+ * would appear there. The disk has been opened with its new size, which is written to the file afterwards, when the zeros survive power loss. Waits;
  * not for the loop's thread.
  */
 public final class LargerDisk {
@@ -24,9 +24,9 @@ public final class LargerDisk {
     }
 
     /**
-     * Makes the zeros, and closes the disk.
+     * Writes the zeros, and closes the disk.
      *
-     * @param before bytes of the disk as it was
+     * @param before bytes of the disk before it grows
      */
     public static void zeroNew(ClusterDisk disk, long before, IoLoop loop, Object name) throws DiskException {
         try {

@@ -4,9 +4,9 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
 
-/** Reports how a range is stored, run by run; holes in the file below are holes here too. Pooled. */
+/** Reports how a range is stored, run by run. Holes of the file are reported as holes. Pooled. */
 final class MapOperation extends DiskOperation implements Request.Completion {
-    /** The caller asks again for the rest. */
+    /** Extents after which a map stops; the caller asks again for the rest. */
     private static final int ENOUGH = 1024;
 
     private final Backing backing;
@@ -79,14 +79,14 @@ final class MapOperation extends DiskOperation implements Request.Completion {
         mapped(ended.error());
     }
 
-    /** The answer of the file or the backing disk, perhaps while {@link #scan} asks. */
+    /** Takes the answer of the file or the backing disk, perhaps during the call in {@link #scan}. */
     private void mapped(int error) {
         waiting = false;
         long next = request.offset() + request.extents().total() - totalBefore;
         if (error != 0) {
             fail(error);
         } else if (next <= position) {
-            // nothing said: then it is data as far as anybody knows
+            // an empty answer: the range is taken to be data
             add(request.extents(), end - position, ExtentList.DATA);
         } else {
             position = next;

@@ -15,14 +15,14 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 
 /**
- * Finds the parent of an image by the names that the image has for it. Images are moved together with their parents, from hosts whose paths
- * mean nothing here: where no name leads to the parent, a file beside the image that is called like the last part of one is taken, if its
- * identity proves it to be the parent. The option {@code parent} names one explicitly, wherever it is. Blocking.
+ * Finds the parent of an image by the names that the image has for it. Images are moved together with their parents, from hosts whose paths mean
+ * nothing here. So if no name leads to the parent, a file beside the image is taken that has the last part of such a name, if its identity proves it
+ * to be the parent. The option {@code parent} names a parent explicitly, wherever it is. Blocking.
  */
 public final class ParentSearch {
     /** The operator's name for the parent; a relative one is taken from the image's directory. */
     public static final String OPTION = "parent";
-    /** Files that are opened for one chain: each of a hostile one's images could name several, each with a chain of its own. */
+    /** Most files that are opened for one chain: each image of a hostile chain could name several, each with a chain of its own. */
     static final int MOST_TRIES = 256;
     private static final int LONGEST_REASON = 300;
     private static final ThreadLocal<int[]> TRIES = new ThreadLocal<>();
@@ -38,14 +38,14 @@ public final class ParentSearch {
     /** How an image knows its parent. */
     @FunctionalInterface
     public interface Proof {
-        /** What shows that a disk is not the parent, for an error; null if it is. */
+        /** Returns why a disk is not the parent, for an error message; null if it is. */
         String objection(VirtualDisk candidate);
     }
 
     /**
      * A parent that has been opened.
      *
-     * @param name by which it was found
+     * @param name the name by which it was found
      */
     public record Parent(VirtualDisk disk, String name, Path path) {
     }
@@ -62,8 +62,8 @@ public final class ParentSearch {
      *
      * @param names in the order in which they are tried, as the image has them: with slashes or backslashes, with a drive or without
      * @param type of the parent
-     * @param proof null if any file counts that a name leads to, and none beside the image that is only called alike
-     * @throws DiskException with all that was tried
+     * @param proof null to take any file that a name leads to, and no file beside the image
+     * @throws DiskException listing all files that were tried
      */
     public static Parent open(Path image, Collection<String> names, String type, DiskContext context, Proof proof) throws DiskException {
         ParentSearch search = new ParentSearch(image, type, context, proof);
@@ -117,7 +117,7 @@ public final class ParentSearch {
         return null;
     }
 
-    /** A path of Windows as one of this system. */
+    /** Turns a path of Windows into one of this system. */
     private static String here(String name) {
         String path = name.replace('\\', '/');
         return path.matches("(?s)[A-Za-z]:/.*") ? path.substring(2) : path;
@@ -127,7 +127,7 @@ public final class ParentSearch {
         return name.substring(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1);
     }
 
-    /** The candidate if it is the parent; null if not. */
+    /** Returns the candidate if it is the parent; else null. */
     private Parent opened(String name, Path path) throws DiskException {
         if (!paths.add(path) || path.equals(image)) {
             return null;

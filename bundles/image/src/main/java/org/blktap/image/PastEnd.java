@@ -5,13 +5,13 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Entries that pointed past the end of the file when its table was seen first, as in an image that was cut off. They stay
- * invalid while the file grows: what comes to be there belongs to others. Memory is bounded: where there are too many, whole tables are lost. Loop only.
+ * Remembers entries that pointed past the end of the file when their table was first loaded, as in a truncated image. They stay invalid when the file
+ * grows: new clusters there belong to other entries. Memory is bounded: if there are too many such entries, whole tables become invalid. Loop only.
  */
 public final class PastEnd {
-    /** Most memory for notes of tables with such entries. */
+    /** Most bytes of memory for notes about tables with such entries. */
     private static final long MOST_BYTES = 8 << 20;
-    /** What the note of a table takes besides its bits. */
+    /** Bytes that the note of a table takes besides its bits. */
     private static final int NOTE_BYTES = 128;
 
     private final long openEnd;
@@ -27,17 +27,17 @@ public final class PastEnd {
         long offset(int i);
     }
 
-    /** @param openEnd the end of all that was in the file when it was opened */
+    /** @param openEnd the end of the file's contents when it was opened */
     public PastEnd(long openEnd) {
         this.openEnd = openEnd;
     }
 
-    /** Whether a table has been looked through. */
+    /** Whether a table has been searched. */
     public boolean hasSeen(int table) {
         return seen.get(table);
     }
 
-    /** Looks through a table that has not been seen. Those that this disk makes are reported by {@link #made}. */
+    /** Searches a table for such entries when it is first loaded. Tables that this disk makes are reported by {@link #made} instead. */
     public void look(int table, int count, Entries entries) {
         seen.set(table);
         BitSet found = null;
@@ -58,19 +58,19 @@ public final class PastEnd {
         }
     }
 
-    /** Notes a table that this disk has made: all its entries are valid. */
+    /** Records a table that this disk has made: all its entries are valid. */
     public void made(int table) {
         seen.set(table);
         stale.remove(table);
         lost.clear(table);
     }
 
-    /** Whether a table has such entries, but it is not known which: none of it may be read or changed. */
+    /** Whether a table has such entries, but which is not known: none of its entries may be used or changed. */
     public boolean isLost(int table) {
         return lost.get(table);
     }
 
-    /** Whether the entry is one of those, or may be. */
+    /** Whether the entry is, or may be, one of them. */
     public boolean isStale(int table, int i) {
         if (stale.isEmpty() && lost.isEmpty()) {
             return false;

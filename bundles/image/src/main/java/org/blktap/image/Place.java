@@ -3,17 +3,16 @@ package org.blktap.image;
 import org.blktap.api.engine.IoFile;
 
 /**
- * Where the disk's bytes from one offset on are stored: a map's answer to one look-up. Each operation of a disk has a place of its own, so that a request
- * allocates none. The map fills it in one call of {@link ClusterMap#find}, and it does not change until the same operation
- * looks up its next run. It also holds what the map has read of its tables, so that {@link ClusterMap#allocate} decodes
- * nothing twice. Loop only.
+ * A map's answer to one look-up: where the disk's bytes from one offset on are stored. Each operation of a disk has a place of its own, so that a
+ * request allocates none. The map fills it in one call of {@link ClusterMap#find}, and it does not change until the same operation looks up its next
+ * run. It also holds the entries that the map has read, so that {@link ClusterMap#allocate} decodes nothing twice. Loop only.
  */
 public final class Place {
     /** How the bytes are stored. */
     public enum Kind {
         /** Data in {@link #file} at {@link #fileOffset}, for {@link #length} bytes; may be overwritten there. */
         DATA,
-        /** As DATA, but other entries refer to it too: it is read there, and copied before it is written. */
+        /** Data as with DATA, to which other entries refer too: it is copied before it is written. */
         SHARED,
         /** Zeros, regardless of the backing. */
         ZERO,
@@ -21,7 +20,7 @@ public final class Place {
         UNALLOCATED,
         /** A compressed cluster of {@link #compressedLength} bytes in {@link #file} at {@link #fileOffset}. */
         COMPRESSED,
-        /** {@link #tables} has to load the table at {@link #fileOffset} first. */
+        /** The cache {@link #tables} must load the table at {@link #fileOffset} first. */
         NOT_LOADED,
         /** The table entry breaks the format's rules: reads and writes of this run fail. */
         CORRUPT
@@ -43,7 +42,7 @@ public final class Place {
     private long entry;
     private long bits;
 
-    /** Forgets the last answer, before the map is asked about an offset. */
+    /** Clears the last answer, before the map is asked about an offset. */
     void ask(long diskOffset) {
         offset = diskOffset;
         kind = null;
@@ -110,8 +109,8 @@ public final class Place {
      * Answers {@link Kind#COMPRESSED}.
      *
      * @param stored bytes of the compressed stream; more than {@link Compression#mostBytes} is an I/O error
-     * @param inCluster where in the decompressed cluster the asked offset is
-     * @param bytes from there to the cluster's end at most
+     * @param inCluster position of the asked offset in the decompressed cluster
+     * @param bytes bytes from there on, at most to the end of the cluster
      */
     public void compressed(IoFile inFile, long at, int stored, int inCluster, long bytes) {
         set(Kind.COMPRESSED, bytes);
@@ -135,14 +134,14 @@ public final class Place {
 
     // ---- what the map has read, besides its answer; for its own decisions
 
-    /** The directory's entry that leads to the asked offset. */
+    /** Records the directory's entry that leads to the asked offset. */
     public void inDirectory(int number, long value) {
         slot = number;
         directory = value;
     }
 
     /**
-     * The table's entry of the asked offset.
+     * Records the table's entry for the asked offset.
      *
      * @param secondWord for formats whose entries have one
      */
@@ -163,7 +162,7 @@ public final class Place {
         return directory;
     }
 
-    /** The table that the directory's entry points at; null where there is none. Not pinned: good until the operation waits. */
+    /** The table that the directory's entry points at; null where there is none. Not pinned: valid until the operation waits. */
     public Table table() {
         return table;
     }
@@ -224,7 +223,7 @@ public final class Place {
         return tables;
     }
 
-    /** Whether so many bytes from the asked offset on are one run of a file that may be overwritten. */
+    /** Whether {@code bytes} from the asked offset on are one run of a file that may be overwritten. */
     boolean isOneRun(long bytes) {
         return kind == Kind.DATA && length == bytes;
     }
@@ -233,13 +232,13 @@ public final class Place {
      * Whether clusters stored like this may read as anything but zeros.
      *
      * @param start of the first of them
-     * @param backingSize bytes of what is seen through unallocated clusters
+     * @param backingSize bytes of the backing disk
      */
     boolean hasContents(long start, long backingSize) {
         return kind == Kind.COMPRESSED || kind == Kind.SHARED || kind == Kind.UNALLOCATED && start < backingSize;
     }
 
-    /** Whether so many bytes from the asked offset on are known to be zeros. */
+    /** Whether {@code bytes} from the asked offset on are known to be zeros. */
     boolean isZeros(long bytes, long backingSize) {
         return length == bytes && (kind == Kind.ZERO || kind == Kind.UNALLOCATED && offset >= backingSize);
     }

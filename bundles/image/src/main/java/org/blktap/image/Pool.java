@@ -3,12 +3,12 @@ package org.blktap.image;
 import java.util.ArrayDeque;
 import java.util.function.Function;
 
-/** Reused objects: once there are as many as are needed at a time, requests allocate none. The last one returned is taken next. Loop only. */
+/** Reused objects: once there are as many as are in use at the same time, requests allocate none. The one returned last is taken first. Loop only. */
 final class Pool<T> {
     private final ArrayDeque<T> idle = new ArrayDeque<>();
     private final Function<Pool<T>, T> maker;
 
-    /** @param maker makes an object, which gives itself back to the pool */
+    /** @param maker makes an object, which returns itself to the pool */
     Pool(Function<Pool<T>, T> maker) {
         this.maker = maker;
     }

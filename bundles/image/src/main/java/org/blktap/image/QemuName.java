@@ -13,9 +13,9 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
 /**
- * The name of a file as QEMU writes it into an image: a plain path, a path after a protocol ({@code file:/vm/a.img}), or options in JSON
- * ({@code json:{"driver":"qcow2","file":{"driver":"file","filename":"/vm/a.img"}}}). All that means anything but a plain file is refused by its name.
- * The result is still a name from an image, which {@link org.blktap.api.disk.DiskContext#confine} judges.
+ * The name of a file as QEMU writes it into an image: a plain path, a path after a protocol ({@code file:/vm/a.img}), or options in JSON ({@code
+ * json:{"driver":"qcow2","file":{"driver":"file","filename":"/vm/a.img"}}}). Names of anything but a plain file are refused, with the protocol or
+ * option in the message. The result is still a name from an image, which {@link org.blktap.api.disk.DiskContext#confine} judges.
  *
  * @param file a path
  * @param format QEMU's name of the format that the JSON options give; null if they give none
@@ -26,7 +26,7 @@ public record QemuName(String file, String format) {
     private static final Set<String> FILE_DRIVERS = Set.of("file", "host_device");
     /** Our types of disk by the names that QEMU gives formats. */
     private static final Map<String, String> TYPES = Map.of("raw", "aio", "qcow", "qcow", "qcow2", "qcow2", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
-    /** Options that change how QEMU reaches a file, and never what it holds. */
+    /** Options that change how QEMU accesses a file, but never its contents. */
     private static final Set<String> HARMLESS = Set.of("node-name", "read-only", "auto-read-only", "force-share", "discard", "detect-zeroes",
             "cache", "cache.direct", "cache.no-flush", "cache.writeback", "aio", "aio-max-batch", "locking", "drop-cache", "x-check-cache-dropped");
     private static final String DRIVER = "driver";
@@ -38,20 +38,22 @@ public record QemuName(String file, String format) {
     /**
      * Reads a name.
      *
-     * @param image the image that has it, for messages
-     * @param what which name of the image it is, for messages
+     * @param image the image with the name, for messages
+     * @param what what the name is for, for messages
      */
     public static QemuName parse(Object image, String what, String text) throws DiskException {
         String named = image + ": " + what + " " + text;
         return text.startsWith(JSON) ? fromOptions(named, text) : new QemuName(path(named, text), null);
     }
 
-    /** A path as it may stand in an image: one that QEMU would take for a protocol begins with {@code ./}. */
+    /** Encodes a path for an image: one that QEMU would take for a protocol gets {@code ./} before it. */
     public static String encode(String path) {
         return protocol(path) == null ? path : "./" + path;
     }
 
-    /** Our type of disk for what QEMU calls a format, in JSON options or a header; null for null, and the same name for a format that is not known. */
+    /**
+     * Returns our type of disk for QEMU's name of a format, in JSON options or a header; null for null, and the name itself for an unknown format.
+     */
     public static String typeOf(String format) {
         return format == null ? null : FILE_DRIVERS.contains(format) ? "aio" : TYPES.getOrDefault(format, format);
     }
@@ -65,7 +67,7 @@ public record QemuName(String file, String format) {
         };
     }
 
-    /** The protocol as QEMU finds it: what is before a colon, unless a slash comes first. Null for none. */
+    /** Returns the protocol as QEMU finds it: the text before the first colon, unless a slash comes before it. Null for none. */
     private static String protocol(String text) {
         int colon = text.indexOf(':');
         int slash = text.indexOf('/');
@@ -93,7 +95,7 @@ public record QemuName(String file, String format) {
     private static QemuName fromOptions(String named, String text) throws DiskException {
         Map<String, String> options = new TreeMap<>();
         try (JsonReader reader = new JsonReader(new StringReader(text.substring(JSON.length())))) {
-            // QEMU takes single quotes too
+            // QEMU accepts single quotes too
             reader.setStrictness(Strictness.LENIENT);
             object(named, reader, "", options, 0);
             if (reader.peek() != JsonToken.END_DOCUMENT) {
@@ -107,7 +109,7 @@ public record QemuName(String file, String format) {
         return meaning(named, options);
     }
 
-    /** Adds what an object says, with keys as QEMU has them: those of an object within follow its own key and a dot. */
+    /** Adds the options of an object. As in QEMU, the keys of an inner object follow its own key and a dot. */
     private static void object(String named, JsonReader reader, String prefix, Map<String, String> options, int depth)
             throws IOException, DiskException {
         if (depth == DEEPEST) {
@@ -155,7 +157,7 @@ public record QemuName(String file, String format) {
             }
         }
         String name = top == null ? inner : top;
-        // with a driver it is a path, whatever it looks like
+        // with a driver the name is a path, whatever it looks like
         boolean explicit = isFile || fileDriver != null && inner != null;
         if (!explicit && name.startsWith(JSON)) {
             throw unsupported(named, "has JSON options within JSON options");

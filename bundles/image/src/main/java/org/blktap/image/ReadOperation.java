@@ -21,13 +21,13 @@ final class ReadOperation extends DiskOperation {
         this.pool = pool;
     }
 
-    /** Reads into bytes {@code [skip, skip + length)} of the list, which stays as it is until the end. */
+    /** Reads into bytes {@code [skip, skip + length)} of the list, which must not change until the end. */
     void start(long offset, long length, Segments target, long skipBytes, IoCallback done) {
         set(offset, target, skipBytes, done);
         begin(offset, length);
     }
 
-    /** Reads from the beginning of a place that has just been looked up, into the beginning of the list. */
+    /** Reads from a place that has just been looked up, into the beginning of the list. */
     void start(Place first, long length, Segments target, IoCallback done) {
         set(first.offset(), target, 0, done);
         begin(first, length);

@@ -18,7 +18,7 @@ public final class SeveralSpaces implements Space {
 
     @Override
     public int takeFlushError() {
-        // of all of them, as one flush reports all that has failed before it
+        // the errors of all: one flush reports all failures before it
         int first = 0;
         for (Space space : spaces) {
             int error = space.takeFlushError();

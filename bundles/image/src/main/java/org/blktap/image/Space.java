@@ -4,12 +4,12 @@ import org.blktap.api.engine.IoCallback;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * Work that a map does in its files by itself, apart from requests: it extends them, and frees clusters that nothing points at. The disk calls it
- * around flushes, so that a completed flush covers this work too, and none of it is in flight after the last flush. Loop only.
+ * A map's own work in its files, apart from requests: it extends them, and frees clusters that nothing points at. The disk calls it around flushes,
+ * so that a completed flush covers this work too, and none is in flight after the last flush. Loop only.
  */
 @ConsumerType
 public interface Space {
-    /** The space of a map that does nothing by itself. */
+    /** The space of a map that does no work of its own. */
     Space STILL = new Space() {
         @Override
         public void whenIdle(Runnable task) {
@@ -30,7 +30,7 @@ public interface Space {
 
     /** Called before a flush, whose success is reported by {@link #flushed}. */
     default void flushing() {
-        // most have nothing to free
+        // most spaces have nothing to free
     }
 
     /** Called when a flush has succeeded: clusters that no table has pointed at since {@link #flushing} may be freed. Calls back, now or later. */

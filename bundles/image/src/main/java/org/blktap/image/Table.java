@@ -16,7 +16,7 @@ import org.blktap.api.memory.Segments;
  * holds for good, such as its directory. Loop only.
  */
 public final class Table {
-    /** Most bytes that a device writes at once; the entries of such a piece change together or, in a torn write, by sectors of 512. */
+    /** Offset of the second copy of a table that has none. */
     private static final long NO_MIRROR = -1;
 
     enum State { FREE, LOADING, READY }
@@ -44,13 +44,13 @@ public final class Table {
 
     /** Owner of tables that are loaded and dropped: their cache. */
     interface Keeper {
-        /** A read that {@link #startLoad} has started has ended. */
+        /** Called when a read of {@link #startLoad} has ended. */
         void loaded(Table table, int error);
 
         /** Removes a pin. */
         void unpin(Table table);
 
-        /** Forgets a new table that did not get into the file. */
+        /** Drops a new table that was not written to the file. */
         void drop(Table table);
     }
 
@@ -89,8 +89,8 @@ public final class Table {
     }
 
     /**
-     * Keeps a second copy elsewhere in the file: from now on both are written, neither before the other. A table that is loaded
-     * again has none until this is called again.
+     * Keeps a second copy elsewhere in the file: from now on both are written, in no particular order. A table that is loaded again has no copy until
+     * this is called again.
      *
      * @param offset a multiple of 512
      */
@@ -151,7 +151,7 @@ public final class Table {
         }
     }
 
-    /** Forgets a new table that did not get into the file. */
+    /** Drops a new table that was not written to the file. */
     void drop() {
         keeper.drop(this);
     }

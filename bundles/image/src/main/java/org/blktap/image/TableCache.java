@@ -7,13 +7,13 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * Metadata tables of one size, by their offset in one file, in one run of native memory: bounded, least recently used
- * goes first, pinned ones stay. Concurrent misses of one table share one read. Loop only.
+ * A bounded cache of metadata tables of one size and one file, by their offset, in one run of native memory. The least recently used table is dropped
+ * first; pinned ones stay. Concurrent misses of one table share one read. Loop only.
  */
 public final class TableCache implements AutoCloseable {
-    /** Least tables of a cache, so that requests in flight do not starve each other. */
+    /** Fewest tables of a cache, so that requests in flight do not starve each other. */
     private static final int FEWEST = 16;
-    /** A bound of the bookkeeping, whatever is asked for. */
+    /** Most tables of a cache, which bounds its bookkeeping. */
     private static final int MOST = 1 << 18;
 
     private final NativeBuffer memory;
@@ -31,7 +31,7 @@ public final class TableCache implements AutoCloseable {
     /**
      * @param tableSize bytes of a table, a multiple of 512
      * @param cacheBytes bytes of all tables; at least 16 tables are kept
-     * @param mostTables how many tables the image can have, so that a small one takes little memory
+     * @param mostTables the most tables that the image can have, so that a small image takes little memory
      */
     public TableCache(NativeMemory nativeMemory, IoFile file, int tableSize, long cacheBytes, long mostTables) {
         this.file = file;
@@ -44,7 +44,7 @@ public final class TableCache implements AutoCloseable {
         }
     }
 
-    /** The table if it is loaded, or null. */
+    /** Returns the table if it is loaded; else null. */
     public Table get(long fileOffset) {
         Table table = last;
         if (table == null || table.fileOffset() != fileOffset) {
@@ -74,7 +74,7 @@ public final class TableCache implements AutoCloseable {
         table.pins++;
     }
 
-    /** Takes a pin back. */
+    /** Removes a pin. */
     public void unpin(Table table) {
         if (--table.pins == 0) {
             feedStarved();
@@ -82,9 +82,9 @@ public final class TableCache implements AutoCloseable {
     }
 
     /**
-     * A new zeroed table, pinned, that is not in the file yet; null if all tables are pinned or loading. One that was there before is forgotten.
+     * Makes a new zeroed table, pinned, that is not in the file yet; null if all tables are pinned or loading. Drops an old table at this offset.
      *
-     * @param fileOffset where it will be; no other table is there any more
+     * @param fileOffset where it will be; the file has no other table there
      */
     public Table create(long fileOffset) {
         Table before = find(fileOffset);
@@ -120,14 +120,14 @@ public final class TableCache implements AutoCloseable {
     }
 
     /**
-     * As {@link #create}, with the contents of a table of this cache that is loaded.
+     * Makes a table as {@link #create} does, with the contents of a loaded table of this cache.
      *
-     * @param from need not be pinned; stays loaded
+     * @param from a loaded table, which stays loaded; need not be pinned
      */
     public Table copy(Table from, long fileOffset) {
         from.pins++;
         Table table = create(fileOffset);
-        // no operation waits for this pin: those that found no room wait for others
+        // not unpin(): no operation waits for this pin, which was never visible to others
         from.pins--;
         if (table != null) {
             Memory.copy(from.address(), table.address(), table.size());
@@ -143,7 +143,7 @@ public final class TableCache implements AutoCloseable {
         return room;
     }
 
-    /** Forgets a table that {@link #create} made and that did not get into the file. */
+    /** Drops a table of {@link #create} that was not written to the file. */
     public void drop(Table table) {
         table.pins = 0;
         forget(table);
@@ -151,7 +151,7 @@ public final class TableCache implements AutoCloseable {
         feedStarved();
     }
 
-    /** Reads a table; the operation is resumed when it is here, or with the error. */
+    /** Reads a table. The operation is resumed when the table is loaded, or with the error. */
     void load(long fileOffset, Resumable waiter) {
         Table table = find(fileOffset);
         if (table != null) {
@@ -171,7 +171,7 @@ public final class TableCache implements AutoCloseable {
     }
 
     private void loaded(Table table, int error) {
-        // resumed operations may wait for this place again: only those who wait now are resumed
+        // only the operations that wait now are resumed: they may wait for this place again
         int waiting = table.waiters.size();
         if (error == 0) {
             table.state = Table.State.READY;

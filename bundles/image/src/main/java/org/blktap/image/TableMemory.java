@@ -15,7 +15,7 @@ public final class TableMemory {
     /**
      * Reads a table. Waits; not for the loop's thread.
      *
-     * @param size bytes, whole sectors, so that they can be written as they are
+     * @param size bytes, whole sectors, so that the memory can be written without a copy
      * @param name of the table, for the message of a failure
      */
     public static NativeBuffer read(NativeMemory memory, IoFile file, long offset, int size, String name) throws DiskException {

@@ -5,8 +5,8 @@ import java.util.function.LongConsumer;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Which units of a file are in use, for checks of files with more units than can be held in memory: a window that moves over the file, for
- * each place of which the check goes through its tables again. 16 MiB of memory, whatever the image says. One thread.
+ * Marks the units of a file that are in use, for checks of files with more units than fit into memory. A window moves over the file, and for each of
+ * its positions the check reads the image's tables again. Takes at most 16 MiB of memory. One thread.
  */
 public final class UseWindow {
     private static final int MOST_UNITS = 1 << 27;
@@ -23,7 +23,7 @@ public final class UseWindow {
 
     /**
      * @param unit bytes; ranges are rounded out to whole units
-     * @param endBytes of the file, as far as it matters
+     * @param endBytes end of the part of the file that is checked
      */
     public UseWindow(int unit, long endBytes) {
         this(unit, endBytes, MOST_UNITS);
@@ -40,7 +40,7 @@ public final class UseWindow {
         return Alignment.units(bytes, unit);
     }
 
-    /** Moves on to the next part of the file, at first to the first one; false if there is none. */
+    /** Moves to the next part of the file, at the first call to the first part; false if there is none. */
     public boolean next() {
         Arrays.fill(bits, 0);
         start = next;
@@ -48,7 +48,7 @@ public final class UseWindow {
         return start < end;
     }
 
-    /** Whether the window is at the beginning of the file: for what has to be looked at only once. */
+    /** Whether the window is at the beginning of the file, for checks that are made only once. */
     public boolean isFirst() {
         return start == 0;
     }
@@ -68,7 +68,7 @@ public final class UseWindow {
         return offset / unit < next && unitsUp(offset + length) > start;
     }
 
-    /** Marks what of a range lies in the window. False if a part of that was marked already. */
+    /** Marks the part of a range that lies in the window. False if any of it was marked already. */
     public boolean claim(long offset, long length) {
         if (!touches(offset, length)) {
             return true;
@@ -106,7 +106,7 @@ public final class UseWindow {
         }
     }
 
-    /** The first unit from one on that is marked, or that is not; or the end. */
+    /** Returns the first unit from {@code from} on whose mark is {@code set}, or the end. */
     private int next(int from, boolean set, int end) {
         for (int at = from; at < end; at = (at | Long.SIZE - 1) + 1) {
             long word = (set ? bits[at >> 6] : ~bits[at >> 6]) & -1L << at;

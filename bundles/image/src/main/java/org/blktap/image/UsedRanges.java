@@ -5,11 +5,11 @@ import java.util.TreeMap;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Which units of a file are in use, for checks. It holds ranges that do not touch, so its memory follows how scattered they are, and is bounded: 64 MiB. What
- * is more scattered is looked at in passes ({@link #inPasses}), each of which goes as far in the file as there is room. One thread.
+ * Marks the units of a file that are in use, for checks. It holds ranges that do not touch, in at most 64 MiB of memory. If the units in use are more
+ * scattered than that allows, the check makes passes ({@link #inPasses}), each of which covers as much of the file as there is room for. One thread.
  */
 public final class UsedRanges {
-    /** Some 100 bytes each. */
+    /** Most ranges, of about 100 bytes each. */
     private static final int MOST_RANGES = 500_000;
     private static final int MOST_PASSES = 64;
 
@@ -20,7 +20,7 @@ public final class UsedRanges {
     private long limit = Long.MAX_VALUE;
     private int passes;
 
-    /** What is marked is more scattered than can be held. */
+    /** Thrown if the marked units are more scattered than the memory allows. */
     public static final class TooScattered extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -29,7 +29,7 @@ public final class UsedRanges {
         }
     }
 
-    /** Something to be called for each range. */
+    /** Called for each range. */
     @FunctionalInterface
     public interface Gap<E extends Exception> {
         /** Bytes {@code [offset, offset + length)} are not in use. */
@@ -46,7 +46,7 @@ public final class UsedRanges {
         this(unit, false);
     }
 
-    /** Makes one for a check that marks all ranges anew after each {@link #next}. */
+    /** Makes an object for a check that marks all ranges again after each {@link #next}. */
     public static UsedRanges inPasses(int unit) {
         return new UsedRanges(unit, true);
     }

@@ -40,8 +40,8 @@ final class EpollLoop implements IoLoop {
     private final String name;
     private final Executor helpers;
     /**
-     * How long an idle loop polls before it sleeps. A wake-up costs both sides a system call and a scheduling delay of tens of microseconds; a queue that is in
-     * use brings the next request sooner than that.
+     * How long an idle loop polls before it sleeps. A wake-up costs both sides a system call and a scheduling delay of tens of microseconds; a busy
+     * queue brings the next request sooner.
      */
     private final LongSupplier spinNanos;
     private final Thread thread;
@@ -54,7 +54,7 @@ final class EpollLoop implements IoLoop {
     private long lastLook = now;
     /** When the present turn began, for other threads; 0 while the loop sleeps. */
     private volatile long busySince = now;
-    /** Calls at helper threads, or on their way back. */
+    /** Calls that helper threads run, or whose results the loop has not taken yet. */
     private int offloaded;
     private volatile boolean sleeping;
     private volatile boolean closing;
@@ -111,7 +111,7 @@ final class EpollLoop implements IoLoop {
         boolean work = engines.poll();
         work |= nodes.poll();
         engines.flush();
-        // what the submission completed at once is answered in this turn
+        // requests that completed during submission are answered in this turn
         work |= engines.poll();
         nodes.flush();
         return work;
@@ -161,7 +161,7 @@ final class EpollLoop implements IoLoop {
 
     private boolean runTasks() {
         boolean work = false;
-        // only those that are there: a task that gives itself again must not starve the rings
+        // only the tasks that wait now: a task that enqueues itself again must not starve the rings
         for (int n = tasks.size(); n > 0; n--) {
             Runnable task = tasks.poll();
             if (task == null) {
@@ -256,7 +256,7 @@ final class EpollLoop implements IoLoop {
         return guarded.watch;
     }
 
-    /** A descriptor that stays ready would call a handler that throws again in each turn, for ever: it is not watched any more. */
+    /** Stops watching a descriptor whose handler throws: while it stays ready, the handler would be called in each turn. */
     private final class Guarded implements FdHandler {
         private final int fd;
         private final FdHandler handler;
@@ -312,7 +312,7 @@ final class EpollLoop implements IoLoop {
             try {
                 error = call.run();
             } catch (ErrnoException e) {
-                // the callback knows what it means
+                // the callback handles the error
                 LOG.log(Level.DEBUG, name + ": " + e.getMessage());
                 error = e.errno();
             } catch (Exception | Error e) {

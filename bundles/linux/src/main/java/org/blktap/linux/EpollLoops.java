@@ -25,7 +25,7 @@ public final class EpollLoops implements LoopFactory {
         OutOfMemory.watchThreads();
     }
 
-    /** With the default settings. */
+    /** Makes a factory with the default settings. */
     public EpollLoops() {
         this(Defaults.class.getAnnotation(LoopSettings.class));
     }

@@ -16,7 +16,7 @@ final class EpollSet implements AutoCloseable {
     private final int epfd;
     private final int wakeFd;
     private final Mapping memory = Mapping.anonymous(4096);
-    /** One event to give to epoll_ctl; the batch to receive; eight bytes for the eventfd. */
+    /** One event for epoll_ctl, the batch that epoll_wait fills, and eight bytes for the eventfd. */
     private final long event = memory.address();
     private final long batch = memory.address() + 64;
     private final long wakeValue = memory.address() + 2048;
@@ -79,7 +79,7 @@ final class EpollSet implements AutoCloseable {
 
     private void control(int operation, int fd, int events, int slot) {
         Memory.putInt(event, events);
-        // the descriptor goes along so that an event of a closed watch whose slot is taken again is distinguished
+        // the data includes the descriptor, to recognise an event of a closed watch whose slot is in use again
         Memory.putLong(event + DATA_OFFSET, (long) fd << 32 | slot);
         if (Libc.epoll_ctl(epfd, operation, fd, event) != 0 && operation == Libc.EPOLL_CTL_ADD) {
             watches[slot] = null;
@@ -87,7 +87,7 @@ final class EpollSet implements AutoCloseable {
         }
     }
 
-    /** Waits for events (-1: for ever) and calls their handlers; the number of events. */
+    /** Waits for events (-1: for ever) and calls their handlers. Returns the number of events. */
     int look(int milliseconds) {
         int n = Libc.epoll_wait(epfd, batch, BATCH, milliseconds);
         for (int i = 0; i < n; i++) {

@@ -3,10 +3,9 @@ package org.blktap.linux;
 import org.blktap.api.memory.Memory;
 
 /**
- * Says of an open image how it is used, so that no other process uses it in a way that does not go together with this,
- * and learns if one does. The locks are those of QEMU (docs/system/images.rst, "Disk image file locking"; block/file-posix.c):
- * shared open-file-description locks on one byte for each permission held and for each permission not granted to others. They
- * end with the descriptor, however its process ends.
+ * Locks an open image, so that no other process uses it in a conflicting way, and detects one that does. The locks are those of QEMU
+ * (docs/system/images.rst, "Disk image file locking"; block/file-posix.c): shared open-file-description locks on one byte for each permission held
+ * and for each permission not granted to others. They end with the descriptor, however its process ends.
  */
 public final class FileLock {
     private static final long HELD = 100;
@@ -14,7 +13,7 @@ public final class FileLock {
     private static final int CONSISTENT_READ = 0;
     private static final int WRITE = 1;
     private static final int RESIZE = 3;
-    /** What nobody else may do meanwhile. */
+    /** What no other process may do meanwhile. */
     private static final int[] EXCLUSIVE = {WRITE, RESIZE};
 
     private FileLock() {
@@ -60,7 +59,7 @@ public final class FileLock {
         return writable ? new int[] {CONSISTENT_READ, WRITE, RESIZE} : new int[] {CONSISTENT_READ};
     }
 
-    /** File systems without locks refuse this, and then there is no other process to warn either. */
+    /** Sets a lock. File systems without locks refuse it; there no other process can be warned. */
     private static void lock(int fd, long flock, long at) {
         fill(flock, Libc.F_RDLCK, at);
         Libc.fcntl(fd, Libc.F_OFD_SETLK, flock);

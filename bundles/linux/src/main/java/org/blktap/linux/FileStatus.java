@@ -22,7 +22,7 @@ public record FileStatus(int mode, int links, int owner, long inode, long size, 
     private static final int S_IFDIR = 0x4000;
     private static final int S_IFSOCK = 0xc000;
 
-    /** Asks for an open descriptor; null on failure, {@link Libc#errno} says why. */
+    /** Returns the status of an open descriptor; null on failure, with the reason in {@link Libc#errno}. */
     public static FileStatus of(int fd) {
         try (Mapping buffer = Mapping.anonymous(4096)) {
             long at = buffer.address();
@@ -52,7 +52,7 @@ public record FileStatus(int mode, int links, int owner, long inode, long size, 
         return (mode & S_IFMT) == S_IFSOCK;
     }
 
-    /** Whether both are of one file, by whatever name. */
+    /** Whether both describe one file, under any name. */
     public boolean sameFile(FileStatus other) {
         return device == other.device && inode == other.inode;
     }

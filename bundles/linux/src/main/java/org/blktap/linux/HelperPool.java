@@ -11,13 +11,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The helper threads that loops share for blocking calls. Each loop has a {@link Share}: some threads are its own whatever the others do, and as long
- * as there are any it may have more from a common stock. So calls that hang hold up the disk that made them, and no other. Threads are
- * started as they are needed, and end when there is nothing to do.
+ * The helper threads that loops share for blocking calls. Each loop has a {@link Share}: some threads are reserved for it, and it may have more while
+ * a common stock has any. So calls that hang hold up only the disk that made them. Threads are started when needed, and end when there is nothing to
+ * do.
  */
 final class HelperPool {
     private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
-    /** Threads that each loop has for certain. */
+    /** Threads that are reserved for each loop. */
     static final int OWN = 2;
     private static final int IDLE_SECONDS = 10;
 
@@ -28,7 +28,7 @@ final class HelperPool {
                 thread.setDaemon(true);
                 return thread;
             });
-    /** Shares that have calls waiting and could use a thread of the common stock, in the order of their waiting. */
+    /** Shares with waiting calls that need a thread of the common stock, the longest-waiting first. */
     private final ArrayDeque<Share> starved = new ArrayDeque<>();
     /** Threads of the common stock that are at work. */
     private int common;
@@ -86,7 +86,7 @@ final class HelperPool {
     }
 
     /**
-     * Takes a place for the first waiting call of a share, if there is one.
+     * Takes a thread's place for the first waiting call of a share, if there is a place.
      *
      * @param itsTurn whether no other share has waited longer for the common stock
      */
@@ -115,7 +115,7 @@ final class HelperPool {
             boolean served;
             synchronized (this) {
                 release(share);
-                // the threads that the share has will come to it
+                // the running threads of the share will take the call
                 served = share.running > 0;
                 if (served) {
                     share.waiting.addFirst(first);
@@ -144,7 +144,7 @@ final class HelperPool {
         }
     }
 
-    /** A place must come back however its call ends. */
+    /** Runs a call; its place is returned however the call ends. */
     private static void guarded(Runnable call) {
         try {
             call.run();

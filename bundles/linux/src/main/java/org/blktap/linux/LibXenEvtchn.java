@@ -27,14 +27,14 @@ public final class LibXenEvtchn {
     /** Readable while a port is pending. It must stay blocking: wait on it before each {@link #xenevtchn_pending}. */
     public static native int xenevtchn_fd(long handle);
 
-    /** A local port, bound to another domain's; it is pending at once. */
+    /** Returns a local port, bound to another domain's; it is pending at once. */
     public static native int xenevtchn_bind_interdomain(long handle, int domid, int remotePort);
 
     public static native int xenevtchn_unbind(long handle, int port);
 
     public static native int xenevtchn_notify(long handle, int port);
 
-    /** The next pending port, which is masked from then on until {@link #xenevtchn_unmask}. Blocks when none is. */
+    /** Returns the next pending port, and masks it until {@link #xenevtchn_unmask}. Blocks while none is pending. */
     public static native int xenevtchn_pending(long handle);
 
     public static native int xenevtchn_unmask(long handle, int port);

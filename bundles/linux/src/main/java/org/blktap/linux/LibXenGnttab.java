@@ -59,29 +59,29 @@ public final class LibXenGnttab {
      */
     public static native long xengnttab_open(long logger, int flags);
 
-    /** Mappings should have been unmapped before. */
+    /** Closes the handle. All mappings must have been unmapped before. */
     public static native int xengnttab_close(long handle);
 
     public static native int xengnttab_fd(long handle);
 
-    /** The most pages that this handle may have mapped; right after it has been opened. */
+    /** Sets the most pages that the handle may have mapped. Call it right after opening the handle. */
     public static native int xengnttab_set_max_grants(long handle, int grants);
 
     /** The address of one mapped page, or 0. {@code prot} is that of mmap. */
     public static native long xengnttab_map_grant_ref(long handle, int domid, int ref, int prot);
 
-    /** The address of {@code count} pages in a row, each of the domain of the same index; 0 when one failed: then none is mapped. */
+    /** Returns the address of {@code count} consecutive pages, each of the domain of the same index; 0 if one failed: then none is mapped. */
     public static native long xengnttab_map_grant_refs(long handle, int count, long domids, long refs, int prot);
 
     /** Maps as {@link #xengnttab_map_grant_refs} does, all of one domain. */
     public static native long xengnttab_map_domain_grant_refs(long handle, int count, int domid, long refs, int prot);
 
-    /** Unmaps what one call has mapped. */
+    /** Unmaps the pages that one call has mapped. */
     public static native int xengnttab_unmap(long handle, long address, int count);
 
     /**
-     * Copies between memory of ours and grants, one {@link #COPY_BYTES} structure for each piece. 0 says that each piece has its
-     * {@link #COPY_STATUS}, not that it was copied.
+     * Copies between memory of ours and grants, one {@link #COPY_BYTES} structure for each piece. The result 0 means that each piece has its {@link
+     * #COPY_STATUS}, not that it was copied.
      */
     public static native int xengnttab_grant_copy(long handle, int count, long segments);
 }

@@ -17,7 +17,7 @@ public final class LibXenStore {
     public static final int XS_PERM_NONE = 0;
     public static final int XS_PERM_READ = 1;
     public static final int XS_PERM_WRITE = 2;
-    /** What {@link #xs_read_watch} returns: addresses of two strings, the path that changed and the watch's token. */
+    /** Indexes in the result of {@link #xs_read_watch}, addresses of two strings: the path that changed and the watch's token. */
     public static final int WATCH_PATH = 0;
     public static final int WATCH_TOKEN = 8;
     /** The longest message, and so the longest value (XENSTORE_PAYLOAD_MAX, XENSTORE_ABS_PATH_MAX of xen/io/xs_wire.h). */
@@ -39,7 +39,7 @@ public final class LibXenStore {
     /** Connects to $XENSTORED_PATH or $XENSTORED_RUNDIR/socket (/var/run/xenstored/socket), else to /dev/xen/xenbus. */
     public static native long xs_open(long flags);
 
-    /** No other call may be under way on this handle, nor be made afterwards. */
+    /** Closes the handle. No other call may be under way on it, nor be made afterwards. */
     public static native void xs_close(long handle);
 
     /**
@@ -50,7 +50,7 @@ public final class LibXenStore {
     public static native long xs_directory(long handle, int transaction, String path, long count);
 
     /**
-     * Allocates the value, which ends with a NUL more.
+     * Allocates the value, followed by a NUL.
      *
      * @param length where to store its length in bytes, 4 bytes
      */
@@ -69,7 +69,7 @@ public final class LibXenStore {
     public static native byte xs_set_permissions(long handle, int transaction, String path, long permissions, int count);
 
     /**
-     * Fires at once, and at each change of the node or of what is below it. The first starts a thread of the library's own, which
+     * Sets a watch, which fires at once and at each change of the node or of a node below it. The first watch starts a thread of the library, which
      * queues events until {@link #xs_read_watch} takes them.
      */
     public static native byte xs_watch(long handle, String path, String token);
@@ -89,9 +89,9 @@ public final class LibXenStore {
      */
     public static native long xs_read_watch(long handle, long count);
 
-    /** {@link #XBT_NULL} on failure. */
+    /** Starts a transaction; {@link #XBT_NULL} on failure. */
     public static native int xs_transaction_start(long handle);
 
-    /** Fails with EAGAIN when others changed what the transaction used: it must be repeated then. */
+    /** Ends a transaction. Fails with EAGAIN if others changed nodes that it used: it must then be repeated. */
     public static native byte xs_transaction_end(long handle, int transaction, int abort);
 }

@@ -3,7 +3,7 @@ package org.blktap.linux;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
 
-/** libxentoollog by JNA direct mapping: what the other libraries of Xen log with; they come with it. */
+/** libxentoollog by JNA direct mapping: the logger of Xen's other libraries, installed with them. */
 public final class LibXenToolLog {
     /** XTL_CRITICAL of xentoollog.h. */
     private static final int CRITICAL = 9;
@@ -19,8 +19,8 @@ public final class LibXenToolLog {
     }
 
     /**
-     * A logger for libxengnttab and libxenevtchn that reports nothing less than a catastrophe: what fails there is often a guest's doing, which it
-     * could repeat until the log is full. 0 if there is no such library; they log to stderr then.
+     * Returns a logger for libxengnttab and libxenevtchn that reports critical errors only: a guest can cause failed calls, and repeat them until the
+     * log is full. Returns 0 if the library is missing; the others then log to stderr.
      */
     public static long quiet() {
         return QUIET;

@@ -21,7 +21,7 @@ public final class Libc {
     public static final int O_DIRECT = AARCH64 ? 0x10000 : 0x4000;
     public static final int O_DIRECTORY = AARCH64 ? 0x4000 : 0x10000;
     public static final int O_NOFOLLOW = AARCH64 ? 0x8000 : 0x20000;
-    /** A file without a name; a directory is opened. */
+    /** Opens a file without a name in the directory that the path names. */
     public static final int O_TMPFILE = 0x400000 | O_DIRECTORY;
     /** A directory argument: the process's own. */
     public static final int AT_FDCWD = -100;
@@ -85,7 +85,7 @@ public final class Libc {
     public static final int MSG_NOSIGNAL = 0x4000;
     public static final int MSG_CTRUNC = 0x8;
     public static final int MSG_CMSG_CLOEXEC = 0x40000000;
-    // sys/uio.h: not to wait, whatever the open file's flags say
+    // sys/uio.h: do not wait, whatever the flags of the open file are
     public static final int RWF_NOWAIT = 8;
     /** {@code struct iovec}: u64 base, u64 length. */
     public static final int IOVEC_BYTES = 16;
@@ -140,7 +140,7 @@ public final class Libc {
 
     public static native long pwritev(int fd, long iovecs, int count, long offset);
 
-    /** With {@code offset} -1 at the file's own position. */
+    /** Reads at {@code offset}, or at the file's own position if that is -1. */
     public static native long preadv2(int fd, long iovecs, int count, long offset, int flags);
 
     public static native long read(int fd, long address, long bytes);
@@ -184,7 +184,7 @@ public final class Libc {
 
     public static native int geteuid();
 
-    /** Allocates memory, which {@link #free} frees; 0 when there is none. */
+    /** Allocates memory, to be freed by {@link #free}; 0 on failure. */
     public static native long malloc(long bytes);
 
     /** Frees memory of {@link #malloc}, or of a library that hands out such memory. */

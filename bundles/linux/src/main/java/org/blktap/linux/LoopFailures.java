@@ -5,7 +5,7 @@ import java.lang.System.Logger.Level;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.engine.IoLoop.FailureHandler;
 
-/** Exceptions of the code that runs on a loop: logged, at most a line every ten seconds, and passed to the loop's owner. Loop only. */
+/** Logs exceptions of the code that runs on a loop, at most a line every ten seconds, and passes them to the loop's owner. Loop only. */
 final class LoopFailures {
     private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
     private static final long LINE_NANOS = TimeUnit.SECONDS.toNanos(10);

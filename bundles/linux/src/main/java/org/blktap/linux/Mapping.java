@@ -29,7 +29,7 @@ public final class Mapping implements NativeBuffer {
     }
 
     /**
-     * New private zeroed memory, rounded up to whole pages.
+     * Maps new private zeroed memory, rounded up to whole pages.
      *
      * @throws OutOfMemoryError when the kernel refuses
      */

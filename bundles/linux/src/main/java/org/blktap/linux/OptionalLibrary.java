@@ -10,7 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Libraries that a machine may lack: registers their mappings if they are here, and says why not if they are missing. */
+/** Registers the mappings of libraries that a machine may lack; if one is missing, returns why. */
 final class OptionalLibrary {
     private OptionalLibrary() {
     }
@@ -19,7 +19,7 @@ final class OptionalLibrary {
      * Registers the native methods of {@code mapping} with the first of these libraries that is here.
      *
      * @param name the library's soname
-     * @param byPath further names, which JNA does not take for those of a shared library, so that they have to be found by their path
+     * @param byPath further names that JNA does not recognise as shared libraries; they are searched for and loaded by their path
      * @return null, or why none could be used
      */
     static String load(Class<?> mapping, String name, String... byPath) {
@@ -48,7 +48,7 @@ final class OptionalLibrary {
         try (DirectoryStream<Path> ofArchitectures = Files.newDirectoryStream(Path.of("/usr/lib"), "*-linux-gnu*")) {
             ofArchitectures.forEach(all::add);
         } catch (IOException | DirectoryIteratorException e) {
-            // then there are none
+            // no such directory: it has no libraries
         }
         return all;
     }

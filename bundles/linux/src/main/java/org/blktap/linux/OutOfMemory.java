@@ -3,9 +3,9 @@ package org.blktap.linux;
 import java.lang.System.Logger.Level;
 
 /**
- * The end of a daemon that has no memory. Any thread may be the one that does not get it, and half a daemon is worse than none: it ends at once, as the
- * JVM ends it by {@code -XX:+ExitOnOutOfMemoryError} when its heap is full, and what started it starts it again. For what that option does not
- * see: no room for a thread, for direct buffers, for mappings.
+ * Ends a daemon that has run out of memory. Any thread may be the one whose allocation fails, and a daemon without some of its threads is worse than
+ * none. The JVM does the same by {@code -XX:+ExitOnOutOfMemoryError} when its heap is full; this class covers what that option does not: threads,
+ * direct buffers and mappings. The service manager starts the daemon again.
  */
 public final class OutOfMemory {
     /** Exit status, the same as the JVM's own. */
@@ -14,7 +14,7 @@ public final class OutOfMemory {
     private OutOfMemory() {
     }
 
-    /** Ends the process if memory is what was missing. For those who catch what a thread must not die of. */
+    /** Ends the process if {@code e} means that memory has run out. To be called by code that catches errors to keep its thread alive. */
     public static void check(Throwable e) {
         for (Throwable cause = e; cause != null; cause = cause.getCause()) {
             if (cause instanceof OutOfMemoryError) {
@@ -23,7 +23,7 @@ public final class OutOfMemory {
         }
     }
 
-    /** Ends the process when a thread ends for want of memory; others end with their stack in the log, as always. */
+    /** Ends the process when a thread ends for lack of memory. For other exceptions the stack is logged, as without this. */
     public static void watchThreads() {
         if (!(Thread.getDefaultUncaughtExceptionHandler() instanceof Watch)) {
             Thread.setDefaultUncaughtExceptionHandler(new Watch(Thread.getDefaultUncaughtExceptionHandler()));

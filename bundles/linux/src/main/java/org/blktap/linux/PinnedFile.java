@@ -10,8 +10,8 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 
 /**
- * A file or directory held by a descriptor that can neither read nor write it (O_PATH). What it is can be judged before it is opened, nothing is
- * opened by looking at it, and it stays the same file whatever others do to its name. Any thread, one at a time.
+ * A file or directory held by a descriptor that can neither read nor write it (O_PATH). It can be judged before it is opened, without opening a
+ * device as a side effect, and stays the same file whatever others do to its name. Any thread, one at a time.
  */
 public final class PinnedFile implements AutoCloseable {
     // linux/openat2.h: struct open_how has u64 flags, mode, resolve
@@ -25,7 +25,7 @@ public final class PinnedFile implements AutoCloseable {
     private static final int IS_DIRECTORY = 21;
     private static final int NO_SYSTEM_CALL = 38;
     private static final int PIN = Libc.O_PATH | Libc.O_CLOEXEC;
-    /** An extended attribute's value; longer ones are not ours. */
+    /** Longest value of an extended attribute; longer ones are not blktap's. */
     private static final int ATTRIBUTE_BYTES = 1024;
 
     private final int fd;
@@ -41,25 +41,25 @@ public final class PinnedFile implements AutoCloseable {
         }
     }
 
-    /** Pins what a path leads to, after all links. */
+    /** Pins the file or directory that a path leads to, after all links. */
     public static PinnedFile of(Path path) throws DiskException {
         return new PinnedFile(path, opened(path, Libc.openat(Libc.AT_FDCWD, bytes(path), PIN, 0)));
     }
 
-    /** Pins what has this name, which may be a link. */
+    /** Pins the object of this name itself, which may be a link. */
     public static PinnedFile ofName(Path path) throws DiskException {
         return new PinnedFile(path, opened(path, Libc.openat(Libc.AT_FDCWD, bytes(path), PIN | Libc.O_NOFOLLOW, 0)));
     }
 
-    /** Makes a new file and pins it; never one that is there already, be it a link. */
+    /** Makes a new file and pins it; fails if the name exists already, even as a link. */
     public static PinnedFile create(Path path, int mode) throws DiskException {
         int flags = Libc.O_RDWR | Libc.O_CREAT | Libc.O_EXCL | Libc.O_NOFOLLOW | Libc.O_CLOEXEC;
         return new PinnedFile(path, opened(path, Libc.openat(Libc.AT_FDCWD, bytes(path), flags, mode)));
     }
 
     /**
-     * Makes a new file without a name in a directory, and pins it: it is gone with its last descriptor, even if the process is killed, unless
-     * {@link #link} gives it a name.
+     * Makes a new file without a name in a directory, and pins it. Unless {@link #link} gives it a name, it vanishes with its last descriptor, even
+     * if the process is killed.
      *
      * @return null if the file system has no such files
      */
@@ -80,18 +80,18 @@ public final class PinnedFile implements AutoCloseable {
         return of(Path.of(magicLink()));
     }
 
-    /** Pins what a path leads to, after all links; a relative one is taken from this directory. */
+    /** Pins what a path leads to, after all links; relative paths start in this directory. */
     public PinnedFile at(Path path) throws DiskException {
         return new PinnedFile(path, opened(path, Libc.openat(fd, bytes(path), PIN, 0)));
     }
 
-    /** Pins what has a name in this directory, which may be a link. */
+    /** Pins the object of a name in this directory itself, which may be a link. */
     public PinnedFile named(Path name) throws DiskException {
         return new PinnedFile(name, opened(name, Libc.openat(fd, bytes(name), PIN | Libc.O_NOFOLLOW, 0)));
     }
 
     /**
-     * Pins a file below this directory, reached by no link and by no way that leads out of it.
+     * Pins a file below this directory, by a path without links that does not leave the directory.
      *
      * @return null if the kernel cannot promise that (before Linux 5.6)
      * @throws DiskException also if the path has a link or was changed meanwhile
@@ -110,12 +110,12 @@ public final class PinnedFile implements AutoCloseable {
         }
     }
 
-    /** What the kernel says of it. */
+    /** Returns the kernel's data about the file. */
     public FileStatus status() {
         return status;
     }
 
-    /** Its absolute path as of now, without links. Only a hint: others may move it. */
+    /** Returns the current absolute path, without links. Only a hint: others may move the file. */
     public Path realPath() throws DiskException {
         try {
             return Files.readSymbolicLink(Path.of(magicLink()));
@@ -134,7 +134,7 @@ public final class PinnedFile implements AutoCloseable {
         return "/proc/self/fd/" + fd;
     }
 
-    /** Opens it; a descriptor, the caller's to close, or -1, and {@link Libc#errno} says why. */
+    /** Opens the file. Returns a descriptor, which the caller closes, or -1 with the reason in {@link Libc#errno}. */
     public int reopen(int flags) {
         return reopen(fd, flags);
     }
@@ -144,17 +144,17 @@ public final class PinnedFile implements AutoCloseable {
         return Libc.open("/proc/self/fd/" + fd, flags | Libc.O_CLOEXEC, 0);
     }
 
-    /** Gives it one more name; 0 or an errno. */
+    /** Gives the file one more name. Returns 0 or an errno. */
     public int link(Path name) {
         return Libc.linkat(Libc.AT_FDCWD, magicLink(), Libc.AT_FDCWD, bytes(name), Libc.AT_SYMLINK_FOLLOW) == 0 ? 0 : Libc.errno();
     }
 
-    /** Notes something with it, where the file system can; 0 or an errno. */
+    /** Sets an extended attribute, where the file system has them. Returns 0 or an errno. */
     public int attribute(String name, byte[] value) {
         return Libc.setxattr(magicLink(), name, value, value.length, 0) == 0 ? 0 : Libc.errno();
     }
 
-    /** What was noted with it, or null. */
+    /** Returns an extended attribute, or null. */
     public byte[] attribute(String name) {
         byte[] value = new byte[ATTRIBUTE_BYTES];
         long length = Libc.getxattr(magicLink(), name, value, value.length);

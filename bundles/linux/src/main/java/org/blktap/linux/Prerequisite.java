@@ -7,15 +7,15 @@ import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.condition.Condition;
 
 /**
- * Something of this machine that components need and that may be missing, such as a library. While it is present, a service with the property
- * {@code osgi.condition.id} = ID is registered, to which those components refer. While it is absent, a {@link Condition} with the id ID{@value #ABSENT} has
- * the {@value #REASON}, which {@code diag} and {@code engines} show. Before the first call there is neither. Calls of {@link #present} and {@link #absent} come one after the other;
- * {@link #close} may be called at any time.
+ * Something that components need and that a machine may lack, such as a library. While it is present, a service with the property {@code
+ * osgi.condition.id} = ID is registered, to which these components refer. While it is absent, a {@link Condition} with the id ID{@value #ABSENT} has
+ * the property {@value #REASON}, which {@code diag} and {@code engines} show. Before the first call neither is registered. {@link #present} and
+ * {@link #absent} must not be called at the same time; {@link #close} may be called at any time.
  */
 public final class Prerequisite implements AutoCloseable {
-    /** End of the id of the condition that it is absent. */
+    /** Suffix of the id of the condition for absence. */
     public static final String ABSENT = ".absent";
-    /** Service property of that condition: why, in one line. */
+    /** Service property of that condition: the reason, in one line. */
     public static final String REASON = "reason";
 
     private final BundleContext bundles;
@@ -27,17 +27,17 @@ public final class Prerequisite implements AutoCloseable {
         this.id = id;
     }
 
-    /** It is present: components that refer to a {@link Condition} of this id become active before this returns. */
+    /** Reports that the prerequisite is present: components that refer to a {@link Condition} of this id become active before this returns. */
     public void present() {
         present(Condition.class, Condition.INSTANCE);
     }
 
-    /** It is present, as a service that components use. */
+    /** Reports that the prerequisite is present, as a service that components use. */
     public <T> void present(Class<T> type, T service) {
         become(type, service, Map.of(Condition.CONDITION_ID, id));
     }
 
-    /** It is absent: components that refer to it are inactive when this returns. */
+    /** Reports that the prerequisite is absent: components that refer to it are inactive when this returns. */
     public void absent(String reason) {
         become(Condition.class, Condition.INSTANCE, Map.of(Condition.CONDITION_ID, id + ABSENT, REASON, reason));
     }
@@ -50,7 +50,7 @@ public final class Prerequisite implements AutoCloseable {
         }
     }
 
-    /** It is unknown, as before the first call. */
+    /** Removes both: the state is unknown, as before the first call. */
     @Override
     public void close() {
         ServiceRegistration<?> going;

@@ -6,17 +6,17 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Short files of /proc/sys. */
+/** Reads short files of /proc/sys. */
 public final class ProcFile {
-    /** More than any of them has. */
+    /** More than any of these files has. */
     private static final int BYTES_MAX = 4096;
 
     private ProcFile() {
     }
 
     /**
-     * What such a file says, without the end of the line. The kernel gives it at the beginning of the file only, so that all of it has to be asked for at once;
-     * {@link Files#readString} begins with one byte, where a file says that it is empty, and gets no more.
+     * Returns the contents of the file without the end of the line, by one read: the kernel returns them only for a read at offset 0. {@link
+     * Files#readString} would start with a read of one byte, because the file's size is 0, and get nothing more.
      */
     public static String read(Path path) throws IOException {
         byte[] text = new byte[BYTES_MAX];

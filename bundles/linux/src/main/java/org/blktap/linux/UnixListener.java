@@ -32,7 +32,7 @@ public final class UnixListener implements AutoCloseable {
 
     private final int fd;
     private final Path path;
-    /** Which file the path was when it was made. */
+    /** Identity of the socket's file, as it was made. */
     private Object inode;
     private final int mode;
     private final String group;
@@ -84,9 +84,10 @@ public final class UnixListener implements AutoCloseable {
     }
 
     /**
-     * Sets mode and group of the socket's own file, which is held meanwhile: in a directory of others its name may lead to any file of the system by now.
+     * Sets mode and group of the socket's own file, by a descriptor: in a directory that others may write, its name may lead to any other file by
+     * now.
      *
-     * @return which file it is
+     * @return identity of the file
      */
     private static Object admit(Path path, int mode, GroupPrincipal owner) throws DiskException, IOException {
         try (PinnedFile file = PinnedFile.ofName(path)) {
@@ -150,7 +151,7 @@ public final class UnixListener implements AutoCloseable {
         DiskException.Reason reason = switch (errno) {
             case Errno.EACCES, Errno.EPERM -> DiskException.Reason.PERMISSION;
             case Errno.ENOENT -> DiskException.Reason.NOT_FOUND;
-            // EADDRINUSE of asm-generic/errno.h: someone was faster
+            // EADDRINUSE of asm-generic/errno.h: another process has taken the path meanwhile
             case 98 -> DiskException.Reason.EXISTS;
             default -> DiskException.Reason.IO;
         };
@@ -167,7 +168,7 @@ public final class UnixListener implements AutoCloseable {
     }
 
     /**
-     * Makes the socket's file again if somebody has deleted it: without it no client can come. The descriptor keeps its number, but is
+     * Makes the socket's file again if somebody has deleted it: without it no client can connect. The descriptor keeps its number, but belongs to
      * another socket then, which must be watched anew. One thread at a time.
      *
      * @return whether it was made again
@@ -197,15 +198,18 @@ public final class UnixListener implements AutoCloseable {
         return path;
     }
 
-    /** A connection, not blocking and closed on exec; -1 if there is none, {@link Libc#errno} says why. */
+    /**
+     * Accepts a connection, as a descriptor that does not block and is closed on exec. Returns -1 if there is none, with the reason in {@link
+     * Libc#errno}.
+     */
     public int accept() {
         return Libc.accept4(fd, 0, 0, Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK);
     }
 
-    /** Removes the socket's file, unless the path is another's by now, and closes the socket. */
+    /** Removes the socket's file, unless the path leads to another file by now, and closes the socket. */
     @Override
     public void close() {
-        // the path first: a client that comes now finds nothing rather than somebody who hangs up
+        // the path first: a client that connects now finds no socket, rather than one that hangs up
         try {
             if (Objects.equals(inode, inode(path))) {
                 Libc.unlink(PinnedFile.bytes(path));

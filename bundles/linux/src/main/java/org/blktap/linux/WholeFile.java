@@ -12,9 +12,9 @@ import java.util.Set;
 import org.blktap.api.disk.FileNames;
 
 /**
- * Files that are complete under their name or not there at all, also after a power cut: they are written as {@code .<name>.new} beside it, flushed and renamed,
- * and the directory is flushed. Neither name's old file is written to, nor what a link leads to: others may be able to write in the directory. Any thread, but
- * one at a time for each name.
+ * Files that are complete under their name or not there at all, also after a power cut: they are written as {@code .<name>.new} beside it, flushed
+ * and renamed, and the directory is flushed. An old file of either name is never written to, and no link is followed: others may be able to write in
+ * the directory. Any thread, but one at a time for each name.
  */
 public final class WholeFile {
     private WholeFile() {
@@ -25,7 +25,7 @@ public final class WholeFile {
         void writeTo(FileChannel channel) throws IOException;
     }
 
-    /** Writes a file of mode 0600. If it fails, the old file is still there. */
+    /** Writes a file of mode 0600. If that fails, the old file is still there. */
     public static void write(Path file, byte[] contents) throws IOException {
         write(file, channel -> {
             for (ByteBuffer rest = ByteBuffer.wrap(contents); rest.hasRemaining(); ) {
@@ -34,7 +34,7 @@ public final class WholeFile {
         });
     }
 
-    /** As {@link #write(Path, byte[])}, of any length. */
+    /** Writes as {@link #write(Path, byte[])} does, with contents of any length. */
     public static void write(Path file, Contents contents) throws IOException {
         Path temporary = temporary(file);
         replace(file, temporary, () -> {
@@ -64,7 +64,7 @@ public final class WholeFile {
         }
     }
 
-    /** Makes what was made, renamed or removed in a directory survive power loss. */
+    /** Makes changes of a directory (files made, renamed, removed) survive power loss. */
     public static void syncDirectory(Path path) throws IOException {
         try (FileChannel directory = FileChannel.open(path, StandardOpenOption.READ)) {
             directory.force(true);
@@ -80,7 +80,7 @@ public final class WholeFile {
     }
 
     private static void replace(Path file, Path temporary, Writer writer) throws IOException {
-        // what an earlier write has left; a directory of the name is nobody's left-over: it stays, and is reported
+        // removes what an earlier write has left; a directory of that name is not such a rest: it stays, and is reported
         Libc.unlink(PinnedFile.bytes(temporary));
         try {
             writer.write();

@@ -1,17 +1,17 @@
 package org.blktap.ring;
 
 /**
- * The two layouts of blkif's structures, by the frontend's ABI: 64-bit integers aligned to eight bytes, or to four. Offsets are in
- * bytes, those of the structures of Xen's public io/blkif.h compiled for each.
+ * The two layouts of blkif's structures, by the frontend's ABI: 64-bit integers are aligned to eight bytes, or to four. Offsets are bytes in the
+ * structures of Xen's public io/blkif.h, compiled for each ABI.
  */
 public enum Abi {
     /** x86_64, and the 32 and 64 bit ARM. */
     X86_64(8, 16),
     X86_32(4, 12);
 
-    /** What a private copy of a request takes, whichever ABI. */
+    /** Bytes of a private copy of a request, in either ABI. */
     public static final int COPY_BYTES = 112;
-    /** The pages that a ring may have: ring-page-order 0 to 4. */
+    /** Most pages of a ring: ring-page-order 0 to 4. */
     public static final int PAGES_MAX = 16;
 
     // struct sring of io/ring.h: u32 req_prod, req_event, rsp_prod, rsp_event, padding, then the ring's entries
@@ -80,7 +80,7 @@ public enum Abi {
         };
     }
 
-    /** Bytes of a request, which are those of an entry of the ring. */
+    /** Bytes of a request, and so of an entry of the ring. */
     public int requestBytes() {
         return requestBytes;
     }
@@ -91,7 +91,7 @@ public enum Abi {
     }
 
     /**
-     * The entries of a ring: the largest power of two that fits.
+     * Returns the entries of a ring: the largest power of two that fits.
      *
      * @param pages pages of 4096 bytes, 1 to 16
      */

@@ -23,7 +23,7 @@ public final class BackRing {
     private int published;
 
     /**
-     * A ring that has not been used before, or will be {@link #start started} elsewhere.
+     * Makes a ring that begins at index 0, until {@link #start} says otherwise.
      *
      * @param address of its first page; the pages follow one another
      * @param pages 1 to 16
@@ -36,7 +36,7 @@ public final class BackRing {
     }
 
     /**
-     * Begins anew, or where an earlier process has stopped.
+     * Starts at the beginning, or where an earlier process has stopped.
      *
      * @param firstRequest the index of the next request to take
      * @param firstResponse the index of the next response to write; at most {@link #entries} behind
@@ -55,19 +55,19 @@ public final class BackRing {
         return abi;
     }
 
-    /** How many entries it has, a power of two. */
+    /** The number of entries, a power of two. */
     public int entries() {
         return entries;
     }
 
     /**
-     * How many requests may be taken.
+     * Returns how many requests may be taken.
      *
      * @throws RingException if the frontend has produced more than the ring holds, or has taken requests back
      */
     public int waiting() throws RingException {
         int producer = Memory.getIntAcquire(ring + Abi.REQ_PROD);
-        // against what the frontend knows to be answered, not what is about to be
+        // checked against the responses that the frontend has been shown, not those written but unpublished
         int unanswered = producer - published;
         if (Integer.compareUnsigned(unanswered, entries) > 0 || unanswered < requestConsumer - published) {
             throw overflow(producer);
@@ -83,7 +83,7 @@ public final class BackRing {
     }
 
     /**
-     * Takes the next request, which {@link #waiting} has announced: copies it out, once.
+     * Takes the next request that {@link #waiting} has counted: copies it out, once.
      *
      * @param into {@link Abi#COPY_BYTES} bytes of private memory, aligned to eight; what the ABI's request has less is zeroed
      */
@@ -92,7 +92,7 @@ public final class BackRing {
             throw new IllegalStateException("no request waits");
         }
         long entry = entry(requestConsumer);
-        // every ABI's request is a multiple of four, of eight but for the last four
+        // a request is a multiple of eight bytes, in one ABI plus four
         int bytes = Alignment.down(entryBytes, Long.BYTES);
         for (int at = 0; at < bytes; at += Long.BYTES) {
             Memory.putLong(into + at, Memory.getLong(entry + at));
@@ -103,7 +103,7 @@ public final class BackRing {
         requestConsumer++;
     }
 
-    /** Leaves the last so many in the ring after all; none of them has been answered. */
+    /** Puts the last {@code count} requests back; none of them has been answered. */
     public void untake(int count) {
         if (count < 0 || count > requestConsumer - responseProducer) {
             throw new IllegalArgumentException(count + " requests back of " + (requestConsumer - responseProducer) + " not answered");
@@ -117,9 +117,9 @@ public final class BackRing {
     }
 
     /**
-     * Writes a response, unseen until {@link #push}.
+     * Writes a response, which the frontend does not see before {@link #push}.
      *
-     * @param operation that of the request, as {@link BlkRequest#answeredOperation} says
+     * @param operation the one that {@link BlkRequest#answeredOperation} returns
      */
     public void respond(long id, int operation, int status) {
         if (responseProducer == requestConsumer) {
@@ -127,7 +127,7 @@ public final class BackRing {
         }
         long entry = entry(responseProducer);
         Memory.putLong(entry + Abi.RESPONSE_ID, id);
-        // operation, status, and with them all padding, so that nothing of ours shows there; both ABIs are little-endian
+        // operation, status and all padding, so that no memory of ours leaks there; both ABIs are little-endian
         int rest = operation & 0xff | status << Byte.SIZE * (Abi.RESPONSE_STATUS - Abi.RESPONSE_OPERATION);
         if (abi.responseBytes() == Abi.RESPONSE_OPERATION + Long.BYTES) {
             Memory.putLong(entry + Abi.RESPONSE_OPERATION, rest & 0xffffffffL);
@@ -142,7 +142,10 @@ public final class BackRing {
         return responseProducer;
     }
 
-    /** The response producer in shared memory: how many a frontend, if honest, has been shown, also by an earlier process. */
+    /**
+     * The response producer in shared memory: how many responses the frontend has been shown, also by an earlier process, unless it has changed the
+     * index.
+     */
     public int sharedResponseProducer() {
         return Memory.getIntAcquire(ring + Abi.RSP_PROD);
     }
@@ -150,14 +153,14 @@ public final class BackRing {
     /**
      * Shows the frontend all responses.
      *
-     * @return whether it wants to be notified of them
+     * @return whether the frontend wants to be notified of them
      */
     public boolean push() {
         int old = published;
         published = responseProducer;
         // the responses, and the data of reads, before the index
         Memory.putIntRelease(ring + Abi.RSP_PROD, responseProducer);
-        // the index before the frontend's wish, or both sides could miss the other's store
+        // the index is stored before the frontend's event index is read, or both sides could miss the other's store
         Memory.fullFence();
         int event = Memory.getInt(ring + Abi.RSP_EVENT);
         // event in (old, new]
@@ -167,11 +170,11 @@ public final class BackRing {
     /**
      * Asks the frontend for a notification at the next request.
      *
-     * @return whether one waits already, so that there may be no notification
+     * @return whether a request waits already, for which there may be no notification
      */
     public boolean arm() throws RingException {
         Memory.putInt(ring + Abi.REQ_EVENT, requestConsumer + 1);
-        // the wish before looking, or both sides could miss the other's store
+        // our event index is stored before the producer is read, or both sides could miss the other's store
         Memory.fullFence();
         return waiting() > 0;
     }

@@ -5,7 +5,8 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
- * Reads and checks the private copy of a blkif request. One object is reused for all requests; it keeps the addresses it was given, not what is there.
+ * Reads and checks the private copy of a blkif request. One object is reused for all requests; it keeps the addresses that it was given, and copies
+ * nothing.
  *
  * <p>An indirect request is decoded in two steps: {@link #decode}, then, if that is well-formed, the pages that {@link #indirectGref} names are
  * copied into private memory and given to {@link #indirectSegments}. One thread at a time.
@@ -48,7 +49,7 @@ public final class BlkRequest {
         fault = Fault.NONE;
         switch (operation) {
             case Blkif.READ, Blkif.WRITE -> direct(1);
-            // empty they are flushes
+            // without segments these are flushes
             case Blkif.WRITE_BARRIER, Blkif.FLUSH_DISKCACHE -> direct(0);
             case Blkif.DISCARD -> discard();
             case Blkif.INDIRECT -> indirect();
@@ -79,7 +80,7 @@ public final class BlkRequest {
             }
             sectors += last - first + 1;
         }
-        // where an empty flush begins means nothing
+        // the first sector of an empty flush has no meaning
         if (sectors > 0 && beyond(sectors)) {
             fault = Fault.SECTOR;
             return;
@@ -87,7 +88,7 @@ public final class BlkRequest {
         bytes = sectors * Blkif.SECTOR;
     }
 
-    /** Whether the range cannot even be named in bytes; whether the disk has it, the disk says. */
+    /** Whether the range cannot be expressed in bytes. Whether the disk is long enough, the disk itself checks. */
     private boolean beyond(long sectors) {
         return sector < 0 || sector > SECTORS_MAX - sectors;
     }
@@ -116,9 +117,9 @@ public final class BlkRequest {
     }
 
     /**
-     * Reads and checks the segments of an indirect request that is well-formed so far.
+     * Reads and checks the segments of an indirect request that {@link #decode} has found well-formed.
      *
-     * @param privateCopy what its pages contain, one after the other; unchanged until the next call of {@link #decode}
+     * @param privateCopy contents of its pages, one after the other; unchanged until the next call of {@link #decode}
      */
     public void indirectSegments(long privateCopy) {
         if (operation != Blkif.INDIRECT || fault != Fault.NONE) {
@@ -132,7 +133,7 @@ public final class BlkRequest {
         return operation;
     }
 
-    /** The operation that its response carries: of an indirect request the one that it wraps, which Linux's frontend insists on. */
+    /** The operation for the response. For an indirect request it is the one that it wraps: Linux's frontend accepts no other. */
     public int answeredOperation() {
         return operation == Blkif.INDIRECT ? indirectOperation() : operation;
     }
@@ -195,12 +196,12 @@ public final class BlkRequest {
         return Memory.getInt(address + abi.indirectGrefs + (long) Objects.checkIndex(page, Blkif.INDIRECT_PAGES_MAX) * Integer.BYTES);
     }
 
-    /** All bytes that it moves or discards; 0 for an empty flush, and as long as the segments are not known. */
+    /** Bytes that the request moves or discards; 0 for an empty flush, and until the segments are known. */
     public long bytes() {
         return bytes;
     }
 
-    /** Whether it keeps the rules, as far as it has been read. */
+    /** Whether the request follows the protocol, as far as it has been read. */
     public boolean wellFormed() {
         return fault == Fault.NONE;
     }

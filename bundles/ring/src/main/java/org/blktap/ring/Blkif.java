@@ -5,11 +5,11 @@ public final class Blkif {
     // operations, BLKIF_OP_*
     public static final int READ = 0;
     public static final int WRITE = 1;
-    /** A write between two flushes: what was before it is on disk before it is, and it is on disk when answered. Empty, a flush. */
+    /** A write between two flushes: earlier writes are on disk before it, and it is on disk when answered. Without segments, a flush. */
     public static final int WRITE_BARRIER = 2;
-    /** A flush; with segments a write after a flush, as Linux and QEMU understand it. */
+    /** A flush; with segments a flush and then a write, as Linux and QEMU take it. */
     public static final int FLUSH_DISKCACHE = 3;
-    /** Was a packet command; not to be used. */
+    /** Formerly a packet command; must not be used. */
     public static final int RESERVED_1 = 4;
     public static final int DISCARD = 5;
     /** A read or write whose segments are in pages of their own. */

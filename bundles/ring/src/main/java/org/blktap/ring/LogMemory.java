@@ -4,8 +4,8 @@ import java.lang.invoke.VarHandle;
 import org.blktap.api.memory.Memory;
 
 /**
- * Where a {@link RequestLog} keeps what, and its stores. Each store that the log's promise rests on is a method of its own, made after all
- * stores before it (release): the order survives the process. Not final, so that a test can die after each of them.
+ * The layout of a {@link RequestLog} in memory, and its stores. Each store that the log relies on is a method of its own and a release store, so that
+ * their order survives the process. Not final, so that a test can end the process after each of them.
  */
 class LogMemory {
     /** "blktapXr" as bytes. */
@@ -43,7 +43,7 @@ class LogMemory {
         return HEADER_BYTES + (long) entries * (Integer.BYTES + SLOT_BYTES);
     }
 
-    // ---- what is read, at recovery without trust
+    // ---- reads; at recovery nothing read is trusted
 
     final long magic() {
         return Memory.getLong(address + MAGIC_AT);
@@ -94,16 +94,16 @@ class LogMemory {
         return slots + (long) SLOT_BYTES * slot;
     }
 
-    // ---- what is stored
+    // ---- stores
 
     void magic(long value) {
-        // alone it makes the rest valid or not
+        // this store makes all the rest valid or invalid
         VarHandle.releaseFence();
         Memory.putLong(address + MAGIC_AT, value);
         VarHandle.releaseFence();
     }
 
-    /** While there is no magic, so that the order does not matter. */
+    /** Called while there is no magic, so that the order of the stores does not matter. */
     void describe(int entries, int requestBytes, long identity) {
         Memory.putInt(address + VERSION_AT, VERSION);
         Memory.putInt(address + ENTRIES_AT, entries);

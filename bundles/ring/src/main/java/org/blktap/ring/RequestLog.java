@@ -5,20 +5,20 @@ import java.util.stream.IntStream;
 import org.blktap.api.memory.Memory;
 
 /**
- * The record of requests that were taken from a ring and not yet answered, in memory that outlives the process (a shared mapping of a file), so that a
- * daemon killed at any instruction and started again loses no request and answers none twice. Plain memory serves as well where nothing is
- * to be survived. The copy that each slot keeps is the private copy that is decoded and, later, submitted again: in the ring a response may
- * have overwritten the request by then.
+ * Records the requests that were taken from a ring and not yet answered, in memory that outlives the process (a shared mapping of a file): a daemon
+ * that is killed at any instruction and started again loses no request and answers none twice. Where nothing must be survived, plain memory will do.
+ * Each slot keeps the private copy of a request, which is decoded and, after a restart, submitted again: in the ring a response may have overwritten
+ * the request by then.
  *
  * <p>The order of calls, on the one thread of the ring:
  * <ol>
- * <li>{@link #take} for as many as wait, then {@link #consumed}, and only then are they submitted;
- * <li>if the disk cannot take the last ones now, {@link BackRing#untake}, {@link #consumed}, and {@link #giveBack} for each;
+ * <li>{@link #take} for each request that waits, then {@link #consumed}, and only then are they submitted;
+ * <li>if the disk cannot take the last requests now, {@link BackRing#untake}, {@link #consumed}, and {@link #giveBack} for each;
  * <li>for each answer {@link BackRing#respond}, then {@link #answered}; for all of them {@link BackRing#push}, then {@link #published} before
  * more is taken.
  * </ol>
  *
- * <p>What is promised holds when the process dies, not when the machine does: with it the frontend's memory is gone too.
+ * <p>This holds for the death of the process, not of the machine, which takes the frontend's memory with it.
  */
 public final class RequestLog {
     private final LogMemory memory;
@@ -36,18 +36,18 @@ public final class RequestLog {
     private int consumer;
     private int responseProducer;
 
-    /** How many bytes a log takes for a ring of so many entries. */
+    /** Returns the bytes of a log for a ring with {@code entries}. */
     public static long bytes(int entries) {
         return LogMemory.bytes(entries);
     }
 
-    /** How many bytes of private memory go with it. */
+    /** Returns the bytes of private memory that such a log needs. */
     public static long copyBytes(int entries) {
         return (long) entries * Abi.COPY_BYTES;
     }
 
     /**
-     * A log for one ring, to be {@link #open opened} before anything else.
+     * Makes a log for one ring. {@link #open} must be called first.
      *
      * @param address of {@link #bytes} bytes, aligned to eight: zeros if new, else what an earlier process left
      * @param entries those of the ring
@@ -68,8 +68,8 @@ public final class RequestLog {
     }
 
     /**
-     * Begins to record for a ring, and starts the ring: where an earlier process stopped, if the log is of this connection, else where
-     * its responses end in shared memory, which is at the beginning for a ring that nobody has served.
+     * Begins to record for a ring, and starts the ring: where an earlier process stopped, if the log belongs to this connection; else where the
+     * responses in shared memory end, which for an unused ring is the beginning.
      *
      * @param identity distinguishes this connection of this frontend from all others, of another ring or another time
      * @return the slots of requests to submit again, oldest first
@@ -120,7 +120,7 @@ public final class RequestLog {
         ring.start(first, first);
     }
 
-    /** Every store here leaves a log from which the same is recovered again. */
+    /** Recovers the ring. After each store here, another recovery would have the same result. */
     private int[] recover(BackRing ring) throws RingException {
         int shared = ring.sharedResponseProducer();
         forgetPublished(shared);
@@ -128,7 +128,7 @@ public final class RequestLog {
         for (int slot = 0; slot < entries; slot++) {
             int state = memory.state(slot);
             if (state == LogMemory.TAKEN && Integer.compareUnsigned(memory.index(slot) - next, entries) < 0) {
-                // the consumer was not stored: it is still in the ring, and was not submitted
+                // the consumer was not stored after it was taken: the request is still in the ring, and was not submitted
                 memory.state(slot, LogMemory.FREE);
             } else if (state != LogMemory.TAKEN && state != LogMemory.FREE) {
                 throw new RingException("slot " + slot + " of its request log has state " + state + ", expected 0 or 1");
@@ -147,7 +147,10 @@ public final class RequestLog {
         return left;
     }
 
-    /** The slots in use. How far before the consumer a request was taken has no bound, since others may pass it. */
+    /**
+     * Returns the slots in use, oldest first. A request may have been taken any number of entries before the consumer, since later ones may be
+     * answered first.
+     */
     private int[] oldestFirst(int next) throws RingException {
         int[] slots = IntStream.range(0, entries)
                 .filter(slot -> memory.state(slot) == LogMemory.TAKEN)
@@ -164,7 +167,7 @@ public final class RequestLog {
         return slots;
     }
 
-    /** What was shown to the frontend, but not all of it struck off here. */
+    /** Frees the slots of responses that the frontend has been shown, as the earlier process did not for all of them. */
     private void forgetPublished(int shared) throws RingException {
         int logged = memory.responseProducer();
         int more = shared - logged;
@@ -183,7 +186,7 @@ public final class RequestLog {
         memory.responseProducer(shared);
     }
 
-    /** Takes over what was read and checked; {@code used} are the slots in use. */
+    /** Sets the state from the checked log; {@code used} are the slots in use. */
     private void load(int next, int shown, int[] used) {
         consumer = next;
         responseProducer = shown;
@@ -207,7 +210,7 @@ public final class RequestLog {
     }
 
     /**
-     * Takes the next request of the ring, which {@link BackRing#waiting} has announced. It may be submitted after {@link #consumed}.
+     * Takes the next request of the ring that {@link BackRing#waiting} has counted. It may be submitted after {@link #consumed}.
      *
      * @return its slot; there is always a free one
      */
@@ -227,11 +230,11 @@ public final class RequestLog {
     public void consumed(BackRing ring) {
         consumer = ring.requestConsumer();
         memory.consumer(consumer);
-        // not before the disk may change what a request names
+        // stored before the disk may change what a request names
         VarHandle.releaseFence();
     }
 
-    /** Frees the slot of a request that stays in the ring after all; {@link BackRing#untake} and {@link #consumed} come first. */
+    /** Frees the slot of a request that was put back; call {@link BackRing#untake} and {@link #consumed} first. */
     public void giveBack(int slot) {
         if (consumer - indexes[slot] > 0) {
             throw new IllegalStateException("request " + Integer.toUnsignedString(indexes[slot]) + " is given back, but consumed up to "
@@ -245,14 +248,14 @@ public final class RequestLog {
         return copies + (long) slot * Abi.COPY_BYTES;
     }
 
-    /** Records whose response was the last that {@link BackRing#respond} wrote; the slot is in use until {@link #published}. */
+    /** Records that the last response of {@link BackRing#respond} answers this slot's request; the slot is in use until {@link #published}. */
     public void answered(int slot, BackRing ring) {
         int entry = ring.responseProducer() - 1 & entries - 1;
         owners[entry] = slot;
         memory.owner(entry, slot);
     }
 
-    /** Frees the slots of all that {@link BackRing#push} has shown. */
+    /** Frees the slots of all responses that {@link BackRing#push} has shown. */
     public void published(BackRing ring) {
         int shown = ring.responseProducer();
         for (int i = responseProducer; i != shown; i++) {

@@ -7,17 +7,17 @@ import org.blktap.api.nbd.Nbd;
 /**
  * The sizes that a server sets for requests ("Size constraints" of the protocol).
  *
- * @param minimum what offsets and lengths must be multiples of, a power of two
- * @param preferred what they are best multiples of
+ * @param minimum a power of two; offsets and lengths must be multiples of it
+ * @param preferred offsets and lengths are best multiples of it
  * @param maximum the longest READ or WRITE, a multiple of the minimum
  */
 record BlockSizes(int minimum, int preferred, int maximum) {
-    /** What holds where a server says nothing. */
+    /** The sizes for a server that announces none. */
     static final BlockSizes DEFAULT = new BlockSizes(1, 4096, Nbd.MAX_PAYLOAD);
 
     private static final int LARGEST_MINIMUM = 64 << 10;
 
-    /** @throws IOException for sizes that cannot be */
+    /** @throws IOException for sizes that the protocol does not allow */
     static BlockSizes of(int minimum, int preferred, int maximum) throws IOException {
         long most = Integer.toUnsignedLong(maximum);
         if (minimum <= 0 || minimum > LARGEST_MINIMUM || Integer.bitCount(minimum) != 1) {
@@ -34,12 +34,12 @@ record BlockSizes(int minimum, int preferred, int maximum) {
         return new BlockSizes(minimum, preferred, (int) Math.min(most, Nbd.MAX_PAYLOAD));
     }
 
-    /** The offset, rounded down to the minimum. */
+    /** Rounds an offset down to a multiple of the minimum. */
     long down(long offset) {
         return Alignment.down(offset, minimum);
     }
 
-    /** The offset, rounded up to the minimum. */
+    /** Rounds an offset up to a multiple of the minimum. */
     long up(long offset) {
         return Alignment.up(offset, minimum);
     }

@@ -14,8 +14,8 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.nbd.Nbd;
 
 /**
- * A connection with its buffer, and the request that it works on: step by step, each a blocking exchange on a helper thread. All else is
- * the loop's.
+ * A connection with its buffer and the request that it serves, in steps. Each step is a blocking exchange on a helper thread; everything else is
+ * called on the loop.
  */
 final class Line implements IoLoop.BlockingCall {
     private final NbdDisk disk;
@@ -23,7 +23,7 @@ final class Line implements IoLoop.BlockingCall {
     private final ByteBuffer bytes;
     private final Step step;
     private final ExtentList found = new ExtentList();
-    /** A block of which a write changes a part; made when it is needed. */
+    /** A block of which a write changes a part; allocated when needed. */
     private ByteBuffer block;
     private volatile NbdConnection connection;
     private long since;
@@ -40,7 +40,7 @@ final class Line implements IoLoop.BlockingCall {
         this.step = step;
     }
 
-    /** Size of a line's buffer: the largest step, and the rest of a sector after the end of the export. */
+    /** Returns the size of a line's buffer: the largest step, and the rest of a sector past the end of the export. */
     static int bufferBytes() {
         return Step.MOST_DATA + SECTOR;
     }
@@ -116,7 +116,7 @@ final class Line implements IoLoop.BlockingCall {
             return error == 0 ? exchanged(covered) : error;
         } catch (IOException | RuntimeException e) {
             disk.complain(e.getMessage() == null ? e.toString() : e.getMessage());
-            // what the server had not made durable may be lost with it
+            // writes that the server had not made durable may be lost with the connection
             disk.unflushed().broken();
             NbdConnection broken = connection;
             connection = null;
@@ -127,7 +127,7 @@ final class Line implements IoLoop.BlockingCall {
         }
     }
 
-    /** It has gone well; an error if this is the flush of writes that may have been lost. */
+    /** Returns the result of a successful exchange: an error if it flushed writes that may have been lost. */
     private int exchanged(long covered) {
         switch (request.operation()) {
             case WRITE, WRITE_ZEROES -> disk.unflushed().written();
@@ -158,7 +158,7 @@ final class Line implements IoLoop.BlockingCall {
         };
     }
 
-    /** Puts what the server has at the edges of the range around what will be written. */
+    /** Reads the server's bytes at the edges of the range, around the data to be written. */
     private int readEdges() throws IOException {
         int error = step.before() == 0 ? 0 : readEdge(0, 0, step.before());
         if (error != 0 || step.after() == 0) {
@@ -168,7 +168,7 @@ final class Line implements IoLoop.BlockingCall {
         return readEdge(begin, step.bytes() - step.after(), step.after());
     }
 
-    /** Reads the block at {@code begin} of the range, and takes some bytes of it. */
+    /** Reads the block at {@code begin} of the range, and copies {@code length} bytes from {@code edge} on. */
     private int readEdge(int begin, int edge, int length) throws IOException {
         if (block == null) {
             block = ByteBuffer.allocate(disk.blockSizes().minimum());
@@ -219,7 +219,7 @@ final class Line implements IoLoop.BlockingCall {
         request.data().copyFrom(buffer.address() + step.before(), at, step.length());
     }
 
-    /** Cuts what was asked for out of whole blocks; after the end of the export it is as before. */
+    /** Takes the extents of the requested range out of those of whole blocks. Past the end of the export the state of the last bytes continues. */
     private void takeExtents() {
         long skip = step.before();
         long left = step.length();
@@ -235,7 +235,7 @@ final class Line implements IoLoop.BlockingCall {
         if (found.total() == step.bytes()) {
             request.extents().add(Math.min(left, step.beyond()), state);
         } else if (request.extents().count() == 0) {
-            // an answer about nothing that was asked for
+            // the answer covers nothing that was asked for
             request.extents().add(step.length(), ExtentList.DATA);
         }
     }
@@ -249,7 +249,7 @@ final class Line implements IoLoop.BlockingCall {
         disk.ended(this, ended, error);
     }
 
-    /** Ends an exchange that takes longer than {@code nanos}. */
+    /** Ends an exchange that has taken longer than {@code nanos}. */
     void giveUpAfter(long nanos) {
         NbdConnection slow = connection;
         if (request != null && slow != null && System.nanoTime() - since > nanos) {
@@ -257,7 +257,7 @@ final class Line implements IoLoop.BlockingCall {
         }
     }
 
-    /** Closes without waiting: an exchange under way is cut off. */
+    /** Closes without waiting; cuts off an exchange under way. */
     void close() {
         closed = true;
         NbdConnection last = connection;

@@ -11,11 +11,11 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.nbd.Nbd;
 
 /**
- * One connection to an export: one request after the other. Blocking; one thread at a time. What the server says is bounded before it is
+ * One connection to an export, with one request at a time. Blocking; one thread at a time. All values from the server are bounded before they are
  * used.
  */
 final class NbdConnection implements AutoCloseable {
-    /** Descriptors of one block status that are kept; a caller asks again for what is after them. */
+    /** Most descriptors of one block status that are kept; a caller asks again for the rest. */
     static final int MAX_EXTENTS = 1 << 16;
 
     private static final int DESCRIPTOR_BYTES = 8;
@@ -23,7 +23,7 @@ final class NbdConnection implements AutoCloseable {
     private static final int MAX_CHUNK = Nbd.MAX_PAYLOAD + 8;
     /** Errno, length of the text, text, and perhaps an offset. */
     private static final int MAX_ERROR_CHUNK = 6 + Nbd.MAX_STRING + 8;
-    /** The longest READ in chunks of a sector. */
+    /** Chunks of the longest READ, if each is one sector. */
     private static final int MAX_CHUNKS = Nbd.MAX_PAYLOAD / SECTOR;
     private static final int CONNECT_SECONDS = 20;
 
@@ -93,7 +93,7 @@ final class NbdConnection implements AutoCloseable {
         return reply(offset, 0, null, null);
     }
 
-    /** At least one extent, perhaps not the whole range. */
+    /** Gets at least one extent, perhaps not the whole range. */
     int map(long offset, int length, ExtentList into) throws IOException {
         request(Nbd.CMD_BLOCK_STATUS, 0, offset, length);
         return reply(offset, length, null, into);
@@ -182,7 +182,7 @@ final class NbdConnection implements AutoCloseable {
         return found == 0 ? Errno.EIO : found;
     }
 
-    /** The protocol's errors are Linux's; what is none of them is an I/O error. */
+    /** Returns the errno for an error of the protocol. Its numbers are Linux's; all others become an I/O error. */
     private static int errno(int found) {
         return switch (found) {
             case 0, Errno.EPERM, Errno.EIO, Errno.ENOMEM, Errno.EINVAL, Errno.ENOSPC, Nbd.EOVERFLOW, Errno.EOPNOTSUPP, Errno.ESHUTDOWN -> found;
@@ -190,7 +190,7 @@ final class NbdConnection implements AutoCloseable {
         };
     }
 
-    /** Takes no more than was asked for, and drops the rest. */
+    /** Takes extents up to the end of the asked range, and drops the rest. */
     private void extents(int count, long asked, ExtentList into) throws IOException {
         long left = asked;
         int most = Math.min(count, MAX_EXTENTS);
@@ -208,7 +208,7 @@ final class NbdConnection implements AutoCloseable {
         }
     }
 
-    /** Makes the buffer take just the bytes of a chunk. */
+    /** Limits the buffer to the bytes of a chunk. */
     private static void place(ByteBuffer data, int base, int end, long at, int bytes) throws IOException {
         if (at < 0 || bytes < 0 || at > end - base - bytes) {
             throw new IOException("bad reply: bytes that were not asked for");
@@ -222,7 +222,7 @@ final class NbdConnection implements AutoCloseable {
         }
     }
 
-    /** Sends a disconnect, if the server takes it at once, and closes. Does not wait; no request is under way. */
+    /** Sends a disconnect, if that does not block, and closes. No request may be under way. */
     @Override
     public void close() throws IOException {
         stream.close(header(Nbd.CMD_DISC, 0, 0, 0));

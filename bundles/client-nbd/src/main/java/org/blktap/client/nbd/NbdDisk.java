@@ -22,12 +22,12 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.nbd.Nbd;
 
 /**
- * An export as a disk. Each request waits for a connection and is done on a helper thread; several connections run at once where the
- * server allows it. A connection that breaks fails its request, and is made anew by the next.
+ * An export as a disk. Each request waits for a connection and is done on a helper thread; several connections work at once if the server allows it.
+ * A broken connection fails its request; the next request connects again.
  */
 final class NbdDisk implements VirtualDisk {
     private static final int MOST_CONNECTIONS = 4;
-    /** The interval of lines that the server's errors cause in the log. */
+    /** Interval between log lines about the server's errors. */
     private static final long LINE_MILLISECONDS = 10_000;
     private static final long LOOK_MILLISECONDS = 5_000;
     private static final long PATIENCE_NANOS = 60_000_000_000L;
@@ -41,12 +41,12 @@ final class NbdDisk implements VirtualDisk {
     private final List<Line> lines = new ArrayList<>();
     private final ArrayDeque<Line> free = new ArrayDeque<>();
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
-    /** Looks after requests that take too long; null while there are none. */
+    /** Timer that ends requests that take too long; null while there are no requests. */
     private IoLoop.Timer watch;
     private boolean closed;
     private final Unflushed unflushed = new Unflushed();
 
-    /** @param first an open connection, which becomes the disk's */
+    /** @param first an open connection, owned by the disk from now on */
     NbdDisk(NbdUri uri, String name, NbdConnection first, DiskContext context) {
         this.uri = uri;
         loop = context.loop();
@@ -116,7 +116,7 @@ final class NbdDisk implements VirtualDisk {
         return false;
     }
 
-    /** A server that is silent must not hold a helper thread for ever. */
+    /** Ends exchanges that take too long: a silent server must not hold a helper thread for ever. */
     private void look() {
         watch = null;
         for (Line line : lines) {
@@ -154,14 +154,14 @@ final class NbdDisk implements VirtualDisk {
         return unflushed;
     }
 
-    /** A line is free again. */
+    /** Called when a line has ended a request and is free again. */
     void ended(Line line, Request request, int error) {
         free.push(line);
         request.complete(error);
         startWaiting();
     }
 
-    /** Waits for no server: what is under way, if the disk is cut off, ends with an error. */
+    /** Closes without waiting for the server. Requests under way, if the disk is cut off, end with an error. */
     @Override
     public void close() {
         closed = true;

@@ -23,7 +23,7 @@ record NbdUri(SocketAddress address, String export) {
         } catch (URISyntaxException e) {
             throw bad(text, e.getReason());
         } catch (IllegalArgumentException e) {
-            // a port or a path that cannot be
+            // an invalid port or path
             throw bad(text, e.getMessage());
         }
     }
@@ -52,7 +52,7 @@ record NbdUri(SocketAddress address, String export) {
     private static String socket(String query) {
         for (String each : query == null ? new String[0] : query.split("&")) {
             if (each.startsWith("socket=")) {
-                // a plus is a plus in a path
+                // a plus sign is not decoded as a space
                 return PercentCoding.decode(each.substring(7));
             }
         }

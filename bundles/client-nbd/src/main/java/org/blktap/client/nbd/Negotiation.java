@@ -7,15 +7,14 @@ import java.nio.charset.StandardCharsets;
 import org.blktap.api.nbd.Nbd;
 
 /**
- * The client's side of the fixed newstyle negotiation: what it agrees on, or why the server refuses. All that the server says is bounded
- * before it is used.
+ * The client's side of the fixed newstyle negotiation. All values from the server are bounded before they are used.
  */
 final class Negotiation {
-    /** The longest reply to an option: a string of the greatest length with its numbers. */
+    /** The longest reply to an option: a string of the greatest length, with the numbers before it. */
     private static final int MAX_REPLY = 2 * Nbd.MAX_STRING;
-    /** Replies to one option; a server that lists more exports is not listened to. */
+    /** Most replies to one option; a server that lists more exports is refused. */
     private static final int MAX_REPLIES = 1024;
-    /** Names of exports in a message. */
+    /** Most names of exports in a message. */
     private static final int MAX_LISTED = 10;
     private static final int OPTION_REPLY_BYTES = 20;
     private static final int INFO_EXPORT_BYTES = 12;
@@ -29,7 +28,7 @@ final class Negotiation {
     private BlockSizes blockSizes = BlockSizes.DEFAULT;
 
     /**
-     * What was agreed on.
+     * The result of a negotiation.
      *
      * @param size bytes
      * @param flags transmission flags
@@ -40,7 +39,7 @@ final class Negotiation {
             return (flags & flag) != 0;
         }
 
-        /** Whether requests for the other do for this; numbers of contexts are each connection's own. */
+        /** Whether requests made for the other suit this connection too. Numbers of contexts may differ: each connection has its own. */
         boolean isLike(Agreed other) {
             return size == other.size && flags == other.flags && blockSizes.equals(other.blockSizes)
                     && (allocationContext == -1) == (other.allocationContext == -1);
@@ -56,7 +55,7 @@ final class Negotiation {
         this.stream = stream;
     }
 
-    /** @throws RefusedException what the server has said */
+    /** @throws RefusedException the server's refusal */
     Agreed run(String export) throws IOException {
         boolean noZeroes = greet();
         byte[] name = export.getBytes(StandardCharsets.UTF_8);
@@ -108,7 +107,7 @@ final class Negotiation {
         return (server & Nbd.FLAG_NO_ZEROES) != 0;
     }
 
-    /** Whether the server takes an option; what it says about one that it does not take, it says again about the export. */
+    /** Whether the server accepts an option. The reason of a refusal is dropped: the server repeats it for the export. */
     private boolean accepts(int option, ByteBuffer data) throws IOException {
         try {
             option(option, data, this::information, "");
@@ -159,7 +158,7 @@ final class Negotiation {
         }
     }
 
-    /** What servers without GO have: they close the connection if there is no such export. */
+    /** Selects the export on a server without GO, which closes the connection if there is no such export. */
     private void exportName(String export, byte[] name, boolean noZeroes) throws IOException {
         stream.send(ByteBuffer.allocate(16 + name.length).putLong(Nbd.IHAVEOPT).putInt(Nbd.OPT_EXPORT_NAME).putInt(name.length).put(name).flip());
         try {
@@ -172,7 +171,7 @@ final class Negotiation {
         stream.skip(noZeroes ? 0 : Nbd.EXPORT_NAME_PADDING);
     }
 
-    /** The exports there are, for somebody who has named another. */
+    /** Lists the existing exports, for the message about an export that does not exist. */
     private String listed() throws IOException {
         StringBuilder names = new StringBuilder();
         int[] count = {0};

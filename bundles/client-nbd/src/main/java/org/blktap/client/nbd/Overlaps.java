@@ -3,7 +3,7 @@ package org.blktap.client.nbd;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 
-/** Which requests may not run at once: a write of part of a block reads the block first, and must not bring back what another has changed. */
+/** Finds requests that must not run at once: a write of part of a block reads the block first, and must not undo what another has changed. */
 final class Overlaps {
     private final BlockSizes sizes;
 

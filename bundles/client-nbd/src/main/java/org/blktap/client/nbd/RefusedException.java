@@ -4,7 +4,7 @@ import java.io.IOException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.nbd.Nbd;
 
-/** What a server answers instead of giving an export: the protocol's error, and the server's own words. */
+/** A server's refusal of an export: the protocol's error and the server's own text. */
 final class RefusedException extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -12,7 +12,7 @@ final class RefusedException extends IOException {
 
     /**
      * @param reply one of {@code NBD_REP_ERR_*}
-     * @param text what the server says, or ""
+     * @param text the server's text, or ""
      */
     RefusedException(String what, int reply, String text) {
         this(reply, what + ": " + meaning(reply) + (text.isEmpty() ? "" : "; it says: " + text));

@@ -13,7 +13,7 @@ import org.blktap.api.disk.Printable;
 
 /** The bytes to and from a server, big-endian. Blocking; one thread at a time, except {@link #abort}. */
 final class ServerStream {
-    /** The longest piece of what a server says that goes into a message or a log. */
+    /** Most characters of a server's text in a message or a log. */
     private static final int MAX_QUOTED = 200;
 
     private final SocketChannel channel;
@@ -30,7 +30,7 @@ final class ServerStream {
         }
     }
 
-    /** The next bytes, up to 64, in a buffer that the next call reuses. */
+    /** Reads up to 64 bytes into a buffer that the next call reuses. */
     ByteBuffer read(int bytes) throws IOException {
         head.clear().limit(bytes);
         read(head);
@@ -52,7 +52,7 @@ final class ServerStream {
         }
     }
 
-    /** A text of the server's for a message: one line, cut to a bearable length; the rest of the bytes is dropped. */
+    /** Reads a text of the server's for a message, as one line of limited length; drops the rest of the bytes. */
     String text(int bytes) throws IOException {
         ByteBuffer text = ByteBuffer.allocate(Math.min(bytes, MAX_QUOTED));
         read(text);
@@ -66,7 +66,7 @@ final class ServerStream {
         }
     }
 
-    /** Says a last word, if the socket takes it at once, and closes. Waits for nobody; no other call is under way. */
+    /** Sends a last message, if that does not block, and closes. No other call may be under way. */
     void close(ByteBuffer last) throws IOException {
         try (channel) {
             channel.configureBlocking(false);

@@ -3,13 +3,13 @@ package org.blktap.client.nbd;
 import org.blktap.api.disk.Request;
 
 /**
- * One exchange with the server for a part of a request: which part, and the range that the server is asked about for it. The range begins
- * and ends at multiples of the server's minimum block size, or at the end of the export, and is no longer than the server allows. Reused.
+ * One exchange with the server for a part of a request: that part, and the range on the server that it needs. The range begins and ends
+ * at multiples of the server's minimum block size, or at the end of the export, and is no longer than the server allows. Reused.
  */
 final class Step {
     /** What is asked of the server. */
     enum Kind {
-        /** Nothing: a hint about less than a block. */
+        /** No exchange: a hint about less than a block. */
         NONE,
         READ,
         /** Writes, zeros if the request has no data; parts of blocks at its edges are read first. */
@@ -17,9 +17,9 @@ final class Step {
         FLUSH, TRIM, ZERO, MAP
     }
 
-    /** Bytes of one exchange with data, if the server allows as many. */
+    /** Most bytes of one exchange with data, if the server allows them. */
     static final int MOST_DATA = 1 << 20;
-    /** Bytes of one exchange without data. */
+    /** Most bytes of one exchange without data. */
     private static final int MOST_RANGE = 1 << 30;
 
     private final BlockSizes sizes;
@@ -42,7 +42,7 @@ final class Step {
         mostData = (int) Math.max(sizes.minimum(), sizes.down(Math.min(MOST_DATA, sizes.maximum())));
     }
 
-    /** Takes the part of a request that begins at byte {@code at} of it. */
+    /** Sets the step to the part of a request that begins at its byte {@code at}. */
     void take(Request request, long at) {
         begin = request.offset() + at;
         long end = request.offset() + request.length();
@@ -65,19 +65,19 @@ final class Step {
         }
     }
 
-    /** End of the whole blocks of a request; the export need not end with a whole one. */
+    /** End of the whole blocks of a request; the last block of the export may be shorter. */
     private long wholeBlocks(long end) {
         return end >= exportBytes ? exportBytes : sizes.down(end);
     }
 
-    /** A range of whole blocks around the part. */
+    /** Sets the range to the whole blocks around the part. */
     private void around(Kind what, long end, int most) {
         long start = sizes.down(begin);
         long stop = Math.min(Math.min(sizes.up(end), exportBytes), start + most);
         set(what, (stop == exportBytes ? end : Math.min(end, stop)) - begin, start, (int) (stop - start));
     }
 
-    /** A range of whole blocks inside the part. */
+    /** Sets the range to the whole blocks inside the part. */
     private void inside(Kind what, long end) {
         long start = sizes.up(begin);
         long stop = Math.min(wholeBlocks(end), start + mostRange);
@@ -95,12 +95,12 @@ final class Step {
         bytes = count;
     }
 
-    /** Whether it is longer than the maximum, to which a server may hold for ranges without data too. */
+    /** Whether the range is longer than the maximum, which a server may enforce for ranges without data too. */
     boolean canBeShorter() {
         return bytes > sizes.maximum() && (kind == Kind.TRIM || kind == Kind.ZERO || kind == Kind.MAP);
     }
 
-    /** From here on ranges without data are no longer than those with data. */
+    /** Limits ranges without data to the length of those with data, from here on. */
     void shorten() {
         mostRange = mostData;
     }
@@ -109,7 +109,7 @@ final class Step {
         return kind;
     }
 
-    /** Bytes of the request that the step does. */
+    /** Bytes of the request that this step covers. */
     long length() {
         return length;
     }
@@ -134,7 +134,7 @@ final class Step {
         return (int) Math.max(0, from + bytes - (begin + length));
     }
 
-    /** Bytes of the part after the end of the export, which nobody stores. */
+    /** Bytes of the part past the end of the export, which are stored nowhere. */
     int beyond() {
         return (int) Math.max(0, begin + length - (from + bytes));
     }

@@ -14,9 +14,9 @@ import org.blktap.image.Table;
 import org.blktap.image.TableMemory;
 
 /**
- * The L1 table in memory: for each slot of the disk the offset of its L2 table, 0 for none. In files of Xen 3.0 to 3.2 it is
- * little-endian, and no field of the file says so reliably: the order is the one in which the entries can be offsets. It stays as it
- * was found. Loop only after opening.
+ * The L1 table in memory: for each slot of the disk the offset of its L2 table, 0 for none. Files of Xen 3.0 to 3.2 have it in little-endian order,
+ * which no field of the file states reliably: the byte order is taken to be the one in which the entries can be offsets, and is kept. Loop only after
+ * opening.
  */
 final class L1Table implements AutoCloseable {
     private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
@@ -29,7 +29,7 @@ final class L1Table implements AutoCloseable {
     private final boolean littleEndian;
     private boolean changed;
 
-    /** Reads it; it lies inside the file or is missing at its end, as zeros. */
+    /** Reads the table. Entries past the end of the file are zeros. */
     L1Table(QcowHeader header, IoFile file, NativeMemory nativeMemory) throws DiskException {
         if (header.l1Offset() >= file.size()) {
             throw DiskException.corrupt(file.path(), "header field l1_table_offset", QcowHeader.AT_L1_OFFSET, header.l1Offset(),
@@ -40,7 +40,7 @@ final class L1Table implements AutoCloseable {
         long begin = Alignment.down(header.l1Offset(), SECTOR);
         skip = (int) (header.l1Offset() - begin);
         int size = Alignment.up(skip + entries * ENTRY_BYTES, SECTOR);
-        // what the last sector holds after the table stays as it is, a data cluster may begin there
+        // the rest of the last sector is read and written back unchanged: a data cluster may begin there
         memory = TableMemory.read(nativeMemory, file, begin, size, "L1 table");
         bytes = memory.bytes(skip, entries * ENTRY_BYTES);
         table = new Table(memory.address(), size, file, begin);

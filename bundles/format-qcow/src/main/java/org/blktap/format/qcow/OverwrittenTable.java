@@ -5,8 +5,9 @@ import static org.blktap.api.memory.Alignment.SECTOR;
 import java.nio.ByteBuffer;
 
 /**
- * The L2 table at 8192, the first one of an image of Xen's tools: Xen 3.3 wrote its header over the first 512 bytes when it opened an image again. Where the
- * extension announces that slots are allocated as one, and the rest of the table says so too, the lost entries follow from it.
+ * Restores the first L2 table of an image of Xen's tools, at offset 8192. Xen 3.3 wrote its header over the first 512 bytes of the table when it
+ * opened an image again. The lost entries can be computed if the extension announces that slots are allocated as one, and the rest of the table
+ * agrees.
  */
 final class OverwrittenTable {
     /** Offset of the table in the file. */
@@ -26,7 +27,7 @@ final class OverwrittenTable {
         return offset == OFFSET && (int) (firstEntry >>> 32) == QcowHeader.MAGIC && (int) firstEntry == 1;
     }
 
-    /** Whether the entries of the table follow from its place: all of it that has not been overwritten is as the extension announces. */
+    /** Whether the lost entries can be computed: all entries that were not overwritten are as the extension announces. */
     boolean canMend(ByteBuffer table) {
         QcowHeader.XenExtension xen = header.xen();
         boolean coarse = xen != null && header.backingOffset() == 0 && xen.minClusterAlloc() == header.l2Entries()
@@ -37,7 +38,7 @@ final class OverwrittenTable {
         return coarse;
     }
 
-    /** Puts the right entries into a table, in memory, if it has been overwritten and they are known; false if not. */
+    /** Restores the entries of an overwritten table in memory. Returns false if the table is intact or the entries are not known. */
     boolean mend(long offset, ByteBuffer table) {
         if (!is(offset, table.getLong(0)) || !canMend(table)) {
             return false;

@@ -52,7 +52,7 @@ final class QcowCheck {
             do {
                 tables();
                 padding();
-                // what is in use twice may be so in any pass
+                // any pass may find a cluster that is used twice
                 used.gaps(file.size(), this::leaked);
             } while (problems.isEmpty() && used.next());
         } catch (UsedRanges.TooScattered e) {

@@ -10,7 +10,7 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.image.AppendedTables;
 import org.blktap.image.Deflaters;
 
-/** A compressed image that is being made; streams are packed byte by byte. Entries: QEMU block/qcow.c, {@code qcow_co_pwritev_compressed}. */
+/** Writes a compressed image; streams are packed byte by byte. Entries: QEMU block/qcow.c, {@code qcow_co_pwritev_compressed}. */
 final class QcowCompressed extends AppendedTables {
     private final QcowHeader header;
     private final IoFile file;

@@ -44,7 +44,7 @@ final class QcowCreate {
                 throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is " + name.length
                         + " bytes long, more than " + QcowHeader.MAX_BACKING_NAME);
             }
-            // opened as an attach will, so that what cannot be attached is not made
+            // opened as an attach opens it: an image that cannot be attached is not made
             try (VirtualDisk below = context.openBacking(backing.type(), context.confine(path, backing.path()))) {
                 size = sizeBytes == -1 ? below.info().sizeBytes() : sizeBytes;
             }
@@ -63,7 +63,7 @@ final class QcowCreate {
         }
     }
 
-    /** An image to be filled with compressed clusters: one by one, so not in Xen's coarse slots. */
+    /** Makes an image for compressed clusters. They are written one by one, so it has none of Xen's coarse slots. */
     static QcowCompressed compressed(Path path, long size, DiskContext context) throws DiskException {
         QcowHeader header = header(path, size, clusterBits(context.options()), OVERLAY_L2_BITS, false, null);
         IoFile file = context.createFile(path);

@@ -79,7 +79,7 @@ public final class QcowDriver implements DiskDriver {
     }
 
     /**
-     * A backing file is raw unless the attach says otherwise; one that begins as a qcow image does may be either, and its type is not guessed.
+     * Refuses a raw backing file that begins like a qcow image, unless the attach names its type: it may be either, and types are not guessed.
      */
     private static void refuseOtherImages(String path, VirtualDisk backing, Path file, DiskContext context) throws DiskException {
         ByteBuffer first = FirstSector.of(backing, context.loop(), context.memory(), file);

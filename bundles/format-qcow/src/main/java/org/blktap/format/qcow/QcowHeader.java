@@ -134,7 +134,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
                 xen(bytes, backingOffset, l1Offset));
     }
 
-    /** The extension where it can be one: it is after the header, before the backing name and the L1 table. */
+    /** Returns the extension, or null: it has its magic, and room between the header and the backing name or L1 table. */
     private static XenExtension xen(ByteBuffer bytes, long backingOffset, long l1Offset) {
         boolean room = l1Offset >= XEN_OFFSET + XEN_BYTES
                 && (backingOffset == 0 || backingOffset >= XEN_OFFSET + XEN_BYTES);
@@ -174,7 +174,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         }
     }
 
-    /** Copies it with its L1 table elsewhere, or another size. */
+    /** Copies the header with another place of the L1 table or another size. */
     QcowHeader with(long otherL1Offset, long otherSize) {
         return new QcowHeader(backingOffset, backingLength, otherSize, clusterBits, l2Bits, otherL1Offset, xen);
     }
@@ -206,7 +206,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         return l1Offset + (long) ENTRY_BYTES * l1Entries();
     }
 
-    /** Whether a table or a cluster may be there: neither in the header nor in the L1 table, which a resize puts after other things. */
+    /** Whether a table or a cluster may lie there: outside of the header and of the L1 table, which a resize moves to the end of the file. */
     boolean mayHold(long offset, int length) {
         long afterHeader = Math.max(xen == null ? BYTES : XEN_OFFSET + XEN_BYTES, backingOffset + backingLength);
         return offset >= metadataEnd() || offset >= afterHeader && offset + length <= l1Offset;

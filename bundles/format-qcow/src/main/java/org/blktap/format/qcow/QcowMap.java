@@ -34,7 +34,7 @@ import org.blktap.image.TableCache;
  */
 final class QcowMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow");
-    /** Flag of an L2 entry: the cluster is deflated, the entry has its length too. */
+    /** Flag of an L2 entry: the cluster is deflated, and the entry also holds its length. */
     static final long COMPRESSED = 1L << 63;
     private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
     /** Table number of L1; an L2 table's is its slot plus one. */
@@ -55,7 +55,7 @@ final class QcowMap implements ClusterMap {
     /** Whether Xen's extension guarantees for every slot that its clusters follow its L2 table. */
     private final boolean coarseSlots;
     private final boolean allocateSlots;
-    /** Xen's extension had the right checksum when the image was opened, and gets it again. */
+    /** Whether the checksum in Xen's extension was right when the image was opened, and must be updated. */
     private final boolean keepChecksum;
     private final PastEnd pastEnd;
     private final OverwrittenTable overwritten;
@@ -87,8 +87,8 @@ final class QcowMap implements ClusterMap {
     }
 
     /**
-     * Xen 3.3 overwrote the beginning of the first L2 table when it opened an image again. Look-ups by the extension do not see it; but
-     * after a crash the extension is not used, so the table is repaired before anything is written.
+     * Xen 3.3 overwrote the beginning of the first L2 table when it opened an image again. Look-ups that use the extension do not read this table.
+     * After a crash the extension is not used, so the table is repaired before anything is written.
      */
     void mendFirstTable() throws DiskException {
         for (int slot = 0; coarseSlots && slot < l1.entries(); slot++) {
@@ -325,7 +325,7 @@ final class QcowMap implements ClusterMap {
         into.change().inNewTable(table, slot, 0);
     }
 
-    /** Lets entries point at clusters that follow each other. */
+    /** Points consecutive entries at consecutive clusters. */
     private void enter(Table table, int first, int count, long at) {
         for (int i = 0; i < count; i++) {
             table.putLongBig((first + i) * ENTRY_BYTES, at + (long) i * clusterSize);
@@ -348,7 +348,7 @@ final class QcowMap implements ClusterMap {
             l1.set(change.slot(), change.previousDirectory(), dirty);
             return;
         }
-        // more than one entry is only allocated where all were empty
+        // several entries change together only where all were empty
         for (int i = 0; i < change.count(); i++) {
             change.table().putLongBig((change.first() + i) * ENTRY_BYTES, change.previous());
         }
@@ -375,7 +375,7 @@ final class QcowMap implements ClusterMap {
             if (l1.changed()) {
                 space.trim();
                 if (keepChecksum) {
-                    // only now: with a wrong checksum other programs ignore the extension, which is always right
+                    // last: until then the checksum is wrong and other programs ignore the extension, which is safe
                     file.writeFully(ByteBuffer.allocate(Integer.BYTES).putInt(l1.checksum()).flip(), QcowHeader.AT_XEN_CHECKSUM);
                 }
                 file.flushNow();

@@ -4,8 +4,8 @@ import java.util.NavigableMap;
 import java.util.TreeMap;
 
 /**
- * How many references the clusters of a file have, counted in as many passes as memory asks for: a pass counts from one cluster on, as far as
- * there is room, and the next one goes on there. 32 MiB: 1 TiB of clusters of 64 KiB a pass, where all of them are in use.
+ * Counts the references to the clusters of a file in 32 MiB of memory, in several passes if necessary: a pass counts from one cluster on until the
+ * memory is used up, and the next pass continues there. A pass covers 1 TiB of clusters of 64 KiB if all of them are in use.
  */
 final class ClusterCounts {
     /** Clusters of a chunk; those that nothing refers to take no memory. */
@@ -39,12 +39,12 @@ final class ClusterCounts {
         return from;
     }
 
-    /** The cluster that this pass does not count any more; final when all references have been reported. */
+    /** The first cluster after those of this pass; final when all references have been reported. */
     long limit() {
         return limit;
     }
 
-    /** Counts references to a cluster, if this pass is the one. */
+    /** Counts references to a cluster, if it belongs to this pass. */
     void add(long cluster, int times) {
         if (cluster < from || cluster >= limit) {
             return;
@@ -69,7 +69,7 @@ final class ClusterCounts {
         return last;
     }
 
-    /** A chunk in place of the highest one, where there are too many; null if it would be that itself. */
+    /** Returns a chunk, if there are too many that of the highest clusters; null if the new chunk would be the highest. */
     private short[] room(long key) {
         short[] chunk = null;
         if (chunks.size() == MOST_CHUNKS) {
@@ -93,12 +93,12 @@ final class ClusterCounts {
         return chunk == null ? 0 : chunk[(int) (cluster & CHUNK - 1)] & LARGEST;
     }
 
-    /** Whether a count in the file is what has been counted. */
+    /** Whether a count in the file equals the counted one. */
     static boolean same(long found, long counted) {
         return found == counted || counted == LARGEST && found > LARGEST;
     }
 
-    /** The first chunk from a cluster on that has been counted, by its first cluster; {@link Long#MAX_VALUE} if there is none. */
+    /** Returns the first cluster of the next chunk that has counts, from a cluster on; {@link Long#MAX_VALUE} if there is none. */
     long nextChunk(long cluster) {
         Long key = chunks.ceilingKey(cluster >> CHUNK_BITS);
         return key == null ? Long.MAX_VALUE : key << CHUNK_BITS;

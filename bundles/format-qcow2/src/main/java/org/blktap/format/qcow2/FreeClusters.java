@@ -2,7 +2,7 @@ package org.blktap.format.qcow2;
 
 import java.util.Arrays;
 
-/** Clusters that may be used: sorted ranges of the file that do not touch, so many at most. The lowest is used first. */
+/** Free clusters, as sorted ranges of the file that do not touch; their number is bounded. The lowest range is used first. */
 final class FreeClusters {
     static final int MOST = 4096;
 
@@ -10,9 +10,9 @@ final class FreeClusters {
     private long[] ends = new long[16];
     private int count;
 
-    /** Adds {@code [from, to)}; false if there is no place for one more range. What is there already is not added again. */
+    /** Adds {@code [from, to)}; false if there is no room for one more range. Bytes that are in the list already are not added again. */
     boolean add(long from, long to) {
-        // the first that ends at or after the beginning
+        // the first range that ends at {@code from} or later
         int i = Arrays.binarySearch(ends, 0, count, from);
         i = i < 0 ? -i - 1 : i;
         if (i < count && starts[i] <= to) {
@@ -47,12 +47,12 @@ final class FreeClusters {
         count -= last - first;
     }
 
-    /** Bytes of the range that is used next; 0 if there is none. */
+    /** Bytes of the lowest range; 0 if there is none. */
     long next() {
         return count == 0 ? 0 : ends[0] - starts[0];
     }
 
-    /** Takes bytes, at most {@link #next}, from its beginning. */
+    /** Takes bytes, at most {@link #next}, from the beginning of the lowest range. */
     long take(long bytes) {
         long at = starts[0];
         starts[0] += bytes;
@@ -62,7 +62,7 @@ final class FreeClusters {
         return at;
     }
 
-    /** All of them, as a list. */
+    /** Removes all ranges and returns them. */
     Ranges takeAll() {
         Ranges all = new Ranges();
         for (int i = 0; i < count; i++) {

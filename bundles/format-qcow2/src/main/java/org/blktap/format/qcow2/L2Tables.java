@@ -3,13 +3,13 @@ package org.blktap.format.qcow2;
 import java.util.Arrays;
 
 /**
- * The L2 tables that the L1 tables of an image point at: each once, in ascending order, with the number of L1 tables that do. So snapshots that share
- * tables cost no more reads than their file has tables. 32 MiB at most.
+ * The L2 tables of an image: each once, in ascending order, with the number of L1 tables that point at it. So a table that snapshots share is read
+ * once. Takes 32 MiB at most.
  */
 final class L2Tables {
     /** Most tables, one for each entry of the largest L1 table. */
     static final int MOST = (int) (Qcow2Header.MAX_L1_BYTES / 8);
-    /** Offsets have 9 zero bits below and 8 above: there is room for a number below. */
+    /** The low 9 bits and the high 8 bits of an offset are zero: shifted, it leaves room for a number in the low bits. */
     private static final int SHIFT = 7;
     private static final int TIMES_BITS = 16;
     private static final long MOST_TIMES = (1L << TIMES_BITS) - 1;
@@ -17,10 +17,10 @@ final class L2Tables {
     /** Offsets, shifted, with the number of L1 tables less one. */
     private long[] tables = new long[1024];
     private int count;
-    /** Index of the first one of the present L1 table. */
+    /** Index of the first L2 table of the current L1 table. */
     private int begin;
 
-    /** Adds one that the present L1 table points at; false if there are too many. */
+    /** Adds an L2 table that the current L1 table points at; false if there are too many. */
     boolean add(long offset) {
         if (count == tables.length) {
             if (count == MOST) {
@@ -32,7 +32,7 @@ final class L2Tables {
         return true;
     }
 
-    /** Ends an L1 table. Returns an L2 table that it points at twice, or 0. */
+    /** Ends the current L1 table. Returns an L2 table that it points at twice, or 0. */
     long endOfL1() {
         Arrays.sort(tables, begin, count);
         long twice = 0;
@@ -70,12 +70,12 @@ final class L2Tables {
         return tables[i] >> TIMES_BITS << TIMES_BITS - SHIFT;
     }
 
-    /** How many L1 tables point at it. */
+    /** How many L1 tables point at table {@code i}. */
     int times(int i) {
         return (int) (tables[i] & MOST_TIMES) + 1;
     }
 
-    /** The number of a table that is there. */
+    /** Returns the index of a table that has been added. */
     int find(long offset) {
         int i = Arrays.binarySearch(tables, 0, count, offset << SHIFT);
         return i < 0 ? -i - 1 : i;

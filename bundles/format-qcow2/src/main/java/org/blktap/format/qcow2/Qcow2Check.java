@@ -14,11 +14,11 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.image.Interruption;
 
 /**
- * Counts all references itself and compares: a count that is too low is a problem, one that is too high a leak. In an image that is marked
- * dirty neither is a problem. With repair, counts become what they should be, and the marks of a count of one in the tables with them.
+ * Counts all references and compares them with the image's counts: a count that is too low is a problem, one that is too high a leak. In an image
+ * that is marked dirty neither is a problem. A repair corrects the counts, and the marks of a count of one in the tables.
  *
- * <p>In as many passes over the tables as {@link ClusterCounts} asks for; a pass reads each table once at most. Blocking, on a control thread; ends when
- * that is interrupted.
+ * <p>Makes as many passes over the tables as {@link ClusterCounts} needs; a pass reads each table at most once. Blocking, on a control thread; ends
+ * when the thread is interrupted.
  */
 final class Qcow2Check implements References.Visitor {
     private static final int MOST_PROBLEMS = 100;
@@ -39,7 +39,7 @@ final class Qcow2Check implements References.Visitor {
     private long firstWithoutBlock;
     private long clusters;
     private long leaked;
-    /** Counts that differ, and marks, of a dirty image, or that have been corrected. */
+    /** Wrong counts and marks that have been corrected, or that the dirty mark of the image excuses. */
     private long corrected;
     private long freed;
 
@@ -70,7 +70,7 @@ final class Qcow2Check implements References.Visitor {
         return new CheckReport(clusters, leaked, problems, repairs());
     }
 
-    /** What a repair would do, or has done, while no data is lost. */
+    /** Lists what a repair would do, or has done, without loss of data. */
     private List<String> repairs() {
         List<String> repairs = new ArrayList<>();
         boolean done = repair && problems.isEmpty();
@@ -118,7 +118,7 @@ final class Qcow2Check implements References.Visitor {
                 return;
             }
             if (firstPass && repair && !blocksAdded && addBlocks()) {
-                // they count too
+                // the new blocks are clusters in use too: count again
                 blocksAdded = true;
                 counted = new ClusterCounts();
                 pass = -1;
@@ -250,7 +250,7 @@ final class Qcow2Check implements References.Visitor {
         }
     }
 
-    /** Clusters that have no block of counts; returns where to go on, past all that nothing refers to. */
+    /** Reports used clusters without a block of counts. Returns where to continue: the next cluster that is used or has a block. */
     private long compareUncounted(long from, long to) {
         for (long cluster = Math.max(from, counted.nextChunk(from)); cluster < to && problems.size() < MOST_PROBLEMS; cluster++) {
             long wanted = counted.get(cluster);
@@ -271,7 +271,7 @@ final class Qcow2Check implements References.Visitor {
         return Long.MAX_VALUE;
     }
 
-    /** That is what a dirty mark is for. */
+    /** Reports a count that is too low. In an image that is marked dirty this is expected. */
     private void tooLow(long cluster, long blockAt, long found, long wanted) {
         if (header.has(Qcow2Header.DIRTY) && wanted <= counts.largest()) {
             corrected++;
@@ -280,7 +280,7 @@ final class Qcow2Check implements References.Visitor {
         }
     }
 
-    /** The mark of a count of one, of the clusters of this pass: in the active tables it says what the counts say. */
+    /** Checks the marks of a count of one, for the clusters of this pass: in the active tables they must agree with the counts. */
     private void marks(References references) throws DiskException, IOException {
         ByteBuffer l1 = ByteBuffer.allocate(Math.min(header.l1Entries() * Qcow2Entry.L1_BYTES, 64 << 10));
         ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
@@ -322,7 +322,7 @@ final class Qcow2Check implements References.Visitor {
         }
     }
 
-    /** Whether the entry has been changed. */
+    /** Checks the mark of an entry. Returns whether the entry has been changed. */
     private boolean mark(ByteBuffer table, int at, String structure, int index, long tableOffset) {
         long entry = table.getLong(at);
         long cluster = Qcow2Entry.offset(entry) >> header.clusterBits();

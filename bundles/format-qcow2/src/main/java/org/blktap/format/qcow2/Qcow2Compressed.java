@@ -9,8 +9,8 @@ import org.blktap.image.AppendedTables;
 import org.blktap.image.Deflaters;
 
 /**
- * A compressed image that is being made: qcow2.txt, "Compressed Clusters Descriptor". Streams are packed byte by byte; the counts of the
- * clusters that they share are made at the end, after everything else.
+ * Writes a compressed image: qcow2.txt, "Compressed Clusters Descriptor". Streams are packed byte by byte; the counts of the clusters that they share
+ * are written last.
  */
 final class Qcow2Compressed extends AppendedTables {
     private final Qcow2Header header;
@@ -22,7 +22,7 @@ final class Qcow2Compressed extends AppendedTables {
     /** References of each cluster of the file. */
     private int[] references = new int[1024];
 
-    /** @param file with its header, its counts as yet and an empty L1 table */
+    /** @param file has its header, the counts of these, and an empty L1 table */
     Qcow2Compressed(Qcow2Header header, IoFile file, Refcounts counts) {
         super(file, header.clusterSize(), header.l2EntryBytes(), header.l2Entries(), file.size());
         this.header = header;

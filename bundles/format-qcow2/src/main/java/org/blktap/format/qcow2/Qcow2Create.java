@@ -76,7 +76,7 @@ final class Qcow2Create {
         Qcow2Create plan = new Qcow2Create(path, context.options(), backing != null);
         long size = sizeBytes;
         if (backing != null) {
-            // opened as an attach will, so that what cannot be attached is not made
+            // opened as an attach opens it: an image that cannot be attached is not made
             try (VirtualDisk below = context.openBacking(backing.type(), context.confine(path, backing.path()))) {
                 size = sizeBytes == -1 ? below.info().sizeBytes() : sizeBytes;
             }
@@ -93,7 +93,7 @@ final class Qcow2Create {
         }
     }
 
-    /** An image to be filled with compressed clusters. */
+    /** Makes an image for compressed clusters. */
     static Qcow2Compressed compressed(Path path, long size, DiskContext context) throws DiskException {
         Qcow2Create plan = new Qcow2Create(path, context.options(), false);
         if (plan.dataFile != null || !plan.preallocation.equals("off")) {
@@ -122,7 +122,7 @@ final class Qcow2Create {
         long l1Clusters = Math.max(1, clusters(l1Entries * Qcow2Entry.L1_BYTES));
         long l2Clusters = metadata ? l1Entries : 0;
         long dataClusters = data ? clusters(size) : 0;
-        // the counts count themselves
+        // the blocks of counts are counted too
         long perBlock = 1L << clusterBits + 3 - refcountOrder;
         long blocks = 1;
         long tableClusters = 1;
@@ -158,7 +158,7 @@ final class Qcow2Create {
             preallocate(file, size, l1At, l2At, dataFile == null ? dataAt : 0);
         }
         if (dataFile != null) {
-            // the data file is made like the image itself, beside it, not by the name in the image
+            // made beside the image, as the image is made; the name in the image is not followed
             try (IoFile external = context.createFile(path.resolveSibling(FileNames.path(dataFile)))) {
                 external.truncateNow(clusters(size) * clusterSize);
                 reserve(external, 0, clusters(size) * clusterSize);
@@ -195,7 +195,7 @@ final class Qcow2Create {
                 version == 3 ? Qcow2Header.FULL_LENGTH : Qcow2Header.V2_LENGTH, zstd ? Qcow2Header.ZSTD : Qcow2Header.ZLIB, extensions);
     }
 
-    /** Every L2 table is there and points at its clusters. */
+    /** Writes all L2 tables, each entry pointing at its cluster. */
     private void preallocate(IoFile file, long size, long l1At, long l2At, long dataAt) throws IOException {
         int entryBytes = extended ? 16 : 8;
         int perTable = clusterSize / entryBytes;
@@ -218,7 +218,7 @@ final class Qcow2Create {
         file.writeFully(l1, l1At);
     }
 
-    /** Takes the space that was asked for: by writing zeros. The metadata kind takes none. */
+    /** Reserves space by writing zeros, for preallocation {@code full} and {@code falloc}. */
     private void reserve(IoFile file, long from, long length) throws IOException {
         if (!preallocation.equals("full") && !preallocation.equals("falloc")) {
             return;

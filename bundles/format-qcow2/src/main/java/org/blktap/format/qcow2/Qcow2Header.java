@@ -236,7 +236,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         return data == null ? null : FileNames.text(ByteBuffer.wrap(data));
     }
 
-    /** The header with its extensions and the backing name: what the first cluster begins with. */
+    /** Returns the header with its extensions and the backing name, the beginning of the first cluster. */
     ByteBuffer bytes() throws DiskException {
         ByteBuffer b = ByteBuffer.allocate(1 << clusterBits);
         boolean v3 = version == 3;

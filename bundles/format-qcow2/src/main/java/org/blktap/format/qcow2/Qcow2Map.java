@@ -64,7 +64,7 @@ final class Qcow2Map implements ClusterMap {
         tables = new Qcow2Tables(header, l1Offset, l1Entries, file, dataFile, space, memory, cacheBytes);
     }
 
-    /** Finds free clusters, for an image that is going to be written. Blocking, not on the loop. */
+    /** Finds free clusters, before an image is written. Blocking, not on the loop. */
     void findFree() {
         space.look(header);
     }
@@ -99,7 +99,7 @@ final class Qcow2Map implements ClusterMap {
 
     @Override
     public Answer markZero(Place found, long length, Allocation into) {
-        // a raw external data file has to hold the zeros itself
+        // a raw external data file must hold the zeros itself
         boolean marks = header.version() >= 3 && (header.autoclear() & Qcow2Header.RAW_EXTERNAL) == 0;
         if (!marks || extended && Qcow2Entry.compressed(found.entry())) {
             return Answer.REFUSED;
@@ -171,7 +171,7 @@ final class Qcow2Map implements ClusterMap {
         return Answer.ALLOCATED;
     }
 
-    /** An empty table, or a copy of the one that is shared; null if none is free. */
+    /** Returns an empty table, or a copy of the shared one; null if no table is free. */
     private Table newTable(Place found) {
         Table shared = found.table();
         if (!(shared == null ? tables.l2Tables.hasRoom() : tables.l2Tables.hasRoomBeside(shared))) {
@@ -181,7 +181,7 @@ final class Qcow2Map implements ClusterMap {
         return shared == null ? tables.l2Tables.create(at) : tables.l2Tables.copy(shared, at);
     }
 
-    /** How many entries change. */
+    /** Returns how many entries change. */
     private int count(Place found, long length, Kind kind) {
         int count = 1;
         if (found.table() == null) {
@@ -237,14 +237,14 @@ final class Qcow2Map implements ClusterMap {
             at = Alignment.down(found.offset(), clusterSize);
             into.target().used(dataFile, at + inCluster, unit);
         } else if (hasOwn(entry)) {
-            // zeros with a cluster of their own, or more subclusters of one that is there
+            // the entry reads as zeros but has a cluster, or lacks subclusters of its cluster
             at = Qcow2Entry.offset(entry);
             into.target().used(dataFile, at + inCluster, unit);
         } else {
             at = space.reserve((long) count * clusterSize);
             into.room(space.file(), space.end());
             if (movesWhole(entry, found.bits())) {
-                // together with all its other subclusters, in whatever state the written one was
+                // the whole cluster is copied, whatever the state of the written subcluster
                 into.target().used(dataFile, at, clusterSize);
             } else {
                 into.target().fresh(dataFile, at + inCluster, unit);
@@ -253,7 +253,7 @@ final class Qcow2Map implements ClusterMap {
         into.change().become(at | Qcow2Entry.COPIED, 0);
     }
 
-    /** Whether all of a cluster is copied, though smaller units could be written: it is compressed, or its subclusters are shared. */
+    /** Whether a cluster is copied as a whole, though smaller units could be written: it is compressed, or its subclusters are shared. */
     private boolean movesWhole(long entry, long bits) {
         return extended && !external && (Qcow2Entry.compressed(entry) || (bits & Qcow2Tables.ALL_ALLOCATED) != 0 && !hasOwn(entry));
     }

@@ -17,7 +17,7 @@ import org.blktap.image.InFlight;
 import org.blktap.image.Space;
 
 /**
- * Allocates clusters, and frees those that nothing points at any more. Freed clusters go through these steps, in rounds:
+ * Allocates clusters, and frees those that nothing points at. Freed clusters go through these steps, in rounds:
  *
  * <ol>
  * <li>freed: the entry that pointed there has been written;
@@ -54,7 +54,7 @@ final class Qcow2Space implements Space {
     private final InFlight inFlight = new InFlight();
     private final ArrayDeque<Runnable> whenIdle = new ArrayDeque<>();
     private final FreeClusters free = new FreeClusters();
-    /** Entries that pointed there have been written. */
+    /** Freed ranges: the entries that pointed there have been written. */
     private Ranges freed = new Ranges();
     /** Those whose flush is under way. */
     private Ranges freeing = new Ranges();
@@ -75,11 +75,11 @@ final class Qcow2Space implements Space {
     private long lastUncounted;
     /** Whether a round is under way. */
     private boolean busy;
-    /** Whether another round must follow it. */
+    /** Whether another round must follow this one. */
     private boolean onceMore;
-    /** Whether it claims clusters that earlier sessions left free. */
+    /** Whether this round claims clusters that earlier sessions left free. */
     private boolean claims;
-    /** The flush of a guest that waits for its end, or null. */
+    /** Called when the round ends, if a guest's flush waits for that; else null. */
     private IoCallback told;
     /** Clusters that belong to this object and are being emptied, from {@link #next} on. */
     private Ranges handedOver;
@@ -125,18 +125,18 @@ final class Qcow2Space implements Space {
         return counts == null ? null : inFlight;
     }
 
-    // ---- clusters that are wanted
+    // ---- allocation
 
-    /** Returns how much of so many bytes can be reserved in one piece. */
+    /** Returns how many of {@code bytes} can be reserved in one piece. */
     long inOnePiece(long bytes) {
         long next = free.next();
         return next == 0 ? bytes : Math.min(next, bytes);
     }
 
-    /** Reserves what {@link #inOnePiece} has answered, or one cluster; it reads as zeros. */
+    /** Reserves as many bytes as {@link #inOnePiece} returned, or one cluster. The space reads as zeros. */
     long reserve(long bytes) {
         if (free.next() <= bytes) {
-            // for those who come next
+            // a round now makes clusters free for later calls
             long waiting = freed.bytes() + emptied.bytes();
             boolean low = end.isLow(bytes);
             if (waiting >= WORTHWHILE || low && (waiting > 0 || unclaimed < lastUncounted)) {
@@ -146,19 +146,19 @@ final class Qcow2Space implements Space {
         return free.next() >= bytes ? free.take(bytes) : end.reserve(bytes);
     }
 
-    // ---- clusters that are not wanted any more
+    // ---- freeing
 
-    /** Whether so many clusters wait that only necessary ones must be freed. */
+    /** Whether so many ranges wait that discards must not free more. */
     boolean isOverwhelmed() {
         return waiting() >= MOST_RANGES / 2;
     }
 
-    /** Ranges that wait to be counted down. */
+    /** Ranges whose counts are still to be lowered. */
     int waiting() {
         return freed.count() + freeing.count();
     }
 
-    /** An entry that pointed at clusters {@code [from, to)} has been written. */
+    /** Frees clusters {@code [from, to)}: the entry that pointed at them has been written. */
     void free(long from, long to) {
         if (isMetadata(from, to)) {
             if (!metadataTold) {
@@ -186,23 +186,26 @@ final class Qcow2Space implements Space {
     }
 
     private void note(long from, long to) {
-        // those whose flushes have failed wait too
+        // ranges whose flushes have failed count too
         if (waiting() < MOST_RANGES) {
             freed.add(from, to);
         }
     }
 
-    /** Whether the header, the active L1 table, the refcount table or one of its blocks was there at the opening: no entry leads to newer ones. */
+    /**
+     * Whether the range overlaps the header, the active L1 table, the refcount table or one of its blocks, as they were at the opening. Newer ones
+     * need no check: no entry leads there.
+     */
     private boolean isMetadata(long from, long to) {
         return metadata.overlaps(from, to) || blocks.sortedOverlap(from, to);
     }
 
-    /** A compressed cluster's bytes: all clusters that it touched lose a reference. Bytes past the end that the file had are not its own. */
+    /** Frees a compressed cluster: all clusters that its bytes touch lose a reference. Bytes past the end that the file had are not its own. */
     void freeCompressed(long from, long to) {
         free(Alignment.down(from, clusterSize), Math.min(Alignment.up(to, clusterSize), firstEnd));
     }
 
-    /** Finds what sessions before left free, before anything is in flight; it only reads. Blocking, not on the loop. */
+    /** Finds clusters that earlier sessions left free. Only reads; nothing may be in flight yet. Blocking, not on the loop. */
     void look(Qcow2Header header) {
         uncounted = Uncounted.find(header, file, counts);
         unclaimed = uncounted.isEmpty() ? 0 : uncounted.from(0);
@@ -210,7 +213,7 @@ final class Qcow2Space implements Space {
     }
 
     /**
-     * A round with a flush of its own.
+     * Starts a round with a flush of its own.
      *
      * @param urgent whether another must follow it, to make use of what it has emptied
      */
@@ -234,7 +237,7 @@ final class Qcow2Space implements Space {
 
     private void ownFlushed(int error) {
         if (error != 0) {
-            // it may have been about writes that were answered before: the next flush reports it too
+            // the error may concern writes that were answered before: the next flush reports it too
             flushError = error;
             onceMore = false;
             roundEnded();
@@ -243,7 +246,7 @@ final class Qcow2Space implements Space {
         }
     }
 
-    /** Called when a guest's flush begins. After the last flush before the close no work may begin. */
+    /** Called when a guest's flush begins. No work may begin after the last flush before the close. */
     @Override
     public void flushing() {
         if (gathering != null) {
@@ -260,11 +263,11 @@ final class Qcow2Space implements Space {
         }
     }
 
-    /** Calls back when no work is under way here. It need not wait for that while requests are in flight: then this is not the last flush. */
+    /** Calls back when no work is under way here; at once while requests are in flight, since then this is not the last flush. */
     @Override
     public void flushed(IoCallback done) {
         if (busy) {
-            // what was freed before this flush, and after the other's
+            // clusters freed since the flush of the round under way need another round
             onceMore |= !freed.isEmpty();
             done.done(0);
             return;
@@ -303,13 +306,13 @@ final class Qcow2Space implements Space {
         loop.offload(lowering, lowered);
     }
 
-    /** Lowers the counts, on a helper thread; the loop leaves these lists alone meanwhile. */
+    /** Lowers the counts, on a helper thread; the loop does not touch these lists meanwhile. */
     private int lowerNow() throws IOException {
         counts.add(surplus, -1);
         counts.release(freeing, handedOver);
         if (claims) {
             long from = unclaimed;
-            // after an error none is tried again
+            // after an error no claim is tried again
             unclaimed = lastUncounted;
             unclaimed = counts.claim(uncounted, from, CLAIMED, handedOver);
         }
@@ -337,7 +340,7 @@ final class Qcow2Space implements Space {
     }
 
     private void punched(int error) {
-        // one that could not be emptied is tried again
+        // a range that could not be emptied is tried again
         if (error == 0) {
             emptied.add(handedOver.from(next), handedOver.to(next));
         } else {
@@ -376,14 +379,14 @@ final class Qcow2Space implements Space {
 
     @Override
     public int takeFlushError() {
-        // both, as one flush reports all that has failed before it
+        // both errors: one flush reports all failures before it
         int counting = flushError;
         flushError = 0;
         int growing = end.takeFlushError();
         return counting != 0 ? counting : growing;
     }
 
-    /** Counts down all that is free or was made ahead. Blocking; nothing is in flight. */
+    /** Lowers the counts of all clusters that are free or were counted ahead. Blocking; nothing is in flight. */
     void close() throws IOException {
         if (counts == null) {
             return;

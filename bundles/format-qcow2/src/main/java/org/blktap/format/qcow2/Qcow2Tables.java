@@ -100,7 +100,7 @@ final class Qcow2Tables implements AutoCloseable {
         }
     }
 
-    /** Notes a new table for a slot without one: all its entries are valid. */
+    /** Records that a slot has a new table, whose entries are all valid. */
     void made(int slot) {
         pastEnd.made(slot + 1);
     }
@@ -226,7 +226,7 @@ final class Qcow2Tables implements AutoCloseable {
             corrupt("L2 entry " + index, table.fileOffset() + (long) index * entryBytes, entry);
             into.corrupt(run);
         } else {
-            // whole clusters that follow in the file are one run
+            // whole clusters that follow each other in the file are one run
             while (run < length && Alignment.isAligned(inCluster + run, clusterSize)
                     && entry(table, ++index) == (entry += clusterSize) && bits(table, index) == ALL_ALLOCATED
                     && (external || isValid(Qcow2Entry.offset(entry)) && isFresh(offset, index))) {

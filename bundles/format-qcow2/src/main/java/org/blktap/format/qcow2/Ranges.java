@@ -2,7 +2,7 @@ package org.blktap.format.qcow2;
 
 import java.util.Arrays;
 
-/** A list of ranges of a file, in bytes; one that begins where the last ends makes that longer. */
+/** A list of ranges of a file, in bytes; a range that begins where the last one ends extends it. */
 final class Ranges {
     private long[] ends = new long[16];
     private int count;
@@ -29,7 +29,7 @@ final class Ranges {
         }
     }
 
-    /** Whether one of them has a byte of {@code [from, to)}. */
+    /** Whether a range has a byte of {@code [from, to)}. */
     boolean overlaps(long from, long to) {
         for (int i = 0; i < count; i++) {
             if (ends[i * 2] < to && from < ends[i * 2 + 1]) {

@@ -20,7 +20,7 @@ import org.blktap.image.FileSpace;
  * durable. So an allocation changes no count, and no table ever points at an uncounted cluster; a crash leaves
  * counted clusters that nothing refers to. A freed cluster loses its count, or is handed over with it, after the flush of the tables that pointed there.
  *
- * <p>{@link #plan} and the table are the loop's, the rest runs on helper threads or where nothing is in flight, one at a time.
+ * <p>{@link #plan} and the table belong to the loop. Everything else runs one at a time, on helper threads or while nothing is in flight.
  */
 final class Refcounts implements FileSpace.Layout {
     /** Bytes of an entry of the refcount table. */
@@ -100,7 +100,7 @@ final class Refcounts implements FileSpace.Layout {
         return plan(from, from, to);
     }
 
-    /** @param counted from where on there must be blocks */
+    /** @param counted the first cluster that must have a block */
     private Growth plan(long counted, long from, long to) {
         long[] entries = table;
         int firstBlock = (int) ((counted >> clusterBits) / perBlock);
@@ -113,7 +113,7 @@ final class Refcounts implements FileSpace.Layout {
             int unit = Math.max(clusterSize, END_UNIT);
             end = Alignment.up(to + need, unit);
             lastBlock = (int) ((end - 1 >> clusterBits) / perBlock);
-            // half more than is needed, so that this is rare
+            // half more than is needed, so that this happens rarely
             newClusters = lastBlock < entries.length ? 0 : (int) Alignment.units((lastBlock + 1L) * 12, clusterSize);
             missing = 0;
             for (int i = firstBlock; i <= lastBlock; i++) {
@@ -135,7 +135,7 @@ final class Refcounts implements FileSpace.Layout {
         return new Growth(this, from, at, end, blocks, from, newClusters, entries);
     }
 
-    /** One that could not be flushed is written again. */
+    /** Writes what has been planned; called again if the flush after it fails. */
     private synchronized void grow(Growth growth) throws IOException {
         for (int block : growth.newBlocks()) {
             file.writeFully(ByteBuffer.allocate(clusterSize), growth.table()[block]);
@@ -163,8 +163,8 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     /**
-     * A block before the entry that points at it. New blocks count each other, lower ones higher ones: so entries reach the
-     * disk from the lowest on, those of one sector at once.
+     * Writes the entries that point at the new blocks, after the blocks. Lower new blocks hold the counts of higher ones, so entries reach the disk
+     * from the lowest on, those of one sector at once.
      */
     private void enter(Growth growth) throws IOException {
         List<Integer> blocks = growth.newBlocks();
@@ -216,7 +216,7 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     /**
-     * Makes all blocks that are missing for clusters from one on, for an image that is not in use. Blocking.
+     * Adds all missing blocks from a cluster on, to an image that is not in use. Blocking.
      *
      * @param end of the file, a multiple of a cluster; the blocks go there
      */

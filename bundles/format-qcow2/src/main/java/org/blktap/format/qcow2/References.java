@@ -17,16 +17,16 @@ final class References {
     /** Receives references. */
     interface Visitor {
         /**
-         * Whether a table of bytes {@code [offset, offset + length)} may be read, which need not be inside the file.
+         * Whether a table at bytes {@code [offset, offset + length)}, which need not be inside the file, may be read.
          *
          * @param structure what refers to it
-         * @param entry which one of it, or -1 if there is but one
+         * @param entry index of the entry in it, or -1 if there is only one
          * @param at where it is
          */
         boolean mayRead(String structure, int entry, long at, long offset, long length);
 
         /**
-         * Something refers to bytes {@code [offset, offset + length)}, which need not be inside the file.
+         * Reports that something refers to bytes {@code [offset, offset + length)}, which need not be inside the file.
          *
          * @param cluster whether the offset must be that of a cluster
          * @param times how often
@@ -42,7 +42,7 @@ final class References {
         /** Reports a reference that cannot be followed. */
         void problem(String structure, long at, Object found, Object expected);
 
-        /** Called before so many bytes of tables are read. @return whether to continue */
+        /** Called before {@code bytes} of tables are read. @return whether to continue */
         boolean goesOn(long bytes);
     }
 
@@ -89,7 +89,7 @@ final class References {
         clusterSize = header.clusterSize();
     }
 
-    /** Finds all tables. Before anything else. */
+    /** Finds all tables. Must be called first. */
     void find() throws DiskException, IOException {
         long[] end = {header.snapshotsOffset()};
         List<Snapshot> snapshots = Snapshot.read(header, file, end);
@@ -152,7 +152,7 @@ final class References {
         return twice == 0;
     }
 
-    /** The L2 tables that {@link #find} has found. */
+    /** Returns the L2 tables that {@link #find} has found. */
     L2Tables l2Tables() {
         return l2Tables;
     }

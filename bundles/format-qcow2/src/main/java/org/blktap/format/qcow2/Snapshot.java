@@ -34,7 +34,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
     /** Snapshots whose names are kept. */
     private static final int NAMED = 64;
 
-    /** All of an image: the first ones with names. */
+    /** Reads all snapshots of an image; only the first {@value #NAMED} have names. */
     static List<Snapshot> read(Qcow2Header header, IoFile file, long[] end) throws DiskException {
         return read(header, file, end, null);
     }

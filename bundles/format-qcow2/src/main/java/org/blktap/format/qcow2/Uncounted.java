@@ -8,9 +8,9 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 
 /**
- * Looks for clusters that sessions before left free: whose count is 0, and that no table refers to. It reads only, before the image is in use.
- * If a table refers to one of those clusters, the counts are wrong, and none is believed to be free; so too if the tables
- * are too large to be read through.
+ * Looks for clusters that earlier sessions left free: their count is 0, and no table refers to them. Only reads, before the image is in use. If a
+ * table refers to a cluster with a count of 0, the counts are wrong and no cluster is taken to be free; nor if the tables are too large to be read
+ * through.
  */
 final class Uncounted implements References.Visitor {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
@@ -32,7 +32,7 @@ final class Uncounted implements References.Visitor {
         this.found = found;
     }
 
-    /** Those clusters in whole, in ascending order; none if that is not sure. Blocking. */
+    /** Returns these clusters in ascending order; none if any doubt is left. Blocking. */
     static Ranges find(Qcow2Header header, IoFile file, Refcounts counts) {
         Ranges none = new Ranges();
         try {
@@ -96,7 +96,7 @@ final class Uncounted implements References.Visitor {
 
     @Override
     public void data() {
-        // it is reported, too
+        // refers() reports it too
     }
 
     @Override

@@ -16,8 +16,8 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.NativeBuffer;
 
 /**
- * A run of memory as a disk. Data moves straight between it and the VM's memory, and every request ends before its submission
- * returns. Several attachments, each on its own loop, may use one memory: they see it as several hosts see one shared disk.
+ * A run of memory as a disk. Data moves directly between it and the VM's memory, and every request ends before submit returns. Several attachments,
+ * each on its own loop, may use one memory, as several hosts use one shared disk.
  */
 final class RamDisk implements VirtualDisk {
     private final NativeBuffer memory;
@@ -58,7 +58,7 @@ final class RamDisk implements VirtualDisk {
             case DISCARD, WRITE_ZEROES -> memory.discard(offset, length);
             case MAP -> request.extents().add(length, ExtentList.DATA);
             case FLUSH -> {
-                // memory is as durable as it gets
+                // nothing to do: memory has no cache to flush
             }
         }
         request.complete(0);
@@ -78,6 +78,6 @@ final class RamDisk implements VirtualDisk {
 
     @Override
     public void close() {
-        // the attachment holds the memory
+        // nothing to close: the attachment holds the memory
     }
 }

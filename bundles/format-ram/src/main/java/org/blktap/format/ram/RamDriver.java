@@ -24,7 +24,7 @@ import org.osgi.service.component.annotations.Component;
 public final class RamDriver implements DiskDriver {
     static final String TYPE = "ram";
     private static final long MAX_SIZE = 1L << 40;
-    /** The name of the memory. */
+    /** Prefix of the name of a memory. */
     private static final String MEMORY = "ram:";
 
     @Override
@@ -46,10 +46,10 @@ public final class RamDriver implements DiskDriver {
         if (save != null && !Files.isDirectory(FileNames.path(save).toAbsolutePath().getParent())) {
             throw Options.bad("save", save, "a file in a directory that exists");
         }
-        // one at a time: the second attach finds the contents loaded
+        // one at a time, so that the second attach finds the contents loaded
         synchronized (this) {
             NativeBuffer memory = memory(path, name, options, image, context);
-            // the memory is another bundle's, so it outlives this one; the attachment holds it while the driver is replaced
+            // the memory belongs to another bundle, which outlives this one; the attachment holds it while the driver is replaced
             context.untilDetach(memory);
             return new RamDisk(memory, name, context.readOnly(), save == null ? null : FileNames.path(save),
                     () -> context.memory().holders(MEMORY + name) == 1);

@@ -14,7 +14,7 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.NativeBuffer;
 
-/** An image of any type that a new RAM disk begins with. Waits; not for the loop's thread. */
+/** Loads an image of any type into a new RAM disk. Waits; not for the loop's thread. */
 final class RamLoad implements AutoCloseable {
     private static final int PIECE = 1 << 20;
 
@@ -36,7 +36,7 @@ final class RamLoad implements AutoCloseable {
         return disk.info().sizeBytes();
     }
 
-    /** Holes are not read: the memory is zeros, and takes no space there. */
+    /** Copies the image into memory. Holes are not read: the memory is zeros already, and takes no space there. */
     void into(NativeBuffer memory) throws DiskException {
         ExtentList extents = new ExtentList();
         long size = sizeBytes();

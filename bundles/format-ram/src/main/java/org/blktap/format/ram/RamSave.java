@@ -27,7 +27,7 @@ final class RamSave {
         }
     }
 
-    /** Zeros become holes. */
+    /** Writes the contents; zeros become holes. */
     private static void write(FileChannel channel, NativeBuffer memory) throws IOException {
         ByteBuffer zeros = ByteBuffer.allocateDirect(PIECE);
         for (long at = 0; at < memory.size(); at += PIECE) {

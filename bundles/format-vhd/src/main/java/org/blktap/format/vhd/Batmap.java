@@ -11,14 +11,14 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * XenServer's batmap: a bit for each block, the highest of a byte first, that says that its sector bitmap is all ones. Its header of 512
+ * XenServer's batmap: a bit for each block, the highest of a byte first, set only if the block's sector bitmap is all ones. Its header of 512
  * bytes follows the BAT. A clear bit makes no statement, so the batmap need only be written when the image is closed. Layout: libvhd
  * (xapi-project/blktap, include/vhd.h, dd_batmap_hdr).
  *
  * @param headerAt bytes from the beginning of the file to its header
  * @param at bytes from the beginning of the file to the bits
  * @param sectors that are set aside for the bits
- * @param summedBytes of the bits, that the checksum is about; bits after them do not count
+ * @param summedBytes bytes of the bits that the checksum covers; bits after them do not count
  * @param version 1.1 sums signed bytes, 1.2 unsigned ones
  * @param bits as they were found, {@code summedBytes} of them; empty if the checksum does not fit them
  */
@@ -77,7 +77,7 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
             map.put(i >> 3, (byte) (map.get(i >> 3) | 0x80 >> (i & 7)));
         }
         ByteBuffer b = ByteBuffer.allocate(SECTOR + summedBytes);
-        // the marker and what else libvhd keeps in its header stays
+        // the marker, and whatever else libvhd keeps in its header, stays
         file.readFully(b.limit(SECTOR), headerAt);
         b.clear().putLong(AT_COOKIE, COOKIE).putLong(AT_OFFSET, at).putInt(AT_SECTORS, (int) sectors).putInt(AT_VERSION, version);
         b.putInt(AT_CHECKSUM, checksum(map, version));

@@ -8,8 +8,8 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.image.FileSpace;
 
 /**
- * The footer at the end of a file that grows. A new one is written after the new space, and flushed with it, before that is used. The old one
- * stays in the page that the new space leaves out, so that at each moment one at the end of the file, or else the copy at offset 0, is intact.
+ * The footer at the end of a file that grows. A new one is written after the new space and flushed with it before the space is used. The new space
+ * leaves out the page with the old footer, so that at each moment a footer at the end of the file, or else the copy at offset 0, is intact.
  */
 final class LastFooter implements FileSpace.Layout {
     private final IoFile file;
@@ -19,8 +19,8 @@ final class LastFooter implements FileSpace.Layout {
     private long plannedAt;
 
     /**
-     * @param at where it is, or -1
-     * @param blockBytes what is reserved at a time, so that the new space is not left over
+     * @param at offset of the footer, or -1
+     * @param blockBytes bytes that are reserved at a time; new space is a multiple of it, so that none is left over
      */
     LastFooter(IoFile file, VhdFooter footer, long at, long blockBytes) {
         this.file = file;
@@ -44,7 +44,7 @@ final class LastFooter implements FileSpace.Layout {
         return new Extension(file, footer, start, plannedAt);
     }
 
-    /** Puts it at the end of what is used, and cuts off the rest. Blocking; nothing is in flight. */
+    /** Writes the footer at the end of the used space and cuts off the rest. Blocking; nothing is in flight. */
     void putAt(long end) throws IOException {
         file.writeFully(footer.bytes(), end);
         file.flushNow();

@@ -62,7 +62,7 @@ record Metadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end) {
     }
 
     /**
-     * Writes all of it.
+     * Writes all structures.
      *
      * @param entries the first BAT entries, the rest is unused
      * @param full the bits of the batmap

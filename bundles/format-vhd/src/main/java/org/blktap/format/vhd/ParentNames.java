@@ -31,7 +31,7 @@ final class ParentNames {
     static final int WI2R = 0x5769_3272;
     static final int WI2K = 0x5769_326b;
     private static final List<Integer> ORDER = List.of(W2RU, W2KU, MACX, WI2R, WI2K);
-    /** Bytes; longer ones are passed over. */
+    /** Bytes of the longest name; longer ones are ignored. */
     static final int LONGEST = 8192;
     private static final String SCHEME = "file://";
     /** The bytes that are not UTF-8, as {@link FileNames} has them. */
@@ -111,15 +111,15 @@ final class ParentNames {
         }
     }
 
-    /** The writer's code page is not known: most often it is that of Western Europe. */
+    /** Decodes a name in the writer's code page, which is not known; most often it is that of Western Europe. */
     private static String ansi(ByteBuffer b) {
         String text = strict(b, StandardCharsets.UTF_8);
         return text != null ? text : Charset.forName("windows-1252").decode(b.duplicate()).toString();
     }
 
     /**
-     * What a new image's locators say: as libvhd does it, the path from the image's directory in all three. UTF-16 cannot hold a byte that is not UTF-8,
-     * and the URL alone has it then, escaped.
+     * Encodes a new image's locators. As libvhd does, all three have the path from the image's directory. UTF-16 cannot hold bytes that are not
+     * UTF-8: a name with such bytes is in the URL only, escaped.
      */
     static List<Encoded> encode(Path image, String named) throws DiskException {
         Path path = FileNames.path(named);

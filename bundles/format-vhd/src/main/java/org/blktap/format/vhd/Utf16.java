@@ -22,7 +22,7 @@ final class Utf16 {
         return text.startsWith("\ufeff") ? text.substring(1) : text;
     }
 
-    /** File names have dots, separators and extensions, whatever their script is. */
+    /** Counts ASCII characters: file names have dots, separators and extensions, whatever their script is. */
     private static long ascii(String text) {
         return text.chars().filter(c -> c > ' ' && c < 0x7f).count();
     }

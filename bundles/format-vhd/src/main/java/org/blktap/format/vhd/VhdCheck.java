@@ -15,15 +15,15 @@ import org.blktap.image.Interruption;
 import org.blktap.image.UseWindow;
 
 /**
- * Looks for structures and blocks that lie outside the file or on each other, and for bits of the batmap whose blocks are not full. What a
- * crash leaves is no error: a damaged footer, two intact ones that differ, or a batmap whose checksum does not fit. With repair, and
- * if there is no error, these are written anew and what is after the last block is cut off. Blocking, on a control thread.
+ * Looks for structures and blocks that lie outside the file or overlap, and for bits of the batmap whose blocks are not full. What a crash leaves is
+ * no error: a damaged footer, two intact ones that differ, or a batmap with a wrong checksum. With repair, and if there is no error, these are
+ * written anew and what is after the last block is cut off. Blocking, on a control thread.
  *
- * <p>Memory: 16 MiB, and the BAT, which is gone through once for each 64 GiB of the file.
+ * <p>Takes 16 MiB of memory and the BAT, which is searched once for each 64 GiB of the file.
  */
 final class VhdCheck {
     private static final int MOST_PROBLEMS = 100;
-    /** Blocks that are looked at before the thread may be interrupted. */
+    /** Blocks that are checked between two looks at the thread's interrupt. */
     private static final int PATIENCE = 1 << 16;
 
     private final VhdImage image;
@@ -58,7 +58,8 @@ final class VhdCheck {
             window.claim(0, VhdImage.end(image.structures()));
             claimBlocks();
         }
-        // Gaps between blocks, which a resize leaves, are usual in VHD and cannot be freed. The rest of a device is for more blocks.
+        // Gaps between blocks, which a resize leaves, are usual in VHD and cannot be freed. The rest of a block device is not leaked: it is for more
+        // blocks.
         leaked = file.blockDevice() ? 0 : Math.max(0, image.limit() - bat.end()) / image.header().blockBytes();
         if (image.batmap() != null) {
             batmap();
@@ -107,7 +108,7 @@ final class VhdCheck {
         }
     }
 
-    /** Claims what each block takes of the window. */
+    /** Claims the part of the window that each block takes. */
     private void claimBlocks() throws DiskException {
         for (int block = 0; block < bat.entries(); block++) {
             if (block % PATIENCE == 0) {
@@ -142,7 +143,7 @@ final class VhdCheck {
         }
     }
 
-    /** A bit of the batmap is set only where the block's bitmap is all ones. */
+    /** Checks that a bit of the batmap is set only where the block's bitmap is all ones. */
     private void batmap() throws DiskException {
         ByteBuffer bitmap = ByteBuffer.allocate(image.header().bitmapBytes());
         BitSet set = image.batmap().bits();

@@ -34,7 +34,7 @@ final class VhdCreate {
         Metadata.Parent parent = Metadata.Parent.NONE;
         if (backing != null) {
             Path file = context.confine(path, backing.path());
-            // opened as an attach will, so that what cannot be attached is not made
+            // opened as an attach opens it: an image that cannot be attached is not made
             try (VirtualDisk below = context.openBacking(backing.type(), file)) {
                 size = sizeBytes == -1 ? below.info().sizeBytes() : sizeBytes;
                 parent = parent(path, backing, file, below);
@@ -70,7 +70,7 @@ final class VhdCreate {
         return (int) wanted;
     }
 
-    /** A size that can be: rounded up to sectors. */
+    /** Returns a size rounded up to sectors; refuses sizes that the format cannot have. */
     static long checked(Path path, long size, int blockSize) throws DiskException {
         long largest = Math.min(VhdFooter.LARGEST_DISK, VhdHeader.MOST_BLOCKS * blockSize);
         if (size < 1 || size > largest) {
@@ -94,7 +94,7 @@ final class VhdCreate {
         try {
             timestamp = (int) (Files.getLastModifiedTime(file).toMillis() / 1000 - VhdFooter.EPOCH);
         } catch (IOException e) {
-            // without one an attach sees that it is another
+            // the time stays 0: an attach reports that the parent's time differs
         }
         return new Metadata.Parent(uuid, timestamp, FileNames.text(file.getFileName()), ParentNames.encode(path, backing.path()));
     }

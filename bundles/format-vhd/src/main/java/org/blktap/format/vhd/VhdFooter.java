@@ -51,7 +51,7 @@ final class VhdFooter {
     private static final int CREATOR_TAP = 0x7461_7000;
     private static final int CREATOR_VIRTUAL_PC = 0x7670_6320;
     private static final int CREATOR_QEMU = 0x7165_6d75;
-    /** Beyond it the geometry cannot express a size. */
+    /** Largest size that the geometry can express. */
     private static final long LARGEST_GEOMETRY = 65535L * 16 * 255;
 
     private final ByteBuffer bytes;
@@ -60,7 +60,7 @@ final class VhdFooter {
         this.bytes = bytes;
     }
 
-    /** Whether these bytes are a footer: its cookie and its checksum are right. */
+    /** Whether these bytes are a footer: cookie and checksum are right. */
     static boolean isValid(ByteBuffer bytes) {
         long cookie = bytes.getLong(AT_COOKIE);
         return (cookie == COOKIE || cookie == POISON_COOKIE) && bytes.getInt(AT_CHECKSUM) == checksum(bytes, AT_CHECKSUM);

@@ -29,7 +29,7 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
         List<ParentLocator> locators) {
     static final int BYTES = 1024;
     static final UUID NO_UUID = new UUID(0, 0);
-    /** The specification has 512 KiB and 2 MiB; what is smaller or larger by far is refused. */
+    /** The specification has 512 KiB and 2 MiB; much smaller or larger blocks are refused. */
     static final int SMALLEST_BLOCK = 4 << 10;
     static final int LARGEST_BLOCK = 256 << 20;
     static final int USUAL_BLOCK = 2 << 20;

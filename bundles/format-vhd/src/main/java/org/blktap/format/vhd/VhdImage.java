@@ -14,16 +14,16 @@ import org.blktap.api.memory.Alignment;
  * The metadata of an image: its footer, and the structures of a dynamic or differencing one, read and bounded. All numbers
  * are bytes.
  *
- * @param footer the one that counts
+ * @param footer the one that is used
  * @param footerAt where it is at the end of the file, or -1 if only its copy at offset 0 is intact, as after a crash
- * @param copyDiffers the copy at offset 0 is not the same, as after a crash while the size was changed
+ * @param copyDiffers whether the copy at offset 0 differs from it, as after a crash during a change of size
  * @param limit where the last footer begins; the end of the file, in whole sectors, if that is damaged
  * @param header null for a fixed disk
  * @param batmap null without one
  */
 record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit, VhdHeader header, Batmap batmap) {
 
-    /** A structure that is no block. */
+    /** A structure other than a block. */
     record Structure(String name, long start, long end) {
         boolean overlaps(long from, long to) {
             return from < end && start < to;
@@ -92,7 +92,7 @@ record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit
         return header.blocks(diskBytes());
     }
 
-    /** All but blocks and the last footer; locators that lie outside the file are left out. */
+    /** All structures except blocks and the last footer; locators that lie outside the file are left out. */
     List<Structure> structures() {
         List<Structure> list = new ArrayList<>();
         list.add(new Structure("copy of the footer", 0, VhdFooter.BYTES));

@@ -24,17 +24,16 @@ import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
 /**
- * The blocks of a dynamic or differencing image. A BAT entry points at a block: its sector bitmap, then its data. A sector whose bit is
- * clear is the parent's, or zeros. So a cluster of the map is a sector, and nothing is ever copied up. New blocks go to the end of the
- * file, where the last footer moves on.
+ * The blocks of a dynamic or differencing image. A BAT entry points at a block: its sector bitmap, then its data. A sector whose bit is clear is the
+ * parent's, or zeros. So a cluster of the map is one sector, and nothing is copied up. New blocks go to the end of the file, where the last footer
+ * moves on.
  *
- * <p>Without a parent, a new block's bitmap is all ones at once, as new space reads as zeros: no later write there changes a table. Of
- * blocks that are full in this way the map knows without their bitmaps.
+ * <p>Without a parent, a new block's bitmap is all ones at once, since new space reads as zeros: no later write there changes a table. The map knows
+ * such full blocks without reading their bitmaps.
  */
 final class VhdMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
-    /** Blocks' data begins at a multiple of it. */
-    /** Behind it a block has no sector number; a little earlier, as new space may leave out a page. */
+    /** A block past this offset has no sector number. A little lower than the exact limit, because new space may leave out a page. */
     private static final long LAST_OFFSET = 0xffff_ff00L * SECTOR;
 
     private final VhdImage image;
@@ -53,7 +52,7 @@ final class VhdMap implements ClusterMap {
     private final boolean hasParent;
     /** Blocks whose bitmap is all ones. */
     private final BitSet full = new BitSet();
-    /** Blocks whose bitmap has been looked through for that. */
+    /** Blocks whose bitmap has been searched for clear bits. */
     private final BitSet seen = new BitSet();
     private boolean corruptTold;
 
@@ -177,7 +176,7 @@ final class VhdMap implements ClusterMap {
 
     private Answer inOldBlock(Place found, int sectors, Allocation into) {
         EntryChange change = into.change();
-        // may hold data of a write whose bits were never set
+        // the sector may hold data of a write whose bits were never set
         into.target().used(file, found.table().fileOffset() + bitmapBytes + (long) found.index() * SECTOR, SECTOR);
         into.busy(change.offset(), change.offset() + change.length());
         bitmaps.pin(found.table());
@@ -192,7 +191,7 @@ final class VhdMap implements ClusterMap {
         long at = space.reserve(reserved);
         Table bitmap = bitmaps.create(at);
         seen.set(block);
-        // whatever the batmap had for the block before it was allocated
+        // the batmap may have had a bit for the block before it was allocated
         full.clear(block);
         if (hasParent) {
             SectorBitmap.put(bitmap, (int) (inBlock / SECTOR), (int) (change.length() / SECTOR), true);
@@ -254,7 +253,7 @@ final class VhdMap implements ClusterMap {
         return space;
     }
 
-    /** The batmap as it should be now: full blocks that are there. */
+    /** Returns the batmap for the current state: blocks that are allocated and full. */
     private BitSet batmap() {
         BitSet bits = new BitSet();
         for (int block = full.nextSetBit(0); block >= 0 && block < bat.entries(); block = full.nextSetBit(block + 1)) {
@@ -288,7 +287,7 @@ final class VhdMap implements ClusterMap {
         if (image.batmap() != null) {
             BitSet bits = batmap();
             if (!image.batmap().isIntact() || !bits.equals(image.batmap().bits())) {
-                // not before the bitmaps that it summarises
+                // the bitmaps that it summarises must be durable first
                 file.flushNow();
                 image.batmap().write(file, bits);
                 file.flushNow();

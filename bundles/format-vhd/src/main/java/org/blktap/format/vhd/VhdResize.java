@@ -19,9 +19,9 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Makes a disk larger. Where the BAT has no entries to spare, a new header, BAT and batmap are written past the old ones, after the
- * blocks that are in the way have been copied to the end of the file. The footer at the end is what changes the size, by one sector;
- * until then the image is the old one, after a crash too. Blocking, on a control thread.
+ * Makes a disk larger. Where the BAT has no entries to spare, a new header, BAT and batmap are written past the old ones, after the blocks that are
+ * in the way have been copied to the end of the file. The size is changed by the footer at the end, one sector; until that is written the image is
+ * the old one, after a crash too. Blocking, on a control thread.
  */
 final class VhdResize {
     private static final int PIECE = 1 << 20;
@@ -86,7 +86,7 @@ final class VhdResize {
         long oldEnd = image.footerAt() + VhdFooter.BYTES;
         long footerAt = size <= image.footerAt() ? image.footerAt() : Math.max(size, Alignment.up(oldEnd, SECTOR));
         if (footerAt != image.footerAt()) {
-            // still of the old size: where the old one is will be on the disk, as zeros
+            // a footer with the old size: the place of the old footer becomes part of the disk, and must be zeros
             file.writeFully(image.footer().bytes(), footerAt);
             file.flushNow();
         }
@@ -165,7 +165,7 @@ final class VhdResize {
         switchTo(image.footer().resized(size).with(metadata.header().at(), metadata.creatorVersion()), footerAt);
     }
 
-    /** The end of all that is in the file. */
+    /** Returns the end of everything in the file. */
     private long lastEnd() {
         return Math.max(image.limit(), bat.end());
     }
@@ -179,7 +179,7 @@ final class VhdResize {
         }
     }
 
-    /** The parent as in the old header, with the locators' bytes. */
+    /** Returns the parent as the old header has it, with the locators' bytes. */
     private Metadata.Parent parent() throws IOException {
         List<ParentNames.Encoded> names = new ArrayList<>();
         for (VhdHeader.ParentLocator locator : header.locators()) {

@@ -3,15 +3,15 @@ package org.blktap.format.vhdx;
 import org.blktap.api.memory.Alignment;
 
 /**
- * The BAT's shape and its entries: for each payload block where it is, and after the entries of each chunk one of the chunk's sector
- * bitmap, which only differencing images use. An entry is 8 bytes: its state in the lowest three bits, the offset in the file, a multiple of
- * 1 MiB, from bit 20 on. [MS-VHDX] section 2.5.
+ * The BAT's shape and its entries: one for each payload block and, after those of each chunk, one for the chunk's sector bitmap, which only
+ * differencing images use. An entry is 8 bytes: its state in the lowest three bits, the offset in the file, a multiple of 1 MiB, from bit 20 on.
+ * [MS-VHDX] section 2.5.
  *
  * @param offset bytes from the beginning of the file to the BAT
  * @param blockBits log2 of a payload block's bytes
  * @param chunkBits log2 of the payload blocks of a chunk, whose sectors one bitmap of 1 MiB describes
  * @param size bytes of the disk
- * @param hasParent whether bitmaps and the parent count
+ * @param hasParent whether the image has a parent, and so uses the bitmaps
  */
 record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size, boolean hasParent) {
     static final int PAYLOAD_BLOCK_NOT_PRESENT = 0;
@@ -40,7 +40,7 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
         return (int) entry & 7;
     }
 
-    /** Bytes from the beginning of the file; negative if it is past all that a file can be. */
+    /** Bytes from the beginning of the file; negative if no file can be that long. */
     static long fileOffset(long entry) {
         return Alignment.down(entry, Layout.MIB);
     }
@@ -57,18 +57,18 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
         return size + blockSize() - 1 >>> blockBits;
     }
 
-    /** All entries, of bitmaps too. */
+    /** The number of entries, including those of bitmaps. */
     long entries() {
         long blocks = payloadBlocks();
         return hasParent ? (blocks + chunkBlocks() - 1 >>> chunkBits) * (chunkBlocks() + 1) : index(blocks - 1) + 1;
     }
 
-    /** Which entry is a payload block's. */
+    /** Index of the entry of a payload block. */
     long index(long block) {
         return block + (block >>> chunkBits);
     }
 
-    /** Which entry is that of the bitmap of a payload block's chunk. */
+    /** Index of the entry of the bitmap of a payload block's chunk. */
     long bitmapIndex(long block) {
         return (block >>> chunkBits) * (chunkBlocks() + 1) + chunkBlocks();
     }
@@ -77,17 +77,17 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
         return (index + 1) % (chunkBlocks() + 1) == 0;
     }
 
-    /** The payload block of an entry that is no bitmap's. */
+    /** The payload block of an entry that is not a bitmap's. */
     long block(long index) {
         return index - index / (chunkBlocks() + 1);
     }
 
-    /** Bytes of a block that the disk has: all but for the last one, or none where an entry of a chunk is not used. */
+    /** Bytes of a block that belong to the disk: all of them, fewer for the last block, none for an unused entry of a chunk. */
     long used(long block) {
         return Math.max(0, Math.min(blockSize(), size - (block << blockBits)));
     }
 
-    /** Whether an entry's state is one of its kind, and says that there is something at its offset. */
+    /** Whether an entry's state is valid for its kind and means that the entry's offset is in use. */
     boolean isPresent(long index, long entry) {
         int state = state(entry);
         return isBitmap(index) ? hasParent && state == SB_BLOCK_PRESENT
@@ -103,7 +103,7 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
         return isBitmap(index) ? SECTOR_BITMAP_BYTES : used(block(index));
     }
 
-    /** Whether an entry follows the rules: of a state that there is, and what is present lies inside the file after all that is no payload. */
+    /** Whether an entry is valid: its state exists, and if it is present it lies inside the file and overlaps no header, log or region. */
     boolean isValid(long index, long entry, Regions regions, long endOfFile) {
         if (!isPresent(index, entry)) {
             return isAbsent(index, entry);

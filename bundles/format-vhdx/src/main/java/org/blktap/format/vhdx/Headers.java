@@ -18,7 +18,7 @@ final class Headers {
     private VhdxHeader current;
     private boolean secondIsCurrent;
 
-    /** @param current as it was read, or of a file that has none yet */
+    /** @param current the header that was read, or that of a new file */
     private Headers(IoFile file, VhdxHeader current, boolean secondIsCurrent) {
         this.file = file;
         this.current = current;
@@ -78,7 +78,7 @@ final class Headers {
         return current;
     }
 
-    /** Puts a header in place of both, one after the other, so that at any time one is whole. Blocking; flushes. */
+    /** Replaces both headers, one after the other, so that one is intact at any time. Blocking; flushes. */
     void write(VhdxHeader header) throws IOException {
         for (int i = 0; i < 2; i++) {
             VhdxHeader next = header.numbered(current.sequenceNumber() + 1);

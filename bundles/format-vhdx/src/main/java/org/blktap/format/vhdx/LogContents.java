@@ -44,7 +44,7 @@ final class LogContents {
         put(offset, offset + length, ZEROS);
     }
 
-    /** Minimum length of the file; the last entry's counts. */
+    /** Sets the minimum length of the file; that of the last entry counts. */
     void lastFileOffset(long offset) {
         lastFileOffset = offset;
     }
@@ -61,7 +61,7 @@ final class LogContents {
         return pieces.size();
     }
 
-    /** Keeps only the sectors of the log that count, unless that is most of it. Returns the bytes of memory that stay in use. */
+    /** Keeps only the sectors of the log that are used, unless these are most of it. Returns the bytes of memory that stay in use. */
     long compact() {
         long sectors = pieces.values().stream().filter(piece -> piece.at() != ZEROS).count();
         if (sectors * Layout.SECTOR > log.length / 2) {
@@ -81,7 +81,7 @@ final class LogContents {
         return kept.length + (long) pieces.size() * PIECE_BYTES;
     }
 
-    /** Replaces what was said of the range before. All offsets are multiples of a sector, so that only zeros are ever cut. */
+    /** Replaces the contents recorded for a range. All offsets are multiples of a sector, so that only pieces of zeros are ever cut. */
     private void put(long from, long to, int at) {
         Map.Entry<Long, Piece> before = pieces.lowerEntry(from);
         if (before != null && before.getValue().end() > from) {
@@ -118,7 +118,7 @@ final class LogContents {
         }
     }
 
-    /** Puts all into the file and flushes it. Blocking, not for the loop's thread. May be broken off and done again. */
+    /** Writes all contents to the file and flushes it. Blocking, not for the loop's thread. May be interrupted and repeated. */
     void writeTo(IoFile file, IoLoop loop) throws IOException {
         long size = file.size();
         visit(0, Long.MAX_VALUE, (offset, length, data) -> {
@@ -128,7 +128,7 @@ final class LogContents {
             if (data != null) {
                 file.writeFully(data, offset);
             } else if (offset < size) {
-                // what is past the end becomes zeros when the file grows
+                // bytes past the end become zeros when the file grows
                 zero(file, loop, offset, Math.min(length, size - offset));
             }
         });
@@ -138,7 +138,7 @@ final class LogContents {
         file.flushNow();
     }
 
-    /** Zeros by the file system, as a range may be long. Blocking, not for the loop's thread. */
+    /** Zeroes a range by the file system, since it may be long. Blocking, not for the loop's thread. */
     static void zero(IoFile file, IoLoop loop, long offset, long length) throws IOException {
         CompletableFuture<Integer> ended = new CompletableFuture<>();
         loop.execute(() -> file.zero(offset, length, true, ended::complete));

@@ -37,7 +37,7 @@ final class LogEntry {
     private LogEntry() {
     }
 
-    /** How many sectors the header and its descriptors take. */
+    /** Sectors that the header and its descriptors take. */
     static int descriptorSectors(int descriptors) {
         return Alignment.units(HEADER_BYTES + descriptors * DESCRIPTOR_BYTES, Layout.SECTOR);
     }

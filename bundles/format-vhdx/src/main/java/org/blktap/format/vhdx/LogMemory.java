@@ -71,14 +71,14 @@ final class LogMemory {
             this.units = units;
         }
 
-        /** Returns what is not needed any more. */
+        /** Returns all but {@code bytes}. */
         synchronized void shrinkTo(long bytes) {
             int keep = Math.min(units, units(bytes));
             free.release(units - keep);
             units = keep;
         }
 
-        /** Returns all of it. Idempotent. */
+        /** Returns the whole share. Idempotent. */
         @Override
         public void close() {
             shrinkTo(0);

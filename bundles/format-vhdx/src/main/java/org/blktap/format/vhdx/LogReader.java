@@ -38,7 +38,7 @@ final class LogReader {
         this.first = new int[sectors];
     }
 
-    /** Bytes of memory at most that a log takes while it is read; refuses one that is not replayed. */
+    /** Returns the most memory, in bytes, that a log takes while it is read; refuses logs that are not replayed. */
     static long memory(IoFile file, VhdxHeader header) throws DiskException {
         if (header.logVersion() != 0) {
             throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has to be put right by its log, which is of version "
@@ -52,7 +52,7 @@ final class LogReader {
         return header.logLength() + Math.min(descriptors, LogContents.MOST_PIECES + 1) * LogContents.PIECE_BYTES;
     }
 
-    /** What the log of an image says, which has one that counts, and whose {@link #memory} has been taken. */
+    /** Reads the log of an image. The header must have a LogGuid, and the caller has taken the log's {@link #memory}. */
     static LogContents read(IoFile file, VhdxHeader header) throws DiskException {
         LogReader reader = new LogReader(file, header);
         reader.findEntries();
@@ -69,7 +69,7 @@ final class LogReader {
         }
     }
 
-    /** Cheap checks come first, so that a log made of beginnings of entries takes no longer than any other. */
+    /** Cheap checks come first, so that a log full of entry headers takes no longer than any other. */
     private boolean isEntry(int at) {
         long length = Integer.toUnsignedLong(log.getInt(at + LogEntry.ENTRY_LENGTH));
         long tail = Integer.toUnsignedLong(log.getInt(at + LogEntry.TAIL));
@@ -136,7 +136,7 @@ final class LogReader {
         return wrapped(at, length(at) / Layout.SECTOR);
     }
 
-    /** Finds the rows of entries that follow each other in place and in number. No two lie on each other, so that each is passed once. */
+    /** Finds the sequences of entries that follow each other in place and in number. No two entries overlap, so each is visited once. */
     private void join() {
         boolean[] follows = new boolean[sectors];
         for (int sector = 0; sector < sectors; sector++) {
@@ -158,7 +158,7 @@ final class LogReader {
         }
     }
 
-    /** The last entry that can be reached from its tail: the newest such one. */
+    /** Returns the newest entry that can be reached from the one that its Tail names. */
     private int head() throws DiskException {
         int[] newestFirst = IntStream.range(0, sectors).filter(s -> sequence[s] != 0).boxed()
                 .sorted((a, b) -> Long.compareUnsigned(sequence[b], sequence[a])).mapToInt(s -> s * Layout.SECTOR).toArray();
@@ -211,7 +211,7 @@ final class LogReader {
                 contents.zeros(offset, length);
             } else {
                 int sector = wrapped(at, data++);
-                // the sector as the file must have it: its ends are kept in the descriptor
+                // restores the sector: the descriptor holds its first and last bytes
                 log.putLong(sector, log.getLong(descriptor + LogEntry.LEADING_BYTES));
                 log.putInt(sector + LogEntry.SEQUENCE_LOW, log.getInt(descriptor + LogEntry.TRAILING_BYTES));
                 contents.sector(offset, sector);

@@ -11,9 +11,8 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * The log as it is written: from its beginning to its end, and again. Only the last entry's changes may not have reached their place
- * yet, and before the log begins again a flush sees to those too: so entries never go round its end, and it is never full. One
- * thread at a time.
+ * Writes the log from its beginning to its end, then from its beginning again. Only the changes of the last entry may be missing in their place, and
+ * a flush makes these durable before the log begins again. So no entry wraps around the end, and the log is never full. One thread at a time.
  */
 final class LogWriter implements AutoCloseable {
     /** The most bytes of changes in one entry. */
@@ -27,7 +26,7 @@ final class LogWriter implements AutoCloseable {
     private long sequence;
     /** Offset of the next entry in the log. */
     private int position;
-    /** The oldest entry whose changes may not have reached their place. */
+    /** The oldest entry whose changes may be missing in their place. */
     private int tail;
     private int entryLength;
     private long flushedFileOffset;
@@ -51,13 +50,13 @@ final class LogWriter implements AutoCloseable {
     void begin() throws IOException {
         file.flushNow();
         if (guid == null) {
-            // once: when this was broken off, a header may have it already
+            // one GUID, also when this is repeated after an error: a header may have it already
             guid = UUID.randomUUID();
         }
         sequence = 1;
         position = 0;
         tail = 0;
-        // the size that the flush has made sure of; it only grows from here
+        // the size that the flush has made durable; it only grows from here on
         flushedFileOffset = Alignment.down(file.size(), Layout.MIB);
         build(0, ByteBuffer.allocate(0), flushedFileOffset);
         file.writeFully(bytes(), headers.current().logOffset());
@@ -67,7 +66,7 @@ final class LogWriter implements AutoCloseable {
         begun = true;
     }
 
-    /** Marks the image as not being changed: all changes are in their place. Blocking. */
+    /** Clears the mark that the image is being changed. All changes must be in their place. Blocking. */
     void end() throws IOException {
         file.flushNow();
         headers.write(headers.current().withoutLog());
@@ -78,7 +77,7 @@ final class LogWriter implements AutoCloseable {
      * Builds the next entry.
      *
      * @param offset of the changed bytes in the file, a multiple of 4096
-     * @param data what they become; whole sectors, up to {@link #MOST_BYTES}
+     * @param data their new contents; whole sectors, up to {@link #MOST_BYTES}
      * @param lastFileOffset the end of all that is in use, a multiple of 1 MiB
      */
     void build(long offset, ByteBuffer data, long lastFileOffset) {
@@ -116,13 +115,13 @@ final class LogWriter implements AutoCloseable {
         return position + Layout.SECTOR + bytes <= headers.current().logLength();
     }
 
-    /** Begins again at the beginning: all changes are in their place, flushed. */
+    /** Continues at the beginning of the log. All changes must be in their place and flushed. */
     void restart() {
         position = 0;
         tail = 0;
     }
 
-    /** The entry is in the log, flushed; what the ones before it changed is in its place, by the same flush. */
+    /** Called when a flush has made the entry durable, and with it the changes of all entries before it in their place. */
     void stable() {
         tail = position;
         position += entryLength;
@@ -142,7 +141,7 @@ final class LogWriter implements AutoCloseable {
         return entryLength;
     }
 
-    /** A change, from the log to its place. Blocking. */
+    /** Makes a change: writes it to the log, then to its place. Blocking. */
     void writeNow(long offset, ByteBuffer data, long lastFileOffset) throws IOException {
         if (!hasRoom(data.remaining())) {
             file.flushNow();

@@ -61,7 +61,7 @@ final class LoggedFile extends FilterFile implements Space {
         }
     }
 
-    /** Starts no work by itself: all writes are the disk's. */
+    /** Runs the task at once: all writes here are the disk's, none is started by this object. */
     @Override
     public void whenIdle(Runnable task) {
         task.run();

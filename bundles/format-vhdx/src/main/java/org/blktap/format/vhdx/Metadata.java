@@ -9,7 +9,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 
 /**
- * The items of the metadata region. [MS-VHDX] section 2.6.
+ * The items of the metadata region of an image. [MS-VHDX] section 2.6.
  *
  * @param blockSize bytes of a payload block: a power of two from 1 MiB to 256 MiB
  * @param leaveBlocksAllocated a fixed image

@@ -63,7 +63,10 @@ final class ParentLocator {
         return new String(bytes.array(), (int) offset, length, StandardCharsets.UTF_16LE);
     }
 
-    /** DataWriteGuids, one of which the parent has: the one it had when the child was made, and that of a second parent, if there is one. */
+    /**
+     * Returns the DataWriteGuids, of which the parent must have one: that of the parent when the child was made and, if there is a second parent,
+     * that one's.
+     */
     static List<UUID> linkages(Map<String, String> locator, Object file) throws DiskException {
         List<UUID> linkages = new ArrayList<>();
         linkages.add(guid("parent_linkage", locator.getOrDefault("parent_linkage", ""), file));

@@ -16,7 +16,7 @@ import org.blktap.api.engine.IoFile;
  *
  * @param bat the BAT
  * @param metadata the metadata region
- * @param taken all that is no payload, in the order of the file: headers, log, every region; they do not overlap
+ * @param taken headers, log and all regions, in file order; they do not overlap
  */
 record Regions(Region bat, Region metadata, List<Region> taken) {
     /** "regi". */
@@ -118,7 +118,7 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
 
     /** Whether bytes of the file belong to a header, the log or a region. */
     boolean overlaps(long offset, long length) {
-        // the last that begins before the end of the bytes reaches farthest
+        // the last region that begins before the end of the bytes reaches farthest
         int low = 0;
         int high = taken.size();
         while (low < high) {

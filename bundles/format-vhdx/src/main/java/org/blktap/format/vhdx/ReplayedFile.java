@@ -86,7 +86,7 @@ final class ReplayedFile extends FilterFile {
     @Override
     public void map(long offset, long length, ExtentList into, IoCallback done) {
         if (contents.overlaps(offset, length)) {
-            // the file below does not know the contents of this range
+            // the log, not the file below, has the contents of this range
             into.add(length, ExtentList.DATA);
             loop.execute(() -> done.done(0));
         } else {

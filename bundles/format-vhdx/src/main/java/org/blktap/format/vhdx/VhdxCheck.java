@@ -14,8 +14,8 @@ import org.blktap.image.Holes;
 import org.blktap.image.UseWindow;
 
 /**
- * Reads the whole BAT and finds entries that break the rules, blocks in use twice, and space in use by nobody. A repair, which has
- * replayed the log by opening the image, cuts off what is unused at the end of the file. A bit of memory for each MiB of the file.
+ * Reads the whole BAT and finds invalid entries, blocks that are used twice, and space that nothing uses. A repair opens the image, which replays its
+ * log, and cuts off unused space at the end of the file. Takes a bit of memory for each MiB of the file.
  */
 final class VhdxCheck {
     private static final int MOST_PROBLEMS = 100;
@@ -114,7 +114,7 @@ final class VhdxCheck {
         if (!bat.isValid(index, entry, image.regions(), file.size())) {
             problem(index, entry, "a known state, and an offset inside the file of " + file.size() + " bytes, after its regions");
         } else if (bat.isPresent(index, entry) && bat.length(index) > 0) {
-            // the last block takes as much as any other, whether the disk needs it or not
+            // the last block takes as much space as any other, even if the disk ends inside it
             long length = bat.isBitmap(index) ? bat.length(index) : bat.blockSize();
             blocks += bat.isBitmap(index) ? 0 : 1;
             if (!claim(BlockAllocationTable.fileOffset(entry), length)) {

@@ -40,7 +40,7 @@ public final class VhdxDriver implements DiskDriver {
     private static final class Defaults {
     }
 
-    /** @param name its type and the name that the image has for it */
+    /** @param name its type, and its name in the image */
     private record Parent(String name, VirtualDisk disk) {
     }
 
@@ -49,7 +49,7 @@ public final class VhdxDriver implements DiskDriver {
         logs = new LogMemory(settings.log$_$memory());
     }
 
-    /** With the default settings. */
+    /** Makes a driver with the default settings. */
     VhdxDriver() {
         this(Defaults.class.getAnnotation(VhdxSettings.class));
     }
@@ -120,7 +120,7 @@ public final class VhdxDriver implements DiskDriver {
         VhdxCreate.create(FileNames.path(path), sizeBytes, backing, VhdxCreate.DEFAULT_SECTOR_SIZE, context);
     }
 
-    /** Keeps the sector size, if it is one of this format and divides the size. */
+    /** Makes a disk with the sector size of {@code source}, if this format has that size and it divides the disk's size. */
     @Override
     public void createFor(DiskInfo source, String path, DiskContext context) throws DiskException {
         int sectorSize = source.blockSize() == 4096 && source.sizeBytes() % 4096 == 0 ? 4096 : VhdxCreate.DEFAULT_SECTOR_SIZE;

@@ -8,8 +8,8 @@ import java.util.UUID;
  *
  * @param sequenceNumber unsigned
  * @param fileWriteGuid changes with the first change of the file after it was opened
- * @param dataWriteGuid changes with the first change of what the disk holds
- * @param logGuid of the entries in the log that count; all zeros when there is nothing to replay
+ * @param dataWriteGuid changes with the first change of the disk's contents
+ * @param logGuid of the log entries that must be replayed; all zeros if there are none
  * @param logVersion 0
  * @param version 1
  * @param logLength bytes of the log

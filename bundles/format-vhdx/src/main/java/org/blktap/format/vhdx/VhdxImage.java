@@ -71,12 +71,12 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
         }
     }
 
-    /** An entry of the BAT, as it is in the file. Blocking. */
+    /** Reads an entry of the BAT from the file. Blocking. */
     long batEntry(long index) throws DiskException {
         return Layout.read(file, "BAT", bat.offset() + index * BlockAllocationTable.ENTRY_BYTES, BlockAllocationTable.ENTRY_BYTES).getLong();
     }
 
-    /** First offset for new blocks: past the end of the file, and past the last block's end, which the file need not reach. */
+    /** First offset for new blocks: past the end of the file and past the end of the last block, which may lie past the end of the file. */
     long firstFree() throws DiskException {
         long end = file.size();
         long block = bat.payloadBlocks() - 1;

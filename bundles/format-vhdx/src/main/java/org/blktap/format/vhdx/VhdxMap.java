@@ -34,7 +34,7 @@ final class VhdxMap implements ClusterMap {
     private static final int PAGE_BYTES = PAGE_ENTRIES * BlockAllocationTable.ENTRY_BYTES;
     private static final int BITMAP_PAGE_BYTES = 4096;
     private static final int BITMAP_CACHE = 1 << 20;
-    /** More is not allocated by one write, so that one that covers much does not make a file of many terabytes. */
+    /** Most bytes that one write allocates, so that a write of a huge range does not make a file of many terabytes. */
     private static final long MOST_AT_ONCE = 64 << 20;
     private static final int SMALLEST_UNIT = Alignment.SECTOR;
 
@@ -46,7 +46,7 @@ final class VhdxMap implements ClusterMap {
     private final LogWriter log;
     private final LoggedFile logged;
     private final FileSpace space;
-    /** The work of the log and of the file's end: both flush by themselves. */
+    /** The background work of the log and of the file's end, both of which make flushes of their own. */
     private final Space flushed;
     private final PastEnd pastEnd;
     private final int blockBits;
@@ -127,7 +127,7 @@ final class VhdxMap implements ClusterMap {
         }
     }
 
-    /** The page if it is loaded; else null, and the answer says so. Its entries are looked through once. */
+    /** Returns the page if it is loaded; else null, and {@code into} says so. The entries of a page are checked once. */
     private Table page(int number, Place into) {
         long at = bat.offset() + (long) number * PAGE_BYTES;
         Table page = pages.get(at);
@@ -158,7 +158,7 @@ final class VhdxMap implements ClusterMap {
         return run;
     }
 
-    /** The bitmap says for each sector of the chunk, lowest bit first, whether it is here or in the parent. */
+    /** Answers by the chunk's bitmap, which says for each sector, lowest bit first, whether it is here or in the parent. */
     private void partial(long block, long entry, long offset, long length, Place into) {
         long index = bat.bitmapIndex(block);
         int pageNumber = (int) (index >>> PAGE_ENTRY_BITS);
@@ -248,7 +248,7 @@ final class VhdxMap implements ClusterMap {
 
     @Override
     public void undo(EntryChange change, DirtyTables dirty) {
-        // more than one block is only allocated where all entries were the same
+        // several blocks are allocated together only where all entries were the same
         for (int i = 0; i < change.count(); i++) {
             put(change.table(), change.first() + i, change.previous());
         }
@@ -274,7 +274,7 @@ final class VhdxMap implements ClusterMap {
         try {
             if (log != null && log.begun() && !logged.torn()) {
                 log.end();
-                // only now: entries of the log have the least length of the file
+                // last: log entries hold a minimum length of the file
                 space.trim();
             }
         } catch (IOException e) {

@@ -13,7 +13,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Makes a disk larger, as far as its BAT has room. The new part is zeroed before it is visible; then the size is changed through the log.
+ * Makes a disk larger, as far as its BAT has room. The new part is zeroed before it becomes visible; then the size is changed through the log.
  */
 final class VhdxResize {
     private VhdxResize() {

@@ -2,7 +2,7 @@ package org.blktap.format.vmdk;
 
 import org.blktap.image.Place;
 
-/** An extent without bytes: ZERO, which reads as zeros, and any that is NOACCESS, which does not read at all. Neither is written. */
+/** An extent without data: ZERO, which reads as zeros, or NOACCESS, whose reads fail. Neither can be written. */
 final class BlankExtent extends Extent {
     private final boolean access;
 

@@ -11,8 +11,8 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * The header of a COWD extent: 2048 bytes, little-endian; sizes and offsets in sectors. ESXi writes it for snapshots (vmfsSparse), hosted
- * products of old for whole disks. Layout: VMware Virtual Disk Format 5.0, "ESXi Host Sparse Extents", COWDisk_Header.
+ * The header of a COWD extent: 2048 bytes, little-endian; sizes and offsets in sectors. ESXi writes it for snapshots (vmfsSparse); old hosted
+ * products wrote it for whole disks. Layout: VMware Virtual Disk Format 5.0, "ESXi Host Sparse Extents", COWDisk_Header.
  *
  * @param freeSector the first sector after all tables and grains
  * @param child whether the header, rather than a descriptor, names a parent

@@ -20,9 +20,9 @@ import org.blktap.api.disk.Printable;
  * Source: VMware Virtual Disk Format 5.0, "The Descriptor File".
  *
  * @param cid changes when the contents do
- * @param cidOffset bytes from the text's beginning to the CID's first digit
- * @param cidDigits how many digits it has
- * @param parentCid of the parent when the disk was put on it; {@link #NO_PARENT} without one
+ * @param cidOffset bytes from the beginning of the text to the first digit of the CID
+ * @param cidDigits digits of the CID
+ * @param parentCid CID of the parent when this disk was made on it; {@link #NO_PARENT} without a parent
  * @param parentFileNameHint the parent's path, or null
  * @param extents in the order of the disk
  */
@@ -33,7 +33,7 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
     static final int NO_PARENT = 0xffffffff;
     /** 2 TiB in extents of 2047 MiB, as VMware splits a disk, and some more; each is an open file. */
     static final int MAX_EXTENTS = 1100;
-    /** Sectors of one extent, and of the place in its file: 512 TiB. */
+    /** Most sectors of an extent, and of its offset in its file: 512 TiB. */
     private static final long MAX_SECTORS = 1L << 40;
     private static final Set<String> CREATE_TYPES = Set.of("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse",
             "twoGbMaxExtentFlat", "2GbMaxExtentSparse", "2GbMaxExtentFlat", "vmfs", "vmfsSparse", "vmfsThin", "vmfsPreallocated",
@@ -44,7 +44,7 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
             Pattern.CASE_INSENSITIVE);
     private static final Pattern EXTENT_BEGIN = Pattern.compile("(RW|RDONLY|NOACCESS)\\s.*", Pattern.CASE_INSENSITIVE);
     private static final Pattern VALUE = Pattern.compile("([A-Za-z][\\w.]*+)\\s*+=\\s*+(?:\"([^\"]*+)\"|([^\"]*+))\\s*+");
-    /** What some editors put before UTF-8, a byte a character. */
+    /** The mark that some editors put before UTF-8, with each byte as a character. */
     private static final String BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
     private static final Pattern CID = Pattern.compile("[0-9a-fA-F]{1,8}");
 
@@ -68,10 +68,10 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
      * A name of a file.
      *
      * @param text in the descriptor's encoding
-     * @param raw its bytes, as {@link FileNames} has them: what copies files need not know of the encoding
+     * @param raw its bytes, as {@link FileNames} has them: code that copies files need not know the encoding
      */
     record FileName(String text, String raw) {
-        /** In a descriptor that is UTF-8. */
+        /** Makes a name for a descriptor in UTF-8. */
         static FileName of(String text) {
             return new FileName(text, text);
         }
@@ -95,7 +95,7 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
         while (length < bytes.length && bytes[length] != 0) {
             length++;
         }
-        // a byte is a character here; names are decoded when the encoding is known
+        // each byte becomes a character; names are decoded once the encoding is known
         String text = new String(bytes, 0, length, StandardCharsets.ISO_8859_1);
         int first = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length() : 0;
         Map<String, Value> values = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
@@ -163,7 +163,7 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
         return Integer.parseUnsignedInt(value.text(), 16);
     }
 
-    /** @param text a byte a character; what is ASCII is the same in all encodings that there are for it */
+    /** @param text each byte as a character; ASCII is the same in all encodings of descriptors */
     private static FileName decoded(String text, String encoding, Object file) throws DiskException {
         if (text.chars().allMatch(c -> c < 0x80)) {
             return FileName.of(text);
@@ -215,7 +215,7 @@ record Descriptor(int cid, int cidOffset, int cidDigits, int parentCid, String c
         return String.format(Locale.ROOT, "%08x", cid);
     }
 
-    /** A new CID that can be written over the old one. */
+    /** Returns a new CID with as many digits as the old one, to be written over it. */
     String newCid(java.util.random.RandomGenerator random) {
         String found;
         do {

@@ -13,7 +13,7 @@ abstract class Extent implements AutoCloseable {
         end = part.end();
     }
 
-    /** Answers as {@link org.blktap.image.ClusterMap#find} does, from the extent's beginning; the range lies in it. */
+    /** Answers as {@link org.blktap.image.ClusterMap#find} does; the range lies in the extent, and {@code offset} counts from its beginning. */
     abstract void find(long offset, long length, Place into);
 
     /** The tables of an extent that may be written, or null. */

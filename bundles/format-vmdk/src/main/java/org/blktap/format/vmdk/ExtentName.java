@@ -4,9 +4,9 @@ import java.nio.file.Path;
 import java.util.regex.Pattern;
 import org.blktap.api.disk.FileNames;
 
-/** How VMware and QEMU call the files of extents, after their disk: {@code disk-flat.vmdk}, {@code disk-f001.vmdk}, {@code disk-s001.vmdk}. */
+/** The names that VMware and QEMU give to the files of a disk's extents: {@code disk-flat.vmdk}, {@code disk-f001.vmdk}, {@code disk-s001.vmdk}. */
 final class ExtentName {
-    /** With those of VMFS: {@code disk-000001-delta.vmdk} of {@code disk-000001.vmdk}. */
+    /** Also the names on VMFS: {@code disk-000001-delta.vmdk} of {@code disk-000001.vmdk}. */
     private static final Pattern ADDED = Pattern.compile("-(?:flat|delta|sesparse|[fs][0-9]{3,6})");
 
     private final String stem;
@@ -30,7 +30,7 @@ final class ExtentName {
         return stem + String.format(flat ? "-f%03d" : "-s%03d", number) + suffix;
     }
 
-    /** Whether a file has a name that an extent of this disk would get, and so is no other disk's. */
+    /** Whether a file has a name that an extent of this disk would get, and so belongs to no other disk. */
     boolean matches(Path file) {
         String name = FileNames.text(file.getFileName());
         int end = name.length() - suffix.length();

@@ -23,7 +23,7 @@ final class FlatExtent extends Extent {
         if (writable) {
             into.data(file, fileOffset + offset, length);
         } else {
-            // must not be written in place; since nothing is allocated either, writes fail
+            // shared data is not written in place, and nothing is allocated here, so writes fail
             into.shared(file, fileOffset + offset, length);
         }
     }

@@ -18,7 +18,7 @@ final class GrainDirectory implements AutoCloseable {
     private final int entries;
 
     /**
-     * Reads it; where it is missing at the file's end it is zeros.
+     * Reads the directory; entries past the end of the file are zeros.
      *
      * @param entryBytes 4 or 8
      */
@@ -39,7 +39,7 @@ final class GrainDirectory implements AutoCloseable {
         return Integer.toUnsignedLong(table.getIntLittle(slot * GrainLayout.ENTRY_BYTES)) * SECTOR;
     }
 
-    /** An entry of 8 bytes, as it is. */
+    /** Returns an entry of 8 bytes, unchanged. */
     long getLong(int slot) {
         return table.getLongLittle(slot * SeSparseHeader.ENTRY_BYTES);
     }

@@ -8,8 +8,8 @@ import java.util.zip.Inflater;
 import org.blktap.image.Decompressor;
 
 /**
- * Compressed grains, zlib streams (RFC 1950). The last grain of a disk may be stored only as far as the disk goes, and which that is is not
- * known here: what is missing is zeros; the stream's checksum shows that nothing is damaged.
+ * Compressed grains, zlib streams (RFC 1950). The last grain of a disk may be stored only up to the end of the disk. This class does not know which
+ * grain is the last, so it takes missing bytes as zeros; the stream's checksum shows that nothing is damaged.
  */
 final class GrainInflater implements Decompressor {
     private final Inflater inflater = new Inflater();

@@ -17,7 +17,7 @@ import org.blktap.api.memory.Alignment;
  * @param firstGrain no grain begins before this byte
  * @param zeroedGrains whether entry 1 means zeros
  * @param compressed whether grains are zlib streams
- * @param markerBytes before each compressed grain: its marker
+ * @param markerBytes bytes of the marker before each compressed grain
  * @param freeSector where the header has the number of the next free sector, or 0
  * @param unclean whether its last writer did not close it in order; only reported
  * @param onlyRead why it cannot be written, or null
@@ -64,12 +64,12 @@ record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, l
         return freeSector != 0;
     }
 
-    /** Bytes that a compressed grain takes at most: what does not shrink grows by little. */
+    /** Most bytes that a compressed grain takes: incompressible data grows slightly. */
     int mostCompressed() {
         return grainBytes() + (grainBytes() >> 8) + SECTOR;
     }
 
-    /** Whether a number of sectors can be a grain. */
+    /** Whether a grain can have this number of sectors. */
     static boolean isGrain(long sectors) {
         return sectors >= 1 && sectors <= MAX_GRAIN && Long.bitCount(sectors) == 1;
     }

@@ -89,7 +89,10 @@ final class SeSparseExtent extends Extent {
         into.shared(file, at + inGrain, Math.min(run, length));
     }
 
-    /** Bytes from the beginning of the file to an allocated grain, or {@link #INVALID}: its number has its low 12 bits above the others. */
+    /**
+     * Bytes from the beginning of the file to an allocated grain, or {@link #INVALID}: an entry holds the low 12 bits of the grain's number above the
+     * others.
+     */
     private long grain(long entry) {
         long number = entry >>> 48 & 0xfff | (entry & 0xffffffffffffL) << 12;
         if (entry >>> 60 != ALLOCATED || number >= file.size() / GRAIN) {

@@ -16,16 +16,16 @@ import org.blktap.image.Holes;
 import org.blktap.image.UseWindow;
 
 /**
- * Reads all grain tables of an extent and finds entries that lead nowhere, tables and grains in use twice, and redundant tables that differ from
- * the primary ones.
+ * Reads all grain tables of an extent and finds entries that lead nowhere, tables and grains that are used twice, and redundant tables that differ
+ * from the primary ones.
  *
- * <p>Memory: 16 MiB, the directories, and a bit for each grain table. The directories, and then the tables, are gone through once for each 64 GiB of the file; a table
- * that two entries of a directory point at is not read for the second.
+ * <p>Takes 16 MiB of memory, the directories, and a bit for each grain table. The directories, and then the tables, are read once for each 64 GiB of
+ * the file; a table that two entries of a directory point at is read for the first only.
  */
 final class SparseCheck implements AutoCloseable {
     /** Slots whose windows are remembered: 8 MiB. */
     private static final int MOST_REMEMBERED = 1 << 22;
-    /** Data that is read before it is asked again for a hole, in tables. */
+    /** Tables with data that are read before the next search for a hole. */
     private static final int ASK_EVERY = 64;
 
     private final GrainLayout layout;
@@ -40,7 +40,7 @@ final class SparseCheck implements AutoCloseable {
     private final int slots;
     /** End of the sectors that have numbers. */
     private final long end;
-    /** Slots whose table, or redundant table, is not where one can be. */
+    /** Slots whose table or redundant table has an invalid offset. */
     private final BitSet badTables = new BitSet();
     private final BitSet badTwins = new BitSet();
     /** For each slot, the first and the last window in which its grains lie, from the first pass; null where there are too many slots. */
@@ -84,7 +84,7 @@ final class SparseCheck implements AutoCloseable {
             claimHeaders();
             claimTables();
             if (!layout.compressed()) {
-                // the space before the first grain belongs to the tables; tables elsewhere are another problem
+                // the space before the first grain belongs to the tables; tables elsewhere are reported on their own
                 window.claim(0, layout.firstGrain());
             }
             for (int slot = 0; slot < slots && !enough(); slot++) {
@@ -108,7 +108,7 @@ final class SparseCheck implements AutoCloseable {
         }
     }
 
-    /** Finds the tables that lie where none can be, or on another. */
+    /** Finds the tables that have an invalid offset or overlap another. */
     private void tables() throws IOException {
         for (int slot = 0; slot < slots && !enough(); slot++) {
             stopIfInterrupted();
@@ -252,7 +252,7 @@ final class SparseCheck implements AutoCloseable {
         return 0;
     }
 
-    /** The twin of the table that has just been read: an entry that it lacks is a leftover, another one an error. */
+    /** Compares the table that has just been read with its redundant twin: an entry missing there is a leftover, a different one an error. */
     private void compare(int slot, long offset) throws IOException {
         file.readFully(twin.clear(), offset);
         twin.flip();
@@ -286,17 +286,17 @@ final class SparseCheck implements AutoCloseable {
         return grains;
     }
 
-    /** Grains that would fit into what nothing uses. */
+    /** Grains that would fit into space that nothing uses. */
     long leaked() {
         return leaked;
     }
 
-    /** How many redundant tables are not as their primary ones. */
+    /** How many redundant tables differ from their primary ones. */
     long behind() {
         return behind;
     }
 
-    /** The end of all that is in use in the file, in bytes. */
+    /** The end of the used space of the file, in bytes. */
     long usedEnd() {
         return usedEnd;
     }

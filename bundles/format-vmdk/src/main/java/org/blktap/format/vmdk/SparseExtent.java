@@ -75,7 +75,7 @@ final class SparseExtent extends Extent {
         }
     }
 
-    /** COWD's header has the end of what is in use: it is raised before new space is used, because VMware's products rely on it. */
+    /** Raises the end of used space in a COWD header before new space is used, because VMware's products rely on it. */
     private final class FreeSector implements FileSpace.Extension {
         private final long from;
         private final long to;
@@ -152,7 +152,7 @@ final class SparseExtent extends Extent {
                 into.notLoaded(tables, at);
             } else {
                 if (!pastEnd.hasSeen(slot + 1)) {
-                    // a compressed grain may end before
+                    // a compressed grain may be shorter
                     int whole = layout.compressed() ? 1 : grainBytes;
                     pastEnd.look(slot + 1, layout.tableEntries(), i -> entry(table, i) <= GrainLayout.ZEROED ? 0
                             : entry(table, i) * SECTOR + whole - 1);
@@ -203,7 +203,10 @@ final class SparseExtent extends Extent {
         }
     }
 
-    /** The table does not say how long a compressed grain is: at most to the next one, as streams are in order. */
+    /**
+     * Returns the most bytes that a compressed grain can have. The table does not say how long it is; streams are in order, so it ends before the
+     * next one.
+     */
     private int stored(Table table, int index, long entry) {
         long most = layout.mostCompressed();
         long next = index + 1 < layout.tableEntries() ? entry(table, index + 1) : 0;

@@ -44,7 +44,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
     static final int MARKER_GT = 1;
     static final int MARKER_GD = 2;
     static final int MARKER_FOOTER = 3;
-    /** '\n', ' ', '\r', '\n': a transfer as text would have changed them. */
+    /** '\n', ' ', '\r', '\n': a transfer in text mode would change them. */
     private static final int CHECK_BYTES = 0x0a0d200a;
     private static final int AT_MAGIC = 0;
     private static final int AT_VERSION = 4;
@@ -122,7 +122,7 @@ record SparseHeader(int version, int flags, long capacity, long grainSize, long 
                     + String.format("0x%x, known are 0x%x", header.flags, KNOWN_FLAGS));
         }
         if (header.capacity == 0 && header.descriptorOffset != 0) {
-            // only a descriptor's container
+            // holds a descriptor and nothing else
             header.checkDescriptor(file, at);
             return header;
         }

@@ -24,7 +24,7 @@ final class SparseRepair {
         this.check = check;
     }
 
-    /** A line for each leftover. */
+    /** Lists the leftovers, one line each. */
     List<String> list() {
         List<String> lines = new ArrayList<>();
         if (check.behind() > 0) {
@@ -40,7 +40,7 @@ final class SparseRepair {
         return layout.unclean() && layout.onlyRead() == null;
     }
 
-    /** Repairs it, and cuts off unused space at the end of the file; returns how many leaked grains that freed. */
+    /** Repairs the extent and cuts off unused space at the end of the file. Returns how many leaked grains that freed. */
     long run() throws DiskException {
         try {
             if (check.behind() > 0) {

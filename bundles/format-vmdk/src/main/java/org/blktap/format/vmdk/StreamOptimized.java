@@ -118,7 +118,7 @@ final class StreamOptimized implements CompressedImage {
         end += length;
     }
 
-    /** The marker of what follows it. */
+    /** Writes the marker of what follows. */
     private void marker(int type, long sectors) throws IOException {
         ByteBuffer marker = sectors(1);
         marker.putLong(sectors).putInt(0).putInt(type);

@@ -11,7 +11,7 @@ import org.blktap.api.memory.NativeMemory;
 
 /**
  * Checks the extents of a disk, one after the other. What a crash leaves is no error: redundant tables that lack an entry, a flag of an unclean
- * shutdown, space after the last grain. A repair, which is made if no extent has an error, puts these right. Blocking, on a control thread.
+ * shutdown, space after the last grain. A repair, which is made only if no extent has an error, corrects these. Blocking, on a control thread.
  */
 final class VmdkCheck {
     static final int MOST_PROBLEMS = 100;

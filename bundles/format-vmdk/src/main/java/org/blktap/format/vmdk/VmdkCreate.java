@@ -112,7 +112,10 @@ final class VmdkCreate {
         }
     }
 
-    /** With its two tables of four bytes a grain, and its header and directories, the file ends where sector numbers do. */
+    /**
+     * Returns the largest size of a sparse extent: sector numbers must reach all of its header, directories, grains, and two tables with four bytes
+     * for each grain.
+     */
     private static long largestSparse(long grain) {
         return Alignment.down((long) ((GrainLayout.LARGEST_FILE - (64 << 20)) / (1 + 8.0 / grain)), SECTOR);
     }
@@ -129,7 +132,7 @@ final class VmdkCreate {
         if (!backing.type().equals(VmdkDriver.TYPE)) {
             throw new DiskException(Reason.BAD_OPTION, path + ": the parent of a VMDK disk is a VMDK disk, not tap:" + backing.type());
         }
-        // opened as an attach will, so that what cannot be attached is not made
+        // opened as an attach opens it: an image that cannot be attached is not made
         return context.openBacking(backing.type(), context.confine(path, backing.path()));
     }
 

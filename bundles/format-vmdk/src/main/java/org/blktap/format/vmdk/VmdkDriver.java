@@ -28,7 +28,7 @@ import org.osgi.service.component.annotations.Component;
 public final class VmdkDriver implements DiskDriver {
     /** The type of a parent: the format knows no other. */
     static final String TYPE = "vmdk";
-    /** Among {@link DiskInfo#details}: how children know their parent. */
+    /** Key of the CID in {@link DiskInfo#details}, by which children know their parent. */
     static final String CID = "CID";
     private static final long DEFAULT_CACHE = 16 << 20;
     private static final long MIN_CACHE = 64 << 10;

@@ -88,7 +88,7 @@ final class VmdkImage implements AutoCloseable {
             if (header.capacity() == 0) {
                 extents();
             } else {
-                // its extent line is this file, whatever it was called when the line was written
+                // the extent line means this file, whatever its name was when the line was written
                 add(new Descriptor.Line(Descriptor.Access.RW, header.capacity(), Descriptor.Type.SPARSE, null, 0), file);
             }
         } else if (magic == CowdHeader.MAGIC) {
@@ -139,7 +139,7 @@ final class VmdkImage implements AutoCloseable {
         return context.confine(path, name.raw());
     }
 
-    /** A file that several flat extents lie in is opened once. */
+    /** Opens the file of an extent; a file that holds several flat extents is opened once. */
     private IoFile file(Descriptor.Line line) throws DiskException {
         Path confined = confined(line.fileName());
         boolean flat = line.type() == Descriptor.Type.FLAT || line.type() == Descriptor.Type.VMFS;
@@ -207,7 +207,7 @@ final class VmdkImage implements AutoCloseable {
         return header.layout(in);
     }
 
-    /** QEMU leaves room for one in every extent, and writes one into the first file of a disk only. */
+    /** Whether the extent holds a descriptor. QEMU leaves room for one in every extent, but writes it only into the first file of a disk. */
     private static boolean hasDescriptor(IoFile in, SparseHeader header) throws DiskException {
         return header.descriptorOffset() != 0 && SparseHeader.sector(in, header.descriptorOffset() * SECTOR, "look for a descriptor").get(0) != 0;
     }
@@ -226,8 +226,8 @@ final class VmdkImage implements AutoCloseable {
     }
 
     /**
-     * The bytes that are allocated as one. They have to be the same for all sparse extents that are written, and these begin and end with
-     * whole grains; only the disk may end inside one.
+     * Returns the bytes that are allocated as one. All sparse extents that are written must have the same, and must begin and end with whole grains;
+     * only the disk may end inside one.
      */
     int writtenGrain() throws DiskException {
         int grain = 0;
@@ -254,12 +254,12 @@ final class VmdkImage implements AutoCloseable {
         return grain;
     }
 
-    /** Bytes of a compressed grain at most; a little for disks without any. */
+    /** Most bytes of a compressed grain; small for disks without any. */
     int mostCompressed() {
         return parts.stream().filter(p -> p.grains() != null && p.grains().compressed()).mapToInt(p -> p.grains().mostCompressed()).max().orElse(SECTOR);
     }
 
-    /** The file that the disk is named by. */
+    /** The file by which the disk is named. */
     IoFile file() {
         return file;
     }

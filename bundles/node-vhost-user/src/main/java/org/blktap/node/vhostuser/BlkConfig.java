@@ -9,7 +9,7 @@ import org.blktap.api.disk.Operation;
 
 /** The configuration space of a block device: {@code struct virtio_blk_config}, virtio 1.2 section 5.2.4. */
 final class BlkConfig {
-    /** Up to and with write_zeroes_may_unmap. What a driver reads past it is zero. */
+    /** Bytes up to and including write_zeroes_may_unmap. A driver that reads past them gets zeros. */
     static final int BYTES = 57;
     /** The offset of {@code writeback}, the only field that a driver may write. */
     static final int WRITEBACK = 32;
@@ -31,7 +31,7 @@ final class BlkConfig {
     private BlkConfig() {
     }
 
-    /** The whole space, of {@link #BYTES} bytes. */
+    /** Returns the whole space, {@link #BYTES} bytes. */
     static byte[] of(DiskInfo disk, int queues, boolean writeback) {
         ByteBuffer config = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
         int blockSize = disk.blockSize();
@@ -55,7 +55,7 @@ final class BlkConfig {
         return config.array();
     }
 
-    /** The feature bits that a disk calls for. */
+    /** Returns the feature bits for a disk. */
     static long features(DiskInfo disk) {
         long features = VirtioBlk.F_SEG_MAX | VirtioBlk.F_BLK_SIZE | VirtioBlk.F_FLUSH | VirtioBlk.F_TOPOLOGY
                 | VirtioBlk.F_CONFIG_WCE | VirtioBlk.F_MQ | VirtioBlk.F_INDIRECT_DESC | VirtioBlk.F_EVENT_IDX

@@ -16,8 +16,8 @@ import org.blktap.api.node.NodeContext;
 import org.blktap.linux.Libc;
 
 /**
- * The device that one client sees: its rings, the guest's memory, what was negotiated. A stage of the loop, which
- * takes from the rings, answers and notifies.
+ * The device that one client sees: its rings, the guest's memory, the negotiated features. A stage of the loop, which takes requests from the rings,
+ * answers them and notifies.
  */
 final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
     private static final int SCRATCH_BYTES = 4096;
@@ -47,13 +47,13 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
     private final MemoryGuard.Work takes = this::take;
     private final MemoryGuard.Work publishes = this::publishAll;
     private final MemoryGuard.Work arms = this::armAll;
-    /** Waits for the end of all requests; meanwhile none is taken. */
+    /** Task that waits for the end of all requests; meanwhile none is taken. */
     private Runnable quiet;
-    /** Why the client cannot go on, until that is reported. */
+    /** Why the client must be disconnected, until that is reported. */
     private String doom;
     private Throwable doomCause;
 
-    /** Called at the end of a turn when the client cannot go on; the cause is null unless it is a failure of this side. */
+    /** Called at the end of a turn if the client must be disconnected; the cause is null unless it is a failure of this side. */
     @FunctionalInterface
     interface Failure {
         void failed(String why, Throwable cause);
@@ -119,17 +119,17 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
         return queues;
     }
 
-    /** Room for a header that lies in pieces. */
+    /** Address of a buffer for a header that is in several pieces. */
     long scratch() {
         return scratch.address();
     }
 
-    /** Eight bytes that add one to an eventfd. */
+    /** Address of eight bytes that add one to an eventfd. */
     long eventOne() {
         return scratch.address() + EVENT_ONE;
     }
 
-    /** Fills the data of a GET_ID; the bytes written. */
+    /** Fills the data of a GET_ID. Returns the bytes written. */
     int copyId(Segments in) {
         int bytes = (int) Math.min(VirtioBlk.ID_BYTES, in.total() - 1);
         in.copyFrom(scratch.address() + ID, 0, bytes);
@@ -162,7 +162,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
         }
     }
 
-    /** The flags of writes: a driver that cannot flush, or has turned the cache off, expects every write to last (5.2.6.2). */
+    /** Returns the flags of writes: a driver that cannot flush, or has turned the cache off, expects every write to be durable (5.2.6.2). */
     int durability() {
         return writeback && (features & VirtioBlk.F_FLUSH) != 0 ? 0 : Request.FUA;
     }
@@ -177,7 +177,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
         return false;
     }
 
-    /** Takes over a region that the client has given; all rings are stopped. */
+    /** Takes over a region of the client's; all rings are stopped. */
     void inflight(InflightRegion region) {
         if (inflight != null) {
             inflight.close();
@@ -201,7 +201,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
         return false;
     }
 
-    /** Takes nothing more, and runs a task when nothing is in flight, perhaps at once. One at a time. */
+    /** Stops taking requests, and runs a task when none is in flight, perhaps at once. One task at a time. */
     void whenQuiet(Runnable task) {
         quiet = task;
         runIfQuiet();
@@ -215,7 +215,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
         }
     }
 
-    /** Back to what it was when the client connected; nothing is in flight. The memory stays. */
+    /** Resets the device to its state when the client connected; nothing is in flight. The memory stays mapped. */
     void reset() {
         for (BlkQueue queue : queues) {
             queue.reset();
@@ -225,7 +225,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
 
     /** Unmaps and closes everything; nothing is in flight. */
     void close() {
-        // what has ended in this very turn is answered, too
+        // requests that have ended in this turn are answered too
         log().attempt(this::publish);
         loop.remove(this);
         for (BlkQueue queue : queues) {
@@ -241,7 +241,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
         scratch.close();
     }
 
-    /** What {@code info} shows. */
+    /** Returns the values that {@code info} shows. */
     Map<String, Object> status() {
         Map<String, Object> status = new LinkedHashMap<>();
         int running = 0;
@@ -273,7 +273,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
 
     private boolean take() throws BrokenRingException {
         boolean work = false;
-        // with another queue each time, none of them has all of what a client may have
+        // starting with another queue each time, so that no queue takes the client's whole share
         first = first + 1 < queues.length ? first + 1 : 0;
         for (int i = 0; i < queues.length; i++) {
             at = queues[first + i < queues.length ? first + i : first + i - queues.length];
@@ -343,7 +343,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
         return port.isOpen() && anyRunning();
     }
 
-    /** Does set-up work on a ring that reads shared memory; what is wrong with the memory breaks the ring. */
+    /** Does set-up work on a ring that reads shared memory; an error of that memory breaks the ring. */
     void guarded(MemoryGuard.Work work, BlkQueue queue) {
         at = queue;
         MemoryGuard.run(work, this);
@@ -351,7 +351,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
 
     // ---- what goes wrong
 
-    /** Ends the client at the end of this turn. */
+    /** Disconnects the client at the end of this turn. */
     void doom(String why) {
         doom(why, null);
     }
@@ -363,7 +363,7 @@ final class BlkDevice implements LoopStage, MemoryGuard.Outcome {
         }
     }
 
-    /** Breaks all rings, since it is not known whose memory it was. */
+    /** Breaks all rings, since it is not known which ring's memory is gone. */
     @Override
     public void gone(InternalError error) {
         log().log(Level.WARNING, "the client has truncated memory that it shares, or has no page for it: " + error.getMessage());

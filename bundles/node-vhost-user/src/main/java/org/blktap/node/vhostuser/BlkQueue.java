@@ -5,10 +5,10 @@ import org.blktap.api.memory.Memory;
 
 /** One ring of the device: its state announced by the client, its descriptors, and the requests in flight. Loop only. */
 final class BlkQueue {
-    /** What stands for no descriptor. */
+    /** Stands for no descriptor. */
     private static final int UNSET = -1;
     private static final int[] NONE = {};
-    /** Requests read from memory that may be gone before that is checked: each failed access costs a signal. */
+    /** Most requests that are read before a check whether the memory is still there: each failed access costs a signal. */
     private static final int SETTLE_REQUESTS = 64;
 
     private final BlkDevice device;
@@ -32,16 +32,16 @@ final class BlkQueue {
     private Virtqueue ring;
     private InflightQueue inflight;
     private boolean broken;
-    /** Requests in flight by the index of their first descriptor; else null. */
+    /** Requests in flight, by the index of their first descriptor; null for others. */
     private BlkRequest[] requests = {};
-    /** Taken in this turn, not yet submitted. */
+    /** Requests taken in this turn and not yet submitted. */
     private BlkRequest[] prepared = {};
     private int preparedCount;
-    /** Ended, not yet shown to the driver. */
+    /** Requests that have ended and are not yet shown to the driver. */
     private BlkRequest[] done;
     private int doneCount;
     private int inFlight;
-    /** Heads that an earlier daemon left unanswered, to be submitted before what waits in the ring. */
+    /** Heads that an earlier daemon left unanswered; they are submitted before the requests that wait in the ring. */
     private int[] left = NONE;
     private int leftNext;
 
@@ -63,13 +63,13 @@ final class BlkQueue {
         size = entries;
     }
 
-    /** Sets where to begin; the ring is stopped. */
+    /** Sets the entry to begin with; the ring is stopped. */
     void base(int firstAvail) {
         stop();
         base = firstAvail & 0xffff;
     }
 
-    /** Sets where the ring is, in the client's own addresses. */
+    /** Sets the addresses of the ring's parts, in the client's own address space. */
     void place(long descriptors, long avail, long used) throws ProtocolException {
         if ((descriptors & 15) != 0 || (avail & 1) != 0 || (used & 3) != 0) {
             throw new ProtocolException(this + ": its parts are not aligned to 16, 2 and 4 bytes");
@@ -84,7 +84,7 @@ final class BlkQueue {
         start();
     }
 
-    /** Takes the descriptor that the driver's kicks come by; {@link #UNSET} asks for polling. */
+    /** Takes the descriptor for the driver's kicks; {@link #UNSET} asks for polling. */
     void kick(int fd) throws ProtocolException {
         closeKick();
         kickGiven = false;
@@ -95,20 +95,20 @@ final class BlkQueue {
         start();
     }
 
-    /** Takes the descriptor to notify the driver by, or {@link #UNSET} for none. */
+    /** Takes the descriptor that notifies the driver, or {@link #UNSET} for none. */
     void call(int fd) throws ProtocolException {
         call.close();
         call = Doorbell.NONE;
         if (fd != UNSET) {
             call = Doorbell.of(fd, device, this + ": call");
         }
-        // for what ended while there was none: one notification too many harms nobody
+        // for requests that ended while there was no descriptor; a superfluous notification does no harm
         if (ring != null) {
             call.ring();
         }
     }
 
-    /** Takes the descriptor to report a broken ring by, or {@link #UNSET} for none. */
+    /** Takes the descriptor that reports a broken ring, or {@link #UNSET} for none. */
     void err(int fd) throws ProtocolException {
         err.close();
         err = Doorbell.NONE;
@@ -122,7 +122,7 @@ final class BlkQueue {
         start();
     }
 
-    /** Starts the ring if all is known that it needs. */
+    /** Starts the ring if everything that it needs is known. */
     void start() throws ProtocolException {
         if (ring != null || !kickGiven || !placed || size == 0) {
             return;
@@ -164,7 +164,7 @@ final class BlkQueue {
         queue.place(descriptors, avail, used);
     }
 
-    /** The guest's memory was mapped anew. */
+    /** Called when the guest's memory has been mapped anew. */
     void remap() {
         if (ring != null && !broken) {
             try {
@@ -175,7 +175,7 @@ final class BlkQueue {
         }
     }
 
-    /** Ends the ring; nothing of it is in flight. */
+    /** Stops the ring; none of its requests is in flight. */
     void stop() {
         if (ring != null) {
             base = ring.lastAvail();
@@ -191,7 +191,7 @@ final class BlkQueue {
         return base;
     }
 
-    /** Back to what it was when the client connected, but for its descriptors to call. */
+    /** Resets the queue to its state when the client connected, except for the descriptors that notify. */
     void reset() {
         stop();
         closeKick();
@@ -234,10 +234,10 @@ final class BlkQueue {
     }
 
     /**
-     * Takes what waits in the ring and submits it: first everything is read from the guest's memory, then, when that is known to have been
-     * there, everything is submitted.
+     * Takes the waiting requests and submits them: first all are read from the guest's memory; then, after a check that this memory was there, all
+     * are submitted.
      *
-     * @return whether there was anything
+     * @return whether there was any request
      */
     boolean take() throws BrokenRingException {
         int fromLeft = left.length - leftNext;
@@ -246,11 +246,11 @@ final class BlkQueue {
             return false;
         }
         ring.kicksOff();
-        // more than one for each descriptor cannot be right, and ends at a head that is in flight
+        // more than one request for each descriptor is impossible: take() would find a head that is in flight
         int most = Math.min(fromLeft + waiting, size);
         int count = 0;
         while (count < most) {
-            // none: the rest waits in the ring until some end
+            // none is free: the rest waits in the ring until some end
             BlkRequest request = device.pool().take();
             if (request == null) {
                 break;
@@ -292,7 +292,7 @@ final class BlkQueue {
         }
     }
 
-    /** The port was closed by what was submitted: the rest waits on in the ring. */
+    /** Puts requests back that were not submitted because an earlier one closed the port; they wait in the ring. */
     private void giveBack(int from, int to, int fromLeft) {
         for (int i = from; i < to; i++) {
             requests[prepared[i].head()] = null;
@@ -303,11 +303,11 @@ final class BlkQueue {
         }
     }
 
-    /** What was prepared when the ring broke is not submitted. */
+    /** Drops the requests that were prepared when the ring broke. */
     private void dropPrepared() {
         for (int i = 0; i < preparedCount; i++) {
             BlkRequest request = prepared[i];
-            // the last one may not have got as far as to have a head of this ring
+            // the last one may not have a head of this ring yet
             int head = request.head();
             if (head < requests.length && requests[head] == request) {
                 requests[head] = null;
@@ -317,7 +317,7 @@ final class BlkQueue {
         preparedCount = 0;
     }
 
-    /** A request has ended; it is answered at the end of the turn. */
+    /** Called when a request has ended; it is answered at the end of the turn. */
     void finished(BlkRequest request) {
         done[doneCount++] = request;
     }
@@ -326,12 +326,12 @@ final class BlkQueue {
         return doneCount > 0;
     }
 
-    /** Answers what has ended, and notifies the driver once. */
+    /** Answers the requests that have ended, and notifies the driver once. */
     void publish() {
         int count = doneCount;
         doneCount = 0;
         inFlight -= count;
-        // returned first, as the memory may be gone; nothing takes them before the end of this
+        // returned to the pool first, since the memory may be gone; none is taken from it before this method returns
         for (int i = 0; i < count; i++) {
             requests[done[i].head()] = null;
             device.pool().giveBack(done[i]);
@@ -359,14 +359,14 @@ final class BlkQueue {
         }
     }
 
-    /** Turns kicks on; true if something waits after all. */
+    /** Turns kicks on. Returns true if a request has come meanwhile. */
     boolean arm() throws BrokenRingException {
         ring.kicksOn();
-        // what waits for others to end does not keep the loop awake
+        // requests that wait for others to end do not keep the loop awake
         return (ring.waiting() > 0 || leftNext < left.length) && !device.pool().exhausted();
     }
 
-    /** Serves the ring no more, logs why, and notifies the client. */
+    /** Stops serving the ring, logs why, and notifies the client. */
     void breakRing(String why) {
         if (!broken && ring != null) {
             broken = true;

@@ -10,23 +10,22 @@ import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 
 /**
- * One virtio-blk request (virtio 1.2 section 5.2.6), from the device's {@link RequestPool}. First {@link #prepare} reads
- * all that is needed from the guest's memory, then {@link #submit} hands it to the disk, then the queue has it back by
- * {@link BlkQueue#finished}.
+ * One virtio-blk request (virtio 1.2 section 5.2.6), from the device's {@link RequestPool}. First {@link #prepare} reads everything needed from the
+ * guest's memory, then {@link #submit} passes the request to the disk, and {@link BlkQueue#finished} returns it to the queue.
  */
 final class BlkRequest {
     private static final int NONE = -1;
 
     private final BlkDevice device;
     private final Request request;
-    /** Its queue; null while it is not in use, and permanently once the disk has lost it. */
+    /** Its queue; null while the object is not in use, and for ever once the disk has lost the request. */
     private BlkQueue queue;
     private int head;
     private long statusAddress;
     private int written;
     private byte status;
     private boolean ended;
-    /** A status that is known without asking the disk, or {@link #NONE}. */
+    /** A status that is known without the disk, or {@link #NONE}. */
     private int answer;
 
     BlkRequest(BlkDevice device) {
@@ -48,13 +47,13 @@ final class BlkRequest {
         return status;
     }
 
-    /** Bytes that the device has written, with the status byte. */
+    /** Bytes that the device has written, including the status byte. */
     int written() {
         return written;
     }
 
     /**
-     * Reads the header, and the range of a discard, and finds where the data is.
+     * Reads the header and the range of a discard, and finds the addresses of the data.
      *
      * @param first the index of its first descriptor
      * @throws BrokenRingException if there is no room for an answer
@@ -90,7 +89,7 @@ final class BlkRequest {
         }
     }
 
-    /** The address of bytes that are read at once: where they are, or copied together if they are in pieces. */
+    /** Returns the address of bytes to be read: their own, or that of a copy if they are in several pieces. */
     private long piece(Segments list, int at, int bytes) throws BrokenRingException {
         if (at == 0 && list.length(0) >= bytes) {
             return list.address(0);
@@ -114,7 +113,7 @@ final class BlkRequest {
         }
     }
 
-    /** A discard or write-zeroes of one segment; {@link VirtioBlk#RANGES_MAX} makes drivers send no more. */
+    /** Reads a discard or write-zeroes of one segment; {@link VirtioBlk#RANGES_MAX} makes drivers send no more. */
     private void range(Operation operation, Segments out) throws BrokenRingException {
         boolean zeroes = operation == Operation.WRITE_ZEROES;
         if (out.total() != VirtioBlk.HEADER_BYTES + VirtioBlk.RANGE_BYTES) {
@@ -141,12 +140,12 @@ final class BlkRequest {
         }
     }
 
-    /** Whether a range cannot even be named in bytes; whether the disk has it, the port says. */
+    /** Whether a range cannot be expressed in bytes. Whether the disk is long enough, the port checks. */
     private static boolean outOfReach(long sector, long bytes) {
         return sector < 0 || sector > (Long.MAX_VALUE - bytes) / SECTOR;
     }
 
-    /** Starts what was prepared; it may have ended on return. */
+    /** Starts the prepared request, which may have ended when this returns. */
     void submit() {
         if (answer != NONE) {
             status = (byte) answer;
@@ -165,7 +164,7 @@ final class BlkRequest {
         }
     }
 
-    /** Whether the disk will complete this one after all is not known, so that another object answers, and this one is not used again. */
+    /** Returns an object that answers in place of this one. Whether the disk will still complete this one is not known, so it is not used again. */
     private BlkRequest failedInstead() {
         BlkRequest instead = new BlkRequest(device);
         instead.queue = queue;

@@ -6,11 +6,11 @@ import java.util.concurrent.TimeUnit;
 import org.blktap.linux.Libc;
 
 /**
- * A thread for calls that a client can make block: writes to pipes, and closing what is neither memory nor an eventfd. One for each
- * node, so that a client holds up its own node only, and runs while there is something to do.
+ * A thread for calls that a client can make block: writes to pipes, and the close of descriptors of anything but memory and eventfds. One for each
+ * node, so that a client holds up only its own node. It runs while there is something to do.
  */
 final class BlockingCalls {
-    /** Calls that may wait; with more, the client is disconnected and no other is accepted until they are done. */
+    /** Most calls that wait; with more, the client is disconnected and no other is accepted until they are done. */
     static final int BACKLOG_MAX = 256;
 
     private final ThreadPoolExecutor thread;
@@ -28,7 +28,7 @@ final class BlockingCalls {
         try {
             thread.execute(call);
         } catch (OutOfMemoryError e) {
-            // the system has no thread for it now; the next one that it has will do this, too
+            // the system has no thread now; the next thread that starts will run this call too
             thread.getQueue().add(call);
         }
     }

@@ -1,6 +1,6 @@
 package org.blktap.node.vhostuser;
 
-/** A ring that breaks the rules of virtio; it is served no more until the client sets it up again. */
+/** Thrown for a ring that breaks the rules of virtio; it is not served until the client sets it up again. */
 final class BrokenRingException extends Exception {
     private static final long serialVersionUID = 1;
 

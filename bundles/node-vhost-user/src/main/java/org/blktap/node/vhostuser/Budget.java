@@ -2,7 +2,7 @@ package org.blktap.node.vhostuser;
 
 import org.blktap.api.node.Quota;
 
-/** A countable resource of which all clients of this daemon may have the same. Any thread. */
+/** A countable resource with the same limits for each client of this daemon. Any thread. */
 final class Budget {
     private final Quota quota;
     private long reserve;
@@ -21,7 +21,7 @@ final class Budget {
         quota = new Quota(total);
     }
 
-    /** Changes the limits: of what is common at once, the others for clients that come. */
+    /** Changes the limits: the common one at once, the others for clients that connect afterwards. */
     synchronized void limit(long reserveOfEach, long mostOfEach, long ofAll) {
         reserve = Math.min(reserveOfEach, mostOfEach);
         most = mostOfEach;

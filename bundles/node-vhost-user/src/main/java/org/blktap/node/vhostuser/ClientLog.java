@@ -4,7 +4,10 @@ import java.lang.System.Logger.Level;
 import org.blktap.api.disk.LimitedLog;
 import org.blktap.linux.OutOfMemory;
 
-/** The log of one node's clients, who cannot fill it: after a burst one line for each interval, which says how many were left out. Loop only. */
+/**
+ * The log of one node's clients. They cannot fill it: after a burst there is one line for each interval, which says how many were left out. Loop
+ * only.
+ */
 final class ClientLog {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.vhost-user");
     static final int BURST = 20;
@@ -17,7 +20,7 @@ final class ClientLog {
         lines = new LimitedLog(LOG, name, BURST, INTERVAL_MILLISECONDS);
     }
 
-    /** Runs a step of closing; what it throws is logged, and does not keep the other steps from being run. */
+    /** Runs a step of closing. Logs what it throws, so that the other steps are run too. */
     void attempt(Runnable step) {
         try {
             step.run();
@@ -30,7 +33,7 @@ final class ClientLog {
         log(level, text, null);
     }
 
-    /** @param cause a failure of this side, logged with its stack, or null; if memory was missing, the daemon ends */
+    /** @param cause a failure of this side, logged with its stack, or null; if memory has run out, the daemon ends */
     void log(Level level, String text, Throwable cause) {
         OutOfMemory.check(cause);
         lines.log(level, text, cause);

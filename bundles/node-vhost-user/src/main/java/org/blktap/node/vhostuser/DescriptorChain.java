@@ -3,12 +3,12 @@ package org.blktap.node.vhostuser;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 
-/** The memory of one request: follows its descriptors, each read once and checked before it is used. */
+/** Finds the memory of one request: follows its descriptors, each read once and checked before it is used. */
 final class DescriptorChain {
     private static final int INDIRECT_BYTES_MAX = VirtioBlk.QUEUE_MAX * Virtqueue.DESCRIPTOR_BYTES;
-    /** Descriptors of a request: as many for data as are offered, one for the header and one for the status. */
+    /** Most descriptors of a request: those for data that are offered, one for the header and one for the status. */
     static final int DESCRIPTORS_MAX = VirtioBlk.SEG_MAX + 2;
-    /** Pieces of this process's memory: each descriptor may cross one border between regions. */
+    /** Most pieces of this process's memory: each descriptor may cross one border between regions. */
     static final int PIECES_MAX = 2 * DESCRIPTORS_MAX;
 
     private final Segments readable = foreign();
@@ -20,12 +20,12 @@ final class DescriptorChain {
         return list;
     }
 
-    /** What the driver gives: the header, and the data of a write. */
+    /** Memory that the driver has filled: the header, and the data of a write. */
     Segments readable() {
         return readable;
     }
 
-    /** What the driver wants filled: the data of a read, and the status byte. */
+    /** Memory that the device fills: the data of a read, and the status byte. */
     Segments writable() {
         return writable;
     }

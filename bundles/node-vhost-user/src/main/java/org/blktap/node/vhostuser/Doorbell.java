@@ -1,6 +1,6 @@
 package org.blktap.node.vhostuser;
 
-/** A descriptor of the client that this side notifies it by. Loop only; nothing here waits. */
+/** A descriptor of the client through which this side notifies it. Loop only; nothing here waits. */
 interface Doorbell {
     /** Stands for no doorbell. */
     Doorbell NONE = new Doorbell() {
@@ -21,7 +21,7 @@ interface Doorbell {
     void close();
 
     /**
-     * Takes a descriptor over, even when it refuses it.
+     * Takes over a descriptor, and closes it if it refuses it.
      *
      * @param fd an eventfd, a unix socket as User-Mode Linux has them, or a pipe
      * @param what names it in messages
@@ -32,7 +32,7 @@ interface Doorbell {
     }
 
     /**
-     * Takes a unix socket or a pipe over, even when it refuses it.
+     * Takes over a unix socket or a pipe, and closes it if it refuses it.
      *
      * @param bytes of the message, up to 16
      * @param content its first bytes; the others are zero

@@ -2,7 +2,7 @@ package org.blktap.node.vhostuser;
 
 import org.blktap.linux.Libc;
 
-/** An eventfd. */
+/** A doorbell that is an eventfd. */
 final class EventDoorbell implements Doorbell {
     private final int fd;
     private final BlkDevice device;

@@ -5,9 +5,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.blktap.linux.Libc;
 
 /**
- * Writes to one client's eventfds, from its loop. A write waits if the counter is full and the client has cleared O_NONBLOCK, which
- * it can do between any check and the write, and Linux has no write to an eventfd that never waits. So a write that does not
- * return is freed by {@link StuckWrites}, which empties the counter; the caller then ends the client.
+ * Writes to one client's eventfds, from its loop. A write blocks if the counter is full and the client has cleared O_NONBLOCK, which it can do
+ * between any check and the write; Linux has no write to an eventfd that never blocks. So {@link StuckWrites} frees a write that does not return, by
+ * emptying the counter; the caller then disconnects the client.
  */
 final class EventWrites {
     private static final int IDLE = -1;
@@ -17,12 +17,12 @@ final class EventWrites {
     private final AtomicInteger writing = new AtomicInteger(IDLE);
     private final AtomicLong count = new AtomicLong();
     private volatile boolean freed;
-    /** The count at the last look, if a write was under way then. */
+    /** The count at the last check, if a write was under way then. */
     private long seen = -1;
 
-    /** Writes eight bytes; false if that had to be freed. Loop only. */
+    /** Writes eight bytes; false if the write blocked and had to be freed. Loop only. */
     boolean write(int fd, long eight) {
-        // without fences: the other side looks long afterwards
+        // without fences: the other thread looks much later
         count.lazySet(count.getPlain() + 1);
         writing.lazySet(fd);
         try {
@@ -35,7 +35,7 @@ final class EventWrites {
         return !freed;
     }
 
-    /** Frees a write that was under way at the last look, too. One thread, not the loop. */
+    /** Frees a write that was already under way at the last check. One thread, not the loop. */
     void look(long iovec) {
         int fd = writing.get();
         long now = count.get();

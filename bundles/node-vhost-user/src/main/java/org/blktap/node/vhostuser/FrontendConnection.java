@@ -6,8 +6,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.NodeContext;
 
 /**
- * One client from its connection to its end. Messages are obeyed one by one; one that must wait until nothing is in
- * flight holds up those after it. An exception in a message ends the client. Loop only.
+ * One client from its connection to its end. Messages are handled one by one; one that must wait until nothing is in flight holds up those after it.
+ * An exception in a message disconnects the client. Loop only.
  */
 final class FrontendConnection {
     /** Messages per wake-up; then the rings have their turn. */
@@ -27,8 +27,8 @@ final class FrontendConnection {
     private boolean ended;
 
     /**
-     * @param fd the connection, owned by this also when this throws
-     * @param closed run when all of this client is unmapped and closed
+     * @param fd the connection, owned by this object, also if the constructor throws
+     * @param closed run when everything of this client is unmapped and closed
      */
     FrontendConnection(NodeContext context, int fd, int queues, NodeParts parts, Runnable closed) {
         this.parts = parts;
@@ -52,7 +52,7 @@ final class FrontendConnection {
         return handler;
     }
 
-    /** Whether the client has disconnected and only its requests are waited for. */
+    /** Whether the client has disconnected, and only its requests must still end. */
     boolean ending() {
         return ending;
     }
@@ -81,7 +81,7 @@ final class FrontendConnection {
         }
     }
 
-    /** QEMU asks for the number of queues, compares it with its own, and leaves. */
+    /** Returns a hint for the log: QEMU asks for the number of queues, and disconnects if it differs from its own. */
     private String hint() {
         return lastRequest != Protocol.GET_QUEUE_NUM ? "" : " after asking for the number of queues, which is "
                 + device.queues().length + ": QEMU wants one for each vCPU unless num-queues=N is given;"
@@ -118,7 +118,7 @@ final class FrontendConnection {
         } catch (ProtocolException e) {
             refusal = Protocol.name(lastRequest) + ": " + e.getMessage();
         }
-        // an access to memory that is gone fails here, and not in what is done next
+        // makes a failed access to memory that is gone throw here, not in later code
         MemoryGuard.settle();
         if (refusal != null) {
             if (!handler.wantsAck()) {
@@ -137,7 +137,7 @@ final class FrontendConnection {
         }
     }
 
-    /** Ends the connection for what was thrown, or for what the device reports. */
+    /** Ends the connection after an exception or a report of the device. */
     private void failed(String what, Throwable cause) {
         if (cause == null || cause instanceof InternalError) {
             end(Level.WARNING, "the client is disconnected: " + what
@@ -159,7 +159,7 @@ final class FrontendConnection {
         device.whenQuiet(this::close);
     }
 
-    /** Cuts the client off, and keeps its memory until nothing is in flight. */
+    /** Disconnects the client, and keeps its memory until nothing is in flight. */
     void disconnect() {
         end(Level.INFO, "the client is disconnected: the disk is detached", null);
         if (!ended) {
@@ -174,7 +174,7 @@ final class FrontendConnection {
         }
     }
 
-    /** Unmaps and closes everything at once; nothing is in flight. What fails does not keep the rest. */
+    /** Unmaps and closes everything at once; nothing is in flight. A step that fails does not stop the others. */
     void close() {
         if (ended) {
             return;

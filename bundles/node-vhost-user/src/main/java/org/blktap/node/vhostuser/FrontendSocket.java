@@ -10,14 +10,14 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.Libc;
 
 /**
- * Messages and descriptors over a unix socket, without waiting. One message is received at a time and stays until {@link #finish}. Descriptors
- * that nobody took from it are closed then.
+ * Messages and descriptors over a unix socket, without waiting. One message is received at a time and stays until {@link #finish}, which closes the
+ * descriptors that nobody has taken from it.
  */
 final class FrontendSocket implements AutoCloseable {
     /** What {@link #receive} found. */
     enum Result { MESSAGE, NOTHING_YET, CLOSED }
 
-    /** Descriptors with a message, of which none needs more; the kernel passes up to 253, and closes those that there is no room for. */
+    /** Most descriptors that a message needs. The kernel passes up to 253, and closes those for which there is no room. */
     private static final int FDS_MAX = Protocol.TABLE_REGIONS;
     // struct cmsghdr: size_t len@0, int level@8, int type@12, data@16
     private static final int CMSG_HEADER = 16;
@@ -37,7 +37,7 @@ final class FrontendSocket implements AutoCloseable {
     private final long base;
     private final int[] fds = new int[FDS_MAX];
     private int fdCount;
-    /** Bytes of header and payload that have come. */
+    /** Bytes of header and payload received so far. */
     private int received;
     private int request;
     private int flags;
@@ -52,9 +52,9 @@ final class FrontendSocket implements AutoCloseable {
     }
 
     /**
-     * @param fd owned by this from now on, also when this throws
+     * @param fd owned by this object from now on, also if this throws
      * @param bytes of the buffer, at least a page
-     * @param calls to close descriptors by
+     * @param calls used to close descriptors
      */
     static FrontendSocket of(int fd, NativeMemory memory, long bytes, BlockingCalls calls) {
         try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
@@ -89,7 +89,7 @@ final class FrontendSocket implements AutoCloseable {
         return fdCount;
     }
 
-    /** Descriptor {@code i}, owned by the caller from now on; -1 if it has been taken already or has not come. */
+    /** Descriptor {@code i}, owned by the caller from now on; -1 if it has been taken already or was not sent. */
     int takeFd(int i) {
         int taken = i < fdCount ? fds[i] : -1;
         if (taken != -1) {
@@ -104,9 +104,9 @@ final class FrontendSocket implements AutoCloseable {
     }
 
     /**
-     * Goes on receiving the message under way.
+     * Continues to receive the current message.
      *
-     * @throws ProtocolException for a header that is none of this protocol: the connection cannot go on
+     * @throws ProtocolException for a header that is not of this protocol: the connection must be closed
      */
     Result receive() throws ProtocolException {
         while (received < Protocol.HEADER_BYTES) {
@@ -196,7 +196,7 @@ final class FrontendSocket implements AutoCloseable {
         }
     }
 
-    /** Forgets the message, to receive the next. */
+    /** Drops the message, to receive the next. */
     void finish() {
         for (int i = 0; i < fdCount; i++) {
             if (fds[i] != -1) {
@@ -215,11 +215,11 @@ final class FrontendSocket implements AutoCloseable {
     }
 
     /**
-     * Sends what was put into {@link #reply} as the answer to the present message.
+     * Sends the contents of {@link #reply} as the answer to the current message.
      *
      * @param bytes of payload
      * @param passed a descriptor to send along, or -1
-     * @return false if the client does not read, or has gone
+     * @return false if the client does not read or has disconnected
      */
     boolean sendReply(int bytes, int passed) {
         Memory.putInt(base + REPLY, request);

@@ -11,7 +11,7 @@ final class GuestMemory implements AutoCloseable {
     private static final long PIECE_MAX = 1L << 30;
 
     private MemoryRegion[] byGuest = {};
-    /** The region that the last address was in: mostly the next one's, too. */
+    /** The region of the last address, which is mostly that of the next one too. */
     private MemoryRegion last;
 
     int count() {
@@ -27,7 +27,7 @@ final class GuestMemory implements AutoCloseable {
         return bytes;
     }
 
-    /** Takes a region over, even when it refuses it. */
+    /** Takes over a region, and unmaps it if it refuses it. */
     void add(MemoryRegion region) throws ProtocolException {
         for (MemoryRegion other : byGuest) {
             if (region.overlaps(other)) {
@@ -71,9 +71,9 @@ final class GuestMemory implements AutoCloseable {
     }
 
     /**
-     * Appends a range of guest addresses to a list. It may span regions that are neighbours in the guest.
+     * Appends a range of guest addresses to a list. The range may span regions that are adjacent in the guest.
      *
-     * @param pieces how many it may become
+     * @param pieces most pieces that are appended
      * @return false, perhaps with a part of it appended, if the guest has no such memory or it would take more pieces
      */
     boolean append(long guest, long bytes, Segments to, int pieces) {

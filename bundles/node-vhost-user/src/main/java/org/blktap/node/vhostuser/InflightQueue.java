@@ -78,7 +78,7 @@ final class InflightQueue {
         return heads;
     }
 
-    /** The last batch was shown to the driver, but not all of it struck off here. */
+    /** Clears the marks of the last batch, if it was shown to the driver but not all its marks were cleared. */
     private void forgetPublished(int usedIndex) {
         int published = usedIndex - Memory.getShort(address + USED_IDX) & 0xffff;
         int head = Memory.getShort(address + LAST_BATCH_HEAD) & 0xffff;
@@ -89,19 +89,19 @@ final class InflightQueue {
         Memory.putShortRelease(address + USED_IDX, (short) usedIndex);
     }
 
-    /** A request was taken from the ring. */
+    /** Records a request that was taken from the ring. */
     void taken(int head) {
         Memory.putLong(state(head) + COUNTER, counter++);
         Memory.putIntRelease(state(head), 1);
     }
 
-    /** A request's used entry is written, but not shown yet. */
+    /** Records that a request's used entry is written, but not published yet. */
     void used(int head) {
         Memory.putShort(state(head) + NEXT, Memory.getShort(address + LAST_BATCH_HEAD));
         Memory.putShortRelease(address + LAST_BATCH_HEAD, (short) head);
     }
 
-    /** The used index was published: the request is done with. To be called for each of a batch, then {@link #published}. */
+    /** Clears a request whose used entry has been published. To be called for each of a batch, then {@link #published}. */
     void done(int head) {
         Memory.putIntRelease(state(head), 0);
     }

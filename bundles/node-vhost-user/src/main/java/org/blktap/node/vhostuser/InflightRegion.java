@@ -10,10 +10,9 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * The record of what is in flight, in memory that the client keeps while this side is restarted ("Inflight I/O
- * tracking" of the vhost-user text): for each queue a {@link InflightQueue}. At its end this daemon adds a note of its
- * own: whether writes may be cached, which the client does not send again, and for queues of what size it was made, where QEMU
- * sends only what it asked for.
+ * The record of what is in flight, in memory that the client keeps while this side is restarted ("Inflight I/O tracking" of the vhost-user text): for
+ * each queue a {@link InflightQueue}. At its end this daemon adds a note of its own: whether writes may be cached, which the client does not send
+ * again; and the size of queue that the region was made for, since QEMU sends only the size that it asked for.
  */
 final class InflightRegion implements AutoCloseable {
     /** The alignment of each queue's part. */
@@ -78,7 +77,7 @@ final class InflightRegion implements AutoCloseable {
         return new Made(new InflightRegion(mapping::close, mapping.address(), size, queues, queueSize), fd);
     }
 
-    /** Maps the region that a client returns; nothing in it is trusted. The descriptor may be closed afterwards. */
+    /** Maps the region that a client returns; none of its contents is trusted. The descriptor may be closed afterwards. */
     static InflightRegion given(int fd, long size, long offset, int queues, int queuesMost, int queueSize,
             Limits.MemoryShare share) throws ProtocolException {
         check(queues, queuesMost, queueSize);
@@ -87,7 +86,7 @@ final class InflightRegion implements AutoCloseable {
             throw new ProtocolException("in-flight region of " + size + " bytes, expected at least " + needed + " for "
                     + queues + " queues of " + queueSize);
         }
-        // what a foreign region has beyond is not needed
+        // anything more in a foreign region is not needed
         long most = queueBytes(VirtioBlk.QUEUE_MAX) * queues + NOTE_BYTES + PAGE;
         long mapped = size > most ? needed : size;
         SharedFile.Part part = SharedFile.map(fd, offset, mapped, "in-flight region", share);
@@ -95,13 +94,13 @@ final class InflightRegion implements AutoCloseable {
             if (part.address() % QUEUE_ALIGNMENT != 0) {
                 throw new ProtocolException("in-flight region at offset " + offset + ", expected a multiple of 64");
             }
-            // its notes may be truncated already
+            // the note may be truncated already
             return opened.keep(new InflightRegion(part::close, part.address(), mapped, queues,
                     Math.max(queueSize, notedSize(part.address(), mapped, queues))));
         }
     }
 
-    /** The size of queue that the region was made for, if it is one of ours; 0 if it is not, or says what does not fit it. */
+    /** Returns the size of queue that the region was made for; 0 if this daemon has not made it, or its note does not fit its size. */
     private static int notedSize(long address, long size, int queues) {
         long note = address + size - NOTE_BYTES;
         if (size < NOTE_BYTES || Memory.getLong(note) != NOTE_MAGIC) {
@@ -130,7 +129,7 @@ final class InflightRegion implements AutoCloseable {
         return index < queues ? new InflightQueue(address + queueBytes(queueSize) * index, queueSize) : null;
     }
 
-    /** Whether writes may be cached: as noted by this daemon earlier, and not if it has noted nothing. */
+    /** Whether writes may be cached, by this daemon's note; false without a note. */
     boolean writeback() {
         long note = note();
         return note != 0 && Memory.getLong(note) == NOTE_MAGIC && Memory.getByte(note + NOTE_WRITEBACK) == 1;

@@ -5,8 +5,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.linux.Libc;
 
 /**
- * The eventfd that a driver's kicks come by. It wakes the loop, which looks into the ring anyway, and is never read: epoll reports
- * each write to it as an edge, and a read would wait if the client cleared O_NONBLOCK and read it first.
+ * The eventfd of a driver's kicks. It wakes the loop, which then looks into the ring, and is never read: epoll reports each write to it as an edge,
+ * and a read would block if the client cleared O_NONBLOCK and read it first.
  */
 final class Kick {
     /** EPOLLET of sys/epoll.h. */
@@ -20,7 +20,7 @@ final class Kick {
         this.watch = watch;
     }
 
-    /** Takes a descriptor over, even when it refuses it. */
+    /** Takes over a descriptor, and closes it if it refuses it. */
     static Kick of(int fd, BlkDevice device, String what) throws ProtocolException {
         if (Received.kind(fd) != Received.EVENT) {
             device.calls().close(fd);

@@ -5,18 +5,18 @@ import java.nio.file.Path;
 import org.blktap.api.node.Quota;
 import org.blktap.linux.ProcFile;
 
-/** What clients share, and how much of it one of them may have. One object for all nodes of the daemon. */
+/** The resources that clients share, and the part that one client may have. One object for all nodes of the daemon. */
 final class Limits {
     private static final long GIB = 1L << 30;
     private static final Path MAP_COUNT = Path.of("/proc/sys/vm/max_map_count");
-    /** What Linux allows a process by default. */
+    /** Mappings that Linux allows a process by default. */
     private static final long MAP_COUNT_DEFAULT = 65530;
     /** Regions that each client can always map: QEMU and User-Mode Linux use fewer unless memory is plugged. */
     private static final int REGIONS_RESERVE = 16;
 
     /** Bytes of address space. */
     final Budget bytes;
-    /** Mappings. Half of what the kernel gives a process; the JVM needs some itself. */
+    /** Mappings: half of those that the kernel allows a process, since the JVM needs some itself. */
     final Budget regions = new Budget(REGIONS_RESERVE, Protocol.MEMORY_SLOTS + 1, mappings() / 2);
     /** Requests taken from rings and not answered yet. */
     final Budget requests;
@@ -27,7 +27,7 @@ final class Limits {
         requests = new Budget(settings.requests_reserve(), settings.requests_client(), settings.requests_total());
     }
 
-    /** Those of these settings, with other limits of requests. */
+    /** Makes limits from the settings, with another budget of requests. */
     Limits(VhostSettings settings, Budget requests) {
         this.bytes = new Limits(settings).bytes;
         this.requests = requests;

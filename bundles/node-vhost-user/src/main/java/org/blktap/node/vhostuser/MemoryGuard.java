@@ -3,9 +3,8 @@ package org.blktap.node.vhostuser;
 import org.blktap.linux.Libc;
 
 /**
- * Runs work on memory that the client can truncate. A failed access is an {@link InternalError}, but the JVM may throw it as late as at a
- * later call of a native method, instead of another exception or while that one is handled. Here it comes before
- * anything is done about what was thrown.
+ * Runs work on memory that the client can truncate. A failed access is an {@link InternalError}, but the JVM may throw it as late as at a later call
+ * of a native method, instead of another exception or while that is handled. This class has it thrown before any exception is handled.
  */
 final class MemoryGuard {
     /** Work that reads or writes shared memory. */
@@ -14,22 +13,22 @@ final class MemoryGuard {
         boolean run() throws BrokenRingException;
     }
 
-    /** What is done about what went wrong. None of it touches shared memory. */
+    /** Handles failures of the work. Must not access shared memory. */
     interface Outcome {
-        /** Memory that was used is gone. */
+        /** Called when memory that the work used is gone. */
         void gone(InternalError error);
 
-        /** The ring at work breaks the rules. */
+        /** Called when the ring at work breaks the rules. */
         void broken(BrokenRingException error);
 
-        /** Something of this side failed. */
+        /** Called for any other exception, a failure of this side. */
         void failed(Throwable error);
     }
 
     private MemoryGuard() {
     }
 
-    /** Runs work, and reports at most one thing that went wrong; what the work returned, or true. */
+    /** Runs work, and reports at most one failure. Returns the result of the work, or true after a failure. */
     static boolean run(Work work, Outcome outcome) {
         boolean result = true;
         Throwable thrown = null;
@@ -62,9 +61,8 @@ final class MemoryGuard {
     }
 
     /**
-     * Makes the JVM throw the failure of an access to shared memory, if there was one, here. It does so when a
-     * call of a native method by JNA returns; compiled code alone may run on for long with a value that it never
-     * read. This is one cheap system call for a batch.
+     * Makes the JVM throw the failure of an access to shared memory, if there was one, here. The JVM throws it when a call of a native method by JNA
+     * returns; compiled code alone may continue for long with a value that it never read. Costs one cheap system call for each batch.
      */
     static void settle() {
         Libc.getuid();

@@ -8,7 +8,7 @@ import org.blktap.api.memory.Memory;
  * @param guest its guest-physical address, as descriptors name it
  * @param user its address in the client's process, as ring addresses name it
  * @param size bytes
- * @param part where it is in this process
+ * @param part its mapping in this process
  */
 record MemoryRegion(long guest, long user, long size, SharedFile.Part part) implements AutoCloseable {
     /** Maps the region that a message describes at {@code at} ({@link Protocol#REGION_BYTES}); the descriptor may be closed afterwards. */
@@ -18,14 +18,14 @@ record MemoryRegion(long guest, long user, long size, SharedFile.Part part) impl
         long user = Memory.getLong(at + 16);
         long offset = Memory.getLong(at + 24);
         String what = "memory region at guest address 0x" + Long.toHexString(guest);
-        // addresses with the top bit set exist in no process and in no guest; without them, sums stay positive
+        // no process or guest has addresses with the top bit set; without them, sums stay positive
         if (size <= 0 || guest < 0 || user < 0 || guest > Long.MAX_VALUE - size || user > Long.MAX_VALUE - size) {
             throw new ProtocolException(what + ": its size of 0x" + Long.toHexString(size) + " wraps around");
         }
         return new MemoryRegion(guest, user, size, SharedFile.map(fd, offset, size, what, share));
     }
 
-    /** Its address in this process. */
+    /** The region's address in this process. */
     long host() {
         return part.address();
     }
@@ -40,7 +40,7 @@ record MemoryRegion(long guest, long user, long size, SharedFile.Part part) impl
         part.close();
     }
 
-    /** Whether a message's description at {@code at} means this region. */
+    /** Whether the description in a message at {@code at} means this region. */
     boolean isDescribedAt(long at) {
         return guest == Memory.getLong(at) && size == Memory.getLong(at + 8) && user == Memory.getLong(at + 16);
     }

@@ -3,9 +3,9 @@ package org.blktap.node.vhostuser;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 
-/** What each message means ("Front-end message types" of the vhost-user text), applied to one client's device. */
+/** Applies each message ("Front-end message types" of the vhost-user text) to one client's device. */
 final class MessageHandler implements AutoCloseable {
-    /** All features that some disk may call for: a client may come back with what it negotiated before a driver was replaced. */
+    /** All features that any disk may have: a client may return with features that it negotiated before a driver was replaced. */
     private static final long FEATURES_KNOWN = VirtioBlk.F_SEG_MAX | VirtioBlk.F_RO | VirtioBlk.F_BLK_SIZE
             | VirtioBlk.F_FLUSH | VirtioBlk.F_TOPOLOGY | VirtioBlk.F_CONFIG_WCE | VirtioBlk.F_MQ | VirtioBlk.F_DISCARD
             | VirtioBlk.F_WRITE_ZEROES | VirtioBlk.F_INDIRECT_DESC | VirtioBlk.F_EVENT_IDX
@@ -17,7 +17,7 @@ final class MessageHandler implements AutoCloseable {
     private long protocolFeatures;
     /** Notifies the client to read the configuration again; null if it has set up no channel for that. */
     private Doorbell configChange;
-    /** The payload of the reply to the present message, or {@link #NO_REPLY}. */
+    /** Bytes of the reply to the current message, or {@link #NO_REPLY}. */
     private int replyBytes;
 
     MessageHandler(BlkDevice device, FrontendSocket socket) {
@@ -29,12 +29,12 @@ final class MessageHandler implements AutoCloseable {
         return protocolFeatures;
     }
 
-    /** Whether the present message asks for a reply. */
+    /** Whether the current message asks for a reply. */
     boolean wantsAck() {
         return socket.needsReply() && (protocolFeatures & Protocol.F_REPLY_ACK) != 0;
     }
 
-    /** Whether the present message may only be obeyed while nothing is in flight. */
+    /** Whether the current message may be handled only while nothing is in flight. */
     boolean needsQuiet() {
         return switch (socket.request()) {
             case Protocol.SET_MEM_TABLE, Protocol.REM_MEM_REG, Protocol.GET_VRING_BASE, Protocol.SET_VRING_NUM,
@@ -44,10 +44,10 @@ final class MessageHandler implements AutoCloseable {
     }
 
     /**
-     * Obeys the present message, and answers it.
+     * Handles the current message, and answers it.
      *
      * @return false if the answer could not be sent
-     * @throws ProtocolException why it could not be obeyed; it is not answered yet
+     * @throws ProtocolException if it cannot be handled, with the reason; it is not answered yet
      */
     boolean handle() throws ProtocolException {
         replyBytes = NO_REPLY;
@@ -68,7 +68,7 @@ final class MessageHandler implements AutoCloseable {
         return socket.sendReply(8, -1);
     }
 
-    /** A descriptor to send along with the reply, or -1. */
+    /** Handles the message. Returns a descriptor to send along with the reply, or -1. */
     private int obey() throws ProtocolException {
         switch (socket.request()) {
             case Protocol.GET_FEATURES -> reply(BlkConfig.features(device.port().info()));
@@ -148,7 +148,7 @@ final class MessageHandler implements AutoCloseable {
         return device.queues()[index];
     }
 
-    /** The queue of a message with a vring state: u32 index, u32 num. */
+    /** Returns the queue of a message with a vring state: u32 index, u32 num. */
     private BlkQueue vringState() throws ProtocolException {
         expect(socket.size() == 8, "8 bytes");
         return queue(u32(0));
@@ -203,7 +203,7 @@ final class MessageHandler implements AutoCloseable {
         device.writeback(value == 1);
     }
 
-    /** The length that a configuration message is about, validated with its offset. */
+    /** Returns the length in a configuration message, after a check of offset and length. */
     private int configBytes() throws ProtocolException {
         expect(socket.size() > Protocol.CONFIG_HEADER, "more than 12 bytes");
         int offset = u32(0);
@@ -215,7 +215,7 @@ final class MessageHandler implements AutoCloseable {
         return bytes;
     }
 
-    /** The disk has another size: notifies the client to read the configuration again, if it has set up a channel for that. */
+    /** Called when the disk has another size: notifies the client to read the configuration again, if it has set up a channel for that. */
     void configChanged() {
         long needed = Protocol.F_BACKEND_REQ | Protocol.F_CONFIG;
         if (configChange != null && (protocolFeatures & needed) == needed) {
@@ -228,7 +228,7 @@ final class MessageHandler implements AutoCloseable {
     private void setMemTable() throws ProtocolException {
         expect(socket.size() >= Protocol.REGION_TABLE_HEADER, "8 bytes at least");
         int count = u32(0);
-        // more room than regions is right: User-Mode Linux always sends room for two
+        // the payload may be longer than the regions: User-Mode Linux always sends room for two
         expect(count >= 0 && count <= Protocol.TABLE_REGIONS && socket.fdCount() == count
                 && socket.size() >= Protocol.REGION_TABLE_HEADER + count * Protocol.REGION_BYTES,
                 "up to 8 regions of 32 bytes with a descriptor each");

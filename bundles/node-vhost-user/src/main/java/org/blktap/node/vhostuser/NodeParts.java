@@ -1,9 +1,9 @@
 package org.blktap.node.vhostuser;
 
 /**
- * What outlives a node's clients.
+ * The parts of a node that outlive its clients.
  *
- * @param log for lines that clients cause
+ * @param log for log lines that clients cause
  * @param calls for system calls that clients can make block
  * @param limits of all nodes
  */

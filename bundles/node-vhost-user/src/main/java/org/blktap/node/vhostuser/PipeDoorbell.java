@@ -6,15 +6,15 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * A pipe. It is written by the node's own thread: its readers can hold the pipe's lock for as long as they like, and clear the
- * descriptor's O_NONBLOCK, for which it is opened anew. A pipe that is full wakes its reader anyway.
+ * A doorbell that is a pipe. The node's own thread writes to it, because readers can hold the pipe's lock for as long as they like. They can also
+ * clear O_NONBLOCK of the descriptor, so the pipe is opened anew. If the pipe is full, its reader wakes up anyway.
  */
 final class PipeDoorbell implements Doorbell, Runnable {
     private final BlockingCalls calls;
     private final Mapping message = Mapping.anonymous(Long.BYTES);
     private final int bytes;
     private final AtomicBoolean asked = new AtomicBoolean();
-    /** This side's own open file, or -1; the thread's. */
+    /** Descriptor of this side's own open file, or -1; used by the thread only. */
     private int own = -1;
 
     /** @param content the first bytes of the message of up to 16 bytes, whose others are zero */

@@ -59,7 +59,7 @@ final class Protocol {
     static final int SINGLE_REGION_BYTES = 8 + REGION_BYTES;
     /** VHOST_MEMORY_BASELINE_NREGIONS: regions of SET_MEM_TABLE, and the descriptors that come along. */
     static final int TABLE_REGIONS = 8;
-    /** Regions that ADD_MEM_REG may build up: as many slots as KVM gives a VM for its RAM (509). */
+    /** Most regions that a client may add by ADD_MEM_REG: the slots that KVM gives a VM for its RAM. */
     static final int MEMORY_SLOTS = 509;
     /** "Virtio device config space": u32 offset, size, flags before the bytes. */
     static final int CONFIG_HEADER = 12;
@@ -67,11 +67,11 @@ final class Protocol {
     static final int CONFIG_MAX = 256;
     /** "Inflight description": u64, u64, u16, u16; on the wire with the tail padding of a C structure. */
     static final int INFLIGHT_BYTES = 24;
-    /** Without the padding, as the text has it. */
+    /** Bytes without the padding, as in the text. */
     static final int INFLIGHT_BYTES_UNPADDED = 20;
     /** "Vring addresses description". */
     static final int VRING_ADDR_BYTES = 40;
-    /** The longest payload that any message may have: that of GET_CONFIG; SET_MEM_TABLE takes 264. */
+    /** The longest payload of all messages, that of GET_CONFIG; SET_MEM_TABLE has 264 bytes. */
     static final int PAYLOAD_MAX = CONFIG_HEADER + CONFIG_MAX;
 
     /** In the u64 of SET_VRING_KICK, CALL and ERR: the ring's index, and that no descriptor comes along. */

@@ -6,16 +6,16 @@ import java.nio.file.Path;
 import org.blktap.linux.Libc;
 
 /**
- * What kinds of descriptors a client sends. Most system calls on a descriptor of unknown kind can be blocked by the process that made
- * it: fstat, fstatfs, poll and even close wait for the server of a FUSE file. So the kind is found by two calls that
- * ask nobody, and only what is known not to block is used on a loop.
+ * The kinds of descriptors that a client sends. Most system calls on a descriptor of unknown kind can be blocked by the process that made it: fstat,
+ * fstatfs, poll and even close wait for the server of a FUSE file. So the kind is found by two calls that the kernel answers alone, and a loop uses
+ * only descriptors whose calls cannot block.
  */
 enum Received {
-    /** A memfd, or a file on tmpfs or hugetlbfs: the only ones that have seals. */
+    /** A memfd, or a file on tmpfs or hugetlbfs: only these have seals. */
     MEMORY,
     /** An eventfd. Neither a read with RWF_NOWAIT nor a close waits. */
     EVENT,
-    /** An anonymous pipe. A process that reads from one can hold its lock, so that even a write without waiting waits. */
+    /** An anonymous pipe. A process that reads from it can hold its lock, so that even a non-blocking write waits. */
     PIPE,
     SOCKET,
     OTHER;

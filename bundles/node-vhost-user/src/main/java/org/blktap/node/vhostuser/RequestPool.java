@@ -5,11 +5,11 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.Quota;
 
 /**
- * One client's request objects, used again and again. After a burst it shrinks to what was needed in the last period, so that what
- * a client once made it grow to, with its lists, does not stay. Loop only.
+ * One client's request objects, which are reused. After a burst the pool shrinks to the number needed in the last period, so that a burst's memory
+ * does not stay allocated. Loop only.
  */
 final class RequestPool {
-    /** Objects that stay however long nothing is asked for. */
+    /** Objects that stay allocated however long no request comes. */
     static final int KEPT = 32;
     private static final long SHRINK_MILLISECONDS = 2000;
 
@@ -19,7 +19,7 @@ final class RequestPool {
     private int idleCount;
     private int made;
     private boolean exhausted;
-    /** The most in use since the last look. */
+    /** The most objects in use since the last check. */
     private int peak;
     private IoLoop.Timer shrinking;
 
@@ -28,17 +28,17 @@ final class RequestPool {
         this.share = share;
     }
 
-    /** Whether there may be no more until some are returned. */
+    /** Whether no more objects may be made until some are returned. */
     boolean exhausted() {
         return exhausted;
     }
 
-    /** Objects that exist. */
+    /** The number of objects. */
     int made() {
         return made;
     }
 
-    /** An object, or null while there may not be more; then some are in use. */
+    /** Takes an object; null if all that are allowed are in use. */
     BlkRequest take() {
         if (idleCount == 0) {
             exhausted = !share.take(1);
@@ -80,13 +80,13 @@ final class RequestPool {
         }
     }
 
-    /** An object in use will not come back. */
+    /** Removes an object in use that will not be returned. */
     void forget() {
         made--;
         share.give(1);
     }
 
-    /** Nothing is in use. */
+    /** Frees all objects; none is in use. */
     void close() {
         if (shrinking != null) {
             shrinking.cancel();

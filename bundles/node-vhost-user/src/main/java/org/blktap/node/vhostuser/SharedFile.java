@@ -9,8 +9,8 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * Maps parts of files that a client sent: memfds, and files on tmpfs or hugetlbfs. Of others, pages may come late or never, as from
- * a FUSE file whose server does not answer: the whole JVM would wait for the thread that touched one.
+ * Maps parts of files that a client sent: memfds, and files on tmpfs or hugetlbfs. The pages of other files may arrive late or never, as those of a
+ * FUSE file whose server does not answer: the whole JVM would wait for the thread that touched one.
  */
 final class SharedFile {
     // struct statx of linux/stat.h: u32 blksize@4, u64 size@40
@@ -23,7 +23,7 @@ final class SharedFile {
     }
 
     /**
-     * A mapping, and where in it the wanted part begins.
+     * A mapping, and the address of the wanted part in it.
      *
      * @param share what the mapping counts against
      */

@@ -4,7 +4,7 @@ import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
-/** A unix socket that takes the same message each time. One that is full wakes its reader anyway. */
+/** A doorbell that is a unix socket, to which the same message is sent each time. If the socket is full, its reader wakes up anyway. */
 final class SocketDoorbell implements Doorbell {
     private final int fd;
     private final BlockingCalls calls;
@@ -19,7 +19,7 @@ final class SocketDoorbell implements Doorbell {
         Memory.putLong(message.address(), content);
     }
 
-    /** Whether a socket is a unix socket; others can be locked by processes that share them. */
+    /** Whether a socket is a unix socket. Other sockets can be locked by processes that share them. */
     static boolean isUnix(int fd) {
         try (Mapping value = Mapping.anonymous(Long.BYTES)) {
             Memory.putInt(value.address() + 4, 4);

@@ -6,7 +6,7 @@ import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
-/** Looks at all clients' {@link EventWrites} twice a second, as long as there are clients. */
+/** Checks the {@link EventWrites} of all clients twice a second, as long as there are clients. */
 final class StuckWrites {
     private static final long PERIOD_MILLISECONDS = 500;
 
@@ -28,14 +28,14 @@ final class StuckWrites {
         notifyAll();
     }
 
-    /** Waits for the next look; false if nobody is left to look at. */
+    /** Waits for the next check; false if no client is left. */
     private synchronized boolean next() {
         try {
             if (!clients.isEmpty()) {
                 wait(PERIOD_MILLISECONDS);
             }
         } catch (InterruptedException e) {
-            // nobody interrupts it
+            // no code interrupts this thread
             Thread.currentThread().interrupt();
         }
         running = !clients.isEmpty();

@@ -5,8 +5,10 @@ import java.lang.annotation.RetentionPolicy;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
-/** The settings of this bundle. A change of what all clients share takes effect at once, of others for clients that connect afterwards. The address space of a process on
- * x86-64 is 128 TiB; the defaults serve about a thousand clients. */
+/**
+ * The settings of this bundle. Changes of the limits for all clients together take effect at once, others for clients that connect afterwards. The
+ * address space of a process on x86-64 is 128 TiB; the defaults serve about a thousand clients.
+ */
 @ObjectClassDefinition(pid = VhostSettings.PID, name = "vhost-user devices", description = "What vhost-user clients may take of the daemon.")
 @Retention(RetentionPolicy.RUNTIME)
 @interface VhostSettings {

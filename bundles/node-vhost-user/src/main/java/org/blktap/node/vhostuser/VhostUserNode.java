@@ -12,9 +12,9 @@ import org.blktap.api.node.NodeContext;
 import org.blktap.linux.Libc;
 import org.blktap.linux.UnixListener;
 
-/** A listening socket, and one client at a time; a second one waits to be accepted until the first has gone. Loop only. */
+/** A listening socket, and one client at a time; a second one is accepted when the first has gone. Loop only. */
 final class VhostUserNode implements DeviceNode {
-    /** How long to accept no client after the system has refused, e.g. for want of descriptors. */
+    /** How long no client is accepted after accept has failed, for example for lack of descriptors. */
     private static final long RETRY_MILLISECONDS = 1000;
     /** Interval at which the socket's file is checked, while the node waits for a client. */
     private static final long LOOK_MILLISECONDS = 2000;
@@ -46,7 +46,7 @@ final class VhostUserNode implements DeviceNode {
         look = context.loop().schedule(this::look, LOOK_MILLISECONDS);
     }
 
-    /** Makes the socket's file again if somebody has deleted it: no VM could come back. */
+    /** Makes the socket's file again if somebody has deleted it: without it no VM could connect again. */
     private void look() {
         try {
             restore();
@@ -87,7 +87,7 @@ final class VhostUserNode implements DeviceNode {
 
     private void ready(int events) {
         if (parts.calls().overloaded()) {
-            // an earlier client's descriptors cannot be closed, and this one's would be added to them
+            // descriptors of an earlier client are not closed yet, and this client's would be added to them
             later();
             return;
         }

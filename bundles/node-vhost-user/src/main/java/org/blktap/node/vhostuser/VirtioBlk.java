@@ -34,7 +34,7 @@ final class VirtioBlk {
     static final byte S_UNSUPP = 2;
     /** le32 type, le32 reserved, le64 sector. */
     static final int HEADER_BYTES = 16;
-    /** The string of GET_ID, without a NUL if it is that long. */
+    /** Bytes of GET_ID's string, which has no NUL if it is that long. */
     static final int ID_BYTES = 20;
     /** struct virtio_blk_discard_write_zeroes: le64 sector, le32 num_sectors, le32 flags. */
     static final int RANGE_BYTES = 16;
@@ -49,7 +49,7 @@ final class VirtioBlk {
     static final int DISCARD_SECTORS_MAX = 1 << 22;
     /** Sectors per write-zeroes: 16 MiB, since a format may have to write them. */
     static final int ZEROES_SECTORS_MAX = 1 << 15;
-    /** Bytes of one read or write: what fits a signed 32-bit length. */
+    /** Most bytes of one read or write: whole sectors that fit a signed 32-bit length. */
     static final long DATA_MAX = Integer.MAX_VALUE & -SECTOR;
 
     private static final String[] NAMES = {null, null, "seg_max", null, null, "ro", "blk_size", null, null, "flush",

@@ -3,8 +3,8 @@ package org.blktap.node.vhostuser;
 import org.blktap.api.memory.Memory;
 
 /**
- * A split virtqueue in shared memory (virtio 1.2 section 2.7), from the device's side. Indexes are 16 bits and wrap. What the
- * driver wrote is read once and checked here; addresses of the three parts were checked when they were set.
+ * A split virtqueue in shared memory (virtio 1.2 section 2.7), from the device's side. Indexes are 16 bits and wrap. Values that the driver wrote are
+ * read once and checked here; the addresses of the three parts were checked when they were set.
  */
 final class Virtqueue {
     // 2.7.5 The virtqueue descriptor table: le64 addr, le32 len, le16 flags, le16 next
@@ -32,9 +32,9 @@ final class Virtqueue {
     private int usedNext;
     /** The used index as the driver sees it. */
     private int usedPublished;
-    /** Whether the driver has been notified of used entries since the ring started: before, there is no old index to compare. */
+    /** Whether the driver has been notified of used entries since the ring started; before that there is no old index to compare with. */
     private boolean notifiedOnce;
-    /** At first unknown: the previous server of the ring may have left kicks off. */
+    /** Whether kicks are on. Unknown at first, since the ring's previous server may have left them off. */
     private boolean kicksOn;
 
     Virtqueue(int size, long features) {
@@ -55,14 +55,14 @@ final class Virtqueue {
         return RING + (long) USED_ELEMENT * size + 2;
     }
 
-    /** Says where the three parts are in this process; again when the memory has been mapped anew. */
+    /** Sets the addresses of the three parts in this process; called again when the memory has been mapped anew. */
     void place(long descriptorTable, long availRing, long usedRing) {
         descriptors = descriptorTable;
         avail = availRing;
         used = usedRing;
     }
 
-    /** Begins with an entry of the available ring; the used ring goes on where its index says. */
+    /** Begins with an entry of the available ring; the used ring continues at its index. */
     void start(int firstAvail) {
         lastAvail = firstAvail & 0xffff;
         usedNext = usedIndex();
@@ -90,7 +90,7 @@ final class Virtqueue {
         return Memory.getShort(used + IDX) & 0xffff;
     }
 
-    /** How many requests wait in the ring. */
+    /** Returns how many requests wait in the ring. */
     int waiting() throws BrokenRingException {
         int waiting = (Memory.getShortAcquire(avail + IDX) - lastAvail) & 0xffff;
         if (waiting > size) {
@@ -109,12 +109,12 @@ final class Virtqueue {
         return head;
     }
 
-    /** Leaves the last so many in the ring after all. */
+    /** Puts the last {@code count} requests back. */
     void untake(int count) {
         lastAvail = lastAvail - count & 0xffff;
     }
 
-    /** Fills the next used entry, unseen until {@link #publish}. */
+    /** Fills the next used entry, which the driver does not see before {@link #publish}. */
     void use(int head, int written) {
         long entry = used + RING + (long) USED_ELEMENT * (usedNext & size - 1);
         Memory.putInt(entry, head);
@@ -130,14 +130,14 @@ final class Virtqueue {
     /**
      * Shows the driver all used entries.
      *
-     * @return whether it wants to be notified of them (2.7.7.2)
+     * @return whether the driver wants to be notified of them (2.7.7.2)
      */
     boolean publish() {
         int old = usedPublished;
         usedPublished = usedNext;
         // the entries, the status bytes and the data before the index
         Memory.putShortRelease(used + IDX, (short) usedNext);
-        // the index before the driver's wish, or both sides could miss the other's store
+        // the index is stored before the driver's event index is read, or both sides could miss the other's store
         Memory.fullFence();
         if (!eventIdx) {
             return (Memory.getShort(avail) & AVAIL_F_NO_INTERRUPT) == 0;
@@ -148,7 +148,7 @@ final class Virtqueue {
         return first || (usedNext - event - 1 & 0xffff) < (usedNext - old & 0xffff);
     }
 
-    /** Asks the driver for a kick at the next request; {@link #waiting} must be looked at afterwards. */
+    /** Asks the driver for a kick at the next request; call {@link #waiting} afterwards. */
     void kicksOn() {
         if (eventIdx) {
             Memory.putShort(used + RING + (long) USED_ELEMENT * size, (short) lastAvail);
@@ -159,7 +159,7 @@ final class Virtqueue {
         Memory.fullFence();
     }
 
-    /** Asks the driver for no kicks while this side looks at the ring anyway. With EVENT_IDX an index left behind does that. */
+    /** Asks the driver for no kicks while this side polls the ring. With EVENT_IDX an index that lags behind does that. */
     void kicksOff() {
         if (kicksOn) {
             kicksOn = false;
