@@ -33,7 +33,7 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
     @AttributeDefinition(min = "1", max = "1048576", description = "MiB of buffers of an export's clients; beyond that, requests wait in the socket.")
     int memory_export() default 192;
 
-    /** The least: the longest request and the slack of {@link BufferPool}, below which nothing works. */
+    /** The minimum is the longest request and the slack of {@link BufferPool}; nothing works with less. */
     @AttributeDefinition(min = "48", max = "1048576", description = "How many MiB of them are always there.")
     int memory_reserve() default 48;
 
