@@ -12,6 +12,6 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
     /** The bundle's symbolic name, under which it is configured. */
     String PID = "org.blktap.aio";
 
-    @AttributeDefinition(description = "Whether libaio is left out, as on a machine without it.")
+    @AttributeDefinition(description = "Uses the portable engine for all disks, as on a machine without libaio.")
     boolean portable() default false;
 }

@@ -14,8 +14,8 @@ import org.osgi.framework.ServiceReference;
 import org.osgi.service.cm.ConfigurationAdmin;
 
 /**
- * Starts after Config Admin and before all bundles that are configured. What comes from outside the framework comes from the launcher: the directories as
- * framework properties, and the file by a service, of Java's own types because the launcher has other classes than the bundles.
+ * Starts after Config Admin and before all bundles that are configured. The launcher gives it the directories as framework properties, and the file
+ * through a service. The service has types of the JDK, because the launcher's own classes are not those of the bundles.
  */
 @Header(name = Constants.BUNDLE_ACTIVATOR, value = "${@class}")
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.blktap.api.settings.Directories'", effective = "active")
@@ -39,7 +39,7 @@ public final class ConfigActivator implements BundleActivator {
         context.registerService(ConfiguredSettings.class, settings, null);
     }
 
-    /** In a framework that another program has launched there is no file. */
+    /** A framework that another program has launched has no file. */
     @SuppressWarnings("unchecked")
     private static Callable<Map<String, Map<String, Object>>> file(BundleContext context) throws Exception {
         ServiceReference<?>[] found = context.getAllServiceReferences(Callable.class.getName(), FILE);

@@ -29,12 +29,12 @@ import org.osgi.service.cm.Configuration;
 import org.osgi.service.cm.ConfigurationAdmin;
 
 /**
- * The settings of all bundles. Gives each section of the file to Config Admin when its bundle is resolved, before the bundle's components are made, with the
- * values that the bundle's description allows; what it does not allow is logged, and the default is used. Any thread.
+ * The settings of all bundles. Gives each section of the file to Config Admin when its bundle is resolved, before the bundle's components are made,
+ * with the values that the bundle's description allows. Other values are logged, and the default is used. Any thread.
  */
 public final class ConfiguredSettings implements SynchronousBundleListener, FrameworkListener {
     private static final Logger LOG = System.getLogger("org.blktap.config");
-    /** The section that stands for what the environment gives, and the file cannot. */
+    /** The section of the directories, which come from the environment only. */
     static final String DIRECTORIES = "directories";
     /** Bundles whose settings are the installation's, in {@code conf/config.properties}. */
     private static final Set<String> OF_INSTALLATION = Set.of("org.apache.felix.fileinstall");
@@ -45,14 +45,14 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     private final String fileName;
     private final String imageRoots;
     private Map<String, Map<String, Object>> given = Map.of();
-    /** What is in force of each section of the file or the environment. */
+    /** The values in force, by section, from the file or the environment. */
     private final Map<String, Map<String, Object>> valid = new TreeMap<>();
     private final SortedMap<String, List<String>> problems = new TreeMap<>();
-    /** Whether all bundles that the daemon starts with have been installed. */
+    /** Whether all bundles of the daemon's start have been installed. */
     private boolean started;
 
     /**
-     * A setting as it is now.
+     * A setting with its current value.
      *
      * @param source {@code default}, {@code file}, or the name of an environment variable
      */
@@ -87,9 +87,9 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     }
 
     /**
-     * Reads the file again. Settings that it no longer has get their defaults.
+     * Reads the file again. Settings that are no longer in it get their defaults.
      *
-     * @throws DiskException CORRUPT if it cannot be read or is no JSON; then nothing changes
+     * @throws DiskException CORRUPT if the file cannot be read or is not JSON; nothing changes then
      */
     public synchronized void reload() throws DiskException {
         given = read();
@@ -107,7 +107,7 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
         }
     }
 
-    /** Whatever the file has that is not in force, one line each. */
+    /** Returns a line for each part of the file that is not in force. */
     public synchronized List<String> problems() {
         List<String> all = new ArrayList<>();
         problems.values().forEach(each -> each.forEach(line -> all.add(Printable.of(fileName + ": " + line))));
@@ -138,7 +138,7 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
         }
     }
 
-    /** Gives a bundle its section, if there is any. */
+    /** Gives a bundle its section, if the file has one. */
     private void apply(Bundle bundle) {
         String section = bundle.getSymbolicName();
         Map<String, Object> found = section == null ? null : given.get(section);
@@ -153,7 +153,10 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
         put(section, check.values());
     }
 
-    /** What has been configured once is made empty, never deleted: Declarative Services would end its component, and all that use it, instead of modifying it. */
+    /**
+     * Sets a configuration. One without values any more is emptied, never deleted: Declarative Services would then deactivate its component, and all
+     * that use it, instead of modifying it.
+     */
     private void put(String section, Map<String, Object> values) {
         Map<String, Object> inForce = Environment.override(section, values, imageRoots);
         if (inForce.isEmpty() && !valid.containsKey(section)) {
@@ -216,7 +219,7 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
         return new Value(setting, configured, variable == null ? "file" : variable);
     }
 
-    /** Called before anything of a bundle that was just installed or updated is started. */
+    /** Called when a bundle has been installed or updated, before it is started. */
     @Override
     public void bundleChanged(BundleEvent event) {
         if (event.getType() == BundleEvent.RESOLVED) {

@@ -4,7 +4,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** Settings for which the environment has a value, which counts more than the file's. */
+/** Settings that environment variables override. */
 public final class Environment {
     /** The variable for the setting {@code image.roots} of the core: a list separated by colons. */
     public static final String IMAGE_ROOTS = "BLKTAP_IMAGE_ROOTS";

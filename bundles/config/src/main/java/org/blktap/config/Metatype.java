@@ -58,7 +58,7 @@ public final class Metatype extends DefaultHandler {
             case "Designate" -> pid = named.get("pid");
             case "Object" -> pids.put(named.get("ocdref"), pid);
             default -> {
-                // names of the whole
+                // names of the description as a whole
             }
         }
     }

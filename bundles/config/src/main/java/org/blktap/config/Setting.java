@@ -10,13 +10,13 @@ import org.blktap.api.disk.FileNames;
  * A setting that a bundle declares, as its metatype description says.
  *
  * @param section the PID, which is the bundle's symbolic name
- * @param key its name within the section
- * @param type its values' Java type
- * @param list whether it takes several values
+ * @param key name within the section
+ * @param type Java type of the values
+ * @param list whether the setting has several values
  * @param initial the default, of the type of {@link #value}
  * @param min the least number, or null
  * @param max the greatest number, or null
- * @param options the only texts that it takes; empty: any
+ * @param options the texts that are allowed; empty if any text is
  * @param description one or two sentences
  */
 public record Setting(String section, String key, Type type, boolean list, Object initial, BigDecimal min, BigDecimal max, List<String> options,
@@ -36,7 +36,7 @@ public record Setting(String section, String key, Type type, boolean list, Objec
         }
     }
 
-    /** Thrown for a value that the setting does not take; the message says what was expected. */
+    /** Thrown for a value that the setting does not allow; the message says what was expected. */
     public static final class WrongValue extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -46,7 +46,7 @@ public record Setting(String section, String key, Type type, boolean list, Objec
     }
 
     /**
-     * Converts a value to what Config Admin gets.
+     * Converts a value to the type for Config Admin.
      *
      * @param found a {@link BigDecimal}, Boolean, String, or a list of these
      * @return an Integer, Long, Boolean or String, or an array of Strings
@@ -110,7 +110,7 @@ public record Setting(String section, String key, Type type, boolean list, Objec
         }
     }
 
-    /** What it takes, for messages. */
+    /** Returns the allowed values, for messages. */
     public String expected() {
         String one = switch (type) {
             case BOOLEAN -> "true or false";

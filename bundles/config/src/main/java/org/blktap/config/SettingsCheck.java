@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a section of the file means to the bundle that declares its settings.
+ * The result of a check of a section of the file against the settings that its bundle declares.
  *
  * @param values the values that are valid, by key, as Config Admin gets them
  * @param problems each names the section, the key, what was found and what was expected; the default is used instead
@@ -16,7 +16,7 @@ public record SettingsCheck(Map<String, Object> values, List<String> problems) {
     /**
      * Checks a section.
      *
-     * @param given what the file has for it
+     * @param given the values in the file
      * @param declared the bundle's settings
      */
     public static SettingsCheck of(String section, Map<String, Object> given, Collection<Setting> declared) {
@@ -39,12 +39,12 @@ public record SettingsCheck(Map<String, Object> values, List<String> problems) {
         return new SettingsCheck(values, problems);
     }
 
-    /** What was found, as it is written in the file. */
+    /** Returns a value as it is written in the file. */
     private static String shown(Object found) {
         return found instanceof String text ? '"' + text + '"' : String.valueOf(found);
     }
 
-    /** A value for people. */
+    /** Returns a value in a form for people. */
     public static String text(Object value) {
         if (value instanceof String[] all) {
             return all.length == 0 ? "none" : String.join(":", all);

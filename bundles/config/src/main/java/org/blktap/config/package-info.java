@@ -1,6 +1,6 @@
 /**
- * The daemon's configuration: the settings that bundles declare ({@link org.blktap.config.Setting}), what the file {@code etc/blktap.json} says of them
- * ({@link org.blktap.config.SettingsCheck}), and both in Config Admin ({@link org.blktap.config.Configuration}).
+ * The daemon's configuration: the settings that bundles declare ({@link org.blktap.config.Setting}), the check of the file {@code etc/blktap.json}
+ * against them ({@link org.blktap.config.SettingsCheck}), and Config Admin, which gets the result ({@link org.blktap.config.ConfiguredSettings}).
  */
 @Export(substitution = Export.Substitution.NOIMPORT)
 @Version("1.0.0")

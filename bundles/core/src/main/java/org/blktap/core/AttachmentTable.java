@@ -37,9 +37,9 @@ final class AttachmentTable {
     private final Services services;
     private final Records records;
     private final Map<String, Attachment> attachments = new ConcurrentSkipListMap<>();
-    /** Openings that are queued or running, except those that take long; and calls that look for more. */
+    /** Openings that are queued or running, except slow ones, and calls that look for more openings. */
     private int opening;
-    /** Completes when there are none. */
+    /** Completes when the count is 0. */
     private CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
     private final AtomicInteger threadNumbers = new AtomicInteger();
     private final ExecutorService threads = Executors.newCachedThreadPool(task -> {
@@ -115,7 +115,7 @@ final class AttachmentTable {
         }
     }
 
-    /** Completes once everything has been opened that can be at this moment. */
+    /** Returns a stage that completes when every attachment that can be opened now is open. */
     synchronized CompletionStage<Void> settled() {
         return settled.minimalCompletionStage();
     }

@@ -5,7 +5,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Modified;
 
-/** The bundle's settings as they are at this moment. Whoever needs one asks for it at each use. Any thread. */
+/** The bundle's current settings. Code that needs one asks for it at each use. Any thread. */
 @Component(service = CoreConfiguration.class, configurationPid = CoreSettings.PID)
 public final class CoreConfiguration {
     private volatile Limits limits;

@@ -12,13 +12,13 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
     /** The bundle's symbolic name, under which it is configured. */
     String PID = "org.blktap.core";
 
-    @AttributeDefinition(description = "Directories to which paths inside images may lead, besides the image's own. The environment variable BLKTAP_IMAGE_ROOTS overrides it.")
+    @AttributeDefinition(description = "Directories to which paths inside images may lead, besides the image's own directory. The environment variable BLKTAP_IMAGE_ROOTS overrides this.")
     String[] image_roots() default {};
 
-    @AttributeDefinition(min = "0", max = "86400", description = "Seconds that a park, detach or removal of a node waits for requests in flight; then it is refused.")
+    @AttributeDefinition(min = "0", max = "86400", description = "Seconds that a park, a detach or the removal of a node waits for requests in flight; after that it is refused.")
     int drain_seconds() default 60;
 
-    @AttributeDefinition(min = "0", max = "86400", description = "Seconds that it waits when it is forced, or when the daemon stops; then VMs are cut off.")
+    @AttributeDefinition(min = "0", max = "86400", description = "Seconds that a forced detach, or a daemon that stops, waits for requests in flight; after that VMs are cut off.")
     int forced_seconds() default 5;
 
     @AttributeDefinition(min = "0", max = "86400", description = "Seconds that a bundle that is stopped or replaced waits for all attachments that use it.")

@@ -3,13 +3,13 @@ package org.blktap.core;
 import java.time.Duration;
 
 /**
- * How long attachments are waited for.
+ * Limits of waits for attachments.
  *
  * @param drain how long a command waits for requests at the disk to end
- * @param forced how long a forced detach, a stop or a replacement waits for the same before it cuts off
+ * @param forced how long a forced detach, a stop or a replacement waits for this before it cuts VMs off
  * @param unbind how long the unbind method of a service waits for the attachments that use it
  * @param stop how long a stop waits for disks
- * @param stopSaving the same for those that save their contents
+ * @param stopSaving how long a stop waits for disks that save their contents
  */
 record Limits(Duration drain, Duration forced, Duration unbind, Duration stop, Duration stopSaving) {
     static Limits of(CoreSettings settings) {

@@ -24,7 +24,7 @@ final class PathPolicy {
         this.roots = List.copyOf(roots);
     }
 
-    /** A policy with these roots; a blank one is left out. */
+    /** Makes a policy with these roots; leaves blank ones out. */
     static PathPolicy of(List<String> names) {
         List<Path> roots = new ArrayList<>();
         for (String root : names) {

@@ -16,7 +16,7 @@ record Services(LoopFactory loops, NativeMemory memory, InstalledServices instal
         this(loops, memory, installed, nodeKinds, configuration, runDir, new ConcurrentHashMap<>());
     }
 
-    /** The limits at this moment. */
+    /** Returns the current limits. */
     Limits limits() {
         return configuration.limits();
     }

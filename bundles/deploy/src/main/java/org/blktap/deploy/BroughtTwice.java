@@ -10,7 +10,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
-/** Logs what a bundle brings although another brings it already, when it is installed or updated and not started yet, whoever put its jar there. */
+/** Logs, when a bundle has been installed or updated and before it is started, what it brings that another bundle brings too. */
 @Component(service = {}, immediate = true)
 public final class BroughtTwice implements SynchronousBundleListener {
     private static final Logger LOG = System.getLogger("org.blktap.deploy");

@@ -40,7 +40,7 @@ public final class BundleDiagnosis {
         return revision != null && (revision.getTypes() & BundleRevision.TYPE_FRAGMENT) != 0;
     }
 
-    /** Whether the framework has not come to the level at which it starts: that is not a failure. */
+    /** Whether the framework has not reached the bundle's start level yet, which is not a failure. */
     public static boolean isLater(Bundle bundle, BundleContext bundles) {
         return bundle.getState() == Bundle.RESOLVED
                 && bundle.adapt(BundleStartLevel.class).getStartLevel() > bundles.getBundle(0).adapt(FrameworkStartLevel.class).getStartLevel();

@@ -15,7 +15,7 @@ import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
 import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
 import org.osgi.service.component.runtime.dto.UnsatisfiedReferenceDTO;
 
-/** Finds out why components are not active, and why something that a bundle brings is not there. */
+/** Finds out why components are not active, and why something that a bundle brings is absent. */
 public record ComponentDiagnosis(BundleContext bundles, ServiceComponentRuntime components) {
     private static final Pattern CONDITION = Pattern.compile("\\(osgi\\.condition\\.id=([^()*]+)\\)");
     private static final String CAUSE = "Caused by: ";
@@ -23,18 +23,18 @@ public record ComponentDiagnosis(BundleContext bundles, ServiceComponentRuntime 
     /**
      * A reason why a component is not active.
      *
-     * @param why in one line
-     * @param machine whether this machine lacks what the component is for: all else goes on
+     * @param why the reason, in one line
+     * @param machine whether the machine lacks something that the component needs; everything else works
      */
     public record Finding(String component, String why, boolean machine) {
-        /** In words. */
+        /** Returns the reason in words. */
         @Override
         public String toString() {
             return machine ? "component " + component + " is not active: " + why : "component " + component + " " + why;
         }
     }
 
-    /** The components of a bundle that are not active. */
+    /** Returns the components of a bundle that are not active, with the reasons. */
     public List<Finding> of(Bundle bundle) {
         List<Finding> all = new ArrayList<>();
         for (ComponentDescriptionDTO component : components.getComponentDescriptionDTOs(bundle)) {
@@ -65,7 +65,7 @@ public record ComponentDiagnosis(BundleContext bundles, ServiceComponentRuntime 
                 : Arrays.stream(component.references).filter(each -> each.name.equals(missing.name)).map(each -> each.interfaceName).findFirst().orElse(missing.name);
     }
 
-    /** The reason of a {@link Prerequisite} that is absent; null if the target names none, or one without a reason. */
+    /** Returns the reason why a {@link Prerequisite} is absent; null if the target names none, or one without a reason. */
     private String absent(String target) {
         Matcher condition = CONDITION.matcher(target == null ? "" : target);
         if (!condition.matches()) {
@@ -79,13 +79,13 @@ public record ComponentDiagnosis(BundleContext bundles, ServiceComponentRuntime 
         }
     }
 
-    /** The message of the last cause in a stack trace: those before it only say by which way it came. */
+    /** Returns the message of the last cause in a stack trace; those before it only show how it was passed on. */
     public static String cause(String trace) {
         return trace.lines().filter(line -> line.startsWith(CAUSE)).reduce((first, next) -> next).map(line -> line.substring(CAUSE.length()))
                 .or(() -> trace.lines().findFirst()).orElse("see the log");
     }
 
-    /** Why something that a bundle brings is not there; null if it is there. */
+    /** Returns why something that a bundle brings is absent; null if it is present. */
     public Finding absence(Contribution brought) {
         if (brought.present()) {
             return null;

@@ -14,12 +14,12 @@ import org.osgi.framework.wiring.BundleCapability;
 import org.osgi.framework.wiring.BundleRevision;
 
 /**
- * Something that a bundle brings, as its manifest says, whether the bundle is started or not.
+ * Something that a bundle brings according to its manifest, whether the bundle is started or not.
  *
  * @param implementation the class of the component that provides it; empty if the manifest does not say
  */
 public record Contribution(Kind kind, String name, String summary, String implementation, Bundle bundle) {
-    /** What bundles bring, in the order in which it is listed. */
+    /** The kinds of contributions, in the order of listings. */
     public enum Kind {
         TYPE(TapType.NAMESPACE, TapType.NAMESPACE, "tap.type"),
         NODE(NodeKind.NAMESPACE, NodeKind.NAMESPACE, "node.kind"),
@@ -31,8 +31,8 @@ public record Contribution(Kind kind, String name, String summary, String implem
         private final String property;
 
         /**
-         * @param attribute of the capability: the name
-         * @param property the same, of the service
+         * @param attribute of the capability, with the name
+         * @param property of the service, with the name
          */
         Kind(String namespace, String attribute, String property) {
             this.namespace = namespace;
@@ -46,7 +46,7 @@ public record Contribution(Kind kind, String name, String summary, String implem
         }
     }
 
-    /** All that a bundle brings, by kind, in the order of its manifest. */
+    /** Returns everything that a bundle brings, by kind, in the order of its manifest. */
     public static List<Contribution> of(Bundle bundle) {
         List<Contribution> all = new ArrayList<>();
         BundleRevision revision = bundle.adapt(BundleRevision.class);
@@ -64,15 +64,15 @@ public record Contribution(Kind kind, String name, String summary, String implem
         return capability.getAttributes().get(attribute) instanceof String text ? text : "";
     }
 
-    /** All that the installed bundles bring. */
+    /** Returns everything that the installed bundles bring. */
     public static List<Contribution> ofAll(BundleContext bundles) {
         return Arrays.stream(bundles.getBundles()).flatMap(each -> of(each).stream()).toList();
     }
 
     /**
-     * Says in one line each what a bundle brings although another brings it already.
+     * Returns a line for each thing that a bundle brings and another bundle brings too.
      *
-     * @param name the bundle's symbolic name, or that of the bundle that it will replace
+     * @param name the symbolic name of the bundle, or of the bundle that it will replace
      */
     static List<String> broughtTwice(Bundle bundle, String name, BundleContext bundles) {
         List<Contribution> own = of(bundle);
@@ -86,7 +86,7 @@ public record Contribution(Kind kind, String name, String summary, String implem
         return twice;
     }
 
-    /** Whether its service is registered. */
+    /** Whether the service of the contribution is registered. */
     public boolean present() {
         var services = bundle.getRegisteredServices();
         return services != null && Arrays.stream(services).anyMatch(each -> name.equals(each.getProperty(kind.property)));
@@ -97,7 +97,7 @@ public record Contribution(Kind kind, String name, String summary, String implem
         return bundle.getSymbolicName() + " " + bundle.getVersion();
     }
 
-    /** In words: {@code type qcow2}. */
+    /** Returns kind and name in words: {@code type qcow2}. */
     @Override
     public String toString() {
         return kind + " " + name;

@@ -32,7 +32,7 @@ public final class Deployer {
     /** Checks a jar before it is deployed, and its bundle afterwards. */
     interface Check {
         /**
-         * @return what is to be known before it is started, one line each
+         * @return remarks about the jar before it is started, one line each
          * @throws DiskException if the framework could not resolve the jar
          */
         List<String> resolves(Path jar) throws DiskException;

@@ -25,7 +25,7 @@ import org.osgi.framework.wiring.FrameworkWiring;
  * installed, resolved, never started, and uninstalled.
  */
 final class TrialBundle {
-    /** Begins the locations of copies. */
+    /** Prefix of the locations of copies. */
     static final String LOCATION = "trial:";
     private static final String SUFFIX = ".trial";
     /** Limit of the jar's size: it is read into memory for the trial. */
@@ -37,7 +37,7 @@ final class TrialBundle {
     /**
      * One at a time, as two trials of one jar would be in each other's way.
      *
-     * @return what it brings although another bundle brings it already, one line each
+     * @return a line for each thing that it brings and another bundle brings too
      * @throws DiskException that says what the jar lacks
      */
     static synchronized List<String> resolve(Path jar, BundleContext bundles) throws DiskException {

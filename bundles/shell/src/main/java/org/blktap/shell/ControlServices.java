@@ -31,7 +31,7 @@ public final class ControlServices {
     private final BundleContext bundles;
     private final ServiceComponentRuntime components;
     private final Directories directories;
-    /** Whether our launcher has started the framework, and not another program. */
+    /** Whether blktap's launcher has started the framework, and not another program. */
     private final boolean levelIsOurs;
 
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
@@ -58,7 +58,7 @@ public final class ControlServices {
         return attachments != null && images != null;
     }
 
-    /** Starts the framework's own commands, unless they are there. */
+    /** Starts the framework's own commands, unless they are running. */
     void startPrompt() {
         if (!levelIsOurs) {
             return;
@@ -68,7 +68,7 @@ public final class ControlServices {
             CountDownLatch reached = new CountDownLatch(1);
             level.setStartLevel(PROMPT_LEVEL, event -> reached.countDown());
             try {
-                // without them our own commands work all the same
+                // blktap's own commands work without them
                 reached.await(PROMPT_SECONDS, TimeUnit.SECONDS);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();

@@ -10,7 +10,7 @@ import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 
-/** Sets what is logged. The handlers themselves are the launcher's: they log from the first line on. */
+/** Sets the level of the log. The handlers belong to the launcher, since they log from the first line on. */
 @Component(service = {}, immediate = true, configurationPid = LogSettings.PID)
 public final class LogControl {
     private static final String DEFAULT_LEVEL = "INFO";
@@ -19,7 +19,7 @@ public final class LogControl {
     private final Logger ours = Logger.getLogger("org.blktap");
     private final IntConsumer repeats;
 
-    /** @param repeats the launcher's limit of records that are alike; null where another program has launched the framework */
+    /** @param repeats the launcher's limit of similar records; null if another program has launched the framework */
     @Activate
     public LogControl(LogSettings settings,
             @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=repeats)") IntConsumer repeats) {
@@ -29,7 +29,7 @@ public final class LogControl {
 
     @Modified
     public void configure(LogSettings settings) {
-        // INFO is what conf/logging.properties sets for all
+        // INFO is the level of conf/logging.properties for all
         ours.setLevel(settings.log_level().equals(DEFAULT_LEVEL) ? null : level(settings.log_level()));
         if (repeats != null) {
             repeats.accept(settings.log_repeats());

@@ -14,10 +14,10 @@ import org.osgi.service.metatype.annotations.Option;
     String PID = "org.blktap.shell";
 
     @AttributeDefinition(options = {@Option("ERROR"), @Option("WARNING"), @Option("INFO"), @Option("DEBUG")},
-            description = "The least important records of the daemon's own that are logged.")
+            description = "The lowest level of the daemon's own records that is logged.")
     String log_level() default "INFO";
 
     @AttributeDefinition(min = "1", max = "1000000",
-            description = "Warnings and errors that differ only in numbers are logged so often in 10 seconds, and then counted.")
+            description = "How many warnings or errors that differ only in numbers are logged in 10 seconds; further ones are counted.")
     int log_repeats() default 10;
 }

@@ -7,7 +7,7 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.service.condition.Condition;
 
-/** The condition {@value #ID}, a service as soon as the daemon is ready: disks can be attached, and those of its earlier life have been. */
+/** The condition {@value #ID}, a service once the daemon is ready: disks can be attached, and all earlier attachments are open. */
 public final class Readiness {
     /** The condition's identifier. */
     public static final String ID = "org.blktap.ready";
@@ -15,13 +15,13 @@ public final class Readiness {
     private Readiness() {
     }
 
-    /** Announces it, as long as the bundle is there. */
+    /** Registers the condition, until the bundle stops. */
     static void announce(BundleContext bundles) {
         bundles.registerService(Condition.class, Condition.INSTANCE, FrameworkUtil.asDictionary(Map.of(Condition.CONDITION_ID, ID)));
     }
 
     /**
-     * Whether the daemon is ready at this moment.
+     * Whether the daemon is ready.
      *
      * @param attachments null if there is no core, which keeps nothing from being ready
      */

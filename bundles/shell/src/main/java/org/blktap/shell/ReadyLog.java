@@ -31,9 +31,9 @@ import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 
 /**
- * Once the framework has started, checks that disks can be attached, or ends the daemon; then waits until what was attached before has been opened again,
- * announces the {@link Readiness} and logs how long that took. The jars in deploy/ are among what has started: File Install starts them within its own
- * start, which comes before that of the commands. A jar that does not start keeps nothing from being ready.
+ * When the framework has started, checks that disks can be attached, or ends the daemon. Then waits until all earlier attachments are open again,
+ * registers the {@link Readiness} and logs how long that took. By then the jars in deploy/ have started too: File Install starts them within its own
+ * start, which comes before that of the commands. A jar that does not start does not keep the daemon from being ready.
  */
 @Component(service = {}, immediate = true)
 public final class ReadyLog implements FrameworkListener {
@@ -45,7 +45,7 @@ public final class ReadyLog implements FrameworkListener {
     private volatile Process archiver;
     private volatile boolean stopped;
 
-    /** @param launcher ends the daemon; null where another program has launched the framework, which is not ours to end */
+    /** @param launcher ends the daemon; null if another program has launched the framework, which is then not ended */
     @Activate
     public ReadyLog(BundleContext bundles, @Reference ControlServices services, @Reference Directories directories,
             @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=failure)") Consumer<String> launcher) {
@@ -67,7 +67,7 @@ public final class ReadyLog implements FrameworkListener {
         }
     }
 
-    /** The check does I/O, which must not hold up the framework's events. */
+    /** Starts the check on a thread of its own: it does I/O, which must not hold up the framework's events. */
     private void begin() {
         if (begun.compareAndSet(false, true)) {
             Thread thread = new Thread(this::check, "blktap-ready");
@@ -90,7 +90,7 @@ public final class ReadyLog implements FrameworkListener {
                 attachments.settled().thenRun(this::ready);
             }
         } catch (InterruptedException | IllegalStateException e) {
-            // the daemon ends before it was ready
+            // the daemon ends before it is ready
             return;
         }
     }

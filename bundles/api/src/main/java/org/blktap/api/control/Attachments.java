@@ -108,8 +108,8 @@ public interface Attachments {
     void makeReadOnly(String id) throws DiskException;
 
     /**
-     * Returns a stage that completes once everything that can be opened at this moment has been: at once, unless a restart is attaching again or a driver
-     * has just come. What takes longer than ten seconds to open is not waited for.
+     * Returns a stage that completes when every attachment that can be opened now is open. That is at once, unless a restart attaches again or a
+     * driver has just been added. Disks that take longer than ten seconds to open are not waited for.
      */
     CompletionStage<Void> settled();
 

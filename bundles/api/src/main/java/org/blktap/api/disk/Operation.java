@@ -15,7 +15,7 @@ public enum Operation {
     /** Reports how the range is stored, into {@link Request#extents}. */
     MAP;
 
-    /** Whether it may change what the disk holds. */
+    /** Whether the operation may change the disk's contents. */
     public boolean changes() {
         return this == WRITE || this == WRITE_ZEROES || this == DISCARD;
     }

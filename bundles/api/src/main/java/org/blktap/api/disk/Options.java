@@ -22,14 +22,14 @@ public final class Options {
         return new Options(Map.of());
     }
 
-    /** The name in {@code name[,key=value...]}. */
+    /** Returns the name in {@code name[,key=value...]}. */
     public static String nameIn(String text) {
         int comma = text.indexOf(',');
         return comma < 0 ? text : text.substring(0, comma);
     }
 
     /**
-     * The options in {@code name[,key=value...]}. Of a key that is given twice the last value counts.
+     * Returns the options in {@code name[,key=value...]}. If a key is given twice, the last value is used.
      *
      * @param what begins the message of a failure
      * @throws DiskException BAD_OPTION if one of them has no {@code =} or no key
@@ -100,7 +100,7 @@ public final class Options {
         }
     }
 
-    /** A size in bytes in {@code [min, max]}. */
+    /** Returns a size in bytes in {@code [min, max]}. */
     public long size(String key, long otherwise, long min, long max) throws DiskException {
         long size = size(key, otherwise);
         if (size < min || size > max) {

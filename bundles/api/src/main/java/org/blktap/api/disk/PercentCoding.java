@@ -4,24 +4,24 @@ import java.nio.ByteBuffer;
 import java.util.function.IntPredicate;
 
 /**
- * The percent coding of URIs (RFC 3986, 2.1). What is coded are the bytes of a text as {@link FileNames} has them, which need not be UTF-8.
+ * The percent coding of URIs (RFC 3986, 2.1). It encodes the bytes of a text as {@link FileNames} has them, which need not be UTF-8.
  */
 public final class PercentCoding {
-    /** RFC 3986, 2.3, unreserved; and the slash, which may stand in paths and queries. */
+    /** The unreserved characters of RFC 3986, 2.3, and the slash, which is allowed in paths and queries. */
     private static final String PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
 
     private PercentCoding() {
     }
 
-    /** Codes all but letters, digits and {@code -._~/}. */
+    /** Encodes all characters except letters, digits and {@code -._~/}. */
     public static String encode(String text) {
         return encode(text, c -> PLAIN.indexOf(c) >= 0);
     }
 
     /**
-     * Codes the characters that are not plain.
+     * Encodes the characters that are not plain.
      *
-     * @param plain whether a code point is left as it is; a byte that is not UTF-8 is asked about as its lone surrogate
+     * @param plain whether a code point stays unencoded; called with the lone surrogate for a byte that is not UTF-8
      */
     public static String encode(String text, IntPredicate plain) {
         StringBuilder coded = new StringBuilder(text.length() + 16);
@@ -44,7 +44,7 @@ public final class PercentCoding {
         return FileNames.text(decodeBytes(coded));
     }
 
-    /** As {@link #decode}, to the bytes. */
+    /** Decodes a text as {@link #decode} does, and returns the bytes. */
     static ByteBuffer decodeBytes(String coded) {
         byte[] bytes = FileNames.bytes(coded);
         int length = 0;

@@ -16,7 +16,7 @@ import java.util.Deque;
  * }
  * }</pre>
  *
- * What a closing throws is added to the failure. One thread; not for requests, as it allocates.
+ * Exceptions of a closing are added to the failure. One thread; not for requests, since it allocates.
  */
 public final class CloseOnFailure implements AutoCloseable {
     private final Deque<Runnable> closings = new ArrayDeque<>();
@@ -29,29 +29,29 @@ public final class CloseOnFailure implements AutoCloseable {
         add(closing);
     }
 
-    /** Adds what was opened next; it is closed before all that was added earlier. */
+    /** Adds the thing that was opened next. It is closed before all that were added earlier. */
     public void add(Runnable closing) {
         closings.push(closing);
     }
 
-    /** Adds what closes all that was opened so far. */
+    /** Replaces everything added so far by one closing of all of it. */
     public void addOwner(Runnable closing) {
         closings.clear();
         add(closing);
     }
 
-    /** Leaves everything open: the opening has succeeded. */
+    /** Keeps everything open, because the opening has succeeded. */
     public void keep() {
         closings.clear();
     }
 
-    /** As {@link #keep()}; returns the result. */
+    /** Keeps everything open as {@link #keep()} does, and returns the result. */
     public <T> T keep(T result) {
         keep();
         return result;
     }
 
-    /** Closes what was added, unless it is kept. */
+    /** Closes everything that was added, unless it is kept. */
     @Override
     public void close() {
         Throwable failure = null;

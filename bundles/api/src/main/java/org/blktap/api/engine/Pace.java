@@ -24,7 +24,7 @@ public final class Pace {
         counted = clock.getAsLong();
     }
 
-    /** Whether it may happen now. */
+    /** Whether the event may happen now; if so, counts it. */
     public boolean now() {
         long time = clock.getAsLong();
         long more = (time - counted) / everyNanos;

@@ -1,8 +1,8 @@
 package org.blktap.api.memory;
 
 /**
- * The sizes to which disks and memory are aligned, and the arithmetic for them. Units are powers of two, except those of {@link #units}. Values are not
- * negative, and a result that overflows is wrong, except that of {@link #upExact}. Any thread; nothing is allocated.
+ * The sizes to which disks and memory are aligned, and arithmetic for them. Units are powers of two, except those of {@link #units}. Values must not
+ * be negative. Only {@link #upExact} detects overflow. Any thread; allocates nothing.
  */
 public final class Alignment {
     /** Bytes of a sector: the unit of all disks, whatever block size guests are told. */
@@ -13,7 +13,7 @@ public final class Alignment {
     private Alignment() {
     }
 
-    /** The least multiple of a unit from {@code value} on. */
+    /** Rounds {@code value} up to a multiple of a unit. */
     public static long up(long value, long unit) {
         return value + unit - 1 & -unit;
     }
@@ -32,7 +32,7 @@ public final class Alignment {
         return Math.addExact(value, unit - 1) & -unit;
     }
 
-    /** The largest multiple of a unit up to {@code value}. */
+    /** Rounds {@code value} down to a multiple of a unit. */
     public static long down(long value, long unit) {
         return value & -unit;
     }
@@ -47,7 +47,7 @@ public final class Alignment {
         return (value & unit - 1) == 0;
     }
 
-    /** How many units of any size {@code value} needs: a division that rounds up. */
+    /** Returns how many units of any size {@code value} needs: a division that rounds up. */
     public static long units(long value, long unit) {
         return (value + unit - 1) / unit;
     }

@@ -1,31 +1,33 @@
 package org.blktap.api.node;
 
 /**
- * A resource that many take from: each has a reserve that nobody else gets, and what it takes beyond that comes out of a common part.
- * Any thread; not for each request.
+ * A resource that several takers share: each has a reserve that nobody else gets, and takes anything beyond it from a common part. Any thread; not
+ * for each request.
  */
 public final class Quota {
     private volatile long common;
 
-    /** @param common what all together may have beyond their reserves */
+    /** @param common amount that all together may have beyond their reserves */
     public Quota(long common) {
         this.common = common;
     }
 
     /**
-     * @param reserve what is always there for the share
-     * @param most what it gets at most, with its reserve
+     * @param reserve amount that is always available to the share
+     * @param most the most that the share gets, including its reserve
      */
     public Share share(long reserve, long most) {
         return new Share(reserve, most);
     }
 
-    /** What is left beyond the reserves; negative while more has been taken than a new limit allows. */
+    /** Amount left in the common part; negative while more has been taken than a new limit allows. */
     public long common() {
         return common;
     }
 
-    /** Adds to the common part, or takes from it; where more has been taken than is left, nothing beyond the reserves is given until enough has come back. */
+    /**
+     * Increases or reduces the common part. If more has been taken than is left, nothing beyond the reserves is given until enough has been returned.
+     */
     public synchronized void grow(long amount) {
         common += amount;
     }
@@ -42,7 +44,7 @@ public final class Quota {
         common += amount;
     }
 
-    /** One taker's part. */
+    /** The part of one taker. */
     public final class Share {
         private final long reserve;
         private final long most;
@@ -72,7 +74,7 @@ public final class Quota {
             used = rest;
         }
 
-        /** What may be had now, if nobody else is faster. */
+        /** Returns the amount that can be taken now, if no other takes it first. */
         public long left() {
             return Math.min(most - used, Math.max(0, reserve - used) + Math.max(0, common));
         }

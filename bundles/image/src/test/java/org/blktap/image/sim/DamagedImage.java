@@ -17,11 +17,11 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.Mapping;
 
 /**
- * Opens an image, which may be damaged, uses it and checks it: all of that has to end, with no exception but {@link DiskException},
- * within {@link #MOST_MEMORY} of native memory, and has to leave none of it behind, nor a file open.
+ * Opens an image, which may be damaged, uses it and checks it. All of this must end, throw nothing but {@link DiskException}, take at most {@link
+ * #MOST_MEMORY} of native memory, and leave no memory allocated and no file open.
  */
 final class DamagedImage {
-    /** Whatever an image says. */
+    /** Most bytes of native memory, whatever the image contains. */
     static final long MOST_MEMORY = 256 << 20;
     private static final int REQUESTS = 40;
     private static final int LONGEST = 256;
@@ -29,7 +29,7 @@ final class DamagedImage {
     private DamagedImage() {
     }
 
-    /** Whether it could be opened. */
+    /** Tries an image. Returns whether it could be opened. */
     static boolean tried(DiskDriver driver, String image, SimContext context, boolean readOnly, Random random) {
         renew(context);
         context.memory.limit(MOST_MEMORY);
@@ -58,14 +58,14 @@ final class DamagedImage {
         assertEquals(List.of(), context.files.values().stream().filter(SimFile::isOpen).map(SimFile::path).toList(), "files were left open " + where);
     }
 
-    /** As the next process finds the files. */
+    /** Puts the files into the state in which the next process finds them. */
     static void renew(SimContext context) {
         for (Path each : new ArrayList<>(context.files.keySet())) {
             context.put(each.toString(), context.files.get(each).bytes());
         }
     }
 
-    /** Some requests, all of which have to end; whether well or not does not matter. */
+    /** Submits some requests, all of which must end, with or without an error. */
     static void use(VirtualDisk disk, SimContext context, Random random, int longest) {
         long sectors = disk.info().sizeBytes() / 512;
         if (sectors == 0) {

@@ -14,9 +14,9 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.Mapping;
 
 /**
- * Random requests to a disk, several in flight, never two on one sector, with a model of what each sector may hold: now, after the
- * process was killed, and after power loss. Every write fills its sectors with a stamp of its own. What a request is depends on its number
- * alone, so that others may be left out, to see whether a failure needs them.
+ * Random requests to a disk, several in flight, never two on one sector, with a model of what each sector may hold: now, after the process was
+ * killed, and after power loss. Every write fills its sectors with a stamp of its own. A request depends only on its number, so that others can be
+ * left out to find those that a failure needs.
  */
 public final class DiskExerciser implements AutoCloseable {
     private static final int SECTOR = 512;
@@ -25,11 +25,11 @@ public final class DiskExerciser implements AutoCloseable {
 
     private final SimLoop loop;
     private final Random random;
-    /** Of the requests. */
+    /** Seed of the requests. */
     private final long seed;
     private final BitSet leftOut = new BitSet();
     private final List<String> submitted = new ArrayList<>();
-    /** Requests so far, with those that are left out. */
+    /** Requests so far, including those that are left out. */
     private int steps;
     private final List<List<Version>> sectors = new ArrayList<>();
     private final List<Flush> flushes = new ArrayList<>();
@@ -41,11 +41,11 @@ public final class DiskExerciser implements AutoCloseable {
     private final List<Failure> failures = new ArrayList<>();
     private int changed;
 
-    /** What a sector was set to. */
+    /** A value that a sector was set to. */
     private static final class Version {
         private final long stamp;
         private final int submitted;
-        /** Whether what was there before may be there still. */
+        /** Whether the sector may still have its earlier value. */
         private boolean optional;
         private int ended = Integer.MAX_VALUE;
         private long endedAt = NEVER;
@@ -166,12 +166,12 @@ public final class DiskExerciser implements AutoCloseable {
         leftOut.or(numbers);
     }
 
-    /** Requests so far, with those that are left out. */
+    /** Requests so far, including those that are left out. */
     int steps() {
         return steps;
     }
 
-    /** What has been submitted, in order. */
+    /** Returns the submitted requests, in order. */
     List<String> submitted() {
         return submitted;
     }
@@ -181,17 +181,17 @@ public final class DiskExerciser implements AutoCloseable {
         return failures.size();
     }
 
-    /** Changes that have been answered, and not with an error. */
+    /** Changes that have been answered without an error. */
     int changed() {
         return changed;
     }
 
-    /** Those, in the order of their ends. */
+    /** Returns the failed requests, in the order of their ends. */
     List<Failure> failures() {
         return failures;
     }
 
-    /** Flushes, and waits for that; the errno. */
+    /** Flushes and waits for the end. Returns the errno. */
     int flush(VirtualDisk disk) {
         int before = failures.size();
         Slot slot = free.remove(free.size() - 1);
@@ -200,7 +200,7 @@ public final class DiskExerciser implements AutoCloseable {
         return failures.size() == before ? 0 : failures.get(before).errno();
     }
 
-    /** Submits so many random requests and waits for all of them. */
+    /** Submits random requests and waits for all of them. */
     public void run(VirtualDisk disk, int operations) {
         for (int i = 0; i < operations; i++) {
             while (free.isEmpty() || random.nextInt(3) == 0 && loop.step()) {
@@ -229,7 +229,7 @@ public final class DiskExerciser implements AutoCloseable {
         int length = 1 + (own.nextInt(3) == 0 ? own.nextInt(LONGEST) : own.nextInt(4));
         int first = own.nextInt(busy.length);
         if (own.nextBoolean()) {
-            // what a guest does mostly
+            // most requests of guests are aligned to 4 KiB
             first &= -8;
             length = length + 7 & -8;
         }
@@ -237,7 +237,7 @@ public final class DiskExerciser implements AutoCloseable {
         if (operation != Operation.FLUSH) {
             for (int i = 0; i < length; i++) {
                 while (busy[first + i]) {
-                    // where steps are left out, which is in flight when is another matter: what is left waits for its turn
+                    // if steps are left out, other requests are in flight at the same time: the remaining ones wait for their turn
                     if (leftOut.isEmpty() || !loop.step()) {
                         return;
                     }
@@ -271,7 +271,7 @@ public final class DiskExerciser implements AutoCloseable {
                 for (long p = 0; p < bytes; p += 8) {
                     Memory.putLong(slot.address + p, stamp);
                 }
-                // in pieces, as a guest's memory comes
+                // in pieces, like a guest's memory
                 int cut = own.nextInt((int) bytes / SECTOR + 1) * SECTOR;
                 request.data().add(slot.address, cut);
                 request.data().add(slot.address + cut, (int) bytes - cut);
@@ -315,12 +315,12 @@ public final class DiskExerciser implements AutoCloseable {
         throw new AssertionError("sector " + sector + " holds stamp " + found + ", not " + versions.get(versions.size() - 1).stamp);
     }
 
-    /** Reads the whole disk: each sector holds what was written last. */
+    /** Reads the whole disk, and checks that each sector holds the data written last. */
     public void verify(VirtualDisk disk) {
         readAll(disk, 0, this::checkNow);
     }
 
-    /** Reads the whole disk: from an offset on it holds zeros. */
+    /** Reads the whole disk, and checks that it holds zeros from an offset on. */
     public void expectZeros(VirtualDisk disk, long from) {
         readAll(disk, (int) (from / SECTOR), (sector, stamp) -> expect(stamp == 0, "sector " + sector + " holds stamp " + stamp + ", not zeros"));
     }

@@ -29,7 +29,7 @@ public abstract class FormatAllocationTest {
     private static final int WARM_UP = 20_000;
     private static final int PIECE = 4096;
     private static final int CHUNK = 1 << 16;
-    /** What is mapped at the beginning of the disk; the rest is empty. */
+    /** Bytes that are mapped at the beginning of the disk; the rest is empty. */
     private static final int MAPPED = 16 << 20;
     private static final long SIZE = 8L << 30;
     private static final int ALLOCATING = 10_000;
@@ -96,7 +96,7 @@ public abstract class FormatAllocationTest {
             System.out.printf("%s: write into a new cluster: %d bytes per request (at first %d)%n", image, bytes / ALLOCATING, first / 1000);
             assertTrue(bytes / ALLOCATING <= mostPerAllocatingWrite, bytes / ALLOCATING + " bytes per write into a new cluster");
         }
-        // not closed: writes since the files are quiet were not stored
+        // not closed: writes to the quiet files were not stored
     }
 
     private Request request(NativeBuffer buffer, int length) {
@@ -117,7 +117,7 @@ public abstract class FormatAllocationTest {
         assertTrue(bytes <= ONCE, what + ": " + bytes + " bytes in " + MANY + " requests");
     }
 
-    /** Bytes that so many requests allocate. */
+    /** Returns the bytes that the requests allocate. */
     private long allocated(Request request, Operation operation, IntToLongFunction offset, int count) {
         ended = 0;
         long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Damages good images and uses them, as {@link DamagedImage} says: at random, with a seed that is printed, which {@code -Dseed=} repeats and of which
- * {@code -Dfuzz=} tries more; and by Jazzer, which looks at the branches taken.
+ * Damages good images and uses them as {@link DamagedImage} does. Damage is random, with a printed seed ({@code -Dseed=} repeats one, {@code -Dfuzz=}
+ * tries more), or comes from Jazzer, which watches the branches taken.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class FormatFuzzTest {
@@ -35,10 +35,10 @@ public abstract class FormatFuzzTest {
     private static final long[] WORDS = {0, 1, 2, 3, 7, 8, 9, 511, 512, 513, 4096, 65535, 65536, 1 << 20, Integer.MAX_VALUE, Integer.MIN_VALUE, -1, -2,
         -512, 0xffff_ffffL, 1L << 32, 1L << 40, 1L << 62, Long.MAX_VALUE, Long.MIN_VALUE};
 
-    /** Held, as its level would be forgotten with it: what is wrong with each image is told thousands of times. */
+    /** Quiet, because the faults of each image are logged thousands of times. Held, because its level would be lost with it. */
     private static final Logger QUIET = Logger.getLogger("org.blktap");
 
-    /** Of the first byte of Jazzer's inputs: the number of a good image, and two flags. */
+    /** The first byte of Jazzer's inputs has the number of a good image and two flags. */
     private static final int GOOD_IMAGES = 8;
     private static final int MEND = 8;
     private static final int READ_ONLY = 16;
@@ -56,7 +56,7 @@ public abstract class FormatFuzzTest {
         this.rounds = Integer.getInteger("fuzz", 400);
     }
 
-    /** An image to damage. */
+    /** Returns an image to damage. */
     protected abstract FormatModelTest.Kind kind(Random random);
 
     /** Makes the backing image; see {@link FormatModelTest#base}. */
@@ -65,9 +65,9 @@ public abstract class FormatFuzzTest {
         return new TapSpec("aio", BASE);
     }
 
-    /** Makes checksums right again, so that what is behind them is tried too. */
+    /** Corrects checksums, so that the code after their check is tried too. */
     protected void mendChecksums(byte[] bytes) {
-        // most have none
+        // most formats have no checksums
     }
 
     @Test
@@ -117,7 +117,7 @@ public abstract class FormatFuzzTest {
         }
     }
 
-    /** The same ones in each run, so that an input once found means the same later. */
+    /** Makes the same images in each run, so that an input keeps its meaning. */
     private SparseSectors goodImage(int number) throws DiskException {
         SparseSectors image = goodImages.get(number);
         if (image == null) {
@@ -179,7 +179,7 @@ public abstract class FormatFuzzTest {
         return context;
     }
 
-    /** The files that the image consists of, in their order. */
+    /** Returns the files of the image, in order. */
     private static List<Path> own(SimContext context) {
         return context.files.keySet().stream().filter(path -> !path.toString().equals(BASE)).sorted().toList();
     }
@@ -197,7 +197,7 @@ public abstract class FormatFuzzTest {
                 case 1 -> bytes[at] = (byte) random.nextInt();
                 case 2 -> put(bytes, at, WORDS[random.nextInt(WORDS.length)], random);
                 case 3 -> {
-                    // near what is there already
+                    // near the existing value
                     int from = place(bytes, random);
                     System.arraycopy(bytes, Math.min(from, bytes.length - 16), bytes, Math.min(at, bytes.length - 16), 1 + random.nextInt(16));
                 }
@@ -207,7 +207,7 @@ public abstract class FormatFuzzTest {
         return bytes;
     }
 
-    /** Mostly in the first sectors or the last, where headers are, or in bytes that are not zero, as tables are. */
+    /** Chooses an offset: mostly in the first or last sectors, where headers are, or in bytes that are not zero, such as tables. */
     private static int place(byte[] bytes, Random random) {
         int kind = random.nextInt(10);
         if (kind < 5) {

@@ -22,18 +22,18 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * What every writable format has to stand, whatever its layout: random requests against a model, failing writes, and crashes at any
- * point. A format says in a subclass which images to try. The seeds are printed; {@code -Dseed=} repeats one, {@code -Drounds=} runs more. What
- * fails is made smaller: the failure tells the requests that it needs, and {@code -Donly=} repeats it with these alone.
+ * Tests that every writable format must pass, whatever its layout: random requests against a model, failing writes, and crashes at any point. A
+ * subclass for a format says which images to try. The seeds are printed; {@code -Dseed=} repeats one, {@code -Drounds=} runs more. Failures are made
+ * smaller: the message lists the requests that a failure needs, and {@code -Donly=} repeats it with these alone.
  */
 @Timeout(600)
 public abstract class FormatModelTest {
     /** The backing image of an overlay. */
     protected static final String BASE = "/sim/base.raw";
-    /** More than any round has. */
+    /** More steps than any round has. */
     private static final int MOST_STEPS = 100_000;
     private static final long SMALL_DISK = 1 << 20;
-    /** How long is looked for a smaller failure. */
+    /** Time for the search for a smaller failure. */
     private static final long SHRINKING_MILLISECONDS = 60_000;
 
     private final DiskDriver driver;
@@ -45,7 +45,7 @@ public abstract class FormatModelTest {
     /**
      * One image to try.
      *
-     * @param options of its creation and opening
+     * @param options for creation and opening
      * @param size of the disk in bytes
      * @param baseSize of the raw disk that it overlays; 0 for none
      */
@@ -59,16 +59,16 @@ public abstract class FormatModelTest {
         this.rounds = Integer.getInteger("rounds", rounds);
     }
 
-    /** An image to try. */
+    /** Returns an image to try. */
     protected abstract Kind kind(Random random);
 
-    /** Makes the backing image, which is raw unless the format says otherwise; returns what the new image is told of it. */
+    /** Makes the backing image, which is raw unless the format says otherwise; returns its spec for the new image. */
     protected TapSpec base(SimContext context, byte[] contents) throws DiskException {
         context.put(BASE, contents);
         return new TapSpec("aio", BASE);
     }
 
-    /** Whether a check can put an image right; then nothing leaks when an image is closed in order. */
+    /** Whether a check can repair an image; then nothing may leak when an image is closed in order. */
     protected boolean repairs() {
         return false;
     }
@@ -96,17 +96,17 @@ public abstract class FormatModelTest {
             reopen();
         }
 
-        /** Puts all files there anew, with what each is to hold, as the next process finds them. */
+        /** Replaces all files by new ones with the given contents, as the next process finds them. */
         void renew(Map<Path, SimFile> from, Function<SimFile, byte[]> bytes) {
             from.forEach((path, file) -> context.put(path.toString(), bytes.apply(file)));
         }
 
-        /** As after the end of one process and the start of another. */
+        /** Puts the files into the state after the end of one process and the start of another. */
         void reopen() {
             renew(files(), SimFile::bytes);
         }
 
-        /** All files as they are now: of the image, and of its backing. Sorted, so that a seed is enough to repeat what happens to them. */
+        /** Returns the current files of the image and of its backing image, sorted, so that a seed alone repeats a run. */
         Map<Path, SimFile> files() {
             return new TreeMap<>(context.files);
         }
@@ -139,7 +139,7 @@ public abstract class FormatModelTest {
         void run(Setup setup, DiskExerciser exerciser) throws Exception;
     }
 
-    /** For one round of many, whose seeds follow each other: of neighbours, Random's own first values are almost the same. */
+    /** Makes the generator of one round. Seeds of rounds are consecutive, and the first values of Random are almost the same for such seeds. */
     static Random random(long roundSeed) {
         return new Random(roundSeed * 0x9e3779b97f4a7c15L);
     }
@@ -166,7 +166,7 @@ public abstract class FormatModelTest {
             this.seed = seed;
         }
 
-        /** Of the requests that were submitted. */
+        /** Returns the numbers of the submitted requests. */
         String numbers() {
             return submitted.stream().map(request -> request.substring(0, request.indexOf(':'))).collect(Collectors.joining(","));
         }
@@ -206,7 +206,7 @@ public abstract class FormatModelTest {
 
     private AssertionError smallest(Trial first, Round round) {
         Trial[] smallest = {first};
-        // what was not submitted stays out
+        // requests that were not submitted stay left out
         Shrinker.shrink(first.steps, allBut(first.numbers()), without -> {
             Trial trial = trial(first.seed, round, without);
             if (trial.failure != null) {
@@ -223,7 +223,7 @@ public abstract class FormatModelTest {
         return error;
     }
 
-    /** No test fails now and then because {@link #kind} asked for an image that cannot be. */
+    /** {@link #kind} never asks for an invalid image, which would make a test fail now and then. */
     @Test
     void everyKindCanBeMade() throws Exception {
         for (int i = 0; i < 30 * rounds; i++) {
@@ -268,7 +268,7 @@ public abstract class FormatModelTest {
             setup.failWith(SimFile.sometimes(setup.random, 3 + setup.random.nextInt(30)));
             exerciser.run(disk, 120);
             setup.failWith(kind -> 0);
-            // an error that nobody has heard of
+            // an unreported error
             exerciser.flush(disk);
             int failed = exerciser.failed();
             exerciser.verify(disk);
@@ -291,10 +291,10 @@ public abstract class FormatModelTest {
         });
     }
 
-    /** Of an image that is in use: one operation on its files after the other, whatever it is; never two. */
+    /** Lets each operation on the files of an image in use fail, one at a time. */
     @Test
     void anyOperationMayFail() {
-        // each is a hundred runs
+        // each round makes a hundred runs
         for (int i = 0; i < Math.max(1, rounds / 3); i++) {
             long roundSeed = seed + i;
             int all = new SingleFault(-1, 0).run(roundSeed);
@@ -305,7 +305,7 @@ public abstract class FormatModelTest {
         System.out.println(getClass().getSimpleName() + " anyOperationMayFail: seed " + seed);
     }
 
-    /** A disk in use, of whose files' operations one fails. */
+    /** A disk in use, with one failing operation on its files. */
     private final class SingleFault implements SimFile.Faults {
         private final int number;
         private final int errno;
@@ -313,7 +313,7 @@ public abstract class FormatModelTest {
         private SimFile.Kind failed;
         private DiskExerciser exerciser;
         private int changedBefore;
-        /** What was answered before it failed. */
+        /** Changes that were answered before the failure. */
         private int changed;
 
         /** @param number of the operation that fails; -1 for none */
@@ -336,7 +336,7 @@ public abstract class FormatModelTest {
         int run(long roundSeed) {
             Random random = random(roundSeed);
             Kind any = kind(random);
-            // it is read many times over
+            // the disk is read many times
             Kind kind = new Kind(any.options(), Math.min(any.size(), SMALL_DISK), Math.min(any.baseSize(), SMALL_DISK));
             try {
                 Setup setup = new Setup(random, kind);
@@ -369,7 +369,7 @@ public abstract class FormatModelTest {
                 assertEquals(errno, failure.errno(), () -> "errno of a " + failure.operation());
                 told |= failure.operation() == Operation.FLUSH;
             }
-            // what it was about may have been answered before
+            // the error may concern writes that were answered before
             assertTrue(told || exerciser.flush(disk) != 0 || failed != SimFile.Kind.FLUSH || changed == 0, "a flush has failed, and no guest hears of it");
             int failures = exerciser.failed();
             assertEquals(0, exerciser.flush(disk), "a flush after the one that has told");
@@ -385,7 +385,7 @@ public abstract class FormatModelTest {
             crash(setup, exerciser, running, begin + setup.random.nextInt(Math.max(1, end - begin)), true);
         }
 
-        /** Leaks at worst, and a repair finds them. */
+        /** Checks that there are leaks at worst, and that a repair frees them. */
         private void afterwards(Setup setup) throws Exception {
             setup.check(false);
             if (repairs()) {
@@ -469,7 +469,7 @@ public abstract class FormatModelTest {
         });
     }
 
-    /** The disk has its old size or its new one, and never anything but zeros behind the old. */
+    /** Checks that the disk has its old or its new size, and only zeros past the old size. */
     private void crashWhileGrowing(Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int point, long size) throws Exception {
         try {
             setup.renew(running, file -> file.afterPowerLoss(point, setup.random));
@@ -492,7 +492,7 @@ public abstract class FormatModelTest {
         }
     }
 
-    /** At one moment for all files; what each has not flushed is lost or not by itself. */
+    /** Crashes at one moment for all files; unflushed data of each file is lost independently. */
     private void crash(Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int point, boolean powerLoss) throws Exception {
         String when = (powerLoss ? "power loss" : "a kill") + " at " + point;
         try {

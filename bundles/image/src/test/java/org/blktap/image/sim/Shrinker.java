@@ -4,16 +4,16 @@ import java.util.BitSet;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
-/** Finds out which steps of a failure it does not need: leaves out halves, quarters and so on as long as it still fails. */
+/** Finds the steps that a failure does not need: leaves out halves, quarters and so on as long as the failure stays. */
 final class Shrinker {
     private Shrinker() {
     }
 
     /**
-     * @param steps how many there are
-     * @param never which of them are left out already
-     * @param fails whether it fails without these
-     * @param milliseconds after which the best so far has to do
+     * @param steps number of steps
+     * @param never steps that are left out already
+     * @param fails whether the failure stays without these steps
+     * @param milliseconds time after which the best result so far is returned
      * @return steps that can be left out together
      */
     static BitSet shrink(int steps, BitSet never, Predicate<BitSet> fails, long milliseconds) {
@@ -38,7 +38,7 @@ final class Shrinker {
                 first = leftOut.nextClearBit(next);
             }
             if (run == 1 && smaller) {
-                // a step may not be needed any more, now that others are gone
+                // a step may be superfluous now that others are gone
                 run = 2;
             }
         }

@@ -25,7 +25,7 @@ import org.blktap.linux.NativeMemoryService;
 public class SimContext implements DiskContext {
     public final SimLoop loop;
     public final Map<Path, SimFile> files = new HashMap<>();
-    /** Of backing images that are not raw, by type. */
+    /** Drivers of backing images that are not raw, by type. */
     public final Map<String, DiskDriver> drivers = new HashMap<>();
     public final CountedMemory memory;
     private final Options options;
@@ -42,7 +42,7 @@ public class SimContext implements DiskContext {
         this.options = new Options(options);
     }
 
-    /** The same files, for looking only: a check then repairs nothing. */
+    /** Returns a context with the same files, read-only: a check then repairs nothing. */
     public SimContext forReading() {
         SimContext other = new SimContext(loop, true, options.asMap(), memory);
         other.files.putAll(files);
@@ -50,7 +50,7 @@ public class SimContext implements DiskContext {
         return other;
     }
 
-    /** The same files with other options. */
+    /** Returns a context with the same files and other options. */
     public SimContext with(Map<String, String> other) {
         SimContext context = new SimContext(loop, readOnly, other, memory);
         context.files.putAll(files);
@@ -58,7 +58,7 @@ public class SimContext implements DiskContext {
         return context;
     }
 
-    /** For a backing image, which has no options. */
+    /** Returns a context for a backing image, which has no options. */
     private SimContext below() {
         SimContext context = new SimContext(loop, true, Map.of(), memory);
         context.files.putAll(files);
@@ -66,14 +66,14 @@ public class SimContext implements DiskContext {
         return context;
     }
 
-    /** Puts a file there. */
+    /** Adds a file. */
     public SimFile put(String path, byte[] bytes) {
         SimFile file = new SimFile(loop, FileNames.path(path), bytes);
         files.put(FileNames.path(path), file);
         return file;
     }
 
-    /** Expects that a driver does not open an image, says why with the image's name, and leaves no file open; what it says. */
+    /** Expects that a driver refuses an image with a message that has the image's name, and leaves no file open. Returns the message. */
     public String refused(DiskDriver driver, SimFile image, DiskException.Reason reason) {
         DiskException e = assertThrows(DiskException.class, () -> driver.open(image.path().toString(), this));
         assertEquals(reason, e.reason(), e.getMessage());

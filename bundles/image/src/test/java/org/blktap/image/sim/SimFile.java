@@ -15,9 +15,8 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
 
 /**
- * A file in memory with a cache that a power failure loses. It remembers every change since {@link #settle}, so that a test
- * can ask what the file would be after a crash at any moment. Moments are the loop's, so that one is the same for all files; a flush is of
- * one file.
+ * A file in memory with a cache that a power failure loses. It remembers every change since {@link #settle}, so that a test can get its contents
+ * after a crash at any moment. Moments are those of the loop, and so the same for all files; a flush covers one file.
  */
 public final class SimFile implements IoFile {
     private static final int SECTOR = 512;
@@ -37,14 +36,14 @@ public final class SimFile implements IoFile {
     /** An operation of a file. */
     public enum Kind {
         READ, WRITE, FLUSH, DISCARD, ZERO, TRUNCATE, MAP,
-        /** One of the blocking ones. */
+        /** A blocking operation. */
         BLOCKING
     }
 
     /** Asked at the end of each operation. */
     @FunctionalInterface
     public interface Faults {
-        /** @return 0, or the errno that it fails with; it has changed nothing then */
+        /** @return 0, or the errno with which the operation fails without any change */
         int on(Kind kind);
     }
 
@@ -81,7 +80,7 @@ public final class SimFile implements IoFile {
         return Arrays.copyOf(content, size);
     }
 
-    /** What is there now counts as on disk; the log begins anew. */
+    /** Takes the current contents as on disk; the log begins anew. */
     public void settle() {
         settled = bytes();
         log.clear();
@@ -92,7 +91,7 @@ public final class SimFile implements IoFile {
         return log.size();
     }
 
-    /** A driver has it open from here on, once more perhaps. */
+    /** Counts an opening by a driver. */
     SimFile opened() {
         open = true;
         closed = false;
@@ -122,13 +121,16 @@ public final class SimFile implements IoFile {
         return startedFlushes;
     }
 
-    /** The file when the process ends at a moment of the loop: the system's cache stays. */
+    /** Returns the file's contents after an end of the process at a moment of the loop: the system's cache stays. */
     public byte[] afterKill(int moment) {
         int changes = changesBefore(moment);
         return replay(changes, changes, null);
     }
 
-    /** The file when the power fails at a moment of the loop: sectors that no flush has covered are old or new, as the seed decides. */
+    /**
+     * Returns the file's contents after a power failure at a moment of the loop: sectors that no flush has covered are old or new, as the seed
+     * decides.
+     */
     public byte[] afterPowerLoss(int moment, Random random) {
         int changes = changesBefore(moment);
         int safe = 0;
@@ -377,7 +379,7 @@ public final class SimFile implements IoFile {
         closed = true;
     }
 
-    /** For tests that want a fault now and then, of any operation. */
+    /** Makes faults that fail any operation now and then. */
     public static Faults sometimes(Random random, int oneIn) {
         return kind -> random.nextInt(oneIn) != 0 ? 0 : random.nextBoolean() ? Errno.ENOSPC : Errno.EIO;
     }

@@ -13,7 +13,7 @@ import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
 
-/** A loop that the test turns itself, on its own thread. What is in flight ends in an order that the seed decides. */
+/** A loop that the test turns on its own thread. Operations in flight end in an order that the seed decides. */
 public final class SimLoop implements IoLoop {
     private final Random random;
     private final ArrayDeque<Runnable> tasks = new ArrayDeque<>();
@@ -25,17 +25,17 @@ public final class SimLoop implements IoLoop {
         this.random = random;
     }
 
-    /** How many changes and flushes of files have ended, of all files: the points at which a test lets the machine crash. */
+    /** Number of changes and flushes of all files that have ended: the points at which a test can let the machine crash. */
     public int moment() {
         return moment;
     }
 
-    /** One more has ended; the number of those before it. */
+    /** Counts one more. Returns the number before. */
     int tick() {
         return moment++;
     }
 
-    /** Something that ends at some time. */
+    /** Adds something that ends at some time. */
     void later(Runnable ending) {
         inFlight.add(ending);
     }
@@ -68,7 +68,7 @@ public final class SimLoop implements IoLoop {
         }
     }
 
-    /** One request, to its end; the errno, or -1 if it never ends. */
+    /** Submits a request and runs it to its end. Returns the errno, or -1 if it never ends. */
     public int submit(VirtualDisk disk, Operation operation, long offset, long address, int length) {
         int[] error = {-1};
         Request request = new Request(done -> error[0] = done.error(), 1);
@@ -87,7 +87,7 @@ public final class SimLoop implements IoLoop {
     public void execute(Runnable task) {
         tasks.add(task);
         if (!stepping) {
-            // somebody outside waits for it
+            // another thread waits for the task
             drain();
         }
     }
@@ -142,7 +142,7 @@ public final class SimLoop implements IoLoop {
         throw new UnsupportedOperationException("image formats have neither descriptors nor stages");
     }
 
-    /** Comes at some time, as all that is in flight: a disk's timers only begin work earlier or later. */
+    /** Runs at some time, like everything in flight: a disk's timers only begin work earlier or later. */
     @Override
     public Timer schedule(Runnable task, long milliseconds) {
         Runnable[] left = {task};

@@ -8,12 +8,12 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The sectors of an image that are not zero, one after the other: its headers, tables and descriptors as a fuzzer wants them, a few KiB of bytes that
- * all mean something, without the space between.
+ * The sectors of an image that are not zero, one after the other: headers, tables and descriptors in a few KiB without the space between, so that a
+ * fuzzer changes only bytes that have a meaning.
  */
 final class SparseSectors {
     private static final int SECTOR = 512;
-    /** The first ones of each file are where the format is; what follows is data. */
+    /** Most sectors of a file: the format's structures are in the first ones, data follows. */
     private static final int MOST_OF_A_FILE = 24;
 
     private final Map<Path, byte[]> files = new HashMap<>();
@@ -48,7 +48,7 @@ final class SparseSectors {
         return all;
     }
 
-    /** The files with the bytes of {@code from}, from {@code at}, in place of these sectors; sectors for which it is too short stay. */
+    /** Returns the files with these sectors replaced by the bytes of {@code from} from {@code at} on; sectors beyond the end of {@code from} stay. */
     Map<Path, byte[]> replaced(byte[] from, int at) {
         Map<Path, byte[]> changed = new HashMap<>();
         files.forEach((path, bytes) -> changed.put(path, bytes.clone()));

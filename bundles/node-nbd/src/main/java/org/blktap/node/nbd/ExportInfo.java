@@ -15,7 +15,7 @@ import org.blktap.api.nbd.Nbd;
  * @param preferredBlock bytes, a power of two
  */
 record ExportInfo(String name, String description, long sizeBytes, int flags, int preferredBlock) {
-    /** The only alignment that costs nothing: what the platform calls a sector. */
+    /** The platform's sector, the only alignment without extra cost. */
     static final int MIN_BLOCK = Alignment.SECTOR;
 
     static ExportInfo of(String name, String description, DiskInfo disk) {

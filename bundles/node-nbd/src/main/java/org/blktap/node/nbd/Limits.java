@@ -20,7 +20,7 @@ record Limits(int clients, int reservedClients, int commonClients, int handshake
         long reservedBytes, long commonBytes, long stuckMillis) {
     private static final long MIB = 1 << 20;
 
-    /** The interval of lines that clients cause in the log. */
+    /** Interval between log lines that clients cause. */
     private static final long LINE_MILLIS = 10_000;
 
     static Limits of(NbdSettings settings) {

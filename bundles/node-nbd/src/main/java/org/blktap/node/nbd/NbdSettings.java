@@ -15,32 +15,32 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
     /** The bundle's symbolic name, under which it is configured. */
     String PID = "org.blktap.node-nbd";
 
-    @AttributeDefinition(min = "1", max = "1048576", description = "Clients of an export that came through one socket; more are refused.")
+    @AttributeDefinition(min = "1", max = "1048576", description = "Most clients of an export through one socket; further ones are refused.")
     int clients() default 64;
 
-    @AttributeDefinition(min = "1", max = "1048576", description = "How many of them are always accepted.")
+    @AttributeDefinition(min = "1", max = "1048576", description = "Clients of an export through one socket that are always accepted.")
     int clients_reserve() default 8;
 
-    @AttributeDefinition(min = "0", max = "1048576", description = "Places for clients beyond the reserves, of all exports.")
+    @AttributeDefinition(min = "0", max = "1048576", description = "Most clients of all exports together, beyond those that are always accepted.")
     int clients_common() default 512;
 
-    @AttributeDefinition(min = "1", max = "1048576", description = "Clients of a socket in the handshake.")
+    @AttributeDefinition(min = "1", max = "1048576", description = "Most clients of a socket that are in the handshake.")
     int handshakes() default 64;
 
-    @AttributeDefinition(min = "1", max = "1048576", description = "Seconds for a handshake, however they are spent.")
+    @AttributeDefinition(min = "1", max = "1048576", description = "Seconds after which a handshake must be complete.")
     int handshake_seconds() default 10;
 
-    @AttributeDefinition(min = "1", max = "1048576", description = "MiB of buffers of an export's clients; beyond that, requests wait in the socket.")
+    @AttributeDefinition(min = "1", max = "1048576", description = "Most MiB of buffers for the clients of an export; further requests wait in the socket.")
     int memory_export() default 192;
 
-    /** The least: the longest request and the slack of {@link BufferPool}, below which nothing works. */
-    @AttributeDefinition(min = "48", max = "1048576", description = "How many MiB of them are always there.")
+    /** The minimum is the longest request and the slack of {@link BufferPool}; nothing works with less. */
+    @AttributeDefinition(min = "48", max = "1048576", description = "MiB of buffers that the clients of an export can always have.")
     int memory_reserve() default 48;
 
-    @AttributeDefinition(min = "0", max = "1048576", description = "MiB of buffers beyond the reserves, of all exports.")
+    @AttributeDefinition(min = "0", max = "1048576", description = "Most MiB of buffers of all exports together, beyond those that each can always have.")
     int memory_common() default 512;
 
     @AttributeDefinition(min = "1", max = "1048576",
-            description = "Seconds that a client keeps buffers without taking or sending data while others of the export wait for some.")
+            description = "Seconds after which a client is disconnected that keeps buffers without taking or sending data, while other clients of the export wait for some.")
     int stuck_seconds() default 10;
 }

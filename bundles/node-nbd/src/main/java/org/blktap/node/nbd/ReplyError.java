@@ -3,7 +3,7 @@ package org.blktap.node.nbd;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.nbd.Nbd;
 
-/** The errors of replies. */
+/** Error numbers of replies. */
 final class ReplyError {
     private static final int EDQUOT = 122;
 
@@ -11,7 +11,7 @@ final class ReplyError {
     }
 
     /**
-     * The protocol's error for a Linux errno.
+     * Returns the protocol's error for a Linux errno.
      *
      * @param fastZero whether the request may fail with ENOTSUP, which is reserved for FAST_ZERO
      */

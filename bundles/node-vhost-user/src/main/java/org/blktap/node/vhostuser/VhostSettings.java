@@ -18,18 +18,18 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
     @AttributeDefinition(min = "0", max = "131072", description = "GiB of memory that each client can always map.")
     int memory_reserve() default 32;
 
-    @AttributeDefinition(min = "0", max = "131072", description = "GiB of memory that one client may map.")
+    @AttributeDefinition(min = "0", max = "131072", description = "Most GiB of memory that one client may map.")
     int memory_client() default 4096;
 
-    @AttributeDefinition(min = "0", max = "131072", description = "GiB of memory that all clients together may map beyond their reserves.")
+    @AttributeDefinition(min = "0", max = "131072", description = "Most GiB of memory that all clients together may map beyond their reserves.")
     int memory_total() default 65536;
 
     @AttributeDefinition(min = "1", max = "16777216", description = "Requests in flight that each client can always have.")
     int requests_reserve() default 64;
 
-    @AttributeDefinition(min = "1", max = "16777216", description = "Requests in flight that one client may have.")
+    @AttributeDefinition(min = "1", max = "16777216", description = "Most requests in flight of one client.")
     int requests_client() default 2048;
 
-    @AttributeDefinition(min = "1", max = "16777216", description = "Requests in flight that all clients together may have beyond their reserves.")
+    @AttributeDefinition(min = "1", max = "16777216", description = "Most requests in flight of all clients together, beyond their reserves.")
     int requests_total() default 16384;
 }

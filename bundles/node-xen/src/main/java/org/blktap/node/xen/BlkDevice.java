@@ -95,7 +95,7 @@ final class BlkDevice implements LoopStage {
         GrantTable table = xen.openGrants();
         try (CloseOnFailure opened = new CloseOnFailure(table::close)) {
             EventChannels events = xen.openEvents();
-            // from here on the device closes both, also when its constructor throws
+            // from here on the device closes both, also if its constructor throws
             opened.keep();
             BlkDevice device = new BlkDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
             opened.add(device::close);

@@ -2,7 +2,7 @@ package org.blktap.node.xen;
 
 import org.blktap.api.disk.LimitedLog;
 
-/** What guests may take of this process, one domain and all together. Any thread. */
+/** The resources of this process that guests may take, one domain and all together. Any thread. */
 final class Limits {
     /** Most ring entries of a connection that may use the reserve: Linux's frontend takes 32 for each of its queues. */
     static final int SMALL_ENTRIES = 512;
@@ -13,7 +13,7 @@ final class Limits {
     private static final int LINES_AT_ONCE = 20;
     private static final long LINE_MILLISECONDS = 60_000;
 
-    /** Setting that stands for a number that depends on the machine. */
+    /** Value of a setting for a number that depends on the machine. */
     private static final int OF_MACHINE = -1;
     private static final int MIB_SHIFT = 20;
 
@@ -30,7 +30,7 @@ final class Limits {
     }
 
     /**
-     * Limits by settings.
+     * Makes limits from settings.
      *
      * @param kernelMappings the mappings that the kernel allows a process; the JVM and others need half of them
      */
@@ -40,12 +40,12 @@ final class Limits {
         return limits;
     }
 
-    /** @param name begins each line: the attachment's id, or what else it is about */
+    /** @param name begins each line: the attachment's id, or another subject */
     static LimitedLog log(String name) {
         return new LimitedLog(System.getLogger("org.blktap.node.xen"), name, LINES_AT_ONCE, LINE_MILLISECONDS);
     }
 
-    /** Changes the limits. What has been taken beyond them stays until it is given back. */
+    /** Changes the limits. Amounts taken beyond them stay until they are returned. */
     void configure(XenSettings settings, int kernelMappings) {
         long ofProcess = settings.mappings() == OF_MACHINE ? kernelMappings / 2 : settings.mappings();
         entries.limit(settings.entries(), settings.domain_entries(), settings.entries() / 4);

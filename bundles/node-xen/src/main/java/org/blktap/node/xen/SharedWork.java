@@ -23,7 +23,7 @@ final class SharedWork {
     /** What waits for the piece that is under way, of each party that has one. */
     private final Map<Object, Queue<Runnable>> waiting = new HashMap<>();
 
-    /** @param atOnce parties that are worked for at once */
+    /** @param atOnce parties whose work runs at the same time */
     SharedWork(IntSupplier atOnce) {
         this.atOnce = atOnce;
         threads = new ThreadPoolExecutor(atOnce.getAsInt(), atOnce.getAsInt(), 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {

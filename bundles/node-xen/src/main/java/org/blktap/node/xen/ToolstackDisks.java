@@ -73,7 +73,7 @@ public final class ToolstackDisks {
         this(attachments, connection, nodes, nodes.blkback(), configuration::opening);
     }
 
-    /** @param opening disks that may be opened at once */
+    /** @param opening most disks that are opened at the same time */
     ToolstackDisks(Attachments attachments, XenBus bus, Gone nodes, Blkback blkback, IntSupplier opening) {
         worker = new SharedWork(opening);
         this.bus = bus;

@@ -4,7 +4,7 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Modified;
 
-/** The bundle's settings as they are at this moment. Any thread. */
+/** The bundle's current settings. Any thread. */
 @Component(service = XenConfiguration.class, configurationPid = XenSettings.PID)
 public final class XenConfiguration {
     private final Limits limits;
@@ -22,12 +22,12 @@ public final class XenConfiguration {
         opening = settings.opening();
     }
 
-    /** The limits of guests, and what they have taken of them: one object, which changes with the settings. */
+    /** The limits of guests, and the amounts taken: one object, which changes with the settings. */
     Limits limits() {
         return limits;
     }
 
-    /** Disks of toolstacks that may be opened at once. */
+    /** Most disks of toolstacks that are opened at the same time. */
     int opening() {
         return opening;
     }

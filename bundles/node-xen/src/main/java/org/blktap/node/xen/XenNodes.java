@@ -12,8 +12,8 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * What nodes of Xen have in common: the limits of guests, the kernel's backend, and an opener of nodes for each connection to XenStore, the prerequisite of
- * {@link XenNodeProvider}.
+ * The common parts of Xen's nodes: the limits of guests, the kernel's backend, and an opener of nodes for each connection to XenStore, which is the
+ * prerequisite of {@link XenNodeProvider}.
  */
 @Component(service = XenNodes.class, immediate = true)
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>=org.blktap.node.xen.NodeOpener", effective = "active")

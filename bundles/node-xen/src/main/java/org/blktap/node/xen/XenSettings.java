@@ -12,30 +12,30 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
     /** The bundle's symbolic name, under which it is configured. */
     String PID = "org.blktap.node-xen";
 
-    @AttributeDefinition(min = "0", max = "2147483647", description = "Entries of rings, of all domains. The last quarter is for devices of at most 512.")
+    @AttributeDefinition(min = "0", max = "2147483647", description = "Most ring entries of all domains. The last quarter is for devices of at most 512 entries.")
     int entries() default 65536;
 
-    @AttributeDefinition(min = "0", max = "2147483647", description = "Entries of rings of one domain.")
+    @AttributeDefinition(min = "0", max = "2147483647", description = "Most ring entries of one domain.")
     int domain_entries() default 16384;
 
-    @AttributeDefinition(min = "0", max = "2147483647", description = "Pages of data that stay mapped, of all domains; what is beyond is copied.")
+    @AttributeDefinition(min = "0", max = "2147483647", description = "Most pages of data that stay mapped for all domains; data in other pages is copied.")
     int grants() default 262144;
 
-    @AttributeDefinition(min = "0", max = "2147483647", description = "Pages of data that stay mapped, of one domain.")
+    @AttributeDefinition(min = "0", max = "2147483647", description = "Most pages of data that stay mapped for one domain; data in other pages is copied.")
     int domain_grants() default 65536;
 
-    @AttributeDefinition(min = "-1", max = "2147483647", description = "Mappings of the process for all domains; -1: half of vm.max_map_count. The last quarter is for rings.")
+    @AttributeDefinition(min = "-1", max = "2147483647", description = "Most mappings of the process for all domains; -1 means half of vm.max_map_count. The last quarter is for rings.")
     int mappings() default -1;
 
-    @AttributeDefinition(min = "-1", max = "2147483647", description = "Mappings of the process for one domain; -1: an eighth of those for all.")
+    @AttributeDefinition(min = "-1", max = "2147483647", description = "Most mappings of the process for one domain; -1 means an eighth of those for all domains.")
     int domain_mappings() default -1;
 
-    @AttributeDefinition(min = "0", max = "1048576", description = "MiB of buffers for data that is copied, of all domains, beyond 1 MiB of each device.")
+    @AttributeDefinition(min = "0", max = "1048576", description = "Most MiB of buffers for copied data of all domains, beyond 1 MiB for each device.")
     int buffers() default 256;
 
-    @AttributeDefinition(min = "0", max = "1048576", description = "MiB of buffers for data that is copied, of one domain.")
+    @AttributeDefinition(min = "0", max = "1048576", description = "Most MiB of buffers for copied data of one domain.")
     int domain_buffers() default 64;
 
-    @AttributeDefinition(min = "1", max = "1024", description = "Disks of toolstacks that are opened at once.")
+    @AttributeDefinition(min = "1", max = "1024", description = "Most disks of toolstacks that are opened at the same time.")
     int opening() default 16;
 }

@@ -38,9 +38,9 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
     // the rest is used on the XenBus thread only
     private final List<Listener> listeners = new ArrayList<>();
     private NativeXenStore store;
-    /** What was logged last. */
+    /** The reason that was logged last. */
     private String said = "";
-    /** Why it is not connected; null while it is, and until that is known. */
+    /** Why there is no connection; null while there is one, and until that is known. */
     private String absence;
     /** Reader of the connection that is being made or in use. */
     private volatile Thread reader;
@@ -202,7 +202,7 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
         }
     }
 
-    /** Logs why there is no connection, and notifies of it. Any thread. */
+    /** Logs why there is no connection, and notifies the listener. Any thread. */
     private void absent(Level level, String reason) {
         say(level, reason);
         try {

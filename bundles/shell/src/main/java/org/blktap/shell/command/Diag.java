@@ -127,7 +127,7 @@ public final class Diag extends TapCommand {
         return brought + " of " + brought.bundle().getSymbolicName() + " " + brought.bundle().getVersion() + " is absent: " + absence.why();
     }
 
-    /** What the bundle brings of this name; returns the number of lines printed. */
+    /** Prints what the bundle brings under this name. Returns the number of lines printed. */
     private int contributions(PrintWriter out, Bundle bundle) {
         int told = 0;
         for (Contribution each : Contribution.of(bundle)) {

@@ -28,7 +28,7 @@ public final class Engines extends TapCommand {
      * An engine that is installed.
      *
      * @param state {@code default}, {@code present} or {@code absent}
-     * @param reason why it is absent; otherwise empty
+     * @param reason why the engine is absent; else empty
      */
     record EngineStatus(String name, String summary, String bundle, String state, String reason) {
     }

@@ -39,7 +39,7 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
         this(attachmentsNow, imagesNow, bundles, components, directories, directory, terminal, () -> specs(attachmentsNow.get()));
     }
 
-    /** Without a framework. */
+    /** The surroundings of a call without a framework. */
     public Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, Path directory, boolean terminal) {
         this(attachmentsNow, imagesNow, null, null, null, directory, terminal);
     }

@@ -12,16 +12,17 @@ import java.util.TreeSet;
 import org.blktap.api.settings.Directories;
 
 /**
- * The archive of classes (class data sharing) from which the JVM takes what it would otherwise read from jars, parse and verify at each start. It is made by
- * {@code bin/blktapd --archive}, in a process of its own that starts the bundles in scratch directories and ends once they are ready. Whether the archive fits is
- * for the JVM to judge: it compares its own build, the class path's jars, and for classes of bundles the bytes themselves. What is damaged it does not notice:
- * {@code bin/blktapd} does not use an archive again with which a start has not become ready. This class decides when to make a new one.
+ * The archive of classes (class data sharing): the JVM takes classes from it that it would otherwise read from jars, parse and verify at each start.
+ * A separate process, {@code bin/blktapd --archive}, makes it: it starts the bundles in scratch directories and ends once they are ready. The JVM
+ * itself decides whether the archive fits, by its own build, the jars of the class path, and the bytes of the classes of bundles. It does not notice
+ * damage, so {@code bin/blktapd} does not use an archive again with which a start did not become ready. This class decides when to make a new
+ * archive.
  */
 public final class ClassArchive {
-    /** What an archive was made from, or could not be; beside it. */
+    /** The file beside an archive that describes what it was made from, or could not be made from. */
     static final String DESCRIPTION = "classes.txt";
     private static final Logger LOG = System.getLogger("org.blktap");
-    /** A trial that does not become ready ends. */
+    /** Time after which a trial that is not ready ends. */
     private static final int TRIAL_MILLIS = 900_000;
 
     private final Path home;
@@ -37,7 +38,7 @@ public final class ClassArchive {
         return new ClassArchive(directories.home(), directories.deploy());
     }
 
-    /** Whether this process only makes an archive: it serves nobody, and must not be taken for a daemon. */
+    /** Whether this process only makes an archive. It serves no disks, and must not be taken for a daemon. */
     static boolean trial() {
         return LaunchOptions.archiveTrial() != null;
     }
@@ -70,9 +71,10 @@ public final class ClassArchive {
     }
 
     /**
-     * Called once all is ready. A trial ends here, with its classes loaded; a daemon has an archive made if there is none of what it runs.
+     * Called when everything is ready. A trial ends here, with its classes loaded. A daemon starts a process that makes an archive, if there is none
+     * for the jars that it runs.
      *
-     * @return what makes one, to be ended with the daemon; or null
+     * @return the process that makes an archive, to be ended with the daemon; or null
      */
     public Process ready() {
         proven();
@@ -80,7 +82,7 @@ public final class ClassArchive {
         try {
             if (trial()) {
                 Files.writeString(LaunchOptions.archiveTrial(), description());
-                // not stopped before: the classes would be unloaded
+                // the framework is not stopped first: that would unload the classes
                 Runtime.getRuntime().halt(0);
             } else if (directory != null && !isCurrent(directory)) {
                 return make();
@@ -115,13 +117,13 @@ public final class ClassArchive {
         }
     }
 
-    /** Whether one was made from what is here, or could not be. */
+    /** Whether an archive has been made from these jars, or could not be made. */
     boolean isCurrent(Path directory) throws IOException {
         Path file = directory.resolve(DESCRIPTION);
         return Files.isRegularFile(file) && Files.readString(file).equals(description());
     }
 
-    /** What classes come from: this Java, its options, and the jars by name, size and time. */
+    /** Describes the sources of classes: this Java, its options, and the jars by name, size and time. */
     String description() throws IOException {
         StringBuilder text = new StringBuilder();
         for (String property : new String[] {"java.home", "java.vm.name", "java.vm.version"}) {

@@ -5,8 +5,8 @@ import java.util.Map;
 import org.blktap.api.settings.Directories;
 
 /**
- * The options by which the programs in {@code bin/} start Java, system properties of the JVM. They are what is known before there is a framework, or without
- * one; nothing else reads properties of the system. Bundles have the same by injection.
+ * The options that the programs in {@code bin/} pass to Java as system properties. They are known before there is a framework, or without one; no
+ * other class reads system properties. Bundles get the same values by injection.
  */
 public final class LaunchOptions {
     private static final String HOME = "blktap.home";
@@ -52,22 +52,22 @@ public final class LaunchOptions {
         return text("blktap.verb");
     }
 
-    /** The directory of the archive of classes; null where none is to be made. */
+    /** The directory of the archive of classes; null if none may be made. */
     static Path archive() {
         return path("blktap.archive.dir", null);
     }
 
-    /** In a process that makes an archive of classes, the file for the description of what it is made from; else null. */
+    /** In a process that makes an archive of classes, the file for the description of its sources; else null. */
     static Path archiveTrial() {
         return path("blktap.archive.trial", null);
     }
 
-    /** The file that marks the archive of classes as used by a start that is not ready yet; null where none is used. */
+    /** The file that marks the archive of classes as used by a start that is not ready yet; null if no archive is used. */
     static Path archiveUnready() {
         return path("blktap.archive.unready", null);
     }
 
-    /** Framework properties by which the bundle {@code config} learns of these options. */
+    /** Framework properties that pass these options to the bundle {@code config}. */
     static Map<String, String> forFramework() {
         Directories all = directories();
         return Map.of(HOME, all.home().toString(), "blktap.run.dir", all.run().toString(), "blktap.data.dir", all.data().toString(),
@@ -75,7 +75,7 @@ public final class LaunchOptions {
                 "blktap.settings", settings().toString());
     }
 
-    /** Any property of the system, for what asks by name as a framework's bundles may; null if it is not set. */
+    /** Returns any system property, for code that asks by name, as bundles of a framework may; null if it is not set. */
     public static String property(String name) {
         return System.getProperty(name);
     }

@@ -32,7 +32,9 @@ import org.osgi.framework.launch.Framework;
  * whatever prevents the start is one line, and exit status 1. Logs the start and the end by steps.
  */
 public final class Launcher {
-    /** Property of the services by which this class serves bundles. They are of Java's own types, since bundles have other classes than the launcher. */
+    /**
+     * Property of the launcher's services for bundles. These have types of the JDK, because the launcher's own classes are not those of the bundles.
+     */
     private static final String SERVICE = "blktap.launcher";
     private static final Logger LOG = System.getLogger("org.blktap");
     private static final int FAILED = 1;
@@ -94,7 +96,7 @@ public final class Launcher {
         }
         LOG.log(Level.INFO, "starting on Java " + System.getProperty("java.version") + ": sockets in " + directories.run() + ", data in " + directories.data());
         new Requirements(home, directories.data(), directories.run(), directories.deploy()).check();
-        // whoever has written a file means it: without any of it disks could be missing
+        // an unreadable file ends the start: without its settings disks could be missing
         Map<String, Map<String, Object>> settings = SettingsFile.read(LaunchOptions.settings());
         NativeLibraries.use(home);
         Map<String, Object> configuration = new HashMap<>();
@@ -104,7 +106,7 @@ public final class Launcher {
         }
         Main.copySystemProperties(read);
         if (ClassArchive.trial()) {
-            // a XenStore shows each daemon the same guests
+            // each daemon on a XenStore would see the same guests
             read.put(Platform.LEVEL + ".node-xen", Integer.toString(Platform.NEVER));
         }
         configuration.putAll(read);
@@ -137,7 +139,7 @@ public final class Launcher {
         framework.getBundleContext().registerService(type, service, new Hashtable<>(Map.of(SERVICE, name)));
     }
 
-    /** Stops the framework because of what a bundle has found. */
+    /** Stops the framework after a failure that a bundle reports. */
     private void stopFor(String why) {
         failure.compareAndSet(null, why);
         try {

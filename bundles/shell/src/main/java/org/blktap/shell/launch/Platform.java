@@ -19,7 +19,7 @@ import org.osgi.framework.wiring.FrameworkWiring;
 final class Platform {
     /** Property of the configuration: the start level of the platform, and with a jar's name appended, of that jar. */
     static final String LEVEL = "blktap.level";
-    /** Level of what is installed and not started. */
+    /** Start level of bundles that are installed and not started. */
     static final int NEVER = 1000;
 
     private final BundleContext context;

@@ -40,7 +40,7 @@ final class RepeatFilter implements Filter {
         this.clock = clock;
     }
 
-    /** Changes how many alike pass in a period. */
+    /** Changes how many similar records pass in a period. */
     synchronized void limit(int number) {
         limit = number;
     }

@@ -13,10 +13,10 @@ import java.util.Map;
 import java.util.regex.Pattern;
 
 /**
- * Reads the file of settings: a JSON object that has an object for each section. Comments are allowed. What the settings mean is for others to judge.
+ * Reads the file of settings: a JSON object that has an object for each section. Comments are allowed. Does not check the settings themselves.
  */
 public final class SettingsFile {
-    /** A file as it is installed: comments and an empty object. Most daemons have it, and start without a parser. */
+    /** Matches a file as installed: comments and an empty object. Most daemons have such a file, and so start without a parser. */
     private static final Pattern NOTHING = Pattern.compile("(\\s*+//.*+)*+\\s*+\\{\\s*+\\}\\s*+");
 
     /** Far more than anybody writes. What is larger is something else, and might not fit into the heap of a daemon that runs. */

@@ -90,7 +90,7 @@ final class SettingsParser {
     private static BigDecimal number(Path file, JsonReader json, String key) throws IOException {
         String text = json.nextString();
         try {
-            // an exponent of any size is as many digits when it is converted
+            // a number with a large exponent would become as many digits when it is converted
             if (text.length() < 40) {
                 BigDecimal number = new BigDecimal(text);
                 if (Math.abs(number.scale()) < 100) {
@@ -103,7 +103,7 @@ final class SettingsParser {
         throw new IOException(file + ": " + place(json) + ": " + key + ": no usable number: " + text);
     }
 
-    /** Where the reader is, from its own description: {@code JsonReader at line 3 column 5 path $.a}. */
+    /** Returns the reader's position, from its own description: {@code JsonReader at line 3 column 5 path $.a}. */
     private static String place(JsonReader json) {
         return json.toString().replaceAll("(?s).*? at (line [0-9]+) .*", "$1");
     }

@@ -13,7 +13,10 @@ import org.blktap.config.SettingsCheck;
 import org.blktap.shell.launch.LaunchOptions;
 import org.blktap.shell.launch.SettingsFile;
 
-/** {@code blktapd --check-config}: says what a daemon would say of the file of settings, without starting one. Exit status 1 if there is anything to say. */
+/**
+ * {@code blktapd --check-config}: checks the file of settings without a daemon, and prints what a daemon would log about it. Exit status 1 if it
+ * prints anything.
+ */
 public final class CheckProgram {
     private CheckProgram() {
     }

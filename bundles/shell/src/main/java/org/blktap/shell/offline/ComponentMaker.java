@@ -93,7 +93,7 @@ final class ComponentMaker {
         throw new UnsupportedOperationException(description.implementation() + " needs the daemon, for " + wanted.getName());
     }
 
-    /** What the description says, and what is configured. */
+    /** The properties of the description and of the configuration. */
     Map<String, Object> properties() {
         Map<String, Object> all = description.all();
         for (String pid : description.get("configuration-pid", "$").split(" ")) {

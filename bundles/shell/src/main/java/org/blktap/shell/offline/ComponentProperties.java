@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
 
 /** An object of a component property type, whose methods return a component's properties (OSGi Compendium, chapter 112.8.2). */
 final class ComponentProperties {
-    /** What a method's name has in the place of characters that Java's names cannot have, or that have another meaning there. */
+    /** Escapes in a method's name for characters that a name in Java cannot have, or that have another meaning there. */
     private static final Pattern ESCAPES = Pattern.compile("\\$_\\$|\\$\\$|\\$|__|_");
 
     private ComponentProperties() {
@@ -26,7 +26,7 @@ final class ComponentProperties {
         });
     }
 
-    /** The property of a method: {@code drain_seconds} is {@code drain.seconds}, {@code log$_$memory} is {@code log-memory}. */
+    /** Returns the property of a method: {@code drain_seconds} is {@code drain.seconds}, {@code log$_$memory} is {@code log-memory}. */
     static String key(String method) {
         return ESCAPES.matcher(method).replaceAll(found -> Matcher.quoteReplacement(switch (found.group()) {
             case "$_$" -> "-";

@@ -179,7 +179,7 @@ public final class ImageProgram {
         return images;
     }
 
-    /** A file that is no JSON keeps a daemon from starting, but not this work, which the defaults may suit. */
+    /** Reads the settings. A file that is not JSON keeps a daemon from starting, but this work goes on with the defaults. */
     private static Map<String, Map<String, Object>> settings(Path file) {
         try {
             return SettingsFile.read(file);

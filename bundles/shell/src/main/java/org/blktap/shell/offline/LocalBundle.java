@@ -16,7 +16,7 @@ import org.blktap.config.Setting;
  * A bundle's jar: where its classes come from, its components, and its activator or null.
  *
  * @param name the jar's file name, for messages
- * @param symbolicName the bundle's, which is also the name of its section of settings
+ * @param symbolicName of the bundle, also the name of its section of settings
  * @param path the jar
  */
 record LocalBundle(String name, String symbolicName, Path path, ClassLoader loader, List<Description> components, String activator) {
@@ -47,14 +47,14 @@ record LocalBundle(String name, String symbolicName, Path path, ClassLoader load
         return headers.getValue("Bundle-SymbolicName") == null ? "" : headers.getValue("Bundle-SymbolicName").replaceFirst(";.*", "").strip();
     }
 
-    /** The symbolic name of a jar's bundle; empty if it is none. */
+    /** Returns the symbolic name of a jar's bundle; empty if the jar is not a bundle. */
     static String symbolicName(Path path) throws IOException {
         try (JarFile jar = new JarFile(path.toFile())) {
             return jar.getManifest() == null ? "" : symbolicName(jar.getManifest().getMainAttributes());
         }
     }
 
-    /** The settings that a jar's bundle declares. */
+    /** Returns the settings that a jar's bundle declares. */
     static List<Setting> settings(Path path) throws IOException {
         List<Setting> all = new ArrayList<>();
         try (JarFile jar = new JarFile(path.toFile())) {

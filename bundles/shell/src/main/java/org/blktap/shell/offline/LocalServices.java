@@ -36,11 +36,11 @@ final class LocalServices {
     private final Set<Description> tried = new HashSet<>();
     private final Map<String, String> failures = new LinkedHashMap<>();
 
-    /** What is configured, by PID. */
+    /** The configurations, by PID. */
     private final Map<String, Map<String, Object>> configured = new HashMap<>();
     private final List<String> problems = new ArrayList<>();
 
-    /** Without settings. */
+    /** Makes services without settings. */
     LocalServices(Path platform, Path deploy) throws IOException {
         this(platform, deploy, Map.of(), "");
     }
@@ -81,12 +81,12 @@ final class LocalServices {
         configured.put(bundle.symbolicName(), Environment.override(bundle.symbolicName(), values, imageRoots));
     }
 
-    /** What is configured for a PID. */
+    /** Returns the configuration of a PID. */
     Map<String, Object> configured(String pid) {
         return configured.getOrDefault(pid, Map.of());
     }
 
-    /** What the settings have that is not in force, one line each. */
+    /** Returns a line for each part of the settings that is not in force. */
     List<String> problems() {
         return problems;
     }
@@ -149,7 +149,7 @@ final class LocalServices {
         return present.stream().filter(each -> each.interfaces().contains(type)).sorted((a, b) -> b.compareTo(a)).toList();
     }
 
-    /** The services that a reference asks for, those of highest ranking first. */
+    /** Returns the services that a reference asks for, those of highest ranking first. */
     List<LocalService> of(Description.Reference reference) {
         List<LocalService> all = of(reference.type());
         if (reference.get("target") == null) {
@@ -181,7 +181,7 @@ final class LocalServices {
                 ComponentMaker maker = new ComponentMaker(this, bundle, description);
                 Object component = maker.make();
                 if (component == null) {
-                    // what it waits for may come
+                    // the service that it waits for may still be registered
                     tried.remove(description);
                 } else {
                     made.put(description, component);

@@ -36,7 +36,7 @@ public final class DriverProject {
      * @param repository the Maven repository of a distribution
      */
     public DriverProject(String type, String group, Path repository) throws IOException {
-        // "tap" before it: a type may be a keyword of Java
+        // with "tap" before it, because a type may be a keyword of Java
         String pack = group + ".tap" + type.replaceAll("[_-]", "");
         folder = pack.replace('.', '/');
         Properties versions = new Properties();
@@ -53,12 +53,12 @@ public final class DriverProject {
         values.put("repository", repository.toUri().toString().replaceAll("/$", "").replace("&", "%26").replace("$", "%24"));
     }
 
-    /** Whether it is a type of tap specs whose name can begin that of a class. */
+    /** Whether a text is a type of tap specs from which the name of a class can be made. */
     public static boolean isType(String text) {
         return TYPE.matcher(text).matches();
     }
 
-    /** Whether it is a name for a Maven group and a Java package. */
+    /** Whether a text is a valid name of a Maven group and a Java package. */
     public static boolean isGroup(String text) {
         return GROUP.matcher(text).matches() && Collections.disjoint(KEYWORDS, List.of(text.split("\\.")));
     }
@@ -81,7 +81,7 @@ public final class DriverProject {
     /**
      * Writes the files.
      *
-     * @return what was written, in the order for a reader
+     * @return the files written, in the order for a reader
      */
     public List<Path> write(Path directory) throws IOException {
         List<Path> written = List.of(directory.resolve("README.md"), directory.resolve("pom.xml"), directory.resolve(source("main", "")),
@@ -97,7 +97,7 @@ public final class DriverProject {
     private String text(String resource) throws IOException {
         try (InputStream in = DriverProject.class.getResourceAsStream(resource)) {
             String template = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-            // Java's annotations have no second sign, so that they are no placeholders
+            // a placeholder ends with a second @, which Java's annotations do not have
             return PLACEHOLDER.matcher(template).replaceAll(found -> Matcher.quoteReplacement(values.get(found.group(1))));
         }
     }
