@@ -81,7 +81,7 @@ public final class ClassArchive {
         Path directory = LaunchOptions.archive();
         try {
             if (trial()) {
-                Files.writeString(LaunchOptions.archiveTrial(), description());
+                describe(LaunchOptions.archiveTrial());
                 // the framework is not stopped first: that would unload the classes
                 Runtime.getRuntime().halt(0);
             } else if (directory != null && !isCurrent(directory)) {
@@ -91,6 +91,23 @@ public final class ClassArchive {
             LOG.log(Level.INFO, "no archive of classes is made, later starts will take longer: " + e);
         }
         return null;
+    }
+
+    /** Called when a trial begins, before it has read any jar. */
+    void begin(Path trial) throws IOException {
+        Files.writeString(atBegin(trial), description());
+    }
+
+    /** Writes the description of what a trial was made from, unless that has changed meanwhile: then a later start tries again. */
+    void describe(Path trial) throws IOException {
+        String description = description();
+        if (Files.readString(atBegin(trial)).equals(description)) {
+            Files.writeString(trial, description);
+        }
+    }
+
+    private static Path atBegin(Path trial) {
+        return trial.resolveSibling("begin");
     }
 
     private Process make() throws IOException {

@@ -93,6 +93,7 @@ public final class Launcher {
         Path home = directories.home();
         if (ClassArchive.trial()) {
             ClassArchive.limitTrial();
+            ClassArchive.of(directories).begin(LaunchOptions.archiveTrial());
         }
         LOG.log(Level.INFO, "starting on Java " + System.getProperty("java.version") + ": sockets in " + directories.run() + ", data in " + directories.data());
         new Requirements(home, directories.data(), directories.run(), directories.deploy()).check();

@@ -61,4 +61,16 @@ class ClassArchiveTest {
         assertEquals(System.getProperty("java.home"), archive.description().lines().findFirst().orElseThrow());
         assertTrue(archive.description().contains(System.getProperty("java.vm.version")));
     }
+
+    @Test
+    void aTrialWhoseJarsHaveChangedIsNotDescribed() throws IOException {
+        Path trial = directory.resolve("description");
+        archive.begin(trial);
+        Files.writeString(directory.resolve("deploy/aio.jar"), "another version");
+        archive.describe(trial);
+        assertFalse(Files.exists(trial));
+        archive.begin(trial);
+        archive.describe(trial);
+        assertEquals(archive.description(), Files.readString(trial));
+    }
 }
