@@ -8,7 +8,7 @@ import org.osgi.service.component.annotations.Modified;
 /** The bundle's current settings. Code that needs one asks for it at each use. Any thread. */
 @Component(service = CoreConfiguration.class, configurationPid = CoreSettings.PID)
 public final class CoreConfiguration {
-    private volatile Limits limits;
+    private volatile TimeLimits limits;
     private volatile PathPolicy paths;
 
     @Activate
@@ -18,11 +18,11 @@ public final class CoreConfiguration {
 
     @Modified
     public void configure(CoreSettings settings) {
-        limits = Limits.of(settings);
+        limits = TimeLimits.of(settings);
         paths = PathPolicy.of(List.of(settings.image_roots()));
     }
 
-    Limits limits() {
+    TimeLimits limits() {
         return limits;
     }
 

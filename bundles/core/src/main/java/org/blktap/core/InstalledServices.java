@@ -32,7 +32,7 @@ public final class InstalledServices {
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,
             policyOption = ReferencePolicyOption.GREEDY)
     void addSimpleDriver(SimpleDriver driver, ServiceReference<SimpleDriver> reference) {
-        drivers.add(reference, Drivers.of(driver));
+        drivers.add(reference, SimpleDrivers.of(driver));
     }
 
     void removeSimpleDriver(ServiceReference<SimpleDriver> reference) {

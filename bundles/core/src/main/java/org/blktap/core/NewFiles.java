@@ -49,7 +49,7 @@ final class NewFiles {
         try {
             file = unnamed ? PinnedFile.createUnnamed(path.toAbsolutePath().getParent(), MODE) : null;
             if (file == null) {
-                temporary = Unfinished.name(path);
+                temporary = UnfinishedFiles.name(path);
                 file = PinnedFile.create(temporary, MODE);
             }
         } catch (DiskException e) {
@@ -60,7 +60,7 @@ final class NewFiles {
             };
         }
         if (temporary != null && made.isEmpty()) {
-            Unfinished.removeLeftOver(temporary);
+            UnfinishedFiles.removeLeftOver(temporary);
         }
         made.add(new Made(path, temporary, file));
         return file;

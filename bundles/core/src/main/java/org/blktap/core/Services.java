@@ -17,7 +17,7 @@ record Services(LoopFactory loops, NativeMemory memory, InstalledServices instal
     }
 
     /** Returns the current limits. */
-    Limits limits() {
+    TimeLimits limits() {
         return configuration.limits();
     }
 

@@ -232,7 +232,7 @@ class OpenContextTest {
     void aSimpleDriversFileIsLocked() throws Exception {
         FakeReference<DiskDriver> reference = new FakeReference<>(Map.of("tap.type", "simple"));
         List<String> paths = new ArrayList<>();
-        drivers.add(reference, Drivers.of(simple(paths)));
+        drivers.add(reference, SimpleDrivers.of(simple(paths)));
         VirtualDisk writer = context(false, Map.of()).open("simple", image.toString());
         refused(Reason.BUSY, () -> context(false, Map.of()).open("simple", image.toString()));
         refused(Reason.BUSY, () -> context(true, Map.of()).open("simple", image.toString()));
@@ -253,7 +253,7 @@ class OpenContextTest {
     @Test
     void aSimpleDriverGetsTheBackingFileThatWasFound() throws Exception {
         List<String> paths = new ArrayList<>();
-        drivers.add(new FakeReference<>(Map.of("tap.type", "simple")), Drivers.of(simple(paths)));
+        drivers.add(new FakeReference<>(Map.of("tap.type", "simple")), SimpleDrivers.of(simple(paths)));
         Path base = Files.createFile(directory.resolve("base"));
         try (OpenContext context = context(true, Map.of())) {
             context.openFile(image);

@@ -26,17 +26,17 @@ class UnfinishedTest {
         ended.waitFor();
         Set<String> stay = new TreeSet<>(Set.of("a.qcow", ".a.qcow.new", ".a.qcow." + ended.pid() + "-1.new",
                 // another boot or another host
-                ".a.qcow.0123456x-" + ended.pid() + "-1.new", ".a.qcow." + Unfinished.suffix(ProcessHandle.current().pid(), 7),
-                ".a.qcow." + Unfinished.suffix(1, 1)));
+                ".a.qcow.0123456x-" + ended.pid() + "-1.new", ".a.qcow." + UnfinishedFiles.suffix(ProcessHandle.current().pid(), 7),
+                ".a.qcow." + UnfinishedFiles.suffix(1, 1)));
         for (String name : stay) {
             Files.createFile(directory.resolve(name));
         }
-        Files.createFile(directory.resolve(".a.qcow." + Unfinished.suffix(ended.pid(), 1)));
-        Files.createFile(directory.resolve(".b-s001.vmdk." + Unfinished.suffix(ended.pid(), 12)));
-        String folder = ".c." + Unfinished.suffix(ended.pid(), 1);
+        Files.createFile(directory.resolve(".a.qcow." + UnfinishedFiles.suffix(ended.pid(), 1)));
+        Files.createFile(directory.resolve(".b-s001.vmdk." + UnfinishedFiles.suffix(ended.pid(), 12)));
+        String folder = ".c." + UnfinishedFiles.suffix(ended.pid(), 1);
         Files.createDirectory(directory.resolve(folder));
-        Path made = Files.createFile(Unfinished.name(directory.resolve("a.qcow")));
-        Unfinished.removeLeftOver(made);
+        Path made = Files.createFile(UnfinishedFiles.name(directory.resolve("a.qcow")));
+        UnfinishedFiles.removeLeftOver(made);
         stay.add(folder);
         stay.add(made.getFileName().toString());
         assertEquals(stay, names());

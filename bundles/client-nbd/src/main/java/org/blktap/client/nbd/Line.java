@@ -25,14 +25,14 @@ final class Line implements IoLoop.BlockingCall {
     private final ExtentList found = new ExtentList();
     /** A block of which a write changes a part; allocated when needed. */
     private ByteBuffer block;
-    private volatile NbdConnection connection;
+    private volatile ServerConnection connection;
     private long since;
     private Request request;
     private long at;
     private volatile boolean closed;
 
     /** @param connection an open one, or null to connect with the first request */
-    Line(NbdDisk disk, NbdConnection connection, NativeBuffer buffer, Step step) {
+    Line(NbdDisk disk, ServerConnection connection, NativeBuffer buffer, Step step) {
         this.disk = disk;
         this.connection = connection;
         this.buffer = buffer;
@@ -118,7 +118,7 @@ final class Line implements IoLoop.BlockingCall {
             disk.complain(e.getMessage() == null ? e.toString() : e.getMessage());
             // writes that the server had not made durable may be lost with the connection
             disk.unflushed().broken();
-            NbdConnection broken = connection;
+            ServerConnection broken = connection;
             connection = null;
             if (broken != null) {
                 broken.abort();
@@ -251,7 +251,7 @@ final class Line implements IoLoop.BlockingCall {
 
     /** Ends an exchange that has taken longer than {@code nanos}. */
     void giveUpAfter(long nanos) {
-        NbdConnection slow = connection;
+        ServerConnection slow = connection;
         if (request != null && slow != null && System.nanoTime() - since > nanos) {
             slow.abort();
         }
@@ -260,7 +260,7 @@ final class Line implements IoLoop.BlockingCall {
     /** Closes without waiting; cuts off an exchange under way. */
     void close() {
         closed = true;
-        NbdConnection last = connection;
+        ServerConnection last = connection;
         connection = null;
         if (last != null) {
             if (request != null) {

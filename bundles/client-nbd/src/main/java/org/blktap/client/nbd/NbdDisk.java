@@ -47,7 +47,7 @@ final class NbdDisk implements VirtualDisk {
     private final Unflushed unflushed = new Unflushed();
 
     /** @param first an open connection, owned by the disk from now on */
-    NbdDisk(NbdUri uri, String name, NbdConnection first, DiskContext context) {
+    NbdDisk(NbdUri uri, String name, ServerConnection first, DiskContext context) {
         this.uri = uri;
         loop = context.loop();
         agreed = first.agreed();
@@ -136,8 +136,8 @@ final class NbdDisk implements VirtualDisk {
     }
 
     /** Connects again. Blocking. */
-    NbdConnection connect() throws IOException {
-        NbdConnection connection = new NbdConnection(uri);
+    ServerConnection connect() throws IOException {
+        ServerConnection connection = new ServerConnection(uri);
         Negotiation.Agreed now = connection.agreed();
         if (!now.isLike(agreed)) {
             connection.abort();

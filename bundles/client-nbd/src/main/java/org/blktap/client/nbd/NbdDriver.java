@@ -23,7 +23,7 @@ public final class NbdDriver implements DiskDriver {
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         NbdUri uri = NbdUri.parse(path);
-        NbdConnection first = connect(path, uri);
+        ServerConnection first = connect(path, uri);
         try (CloseOnFailure opened = new CloseOnFailure(first::abort)) {
             if (first.agreed().size() > MAX_SIZE) {
                 throw new DiskException(Reason.IO, path + ": the server reports a size of " + first.agreed().size() + " bytes; expected at most " + MAX_SIZE);
@@ -35,9 +35,9 @@ public final class NbdDriver implements DiskDriver {
         }
     }
 
-    private static NbdConnection connect(String path, NbdUri uri) throws DiskException {
+    private static ServerConnection connect(String path, NbdUri uri) throws DiskException {
         try {
-            return new NbdConnection(uri);
+            return new ServerConnection(uri);
         } catch (RefusedException e) {
             throw new DiskException(e.reason(), path + ": " + e.getMessage(), e);
         } catch (UnresolvedAddressException e) {

@@ -101,7 +101,7 @@ class ClientFuzzTest {
             disk(uri);
             return;
         }
-        try (NbdConnection connection = new NbdConnection(uri)) {
+        try (ServerConnection connection = new ServerConnection(uri)) {
             byte[] guard = new byte[3 * BLOCK];
             ByteBuffer into = ByteBuffer.wrap(guard).position(BLOCK).limit(2 * BLOCK);
             connection.read(BLOCK, into);

@@ -29,7 +29,7 @@ class HostileServerTest {
     }
 
     private interface Use {
-        void run(NbdConnection connection) throws Exception;
+        void run(ServerConnection connection) throws Exception;
     }
 
     private static void with(boolean structured, Script script, Use use) throws Exception {
@@ -69,7 +69,7 @@ class HostileServerTest {
                 }
             });
             thread.start();
-            try (NbdConnection connection = new NbdConnection(new NbdUri(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.getLocalPort()), "x"))) {
+            try (ServerConnection connection = new ServerConnection(new NbdUri(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.getLocalPort()), "x"))) {
                 use.run(connection);
             } finally {
                 thread.join();

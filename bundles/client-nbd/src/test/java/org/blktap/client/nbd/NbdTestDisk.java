@@ -47,7 +47,7 @@ final class NbdTestDisk implements AutoCloseable {
     }
 
     NbdTestDisk(NbdUri uri, boolean readOnly) throws Exception {
-        NbdConnection first = new NbdConnection(uri);
+        ServerConnection first = new ServerConnection(uri);
         disk = loop.call(() -> new NbdDisk(uri, "test", first, new TestDiskContext(loop, memory, Options.none(), readOnly)));
     }
 

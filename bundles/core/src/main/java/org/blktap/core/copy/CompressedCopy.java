@@ -7,6 +7,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.control.Images.Progress;
 import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskException;
@@ -45,7 +46,8 @@ public final class CompressedCopy {
     public void run(Progress progress) throws DiskException {
         int threads = Runtime.getRuntime().availableProcessors();
         int step = Math.max(clusterSize, LEAST_READ / clusterSize * clusterSize);
-        ExecutorService pool = Executors.newFixedThreadPool(threads);
+        AtomicInteger numbers = new AtomicInteger();
+        ExecutorService pool = Executors.newFixedThreadPool(threads, task -> new Thread(task, "blktap-compress-" + numbers.incrementAndGet()));
         ExtentList extents = new ExtentList();
         try (NativeBuffer buffer = memory.allocate(step)) {
             for (long at = 0; at < size; at += step) {

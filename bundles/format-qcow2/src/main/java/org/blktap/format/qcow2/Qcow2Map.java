@@ -29,7 +29,7 @@ import org.blktap.image.Table;
 final class Qcow2Map implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
     /** The bits of a cluster whose subclusters are all marked as zeros. */
-    private static final long ALL_ZERO = Qcow2Tables.ALL_ALLOCATED << 32;
+    private static final long ALL_ZERO = Qcow2Lookup.ALL_ALLOCATED << 32;
 
     private final Qcow2Header header;
     private final IoFile file;
@@ -42,7 +42,7 @@ final class Qcow2Map implements ClusterMap {
     private final int unit;
     private final int entryBytes;
     private final Qcow2Space space;
-    private final Qcow2Tables tables;
+    private final Qcow2Lookup tables;
 
     /**
      * @param l1Offset of the L1 table: the active one, or a snapshot's
@@ -61,7 +61,7 @@ final class Qcow2Map implements ClusterMap {
         unit = header.unit();
         entryBytes = header.l2EntryBytes();
         space = new Qcow2Space(header, file, loop, counts);
-        tables = new Qcow2Tables(header, l1Offset, l1Entries, file, dataFile, space, memory, cacheBytes);
+        tables = new Qcow2Lookup(header, l1Offset, l1Entries, file, dataFile, space, memory, cacheBytes);
     }
 
     /** Finds free clusters, before an image is written. Blocking, not on the loop. */
@@ -255,7 +255,7 @@ final class Qcow2Map implements ClusterMap {
 
     /** Whether a cluster is copied as a whole, though smaller units could be written: it is compressed, or its subclusters are shared. */
     private boolean movesWhole(long entry, long bits) {
-        return extended && !external && (Qcow2Entry.compressed(entry) || (bits & Qcow2Tables.ALL_ALLOCATED) != 0 && !hasOwn(entry));
+        return extended && !external && (Qcow2Entry.compressed(entry) || (bits & Qcow2Lookup.ALL_ALLOCATED) != 0 && !hasOwn(entry));
     }
 
     // ---- entries
@@ -269,7 +269,7 @@ final class Qcow2Map implements ClusterMap {
                 case DATA -> {
                     boolean whole = movesWhole(change.previous(), change.previousBits());
                     tables.put(change.table(), index, change.next() + (long) i * clusterSize,
-                            whole ? Qcow2Tables.ALL_ALLOCATED : change.previousBits() & ~(touched << 32) | touched);
+                            whole ? Qcow2Lookup.ALL_ALLOCATED : change.previousBits() & ~(touched << 32) | touched);
                 }
                 case ZEROS -> tables.put(change.table(), index, extended ? change.previous() : change.next(),
                         change.previousBits() & ~touched | touched << 32);

@@ -74,7 +74,7 @@ final class References {
     private final Visitor visitor;
     private final int clusterSize;
     private final List<L1> l1Tables = new ArrayList<>();
-    private final L2Tables l2Tables = new L2Tables();
+    private final TablesInUse l2Tables = new TablesInUse();
     /** First and last place that a table refers to, once it has been read. */
     private long[] reaches;
     private long snapshotsEnd;
@@ -137,7 +137,7 @@ final class References {
                 long offset = Qcow2Entry.offset(piece.getLong(i * Qcow2Entry.L1_BYTES));
                 long at = l1.offset + (first + i) * (long) Qcow2Entry.L1_BYTES;
                 if (offset != 0 && visitor.mayRead(entryName, first + i, at, offset, clusterSize) && !l2Tables.add(offset)) {
-                    visitor.problem(entryName + " " + (first + i), at, "more L2 tables than " + L2Tables.MOST, "as many as one L1 table can have");
+                    visitor.problem(entryName + " " + (first + i), at, "more L2 tables than " + TablesInUse.MOST, "as many as one L1 table can have");
                     return false;
                 }
             }
@@ -153,7 +153,7 @@ final class References {
     }
 
     /** Returns the L2 tables that {@link #find} has found. */
-    L2Tables l2Tables() {
+    TablesInUse l2Tables() {
         return l2Tables;
     }
 

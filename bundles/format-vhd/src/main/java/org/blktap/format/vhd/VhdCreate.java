@@ -31,7 +31,7 @@ final class VhdCreate {
             throw Options.bad("subformat", "fixed", "dynamic, for an image with a backing file");
         }
         long size = sizeBytes;
-        Metadata.Parent parent = Metadata.Parent.NONE;
+        VhdMetadata.Parent parent = VhdMetadata.Parent.NONE;
         if (backing != null) {
             Path file = context.confine(path, backing.path());
             // opened as an attach opens it: an image that cannot be attached is not made
@@ -50,7 +50,7 @@ final class VhdCreate {
                 file.truncateNow(size);
                 file.writeFully(footer.bytes(), size);
             } else {
-                Metadata metadata = Metadata.plan(VhdFooter.BYTES, size, blockSize, parent);
+                VhdMetadata metadata = VhdMetadata.plan(VhdFooter.BYTES, size, blockSize, parent);
                 VhdFooter complete = footer.with(metadata.header().at(), metadata.creatorVersion());
                 metadata.write(file, ByteBuffer.allocate(0), new BitSet());
                 file.writeFully(complete.bytes(), 0);
@@ -79,7 +79,7 @@ final class VhdCreate {
         return Alignment.up(size, SECTOR);
     }
 
-    private static Metadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below) throws DiskException {
+    private static VhdMetadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below) throws DiskException {
         UUID uuid = VhdHeader.NO_UUID;
         if (backing.type().equals(VhdDriver.TYPE)) {
             uuid = UUID.fromString(below.info().details().get(VhdDriver.UUID_DETAIL));
@@ -96,6 +96,6 @@ final class VhdCreate {
         } catch (IOException e) {
             // the time stays 0: an attach reports that the parent's time differs
         }
-        return new Metadata.Parent(uuid, timestamp, FileNames.text(file.getFileName()), ParentNames.encode(path, backing.path()));
+        return new VhdMetadata.Parent(uuid, timestamp, FileNames.text(file.getFileName()), ParentNames.encode(path, backing.path()));
     }
 }

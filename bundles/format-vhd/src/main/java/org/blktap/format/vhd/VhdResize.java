@@ -130,7 +130,7 @@ final class VhdResize {
     }
 
     private void useSpareEntries(int blocks, Batmap batmap) throws IOException {
-        Metadata.fillUnused(file, bat.entryAt(image.blocks()), bat.entryAt(blocks));
+        VhdMetadata.fillUnused(file, bat.entryAt(image.blocks()), bat.entryAt(blocks));
         if (batmap != null) {
             new Batmap(batmap.headerAt(), batmap.at(), batmap.sectors(), Batmap.summedBytes(size), batmap.version(), null, true)
                     .write(file, fullBlocks());
@@ -140,7 +140,7 @@ final class VhdResize {
     }
 
     private void moveMetadata() throws IOException {
-        Metadata metadata = Metadata.plan(VhdImage.end(image.structures()), size, header.blockSize(), parent());
+        VhdMetadata metadata = VhdMetadata.plan(VhdImage.end(image.structures()), size, header.blockSize(), parent());
         List<Integer> inTheWay = new ArrayList<>();
         for (int block = 0; block < image.blocks(); block++) {
             if (bat.isUsed(block) && bat.offset(block) < metadata.end()
@@ -180,7 +180,7 @@ final class VhdResize {
     }
 
     /** Returns the parent as the old header has it, with the locators' bytes. */
-    private Metadata.Parent parent() throws IOException {
+    private VhdMetadata.Parent parent() throws IOException {
         List<ParentNames.Encoded> names = new ArrayList<>();
         for (VhdHeader.ParentLocator locator : header.locators()) {
             if (locator.isInside(image.limit()) && locator.length() <= ParentNames.LONGEST) {
@@ -189,7 +189,7 @@ final class VhdResize {
                 names.add(new ParentNames.Encoded(locator.code(), name.array()));
             }
         }
-        return new Metadata.Parent(header.parentUuid(), header.parentTimestamp(), header.parentName(), names);
+        return new VhdMetadata.Parent(header.parentUuid(), header.parentTimestamp(), header.parentName(), names);
     }
 
     private void switchTo(VhdFooter footer, long at) throws IOException {

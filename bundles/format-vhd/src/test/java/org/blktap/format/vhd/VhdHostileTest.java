@@ -29,11 +29,11 @@ import org.junit.jupiter.api.Timeout;
 class VhdHostileTest {
     private static final long SIZE = 16 << 20;
     private static final int BLOCK = 2 << 20;
-    private static final int BATMAP_HEADER = Images.BAT + 512;
+    private static final int BATMAP_HEADER = VhdImages.BAT + 512;
     private static final int BATMAP = BATMAP_HEADER + 512;
     /** Where the last footer of a new image is, and nearly where its first block comes. */
     private static final int END = BATMAP + 512;
-    private final Images images = new Images(Map.of());
+    private final VhdImages images = new VhdImages(Map.of());
 
     @AfterEach
     void free() {
@@ -45,19 +45,19 @@ class VhdHostileTest {
     }
 
     private static Consumer<ByteBuffer> footer(Consumer<ByteBuffer> change) {
-        return b -> Images.footers(b, change);
+        return b -> VhdImages.footers(b, change);
     }
 
     private static Consumer<ByteBuffer> header(Consumer<ByteBuffer> change) {
         return b -> {
-            change.accept(b.slice(Images.HEADER, 1024));
-            Images.sealHeader(b);
+            change.accept(b.slice(VhdImages.HEADER, 1024));
+            VhdImages.sealHeader(b);
         };
     }
 
     private int problems() throws Exception {
         images.reopen();
-        return images.driver.check(Images.IMAGE, images.context.forReading()).problems().size();
+        return images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems().size();
     }
 
     @Test
@@ -83,7 +83,7 @@ class VhdHostileTest {
     @Test
     void headersThatBreakTheRulesAreRefused() throws Exception {
         refused(Reason.CORRUPT, header(h -> h.putLong(0, 0)));
-        refused(Reason.CORRUPT, b -> b.putInt(Images.HEADER + 200, 1));
+        refused(Reason.CORRUPT, b -> b.putInt(VhdImages.HEADER + 200, 1));
         refused(Reason.CORRUPT, header(h -> h.putInt(24, 0x20000)));
         for (int blockSize : new int[] {0, 1, 512, 2048, 3 << 20, BLOCK - 1, 512 << 20, Integer.MIN_VALUE, -1}) {
             refused(Reason.CORRUPT, header(h -> h.putInt(32, blockSize)));
@@ -97,7 +97,7 @@ class VhdHostileTest {
         // more blocks than are held in memory
         refused(Reason.CORRUPT, b -> {
             header(h -> h.putInt(32, 4096).putInt(28, -1)).accept(b);
-            Images.footers(b, f -> f.putLong(48, 2040L << 30));
+            VhdImages.footers(b, f -> f.putLong(48, 2040L << 30));
         });
     }
 
@@ -105,8 +105,8 @@ class VhdHostileTest {
     void shortFilesAreRefused() throws Exception {
         byte[] whole = images.changed(SIZE, b -> { }).bytes();
         for (int length : new int[] {0, 1, 510, 511, 512, 1024, 1535, 1536}) {
-            images.put(Images.IMAGE, Arrays.copyOf(whole, length));
-            assertEquals(Reason.CORRUPT, assertThrows(DiskException.class, () -> images.driver.open(Images.IMAGE, images.context)).reason());
+            images.put(VhdImages.IMAGE, Arrays.copyOf(whole, length));
+            assertEquals(Reason.CORRUPT, assertThrows(DiskException.class, () -> images.driver.open(VhdImages.IMAGE, images.context)).reason());
         }
     }
 
@@ -118,7 +118,7 @@ class VhdHostileTest {
     @Test
     void entriesThatLeadNowhereFailTheirRangeAlone() throws Exception {
         for (int entry : new int[] {0, 1, 3, 4, 5, END / 512 - 1, END / 512, END / 512 + 1, 100_000, Integer.MAX_VALUE, Integer.MIN_VALUE, -2}) {
-            images.changed(SIZE, b -> b.putInt(Images.BAT + 4, entry));
+            images.changed(SIZE, b -> b.putInt(VhdImages.BAT + 4, entry));
             VirtualDisk disk = images.open();
             for (int i = 0; i < 2; i++) {
                 assertEquals(Errno.EIO, images.submit(disk, Operation.READ, BLOCK, 4096), "entry " + entry);
@@ -141,19 +141,19 @@ class VhdHostileTest {
         assertEquals(0, images.write(disk, BLOCK, 4096, 2));
         disk.close();
         assertEquals(0, problems());
-        ByteBuffer b = ByteBuffer.wrap(images.bytes(Images.IMAGE));
+        ByteBuffer b = ByteBuffer.wrap(images.bytes(VhdImages.IMAGE));
         byte[] right = b.array().clone();
-        b.putInt(Images.BAT + 4, b.getInt(Images.BAT));
+        b.putInt(VhdImages.BAT + 4, b.getInt(VhdImages.BAT));
         assertEquals(1, checked(b.array()));
         b = ByteBuffer.wrap(right.clone());
         // what it takes for the bitmap is data, and not all ones
-        b.putInt(Images.BAT + 4, b.getInt(Images.BAT) + 1);
+        b.putInt(VhdImages.BAT + 4, b.getInt(VhdImages.BAT) + 1);
         assertEquals(2, checked(b.array()));
         // a batmap that says too much: a block that is not there, and one that is not full
         b = ByteBuffer.wrap(right.clone());
         b.put(BATMAP, (byte) 0xe0).putInt(BATMAP_HEADER + 24, ~0xe0);
         assertEquals(1, checked(b.array()));
-        b.put(b.getInt(Images.BAT) * 512 + 9, (byte) 0xfe);
+        b.put(b.getInt(VhdImages.BAT) * 512 + 9, (byte) 0xfe);
         assertEquals(2, checked(b.array()));
         b = ByteBuffer.wrap(right.clone());
         b.putInt(3, 0);
@@ -167,26 +167,26 @@ class VhdHostileTest {
         // as a killed daemon leaves it: with space ahead, and a footer at its end
         b = ByteBuffer.allocate(right.length + 3 * BLOCK + 4096).put(right);
         b.position(b.capacity() - 512).put(right, right.length - 512, 512);
-        images.put(Images.IMAGE, b.array());
-        assertEquals(3, images.driver.check(Images.IMAGE, images.context.forReading()).leaked());
-        assertEquals(0, images.driver.check(Images.IMAGE, images.context).leaked());
-        assertTrue(images.bytes(Images.IMAGE).length <= right.length);
-        assertFalse(images.driver.check(Images.IMAGE, images.context.forReading()).wantsRepair());
+        images.put(VhdImages.IMAGE, b.array());
+        assertEquals(3, images.driver.check(VhdImages.IMAGE, images.context.forReading()).leaked());
+        assertEquals(0, images.driver.check(VhdImages.IMAGE, images.context).leaked());
+        assertTrue(images.bytes(VhdImages.IMAGE).length <= right.length);
+        assertFalse(images.driver.check(VhdImages.IMAGE, images.context.forReading()).wantsRepair());
     }
 
     /** What is no error, but listed, and done by a repair. */
     private void leftover(byte[] bytes, String line) throws Exception {
         assertEquals(0, checked(bytes), line);
-        CheckReport found = images.driver.check(Images.IMAGE, images.context.forReading());
+        CheckReport found = images.driver.check(VhdImages.IMAGE, images.context.forReading());
         assertEquals(1, found.repairs().size(), found.toString());
         assertTrue(found.repairs().get(0).startsWith(line), found.toString());
-        assertEquals(found.repairs(), images.driver.check(Images.IMAGE, images.context).repairs());
-        CheckReport left = images.driver.check(Images.IMAGE, images.context.forReading());
+        assertEquals(found.repairs(), images.driver.check(VhdImages.IMAGE, images.context).repairs());
+        CheckReport left = images.driver.check(VhdImages.IMAGE, images.context.forReading());
         assertFalse(left.wantsRepair(), left.toString());
     }
 
     private int checked(byte[] bytes) throws Exception {
-        images.put(Images.IMAGE, bytes);
+        images.put(VhdImages.IMAGE, bytes);
         return problems();
     }
 
@@ -197,11 +197,11 @@ class VhdHostileTest {
         VirtualDisk disk = images.open();
         assertEquals(0, images.write(disk, 0, BLOCK, 7));
         disk.close();
-        ByteBuffer b = ByteBuffer.wrap(images.bytes(Images.IMAGE));
-        int block = b.getInt(Images.BAT) * 512;
+        ByteBuffer b = ByteBuffer.wrap(images.bytes(VhdImages.IMAGE));
+        int block = b.getInt(VhdImages.BAT) * 512;
         b.put(BATMAP, (byte) 0).putInt(BATMAP_HEADER + 24, ~0);
         Arrays.fill(b.array(), block, block + 256, (byte) 0x0f);
-        images.put(Images.IMAGE, b.array());
+        images.put(VhdImages.IMAGE, b.array());
         disk = images.open();
         assertEquals(0, images.read(disk, 0, 2048));
         assertEquals(7, images.read(disk, 2048, 2048));
@@ -216,7 +216,7 @@ class VhdHostileTest {
         assertEquals(5, images.read(disk, 8 * 512, 512));
         assertEquals(0, images.read(disk, 9 * 512, 3 * 512));
         disk.close();
-        b = ByteBuffer.wrap(images.bytes(Images.IMAGE));
+        b = ByteBuffer.wrap(images.bytes(VhdImages.IMAGE));
         assertEquals((byte) 0x8f, b.get(block + 1));
         assertEquals(0, b.get(BATMAP));
         assertEquals(0, problems());
@@ -224,7 +224,7 @@ class VhdHostileTest {
         disk = images.open();
         assertEquals(0, images.write(disk, 0, 2048 * 512, 6));
         disk.close();
-        assertEquals((byte) 0x80, images.bytes(Images.IMAGE)[BATMAP]);
+        assertEquals((byte) 0x80, images.bytes(VhdImages.IMAGE)[BATMAP]);
         assertEquals(0, problems());
     }
 
@@ -234,24 +234,24 @@ class VhdHostileTest {
         VirtualDisk disk = images.open();
         assertEquals(0, images.write(disk, 0, 4096, 1));
         disk.close();
-        byte[] right = images.bytes(Images.IMAGE);
+        byte[] right = images.bytes(VhdImages.IMAGE);
         assertEquals(0, right.length % 512);
         for (int from : new int[] {right.length - 512, 0}) {
             byte[] damaged = right.clone();
             Arrays.fill(damaged, from, from + 512, (byte) 0xc7);
-            images.put(Images.IMAGE, damaged);
-            disk = images.driver.open(Images.IMAGE, images.context.forReading());
+            images.put(VhdImages.IMAGE, damaged);
+            disk = images.driver.open(VhdImages.IMAGE, images.context.forReading());
             assertEquals(1, images.read(disk, 0, 4096));
             assertEquals(from > 0, disk.info().details().containsKey("footer"));
             disk.close();
             disk = images.open();
             disk.close();
-            ByteBuffer mended = ByteBuffer.wrap(images.bytes(Images.IMAGE));
+            ByteBuffer mended = ByteBuffer.wrap(images.bytes(VhdImages.IMAGE));
             assertTrue(VhdFooter.isValid(mended.slice(0, 512)));
             assertTrue(VhdFooter.isValid(mended.slice(mended.capacity() - 512, 512)));
         }
         // 511 bytes, as Virtual PC's first versions had it
-        images.put(Images.IMAGE, Arrays.copyOf(right, right.length - 1));
+        images.put(VhdImages.IMAGE, Arrays.copyOf(right, right.length - 1));
         disk = images.open();
         assertFalse(disk.info().details().containsKey("footer"));
         disk.close();
@@ -260,25 +260,25 @@ class VhdHostileTest {
     /** New space is durable before a block is in it: where a block ends past the file, something was lost. */
     @Test
     void blocksThatAreCutOffAreTold() throws Exception {
-        images.create(Images.IMAGE, 8 << 20, null);
+        images.create(VhdImages.IMAGE, 8 << 20, null);
         VirtualDisk disk = images.open();
         assertEquals(0, images.write(disk, 0, 4096, 7));
         assertEquals(0, images.write(disk, 4 << 20, 4096, 7));
         disk.close();
-        byte[] whole = images.bytes(Images.IMAGE);
-        images.put(Images.IMAGE, Arrays.copyOf(whole, whole.length - (1 << 20)));
+        byte[] whole = images.bytes(VhdImages.IMAGE);
+        images.put(VhdImages.IMAGE, Arrays.copyOf(whole, whole.length - (1 << 20)));
         disk = images.open();
         assertEquals(7, images.read(disk, 0, 4096));
         assertEquals(-1000 - Errno.EIO, images.read(disk, 4 << 20, 4096));
         disk.close();
-        images.put(Images.IMAGE, Arrays.copyOf(whole, whole.length - (1 << 20)));
-        assertEquals(1, images.driver.check(Images.IMAGE, images.context.forReading()).problems().size());
+        images.put(VhdImages.IMAGE, Arrays.copyOf(whole, whole.length - (1 << 20)));
+        assertEquals(1, images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems().size());
     }
 
     /** What a guest wrote may be at the end of a file that was cut off; its footer is not the image's. */
     @Test
     void aForeignFooterAtTheEndDoesNotCount() throws Exception {
-        images.changed(SIZE, b -> Images.seal(b.putLong(END + 48, 512).putLong(END + 68, 1), END, 512, 64));
+        images.changed(SIZE, b -> VhdImages.seal(b.putLong(END + 48, 512).putLong(END + 68, 1), END, 512, 64));
         VirtualDisk disk = images.open();
         assertEquals(SIZE, disk.info().sizeBytes());
         disk.close();
@@ -287,18 +287,18 @@ class VhdHostileTest {
     /** The first sector of a fixed disk is the guest's: a footer that it writes there is none. */
     @Test
     void aFixedDiskIsNotWhatItsGuestWritesThere() throws Exception {
-        Images fixed = new Images(Map.of("subformat", "fixed"));
-        fixed.create(Images.IMAGE, 1 << 20, null);
-        byte[] b = fixed.bytes(Images.IMAGE);
+        VhdImages fixed = new VhdImages(Map.of("subformat", "fixed"));
+        fixed.create(VhdImages.IMAGE, 1 << 20, null);
+        byte[] b = fixed.bytes(VhdImages.IMAGE);
         System.arraycopy(images.changed(SIZE, x -> { }).bytes(), 0, b, 0, END);
-        fixed.put(Images.IMAGE, b);
+        fixed.put(VhdImages.IMAGE, b);
         VirtualDisk disk = fixed.open();
         assertEquals(1 << 20, disk.info().sizeBytes());
         assertEquals("fixed", disk.info().details().get("subformat"));
         disk.close();
         // nor one that would be refused
-        Images.seal(ByteBuffer.wrap(b).putInt(60, 1), 0, 512, 64);
-        fixed.put(Images.IMAGE, b);
+        VhdImages.seal(ByteBuffer.wrap(b).putInt(60, 1), 0, 512, 64);
+        fixed.put(VhdImages.IMAGE, b);
         fixed.open().close();
         fixed.close();
     }
@@ -330,7 +330,7 @@ class VhdHostileTest {
         assertEquals(0, images.write(disk, 4096, 4096, 8));
         disk.close();
         images.reopen();
-        images.create(Images.IMAGE, -1, new TapSpec("vhd", "/sim/p.vhd"));
+        images.create(VhdImages.IMAGE, -1, new TapSpec("vhd", "/sim/p.vhd"));
         disk = images.open();
         assertEquals("vhd:p.vhd", disk.info().details().get("backing"));
         assertEquals(4 << 20, disk.info().sizeBytes());
@@ -342,19 +342,19 @@ class VhdHostileTest {
         assertEquals(0, problems());
         // each locator alone, and then the name in the header alone
         for (int locators = 7; locators >= 0; locators--) {
-            byte[] whole = images.bytes(Images.IMAGE);
+            byte[] whole = images.bytes(VhdImages.IMAGE);
             ByteBuffer b = ByteBuffer.wrap(whole.clone());
             for (int i = 0; i < 3; i++) {
                 if ((locators & 1 << i) == 0) {
-                    b.putInt(Images.HEADER + 576 + i * 24, 0);
+                    b.putInt(VhdImages.HEADER + 576 + i * 24, 0);
                 }
             }
-            Images.sealHeader(b);
-            images.put(Images.IMAGE, b.array());
+            VhdImages.sealHeader(b);
+            images.put(VhdImages.IMAGE, b.array());
             disk = images.open();
             assertEquals(8, images.read(disk, 4096, 512));
             disk.close();
-            images.put(Images.IMAGE, whole);
+            images.put(VhdImages.IMAGE, whole);
         }
         images.create("/sim/p.vhd", 4 << 20, null);
         DiskException e = assertThrows(DiskException.class, images::open);
@@ -377,28 +377,28 @@ class VhdHostileTest {
         assertEquals(0, images.write(disk, 4096, 4096, 8));
         disk.close();
         images.reopen();
-        images.create(Images.IMAGE, -1, new TapSpec("vhd", "/sim/p.vhd"));
+        images.create(VhdImages.IMAGE, -1, new TapSpec("vhd", "/sim/p.vhd"));
     }
 
     /** In place of all names that the image has for its parent. */
     private void rename(int code, byte[] name, byte[] inHeader) {
-        ByteBuffer b = ByteBuffer.wrap(images.bytes(Images.IMAGE));
+        ByteBuffer b = ByteBuffer.wrap(images.bytes(VhdImages.IMAGE));
         for (int i = 1; i < 3; i++) {
-            b.putInt(Images.HEADER + 576 + i * 24, 0);
+            b.putInt(VhdImages.HEADER + 576 + i * 24, 0);
         }
-        b.putInt(Images.HEADER + 576, code).putInt(Images.HEADER + 576 + 8, name.length);
-        b.put((int) b.getLong(Images.HEADER + 576 + 16), name);
-        b.put(Images.HEADER + 64, new byte[512]).put(Images.HEADER + 64, inHeader);
-        Images.sealHeader(b);
-        images.put(Images.IMAGE, b.array());
+        b.putInt(VhdImages.HEADER + 576, code).putInt(VhdImages.HEADER + 576 + 8, name.length);
+        b.put((int) b.getLong(VhdImages.HEADER + 576 + 16), name);
+        b.put(VhdImages.HEADER + 64, new byte[512]).put(VhdImages.HEADER + 64, inHeader);
+        VhdImages.sealHeader(b);
+        images.put(VhdImages.IMAGE, b.array());
     }
 
     @Test
     void aParentBesideTheImageIsFoundWhateverHostItsNameIsOf() throws Exception {
         parentAndChild();
-        byte[] whole = images.bytes(Images.IMAGE);
+        byte[] whole = images.bytes(VhdImages.IMAGE);
         for (Object[] each : FOREIGN) {
-            images.put(Images.IMAGE, whole.clone());
+            images.put(VhdImages.IMAGE, whole.clone());
             rename((int) each[0], ((String) each[1]).getBytes((java.nio.charset.Charset) each[2]), new byte[0]);
             VirtualDisk disk = images.open();
             assertEquals(8, images.read(disk, 4096, 512), each[1] + " in " + each[2]);
@@ -444,26 +444,26 @@ class VhdHostileTest {
     @Test
     void locatorsThatLeadNowhereArePassedOver() throws Exception {
         images.put("/sim/p.raw", new byte[1 << 20]);
-        images.create(Images.IMAGE, -1, new TapSpec("aio", "/sim/p.raw"));
-        byte[] whole = images.bytes(Images.IMAGE);
+        images.create(VhdImages.IMAGE, -1, new TapSpec("aio", "/sim/p.raw"));
+        byte[] whole = images.bytes(VhdImages.IMAGE);
         long[] bad = {0, 1, -1, Long.MAX_VALUE, Long.MIN_VALUE, whole.length};
         for (long offset : bad) {
             ByteBuffer b = ByteBuffer.wrap(whole.clone());
             for (int i = 0; i < 3; i++) {
-                b.putLong(Images.HEADER + 576 + i * 24 + 16, offset);
+                b.putLong(VhdImages.HEADER + 576 + i * 24 + 16, offset);
             }
-            Images.sealHeader(b);
-            images.put(Images.IMAGE, b.array());
+            VhdImages.sealHeader(b);
+            images.put(VhdImages.IMAGE, b.array());
             // the name in the header is right
             images.open().close();
             assertTrue(problems() >= 3);
             for (int length : new int[] {0, -1, Integer.MAX_VALUE, 513}) {
                 b = ByteBuffer.wrap(whole.clone());
                 for (int i = 0; i < 3; i++) {
-                    b.putInt(Images.HEADER + 576 + i * 24 + 8, length).putInt(Images.HEADER + 576 + i * 24 + 4, length == 513 ? 1 : length);
+                    b.putInt(VhdImages.HEADER + 576 + i * 24 + 8, length).putInt(VhdImages.HEADER + 576 + i * 24 + 4, length == 513 ? 1 : length);
                 }
-                Images.sealHeader(b);
-                images.put(Images.IMAGE, b.array());
+                VhdImages.sealHeader(b);
+                images.put(VhdImages.IMAGE, b.array());
                 images.open().close();
             }
         }
@@ -515,9 +515,9 @@ class VhdHostileTest {
     }
 
     private static Reason notCreated(Map<String, String> options, long size, TapSpec backing) {
-        try (Images images = new Images(options)) {
+        try (VhdImages images = new VhdImages(options)) {
             images.put("/sim/p", new byte[512]);
-            return assertThrows(DiskException.class, () -> images.create(Images.IMAGE, size, backing)).reason();
+            return assertThrows(DiskException.class, () -> images.create(VhdImages.IMAGE, size, backing)).reason();
         }
     }
 }

@@ -23,28 +23,28 @@ class VhdResizeTest {
 
     /** Writes to a few places, resizes, and looks at all crashes on the way. */
     private void grows(Map<String, String> options, TapSpec backing, long size) throws Exception {
-        try (Images images = new Images(options)) {
+        try (VhdImages images = new VhdImages(options)) {
             if (backing != null) {
                 images.put(backing.path(), new byte[4096]);
             }
-            images.create(Images.IMAGE, OLD, backing);
+            images.create(VhdImages.IMAGE, OLD, backing);
             VirtualDisk disk = images.open();
             assertEquals(0, images.write(disk, 0, 4096, 1));
             assertEquals(0, images.write(disk, 8192, 8192, 2));
             assertEquals(0, images.write(disk, OLD - 512, 512, 3));
             disk.close();
-            SimFile file = images.put(Images.IMAGE, images.bytes(Images.IMAGE));
+            SimFile file = images.put(VhdImages.IMAGE, images.bytes(VhdImages.IMAGE));
             int begin = images.context.loop.moment();
-            images.driver.resize(Images.IMAGE, size, images.context);
+            images.driver.resize(VhdImages.IMAGE, size, images.context);
             int end = images.context.loop.moment();
             images.reopen();
             looksRight(images, size);
-            assertEquals(List.of(), images.driver.check(Images.IMAGE, images.context.forReading()).problems());
+            assertEquals(List.of(), images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems());
             Random random = new Random(2);
             for (int point = begin; point <= end; point++) {
                 for (byte[] crashed : new byte[][] {file.afterKill(point), file.afterPowerLoss(point, random)}) {
-                    images.put(Images.IMAGE, crashed);
-                    assertEquals(List.of(), images.driver.check(Images.IMAGE, images.context.forReading()).problems(), "after " + point);
+                    images.put(VhdImages.IMAGE, crashed);
+                    assertEquals(List.of(), images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems(), "after " + point);
                     images.reopen();
                     disk = images.open();
                     long now = disk.info().sizeBytes();
@@ -57,7 +57,7 @@ class VhdResizeTest {
         }
     }
 
-    private static void looksRight(Images images, long size) throws Exception {
+    private static void looksRight(VhdImages images, long size) throws Exception {
         VirtualDisk disk = images.open();
         assertEquals(size, disk.info().sizeBytes());
         assertEquals(1, images.read(disk, 0, 4096));
@@ -75,17 +75,17 @@ class VhdResizeTest {
 
     @Test
     void aFixedDiskGrows() throws Exception {
-        try (Images images = new Images(Map.of("subformat", "fixed"))) {
-            images.create(Images.IMAGE, OLD, null);
+        try (VhdImages images = new VhdImages(Map.of("subformat", "fixed"))) {
+            images.create(VhdImages.IMAGE, OLD, null);
             VirtualDisk disk = images.open();
             assertEquals(0, images.write(disk, 0, 4096, 1));
             assertEquals(0, images.write(disk, 8192, 8192, 2));
             assertEquals(0, images.write(disk, OLD - 512, 512, 3));
             disk.close();
             images.reopen();
-            images.driver.resize(Images.IMAGE, OLD + 512, images.context);
+            images.driver.resize(VhdImages.IMAGE, OLD + 512, images.context);
             images.reopen();
-            images.driver.resize(Images.IMAGE, 1 << 20, images.context);
+            images.driver.resize(VhdImages.IMAGE, 1 << 20, images.context);
             images.reopen();
             looksRight(images, 1 << 20);
         }
@@ -106,16 +106,16 @@ class VhdResizeTest {
 
     @Test
     void againAndAgain() throws Exception {
-        try (Images images = new Images(Map.of("block-size", "4096"))) {
-            images.create(Images.IMAGE, 4096, null);
+        try (VhdImages images = new VhdImages(Map.of("block-size", "4096"))) {
+            images.create(VhdImages.IMAGE, 4096, null);
             for (int i = 1; i < 40; i++) {
                 VirtualDisk disk = images.open();
                 assertEquals(0, images.write(disk, (i - 1) * 40_960L, 4096, i));
                 disk.close();
                 images.reopen();
-                images.driver.resize(Images.IMAGE, i * 40_960L + 4096, images.context);
+                images.driver.resize(VhdImages.IMAGE, i * 40_960L + 4096, images.context);
                 images.reopen();
-                assertEquals(List.of(), images.driver.check(Images.IMAGE, images.context.forReading()).problems());
+                assertEquals(List.of(), images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems());
             }
             VirtualDisk disk = images.open();
             for (int i = 1; i < 40; i++) {
@@ -128,15 +128,15 @@ class VhdResizeTest {
     /** As XenServer makes them with its option for a metadata size. */
     @Test
     void spareEntriesAreUsedAndNotTrusted() throws Exception {
-        try (Images images = new Images(Map.of())) {
-            SimFile file = images.create(Images.IMAGE, 64 << 20, null);
+        try (VhdImages images = new VhdImages(Map.of())) {
+            SimFile file = images.create(VhdImages.IMAGE, 64 << 20, null);
             ByteBuffer b = ByteBuffer.wrap(file.bytes());
-            Images.footers(b, f -> f.putLong(48, 3 << 20));
-            b.putInt(Images.BAT + 5 * 4, 77);
-            images.put(Images.IMAGE, b.array());
+            VhdImages.footers(b, f -> f.putLong(48, 3 << 20));
+            b.putInt(VhdImages.BAT + 5 * 4, 77);
+            images.put(VhdImages.IMAGE, b.array());
             long length = b.capacity();
-            images.driver.resize(Images.IMAGE, 40 << 20, images.context);
-            assertEquals(length, images.bytes(Images.IMAGE).length);
+            images.driver.resize(VhdImages.IMAGE, 40 << 20, images.context);
+            assertEquals(length, images.bytes(VhdImages.IMAGE).length);
             VirtualDisk disk = images.open();
             assertEquals(40 << 20, disk.info().sizeBytes());
             assertEquals("in use", disk.info().details().get("batmap"));
@@ -148,34 +148,34 @@ class VhdResizeTest {
     /** Blocks in the way of a larger BAT move; the gap that they leave is no leak, which no repair would end. */
     @Test
     void aGapThatAResizeLeavesIsNoLeak() throws Exception {
-        try (Images images = new Images(Map.of())) {
-            images.create(Images.IMAGE, 64 << 20, null);
+        try (VhdImages images = new VhdImages(Map.of())) {
+            images.create(VhdImages.IMAGE, 64 << 20, null);
             VirtualDisk disk = images.open();
             for (int i = 0; i < 3; i++) {
                 images.write(disk, i * (8L << 20), 4096, 1);
             }
             disk.close();
             images.reopen();
-            images.driver.resize(Images.IMAGE, 128 << 20, images.context);
+            images.driver.resize(VhdImages.IMAGE, 128 << 20, images.context);
             images.reopen();
-            assertEquals(0, images.driver.check(Images.IMAGE, images.context.forReading()).leaked());
+            assertEquals(0, images.driver.check(VhdImages.IMAGE, images.context.forReading()).leaked());
         }
     }
 
     @Test
     void whatCannotBeIsRefused() throws Exception {
-        try (Images images = new Images(Map.of())) {
-            images.create(Images.IMAGE, 4 << 20, null);
+        try (VhdImages images = new VhdImages(Map.of())) {
+            images.create(VhdImages.IMAGE, 4 << 20, null);
             assertEquals(Reason.UNSUPPORTED, refused(images, 1 << 20));
             images.reopen();
             assertEquals(Reason.BAD_OPTION, refused(images, 3L << 40));
             images.put("/sim/base.raw", new byte[8 << 20]);
-            images.create(Images.IMAGE, 4 << 20, new TapSpec("aio", "/sim/base.raw"));
+            images.create(VhdImages.IMAGE, 4 << 20, new TapSpec("aio", "/sim/base.raw"));
             assertEquals(Reason.UNSUPPORTED, refused(images, 8 << 20));
         }
     }
 
-    private static Reason refused(Images images, long size) {
-        return assertThrows(DiskException.class, () -> images.driver.resize(Images.IMAGE, size, images.context)).reason();
+    private static Reason refused(VhdImages images, long size) {
+        return assertThrows(DiskException.class, () -> images.driver.resize(VhdImages.IMAGE, size, images.context)).reason();
     }
 }

@@ -26,7 +26,7 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
     /** Sectors of a chunk, as bits of its bitmap. */
     private static final int CHUNK_SECTOR_BITS = 23;
 
-    static BlockAllocationTable of(long offset, Metadata metadata) {
+    static BlockAllocationTable of(long offset, VhdxMetadata metadata) {
         return of(offset, metadata.blockSize(), metadata.logicalSectorSize(), metadata.size(), metadata.hasParent());
     }
 

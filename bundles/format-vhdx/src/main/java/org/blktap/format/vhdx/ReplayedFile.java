@@ -13,11 +13,11 @@ import org.blktap.image.FilterFile;
 /** A file as it will be when its log has been replayed; for reading only. Reads of what the log changes allocate. */
 final class ReplayedFile extends FilterFile {
     private final LogContents contents;
-    private final LogMemory.Share memory;
+    private final VhdxLogMemory.Share memory;
     private final IoLoop loop;
 
     /** @param memory for the contents; returned when the file is closed */
-    ReplayedFile(IoFile file, LogContents contents, LogMemory.Share memory, IoLoop loop) {
+    ReplayedFile(IoFile file, LogContents contents, VhdxLogMemory.Share memory, IoLoop loop) {
         super(file);
         this.memory = memory;
         this.contents = contents;

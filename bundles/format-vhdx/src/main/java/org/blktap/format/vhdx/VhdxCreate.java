@@ -37,15 +37,15 @@ final class VhdxCreate {
         if (backing != null) {
             throw new DiskException(Reason.UNSUPPORTED, path + ": differencing images are only read, not made");
         }
-        if (Long.bitCount(blockSize) != 1 || blockSize < Metadata.MIN_BLOCK_SIZE || blockSize > Metadata.MAX_BLOCK_SIZE) {
+        if (Long.bitCount(blockSize) != 1 || blockSize < VhdxMetadata.MIN_BLOCK_SIZE || blockSize > VhdxMetadata.MAX_BLOCK_SIZE) {
             throw Options.bad("block-size", Long.toString(blockSize), "a power of two from 1M to 256M");
         }
         if (logSize < Layout.MIB || logSize % Layout.MIB != 0 || logSize > MOST_LOG_BYTES) {
             throw Options.bad("log-size", Long.toString(logSize), "a multiple of 1M, up to 64M");
         }
-        if (sizeBytes <= 0 || sizeBytes % sectorSize != 0 || sizeBytes > Metadata.MAX_SIZE) {
+        if (sizeBytes <= 0 || sizeBytes % sectorSize != 0 || sizeBytes > VhdxMetadata.MAX_SIZE) {
             throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of " + sectorSize + " up to "
-                    + Metadata.MAX_SIZE);
+                    + VhdxMetadata.MAX_SIZE);
         }
         Region log = new Region(Layout.MIB, logSize);
         Region metadata = new Region(log.end(), Layout.MIB);
@@ -75,25 +75,25 @@ final class VhdxCreate {
     }
 
     private static ByteBuffer metadata(int blockSize, boolean fixed, long size, int sectorSize) {
-        ByteBuffer bytes = Layout.allocate(2 * Metadata.TABLE_BYTES);
-        bytes.putLong(Metadata.AT_SIGNATURE, Metadata.SIGNATURE);
-        int at = item(bytes, Metadata.FILE_PARAMETERS, Metadata.FILE_PARAMETERS_BYTES, 0);
-        bytes.putInt(at + Metadata.AT_BLOCK_SIZE, blockSize).putInt(at + Metadata.AT_FLAGS, fixed ? Metadata.LEAVE_BLOCKS_ALLOCATED : 0);
-        bytes.putLong(item(bytes, Metadata.VIRTUAL_DISK_SIZE, Long.BYTES, Metadata.IS_VIRTUAL_DISK), size);
-        Layout.putGuid(bytes, item(bytes, Metadata.VIRTUAL_DISK_ID, Layout.GUID_BYTES, Metadata.IS_VIRTUAL_DISK), UUID.randomUUID());
-        bytes.putInt(item(bytes, Metadata.LOGICAL_SECTOR_SIZE, Integer.BYTES, Metadata.IS_VIRTUAL_DISK), sectorSize);
-        bytes.putInt(item(bytes, Metadata.PHYSICAL_SECTOR_SIZE, Integer.BYTES, Metadata.IS_VIRTUAL_DISK), PHYSICAL_SECTOR_SIZE);
+        ByteBuffer bytes = Layout.allocate(2 * VhdxMetadata.TABLE_BYTES);
+        bytes.putLong(VhdxMetadata.AT_SIGNATURE, VhdxMetadata.SIGNATURE);
+        int at = item(bytes, VhdxMetadata.FILE_PARAMETERS, VhdxMetadata.FILE_PARAMETERS_BYTES, 0);
+        bytes.putInt(at + VhdxMetadata.AT_BLOCK_SIZE, blockSize).putInt(at + VhdxMetadata.AT_FLAGS, fixed ? VhdxMetadata.LEAVE_BLOCKS_ALLOCATED : 0);
+        bytes.putLong(item(bytes, VhdxMetadata.VIRTUAL_DISK_SIZE, Long.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), size);
+        Layout.putGuid(bytes, item(bytes, VhdxMetadata.VIRTUAL_DISK_ID, Layout.GUID_BYTES, VhdxMetadata.IS_VIRTUAL_DISK), UUID.randomUUID());
+        bytes.putInt(item(bytes, VhdxMetadata.LOGICAL_SECTOR_SIZE, Integer.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), sectorSize);
+        bytes.putInt(item(bytes, VhdxMetadata.PHYSICAL_SECTOR_SIZE, Integer.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), PHYSICAL_SECTOR_SIZE);
         return bytes;
     }
 
     /** Adds an entry to the metadata table; returns where its item is. */
     private static int item(ByteBuffer bytes, UUID id, int length, int flags) {
-        int number = bytes.getShort(Metadata.AT_ENTRY_COUNT);
-        int entry = Metadata.HEADER_BYTES + number * Metadata.ENTRY_BYTES;
-        int at = Metadata.TABLE_BYTES + number * ITEM_SPACE;
-        Layout.putGuid(bytes, entry + Metadata.AT_ITEM_ID, id);
-        bytes.putInt(entry + Metadata.AT_OFFSET, at).putInt(entry + Metadata.AT_LENGTH, length).putInt(entry + Metadata.AT_ENTRY_FLAGS, flags | Metadata.IS_REQUIRED);
-        bytes.putShort(Metadata.AT_ENTRY_COUNT, (short) (number + 1));
+        int number = bytes.getShort(VhdxMetadata.AT_ENTRY_COUNT);
+        int entry = VhdxMetadata.HEADER_BYTES + number * VhdxMetadata.ENTRY_BYTES;
+        int at = VhdxMetadata.TABLE_BYTES + number * ITEM_SPACE;
+        Layout.putGuid(bytes, entry + VhdxMetadata.AT_ITEM_ID, id);
+        bytes.putInt(entry + VhdxMetadata.AT_OFFSET, at).putInt(entry + VhdxMetadata.AT_LENGTH, length).putInt(entry + VhdxMetadata.AT_ENTRY_FLAGS, flags | VhdxMetadata.IS_REQUIRED);
+        bytes.putShort(VhdxMetadata.AT_ENTRY_COUNT, (short) (number + 1));
         return at;
     }
 

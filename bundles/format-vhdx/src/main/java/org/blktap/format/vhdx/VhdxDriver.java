@@ -34,7 +34,7 @@ public final class VhdxDriver implements DiskDriver {
     private static final long MAX_CACHE = 1L << 30;
     private static final Parent NO_PARENT = new Parent(null, null);
 
-    private final LogMemory logs;
+    private final VhdxLogMemory logs;
 
     @VhdxSettings
     private static final class Defaults {
@@ -46,7 +46,7 @@ public final class VhdxDriver implements DiskDriver {
 
     @Activate
     public VhdxDriver(VhdxSettings settings) {
-        logs = new LogMemory(settings.log$_$memory());
+        logs = new VhdxLogMemory(settings.log$_$memory());
     }
 
     /** Makes a driver with the default settings. */
@@ -96,7 +96,7 @@ public final class VhdxDriver implements DiskDriver {
     }
 
     private static DiskInfo info(VhdxImage image, String backing, DiskContext context) {
-        Metadata metadata = image.metadata();
+        VhdxMetadata metadata = image.metadata();
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", TYPE);
         details.put("file", FileNames.text(image.file().path()));

@@ -15,12 +15,12 @@ import org.blktap.api.memory.Alignment;
  * @param file to read from; to write to as well if the context is not read-only
  * @param replayed how many changes the log had that was replayed; -1 without a log
  */
-record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadata, BlockAllocationTable bat, int replayed) implements AutoCloseable {
+record VhdxImage(IoFile file, Headers headers, Regions regions, VhdxMetadata metadata, BlockAllocationTable bat, int replayed) implements AutoCloseable {
     /** A file with the changes of its log. */
     private record Replayed(IoFile file, int changes) {
     }
 
-    static VhdxImage open(String path, DiskContext context, LogMemory logs) throws DiskException {
+    static VhdxImage open(String path, DiskContext context, VhdxLogMemory logs) throws DiskException {
         IoFile file = context.openFile(FileNames.path(path));
         try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             if (file.blockDevice() && !context.readOnly()) {
@@ -35,7 +35,7 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
                 changes = replayed.changes();
             }
             Regions regions = Regions.read(file, headers.current());
-            Metadata metadata = Metadata.read(file, regions.metadata());
+            VhdxMetadata metadata = VhdxMetadata.read(file, regions.metadata());
             BlockAllocationTable bat = BlockAllocationTable.of(regions.bat().offset(), metadata);
             long batBytes = bat.entries() * BlockAllocationTable.ENTRY_BYTES;
             if (batBytes > regions.bat().length()) {
@@ -46,8 +46,8 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, Metadata metadat
         }
     }
 
-    private static Replayed replayed(IoFile raw, Headers headers, DiskContext context, LogMemory logs) throws DiskException {
-        LogMemory.Share memory = logs.take(LogReader.memory(raw, headers.current()), raw.path());
+    private static Replayed replayed(IoFile raw, Headers headers, DiskContext context, VhdxLogMemory logs) throws DiskException {
+        VhdxLogMemory.Share memory = logs.take(LogReader.memory(raw, headers.current()), raw.path());
         boolean kept = false;
         try {
             LogContents contents = LogReader.read(raw, headers.current());

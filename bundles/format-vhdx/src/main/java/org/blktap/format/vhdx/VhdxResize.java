@@ -20,7 +20,7 @@ final class VhdxResize {
     }
 
     static void grow(VhdxImage image, long newSize, DiskContext context) throws DiskException {
-        Metadata metadata = image.metadata();
+        VhdxMetadata metadata = image.metadata();
         BlockAllocationTable before = image.bat();
         Object path = image.file().path();
         if (metadata.hasParent()) {
@@ -30,9 +30,9 @@ final class VhdxResize {
             throw new DiskException(Reason.UNSUPPORTED, path + ": " + Options.sizeText(newSize) + " is smaller than the present "
                     + Options.sizeText(metadata.size()) + "; a VHDX disk does not become smaller");
         }
-        if (newSize % metadata.logicalSectorSize() != 0 || newSize > Metadata.MAX_SIZE) {
+        if (newSize % metadata.logicalSectorSize() != 0 || newSize > VhdxMetadata.MAX_SIZE) {
             throw new DiskException(Reason.UNSUPPORTED, path + ": size " + newSize + ": expected a multiple of " + metadata.logicalSectorSize()
-                    + " up to " + Metadata.MAX_SIZE);
+                    + " up to " + VhdxMetadata.MAX_SIZE);
         }
         BlockAllocationTable after = BlockAllocationTable.of(before.offset(), metadata.blockSize(), metadata.logicalSectorSize(), newSize,
                 false);

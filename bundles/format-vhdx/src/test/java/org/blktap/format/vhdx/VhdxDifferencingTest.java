@@ -43,10 +43,10 @@ class VhdxDifferencingTest extends VhdxTest {
             at += key.length + text.length;
             entry += 12;
         }
-        b.putInt(ITEMS + 4, Metadata.HAS_PARENT);
+        b.putInt(ITEMS + 4, VhdxMetadata.HAS_PARENT);
         b.putShort(METADATA + 10, (short) 6);
-        Layout.putGuid(b, METADATA + 192, Metadata.PARENT_LOCATOR);
-        b.putInt(METADATA + 208, LOCATOR - METADATA).putInt(METADATA + 212, at).putInt(METADATA + 216, Metadata.IS_REQUIRED);
+        Layout.putGuid(b, METADATA + 192, VhdxMetadata.PARENT_LOCATOR);
+        b.putInt(METADATA + 208, LOCATOR - METADATA).putInt(METADATA + 212, at).putInt(METADATA + 216, VhdxMetadata.IS_REQUIRED);
     }
 
     /** The parent holds 1 everywhere in blocks 0 to 3; the child has block 0 whole, of block 1 the second sector, of block 2 zeros. */
@@ -184,7 +184,7 @@ class VhdxDifferencingTest extends VhdxTest {
             b.putInt(METADATA + 212, 19);
         });
         assertEquals(Reason.CORRUPT, refusedForReading().reason());
-        image(b -> b.putInt(ITEMS + 4, Metadata.HAS_PARENT));
+        image(b -> b.putInt(ITEMS + 4, VhdxMetadata.HAS_PARENT));
         assertEquals(Reason.CORRUPT, refusedForReading().reason());
     }
 

@@ -222,8 +222,8 @@ class VhdxLogTest extends VhdxTest {
 
     @Test
     void theMemoryForLogsIsBoundedForAllImages() throws Exception {
-        LogMemory logs = new LogMemory(96 << 20);
-        try (LogMemory.Share most = logs.take(90 << 20, IMAGE)) {
+        VhdxLogMemory logs = new VhdxLogMemory(96 << 20);
+        try (VhdxLogMemory.Share most = logs.take(90 << 20, IMAGE)) {
             Thread.currentThread().interrupt();
             assertTrue(assertThrows(DiskException.class, () -> logs.take(32 << 20, IMAGE)).getMessage().contains(IMAGE));
             assertTrue(Thread.interrupted());
@@ -331,7 +331,7 @@ class VhdxLogTest extends VhdxTest {
             SimFile crashed = context.put(IMAGE, file.afterPowerLoss(point, random));
             LogContents contents = LogReader.read(crashed, Headers.read(crashed).current());
             ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);
-            try (ReplayedFile replayed = new ReplayedFile(crashed, contents, new LogMemory(MIB).take(MIB, IMAGE), loop)) {
+            try (ReplayedFile replayed = new ReplayedFile(crashed, contents, new VhdxLogMemory(MIB).take(MIB, IMAGE), loop)) {
                 replayed.readFully(found, BAT);
             }
             int last = 0;

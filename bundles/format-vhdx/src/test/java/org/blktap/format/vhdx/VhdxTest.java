@@ -31,7 +31,7 @@ abstract class VhdxTest {
     static final int SIZE = 8 * MIB;
     static final int LOG = MIB;
     static final int METADATA = 2 * MIB;
-    static final int ITEMS = METADATA + Metadata.TABLE_BYTES;
+    static final int ITEMS = METADATA + VhdxMetadata.TABLE_BYTES;
     static final int BAT = 3 * MIB;
     static final int PAYLOAD = 4 * MIB;
     final SimLoop loop = new SimLoop(new Random(1));

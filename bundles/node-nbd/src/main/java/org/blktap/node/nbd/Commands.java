@@ -26,7 +26,7 @@ final class Commands {
 
     private final DiskPort port;
     private final ReplyQueue replies;
-    private final BufferPool buffers;
+    private final PayloadBuffers buffers;
     private final Session session;
     private final Owner owner;
     private final ExtentLists extentLists;
@@ -48,7 +48,7 @@ final class Commands {
      * @param buffers the export's
      * @param extentLists the export's
      */
-    Commands(DiskPort port, ReplyQueue replies, BufferPool buffers, ExtentLists extentLists, Session session, Owner owner) {
+    Commands(DiskPort port, ReplyQueue replies, PayloadBuffers buffers, ExtentLists extentLists, Session session, Owner owner) {
         this.port = port;
         this.replies = replies;
         this.buffers = buffers;
@@ -95,7 +95,7 @@ final class Commands {
     }
 
     private static int charge(long length) {
-        return length == 0 || length > Nbd.MAX_PAYLOAD ? 0 : BufferPool.sizeFor((int) length);
+        return length == 0 || length > Nbd.MAX_PAYLOAD ? 0 : PayloadBuffers.sizeFor((int) length);
     }
 
     /** Bytes of buffers that the client has. */
@@ -199,7 +199,7 @@ final class Commands {
             fail(request, Nbd.ENOMEM);
             return false;
         }
-        request.charged = BufferPool.sizeFor(bytes);
+        request.charged = PayloadBuffers.sizeFor(bytes);
         charged += request.charged;
         return true;
     }

@@ -35,12 +35,12 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     private final String name;
     private final Runnable closeSocket;
     private final NativeBuffer scratch;
-    private final Supplier<Limits> limits;
+    private final Supplier<NbdLimits> limits;
     private final Quota places;
     private final ClientCount clients;
     private final Map<String, Shown> shown = new LinkedHashMap<>();
     private final Set<HandshakeClient> handshakes = new LinkedHashSet<>();
-    private final LimitedLog log = Limits.log();
+    private final LimitedLog log = NbdLimits.log();
     private IoLoop.Watch watch;
     private IoLoop.Timer pause;
 
@@ -61,7 +61,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
      * @param scratch native memory that all clients of the loop share for moving bytes
      * @param places for clients, of all exports
      */
-    Listener(IoLoop loop, int fd, String name, Runnable closeSocket, NativeBuffer scratch, Supplier<Limits> limits, Quota places, ClientCount clients) {
+    Listener(IoLoop loop, int fd, String name, Runnable closeSocket, NativeBuffer scratch, Supplier<NbdLimits> limits, Quota places, ClientCount clients) {
         this.loop = loop;
         this.fd = fd;
         this.name = name;

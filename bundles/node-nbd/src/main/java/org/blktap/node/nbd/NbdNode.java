@@ -24,24 +24,24 @@ final class NbdNode implements DeviceNode {
 
     private final NodeContext context;
     private final String name;
-    private final List<NbdConnection> connections = new ArrayList<>();
+    private final List<ClientConnection> connections = new ArrayList<>();
     private volatile ExportInfo info;
     private NbdServer server;
     private List<String> addresses = List.of();
-    private final BufferPool buffers;
+    private final PayloadBuffers buffers;
     private final ExtentLists extentLists = new ExtentLists();
     private final Starvation starvation;
-    private final LimitedLog log = Limits.log();
+    private final LimitedLog log = NbdLimits.log();
     /** Frees buffers when no client has sent anything for a while. */
     private IoLoop.Timer trimTimer;
     private boolean active;
     private boolean closed;
 
     /** @param memory its share of the buffers of all exports */
-    NbdNode(NodeContext context, String name, Quota.Share memory, Limits limits) {
+    NbdNode(NodeContext context, String name, Quota.Share memory, NbdLimits limits) {
         this.context = context;
         this.name = name;
-        buffers = new BufferPool(context.memory(), memory);
+        buffers = new PayloadBuffers(context.memory(), memory);
         starvation = new Starvation(context.loop(), connections, limits.stuckMillis());
         refresh();
     }
@@ -74,7 +74,7 @@ final class NbdNode implements DeviceNode {
         return context.id();
     }
 
-    BufferPool buffers() {
+    PayloadBuffers buffers() {
         return buffers;
     }
 
@@ -133,7 +133,7 @@ final class NbdNode implements DeviceNode {
             receiver = new Receiver(context.memory());
             receiver.put(early);
             replies = new ReplyQueue(context.memory());
-            connections.add(new NbdConnection(this, receiver, replies, fd, session, connections.size() < LARGE_SEND_BUFFERS, place));
+            connections.add(new ClientConnection(this, receiver, replies, fd, session, connections.size() < LARGE_SEND_BUFFERS, place));
         } catch (RuntimeException | Error e) {
             // the system has no memory or no place in epoll for one more client; the others go on
             log.log(Level.WARNING, address() + ": a client is turned away: " + e);
@@ -154,7 +154,7 @@ final class NbdNode implements DeviceNode {
     }
 
     /** A client is gone, with all that it held. */
-    void ended(NbdConnection connection) {
+    void ended(ClientConnection connection) {
         connections.remove(connection);
         server.clientEnded();
         if (closed && connections.isEmpty()) {
@@ -183,7 +183,7 @@ final class NbdNode implements DeviceNode {
     @Override
     public void resumed() {
         refresh();
-        for (NbdConnection connection : connections) {
+        for (ClientConnection connection : connections) {
             connection.resumed();
         }
     }
@@ -210,7 +210,7 @@ final class NbdNode implements DeviceNode {
         }
         closed = true;
         server.remove(this);
-        for (NbdConnection connection : List.copyOf(connections)) {
+        for (ClientConnection connection : List.copyOf(connections)) {
             connection.shutDown();
         }
         starvation.close();

@@ -35,17 +35,17 @@ public final class NbdNodeProvider implements NodeProvider {
     private static final int MAX_PORT = 65535;
 
     private final LoopFactory loops;
-    private volatile Limits limits;
+    private volatile NbdLimits limits;
     private final Quota places;
     private final Quota memory;
     private final Map<Path, NbdServer> servers = new ConcurrentHashMap<>();
 
     @Activate
     public NbdNodeProvider(@Reference LoopFactory loops, NbdSettings settings) {
-        this(loops, Limits.of(settings));
+        this(loops, NbdLimits.of(settings));
     }
 
-    NbdNodeProvider(LoopFactory loops, Limits limits) {
+    NbdNodeProvider(LoopFactory loops, NbdLimits limits) {
         this.loops = loops;
         this.limits = limits;
         places = new Quota(limits.commonClients());
@@ -54,7 +54,7 @@ public final class NbdNodeProvider implements NodeProvider {
 
     @Modified
     public void configure(NbdSettings settings) {
-        Limits changed = Limits.of(settings);
+        NbdLimits changed = NbdLimits.of(settings);
         places.grow(changed.commonClients() - limits.commonClients());
         memory.grow(changed.commonBytes() - limits.commonBytes());
         limits = changed;

@@ -23,7 +23,7 @@ final class NbdRequest implements Request.Completion {
     long length;
     /** Address of its data, or 0. */
     long address;
-    private BufferPool.Slab slab;
+    private PayloadBuffers.Slab slab;
     /** Bytes that it takes of the connection's budget. */
     int charged;
     /** The extents of a MAP, lent by the connection. */
@@ -43,7 +43,7 @@ final class NbdRequest implements Request.Completion {
     }
 
     /** @throws OutOfMemoryError when the system refuses */
-    void takeBuffer(BufferPool pool, int bytes) {
+    void takeBuffer(PayloadBuffers pool, int bytes) {
         slab = pool.slab(bytes);
         address = slab.take();
     }

@@ -40,7 +40,7 @@ final class NbdServer {
 
     private final LoopFactory loops;
     private final Path socket;
-    private final Supplier<Limits> limits;
+    private final Supplier<NbdLimits> limits;
     private final Quota places;
     private final AtomicInteger clients = new AtomicInteger();
     private final Listener.ClientCount count = new Listener.ClientCount() {
@@ -68,7 +68,7 @@ final class NbdServer {
     private final Map<Integer, Listener> tcp = new HashMap<>();
 
     /** @param places for clients, of all servers */
-    NbdServer(LoopFactory loops, Path socket, Supplier<Limits> limits, Quota places) {
+    NbdServer(LoopFactory loops, Path socket, Supplier<NbdLimits> limits, Quota places) {
         this.loops = loops;
         this.socket = socket;
         this.limits = limits;
@@ -154,10 +154,10 @@ final class NbdServer {
             }
             if (byTcp != null) {
                 byTcp.add(node);
-                addresses.add(NbdUri.tcp(byTcp.toString(), node.name()));
+                addresses.add(ExportUri.tcp(byTcp.toString(), node.name()));
             }
             if (!onlyTcp) {
-                addresses.add(NbdUri.unix(FileNames.text(socket), node.name()));
+                addresses.add(ExportUri.unix(FileNames.text(socket), node.name()));
             }
             return addresses;
         } finally {

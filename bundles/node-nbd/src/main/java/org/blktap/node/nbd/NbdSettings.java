@@ -33,7 +33,7 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
     @AttributeDefinition(min = "1", max = "1048576", description = "Most MiB of buffers for the clients of an export; further requests wait in the socket.")
     int memory_export() default 192;
 
-    /** The minimum is the longest request and the slack of {@link BufferPool}; nothing works with less. */
+    /** The minimum is the longest request and the slack of {@link PayloadBuffers}; nothing works with less. */
     @AttributeDefinition(min = "48", max = "1048576", description = "MiB of buffers that the clients of an export can always have.")
     int memory_reserve() default 48;
 

@@ -13,13 +13,13 @@ final class Starvation {
     private static final long LEAST_MOVED = 1 << 20;
 
     private final IoLoop loop;
-    private final List<NbdConnection> connections;
+    private final List<ClientConnection> connections;
     private final long stuckNanos;
     private IoLoop.Timer timer;
     private long since;
 
     /** @param connections those of the export, as they come and go */
-    Starvation(IoLoop loop, List<NbdConnection> connections, long stuckMillis) {
+    Starvation(IoLoop loop, List<ClientConnection> connections, long stuckMillis) {
         this.loop = loop;
         this.connections = connections;
         stuckNanos = stuckMillis * 1_000_000;
@@ -53,11 +53,11 @@ final class Starvation {
 
     private void restart() {
         since = System.nanoTime();
-        connections.forEach(NbdConnection::markMoved);
+        connections.forEach(ClientConnection::markMoved);
     }
 
     private void retry() {
-        for (NbdConnection connection : connections) {
+        for (ClientConnection connection : connections) {
             connection.roomFreed();
         }
     }
@@ -65,7 +65,7 @@ final class Starvation {
     private void look() {
         timer = null;
         boolean waiting = false;
-        for (NbdConnection connection : connections) {
+        for (ClientConnection connection : connections) {
             waiting |= connection.starves();
         }
         if (!waiting) {
@@ -80,8 +80,8 @@ final class Starvation {
     }
 
     private void endStuck() {
-        NbdConnection worst = null;
-        for (NbdConnection connection : connections) {
+        ClientConnection worst = null;
+        for (ClientConnection connection : connections) {
             if (connection.holdsUp() && connection.moved() < LEAST_MOVED && (worst == null || connection.held() > worst.held())) {
                 worst = connection;
             }

@@ -42,7 +42,7 @@ class ServerFuzzTest {
         long seed = Long.getLong("seed", System.nanoTime());
         random = new Random(seed);
         System.out.println("NBD server: fuzzed with -Dseed=" + seed);
-        Limits limits = new Limits(64, 8, 64, 16, 2_000, 96L << 20, 48L << 20, 96L << 20, 1_000);
+        NbdLimits limits = new NbdLimits(64, 8, 64, 16, 2_000, 96L << 20, 48L << 20, 96L << 20, 1_000);
         TestDaemon daemon = new TestDaemon(directory, limits);
         MemoryPort target = daemon.attach("target", SIZE, Map.of());
         target.quiet = true;
@@ -71,7 +71,7 @@ class ServerFuzzTest {
             assertEquals(512, client.reply().data().length);
         }
         daemon.expectNoClients();
-        BufferPool buffers = ((NbdNode) daemon.node("target")).buffers();
+        PayloadBuffers buffers = ((NbdNode) daemon.node("target")).buffers();
         long mapped = daemon.loop("target").call(() -> {
             buffers.trim();
             return buffers.mapped();

@@ -22,14 +22,14 @@ class ServerLimitsTest {
     private static final int SIZE = 40 << 20;
     private static final int MIB = 1 << 20;
     /** Small ones, so that a test reaches them: 4 clients of an export on a socket, 8 handshakes, 96 MiB of which 48 are reserved. */
-    private static final Limits SMALL = new Limits(4, 1, 5, 8, 3_000, 96L * MIB, 48L * MIB, 48L * MIB, 60_000);
+    private static final NbdLimits SMALL = new NbdLimits(4, 1, 5, 8, 3_000, 96L * MIB, 48L * MIB, 48L * MIB, 60_000);
 
     @TempDir
     Path directory;
     private TestDaemon daemon;
     private final List<NbdTestClient> clients = new ArrayList<>();
 
-    private void start(Limits limits) {
+    private void start(NbdLimits limits) {
         daemon = new TestDaemon(directory, limits);
     }
 
@@ -70,7 +70,7 @@ class ServerLimitsTest {
 
     @Test
     void aHandshakeByteByByteEndsInTime() throws Exception {
-        start(new Limits(4, 1, 5, 8, 300, 96L * MIB, 48L * MIB, 0, 60_000));
+        start(new NbdLimits(4, 1, 5, 8, 300, 96L * MIB, 48L * MIB, 0, 60_000));
         daemon.attach("a", SIZE, Map.of());
         NbdTestClient slow = keep(new NbdTestClient(daemon.socket()));
         byte[] bytes = new byte[1000];
@@ -133,7 +133,7 @@ class ServerLimitsTest {
 
     @Test
     void clientsThatDoNotReadAreBoundedInAll() throws Exception {
-        start(new Limits(40, 40, 0, 8, 3_000, 96L * MIB, 48L * MIB, 48L * MIB, 60_000));
+        start(new NbdLimits(40, 40, 0, 8, 3_000, 96L * MIB, 48L * MIB, 48L * MIB, 60_000));
         daemon.attach("a", SIZE, Map.of("tcp", "0"));
         daemon.attach("b", SIZE, Map.of());
         for (int i = 0; i < 60; i++) {
@@ -155,7 +155,7 @@ class ServerLimitsTest {
 
     @Test
     void whoKeepsBuffersWhileOthersWaitIsCutOff() throws Exception {
-        start(new Limits(40, 40, 0, 8, 3_000, 64L * MIB, 64L * MIB, 0, 500));
+        start(new NbdLimits(40, 40, 0, 8, 3_000, 64L * MIB, 64L * MIB, 0, 500));
         daemon.attach("a", SIZE, Map.of());
         for (int i = 0; i < 4; i++) {
             neverReads(NbdTestClient.on(daemon.socket(), "a", true), 8 * MIB, 20);

@@ -27,10 +27,10 @@ final class TestDaemon {
     private final Map<String, Attached> attached = new LinkedHashMap<>();
 
     TestDaemon(Path runDir) {
-        this(runDir, Limits.of(TestDaemon.class.getAnnotation(NbdSettings.class)));
+        this(runDir, NbdLimits.of(TestDaemon.class.getAnnotation(NbdSettings.class)));
     }
 
-    TestDaemon(Path runDir, Limits limits) {
+    TestDaemon(Path runDir, NbdLimits limits) {
         this.runDir = runDir;
         provider = new NbdNodeProvider(loops, limits);
     }

@@ -17,7 +17,7 @@ final class BlockingCalls {
 
     BlockingCalls(String name) {
         thread = new ThreadPoolExecutor(1, 1, 5, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
-            Thread made = new Thread(task, "vhost-user-calls " + name);
+            Thread made = new Thread(task, "blktap-calls-" + name);
             made.setDaemon(true);
             return made;
         });

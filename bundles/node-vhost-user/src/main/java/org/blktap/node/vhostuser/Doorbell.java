@@ -26,7 +26,7 @@ interface Doorbell {
      * @param fd an eventfd, a unix socket as User-Mode Linux has them, or a pipe
      * @param what names it in messages
      */
-    static Doorbell of(int fd, BlkDevice device, String what) throws ProtocolException {
+    static Doorbell of(int fd, VirtioBlkDevice device, String what) throws ProtocolException {
         return Received.kind(fd) == Received.EVENT ? new EventDoorbell(fd, device)
                 : ofMessages(fd, device.calls(), Long.BYTES, 1, what + ": its descriptor is no eventfd, no unix socket and no pipe");
     }

@@ -5,9 +5,9 @@ import org.blktap.linux.Libc;
 /** A doorbell that is an eventfd. */
 final class EventDoorbell implements Doorbell {
     private final int fd;
-    private final BlkDevice device;
+    private final VirtioBlkDevice device;
 
-    EventDoorbell(int fd, BlkDevice device) {
+    EventDoorbell(int fd, VirtioBlkDevice device) {
         this.fd = fd;
         this.device = device;
     }

@@ -18,7 +18,7 @@ final class FrontendConnection {
     private final NodeParts parts;
     private final IoLoop loop;
     private final FrontendSocket socket;
-    private final BlkDevice device;
+    private final VirtioBlkDevice device;
     private final MessageHandler handler;
     private final Runnable closed;
     private IoLoop.Watch watch;
@@ -36,7 +36,7 @@ final class FrontendConnection {
         this.closed = closed;
         this.socket = FrontendSocket.of(fd, context.memory(), BUFFER_BYTES, parts.calls());
         try (CloseOnFailure opened = new CloseOnFailure(socket::close)) {
-            this.device = new BlkDevice(context, queues, parts, this::failed);
+            this.device = new VirtioBlkDevice(context, queues, parts, this::failed);
             opened.add(device::close);
             this.handler = new MessageHandler(device, socket);
             listen();
@@ -44,7 +44,7 @@ final class FrontendConnection {
         }
     }
 
-    BlkDevice device() {
+    VirtioBlkDevice device() {
         return device;
     }
 

@@ -79,7 +79,7 @@ final class InflightRegion implements AutoCloseable {
 
     /** Maps the region that a client returns; none of its contents is trusted. The descriptor may be closed afterwards. */
     static InflightRegion given(int fd, long size, long offset, int queues, int queuesMost, int queueSize,
-            Limits.MemoryShare share) throws ProtocolException {
+            VhostUserLimits.MemoryShare share) throws ProtocolException {
         check(queues, queuesMost, queueSize);
         long needed = queueBytes(queueSize) * queues;
         if (size < needed) {

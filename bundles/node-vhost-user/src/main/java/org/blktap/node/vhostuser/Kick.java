@@ -21,7 +21,7 @@ final class Kick {
     }
 
     /** Takes over a descriptor, and closes it if it refuses it. */
-    static Kick of(int fd, BlkDevice device, String what) throws ProtocolException {
+    static Kick of(int fd, VirtioBlkDevice device, String what) throws ProtocolException {
         if (Received.kind(fd) != Received.EVENT) {
             device.calls().close(fd);
             throw new ProtocolException(what + ": its kick descriptor is no eventfd");

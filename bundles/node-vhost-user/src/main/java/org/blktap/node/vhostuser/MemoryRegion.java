@@ -12,7 +12,7 @@ import org.blktap.api.memory.Memory;
  */
 record MemoryRegion(long guest, long user, long size, SharedFile.Part part) implements AutoCloseable {
     /** Maps the region that a message describes at {@code at} ({@link Protocol#REGION_BYTES}); the descriptor may be closed afterwards. */
-    static MemoryRegion map(long at, int fd, Limits.MemoryShare share) throws ProtocolException {
+    static MemoryRegion map(long at, int fd, VhostUserLimits.MemoryShare share) throws ProtocolException {
         long guest = Memory.getLong(at);
         long size = Memory.getLong(at + 8);
         long user = Memory.getLong(at + 16);

@@ -12,7 +12,7 @@ final class MessageHandler implements AutoCloseable {
             | VirtioBlk.F_PROTOCOL_FEATURES | VirtioBlk.F_VERSION_1;
     private static final int NO_REPLY = -1;
 
-    private final BlkDevice device;
+    private final VirtioBlkDevice device;
     private final FrontendSocket socket;
     private long protocolFeatures;
     /** Notifies the client to read the configuration again; null if it has set up no channel for that. */
@@ -20,7 +20,7 @@ final class MessageHandler implements AutoCloseable {
     /** Bytes of the reply to the current message, or {@link #NO_REPLY}. */
     private int replyBytes;
 
-    MessageHandler(BlkDevice device, FrontendSocket socket) {
+    MessageHandler(VirtioBlkDevice device, FrontendSocket socket) {
         this.device = device;
         this.socket = socket;
     }
@@ -140,7 +140,7 @@ final class MessageHandler implements AutoCloseable {
         return fd;
     }
 
-    private BlkQueue queue(int index) throws ProtocolException {
+    private VirtioBlkQueue queue(int index) throws ProtocolException {
         if (index < 0 || index >= device.queues().length) {
             throw new ProtocolException("queue " + Integer.toUnsignedString(index) + " of " + device.queues().length
                     + ": attach with the option queues=N, or give the client as many queues as this node has");
@@ -149,12 +149,12 @@ final class MessageHandler implements AutoCloseable {
     }
 
     /** Returns the queue of a message with a vring state: u32 index, u32 num. */
-    private BlkQueue vringState() throws ProtocolException {
+    private VirtioBlkQueue vringState() throws ProtocolException {
         expect(socket.size() == 8, "8 bytes");
         return queue(u32(0));
     }
 
-    private BlkQueue vringOfFd() throws ProtocolException {
+    private VirtioBlkQueue vringOfFd() throws ProtocolException {
         return queue((int) (u64() & Protocol.VRING_INDEX_MASK));
     }
 
@@ -166,7 +166,7 @@ final class MessageHandler implements AutoCloseable {
 
     private void setFeatures() throws ProtocolException {
         device.features(known(u64(), FEATURES_KNOWN, "features"));
-        for (BlkQueue queue : device.queues()) {
+        for (VirtioBlkQueue queue : device.queues()) {
             queue.start();
         }
     }
@@ -259,7 +259,7 @@ final class MessageHandler implements AutoCloseable {
     }
 
     private void remapRings() {
-        for (BlkQueue queue : device.queues()) {
+        for (VirtioBlkQueue queue : device.queues()) {
             queue.remap();
         }
     }
@@ -268,7 +268,7 @@ final class MessageHandler implements AutoCloseable {
 
     private void setVringAddr() throws ProtocolException {
         expect(socket.size() == Protocol.VRING_ADDR_BYTES, "40 bytes");
-        BlkQueue queue = queue(u32(0));
+        VirtioBlkQueue queue = queue(u32(0));
         if (u32(4) != 0) {
             throw new ProtocolException("flags 0x" + Integer.toHexString(u32(4)) + ": writes are not logged here");
         }
@@ -277,7 +277,7 @@ final class MessageHandler implements AutoCloseable {
     }
 
     private void getVringBase() throws ProtocolException {
-        BlkQueue queue = vringState();
+        VirtioBlkQueue queue = vringState();
         int index = u32(0);
         queue.stop();
         Memory.putInt(socket.reply(), index);

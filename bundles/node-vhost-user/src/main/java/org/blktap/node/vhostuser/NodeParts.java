@@ -7,5 +7,5 @@ package org.blktap.node.vhostuser;
  * @param calls for system calls that clients can make block
  * @param limits of all nodes
  */
-record NodeParts(ClientLog log, BlockingCalls calls, Limits limits) {
+record NodeParts(ClientLog log, BlockingCalls calls, VhostUserLimits limits) {
 }

@@ -13,9 +13,9 @@ final class RequestPool {
     static final int KEPT = 32;
     private static final long SHRINK_MILLISECONDS = 2000;
 
-    private final BlkDevice device;
+    private final VirtioBlkDevice device;
     private final Quota.Share share;
-    private BlkRequest[] idle = new BlkRequest[KEPT];
+    private VirtioBlkRequest[] idle = new VirtioBlkRequest[KEPT];
     private int idleCount;
     private int made;
     private boolean exhausted;
@@ -23,7 +23,7 @@ final class RequestPool {
     private int peak;
     private IoLoop.Timer shrinking;
 
-    RequestPool(BlkDevice device, Quota.Share share) {
+    RequestPool(VirtioBlkDevice device, Quota.Share share) {
         this.device = device;
         this.share = share;
     }
@@ -39,25 +39,25 @@ final class RequestPool {
     }
 
     /** Takes an object; null if all that are allowed are in use. */
-    BlkRequest take() {
+    VirtioBlkRequest take() {
         if (idleCount == 0) {
             exhausted = !share.take(1);
             if (exhausted) {
                 return null;
             }
             made++;
-            idle[idleCount++] = new BlkRequest(device);
+            idle[idleCount++] = new VirtioBlkRequest(device);
             if (made > KEPT && shrinking == null) {
                 shrinking = device.loop().schedule(this::shrink, SHRINK_MILLISECONDS);
             }
         }
-        BlkRequest request = idle[--idleCount];
+        VirtioBlkRequest request = idle[--idleCount];
         idle[idleCount] = null;
         peak = Math.max(peak, made - idleCount);
         return request;
     }
 
-    void giveBack(BlkRequest request) {
+    void giveBack(VirtioBlkRequest request) {
         exhausted = false;
         if (idleCount == idle.length) {
             idle = Arrays.copyOf(idle, idleCount * 2);

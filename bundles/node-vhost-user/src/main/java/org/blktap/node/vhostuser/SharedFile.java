@@ -27,7 +27,7 @@ final class SharedFile {
      *
      * @param share what the mapping counts against
      */
-    record Part(Mapping mapping, long address, Limits.MemoryShare share) implements AutoCloseable {
+    record Part(Mapping mapping, long address, VhostUserLimits.MemoryShare share) implements AutoCloseable {
         @Override
         public void close() {
             mapping.close();
@@ -42,7 +42,7 @@ final class SharedFile {
      * @param what names the part in messages
      * @param share what the mapping counts against
      */
-    static Part map(int fd, long offset, long bytes, String what, Limits.MemoryShare share) throws ProtocolException {
+    static Part map(int fd, long offset, long bytes, String what, VhostUserLimits.MemoryShare share) throws ProtocolException {
         if (Received.kind(fd) != Received.MEMORY) {
             throw new ProtocolException(what
                     + ": its descriptor is not shared memory: expected a memfd, or a file on tmpfs (/dev/shm) or hugetlbfs");

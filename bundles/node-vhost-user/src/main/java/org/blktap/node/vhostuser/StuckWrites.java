@@ -17,7 +17,7 @@ final class StuckWrites {
         clients.add(client);
         if (!running) {
             running = true;
-            Thread thread = new Thread(this::run, "vhost-user-watch");
+            Thread thread = new Thread(this::run, "blktap-stuck-writes");
             thread.setDaemon(true);
             thread.start();
         }

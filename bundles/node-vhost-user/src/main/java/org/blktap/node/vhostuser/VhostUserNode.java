@@ -32,7 +32,7 @@ final class VhostUserNode implements DeviceNode {
     private boolean disconnected;
     private boolean closed;
 
-    VhostUserNode(NodeContext context, UnixListener listener, int queues, Limits limits) {
+    VhostUserNode(NodeContext context, UnixListener listener, int queues, VhostUserLimits limits) {
         this.parts = new NodeParts(new ClientLog(context.id()), new BlockingCalls(context.id()), limits);
         this.context = context;
         this.listener = listener;
@@ -148,7 +148,7 @@ final class VhostUserNode implements DeviceNode {
         status.put("clients so far", clients);
         status.put("queues", queues);
         if (client != null) {
-            BlkDevice device = client.device();
+            VirtioBlkDevice device = client.device();
             status.putAll(device.status());
             status.put("protocol features", "0x" + Long.toHexString(client.handler().protocolFeatures()));
         }

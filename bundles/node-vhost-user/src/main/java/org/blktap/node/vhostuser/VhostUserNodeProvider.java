@@ -27,14 +27,14 @@ public final class VhostUserNodeProvider implements NodeProvider {
     static final String KIND = "vhost-user";
     private static final int QUEUES_MAX = 16;
 
-    private final Limits limits;
+    private final VhostUserLimits limits;
 
     @Activate
     public VhostUserNodeProvider(VhostSettings settings) {
-        this(new Limits(settings));
+        this(new VhostUserLimits(settings));
     }
 
-    VhostUserNodeProvider(Limits limits) {
+    VhostUserNodeProvider(VhostUserLimits limits) {
         this.limits = limits;
     }
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 class BudgetTest {
     @Test
     void limitsChangeForAllAtOnceAndForClientsThatCome() {
-        Budget budget = new Budget(2, 6, 4);
+        ClientBudget budget = new ClientBudget(2, 6, 4);
         Quota.Share before = budget.share();
         assertTrue(before.take(6));
         budget.limit(1, 9, 3);

@@ -479,7 +479,7 @@ class HostileClientTest {
     @Test
     void requestsBeyondTheLimitWaitInTheRing() throws Exception {
         Path other = Files.createDirectory(directory.resolve("other"));
-        VhostUserNodeProvider provider = new VhostUserNodeProvider(new Limits(TestMemory.SETTINGS, new Budget(4, 6, 100)));
+        VhostUserNodeProvider provider = new VhostUserNodeProvider(new VhostUserLimits(TestMemory.SETTINGS, new ClientBudget(4, 6, 100)));
         try (TestNode few = new TestNode(other, Mapping.anonymous(DISK), Map.of(), provider);
                 VhostUserTestClient client = new VhostUserTestClient(few.socket); TestDriver driver = driver(0)) {
             client.negotiate(FEATURES);
@@ -503,19 +503,19 @@ class HostileClientTest {
 
     @Test
     void whatABurstTookIsGivenBack() throws Exception {
-        NodeParts parts = new NodeParts(new ClientLog("test"), new BlockingCalls("test"), new Limits(TestMemory.SETTINGS, new Budget(4, 300, 300)));
-        BlkDevice device = node.loop.call(() -> new BlkDevice(node.context(directory, Map.of(), ""), 1, parts, (why, cause) -> {
+        NodeParts parts = new NodeParts(new ClientLog("test"), new BlockingCalls("test"), new VhostUserLimits(TestMemory.SETTINGS, new ClientBudget(4, 300, 300)));
+        VirtioBlkDevice device = node.loop.call(() -> new VirtioBlkDevice(node.context(directory, Map.of(), ""), 1, parts, (why, cause) -> {
             // not reached
         }));
         RequestPool pool = device.pool();
         node.onLoop(() -> {
-            BlkRequest[] all = new BlkRequest[300];
+            VirtioBlkRequest[] all = new VirtioBlkRequest[300];
             for (int i = 0; i < all.length; i++) {
                 all[i] = pool.take();
             }
             assertEquals(null, pool.take());
             assertTrue(pool.exhausted());
-            for (BlkRequest each : all) {
+            for (VirtioBlkRequest each : all) {
                 pool.giveBack(each);
             }
             assertFalse(pool.exhausted());

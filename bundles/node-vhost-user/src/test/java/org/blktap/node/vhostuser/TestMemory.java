@@ -8,7 +8,7 @@ import org.blktap.linux.Mapping;
 @VhostSettings
 final class TestMemory implements AutoCloseable {
     static final VhostSettings SETTINGS = TestMemory.class.getAnnotation(VhostSettings.class);
-    static final Limits LIMITS = new Limits(SETTINGS);
+    static final VhostUserLimits LIMITS = new VhostUserLimits(SETTINGS);
 
     final int fd;
     final Mapping mapping;

@@ -8,7 +8,7 @@ import org.blktap.ring.Blkif;
 
 /**
  * Memory of ours for the data of requests whose pages are not mapped. Sizes are powers of two pages; a budget bounds all of it, and what does not fit waits
- * until other requests of this device end: {@link Limits#BUFFERS_ALWAYS} are its own, whatever others have taken. Loop only.
+ * until other requests of this device end: {@link GuestLimits#BUFFERS_ALWAYS} are its own, whatever others have taken. Loop only.
  */
 final class BounceBuffers implements AutoCloseable {
     /** Size classes, up to the largest request, {@link Blkif#INDIRECT_SEGMENTS_MAX} pages. */
@@ -17,7 +17,7 @@ final class BounceBuffers implements AutoCloseable {
     private static final long DEVICE_MOST = 16 << 20;
 
     private final NativeMemory memory;
-    private final Budget budget;
+    private final DomainBudget budget;
     private final int domain;
     /** Free buffers of each size, as many as {@code freeCount} says. */
     private final NativeBuffer[][] free = new NativeBuffer[CLASSES][16];
@@ -27,7 +27,7 @@ final class BounceBuffers implements AutoCloseable {
     private long budgeted;
     private boolean usedLately;
 
-    BounceBuffers(NativeMemory memory, Budget budget, int domain) {
+    BounceBuffers(NativeMemory memory, DomainBudget budget, int domain) {
         this.memory = memory;
         this.budget = budget;
         this.domain = domain;
@@ -59,7 +59,7 @@ final class BounceBuffers implements AutoCloseable {
     }
 
     private boolean mayTake(long more) {
-        long beyond = taken + more - Limits.BUFFERS_ALWAYS - budgeted;
+        long beyond = taken + more - GuestLimits.BUFFERS_ALWAYS - budgeted;
         if (taken + more > DEVICE_MOST || beyond > 0 && !budget.take(domain, beyond, false)) {
             return false;
         }
@@ -77,7 +77,7 @@ final class BounceBuffers implements AutoCloseable {
 
     /** Whether more is kept than a device always has. */
     boolean isLarge() {
-        return taken > Limits.BUFFERS_ALWAYS;
+        return taken > GuestLimits.BUFFERS_ALWAYS;
     }
 
     /** Whether any was taken since this was last asked. */
@@ -97,7 +97,7 @@ final class BounceBuffers implements AutoCloseable {
                 buffer.close();
             }
         }
-        long back = budgeted - Math.max(0, taken - Limits.BUFFERS_ALWAYS);
+        long back = budgeted - Math.max(0, taken - GuestLimits.BUFFERS_ALWAYS);
         if (back > 0) {
             budgeted -= back;
             budget.giveBack(domain, back);

@@ -31,7 +31,7 @@ final class NodeOpener implements NodeProvider {
     private final XenBus bus;
     private final XenStore store;
     private final Hypervisor xen;
-    private final Limits limits;
+    private final GuestLimits limits;
     private final Blkback blkback;
     private final DeviceGone gone;
     private final boolean reconnected;
@@ -57,7 +57,7 @@ final class NodeOpener implements NodeProvider {
      * @param gone called when a domain has let its device go
      * @param reconnected whether there was a connection before: then a XenStore without any domain is not believed to say that all have gone
      */
-    NodeOpener(XenBus bus, XenStore store, Hypervisor xen, Limits limits, Blkback blkback, DeviceGone gone, boolean reconnected,
+    NodeOpener(XenBus bus, XenStore store, Hypervisor xen, GuestLimits limits, Blkback blkback, DeviceGone gone, boolean reconnected,
             Patience patience) {
         this.bus = bus;
         this.store = store;

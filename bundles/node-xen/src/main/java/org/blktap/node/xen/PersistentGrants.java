@@ -25,7 +25,7 @@ final class PersistentGrants implements AutoCloseable {
     private static final int FIRST_SLOTS = 4 * CHUNK;
 
     private final GrantTable table;
-    private final Limits limits;
+    private final GuestLimits limits;
     private final int domain;
     private final int limit;
     /** Open addressing, at most half full: the references, and the addresses of their pages or one of the above. */
@@ -41,7 +41,7 @@ final class PersistentGrants implements AutoCloseable {
     private int mappings;
 
     /** @param limit the most pages of this device */
-    PersistentGrants(NativeMemory memory, GrantTable table, Limits limits, int domain, int limit) {
+    PersistentGrants(NativeMemory memory, GrantTable table, GuestLimits limits, int domain, int limit) {
         this.table = table;
         this.limits = limits;
         this.domain = domain;

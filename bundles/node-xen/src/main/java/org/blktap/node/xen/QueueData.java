@@ -60,7 +60,7 @@ final class QueueData implements AutoCloseable {
             }
         }
         copies.make();
-        BlkDevice.settle();
+        BlkifDevice.settle();
         int piece = 0;
         for (int i = 0; i < batchSize; i++) {
             if (batch[i].isIndirect()) {

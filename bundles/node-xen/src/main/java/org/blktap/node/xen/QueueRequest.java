@@ -18,7 +18,7 @@ final class QueueRequest {
         FLUSH, DATA, DONE
     }
 
-    private final BlkQueue queue;
+    private final BlkifQueue queue;
     private final int slot;
     private final BlkRequest blk = new BlkRequest();
     private final Request request;
@@ -34,7 +34,7 @@ final class QueueRequest {
     private int firstPiece;
     private int lastPiece;
 
-    QueueRequest(BlkQueue queue, int slot) {
+    QueueRequest(BlkifQueue queue, int slot) {
         this.queue = queue;
         this.slot = slot;
         request = queue.port().newRequest(this::completed, Blkif.SEGMENTS_MAX);

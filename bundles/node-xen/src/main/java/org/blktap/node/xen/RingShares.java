@@ -8,14 +8,14 @@ import org.blktap.api.memory.NativeMemory;
 
 /** What the rings of one connection take of what all guests share: entries, and mappings of the process. Loop only. */
 final class RingShares implements AutoCloseable {
-    private final Limits limits;
+    private final GuestLimits limits;
     private final NativeMemory memory;
     private final GrantTable table;
     private final FrontendParameters frontend;
     private int entriesTaken;
     private int mappingsTaken;
 
-    RingShares(Limits limits, NativeMemory memory, GrantTable table, FrontendParameters frontend) {
+    RingShares(GuestLimits limits, NativeMemory memory, GrantTable table, FrontendParameters frontend) {
         this.limits = limits;
         this.memory = memory;
         this.table = table;
@@ -25,8 +25,8 @@ final class RingShares implements AutoCloseable {
     /** @throws IOException if there are too many */
     void takeEntries() throws IOException {
         int wanted = frontend.queues().stream().mapToInt(queue -> frontend.abi().entries(queue.ringRefs().size())).sum();
-        Budget budget = limits.entries();
-        if (!budget.take(frontend.domain(), wanted, wanted <= Limits.SMALL_ENTRIES)) {
+        DomainBudget budget = limits.entries();
+        if (!budget.take(frontend.domain(), wanted, wanted <= GuestLimits.SMALL_ENTRIES)) {
             throw new IOException("its rings have " + wanted + " entries, too many: all of domain " + frontend.domain() + " have "
                     + budget.taken(frontend.domain()) + " of at most " + budget.domainMost() + ", all domains' " + budget.taken() + " of at most "
                     + budget.most() + " (settings domain.entries and entries of " + XenSettings.PID + ")");

@@ -9,6 +9,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntSupplier;
 
 /**
@@ -20,6 +21,7 @@ final class SharedWork {
 
     private final IntSupplier atOnce;
     private final ThreadPoolExecutor threads;
+    private final AtomicInteger numbers = new AtomicInteger();
     /** What waits for the piece that is under way, of each party that has one. */
     private final Map<Object, Queue<Runnable>> waiting = new HashMap<>();
 
@@ -27,7 +29,7 @@ final class SharedWork {
     SharedWork(IntSupplier atOnce) {
         this.atOnce = atOnce;
         threads = new ThreadPoolExecutor(atOnce.getAsInt(), atOnce.getAsInt(), 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
-            Thread thread = new Thread(task, "blktap-toolstack");
+            Thread thread = new Thread(task, "blktap-toolstack-" + numbers.incrementAndGet());
             thread.setDaemon(true);
             return thread;
         });

@@ -43,7 +43,7 @@ public final class ToolstackDisks {
     /** Opening a disk takes its time, and must not keep the XenBus thread from others. */
     private final SharedWork worker;
     /** Logs what may be repeated at each event. */
-    private final LimitedLog troubles = Limits.log("toolstacks' disks");
+    private final LimitedLog troubles = GuestLimits.log("toolstacks' disks");
     private final ToolstackAttachments attachments;
     private final Leftovers leftovers;
     private final List<XenStore.Watch> watches = new ArrayList<>();

@@ -115,7 +115,7 @@ final class XenBackend {
         }
     }
 
-    /** The rings have failed, see {@link BlkDevice#failed}; that is logged already. */
+    /** The rings have failed, see {@link BlkifDevice#failed}; that is logged already. */
     void failed(String why) {
         guarded(() -> {
             if (!ended) {

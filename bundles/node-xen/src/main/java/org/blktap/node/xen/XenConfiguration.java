@@ -7,12 +7,12 @@ import org.osgi.service.component.annotations.Modified;
 /** The bundle's current settings. Any thread. */
 @Component(service = XenConfiguration.class, configurationPid = XenSettings.PID)
 public final class XenConfiguration {
-    private final Limits limits;
+    private final GuestLimits limits;
     private volatile int opening;
 
     @Activate
     public XenConfiguration(XenSettings settings) {
-        limits = Limits.of(settings, NativeGrantTable.mappingsMax());
+        limits = GuestLimits.of(settings, NativeGrantTable.mappingsMax());
         opening = settings.opening();
     }
 
@@ -23,7 +23,7 @@ public final class XenConfiguration {
     }
 
     /** The limits of guests, and the amounts taken: one object, which changes with the settings. */
-    Limits limits() {
+    GuestLimits limits() {
         return limits;
     }
 

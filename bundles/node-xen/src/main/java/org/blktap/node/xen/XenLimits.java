@@ -41,7 +41,7 @@ public final class XenLimits implements Verb {
         return 0;
     }
 
-    static List<Usage> usages(Limits limits) {
+    static List<Usage> usages(GuestLimits limits) {
         List<Usage> all = new ArrayList<>();
         add(all, "entries", limits.entries());
         add(all, "pages", limits.pages());
@@ -50,7 +50,7 @@ public final class XenLimits implements Verb {
         return all;
     }
 
-    private static void add(List<Usage> all, String what, Budget budget) {
+    private static void add(List<Usage> all, String what, DomainBudget budget) {
         all.add(new Usage(what, null, budget.taken(), budget.most()));
         budget.ofDomains().forEach((domain, taken) -> all.add(new Usage(what, domain, taken, budget.domainMost())));
     }

@@ -28,7 +28,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private final XenBus bus;
     private final XenStore store;
     private final Hypervisor xen;
-    private final Limits limits;
+    private final GuestLimits limits;
     private final DevicePaths paths;
     private final String shownAs;
     private final Runnable gone;
@@ -39,9 +39,9 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private final RequestLogFile logFile;
     /** Whether the guest may write. */
     private boolean writable;
-    private BlkDevice device;
+    private BlkifDevice device;
     /** One that takes nothing more, and ends when nothing of it is in flight. */
-    private BlkDevice leaving;
+    private BlkifDevice leaving;
     private CompletableFuture<Void> unplugging;
     /** The guest is cut off, and only the end follows. */
     private boolean cut;
@@ -53,7 +53,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
      * @param whenClosed called at the end of {@link #close} or {@link #remove}
      * @param unplugMilliseconds how long the domain may take to let the device go
      */
-    XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, Limits limits, DevicePaths paths, String shownAs, int queuesMax, Blkback blkback,
+    XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, GuestLimits limits, DevicePaths paths, String shownAs, int queuesMax, Blkback blkback,
             boolean writable, Runnable gone, Runnable whenClosed, long unplugMilliseconds) {
         this.context = context;
         this.bus = bus;
@@ -67,7 +67,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
         this.whenClosed = whenClosed;
         this.unplugMilliseconds = unplugMilliseconds;
         logFile = RequestLogFile.of(context.runDir(), paths.domain(), paths.device());
-        log = Limits.log(context.id());
+        log = GuestLimits.log(context.id());
         backend = new XenBackend(context.id(), log, bus, store, paths, queuesMax, blkback, this);
         backend.start();
     }
@@ -110,7 +110,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             try {
                 writable = mayWrite;
                 disk = context.port().info();
-                device = BlkDevice.connect(context, log, xen, limits, frontend, mayWrite, logFile, identity, this::failed);
+                device = BlkifDevice.connect(context, log, xen, limits, frontend, mayWrite, logFile, identity, this::failed);
             } catch (IOException e) {
                 failure = e;
             } catch (RuntimeException | Error e) {
@@ -237,7 +237,7 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     public void disconnect() {
         cut = true;
         backend.end();
-        for (BlkDevice each : new BlkDevice[] {device, leaving}) {
+        for (BlkifDevice each : new BlkifDevice[] {device, leaving}) {
             if (each != null) {
                 each.cutOff();
             }

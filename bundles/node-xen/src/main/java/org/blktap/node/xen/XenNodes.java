@@ -26,7 +26,7 @@ public final class XenNodes implements ToolstackDisks.Gone {
     private final XenBus.Registration registration;
     private final Hypervisor xen = new NativeHypervisor();
     private final Blkback blkback = Blkback.ofSystem();
-    private final Limits limits;
+    private final GuestLimits limits;
     private final List<DeviceGone> listeners = new CopyOnWriteArrayList<>();
     /** Devices that went while there was no listener. */
     private final List<Untold> untold = new ArrayList<>();
@@ -61,7 +61,7 @@ public final class XenNodes implements ToolstackDisks.Gone {
     }
 
     /** The limits of guests, and what they have taken of them. */
-    Limits limits() {
+    GuestLimits limits() {
         return limits;
     }
 

@@ -44,11 +44,11 @@ class GuestLimitsTest {
         content.close();
     }
 
-    private static Budget budget(long most, long domainMost, long reserve) {
-        return new Budget(most, domainMost, reserve);
+    private static DomainBudget budget(long most, long domainMost, long reserve) {
+        return new DomainBudget(most, domainMost, reserve);
     }
 
-    private static Budget plenty() {
+    private static DomainBudget plenty() {
         return budget(1 << 30, 1 << 30, 0);
     }
 
@@ -58,7 +58,7 @@ class GuestLimitsTest {
 
     @Test
     void limitsFollowTheSettings() {
-        Limits limits = TestHost.limits();
+        GuestLimits limits = TestHost.limits();
         assertEquals(List.of(65_536L, 16_384L, 32_765L, 4_095L),
                 List.of(limits.entries().most(), limits.entries().domainMost(), limits.mappings().most(), limits.mappings().domainMost()));
         assertTrue(limits.entries().take(3, 80, true));
@@ -70,7 +70,7 @@ class GuestLimitsTest {
 
     @Test
     void aBudgetKeepsTheReserveAndEachDomainsShare() {
-        Budget budget = budget(100, 60, 20);
+        DomainBudget budget = budget(100, 60, 20);
         assertTrue(budget.take(1, 60, false));
         assertFalse(budget.take(1, 1, true), "its share");
         assertFalse(budget.take(2, 21, false), "the reserve");
@@ -88,10 +88,10 @@ class GuestLimitsTest {
 
     @Test
     void theVerbShowsWhatIsTakenOfEachLimit() {
-        Budget pages = budget(100, 60, 20);
+        DomainBudget pages = budget(100, 60, 20);
         assertTrue(pages.take(7, 30, false));
         assertTrue(pages.take(3, 5, false));
-        List<XenLimits.Usage> usages = XenLimits.usages(new Limits(budget(1, 1, 0), pages, budget(2, 1, 0), budget(3, 1, 0)));
+        List<XenLimits.Usage> usages = XenLimits.usages(new GuestLimits(budget(1, 1, 0), pages, budget(2, 1, 0), budget(3, 1, 0)));
         assertEquals(List.of(new XenLimits.Usage("entries", null, 0, 1), new XenLimits.Usage("pages", null, 35, 100), new XenLimits.Usage("pages", 3, 5, 60),
                 new XenLimits.Usage("pages", 7, 30, 60), new XenLimits.Usage("mappings", null, 0, 2), new XenLimits.Usage("buffers", null, 0, 3)), usages);
     }
@@ -99,7 +99,7 @@ class GuestLimitsTest {
     /** Guests that ask for the largest rings there are leave room for those of the usual size. */
     @Test
     void ringsOfAllGuestsTogether() throws Exception {
-        host.limits = new Limits(budget(4096, 2048, 1024), plenty(), plenty(), plenty());
+        host.limits = new GuestLimits(budget(4096, 2048, 1024), plenty(), plenty(), plenty());
         List<XenTestDisk> disks = new ArrayList<>();
         List<SimFrontend> served = new ArrayList<>();
         int refused = 0;
@@ -139,7 +139,7 @@ class GuestLimitsTest {
     /** A guest that uses up all mappings and pages has the others' data copied at worst, and never keeps them from connecting. */
     @Test
     void mappingsAndPages() throws Exception {
-        host.limits = new Limits(plenty(), budget(1024, 512, 0), budget(64, 40, 24), plenty());
+        host.limits = new GuestLimits(plenty(), budget(1024, 512, 0), budget(64, 40, 24), plenty());
         SimFrontend greedy = new SimFrontend(host, host.newGuest(5, 8192));
         SimFrontend other = new SimFrontend(host, host.newGuest(6));
         try (XenTestDisk disk = new XenTestDisk(host, 5, content); XenTestDisk otherDisk = new XenTestDisk(host, 6, content)) {
@@ -170,7 +170,7 @@ class GuestLimitsTest {
     /** Whatever others have taken, a device has memory for its largest request. */
     @Test
     void buffersOfAllDevices() {
-        Budget budget = budget(4 << 20, 2 << 20, 0);
+        DomainBudget budget = budget(4 << 20, 2 << 20, 0);
         NativeMemoryService memory = new NativeMemoryService();
         List<NativeBuffer> taken = new ArrayList<>();
         BounceBuffers[] devices = new BounceBuffers[5];

@@ -19,7 +19,7 @@ final class TestHost implements AutoCloseable {
     final EpollLoops loops = new EpollLoops();
     final SimHypervisor xen = new SimHypervisor();
     /** Of all daemons here. */
-    Limits limits = limits();
+    GuestLimits limits = limits();
     /** The sysfs directory of the kernel's bus of backends. */
     final SimKernel kernel;
     final Blkback blkback;
@@ -30,8 +30,8 @@ final class TestHost implements AutoCloseable {
     private final List<SimGuest> guests = new ArrayList<>();
 
     /** Those of a daemon that is not configured. */
-    static Limits limits() {
-        return Limits.of(TestHost.class.getAnnotation(XenSettings.class), 65_530);
+    static GuestLimits limits() {
+        return GuestLimits.of(TestHost.class.getAnnotation(XenSettings.class), 65_530);
     }
 
     TestHost(Path runDir) throws IOException {

@@ -92,7 +92,7 @@ public final class Client {
                 new Frame.Request(FileNames.text(RawArguments.directory()), LaunchOptions.terminal(), size[1], size[0],
                         arguments));
         if (!arguments.isEmpty() && arguments.get(0).equals("shell")) {
-            Thread typing = new Thread(() -> type(streams), "typing");
+            Thread typing = new Thread(() -> type(streams), "blktap-typing");
             typing.setDaemon(true);
             typing.start();
         }

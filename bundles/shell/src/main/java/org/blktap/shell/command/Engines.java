@@ -11,7 +11,7 @@ import org.blktap.api.control.Attachments.ServiceStatus;
 import org.blktap.deploy.ComponentDiagnosis;
 import org.blktap.deploy.Contribution;
 import org.blktap.shell.Json;
-import org.blktap.shell.Table;
+import org.blktap.shell.TextTable;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
@@ -42,7 +42,7 @@ public final class Engines extends TapCommand {
             return;
         }
         boolean reasons = all.stream().anyMatch(each -> !each.reason().isEmpty());
-        Table table = reasons ? new Table("ENGINE", "STATE", "BUNDLE", "WHAT IT IS", "WHY ABSENT") : new Table("ENGINE", "STATE", "BUNDLE", "WHAT IT IS");
+        TextTable table = reasons ? new TextTable("ENGINE", "STATE", "BUNDLE", "WHAT IT IS", "WHY ABSENT") : new TextTable("ENGINE", "STATE", "BUNDLE", "WHAT IT IS");
         all.forEach(each -> table.row(each.name(), each.state(), each.bundle(), each.summary(), each.reason()));
         table.print(out);
     }

@@ -12,7 +12,7 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.shell.Json;
-import org.blktap.shell.Table;
+import org.blktap.shell.TextTable;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
@@ -64,7 +64,7 @@ public final class Info extends TapCommand {
 
     /** A size for people and to the byte. */
     static String size(long bytes) {
-        return Table.size(bytes) + " (" + bytes + " bytes)";
+        return TextTable.size(bytes) + " (" + bytes + " bytes)";
     }
 
     private void attachment(PrintWriter out) throws Exception {

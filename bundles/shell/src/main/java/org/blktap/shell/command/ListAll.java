@@ -6,7 +6,7 @@ import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.shell.Json;
-import org.blktap.shell.Table;
+import org.blktap.shell.TextTable;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Option;
@@ -25,10 +25,10 @@ public final class ListAll extends TapCommand {
             return;
         }
         boolean reasons = list.stream().anyMatch(each -> !each.reason().isEmpty());
-        Table table = reasons ? new Table("ID", "STATE", "SIZE", "ACCESS", "SPEC", "NODES", "WHY")
-                : new Table("ID", "STATE", "SIZE", "ACCESS", "SPEC", "NODES");
+        TextTable table = reasons ? new TextTable("ID", "STATE", "SIZE", "ACCESS", "SPEC", "NODES", "WHY")
+                : new TextTable("ID", "STATE", "SIZE", "ACCESS", "SPEC", "NODES");
         for (AttachmentStatus each : list) {
-            table.row(each.id(), each.state().name().toLowerCase(Locale.ROOT), Table.size(each.sizeBytes()),
+            table.row(each.id(), each.state().name().toLowerCase(Locale.ROOT), TextTable.size(each.sizeBytes()),
                     each.readOnly() ? "read-only" : "read-write", each.spec(),
                     String.join(" ", each.nodes().stream().map(AttachmentStatus.Node::kind).toList()), each.reason().text());
         }

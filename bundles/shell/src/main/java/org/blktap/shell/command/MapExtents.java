@@ -10,7 +10,7 @@ import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.shell.Json;
-import org.blktap.shell.Table;
+import org.blktap.shell.TextTable;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
@@ -42,9 +42,9 @@ public final class MapExtents extends TapCommand {
             out.println(Json.of(extents));
             return;
         }
-        Table table = new Table("OFFSET", "LENGTH", "SIZE", "STORED");
+        TextTable table = new TextTable("OFFSET", "LENGTH", "SIZE", "STORED");
         for (Extent each : extents) {
-            table.row(each.start(), each.length(), Table.size(each.length()),
+            table.row(each.start(), each.length(), TextTable.size(each.length()),
                     each.data() ? each.zero() ? "zeros that take space" : "data" : each.zero() ? "hole" : "hole of undefined contents");
         }
         table.print(out);

@@ -4,7 +4,7 @@ import java.io.PrintWriter;
 import java.util.Locale;
 import org.blktap.api.command.Call;
 import org.blktap.api.control.Images.Progress;
-import org.blktap.shell.Table;
+import org.blktap.shell.TextTable;
 
 /** Shows progress as one line that is rewritten on a terminal, and nothing elsewhere. Gives up when the caller has interrupted the call or has disconnected. */
 final class ProgressBar implements Progress, AutoCloseable {
@@ -28,8 +28,8 @@ final class ProgressBar implements Progress, AutoCloseable {
             int filled = ofBytes == 0 ? WIDTH : (int) (bytes * (double) WIDTH / ofBytes);
             double seconds = (System.nanoTime() - start) / 1e9;
             out.printf(Locale.ROOT, "\r[%s%s] %3d%%  %s of %s, %s/s   ", "#".repeat(filled), "-".repeat(WIDTH - filled),
-                    ofBytes == 0 ? 100 : (int) (bytes * 100.0 / ofBytes), Table.size(bytes), Table.size(ofBytes),
-                    Table.size((long) (bytes / Math.max(seconds, 0.001))));
+                    ofBytes == 0 ? 100 : (int) (bytes * 100.0 / ofBytes), TextTable.size(bytes), TextTable.size(ofBytes),
+                    TextTable.size((long) (bytes / Math.max(seconds, 0.001))));
             drawn = true;
         }
         return !call.cancelled();

@@ -5,7 +5,7 @@ import java.util.List;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Attachments.ServiceStatus;
 import org.blktap.shell.Json;
-import org.blktap.shell.Table;
+import org.blktap.shell.TextTable;
 import picocli.CommandLine.Option;
 
 /** Base class of the lists of drivers and of nodes. */
@@ -29,7 +29,7 @@ abstract class ServiceListing extends TapCommand {
             return;
         }
         boolean summaries = all.stream().anyMatch(each -> !each.summary().isEmpty());
-        Table table = summaries ? new Table(heading, "BUNDLE", "WHAT IT IS") : new Table(heading, "BUNDLE");
+        TextTable table = summaries ? new TextTable(heading, "BUNDLE", "WHAT IT IS") : new TextTable(heading, "BUNDLE");
         all.forEach(each -> table.row(each.name(), each.bundle(), each.summary()));
         table.print(out);
     }

@@ -11,7 +11,7 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 import org.blktap.shell.Json;
-import org.blktap.shell.Table;
+import org.blktap.shell.TextTable;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Option;
@@ -32,9 +32,9 @@ public final class Stats extends TapCommand {
             out.println(Json.of(id == null ? all : all.get(0)));
             return;
         }
-        Table table = new Table("ID", "OPERATION", "COUNT", "BYTES", "ERRORS", "MEAN µs", "P50 µs", "P99 µs", "MAX µs");
+        TextTable table = new TextTable("ID", "OPERATION", "COUNT", "BYTES", "ERRORS", "MEAN µs", "P50 µs", "P99 µs", "MAX µs");
         for (AttachmentStats stats : all) {
-            stats.operations().forEach((operation, c) -> table.row(stats.id(), operation, c.count(), Table.size(c.bytes()), c.errors(),
+            stats.operations().forEach((operation, c) -> table.row(stats.id(), operation, c.count(), TextTable.size(c.bytes()), c.errors(),
                     micros(c.latency().mean()), micros(c.latency().p50()), micros(c.latency().p99()), micros(c.latency().max())));
         }
         table.print(out);

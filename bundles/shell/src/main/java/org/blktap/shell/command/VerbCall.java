@@ -10,7 +10,7 @@ import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.Json;
-import org.blktap.shell.Table;
+import org.blktap.shell.TextTable;
 
 /**
  * One call of a verb.
@@ -56,7 +56,7 @@ record VerbCall(Verbs verbs, Surroundings here, PrintWriter out, PrintWriter err
 
     @Override
     public void table(List<String> heading, List<? extends List<?>> rows) {
-        Table table = new Table(heading.toArray(String[]::new));
+        TextTable table = new TextTable(heading.toArray(String[]::new));
         rows.forEach(row -> table.row(row.toArray()));
         table.print(out);
     }

@@ -29,7 +29,7 @@ final class Destroy extends TapCtlVerb {
     private void remove(int number) throws Exception {
         Minor now = taps.minor(number);
         if (now != null && now.disk() != null) {
-            throw new Refused(Errno.EBUSY, "minor " + number + " has been opened again, on " + now.disk().spec());
+            throw new Refused(TapErrno.EBUSY, "minor " + number + " has been opened again, on " + now.disk().spec());
         }
         taps.minors().remove(number);
     }

@@ -22,10 +22,10 @@ final class Free extends TapCtlVerb {
     private void free() throws Exception {
         Minor found = taps.minor(minor);
         if (found == null) {
-            throw new Refused(Errno.ENOENT, "no minor " + minor);
+            throw new Refused(TapErrno.ENOENT, "no minor " + minor);
         }
         if (found.pid() != 0) {
-            throw new Refused(Errno.EAGAIN, "minor " + minor + " is attached to pid " + found.pid() + "; detach it first");
+            throw new Refused(TapErrno.EAGAIN, "minor " + minor + " is attached to pid " + found.pid() + "; detach it first");
         }
         taps.minors().remove(minor);
     }

@@ -34,7 +34,7 @@ final class Image {
 
     static void refuse(boolean given, String option, String why) throws Refused {
         if (given) {
-            throw new Refused(Errno.EOPNOTSUPP, "option " + option + " is not supported: " + why);
+            throw new Refused(TapErrno.EOPNOTSUPP, "option " + option + " is not supported: " + why);
         }
     }
 }

@@ -27,7 +27,7 @@ final class Open extends TapCtlVerb {
         Image.refuse(encrypted, "-E", "encrypted VHDs are not read");
         Minor found = bound();
         if (found.disk() != null) {
-            throw new Refused(Errno.EALREADY, "minor " + tap.minor + " is open already, on " + found.disk().spec());
+            throw new Refused(TapErrno.EALREADY, "minor " + tap.minor + " is open already, on " + found.disk().spec());
         }
         TapSpec spec = taps.image(image.arguments);
         Taps.within(image.timeout, () -> taps.open(found, spec, image.readOnly));
@@ -38,7 +38,7 @@ final class Open extends TapCtlVerb {
         try {
             return taps.find(tap.pid, tap.minor);
         } catch (Refused e) {
-            throw e.errno() == Errno.ENODEV ? new Refused(Errno.EINVAL, e.getMessage()) : e;
+            throw e.errno() == TapErrno.ENODEV ? new Refused(TapErrno.EINVAL, e.getMessage()) : e;
         }
     }
 }

@@ -83,8 +83,8 @@ public final class TapCtl {
 
     static CommandLine commandLine(Taps taps) {
         CommandLine top = new CommandLine(new Top());
-        for (TapCtlVerb each : List.of(new ListTaps(taps), new Allocate(taps), new Free(taps), new Create(taps), new Destroy(taps), new Spawn(taps),
-                new Attach(taps), new Detach(taps), new Open(taps), new Close(taps), new Pause(taps), new Unpause(taps), new Stats(taps))) {
+        for (TapCtlVerb each : List.of(new ListTaps(taps), new Allocate(taps), new Free(taps), new TapCreate(taps), new Destroy(taps), new Spawn(taps),
+                new TapAttach(taps), new TapDetach(taps), new Open(taps), new Close(taps), new Pause(taps), new Unpause(taps), new TapStats(taps))) {
             top.addSubcommand(each);
         }
         top.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
@@ -98,7 +98,7 @@ public final class TapCtl {
     private static int wrong(ParameterException e) {
         e.getCommandLine().getErr().println(PREFIX + line(e.getMessage()) + "; see "
                 + e.getCommandLine().getCommandSpec().qualifiedName() + " -h");
-        return Errno.EINVAL;
+        return TapErrno.EINVAL;
     }
 
     private static int failed(Exception e, PrintWriter err) {
@@ -108,11 +108,11 @@ public final class TapCtl {
         }
         if (e instanceof DiskException disk && disk.getMessage() != null) {
             err.println(PREFIX + line(disk.getMessage()));
-            return Errno.of(disk.reason());
+            return TapErrno.of(disk.reason());
         }
         LOG.log(Level.ERROR, "a command failed in a way that it should not", e);
         err.println(PREFIX + "internal error, see the daemon's log: " + line(e.toString()));
-        return Errno.EIO;
+        return TapErrno.EIO;
     }
 
     private static String line(String text) {

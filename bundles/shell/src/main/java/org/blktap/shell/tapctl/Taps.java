@@ -63,20 +63,20 @@ final class Taps {
         if (pid != minors.daemon() && all.stream().noneMatch(each -> each.pid() == pid)) {
             throw noSuchPid(pid);
         }
-        throw new Refused(Errno.ENODEV, "minor " + number + " is not attached to pid " + pid);
+        throw new Refused(TapErrno.ENODEV, "minor " + number + " is not attached to pid " + pid);
     }
 
     /** Finds a minor that has a disk. */
     Minor findOpen(long pid, int number) throws DiskException, Refused {
         Minor found = find(pid, number);
         if (found.disk() == null) {
-            throw new Refused(Errno.ENODEV, "nothing is open on minor " + number);
+            throw new Refused(TapErrno.ENODEV, "nothing is open on minor " + number);
         }
         return found;
     }
 
     Refused noSuchPid(long pid) {
-        return new Refused(Errno.ENOENT, "no tapdisk has the pid " + pid + "; the daemon is " + minors.daemon());
+        return new Refused(TapErrno.ENOENT, "no tapdisk has the pid " + pid + "; the daemon is " + minors.daemon());
     }
 
     /** What {@code -a type:path} names; ENOENT if nobody serves the type. */
@@ -84,7 +84,7 @@ final class Taps {
         TapSpec spec = here.spec("tap:" + arguments);
         List<String> types = attachments().drivers().stream().map(Attachments.ServiceStatus::name).toList();
         if (!types.contains(spec.type())) {
-            throw new Refused(Errno.ENOENT, "no driver of the type " + spec.type() + "; present: " + String.join(", ", types));
+            throw new Refused(TapErrno.ENOENT, "no driver of the type " + spec.type() + "; present: " + String.join(", ", types));
         }
         return spec;
     }
@@ -142,7 +142,7 @@ final class Taps {
         try {
             ended.get(seconds, TimeUnit.SECONDS);
         } catch (TimeoutException e) {
-            throw new Refused(Errno.ETIMEDOUT, "not done within " + seconds + " s; it goes on");
+            throw new Refused(TapErrno.ETIMEDOUT, "not done within " + seconds + " s; it goes on");
         } catch (ExecutionException e) {
             throw e.getCause() instanceof Exception cause ? cause : e;
         }

@@ -28,7 +28,7 @@ final class Unpause extends TapCtlVerb {
         Image.refuse(log != null, "-c", "there is no log of changed blocks");
         Minor found = taps.findOpen(tap.pid, tap.minor);
         if (found.disk().state() != State.PARKED) {
-            throw new Refused(Errno.EINVAL, "minor " + tap.minor + " is not paused");
+            throw new Refused(TapErrno.EINVAL, "minor " + tap.minor + " is not paused");
         }
         if (arguments == null) {
             taps.attachments().resume(found.disk().id());

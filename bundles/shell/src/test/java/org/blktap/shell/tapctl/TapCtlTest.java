@@ -121,28 +121,28 @@ class TapCtlTest {
     @Test
     void aCreateThatFailsLeavesNothing() {
         core.failure = new DiskException(Reason.CORRUPT, "/vm/a: header");
-        refused(Errno.EINVAL, "create -a aio:/vm/a.img");
+        refused(TapErrno.EINVAL, "create -a aio:/vm/a.img");
         core.failure = new DiskException(Reason.BUSY, "/vm/a: in use");
-        refused(Errno.EBUSY, "create -a aio:/vm/a.img -t 60");
+        refused(TapErrno.EBUSY, "create -a aio:/vm/a.img -t 60");
         core.failure = new IllegalStateException("oops");
-        refused(Errno.EIO, "create -a aio:/vm/a.img");
+        refused(TapErrno.EIO, "create -a aio:/vm/a.img");
         assertTrue(err.contains("internal error"), err);
         core.failure = null;
-        refused(Errno.ENOENT, "create -a vhdx:/vm/a");
+        refused(TapErrno.ENOENT, "create -a vhdx:/vm/a");
         assertTrue(err.contains("vhdx") && err.contains("qcow"), err);
-        refused(Errno.EINVAL, "create -a /vm/a");
+        refused(TapErrno.EINVAL, "create -a /vm/a");
         assertEquals(List.of("pid=42"), lines("list"));
     }
 
     @ParameterizedTest
     @CsvSource({"-e 3", "-r", "-2 aio:/b", "-s", "-C /log"})
     void optionsWithoutAMeaningAreRefused(String option) {
-        refused(Errno.EOPNOTSUPP, "create -a aio:/a " + option);
+        refused(TapErrno.EOPNOTSUPP, "create -a aio:/a " + option);
         line("allocate");
         silent("attach -p 42 -m 0");
-        refused(Errno.EOPNOTSUPP, "open -p 42 -m 0 -a aio:/a " + option);
+        refused(TapErrno.EOPNOTSUPP, "open -p 42 -m 0 -a aio:/a " + option);
         assertTrue(err.contains(option.substring(0, 2)), err);
-        refused(Errno.EOPNOTSUPP, "open -p 42 -m 0 -a aio:/a -E");
+        refused(TapErrno.EOPNOTSUPP, "open -p 42 -m 0 -a aio:/a -E");
         assertEquals(List.of(), core.attached);
     }
 
@@ -154,12 +154,12 @@ class TapCtlTest {
         silent("pause -p 42 -m 0");
         silent("unpause -p 42 -m 0");
         assertEquals("pid=42 minor=0 state=0 args=qcow:/vm/a.qcow", line("list"));
-        refused(Errno.EINVAL, "unpause -p 42 -m 0");
+        refused(TapErrno.EINVAL, "unpause -p 42 -m 0");
         silent("pause -p 42 -m 0");
-        refused(Errno.EOPNOTSUPP, "unpause -p 42 -m 0 -2 aio:/x");
-        refused(Errno.EOPNOTSUPP, "unpause -p 42 -m 0 -c /x");
+        refused(TapErrno.EOPNOTSUPP, "unpause -p 42 -m 0 -2 aio:/x");
+        refused(TapErrno.EOPNOTSUPP, "unpause -p 42 -m 0 -c /x");
         core.failure = new DiskException(Reason.WRONG_TYPE, "another size");
-        refused(Errno.EMEDIUMTYPE, "unpause -p 42 -m 0 -a qcow:/vm/b.qcow");
+        refused(TapErrno.EMEDIUMTYPE, "unpause -p 42 -m 0 -a qcow:/vm/b.qcow");
         core.failure = null;
         silent("unpause -p 42 -m 0 -a qcow:/vm/b.qcow");
         assertEquals("pid=42 minor=0 state=0 args=qcow:/vm/b.qcow", line("list"));
@@ -169,22 +169,22 @@ class TapCtlTest {
     void whoIsNotThereHasTapdisksErrorNumbers() {
         line("allocate");
         for (String verb : List.of("close", "detach", "pause", "unpause", "stats", "destroy")) {
-            refused(Errno.ENOENT, verb + " -p 7 -m 0");
-            refused(Errno.ENODEV, verb + " -p 42 -m 0");
-            refused(Errno.ENODEV, verb + " -p 42 -m 5");
+            refused(TapErrno.ENOENT, verb + " -p 7 -m 0");
+            refused(TapErrno.ENODEV, verb + " -p 42 -m 0");
+            refused(TapErrno.ENODEV, verb + " -p 42 -m 5");
         }
-        refused(Errno.ENOENT, "open -p 7 -m 0 -a aio:/a");
-        refused(Errno.EINVAL, "open -p 42 -m 0 -a aio:/a");
-        refused(Errno.ENOENT, "attach -p 7 -m 0");
-        refused(Errno.ENOENT, "attach -p 42 -m 5");
-        refused(Errno.ENOENT, "free -m 5");
+        refused(TapErrno.ENOENT, "open -p 7 -m 0 -a aio:/a");
+        refused(TapErrno.EINVAL, "open -p 42 -m 0 -a aio:/a");
+        refused(TapErrno.ENOENT, "attach -p 7 -m 0");
+        refused(TapErrno.ENOENT, "attach -p 42 -m 5");
+        refused(TapErrno.ENOENT, "free -m 5");
         silent("attach -p 42 -m 0");
-        refused(Errno.EEXIST, "attach -p 42 -m 0");
-        refused(Errno.EAGAIN, "free -m 0");
-        refused(Errno.ENODEV, "pause -p 42 -m 0");
+        refused(TapErrno.EEXIST, "attach -p 42 -m 0");
+        refused(TapErrno.EAGAIN, "free -m 0");
+        refused(TapErrno.ENODEV, "pause -p 42 -m 0");
         silent("open -p 42 -m 0 -a aio:/a");
-        refused(Errno.EALREADY, "open -p 42 -m 0 -a aio:/a");
-        refused(Errno.EBUSY, "detach -p 42 -m 0");
+        refused(TapErrno.EALREADY, "open -p 42 -m 0 -a aio:/a");
+        refused(TapErrno.EBUSY, "detach -p 42 -m 0");
         silent("list -p 7");
         silent("list -m 5");
     }
@@ -227,7 +227,7 @@ class TapCtlTest {
         assertEquals(first.subList(1, 3), lines("list"));
         silent("pause -p 42 -m 2");
         assertTrue(core.parked.contains("a-data"));
-        refused(Errno.EAGAIN, "free -m 2");
+        refused(TapErrno.EAGAIN, "free -m 2");
         silent("destroy -p 42 -m 1");
         assertEquals(1, core.attached.size());
         core.detach("a-data");
@@ -298,7 +298,7 @@ class TapCtlTest {
     void aNumberThatIsOpenedDuringADestroyStays() throws Exception {
         line("create -a aio:/a");
         core.detached = () -> assertDoesNotThrow(() -> core.attach(new AttachRequest(TapSpec.parse("tap:aio:/b"), "tap-0", List.of(), false, Map.of())));
-        refused(Errno.EBUSY, "destroy -p 42 -m 0");
+        refused(TapErrno.EBUSY, "destroy -p 42 -m 0");
         assertEquals("pid=42 minor=0 state=0 args=aio:/b", line("list"));
     }
 
@@ -309,11 +309,11 @@ class TapCtlTest {
         assertEquals(List.of("pid=42 minor=0 state=0 args=qcow:/vm/a.qcow", "pid=77"), lines("list"), "its socket has this name");
         silent("pause -p 42 -m 0");
         silent("unpause -p 77 -m 0");
-        refused(Errno.ENODEV, "pause -p 42 -m 1");
+        refused(TapErrno.ENODEV, "pause -p 42 -m 1");
         assertEquals(control + "/tapdisk/tapdisk-1", line("create -a aio:/b"));
         assertEquals("pid=77 minor=1 state=0 args=aio:/b", line("list -p 77"));
         silent("destroy -p 42 -m 0");
-        refused(Errno.ENOENT, "pause -p 42 -m 0");
+        refused(TapErrno.ENOENT, "pause -p 42 -m 0");
     }
 
     @Test
@@ -341,7 +341,7 @@ class TapCtlTest {
     @Test
     void aDirectoryThatCannotBeMadeIsTold() throws Exception {
         Files.writeString(control, "a file");
-        refused(Errno.EIO, "allocate");
+        refused(TapErrno.EIO, "allocate");
         assertTrue(err.contains(control.toString()), err);
     }
 
@@ -353,7 +353,7 @@ class TapCtlTest {
             go.await();
             done.countDown();
         }));
-        assertEquals(Errno.ETIMEDOUT, refused.errno());
+        assertEquals(TapErrno.ETIMEDOUT, refused.errno());
         go.countDown();
         done.await();
     }
@@ -362,7 +362,7 @@ class TapCtlTest {
     @ValueSource(strings = {"frobnicate", "list -x", "list -p", "list -p abc", "allocate here", "free", "create", "create -R", "destroy -p 42",
         "destroy -m 0", "spawn -x", "attach -m 0", "open -p 42 -m 0", "close -p 42 -m 0 -t soon", "pause", "unpause -p 42", "stats -p 42"})
     void wrongUsageIsEinval(String command) {
-        refused(Errno.EINVAL, command);
+        refused(TapErrno.EINVAL, command);
     }
 
     @Test
@@ -376,7 +376,7 @@ class TapCtlTest {
     @Test
     void everyVerbHasAPage() {
         assertTrue(lines("-h").stream().anyMatch(line -> line.startsWith("  unpause ")), out);
-        assertEquals(Errno.EINVAL, run());
+        assertEquals(TapErrno.EINVAL, run());
         assertTrue(err.contains("no verb given"), err);
         for (String verb : TapCtl.commandLine(null).getSubcommands().keySet()) {
             assertTrue(lines(verb + " -h").get(0).startsWith("Usage: tap-ctl " + verb), out);

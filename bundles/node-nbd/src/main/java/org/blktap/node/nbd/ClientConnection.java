@@ -1,0 +1,409 @@
+package org.blktap.node.nbd;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.LoopStage;
+import org.blktap.api.nbd.Nbd;
+import org.blktap.api.node.Quota;
+
+/**
+ * One client in the transmission phase, a stage of the attachment's loop: a turn takes what has arrived by one recv,
+ * hands all of it to the disk, and sends all that is answered by one sendmsg.
+ *
+ * <p>It ends in three steps: it drains (the client has said good-bye: what is in flight is answered), its socket is
+ * closed, and, once the disk has completed every request, its memory is freed.
+ */
+final class ClientConnection implements LoopStage, Commands.Owner {
+    private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
+
+    /** How long a client that has said good-bye may take to read its last replies. */
+    private static final long LINGER_MILLIS = 10_000;
+    /** Most buffers of a client that does not read its replies; where buffers are short, none. */
+    private static final long BLOCKED_BYTES = 8 << 20;
+    /** SO_SNDBUF: a few large reads, so that the client copies one out while the next comes in. */
+    private static final int SEND_BUFFER = 2 << 20;
+
+    private enum State { OPEN, DRAINING, CLOSED, FREED }
+
+    private final NbdNode node;
+    private final IoLoop loop;
+    private final ClientSocket socket;
+    private final Receiver receiver;
+    private final ReplyQueue replies;
+    private final Commands commands;
+    private final Quota.Share place;
+    private State state = State.OPEN;
+    /** epoll has said that there is something to receive. */
+    private boolean readable = true;
+    /** The next request waits in the receiver: for room, or for the port. */
+    private boolean stalled;
+    /** Whether the thing that it waits for may have come. */
+    private boolean retry;
+    /** The socket's send buffer is full. */
+    private boolean blocked;
+    /** A write whose payload is on its way. */
+    private NbdRequest arriving;
+    private IoLoop.Timer lingerTimer;
+    /** The next request waits for buffers that others have. */
+    private boolean starving;
+    /** Bytes received and sent, and how many they were when others began to wait for buffers. */
+    private long moved;
+    private long movedMark;
+
+    /**
+     * Takes a socket over. Loop only.
+     *
+     * @param receiver with what came with the handshake
+     * @param largeBuffer whether the kernel may keep large replies for it
+     * @param place that it takes until it ends
+     */
+    ClientConnection(NbdNode node, Receiver receiver, ReplyQueue replies, int fd, Session session, boolean largeBuffer, Quota.Share place) {
+        this.node = node;
+        this.loop = node.loop();
+        socket = new ClientSocket(loop, fd, this::ready);
+        this.receiver = receiver;
+        this.replies = replies;
+        this.place = place;
+        commands = new Commands(node.port(), replies, node.buffers(), node.extentLists(), session, this);
+        if (largeBuffer) {
+            Sockets.sendBuffer(fd, SEND_BUFFER);
+        }
+        socket.watch(IoLoop.READABLE);
+        loop.addNode(this);
+        // what came with the handshake is taken in the first turn
+        stalled = true;
+        retry = true;
+    }
+
+    @Override
+    public boolean poll() {
+        try {
+            return take();
+        } catch (RuntimeException | Error e) {
+            failed(e);
+            return true;
+        }
+    }
+
+    private boolean take() {
+        if (state != State.OPEN) {
+            return false;
+        }
+        if (stalled) {
+            if (!retry) {
+                return false;
+            }
+            parse();
+            if (stalled || state != State.OPEN) {
+                return true;
+            }
+        }
+        if (!readable && !expecting()) {
+            // the loop serves others now: from here on epoll reports when to continue
+            watchAgain();
+            return false;
+        }
+        readable = false;
+        long n = receiver.receive(socket.fd());
+        if (n > 0) {
+            moved += n;
+            socket.received();
+            node.active();
+            parse();
+            return true;
+        }
+        if (n == 0) {
+            drain();
+            return true;
+        }
+        if (n != -Errno.EAGAIN) {
+            closeSocket();
+            return true;
+        }
+        return false;
+    }
+
+    /** Whether the client is likely to send something in a moment. */
+    private boolean expecting() {
+        return state == State.OPEN && !stalled && !blocked && socket.expected();
+    }
+
+    /** Takes all requests that are here in full and may be taken now. */
+    private void parse() {
+        stalled = false;
+        starving = false;
+        retry = false;
+        while (state == State.OPEN) {
+            if (receiver.skipping() || receiver.payloadMissing()) {
+                return;
+            }
+            if (arriving == null && receiver.available() < Nbd.REQUEST_BYTES) {
+                return;
+            }
+            if (!node.port().isOpen()) {
+                stalled = true;
+                return;
+            }
+            if (arriving != null) {
+                NbdRequest write = arriving;
+                arriving = null;
+                commands.submit(write);
+            } else if (!takeRequest()) {
+                return;
+            }
+        }
+    }
+
+    /** Takes one request; false if it must wait. */
+    private boolean takeRequest() {
+        long at = receiver.address();
+        if (Wire.getInt(at) != Nbd.REQUEST_MAGIC) {
+            violation("a request with a bad magic");
+            return false;
+        }
+        int command = Wire.getUnsignedShort(at + 6);
+        long length = Integer.toUnsignedLong(Wire.getInt(at + 24));
+        if (command == Nbd.CMD_WRITE && length > Nbd.MAX_PAYLOAD) {
+            violation("a write of " + length + " bytes, more than the " + Nbd.MAX_PAYLOAD + " allowed");
+            return false;
+        }
+        if (command == Nbd.CMD_DISC) {
+            drain();
+            return false;
+        }
+        if (blocked && commands.charged() >= (node.starvation().isThere() ? 1 : BLOCKED_BYTES)) {
+            // until the socket takes its replies
+            stalled = true;
+            return false;
+        }
+        Commands.Room room = commands.room(command, length);
+        if (room != Commands.Room.YES) {
+            stalled = true;
+            starving = room == Commands.Room.SHARED;
+            if (starving) {
+                node.starvation().begins();
+            }
+            return false;
+        }
+        NbdRequest request = commands.decode(at);
+        receiver.drop(Nbd.REQUEST_BYTES);
+        boolean good = commands.begin(request);
+        if (command == Nbd.CMD_WRITE && length > 0) {
+            if (good) {
+                receiver.payload(request.address, (int) length);
+                arriving = request;
+            } else {
+                receiver.skip((int) length);
+            }
+        } else if (good) {
+            commands.submit(request);
+        }
+        return true;
+    }
+
+    /** A request has been answered in full and is free: one that waits may have room now. */
+    @Override
+    public void freed() {
+        retry = stalled;
+        node.starvation().roomFreed();
+    }
+
+    /** Called when another client has returned buffers, or some time has passed. */
+    void roomFreed() {
+        retry |= starving;
+    }
+
+    /** Whether it waits for buffers through no fault of its own. */
+    boolean starves() {
+        return state == State.OPEN && starving && !blocked;
+    }
+
+    /** Whether it has buffers, and what frees them must come from the client. */
+    boolean holdsUp() {
+        return (state == State.OPEN || state == State.DRAINING) && commands.charged() > 0 && (blocked || arriving != null);
+    }
+
+    /** Bytes of buffers that it has. */
+    long held() {
+        return commands.charged();
+    }
+
+    void markMoved() {
+        movedMark = moved;
+    }
+
+    /** Bytes received and sent since the mark. */
+    long moved() {
+        return moved - movedMark;
+    }
+
+    void endAsStuck() {
+        node.log().log(Level.WARNING, node.address() + ": a client keeps " + held() + " bytes of buffers without "
+                + (arriving != null ? "sending its data" : "taking its replies") + " while others wait for some; it is cut off");
+        closeSocket();
+    }
+
+    /** A bug ends its own client only. */
+    @Override
+    public void failed(Throwable e) {
+        if (state == State.OPEN || state == State.DRAINING) {
+            node.log().log(Level.ERROR, node.address() + ": a client is cut off after an internal error", e);
+        }
+        closeSocket();
+    }
+
+    @Override
+    public void flush() {
+        try {
+            sendAndEnd();
+        } catch (RuntimeException | Error e) {
+            failed(e);
+        }
+    }
+
+    private void sendAndEnd() {
+        if (state == State.OPEN || state == State.DRAINING) {
+            if (!replies.isEmpty()) {
+                send();
+            }
+            if (state == State.DRAINING && commands.taken() == 0) {
+                closeSocket();
+            }
+        }
+        if (state == State.CLOSED && commands.taken() == 0) {
+            free();
+        }
+    }
+
+    private void send() {
+        long before = replies.sentBytes();
+        int error = replies.send(socket.fd());
+        moved += replies.sentBytes() - before;
+        commands.releaseSent();
+        socket.sent();
+        blocked = error == Errno.EAGAIN;
+        retry |= stalled && !blocked;
+        if (error != 0 && !blocked) {
+            closeSocket();
+        }
+    }
+
+    @Override
+    public boolean arm() {
+        if (retry || expecting()) {
+            return true;
+        }
+        if (state == State.OPEN || state == State.DRAINING) {
+            watchAgain();
+        }
+        return false;
+    }
+
+    private void watchAgain() {
+        int wanted = state == State.OPEN && !stalled ? IoLoop.READABLE : 0;
+        socket.watchAgain(blocked ? wanted | IoLoop.WRITABLE : wanted);
+    }
+
+    @Override
+    public boolean pollable() {
+        return expecting();
+    }
+
+    private void ready(int events) {
+        try {
+            look(events);
+        } catch (RuntimeException | Error e) {
+            failed(e);
+        }
+    }
+
+    private void look(int events) {
+        if (state == State.OPEN && !stalled) {
+            readable = true;
+            return;
+        }
+        if ((events & (IoLoop.ERROR | IoLoop.HANG_UP)) != 0) {
+            // the client is gone
+            closeSocket();
+        } else if ((events & IoLoop.READABLE) != 0) {
+            socket.ignore(IoLoop.READABLE);
+        }
+    }
+
+    /** The port is open again. */
+    void resumed() {
+        retry = stalled;
+    }
+
+    private void violation(String what) {
+        node.log().log(Level.WARNING, node.address() + ": a client sent " + what + "; it is cut off");
+        closeSocket();
+    }
+
+    /** No more requests: answer those that are here, then close. */
+    private void drain() {
+        state = State.DRAINING;
+        stalled = false;
+        retry = false;
+        if (arriving != null) {
+            commands.abandon(arriving);
+            arriving = null;
+        }
+        lingerTimer = loop.schedule(() -> {
+            lingerTimer = null;
+            closeSocket();
+        }, LINGER_MILLIS);
+    }
+
+    private void closeSocket() {
+        if (state == State.CLOSED || state == State.FREED) {
+            return;
+        }
+        state = State.CLOSED;
+        stalled = false;
+        starving = false;
+        retry = false;
+        if (lingerTimer != null) {
+            lingerTimer.cancel();
+        }
+        socket.close();
+        if (arriving != null) {
+            commands.abandon(arriving);
+            arriving = null;
+        }
+        commands.closed();
+    }
+
+    private void free() {
+        state = State.FREED;
+        loop.remove(this);
+        receiver.close();
+        replies.close();
+        node.ended(this);
+        place.give(1);
+    }
+
+    /** Closes when the node ends: sends what the socket takes, drops the rest. Nothing is in flight. */
+    void shutDown() {
+        if (state == State.OPEN || state == State.DRAINING) {
+            if (!replies.isEmpty()) {
+                send();
+            }
+            closeSocket();
+        }
+        if (state == State.CLOSED) {
+            if (commands.taken() == 0) {
+                free();
+            } else {
+                LOG.log(Level.ERROR, node.address() + ": closed with " + commands.taken() + " requests in flight");
+            }
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "NBD client of " + node.address();
+    }
+}

@@ -1,0 +1,18 @@
+package org.blktap.node.nbd;
+
+import org.blktap.api.disk.PercentCoding;
+
+/** NBD URIs as libnbd, QEMU and nbdkit read them (doc/uri.md of NetworkBlockDevice/nbd). */
+final class ExportUri {
+    private ExportUri() {
+    }
+
+    static String unix(String socket, String export) {
+        return "nbd+unix:///" + PercentCoding.encode(export) + "?socket=" + PercentCoding.encode(socket);
+    }
+
+    /** @param authority host and port */
+    static String tcp(String authority, String export) {
+        return "nbd://" + authority + "/" + PercentCoding.encode(export);
+    }
+}

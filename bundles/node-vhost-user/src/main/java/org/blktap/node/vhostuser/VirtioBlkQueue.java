@@ -1,0 +1,392 @@
+package org.blktap.node.vhostuser;
+
+import java.lang.System.Logger.Level;
+import org.blktap.api.memory.Memory;
+
+/** One ring of the device: its state announced by the client, its descriptors, and the requests in flight. Loop only. */
+final class VirtioBlkQueue {
+    /** Stands for no descriptor. */
+    private static final int UNSET = -1;
+    private static final int[] NONE = {};
+    /** Most requests that are read before a check whether the memory is still there: each failed access costs a signal. */
+    private static final int SETTLE_REQUESTS = 64;
+
+    private final VirtioBlkDevice device;
+    private final int index;
+
+    // announced by the client
+    private int size;
+    private int base;
+    private long userDescriptors;
+    private long userAvail;
+    private long userUsed;
+    private boolean placed;
+    private boolean enabled;
+    private boolean kickGiven;
+    /** The client's kick; null until one is set, and if the client asks for polling. */
+    private Kick kick;
+    private Doorbell call = Doorbell.NONE;
+    private Doorbell err = Doorbell.NONE;
+
+    // while it runs
+    private Virtqueue ring;
+    private InflightQueue inflight;
+    private boolean broken;
+    /** Requests in flight, by the index of their first descriptor; null for others. */
+    private VirtioBlkRequest[] requests = {};
+    /** Requests taken in this turn and not yet submitted. */
+    private VirtioBlkRequest[] prepared = {};
+    private int preparedCount;
+    /** Requests that have ended and are not yet shown to the driver. */
+    private VirtioBlkRequest[] done;
+    private int doneCount;
+    private int inFlight;
+    /** Heads that an earlier daemon left unanswered; they are submitted before the requests that wait in the ring. */
+    private int[] left = NONE;
+    private int leftNext;
+
+    VirtioBlkQueue(VirtioBlkDevice device, int index) {
+        this.device = device;
+        this.index = index;
+    }
+
+    // ---- set-up, from messages
+
+    /** Sets the number of entries; the ring is stopped. */
+    void size(int entries) throws ProtocolException {
+        if (entries < 1 || entries > VirtioBlk.QUEUE_MAX || Integer.bitCount(entries) != 1) {
+            throw new ProtocolException(
+                    this + ": " + Integer.toUnsignedString(entries) + " entries, expected a power of two up to "
+                            + VirtioBlk.QUEUE_MAX);
+        }
+        stop();
+        size = entries;
+    }
+
+    /** Sets the entry to begin with; the ring is stopped. */
+    void base(int firstAvail) {
+        stop();
+        base = firstAvail & 0xffff;
+    }
+
+    /** Sets the addresses of the ring's parts, in the client's own address space. */
+    void place(long descriptors, long avail, long used) throws ProtocolException {
+        if ((descriptors & 15) != 0 || (avail & 1) != 0 || (used & 3) != 0) {
+            throw new ProtocolException(this + ": its parts are not aligned to 16, 2 and 4 bytes");
+        }
+        userDescriptors = descriptors;
+        userAvail = avail;
+        userUsed = used;
+        placed = true;
+        if (ring != null) {
+            map(ring);
+        }
+        start();
+    }
+
+    /** Takes the descriptor for the driver's kicks; {@link #UNSET} asks for polling. */
+    void kick(int fd) throws ProtocolException {
+        closeKick();
+        kickGiven = false;
+        if (fd != UNSET) {
+            kick = Kick.of(fd, device, toString());
+        }
+        kickGiven = true;
+        start();
+    }
+
+    /** Takes the descriptor that notifies the driver, or {@link #UNSET} for none. */
+    void call(int fd) throws ProtocolException {
+        call.close();
+        call = Doorbell.NONE;
+        if (fd != UNSET) {
+            call = Doorbell.of(fd, device, this + ": call");
+        }
+        // for requests that ended while there was no descriptor; a superfluous notification does no harm
+        if (ring != null) {
+            call.ring();
+        }
+    }
+
+    /** Takes the descriptor that reports a broken ring, or {@link #UNSET} for none. */
+    void err(int fd) throws ProtocolException {
+        err.close();
+        err = Doorbell.NONE;
+        if (fd != UNSET) {
+            err = Doorbell.of(fd, device, this + ": err");
+        }
+    }
+
+    void enabled(boolean on) throws ProtocolException {
+        enabled = on;
+        start();
+    }
+
+    /** Starts the ring if everything that it needs is known. */
+    void start() throws ProtocolException {
+        if (ring != null || !kickGiven || !placed || size == 0) {
+            return;
+        }
+        Virtqueue starting = new Virtqueue(size, device.features());
+        map(starting);
+        if (requests.length != size) {
+            requests = new VirtioBlkRequest[size];
+            prepared = new VirtioBlkRequest[size];
+            done = new VirtioBlkRequest[size];
+        }
+        left = NONE;
+        leftNext = 0;
+        broken = false;
+        ring = starting;
+        device.guarded(() -> {
+            int first = base;
+            InflightQueue record = device.inflightQueue(index);
+            if (record != null) {
+                int[] unanswered = record.recover(size, starting.usedIndex());
+                if (unanswered != null) {
+                    left = unanswered;
+                    first = starting.usedIndex() + unanswered.length;
+                }
+            }
+            inflight = record;
+            starting.start(first);
+            return true;
+        }, this);
+    }
+
+    private void map(Virtqueue queue) throws ProtocolException {
+        long descriptors = device.guest().userRange(userDescriptors, Virtqueue.descriptorBytes(size));
+        long avail = device.guest().userRange(userAvail, Virtqueue.availBytes(size));
+        long used = device.guest().userRange(userUsed, Virtqueue.usedBytes(size));
+        if (descriptors == 0 || avail == 0 || used == 0) {
+            throw new ProtocolException(this + ": its addresses are not in the guest's memory");
+        }
+        queue.place(descriptors, avail, used);
+    }
+
+    /** Called when the guest's memory has been mapped anew. */
+    void remap() {
+        if (ring != null && !broken) {
+            try {
+                map(ring);
+            } catch (ProtocolException e) {
+                breakRing(e.getMessage());
+            }
+        }
+    }
+
+    /** Stops the ring; none of its requests is in flight. */
+    void stop() {
+        if (ring != null) {
+            base = ring.lastAvail();
+            ring = null;
+            inflight = null;
+            broken = false;
+            kickGiven = false;
+        }
+    }
+
+    /** Index of the next available entry, when the ring was stopped. */
+    int base() {
+        return base;
+    }
+
+    /** Resets the queue to its state when the client connected, except for the descriptors that notify. */
+    void reset() {
+        stop();
+        closeKick();
+        kickGiven = false;
+        placed = false;
+        enabled = false;
+        size = 0;
+        base = 0;
+    }
+
+    /** Closes all descriptors; nothing is in flight. */
+    void close() {
+        reset();
+        call.close();
+        err.close();
+        call = Doorbell.NONE;
+        err = Doorbell.NONE;
+    }
+
+    // ---- the ring
+
+    boolean started() {
+        return ring != null;
+    }
+
+    boolean running() {
+        return ring != null && !broken && (enabled || device.ringsAlwaysEnabled());
+    }
+
+    boolean broken() {
+        return broken;
+    }
+
+    int inFlight() {
+        return inFlight;
+    }
+
+    boolean polled() {
+        return running() && kick == null;
+    }
+
+    /**
+     * Takes the waiting requests and submits them: first all are read from the guest's memory; then, after a check that this memory was there, all
+     * are submitted.
+     *
+     * @return whether there was any request
+     */
+    boolean take() throws BrokenRingException {
+        int fromLeft = left.length - leftNext;
+        int waiting = ring.waiting();
+        if (fromLeft + waiting == 0) {
+            return false;
+        }
+        ring.kicksOff();
+        // more than one request for each descriptor is impossible: take() would find a head that is in flight
+        int most = Math.min(fromLeft + waiting, size);
+        int count = 0;
+        while (count < most) {
+            // none is free: the rest waits in the ring until some end
+            VirtioBlkRequest request = device.pool().take();
+            if (request == null) {
+                break;
+            }
+            prepared[count++] = request;
+            preparedCount = count;
+            if (count <= fromLeft) {
+                prepare(request, left[leftNext + count - 1], false);
+            } else {
+                prepare(request, ring.take(), true);
+            }
+            if (count % SETTLE_REQUESTS == 0) {
+                MemoryGuard.settle();
+            }
+        }
+        MemoryGuard.settle();
+        int taken = 0;
+        while (taken < count && device.port().isOpen()) {
+            inFlight++;
+            prepared[taken++].submit();
+        }
+        int fresh = Math.max(0, count - fromLeft);
+        giveBack(taken, count, fromLeft);
+        preparedCount = 0;
+        ring.untake(Math.min(count - taken, fresh));
+        leftNext += Math.min(taken, fromLeft);
+        return taken > 0;
+    }
+
+    private void prepare(VirtioBlkRequest request, int head, boolean record) throws BrokenRingException {
+        if (requests[head] != null) {
+            throw new BrokenRingException("descriptor chain " + head + " is in flight already");
+        }
+        device.chain().walk(ring, device.guest(), head);
+        request.prepare(this, head, device.chain());
+        requests[head] = request;
+        if (record && inflight != null) {
+            inflight.taken(head);
+        }
+    }
+
+    /** Puts requests back that were not submitted because an earlier one closed the port; they wait in the ring. */
+    private void giveBack(int from, int to, int fromLeft) {
+        for (int i = from; i < to; i++) {
+            requests[prepared[i].head()] = null;
+            device.pool().giveBack(prepared[i]);
+            if (inflight != null && i >= fromLeft) {
+                inflight.done(prepared[i].head());
+            }
+        }
+    }
+
+    /** Drops the requests that were prepared when the ring broke. */
+    private void dropPrepared() {
+        for (int i = 0; i < preparedCount; i++) {
+            VirtioBlkRequest request = prepared[i];
+            // the last one may not have a head of this ring yet
+            int head = request.head();
+            if (head < requests.length && requests[head] == request) {
+                requests[head] = null;
+            }
+            device.pool().giveBack(request);
+        }
+        preparedCount = 0;
+    }
+
+    /** Called when a request has ended; it is answered at the end of the turn. */
+    void finished(VirtioBlkRequest request) {
+        done[doneCount++] = request;
+    }
+
+    boolean hasFinished() {
+        return doneCount > 0;
+    }
+
+    /** Answers the requests that have ended, and notifies the driver once. */
+    void publish() {
+        int count = doneCount;
+        doneCount = 0;
+        inFlight -= count;
+        // returned to the pool first, since the memory may be gone; none is taken from it before this method returns
+        for (int i = 0; i < count; i++) {
+            requests[done[i].head()] = null;
+            device.pool().giveBack(done[i]);
+        }
+        if (broken) {
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            VirtioBlkRequest request = done[i];
+            Memory.putByte(request.statusAddress(), request.status());
+            ring.use(request.head(), request.written());
+            if (inflight != null) {
+                inflight.used(request.head());
+            }
+        }
+        boolean wanted = ring.publish();
+        if (inflight != null) {
+            for (int i = 0; i < count; i++) {
+                inflight.done(done[i].head());
+            }
+            inflight.published(ring.usedNext());
+        }
+        if (wanted) {
+            call.ring();
+        }
+    }
+
+    /** Turns kicks on. Returns true if a request has come meanwhile. */
+    boolean arm() throws BrokenRingException {
+        ring.kicksOn();
+        // requests that wait for others to end do not keep the loop awake
+        return (ring.waiting() > 0 || leftNext < left.length) && !device.pool().exhausted();
+    }
+
+    /** Stops serving the ring, logs why, and notifies the client. */
+    void breakRing(String why) {
+        if (!broken && ring != null) {
+            broken = true;
+            dropPrepared();
+            device.log().log(Level.WARNING, this + ": stopped, " + why);
+            err.ring();
+        }
+    }
+
+    // ---- descriptors
+
+    private void closeKick() {
+        if (kick != null) {
+            kick.close();
+            kick = null;
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "queue " + index;
+    }
+}
