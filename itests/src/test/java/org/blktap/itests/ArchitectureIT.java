@@ -23,7 +23,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The dependencies between bundles, read from the import lists of the built jars, and those inside some bundles, read from their classes. */
+/**
+ * The dependencies between bundles, read from the import lists of the built jars, and those inside some bundles, read
+ * from their classes.
+ */
 class ArchitectureIT {
     /** The bundles of ours that each bundle may use besides api. */
     private static final Map<String, Set<String>> MAY_KNOW = Map.ofEntries(
@@ -46,6 +49,7 @@ class ArchitectureIT {
             Map.entry("node-xen", Set.of("linux", "ring")),
             Map.entry("deploy", Set.of("linux")),
             Map.entry("shell", Set.of("linux", "deploy", "config")));
+
     private static final Set<String> EXPORTING = Set.of("api", "config", "deploy", "image", "linux", "ring");
     /** The packages of api that each package of api uses. */
     private static final Map<String, Set<String>> API_KNOWS = Map.of(
@@ -61,8 +65,23 @@ class ArchitectureIT {
     private static final Set<String> WITHOUT_CIRCLES = Set.of("core", "image");
 
     /** What the bundles of the distribution bring, besides verbs. */
-    private static final Set<String> BROUGHT = Set.of("type raw", "type aio", "type sync", "type qcow", "type qcow2", "type vhd", "type vhdx", "type vmdk",
-            "type ram", "type nbd", "type empty", "node vhost-user", "node nbd", "node xen", "engine libaio", "engine portable");
+    private static final Set<String> BROUGHT = Set.of(
+            "type raw",
+            "type aio",
+            "type sync",
+            "type qcow",
+            "type qcow2",
+            "type vhd",
+            "type vhdx",
+            "type vmdk",
+            "type ram",
+            "type nbd",
+            "type empty",
+            "node vhost-user",
+            "node nbd",
+            "node xen",
+            "engine libaio",
+            "engine portable");
 
     @TempDir
     Path directory;
@@ -75,9 +94,12 @@ class ArchitectureIT {
     private Set<String> ours(Visitor visitor) throws Exception {
         Path tar;
         try (Stream<Path> files = Files.list(Path.of(System.getProperty("distribution.directory")))) {
-            tar = files.filter(f -> f.getFileName().toString().endsWith(".tar.gz")).findFirst().orElseThrow();
+            tar = files.filter(f -> f.getFileName().toString().endsWith(".tar.gz"))
+                    .findFirst()
+                    .orElseThrow();
         }
-        Run.of("tar", "xf", tar.toString(), "--strip-components=1", "-C", directory.toString()).ok();
+        Run.of("tar", "xf", tar.toString(), "--strip-components=1", "-C", directory.toString())
+                .ok();
         Set<String> seen = new TreeSet<>();
         for (String folder : List.of("bundle", "deploy")) {
             List<Path> jars;
@@ -120,7 +142,9 @@ class ArchitectureIT {
                 for (var entry : Collections.list(file.entries())) {
                     if (entry.getName().matches("OSGI-INF/.*\\.xml")) {
                         String text = new String(file.getInputStream(entry).readAllBytes(), StandardCharsets.UTF_8);
-                        components.addAll(found("<property name=\"(tap\\.type|node\\.kind|engine\\.name|verb\\.name)\"[^>]* value=\"([^\"]+)", text));
+                        components.addAll(found(
+                                "<property name=\"(tap\\.type|node\\.kind|engine\\.name|verb\\.name)\"[^>]* value=\"([^\"]+)",
+                                text));
                     }
                 }
                 assertEquals(components, declared, bundle);
@@ -166,28 +190,49 @@ class ArchitectureIT {
         });
     }
 
-    /** Settings are injected. What the JVM knows of its machine, and what comes before a framework, is the exception. */
+    /**
+     * Settings are injected. What the JVM knows of its machine, and what comes before a framework, is the exception.
+     */
     @Test
     void systemPropertiesAreReadInOnePlace() throws Exception {
-        Pattern reading = Pattern.compile("System\\.getProperty\\((?!\"(os\\.arch|java\\.version)\"\\))|System\\.getProperties|(Integer\\.getInteger|Long\\.getLong|Boolean\\.getBoolean)\\(");
+        Pattern reading = Pattern.compile(
+                "System\\.getProperty\\((?!\"(os\\.arch|java\\.version)\"\\))|System\\.getProperties|(Integer\\.getInteger|Long\\.getLong|Boolean\\.getBoolean)\\(");
         try (Stream<Path> files = Files.walk(Path.of(System.getProperty("project.root"), "bundles"))) {
-            for (Path file : files.filter(f -> f.toString().contains("/src/main/java/") && f.toString().endsWith(".java")).toList()) {
+            for (Path file : files.filter(f -> f.toString().contains("/src/main/java/")
+                            && f.toString().endsWith(".java"))
+                    .toList()) {
                 if (!file.endsWith("LaunchOptions.java")) {
-                    assertFalse(reading.matcher(Files.readString(file)).find(), file + " reads properties of the system");
+                    assertFalse(
+                            reading.matcher(Files.readString(file)).find(), file + " reads properties of the system");
                 }
             }
         }
     }
 
-    /** For each package of a bundle, the other packages of it that it uses, by their names below the bundle's; read from the classes. */
+    /**
+     * For each package of a bundle, the other packages of it that it uses, by their names below the bundle's; read from
+     * the classes.
+     */
     private static Map<String, Set<String>> arrows(String bundle, Path jar) {
         StringWriter out = new StringWriter();
         PrintWriter writer = new PrintWriter(out);
-        assertEquals(0, ToolProvider.findFirst("jdeps").orElseThrow().run(writer, writer, "-verbose:package", "--ignore-missing-deps", "--multi-release", "17",
-                jar.toString()), out::toString);
+        assertEquals(
+                0,
+                ToolProvider.findFirst("jdeps")
+                        .orElseThrow()
+                        .run(
+                                writer,
+                                writer,
+                                "-verbose:package",
+                                "--ignore-missing-deps",
+                                "--multi-release",
+                                "17",
+                                jar.toString()),
+                out::toString);
         Map<String, Set<String>> arrows = new TreeMap<>();
         String root = "org\\.blktap\\." + bundle + "\\.?";
-        Matcher arrow = Pattern.compile("(?m)^ +" + root + "(\\S*) +-> +(?:" + root + "(\\S*) |\\S)").matcher(out.toString());
+        Matcher arrow = Pattern.compile("(?m)^ +" + root + "(\\S*) +-> +(?:" + root + "(\\S*) |\\S)")
+                .matcher(out.toString());
         while (arrow.find()) {
             Set<String> known = arrows.computeIfAbsent(arrow.group(1), any -> new TreeSet<>());
             if (arrow.group(2) != null) {
@@ -204,8 +249,7 @@ class ArchitectureIT {
         Matcher ours = Pattern.compile("org\\.blktap\\.([a-z]+)").matcher(imports == null ? "" : imports);
         while (ours.find()) {
             String room = ours.group(1);
-            assertTrue(room.equals("api") || MAY_KNOW.get(bundle).contains(room),
-                    bundle + " imports " + ours.group());
+            assertTrue(room.equals("api") || MAY_KNOW.get(bundle).contains(room), bundle + " imports " + ours.group());
         }
         assertTrue(bundle.equals("linux") || imports == null || !imports.contains("com.sun.jna"), bundle + " uses JNA");
     }

@@ -31,8 +31,13 @@ class ArchiveIT {
     private Daemon daemon() throws Exception {
         archive = directory.resolve("data/archive");
         loaded = directory.resolve("loaded");
-        return new Daemon(directory, Map.of("BLKTAP_ARCHIVE_DIR", "",
-                "BLKTAP_JAVA_OPTS", "-Xlog:class+load:file=" + loaded + ":none:filecount=0"));
+        return new Daemon(
+                directory,
+                Map.of(
+                        "BLKTAP_ARCHIVE_DIR",
+                        "",
+                        "BLKTAP_JAVA_OPTS",
+                        "-Xlog:class+load:file=" + loaded + ":none:filecount=0"));
     }
 
     @Test
@@ -56,10 +61,13 @@ class ArchiveIT {
 
             // another jar of the class path: the archive as a whole does not fit
             Path shell = daemon.home.resolve("bundle/shell.jar");
-            Files.setLastModifiedTime(shell, FileTime.fromMillis(Files.getLastModifiedTime(shell).toMillis() - 10_000));
+            Files.setLastModifiedTime(
+                    shell, FileTime.fromMillis(Files.getLastModifiedTime(shell).toMillis() - 10_000));
             daemon.start();
             assertEquals(0, archived("org.apache.felix.framework.Felix"));
-            Wait.until("the archive is made anew", () -> !Files.readString(archive.resolve("classes.txt")).equals(made));
+            Wait.until(
+                    "the archive is made anew",
+                    () -> !Files.readString(archive.resolve("classes.txt")).equals(made));
             daemon.stop();
             daemon.start();
             assertEquals(1, archived("org.apache.felix.framework.Felix"));
@@ -104,7 +112,9 @@ class ArchiveIT {
             daemon.startAndFail();
             daemon.start();
             assertEquals(0, archived("org.apache.felix.framework.Felix"));
-            assertTrue(daemon.log().contains("classes.jsa is not used: the last start with it has not become ready"), daemon::log);
+            assertTrue(
+                    daemon.log().contains("classes.jsa is not used: the last start with it has not become ready"),
+                    daemon::log);
             Wait.until("the archive is made anew", () -> Files.exists(archive.resolve("classes.txt")));
             daemon.stop();
             daemon.start();
@@ -128,7 +138,8 @@ class ArchiveIT {
             try (FileSystem inside = FileSystems.newFileSystem(jar)) {
                 Path file = inside.getPath("org/blktap/format/ram/RamDriver.class");
                 String code = new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
-                Files.write(file, code.replace("letters, digits", "LETTERS, DIGITS").getBytes(StandardCharsets.ISO_8859_1));
+                Files.write(
+                        file, code.replace("letters, digits", "LETTERS, DIGITS").getBytes(StandardCharsets.ISO_8859_1));
             }
             // nothing but the bytes tells it
             Files.setLastModifiedTime(jar, time);
@@ -143,7 +154,8 @@ class ArchiveIT {
     /** How many classes of a name came from the archive in the last start. */
     private long archived(String name) throws IOException {
         try (Stream<String> lines = Files.lines(loaded)) {
-            return lines.filter(line -> line.startsWith(name + " ") && line.endsWith("shared objects file (top)")).count();
+            return lines.filter(line -> line.startsWith(name + " ") && line.endsWith("shared objects file (top)"))
+                    .count();
         }
     }
 
@@ -154,6 +166,10 @@ class ArchiveIT {
     }
 
     private static void assertNoWarning(Daemon daemon) {
-        assertFalse(Pattern.compile("WARN|warning|archive of classes").matcher(daemon.log()).find(), daemon.log());
+        assertFalse(
+                Pattern.compile("WARN|warning|archive of classes")
+                        .matcher(daemon.log())
+                        .find(),
+                daemon.log());
     }
 }

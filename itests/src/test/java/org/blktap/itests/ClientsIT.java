@@ -16,10 +16,14 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The client in Python and the one in Java, which {@code bin/blktap} and {@code bin/tap-ctl} choose from: they cannot be told apart, but by their price. */
+/**
+ * The client in Python and the one in Java, which {@code bin/blktap} and {@code bin/tap-ctl} choose from: they cannot
+ * be told apart, but by their price.
+ */
 class ClientsIT {
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
     private static Path images;
 
@@ -42,20 +46,26 @@ class ClientsIT {
     /** What a client has done, with its bytes as they are. */
     private record Seen(int status, byte[] out, byte[] err) {
         private String text() {
-            return "status " + status + "\n" + new String(out, StandardCharsets.ISO_8859_1) + new String(err, StandardCharsets.ISO_8859_1);
+            return "status " + status + "\n" + new String(out, StandardCharsets.ISO_8859_1)
+                    + new String(err, StandardCharsets.ISO_8859_1);
         }
     }
 
     private static Seen run(String client, Path runDirectory, String... command) throws Exception {
         Path out = directory.resolve("out");
         Path err = directory.resolve("err");
-        ProcessBuilder builder = new ProcessBuilder(command).directory(images.toFile()).redirectInput(Path.of("/dev/null").toFile())
-                .redirectOutput(out.toFile()).redirectError(err.toFile());
+        ProcessBuilder builder = new ProcessBuilder(command)
+                .directory(images.toFile())
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectOutput(out.toFile())
+                .redirectError(err.toFile());
         builder.environment().put("BLKTAP_CLIENT", client);
         builder.environment().put("BLKTAP_RUN_DIR", runDirectory.toString());
         builder.environment().put("BIN", daemon.home.resolve("bin").toString());
         Process process = builder.start();
-        assertTrue(process.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS), () -> "it does not end: " + String.join(" ", command));
+        assertTrue(
+                process.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS),
+                () -> "it does not end: " + String.join(" ", command));
         return new Seen(process.exitValue(), Files.readAllBytes(out), Files.readAllBytes(err));
     }
 
@@ -102,8 +112,14 @@ class ClientsIT {
     @Test
     void bytesAndDirectoriesAreAsTheyAre() throws Exception {
         same("\"$BIN/blktap\" attach $'tap:qcow:/no/\\xff\\xc3\\xa4 \\n.img'");
-        assertEquals(0, same("cp a.img $'b\\xff.img' && \"$BIN/blktap\" attach $'tap:aio:b\\xff.img' --id b && \"$BIN/blktap\" info b && \"$BIN/blktap\" detach b"));
-        assertEquals(0, same("mkdir -p $'d\\xff' && cd $'d\\xff' && cp ../a.img . && \"$BIN/blktap\" attach tap:aio:./a.img --id d && \"$BIN/blktap\" list && \"$BIN/blktap\" detach d"));
+        assertEquals(
+                0,
+                same(
+                        "cp a.img $'b\\xff.img' && \"$BIN/blktap\" attach $'tap:aio:b\\xff.img' --id b && \"$BIN/blktap\" info b && \"$BIN/blktap\" detach b"));
+        assertEquals(
+                0,
+                same(
+                        "mkdir -p $'d\\xff' && cd $'d\\xff' && cp ../a.img . && \"$BIN/blktap\" attach tap:aio:./a.img --id d && \"$BIN/blktap\" list && \"$BIN/blktap\" detach d"));
         assertEquals(0, same("cd \"$BIN\" && ./blktap list && sh blktap list && PATH=.:$PATH blktap list"));
         assertEquals(1, same("\"$BIN/blktap\" detach \"$(head -c 100000 /dev/zero | tr '\\0' x)\""));
     }
@@ -112,7 +128,10 @@ class ClientsIT {
     void theShellRunsItsInput() throws Exception {
         assertEquals(0, same("printf 'list\\necho one\\n' | \"$BIN/blktap\" shell"));
         same("printf 'nosuch\\n' | \"$BIN/blktap\" shell");
-        assertEquals(0, same("yes 'echo 0123456789012345678901234567890123456789' | head -n 20000 | \"$BIN/blktap\" shell | md5sum"));
+        assertEquals(
+                0,
+                same(
+                        "yes 'echo 0123456789012345678901234567890123456789' | head -n 20000 | \"$BIN/blktap\" shell | md5sum"));
     }
 
     @Test
@@ -130,7 +149,12 @@ class ClientsIT {
         Files.createDirectories(nowhere);
         assertEquals(1, same(nowhere, "\"$BIN/blktap\" list"));
         assertEquals(1, same(nowhere, "\"$BIN/tap-ctl\" list"));
-        Run.of("python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", nowhere.resolve("control.sock").toString()).ok();
+        Run.of(
+                        "python3",
+                        "-c",
+                        "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])",
+                        nowhere.resolve("control.sock").toString())
+                .ok();
         assertEquals(1, same(nowhere, "\"$BIN/blktap\" status"));
         // pages and wrong usage are Java's, to which the client in Python turns, unless it is told not to
         Seen java = run("java", nowhere, "bash", "-c", "\"$BIN/blktap\" help attach; \"$BIN/blktap\" atach");
@@ -139,7 +163,10 @@ class ClientsIT {
         assertEquals(java.text(), either.text());
         Seen python = run("python", nowhere, "bash", "-c", "\"$BIN/blktap\" help attach");
         assertEquals(1, python.status());
-        assertTrue(python.text().contains("no daemon answers on " + nowhere.resolve("control.sock") + " (Connection refused)"), python::text);
+        assertTrue(
+                python.text()
+                        .contains("no daemon answers on " + nowhere.resolve("control.sock") + " (Connection refused)"),
+                python::text);
     }
 
     @Test
@@ -147,12 +174,19 @@ class ClientsIT {
         assumeTrue(Run.of("id", "-u").out().strip().equals("0"), "only root becomes another user");
         Path outside = Files.createTempDirectory(Path.of("/var/tmp"), "blktap-it");
         try {
-            Run.of("cp", "-a", daemon.home.toString(), outside.resolve("dist").toString()).ok();
+            Run.of("cp", "-a", daemon.home.toString(), outside.resolve("dist").toString())
+                    .ok();
             Run.of("chmod", "-R", "a+rX", outside.toString()).ok();
             Path socket = outside.resolve("control.sock");
-            Run.of("python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", socket.toString()).ok();
+            Run.of(
+                            "python3",
+                            "-c",
+                            "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])",
+                            socket.toString())
+                    .ok();
             Run.of("chmod", "600", socket.toString()).ok();
-            String other = "cd / && HOME=/ setpriv --reuid=65534 --regid=65534 --clear-groups " + outside + "/dist/bin/";
+            String other =
+                    "cd / && HOME=/ setpriv --reuid=65534 --regid=65534 --clear-groups " + outside + "/dist/bin/";
             assertEquals(1, same(outside, other + "blktap list"));
             assertEquals(13, same(outside, other + "tap-ctl list"));
         } finally {
@@ -165,11 +199,18 @@ class ClientsIT {
     void aCallIsCheap() throws Exception {
         List<Double> used = new ArrayList<>();
         for (String client : new String[] {"python", "java"}) {
-            Seen timed = run(client, daemon.runDir, "bash", "-c", "TIMEFORMAT='%U %S'; time for i in $(seq 20); do \"$BIN/tap-ctl\" list > /dev/null; done");
-            String[] seconds = new String(timed.err(), StandardCharsets.US_ASCII).strip().split(" ");
+            Seen timed = run(
+                    client,
+                    daemon.runDir,
+                    "bash",
+                    "-c",
+                    "TIMEFORMAT='%U %S'; time for i in $(seq 20); do \"$BIN/tap-ctl\" list > /dev/null; done");
+            String[] seconds =
+                    new String(timed.err(), StandardCharsets.US_ASCII).strip().split(" ");
             used.add((Double.parseDouble(seconds[0]) + Double.parseDouble(seconds[1])) / 20);
         }
-        System.out.println("a call takes " + used.get(0) * 1000 + " ms of processor time in Python, " + used.get(1) * 1000 + " ms in Java");
+        System.out.println("a call takes " + used.get(0) * 1000 + " ms of processor time in Python, "
+                + used.get(1) * 1000 + " ms in Java");
         assertTrue(used.get(0) < 0.15 && used.get(0) < used.get(1) / 2, used::toString);
     }
 }

@@ -20,7 +20,8 @@ class ConfigIT {
     private static JsonObject setting(Run run, String section, String name) {
         for (JsonElement each : JsonParser.parseString(run.out()).getAsJsonArray()) {
             JsonObject object = each.getAsJsonObject();
-            if (object.get("section").getAsString().equals(section) && object.get("setting").getAsString().equals(name)) {
+            if (object.get("section").getAsString().equals(section)
+                    && object.get("setting").getAsString().equals(name)) {
                 return object;
             }
         }
@@ -29,13 +30,16 @@ class ConfigIT {
 
     private static void assertSetting(Run run, String section, String name, String value, String source) {
         JsonObject object = setting(run, section, name);
-        assertEquals(value + " " + source, object.get("value") + " " + object.get("source").getAsString());
+        assertEquals(
+                value + " " + source,
+                object.get("value") + " " + object.get("source").getAsString());
     }
 
     @Test
     void everySettingIsListedWithItsSource() throws Exception {
         try (Daemon daemon = new Daemon(directory, Map.of("BLKTAP_IMAGE_ROOTS", "/srv:/opt"))) {
-            daemon.configure("{\"org.blktap.core\": {\"drain.seconds\": 7, \"image.roots\": [\"/file\"]}, \"org.blktap.format-vhdx\": {\"log-memory\": 2048}}");
+            daemon.configure(
+                    "{\"org.blktap.core\": {\"drain.seconds\": 7, \"image.roots\": [\"/file\"]}, \"org.blktap.format-vhdx\": {\"log-memory\": 2048}}");
             daemon.start();
             Run all = daemon.blktap("config", "--json").ok();
             assertSetting(all, "org.blktap.core", "drain.seconds", "7", "file");
@@ -44,12 +48,18 @@ class ConfigIT {
             assertSetting(all, "org.blktap.format-vhdx", "log-memory", "2048", "file");
             assertSetting(all, "org.blktap.aio", "portable", "false", "default");
             assertSetting(all, "directories", "run", "\"" + daemon.runDir + "\"", "BLKTAP_RUN_DIR");
-            assertEquals(60, setting(all, "org.blktap.core", "drain.seconds").get("default").getAsInt());
+            assertEquals(
+                    60,
+                    setting(all, "org.blktap.core", "drain.seconds")
+                            .get("default")
+                            .getAsInt());
             for (String each : new String[] {"linux", "node-nbd", "node-vhost-user", "node-xen", "shell"}) {
                 assertTrue(all.out().contains("\"org.blktap." + each + "\""), each);
             }
             String table = daemon.blktap("config", "core").ok().out();
-            assertTrue(table.startsWith("SECTION") && table.contains("requests in flight") && !table.contains("loop.spin"), table);
+            assertTrue(
+                    table.startsWith("SECTION") && table.contains("requests in flight") && !table.contains("loop.spin"),
+                    table);
             assertEquals(1, daemon.blktap("config", "nothing").status());
         }
     }
@@ -67,13 +77,18 @@ class ConfigIT {
             assertSetting(shown, "org.blktap.core", "drain.seconds", "60", "default");
             assertSetting(shown, "org.blktap.core", "stop.seconds", "3", "file");
             for (String each : new String[] {daemon.log(), shown.err(), check.err()}) {
-                assertTrue(each.contains("blktap.json: org.blktap.core: drain.seconds: found \"long\", expected a whole number from 0 to 86400"), each);
-                assertTrue(each.contains("org.blktap.aio: portabel: there is no such setting; there are portable"), each);
+                assertTrue(
+                        each.contains(
+                                "blktap.json: org.blktap.core: drain.seconds: found \"long\", expected a whole number from 0 to 86400"),
+                        each);
+                assertTrue(
+                        each.contains("org.blktap.aio: portabel: there is no such setting; there are portable"), each);
                 assertTrue(each.contains("org.blktap.no: no bundle has this name"), each);
             }
             daemon.configure("{}");
             daemon.blktap("config", "--reload").ok();
-            Run.of(Map.of(), daemon.home.resolve("bin/blktapd").toString(), "--check-config").ok();
+            Run.of(Map.of(), daemon.home.resolve("bin/blktapd").toString(), "--check-config")
+                    .ok();
         }
     }
 
@@ -81,10 +96,12 @@ class ConfigIT {
     void aFileThatIsNoJsonKeepsTheDaemonFromStarting() throws Exception {
         try (Daemon daemon = new Daemon(directory, Map.of())) {
             daemon.configure("{\"org.blktap.core\": {\"drain.seconds\" 7}}");
-            Run start = Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", daemon.dataDir.toString()),
+            Run start = Run.of(
+                    Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", daemon.dataDir.toString()),
                     daemon.home.resolve("bin/blktapd").toString());
             assertEquals(1, start.status(), start::toString);
-            assertTrue(start.err().contains("blktap.json: not JSON") && start.err().contains("line 1"), start::toString);
+            assertTrue(
+                    start.err().contains("blktap.json: not JSON") && start.err().contains("line 1"), start::toString);
             // of a daemon that runs nothing changes
             daemon.configure("{\"org.blktap.core\": {\"drain.seconds\": 7}}");
             daemon.start();
@@ -105,9 +122,11 @@ class ConfigIT {
             daemon.configure("{\"org.blktap.core\": {\"image.roots\": [\"" + elsewhere + "\"]}}");
             daemon.start();
             // by a process of its own, with the same file
-            daemon.blktap("create", "tap:qcow:" + overlay, "1M", "--backing", "tap:aio:" + base).ok();
+            daemon.blktap("create", "tap:qcow:" + overlay, "1M", "--backing", "tap:aio:" + base)
+                    .ok();
             daemon.attach("tap:qcow:" + overlay, "a", "--node", "nbd");
-            Run.of("qemu-io", "-r", "-f", "raw", "-c", "read 0 64k", daemon.nbd("a")).ok();
+            Run.of("qemu-io", "-r", "-f", "raw", "-c", "read 0 64k", daemon.nbd("a"))
+                    .ok();
             String before = daemon.stats("a").toString();
             daemon.configure("{}");
             daemon.blktap("config", "--reload").ok();
@@ -117,13 +136,22 @@ class ConfigIT {
             daemon.blktap("park", "a").ok();
             Run refused = daemon.blktap("resume", "a");
             assertTrue(refused.status() == 1 && refused.err().contains("outside"), refused::toString);
-            daemon.configure("{\"org.blktap.core\": {\"image.roots\": [\"" + elsewhere + "\"]}, \"org.blktap.shell\": {\"log.level\": \"DEBUG\"}}");
-            assertSetting(daemon.blktap("config", "shell", "--reload", "--json").ok(), "org.blktap.shell", "log.level", "\"DEBUG\"", "file");
-            Wait.until("the root counts again", () -> daemon.blktap("resume", "a").status() == 0);
+            daemon.configure("{\"org.blktap.core\": {\"image.roots\": [\"" + elsewhere
+                    + "\"]}, \"org.blktap.shell\": {\"log.level\": \"DEBUG\"}}");
+            assertSetting(
+                    daemon.blktap("config", "shell", "--reload", "--json").ok(),
+                    "org.blktap.shell",
+                    "log.level",
+                    "\"DEBUG\"",
+                    "file");
+            Wait.until(
+                    "the root counts again", () -> daemon.blktap("resume", "a").status() == 0);
             daemon.detach("a");
             daemon.configure("{\"org.blktap.aio\": {\"portable\": true}}");
             daemon.blktap("config", "--reload").ok();
-            Wait.until("libaio goes", () -> daemon.blktap("engines").out().lines().noneMatch(line -> line.startsWith("libaio")));
+            Wait.until(
+                    "libaio goes",
+                    () -> daemon.blktap("engines").out().lines().noneMatch(line -> line.startsWith("libaio")));
             daemon.configure("{}");
             daemon.blktap("config", "--reload").ok();
             Wait.until("libaio is back", () -> daemon.blktap("engines").out().contains("libaio"));

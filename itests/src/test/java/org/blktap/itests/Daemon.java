@@ -29,11 +29,15 @@ final class Daemon implements AutoCloseable {
     Daemon(Path directory, Map<String, String> extra) throws Exception {
         Path tar;
         try (Stream<Path> files = Files.list(Path.of(System.getProperty("distribution.directory")))) {
-            tar = files.filter(f -> f.getFileName().toString().matches("blktap-.*\\.tar\\.gz")).findFirst().orElseThrow();
+            tar = files.filter(f -> f.getFileName().toString().matches("blktap-.*\\.tar\\.gz"))
+                    .findFirst()
+                    .orElseThrow();
         }
         Run.of("tar", "xf", tar.toString(), "-C", directory.toString()).ok();
         try (Stream<Path> files = Files.list(directory)) {
-            home = files.filter(f -> Files.isDirectory(f.resolve("bin"))).findFirst().orElseThrow();
+            home = files.filter(f -> Files.isDirectory(f.resolve("bin")))
+                    .findFirst()
+                    .orElseThrow();
         }
         runDir = directory.resolve("run");
         dataDir = directory.resolve("data");
@@ -124,7 +128,8 @@ final class Daemon implements AutoCloseable {
 
     /** Runs the client. */
     Run blktap(String... arguments) throws Exception {
-        List<String> command = new ArrayList<>(List.of(home.resolve("bin/blktap").toString()));
+        List<String> command =
+                new ArrayList<>(List.of(home.resolve("bin/blktap").toString()));
         command.addAll(List.of(arguments));
         return Run.of(environment, command.toArray(String[]::new));
     }
@@ -155,11 +160,14 @@ final class Daemon implements AutoCloseable {
 
     String state(String id) throws Exception {
         JsonObject attachment = attachment(id);
-        return attachment == null ? "absent" : attachment.get("state").getAsString().toLowerCase(java.util.Locale.ROOT);
+        return attachment == null
+                ? "absent"
+                : attachment.get("state").getAsString().toLowerCase(java.util.Locale.ROOT);
     }
 
     JsonObject stats(String id) throws Exception {
-        JsonElement stats = JsonParser.parseString(blktap("stats", id, "--json").ok().out());
+        JsonElement stats =
+                JsonParser.parseString(blktap("stats", id, "--json").ok().out());
         return (stats.isJsonArray() ? stats.getAsJsonArray().get(0) : stats).getAsJsonObject();
     }
 
@@ -182,13 +190,18 @@ final class Daemon implements AutoCloseable {
         throw new AssertionError(id + " has no node of kind " + kind);
     }
 
-    /** The time on a processor, in hundredths of a second, of the loop of an attachment with a short id (proc(5): utime and stime). */
+    /**
+     * The time on a processor, in hundredths of a second, of the loop of an attachment with a short id (proc(5): utime
+     * and stime).
+     */
     long processorTicks(String id) throws IOException {
         try (Stream<Path> tasks = Files.list(Path.of("/proc/" + pid() + "/task"))) {
             for (Path task : (Iterable<Path>) tasks::iterator) {
                 if (Files.readString(task.resolve("comm")).equals("blktap-" + id + "\n")) {
                     // behind the name, which is in brackets, is the third field
-                    String[] fields = Files.readString(task.resolve("stat")).replaceAll(".*\\) ", "").split(" ");
+                    String[] fields = Files.readString(task.resolve("stat"))
+                            .replaceAll(".*\\) ", "")
+                            .split(" ");
                     return Long.parseLong(fields[11]) + Long.parseLong(fields[12]);
                 }
             }
@@ -226,12 +239,13 @@ final class Daemon implements AutoCloseable {
     long threads(String prefix) throws IOException {
         try (Stream<Path> tasks = Files.list(Path.of("/proc/" + pid() + "/task"))) {
             return tasks.filter(task -> {
-                try {
-                    return Files.readString(task.resolve("comm")).startsWith(prefix);
-                } catch (IOException e) {
-                    return false;
-                }
-            }).count();
+                        try {
+                            return Files.readString(task.resolve("comm")).startsWith(prefix);
+                        } catch (IOException e) {
+                            return false;
+                        }
+                    })
+                    .count();
         }
     }
 

@@ -24,18 +24,26 @@ class DaemonIT {
         Path image = directory.resolve("a.img");
         try (Daemon daemon = Daemon.started(directory)) {
             assertTrue(daemon.log().contains("ready in "), daemon.log());
-            assertFalse(Pattern.compile("WARNING: |Unrecognized|restricted method|SLF4J").matcher(daemon.log()).find(), daemon.log());
-            Run first = daemon.blktap("attach", "tap:aio:" + image, "--id", "a", "--node", "nbd", "--node", "vhost-user");
+            assertFalse(
+                    Pattern.compile("WARNING: |Unrecognized|restricted method|SLF4J")
+                            .matcher(daemon.log())
+                            .find(),
+                    daemon.log());
+            Run first =
+                    daemon.blktap("attach", "tap:aio:" + image, "--id", "a", "--node", "nbd", "--node", "vhost-user");
             assertEquals(1, first.status());
             daemon.blktap("create", "tap:aio:" + image, "8M").ok();
-            String[] lines = daemon.attach("tap:aio:" + image, "a", "--node", "vhost-user", "--node", "nbd").out().split("\n");
+            String[] lines = daemon.attach("tap:aio:" + image, "a", "--node", "vhost-user", "--node", "nbd")
+                    .out()
+                    .split("\n");
             assertEquals("a", lines[0]);
             assertEquals("vhost-user:" + daemon.runDir.resolve("a.sock"), lines[1]);
             assertEquals("nbd+unix:///a?socket=" + daemon.runDir.resolve("nbd.sock"), lines[2]);
             assertEquals("rw-------", mode(daemon.runDir.resolve("a.sock")));
             assertEquals("rw-------", mode(daemon.runDir.resolve("nbd.sock")));
             assertEquals("rw-------", mode(daemon.runDir.resolve("control.sock")));
-            Run.of("qemu-io", "-f", "raw", daemon.nbd("a"), "-c", "write -P 7 1M 1M").ok();
+            Run.of("qemu-io", "-f", "raw", daemon.nbd("a"), "-c", "write -P 7 1M 1M")
+                    .ok();
             double seconds = daemon.stop();
             System.out.println("the daemon ended in " + seconds + " s");
             assertEquals(1, daemon.blktap("status").status());
@@ -44,11 +52,14 @@ class DaemonIT {
 
             daemon.start();
             Wait.until("the attachment is back", () -> daemon.state("a").equals("running"));
-            Run.of("qemu-io", "-f", "raw", daemon.nbd("a"), "-c", "read -P 7 1M 1M").ok();
+            Run.of("qemu-io", "-f", "raw", daemon.nbd("a"), "-c", "read -P 7 1M 1M")
+                    .ok();
 
             daemon.kill();
             daemon.start();
-            Wait.until("the attachment is back after a kill", () -> daemon.state("a").equals("running"));
+            Wait.until(
+                    "the attachment is back after a kill",
+                    () -> daemon.state("a").equals("running"));
             JsonObject a = daemon.attachment("a");
             assertEquals("tap:aio:" + image, a.get("spec").getAsString());
             assertEquals(8 << 20, a.get("sizeBytes").getAsLong());
@@ -79,7 +90,8 @@ class DaemonIT {
     @Test
     void aSecondDaemonOnTheSameDirectoryIsRefused() throws Exception {
         try (Daemon daemon = Daemon.started(directory)) {
-            Run second = Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", directory + "/other"),
+            Run second = Run.of(
+                    Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", directory + "/other"),
                     daemon.home.resolve("bin/blktapd").toString());
             assertEquals(1, second.status(), second::toString);
             daemon.blktap("status").ok();
@@ -95,7 +107,8 @@ class DaemonIT {
             Path odd = Files.write(directory.resolve("odd.img"), new byte[1000]);
             Path socket = Files.createFile(daemon.runDir.resolve("taken.sock"));
             Path outside = Files.createDirectory(directory.resolve("elsewhere")).resolve("escape.qcow");
-            Run.of("qemu-img", "create", "-f", "qcow", "-b", "/etc/passwd", "-F", "raw", outside.toString()).ok();
+            Run.of("qemu-img", "create", "-f", "qcow", "-b", "/etc/passwd", "-F", "raw", outside.toString())
+                    .ok();
             daemon.attach("tap:aio:" + image, "busy", "--node", "nbd");
             refused(daemon, "no such file", "attach", "tap:aio:/nowhere/x.img", "--node", "nbd");
             refused(daemon, "no driver for tap:nonsense", "attach", "tap:nonsense:/x", "--node", "nbd");
@@ -104,15 +117,30 @@ class DaemonIT {
             refused(daemon, "corrupt.qcow", "attach", "tap:qcow:" + corrupt, "--node", "vhost-user");
             refused(daemon, "not a multiple of 512", "attach", "tap:aio:" + odd);
             refused(daemon, "in use", "attach", "tap:aio:" + image, "--node", "vhost-user");
-            wrongUsage(daemon, "unknown option 'colour'", "attach", "tap:aio:" + directory.resolve("odd.img"), "-o", "round=up", "-o", "colour=red");
+            wrongUsage(
+                    daemon,
+                    "unknown option 'colour'",
+                    "attach",
+                    "tap:aio:" + directory.resolve("odd.img"),
+                    "-o",
+                    "round=up",
+                    "-o",
+                    "colour=red");
             refused(daemon, "exists", "attach", "tap:ram:r,size=1M", "--id", "taken", "--node", "vhost-user");
             refused(daemon, "outside", "attach", "tap:qcow:" + outside);
             Path below = directory.resolve("below.qcow");
             Path above = directory.resolve("above.qcow");
             daemon.blktap("create", "tap:qcow:" + below, "1M").ok();
-            daemon.blktap("create", "tap:qcow:" + above, "--backing", "tap:qcow:" + below).ok();
+            daemon.blktap("create", "tap:qcow:" + above, "--backing", "tap:qcow:" + below)
+                    .ok();
             wrongUsage(daemon, "-o backing-type=qcow", "attach", "tap:qcow:" + above);
-            wrongUsage(daemon, "the chain has 1 backing files", "attach", "tap:qcow:" + above, "-o", "backing-type=qcow:aio");
+            wrongUsage(
+                    daemon,
+                    "the chain has 1 backing files",
+                    "attach",
+                    "tap:qcow:" + above,
+                    "-o",
+                    "backing-type=qcow:aio");
             daemon.attach("tap:qcow:" + above, "chain", "--node", "nbd", "-o", "backing-type=qcow");
             daemon.detach("chain");
             refused(daemon, "busy", "attach", "tap:ram:r,size=1M", "--id", "busy");
@@ -126,7 +154,8 @@ class DaemonIT {
             assertEquals(1, daemon.list().size());
             assertEquals(0, Files.size(socket), "what is not ours stays");
             try (Stream<Path> files = Files.list(daemon.runDir)) {
-                assertEquals(3, files.filter(f -> f.toString().endsWith(".sock")).count());
+                assertEquals(
+                        3, files.filter(f -> f.toString().endsWith(".sock")).count());
             }
             daemon.attach("tap:aio:" + odd, "odd", "-o", "round=down");
             assertEquals(512, daemon.attachment("odd").get("sizeBytes").getAsLong());
@@ -159,7 +188,8 @@ class DaemonIT {
             assertEquals(1, qemu.status(), "qemu-io writes what we write: " + qemu);
             assertTrue(qemu.err().contains("lock"), qemu::toString);
             daemon.detach("locked");
-            Run.of("qemu-io", "-f", "raw", "-c", "write 0 512", image.toString()).ok();
+            Run.of("qemu-io", "-f", "raw", "-c", "write 0 512", image.toString())
+                    .ok();
         }
     }
 
@@ -171,19 +201,37 @@ class DaemonIT {
             daemon.start();
             assertTrue(daemon.log().contains("portable engine does the I/O"), daemon.log());
             String engines = daemon.blktap("engines").ok().out();
-            assertTrue(engines.matches("(?s)ENGINE +STATE +BUNDLE +WHAT IT IS +WHY ABSENT\nportable +default +org\\.blktap\\.aio .*\nlibaio +absent +org\\.blktap\\.aio .* left out by .*"),
+            assertTrue(
+                    engines.matches(
+                            "(?s)ENGINE +STATE +BUNDLE +WHAT IT IS +WHY ABSENT\nportable +default +org\\.blktap\\.aio .*\nlibaio +absent +org\\.blktap\\.aio .* left out by .*"),
                     engines);
             String json = daemon.blktap("engines", "--json").ok().out();
             assertTrue(json.contains("\"state\": \"absent\"") && json.contains("\"reason\": \"left out by "), json);
             String diag = daemon.blktap("diag").ok().out();
-            assertTrue(diag.matches("(?s).*engine libaio of org\\.blktap\\.aio \\S+ is absent: left out by .*\nall else is active\n"), diag);
+            assertTrue(
+                    diag.matches(
+                            "(?s).*engine libaio of org\\.blktap\\.aio \\S+ is absent: left out by .*\nall else is active\n"),
+                    diag);
             String aio = daemon.blktap("diag", "aio").ok().out();
-            assertTrue(aio.contains("  brings engine libaio, which is absent: left out by ") && aio.contains("  brings engine portable\n")
-                    && aio.contains("  brings types aio, raw, sync\n"), aio);
+            assertTrue(
+                    aio.contains("  brings engine libaio, which is absent: left out by ")
+                            && aio.contains("  brings engine portable\n")
+                            && aio.contains("  brings types aio, raw, sync\n"),
+                    aio);
             daemon.blktap("create", "tap:qcow:" + image, "16M").ok();
             daemon.attach("tap:qcow:" + image, "p", "--node", "nbd");
-            Run.of("fio", "--name=v", "--ioengine=nbd", "--uri=" + daemon.nbd("p"), "--rw=randwrite", "--bs=4k", "--iodepth=16",
-                    "--size=16M", "--verify=crc32c", "--fsync=50").ok();
+            Run.of(
+                            "fio",
+                            "--name=v",
+                            "--ioengine=nbd",
+                            "--uri=" + daemon.nbd("p"),
+                            "--rw=randwrite",
+                            "--bs=4k",
+                            "--iodepth=16",
+                            "--size=16M",
+                            "--verify=crc32c",
+                            "--fsync=50")
+                    .ok();
             daemon.detach("p");
             daemon.blktap("check", "tap:qcow:" + image).ok();
         }

@@ -17,12 +17,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Each format against qemu-img, in both directions: images that it made are served with the same contents, images that we made
- * and wrote are right to it. One table says what is tried; the results are printed as one.
+ * Each format against qemu-img, in both directions: images that it made are served with the same contents, images that
+ * we made and wrote are right to it. One table says what is tried; the results are printed as one.
  */
 class FormatsIT {
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
     private static long seed;
     private static final List<String> results = new ArrayList<>();
@@ -34,8 +35,7 @@ class FormatsIT {
      * @param ours options of create, or null
      * @param checked whether qemu-img has a check of this format
      */
-    private record Kind(String name, String type, String format, String theirs, List<String> ours, boolean checked) {
-    }
+    private record Kind(String name, String type, String format, String theirs, List<String> ours, boolean checked) {}
 
     private static Kind kind(String type, String format, String theirs, String ours, boolean checked) {
         List<String> options = new ArrayList<>();
@@ -45,8 +45,15 @@ class FormatsIT {
                 options.add(option);
             }
         }
-        return new Kind(type + (theirs == null || theirs.isEmpty() ? "" : " " + theirs) + (ours == null || ours.isEmpty() ? "" : " / " + ours),
-                type, format, theirs, ours == null ? null : options, checked);
+        return new Kind(
+                type
+                        + (theirs == null || theirs.isEmpty() ? "" : " " + theirs)
+                        + (ours == null || ours.isEmpty() ? "" : " / " + ours),
+                type,
+                format,
+                theirs,
+                ours == null ? null : options,
+                checked);
     }
 
     private static final List<Kind> KINDS = List.of(
@@ -115,12 +122,13 @@ class FormatsIT {
             long at = 512L * random.nextInt((int) (bytes / 512));
             long length = Math.min(bytes - at, 512L * (1 + random.nextInt(random.nextBoolean() ? 8 : 600)));
             commands.add("-c");
-            commands.add(switch (random.nextInt(6)) {
-                case 0 -> "write -z " + at + " " + length;
-                case 1 -> "write -zu " + at + " " + length;
-                case 2 -> "flush";
-                default -> "write -P " + (1 + random.nextInt(255)) + " " + at + " " + length;
-            });
+            commands.add(
+                    switch (random.nextInt(6)) {
+                        case 0 -> "write -z " + at + " " + length;
+                        case 1 -> "write -zu " + at + " " + length;
+                        case 2 -> "flush";
+                        default -> "write -P " + (1 + random.nextInt(255)) + " " + at + " " + length;
+                    });
         }
         for (String image : List.of(uri, model.toString())) {
             List<String> command = new ArrayList<>(List.of("qemu-io", "-f", "raw", "--discard=unmap", image));
@@ -130,7 +138,8 @@ class FormatsIT {
     }
 
     private static void same(Path raw, String format, String image) throws Exception {
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", format, raw.toString(), image).ok();
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", format, raw.toString(), image)
+                .ok();
     }
 
     private static void check(Kind kind, Path image) throws Exception {
@@ -140,7 +149,11 @@ class FormatsIT {
         if (!kind.type().equals("aio")) {
             Run check = daemon.blktap("check", "tap:" + kind.type() + ":" + image);
             // QEMU leaves space at the end of a VHDX that nothing refers to
-            assertTrue(check.status() == 0 || check.status() == 3 && image.getFileName().toString().startsWith("theirs"), check::toString);
+            assertTrue(
+                    check.status() == 0
+                            || check.status() == 3
+                                    && image.getFileName().toString().startsWith("theirs"),
+                    check::toString);
         }
     }
 
@@ -155,7 +168,8 @@ class FormatsIT {
             String written = "-";
             if (kind.theirs() != null) {
                 Path image = directory.resolve("theirs" + row);
-                List<String> convert = new ArrayList<>(List.of("qemu-img", "convert", "-f", "raw", "-O", kind.format()));
+                List<String> convert =
+                        new ArrayList<>(List.of("qemu-img", "convert", "-f", "raw", "-O", kind.format()));
                 if (!kind.theirs().isEmpty()) {
                     convert.addAll(List.of("-o", kind.theirs()));
                 }
@@ -178,12 +192,14 @@ class FormatsIT {
                 Files.delete(image);
             }
             Path image = directory.resolve("ours" + row);
-            List<String> create = new ArrayList<>(List.of("create", "tap:" + kind.type() + ":" + image, Long.toString(bytes)));
+            List<String> create =
+                    new ArrayList<>(List.of("create", "tap:" + kind.type() + ":" + image, Long.toString(bytes)));
             create.addAll(kind.ours());
             daemon.blktap(create.toArray(new String[0])).ok();
             check(kind, image);
             daemon.attach("tap:" + kind.type() + ":" + image, "ours", "--node", "nbd");
-            Run.of("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", source.toString(), daemon.nbd("ours")).ok();
+            Run.of("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", source.toString(), daemon.nbd("ours"))
+                    .ok();
             write(random, bytes, daemon.nbd("ours"), source);
             same(source, "raw", daemon.nbd("ours"));
             daemon.detach("ours");
@@ -202,7 +218,8 @@ class FormatsIT {
     void aChainOfThree() throws Exception {
         Random random = new Random(seed);
         Path base = source("chain.raw", 512 * 10_001, random);
-        daemon.blktap("create", "tap:qcow:" + directory.resolve("chain.qcow"), "6M", "--backing", "tap:aio:" + base).ok();
+        daemon.blktap("create", "tap:qcow:" + directory.resolve("chain.qcow"), "6M", "--backing", "tap:aio:" + base)
+                .ok();
         daemon.attach("tap:qcow:" + directory.resolve("chain.qcow"), "middle", "--node", "nbd");
         Path model = directory.resolve("chain.model");
         Run.of("cp", base.toString(), model.toString()).ok();
@@ -210,7 +227,8 @@ class FormatsIT {
         write(random, 6 << 20, daemon.nbd("middle"), model);
         daemon.detach("middle");
         Path top = directory.resolve("chain.qcow2");
-        daemon.blktap("create", "tap:qcow2:" + top, "8M", "--backing", "tap:qcow:" + directory.resolve("chain.qcow")).ok();
+        daemon.blktap("create", "tap:qcow2:" + top, "8M", "--backing", "tap:qcow:" + directory.resolve("chain.qcow"))
+                .ok();
         Run.of("truncate", "-s", "8M", model.toString()).ok();
         daemon.attach("tap:qcow2:" + top, "top", "--node", "nbd");
         same(model, "raw", daemon.nbd("top"));
@@ -229,12 +247,14 @@ class FormatsIT {
         Path base = Files.copy(model, directory.resolve("vhd.base"));
         Path middle = directory.resolve("middle.vhd");
         Path top = directory.resolve("top.vhd");
-        daemon.blktap("create", "tap:vhd:" + middle, "--backing", "tap:aio:" + base).ok();
+        daemon.blktap("create", "tap:vhd:" + middle, "--backing", "tap:aio:" + base)
+                .ok();
         daemon.attach("tap:vhd:" + middle, "middle", "--node", "nbd");
         write(random, 512 * 20_001, daemon.nbd("middle"), model);
         same(model, "raw", daemon.nbd("middle"));
         daemon.detach("middle");
-        daemon.blktap("create", "tap:vhd:" + top, "--backing", "tap:vhd:" + middle, "-o", "block-size=64K").ok();
+        daemon.blktap("create", "tap:vhd:" + top, "--backing", "tap:vhd:" + middle, "-o", "block-size=64K")
+                .ok();
         daemon.attach("tap:vhd:" + top, "top", "--node", "nbd");
         same(model, "raw", daemon.nbd("top"));
         write(random, 512 * 20_001, daemon.nbd("top"), model);
@@ -255,10 +275,23 @@ class FormatsIT {
         Daemon killed = Daemon.started(other);
         killed.blktap("create", "tap:vhd:" + image, "64M").ok();
         killed.attach("tap:vhd:" + image, "k", "--node", "nbd");
-        Run.of("qemu-io", "-f", "raw", killed.nbd("k"), "-c", "write -P 7 1M 3M", "-c", "flush").ok();
+        Run.of("qemu-io", "-f", "raw", killed.nbd("k"), "-c", "write -P 7 1M 3M", "-c", "flush")
+                .ok();
         killed.kill();
         for (int i = 0; i < 2; i++) {
-            Run.of("qemu-io", "-f", "vpc", "-r", image.toString(), "-c", "read -P 0 0 1M", "-c", "read -P 7 1M 3M", "-c", "read -P 0 4M 60M").ok();
+            Run.of(
+                            "qemu-io",
+                            "-f",
+                            "vpc",
+                            "-r",
+                            image.toString(),
+                            "-c",
+                            "read -P 0 0 1M",
+                            "-c",
+                            "read -P 7 1M 3M",
+                            "-c",
+                            "read -P 0 4M 60M")
+                    .ok();
             daemon.blktap("check", "tap:vhd:" + image, "--repair").ok();
         }
         killed.close();
@@ -269,7 +302,8 @@ class FormatsIT {
         Random random = new Random(seed);
         Path source = source("snap.raw", 512 * 20_000, random);
         Path image = directory.resolve("snap.qcow2");
-        Run.of("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", source.toString(), image.toString()).ok();
+        Run.of("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", source.toString(), image.toString())
+                .ok();
         Run.of("qemu-img", "snapshot", "-c", "before", image.toString()).ok();
         Path model = Files.copy(source, directory.resolve("snap.model"));
         daemon.attach("tap:qcow2:" + image, "snap", "--node", "nbd");
@@ -282,7 +316,10 @@ class FormatsIT {
         daemon.detach("snap");
     }
 
-    /** A killed daemon leaves clusters counted that nothing uses: QEMU calls that a leak too, and a repair gives them back. */
+    /**
+     * A killed daemon leaves clusters counted that nothing uses: QEMU calls that a leak too, and a repair gives them
+     * back.
+     */
     @Test
     void leaksOfAKilledDaemonAreRepaired() throws Exception {
         Path other = Files.createDirectory(directory.resolve("killed"));
@@ -290,12 +327,15 @@ class FormatsIT {
         Daemon killed = Daemon.started(other);
         killed.blktap("create", "tap:qcow2:" + image, "64M").ok();
         killed.attach("tap:qcow2:" + image, "k", "--node", "nbd");
-        Run.of("qemu-io", "-f", "raw", killed.nbd("k"), "-c", "write -P 7 1M 3M", "-c", "flush").ok();
+        Run.of("qemu-io", "-f", "raw", killed.nbd("k"), "-c", "write -P 7 1M 3M", "-c", "flush")
+                .ok();
         killed.kill();
-        assertEquals(3, Run.of("qemu-img", "check", "-f", "qcow2", image.toString()).status(), "leaks, and nothing worse");
+        assertEquals(
+                3, Run.of("qemu-img", "check", "-f", "qcow2", image.toString()).status(), "leaks, and nothing worse");
         daemon.blktap("check", "tap:qcow2:" + image, "--repair").ok();
         Run.of("qemu-img", "check", "-f", "qcow2", image.toString()).ok();
-        Run.of("qemu-io", "-f", "qcow2", "-r", image.toString(), "-c", "read -P 7 1M 3M").ok();
+        Run.of("qemu-io", "-f", "qcow2", "-r", image.toString(), "-c", "read -P 7 1M 3M")
+                .ok();
         killed.close();
     }
 
@@ -305,13 +345,28 @@ class FormatsIT {
         Path other = Files.createDirectory(directory.resolve("logged"));
         Path image = other.resolve("k.vhdx");
         Daemon killed = Daemon.started(other);
-        killed.blktap("create", "tap:vhdx:" + image, "64M", "-o", "block-size=1M").ok();
+        killed.blktap("create", "tap:vhdx:" + image, "64M", "-o", "block-size=1M")
+                .ok();
         killed.attach("tap:vhdx:" + image, "k", "--node", "nbd");
-        Run.of("qemu-io", "-f", "raw", killed.nbd("k"), "-c", "write -P 7 1M 3M", "-c", "write -P 8 9M 4k", "-c", "flush").ok();
+        Run.of(
+                        "qemu-io",
+                        "-f",
+                        "raw",
+                        killed.nbd("k"),
+                        "-c",
+                        "write -P 7 1M 3M",
+                        "-c",
+                        "write -P 8 9M 4k",
+                        "-c",
+                        "flush")
+                .ok();
         killed.kill();
         Path theirs = Files.copy(image, other.resolve("theirs.vhdx"));
-        Run.of("qemu-img", "check", "-f", "vhdx", "-r", "all", theirs.toString()).ok();
-        String[] reads = {"-c", "read -P 0 0 1M", "-c", "read -P 7 1M 3M", "-c", "read -P 8 9M 4k", "-c", "read -P 0 10M 54M"};
+        Run.of("qemu-img", "check", "-f", "vhdx", "-r", "all", theirs.toString())
+                .ok();
+        String[] reads = {
+            "-c", "read -P 0 0 1M", "-c", "read -P 7 1M 3M", "-c", "read -P 8 9M 4k", "-c", "read -P 0 10M 54M"
+        };
         List<String> read = new ArrayList<>(List.of("qemu-io", "-r", "-f", "vhdx", theirs.toString()));
         read.addAll(List.of(reads));
         Run.of(read.toArray(new String[0])).ok();
@@ -324,7 +379,8 @@ class FormatsIT {
             Run.of(command.toArray(new String[0])).ok();
             daemon.detach("k");
         }
-        Run.of("qemu-img", "compare", "-f", "vhdx", "-F", "vhdx", image.toString(), theirs.toString()).ok();
+        Run.of("qemu-img", "compare", "-f", "vhdx", "-F", "vhdx", image.toString(), theirs.toString())
+                .ok();
         daemon.blktap("check", "tap:vhdx:" + image, "--repair").ok();
         daemon.blktap("check", "tap:vhdx:" + image).ok();
         killed.close();
@@ -335,7 +391,19 @@ class FormatsIT {
         for (String kind : List.of("zlib", "zstd")) {
             Path source = source(kind + ".raw", 512 * 20_000, new Random(seed));
             Path image = directory.resolve(kind + ".qcow2");
-            Run.of("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", "-o", "compression_type=" + kind, source.toString(), image.toString()).ok();
+            Run.of(
+                            "qemu-img",
+                            "convert",
+                            "-f",
+                            "raw",
+                            "-O",
+                            "qcow2",
+                            "-c",
+                            "-o",
+                            "compression_type=" + kind,
+                            source.toString(),
+                            image.toString())
+                    .ok();
             daemon.attach("tap:qcow2:" + image, "packed", "--node", "nbd", "--read-only");
             same(source, "raw", daemon.nbd("packed"));
             daemon.detach("packed");
@@ -348,29 +416,53 @@ class FormatsIT {
         for (String raw : List.of("no", "yes")) {
             Path source = source("ext.raw" + raw, 512 * 20_000, random);
             Path image = directory.resolve("ext" + raw + ".qcow2");
-            daemon.blktap("create", "tap:qcow2:" + image, "10240000", "-o", "data-file=ext" + raw + ".data", "-o", "data-file-raw=" + raw).ok();
+            daemon.blktap(
+                            "create",
+                            "tap:qcow2:" + image,
+                            "10240000",
+                            "-o",
+                            "data-file=ext" + raw + ".data",
+                            "-o",
+                            "data-file-raw=" + raw)
+                    .ok();
             daemon.attach("tap:qcow2:" + image, "ext", "--node", "nbd");
-            Run.of("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", source.toString(), daemon.nbd("ext")).ok();
+            Run.of("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", source.toString(), daemon.nbd("ext"))
+                    .ok();
             write(random, 10240000, daemon.nbd("ext"), source);
             daemon.detach("ext");
             // QEMU takes the data file's name from its own directory
-            Run.of("sh", "-c", "cd " + directory + " && qemu-img compare -f raw -F qcow2 " + source + " " + image
-                    + " && qemu-img check " + image).ok();
+            Run.of(
+                            "sh",
+                            "-c",
+                            "cd " + directory + " && qemu-img compare -f raw -F qcow2 " + source + " " + image
+                                    + " && qemu-img check " + image)
+                    .ok();
             if (raw.equals("yes")) {
-                Run.of("cmp", "-n", "10240000", source.toString(), directory.resolve("extyes.data").toString()).ok();
+                Run.of(
+                                "cmp",
+                                "-n",
+                                "10240000",
+                                source.toString(),
+                                directory.resolve("extyes.data").toString())
+                        .ok();
             }
         }
     }
 
-    /** A VMDK child of ours over a parent of QEMU's, and a child of QEMU's over ours; a parent that was changed since is refused. */
+    /**
+     * A VMDK child of ours over a parent of QEMU's, and a child of QEMU's over ours; a parent that was changed since is
+     * refused.
+     */
     @Test
     void vmdkParentsAreKnownByTheirCid() throws Exception {
         Random random = new Random(seed);
         Path source = source("vmdk.raw", 512 * 20_000, random);
         Path parent = directory.resolve("parent.vmdk");
-        Run.of("qemu-img", "convert", "-f", "raw", "-O", "vmdk", source.toString(), parent.toString()).ok();
+        Run.of("qemu-img", "convert", "-f", "raw", "-O", "vmdk", source.toString(), parent.toString())
+                .ok();
         Path child = directory.resolve("child.vmdk");
-        daemon.blktap("create", "tap:vmdk:" + child, "12M", "--backing", "tap:vmdk:" + parent).ok();
+        daemon.blktap("create", "tap:vmdk:" + child, "12M", "--backing", "tap:vmdk:" + parent)
+                .ok();
         Path model = Files.copy(source, directory.resolve("vmdk.model"));
         Run.of("truncate", "-s", "12M", model.toString()).ok();
         daemon.attach("tap:vmdk:" + child, "child", "--node", "nbd");
@@ -379,23 +471,38 @@ class FormatsIT {
         same(model, "vmdk", child.toString());
         Run.of("qemu-img", "check", "-f", "vmdk", child.toString()).ok();
         Path grandchild = directory.resolve("grandchild.vmdk");
-        Run.of("qemu-img", "create", "-f", "vmdk", "-b", child.toString(), "-F", "vmdk", grandchild.toString()).ok();
+        Run.of("qemu-img", "create", "-f", "vmdk", "-b", child.toString(), "-F", "vmdk", grandchild.toString())
+                .ok();
         daemon.attach("tap:vmdk:" + grandchild, "grandchild", "--node", "nbd");
         write(random, 12 << 20, daemon.nbd("grandchild"), model);
         same(model, "raw", daemon.nbd("grandchild"));
         daemon.detach("grandchild");
         same(model, "vmdk", grandchild.toString());
         daemon.attach("tap:vmdk:" + child, "child", "--node", "nbd");
-        Run.of("qemu-io", "-f", "raw", daemon.nbd("child"), "-c", "write -P 1 0 512").ok();
+        Run.of("qemu-io", "-f", "raw", daemon.nbd("child"), "-c", "write -P 1 0 512")
+                .ok();
         daemon.detach("child");
-        assertTrue(daemon.blktap("attach", "tap:vmdk:" + grandchild, "--id", "refused", "--node", "nbd").err().contains("parentCID"));
+        assertTrue(daemon.blktap("attach", "tap:vmdk:" + grandchild, "--id", "refused", "--node", "nbd")
+                .err()
+                .contains("parentCID"));
     }
 
     @Test
     void streamOptimizedDisksAreRead() throws Exception {
         Path source = source("stream.raw", 512 * 200_001, new Random(seed));
         Path image = directory.resolve("stream.vmdk");
-        Run.of("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", source.toString(), image.toString()).ok();
+        Run.of(
+                        "qemu-img",
+                        "convert",
+                        "-f",
+                        "raw",
+                        "-O",
+                        "vmdk",
+                        "-o",
+                        "subformat=streamOptimized",
+                        source.toString(),
+                        image.toString())
+                .ok();
         daemon.attach("tap:vmdk:" + image, "stream", "--node", "nbd", "--read-only");
         same(source, "raw", daemon.nbd("stream"));
         daemon.detach("stream");

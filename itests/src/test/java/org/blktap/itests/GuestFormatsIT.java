@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 class GuestFormatsIT {
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
 
     @BeforeAll
@@ -62,7 +63,13 @@ class GuestFormatsIT {
                 created("a.qcow", "qcow", "qcow", size),
                 created("a.qcow2", "qcow2", "qcow2", size),
                 created("sub.qcow2", "qcow2", "qcow2", size, "-o", "extended-l2=yes"),
-                created("top.qcow2", "qcow2", "qcow2", size, "--backing", "tap:qcow:" + directory.resolve("middle.qcow")),
+                created(
+                        "top.qcow2",
+                        "qcow2",
+                        "qcow2",
+                        size,
+                        "--backing",
+                        "tap:qcow:" + directory.resolve("middle.qcow")),
                 created("a.vmdk", "vmdk", "vmdk", size),
                 created("split.vmdk", "vmdk", "vmdk", size, "-o", "subformat=twoGbMaxExtentSparse"),
                 created("flat.vmdk", "vmdk", "vmdk", size, "-o", "subformat=monolithicFlat"),
@@ -91,7 +98,16 @@ class GuestFormatsIT {
                 daemon.blktap("check", disk.spec()).ok();
             }
             Path raw = directory.resolve(disk.name() + ".raw");
-            Run.of("qemu-img", "convert", "-f", disk.format(), "-O", "raw", directory.resolve(disk.name()).toString(), raw.toString()).ok();
+            Run.of(
+                            "qemu-img",
+                            "convert",
+                            "-f",
+                            disk.format(),
+                            "-O",
+                            "raw",
+                            directory.resolve(disk.name()).toString(),
+                            raw.toString())
+                    .ok();
             Run.of("fsck.ext4", "-fn", raw.toString()).ok();
             java.nio.file.Files.delete(raw);
         }
@@ -140,14 +156,28 @@ class GuestFormatsIT {
 
     @Test
     void twoGuestsMountOneClusterFileSystemOnARamDisk() throws Exception {
-        assumeTrue(Files.exists(Path.of("/etc/mtab")), "this machine has no /etc/mtab, without which ocfs2-tools do nothing");
+        assumeTrue(
+                Files.exists(Path.of("/etc/mtab")),
+                "this machine has no /etc/mtab, without which ocfs2-tools do nothing");
         daemon.attach("tap:ram:cluster,size=256M", "left", "--node", "vhost-user");
-        daemon.attach("tap:ram:cluster", "right", "--node", "vhost-user", "-o", "save=" + directory.resolve("cluster.img"));
+        daemon.attach(
+                "tap:ram:cluster", "right", "--node", "vhost-user", "-o", "save=" + directory.resolve("cluster.img"));
         int left = freePort();
         int right = freePort();
-        String network = "vec0:transport=l2tpv3,udp=1,src=127.0.0.1,dst=127.0.0.1,srcport=%d,dstport=%d,rx_session=%d,tx_session=%d";
-        try (Uml one = Uml.start(directory, "one", "ME=0\n" + CLUSTER, List.of(network.formatted(left, right, 1, 2)), daemon.vhostSocket("left"));
-                Uml two = Uml.start(directory, "two", "ME=1\n" + CLUSTER, List.of(network.formatted(right, left, 2, 1)), daemon.vhostSocket("right"))) {
+        String network =
+                "vec0:transport=l2tpv3,udp=1,src=127.0.0.1,dst=127.0.0.1,srcport=%d,dstport=%d,rx_session=%d,tx_session=%d";
+        try (Uml one = Uml.start(
+                        directory,
+                        "one",
+                        "ME=0\n" + CLUSTER,
+                        List.of(network.formatted(left, right, 1, 2)),
+                        daemon.vhostSocket("left"));
+                Uml two = Uml.start(
+                        directory,
+                        "two",
+                        "ME=1\n" + CLUSTER,
+                        List.of(network.formatted(right, left, 2, 1)),
+                        daemon.vhostSocket("right"))) {
             String first = one.succeed();
             String second = two.succeed();
             assertTrue(first.contains("saw the other") && first.contains("saw every file"), first);

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 class HostileImagesIT {
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
 
     @BeforeAll
@@ -28,7 +29,9 @@ class HostileImagesIT {
     }
 
     private static void refused(String spec, String why) throws Exception {
-        for (List<String> command : List.of(List.of("attach", spec, "--id", "hostile", "--node", "nbd"), List.of("info", spec),
+        for (List<String> command : List.of(
+                List.of("attach", spec, "--id", "hostile", "--node", "nbd"),
+                List.of("info", spec),
                 List.of("attach", spec, "--id", "hostile", "--read-only"))) {
             Run run = daemon.blktap(command.toArray(new String[0]));
             assertEquals(1, run.status(), run::toString);
@@ -40,7 +43,8 @@ class HostileImagesIT {
     /** An image over a backing file that is not looked at. */
     private static Path overlay(String name, String format, String backing) throws Exception {
         Path image = directory.resolve(name);
-        Run.of("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", backing, "-F", format, image.toString(), "1M").ok();
+        Run.of("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", backing, "-F", format, image.toString(), "1M")
+                .ok();
         return image;
     }
 
@@ -61,23 +65,49 @@ class HostileImagesIT {
     void parentsThatAreThemselves() throws Exception {
         Path vmdk = directory.resolve("self.vmdk");
         daemon.blktap("create", "tap:vmdk:" + vmdk, "1M").ok();
-        String text = Run.of("dd", "if=" + vmdk, "bs=512", "skip=1", "count=2").ok().out();
-        String cid = text.lines().filter(line -> line.startsWith("CID=")).findFirst().orElseThrow().substring(4);
-        String own = text.substring(0, text.indexOf('\0')).replaceFirst("parentCID=.*", "parentCID=" + cid + "\nparentFileNameHint=\"self.vmdk\"");
+        String text =
+                Run.of("dd", "if=" + vmdk, "bs=512", "skip=1", "count=2").ok().out();
+        String cid = text.lines()
+                .filter(line -> line.startsWith("CID="))
+                .findFirst()
+                .orElseThrow()
+                .substring(4);
+        String own = text.substring(0, text.indexOf('\0'))
+                .replaceFirst("parentCID=.*", "parentCID=" + cid + "\nparentFileNameHint=\"self.vmdk\"");
         Path changed = Files.writeString(directory.resolve("descriptor"), own);
-        Run.of("dd", "if=" + changed, "of=" + vmdk, "bs=512", "seek=1", "conv=notrunc").ok();
+        Run.of("dd", "if=" + changed, "of=" + vmdk, "bs=512", "seek=1", "conv=notrunc")
+                .ok();
         refused("tap:vmdk:" + vmdk, "backs itself");
     }
 
     @Test
     void chainsWithoutEnd() throws Exception {
-        Run.of("qemu-img", "create", "-q", "-f", "raw", directory.resolve("deep0").toString(), "1M").ok();
+        Run.of(
+                        "qemu-img",
+                        "create",
+                        "-q",
+                        "-f",
+                        "raw",
+                        directory.resolve("deep0").toString(),
+                        "1M")
+                .ok();
         for (int i = 1; i <= 70; i++) {
             overlay("deep" + i, i == 1 ? "raw" : "qcow2", "deep" + (i - 1));
         }
         refused("tap:qcow2:" + directory.resolve("deep70"), "longer than 64");
         daemon.attach("tap:qcow2:" + directory.resolve("deep60"), "deep", "--node", "nbd");
-        Run.of("qemu-io", "-f", "raw", daemon.nbd("deep"), "-c", "read -P 0 0 1M", "-c", "write -P 5 4096 4096", "-c", "read -P 5 4096 4096").ok();
+        Run.of(
+                        "qemu-io",
+                        "-f",
+                        "raw",
+                        daemon.nbd("deep"),
+                        "-c",
+                        "read -P 0 0 1M",
+                        "-c",
+                        "write -P 5 4096 4096",
+                        "-c",
+                        "read -P 5 4096 4096")
+                .ok();
         daemon.detach("deep");
     }
 
@@ -85,7 +115,8 @@ class HostileImagesIT {
     void otherPeoplesFilesAndDevices() throws Exception {
         Files.createSymbolicLink(directory.resolve("passwd"), Path.of("/etc/passwd"));
         Files.createSymbolicLink(directory.resolve("zero"), Path.of("/dev/zero"));
-        for (String name : List.of("/etc/passwd", "/dev/zero", "../../../../../../../../etc/passwd", "passwd", "zero", "/proc/self/mem")) {
+        for (String name : List.of(
+                "/etc/passwd", "/dev/zero", "../../../../../../../../etc/passwd", "passwd", "zero", "/proc/self/mem")) {
             Path descriptor = Files.writeString(directory.resolve("hostile.vmdk"), """
                     # Disk DescriptorFile
                     version=1
@@ -99,18 +130,29 @@ class HostileImagesIT {
             refused("tap:qcow2:" + image, "names " + name + ", which");
             Files.delete(image);
         }
-        Run.of("sh", "-c", "cd " + directory + " && qemu-img create -q -f qcow2 -o data_file=hostile.data ext.qcow2 1M && "
-                + "sed -i s,hostile.data,/etc//passwd, ext.qcow2").ok();
+        Run.of(
+                        "sh",
+                        "-c",
+                        "cd " + directory + " && qemu-img create -q -f qcow2 -o data_file=hostile.data ext.qcow2 1M && "
+                                + "sed -i s,hostile.data,/etc//passwd, ext.qcow2")
+                .ok();
         refused("tap:qcow2:" + directory.resolve("ext.qcow2"), "/etc//passwd");
     }
 
     @Test
     void namesThatAreProgramsToOthers() throws Exception {
-        for (String name : List.of("json:{\"driver\":\"file\",\"filename\":\"/etc/passwd\"}", "nbd://127.0.0.1:1/x", "https://example.invalid/x",
-                "nbd+unix:///a?socket=" + daemon.runDir.resolve("nbd.sock"), "fat:/etc", "tap:aio:/etc/passwd")) {
+        for (String name : List.of(
+                "json:{\"driver\":\"file\",\"filename\":\"/etc/passwd\"}",
+                "nbd://127.0.0.1:1/x",
+                "https://example.invalid/x",
+                "nbd+unix:///a?socket=" + daemon.runDir.resolve("nbd.sock"),
+                "fat:/etc",
+                "tap:aio:/etc/passwd")) {
             Path image = directory.resolve("named.qcow2");
-            Run.of("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "1M").ok();
-            Run.of("qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", name, image.toString()).ok();
+            Run.of("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "1M")
+                    .ok();
+            Run.of("qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", name, image.toString())
+                    .ok();
             refused("tap:qcow2:" + image, name.startsWith("json:") ? "names /etc/passwd, which" : "is of the protocol");
             Files.delete(image);
         }

@@ -22,7 +22,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** {@code block-blktap} as xl runs it, against a real daemon where that does not need a Xen; XenStore is a directory. */
+/**
+ * {@code block-blktap} as xl runs it, against a real daemon where that does not need a Xen; XenStore is a directory.
+ */
 class HotplugScriptIT {
     /** As Xen's: without -R what is no plain text comes escaped. */
     private static final String XENSTORE_READ = """
@@ -41,7 +43,10 @@ class HotplugScriptIT {
               mkdir -p "$STORE/${1%/*}"; printf %b "$2" >"$STORE/$1"; shift 2
             done
             """;
-    /** The client of a daemon in a dom0: notes what it is asked, and the ring is there; the rest is done by the real one. */
+    /**
+     * The client of a daemon in a dom0: notes what it is asked, and the ring is there; the rest is done by the real
+     * one.
+     */
     private static final String CLIENT = """
             #!/bin/sh
             echo "$*" >>"$STORE/asked"
@@ -57,15 +62,19 @@ class HotplugScriptIT {
             for word; do shift; case $word in xen:*) set -- "$@" vhost-user ;; *) set -- "$@" "$word" ;; esac; done
             exec "$REAL/bin/blktap" "$@"
             """;
+
     private static final String BACKEND = "backend/vbd/1/51712";
 
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
     private static Path image;
     private static Path programs;
+
     @TempDir
     Path test;
+
     private Path store;
     private Path home;
     private String answer = "";
@@ -96,7 +105,10 @@ class HotplugScriptIT {
         home = Files.createDirectory(test.resolve("home"));
         Files.createDirectories(home.resolve("bin"));
         Files.createDirectories(home.resolve("etc/xen/scripts"));
-        Files.copy(daemon.home.resolve("etc/xen/scripts/block-blktap"), home.resolve("etc/xen/scripts/block-blktap"), StandardCopyOption.COPY_ATTRIBUTES);
+        Files.copy(
+                daemon.home.resolve("etc/xen/scripts/block-blktap"),
+                home.resolve("etc/xen/scripts/block-blktap"),
+                StandardCopyOption.COPY_ATTRIBUTES);
         program(home.resolve("bin/blktap"), CLIENT);
     }
 
@@ -104,7 +116,11 @@ class HotplugScriptIT {
     void nothingIsLeft() throws Exception {
         assertEquals(0, daemon.list().size());
         try (Stream<Path> files = Files.list(daemon.runDir)) {
-            assertEquals(List.of(), files.map(file -> file.getFileName().toString()).filter(name -> name.startsWith("xen-")).toList());
+            assertEquals(
+                    List.of(),
+                    files.map(file -> file.getFileName().toString())
+                            .filter(name -> name.startsWith("xen-"))
+                            .toList());
         }
     }
 
@@ -175,16 +191,31 @@ class HotplugScriptIT {
         assertEquals("connected", node(BACKEND + "/hotplug-status"));
         assertEquals("nbd+unix:///xen-1-51712?socket=/run/bl\\ktap/nbd.sock", node(BACKEND + "/physical-device-path"));
         assertNull(node(BACKEND + "/physical-device"), "the kernel's backend would take the device");
-        assertEquals(List.of("attach tap:qcow:/vm/a b.qcow --id xen-1-51712 --node nbd --node xen:1/51712,backend=vbd"), asked());
+        assertEquals(
+                List.of("attach tap:qcow:/vm/a b.qcow --id xen-1-51712 --node nbd --node xen:1/51712,backend=vbd"),
+                asked());
         script("remove", BACKEND).ok();
         assertEquals(List.of("detach xen-1-51712 --force"), asked());
     }
 
     @ParameterizedTest
-    @CsvSource({"tap:qcow:/vm/a.qcow, tap:qcow:/vm/a.qcow", "qcow2:/vm/a:b, tap:qcow2:/vm/a:b", "/vm/a:b.img, tap:aio:/vm/a:b.img", "aio:/vm/a, tap:aio:/vm/a",
-        "tap:/vm/a, tap:aio:/vm/a", "tap:tapdisk:/vm/a, tap:aio:/vm/a", "tapdisk:aio:/vm/a, tap:aio:/vm/a", "tap2:vhd:/vm/a, tap:vhd:/vm/a", "file:/vm/a, tap:aio:/vm/a",
-        "phy:/dev/vg/a, tap:aio:/dev/vg/a", "phy:vg/a, tap:aio:/dev/vg/a", "vg/a, tap:aio:/dev/vg/a", "sda, tap:aio:/dev/sda",
-        "disk/by-path/pci-0000:00:1f.2, tap:aio:/dev/disk/by-path/pci-0000:00:1f.2", "'ram:x,size=1M', 'tap:ram:x,size=1M'"})
+    @CsvSource({
+        "tap:qcow:/vm/a.qcow, tap:qcow:/vm/a.qcow",
+        "qcow2:/vm/a:b, tap:qcow2:/vm/a:b",
+        "/vm/a:b.img, tap:aio:/vm/a:b.img",
+        "aio:/vm/a, tap:aio:/vm/a",
+        "tap:/vm/a, tap:aio:/vm/a",
+        "tap:tapdisk:/vm/a, tap:aio:/vm/a",
+        "tapdisk:aio:/vm/a, tap:aio:/vm/a",
+        "tap2:vhd:/vm/a, tap:vhd:/vm/a",
+        "file:/vm/a, tap:aio:/vm/a",
+        "phy:/dev/vg/a, tap:aio:/dev/vg/a",
+        "phy:vg/a, tap:aio:/dev/vg/a",
+        "vg/a, tap:aio:/dev/vg/a",
+        "sda, tap:aio:/dev/sda",
+        "disk/by-path/pci-0000:00:1f.2, tap:aio:/dev/disk/by-path/pci-0000:00:1f.2",
+        "'ram:x,size=1M', 'tap:ram:x,size=1M'"
+    })
     void targets(String target, String spec) throws Exception {
         answer = "ring";
         backend(BACKEND, target, "w");
@@ -193,7 +224,16 @@ class HotplugScriptIT {
     }
 
     @ParameterizedTest
-    @CsvSource({"w, disk, false", "w!, disk, false", "rw, disk, false", "r, disk, true", "ro, disk, true", "'', disk, true", "w, cdrom, true", "r, cdrom, true"})
+    @CsvSource({
+        "w, disk, false",
+        "w!, disk, false",
+        "rw, disk, false",
+        "r, disk, true",
+        "ro, disk, true",
+        "'', disk, true",
+        "w, cdrom, true",
+        "r, cdrom, true"
+    })
     void readOnly(String mode, String type, boolean readOnly) throws Exception {
         backend(BACKEND, "qcow:" + image, mode);
         node(BACKEND + "/device-type", type);
@@ -209,7 +249,10 @@ class HotplugScriptIT {
         node(BACKEND + "/device-type", "cdrom");
         script("add", BACKEND).ok();
         assertEquals("connected", node(BACKEND + "/hotplug-status"));
-        assertEquals(List.of("attach tap:empty:xen-1-51712 --id xen-1-51712 --node nbd --node xen:1/51712,backend=vbd --read-only"), asked());
+        assertEquals(
+                List.of(
+                        "attach tap:empty:xen-1-51712 --id xen-1-51712 --node nbd --node xen:1/51712,backend=vbd --read-only"),
+                asked());
         script("remove", BACKEND).ok();
         assertNull(node(BACKEND + "/hotplug-error"));
     }
@@ -221,7 +264,10 @@ class HotplugScriptIT {
         backend(BACKEND, "tap:qcow:/vm/a.qcow", "w");
         node("local/domain/1/name", "one--incoming");
         script("add", BACKEND).ok();
-        assertEquals(List.of("attach tap:qcow:/vm/a.qcow --id xen-1-51712 --node nbd --node xen:1/51712,backend=vbd --wait-for-lock 60"), asked());
+        assertEquals(
+                List.of(
+                        "attach tap:qcow:/vm/a.qcow --id xen-1-51712 --node nbd --node xen:1/51712,backend=vbd --wait-for-lock 60"),
+                asked());
     }
 
     @Test
@@ -229,7 +275,9 @@ class HotplugScriptIT {
         List<Process> all = new ArrayList<>();
         for (int i = 0; i < 4; i++) {
             backend("backend/vbd/" + i + "/768", "qcow:" + image, "r");
-            ProcessBuilder builder = new ProcessBuilder(home.resolve("etc/xen/scripts/block-blktap").toString(), "add").inheritIO();
+            ProcessBuilder builder = new ProcessBuilder(
+                            home.resolve("etc/xen/scripts/block-blktap").toString(), "add")
+                    .inheritIO();
             builder.environment().putAll(environment("backend/vbd/" + i + "/768"));
             all.add(builder.start());
         }
@@ -277,7 +325,9 @@ class HotplugScriptIT {
         answer = "former";
         backend(BACKEND, "tap:qcow:" + image, "w");
         script("add", BACKEND).ok();
-        assertEquals(List.of("attach", "detach", "attach"), asked().stream().map(line -> line.replaceAll(" .*", "")).toList());
+        assertEquals(
+                List.of("attach", "detach", "attach"),
+                asked().stream().map(line -> line.replaceAll(" .*", "")).toList());
         answer = "";
         daemon.attach("tap:qcow:" + image, "xen-1-51712", "--node", "nbd");
         script("add", BACKEND).ok();
@@ -330,12 +380,18 @@ class HotplugScriptIT {
         assertTrue(System.nanoTime() - begin > 4_000_000_000L);
         // a socket that a killed daemon has left
         Files.createDirectory(soon);
-        Run.of("python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", soon.resolve("control.sock").toString()).ok();
+        Run.of(
+                        "python3",
+                        "-c",
+                        "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])",
+                        soon.resolve("control.sock").toString())
+                .ok();
         failed(Run.of(environment, program, "add"), BACKEND, "no daemon answers");
         Run.of(environment, program, "remove").ok();
         assertNull(node(BACKEND + "/hotplug-error"));
         Files.delete(soon.resolve("control.sock"));
-        ProcessBuilder waiting = new ProcessBuilder(home.resolve("etc/xen/scripts/block-blktap").toString(), "add").inheritIO();
+        ProcessBuilder waiting =
+                new ProcessBuilder(home.resolve("etc/xen/scripts/block-blktap").toString(), "add").inheritIO();
         waiting.environment().putAll(environment);
         Process script = waiting.start();
         Thread.sleep(1000);

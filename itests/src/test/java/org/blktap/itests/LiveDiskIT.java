@@ -15,10 +15,16 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is done with a disk while its VM uses it: it grows, gives space back, gets another medium, moves to another daemon. */
+/**
+ * What is done with a disk while its VM uses it: it grows, gives space back, gets another medium, moves to another
+ * daemon.
+ */
 class LiveDiskIT {
     private static final int ROUNDS = Integer.getInteger("moves", 4);
-    /** Writes numbered blocks until the server goes, and notes how many were answered; one more may have reached the image. */
+    /**
+     * Writes numbered blocks until the server goes, and notes how many were answered; one more may have reached the
+     * image.
+     */
     private static final String LOAD = """
             import nbd, os, struct, sys
             uri, first, note = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -54,6 +60,7 @@ class LiveDiskIT {
 
     @TempDir
     Path directory;
+
     private final List<Daemon> daemons = new ArrayList<>();
 
     private Daemon daemon(String name) throws Exception {
@@ -103,15 +110,37 @@ class LiveDiskIT {
             String spec = "tap:" + type + ":" + image;
             daemon.blktap("create", spec, "64M").ok();
             daemon.attach(spec, "g", "--node", "nbd");
-            Process fio = new ProcessBuilder("fio", "--name=v", "--ioengine=nbd", "--uri=" + daemon.nbd("g"), "--rw=randwrite", "--bs=4k", "--iodepth=16",
-                    "--size=32m", "--verify=crc32c", "--verify_fatal=1", "--rate_iops=3000").redirectErrorStream(true)
-                    .redirectOutput(directory.resolve("fio." + type).toFile()).start();
-            Wait.until("fio writes", () -> daemon.stats("g").getAsJsonObject("operations").has("write"));
-            assertEquals("128.0 MiB (134217728 bytes)", daemon.blktap("resize", "g", "128M").ok().out().strip(), type);
-            assertTrue(daemon.blktap("resize", "g", "192M", "--json").ok().out().contains("\"sizeBytes\": 201326592"), type);
+            Process fio = new ProcessBuilder(
+                            "fio",
+                            "--name=v",
+                            "--ioengine=nbd",
+                            "--uri=" + daemon.nbd("g"),
+                            "--rw=randwrite",
+                            "--bs=4k",
+                            "--iodepth=16",
+                            "--size=32m",
+                            "--verify=crc32c",
+                            "--verify_fatal=1",
+                            "--rate_iops=3000")
+                    .redirectErrorStream(true)
+                    .redirectOutput(directory.resolve("fio." + type).toFile())
+                    .start();
+            Wait.until(
+                    "fio writes",
+                    () -> daemon.stats("g").getAsJsonObject("operations").has("write"));
+            assertEquals(
+                    "128.0 MiB (134217728 bytes)",
+                    daemon.blktap("resize", "g", "128M").ok().out().strip(),
+                    type);
+            assertTrue(
+                    daemon.blktap("resize", "g", "192M", "--json").ok().out().contains("\"sizeBytes\": 201326592"),
+                    type);
             assertTrue(fio.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS));
             assertEquals(0, fio.exitValue(), Files.readString(directory.resolve("fio." + type)));
-            assertEquals("201326592", Run.of("nbdinfo", "--size", daemon.nbd("g")).ok().out().strip(), type);
+            assertEquals(
+                    "201326592",
+                    Run.of("nbdinfo", "--size", daemon.nbd("g")).ok().out().strip(),
+                    type);
             io(daemon.nbd("g"), "write -P 7 190M 2M", "flush", "read -P 7 190M 2M", "read -P 0 64M 126M");
             refused(daemon, 2, "does not shrink", "resize", "g", "64M");
             refused(daemon, 1, "attached as 'g'", "resize", spec, "256M");
@@ -128,7 +157,9 @@ class LiveDiskIT {
             file.setLength(256 << 20);
         }
         refused(daemon, 2, "read-only", "resize", "g", "1G");
-        assertEquals("256.0 MiB (268435456 bytes)", daemon.blktap("resize", "g").ok().out().strip());
+        assertEquals(
+                "256.0 MiB (268435456 bytes)",
+                daemon.blktap("resize", "g").ok().out().strip());
         daemon.detach("g");
         String vmdk = "tap:vmdk:" + directory.resolve("keeps.vmdk");
         daemon.blktap("create", vmdk, "64M").ok();
@@ -138,7 +169,8 @@ class LiveDiskIT {
     }
 
     private static long blocks(Path file) throws Exception {
-        return Long.parseLong(Run.of("stat", "-c", "%b", file.toString()).ok().out().strip());
+        return Long.parseLong(
+                Run.of("stat", "-c", "%b", file.toString()).ok().out().strip());
     }
 
     /** A client that trims and stays connected, without a flush. */
@@ -160,7 +192,10 @@ class LiveDiskIT {
             daemon.attach("tap:" + type + ":" + image, "t", "--node", "nbd");
             io(daemon.nbd("t"), "write -P 7 0 48M", "flush");
             long full = blocks(image);
-            Process client = new ProcessBuilder(python(trim, daemon.nbd("t"))).redirectErrorStream(true).redirectOutput(directory.resolve("trim.out").toFile()).start();
+            Process client = new ProcessBuilder(python(trim, daemon.nbd("t")))
+                    .redirectErrorStream(true)
+                    .redirectOutput(directory.resolve("trim.out").toFile())
+                    .start();
             long kept = full - ((32 << 20) - 4096) / 512;
             // the cluster of the first 4 KiB stays as a whole at most, and some tables come
             Wait.until(type + ": " + full + " blocks have become " + (kept + 256), () -> blocks(image) <= kept + 256);
@@ -181,12 +216,16 @@ class LiveDiskIT {
     void mediaAreChanged() throws Exception {
         Daemon daemon = daemon("d");
         Path[] media = {directory.resolve("1.iso"), directory.resolve("2.iso")};
-        Run.of("qemu-io", "-f", "raw", sized(media[0], 4 << 20), "-c", "write -P 1 0 4M").ok();
-        Run.of("qemu-io", "-f", "raw", sized(media[1], 6 << 20), "-c", "write -P 2 0 6M").ok();
+        Run.of("qemu-io", "-f", "raw", sized(media[0], 4 << 20), "-c", "write -P 1 0 4M")
+                .ok();
+        Run.of("qemu-io", "-f", "raw", sized(media[1], 6 << 20), "-c", "write -P 2 0 6M")
+                .ok();
         daemon.attach("tap:aio:" + media[0], "cd", "--read-only", "--node", "nbd");
-        Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("cd"), "-c", "read -P 1 0 4M").ok();
+        Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("cd"), "-c", "read -P 1 0 4M")
+                .ok();
         daemon.blktap("eject", "cd").ok();
-        assertEquals("0", Run.of("nbdinfo", "--size", daemon.nbd("cd")).ok().out().strip());
+        assertEquals(
+                "0", Run.of("nbdinfo", "--size", daemon.nbd("cd")).ok().out().strip());
         assertTrue(daemon.blktap("info", "cd").ok().out().contains("tap:empty:drive"));
         Files.delete(media[0]);
         daemon.stop();
@@ -194,7 +233,8 @@ class LiveDiskIT {
         Wait.until("the empty drive runs again", () -> daemon.state("cd").equals("running"));
         refused(daemon, 1, "no such file", "insert", "cd", "tap:aio:" + media[0]);
         daemon.blktap("insert", "cd", "tap:aio:" + media[1]).ok();
-        Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("cd"), "-c", "read -P 2 0 6M").ok();
+        Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("cd"), "-c", "read -P 2 0 6M")
+                .ok();
         daemon.detach("cd");
     }
 
@@ -205,7 +245,10 @@ class LiveDiskIT {
         return file.toString();
     }
 
-    /** As two hosts do it: the target attaches while the source still serves, which lets go when its domain is destroyed, or when its daemon is killed. */
+    /**
+     * As two hosts do it: the target attaches while the source still serves, which lets go when its domain is
+     * destroyed, or when its daemon is killed.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"aio", "qcow", "qcow2", "vmdk", "vhd", "vhdx"})
     void anImageMovesBackAndForthAndNothingIsLost(String type) throws Exception {
@@ -220,9 +263,13 @@ class LiveDiskIT {
         long end = 1;
         for (int round = 0; round < ROUNDS; round++) {
             String uri = source.nbd("m");
-            Process client = new ProcessBuilder(python(load, uri, end, note)).redirectErrorStream(true).redirectOutput(directory.resolve("load.out").toFile()).start();
+            Process client = new ProcessBuilder(python(load, uri, end, note))
+                    .redirectErrorStream(true)
+                    .redirectOutput(directory.resolve("load.out").toFile())
+                    .start();
             long before = end;
-            Wait.until("there is load", () -> Files.exists(note) && Long.parseLong(Files.readString(note)) > before + 50);
+            Wait.until(
+                    "there is load", () -> Files.exists(note) && Long.parseLong(Files.readString(note)) > before + 50);
             refused(target, 1, "in use by", "attach", spec, "--id", "m", "--node", "nbd");
             target.attach(spec, "m", "--node", "nbd", "--wait-for-lock", "600");
             assertEquals("opening", target.state("m"));
@@ -245,7 +292,8 @@ class LiveDiskIT {
                 source.detach("m");
             }
             // what was written and not answered is not known: written again
-            Run.of("qemu-io", "-f", "raw", target.nbd("m"), "-c", "write -P 0 " + end * 7919 % 4096 * 4096 + " 4k").ok();
+            Run.of("qemu-io", "-f", "raw", target.nbd("m"), "-c", "write -P 0 " + end * 7919 % 4096 * 4096 + " 4k")
+                    .ok();
             Daemon other = source;
             source = target;
             target = other;

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonParser;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
@@ -17,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 class NbdClientsIT {
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
 
     @BeforeAll
@@ -35,8 +35,8 @@ class NbdClientsIT {
         long seed = System.nanoTime();
         System.out.println(name + " seed " + seed);
         Random random = new Random(seed);
-        try (var channel = java.nio.channels.FileChannel.open(file, java.nio.file.StandardOpenOption.CREATE,
-                java.nio.file.StandardOpenOption.WRITE)) {
+        try (var channel = java.nio.channels.FileChannel.open(
+                file, java.nio.file.StandardOpenOption.CREATE, java.nio.file.StandardOpenOption.WRITE)) {
             byte[] block = new byte[65536];
             for (int i = 0; i < megabytes * 16; i++) {
                 if (random.nextInt(3) > 0) {
@@ -59,15 +59,22 @@ class NbdClientsIT {
         daemon.attach("tap:aio:" + raw, "in-raw", "--node", "nbd");
         daemon.attach("tap:qcow:" + qcow, "in-qcow", "--node", "nbd");
         Run.of("nbdcopy", source.toString(), daemon.nbd("in-raw")).ok();
-        Run.of("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", source.toString(), daemon.nbd("in-qcow")).ok();
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), daemon.nbd("in-raw")).ok();
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", daemon.nbd("in-raw"), daemon.nbd("in-qcow")).ok();
-        Run.of("nbdcopy", daemon.nbd("in-qcow"), directory.resolve("out.raw").toString()).ok();
-        Run.of("cmp", source.toString(), directory.resolve("out.raw").toString()).ok();
+        Run.of("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", source.toString(), daemon.nbd("in-qcow"))
+                .ok();
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), daemon.nbd("in-raw"))
+                .ok();
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", daemon.nbd("in-raw"), daemon.nbd("in-qcow"))
+                .ok();
+        Run.of("nbdcopy", daemon.nbd("in-qcow"), directory.resolve("out.raw").toString())
+                .ok();
+        Run.of("cmp", source.toString(), directory.resolve("out.raw").toString())
+                .ok();
         daemon.detach("in-raw");
         daemon.detach("in-qcow");
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), raw.toString()).ok();
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", source.toString(), qcow.toString()).ok();
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), raw.toString())
+                .ok();
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", source.toString(), qcow.toString())
+                .ok();
         daemon.blktap("check", "tap:qcow:" + qcow).ok();
     }
 
@@ -78,9 +85,11 @@ class NbdClientsIT {
             Path qcow = directory.resolve("theirs" + compressed + ".qcow");
             // qemu-img 7.2 ends a compressed qcow with status 1, and a right image
             Run.of("sh", "-c", "qemu-img convert -f raw -O qcow " + compressed + " " + source + " " + qcow);
-            Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", source.toString(), qcow.toString()).ok();
+            Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", source.toString(), qcow.toString())
+                    .ok();
             daemon.attach("tap:qcow:" + qcow, "theirs", "--node", "nbd", "--read-only");
-            Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), daemon.nbd("theirs")).ok();
+            Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), daemon.nbd("theirs"))
+                    .ok();
             daemon.detach("theirs");
         }
     }
@@ -88,33 +97,99 @@ class NbdClientsIT {
     @Test
     void anOverlayLeavesItsBaseAlone() throws Exception {
         Path base = source("base.raw", 32);
-        Run.of("cp", "--sparse=always", base.toString(), directory.resolve("model.raw").toString()).ok();
+        Run.of(
+                        "cp",
+                        "--sparse=always",
+                        base.toString(),
+                        directory.resolve("model.raw").toString())
+                .ok();
         Path overlay = directory.resolve("overlay.qcow");
         String sum = Run.of("sha256sum", base.toString()).ok().out();
-        daemon.blktap("create", "tap:qcow:" + overlay, "32M", "--backing", "tap:aio:" + base).ok();
+        daemon.blktap("create", "tap:qcow:" + overlay, "32M", "--backing", "tap:aio:" + base)
+                .ok();
         daemon.attach("tap:qcow:" + overlay, "overlay", "--node", "nbd");
-        for (String image : new String[] {daemon.nbd("overlay"), directory.resolve("model.raw").toString()}) {
-            Run.of("qemu-io", "-f", "raw", image, "-c", "write -P 1 0 4k", "-c", "write -P 2 1000k 100k",
-                    "-c", "write -P 3 5120 512", "-c", "write -z 2M 3M", "-c", "write -P 4 2500k 1k", "-c", "flush").ok();
+        for (String image : new String[] {
+            daemon.nbd("overlay"), directory.resolve("model.raw").toString()
+        }) {
+            Run.of(
+                            "qemu-io",
+                            "-f",
+                            "raw",
+                            image,
+                            "-c",
+                            "write -P 1 0 4k",
+                            "-c",
+                            "write -P 2 1000k 100k",
+                            "-c",
+                            "write -P 3 5120 512",
+                            "-c",
+                            "write -z 2M 3M",
+                            "-c",
+                            "write -P 4 2500k 1k",
+                            "-c",
+                            "flush")
+                    .ok();
         }
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", directory.resolve("model.raw").toString(), daemon.nbd("overlay")).ok();
+        Run.of(
+                        "qemu-img",
+                        "compare",
+                        "-f",
+                        "raw",
+                        "-F",
+                        "raw",
+                        directory.resolve("model.raw").toString(),
+                        daemon.nbd("overlay"))
+                .ok();
         daemon.detach("overlay");
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", directory.resolve("model.raw").toString(), overlay.toString()).ok();
+        Run.of(
+                        "qemu-img",
+                        "compare",
+                        "-f",
+                        "raw",
+                        "-F",
+                        "qcow",
+                        directory.resolve("model.raw").toString(),
+                        overlay.toString())
+                .ok();
         assertEquals(sum, Run.of("sha256sum", base.toString()).ok().out());
         daemon.blktap("check", "tap:qcow:" + overlay).ok();
     }
 
     @Test
     void fioVerifiesWhatItWrote() throws Exception {
-        daemon.blktap("create", "tap:qcow:" + directory.resolve("fio.qcow"), "128M").ok();
+        daemon.blktap("create", "tap:qcow:" + directory.resolve("fio.qcow"), "128M")
+                .ok();
         daemon.attach("tap:qcow:" + directory.resolve("fio.qcow"), "fio-qcow", "--node", "nbd");
         daemon.attach("tap:ram:fio,size=128M", "fio-ram", "--node", "nbd");
         for (String id : new String[] {"fio-qcow", "fio-ram"}) {
-            Run.of("fio", "--name=v", "--ioengine=nbd", "--uri=" + daemon.nbd(id), "--rw=randwrite", "--bsrange=512-128k",
-                    "--blockalign=512", "--iodepth=32", "--size=128M", "--verify=crc32c", "--verify_fatal=1", "--fsync=64",
-                    "--randrepeat=0").ok();
-            assertTrue(daemon.stats(id).getAsJsonObject("operations").getAsJsonObject("write").get("count").getAsLong() > 100);
-            assertEquals(0, daemon.stats(id).getAsJsonObject("operations").getAsJsonObject("write").get("errors").getAsLong());
+            Run.of(
+                            "fio",
+                            "--name=v",
+                            "--ioengine=nbd",
+                            "--uri=" + daemon.nbd(id),
+                            "--rw=randwrite",
+                            "--bsrange=512-128k",
+                            "--blockalign=512",
+                            "--iodepth=32",
+                            "--size=128M",
+                            "--verify=crc32c",
+                            "--verify_fatal=1",
+                            "--fsync=64",
+                            "--randrepeat=0")
+                    .ok();
+            assertTrue(daemon.stats(id)
+                            .getAsJsonObject("operations")
+                            .getAsJsonObject("write")
+                            .get("count")
+                            .getAsLong()
+                    > 100);
+            assertEquals(
+                    0,
+                    daemon.stats(id)
+                            .getAsJsonObject("operations")
+                            .getAsJsonObject("write")
+                            .get("errors")
+                            .getAsLong());
             daemon.detach(id);
         }
     }
@@ -123,23 +198,33 @@ class NbdClientsIT {
     void clientsAreToldWhatTheDiskIs() throws Exception {
         Path sparse = directory.resolve("sparse.img");
         Run.of("truncate", "-s", "16M", sparse.toString()).ok();
-        Run.of("qemu-io", "-f", "raw", "-c", "write -P 9 4M 1M", sparse.toString()).ok();
+        Run.of("qemu-io", "-f", "raw", "-c", "write -P 9 4M 1M", sparse.toString())
+                .ok();
         daemon.attach("tap:aio:" + sparse, "sparse", "--node", "nbd");
         daemon.attach("tap:ram:told,size=8M", "told", "--node", "nbd,tcp=0", "--read-only");
         String uri = daemon.nbd("sparse");
         String info = Run.of("nbdinfo", "--json", uri).ok().out();
-        var export = JsonParser.parseString(info).getAsJsonObject().getAsJsonArray("exports").get(0).getAsJsonObject();
+        var export = JsonParser.parseString(info)
+                .getAsJsonObject()
+                .getAsJsonArray("exports")
+                .get(0)
+                .getAsJsonObject();
         assertEquals(16 << 20, export.get("export-size").getAsInt());
-        for (String flag : new String[] {"can_flush", "can_fua", "can_trim", "can_zero", "can_multi_conn", "can_cache", "can_df",
-            "can_fast_zero"}) {
+        for (String flag : new String[] {
+            "can_flush", "can_fua", "can_trim", "can_zero", "can_multi_conn", "can_cache", "can_df", "can_fast_zero"
+        }) {
             assertTrue(export.get(flag).getAsBoolean(), flag + " in " + info);
         }
-        JsonArray map = JsonParser.parseString(Run.of("nbdinfo", "--map", "--json", uri).ok().out()).getAsJsonArray();
+        JsonArray map = JsonParser.parseString(
+                        Run.of("nbdinfo", "--map", "--json", uri).ok().out())
+                .getAsJsonArray();
         assertEquals(3, map.size(), map.toString());
         assertEquals(4 << 20, map.get(1).getAsJsonObject().get("offset").getAsInt());
         assertEquals(0, map.get(1).getAsJsonObject().get("type").getAsInt());
         assertEquals(3, map.get(2).getAsJsonObject().get("type").getAsInt());
-        String list = Run.of("nbdinfo", "--list", "--json", uri.replace(":///sparse", ":///")).ok().out();
+        String list = Run.of("nbdinfo", "--list", "--json", uri.replace(":///sparse", ":///"))
+                .ok()
+                .out();
         assertTrue(list.contains("\"sparse\"") && list.contains("\"told\""), list);
         String tcp = daemon.nbd("told").replaceAll(".*(nbd://[^ ]+).*", "$1");
         assertTrue(tcp.startsWith("nbd://127.0.0.1:"), tcp);
@@ -153,9 +238,20 @@ class NbdClientsIT {
     @Test
     void theLoopSleepsWhileAClientIsStopped() throws Exception {
         daemon.attach("tap:ram:stopped,size=64M", "stopped", "--node", "nbd");
-        Process client = new ProcessBuilder("fio", "--name=s", "--ioengine=nbd", "--uri=" + daemon.nbd("stopped"), "--rw=randread", "--bs=32k",
-                "--iodepth=240", "--size=64M", "--time_based", "--runtime=3600").redirectErrorStream(true)
-                .redirectOutput(directory.resolve("fio.out").toFile()).start();
+        Process client = new ProcessBuilder(
+                        "fio",
+                        "--name=s",
+                        "--ioengine=nbd",
+                        "--uri=" + daemon.nbd("stopped"),
+                        "--rw=randread",
+                        "--bs=32k",
+                        "--iodepth=240",
+                        "--size=64M",
+                        "--time_based",
+                        "--runtime=3600")
+                .redirectErrorStream(true)
+                .redirectOutput(directory.resolve("fio.out").toFile())
+                .start();
         try {
             Wait.until("the client is at work", () -> operations("stopped") > 200_000);
             for (ProcessHandle job : client.descendants().toList()) {
@@ -176,19 +272,33 @@ class NbdClientsIT {
     @Test
     void aClientKilledInTheMiddleHarmsNobody() throws Exception {
         daemon.attach("tap:aio:" + source("victim.raw", 64), "victim", "--node", "nbd");
-        String[] fio = {"fio", "--name=k", "--ioengine=nbd", "--uri=" + daemon.nbd("victim"), "--rw=randrw", "--bs=64k",
-            "--iodepth=32", "--size=64M", "--time_based", "--runtime=3600"};
+        String[] fio = {
+            "fio",
+            "--name=k",
+            "--ioengine=nbd",
+            "--uri=" + daemon.nbd("victim"),
+            "--rw=randrw",
+            "--bs=64k",
+            "--iodepth=32",
+            "--size=64M",
+            "--time_based",
+            "--runtime=3600"
+        };
         Run.of("nbdinfo", daemon.nbd("victim")).ok();
         int descriptors = 0;
         long threads = 0;
         for (int i = 0; i < 4; i++) {
-            Process client = new ProcessBuilder(fio).redirectErrorStream(true)
-                    .redirectOutput(directory.resolve("fio.out").toFile()).start();
+            Process client = new ProcessBuilder(fio)
+                    .redirectErrorStream(true)
+                    .redirectOutput(directory.resolve("fio.out").toFile())
+                    .start();
             long before = operations("victim");
             Wait.until("the client is at work", () -> operations("victim") > before + 500);
             client.descendants().forEach(ProcessHandle::destroyForcibly);
             client.destroyForcibly().waitFor();
-            Wait.until("its requests have ended", () -> daemon.stats("victim").get("inFlight").getAsInt() == 0);
+            Wait.until(
+                    "its requests have ended",
+                    () -> daemon.stats("victim").get("inFlight").getAsInt() == 0);
             Run.of("nbdinfo", daemon.nbd("victim")).ok();
             if (i == 0) {
                 // after the first, all that is made once has been made
@@ -224,6 +334,7 @@ class NbdClientsIT {
 
     private static long operations(String id) throws Exception {
         var operations = daemon.stats(id).getAsJsonObject("operations");
-        return operations.getAsJsonObject("read").get("count").getAsLong() + operations.getAsJsonObject("write").get("count").getAsLong();
+        return operations.getAsJsonObject("read").get("count").getAsLong()
+                + operations.getAsJsonObject("write").get("count").getAsLong();
     }
 }

@@ -15,12 +15,16 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Exports of nbdkit as disks: block sizes that it insists on, sizes that are no multiple of a sector, and what it says when it refuses. */
+/**
+ * Exports of nbdkit as disks: block sizes that it insists on, sizes that are no multiple of a sector, and what it says
+ * when it refuses.
+ */
 class NbdServersIT {
     private static final int ODD = 1_000_001;
 
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
     private static int servers;
 
@@ -46,7 +50,10 @@ class NbdServersIT {
             Path socket = directory.resolve("server" + servers++ + ".sock");
             List<String> command = new ArrayList<>(List.of("nbdkit", "-f", "-U", socket.toString()));
             command.addAll(List.of(arguments));
-            Process process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(directory.resolve("nbdkit.log").toFile()).start();
+            Process process = new ProcessBuilder(command)
+                    .redirectErrorStream(true)
+                    .redirectOutput(directory.resolve("nbdkit.log").toFile())
+                    .start();
             Wait.until("nbdkit listens", () -> {
                 assertTrue(process.isAlive(), () -> "nbdkit has ended: " + command);
                 return Files.exists(socket);
@@ -71,14 +78,35 @@ class NbdServersIT {
         Path source = noise("odd.img", ODD);
         try (Server server = Server.of("file", source.toString())) {
             Path raw = directory.resolve("odd.raw");
-            assertEquals("", daemon.blktap("convert", server.uri(), "tap:raw:" + raw).ok().err());
+            assertEquals(
+                    "",
+                    daemon.blktap("convert", server.uri(), "tap:raw:" + raw)
+                            .ok()
+                            .err());
             assertEquals(-1, Files.mismatch(source, raw));
-            Run named = daemon.blktap("convert", server.uri(), "tap:qcow2:" + directory.resolve("odd.qcow2")).ok();
+            Run named = daemon.blktap("convert", server.uri(), "tap:qcow2:" + directory.resolve("odd.qcow2"))
+                    .ok();
             assertTrue(named.err().contains("has 447 bytes of zeros after the 1000001 bytes of"), named::toString);
             daemon.attach("tap:nbd:" + server.uri(), "odd", "--node", "nbd");
-            Run.of("qemu-io", "-f", "raw", "-c", "write -P 9 999936 65", "-c", "read -P 9 999936 65", "-c", "read -P 0 1000001 447", "-c", "flush",
-                    daemon.nbd("odd")).ok();
-            assertNotEquals(0, Run.of("qemu-io", "-f", "raw", "-c", "write -P 9 999936 66", daemon.nbd("odd")).status(), "a byte that cannot be stored");
+            Run.of(
+                            "qemu-io",
+                            "-f",
+                            "raw",
+                            "-c",
+                            "write -P 9 999936 65",
+                            "-c",
+                            "read -P 9 999936 65",
+                            "-c",
+                            "read -P 0 1000001 447",
+                            "-c",
+                            "flush",
+                            daemon.nbd("odd"))
+                    .ok();
+            assertNotEquals(
+                    0,
+                    Run.of("qemu-io", "-f", "raw", "-c", "write -P 9 999936 66", daemon.nbd("odd"))
+                            .status(),
+                    "a byte that cannot be stored");
             daemon.detach("odd");
         }
         byte[] found = Files.readAllBytes(source);
@@ -93,9 +121,11 @@ class NbdServersIT {
         for (String type : new String[] {"raw", "qcow", "qcow2", "vmdk", "vhd", "vhdx"}) {
             Path image = directory.resolve("file." + type);
             Path back = directory.resolve("back." + type);
-            Run there = daemon.blktap("convert", "tap:raw:" + source, "tap:" + type + ":" + image).ok();
+            Run there = daemon.blktap("convert", "tap:raw:" + source, "tap:" + type + ":" + image)
+                    .ok();
             assertEquals(!type.equals("raw"), there.err().contains("447 bytes of zeros"), there::toString);
-            daemon.blktap("convert", "tap:" + type + ":" + image, "tap:raw:" + back).ok();
+            daemon.blktap("convert", "tap:" + type + ":" + image, "tap:raw:" + back)
+                    .ok();
             byte[] found = Files.readAllBytes(back);
             assertEquals(-1, Arrays.mismatch(Files.readAllBytes(source), Arrays.copyOf(found, ODD)), type);
         }
@@ -104,13 +134,20 @@ class NbdServersIT {
     @Test
     void sectorsOf4096AreKeptOrNamed() throws Exception {
         Path source = directory.resolve("4k.vhdx");
-        daemon.blktap("create", "tap:vhdx:" + source, "64M", "-o", "sector-size=4096").ok();
+        daemon.blktap("create", "tap:vhdx:" + source, "64M", "-o", "sector-size=4096")
+                .ok();
         Path same = directory.resolve("4k-2.vhdx");
-        assertEquals("", daemon.blktap("convert", "tap:vhdx:" + source, "tap:vhdx:" + same).ok().err());
+        assertEquals(
+                "",
+                daemon.blktap("convert", "tap:vhdx:" + source, "tap:vhdx:" + same)
+                        .ok()
+                        .err());
         Run info = daemon.blktap("info", "tap:vhdx:" + same).ok();
         assertTrue(info.out().contains("sectors of 4096"), info::toString);
         for (String type : new String[] {"raw", "qcow", "qcow2", "vmdk", "vhd"}) {
-            Run named = daemon.blktap("convert", "tap:vhdx:" + source, "tap:" + type + ":" + directory.resolve("4k." + type)).ok();
+            Run named = daemon.blktap(
+                            "convert", "tap:vhdx:" + source, "tap:" + type + ":" + directory.resolve("4k." + type))
+                    .ok();
             assertTrue(named.err().contains("has sectors of 512 bytes"), named::toString);
         }
     }
@@ -118,16 +155,43 @@ class NbdServersIT {
     @Test
     void blockSizesAreHonoured() throws Exception {
         Path source = noise("sizes.img", 4 << 20);
-        String[][] sizes = {{"1", "4096", "64K"}, {"4096", "4096", "64K"}, {"64K", "64K", "64K"}, {"512", "4096", "1M"}};
+        String[][] sizes = {{"1", "4096", "64K"}, {"4096", "4096", "64K"}, {"64K", "64K", "64K"}, {"512", "4096", "1M"}
+        };
         for (String[] each : sizes) {
-            try (Server server = Server.of("--filter=blocksize-policy", "file", source.toString(), "blocksize-minimum=" + each[0],
-                    "blocksize-preferred=" + each[1], "blocksize-maximum=" + each[2], "blocksize-error-policy=error")) {
+            try (Server server = Server.of(
+                    "--filter=blocksize-policy",
+                    "file",
+                    source.toString(),
+                    "blocksize-minimum=" + each[0],
+                    "blocksize-preferred=" + each[1],
+                    "blocksize-maximum=" + each[2],
+                    "blocksize-error-policy=error")) {
                 Path copy = directory.resolve("sizes-" + each[0] + ".raw");
                 daemon.blktap("convert", server.uri(), "tap:raw:" + copy).ok();
                 assertEquals(-1, Files.mismatch(source, copy));
                 daemon.attach("tap:nbd:" + server.uri(), "sizes", "--node", "nbd");
-                Run.of("qemu-io", "-f", "raw", "-c", "write -P 7 512 1536", "-c", "write -P 8 100k 700k", "-c", "write -z 5632 90k", "-c", "discard 1M 1000k",
-                        "-c", "read -P 7 512 1536", "-c", "read -P 0 5632 90k", "-c", "read -P 8 100k 700k", "-c", "flush", daemon.nbd("sizes")).ok();
+                Run.of(
+                                "qemu-io",
+                                "-f",
+                                "raw",
+                                "-c",
+                                "write -P 7 512 1536",
+                                "-c",
+                                "write -P 8 100k 700k",
+                                "-c",
+                                "write -z 5632 90k",
+                                "-c",
+                                "discard 1M 1000k",
+                                "-c",
+                                "read -P 7 512 1536",
+                                "-c",
+                                "read -P 0 5632 90k",
+                                "-c",
+                                "read -P 8 100k 700k",
+                                "-c",
+                                "flush",
+                                daemon.nbd("sizes"))
+                        .ok();
                 daemon.detach("sizes");
             }
         }
@@ -141,12 +205,19 @@ class NbdServersIT {
             String err = refusal(server);
             assertTrue(err.contains("requires TLS (NBD_REP_ERR_TLS_REQD)"), err);
         }
-        try (Server server = Server.of("--filter=exportname", "file", source.toString(), "exportname=one", "exportname=two", "exportname-strict=true",
+        try (Server server = Server.of(
+                "--filter=exportname",
+                "file",
+                source.toString(),
+                "exportname=one",
+                "exportname=two",
+                "exportname-strict=true",
                 "exportname-list=explicit")) {
             String err = refusal(server);
             assertTrue(err.contains("no such export (NBD_REP_ERR_UNKNOWN)") && err.contains("'one', 'two'"), err);
         }
-        try (Server server = Server.of("--filter=error", "file", source.toString(), "error-pread-rate=100%", "error=ENOSPC")) {
+        try (Server server =
+                Server.of("--filter=error", "file", source.toString(), "error-pread-rate=100%", "error=ENOSPC")) {
             Run copy = daemon.blktap("convert", server.uri(), "tap:raw:" + directory.resolve("never.raw"));
             assertTrue(copy.status() != 0 && copy.err().contains("ENOSPC"), copy::toString);
         }

@@ -55,9 +55,12 @@ class OperationIT {
             Files.setPosixFilePermissions(own, PosixFilePermissions.fromString("rwxrwxrwx"));
             String spec = "tap:qcow:" + own.resolve("a.qcow");
             String program = daemon.home.resolve("bin/blktap").toString();
-            Map<String, String> environment = Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "HOME", own.toString());
-            for (List<String> verb : List.of(List.of("create", spec, "10M"), List.of("info", spec), List.of("check", spec))) {
-                List<String> command = new java.util.ArrayList<>(List.of("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program));
+            Map<String, String> environment =
+                    Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "HOME", own.toString());
+            for (List<String> verb :
+                    List.of(List.of("create", spec, "10M"), List.of("info", spec), List.of("check", spec))) {
+                List<String> command = new java.util.ArrayList<>(
+                        List.of("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program));
                 command.addAll(verb);
                 Run.of(environment, command.toArray(String[]::new)).ok();
             }
@@ -77,8 +80,10 @@ class OperationIT {
                 assertTrue(busy.err().contains("in use"), busy::toString);
             }
             daemon.attach("tap:ram:mem,size=1M", "mem", "--node", "nbd");
-            Run.of("qemu-io", "-f", "raw", daemon.nbd("mem"), "-c", "write -P 7 0 64k").ok();
-            daemon.blktap("convert", "tap:ram:mem,size=1M", "tap:raw:" + directory.resolve("mem.raw")).ok();
+            Run.of("qemu-io", "-f", "raw", daemon.nbd("mem"), "-c", "write -P 7 0 64k")
+                    .ok();
+            daemon.blktap("convert", "tap:ram:mem,size=1M", "tap:raw:" + directory.resolve("mem.raw"))
+                    .ok();
             assertEquals(7, Files.readAllBytes(directory.resolve("mem.raw"))[1000]);
         }
     }
@@ -88,7 +93,9 @@ class OperationIT {
         Daemon daemon = new Daemon(directory, Map.of());
         String spec = "tap:qcow2:" + directory.resolve("a.qcow2");
         daemon.blktap("create", spec, "10M").ok();
-        Run timed = Run.of("bash", "-c", "TIMEFORMAT='%U %S'; time " + daemon.home.resolve("bin/blktap") + " info " + spec).ok();
+        Run timed = Run.of(
+                        "bash", "-c", "TIMEFORMAT='%U %S'; time " + daemon.home.resolve("bin/blktap") + " info " + spec)
+                .ok();
         String[] seconds = timed.err().strip().split(" ");
         double used = Double.parseDouble(seconds[0]) + Double.parseDouble(seconds[1]);
         System.out.println("info of an image takes " + used + " s of processor time");
@@ -101,15 +108,31 @@ class OperationIT {
         Daemon daemon = new Daemon(directory, Map.of());
         Path temporary = Files.createDirectory(directory.resolve("tmp"));
         Path images = Files.createDirectory(directory.resolve("images"));
-        Run.of("sh", "-c", "head -c 400M /dev/urandom > " + directory.resolve("big.raw")).ok();
+        Run.of("sh", "-c", "head -c 400M /dev/urandom > " + directory.resolve("big.raw"))
+                .ok();
         for (String signal : List.of("KILL", "TERM", "INT")) {
             // a shell's background jobs ignore SIGINT, and hand that on
-            ProcessBuilder builder = new ProcessBuilder("env", "--default-signal=INT", daemon.home.resolve("bin/blktap").toString(), "convert", "--compress",
-                    "tap:raw:" + directory.resolve("big.raw"), "tap:qcow2:" + images.resolve("a.qcow2"))
-                    .redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
-            builder.environment().putAll(Map.of("BLKTAP_RUN_DIR", directory.resolve("none").toString(), "TMPDIR", temporary.toString()));
+            ProcessBuilder builder = new ProcessBuilder(
+                            "env",
+                            "--default-signal=INT",
+                            daemon.home.resolve("bin/blktap").toString(),
+                            "convert",
+                            "--compress",
+                            "tap:raw:" + directory.resolve("big.raw"),
+                            "tap:qcow2:" + images.resolve("a.qcow2"))
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD);
+            builder.environment()
+                    .putAll(Map.of(
+                            "BLKTAP_RUN_DIR", directory.resolve("none").toString(), "TMPDIR", temporary.toString()));
             Process client = builder.start();
-            Wait.until("it has begun", () -> client.toHandle().info().totalCpuDuration().map(time -> time.toMillis() > 1500).orElse(true));
+            Wait.until(
+                    "it has begun",
+                    () -> client.toHandle()
+                            .info()
+                            .totalCpuDuration()
+                            .map(time -> time.toMillis() > 1500)
+                            .orElse(true));
             assertTrue(client.isAlive(), "it has not ended before the signal");
             Run.signal(signal, client.pid());
             client.waitFor();
@@ -127,8 +150,15 @@ class OperationIT {
 
     /** Living Java processes whose command line names a directory. */
     private static long processes(String directory) {
-        return ProcessHandle.allProcesses().filter(each -> each.isAlive() && each.info().command().orElse("").endsWith("java")
-                && each.info().arguments().map(all -> Arrays.stream(all).anyMatch(word -> word.contains("blktap.home=" + directory))).orElse(false)).count();
+        return ProcessHandle.allProcesses()
+                .filter(each -> each.isAlive()
+                        && each.info().command().orElse("").endsWith("java")
+                        && each.info()
+                                .arguments()
+                                .map(all ->
+                                        Arrays.stream(all).anyMatch(word -> word.contains("blktap.home=" + directory)))
+                                .orElse(false))
+                .count();
     }
 
     // ---- jars
@@ -148,12 +178,24 @@ class OperationIT {
     @Test
     void whatAJarBringsIsKnownBeforeItStarts() throws Exception {
         try (Daemon daemon = Daemon.started(directory)) {
-            Path client = jar("client.jar", "Bundle-SymbolicName", "org.example.client", "Require-Capability",
+            Path client = jar(
+                    "client.jar",
+                    "Bundle-SymbolicName",
+                    "org.example.client",
+                    "Require-Capability",
                     "org.blktap.type;filter:=\"(org.blktap.type=zero)\"");
             refused(daemon, "nothing provides org.blktap.type zero", "deploy", client.toString());
-            daemon.blktap("deploy", daemon.home.resolve("examples/driver-zero.jar").toString()).ok();
+            daemon.blktap(
+                            "deploy",
+                            daemon.home.resolve("examples/driver-zero.jar").toString())
+                    .ok();
             daemon.blktap("deploy", client.toString()).ok();
-            Path second = jar("second.jar", "Bundle-SymbolicName", "org.example.second", "Provide-Capability", "org.blktap.type;org.blktap.type=zero");
+            Path second = jar(
+                    "second.jar",
+                    "Bundle-SymbolicName",
+                    "org.example.second",
+                    "Provide-Capability",
+                    "org.blktap.type;org.blktap.type=zero");
             String told = "org.example.second brings type zero, as org.blktap.driver-zero 3";
             Run deployed = daemon.blktap("deploy", second.toString()).ok();
             assertTrue(deployed.err().contains(told), deployed::toString);
@@ -168,15 +210,30 @@ class OperationIT {
     @Test
     void aJarThatDoesNotWorkChangesNothing() throws Exception {
         try (Daemon daemon = Daemon.started(directory)) {
-            daemon.blktap("deploy", daemon.home.resolve("examples/driver-zero.jar").toString()).ok();
+            daemon.blktap(
+                            "deploy",
+                            daemon.home.resolve("examples/driver-zero.jar").toString())
+                    .ok();
             daemon.attach("tap:zero:1M", "z", "--node", "nbd");
             byte[] good = Files.readAllBytes(daemon.home.resolve("deploy/driver-zero.jar"));
             List<String> before = names(daemon.home.resolve("deploy"));
 
-            Path unresolvable = jar("driver-zero-9.jar", "Bundle-SymbolicName", "org.blktap.driver-zero", "Bundle-Version", "9", "Import-Package", "no.such");
+            Path unresolvable = jar(
+                    "driver-zero-9.jar",
+                    "Bundle-SymbolicName",
+                    "org.blktap.driver-zero",
+                    "Bundle-Version",
+                    "9",
+                    "Import-Package",
+                    "no.such");
             refused(daemon, "no.such", "deploy", unresolvable.toString());
             refused(daemon, "no.such", "deploy", "--no-wait", unresolvable.toString());
-            Path other = jar("other.jar", "Bundle-SymbolicName", "other", "Require-Capability", "osgi.ee;filter:=\"(&(osgi.ee=JavaSE)(version=99))\"");
+            Path other = jar(
+                    "other.jar",
+                    "Bundle-SymbolicName",
+                    "other",
+                    "Require-Capability",
+                    "osgi.ee;filter:=\"(&(osgi.ee=JavaSE)(version=99))\"");
             refused(daemon, "nothing provides", "deploy", other.toString());
             Path damaged = Files.write(directory.resolve("damaged.jar"), Arrays.copyOf(good, good.length / 2));
             refused(daemon, "not a jar", "deploy", damaged.toString());
@@ -185,14 +242,22 @@ class OperationIT {
             assertEquals("running", daemon.state("z"));
 
             // it resolves, but does not start: the one before comes back, and its disk with it
-            Path failing = jar("driver-zero-8.jar", "Bundle-SymbolicName", "org.blktap.driver-zero", "Bundle-Version", "8", "Bundle-Activator", "no.Such");
+            Path failing = jar(
+                    "driver-zero-8.jar",
+                    "Bundle-SymbolicName",
+                    "org.blktap.driver-zero",
+                    "Bundle-Version",
+                    "8",
+                    "Bundle-Activator",
+                    "no.Such");
             refused(daemon, "is back in its place", "deploy", failing.toString());
             Wait.until("the disk runs again", () -> daemon.state("z").equals("running"));
             assertArrayEquals(good, Files.readAllBytes(daemon.home.resolve("deploy/driver-zero.jar")));
             Path alone = jar("alone.jar", "Bundle-SymbolicName", "alone", "Bundle-Activator", "no.Such");
             refused(daemon, "it is not deployed", "deploy", alone.toString());
             assertEquals(before, names(daemon.home.resolve("deploy")));
-            Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k").ok();
+            Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k")
+                    .ok();
         }
     }
 
@@ -201,24 +266,38 @@ class OperationIT {
     void aJarThatIsPutThereAndDoesNotWorkIsPutAside() throws Exception {
         try (Daemon daemon = Daemon.started(directory)) {
             Path deployed = daemon.home.resolve("deploy/driver-zero.jar");
-            daemon.blktap("deploy", daemon.home.resolve("examples/driver-zero.jar").toString()).ok();
+            daemon.blktap(
+                            "deploy",
+                            daemon.home.resolve("examples/driver-zero.jar").toString())
+                    .ok();
             daemon.attach("tap:zero:1M", "z", "--node", "nbd");
             byte[] good = Files.readAllBytes(deployed);
 
-            Path unresolvable = jar("9.jar", "Bundle-SymbolicName", "org.blktap.driver-zero", "Bundle-Version", "9", "Import-Package", "no.such");
+            Path unresolvable = jar(
+                    "9.jar",
+                    "Bundle-SymbolicName",
+                    "org.blktap.driver-zero",
+                    "Bundle-Version",
+                    "9",
+                    "Import-Package",
+                    "no.such");
             byte[] bad = Files.readAllBytes(unresolvable);
             Files.copy(unresolvable, deployed, StandardCopyOption.REPLACE_EXISTING);
-            Wait.until("the jar is put aside", () -> daemon.log().contains("the jar is put aside as .driver-zero.jar.refused"));
+            Wait.until(
+                    "the jar is put aside",
+                    () -> daemon.log().contains("the jar is put aside as .driver-zero.jar.refused"));
             assertTrue(daemon.log().contains("nothing provides package no.such"), daemon.log());
             assertArrayEquals(bad, Files.readAllBytes(daemon.home.resolve("deploy/.driver-zero.jar.refused")));
             Wait.until("the disk runs", () -> daemon.state("z").equals("running"));
-            Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k").ok();
+            Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k")
+                    .ok();
 
             // half of a jar, as if it were still being copied
             Files.write(deployed, Arrays.copyOf(good, good.length / 2));
             Wait.until("the half is noticed", () -> daemon.log().contains("not a jar"));
             Wait.until("the disk runs", () -> daemon.state("z").equals("running"));
-            Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k").ok();
+            Run.of("qemu-io", "-r", "-f", "raw", daemon.nbd("z"), "-c", "read -P 0 0 64k")
+                    .ok();
             Files.write(deployed, good);
             daemon.kill();
             daemon.start();
@@ -229,7 +308,10 @@ class OperationIT {
     @Test
     void undeployTakesADriverAway() throws Exception {
         try (Daemon daemon = Daemon.started(directory)) {
-            daemon.blktap("deploy", daemon.home.resolve("examples/driver-zero.jar").toString()).ok();
+            daemon.blktap(
+                            "deploy",
+                            daemon.home.resolve("examples/driver-zero.jar").toString())
+                    .ok();
             assertTrue(daemon.blktap("drivers").ok().out().contains("zero"));
             assertTrue(daemon.blktap("undeploy", "driver-zero").ok().out().contains("is gone"));
             assertFalse(daemon.blktap("drivers").ok().out().contains("zero"));
@@ -249,12 +331,19 @@ class OperationIT {
     // ---- start
 
     /** The daemon's exit with status 1 and one line that is no mere news. */
-    private static void doesNotStart(Daemon daemon, String says, Map<String, String> more, String... command) throws Exception {
-        Map<String, String> environment = new java.util.HashMap<>(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", daemon.dataDir.toString()));
+    private static void doesNotStart(Daemon daemon, String says, Map<String, String> more, String... command)
+            throws Exception {
+        Map<String, String> environment = new java.util.HashMap<>(
+                Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", daemon.dataDir.toString()));
         environment.putAll(more);
-        Run run = Run.of(environment, command.length > 0 ? command : new String[] {daemon.home.resolve("bin/blktapd").toString()});
+        Run run = Run.of(
+                environment,
+                command.length > 0
+                        ? command
+                        : new String[] {daemon.home.resolve("bin/blktapd").toString()});
         assertEquals(1, run.status(), run::toString);
-        List<String> lines = run.err().lines().filter(line -> !line.contains(" INFO ")).toList();
+        List<String> lines =
+                run.err().lines().filter(line -> !line.contains(" INFO ")).toList();
         assertEquals(1, lines.size(), run::toString);
         assertTrue(lines.get(0).contains(says), run::toString);
     }
@@ -289,11 +378,36 @@ class OperationIT {
         Files.createDirectories(daemon.dataDir);
         Files.createDirectories(daemon.runDir);
         String in = "mount -t tmpfs -o mode=0700,%s tmpfs %s && exec " + program;
-        doesNotStart(daemon, daemon.dataDir.toString(), Map.of(), "unshare", "-m", "sh", "-c", String.format(in, "size=2m", daemon.dataDir));
-        doesNotStart(daemon, daemon.dataDir.toString(), Map.of(), "unshare", "-m", "sh", "-c", String.format(in, "ro", daemon.dataDir));
-        doesNotStart(daemon, daemon.runDir.toString(), Map.of(), "unshare", "-m", "sh", "-c", String.format(in, "ro", daemon.runDir));
+        doesNotStart(
+                daemon,
+                daemon.dataDir.toString(),
+                Map.of(),
+                "unshare",
+                "-m",
+                "sh",
+                "-c",
+                String.format(in, "size=2m", daemon.dataDir));
+        doesNotStart(
+                daemon,
+                daemon.dataDir.toString(),
+                Map.of(),
+                "unshare",
+                "-m",
+                "sh",
+                "-c",
+                String.format(in, "ro", daemon.dataDir));
+        doesNotStart(
+                daemon,
+                daemon.runDir.toString(),
+                Map.of(),
+                "unshare",
+                "-m",
+                "sh",
+                "-c",
+                String.format(in, "ro", daemon.runDir));
         // nothing can be run from where libraries are usually unpacked
-        Path script = Files.writeString(directory.resolve("hardened"), """
+        Path script =
+                Files.writeString(directory.resolve("hardened"), """
                 for each in /tmp %1$s; do mkdir -p $each; mount -t tmpfs -o mode=0700,noexec,nosuid,nodev tmpfs $each || exit 2; done
                 %2$s/bin/blktapd & daemon=$!
                 for i in $(seq 300); do %2$s/bin/blktap status >/dev/null 2>&1 && break; sleep 0.2; done
@@ -301,10 +415,23 @@ class OperationIT {
                 kill $daemon; wait $daemon; exit $status
                 """.formatted(daemon.dataDir, copyOutsideTmp(daemon)));
         try {
-            Run.of(Map.of("BLKTAP_RUN_DIR", "/run/blktap-it-" + ProcessHandle.current().pid(), "BLKTAP_DATA_DIR", daemon.dataDir.toString()),
-                    "unshare", "-m", "bash", Files.copy(script, hardened.resolve("script")).toString()).ok();
+            Run.of(
+                            Map.of(
+                                    "BLKTAP_RUN_DIR",
+                                    "/run/blktap-it-" + ProcessHandle.current().pid(),
+                                    "BLKTAP_DATA_DIR",
+                                    daemon.dataDir.toString()),
+                            "unshare",
+                            "-m",
+                            "bash",
+                            Files.copy(script, hardened.resolve("script")).toString())
+                    .ok();
         } finally {
-            Run.of("rm", "-rf", hardened.toString(), "/run/blktap-it-" + ProcessHandle.current().pid());
+            Run.of(
+                    "rm",
+                    "-rf",
+                    hardened.toString(),
+                    "/run/blktap-it-" + ProcessHandle.current().pid());
         }
     }
 
@@ -313,7 +440,8 @@ class OperationIT {
     /** The distribution where the mount on /tmp does not hide it. */
     private Path copyOutsideTmp(Daemon daemon) throws Exception {
         hardened = Files.createTempDirectory(Path.of("/var/tmp"), "blktap-it");
-        Run.of("cp", "-a", daemon.home.toString(), hardened.resolve("dist").toString()).ok();
+        Run.of("cp", "-a", daemon.home.toString(), hardened.resolve("dist").toString())
+                .ok();
         return hardened.resolve("dist");
     }
 
@@ -327,9 +455,12 @@ class OperationIT {
             Files.delete(daemon.vhostSocket("a"));
             Wait.until("the vhost-user socket is back", () -> Files.exists(daemon.runDir.resolve("a.sock")));
             Files.delete(daemon.runDir.resolve("control.sock"));
-            Wait.until("the control socket is back", () -> daemon.blktap("status").status() == 0);
+            Wait.until(
+                    "the control socket is back", () -> daemon.blktap("status").status() == 0);
             Files.delete(daemon.runDir.resolve("nbd.sock"));
-            Wait.until("the NBD socket is back", () -> Run.of("nbdinfo", "--size", daemon.nbd("a")).status() == 0);
+            Wait.until(
+                    "the NBD socket is back",
+                    () -> Run.of("nbdinfo", "--size", daemon.nbd("a")).status() == 0);
             Files.delete(daemon.runDir.resolve("nbd.sock"));
             daemon.attach("tap:ram:b,size=1M", "b");
             daemon.blktap("plug", "b", "nbd").ok();
@@ -349,7 +480,8 @@ class OperationIT {
         String log = daemon.log();
         int at = 0;
         for (String step : List.of("starting on Java", "ready in", "story", "stopping", "stopped in")) {
-            Matcher found = Pattern.compile("(?m)^\\d{4}-\\d\\d-\\d\\d .* INFO .*" + step).matcher(log);
+            Matcher found = Pattern.compile("(?m)^\\d{4}-\\d\\d-\\d\\d .* INFO .*" + step)
+                    .matcher(log);
             assertTrue(found.find(at), step + " in\n" + log);
             at = found.start();
         }

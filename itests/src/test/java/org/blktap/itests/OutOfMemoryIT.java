@@ -15,7 +15,9 @@ import org.blktap.itests.hog.MemoryHog;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Without memory the daemon ends as a whole, with the status that the pages name, and the next one has the disks again. */
+/**
+ * Without memory the daemon ends as a whole, with the status that the pages name, and the next one has the disks again.
+ */
 class OutOfMemoryIT {
     private static final int STATUS = 3;
 
@@ -31,7 +33,8 @@ class OutOfMemoryIT {
             int round = 0;
             for (String kind : new String[] {"heap", "direct", "thread"}) {
                 round++;
-                Run.of("qemu-io", "-f", "raw", daemon.nbd("a"), "-c", "write -P " + round + " " + round + "M 1M").ok();
+                Run.of("qemu-io", "-f", "raw", daemon.nbd("a"), "-c", "write -P " + round + " " + round + "M 1M")
+                        .ok();
                 Path jar = deploy(daemon.home.resolve("deploy"), kind);
                 assertEquals(STATUS, daemon.awaitEnd(), () -> kind + ":\n" + daemon.log());
                 assertTrue(daemon.log().contains("OutOfMemoryError"), daemon::log);
@@ -39,7 +42,8 @@ class OutOfMemoryIT {
                 daemon.start();
                 Wait.until("the disk is back", () -> daemon.state("a").equals("running"));
                 for (int i = 1; i <= round; i++) {
-                    Run.of("qemu-io", "-f", "raw", daemon.nbd("a"), "-c", "read -P " + i + " " + i + "M 1M").ok();
+                    Run.of("qemu-io", "-f", "raw", daemon.nbd("a"), "-c", "read -P " + i + " " + i + "M 1M")
+                            .ok();
                 }
             }
             daemon.detach("a");

@@ -14,13 +14,17 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What only qcow2 has, with QEMU as the judge: freed clusters, snapshots, dirty and corrupt images, features that others know. */
+/**
+ * What only qcow2 has, with QEMU as the judge: freed clusters, snapshots, dirty and corrupt images, features that
+ * others know.
+ */
 class Qcow2IT {
     private static final int AT_INCOMPATIBLE = 72;
     private static final int AT_AUTOCLEAR = 88;
 
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
 
     @BeforeAll
@@ -55,9 +59,15 @@ class Qcow2IT {
     }
 
     private static long allocated(Path image) throws Exception {
-        String json = Run.of("qemu-img", "check", "--output=json", "-f", "qcow2", image.toString()).ok().out();
-        return JsonParser.parseString(json).getAsJsonObject().get("allocated-clusters") == null ? 0
-                : JsonParser.parseString(json).getAsJsonObject().get("allocated-clusters").getAsLong();
+        String json = Run.of("qemu-img", "check", "--output=json", "-f", "qcow2", image.toString())
+                .ok()
+                .out();
+        return JsonParser.parseString(json).getAsJsonObject().get("allocated-clusters") == null
+                ? 0
+                : JsonParser.parseString(json)
+                        .getAsJsonObject()
+                        .get("allocated-clusters")
+                        .getAsLong();
     }
 
     private static long kilobytes(Path file) throws Exception {
@@ -81,8 +91,16 @@ class Qcow2IT {
     @Test
     void discardsGiveSpaceBackAndItIsUsedAgain() throws Exception {
         int row = 0;
-        for (String options : List.of("", "version=2", "extended-l2=yes", "cluster-size=512", "cluster-size=2M", "refcount-bits=1",
-                "refcount-bits=64,cluster-size=4K", "lazy-refcounts=yes", "preallocation=falloc")) {
+        for (String options : List.of(
+                "",
+                "version=2",
+                "extended-l2=yes",
+                "cluster-size=512",
+                "cluster-size=2M",
+                "refcount-bits=1",
+                "refcount-bits=64,cluster-size=4K",
+                "lazy-refcounts=yes",
+                "preallocation=falloc")) {
             Path image = directory.resolve("free" + row++ + ".qcow2");
             List<String> create = new ArrayList<>(List.of("create", "tap:qcow2:" + image, "64M"));
             for (String option : options.isEmpty() ? new String[0] : options.split(",")) {
@@ -102,7 +120,11 @@ class Qcow2IT {
             io("write -P 9 2M 1M", "read -P 9 2M 1M", "read -P 0 3M 21M", "read -P 7 24M 8M");
             daemon.detach("q");
             assertTrue(options.startsWith("prealloc") || allocated(image) > 0);
-            io(List.of("-r", "-f", "qcow2", image.toString()), "read -P 9 2M 1M", "read -P 0 3M 21M", "read -P 7 24M 8M");
+            io(
+                    List.of("-r", "-f", "qcow2", image.toString()),
+                    "read -P 9 2M 1M",
+                    "read -P 0 3M 21M",
+                    "read -P 7 24M 8M");
             Files.delete(image);
         }
     }
@@ -115,7 +137,8 @@ class Qcow2IT {
                 Path image = directory.resolve("shared.qcow2");
                 Path source = directory.resolve("shared.raw");
                 io(List.of("-f", "raw", create(source)), "write -P 1 0 8M", "write -P 2 8M 5M");
-                List<String> convert = new ArrayList<>(List.of("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-o", options));
+                List<String> convert =
+                        new ArrayList<>(List.of("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-o", options));
                 if (how.equals("-c")) {
                     convert.add(how);
                 }
@@ -124,13 +147,21 @@ class Qcow2IT {
                 Run.of("qemu-img", "snapshot", "-c", "s", image.toString()).ok();
                 attach(image);
                 io("discard 0 4M", "write -P 5 6M 3M", "write -zu 12M 512k", "flush", "write -P 6 1M 512k", "flush");
-                String[] reads = {"read -P 0 0 1M", "read -P 6 1M 512k", "read -P 1 4M 2M", "read -P 5 6M 3M", "read -P 2 9M 3M", "read -P 0 12M 512k"};
+                String[] reads = {
+                    "read -P 0 0 1M",
+                    "read -P 6 1M 512k",
+                    "read -P 1 4M 2M",
+                    "read -P 5 6M 3M",
+                    "read -P 2 9M 3M",
+                    "read -P 0 12M 512k"
+                };
                 io(reads);
                 daemon.detach("q");
                 Run.of("qemu-img", "check", image.toString()).ok();
                 io(List.of("-r", "-f", "qcow2", image.toString()), reads);
                 attach(image, "--read-only", "-o", "snapshot=s");
-                Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), daemon.nbd("q")).ok();
+                Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", source.toString(), daemon.nbd("q"))
+                        .ok();
                 daemon.detach("q");
                 Run.of("qemu-img", "snapshot", "-d", "s", image.toString()).ok();
                 Run.of("qemu-img", "check", image.toString()).ok();
@@ -149,7 +180,8 @@ class Qcow2IT {
     @Test
     void aDirtyImageIsRepairedWhenItIsWritten() throws Exception {
         Path image = directory.resolve("dirty.qcow2");
-        Run.of("qemu-img", "create", "-f", "qcow2", "-o", "lazy_refcounts=on,cluster_size=4k", image.toString(), "64M").ok();
+        Run.of("qemu-img", "create", "-f", "qcow2", "-o", "lazy_refcounts=on,cluster_size=4k", image.toString(), "64M")
+                .ok();
         Run.of("qemu-io", "-f", "qcow2", image.toString(), "-c", "write -P 3 0 20M", "-c", "sigraise 9");
         assertEquals(1, word(image, AT_INCOMPATIBLE), "QEMU has left it dirty");
         attach(image, "--read-only");
@@ -163,7 +195,8 @@ class Qcow2IT {
         Run.of("qemu-img", "check", image.toString()).ok();
         // and one of ours, used by QEMU in the same way
         Path ours = directory.resolve("lazy.qcow2");
-        daemon.blktap("create", "tap:qcow2:" + ours, "64M", "-o", "lazy-refcounts=yes").ok();
+        daemon.blktap("create", "tap:qcow2:" + ours, "64M", "-o", "lazy-refcounts=yes")
+                .ok();
         io(List.of("-f", "qcow2", ours.toString()), "write -P 3 0 1M");
         Run.of("qemu-io", "-f", "qcow2", ours.toString(), "-c", "write -P 5 1M 1M", "-c", "sigraise 9");
         assertEquals(1, word(ours, AT_INCOMPATIBLE));
@@ -178,10 +211,14 @@ class Qcow2IT {
         Path image = directory.resolve("features.qcow2");
         Run.of("qemu-img", "create", "-f", "qcow2", image.toString(), "64M").ok();
         word(image, AT_INCOMPATIBLE, 1 << 6);
-        assertTrue(daemon.blktap("attach", "tap:qcow2:" + image, "--id", "no", "--node", "nbd").err().contains("incompatible feature bit 6"));
+        assertTrue(daemon.blktap("attach", "tap:qcow2:" + image, "--id", "no", "--node", "nbd")
+                .err()
+                .contains("incompatible feature bit 6"));
         // the mark of corruption: to be read only
         word(image, AT_INCOMPATIBLE, 1 << 1);
-        assertTrue(daemon.blktap("attach", "tap:qcow2:" + image, "--id", "no", "--node", "nbd").err().contains("corrupt"));
+        assertTrue(daemon.blktap("attach", "tap:qcow2:" + image, "--id", "no", "--node", "nbd")
+                .err()
+                .contains("corrupt"));
         attach(image, "--read-only");
         daemon.detach("q");
         daemon.blktap("check", "tap:qcow2:" + image, "--repair").ok();
@@ -203,11 +240,17 @@ class Qcow2IT {
     @Test
     void anExternalDataFileIsPunched() throws Exception {
         Path image = directory.resolve("ext.qcow2");
-        daemon.blktap("create", "tap:qcow2:" + image, "64M", "-o", "data-file=ext.data").ok();
+        daemon.blktap("create", "tap:qcow2:" + image, "64M", "-o", "data-file=ext.data")
+                .ok();
         attach(image);
         io("write -P 7 0 32M", "discard 0 16M", "write -zu 16M 8M", "flush", "read -P 0 0 24M", "read -P 7 24M 8M");
         daemon.detach("q");
         assertTrue(kilobytes(directory.resolve("ext.data")) < 9 << 10);
-        Run.of("sh", "-c", "cd " + directory + " && qemu-img check ext.qcow2 && qemu-io -r -f qcow2 -c 'read -P 0 0 24M' -c 'read -P 7 24M 8M' ext.qcow2").ok();
+        Run.of(
+                        "sh",
+                        "-c",
+                        "cd " + directory
+                                + " && qemu-img check ext.qcow2 && qemu-io -r -f qcow2 -c 'read -P 0 0 24M' -c 'read -P 7 24M 8M' ext.qcow2")
+                .ok();
     }
 }

@@ -8,7 +8,9 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Debian's kernel in QEMU on vhost-user-blk-pci: firmware and kernel each start the device, with one and two queues. */
+/**
+ * Debian's kernel in QEMU on vhost-user-blk-pci: firmware and kernel each start the device, with one and two queues.
+ */
 class QemuGuestIT {
     @TempDir
     static Path directory;
@@ -44,8 +46,12 @@ class QemuGuestIT {
     private static void boot(Daemon daemon, int queues, String memory) throws Exception {
         Path script = directory.resolve("script" + queues);
         Files.writeString(script, SCRIPT.replace("QUEUES", Integer.toString(queues)));
-        Run guest = Run.of(Map.of("QEMU_MEMORY", memory), System.getProperty("project.root") + "/itests/guest/qemu",
-                daemon.vhostSocket("guest").toString(), Integer.toString(queues), script.toString());
+        Run guest = Run.of(
+                Map.of("QEMU_MEMORY", memory),
+                System.getProperty("project.root") + "/itests/guest/qemu",
+                daemon.vhostSocket("guest").toString(),
+                Integer.toString(queues),
+                script.toString());
         assertTrue(guest.out().contains("guest exit status 0"), guest::toString);
     }
 }

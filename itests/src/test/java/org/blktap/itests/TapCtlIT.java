@@ -23,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 class TapCtlIT {
     @TempDir
     static Path directory;
+
     private static Path control;
     private static Daemon daemon;
 
@@ -39,7 +40,8 @@ class TapCtlIT {
     }
 
     private static Run run(String command) throws Exception {
-        List<String> words = new ArrayList<>(List.of(daemon.home.resolve("bin/tap-ctl").toString()));
+        List<String> words =
+                new ArrayList<>(List.of(daemon.home.resolve("bin/tap-ctl").toString()));
         words.addAll(List.of(command.split(" ")));
         return Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString()), words.toArray(String[]::new));
     }
@@ -57,7 +59,8 @@ class TapCtlIT {
     private static void assertServes(Path socket, Path image) throws Exception {
         Path copy = directory.resolve("copy");
         Files.deleteIfExists(copy);
-        Run.of("nbdcopy", "nbd+unix:///tapdisk_client?socket=" + socket, copy.toString()).ok();
+        Run.of("nbdcopy", "nbd+unix:///tapdisk_client?socket=" + socket, copy.toString())
+                .ok();
         assertEquals(-1, Files.mismatch(image, copy));
     }
 
@@ -72,10 +75,15 @@ class TapCtlIT {
         String tap = " -p " + pid + " -m " + minor;
         assertEquals("", tapCtl("attach" + tap));
         assertEquals("", tapCtl("open" + tap + " -a aio:" + image + " -R"));
-        assertEquals("pid=" + pid + " minor=" + minor + " state=0 args=aio:" + image, tapCtl("list -t aio -f " + image));
+        assertEquals(
+                "pid=" + pid + " minor=" + minor + " state=0 args=aio:" + image, tapCtl("list -t aio -f " + image));
         Path socket = control.resolve("nbd" + pid + "." + minor);
         assertServes(socket, image);
-        assertTrue(Run.of("nbdinfo", "--json", "nbd+unix:///?socket=" + socket).ok().out().replace(" ", "").contains("\"is_read_only\":true"));
+        assertTrue(Run.of("nbdinfo", "--json", "nbd+unix:///?socket=" + socket)
+                .ok()
+                .out()
+                .replace(" ", "")
+                .contains("\"is_read_only\":true"));
         assertEquals(16, run("detach" + tap).status());
         tapCtl("close" + tap);
         assertFalse(Files.exists(socket));
@@ -104,14 +112,27 @@ class TapCtlIT {
         assertEquals(124, refused.status(), refused::toString);
         // a client that asks while it is paused is answered by the image it goes on with
         Path copy = directory.resolve("waiting");
-        Process client = new ProcessBuilder("nbdcopy", "nbd+unix:///tapdisk_client?socket=" + socket, copy.toString()).redirectErrorStream(true)
-                .redirectOutput(directory.resolve("waiting.out").toFile()).start();
-        Wait.until("the client is in", () -> Integer.parseInt(daemon.attachment("tap-" + minor).get("nodes").getAsJsonArray().get(0)
-                .getAsJsonObject().get("status").getAsJsonObject().get("clients").getAsString()) > 0);
+        Process client = new ProcessBuilder("nbdcopy", "nbd+unix:///tapdisk_client?socket=" + socket, copy.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(directory.resolve("waiting.out").toFile())
+                .start();
+        Wait.until(
+                "the client is in",
+                () -> Integer.parseInt(daemon.attachment("tap-" + minor)
+                                .get("nodes")
+                                .getAsJsonArray()
+                                .get(0)
+                                .getAsJsonObject()
+                                .get("status")
+                                .getAsJsonObject()
+                                .get("clients")
+                                .getAsString())
+                        > 0);
         tapCtl("unpause" + tap + " -a aio:" + second);
         assertEquals(0, client.waitFor(), () -> "nbdcopy");
         assertEquals(-1, Files.mismatch(second, copy));
-        assertEquals("pid=" + daemon.pid() + " minor=" + minor + " state=0 args=aio:" + second, tapCtl("list -m " + minor));
+        assertEquals(
+                "pid=" + daemon.pid() + " minor=" + minor + " state=0 args=aio:" + second, tapCtl("list -m " + minor));
 
         // the old pid stays its name over a restart, and so does the socket
         long before = daemon.pid();
@@ -131,11 +152,17 @@ class TapCtlIT {
         try (Stream<Path> files = Files.list(Path.of("/proc/" + daemon.pid() + "/fd"))) {
             for (Path file : files.toList()) {
                 try {
-                    if (!Files.readSymbolicLink(file).toString().equals(image.toRealPath().toString())) {
+                    if (!Files.readSymbolicLink(file)
+                            .toString()
+                            .equals(image.toRealPath().toString())) {
                         continue;
                     }
-                    String flags = Files.readAllLines(Path.of("/proc/" + daemon.pid() + "/fdinfo/" + file.getFileName())).stream()
-                            .filter(line -> line.startsWith("flags:")).findFirst().orElseThrow();
+                    String flags =
+                            Files.readAllLines(Path.of("/proc/" + daemon.pid() + "/fdinfo/" + file.getFileName()))
+                                    .stream()
+                                    .filter(line -> line.startsWith("flags:"))
+                                    .findFirst()
+                                    .orElseThrow();
                     int value = Integer.parseInt(flags.replaceAll("flags:\\s*", ""), 8);
                     // O_PATH can do nothing
                     if ((value & 010000000) == 0) {
@@ -156,10 +183,16 @@ class TapCtlIT {
         for (boolean readOnly : new boolean[] {true, false}) {
             String name = tapCtl("create -a aio:" + image + (readOnly ? " -R" : ""));
             String minor = name.substring(name.lastIndexOf('-') + 1);
-            assertEquals(readOnly, daemon.attachment("tap-" + minor).get("readOnly").getAsBoolean());
+            assertEquals(
+                    readOnly, daemon.attachment("tap-" + minor).get("readOnly").getAsBoolean());
             assertFalse(modes(image).isEmpty());
             assertEquals(!readOnly, modes(image).contains(2), () -> "opened for writing");
-            assertEquals(readOnly, JsonParser.parseString(tapCtl("stats -p " + daemon.pid() + " -m " + minor)).getAsJsonObject().get("read_only").getAsBoolean());
+            assertEquals(
+                    readOnly,
+                    JsonParser.parseString(tapCtl("stats -p " + daemon.pid() + " -m " + minor))
+                            .getAsJsonObject()
+                            .get("read_only")
+                            .getAsBoolean());
             tapCtl("destroy -p " + daemon.pid() + " -m " + minor);
         }
     }
@@ -168,13 +201,22 @@ class TapCtlIT {
     @Test
     void forXensScriptItLooksAtTheModeAndPrintsTheReason() throws Exception {
         Path programs = Files.createDirectory(directory.resolve("programs"));
-        Path reader = Files.writeString(programs.resolve("xenstore-read"), "#!/bin/sh\n[ \"$1\" = backend/vbd3/1/51712/mode ] && echo \"$MODE\"\n");
+        Path reader = Files.writeString(
+                programs.resolve("xenstore-read"),
+                "#!/bin/sh\n[ \"$1\" = backend/vbd3/1/51712/mode ] && echo \"$MODE\"\n");
         assertTrue(reader.toFile().setExecutable(true));
         Path image = image("mode.img", 1);
         String pid = tapCtl("spawn");
         for (String mode : List.of("r", "w")) {
-            Map<String, String> environment = Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "XENBUS_PATH", "backend/vbd3/1/51712", "MODE", mode,
-                    "PATH", programs + ":" + System.getenv("PATH"));
+            Map<String, String> environment = Map.of(
+                    "BLKTAP_RUN_DIR",
+                    daemon.runDir.toString(),
+                    "XENBUS_PATH",
+                    "backend/vbd3/1/51712",
+                    "MODE",
+                    mode,
+                    "PATH",
+                    programs + ":" + System.getenv("PATH"));
             String name = tapCtl("allocate");
             String minor = name.substring(name.lastIndexOf('-') + 1);
             tapCtl("attach -p " + pid + " -m " + minor);
@@ -183,8 +225,14 @@ class TapCtlIT {
             assertFalse(wrong.status() == 0, wrong::toString);
             assertTrue(wrong.out().startsWith("tap-ctl: ") && wrong.out().contains("magic"), wrong::toString);
             assertEquals(wrong.out(), wrong.err());
-            assertEquals("", Run.of(environment, program, "open", "-p", pid, "-m", minor, "-a", "aio:" + image).ok().out());
-            assertEquals(mode.equals("r"), daemon.attachment("tap-" + minor).get("readOnly").getAsBoolean());
+            assertEquals(
+                    "",
+                    Run.of(environment, program, "open", "-p", pid, "-m", minor, "-a", "aio:" + image)
+                            .ok()
+                            .out());
+            assertEquals(
+                    mode.equals("r"),
+                    daemon.attachment("tap-" + minor).get("readOnly").getAsBoolean());
             assertEquals(mode.equals("w"), modes(image).contains(2), () -> "opened for writing");
             tapCtl("destroy -p " + pid + " -m " + minor);
         }
@@ -198,7 +246,9 @@ class TapCtlIT {
             daemon.blktap("create", "tap:" + type + ":" + image, "8M").ok();
             String name = tapCtl("create -a " + type + ":" + image);
             String minor = name.substring(name.lastIndexOf('-') + 1);
-            assertEquals("pid=" + daemon.pid() + " minor=" + minor + " state=0 args=" + type + ":" + image, tapCtl("list -t " + type + " -f " + image));
+            assertEquals(
+                    "pid=" + daemon.pid() + " minor=" + minor + " state=0 args=" + type + ":" + image,
+                    tapCtl("list -t " + type + " -f " + image));
             tapCtl("destroy -p " + daemon.pid() + " -m " + minor);
         }
         String name = tapCtl("create -a ram:memory,size=1M");
@@ -207,19 +257,32 @@ class TapCtlIT {
 
     @Test
     void onATerminalThereAreColumns() throws Exception {
-        assumeTrue(Run.of("script", "-qec", "true", "/dev/null").status() == 0, "this machine has no pseudo-terminals (/dev/pts is not mounted)");
+        assumeTrue(
+                Run.of("script", "-qec", "true", "/dev/null").status() == 0,
+                "this machine has no pseudo-terminals (/dev/pts is not mounted)");
         Path image = image("columns.img", 1);
         String name = tapCtl("create -a aio:" + image);
         String minor = name.substring(name.lastIndexOf('-') + 1);
         String program = daemon.home.resolve("bin/tap-ctl").toString();
-        Run shown = Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString()), "script", "-qec", program + " list -m " + minor, "/dev/null");
-        assertTrue(shown.ok().out().matches(" *" + daemon.pid() + " +" + minor + " +0 +aio " + image + "\\s*"), shown::toString);
+        Run shown = Run.of(
+                Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString()),
+                "script",
+                "-qec",
+                program + " list -m " + minor,
+                "/dev/null");
+        assertTrue(
+                shown.ok().out().matches(" *" + daemon.pid() + " +" + minor + " +0 +aio " + image + "\\s*"),
+                shown::toString);
         tapCtl("destroy -p " + daemon.pid() + " -m " + minor);
     }
 
     @Test
     void pagesNeedNoDaemon() throws Exception {
-        Run page = Run.of(Map.of("BLKTAP_RUN_DIR", directory.resolve("nowhere").toString()), daemon.home.resolve("bin/tap-ctl").toString(), "open", "-h");
+        Run page = Run.of(
+                Map.of("BLKTAP_RUN_DIR", directory.resolve("nowhere").toString()),
+                daemon.home.resolve("bin/tap-ctl").toString(),
+                "open",
+                "-h");
         assertTrue(page.ok().out().startsWith("Usage: tap-ctl open"), page::toString);
     }
 }

@@ -24,12 +24,16 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Work on images that are not attached: convert from each type to each, with and without compression; map, resize, info; the old tools. */
+/**
+ * Work on images that are not attached: convert from each type to each, with and without compression; map, resize,
+ * info; the old tools.
+ */
 class ToolsIT {
     private static final int BYTES = 512 * 60_001;
 
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
     private static Path source;
 
@@ -38,8 +42,7 @@ class ToolsIT {
      *
      * @param format as qemu-img calls it, or null
      */
-    private record Target(String type, String format, List<String> options) {
-    }
+    private record Target(String type, String format, List<String> options) {}
 
     private static final List<Target> TARGETS = List.of(
             new Target("raw", "raw", List.of()),
@@ -60,12 +63,14 @@ class ToolsIT {
             new Target("vhdx", "vhdx", List.of("-o", "subformat=fixed")));
 
     /** What 7-Zip reads too: neither zstd, subclusters, qcow's compressed clusters, nor VHDX that it did not expect. */
-    private static final List<Target> SEVEN_ZIP = TARGETS.stream().filter(target -> switch (target.type()) {
-        case "vmdk", "vhd" -> true;
-        case "qcow" -> target.options().isEmpty();
-        case "qcow2" -> target.options().isEmpty() || target.options().equals(List.of("--compress"));
-        default -> false;
-    }).toList();
+    private static final List<Target> SEVEN_ZIP = TARGETS.stream()
+            .filter(target -> switch (target.type()) {
+                case "vmdk", "vhd" -> true;
+                case "qcow" -> target.options().isEmpty();
+                case "qcow2" -> target.options().isEmpty() || target.options().equals(List.of("--compress"));
+                default -> false;
+            })
+            .toList();
 
     @BeforeAll
     static void start() throws Exception {
@@ -83,7 +88,8 @@ class ToolsIT {
                     java.util.Arrays.fill(block, (byte) random.nextInt());
                 }
                 if (kind != 0) {
-                    channel.write(ByteBuffer.wrap(block, 0, 512 * (1 + random.nextInt(128))), at + 512 * random.nextInt(64));
+                    channel.write(
+                            ByteBuffer.wrap(block, 0, 512 * (1 + random.nextInt(128))), at + 512 * random.nextInt(64));
                 }
             }
             channel.write(ByteBuffer.wrap(new byte[512]), BYTES - 512);
@@ -116,9 +122,11 @@ class ToolsIT {
             List<String> command = new ArrayList<>(List.of("convert", from, spec));
             command.addAll(target.options());
             daemon.blktap(command.toArray(new String[0])).ok();
-            Run.of("qemu-img", "compare", "-f", "raw", "-F", target.format(), source.toString(), image.toString()).ok();
+            Run.of("qemu-img", "compare", "-f", "raw", "-F", target.format(), source.toString(), image.toString())
+                    .ok();
             if (List.of("qcow2", "vmdk", "vhdx").contains(target.format())) {
-                Run.of("qemu-img", "check", "-f", target.format(), image.toString()).ok();
+                Run.of("qemu-img", "check", "-f", target.format(), image.toString())
+                        .ok();
             }
             if (!target.type().equals("raw")) {
                 daemon.blktap("check", spec).ok();
@@ -126,7 +134,8 @@ class ToolsIT {
             if (SEVEN_ZIP.contains(target)) {
                 Path other = directory.resolve("other.raw");
                 // Debian 12 calls it 7zz, Debian 13 7z
-                Run.of("sh", "-c", "$(command -v 7zz || command -v 7z) x -so " + image + " > " + other).ok();
+                Run.of("sh", "-c", "$(command -v 7zz || command -v 7z) x -so " + image + " > " + other)
+                        .ok();
                 Run.of("cmp", source.toString(), other.toString()).ok();
             }
             // the next is made of this one
@@ -135,7 +144,11 @@ class ToolsIT {
         daemon.blktap("convert", from, "tap:raw:" + directory.resolve("back")).ok();
         Run.of("cmp", source.toString(), directory.resolve("back").toString()).ok();
         assertTrue((long) Files.getAttribute(directory.resolve("back"), "unix:size") == BYTES);
-        long blocks = Long.parseLong(Run.of("stat", "-c", "%b", directory.resolve("back").toString()).ok().out().strip());
+        long blocks = Long.parseLong(
+                Run.of("stat", "-c", "%b", directory.resolve("back").toString())
+                        .ok()
+                        .out()
+                        .strip());
         assertTrue(blocks * 512 < BYTES, "it is sparse");
     }
 
@@ -143,8 +156,12 @@ class ToolsIT {
     @Test
     void theMapTellsAllHoles() throws Exception {
         Path image = directory.resolve("mapped.qcow2");
-        Run.of("qemu-img", "convert", "-f", "raw", "-O", "qcow2", source.toString(), image.toString()).ok();
-        JsonArray ours = JsonParser.parseString(daemon.blktap("map", "tap:qcow2:" + image, "--json").ok().out()).getAsJsonArray();
+        Run.of("qemu-img", "convert", "-f", "raw", "-O", "qcow2", source.toString(), image.toString())
+                .ok();
+        JsonArray ours = JsonParser.parseString(daemon.blktap("map", "tap:qcow2:" + image, "--json")
+                        .ok()
+                        .out())
+                .getAsJsonArray();
         byte[] contents = Files.readAllBytes(source);
         long at = 0;
         for (JsonElement each : ours) {
@@ -155,7 +172,9 @@ class ToolsIT {
             }
         }
         assertEquals(BYTES, at);
-        long theirs = stored(Run.of("qemu-img", "map", "--output=json", image.toString()).ok().out());
+        long theirs = stored(Run.of("qemu-img", "map", "--output=json", image.toString())
+                .ok()
+                .out());
         assertTrue(stored(ours.toString()) <= theirs, "holes that qemu-img knows");
         assertTrue(daemon.blktap("map", "tap:qcow2:" + image).ok().out().contains("hole"));
     }
@@ -163,7 +182,9 @@ class ToolsIT {
     private static long stored(String json) {
         long bytes = 0;
         for (JsonElement each : JsonParser.parseString(json).getAsJsonArray()) {
-            bytes += each.getAsJsonObject().get("zero").getAsBoolean() ? 0 : each.getAsJsonObject().get("length").getAsLong();
+            bytes += each.getAsJsonObject().get("zero").getAsBoolean()
+                    ? 0
+                    : each.getAsJsonObject().get("length").getAsLong();
         }
         return bytes;
     }
@@ -173,10 +194,18 @@ class ToolsIT {
         for (String type : List.of("qcow", "qcow2")) {
             Path image = directory.resolve("over." + type);
             String spec = "tap:" + type + ":" + image;
-            daemon.blktap("create", spec, "10M", "--backing", "tap:aio:" + source).ok();
+            daemon.blktap("create", spec, "10M", "--backing", "tap:aio:" + source)
+                    .ok();
             daemon.blktap("resize", spec, "40G").ok();
-            assertEquals(40L << 30, JsonParser.parseString(daemon.blktap("info", spec, "--json").ok().out()).getAsJsonObject().get("sizeBytes").getAsLong());
-            Run.of("qemu-io", "-f", type, "-r", image.toString(), "-c", "read -P 0 10M 30M", "-c", "read -P 0 39G 1M").ok();
+            assertEquals(
+                    40L << 30,
+                    JsonParser.parseString(
+                                    daemon.blktap("info", spec, "--json").ok().out())
+                            .getAsJsonObject()
+                            .get("sizeBytes")
+                            .getAsLong());
+            Run.of("qemu-io", "-f", type, "-r", image.toString(), "-c", "read -P 0 10M 30M", "-c", "read -P 0 39G 1M")
+                    .ok();
             daemon.blktap("check", spec).ok();
             Run smaller = daemon.blktap("resize", spec, "1M");
             assertEquals(2, smaller.status());
@@ -186,7 +215,8 @@ class ToolsIT {
 
     @Test
     void theOldToolsWorkWithoutADaemon() throws Exception {
-        Map<String, String> environment = Map.of("BLKTAP_RUN_DIR", directory.resolve("nobody").toString());
+        Map<String, String> environment =
+                Map.of("BLKTAP_RUN_DIR", directory.resolve("nobody").toString());
         String bin = daemon.home.resolve("bin").toString() + "/";
         Path image = directory.resolve("old.qcow");
         Run.of(environment, bin + "qcow-create", "100", image.toString()).ok();
@@ -195,16 +225,42 @@ class ToolsIT {
         assertEquals(1, again.status());
         assertEquals("blktap: " + image + ": exists already; remove it first\n", again.err());
         Path converted = directory.resolve("old2.qcow");
-        Run.of(environment, bin + "img2qcow", converted.toString(), source.toString()).ok();
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", source.toString(), converted.toString()).ok();
-        Run.of(environment, bin + "qcow2raw", directory.resolve("old.raw").toString(), converted.toString()).ok();
-        Run.of("cmp", source.toString(), directory.resolve("old.raw").toString()).ok();
+        Run.of(environment, bin + "img2qcow", converted.toString(), source.toString())
+                .ok();
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow", source.toString(), converted.toString())
+                .ok();
+        Run.of(environment, bin + "qcow2raw", directory.resolve("old.raw").toString(), converted.toString())
+                .ok();
+        Run.of("cmp", source.toString(), directory.resolve("old.raw").toString())
+                .ok();
         assertEquals(2, Run.of(environment, bin + "qcow-create", "lots", "x").status());
-        assertEquals(1, Run.of(environment, bin + "qcow2raw", directory.resolve("none.raw").toString(), "/missing").status());
+        assertEquals(
+                1,
+                Run.of(
+                                environment,
+                                bin + "qcow2raw",
+                                directory.resolve("none.raw").toString(),
+                                "/missing")
+                        .status());
         assertFalse(names().contains("none.raw"));
         // one that reserves its space
-        Run.of(environment, bin + "qcow-create", "-r", "20", directory.resolve("full.qcow").toString()).ok();
-        assertTrue(Long.parseLong(Run.of("stat", "-c", "%b", directory.resolve("full.qcow").toString()).ok().out().strip()) * 512 >= 20 << 20);
+        Run.of(
+                        environment,
+                        bin + "qcow-create",
+                        "-r",
+                        "20",
+                        directory.resolve("full.qcow").toString())
+                .ok();
+        assertTrue(Long.parseLong(Run.of(
+                                        "stat",
+                                        "-c",
+                                        "%b",
+                                        directory.resolve("full.qcow").toString())
+                                .ok()
+                                .out()
+                                .strip())
+                        * 512
+                >= 20 << 20);
     }
 
     @Test
@@ -213,19 +269,31 @@ class ToolsIT {
         Run refused = daemon.blktap("convert", "tap:qcow2:" + source, "tap:raw:" + directory.resolve("never"));
         assertEquals(1, refused.status());
         assertTrue(refused.err().contains("magic"), refused::toString);
-        assertEquals(1, daemon.blktap("convert", "tap:raw:" + source, "tap:raw:" + source).status());
-        assertEquals(1, daemon.blktap("convert", "--compress", "tap:raw:" + source, "tap:raw:" + directory.resolve("never")).status());
-        assertEquals(2, daemon.blktap("convert", "tap:raw:" + source, "tap:qcow:" + directory.resolve("never"), "-o", "no=such").status());
+        assertEquals(
+                1,
+                daemon.blktap("convert", "tap:raw:" + source, "tap:raw:" + source)
+                        .status());
+        assertEquals(
+                1,
+                daemon.blktap("convert", "--compress", "tap:raw:" + source, "tap:raw:" + directory.resolve("never"))
+                        .status());
+        assertEquals(
+                2,
+                daemon.blktap("convert", "tap:raw:" + source, "tap:qcow:" + directory.resolve("never"), "-o", "no=such")
+                        .status());
         assertEquals(before, names());
     }
 
     @Test
     void oneOfTwoThatMakeOneImageWins() throws Exception {
         Path target = directory.resolve("contended.qcow2");
-        List<String> convert = List.of(daemon.home.resolve("bin/blktap").toString(), "convert", "tap:raw:" + source, "tap:qcow2:" + target);
+        List<String> convert = List.of(
+                daemon.home.resolve("bin/blktap").toString(), "convert", "tap:raw:" + source, "tap:qcow2:" + target);
         List<Process> both = new ArrayList<>();
         for (int i = 0; i < 2; i++) {
-            ProcessBuilder builder = new ProcessBuilder(convert).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
+            ProcessBuilder builder = new ProcessBuilder(convert)
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD);
             builder.environment().put("BLKTAP_RUN_DIR", daemon.runDir.toString());
             both.add(builder.start());
         }
@@ -234,8 +302,11 @@ class ToolsIT {
             won += each.waitFor() == 0 ? 1 : 0;
         }
         assertEquals(1, won);
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow2", source.toString(), target.toString()).ok();
-        assertEquals(List.of(), names().stream().filter(name -> name.startsWith(".contended")).toList());
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "qcow2", source.toString(), target.toString())
+                .ok();
+        assertEquals(
+                List.of(),
+                names().stream().filter(name -> name.startsWith(".contended")).toList());
     }
 
     /** The client does the work itself, on files that have no name until they are complete. */
@@ -244,8 +315,17 @@ class ToolsIT {
         Path big = directory.resolve("big.raw");
         Run.of("sh", "-c", "head -c 300M /dev/urandom > " + big).ok();
         List<String> before = names();
-        Run killed = Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString()), "timeout", "-s", "KILL", "1",
-                daemon.home.resolve("bin/blktap").toString(), "convert", "--compress", "tap:raw:" + big, "tap:qcow2:" + directory.resolve("unfinished"));
+        Run killed = Run.of(
+                Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString()),
+                "timeout",
+                "-s",
+                "KILL",
+                "1",
+                daemon.home.resolve("bin/blktap").toString(),
+                "convert",
+                "--compress",
+                "tap:raw:" + big,
+                "tap:qcow2:" + directory.resolve("unfinished"));
         assertEquals(137, killed.status(), killed::toString);
         Wait.until("nothing is left", () -> names().equals(before));
     }

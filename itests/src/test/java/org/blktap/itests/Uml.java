@@ -30,18 +30,24 @@ final class Uml implements AutoCloseable {
     }
 
     /** As above, with more arguments for the kernel. */
-    static Uml start(Path directory, String name, String script, List<String> arguments, Path... sockets) throws IOException {
+    static Uml start(Path directory, String name, String script, List<String> arguments, Path... sockets)
+            throws IOException {
         Path file = directory.resolve(name + ".sh");
         Path console = directory.resolve(name + ".console");
         Files.writeString(file, script);
-        List<String> command = new ArrayList<>(List.of(System.getProperty("project.root") + "/itests/guest/uml",
-                "blktap.script=" + file, "blktap.share=" + directory));
+        List<String> command = new ArrayList<>(List.of(
+                System.getProperty("project.root") + "/itests/guest/uml",
+                "blktap.script=" + file,
+                "blktap.share=" + directory));
         for (Path socket : sockets) {
             command.add("virtio_uml.device=" + socket + ":2");
         }
         command.addAll(arguments);
-        Process process = new ProcessBuilder(command).redirectInput(Path.of("/dev/null").toFile())
-                .redirectOutput(console.toFile()).redirectErrorStream(true).start();
+        Process process = new ProcessBuilder(command)
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectOutput(console.toFile())
+                .redirectErrorStream(true)
+                .start();
         return new Uml(process, console);
     }
 
@@ -58,7 +64,9 @@ final class Uml implements AutoCloseable {
 
     /** Waits for the guest's end; its console's output. Fails the test unless its script succeeded. */
     String succeed() throws Exception {
-        assertTrue(process.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS), () -> "the guest does not end:\n" + safeConsole());
+        assertTrue(
+                process.waitFor(Run.LIMIT_SECONDS, TimeUnit.SECONDS),
+                () -> "the guest does not end:\n" + safeConsole());
         String text = console();
         assertTrue(text.contains("guest exit status 0"), text);
         assertTrue(!text.contains("I/O error"), text);

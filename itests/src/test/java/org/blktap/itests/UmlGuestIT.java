@@ -15,6 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 class UmlGuestIT {
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
 
     private static final String FIO = "fio --name=v --ioengine=psync --filename=%s --rw=randwrite --bsrange=512-64k"
@@ -36,7 +37,8 @@ class UmlGuestIT {
         Path base = directory.resolve("base.img");
         Path overlay = directory.resolve("root.qcow");
         Run.of("truncate", "-s", "128M", base.toString()).ok();
-        daemon.blktap("create", "tap:qcow:" + overlay, "128M", "--backing", "tap:aio:" + base).ok();
+        daemon.blktap("create", "tap:qcow:" + overlay, "128M", "--backing", "tap:aio:" + base)
+                .ok();
         daemon.attach("tap:qcow:" + overlay, "root", "--node", "vhost-user");
         Uml.run(directory, "first", """
                 test "$(cat /sys/block/vda/size)" = 262144 || return 1
@@ -59,9 +61,15 @@ class UmlGuestIT {
         daemon.detach("root");
         // another program reads the same file system from the file
         Path raw = directory.resolve("root.raw");
-        Run.of("qemu-img", "convert", "-f", "qcow", "-O", "raw", overlay.toString(), raw.toString()).ok();
+        Run.of("qemu-img", "convert", "-f", "qcow", "-O", "raw", overlay.toString(), raw.toString())
+                .ok();
         Run.of("fsck.ext4", "-fn", raw.toString()).ok();
-        assertEquals("", Run.of("sh", "-c", "tr -d '\\0' < " + base + " | head -c 1").ok().out(), "the base is untouched");
+        assertEquals(
+                "",
+                Run.of("sh", "-c", "tr -d '\\0' < " + base + " | head -c 1")
+                        .ok()
+                        .out(),
+                "the base is untouched");
     }
 
     @Test
@@ -70,21 +78,27 @@ class UmlGuestIT {
         daemon.blktap("create", "tap:aio:" + image, "64M").ok();
         daemon.attach("tap:aio:" + image, "raw", "--node", "vhost-user");
         daemon.attach("tap:aio:" + image.resolveSibling("ro.img"), "ro", "--node", "vhost-user", "--read-only");
-        Uml.run(directory, "raw", FIO.formatted("/dev/vda", 1) + """
+        Uml.run(
+                directory,
+                "raw",
+                FIO.formatted("/dev/vda", 1) + """
                 test "$(cat /sys/block/vdb/ro)" = 1 || return 2
                 cmp -n 1000000 /dev/vdb /mnt/share/ro.img || return 3
                 ! dd if=/dev/zero of=/dev/vdb bs=4k count=1 conv=fsync 2>/dev/null || return 4
                 test "$(cat /sys/block/vda/serial)" = raw || return 5
                 echo 'write through' > /sys/block/vda/queue/write_cache 2>/dev/null
                 echo 'write through' > /sys/block/vda/cache_type && dd if=/dev/urandom of=/dev/vda bs=4k count=16 oflag=direct || return 6
-                """, daemon.vhostSocket("raw"), daemon.vhostSocket("ro"));
+                """,
+                daemon.vhostSocket("raw"),
+                daemon.vhostSocket("ro"));
         daemon.detach("raw");
         daemon.detach("ro");
     }
 
     @BeforeAll
     static void readOnlyImage() throws Exception {
-        Run.of("dd", "if=/dev/urandom", "of=" + directory.resolve("ro.img"), "bs=1M", "count=4").ok();
+        Run.of("dd", "if=/dev/urandom", "of=" + directory.resolve("ro.img"), "bs=1M", "count=4")
+                .ok();
     }
 
     /** Puts a jar where File Install sees it, as {@code blktap deploy} does. */
@@ -103,7 +117,8 @@ class UmlGuestIT {
         Path jar = daemon.home.resolve("deploy/format-qcow.jar");
         Path copy = directory.resolve("format-qcow.copy");
         Files.copy(jar, copy);
-        try (Uml guest = Uml.start(directory, "hot", """
+        try (Uml guest =
+                Uml.start(directory, "hot", """
                 echo guest is at work
                 while [ ! -e /mnt/share/hot.stop ]; do
                 """ + FIO.formatted("/dev/vda", 1) + """
@@ -112,20 +127,41 @@ class UmlGuestIT {
                 """, daemon.vhostSocket("hot"))) {
             guest.prints("verified");
             // a new type
-            assertEquals(1, daemon.blktap("attach", "tap:zero:8M", "--id", "zero").status());
+            assertEquals(
+                    1, daemon.blktap("attach", "tap:zero:8M", "--id", "zero").status());
             daemon.blktap("deploy", System.getProperty("example.jar")).ok();
             Wait.until("tap:zero is there", () -> daemon.blktap("drivers").out().contains("zero"));
             daemon.attach("tap:zero:8M", "zero", "--node", "nbd");
-            assertEquals("zero", Run.of("sh", "-c", "nbdcopy '" + daemon.nbd("zero") + "' - | tr -d '\\0' | wc -c | grep -qx 0 && printf zero").ok().out());
+            assertEquals(
+                    "zero",
+                    Run.of(
+                                    "sh",
+                                    "-c",
+                                    "nbdcopy '" + daemon.nbd("zero")
+                                            + "' - | tr -d '\\0' | wc -c | grep -qx 0 && printf zero")
+                            .ok()
+                            .out());
             // the guest's own format is replaced under its load, several times
             for (int i = 1; i <= 3; i++) {
                 replace(copy, jar);
                 int parks = i;
-                Wait.until("it was parked " + i + " times", () -> daemon.stats("hot").get("parks").getAsInt() >= parks);
+                Wait.until(
+                        "it was parked " + i + " times",
+                        () -> daemon.stats("hot").get("parks").getAsInt() >= parks);
                 Wait.until("it runs again", () -> daemon.state("hot").equals("running"));
-                long before = daemon.stats("hot").getAsJsonObject("operations").getAsJsonObject("write").get("count").getAsLong();
-                Wait.until("the guest goes on", () -> daemon.stats("hot").getAsJsonObject("operations").getAsJsonObject("write")
-                        .get("count").getAsLong() > before + 100);
+                long before = daemon.stats("hot")
+                        .getAsJsonObject("operations")
+                        .getAsJsonObject("write")
+                        .get("count")
+                        .getAsLong();
+                Wait.until(
+                        "the guest goes on",
+                        () -> daemon.stats("hot")
+                                        .getAsJsonObject("operations")
+                                        .getAsJsonObject("write")
+                                        .get("count")
+                                        .getAsLong()
+                                > before + 100);
             }
             // it is taken away, and the guest waits until it is back
             Files.delete(jar);
@@ -163,10 +199,22 @@ class UmlGuestIT {
                 done
                 echo both saw
                 """;
-        try (Uml left = Uml.start(directory, "left", script.replace("MINE_AT", "3").replace("THEIRS_AT", "5")
-                .replace("MINE", "left").replace("THEIRS", "right"), daemon.vhostSocket("left"));
-                Uml right = Uml.start(directory, "right", script.replace("MINE_AT", "5").replace("THEIRS_AT", "3")
-                        .replace("MINE", "right").replace("THEIRS", "left"), daemon.vhostSocket("right"))) {
+        try (Uml left = Uml.start(
+                        directory,
+                        "left",
+                        script.replace("MINE_AT", "3")
+                                .replace("THEIRS_AT", "5")
+                                .replace("MINE", "left")
+                                .replace("THEIRS", "right"),
+                        daemon.vhostSocket("left"));
+                Uml right = Uml.start(
+                        directory,
+                        "right",
+                        script.replace("MINE_AT", "5")
+                                .replace("THEIRS_AT", "3")
+                                .replace("MINE", "right")
+                                .replace("THEIRS", "left"),
+                        daemon.vhostSocket("right"))) {
             assertTrue(left.succeed().contains("both saw"));
             assertTrue(right.succeed().contains("both saw"));
         }
@@ -186,15 +234,34 @@ class UmlGuestIT {
                     fio --name=k --ioengine=psync --filename=/dev/vda --rw=randwrite --bs=32k --size=64M --direct=1 \
                       --time_based --runtime=3600 --numjobs=4 >/dev/null
                     """, daemon.vhostSocket("killed"))) {
-                Wait.until("the guest writes", () -> daemon.stats("killed").getAsJsonObject("operations")
-                        .getAsJsonObject("write").get("count").getAsLong() > 0
-                        && daemon.stats("killed").get("inFlight").getAsInt() >= 0 && guest.console() != null);
-                long before = daemon.stats("killed").getAsJsonObject("operations").getAsJsonObject("write").get("count").getAsLong();
-                Wait.until("the guest is at work", () -> daemon.stats("killed").getAsJsonObject("operations")
-                        .getAsJsonObject("write").get("count").getAsLong() > before + 200);
+                Wait.until(
+                        "the guest writes",
+                        () -> daemon.stats("killed")
+                                                .getAsJsonObject("operations")
+                                                .getAsJsonObject("write")
+                                                .get("count")
+                                                .getAsLong()
+                                        > 0
+                                && daemon.stats("killed").get("inFlight").getAsInt() >= 0
+                                && guest.console() != null);
+                long before = daemon.stats("killed")
+                        .getAsJsonObject("operations")
+                        .getAsJsonObject("write")
+                        .get("count")
+                        .getAsLong();
+                Wait.until(
+                        "the guest is at work",
+                        () -> daemon.stats("killed")
+                                        .getAsJsonObject("operations")
+                                        .getAsJsonObject("write")
+                                        .get("count")
+                                        .getAsLong()
+                                > before + 200);
                 guest.kill();
             }
-            Wait.until("its requests have ended", () -> daemon.stats("killed").get("inFlight").getAsInt() == 0);
+            Wait.until(
+                    "its requests have ended",
+                    () -> daemon.stats("killed").get("inFlight").getAsInt() == 0);
         }
         Wait.until("no descriptor is left behind: " + descriptors, () -> daemon.descriptors() <= descriptors);
         Wait.until("no mapping is left behind", () -> daemon.sharedMappings() <= mappings);

@@ -20,7 +20,10 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Verbs declare themselves: those of the distribution and of a deployed bundle are listed, explained, completed and run. */
+/**
+ * Verbs declare themselves: those of the distribution and of a deployed bundle are listed, explained, completed and
+ * run.
+ */
 class VerbsIT {
     private static final String CLASS = """
             package greet;
@@ -61,6 +64,7 @@ class VerbsIT {
 
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
     private static Path jar;
 
@@ -69,15 +73,24 @@ class VerbsIT {
         daemon = Daemon.started(directory);
         daemon.attach("tap:ram:x,size=1M", "alpha", "--node", "nbd");
         jar = directory.resolve("greet.jar");
-        Path source = Files.writeString(Files.createDirectories(directory.resolve("source/greet")).resolve("Greet.java"), CLASS);
+        Path source = Files.writeString(
+                Files.createDirectories(directory.resolve("source/greet")).resolve("Greet.java"), CLASS);
         String classPath;
         try (Stream<Path> jars = Files.list(daemon.home.resolve("bundle"))) {
             classPath = jars.map(Path::toString).collect(Collectors.joining(":"));
         }
-        assertEquals(0, ToolProvider.getSystemJavaCompiler().run(null, null, null, "-proc:none", "--release", "17", "-cp", classPath, source.toString()));
-        try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar), new Manifest(new java.io.ByteArrayInputStream(MANIFEST.getBytes())))) {
-            for (Map.Entry<String, byte[]> each : Map.of("greet/Greet.class", Files.readAllBytes(source.resolveSibling("Greet.class")),
-                    "OSGI-INF/greet.xml", COMPONENT.getBytes()).entrySet()) {
+        assertEquals(
+                0,
+                ToolProvider.getSystemJavaCompiler()
+                        .run(null, null, null, "-proc:none", "--release", "17", "-cp", classPath, source.toString()));
+        try (JarOutputStream out = new JarOutputStream(
+                Files.newOutputStream(jar), new Manifest(new java.io.ByteArrayInputStream(MANIFEST.getBytes())))) {
+            for (Map.Entry<String, byte[]> each : Map.of(
+                            "greet/Greet.class",
+                            Files.readAllBytes(source.resolveSibling("Greet.class")),
+                            "OSGI-INF/greet.xml",
+                            COMPONENT.getBytes())
+                    .entrySet()) {
                 out.putNextEntry(new JarEntry(each.getKey()));
                 out.write(each.getValue());
             }
@@ -93,9 +106,20 @@ class VerbsIT {
 
     /** The words that bash proposes for a line. */
     private static List<String> bash(String line) throws Exception {
-        Run run = Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", daemon.dataDir.toString(), "LINE", line), "bash", "-c",
-                "PATH='" + daemon.home.resolve("bin") + "':$PATH; cd '" + directory + "'; . '" + daemon.home.resolve("etc/blktap.bash-completion")
-                        + "'; COMP_LINE=$LINE COMP_POINT=${#LINE}; _blktap blktap; printf '%s\\n' \"${COMPREPLY[@]}\"").ok();
+        Run run = Run.of(
+                        Map.of(
+                                "BLKTAP_RUN_DIR",
+                                daemon.runDir.toString(),
+                                "BLKTAP_DATA_DIR",
+                                daemon.dataDir.toString(),
+                                "LINE",
+                                line),
+                        "bash",
+                        "-c",
+                        "PATH='" + daemon.home.resolve("bin") + "':$PATH; cd '" + directory + "'; . '"
+                                + daemon.home.resolve("etc/blktap.bash-completion")
+                                + "'; COMP_LINE=$LINE COMP_POINT=${#LINE}; _blktap blktap; printf '%s\\n' \"${COMPREPLY[@]}\"")
+                .ok();
         return run.out().lines().toList();
     }
 
@@ -115,7 +139,10 @@ class VerbsIT {
             assertEquals(List.of("greet "), bash("blktap gre"));
             assertEquals(List.of("alpha "), bash("blktap greet "));
             assertEquals(List.of("--loud "), bash("blktap greet --l"));
-            Run shell = Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", daemon.dataDir.toString()), "sh", "-c",
+            Run shell = Run.of(
+                    Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "BLKTAP_DATA_DIR", daemon.dataDir.toString()),
+                    "sh",
+                    "-c",
                     "echo 'tap:greet alpha' | '" + daemon.home.resolve("bin/blktap") + "' shell");
             assertEquals(7, shell.status(), shell::toString);
             daemon.stop();
@@ -139,30 +166,52 @@ class VerbsIT {
         Files.createFile(directory.resolve("my disk.vmdk"));
         assertEquals(List.of("convert "), bash("blktap conv"));
         // bash replaces what follows the last colon
-        assertEquals(List.of("qcow2:", "qcow:"), bash("blktap convert tap:qcow").stream().sorted().toList());
+        assertEquals(
+                List.of("qcow2:", "qcow:"),
+                bash("blktap convert tap:qcow").stream().sorted().toList());
         assertEquals(List.of("my\\ disk.vmdk "), bash("blktap convert tap:vmdk:my"));
         assertEquals(List.of("my\\ disk.vmdk "), bash("blktap convert tap:vmdk:my\\ di"));
         assertEquals(List.of("alpha "), bash("blktap resize a"));
         assertEquals(List.of("vhost-user "), bash("blktap plug alpha vh"));
         assertEquals(List.of("vhost-user "), bash("blktap attach tap:ram:y --node vh"));
-        assertEquals(List.of("xen-limits ", "xen-setup "), bash("blktap xen-").stream().sorted().toList());
+        assertEquals(
+                List.of("xen-limits ", "xen-setup "),
+                bash("blktap xen-").stream().sorted().toList());
         assertTrue(bash("blktap detach -").contains("--force "));
     }
 
     @Test
     void theManualPageHasAllVerbs() throws Exception {
-        List<String> page = Files.readAllLines(daemon.home.resolve("share/man/man8/blktap.8")).stream().filter(line -> line.startsWith(".SS "))
-                .map(line -> line.replace("\\-", "-").split("[ \"]+")[1]).toList();
-        List<String> verbs = daemon.blktap("help").ok().out().lines().dropWhile(line -> !line.equals("Verbs:")).skip(1).takeWhile(line -> !line.isEmpty())
-                .filter(line -> line.matches("  [a-z].*")).map(line -> line.strip().split(" ")[0]).filter(verb -> !verb.equals("greet")).toList();
+        List<String> page = Files.readAllLines(daemon.home.resolve("share/man/man8/blktap.8")).stream()
+                .filter(line -> line.startsWith(".SS "))
+                .map(line -> line.replace("\\-", "-").split("[ \"]+")[1])
+                .toList();
+        List<String> verbs = daemon.blktap("help")
+                .ok()
+                .out()
+                .lines()
+                .dropWhile(line -> !line.equals("Verbs:"))
+                .skip(1)
+                .takeWhile(line -> !line.isEmpty())
+                .filter(line -> line.matches("  [a-z].*"))
+                .map(line -> line.strip().split(" ")[0])
+                .filter(verb -> !verb.equals("greet"))
+                .toList();
         assertTrue(verbs.containsAll(List.of("attach", "convert", "xen-limits")), verbs::toString);
         assertEquals(verbs, page);
     }
 
     @Test
     void aBundleOfThePlatformBringsOne() throws Exception {
-        assertTrue(daemon.blktap("xen-limits").ok().out().startsWith("WHAT      DOMAIN"), daemon.blktap("xen-limits")::toString);
-        assertEquals(4, com.google.gson.JsonParser.parseString(daemon.blktap("xen-limits", "--json").ok().out()).getAsJsonArray().size());
+        assertTrue(
+                daemon.blktap("xen-limits").ok().out().startsWith("WHAT      DOMAIN"),
+                daemon.blktap("xen-limits")::toString);
+        assertEquals(
+                4,
+                com.google.gson.JsonParser.parseString(
+                                daemon.blktap("xen-limits", "--json").ok().out())
+                        .getAsJsonArray()
+                        .size());
     }
 
     /** Types at a prompt on a terminal: waits for each text in turn, and then sends the keys after it. */
@@ -191,9 +240,11 @@ class VerbsIT {
             """;
 
     private static Run type(String... steps) throws Exception {
-        List<String> command = new java.util.ArrayList<>(List.of("python3", "-c", TYPIST, daemon.home.resolve("bin/blktap").toString()));
+        List<String> command = new java.util.ArrayList<>(List.of(
+                "python3", "-c", TYPIST, daemon.home.resolve("bin/blktap").toString()));
         command.addAll(List.of(steps));
-        return Run.of(Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "TERM", "xterm"), command.toArray(String[]::new));
+        return Run.of(
+                Map.of("BLKTAP_RUN_DIR", daemon.runDir.toString(), "TERM", "xterm"), command.toArray(String[]::new));
     }
 
     @Test
@@ -202,11 +253,28 @@ class VerbsIT {
         Path noise = directory.resolve("noise.img");
         Run.of("sh", "-c", "head -c 256M /dev/urandom > '" + noise + "'").ok();
         Path target = directory.resolve("noise.qcow2");
-        type("blktap> ", "convert --compress tap:raw:" + noise + " tap:qcow2:" + target + "\r", "%  ", "\u0003", "blktap: ", "", "blktap> ",
-                "list | grep alph\r", "read-write", "", "blktap> ", "exit\r").ok();
+        type(
+                        "blktap> ",
+                        "convert --compress tap:raw:" + noise + " tap:qcow2:" + target + "\r",
+                        "%  ",
+                        "\u0003",
+                        "blktap: ",
+                        "",
+                        "blktap> ",
+                        "list | grep alph\r",
+                        "read-write",
+                        "",
+                        "blktap> ",
+                        "exit\r")
+                .ok();
         assertFalse(Files.exists(target));
         type("blktap> ", "\u0010\r", "read-write", "", "blktap> ", "\u0004").ok();
-        assertEquals(List.of("list | grep alph"), Files.readAllLines(daemon.dataDir.resolve("history")).stream().map(line -> line.replaceFirst("^[0-9]+:", ""))
-                .filter(line -> line.startsWith("list")).distinct().toList());
+        assertEquals(
+                List.of("list | grep alph"),
+                Files.readAllLines(daemon.dataDir.resolve("history")).stream()
+                        .map(line -> line.replaceFirst("^[0-9]+:", ""))
+                        .filter(line -> line.startsWith("list"))
+                        .distinct()
+                        .toList());
     }
 }

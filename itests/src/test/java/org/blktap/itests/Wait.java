@@ -9,8 +9,7 @@ import java.util.concurrent.TimeUnit;
 final class Wait {
     private static final long LIMIT_SECONDS = 120;
 
-    private Wait() {
-    }
+    private Wait() {}
 
     static void until(String what, Callable<Boolean> condition) throws Exception {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);

@@ -32,7 +32,9 @@ class XenSetupIT {
 
     @TempDir
     static Path directory;
+
     private static Daemon daemon;
+
     @TempDir
     Path root;
 
@@ -43,12 +45,20 @@ class XenSetupIT {
 
     @BeforeEach
     void makeDom0() throws Exception {
-        for (String folder : List.of("etc/xen/scripts", "etc/systemd/system/multi-user.target.wants", "usr/sbin", "usr/libexec", "usr/lib/x86_64-linux-gnu")) {
+        for (String folder : List.of(
+                "etc/xen/scripts",
+                "etc/systemd/system/multi-user.target.wants",
+                "usr/sbin",
+                "usr/libexec",
+                "usr/lib/x86_64-linux-gnu")) {
             Files.createDirectories(root.resolve(folder));
         }
         file(BLOCK, "#!/bin/sh\n# Xen's\n");
-        file("usr/lib/x86_64-linux-gnu/libxenlight.so.4.17.0", "\177ELF\0/etc/xen/scripts\0/usr/libexec/xen-qemu-system-i386\0more");
-        Files.createSymbolicLink(root.resolve("usr/lib/x86_64-linux-gnu/libxenlight.so.4.17"), Path.of("libxenlight.so.4.17.0"));
+        file(
+                "usr/lib/x86_64-linux-gnu/libxenlight.so.4.17.0",
+                "\177ELF\0/etc/xen/scripts\0/usr/libexec/xen-qemu-system-i386\0more");
+        Files.createSymbolicLink(
+                root.resolve("usr/lib/x86_64-linux-gnu/libxenlight.so.4.17"), Path.of("libxenlight.so.4.17.0"));
     }
 
     /** No link that leads out of the directory, of which JUnit would warn. */
@@ -87,7 +97,9 @@ class XenSetupIT {
                 if (Files.isSymbolicLink(file)) {
                     tree.put(name, "-> " + Files.readSymbolicLink(file));
                 } else if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) && !name.endsWith("diversions-old")) {
-                    tree.put(name, Files.readString(file, StandardCharsets.ISO_8859_1) + Files.getPosixFilePermissions(file));
+                    tree.put(
+                            name,
+                            Files.readString(file, StandardCharsets.ISO_8859_1) + Files.getPosixFilePermissions(file));
                 }
             }
         }
@@ -115,8 +127,11 @@ class XenSetupIT {
             assertEquals(daemon.home + "/etc/xen/scripts/block-blktap", leads(BLOCK + "-blktap"));
             assertEquals(daemon.home + "/bin/tap-ctl", leads("usr/sbin/tap-ctl"));
             assertFalse(Files.isSymbolicLink(root.resolve(BLOCK)));
-            assertTrue(Files.readString(root.resolve("etc/systemd/system/blktap.service")).contains("ExecStart=" + daemon.home + "/bin/blktapd"));
-            assertEquals("/etc/systemd/system/blktap.service", leads("etc/systemd/system/multi-user.target.wants/blktap.service"));
+            assertTrue(Files.readString(root.resolve("etc/systemd/system/blktap.service"))
+                    .contains("ExecStart=" + daemon.home + "/bin/blktapd"));
+            assertEquals(
+                    "/etc/systemd/system/blktap.service",
+                    leads("etc/systemd/system/multi-user.target.wants/blktap.service"));
         }
         refused(1, setup("--check", "--takeover"), "not done    takeover");
         Map<String, String> ready = tree();
@@ -150,11 +165,14 @@ class XenSetupIT {
         refused(1, setup("--takeover"), "blktap.service is not enabled");
         assertEquals("QEMU", Files.readString(root.resolve(QEMU + ".distrib")));
         assertEquals("of blktap-utils", Files.readString(root.resolve("usr/sbin/tap-ctl.distrib")));
-        Files.createSymbolicLink(root.resolve("etc/systemd/system/multi-user.target.wants/blktap.service"), Path.of("/etc/systemd/system/blktap.service"));
+        Files.createSymbolicLink(
+                root.resolve("etc/systemd/system/multi-user.target.wants/blktap.service"),
+                Path.of("/etc/systemd/system/blktap.service"));
         setup("--check", "--takeover").ok();
         // dpkg installs new versions beside the links
         if (withDpkg) {
-            assertTrue(Files.readString(root.resolve("var/lib/dpkg/diversions")).contains("/" + QEMU + "\n/" + QEMU + ".distrib\n:\n"));
+            assertTrue(Files.readString(root.resolve("var/lib/dpkg/diversions"))
+                    .contains("/" + QEMU + "\n/" + QEMU + ".distrib\n:\n"));
         }
         setup("--undo").ok();
         Files.delete(root.resolve("etc/systemd/system/multi-user.target.wants/blktap.service"));
@@ -167,8 +185,17 @@ class XenSetupIT {
         dpkg();
         file(QEMU, "QEMU");
         Map<String, String> before = tree();
-        List<String> divert = List.of("dpkg-divert", "--admindir", root.resolve("var/lib/dpkg").toString(), "--quiet", "--local", "--no-rename", "--divert",
-                "/" + QEMU + ".distrib", "--add", "/" + QEMU);
+        List<String> divert = List.of(
+                "dpkg-divert",
+                "--admindir",
+                root.resolve("var/lib/dpkg").toString(),
+                "--quiet",
+                "--local",
+                "--no-rename",
+                "--divert",
+                "/" + QEMU + ".distrib",
+                "--add",
+                "/" + QEMU);
         for (int point = 0; point < 3; point++) {
             for (boolean undo : new boolean[] {false, true}) {
                 Run.of(divert.toArray(String[]::new)).ok();
@@ -218,7 +245,10 @@ class XenSetupIT {
         setup("--check", "--takeover").ok();
         assertEquals("block of 2\n", Files.readString(root.resolve(BLOCK + ".distrib")));
         assertEquals("QEMU of 2\n", Files.readString(root.resolve(QEMU + ".distrib")));
-        assertTrue(Files.readString(daemon.home.resolve("etc/xen/scripts/block-blktap")).startsWith("#!/bin/sh"), "our own file was not written");
+        assertTrue(
+                Files.readString(daemon.home.resolve("etc/xen/scripts/block-blktap"))
+                        .startsWith("#!/bin/sh"),
+                "our own file was not written");
         setup("--undo").ok();
         assertEquals("block of 2\n", Files.readString(root.resolve(BLOCK)));
         Run.of("sh", "-c", install + "3 " + root).ok();
@@ -247,7 +277,12 @@ class XenSetupIT {
 
     @Test
     void withoutXensToolsItIsNotReady() throws Exception {
-        Run.of("rm", "-r", root.resolve("etc/xen").toString(), root.resolve("usr/lib").toString()).ok();
+        Run.of(
+                        "rm",
+                        "-r",
+                        root.resolve("etc/xen").toString(),
+                        root.resolve("usr/lib").toString())
+                .ok();
         refused(1, setup(), "Xen's tools are not installed");
         refused(1, setup("--check"), "xl is not installed");
         setup("--undo").ok();
@@ -265,14 +300,18 @@ class XenSetupIT {
 
     @Test
     void programsReadIt() throws Exception {
-        JsonObject all = JsonParser.parseString(setup("--check", "--json").out()).getAsJsonObject();
+        JsonObject all =
+                JsonParser.parseString(setup("--check", "--json").out()).getAsJsonObject();
         assertFalse(all.get("ready").getAsBoolean());
         setup().ok();
         all = JsonParser.parseString(setup("--check", "--json").ok().out()).getAsJsonObject();
         assertTrue(all.get("ready").getAsBoolean());
         for (JsonElement each : all.get("steps").getAsJsonArray()) {
             JsonObject step = each.getAsJsonObject();
-            assertEquals(step.get("required").getAsBoolean() ? "done" : "not done", step.get("state").getAsString(), step::toString);
+            assertEquals(
+                    step.get("required").getAsBoolean() ? "done" : "not done",
+                    step.get("state").getAsString(),
+                    step::toString);
         }
     }
 

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.DynamicTest;
 final class XenSuite {
     /** Far more than it takes: this machine stalls at times. */
     private static final long LIMIT_SECONDS = 2700;
+
     private static final Path ROOT = Path.of(System.getProperty("project.root"));
 
     private final List<String> suite = new ArrayList<>(List.of(ROOT + "/itests/xen/suite"));
@@ -34,10 +35,15 @@ final class XenSuite {
         suite.addAll(arguments);
         Path logs = Files.createDirectories(Path.of("target", name));
         File out = logs.resolve("suite.log").toFile();
-        List<String> command = new ArrayList<>(List.of(ROOT + "/itests/xen/lab", "--logs", logs.toString(), "--timeout", Long.toString(LIMIT_SECONDS)));
+        List<String> command = new ArrayList<>(List.of(
+                ROOT + "/itests/xen/lab", "--logs", logs.toString(), "--timeout", Long.toString(LIMIT_SECONDS)));
         command.addAll(options);
         command.addAll(suite);
-        Process lab = new ProcessBuilder(command).redirectInput(new File("/dev/null")).redirectOutput(out).redirectErrorStream(true).start();
+        Process lab = new ProcessBuilder(command)
+                .redirectInput(new File("/dev/null"))
+                .redirectOutput(out)
+                .redirectErrorStream(true)
+                .start();
         try {
             // the lab keeps its own limit, and needs a moment to end what it has started; before it, it may make a root
             assertTrue(lab.waitFor(LIMIT_SECONDS + 1200, TimeUnit.SECONDS), "the lab has not ended");
@@ -55,9 +61,15 @@ final class XenSuite {
     Stream<DynamicTest> tests() throws Exception {
         List<String> list = new ArrayList<>(suite);
         list.add("--list");
-        List<String> names = Run.of(list.toArray(String[]::new)).ok().out().lines().toList();
+        List<String> names =
+                Run.of(list.toArray(String[]::new)).ok().out().lines().toList();
         assertFalse(names.isEmpty());
-        return names.stream().map(name -> dynamicTest(name, () -> assertTrue(lines.stream().anyMatch(line -> line.startsWith("ok " + name + " ")),
-                () -> name + " did not pass; the lab ended with " + status + ":\n" + String.join("\n", lines))));
+        return names.stream()
+                .map(name -> dynamicTest(
+                        name,
+                        () -> assertTrue(
+                                lines.stream().anyMatch(line -> line.startsWith("ok " + name + " ")),
+                                () -> name + " did not pass; the lab ended with " + status + ":\n"
+                                        + String.join("\n", lines))));
     }
 }

@@ -6,8 +6,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * The tests for Xen 4.19 and newer, on the hypervisor, kernel and xl of Debian 13, which {@code itests/xen/debian-root} downloads: only with
- * {@code ./test --xen-trixie}. Consoles and logs are in {@code itests/target/xen-trixie}.
+ * The tests for Xen 4.19 and newer, on the hypervisor, kernel and xl of Debian 13, which {@code itests/xen/debian-root}
+ * downloads: only with {@code ./test --xen-trixie}. Consoles and logs are in {@code itests/target/xen-trixie}.
  */
 class XenTrixieGuestIT {
     @TestFactory

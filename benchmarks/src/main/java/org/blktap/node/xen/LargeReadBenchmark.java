@@ -26,8 +26,9 @@ import org.blktap.ring.Abi;
 import org.blktap.ring.sim.FrontRing;
 
 /**
- * Reads and writes of 1 MiB, depth 4, as Linux's blkfront makes them: each is eight requests of 32 pages, which fill the ring, and what was read is copied out of
- * the granted pages. Behind the node is a file, by libaio. {@code benchmarks/ring --large} runs it.
+ * Reads and writes of 1 MiB, depth 4, as Linux's blkfront makes them: each is eight requests of 32 pages, which fill
+ * the ring, and what was read is copied out of the granted pages. Behind the node is a file, by libaio.
+ * {@code benchmarks/ring --large} runs it.
  */
 public final class LargeReadBenchmark {
     private static final int DOMAIN = 5;
@@ -64,7 +65,10 @@ public final class LargeReadBenchmark {
         }
     }
 
-    /** The pages of a request in falling order, as blkfront has them every other time: it takes first what it has used last. */
+    /**
+     * The pages of a request in falling order, as blkfront has them every other time: it takes first what it has used
+     * last.
+     */
     private void reverse() {
         for (int slot = 0; slot < ENTRIES; slot++) {
             for (int i = 0, k = PAGES - 1; i < k; i++, k--) {
@@ -118,19 +122,34 @@ public final class LargeReadBenchmark {
             }
         }
         Path directory = Files.createTempDirectory("blktap-ring");
-        try (TestHost host = new TestHost(directory); TestBus bus = new TestBus()) {
+        try (TestHost host = new TestHost(directory);
+                TestBus bus = new TestBus()) {
             SimFrontend frontend = new SimFrontend(host, host.newGuest(DOMAIN));
             IoLoop loop = host.loops.start("loop");
             Thread[] loopThread = new Thread[1];
             DeviceNode node = loop.call(() -> {
                 loopThread[0] = Thread.currentThread();
                 // not public, since only its bundle makes one
-                Constructor<?> engine = Class.forName("org.blktap.aio.LibaioEngine").getDeclaredConstructor();
+                Constructor<?> engine =
+                        Class.forName("org.blktap.aio.LibaioEngine").getDeclaredConstructor();
                 engine.setAccessible(true);
                 IoQueue queue = ((IoEngine) engine.newInstance()).open(loop);
                 VirtualDisk disk = new FileDisk(queue.open(path, true));
-                return new NodeOpener(bus, host.store.asProcess(bus), host.xen, host.limits, host.blkback, (id, address, noDomain) -> { }, false,
-                        NodeOpener.Patience.USUAL).open(TestNodeContext.of("bench", loop, OpenGate.before(loop, disk), new NativeMemoryService(), directory)
+                return new NodeOpener(
+                                bus,
+                                host.store.asProcess(bus),
+                                host.xen,
+                                host.limits,
+                                host.blkback,
+                                (id, address, noDomain) -> {},
+                                false,
+                                NodeOpener.Patience.USUAL)
+                        .open(TestNodeContext.of(
+                                        "bench",
+                                        loop,
+                                        OpenGate.before(loop, disk),
+                                        new NativeMemoryService(),
+                                        directory)
                                 .withTarget(DOMAIN + "/xvda"));
             });
             frontend.connect(new Shape(Abi.X86_64, 0, 1, true));
@@ -170,9 +189,18 @@ public final class LargeReadBenchmark {
         }
         Arrays.sort(rates);
         Arrays.sort(loopMicros);
-        System.out.printf("1 MiB %-5s  pages %-9s  %6.0f/s (%.0f to %.0f)  processor time of the loop %4.0f us each (%.0f to %.0f)  %.1f events each  %.3f bytes allocated each%n",
-                operation == 0 ? "read" : "write", order, rates[rounds / 2], rates[0], rates[rounds - 1], loopMicros[rounds / 2], loopMicros[0],
-                loopMicros[rounds - 1], (port.raised() - events) / (double) all, (threads.getThreadAllocatedBytes(loop.getId()) - allocated) / (double) all);
+        System.out.printf(
+                "1 MiB %-5s  pages %-9s  %6.0f/s (%.0f to %.0f)  processor time of the loop %4.0f us each (%.0f to %.0f)  %.1f events each  %.3f bytes allocated each%n",
+                operation == 0 ? "read" : "write",
+                order,
+                rates[rounds / 2],
+                rates[0],
+                rates[rounds - 1],
+                loopMicros[rounds / 2],
+                loopMicros[0],
+                loopMicros[rounds - 1],
+                (port.raised() - events) / (double) all,
+                (threads.getThreadAllocatedBytes(loop.getId()) - allocated) / (double) all);
     }
 
     /** How many of 1 MiB ended. */
@@ -220,7 +248,8 @@ public final class LargeReadBenchmark {
             int slot = which * PARTS + part;
             if (operation == 1) {
                 for (int i = 0; i < PAGES; i++) {
-                    Memory.copy(copied.address() + (long) slot * REQUEST + i * 4096L, guest.address(pages[slot][i]), 4096);
+                    Memory.copy(
+                            copied.address() + (long) slot * REQUEST + i * 4096L, guest.address(pages[slot][i]), 4096);
                 }
             }
             for (int i = 0; i < PAGES; i++) {

@@ -23,8 +23,9 @@ import org.blktap.ring.Abi;
 import org.blktap.ring.sim.FrontRing;
 
 /**
- * How many requests of 4 KiB go through a ring, the core's gate and a RAM disk in a second: a simulated frontend on one thread, the daemon's loop on
- * another, event channels by eventfds, depth 32. {@code benchmarks/ring} runs it on one core and on two.
+ * How many requests of 4 KiB go through a ring, the core's gate and a RAM disk in a second: a simulated frontend on one
+ * thread, the daemon's loop on another, event channels by eventfds, depth 32. {@code benchmarks/ring} runs it on one
+ * core and on two.
  */
 public final class RingBenchmark {
     private static final int DOMAIN = 5;
@@ -51,7 +52,8 @@ public final class RingBenchmark {
         long nanos = (long) (Double.parseDouble(args[1]) * 1e9);
         boolean mapped = args[2].equals("mapped");
         Path directory = Files.createTempDirectory("blktap-ring");
-        try (TestHost host = new TestHost(directory); TestBus bus = new TestBus()) {
+        try (TestHost host = new TestHost(directory);
+                TestBus bus = new TestBus()) {
             host.xen.reachesDisks = mapped;
             SimFrontend frontend = new SimFrontend(host, host.newGuest(DOMAIN));
             IoLoop loop = host.loops.start("loop");
@@ -59,10 +61,20 @@ public final class RingBenchmark {
             Thread[] loopThread = new Thread[1];
             DeviceNode node = loop.call(() -> {
                 loopThread[0] = Thread.currentThread();
-                VirtualDisk disk = new RamDriver().open("bench,size=" + SIZE, new TestDiskContext(loop, memory, Options.none(), false));
-                NodeContext context = TestNodeContext.of("bench", loop, OpenGate.before(loop, disk), memory, directory).withTarget(DOMAIN + "/xvda");
-                return new NodeOpener(bus, host.store.asProcess(bus), host.xen, host.limits, host.blkback, (id, address, noDomain) -> { }, false,
-                        NodeOpener.Patience.USUAL).open(context);
+                VirtualDisk disk = new RamDriver()
+                        .open("bench,size=" + SIZE, new TestDiskContext(loop, memory, Options.none(), false));
+                NodeContext context = TestNodeContext.of("bench", loop, OpenGate.before(loop, disk), memory, directory)
+                        .withTarget(DOMAIN + "/xvda");
+                return new NodeOpener(
+                                bus,
+                                host.store.asProcess(bus),
+                                host.xen,
+                                host.limits,
+                                host.blkback,
+                                (id, address, noDomain) -> {},
+                                false,
+                                NodeOpener.Patience.USUAL)
+                        .open(context);
             });
             frontend.connect(new Shape(Abi.X86_64, 0, 1, true));
             RingBenchmark benchmark = new RingBenchmark(frontend);
@@ -101,9 +113,18 @@ public final class RingBenchmark {
         double bytes = (threads.getThreadAllocatedBytes(loop.getId()) - allocated) / (double) requests;
         Arrays.sort(perSecond);
         Arrays.sort(perCpuSecond);
-        System.out.printf("4k random %-5s  %s  %8.0f/s  (%.0f to %.0f)  %8.0f a CPU second (%.0f to %.0f)  %.1f an event  %.3f bytes allocated each%n",
-                operation == 0 ? "read" : "write", mapped ? "mapped" : "copied", perSecond[rounds / 2], perSecond[0], perSecond[rounds - 1],
-                perCpuSecond[rounds / 2], perCpuSecond[0], perCpuSecond[rounds - 1], requests / Math.max(1.0, port.raised() - events), bytes);
+        System.out.printf(
+                "4k random %-5s  %s  %8.0f/s  (%.0f to %.0f)  %8.0f a CPU second (%.0f to %.0f)  %.1f an event  %.3f bytes allocated each%n",
+                operation == 0 ? "read" : "write",
+                mapped ? "mapped" : "copied",
+                perSecond[rounds / 2],
+                perSecond[0],
+                perSecond[rounds - 1],
+                perCpuSecond[rounds / 2],
+                perCpuSecond[0],
+                perCpuSecond[rounds - 1],
+                requests / Math.max(1.0, port.raised() - events),
+                bytes);
     }
 
     /** Keeps the ring full for so long; how many requests ended. */

@@ -9,8 +9,9 @@ import org.blktap.linux.LibAio;
 import org.blktap.linux.Mapping;
 
 /**
- * Contexts of libaio in the kernel. Destroying one takes about 50 ms, because the kernel waits until no processor can access it; so the context of a closed
- * queue is given to the next queue that is opened. A context is named by the address of its ring.
+ * Contexts of libaio in the kernel. Destroying one takes about 50 ms, because the kernel waits until no processor can
+ * access it; so the context of a closed queue is given to the next queue that is opened. A context is named by the
+ * address of its ring.
  */
 final class AioContexts {
     /** Most contexts that are kept; each counts against fs.aio-max-nr. */
@@ -30,8 +31,12 @@ final class AioContexts {
         try (Mapping memory = Mapping.anonymous(Long.BYTES)) {
             int error = -LibAio.io_setup(LibaioQueue.DEPTH, memory.address());
             if (error != 0) {
-                throw new ErrnoException(error, "cannot set up asynchronous I/O: " + (error == Errno.EAGAIN
-                        ? "the system's limit is reached; raise fs.aio-max-nr" : Errno.text(error)));
+                throw new ErrnoException(
+                        error,
+                        "cannot set up asynchronous I/O: "
+                                + (error == Errno.EAGAIN
+                                        ? "the system's limit is reached; raise fs.aio-max-nr"
+                                        : Errno.text(error)));
             }
             long context = Memory.getLong(memory.address());
             if (Memory.getInt(context + LibAio.RING_MAGIC) != LibAio.AIO_RING_MAGIC) {

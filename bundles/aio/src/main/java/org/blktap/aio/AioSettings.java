@@ -5,7 +5,10 @@ import java.lang.annotation.RetentionPolicy;
 import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
-/** The settings of this bundle. A change takes effect at once: attachments that use libaio wait, parked, until it is back. */
+/**
+ * The settings of this bundle. A change takes effect at once: attachments that use libaio wait, parked, until it is
+ * back.
+ */
 @ObjectClassDefinition(pid = AioSettings.PID, name = "I/O engines", description = "The engines that do file I/O.")
 @Retention(RetentionPolicy.RUNTIME)
 @interface AioSettings {

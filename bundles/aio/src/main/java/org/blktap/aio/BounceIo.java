@@ -8,9 +8,9 @@ import org.blktap.api.memory.Segments;
 import org.blktap.linux.Mapping;
 
 /**
- * The slow path of a file: requests with an offset, length or memory that the device does not accept are copied through an aligned buffer. A write of
- * part of a device sector reads the sector first, and so must be alone: it waits for the writes under way, and later writes wait for it. One at a
- * time; loop only.
+ * The slow path of a file: requests with an offset, length or memory that the device does not accept are copied through
+ * an aligned buffer. A write of part of a device sector reads the sector first, and so must be alone: it waits for the
+ * writes under way, and later writes wait for it. One at a time; loop only.
  */
 final class BounceIo {
     /** Most bytes that are copied at once; longer requests are done in steps. */

@@ -18,8 +18,8 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * Base class of the files of all engines. Requests that the device does not accept go to {@link BounceIo}, and calls that block go to helper threads.
- * An engine adds how aligned reads, writes and flushes are started.
+ * Base class of the files of all engines. Requests that the device does not accept go to {@link BounceIo}, and calls
+ * that block go to helper threads. An engine adds how aligned reads, writes and flushes are started.
  */
 abstract class DiskFile implements IoFile {
     private static final int BLOCKING_BUFFER = 1 << 18;
@@ -33,6 +33,7 @@ abstract class DiskFile implements IoFile {
     private volatile long size;
     /** The size that the last truncate asked for: the cut after a write of a whole last sector never goes below it. */
     private volatile long askedSize;
+
     private final Object sizeLock = new Object();
     private boolean closed;
 
@@ -96,7 +97,8 @@ abstract class DiskFile implements IoFile {
             if (end > skip) {
                 long from = Math.max(at, skip);
                 long to = Math.min(end, skip + length);
-                if (!Alignment.isAligned(data.address(i) + from - at, memory) || !Alignment.isAligned(to - from, alignment)) {
+                if (!Alignment.isAligned(data.address(i) + from - at, memory)
+                        || !Alignment.isAligned(to - from, alignment)) {
                     return false;
                 }
             }
@@ -134,30 +136,34 @@ abstract class DiskFile implements IoFile {
     @Override
     public void truncate(long newSize, IoCallback done) {
         askedSize = newSize;
-        loop.offload(() -> {
-            synchronized (sizeLock) {
-                return SpaceCalls.truncate(file.fd(), newSize);
-            }
-        }, error -> {
-            if (error == 0) {
-                size = newSize;
-            }
-            done.done(error);
-        });
+        loop.offload(
+                () -> {
+                    synchronized (sizeLock) {
+                        return SpaceCalls.truncate(file.fd(), newSize);
+                    }
+                },
+                error -> {
+                    if (error == 0) {
+                        size = newSize;
+                    }
+                    done.done(error);
+                });
     }
 
     /** Cuts off the bytes that a write of the whole last sector has added. */
     final void cutTail(long end, IoCallback done) {
-        loop.offload(() -> {
-            synchronized (sizeLock) {
-                return SpaceCalls.truncate(file.fd(), Math.max(end, askedSize));
-            }
-        }, error -> {
-            if (error == 0) {
-                size = Math.max(end, askedSize);
-            }
-            done.done(error);
-        });
+        loop.offload(
+                () -> {
+                    synchronized (sizeLock) {
+                        return SpaceCalls.truncate(file.fd(), Math.max(end, askedSize));
+                    }
+                },
+                error -> {
+                    if (error == 0) {
+                        size = Math.max(end, askedSize);
+                    }
+                    done.done(error);
+                });
     }
 
     @Override
@@ -213,7 +219,8 @@ abstract class DiskFile implements IoFile {
                 }
                 if (n != whole) {
                     // the limit of file sizes, or a full file system
-                    throw new ErrnoException("only " + n + " of " + whole + " bytes could be written at " + begin, Errno.ENOSPC);
+                    throw new ErrnoException(
+                            "only " + n + " of " + whole + " bytes could be written at " + begin, Errno.ENOSPC);
                 }
                 offset += part;
                 long end = Math.max(size, offset);

@@ -5,10 +5,11 @@ import java.lang.System.Logger.Level;
 import org.blktap.api.engine.Errno;
 
 /**
- * Remembers failed flushes of one open file. The kernel reports a failed write-back once, to one flush, and marks the pages that it could not write
- * as clean: the next flush succeeds without them. So for a file in the page cache every flush after a failed one fails, until the file is opened
- * anew, as in QEMU (block/file-posix.c, page_cache_inconsistent). With O_DIRECT there are no such pages: a failure then counts for all flushes that
- * were under way. Any thread.
+ * Remembers failed flushes of one open file. The kernel reports a failed write-back once, to one flush, and marks the
+ * pages that it could not write as clean: the next flush succeeds without them. So for a file in the page cache every
+ * flush after a failed one fails, until the file is opened anew, as in QEMU (block/file-posix.c,
+ * page_cache_inconsistent). With O_DIRECT there are no such pages: a failure then counts for all flushes that were
+ * under way. Any thread.
  */
 final class FlushErrors {
     private static final Logger LOG = System.getLogger("org.blktap.aio");
@@ -42,8 +43,11 @@ final class FlushErrors {
 
     private synchronized void failed(int error) {
         if (last == 0 && !file.direct()) {
-            LOG.log(Level.ERROR, file.path() + ": a flush failed: " + Errno.text(error) + "; what the page cache held may be lost, so flushes fail until the"
-                    + " disk is opened anew (blktap park, blktap resume)");
+            LOG.log(
+                    Level.ERROR,
+                    file.path() + ": a flush failed: " + Errno.text(error)
+                            + "; what the page cache held may be lost, so flushes fail until the"
+                            + " disk is opened anew (blktap park, blktap resume)");
         }
         last = error;
         failures++;

@@ -10,8 +10,7 @@ final class Iovecs {
     private static final int AT_BASE = 0;
     private static final int AT_LENGTH = 8;
 
-    private Iovecs() {
-    }
+    private Iovecs() {}
 
     /** Writes the pieces of bytes {@code [skip, skip + bytes)} of a list. Returns the number of iovecs. */
     static int fill(long vector, Segments data, long skip, long bytes) {
@@ -65,7 +64,10 @@ final class Iovecs {
         return 0;
     }
 
-    /** Zeroes the rest. Memory that its owner has truncated meanwhile gives EFAULT, as it does when the kernel writes to it. */
+    /**
+     * Zeroes the rest. Memory that its owner has truncated meanwhile gives EFAULT, as it does when the kernel writes to
+     * it.
+     */
     private static int zero(long vector, int count) {
         try {
             for (int i = 0; i < count; i++) {

@@ -10,8 +10,14 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
 /** Finds out whether this machine has libaio, the prerequisite of {@link LibaioEngine}. */
-@Component(service = {}, immediate = true, configurationPid = AioSettings.PID)
-@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>=org.osgi.service.condition.Condition", effective = "active")
+@Component(
+        service = {},
+        immediate = true,
+        configurationPid = AioSettings.PID)
+@Capability(
+        namespace = "osgi.service",
+        attribute = "objectClass:List<String>=org.osgi.service.condition.Condition",
+        effective = "active")
 public final class LibaioPresence {
     /** The id of the prerequisite. */
     static final String ID = "org.blktap.libaio";
@@ -21,13 +27,17 @@ public final class LibaioPresence {
     @Activate
     public LibaioPresence(BundleContext context, AioSettings settings) {
         libaio = new Prerequisite(context, ID);
-        String missing = settings.portable() ? "left out by the setting portable of " + AioSettings.PID : LibAio.missing();
+        String missing =
+                settings.portable() ? "left out by the setting portable of " + AioSettings.PID : LibAio.missing();
         if (missing == null) {
             libaio.present();
         } else {
             libaio.absent(missing);
-            System.getLogger("org.blktap.aio").log(Level.WARNING, "libaio cannot be used (" + missing
-                    + "); the slower portable engine does the I/O. Debian has it in the package libaio1 or libaio1t64");
+            System.getLogger("org.blktap.aio")
+                    .log(
+                            Level.WARNING,
+                            "libaio cannot be used (" + missing
+                                    + "); the slower portable engine does the I/O. Debian has it in the package libaio1 or libaio1t64");
         }
     }
 

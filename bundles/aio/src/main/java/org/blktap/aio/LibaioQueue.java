@@ -22,14 +22,17 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * One kernel context of libaio on one loop. Operations of a turn gather as control blocks in {@link Slot}s and are given to
- * the kernel by one io_submit; completions are taken from the ring that the kernel maps into this process, without
- * a system call. An eventfd wakes the loop when it sleeps.
+ * One kernel context of libaio on one loop. Operations of a turn gather as control blocks in {@link Slot}s and are
+ * given to the kernel by one io_submit; completions are taken from the ring that the kernel maps into this process,
+ * without a system call. An eventfd wakes the loop when it sleeps.
  */
 final class LibaioQueue implements IoQueue, LoopStage {
     private static final Logger LOG = System.getLogger("org.blktap.aio");
 
-    /** Most operations in the kernel at once; further ones wait here. The system allows fs.aio-max-nr of them in all, 65536 by default. */
+    /**
+     * Most operations in the kernel at once; further ones wait here. The system allows fs.aio-max-nr of them in all,
+     * 65536 by default.
+     */
     static final int DEPTH = 256;
     // the queue's own memory
     private static final int AT_EVENT_VALUE = 64;
@@ -42,16 +45,19 @@ final class LibaioQueue implements IoQueue, LoopStage {
     private final Mapping memory;
     /** The context as the kernel names it, which is the address of its ring. */
     private final long context;
+
     private final int eventFd;
     private final IoLoop.Watch watch;
     private final long eventValue;
     /** Addresses of the control blocks to submit. */
     private final long batch;
+
     private final List<NativeBuffer> slabs = new ArrayList<>();
     private Slot[] slots = new Slot[0];
     private Slot free;
     /** Slots given to this turn and not yet taken by the kernel, in order. */
     private Slot firstQueued;
+
     private Slot lastQueued;
     private int inKernel;
     private boolean reaping;
@@ -209,7 +215,10 @@ final class LibaioQueue implements IoQueue, LoopStage {
         return true;
     }
 
-    /** Finishes an operation by blocking calls on a helper thread, after a short transfer (the end of a file) or a refused submission. */
+    /**
+     * Finishes an operation by blocking calls on a helper thread, after a short transfer (the end of a file) or a
+     * refused submission.
+     */
     private void blocking(Slot slot) {
         loop.offload(slot::finishBlocking, error -> end(slot, error));
     }

@@ -26,8 +26,17 @@ import org.blktap.linux.PinnedFile;
  * @param alignment bytes to which offsets and lengths must be aligned; 1 without O_DIRECT
  * @param memoryAlignment bytes to which memory must be aligned; 1 without O_DIRECT
  */
-record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, boolean direct, long size, int sectorSize,
-        int physicalSize, int alignment, int memoryAlignment) {
+record OpenedFile(
+        Path path,
+        int fd,
+        boolean writable,
+        boolean blockDevice,
+        boolean direct,
+        long size,
+        int sectorSize,
+        int physicalSize,
+        int alignment,
+        int memoryAlignment) {
 
     static OpenedFile open(Path path, boolean writable) throws ErrnoException {
         try (PinnedFile pinned = PinnedFile.of(path)) {
@@ -42,15 +51,21 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         }
     }
 
-    /** @param pinned a descriptor of any kind; its file is judged before it is opened, because opening a device can have side effects */
+    /**
+     * @param pinned a descriptor of any kind; its file is judged before it is opened, because opening a device can have
+     *     side effects
+     */
     static OpenedFile open(Path path, int pinned, boolean writable) throws ErrnoException {
         FileStatus status = FileStatus.of(pinned);
         if (status == null) {
             throw failed(path, writable, Libc.errno());
         }
         if (!status.regularFile() && !status.blockDevice()) {
-            throw status.directory() ? new ErrnoException(Errno.EISDIR, FileNames.text(path) + ": a directory, not a file or block device")
-                    : new ErrnoException(Errno.ENOTBLK, FileNames.text(path) + ": neither a regular file nor a block device");
+            throw status.directory()
+                    ? new ErrnoException(
+                            Errno.EISDIR, FileNames.text(path) + ": a directory, not a file or block device")
+                    : new ErrnoException(
+                            Errno.ENOTBLK, FileNames.text(path) + ": neither a regular file nor a block device");
         }
         // O_NONBLOCK: must not wait for another process's lease or lock; has no other effect on files and block devices
         int fd = PinnedFile.reopen(pinned, (writable ? Libc.O_RDWR : Libc.O_RDONLY) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
@@ -59,8 +74,10 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
         }
         try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
             if (!FileLock.acquire(fd, writable)) {
-                throw new ErrnoException(Errno.EBUSY, FileNames.text(path) + ": in use by another attachment or process"
-                        + (writable ? "; it cannot be opened for writing" : ", which writes it"));
+                throw new ErrnoException(
+                        Errno.EBUSY,
+                        FileNames.text(path) + ": in use by another attachment or process"
+                                + (writable ? "; it cannot be opened for writing" : ", which writes it"));
             }
             // again, now that nobody else writes it
             status = FileStatus.of(fd);
@@ -68,7 +85,10 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
                 throw failed(path, writable, Libc.errno());
             }
             boolean direct = Libc.fcntl(fd, Libc.F_SETFL, Libc.O_DIRECT) == 0;
-            return opened.keep(status.blockDevice() ? device(path, fd, writable, direct, status) : regular(path, fd, writable, direct, status));
+            return opened.keep(
+                    status.blockDevice()
+                            ? device(path, fd, writable, direct, status)
+                            : regular(path, fd, writable, direct, status));
         }
     }
 
@@ -96,17 +116,29 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
             int logical = Memory.getInt(at + 8);
             int physical = Libc.ioctl(fd, Libc.BLKPBSZGET, at + 16) == 0 ? Memory.getInt(at + 16) : logical;
             if (logical < SECTOR || logical > PAGE || Integer.bitCount(logical) != 1) {
-                throw new ErrnoException(Errno.EOPNOTSUPP, FileNames.text(path) + ": logical sector size of the device: found " + logical + ", expected 512 to 4096");
+                throw new ErrnoException(
+                        Errno.EOPNOTSUPP,
+                        FileNames.text(path) + ": logical sector size of the device: found " + logical
+                                + ", expected 512 to 4096");
             }
             int memory = status.directMemoryAlignment() == 0 ? logical : status.directMemoryAlignment();
-            return new OpenedFile(path, fd, writable, true, direct, Memory.getLong(at), logical,
-                    Math.max(logical, physical), direct ? logical : 1, direct ? memory : 1);
+            return new OpenedFile(
+                    path,
+                    fd,
+                    writable,
+                    true,
+                    direct,
+                    Memory.getLong(at),
+                    logical,
+                    Math.max(logical, physical),
+                    direct ? logical : 1,
+                    direct ? memory : 1);
         }
     }
 
     /**
-     * Whether O_DIRECT works. Some file systems accept the flag and refuse each access, as overlayfs above tmpfs does. A trial read detects that, and
-     * the flag is then cleared.
+     * Whether O_DIRECT works. Some file systems accept the flag and refuse each access, as overlayfs above tmpfs does.
+     * A trial read detects that, and the flag is then cleared.
      */
     private static boolean takesDirect(int fd) {
         try (Mapping buffer = Mapping.anonymous(PAGE)) {
@@ -119,25 +151,30 @@ record OpenedFile(Path path, int fd, boolean writable, boolean blockDevice, bool
     }
 
     /**
-     * Returns the alignment of offsets. Kernels before 6.1 do not report it: a trial read at an offset that is not a multiple of 4096 then finds it.
+     * Returns the alignment of offsets. Kernels before 6.1 do not report it: a trial read at an offset that is not a
+     * multiple of 4096 then finds it.
      */
     private static int offsetAlignment(int fd, FileStatus status) {
         if (status.directOffsetAlignment() != 0) {
             return status.directOffsetAlignment();
         }
         try (Mapping buffer = Mapping.anonymous(2 * PAGE)) {
-            boolean small = Libc.pread(fd, buffer.address() + SECTOR, SECTOR, SECTOR) >= 0
-                    || Libc.errno() != Errno.EINVAL;
+            boolean small =
+                    Libc.pread(fd, buffer.address() + SECTOR, SECTOR, SECTOR) >= 0 || Libc.errno() != Errno.EINVAL;
             return small ? SECTOR : PAGE;
         }
     }
 
     private static ErrnoException failed(Path path, boolean writable, int errno) {
-        return new ErrnoException(errno, FileNames.text(path) + switch (errno) {
-            case Errno.ENOENT -> ": no such file";
-            case Errno.EACCES, Errno.EPERM -> ": no permission to " + (writable ? "read and write" : "read");
-            case Errno.EROFS -> ": on a read-only file system; attach it read-only";
-            default -> ": cannot open: " + Errno.text(errno);
-        });
+        return new ErrnoException(
+                errno,
+                FileNames.text(path)
+                        + switch (errno) {
+                            case Errno.ENOENT -> ": no such file";
+                            case Errno.EACCES, Errno.EPERM ->
+                                ": no permission to " + (writable ? "read and write" : "read");
+                            case Errno.EROFS -> ": on a read-only file system; attach it read-only";
+                            default -> ": cannot open: " + Errno.text(errno);
+                        });
     }
 }

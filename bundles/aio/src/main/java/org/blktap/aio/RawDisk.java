@@ -35,8 +35,11 @@ final class RawDisk implements VirtualDisk {
             details.put("size rounded", (sizeBytes > file.size() ? "up" : "down") + ", from " + file.size() + " bytes");
         }
         wholeSectors = sizeBytes > file.size() ? Alignment.down(file.size(), SECTOR) : sizeBytes;
-        info = DiskInfo.ofContents(contentBytes).withBlocks(file.sectorSize(), file.physicalSectorSize())
-                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
+        info = DiskInfo.ofContents(contentBytes)
+                .withBlocks(file.sectorSize(), file.physicalSectorSize())
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                .withReadOnly(readOnly)
+                .withDetails(details);
     }
 
     @Override

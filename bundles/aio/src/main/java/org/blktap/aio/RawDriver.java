@@ -36,7 +36,12 @@ public class RawDriver implements DiskDriver {
     private static long diskSize(IoFile file, String round) throws DiskException {
         long size = file.size();
         if (size == 0) {
-            throw new DiskException(Reason.CORRUPT, file.path() + (file.blockDevice() ? ": the block device has no medium" : ": the file is empty: there is no disk in it"));
+            throw new DiskException(
+                    Reason.CORRUPT,
+                    file.path()
+                            + (file.blockDevice()
+                                    ? ": the block device has no medium"
+                                    : ": the file is empty: there is no disk in it"));
         }
         long rest = size % SECTOR;
         if (rest == 0) {
@@ -45,9 +50,12 @@ public class RawDriver implements DiskDriver {
         return switch (round) {
             case "up" -> DiskInfo.wholeSectors(size);
             case "down" -> size - rest;
-            default -> throw new DiskException(Reason.CORRUPT, FileNames.text(file.path()) + ": size of " + size
-                    + " bytes is not a multiple of 512; --read-only shows zeros after the end, -o round=up lets the file grow to whole sectors,"
-                    + " -o round=down leaves its last " + rest + " bytes out");
+            default ->
+                throw new DiskException(
+                        Reason.CORRUPT,
+                        FileNames.text(file.path()) + ": size of " + size
+                                + " bytes is not a multiple of 512; --read-only shows zeros after the end, -o round=up lets the file grow to whole sectors,"
+                                + " -o round=down leaves its last " + rest + " bytes out");
         };
     }
 
@@ -59,8 +67,11 @@ public class RawDriver implements DiskDriver {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a block device is resized by what makes it");
             }
             if (sizeBytes < file.size() && !shrink) {
-                throw new DiskException(Reason.BAD_OPTION, path + ": " + Options.sizeText(sizeBytes) + " is smaller than the present "
-                        + Options.sizeText(file.size()) + ", and what is past it would be lost; add -o shrink=yes to shrink it");
+                throw new DiskException(
+                        Reason.BAD_OPTION,
+                        path + ": " + Options.sizeText(sizeBytes) + " is smaller than the present "
+                                + Options.sizeText(file.size())
+                                + ", and what is past it would be lost; add -o shrink=yes to shrink it");
             }
             file.truncateNow(sizeBytes);
             file.flushNow();
@@ -87,10 +98,12 @@ public class RawDriver implements DiskDriver {
     @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
         if (backing != null) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": a raw disk has no backing file; tap:qcow can have one");
+            throw new DiskException(
+                    Reason.BAD_OPTION, path + ": a raw disk has no backing file; tap:qcow can have one");
         }
         if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
+            throw new DiskException(
+                    Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
         }
         try (IoFile file = context.createFile(FileNames.path(path))) {
             file.truncateNow(sizeBytes);

@@ -12,6 +12,7 @@ import org.blktap.linux.Mapping;
 final class Slot {
     /** Pieces that fit beside the control block; a longer vector gets memory of its own, which the slot keeps. */
     private static final int INLINE_PIECES = 28;
+
     static final int BYTES = 512;
 
     final long iocb;
@@ -25,9 +26,11 @@ final class Slot {
     long length;
     /** Bytes moved by a short transfer. */
     long moved;
+
     private boolean flush;
     /** Failed flushes of the file before this one. */
     private int failures;
+
     private int pieces;
     private long vector;
     private NativeBuffer longVector;
@@ -46,7 +49,8 @@ final class Slot {
         Memory.putInt(iocb + LibAio.IOCB_RESFD, eventFd);
     }
 
-    void prepare(LibaioFile target, boolean isWrite, long at, Segments data, long skip, long bytes, IoCallback callback) {
+    void prepare(
+            LibaioFile target, boolean isWrite, long at, Segments data, long skip, long bytes, IoCallback callback) {
         file = target;
         write = isWrite;
         flush = false;

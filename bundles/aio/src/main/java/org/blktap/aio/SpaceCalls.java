@@ -14,18 +14,19 @@ final class SpaceCalls {
     private static final int ZEROS = 1 << 20;
     /** Extents after which a map stops; the caller asks again for the rest. */
     private static final int MAX_EXTENTS = 1024;
+
     private static final int ENOTTY = 25;
     // the argument of BLKDISCARD and BLKZEROOUT: two u64, in bytes
     private static final int AT_BEGIN = 0;
     private static final int AT_BYTES = 8;
     private static final int RANGE_BYTES = 16;
 
-    private SpaceCalls() {
-    }
+    private SpaceCalls() {}
 
     /** Frees space. A file system that cannot do that is no error, since a discard is a hint. */
     static int discard(OpenedFile file, long offset, long length) {
-        int result = file.blockDevice() ? range(file.fd(), Libc.BLKDISCARD, offset, length)
+        int result = file.blockDevice()
+                ? range(file.fd(), Libc.BLKDISCARD, offset, length)
                 : call(Libc.fallocate(file.fd(), Libc.FALLOC_FL_PUNCH_HOLE | Libc.FALLOC_FL_KEEP_SIZE, offset, length));
         return result == Errno.EOPNOTSUPP ? 0 : result;
     }

@@ -42,6 +42,7 @@ import org.osgi.service.condition.Condition;
 class EngineTest {
     @TempDir
     Path directory;
+
     private final EpollLoops loops = new EpollLoops();
     private final IoLoop loop = loops.start("engine-test");
     private final NativeBuffer memory = Mapping.anonymous(8 << 20);
@@ -96,7 +97,8 @@ class EngineTest {
         for (int i = 0; i < 1500; i++) {
             int align = random.nextInt(3) == 0 ? 1 : 512;
             int offset = random.nextInt(size / align) * align;
-            int length = Math.min(size - offset, (1 + random.nextInt(random.nextBoolean() ? 300_000 / align : 8)) * align);
+            int length =
+                    Math.min(size - offset, (1 + random.nextInt(random.nextBoolean() ? 300_000 / align : 8)) * align);
             Segments data = pieces(random, length, align);
             switch (random.nextInt(6)) {
                 case 0, 1, 2 -> {
@@ -177,7 +179,10 @@ class EngineTest {
         file.close();
     }
 
-    /** A context of the kernel goes from queue to queue, its ring wherever it was left; unless it is left with operations in it. */
+    /**
+     * A context of the kernel goes from queue to queue, its ring wherever it was left; unless it is left with
+     * operations in it.
+     */
     @Test
     void queuesFollowEachOther() throws Exception {
         LibaioEngine engine = new LibaioEngine(Condition.INSTANCE);
@@ -199,7 +204,7 @@ class EngineTest {
                     Segments data = new Segments(1);
                     data.add(memory.address(), 4096);
                     for (int j = 0; j < 50; j++) {
-                        file.write(512 << 10, data, 0, 4096, error -> { });
+                        file.write(512 << 10, data, 0, 4096, error -> {});
                     }
                     ((LibaioQueue) queue).flush();
                     queue.close();
@@ -387,7 +392,9 @@ class EngineTest {
         file.close();
     }
 
-    /** A VM that truncates its memory while it reads past the end of its file gets an error, and nothing else happens. */
+    /**
+     * A VM that truncates its memory while it reads past the end of its file gets an error, and nothing else happens.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"libaio", "portable"})
     void aReadPastTheEndIntoMemoryThatIsGoneFails(String engine) throws Exception {

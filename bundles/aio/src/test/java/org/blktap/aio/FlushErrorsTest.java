@@ -8,7 +8,8 @@ import org.junit.jupiter.api.Test;
 
 class FlushErrorsTest {
     private static FlushErrors of(boolean direct) {
-        return new FlushErrors(new OpenedFile(Path.of("/vm/a.img"), -1, true, false, direct, 4096, 512, 4096, direct ? 512 : 1, direct ? 512 : 1));
+        return new FlushErrors(new OpenedFile(
+                Path.of("/vm/a.img"), -1, true, false, direct, 4096, 512, 4096, direct ? 512 : 1, direct ? 512 : 1));
     }
 
     /** The kernel has dropped what it could not write, and reports nothing more. */

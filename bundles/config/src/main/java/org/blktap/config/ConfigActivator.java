@@ -14,12 +14,19 @@ import org.osgi.framework.ServiceReference;
 import org.osgi.service.cm.ConfigurationAdmin;
 
 /**
- * Starts after Config Admin and before all bundles that are configured. The launcher gives it the directories as framework properties, and the file
- * through a service. The service has types of the JDK, because the launcher's own classes are not those of the bundles.
+ * Starts after Config Admin and before all bundles that are configured. The launcher gives it the directories as
+ * framework properties, and the file through a service. The service has types of the JDK, because the launcher's own
+ * classes are not those of the bundles.
  */
 @Header(name = Constants.BUNDLE_ACTIVATOR, value = "${@class}")
-@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.blktap.api.settings.Directories'", effective = "active")
-@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.blktap.config.ConfiguredSettings'", effective = "active")
+@Capability(
+        namespace = "osgi.service",
+        attribute = "objectClass:List<String>='org.blktap.api.settings.Directories'",
+        effective = "active")
+@Capability(
+        namespace = "osgi.service",
+        attribute = "objectClass:List<String>='org.blktap.config.ConfiguredSettings'",
+        effective = "active")
 public final class ConfigActivator implements BundleActivator {
     /** The launcher's service that reads the file. */
     private static final String FILE = "(blktap.launcher=settings)";
@@ -33,7 +40,11 @@ public final class ConfigActivator implements BundleActivator {
             throw new BundleException("Config Admin is not active; it must start before this bundle");
         }
         context.registerService(Directories.class, directories(context), null);
-        settings = new ConfiguredSettings(context, context.getService(admin), file(context), path(context, "blktap.settings", Path.of("etc/blktap.json")).toString(),
+        settings = new ConfiguredSettings(
+                context,
+                context.getService(admin),
+                file(context),
+                path(context, "blktap.settings", Path.of("etc/blktap.json")).toString(),
                 context.getProperty("blktap.image.roots"));
         settings.start();
         context.registerService(ConfiguredSettings.class, settings, null);
@@ -47,9 +58,14 @@ public final class ConfigActivator implements BundleActivator {
     }
 
     private static Directories directories(BundleContext context) {
-        Directories otherwise = Directories.of(path(context, "blktap.home", Path.of("").toAbsolutePath()));
-        return new Directories(otherwise.home(), path(context, "blktap.run.dir", otherwise.run()), path(context, "blktap.data.dir", otherwise.data()),
-                path(context, "blktap.deploy.dir", otherwise.deploy()), path(context, "blktap.control.dir", otherwise.control()));
+        Directories otherwise =
+                Directories.of(path(context, "blktap.home", Path.of("").toAbsolutePath()));
+        return new Directories(
+                otherwise.home(),
+                path(context, "blktap.run.dir", otherwise.run()),
+                path(context, "blktap.data.dir", otherwise.data()),
+                path(context, "blktap.deploy.dir", otherwise.deploy()),
+                path(context, "blktap.control.dir", otherwise.control()));
     }
 
     private static Path path(BundleContext context, String property, Path otherwise) {

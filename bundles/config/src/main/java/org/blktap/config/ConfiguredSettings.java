@@ -29,8 +29,9 @@ import org.osgi.service.cm.Configuration;
 import org.osgi.service.cm.ConfigurationAdmin;
 
 /**
- * The settings of all bundles. Gives each section of the file to Config Admin when its bundle is resolved, before the bundle's components are made,
- * with the values that the bundle's description allows. Other values are logged, and the default is used. Any thread.
+ * The settings of all bundles. Gives each section of the file to Config Admin when its bundle is resolved, before the
+ * bundle's components are made, with the values that the bundle's description allows. Other values are logged, and the
+ * default is used. Any thread.
  */
 public final class ConfiguredSettings implements SynchronousBundleListener, FrameworkListener {
     private static final Logger LOG = System.getLogger("org.blktap.config");
@@ -47,6 +48,7 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     private Map<String, Map<String, Object>> given = Map.of();
     /** The values in force, by section, from the file or the environment. */
     private final Map<String, Map<String, Object>> valid = new TreeMap<>();
+
     private final SortedMap<String, List<String>> problems = new TreeMap<>();
     /** Whether all bundles of the daemon's start have been installed. */
     private boolean started;
@@ -56,15 +58,19 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
      *
      * @param source {@code default}, {@code file}, or the name of an environment variable
      */
-    public record Value(Setting setting, Object value, String source) {
-    }
+    public record Value(Setting setting, Object value, String source) {}
 
     /**
      * @param file reads the file: its sections by PID, their values by key
      * @param fileName for messages
      * @param imageRoots {@link Environment#IMAGE_ROOTS}
      */
-    ConfiguredSettings(BundleContext context, ConfigurationAdmin admin, Callable<Map<String, Map<String, Object>>> file, String fileName, String imageRoots) {
+    ConfiguredSettings(
+            BundleContext context,
+            ConfigurationAdmin admin,
+            Callable<Map<String, Map<String, Object>>> file,
+            String fileName,
+            String imageRoots) {
         this.context = context;
         this.admin = admin;
         this.file = file;
@@ -133,8 +139,12 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
             unknown.remove(bundle.getSymbolicName());
         }
         for (String section : unknown) {
-            problems.put(section, List.of(section + ": " + (section.equals(DIRECTORIES) ? "they are set by the environment, as BLKTAP_RUN_DIR"
-                    : "no bundle has this name; blktap config lists the sections")));
+            problems.put(
+                    section,
+                    List.of(section + ": "
+                            + (section.equals(DIRECTORIES)
+                                    ? "they are set by the environment, as BLKTAP_RUN_DIR"
+                                    : "no bundle has this name; blktap config lists the sections")));
         }
     }
 
@@ -142,7 +152,10 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     private void apply(Bundle bundle) {
         String section = bundle.getSymbolicName();
         Map<String, Object> found = section == null ? null : given.get(section);
-        if (section == null || found == null && Environment.override(section, Map.of(), imageRoots).isEmpty() && !valid.containsKey(section)) {
+        if (section == null
+                || found == null
+                        && Environment.override(section, Map.of(), imageRoots).isEmpty()
+                        && !valid.containsKey(section)) {
             return;
         }
         SettingsCheck check = SettingsCheck.of(section, found == null ? Map.of() : found, settings(bundle));
@@ -154,8 +167,8 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     }
 
     /**
-     * Sets a configuration. One without values any more is emptied, never deleted: Declarative Services would then deactivate its component, and all
-     * that use it, instead of modifying it.
+     * Sets a configuration. One without values any more is emptied, never deleted: Declarative Services would then
+     * deactivate its component, and all that use it, instead of modifying it.
      */
     private void put(String section, Map<String, Object> values) {
         Map<String, Object> inForce = Environment.override(section, values, imageRoots);
@@ -172,13 +185,16 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
     }
 
     /**
-     * The settings that a bundle declares. Not by {@link Bundle#findEntries}, which resolves bundles: the framework would wait for its own lock while this has ours,
-     * and a thread that resolves another bundle has the framework's and waits for ours in {@link #bundleChanged}.
+     * The settings that a bundle declares. Not by {@link Bundle#findEntries}, which resolves bundles: the framework
+     * would wait for its own lock while this has ours, and a thread that resolves another bundle has the framework's
+     * and waits for ours in {@link #bundleChanged}.
      */
     private static List<Setting> settings(Bundle bundle) {
         List<Setting> all = new ArrayList<>();
         try {
-            Enumeration<String> entries = OF_INSTALLATION.contains(String.valueOf(bundle.getSymbolicName())) ? null : bundle.getEntryPaths(Metatype.FOLDER);
+            Enumeration<String> entries = OF_INSTALLATION.contains(String.valueOf(bundle.getSymbolicName()))
+                    ? null
+                    : bundle.getEntryPaths(Metatype.FOLDER);
             for (String each : entries == null ? List.<String>of() : Collections.list(entries)) {
                 URL description = each.endsWith(".xml") ? bundle.getEntry(each) : null;
                 if (description != null) {
@@ -204,7 +220,8 @@ public final class ConfiguredSettings implements SynchronousBundleListener, Fram
         SortedMap<String, List<Value>> sections = new TreeMap<>();
         for (Bundle bundle : context.getBundles()) {
             for (Setting each : settings(bundle)) {
-                sections.computeIfAbsent(each.section(), any -> new ArrayList<>()).add(value(each));
+                sections.computeIfAbsent(each.section(), any -> new ArrayList<>())
+                        .add(value(each));
             }
         }
         return sections.values().stream().flatMap(List::stream).toList();

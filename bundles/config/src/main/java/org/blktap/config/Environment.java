@@ -8,11 +8,11 @@ import java.util.Map;
 public final class Environment {
     /** The variable for the setting {@code image.roots} of the core: a list separated by colons. */
     public static final String IMAGE_ROOTS = "BLKTAP_IMAGE_ROOTS";
+
     private static final String SECTION = "org.blktap.core";
     private static final String KEY = "image.roots";
 
-    private Environment() {
-    }
+    private Environment() {}
 
     /**
      * Overrides valid values of a section.

@@ -22,15 +22,14 @@ public final class Metatype extends DefaultHandler {
 
     /** The settings of each class of objects, whose PID is known only at the end. */
     private final Map<String, List<Attribute>> classes = new LinkedHashMap<>();
+
     private final Map<String, String> pids = new HashMap<>();
     private List<Attribute> attributes;
     private String pid;
 
-    private record Attribute(Map<String, String> of, List<String> options) {
-    }
+    private record Attribute(Map<String, String> of, List<String> options) {}
 
-    private Metatype() {
-    }
+    private Metatype() {}
 
     /** @throws IOException if it is not a description, or has types that settings cannot have */
     public static List<Setting> read(InputStream in) throws IOException {
@@ -82,13 +81,23 @@ public final class Metatype extends DefaultHandler {
             throw new IllegalArgumentException("a list of settings has texts");
         }
         String text = of.getOrDefault("default", "");
-        Object initial = list ? text.isEmpty() ? new String[0] : text.split(",") : switch (type) {
-            case INTEGER -> Integer.valueOf(text);
-            case LONG -> Long.valueOf(text);
-            case BOOLEAN -> Boolean.valueOf(text);
-            default -> text;
-        };
-        return new Setting(section, Objects.requireNonNull(of.get("id"), "a setting without an id"), type, list, initial, number(of.get("min")), number(of.get("max")), List.copyOf(attribute.options()),
+        Object initial = list
+                ? text.isEmpty() ? new String[0] : text.split(",")
+                : switch (type) {
+                    case INTEGER -> Integer.valueOf(text);
+                    case LONG -> Long.valueOf(text);
+                    case BOOLEAN -> Boolean.valueOf(text);
+                    default -> text;
+                };
+        return new Setting(
+                section,
+                Objects.requireNonNull(of.get("id"), "a setting without an id"),
+                type,
+                list,
+                initial,
+                number(of.get("min")),
+                number(of.get("max")),
+                List.copyOf(attribute.options()),
                 of.getOrDefault("description", ""));
     }
 

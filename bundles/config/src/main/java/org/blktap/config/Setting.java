@@ -19,11 +19,22 @@ import org.blktap.api.disk.FileNames;
  * @param options the texts that are allowed; empty if any text is
  * @param description one or two sentences
  */
-public record Setting(String section, String key, Type type, boolean list, Object initial, BigDecimal min, BigDecimal max, List<String> options,
+public record Setting(
+        String section,
+        String key,
+        Type type,
+        boolean list,
+        Object initial,
+        BigDecimal min,
+        BigDecimal max,
+        List<String> options,
         String description) {
     /** The types of metatype that settings have. */
     public enum Type {
-        INTEGER, LONG, BOOLEAN, STRING;
+        INTEGER,
+        LONG,
+        BOOLEAN,
+        STRING;
 
         static Type of(String name) {
             return switch (name) {
@@ -31,7 +42,8 @@ public record Setting(String section, String key, Type type, boolean list, Objec
                 case "Long" -> LONG;
                 case "Boolean" -> BOOLEAN;
                 case "String" -> STRING;
-                default -> throw new IllegalArgumentException("settings are Integer, Long, Boolean or String, not " + name);
+                default ->
+                    throw new IllegalArgumentException("settings are Integer, Long, Boolean or String, not " + name);
             };
         }
     }
@@ -81,7 +93,9 @@ public record Setting(String section, String key, Type type, boolean list, Objec
                 }
             }
             default -> {
-                if (found instanceof BigDecimal number && (min == null || number.compareTo(min) >= 0) && (max == null || number.compareTo(max) <= 0)) {
+                if (found instanceof BigDecimal number
+                        && (min == null || number.compareTo(min) >= 0)
+                        && (max == null || number.compareTo(max) <= 0)) {
                     return whole(number);
                 }
             }
@@ -115,7 +129,10 @@ public record Setting(String section, String key, Type type, boolean list, Objec
         String one = switch (type) {
             case BOOLEAN -> "true or false";
             case STRING -> options.isEmpty() ? "a text in quotation marks" : "one of " + String.join(", ", options);
-            default -> min == null && max == null ? "a whole number" : "a whole number from " + (min == null ? "any" : min) + " to " + (max == null ? "any" : max);
+            default ->
+                min == null && max == null
+                        ? "a whole number"
+                        : "a whole number from " + (min == null ? "any" : min) + " to " + (max == null ? "any" : max);
         };
         return list ? "a list in brackets, each " + one : one;
     }

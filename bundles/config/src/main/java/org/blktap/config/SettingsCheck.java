@@ -23,17 +23,24 @@ public record SettingsCheck(Map<String, Object> values, List<String> problems) {
         Map<String, Object> values = new LinkedHashMap<>();
         List<String> problems = new ArrayList<>();
         given.forEach((key, found) -> {
-            Setting setting = declared.stream().filter(each -> each.section().equals(section) && each.key().equals(key)).findFirst().orElse(null);
+            Setting setting = declared.stream()
+                    .filter(each -> each.section().equals(section) && each.key().equals(key))
+                    .findFirst()
+                    .orElse(null);
             if (setting == null) {
-                List<String> keys = declared.stream().filter(each -> each.section().equals(section)).map(Setting::key).toList();
-                problems.add(section + ": " + key + ": there is no such setting; " + (keys.isEmpty() ? "the bundle has none" : "there are " + String.join(", ", keys)));
+                List<String> keys = declared.stream()
+                        .filter(each -> each.section().equals(section))
+                        .map(Setting::key)
+                        .toList();
+                problems.add(section + ": " + key + ": there is no such setting; "
+                        + (keys.isEmpty() ? "the bundle has none" : "there are " + String.join(", ", keys)));
                 return;
             }
             try {
                 values.put(key, setting.value(found));
             } catch (Setting.WrongValue e) {
-                problems.add(section + ": " + key + ": found " + shown(found) + ", expected " + e.getMessage() + "; the default of " + text(setting.initial())
-                        + " is used");
+                problems.add(section + ": " + key + ": found " + shown(found) + ", expected " + e.getMessage()
+                        + "; the default of " + text(setting.initial()) + " is used");
             }
         });
         return new SettingsCheck(values, problems);

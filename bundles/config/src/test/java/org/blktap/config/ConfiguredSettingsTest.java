@@ -18,7 +18,8 @@ import org.osgi.service.cm.ConfigurationAdmin;
 
 /** What it does with bundles that come and go; ConfigIT has the whole. */
 class ConfiguredSettingsTest {
-    private static final String DESCRIPTION = "<MetaData><OCD id='a'><AD id='count' type='Integer' default='5'/></OCD><Designate pid='x.bundle'><Object ocdref='a'/></Designate></MetaData>";
+    private static final String DESCRIPTION =
+            "<MetaData><OCD id='a'><AD id='count' type='Integer' default='5'/></OCD><Designate pid='x.bundle'><Object ocdref='a'/></Designate></MetaData>";
 
     @TempDir
     Path directory;
@@ -43,7 +44,8 @@ class ConfiguredSettingsTest {
         Bundle installed = fake(Bundle.class, (method, arguments) -> switch (method.getName()) {
             case "getSymbolicName" -> "x.bundle";
             case "getState" -> Bundle.INSTALLED;
-            case "getEntryPaths" -> Collections.enumeration(List.of("OSGI-INF/metatype/a.xml", "OSGI-INF/metatype/l10n/"));
+            case "getEntryPaths" ->
+                Collections.enumeration(List.of("OSGI-INF/metatype/a.xml", "OSGI-INF/metatype/l10n/"));
             case "getEntry" -> file.toUri().toURL();
             default -> throw new AssertionError(method.getName() + " may resolve the bundle");
         });
@@ -52,13 +54,20 @@ class ConfiguredSettingsTest {
             case "getState" -> Bundle.UNINSTALLED;
             default -> throw new IllegalStateException("the bundle is uninstalled");
         });
-        BundleContext context = fake(BundleContext.class, (method, arguments) -> method.getName().equals("getBundles") ? new Bundle[] {going, installed}
-                : method.getName().equals("getBundle") ? installed : null);
+        BundleContext context = fake(
+                BundleContext.class,
+                (method, arguments) -> method.getName().equals("getBundles")
+                        ? new Bundle[] {going, installed}
+                        : method.getName().equals("getBundle") ? installed : null);
         ConfigurationAdmin admin = fake(ConfigurationAdmin.class, (method, arguments) -> null);
-        ConfiguredSettings settings = new ConfiguredSettings(context, admin, () -> Map.of("x.bundle", Map.of("cuont", true)), "a.json", "");
+        ConfiguredSettings settings =
+                new ConfiguredSettings(context, admin, () -> Map.of("x.bundle", Map.of("cuont", true)), "a.json", "");
         settings.start();
-        assertEquals(List.of("a.json: x.bundle: cuont: there is no such setting; there are count"), settings.problems());
+        assertEquals(
+                List.of("a.json: x.bundle: cuont: there is no such setting; there are count"), settings.problems());
         settings.reload();
-        assertEquals(List.of("count"), settings.values().stream().map(each -> each.setting().key()).toList());
+        assertEquals(
+                List.of("count"),
+                settings.values().stream().map(each -> each.setting().key()).toList());
     }
 }

@@ -37,8 +37,12 @@ class SettingTest {
     @Test
     void aDescriptionHasTheSettingsOfItsPid() throws Exception {
         List<Setting> all = settings(DESCRIPTION);
-        assertEquals(List.of("count", "bytes", "on", "level", "roots"), all.stream().map(Setting::key).toList());
-        assertEquals(List.of(5, 96L, false, "INFO"), all.stream().limit(4).map(Setting::initial).toList());
+        assertEquals(
+                List.of("count", "bytes", "on", "level", "roots"),
+                all.stream().map(Setting::key).toList());
+        assertEquals(
+                List.of(5, 96L, false, "INFO"),
+                all.stream().limit(4).map(Setting::initial).toList());
         assertEquals("x.bundle", all.get(0).section());
         assertEquals("How many.", all.get(0).description());
         assertArrayEquals(new String[0], (String[]) all.get(4).initial());
@@ -48,7 +52,10 @@ class SettingTest {
     void whatIsNoDescriptionIsRefused() {
         assertThrows(IOException.class, () -> settings("<OCD"));
         assertThrows(IOException.class, () -> settings(DESCRIPTION.replace("Boolean", "Double")));
-        assertThrows(IOException.class, () -> settings(DESCRIPTION.replace("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<!DOCTYPE a [<!ENTITY b 'c'>]>")));
+        assertThrows(
+                IOException.class,
+                () -> settings(DESCRIPTION.replace(
+                        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<!DOCTYPE a [<!ENTITY b 'c'>]>")));
         assertThrows(IOException.class, () -> settings("<AD id='a' type='Integer' default='1'/>"));
         assertThrows(IOException.class, () -> settings(DESCRIPTION.replace("id=\"count\"", "")));
     }
@@ -63,7 +70,9 @@ class SettingTest {
         given.put("roots", List.of("/a", "/b"));
         SettingsCheck check = SettingsCheck.of("x.bundle", given, settings(DESCRIPTION));
         assertEquals(List.of(), check.problems());
-        assertEquals(List.of(10, 10_000_000_000L, true, "DEBUG"), check.values().values().stream().limit(4).toList());
+        assertEquals(
+                List.of(10, 10_000_000_000L, true, "DEBUG"),
+                check.values().values().stream().limit(4).toList());
         assertArrayEquals(new String[] {"/a", "/b"}, (String[]) check.values().get("roots"));
     }
 
@@ -84,7 +93,10 @@ class SettingTest {
         refused("bytes", new BigDecimal("1e30"), "found 1E+30, expected a whole number; the default of 96 is used");
         refused("on", "yes", "found \"yes\", expected true or false");
         refused("level", "LOUD", "found \"LOUD\", expected one of INFO, DEBUG");
-        refused("roots", "/a", "found \"/a\", expected a list in brackets, each a text in quotation marks; the default of none is used");
+        refused(
+                "roots",
+                "/a",
+                "found \"/a\", expected a list in brackets, each a text in quotation marks; the default of none is used");
         refused("roots", List.of(true), "found [true], expected a list");
         String text = "expected a text without control characters; the default of none is used";
         refused("roots", List.of("/a\0b"), "found [/a\0b], " + text);
@@ -96,7 +108,8 @@ class SettingTest {
     @Test
     void theEnvironmentCountsMoreThanTheFile() {
         Map<String, Object> file = Map.of("image.roots", new String[] {"/file"});
-        assertArrayEquals(new String[] {"/a", "/b"}, (String[]) Environment.override("org.blktap.core", file, "/a:/b").get("image.roots"));
+        assertArrayEquals(new String[] {"/a", "/b"}, (String[])
+                Environment.override("org.blktap.core", file, "/a:/b").get("image.roots"));
         assertEquals(file, Environment.override("org.blktap.core", file, ""));
         assertEquals(Map.of(), Environment.override("org.blktap.linux", Map.of(), "/a"));
     }

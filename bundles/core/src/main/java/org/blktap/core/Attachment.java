@@ -18,9 +18,10 @@ import org.blktap.api.node.DeviceNode;
 import org.blktap.core.gate.Gate;
 
 /**
- * One attachment: a loop, a gate, the {@link AttachmentDisk} on its disk side and the {@link AttachmentNodes} on its VM side. Operations move it from one state
- * of {@link Life} to another; they run one after the other, off the loop, and may wait. Methods are for any thread but a loop, except
- * where noted. Those that return a future do not wait; commands wait as {@link CommandWait} says.
+ * One attachment: a loop, a gate, the {@link AttachmentDisk} on its disk side and the {@link AttachmentNodes} on its VM
+ * side. Operations move it from one state of {@link Life} to another; they run one after the other, off the loop, and
+ * may wait. Methods are for any thread but a loop, except where noted. Those that return a future do not wait; commands
+ * wait as {@link CommandWait} says.
  */
 final class Attachment {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -41,6 +42,7 @@ final class Attachment {
     private final Parks parks = new Parks();
     /** What the VM knows of its disk; null before the first opening. */
     private volatile DiskShape known;
+
     private volatile Life life = new Life.Opening();
     private volatile boolean failing;
     private final AttachmentOpening opening;
@@ -54,7 +56,9 @@ final class Attachment {
      * @param restored whether an earlier life of the daemon had it
      * @param threads for its operations
      */
-    Attachment(String id, Records.Kept kept, boolean restored, Records.Entry record, Services services, Executor threads) throws DiskException {
+    Attachment(
+            String id, Records.Kept kept, boolean restored, Records.Entry record, Services services, Executor threads)
+            throws DiskException {
         this.id = id;
         this.request = kept.request();
         this.known = kept.known();
@@ -66,7 +70,8 @@ final class Attachment {
         gate = new Gate(loop, new GateOwner());
         calls = new LoopCalls(id, loop, gate::inFlight);
         operations = new Operations(id, threads);
-        commands = new CommandWait(id, operations, calls, () -> services.limits().drain());
+        commands =
+                new CommandWait(id, operations, calls, () -> services.limits().drain());
         try (CloseOnFailure opened = new CloseOnFailure(loop::close)) {
             nodes = new AttachmentNodes(request.nodes(), restored, calls, gate, services);
             opened.keep();
@@ -203,8 +208,10 @@ final class Attachment {
             if (running) {
                 letThrough();
             }
-            throw new DiskException(Reason.BUSY, "attachment '" + id + "': " + left + " requests have not ended within " + limit.toSeconds()
-                    + " s, and it goes on; detach --force does not wait for them");
+            throw new DiskException(
+                    Reason.BUSY,
+                    "attachment '" + id + "': " + left + " requests have not ended within " + limit.toSeconds()
+                            + " s, and it goes on; detach --force does not wait for them");
         }
     }
 
@@ -230,7 +237,10 @@ final class Attachment {
         return failed;
     }
 
-    /** Keeps on record that a flush has failed of which no VM knows; a record that cannot be written is no reason to stop here. */
+    /**
+     * Keeps on record that a flush has failed of which no VM knows; a record that cannot be written is no reason to
+     * stop here.
+     */
     void recordDebt() {
         try {
             record.oweError(true);
@@ -248,7 +258,8 @@ final class Attachment {
         gate.close();
         operations.submit("being parked after a failure", () -> {
             failing = false;
-            if (life instanceof Life.Running || life instanceof Life.Parked parked && parked.why().kind() != Kind.OPERATOR && disk.isOpen()) {
+            if (life instanceof Life.Running
+                    || life instanceof Life.Parked parked && parked.why().kind() != Kind.OPERATOR && disk.isOpen()) {
                 StateReason why = new StateReason(Kind.FAILED, what + " threw " + failure + "; resume tries again");
                 try {
                     quiesce(why, null);
@@ -292,8 +303,10 @@ final class Attachment {
                 }
                 LOG.log(Level.INFO, id + ": resumed by an operator");
             } else if (!(life instanceof Life.Running)) {
-                throw new DiskException(Reason.BUSY, "attachment '" + id + "' is not parked: " + life.state().name().toLowerCase(java.util.Locale.ROOT)
-                        + ", " + life.why());
+                throw new DiskException(
+                        Reason.BUSY,
+                        "attachment '" + id + "' is not parked: "
+                                + life.state().name().toLowerCase(java.util.Locale.ROOT) + ", " + life.why());
             }
             return null;
         }));

@@ -23,13 +23,14 @@ import org.blktap.api.node.DeviceNode;
 import org.blktap.core.gate.Gate;
 
 /**
- * The disk of an attachment, below its gate, and the queue of the engine that carries it. Its methods are for control threads, one at a time, as the
- * attachment's; what the attachment shows of it is for any.
+ * The disk of an attachment, below its gate, and the queue of the engine that carries it. Its methods are for control
+ * threads, one at a time, as the attachment's; what the attachment shows of it is for any.
  */
 final class AttachmentDisk {
     private static final Logger LOG = System.getLogger("org.blktap.core");
     /** Interval of the check whether helper threads are idle. */
     private static final long IDLE_MILLISECONDS = 20;
+
     private final String id;
     private final IoLoop loop;
     private final LoopCalls calls;
@@ -41,12 +42,14 @@ final class AttachmentDisk {
     private OpenContext context;
     /** Objects that outlive a driver, such as the memory of a RAM disk. */
     private List<AutoCloseable> kept = new ArrayList<>();
+
     private Registry.Entry<IoEngine> engine;
     private IoQueue queue;
     private boolean open;
     private boolean savesAtDetach;
     /** The image that is open. */
     private String name = "";
+
     private volatile DiskInfo info = DiskInfo.ofSize(0);
     private volatile String engineName = "";
 
@@ -111,10 +114,15 @@ final class AttachmentDisk {
 
     private void openQueue(AttachRequest request) throws DiskException {
         String wanted = request.options().get("engine");
-        Registry.Entry<IoEngine> found = wanted == null ? services.installed().engineFor(request.spec().type()) : services.installed().engines().awaited(wanted);
+        Registry.Entry<IoEngine> found = wanted == null
+                ? services.installed().engineFor(request.spec().type())
+                : services.installed().engines().awaited(wanted);
         if (found == null) {
-            throw new MissingService(StateReason.Kind.NO_ENGINE, wanted, (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'")
-                    + "; present: " + services.installed().engines().names());
+            throw new MissingService(
+                    StateReason.Kind.NO_ENGINE,
+                    wanted,
+                    (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'") + "; present: "
+                            + services.installed().engines().names());
         }
         queue = calls.ask(() -> EngineCalls.open(found.service(), loop));
         engine = found;
@@ -127,8 +135,17 @@ final class AttachmentDisk {
         options.text(LockWait.OPTION, null);
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
-        OpenContext fresh = new OpenContext(new OpenContext.Environment(loop, queue, services.memory(),
-                services.installed().drivers(), services.configuration().paths(), usedDrivers, keptNow), request.readOnly(), options);
+        OpenContext fresh = new OpenContext(
+                new OpenContext.Environment(
+                        loop,
+                        queue,
+                        services.memory(),
+                        services.installed().drivers(),
+                        services.configuration().paths(),
+                        usedDrivers,
+                        keptNow),
+                request.readOnly(),
+                options);
         VirtualDisk disk = null;
         boolean done = false;
         try {
@@ -191,7 +208,10 @@ final class AttachmentDisk {
         return open ? flushOpen() : null;
     }
 
-    /** Closes the disk and its queue, and waits for the helper threads of a disk that has left requests. The gate is closed, and nothing is in flight. */
+    /**
+     * Closes the disk and its queue, and waits for the helper threads of a disk that has left requests. The gate is
+     * closed, and nothing is in flight.
+     */
     void close() throws DiskException {
         if (open) {
             VirtualDisk disk = calls.ask(gate::remove);
@@ -237,8 +257,12 @@ final class AttachmentDisk {
             return null;
         }
         int error = calls.await(calls.ask(gate::flush), "the last flush");
-        return error == 0 ? null : new DiskException(Reason.IO, name + ": the last flush failed: "
-                + Errno.text(error) + "; writes since the flush before may be lost");
+        return error == 0
+                ? null
+                : new DiskException(
+                        Reason.IO,
+                        name + ": the last flush failed: " + Errno.text(error)
+                                + "; writes since the flush before may be lost");
     }
 
     /** The attachment ends: what was kept for its next opening goes. */

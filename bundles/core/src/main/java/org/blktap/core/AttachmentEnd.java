@@ -27,8 +27,16 @@ final class AttachmentEnd {
     private final CompletableFuture<Void> done = new CompletableFuture<>();
     private volatile DiskException unforgotten;
 
-    AttachmentEnd(Attachment attachment, Records.Entry record, Services services, LoopCalls calls, Operations operations, CommandWait commands,
-            Gate gate, AttachmentNodes nodes, AttachmentDisk disk) {
+    AttachmentEnd(
+            Attachment attachment,
+            Records.Entry record,
+            Services services,
+            LoopCalls calls,
+            Operations operations,
+            CommandWait commands,
+            Gate gate,
+            AttachmentNodes nodes,
+            AttachmentDisk disk) {
         this.attachment = attachment;
         this.record = record;
         this.services = services;
@@ -54,7 +62,8 @@ final class AttachmentEnd {
                 return null;
             }));
         } catch (DiskException e) {
-            // else the VM's release of the device, or another command, has led to a forced detach meanwhile, which the table waits for
+            // else the VM's release of the device, or another command, has led to a forced detach meanwhile, which the
+            // table waits for
             if (!operations.closed()) {
                 throw e;
             }
@@ -62,7 +71,8 @@ final class AttachmentEnd {
     }
 
     /**
-     * Ends it regardless of its VMs, driver and nodes: operations under way are interrupted, and only background work is waited for without a limit.
+     * Ends it regardless of its VMs, driver and nodes: operations under way are interrupted, and only background work
+     * is waited for without a limit.
      *
      * @return {@link #done}
      */
@@ -112,7 +122,8 @@ final class AttachmentEnd {
      * @param forced whether it ends in any case: what cannot be saved or drained is left behind
      */
     private void end(boolean forget, boolean forced) throws DiskException {
-        Lock saving = disk.savesAtDetach() ? services.saving(attachment.request().spec()) : null;
+        Lock saving =
+                disk.savesAtDetach() ? services.saving(attachment.request().spec()) : null;
         if (saving != null) {
             // one after the other: the last of those that share a disk is the one that saves
             saving.lock();
@@ -122,7 +133,9 @@ final class AttachmentEnd {
                 if (saving != null) {
                     save(forced);
                 } else if (!forced) {
-                    attachment.quiesce(new StateReason(Kind.DETACHING, "being detached"), services.limits().drain());
+                    attachment.quiesce(
+                            new StateReason(Kind.DETACHING, "being detached"),
+                            services.limits().drain());
                 }
                 if (forget) {
                     record.remove();
@@ -149,7 +162,9 @@ final class AttachmentEnd {
         if (!disk.isOpen()) {
             attachment.opening().open();
         }
-        attachment.quiesce(new StateReason(Kind.SAVING, "being saved"), forced ? services.limits().forced() : services.limits().drain());
+        attachment.quiesce(
+                new StateReason(Kind.SAVING, "being saved"),
+                forced ? services.limits().forced() : services.limits().drain());
         gate.disk().beforeDetach();
     }
 

@@ -28,8 +28,14 @@ public final class AttachmentManager implements Attachments {
     private final AttachmentTable table;
 
     @Activate
-    public AttachmentManager(@Reference LoopFactory loops, @Reference NativeMemory memory, @Reference InstalledServices installed,
-            @Reference InstalledNodeKinds nodeKinds, @Reference Directories directories, @Reference CoreConfiguration configuration) throws IOException {
+    public AttachmentManager(
+            @Reference LoopFactory loops,
+            @Reference NativeMemory memory,
+            @Reference InstalledServices installed,
+            @Reference InstalledNodeKinds nodeKinds,
+            @Reference Directories directories,
+            @Reference CoreConfiguration configuration)
+            throws IOException {
         Files.createDirectories(directories.run());
         services = new Services(loops, memory, installed, nodeKinds, configuration, directories.run());
         table = new AttachmentTable(services, new Records(directories.data().resolve("attachments")));

@@ -20,13 +20,15 @@ final class AttachmentNodes {
     private final Services services;
     /** Changed by control threads, gone through on the loop. */
     private final List<OpenNode> nodes = new CopyOnWriteArrayList<>();
+
     private volatile List<AttachmentStatus.Node> lastStatus = List.of();
 
     /**
      * @param specs as given to attach
      * @param restored whether an earlier life of the daemon had them
      */
-    AttachmentNodes(List<String> specs, boolean restored, LoopCalls loop, Gate gate, Services services) throws DiskException {
+    AttachmentNodes(List<String> specs, boolean restored, LoopCalls loop, Gate gate, Services services)
+            throws DiskException {
         this.loop = loop;
         this.gate = gate;
         this.services = services;
@@ -100,16 +102,22 @@ final class AttachmentNodes {
     }
 
     private OpenNode find(String name) throws DiskException {
-        List<OpenNode> found = nodes.stream().filter(each -> each.spec.text().equals(name) || each.address().equals(name)).toList();
+        List<OpenNode> found = nodes.stream()
+                .filter(each -> each.spec.text().equals(name) || each.address().equals(name))
+                .toList();
         if (found.isEmpty()) {
             found = nodes.stream().filter(each -> each.spec.kind().equals(name)).toList();
         }
         if (found.size() == 1) {
             return found.get(0);
         }
-        String present = nodes.isEmpty() ? "none" : String.join(", ", nodes.stream().map(OpenNode::address).toList());
-        throw new DiskException(Reason.NOT_FOUND, loop.id() + " has " + (found.isEmpty() ? "no node" : found.size() + " nodes") + " '" + name
-                + "'; present: " + present);
+        String present = nodes.isEmpty()
+                ? "none"
+                : String.join(", ", nodes.stream().map(OpenNode::address).toList());
+        throw new DiskException(
+                Reason.NOT_FOUND,
+                loop.id() + " has " + (found.isEmpty() ? "no node" : found.size() + " nodes") + " '" + name
+                        + "'; present: " + present);
     }
 
     /** Asks the VMs to release their devices, and waits for that. */
@@ -121,7 +129,9 @@ final class AttachmentNodes {
 
     private void unplug(OpenNode node) throws DiskException {
         if (node.isOpen()) {
-            loop.await(loop.ask(() -> node.node().unplug().toCompletableFuture()), "the VM to let " + node.address() + " go");
+            loop.await(
+                    loop.ask(() -> node.node().unplug().toCompletableFuture()),
+                    "the VM to let " + node.address() + " go");
         }
     }
 
@@ -143,7 +153,9 @@ final class AttachmentNodes {
         loop.run(() -> {
             for (OpenNode node : nodes) {
                 if (node.isOpen() && node.node().mayWrite()) {
-                    throw new DiskException(Reason.BUSY, loop.id() + " cannot become read-only: the VM of " + node.address() + " may be writing");
+                    throw new DiskException(
+                            Reason.BUSY,
+                            loop.id() + " cannot become read-only: the VM of " + node.address() + " may be writing");
                 }
             }
         });
@@ -195,6 +207,8 @@ final class AttachmentNodes {
         if (last.size() == nodes.size()) {
             return last;
         }
-        return nodes.stream().map(node -> new AttachmentStatus.Node(node.spec.kind(), node.address(), Map.of())).toList();
+        return nodes.stream()
+                .map(node -> new AttachmentStatus.Node(node.spec.kind(), node.address(), Map.of()))
+                .toList();
     }
 }

@@ -11,8 +11,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.core.Operations.Operation;
 
 /**
- * Opens an attachment: for the first time, when what it lacks has come, and again after a change. Methods are for any thread but a loop, and those that change
- * the attachment for one operation at a time.
+ * Opens an attachment: for the first time, when what it lacks has come, and again after a change. Methods are for any
+ * thread but a loop, and those that change the attachment for one operation at a time.
  */
 final class AttachmentOpening {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -28,8 +28,16 @@ final class AttachmentOpening {
     private final AttachmentNodes nodes;
     private volatile MissingService missing;
 
-    AttachmentOpening(Attachment attachment, LockWait lockWait, Records.Entry record, Services services, IoLoop loop, Operations operations, CommandWait commands,
-            AttachmentDisk disk, AttachmentNodes nodes) {
+    AttachmentOpening(
+            Attachment attachment,
+            LockWait lockWait,
+            Records.Entry record,
+            Services services,
+            IoLoop loop,
+            Operations operations,
+            CommandWait commands,
+            AttachmentDisk disk,
+            AttachmentNodes nodes) {
         this.attachment = attachment;
         this.lockWait = lockWait;
         this.record = record;
@@ -59,7 +67,8 @@ final class AttachmentOpening {
                 LOG.log(Level.INFO, attachment.id() + ": " + attachment.life().why());
             }
             if (operations.closed()) {
-                throw new DiskException(Reason.NOT_FOUND, "attachment '" + attachment.id() + "' was detached while it was opened");
+                throw new DiskException(
+                        Reason.NOT_FOUND, "attachment '" + attachment.id() + "' was detached while it was opened");
             }
             record.write(attachment.request(), attachment.known());
             return null;
@@ -85,12 +94,18 @@ final class AttachmentOpening {
         return now instanceof Life.Opening;
     }
 
-    /** Called when a driver has come, which may replace one that failed. The result is whether a {@link #retry} makes sense. */
+    /**
+     * Called when a driver has come, which may replace one that failed. The result is whether a {@link #retry} makes
+     * sense.
+     */
     Operation<Boolean> driverCame(String type) {
         return operations.submit("a driver has come", () -> {
-            boolean failed = attachment.life() instanceof Life.Parked parked && parked.why().kind() == Kind.FAILED && disk.tried(type);
+            boolean failed = attachment.life() instanceof Life.Parked parked
+                    && parked.why().kind() == Kind.FAILED
+                    && disk.tried(type);
             if (failed) {
-                attachment.to(new Life.Parked(new StateReason(Kind.NO_DRIVER, attachment.life().why().text())));
+                attachment.to(new Life.Parked(
+                        new StateReason(Kind.NO_DRIVER, attachment.life().why().text())));
             }
             return failed;
         });
@@ -105,14 +120,18 @@ final class AttachmentOpening {
             StateReason before = attachment.life().why();
             try {
                 open();
-                LOG.log(Level.INFO, attachment.id() + ": running on " + attachment.request().spec());
+                LOG.log(
+                        Level.INFO,
+                        attachment.id() + ": running on " + attachment.request().spec());
                 return true;
             } catch (LockWait.ImageInUse e) {
                 return false;
             } catch (DiskException e) {
                 // every service that comes leads here; do not log the same reason again
                 if (!before.text().equals(attachment.life().why().text())) {
-                    LOG.log(e instanceof MissingService ? Level.INFO : Level.WARNING, attachment.id() + ": stays parked: " + e.getMessage());
+                    LOG.log(
+                            e instanceof MissingService ? Level.INFO : Level.WARNING,
+                            attachment.id() + ": stays parked: " + e.getMessage());
                 }
                 return false;
             }
@@ -162,7 +181,8 @@ final class AttachmentOpening {
             throw e;
         } catch (RuntimeException | Error e) {
             LOG.log(Level.ERROR, attachment.id() + ": cannot be opened: the driver, engine or node threw", e);
-            attachment.to(new Life.Parked(new StateReason(Kind.FAILED, "opening " + attachment.request().spec() + " threw " + e)));
+            attachment.to(new Life.Parked(new StateReason(
+                    Kind.FAILED, "opening " + attachment.request().spec() + " threw " + e)));
             throw new DiskException(Reason.IO, attachment.request().spec() + ": internal error: " + e, e);
         }
         attachment.letThrough();
@@ -178,10 +198,12 @@ final class AttachmentOpening {
         }
         LockWait.ImageInUse waits = new LockWait.ImageInUse(inUse);
         attachment.to(new Life.Opening(new StateReason(Kind.IMAGE_IN_USE, waits.getMessage())));
-        lockWait.lookSoon(loop, () -> operations.submit("being opened", () -> {
-            lookForImage();
-            return null;
-        }));
+        lockWait.lookSoon(
+                loop,
+                () -> operations.submit("being opened", () -> {
+                    lookForImage();
+                    return null;
+                }));
         return waits;
     }
 
@@ -192,7 +214,9 @@ final class AttachmentOpening {
         }
         try {
             open();
-            LOG.log(Level.INFO, attachment.id() + ": running on " + attachment.request().spec() + ", which others have let go");
+            LOG.log(
+                    Level.INFO,
+                    attachment.id() + ": running on " + attachment.request().spec() + ", which others have let go");
         } catch (LockWait.ImageInUse e) {
             LOG.log(Level.DEBUG, attachment.id() + ": " + e.getMessage());
         } catch (DiskException e) {

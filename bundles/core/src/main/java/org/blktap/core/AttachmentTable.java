@@ -24,8 +24,8 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
 /**
- * All attachments by id. None waits for another: what concerns several is asked of all of them at once, and waited for within a limit.
- * Thread-safe; not for a loop.
+ * All attachments by id. None waits for another: what concerns several is asked of all of them at once, and waited for
+ * within a limit. Thread-safe; not for a loop.
  */
 final class AttachmentTable {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -41,6 +41,7 @@ final class AttachmentTable {
     private int opening;
     /** Completes when the count is 0. */
     private CompletableFuture<Void> settled = CompletableFuture.completedFuture(null);
+
     private final AtomicInteger threadNumbers = new AtomicInteger();
     private final ExecutorService threads = Executors.newCachedThreadPool(task -> {
         Thread thread = new Thread(task, "blktap-control-" + threadNumbers.incrementAndGet());
@@ -85,13 +86,14 @@ final class AttachmentTable {
             if (attachment.opening().waits()) {
                 begun();
                 CompletableFuture<Boolean> opened = attachment.opening().retry().copy();
-                opened.completeOnTimeout(false, SETTLED.toSeconds(), TimeUnit.SECONDS).whenComplete((running, failure) -> {
-                    if (Boolean.TRUE.equals(running)) {
-                        // another may wait for what this one brings, as the memory of a RAM disk
-                        retry();
-                    }
-                    ended();
-                });
+                opened.completeOnTimeout(false, SETTLED.toSeconds(), TimeUnit.SECONDS)
+                        .whenComplete((running, failure) -> {
+                            if (Boolean.TRUE.equals(running)) {
+                                // another may wait for what this one brings, as the memory of a RAM disk
+                                retry();
+                            }
+                            ended();
+                        });
             }
         }
         ended();
@@ -121,7 +123,9 @@ final class AttachmentTable {
     }
 
     void driverCame(String type) {
-        attachments.values().forEach(attachment -> attachment.opening().driverCame(type).thenAccept(this::retryIf));
+        attachments
+                .values()
+                .forEach(attachment -> attachment.opening().driverCame(type).thenAccept(this::retryIf));
     }
 
     /** Makes all attachments release a service that is leaving, and waits for them within the limit of an unbind. */
@@ -137,11 +141,16 @@ final class AttachmentTable {
         all.forEach((attachment, left) -> {
             try {
                 if (left.get(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS)) {
-                    LOG.log(Level.INFO, attachment.id() + ": parked: " + attachment.view().status(null).reason());
+                    LOG.log(
+                            Level.INFO,
+                            attachment.id() + ": parked: "
+                                    + attachment.view().status(null).reason());
                 }
             } catch (TimeoutException e) {
-                LOG.log(Level.ERROR, attachment.id() + ": does not let go of " + what + ", which goes all the same: "
-                        + attachment.view().status(null).reason());
+                LOG.log(
+                        Level.ERROR,
+                        attachment.id() + ": does not let go of " + what + ", which goes all the same: "
+                                + attachment.view().status(null).reason());
             } catch (ExecutionException e) {
                 if (!attachment.end().done().isDone()) {
                     LOG.log(Level.ERROR, attachment.id() + ": cannot be parked: " + e.getCause());
@@ -161,17 +170,26 @@ final class AttachmentTable {
     // ---- commands
 
     AttachmentStatus attach(AttachRequest request) throws DiskException {
-        String id = request.id() == null ? AttachmentIds.free(request.spec(), attachments::containsKey) : AttachmentIds.check(request.id());
+        String id = request.id() == null
+                ? AttachmentIds.free(request.spec(), attachments::containsKey)
+                : AttachmentIds.check(request.id());
         AttachRequest asked = services.nodeKinds().onlyRead(request.nodes())
-                ? new AttachRequest(request.spec(), request.id(), request.nodes(), true, request.options()) : request;
-        Attachment attachment = new Attachment(id, new Records.Kept(asked, null, false, false), false, records.entry(id), services, threads);
+                ? new AttachRequest(request.spec(), request.id(), request.nodes(), true, request.options())
+                : request;
+        Attachment attachment = new Attachment(
+                id, new Records.Kept(asked, null, false, false), false, records.entry(id), services, threads);
         Attachment present = add(id, attachment);
         if (present != null) {
             attachment.end().shutDown();
             AttachmentStatus there = present.view().status(null);
             throw there.state() == State.DETACHING
-                    ? new DiskException(Reason.BUSY, "attachment '" + id + "' is still being detached: " + there.reason() + "; choose another --id")
-                    : new DiskException(Reason.EXISTS, "attachment '" + id + "' exists already; detach it first or choose another --id");
+                    ? new DiskException(
+                            Reason.BUSY,
+                            "attachment '" + id + "' is still being detached: " + there.reason()
+                                    + "; choose another --id")
+                    : new DiskException(
+                            Reason.EXISTS,
+                            "attachment '" + id + "' exists already; detach it first or choose another --id");
         }
         try {
             attachment.opening().attach();
@@ -193,8 +211,13 @@ final class AttachmentTable {
         if (!force) {
             attachment.end().detach();
         }
-        if (!awaitEnd(attachment, force ? attachment.end().detachByForce() : attachment.end().done())) {
-            LOG.log(Level.WARNING, id + ": cut off; its id is taken until it has ended: " + attachment.view().status(null).reason());
+        if (!awaitEnd(
+                attachment,
+                force ? attachment.end().detachByForce() : attachment.end().done())) {
+            LOG.log(
+                    Level.WARNING,
+                    id + ": cut off; its id is taken until it has ended: "
+                            + attachment.view().status(null).reason());
         }
         if (attachment.end().unforgotten() != null) {
             throw attachment.end().unforgotten();
@@ -205,7 +228,8 @@ final class AttachmentTable {
     private boolean awaitEnd(Attachment attachment, CompletableFuture<Void> end) throws DiskException {
         try {
             end.get(services.limits().forced().multipliedBy(2).toNanos(), TimeUnit.NANOSECONDS);
-            // what is to follow an end may not have run yet when a wait for it returns, and the caller may use the id again
+            // what is to follow an end may not have run yet when a wait for it returns, and the caller may use the id
+            // again
             attachments.remove(attachment.id(), attachment);
             return true;
         } catch (TimeoutException e) {
@@ -232,7 +256,8 @@ final class AttachmentTable {
     }
 
     private static List<AttachmentStatus> show(List<Attachment> shown) {
-        List<CompletableFuture<List<AttachmentStatus.Node>>> asked = shown.stream().map(attachment -> attachment.view().nodeStatus()).toList();
+        List<CompletableFuture<List<AttachmentStatus.Node>>> asked =
+                shown.stream().map(attachment -> attachment.view().nodeStatus()).toList();
         long end = System.nanoTime() + ANSWER.toNanos();
         List<AttachmentStatus> all = new ArrayList<>();
         for (int i = 0; i < shown.size(); i++) {
@@ -252,8 +277,10 @@ final class AttachmentTable {
     Attachment find(String id) throws DiskException {
         Attachment attachment = attachments.get(id);
         if (attachment == null) {
-            throw new DiskException(Reason.NOT_FOUND, "no attachment '" + id + "'; present: "
-                    + (attachments.isEmpty() ? "none" : String.join(", ", attachments.keySet())));
+            throw new DiskException(
+                    Reason.NOT_FOUND,
+                    "no attachment '" + id + "'; present: "
+                            + (attachments.isEmpty() ? "none" : String.join(", ", attachments.keySet())));
         }
         return attachment;
     }
@@ -265,14 +292,20 @@ final class AttachmentTable {
         List<Attachment> all = List.copyOf(attachments.values());
         LOG.log(Level.INFO, "stopping: " + all.size() + " attachments are closed, and kept on record");
         long start = System.nanoTime();
-        List<CompletableFuture<Void>> ends = all.stream().map(attachment -> attachment.end().shutDown()).toList();
+        List<CompletableFuture<Void>> ends =
+                all.stream().map(attachment -> attachment.end().shutDown()).toList();
         for (int i = 0; i < all.size(); i++) {
             Attachment attachment = all.get(i);
-            Duration limit = attachment.savesAtDetach() ? services.limits().stopSaving() : services.limits().stop();
+            Duration limit = attachment.savesAtDetach()
+                    ? services.limits().stopSaving()
+                    : services.limits().stop();
             try {
                 ends.get(i).get(Math.max(0, start + limit.toNanos() - System.nanoTime()), TimeUnit.NANOSECONDS);
             } catch (TimeoutException e) {
-                LOG.log(Level.ERROR, attachment.id() + ": is not closed, and ends with the process: " + attachment.view().status(null).reason());
+                LOG.log(
+                        Level.ERROR,
+                        attachment.id() + ": is not closed, and ends with the process: "
+                                + attachment.view().status(null).reason());
             } catch (ExecutionException e) {
                 LOG.log(Level.ERROR, attachment.id() + ": " + e.getCause().getMessage());
             } catch (InterruptedException e) {

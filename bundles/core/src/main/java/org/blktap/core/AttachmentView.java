@@ -27,7 +27,14 @@ final class AttachmentView {
     private final AttachmentDisk disk;
     private final Parks parks;
 
-    AttachmentView(Attachment attachment, LoopCalls calls, Operations operations, Gate gate, AttachmentNodes nodes, AttachmentDisk disk, Parks parks) {
+    AttachmentView(
+            Attachment attachment,
+            LoopCalls calls,
+            Operations operations,
+            Gate gate,
+            AttachmentNodes nodes,
+            AttachmentDisk disk,
+            Parks parks) {
         this.attachment = attachment;
         this.calls = calls;
         this.operations = operations;
@@ -39,7 +46,9 @@ final class AttachmentView {
 
     /** Asks what its nodes say, if its loop answers. */
     CompletableFuture<List<AttachmentStatus.Node>> nodeStatus() {
-        return attachment.life().ending() || calls.blockedNanos() > 0 ? CompletableFuture.completedFuture(null) : nodes.status();
+        return attachment.life().ending() || calls.blockedNanos() > 0
+                ? CompletableFuture.completedFuture(null)
+                : nodes.status();
     }
 
     /** @param nodeStatus null to show the last known */
@@ -50,8 +59,17 @@ final class AttachmentView {
             // detaching waits for an operation that does not return
             now = new Life.Detaching("waiting while it is " + operations.running());
         }
-        return new AttachmentStatus(attachment.id(), attachment.request().spec().toString(), now.state(), shownReason(now), info.sizeBytes(), info.blockSize(),
-                attachment.request().readOnly() || info.readOnly(), disk.engineName(), nodeStatus == null ? nodes.lastStatus() : nodeStatus, attachment.request().options(),
+        return new AttachmentStatus(
+                attachment.id(),
+                attachment.request().spec().toString(),
+                now.state(),
+                shownReason(now),
+                info.sizeBytes(),
+                info.blockSize(),
+                attachment.request().readOnly() || info.readOnly(),
+                disk.engineName(),
+                nodeStatus == null ? nodes.lastStatus() : nodeStatus,
+                attachment.request().options(),
                 info.details());
     }
 
@@ -63,15 +81,24 @@ final class AttachmentView {
         }
         long stuck = gate.stuckNanos();
         if (stuck > STUCK_NANOS) {
-            return new StateReason(Kind.REQUESTS_STUCK, "none of " + gate.inFlight() + " requests in flight has ended since " + Clock.ago(stuck) + why);
+            return new StateReason(
+                    Kind.REQUESTS_STUCK,
+                    "none of " + gate.inFlight() + " requests in flight has ended since " + Clock.ago(stuck) + why);
         }
         return now.why();
     }
 
     AttachmentStats stats() throws DiskException {
         try {
-            return calls.await(calls.start(() -> new AttachmentStats(attachment.id(), gate.inFlight(), parks.count(), parks.millis(), gate.statistics().snapshot())),
-                    "its statistics", ANSWER);
+            return calls.await(
+                    calls.start(() -> new AttachmentStats(
+                            attachment.id(),
+                            gate.inFlight(),
+                            parks.count(),
+                            parks.millis(),
+                            gate.statistics().snapshot())),
+                    "its statistics",
+                    ANSWER);
         } catch (TimeoutException e) {
             throw new DiskException(Reason.IO, "attachment '" + attachment.id() + "' does not respond");
         }

@@ -5,8 +5,7 @@ import java.time.temporal.ChronoUnit;
 
 /** Times of the day, for people. */
 final class Clock {
-    private Clock() {
-    }
+    private Clock() {}
 
     /** The local time, to the second, of so many nanoseconds ago. */
     static String ago(long nanos) {

@@ -11,10 +11,12 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.core.Operations.Operation;
 
 /**
- * How long a command waits for its operation: not for a loop that is blocked, and not long for another operation that is under way.
+ * How long a command waits for its operation: not for a loop that is blocked, and not long for another operation that
+ * is under way.
  *
  * @param id the attachment's
- * @param drain how long an operation may wait for requests in flight; twice that, and ten seconds at least, is the limit of a command
+ * @param drain how long an operation may wait for requests in flight; twice that, and ten seconds at least, is the
+ *     limit of a command
  */
 record CommandWait(String id, Operations operations, LoopCalls calls, Supplier<Duration> drain) {
     private static final long QUEUED_NANOS = TimeUnit.SECONDS.toNanos(30);
@@ -25,7 +27,8 @@ record CommandWait(String id, Operations operations, LoopCalls calls, Supplier<D
     /**
      * Waits for an operation.
      *
-     * @throws DiskException what the operation threw; BUSY if it could not begin, IO if the attachment's loop does not answer
+     * @throws DiskException what the operation threw; BUSY if it could not begin, IO if the attachment's loop does not
+     *     answer
      */
     <T> T forResult(Operation<T> operation) throws DiskException {
         long start = System.nanoTime();
@@ -35,16 +38,23 @@ record CommandWait(String id, Operations operations, LoopCalls calls, Supplier<D
             } catch (TimeoutException e) {
                 String other = operations.running();
                 if (System.nanoTime() - start > QUEUED_NANOS && operations.cancel(operation)) {
-                    throw new DiskException(Reason.BUSY, "attachment '" + id + "' is busy: " + other + "; detach --force ends it");
+                    throw new DiskException(
+                            Reason.BUSY, "attachment '" + id + "' is busy: " + other + "; detach --force ends it");
                 }
-                if (System.nanoTime() - start > Math.max(LEAST_NANOS, 2 * drain.get().toNanos())) {
-                    throw new DiskException(Reason.BUSY, "attachment '" + id + "' is still " + other + ", which goes on; detach --force ends it");
+                if (System.nanoTime() - start
+                        > Math.max(LEAST_NANOS, 2 * drain.get().toNanos())) {
+                    throw new DiskException(
+                            Reason.BUSY,
+                            "attachment '" + id + "' is still " + other + ", which goes on; detach --force ends it");
                 }
                 long blocked = calls.blockedNanos();
                 if (blocked > BLOCKED_NANOS) {
                     boolean begun = !operations.cancel(operation);
-                    throw new DiskException(Reason.IO, "attachment '" + id + "' has not responded for " + TimeUnit.NANOSECONDS.toSeconds(blocked) + " s; "
-                            + (begun ? "the command goes on if it responds again; " : "") + "detach --force ends it");
+                    throw new DiskException(
+                            Reason.IO,
+                            "attachment '" + id + "' has not responded for " + TimeUnit.NANOSECONDS.toSeconds(blocked)
+                                    + " s; " + (begun ? "the command goes on if it responds again; " : "")
+                                    + "detach --force ends it");
                 }
             } catch (InterruptedException e) {
                 operations.cancel(operation);
@@ -58,6 +68,8 @@ record CommandWait(String id, Operations operations, LoopCalls calls, Supplier<D
 
     /** What an operation ended with, for its caller. */
     DiskException known(Throwable cause) {
-        return cause instanceof DiskException known ? known : new DiskException(Reason.IO, id + ": internal error: " + cause, cause);
+        return cause instanceof DiskException known
+                ? known
+                : new DiskException(Reason.IO, id + ": internal error: " + cause, cause);
     }
 }

@@ -6,7 +6,8 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 
 /**
- * What a VM knows of its disk, and cannot unlearn while it runs: no protocol announces more than another size, and some not even that.
+ * What a VM knows of its disk, and cannot unlearn while it runs: no protocol announces more than another size, and some
+ * not even that.
  *
  * @param sizeBytes of the disk
  * @param blockSize its sectors, in bytes
@@ -32,8 +33,8 @@ record DiskShape(long sizeBytes, int blockSize, boolean readOnly, String identit
     void checkSame(TapSpec spec, DiskInfo found, boolean anySize) throws DifferentDisk {
         boolean sectors = found.blockSize() == blockSize || anySize && (sizeBytes == 0 || found.sizeBytes() == 0);
         if (!anySize && found.sizeBytes() != sizeBytes || !sectors || found.readOnly() != readOnly) {
-            throw new DifferentDisk(spec + ": is not like the disk that the VM knows: found " + of(found) + "; expected " + this
-                    + (anySize ? ", of any size" : ""));
+            throw new DifferentDisk(spec + ": is not like the disk that the VM knows: found " + of(found)
+                    + "; expected " + this + (anySize ? ", of any size" : ""));
         }
     }
 
@@ -43,7 +44,9 @@ record DiskShape(long sizeBytes, int blockSize, boolean readOnly, String identit
      * @throws DifferentDisk naming both
      */
     void checkReopened(TapSpec spec, DiskInfo found) throws DifferentDisk {
-        if (found.sizeBytes() < sizeBytes || found.blockSize() != blockSize || found.readOnly() != readOnly
+        if (found.sizeBytes() < sizeBytes
+                || found.blockSize() != blockSize
+                || found.readOnly() != readOnly
                 || !identity.isEmpty() && !found.identity().equals(identity)) {
             throw new DifferentDisk(spec + ": is not the disk that it was: found " + of(found) + "; expected " + this
                     + " or more; put the image back, or detach and attach it anew");
@@ -52,7 +55,8 @@ record DiskShape(long sizeBytes, int blockSize, boolean readOnly, String identit
 
     @Override
     public String toString() {
-        return sizeBytes + " bytes, sectors of " + blockSize + (readOnly ? ", read-only" : "") + (identity.isEmpty() ? "" : ", " + identity);
+        return sizeBytes + " bytes, sectors of " + blockSize + (readOnly ? ", read-only" : "")
+                + (identity.isEmpty() ? "" : ", " + identity);
     }
 
     /** The image is not the disk that the VM knows. */

@@ -11,7 +11,9 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.osgi.service.component.annotations.Component;
 
-/** {@code tap:empty:NAME}: a drive without a medium, for {@code insert}. Its size is 0; requests fail with ENOMEDIUM. */
+/**
+ * {@code tap:empty:NAME}: a drive without a medium, for {@code insert}. Its size is 0; requests fail with ENOMEDIUM.
+ */
 @Component(service = DiskDriver.class)
 @TapType(type = EmptyDrive.TYPE, summary = "a drive without a medium")
 public final class EmptyDrive implements DiskDriver {
@@ -19,7 +21,8 @@ public final class EmptyDrive implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) {
-        return new NoMedium(DiskInfo.ofSize(0).withReadOnly(context.readOnly()).withDetails(Map.of("format", "no medium")));
+        return new NoMedium(
+                DiskInfo.ofSize(0).withReadOnly(context.readOnly()).withDetails(Map.of("format", "no medium")));
     }
 
     private record NoMedium(DiskInfo info) implements VirtualDisk {

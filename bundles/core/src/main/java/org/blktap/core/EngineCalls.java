@@ -13,8 +13,7 @@ import org.blktap.api.engine.IoQueue;
 
 /** Calls an I/O engine, and turns its error numbers into the reasons that drivers and operators get. */
 final class EngineCalls {
-    private EngineCalls() {
-    }
+    private EngineCalls() {}
 
     /** Opens a queue of the engine on a loop. Loop only. */
     static IoQueue open(IoEngine engine, IoLoop loop) throws DiskException {

@@ -13,7 +13,10 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 
-/** Changes the image of one attachment while a VM has it: its size, or the image itself. Any thread but a loop; methods wait as commands do. */
+/**
+ * Changes the image of one attachment while a VM has it: its size, or the image itself. Any thread but a loop; methods
+ * wait as commands do.
+ */
 final class ImageChange {
     private static final Logger LOG = System.getLogger("org.blktap.core");
 
@@ -25,7 +28,13 @@ final class ImageChange {
     private final AttachmentDisk disk;
     private final AttachmentNodes nodes;
 
-    ImageChange(Attachment attachment, Records.Entry record, Services services, Operations operations, CommandWait commands, AttachmentDisk disk,
+    ImageChange(
+            Attachment attachment,
+            Records.Entry record,
+            Services services,
+            Operations operations,
+            CommandWait commands,
+            AttachmentDisk disk,
             AttachmentNodes nodes) {
         this.attachment = attachment;
         this.record = record;
@@ -39,7 +48,8 @@ final class ImageChange {
     // ---- another size
 
     /**
-     * Grows the disk. The image is grown while it is closed, like one that is not attached, so that each driver has only one resize, which survives a crash.
+     * Grows the disk. The image is grown while it is closed, like one that is not attached, so that each driver has
+     * only one resize, which survives a crash.
      *
      * @param sizeBytes -1 to take the size that the image has now
      * @return the size that the VM sees now
@@ -47,7 +57,9 @@ final class ImageChange {
     long resize(long sizeBytes) throws DiskException {
         return commands.forResult(operations.submit("being resized", () -> {
             if (!(attachment.life() instanceof Life.Running)) {
-                throw new DiskException(Reason.BUSY, named() + " is not running: " + attachment.life().why() + "; resume it first");
+                throw new DiskException(
+                        Reason.BUSY,
+                        named() + " is not running: " + attachment.life().why() + "; resume it first");
             }
             DiskInfo before = disk.info();
             if (sizeBytes == before.sizeBytes()) {
@@ -65,14 +77,23 @@ final class ImageChange {
 
     private void check(long sizeBytes, DiskInfo before) throws DiskException {
         if (sizeBytes <= 0 || sizeBytes % before.blockSize() != 0) {
-            throw new DiskException(Reason.BAD_OPTION, named() + ": size " + sizeBytes + ": expected a multiple of its sectors of " + before.blockSize() + " bytes");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    named() + ": size " + sizeBytes + ": expected a multiple of its sectors of " + before.blockSize()
+                            + " bytes");
         }
         if (sizeBytes < before.sizeBytes()) {
-            throw new DiskException(Reason.BAD_OPTION, named() + ": " + Options.sizeText(sizeBytes) + " is smaller than the present "
-                    + Options.sizeText(before.sizeBytes()) + ", and a disk does not shrink under its VM; detach it first");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    named() + ": " + Options.sizeText(sizeBytes) + " is smaller than the present "
+                            + Options.sizeText(before.sizeBytes())
+                            + ", and a disk does not shrink under its VM; detach it first");
         }
         if (before.readOnly()) {
-            throw new DiskException(Reason.BAD_OPTION, named() + " is read-only, and its image is not changed; without a size, resize takes the size that the image has now");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    named()
+                            + " is read-only, and its image is not changed; without a size, resize takes the size that the image has now");
         }
     }
 
@@ -98,7 +119,10 @@ final class ImageChange {
             throw new DiskException(e.reason(), named() + " is parked: " + first + e.getMessage(), e);
         }
         if (failed != null) {
-            throw new DiskException(failed.reason(), failed.getMessage() + "; " + named() + " continues with the size that it had", failed);
+            throw new DiskException(
+                    failed.reason(),
+                    failed.getMessage() + "; " + named() + " continues with the size that it had",
+                    failed);
         }
     }
 
@@ -109,7 +133,8 @@ final class ImageChange {
         options.remove("engine");
         options.remove(LockWait.OPTION);
         try {
-            new ImageWork(services.loops(), services.memory(), services.installed(), services.configuration()).resize(spec, sizeBytes, options);
+            new ImageWork(services.loops(), services.memory(), services.installed(), services.configuration())
+                    .resize(spec, sizeBytes, options);
             return null;
         } catch (DiskException e) {
             return e;
@@ -129,7 +154,9 @@ final class ImageChange {
                 return null;
             }
             boolean running = attachment.life() instanceof Life.Running;
-            StateReason why = running ? new StateReason(Kind.NODE_CHANGE, "being made read-only") : attachment.life().why();
+            StateReason why = running
+                    ? new StateReason(Kind.NODE_CHANGE, "being made read-only")
+                    : attachment.life().why();
             attachment.quiesce(why, services.limits().drain());
             try {
                 // no request is taken now; a VM that connects from here on cannot write
@@ -140,7 +167,8 @@ final class ImageChange {
                 }
                 throw e;
             }
-            AttachRequest readOnly = new AttachRequest(before.spec(), before.id(), before.nodes(), true, before.options());
+            AttachRequest readOnly =
+                    new AttachRequest(before.spec(), before.id(), before.nodes(), true, before.options());
             DiskShape known = attachment.known();
             DiskShape shape = known == null ? null : known.withoutWrites();
             try {
@@ -165,7 +193,10 @@ final class ImageChange {
         commands.forResult(operations.submit("being resumed on another image", () -> {
             Life life = attachment.life();
             if (life.why().kind() != Kind.OPERATOR) {
-                throw new DiskException(Reason.BUSY, named() + " is " + (life instanceof Life.Parked ? "parked: " + life.why() : "not parked") + "; park it first");
+                throw new DiskException(
+                        Reason.BUSY,
+                        named() + " is " + (life instanceof Life.Parked ? "parked: " + life.why() : "not parked")
+                                + "; park it first");
             }
             checkExchangeable();
             AttachRequest before = attachment.request();
@@ -173,7 +204,8 @@ final class ImageChange {
                 open(image, before.readOnly());
             } catch (DiskException | RuntimeException e) {
                 attachment.closeDisk();
-                attachment.to(new Life.Parked(new StateReason(Kind.OPERATOR, Attachment.PARKED_BY_OPERATOR + "; " + e.getMessage())));
+                attachment.to(new Life.Parked(
+                        new StateReason(Kind.OPERATOR, Attachment.PARKED_BY_OPERATOR + "; " + e.getMessage())));
                 recordAgain(before, true);
                 throw e;
             }
@@ -182,7 +214,8 @@ final class ImageChange {
     }
 
     /**
-     * Continues with another medium, or with none. A VM whose medium cannot be opened gets the next one in the same way.
+     * Continues with another medium, or with none. A VM whose medium cannot be opened gets the next one in the same
+     * way.
      *
      * @param force also where the disk is writable
      */
@@ -191,7 +224,10 @@ final class ImageChange {
             Life life = attachment.life();
             AttachRequest before = attachment.request();
             if (!before.readOnly() && !force) {
-                throw new DiskException(Reason.BAD_OPTION, named() + " is writable, and so is no drive whose medium is changed; --force changes its image all the same");
+                throw new DiskException(
+                        Reason.BAD_OPTION,
+                        named()
+                                + " is writable, and so is no drive whose medium is changed; --force changes its image all the same");
             }
             if (!(life instanceof Life.Running || life instanceof Life.Parked)) {
                 throw new DiskException(Reason.BUSY, named() + " is not running: " + life.why());
@@ -216,11 +252,16 @@ final class ImageChange {
 
     private void checkExchangeable() throws DiskException {
         if (disk.savesAtDetach()) {
-            throw new DiskException(Reason.UNSUPPORTED, attachment.request().spec() + ": saves its contents at the detach, and cannot be exchanged");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    attachment.request().spec() + ": saves its contents at the detach, and cannot be exchanged");
         }
     }
 
-    /** Opens another image. It is recorded before the VM's first request reaches it, so that no restart returns to the old one. */
+    /**
+     * Opens another image. It is recorded before the VM's first request reaches it, so that no restart returns to the
+     * old one.
+     */
     private void open(TapSpec image, boolean anySize) throws DiskException {
         AttachRequest before = attachment.request();
         attachment.request(new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options()));
@@ -247,7 +288,10 @@ final class ImageChange {
         }
         attachment.closeDisk();
         recordAgain(before, byOperator);
-        attachment.to(new Life.Parked(life instanceof Life.Parked ? life.why() : new StateReason(Kind.MEDIUM_CHANGE, "its medium could not be changed")));
+        attachment.to(new Life.Parked(
+                life instanceof Life.Parked
+                        ? life.why()
+                        : new StateReason(Kind.MEDIUM_CHANGE, "its medium could not be changed")));
         if (life instanceof Life.Running && !operations.closed()) {
             attachment.opening().open();
         }

@@ -32,7 +32,10 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
-/** Works on images that are not attached, in the daemon or in a process of its own. Each piece of work has its own loop while it runs. */
+/**
+ * Works on images that are not attached, in the daemon or in a process of its own. Each piece of work has its own loop
+ * while it runs.
+ */
 @Component
 public final class ImageWork implements Images {
     private final LoopFactory loops;
@@ -41,7 +44,10 @@ public final class ImageWork implements Images {
     private final CoreConfiguration configuration;
 
     @Activate
-    public ImageWork(@Reference LoopFactory loops, @Reference NativeMemory memory, @Reference InstalledServices installed,
+    public ImageWork(
+            @Reference LoopFactory loops,
+            @Reference NativeMemory memory,
+            @Reference InstalledServices installed,
             @Reference CoreConfiguration configuration) {
         this.loops = loops;
         this.memory = memory;
@@ -67,7 +73,8 @@ public final class ImageWork implements Images {
     }
 
     @Override
-    public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> given) throws DiskException {
+    public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> given)
+            throws DiskException {
         DiskDriver driver = driver(spec);
         with(installed.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
@@ -111,7 +118,8 @@ public final class ImageWork implements Images {
     public void resize(TapSpec spec, long sizeBytes, Map<String, String> given) throws DiskException {
         DiskDriver driver = driver(spec);
         if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
-            throw new DiskException(Reason.BAD_OPTION, spec + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
+            throw new DiskException(
+                    Reason.BAD_OPTION, spec + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
         }
         with(installed.engineFor(spec.type()), desk -> {
             checkOptions(desk, driver, spec, given);
@@ -121,7 +129,8 @@ public final class ImageWork implements Images {
     }
 
     /** Checks the options, before anything is changed. */
-    private static void checkOptions(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given) throws DiskException {
+    private static void checkOptions(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given)
+            throws DiskException {
         Options options = new Options(given);
         // what resizing takes besides what opening does
         options.text("shrink", null);
@@ -170,37 +179,49 @@ public final class ImageWork implements Images {
         TapSpec target = conversion.to();
         DiskDriver driver = driver(target);
         // each disk on a loop of its own
-        reading(conversion.from(), conversion.fromOptions(), (source, from) -> with(installed.engineFor(target.type()), desk -> {
-            Options options = new Options(conversion.toOptions());
-            OpenContext context = desk.context(false, options);
-            boolean device = !conversion.compressed() && PathPolicy.isBlockDevice(FileNames.path(target.path()));
-            if (conversion.compressed()) {
-                make(context, making -> {
-                    try (CompressedImage image = driver.createCompressed(target.path(), from.info().sizeBytes(), making)) {
-                        options.checkAllKnown("tap:" + target.type());
-                        new CompressedCopy(from, conversion.from(), image, target, source.loop(), memory).run(progress);
+        reading(
+                conversion.from(),
+                conversion.fromOptions(),
+                (source, from) -> with(installed.engineFor(target.type()), desk -> {
+                    Options options = new Options(conversion.toOptions());
+                    OpenContext context = desk.context(false, options);
+                    boolean device =
+                            !conversion.compressed() && PathPolicy.isBlockDevice(FileNames.path(target.path()));
+                    if (conversion.compressed()) {
+                        make(context, making -> {
+                            try (CompressedImage image = driver.createCompressed(
+                                    target.path(), from.info().sizeBytes(), making)) {
+                                options.checkAllKnown("tap:" + target.type());
+                                new CompressedCopy(from, conversion.from(), image, target, source.loop(), memory)
+                                        .run(progress);
+                            }
+                        });
+                    } else if (device) {
+                        // a file that takes its name meanwhile is not overwritten
+                        context.devicesOnly();
+                        copy(source, from, desk, conversion, driver, context, true, progress);
+                    } else {
+                        make(context, making -> {
+                            driver.createFor(from.info(), target.path(), making);
+                            copy(source, from, desk, conversion, driver, making, false, progress);
+                            if (from.info().contentBytes() < from.info().sizeBytes()) {
+                                driver.endInside(target.path(), from.info().contentBytes(), making);
+                            }
+                        });
                     }
-                });
-            } else if (device) {
-                // a file that takes its name meanwhile is not overwritten
-                context.devicesOnly();
-                copy(source, from, desk, conversion, driver, context, true, progress);
-            } else {
-                make(context, making -> {
-                    driver.createFor(from.info(), target.path(), making);
-                    copy(source, from, desk, conversion, driver, making, false, progress);
-                    if (from.info().contentBytes() < from.info().sizeBytes()) {
-                        driver.endInside(target.path(), from.info().contentBytes(), making);
-                    }
-                });
-            }
-            new CopyDifferences(conversion.from(), from.info(), target, made(desk, driver, target, conversion.toOptions())).report(device, progress);
-            return null;
-        }));
+                    new CopyDifferences(
+                                    conversion.from(),
+                                    from.info(),
+                                    target,
+                                    made(desk, driver, target, conversion.toOptions()))
+                            .report(device, progress);
+                    return null;
+                }));
     }
 
     /** What others will find. */
-    private static DiskInfo made(Desk desk, DiskDriver driver, TapSpec target, Map<String, String> options) throws DiskException {
+    private static DiskInfo made(Desk desk, DiskDriver driver, TapSpec target, Map<String, String> options)
+            throws DiskException {
         VirtualDisk disk = driver.open(target.path(), desk.context(true, new Options(options)));
         try {
             return disk.info();
@@ -209,17 +230,28 @@ public final class ImageWork implements Images {
         }
     }
 
-    private void copy(Desk source, VirtualDisk from, Desk desk, Conversion conversion, DiskDriver driver, OpenContext context, boolean dirty,
-            Progress progress) throws DiskException {
+    private void copy(
+            Desk source,
+            VirtualDisk from,
+            Desk desk,
+            Conversion conversion,
+            DiskDriver driver,
+            OpenContext context,
+            boolean dirty,
+            Progress progress)
+            throws DiskException {
         TapSpec target = conversion.to();
         VirtualDisk to = driver.open(target.path(), context);
         try {
             context.options().checkAllKnown("tap:" + target.type());
             if (to.info().sizeBytes() < from.info().sizeBytes()) {
-                throw new DiskException(Reason.NO_SPACE, target + ": has " + to.info().sizeBytes() + " bytes, less than the "
-                        + from.info().sizeBytes() + " of " + conversion.from());
+                throw new DiskException(
+                        Reason.NO_SPACE,
+                        target + ": has " + to.info().sizeBytes() + " bytes, less than the "
+                                + from.info().sizeBytes() + " of " + conversion.from());
             }
-            try (DiskCopy copy = new DiskCopy(from, conversion.from(), source.loop(), to, target, desk.loop(), dirty, memory)) {
+            try (DiskCopy copy =
+                    new DiskCopy(from, conversion.from(), source.loop(), to, target, desk.loop(), dirty, memory)) {
                 copy.run(progress);
             }
         } finally {
@@ -266,8 +298,11 @@ public final class ImageWork implements Images {
             IoQueue queue = call(loop, () -> EngineCalls.open(engine.service(), loop));
             List<OpenContext> contexts = new ArrayList<>();
             try {
-                return work.run(new Desk(loop, new OpenContext.Environment(loop, queue, memory, installed.drivers(),
-                        configuration.paths(), new HashSet<>(), kept), contexts));
+                return work.run(new Desk(
+                        loop,
+                        new OpenContext.Environment(
+                                loop, queue, memory, installed.drivers(), configuration.paths(), new HashSet<>(), kept),
+                        contexts));
             } finally {
                 contexts.forEach(OpenContext::close);
                 call(loop, () -> {

@@ -12,14 +12,16 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
 
 /**
- * The kinds of node that are installed at present. Apart from {@link InstalledServices}, because a process that only works on images starts no nodes. Any
- * thread.
+ * The kinds of node that are installed at present. Apart from {@link InstalledServices}, because a process that only
+ * works on images starts no nodes. Any thread.
  */
 @Component(service = InstalledNodeKinds.class, immediate = true)
 public final class InstalledNodeKinds {
     private final Registry<NodeProvider> kinds = new Registry<>("node.kind", "node.summary");
 
-    @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,
+    @Reference(
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
             policyOption = ReferencePolicyOption.GREEDY)
     void addNodeProvider(NodeProvider provider, ServiceReference<NodeProvider> reference) {
         kinds.add(reference, provider);

@@ -11,15 +11,17 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
 
 /**
- * The drivers and I/O engines that are installed at present: what disks are opened with. A service is released when its remove method returns, see
- * {@link Registry.Follower}. Any thread.
+ * The drivers and I/O engines that are installed at present: what disks are opened with. A service is released when its
+ * remove method returns, see {@link Registry.Follower}. Any thread.
  */
 @Component(service = InstalledServices.class, immediate = true)
 public final class InstalledServices {
     private final Registry<DiskDriver> drivers = new Registry<>("tap.type", "tap.summary");
     private final Registry<IoEngine> engines = new Registry<>("engine.name", "engine.summary");
 
-    @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,
+    @Reference(
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
             policyOption = ReferencePolicyOption.GREEDY)
     void addDriver(DiskDriver driver, ServiceReference<DiskDriver> reference) {
         drivers.add(reference, driver);
@@ -29,7 +31,9 @@ public final class InstalledServices {
         drivers.remove(reference);
     }
 
-    @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,
+    @Reference(
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
             policyOption = ReferencePolicyOption.GREEDY)
     void addSimpleDriver(SimpleDriver driver, ServiceReference<SimpleDriver> reference) {
         drivers.add(reference, SimpleDrivers.of(driver));
@@ -39,7 +43,9 @@ public final class InstalledServices {
         drivers.remove(reference);
     }
 
-    @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC,
+    @Reference(
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
             policyOption = ReferencePolicyOption.GREEDY)
     void addEngine(IoEngine engine, ServiceReference<IoEngine> reference) {
         engines.add(reference, engine);
@@ -58,12 +64,15 @@ public final class InstalledServices {
     }
 
     /**
-     * The engine that a type of disk asks for, or the best; null if none is present. Waits for one that is being replaced; not for a loop.
+     * The engine that a type of disk asks for, or the best; null if none is present. Waits for one that is being
+     * replaced; not for a loop.
      */
     Registry.Entry<IoEngine> engineFor(String type) {
         Registry.Entry<DiskDriver> driver = drivers.awaited(type);
-        Registry.Entry<IoEngine> asked = driver != null && driver.reference().getProperty("tap.engine") instanceof String name
-                ? engines.awaited(name) : null;
+        Registry.Entry<IoEngine> asked =
+                driver != null && driver.reference().getProperty("tap.engine") instanceof String name
+                        ? engines.awaited(name)
+                        : null;
         return asked == null ? engines.awaitedBest() : asked;
     }
 }

@@ -15,24 +15,19 @@ sealed interface Life {
     }
 
     /** The gate is open. */
-    record Running() implements Life {
-    }
+    record Running() implements Life {}
 
     /** The gate is closed; requests at the disk are ending, or the disk is being flushed and closed. */
-    record Parking(StateReason why) implements Life {
-    }
+    record Parking(StateReason why) implements Life {}
 
     /** The gate is closed and nothing is at the disk, which is closed unless only a node is missing. */
-    record Parked(StateReason why) implements Life {
-    }
+    record Parked(StateReason why) implements Life {}
 
     /** Being taken down; the step says what is waited for. Nothing leads back. */
-    record Detaching(String step) implements Life {
-    }
+    record Detaching(String step) implements Life {}
 
     /** Nothing is left of it. */
-    record Detached() implements Life {
-    }
+    record Detached() implements Life {}
 
     /** From each state, where it may go. */
     Map<Class<? extends Life>, Set<Class<? extends Life>>> TRANSITIONS = Map.of(
@@ -84,7 +79,9 @@ sealed interface Life {
             return new StateReason(StateReason.Kind.DETACHING, detaching.step());
         }
         // shown for a moment, until it is off the list
-        return this instanceof Detached ? new StateReason(StateReason.Kind.DETACHING, "it has ended") : StateReason.NONE;
+        return this instanceof Detached
+                ? new StateReason(StateReason.Kind.DETACHING, "it has ended")
+                : StateReason.NONE;
     }
 
     /** Whether it is ending or has ended. */

@@ -11,12 +11,14 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.linux.PinnedFile;
 
 /**
- * How long the first opening of a disk waits for an image that others have open: while a VM migrates, its old host does until the VM runs on the new one.
- * Drivers read nothing of an image before they have its lock. For control threads, one at a time.
+ * How long the first opening of a disk waits for an image that others have open: while a VM migrates, its old host does
+ * until the VM runs on the new one. Drivers read nothing of an image before they have its lock. For control threads,
+ * one at a time.
  */
 final class LockWait {
     /** The option of an attach: seconds. */
     static final String OPTION = "wait-for-lock";
+
     private static final long MOST_SECONDS = 86_400;
     private static final long LOOK_MILLISECONDS = 100;
 
@@ -31,7 +33,8 @@ final class LockWait {
 
     /** @throws DiskException BAD_OPTION */
     static LockWait of(AttachRequest request) throws DiskException {
-        return new LockWait(Duration.ofSeconds(new Options(request.options()).number(OPTION, 0, 0, (int) MOST_SECONDS)));
+        return new LockWait(
+                Duration.ofSeconds(new Options(request.options()).number(OPTION, 0, 0, (int) MOST_SECONDS)));
     }
 
     /** The image is in use elsewhere, and is waited for. */
@@ -60,7 +63,11 @@ final class LockWait {
     /** What an opening ends with that does not wait, or no longer. */
     DiskException given(DiskException failure) {
         return begun && failure.reason() == Reason.BUSY
-                ? new DiskException(Reason.BUSY, failure.getMessage() + ", and was not released within " + limit.toSeconds() + " s", failure) : failure;
+                ? new DiskException(
+                        Reason.BUSY,
+                        failure.getMessage() + ", and was not released within " + limit.toSeconds() + " s",
+                        failure)
+                : failure;
     }
 
     /**
@@ -73,7 +80,8 @@ final class LockWait {
             return;
         }
         String path = request.spec().path();
-        try (PinnedFile file = PinnedFile.of(FileNames.path(path)); LockedFile locked = LockedFile.of(FileNames.path(path), file)) {
+        try (PinnedFile file = PinnedFile.of(FileNames.path(path));
+                LockedFile locked = LockedFile.of(FileNames.path(path), file)) {
             if (locked != null && !locked.isFree(!request.readOnly())) {
                 throw new DiskException(Reason.BUSY, path + ": in use by another host, attachment or process");
             }

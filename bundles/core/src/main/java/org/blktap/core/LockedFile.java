@@ -9,8 +9,8 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.PinnedFile;
 
 /**
- * The file that a simple driver opens by itself, locked as all images are, so that a second writer is refused. The lock is on a descriptor of its own
- * and ends with it.
+ * The file that a simple driver opens by itself, locked as all images are, so that a second writer is refused. The lock
+ * is on a descriptor of its own and ends with it.
  */
 final class LockedFile implements AutoCloseable {
     private final Path path;
@@ -21,7 +21,10 @@ final class LockedFile implements AutoCloseable {
         this.fd = fd;
     }
 
-    /** Opens a file or block device; null if it is neither, or may not be read: then the driver says what is wrong, or means something else. */
+    /**
+     * Opens a file or block device; null if it is neither, or may not be read: then the driver says what is wrong, or
+     * means something else.
+     */
     static LockedFile of(Path path, PinnedFile file) {
         if (!file.status().regularFile() && !file.status().blockDevice()) {
             return null;
@@ -33,8 +36,10 @@ final class LockedFile implements AutoCloseable {
     /** Locks for reading, or for writing as well. */
     void lock(boolean writable) throws DiskException {
         if (!FileLock.acquire(fd, writable)) {
-            throw new DiskException(Reason.BUSY, FileNames.text(path) + ": in use by another attachment or process"
-                    + (writable ? "; it cannot be opened for writing" : ", which writes it"));
+            throw new DiskException(
+                    Reason.BUSY,
+                    FileNames.text(path) + ": in use by another attachment or process"
+                            + (writable ? "; it cannot be opened for writing" : ", which writes it"));
         }
     }
 

@@ -24,6 +24,7 @@ record LoopCalls(String id, IoLoop loop, IntSupplier inFlight) {
     private static final long BLOCKED_NANOS = TimeUnit.MILLISECONDS.toNanos(1500);
     /** The first line about a wait comes after this, the others each minute. */
     private static final long FIRST_LINE_SECONDS = 10;
+
     private static final long MORE_LINES_SECONDS = 60;
 
     interface Action {

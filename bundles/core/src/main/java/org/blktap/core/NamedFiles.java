@@ -19,6 +19,7 @@ final class NamedFiles implements AutoCloseable {
     private final Options options;
     /** Files by the path that the driver knows; null for those that have been opened. */
     private final Map<Path, Confined> confined = new HashMap<>();
+
     private Path imagePath;
     private PinnedFile image;
     private ImageDirectory directory;
@@ -68,11 +69,15 @@ final class NamedFiles implements AutoCloseable {
         }
         Confined found = confined.put(path, null);
         if (found == null) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(path) + ": is named by an image, and was not looked up again before it was opened again");
+            throw new DiskException(
+                    Reason.FORBIDDEN_PATH,
+                    FileNames.text(path)
+                            + ": is named by an image, and was not looked up again before it was opened again");
         }
         if (image != null && found.file().status().sameFile(image.status())) {
             found.file().close();
-            throw new DiskException(Reason.CORRUPT, FileNames.text(imagePath) + ": names itself as a file that it uses");
+            throw new DiskException(
+                    Reason.CORRUPT, FileNames.text(imagePath) + ": names itself as a file that it uses");
         }
         return found;
     }
@@ -91,8 +96,11 @@ final class NamedFiles implements AutoCloseable {
     void checkOwn(Confined found, boolean part) throws DiskException {
         boolean own = found.beside() && (part || image != null && Ownership.marked(found.file(), imageName()));
         if (!own && !writable()) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(imagePath) + ": would write " + found.path() + ", which it names, and nothing shows that this file is"
-                    + " its own; if it is, give -o " + OPTION + "=writable, else attach it read-only");
+            throw new DiskException(
+                    Reason.FORBIDDEN_PATH,
+                    FileNames.text(imagePath) + ": would write " + found.path()
+                            + ", which it names, and nothing shows that this file is" + " its own; if it is, give -o "
+                            + OPTION + "=writable, else attach it read-only");
         }
     }
 

@@ -15,9 +15,9 @@ import org.blktap.linux.PinnedFile;
 import org.blktap.linux.WholeFile;
 
 /**
- * The files that one creation makes, without names until all are complete, or under names of their own where the file system cannot do that: a half-written
- * image is never found under the final name, and of a process that is killed nothing is left.
- * They are held from their making on: in a directory of others, a name is worth nothing.
+ * The files that one creation makes, without names until all are complete, or under names of their own where the file
+ * system cannot do that: a half-written image is never found under the final name, and of a process that is killed
+ * nothing is left. They are held from their making on: in a directory of others, a name is worth nothing.
  */
 final class NewFiles {
     private static final int MODE = 0666;
@@ -36,8 +36,7 @@ final class NewFiles {
     }
 
     /** @param temporary its present name, or null if it has none */
-    private record Made(Path path, Path temporary, PinnedFile file) {
-    }
+    private record Made(Path path, Path temporary, PinnedFile file) {}
 
     /** Makes an empty file for what will have this path. */
     PinnedFile create(Path path) throws DiskException {
@@ -55,7 +54,8 @@ final class NewFiles {
         } catch (DiskException e) {
             throw switch (e.reason()) {
                 case NOT_FOUND -> new DiskException(Reason.NOT_FOUND, FileNames.text(path) + ": no such directory");
-                case PERMISSION -> new DiskException(Reason.PERMISSION, FileNames.text(path) + ": no permission to create it");
+                case PERMISSION ->
+                    new DiskException(Reason.PERMISSION, FileNames.text(path) + ": no permission to create it");
                 default -> e;
             };
         }
@@ -112,8 +112,9 @@ final class NewFiles {
             return;
         }
         if (each.temporary() == null) {
-            throw new DiskException(error == Errno.ENOENT ? Reason.NOT_FOUND : Reason.IO, each.path() + ": cannot give the new image its name: "
-                    + Errno.text(error));
+            throw new DiskException(
+                    error == Errno.ENOENT ? Reason.NOT_FOUND : Reason.IO,
+                    each.path() + ": cannot give the new image its name: " + Errno.text(error));
         }
         if (error == Errno.ENOENT || !isStill(each)) {
             throw new DiskException(Reason.NOT_FOUND, each.path() + ": was removed while it was made");
@@ -146,7 +147,8 @@ final class NewFiles {
         try {
             Files.deleteIfExists(path);
         } catch (IOException e) {
-            System.getLogger("org.blktap.core").log(System.Logger.Level.WARNING, path + ": could not be removed after a failed creation: " + e);
+            System.getLogger("org.blktap.core")
+                    .log(System.Logger.Level.WARNING, path + ": could not be removed after a failed creation: " + e);
         }
     }
 

@@ -8,7 +8,10 @@ import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.core.gate.Gate;
 
-/** Adds nodes to one attachment and removes them while it goes on. Any thread but a loop; methods wait as commands do, except where noted. */
+/**
+ * Adds nodes to one attachment and removes them while it goes on. Any thread but a loop; methods wait as commands do,
+ * except where noted.
+ */
 final class NodeChange {
     private final Attachment attachment;
     private final Records.Entry record;
@@ -19,7 +22,14 @@ final class NodeChange {
     private final Gate gate;
     private final AttachmentNodes nodes;
 
-    NodeChange(Attachment attachment, Records.Entry record, Services services, LoopCalls calls, Operations operations, CommandWait commands, Gate gate,
+    NodeChange(
+            Attachment attachment,
+            Records.Entry record,
+            Services services,
+            LoopCalls calls,
+            Operations operations,
+            CommandWait commands,
+            Gate gate,
             AttachmentNodes nodes) {
         this.attachment = attachment;
         this.record = record;
@@ -62,7 +72,9 @@ final class NodeChange {
         boolean running = attachment.life() instanceof Life.Running;
         try {
             return nodes.remove(node, force, () -> {
-                attachment.quiesce(new StateReason(Kind.NODE_CHANGE, "a node is being removed"), services.limits().drain());
+                attachment.quiesce(
+                        new StateReason(Kind.NODE_CHANGE, "a node is being removed"),
+                        services.limits().drain());
                 failHeld();
             });
         } finally {
@@ -72,7 +84,10 @@ final class NodeChange {
         }
     }
 
-    /** Fails all held requests before a node closes: they may refer to its memory, and it is not known which node made them. */
+    /**
+     * Fails all held requests before a node closes: they may refer to its memory, and it is not known which node made
+     * them.
+     */
     void failHeld() throws DiskException {
         if (calls.ask(() -> gate.held().anyAtDisk())) {
             attachment.closeDisk();
@@ -82,7 +97,8 @@ final class NodeChange {
 
     private void recordNodes(List<String> specs) throws DiskException {
         AttachRequest before = attachment.request();
-        AttachRequest changed = new AttachRequest(before.spec(), before.id(), specs, before.readOnly(), before.options());
+        AttachRequest changed =
+                new AttachRequest(before.spec(), before.id(), specs, before.readOnly(), before.options());
         record.write(changed, attachment.known());
         attachment.request(changed);
     }

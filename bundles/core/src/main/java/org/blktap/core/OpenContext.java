@@ -22,8 +22,9 @@ import org.blktap.linux.FileStatus;
 import org.blktap.linux.PinnedFile;
 
 /**
- * Gives a driver what it needs to open one image; each backing image has its own context, which knows its parent. Records all files and disks that were
- * opened, so that a driver that fails leaves nothing open, and all drivers that took part, so that the disk is parked when one of them goes.
+ * Gives a driver what it needs to open one image; each backing image has its own context, which knows its parent.
+ * Records all files and disks that were opened, so that a driver that fails leaves nothing open, and all drivers that
+ * took part, so that the disk is parked when one of them goes.
  */
 final class OpenContext implements DiskContext, AutoCloseable {
     /** A chain longer than any real one; each image costs open files and memory. */
@@ -40,6 +41,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final NamedFiles named;
     /** The path of the first opened file. */
     private Path first;
+
     private boolean devicesOnly;
     /** The context of its backing image, if it has one. */
     private OpenContext below;
@@ -50,16 +52,21 @@ final class OpenContext implements DiskContext, AutoCloseable {
      * @param used receives the drivers that took part
      * @param kept receives what stays until the detach
      */
-    record Environment(IoLoop loop, IoQueue queue, NativeMemory memory, Registry<DiskDriver> drivers, PathPolicy paths,
-            Set<Registry.Entry<DiskDriver>> used, List<AutoCloseable> kept) {
-    }
+    record Environment(
+            IoLoop loop,
+            IoQueue queue,
+            NativeMemory memory,
+            Registry<DiskDriver> drivers,
+            PathPolicy paths,
+            Set<Registry.Entry<DiskDriver>> used,
+            List<AutoCloseable> kept) {}
 
     OpenContext(Environment environment, boolean readOnly, Options options) {
         this(environment, null, readOnly, options, backingTypes(options));
     }
 
-    private OpenContext(Environment environment, OpenContext above, boolean readOnly, Options options,
-            List<String> backingTypes) {
+    private OpenContext(
+            Environment environment, OpenContext above, boolean readOnly, Options options, List<String> backingTypes) {
         this.environment = environment;
         this.above = above;
         this.readOnly = readOnly;
@@ -73,17 +80,17 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return list.isEmpty() ? List.of() : List.of(list.split(":"));
     }
 
-    /**
-     * Refuses types of backing files that no image of the chain has asked for; after opening.
-     */
+    /** Refuses types of backing files that no image of the chain has asked for; after opening. */
     void checkBackingTypes() throws DiskException {
         OpenContext last = this;
         while (last.below != null) {
             last = last.below;
         }
         if (!last.backingTypes.isEmpty()) {
-            throw new DiskException(Reason.BAD_OPTION, "bad option backing-type=" + String.join(":", backingTypes)
-                    + ": the chain has " + (backingTypes.size() - last.backingTypes.size()) + " backing files");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "bad option backing-type=" + String.join(":", backingTypes) + ": the chain has "
+                            + (backingTypes.size() - last.backingTypes.size()) + " backing files");
         }
     }
 
@@ -107,7 +114,8 @@ final class OpenContext implements DiskContext, AutoCloseable {
     static Registry.Entry<DiskDriver> driver(Registry<DiskDriver> drivers, String type) throws DiskException {
         Registry.Entry<DiskDriver> driver = drivers.awaited(type);
         if (driver == null) {
-            throw new MissingService(StateReason.Kind.NO_DRIVER, type, "no driver for tap:" + type + "; present: " + drivers.names());
+            throw new MissingService(
+                    StateReason.Kind.NO_DRIVER, type, "no driver for tap:" + type + "; present: " + drivers.names());
         }
         return driver;
     }
@@ -218,7 +226,10 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private void checkCircle(Path path, FileStatus status) throws DiskException {
         for (OpenContext up = above; up != null; up = up.above) {
             if (up.opened.stream().anyMatch(status::sameFile)) {
-                throw new DiskException(Reason.CORRUPT, FileNames.text(path) + ": backs itself through " + up.first + "; a chain of images may not have a circle");
+                throw new DiskException(
+                        Reason.CORRUPT,
+                        FileNames.text(path) + ": backs itself through " + up.first
+                                + "; a chain of images may not have a circle");
             }
         }
     }
@@ -249,7 +260,8 @@ final class OpenContext implements DiskContext, AutoCloseable {
         try {
             beside = image.resolveSibling(FileNames.path(name));
         } catch (InvalidPathException e) {
-            throw new DiskException(Reason.CORRUPT, FileNames.text(image) + ": names a file by an impossible path: " + e.getReason());
+            throw new DiskException(
+                    Reason.CORRUPT, FileNames.text(image) + ": names a file by an impossible path: " + e.getReason());
         }
         if (created.get(beside) != null) {
             // made together with the image, which is not there yet either
@@ -265,7 +277,8 @@ final class OpenContext implements DiskContext, AutoCloseable {
             depth++;
         }
         if (depth >= MAX_DEPTH) {
-            throw new DiskException(Reason.CORRUPT, FileNames.text(path) + ": the chain of backing images is longer than " + MAX_DEPTH);
+            throw new DiskException(
+                    Reason.CORRUPT, FileNames.text(path) + ": the chain of backing images is longer than " + MAX_DEPTH);
         }
         List<String> rest = backingTypes.isEmpty() ? backingTypes : backingTypes.subList(1, backingTypes.size());
         below = new OpenContext(environment, this, true, Options.none(), rest);

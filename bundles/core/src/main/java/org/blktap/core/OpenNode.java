@@ -59,22 +59,30 @@ final class OpenNode {
     Registry.Entry<NodeProvider> findProvider(Services services) throws DiskException {
         Registry.Entry<NodeProvider> found = services.nodeKinds().kinds().awaited(spec.kind());
         if (found == null) {
-            throw new MissingService(StateReason.Kind.NO_NODE_KIND, spec.kind(), "no node of kind " + spec.kind() + "; present: "
-                    + services.nodeKinds().kinds().names());
+            throw new MissingService(
+                    StateReason.Kind.NO_NODE_KIND,
+                    spec.kind(),
+                    "no node of kind " + spec.kind() + "; present: "
+                            + services.nodeKinds().kinds().names());
         }
         return found;
     }
 
     /** Opens the node, on the loop; the future ends there. */
-    CompletableFuture<Void> open(String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services) throws DiskException {
+    CompletableFuture<Void> open(
+            String id, IoLoop loop, DiskPort port, Registry.Entry<NodeProvider> found, Services services)
+            throws DiskException {
         endedAs = null;
         Options options = new Options(spec.options());
         CompletableFuture<Void> done = new CompletableFuture<>();
-        found.service().openLater(new Context(id, spec.target(), options, opened, loop, port, services.memory(), services.runDir()))
+        found.service()
+                .openLater(new Context(
+                        id, spec.target(), options, opened, loop, port, services.memory(), services.runDir()))
                 .whenComplete((fresh, failure) -> {
                     try {
                         if (failure != null) {
-                            done.completeExceptionally(failure instanceof CompletionException ? failure.getCause() : failure);
+                            done.completeExceptionally(
+                                    failure instanceof CompletionException ? failure.getCause() : failure);
                         } else {
                             opened(fresh, found, options, done);
                         }
@@ -85,7 +93,9 @@ final class OpenNode {
         return done;
     }
 
-    private void opened(DeviceNode fresh, Registry.Entry<NodeProvider> by, Options options, CompletableFuture<Void> done) throws DiskException {
+    private void opened(
+            DeviceNode fresh, Registry.Entry<NodeProvider> by, Options options, CompletableFuture<Void> done)
+            throws DiskException {
         boolean again = opened;
         try {
             options.checkAllKnown("node " + spec.kind());
@@ -103,7 +113,9 @@ final class OpenNode {
         }
     }
 
-    /** How a node ends that nobody wants any more: a VM that had it before finds it again, unless it was to be removed. */
+    /**
+     * How a node ends that nobody wants any more: a VM that had it before finds it again, unless it was to be removed.
+     */
     private Consumer<DeviceNode> late(boolean again) {
         return !again ? DeviceNode::remove : endedAs == null ? DeviceNode::close : endedAs;
     }
@@ -138,7 +150,14 @@ final class OpenNode {
         return open == null ? Map.of() : open.status();
     }
 
-    private record Context(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port,
-            NativeMemory memory, Path runDir) implements NodeContext {
-    }
+    private record Context(
+            String id,
+            String target,
+            Options options,
+            boolean reopened,
+            IoLoop loop,
+            DiskPort port,
+            NativeMemory memory,
+            Path runDir)
+            implements NodeContext {}
 }

@@ -11,9 +11,9 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
 /**
- * What is done with one attachment, one operation after the other, on a thread that exists only meanwhile. The caller of an operation waits for its
- * result as long as it likes: no lock is held while an operation waits for a VM, an image or a loop, so that what one attachment waits for holds up
- * only the operations queued after it.
+ * What is done with one attachment, one operation after the other, on a thread that exists only meanwhile. The caller
+ * of an operation waits for its result as long as it likes: no lock is held while an operation waits for a VM, an image
+ * or a loop, so that what one attachment waits for holds up only the operations queued after it.
  */
 final class Operations {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -79,10 +79,13 @@ final class Operations {
                 return false;
             }
             refused = refuse();
-            add(new Operation<Void>(name, () -> {
-                body.run();
-                return null;
-            }, true));
+            add(new Operation<Void>(
+                    name,
+                    () -> {
+                        body.run();
+                        return null;
+                    },
+                    true));
             if (!running.last) {
                 // if its thread has not come to it yet, as soon as it does
                 interrupted = true;
@@ -96,7 +99,8 @@ final class Operations {
     }
 
     /**
-     * Makes the operation that calls this the last one: it is not interrupted any more, and those that wait fail with NOT_FOUND.
+     * Makes the operation that calls this the last one: it is not interrupted any more, and those that wait fail with
+     * NOT_FOUND.
      *
      * @throws DiskException NOT_FOUND if another last operation has been asked for, which does what is left to do
      */

@@ -8,6 +8,7 @@ final class Parks {
     private long nanos;
     /** When it was parked, {@link System#nanoTime}. */
     private long since;
+
     private boolean parked;
 
     synchronized void begin() {

@@ -10,9 +10,9 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.linux.PinnedFile;
 
 /**
- * Where a path that an image names may lead: under the image's own directory or a configured image root, after all links,
- * and only to a regular file or a block device. The path is followed once, and what it led to is judged and held: names may be changed
- * by others at any time.
+ * Where a path that an image names may lead: under the image's own directory or a configured image root, after all
+ * links, and only to a regular file or a block device. The path is followed once, and what it led to is judged and
+ * held: names may be changed by others at any time.
  */
 final class PathPolicy {
     /** Attempts to follow a path; each fails only if the path changes at that moment. */
@@ -42,8 +42,7 @@ final class PathPolicy {
      * @param file itself
      * @param beside whether it lies in the image's own directory, not below
      */
-    record Confined(Path path, PinnedFile file, boolean beside) {
-    }
+    record Confined(Path path, PinnedFile file, boolean beside) {}
 
     /**
      * Finds what an image names.
@@ -56,7 +55,8 @@ final class PathPolicy {
         try {
             path = FileNames.path(named);
         } catch (InvalidPathException e) {
-            throw new DiskException(Reason.CORRUPT, FileNames.text(image) + ": names a file by an impossible path: " + e.getReason());
+            throw new DiskException(
+                    Reason.CORRUPT, FileNames.text(image) + ": names a file by an impossible path: " + e.getReason());
         }
         for (int i = 0; i < TRIES; i++) {
             PinnedFile target = follow(image, directory.pinned(), path);
@@ -72,7 +72,9 @@ final class PathPolicy {
                 return result;
             }
         }
-        throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(image) + ": names " + named + ", which others keep changing while it is opened");
+        throw new DiskException(
+                Reason.FORBIDDEN_PATH,
+                FileNames.text(image) + ": names " + named + ", which others keep changing while it is opened");
     }
 
     private static PinnedFile follow(Path image, PinnedFile directory, Path named) throws DiskException {
@@ -80,7 +82,9 @@ final class PathPolicy {
             return directory.at(named);
         } catch (DiskException e) {
             if (e.reason() == Reason.NOT_FOUND) {
-                throw new DiskException(Reason.NOT_FOUND, FileNames.text(image) + ": the file that it names is missing: " + FileNames.text(named));
+                throw new DiskException(
+                        Reason.NOT_FOUND,
+                        FileNames.text(image) + ": the file that it names is missing: " + FileNames.text(named));
             }
             throw new DiskException(e.reason(), FileNames.text(image) + ": names " + e.getMessage());
         }
@@ -111,16 +115,24 @@ final class PathPolicy {
                 // a root that does not exist holds nothing
             }
         }
-        throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(image) + ": names " + named + ", which leads to " + FileNames.text(real) + ", outside "
-                + (directory.own() ? own + (roots.isEmpty() ? "" : " and ") : roots.isEmpty() ? "any image root" : "")
-                + (roots.isEmpty() ? "; image.roots in etc/blktap.json, or BLKTAP_IMAGE_ROOTS, may allow more directories" : "the image roots " + roots));
+        throw new DiskException(
+                Reason.FORBIDDEN_PATH,
+                FileNames.text(image) + ": names " + named + ", which leads to " + FileNames.text(real) + ", outside "
+                        + (directory.own()
+                                ? own + (roots.isEmpty() ? "" : " and ")
+                                : roots.isEmpty() ? "any image root" : "")
+                        + (roots.isEmpty()
+                                ? "; image.roots in etc/blktap.json, or BLKTAP_IMAGE_ROOTS, may allow more directories"
+                                : "the image roots " + roots));
     }
 
     /** A block device may be reached through a link in the image's directory; its node is judged, not its contents. */
     private static void checkType(Path image, String named, PinnedFile target) throws DiskException {
         if (!target.status().regularFile() && !target.status().blockDevice()) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, FileNames.text(image) + ": names " + named
-                    + ", which is neither a regular file nor a block device");
+            throw new DiskException(
+                    Reason.FORBIDDEN_PATH,
+                    FileNames.text(image) + ": names " + named
+                            + ", which is neither a regular file nor a block device");
         }
     }
 

@@ -22,8 +22,8 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.linux.WholeFile;
 
 /**
- * The attachments as files, one each, {@code <id>.cfg} with properties: what a restart attaches again. A record is complete
- * under its name or not there at all, also after a power cut.
+ * The attachments as files, one each, {@code <id>.cfg} with properties: what a restart attaches again. A record is
+ * complete under its name or not there at all, also after a power cut.
  */
 final class Records {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -46,8 +46,7 @@ final class Records {
      * @param parked whether an operator has parked it
      * @param owesError whether a flush has failed of which no VM knows
      */
-    record Kept(AttachRequest request, DiskShape known, boolean parked, boolean owesError) {
-    }
+    record Kept(AttachRequest request, DiskShape known, boolean parked, boolean owesError) {}
 
     /** The record of one attachment; nothing is written once it has been removed. Thread-safe. */
     final class Entry {
@@ -186,10 +185,18 @@ final class Records {
 
     private Kept kept(String id, Properties properties) throws DiskException {
         String size = properties.getProperty("disk.size");
-        DiskShape known = size == null ? null : new DiskShape(Long.parseLong(size),
-                Integer.parseInt(properties.getProperty("disk.sector-size", "512")), Boolean.parseBoolean(properties.getProperty("disk.read-only")),
-                properties.getProperty("disk.identity", ""));
-        return new Kept(request(id, properties), known, Files.exists(directory.resolve(id + PARKED)), Files.exists(directory.resolve(id + OWES_ERROR)));
+        DiskShape known = size == null
+                ? null
+                : new DiskShape(
+                        Long.parseLong(size),
+                        Integer.parseInt(properties.getProperty("disk.sector-size", "512")),
+                        Boolean.parseBoolean(properties.getProperty("disk.read-only")),
+                        properties.getProperty("disk.identity", ""));
+        return new Kept(
+                request(id, properties),
+                known,
+                Files.exists(directory.resolve(id + PARKED)),
+                Files.exists(directory.resolve(id + OWES_ERROR)));
     }
 
     private static AttachRequest request(String id, Properties properties) throws DiskException {
@@ -203,8 +210,12 @@ final class Records {
                 options.put(key.substring("option.".length()), properties.getProperty(key));
             }
         }
-        return new AttachRequest(TapSpec.parse(properties.getProperty("spec", "")), id, nodes,
-                Boolean.parseBoolean(properties.getProperty("read-only")), options);
+        return new AttachRequest(
+                TapSpec.parse(properties.getProperty("spec", "")),
+                id,
+                nodes,
+                Boolean.parseBoolean(properties.getProperty("read-only")),
+                options);
     }
 
     private Path file(String id) {

@@ -11,8 +11,8 @@ import org.blktap.api.control.Attachments.ServiceStatus;
 import org.osgi.framework.ServiceReference;
 
 /**
- * The services of one kind that are present, by the name in one of their properties; of several with one name, the
- * one of highest ranking counts. Thread-safe.
+ * The services of one kind that are present, by the name in one of their properties; of several with one name, the one
+ * of highest ranking counts. Thread-safe.
  *
  * @param <T> the service's type
  */
@@ -27,8 +27,7 @@ final class Registry<T> {
     private final Map<String, Long> gone = new HashMap<>();
 
     /** A service that is present. */
-    record Entry<T>(String name, ServiceReference<?> reference, T service) {
-    }
+    record Entry<T>(String name, ServiceReference<?> reference, T service) {}
 
     private volatile Follower<T> follower;
 
@@ -94,8 +93,8 @@ final class Registry<T> {
     }
 
     /**
-     * The service of a name, or null. If it went only seconds ago, its bundle is being replaced: then waits for it to come back, ten seconds
-     * from when it went. Not for a loop.
+     * The service of a name, or null. If it went only seconds ago, its bundle is being replaced: then waits for it to
+     * come back, ten seconds from when it went. Not for a loop.
      */
     synchronized Entry<T> awaited(String name) {
         while (true) {
@@ -164,13 +163,22 @@ final class Registry<T> {
     private ServiceStatus status(Entry<T> entry) {
         Object summary = entry.reference().getProperty(summaryProperty);
         var bundle = entry.reference().getBundle();
-        return new ServiceStatus(entry.name(), summary == null ? "" : summary.toString(),
+        return new ServiceStatus(
+                entry.name(),
+                summary == null ? "" : summary.toString(),
                 bundle == null ? "" : bundle.getSymbolicName() + " " + bundle.getVersion());
     }
 
     /** The names, for messages. */
     synchronized String names() {
-        return entries.isEmpty() ? "none" : String.join(", ", entries.values().stream().map(Entry::name).sorted().distinct()
-                .toList());
+        return entries.isEmpty()
+                ? "none"
+                : String.join(
+                        ", ",
+                        entries.values().stream()
+                                .map(Entry::name)
+                                .sorted()
+                                .distinct()
+                                .toList());
     }
 }

@@ -19,7 +19,10 @@ final class ServiceChanges<T> implements Registry.Follower<T> {
     private final Consumer<String> first;
     private final BiFunction<Attachment, Registry.Entry<T>, CompletableFuture<Boolean>> leave;
 
-    private ServiceChanges(AttachmentTable table, String what, Consumer<String> first,
+    private ServiceChanges(
+            AttachmentTable table,
+            String what,
+            Consumer<String> first,
             BiFunction<Attachment, Registry.Entry<T>, CompletableFuture<Boolean>> leave) {
         this.table = table;
         this.what = what;
@@ -29,12 +32,27 @@ final class ServiceChanges<T> implements Registry.Follower<T> {
 
     /** Connects a table to the services: those that are present at once, later ones as they come. */
     static void follow(Services services, AttachmentTable table) {
-        services.installed().drivers().follow(new ServiceChanges<>(table, "driver of tap:", table::driverCame,
-                (attachment, gone) -> attachment.serviceLoss().driverGone(gone)));
-        services.installed().engines().follow(new ServiceChanges<>(table, "I/O engine ", any -> { },
-                (attachment, gone) -> attachment.serviceLoss().engineGone(gone)));
-        services.nodeKinds().kinds().follow(new ServiceChanges<>(table, "node kind ", any -> { },
-                (attachment, gone) -> attachment.serviceLoss().providerGone(gone)));
+        services.installed()
+                .drivers()
+                .follow(new ServiceChanges<>(
+                        table,
+                        "driver of tap:",
+                        table::driverCame,
+                        (attachment, gone) -> attachment.serviceLoss().driverGone(gone)));
+        services.installed()
+                .engines()
+                .follow(new ServiceChanges<>(
+                        table,
+                        "I/O engine ",
+                        any -> {},
+                        (attachment, gone) -> attachment.serviceLoss().engineGone(gone)));
+        services.nodeKinds()
+                .kinds()
+                .follow(new ServiceChanges<>(
+                        table,
+                        "node kind ",
+                        any -> {},
+                        (attachment, gone) -> attachment.serviceLoss().providerGone(gone)));
     }
 
     /** Disconnects the table: when the daemon stops, the going of services has no effect. */

@@ -8,8 +8,8 @@ import org.blktap.api.engine.IoEngine;
 import org.blktap.api.node.NodeProvider;
 
 /**
- * Parks one attachment when a service that it uses goes away. Methods do not wait; what they return completes when nothing of the service is in use, with
- * whether it was in use.
+ * Parks one attachment when a service that it uses goes away. Methods do not wait; what they return completes when
+ * nothing of the service is in use, with whether it was in use.
  */
 final class ServiceLoss {
     private final Attachment attachment;
@@ -18,7 +18,12 @@ final class ServiceLoss {
     private final AttachmentNodes nodes;
     private final AttachmentDisk disk;
 
-    ServiceLoss(Attachment attachment, Operations operations, NodeChange nodeChange, AttachmentNodes nodes, AttachmentDisk disk) {
+    ServiceLoss(
+            Attachment attachment,
+            Operations operations,
+            NodeChange nodeChange,
+            AttachmentNodes nodes,
+            AttachmentDisk disk) {
         this.attachment = attachment;
         this.operations = operations;
         this.nodeChange = nodeChange;
@@ -26,22 +31,39 @@ final class ServiceLoss {
         this.disk = disk;
     }
 
-    /** A driver is going away: parks if the disk, or an image of its chain, is of it. Ends with nothing of it in use. */
+    /**
+     * A driver is going away: parks if the disk, or an image of its chain, is of it. Ends with nothing of it in use.
+     */
     CompletableFuture<Boolean> driverGone(Registry.Entry<DiskDriver> gone) {
-        return leave(Kind.NO_DRIVER, gone.name(), "waiting for the driver of tap:" + gone.name(), () -> disk.uses(gone), attachment::closeDisk);
+        return leave(
+                Kind.NO_DRIVER,
+                gone.name(),
+                "waiting for the driver of tap:" + gone.name(),
+                () -> disk.uses(gone),
+                attachment::closeDisk);
     }
 
     /** Parks if it uses an I/O engine that is going away. */
     CompletableFuture<Boolean> engineGone(Registry.Entry<IoEngine> gone) {
-        return leave(Kind.NO_ENGINE, gone.name(), "waiting for the I/O engine " + gone.name(), () -> disk.isCarriedBy(gone), attachment::closeDisk);
+        return leave(
+                Kind.NO_ENGINE,
+                gone.name(),
+                "waiting for the I/O engine " + gone.name(),
+                () -> disk.isCarriedBy(gone),
+                attachment::closeDisk);
     }
 
     /** Closes the nodes of a kind that is going away; they open again when it is back. */
     CompletableFuture<Boolean> providerGone(Registry.Entry<NodeProvider> gone) {
-        return leave(Kind.NO_NODE_KIND, gone.name(), "waiting for nodes of kind " + gone.name(), () -> nodes.anyServedBy(gone), () -> {
-            nodeChange.failHeld();
-            nodes.closeServedBy(gone);
-        });
+        return leave(
+                Kind.NO_NODE_KIND,
+                gone.name(),
+                "waiting for nodes of kind " + gone.name(),
+                () -> nodes.anyServedBy(gone),
+                () -> {
+                    nodeChange.failHeld();
+                    nodes.closeServedBy(gone);
+                });
     }
 
     private interface Usage {
@@ -57,7 +79,8 @@ final class ServiceLoss {
             if (!usage.uses() || attachment.life().ending()) {
                 return false;
             }
-            boolean stays = attachment.life().why().kind() == Kind.OPERATOR || attachment.life().why().kind() == Kind.FAILED;
+            boolean stays = attachment.life().why().kind() == Kind.OPERATOR
+                    || attachment.life().why().kind() == Kind.FAILED;
             StateReason why = stays ? attachment.life().why() : new StateReason(kind, text);
             if (!stays) {
                 attachment.opening().missing(new MissingService(kind, name, text));

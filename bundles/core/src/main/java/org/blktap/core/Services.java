@@ -9,10 +9,22 @@ import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
 
 /** The services and settings that attachments use. */
-record Services(LoopFactory loops, NativeMemory memory, InstalledServices installed, InstalledNodeKinds nodeKinds, CoreConfiguration configuration, Path runDir,
+record Services(
+        LoopFactory loops,
+        NativeMemory memory,
+        InstalledServices installed,
+        InstalledNodeKinds nodeKinds,
+        CoreConfiguration configuration,
+        Path runDir,
         ConcurrentHashMap<String, Lock> savingLocks) {
 
-    Services(LoopFactory loops, NativeMemory memory, InstalledServices installed, InstalledNodeKinds nodeKinds, CoreConfiguration configuration, Path runDir) {
+    Services(
+            LoopFactory loops,
+            NativeMemory memory,
+            InstalledServices installed,
+            InstalledNodeKinds nodeKinds,
+            CoreConfiguration configuration,
+            Path runDir) {
         this(loops, memory, installed, nodeKinds, configuration, runDir, new ConcurrentHashMap<>());
     }
 
@@ -21,7 +33,10 @@ record Services(LoopFactory loops, NativeMemory memory, InstalledServices instal
         return configuration.limits();
     }
 
-    /** Held while a disk saves what its detach would lose, and until it is closed: several attachments may share the disk. */
+    /**
+     * Held while a disk saves what its detach would lose, and until it is closed: several attachments may share the
+     * disk.
+     */
     Lock saving(TapSpec spec) {
         return savingLocks.computeIfAbsent(spec.toString(), any -> new ReentrantLock());
     }
@@ -32,7 +47,10 @@ record Services(LoopFactory loops, NativeMemory memory, InstalledServices instal
         return switch (missing.kind()) {
             case NO_DRIVER -> installed.drivers().get(name) != null;
             case NO_NODE_KIND -> nodeKinds.kinds().get(name) != null;
-            default -> name == null ? installed.engines().best() != null : installed.engines().get(name) != null;
+            default ->
+                name == null
+                        ? installed.engines().best() != null
+                        : installed.engines().get(name) != null;
         };
     }
 }

@@ -25,8 +25,9 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * Runs a simple driver's disk: requests are cut into steps of a buffer and done by helper threads, writes never overlap anything,
- * and zeroing, discarding and mapping are made of what the driver has. Loop only, except for the driver's own calls.
+ * Runs a simple driver's disk: requests are cut into steps of a buffer and done by helper threads, writes never overlap
+ * anything, and zeroing, discarding and mapping are made of what the driver has. Loop only, except for the driver's own
+ * calls.
  */
 final class SimpleDiskAdapter implements VirtualDisk {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -52,7 +53,10 @@ final class SimpleDiskAdapter implements VirtualDisk {
         this.loop = context.loop();
         this.memory = context.memory();
         boolean readOnly = context.readOnly() || !disk.writable();
-        this.info = DiskInfo.ofContents(disk.size()).withBlocks(SECTOR, PAGE).withReadOnly(readOnly).withDetails(Map.of("driver", "simple (blocking)"));
+        this.info = DiskInfo.ofContents(disk.size())
+                .withBlocks(SECTOR, PAGE)
+                .withReadOnly(readOnly)
+                .withDetails(Map.of("driver", "simple (blocking)"));
     }
 
     @Override
@@ -80,7 +84,8 @@ final class SimpleDiskAdapter implements VirtualDisk {
         List<Request> passed = new ArrayList<>();
         while (each.hasNext() && running.size() < CONCURRENT) {
             Request request = each.next();
-            if (running.stream().anyMatch(r -> conflict(r, request)) || passed.stream().anyMatch(r -> conflict(r, request))) {
+            if (running.stream().anyMatch(r -> conflict(r, request))
+                    || passed.stream().anyMatch(r -> conflict(r, request))) {
                 passed.add(request);
             } else {
                 each.remove();
@@ -117,23 +122,25 @@ final class SimpleDiskAdapter implements VirtualDisk {
         } else {
             Memory.fill(buffer.address(), length, (byte) 0);
         }
-        loop.offload(() -> guarded(() -> {
-            if (read) {
-                disk.read(buffer.bytes(0, stored), offset);
-            } else {
-                disk.write(buffer.bytes(0, stored), offset);
-            }
-        }), error -> {
-            if (error == 0 && read) {
-                request.data().copyFrom(buffer.address(), at, length);
-            }
-            if (error != 0 || at + length == request.length()) {
-                end(request, buffer, error);
-            } else {
-                buffers.push(buffer);
-                step(request, at + length);
-            }
-        });
+        loop.offload(
+                () -> guarded(() -> {
+                    if (read) {
+                        disk.read(buffer.bytes(0, stored), offset);
+                    } else {
+                        disk.write(buffer.bytes(0, stored), offset);
+                    }
+                }),
+                error -> {
+                    if (error == 0 && read) {
+                        request.data().copyFrom(buffer.address(), at, length);
+                    }
+                    if (error != 0 || at + length == request.length()) {
+                        end(request, buffer, error);
+                    } else {
+                        buffers.push(buffer);
+                        step(request, at + length);
+                    }
+                });
     }
 
     private static boolean isZero(ByteBuffer bytes) {

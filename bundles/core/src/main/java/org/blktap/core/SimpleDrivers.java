@@ -10,8 +10,7 @@ import org.blktap.api.engine.CloseOnFailure;
 
 /** Makes one kind of driver of the two that a bundle may register. */
 final class SimpleDrivers {
-    private SimpleDrivers() {
-    }
+    private SimpleDrivers() {}
 
     /** A simple driver as a full one. */
     static DiskDriver of(SimpleDriver simple) {
@@ -22,15 +21,18 @@ final class SimpleDrivers {
                     // before the driver does anything with it
                     file.lock(false);
                 }
-                String name = context instanceof OpenContext own && own.isNamedByImage(path) && file != null ? file.magicLink() : path;
+                String name = context instanceof OpenContext own && own.isNamedByImage(path) && file != null
+                        ? file.magicLink()
+                        : path;
                 SimpleDriver.SimpleDisk disk = simple.open(name, context.options(), context.readOnly());
                 opened.add(() -> close(path, disk));
                 if (file != null && !context.readOnly() && disk.writable()) {
                     file.lock(true);
                 }
                 if (disk.size() < SECTOR) {
-                    throw new DiskException(DiskException.Reason.BAD_OPTION, path + ": a disk of " + disk.size()
-                            + " bytes; it needs a sector of 512 at least");
+                    throw new DiskException(
+                            DiskException.Reason.BAD_OPTION,
+                            path + ": a disk of " + disk.size() + " bytes; it needs a sector of 512 at least");
                 }
                 return opened.keep(new SimpleDiskAdapter(disk, path, file, context));
             } catch (IOException e) {
@@ -45,7 +47,8 @@ final class SimpleDrivers {
                 resource.close();
             }
         } catch (Exception e) {
-            System.getLogger("org.blktap.core").log(System.Logger.Level.WARNING, path + ": close after a failure: " + e);
+            System.getLogger("org.blktap.core")
+                    .log(System.Logger.Level.WARNING, path + ": close after a failure: " + e);
         }
     }
 }

@@ -13,8 +13,11 @@ import java.time.Duration;
  */
 record TimeLimits(Duration drain, Duration forced, Duration unbind, Duration stop, Duration stopSaving) {
     static TimeLimits of(CoreSettings settings) {
-        return new TimeLimits(Duration.ofSeconds(settings.drain_seconds()), Duration.ofSeconds(settings.forced_seconds()),
-                Duration.ofSeconds(settings.unbind_seconds()), Duration.ofSeconds(settings.stop_seconds()),
+        return new TimeLimits(
+                Duration.ofSeconds(settings.drain_seconds()),
+                Duration.ofSeconds(settings.forced_seconds()),
+                Duration.ofSeconds(settings.unbind_seconds()),
+                Duration.ofSeconds(settings.stop_seconds()),
                 Duration.ofSeconds(settings.stop_saving_seconds()));
     }
 }

@@ -52,6 +52,7 @@ import org.junit.jupiter.api.io.TempDir;
 class AttachmentManagerTest {
     @TempDir
     Path directory;
+
     private final EpollLoops loops = new EpollLoops();
     private InstalledServices installed;
     private InstalledNodeKinds nodeKinds;
@@ -77,7 +78,12 @@ class AttachmentManagerTest {
     private AttachmentManager newManager() throws IOException {
         installed = new InstalledServices();
         nodeKinds = new InstalledNodeKinds();
-        return new AttachmentManager(loops, new NativeMemoryService(), installed, nodeKinds, CoreKit.directories(directory),
+        return new AttachmentManager(
+                loops,
+                new NativeMemoryService(),
+                installed,
+                nodeKinds,
+                CoreKit.directories(directory),
                 new CoreConfiguration(AttachmentManagerTest.class.getAnnotation(CoreSettings.class)));
     }
 
@@ -149,7 +155,7 @@ class AttachmentManagerTest {
         int resumed;
         int resized;
         boolean keptByVm;
-        Runnable letGo = () -> { };
+        Runnable letGo = () -> {};
 
         FakeNode(NodeContext context) throws DiskException {
             this.context = context;
@@ -185,7 +191,8 @@ class AttachmentManagerTest {
             assertEquals(true, context.port().isOpen());
             note("unplug");
             letGo.run();
-            return keptByVm ? CompletableFuture.failedFuture(new DiskException(Reason.BUSY, "the guest keeps it"))
+            return keptByVm
+                    ? CompletableFuture.failedFuture(new DiskException(Reason.BUSY, "the guest keeps it"))
                     : CompletableFuture.completedFuture(null);
         }
 
@@ -217,7 +224,9 @@ class AttachmentManagerTest {
     }
 
     private void await(String id, State state) throws Exception {
-        Eventually.holds(() -> id + " is " + state + ": " + manager.list(), () -> manager.status(id).state() == state);
+        Eventually.holds(
+                () -> id + " is " + state + ": " + manager.list(),
+                () -> manager.status(id).state() == state);
     }
 
     @Test
@@ -265,13 +274,19 @@ class AttachmentManagerTest {
         Path record = directory.resolve("data/attachments/.a.cfg.new");
         Files.createDirectory(record);
         FakeNode second = node;
-        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> manager.plug("a", "fake,queues=4")).reason());
+        assertEquals(
+                Reason.IO,
+                assertThrows(DiskException.class, () -> manager.plug("a", "fake,queues=4"))
+                        .reason());
         Files.delete(record);
         assertEquals(2, manager.status("a").nodes().size(), "a restart would not have the third");
         assertEquals(State.RUNNING, manager.status("a").state());
         node = second;
         node.keptByVm = true;
-        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.unplug("a", "fake,queues=3", false)).reason());
+        assertEquals(
+                Reason.BUSY,
+                assertThrows(DiskException.class, () -> manager.unplug("a", "fake,queues=3", false))
+                        .reason());
         assertEquals(State.RUNNING, manager.status("a").state());
         logged();
         manager.unplug("a", "fake,queues=3", true);
@@ -279,23 +294,28 @@ class AttachmentManagerTest {
         assertEquals(State.RUNNING, manager.status("a").state());
         assertEquals(1, manager.status("a").nodes().size());
         assertTrue(first.resumed > 0);
-        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> manager.unplug("a", "none", false)).reason());
-        assertFalse(Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1"));
+        assertEquals(
+                Reason.NOT_FOUND,
+                assertThrows(DiskException.class, () -> manager.unplug("a", "none", false))
+                        .reason());
+        assertFalse(
+                Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1"));
     }
 
     /** A node that its VM lets go tells another thread, as those of Xen do, which has the attachment lose it. */
     private CompletableFuture<Reason> leavesWhenLetGo(FakeNode leaving, String spec) {
         CompletableFuture<Reason> left = new CompletableFuture<>();
         leaving.letGo = () -> {
-            leaving.letGo = () -> { };
+            leaving.letGo = () -> {};
             new Thread(() -> {
-                try {
-                    manager.unplug("a", spec, true);
-                    left.complete(null);
-                } catch (DiskException e) {
-                    left.complete(e.reason());
-                }
-            }).start();
+                        try {
+                            manager.unplug("a", spec, true);
+                            left.complete(null);
+                        } catch (DiskException e) {
+                            left.complete(e.reason());
+                        }
+                    })
+                    .start();
         };
         return left;
     }
@@ -306,7 +326,10 @@ class AttachmentManagerTest {
         CompletableFuture<Reason> left = leavesWhenLetGo(node, "fake,queues=1");
         manager.plug("a", "fake,queues=2");
         node.keptByVm = true;
-        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.detach("a", false)).reason());
+        assertEquals(
+                Reason.BUSY,
+                assertThrows(DiskException.class, () -> manager.detach("a", false))
+                        .reason());
         assertEquals(null, left.get(1, TimeUnit.MINUTES));
         assertEquals(State.RUNNING, manager.status("a").state());
         assertEquals(1, manager.status("a").nodes().size());
@@ -368,11 +391,16 @@ class AttachmentManagerTest {
         await("a", State.RUNNING);
     }
 
-    /** A wait for the end of an attachment may return before what is to follow that end has run: often enough, to see it. */
+    /**
+     * A wait for the end of an attachment may return before what is to follow that end has run: often enough, to see
+     * it.
+     */
     @Test
     void anIdIsFreeWhenItsDetachReturns() throws Exception {
         for (int i = 0; i < 100; i++) {
-            assertEquals("a", manager.attach(request("tap:fake:/vm/a.img", null, "fake")).id());
+            assertEquals(
+                    "a",
+                    manager.attach(request("tap:fake:/vm/a.img", null, "fake")).id());
             manager.detach("a", i % 2 == 0);
         }
     }
@@ -381,8 +409,11 @@ class AttachmentManagerTest {
     void idsOfTheDaemonsOwnSocketsAreNotGiven() throws Exception {
         assertReason(Reason.BAD_OPTION, request("tap:fake:/vm/a.img", "nbd"));
         assertReason(Reason.BAD_OPTION, request("tap:fake:/vm/a.img", "control"));
-        assertEquals("fake", manager.attach(request("tap:fake:/vm/nbd.img", null)).id());
-        assertEquals("nbd-2", AttachmentIds.free(new TapSpec("nbd", "nbd+unix:///b?socket=/run/blktap/nbd.sock"), id -> false));
+        assertEquals(
+                "fake", manager.attach(request("tap:fake:/vm/nbd.img", null)).id());
+        assertEquals(
+                "nbd-2",
+                AttachmentIds.free(new TapSpec("nbd", "nbd+unix:///b?socket=/run/blktap/nbd.sock"), id -> false));
         assertEquals("nbd-3", AttachmentIds.free(new TapSpec("nbd", "nbd://host/"), "nbd-2"::equals));
     }
 
@@ -395,7 +426,9 @@ class AttachmentManagerTest {
         manager.unplug("a", "fake,queues=2", true);
         manager.unplug("a", "fake", true);
         assertEquals(List.of(), manager.status("a").nodes());
-        assertTrue(assertThrows(DiskException.class, () -> manager.unplug("a", "fake", true)).getMessage().endsWith("present: none"));
+        assertTrue(assertThrows(DiskException.class, () -> manager.unplug("a", "fake", true))
+                .getMessage()
+                .endsWith("present: none"));
     }
 
     @Test
@@ -423,11 +456,15 @@ class AttachmentManagerTest {
         assertReason(Reason.EXISTS, request("tap:fake:/a", "x", "fake", "fake:taken"));
         assertReason(Reason.BAD_OPTION, request("tap:fake:/a", "x", "fake,colour=red"));
         assertReason(Reason.BAD_OPTION, request("tap:fake:/a", "../x", "fake"));
-        assertReason(Reason.BAD_OPTION, new AttachRequest(TapSpec.parse("tap:fake:/a"), "x", List.of(), false, Map.of("hue", "1")));
+        assertReason(
+                Reason.BAD_OPTION,
+                new AttachRequest(TapSpec.parse("tap:fake:/a"), "x", List.of(), false, Map.of("hue", "1")));
         assertEquals(List.of(), manager.list());
         assertFalse(Files.exists(directory.resolve("data/attachments/x.cfg")));
         List<String> seen = logged();
-        assertEquals(seen.stream().filter(s -> s.equals("open fake")).count(), seen.stream().filter(s -> s.equals("close fake")).count());
+        assertEquals(
+                seen.stream().filter(s -> s.equals("open fake")).count(),
+                seen.stream().filter(s -> s.equals("close fake")).count());
         manager.attach(request("tap:fake:/a", "x"));
         assertReason(Reason.EXISTS, request("tap:fake:/b", "x"));
     }
@@ -443,7 +480,9 @@ class AttachmentManagerTest {
         logged();
         installed.removeDriver(driverReference);
         assertEquals(State.PARKED, manager.status("a").state());
-        assertTrue(manager.status("a").reason().text().contains("tap:fake"), manager.status("a").reason().text());
+        assertTrue(
+                manager.status("a").reason().text().contains("tap:fake"),
+                manager.status("a").reason().text());
         assertEquals(List.of("flush fake", "close fake"), logged());
         assertEquals("false", manager.status("a").nodes().get(0).status().get("open"));
         installed.addDriver(new FakeDriver("new", 2 << 20), new FakeReference<>(Map.of("tap.type", "fake")));
@@ -494,7 +533,9 @@ class AttachmentManagerTest {
         assertEquals(State.PARKED, manager.status("a").state());
         manager.resume("a");
         assertEquals(State.RUNNING, manager.status("a").state());
-        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> manager.park("b")).reason());
+        assertEquals(
+                Reason.NOT_FOUND,
+                assertThrows(DiskException.class, () -> manager.park("b")).reason());
     }
 
     @Test
@@ -517,7 +558,10 @@ class AttachmentManagerTest {
         bringServices();
         await("a", State.RUNNING);
         assertEquals("tap:fake:/b", manager.status("a").spec(), "a restart goes on with it too");
-        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> manager.resume("x", TapSpec.parse("tap:fake:/b"))).reason());
+        assertEquals(
+                Reason.NOT_FOUND,
+                assertThrows(DiskException.class, () -> manager.resume("x", TapSpec.parse("tap:fake:/b")))
+                        .reason());
     }
 
     @Test
@@ -547,7 +591,9 @@ class AttachmentManagerTest {
         assertEquals("tap:fake:/a", manager.status("a").spec());
         manager.detach("a");
         List<String> seen = logged();
-        assertEquals(seen.stream().filter(s -> s.startsWith("open")).count(), seen.stream().filter(s -> s.startsWith("close")).count());
+        assertEquals(
+                seen.stream().filter(s -> s.startsWith("open")).count(),
+                seen.stream().filter(s -> s.startsWith("close")).count());
     }
 
     private void assertRefused(Reason reason, String spec) {
@@ -557,7 +603,11 @@ class AttachmentManagerTest {
 
     @Test
     void aRestartAttachesAgainAsSoonAsItCan() throws Exception {
-        manager.attach(new AttachRequest(TapSpec.parse("tap:fake:/vm/späte datei:x,y.img"), "a", List.of("fake,queues=2"), true,
+        manager.attach(new AttachRequest(
+                TapSpec.parse("tap:fake:/vm/späte datei:x,y.img"),
+                "a",
+                List.of("fake,queues=2"),
+                true,
                 Map.of("colour", "blau=grün ")));
         manager.deactivate();
         Files.writeString(directory.resolve("data/attachments/broken.cfg"), "spec=nonsense");
@@ -587,8 +637,10 @@ class AttachmentManagerTest {
             assertReason(Reason.CORRUPT, request("tap:fake:/bad", "b", "fake"));
         }
         // the virtual machine's own come and go; a leak would be of twenty
-        Eventually.holds("as many descriptors as before, or one more", () -> ProcessResources.descriptors() <= descriptors + 1);
-        assertTrue(Thread.getAllStackTraces().keySet().stream().noneMatch(t -> t.getName().equals("blktap-a")));
+        Eventually.holds(
+                "as many descriptors as before, or one more", () -> ProcessResources.descriptors() <= descriptors + 1);
+        assertTrue(Thread.getAllStackTraces().keySet().stream()
+                .noneMatch(t -> t.getName().equals("blktap-a")));
     }
 
     @Test
@@ -620,7 +672,10 @@ class AttachmentManagerTest {
         };
         FakeReference<SimpleDriver> reference = new FakeReference<>(Map.of("tap.type", "simple"));
         installed.addSimpleDriver(driver, reference);
-        assertEquals((1 << 20) + 512, manager.attach(request("tap:simple:x", "s", "fake")).sizeBytes(), "a last sector that is not whole is rounded up");
+        assertEquals(
+                (1 << 20) + 512,
+                manager.attach(request("tap:simple:x", "s", "fake")).sizeBytes(),
+                "a last sector that is not whole is rounded up");
         try (Mapping memory = Mapping.anonymous(1 << 20)) {
             memory.bytes().put(7, (byte) 7).put(700_000, (byte) 8);
             assertEquals(0, run(memory, Operation.WRITE, 0, 1 << 20));
@@ -650,7 +705,13 @@ class AttachmentManagerTest {
     @Test
     void nodeSpecsAreParsed() throws Exception {
         NodeSpec spec = NodeSpec.parse("xen:guest/xvda,queues=2,path=/a=b");
-        assertEquals(new NodeSpec("xen:guest/xvda,queues=2,path=/a=b", "xen", "guest/xvda", Map.of("queues", "2", "path", "/a=b")), spec);
+        assertEquals(
+                new NodeSpec(
+                        "xen:guest/xvda,queues=2,path=/a=b",
+                        "xen",
+                        "guest/xvda",
+                        Map.of("queues", "2", "path", "/a=b")),
+                spec);
         for (String bad : new String[] {"", ",", "x,y", "x,=1", "X", "x y"}) {
             assertThrows(DiskException.class, () -> NodeSpec.parse(bad), bad);
         }
@@ -660,7 +721,9 @@ class AttachmentManagerTest {
     void optionsThatNobodyKnowsAreRefused() throws Exception {
         Options options = new Options(Map.of("a", "1", "b", "2"));
         options.text("a", null);
-        assertTrue(assertThrows(DiskException.class, () -> options.checkAllKnown("x")).getMessage().contains("'b'"));
+        assertTrue(assertThrows(DiskException.class, () -> options.checkAllKnown("x"))
+                .getMessage()
+                .contains("'b'"));
         assertEquals(10L << 30, Options.parseSize("10GiB"));
         for (String bad : new String[] {"", "G", "-1", "1X", "99999999999999999999", "9999999T", "1.5G"}) {
             assertThrows(IllegalArgumentException.class, () -> Options.parseSize(bad), bad);

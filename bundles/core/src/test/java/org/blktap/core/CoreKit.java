@@ -30,7 +30,9 @@ import org.blktap.api.testkit.Eventually;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.NativeMemoryService;
 
-/** The core with short limits, an engine, nodes through which a test sends requests, and the drivers that a test brings. */
+/**
+ * The core with short limits, an engine, nodes through which a test sends requests, and the drivers that a test brings.
+ */
 @CoreSettings(drain_seconds = 1, forced_seconds = 1, unbind_seconds = 1, stop_seconds = 1)
 final class CoreKit implements AutoCloseable {
     final EpollLoops loops = new EpollLoops();
@@ -38,6 +40,7 @@ final class CoreKit implements AutoCloseable {
     final FakeReference<NodeProvider> provider = new FakeReference<>(Map.of("node.kind", "fake"));
     /** The node of each attachment that was opened last. */
     final Map<String, Node> nodes = new ConcurrentHashMap<>();
+
     private final Directories directories;
     InstalledServices installed;
     InstalledNodeKinds nodeKinds;
@@ -50,13 +53,23 @@ final class CoreKit implements AutoCloseable {
 
     /** Those of a daemon below a test's directory. */
     static Directories directories(Path directory) {
-        return new Directories(directory, directory.resolve("run"), directory.resolve("data"), directory.resolve("deploy"), directory.resolve("control"));
+        return new Directories(
+                directory,
+                directory.resolve("run"),
+                directory.resolve("data"),
+                directory.resolve("deploy"),
+                directory.resolve("control"));
     }
 
     void start() throws IOException {
         installed = new InstalledServices();
         nodeKinds = new InstalledNodeKinds();
-        manager = new AttachmentManager(loops, new NativeMemoryService(), installed, nodeKinds, directories,
+        manager = new AttachmentManager(
+                loops,
+                new NativeMemoryService(),
+                installed,
+                nodeKinds,
+                directories,
                 new CoreConfiguration(CoreKit.class.getAnnotation(CoreSettings.class)));
         installed.addEngine(loop -> new NoFiles(), engine);
         nodeKinds.addNodeProvider(this::node, provider);
@@ -80,15 +93,20 @@ final class CoreKit implements AutoCloseable {
     }
 
     AttachmentStatus attach(String type, String id) throws DiskException {
-        return manager.attach(new AttachRequest(TapSpec.parse("tap:" + type + ":/" + id), id, List.of("fake"), false, Map.of()));
+        return manager.attach(
+                new AttachRequest(TapSpec.parse("tap:" + type + ":/" + id), id, List.of("fake"), false, Map.of()));
     }
 
     void await(String id, State state) throws Exception {
-        until(id + " is " + state, () -> manager.list().stream().anyMatch(each -> each.id().equals(id) && each.state() == state));
+        until(
+                id + " is " + state,
+                () -> manager.list().stream().anyMatch(each -> each.id().equals(id) && each.state() == state));
     }
 
     void awaitGone(String id) throws Exception {
-        until(id + " is gone", () -> manager.list().stream().noneMatch(each -> each.id().equals(id)));
+        until(
+                id + " is gone",
+                () -> manager.list().stream().noneMatch(each -> each.id().equals(id)));
     }
 
     void until(String what, Callable<Boolean> condition) throws Exception {
@@ -132,7 +150,7 @@ final class CoreKit implements AutoCloseable {
         /** What the VM would have been shown when the node opened. */
         volatile boolean disconnected;
         /** What the VM does when it is asked for the device. */
-        volatile Runnable letGo = () -> { };
+        volatile Runnable letGo = () -> {};
 
         Node(NodeContext context) {
             this.context = context;
@@ -141,10 +159,13 @@ final class CoreKit implements AutoCloseable {
         CompletableFuture<Integer> send(Operation operation) {
             CompletableFuture<Integer> ended = new CompletableFuture<>();
             context.loop().execute(() -> {
-                Request request = context.port().newRequest(r -> {
-                    answers.incrementAndGet();
-                    ended.complete(r.error());
-                }, 1);
+                Request request = context.port()
+                        .newRequest(
+                                r -> {
+                                    answers.incrementAndGet();
+                                    ended.complete(r.error());
+                                },
+                                1);
                 boolean flush = operation == Operation.FLUSH;
                 if (!flush) {
                     // no driver of these tests looks at the data
@@ -182,7 +203,7 @@ final class CoreKit implements AutoCloseable {
         public CompletionStage<Void> unplug() {
             asked.incrementAndGet();
             Runnable answer = letGo;
-            letGo = () -> { };
+            letGo = () -> {};
             answer.run();
             return CompletableFuture.completedFuture(null);
         }

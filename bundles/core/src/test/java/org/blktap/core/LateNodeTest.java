@@ -26,9 +26,11 @@ import org.junit.jupiter.api.io.TempDir;
 class LateNodeTest {
     @TempDir
     Path directory;
+
     private CoreKit kit;
     /** What the provider answers; null for at once. */
     private volatile CompletableFuture<DeviceNode> answer;
+
     private volatile CoreKit.Node node;
     private volatile boolean asked;
 
@@ -51,36 +53,40 @@ class LateNodeTest {
     }
 
     private void bring() {
-        kit.installed.addDriver((path, context) -> new VirtualDisk() {
-            @Override
-            public DiskInfo info() {
-                return DiskInfo.ofSize(1 << 20);
-            }
+        kit.installed.addDriver(
+                (path, context) -> new VirtualDisk() {
+                    @Override
+                    public DiskInfo info() {
+                        return DiskInfo.ofSize(1 << 20);
+                    }
 
-            @Override
-            public void submit(Request request) {
-                request.complete(0);
-            }
+                    @Override
+                    public void submit(Request request) {
+                        request.complete(0);
+                    }
 
-            @Override
-            public void close() {
-                // nothing is open
-            }
-        }, CoreKit.driver("plain"));
-        kit.nodeKinds.addNodeProvider(new NodeProvider() {
-            @Override
-            public DeviceNode open(NodeContext context) {
-                node = new CoreKit.Node(context);
-                return node;
-            }
+                    @Override
+                    public void close() {
+                        // nothing is open
+                    }
+                },
+                CoreKit.driver("plain"));
+        kit.nodeKinds.addNodeProvider(
+                new NodeProvider() {
+                    @Override
+                    public DeviceNode open(NodeContext context) {
+                        node = new CoreKit.Node(context);
+                        return node;
+                    }
 
-            @Override
-            public CompletionStage<DeviceNode> openLater(NodeContext context) throws DiskException {
-                DeviceNode opened = open(context);
-                asked = answer != null;
-                return asked ? answer : CompletableFuture.completedFuture(opened);
-            }
-        }, new FakeReference<>(Map.of("node.kind", "late")));
+                    @Override
+                    public CompletionStage<DeviceNode> openLater(NodeContext context) throws DiskException {
+                        DeviceNode opened = open(context);
+                        asked = answer != null;
+                        return asked ? answer : CompletableFuture.completedFuture(opened);
+                    }
+                },
+                new FakeReference<>(Map.of("node.kind", "late")));
     }
 
     @Test

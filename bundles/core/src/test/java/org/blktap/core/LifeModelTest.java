@@ -30,9 +30,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Random events against the table of states: commands, services that come and go, drivers that block, throw and lose requests, restarts. No transition
- * that the table lacks, no event that does not return, no request of an uninvolved attachment that does not end; and when all relent, nothing is left.
- * {@code -Dseed=} repeats a run, {@code -Drounds=} makes it longer.
+ * Random events against the table of states: commands, services that come and go, drivers that block, throw and lose
+ * requests, restarts. No transition that the table lacks, no event that does not return, no request of an uninvolved
+ * attachment that does not end; and when all relent, nothing is left. {@code -Dseed=} repeats a run, {@code -Drounds=}
+ * makes it longer.
  */
 @Timeout(value = 30, unit = TimeUnit.MINUTES)
 class LifeModelTest {
@@ -40,6 +41,7 @@ class LifeModelTest {
 
     @TempDir
     Path directory;
+
     private final long seed = Long.getLong("seed", System.nanoTime());
     private final Random random = new Random(seed);
     private final UnrulyDriver unruly = new UnrulyDriver();
@@ -48,7 +50,8 @@ class LifeModelTest {
     private final Handler faultHandler = new Handler() {
         @Override
         public void publish(LogRecord entry) {
-            if (entry.getThrown() instanceof IllegalStateException e && e.getMessage().startsWith("an attachment cannot go")) {
+            if (entry.getThrown() instanceof IllegalStateException e
+                    && e.getMessage().startsWith("an attachment cannot go")) {
                 faults.add(e.getMessage());
             }
         }
@@ -105,17 +108,19 @@ class LifeModelTest {
     private void engineGoesAndComes() {
         kit.installed.removeEngine(kit.engine);
         engineHere = false;
-        kit.installed.addEngine(loop -> new IoQueue() {
-            @Override
-            public IoFile open(Path path, boolean writable) throws ErrnoException {
-                throw new ErrnoException(Errno.ENOENT, path + ": no such file");
-            }
+        kit.installed.addEngine(
+                loop -> new IoQueue() {
+                    @Override
+                    public IoFile open(Path path, boolean writable) throws ErrnoException {
+                        throw new ErrnoException(Errno.ENOENT, path + ": no such file");
+                    }
 
-            @Override
-            public void close() {
-                // nothing was opened
-            }
-        }, kit.engine);
+                    @Override
+                    public void close() {
+                        // nothing was opened
+                    }
+                },
+                kit.engine);
         engineHere = true;
     }
 
@@ -134,10 +139,15 @@ class LifeModelTest {
             try {
                 happen(event, id);
             } catch (DiskException e) {
-                assertTrue(!e.getMessage().contains("internal error") || e.getMessage().contains("meant to fail"), () -> "event " + event + ": " + e);
+                assertTrue(
+                        !e.getMessage().contains("internal error")
+                                || e.getMessage().contains("meant to fail"),
+                        () -> "event " + event + ": " + e);
             }
             for (AttachmentStatus each : kit.manager.list()) {
-                assertTrue(each.state() == State.RUNNING || !each.reason().isEmpty() || each.state() == State.OPENING, () -> "no reason: " + each);
+                assertTrue(
+                        each.state() == State.RUNNING || !each.reason().isEmpty() || each.state() == State.OPENING,
+                        () -> "no reason: " + each);
             }
             kit.await("victim", State.RUNNING);
             assertEquals(0, kit.send("victim", Operation.WRITE).get(1, TimeUnit.MINUTES), "the victim's I/O goes on");
@@ -148,7 +158,9 @@ class LifeModelTest {
             try {
                 kit.manager.detach(id, true);
             } catch (DiskException e) {
-                assertTrue(e.reason() == DiskException.Reason.NOT_FOUND || e.reason() == DiskException.Reason.IO, e::toString);
+                assertTrue(
+                        e.reason() == DiskException.Reason.NOT_FOUND || e.reason() == DiskException.Reason.IO,
+                        e::toString);
             }
             relent();
             kit.awaitGone(id);
@@ -184,13 +196,16 @@ class LifeModelTest {
             case 13 -> unruly.flushError = random.nextBoolean() ? Errno.EIO : 0;
             case 14, 15 -> {
                 CoreKit.Node node = kit.nodes.get(id);
-                if (node != null && kit.manager.list().stream().anyMatch(each -> each.id().equals(id) && each.state() != State.DETACHING)) {
+                if (node != null
+                        && kit.manager.list().stream()
+                                .anyMatch(each -> each.id().equals(id) && each.state() != State.DETACHING)) {
                     try {
                         node.send(random.nextBoolean() ? Operation.READ : Operation.FLUSH);
                     } catch (java.util.concurrent.RejectedExecutionException e) {
                         // its attachment has ended meanwhile, or it has another node since a restart
                         assertFalse(kit.nodes.get(id) == node
-                                && kit.manager.list().stream().anyMatch(each -> each.id().equals(id) && each.state() == State.RUNNING));
+                                && kit.manager.list().stream()
+                                        .anyMatch(each -> each.id().equals(id) && each.state() == State.RUNNING));
                     }
                 }
             }

@@ -28,6 +28,7 @@ class LiveResizeTest {
 
     @TempDir
     Path directory;
+
     private final UnrulyDriver driver = new UnrulyDriver();
     private CoreKit kit;
     private AttachmentManager manager;
@@ -89,7 +90,9 @@ class LiveResizeTest {
         assertEquals(1, kit.nodes.get("a").resizes.get());
         driver.size = SIZE;
         DiskException shrank = refused(Reason.WRONG_TYPE, -1);
-        assertTrue(shrank.getMessage().contains("is parked") && shrank.getMessage().contains("found 1048576 bytes"), shrank.getMessage());
+        assertTrue(
+                shrank.getMessage().contains("is parked") && shrank.getMessage().contains("found 1048576 bytes"),
+                shrank.getMessage());
         assertEquals(Kind.DIFFERENT_DISK, manager.status("a").reason().kind());
         driver.size = 4 * SIZE;
         manager.resume("a");
@@ -106,7 +109,10 @@ class LiveResizeTest {
         assertServes(SIZE);
         manager.park("a");
         assertTrue(refused(Reason.BUSY, 2 * SIZE).getMessage().contains("resume it first"));
-        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> manager.resize("x", SIZE)).reason());
+        assertEquals(
+                Reason.NOT_FOUND,
+                assertThrows(DiskException.class, () -> manager.resize("x", SIZE))
+                        .reason());
     }
 
     @Test
@@ -130,7 +136,8 @@ class LiveResizeTest {
     @Test
     void anImageThatDoesNotOpenAgainIsParkedAndResumed() throws Exception {
         driver.resizing = Mood.BLOCKS;
-        CompletableFuture<DiskException> resize = CompletableFuture.supplyAsync(() -> assertThrows(DiskException.class, () -> manager.resize("a", 2 * SIZE)));
+        CompletableFuture<DiskException> resize = CompletableFuture.supplyAsync(
+                () -> assertThrows(DiskException.class, () -> manager.resize("a", 2 * SIZE)));
         kit.until("it is resized", () -> driver.resizes == 1);
         assertEquals(Kind.RESIZING, manager.status("a").reason().kind());
         CompletableFuture<Integer> waits = kit.send("a", Operation.WRITE);
@@ -148,7 +155,8 @@ class LiveResizeTest {
     @Test
     void aForcedDetachEndsIt() throws Exception {
         driver.resizing = Mood.BLOCKS;
-        CompletableFuture<DiskException> resize = CompletableFuture.supplyAsync(() -> assertThrows(DiskException.class, () -> manager.resize("a", 2 * SIZE)));
+        CompletableFuture<DiskException> resize = CompletableFuture.supplyAsync(
+                () -> assertThrows(DiskException.class, () -> manager.resize("a", 2 * SIZE)));
         kit.until("it is resized", () -> driver.resizes == 1);
         manager.detach("a", true);
         driver.relent();

@@ -32,6 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 class LockWaitTest {
     @TempDir
     Path directory;
+
     private final UnrulyDriver driver = new UnrulyDriver();
     private CoreKit kit;
     private AttachmentManager manager;
@@ -55,7 +56,8 @@ class LockWaitTest {
     }
 
     private AttachmentStatus attach(Map<String, String> options, boolean readOnly) throws DiskException {
-        return manager.attach(new AttachRequest(TapSpec.parse("tap:moving:" + directory.resolve("image")), "a", List.of("fake"), readOnly, options));
+        return manager.attach(new AttachRequest(
+                TapSpec.parse("tap:moving:" + directory.resolve("image")), "a", List.of("fake"), readOnly, options));
     }
 
     private AttachmentStatus waiting() throws DiskException {
@@ -71,9 +73,14 @@ class LockWaitTest {
 
     @Test
     void withoutTheOptionItFailsAtOnce() throws Exception {
-        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> attach(Map.of(), false)).reason());
+        assertEquals(
+                Reason.BUSY,
+                assertThrows(DiskException.class, () -> attach(Map.of(), false)).reason());
         assertEquals(List.of(), manager.list());
-        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> attach(Map.of("wait-for-lock", "soon"), false)).reason());
+        assertEquals(
+                Reason.BAD_OPTION,
+                assertThrows(DiskException.class, () -> attach(Map.of("wait-for-lock", "soon"), false))
+                        .reason());
         assertEquals(List.of(), manager.list());
     }
 
@@ -82,9 +89,14 @@ class LockWaitTest {
         AttachmentStatus status = waiting();
         assertEquals(State.OPENING, status.state());
         assertEquals(Kind.IMAGE_IN_USE, status.reason().kind());
-        assertTrue(status.reason().text().contains("in use by another"), status.reason().text());
+        assertTrue(
+                status.reason().text().contains("in use by another"),
+                status.reason().text());
         assertFalse(kit.nodes.containsKey("a"), "a VM that cannot wait does not see it yet");
-        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.resize("a", 1 << 30)).reason());
+        assertEquals(
+                Reason.BUSY,
+                assertThrows(DiskException.class, () -> manager.resize("a", 1 << 30))
+                        .reason());
         driver.inUse = false;
         assertServes();
         kit.restart();
@@ -92,7 +104,10 @@ class LockWaitTest {
         assertServes();
         manager.park("a");
         driver.inUse = true;
-        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.resume("a")).reason(), "it is for the first opening");
+        assertEquals(
+                Reason.BUSY,
+                assertThrows(DiskException.class, () -> manager.resume("a")).reason(),
+                "it is for the first opening");
         driver.inUse = false;
         manager.resume("a");
         driver.size = 512;
@@ -107,7 +122,9 @@ class LockWaitTest {
         int fd = locked();
         attach(Map.of("wait-for-lock", "1"), false);
         kit.await("a", State.PARKED);
-        assertTrue(manager.status("a").reason().text().contains("not released within 1 s"), manager.status("a").reason().text());
+        assertTrue(
+                manager.status("a").reason().text().contains("not released within 1 s"),
+                manager.status("a").reason().text());
         Libc.close(fd);
         driver.inUse = false;
         manager.resume("a");
@@ -164,8 +181,10 @@ class LockWaitTest {
 
     @Test
     void aNodeOfNoKindEndsTheAttach() throws Exception {
-        DiskException e = assertThrows(DiskException.class, () -> manager.attach(new AttachRequest(TapSpec.parse("tap:moving:/x"), "a", List.of("none"), false,
-                Map.of("wait-for-lock", "600"))));
+        DiskException e = assertThrows(
+                DiskException.class,
+                () -> manager.attach(new AttachRequest(
+                        TapSpec.parse("tap:moving:/x"), "a", List.of("none"), false, Map.of("wait-for-lock", "600"))));
         assertTrue(e.getMessage().contains("no node of kind none"), e.getMessage());
         assertEquals(List.of(), manager.list());
     }

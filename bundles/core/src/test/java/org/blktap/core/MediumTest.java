@@ -31,6 +31,7 @@ class MediumTest {
 
     @TempDir
     Path directory;
+
     private final UnrulyDriver first = new UnrulyDriver();
     private final UnrulyDriver second = new UnrulyDriver();
     private CoreKit kit;

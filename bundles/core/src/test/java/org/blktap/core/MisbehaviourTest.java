@@ -27,11 +27,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A driver that blocks, throws, loses requests or fails stops its own attachment, visibly; the others do not notice. */
+/**
+ * A driver that blocks, throws, loses requests or fails stops its own attachment, visibly; the others do not notice.
+ */
 @Timeout(180)
 class MisbehaviourTest {
     @TempDir
     Path directory;
+
     private final UnrulyDriver unruly = new UnrulyDriver();
     private final UnrulyDriver good = new UnrulyDriver();
     private final FakeReference<DiskDriver> unrulyReference = CoreKit.driver("unruly");
@@ -74,7 +77,9 @@ class MisbehaviourTest {
         kit.attach("unruly", "evil");
         unruly.submitting = Mood.BLOCKS;
         kit.send("evil", Operation.READ);
-        kit.until("evil does not respond", () -> manager.list().stream().anyMatch(each -> each.reason().kind() == Kind.NOT_RESPONDING));
+        kit.until(
+                "evil does not respond",
+                () -> manager.list().stream().anyMatch(each -> each.reason().kind() == Kind.NOT_RESPONDING));
     }
 
     @Test
@@ -83,11 +88,16 @@ class MisbehaviourTest {
         assertEquals(State.RUNNING, manager.status("victim").state());
         assertEquals(Kind.NONE, why("victim"));
         assertThrows(DiskException.class, () -> manager.stats("evil"));
-        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> manager.park("evil")).reason());
+        assertEquals(
+                Reason.IO,
+                assertThrows(DiskException.class, () -> manager.park("evil")).reason());
         manager.detach("evil", true);
         assertEquals(State.DETACHING, manager.status("evil").state());
         assertFalse(Files.exists(directory.resolve("data/attachments/evil.cfg")), "a restart would attach it again");
-        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> kit.attach("good", "evil")).reason());
+        assertEquals(
+                Reason.BUSY,
+                assertThrows(DiskException.class, () -> kit.attach("good", "evil"))
+                        .reason());
         kit.installed.removeDriver(unrulyReference);
         unruly.relent();
         kit.awaitGone("evil");
@@ -214,8 +224,13 @@ class MisbehaviourTest {
         unruly.submitting = Mood.LOSES;
         CompletableFuture<Integer> request = kit.send("evil", Operation.READ);
         kit.until("one is in flight", () -> inFlight("evil") == 1);
-        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.detach("evil", false)).reason());
-        assertEquals(Reason.BUSY, assertThrows(DiskException.class, () -> manager.park("evil")).reason());
+        assertEquals(
+                Reason.BUSY,
+                assertThrows(DiskException.class, () -> manager.detach("evil", false))
+                        .reason());
+        assertEquals(
+                Reason.BUSY,
+                assertThrows(DiskException.class, () -> manager.park("evil")).reason());
         assertEquals(State.RUNNING, manager.status("evil").state(), "it goes on");
         kit.installed.removeDriver(unrulyReference);
         assertEquals(State.PARKING, manager.status("evil").state());
@@ -266,7 +281,9 @@ class MisbehaviourTest {
         bring();
         kit.await("victim", State.RUNNING);
         assertEquals(State.OPENING, manager.status("evil").state());
-        kit.until("it becomes ready", () -> manager.settled().toCompletableFuture().isDone());
+        kit.until(
+                "it becomes ready",
+                () -> manager.settled().toCompletableFuture().isDone());
         manager.detach("evil", true);
         unruly.relent();
         kit.awaitGone("evil");
@@ -275,7 +292,10 @@ class MisbehaviourTest {
     @Test
     void anOpeningThatThrowsLeavesNothing() throws Exception {
         unruly.opening = Mood.THROWS;
-        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> kit.attach("unruly", "evil")).reason());
+        assertEquals(
+                Reason.IO,
+                assertThrows(DiskException.class, () -> kit.attach("unruly", "evil"))
+                        .reason());
         assertEquals(1, manager.list().size());
         unruly.relent();
         kit.attach("unruly", "evil");
@@ -302,13 +322,14 @@ class MisbehaviourTest {
             // as the node of a domain does that has released the device, of which the detach in progress has asked it
             CompletableFuture<DiskException> forced = new CompletableFuture<>();
             kit.nodes.get("evil").letGo = () -> new Thread(() -> {
-                try {
-                    manager.detach("evil", true);
-                    forced.complete(null);
-                } catch (DiskException e) {
-                    forced.complete(e);
-                }
-            }).start();
+                        try {
+                            manager.detach("evil", true);
+                            forced.complete(null);
+                        } catch (DiskException e) {
+                            forced.complete(e);
+                        }
+                    })
+                    .start();
             manager.detach("evil", false);
             kit.awaitGone("evil");
             DiskException failure = forced.get(1, TimeUnit.MINUTES);
@@ -322,8 +343,14 @@ class MisbehaviourTest {
         unruly.saves = true;
         kit.attach("unruly", "evil");
         unruly.saving = Mood.LOSES;
-        assertEquals(Reason.NO_SPACE, assertThrows(DiskException.class, () -> manager.detach("evil", false)).reason());
-        assertEquals(Reason.NO_SPACE, assertThrows(DiskException.class, () -> manager.detach("evil", true)).reason());
+        assertEquals(
+                Reason.NO_SPACE,
+                assertThrows(DiskException.class, () -> manager.detach("evil", false))
+                        .reason());
+        assertEquals(
+                Reason.NO_SPACE,
+                assertThrows(DiskException.class, () -> manager.detach("evil", true))
+                        .reason());
         assertEquals(0, result(kit.send("evil", Operation.READ)), "it goes on");
         CoreKit.Node node = kit.nodes.get("evil");
         assertEquals(1, node.asked.get(), "by the first only; the second does not touch the node");
@@ -338,13 +365,17 @@ class MisbehaviourTest {
     void aFlushThatFailsAtAParkIsReportedToTheCommandAndToTheVm() throws Exception {
         kit.attach("unruly", "evil");
         unruly.flushError = Errno.EIO;
-        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> manager.park("evil")).reason());
+        assertEquals(
+                Reason.IO,
+                assertThrows(DiskException.class, () -> manager.park("evil")).reason());
         assertEquals(State.PARKED, manager.status("evil").state());
         unruly.relent();
         manager.resume("evil");
         assertEquals(Errno.EIO, result(kit.send("evil", Operation.FLUSH)));
         assertEquals(0, result(kit.send("evil", Operation.FLUSH)), "once");
-        kit.until("the record owes nothing", () -> !Files.exists(directory.resolve("data/attachments/evil.flush-failed")));
+        kit.until(
+                "the record owes nothing",
+                () -> !Files.exists(directory.resolve("data/attachments/evil.flush-failed")));
     }
 
     @Test
@@ -382,7 +413,9 @@ class MisbehaviourTest {
         assertEquals(0, result(kit.send("evil", Operation.FLUSH)));
 
         unruly.flushError = Errno.EIO;
-        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> manager.detach("evil")).reason());
+        assertEquals(
+                Reason.IO,
+                assertThrows(DiskException.class, () -> manager.detach("evil")).reason());
         kit.awaitGone("evil");
     }
 
@@ -406,7 +439,9 @@ class MisbehaviourTest {
         unruly.size = 1 << 20;
         kit.restart();
         bring();
-        kit.until("it is refused after a restart", () -> manager.list().stream().anyMatch(each -> each.reason().kind() == Kind.DIFFERENT_DISK));
+        kit.until(
+                "it is refused after a restart",
+                () -> manager.list().stream().anyMatch(each -> each.reason().kind() == Kind.DIFFERENT_DISK));
         assertEquals(0, unruly.open);
     }
 
@@ -424,20 +459,27 @@ class MisbehaviourTest {
         kit.installed.addDriver(unruly, unrulyReference);
         assertEquals(State.RUNNING, attach.get(1, TimeUnit.MINUTES));
         kit.installed.removeEngine(kit.engine);
-        CompletableFuture<Void> engine = CompletableFuture.runAsync(() -> kit.installed.addEngine(loop -> new org.blktap.api.engine.IoQueue() {
-            @Override
-            public org.blktap.api.engine.IoFile open(Path path, boolean writable) {
-                return null;
-            }
+        CompletableFuture<Void> engine = CompletableFuture.runAsync(
+                () -> kit.installed.addEngine(
+                        loop -> new org.blktap.api.engine.IoQueue() {
+                            @Override
+                            public org.blktap.api.engine.IoFile open(Path path, boolean writable) {
+                                return null;
+                            }
 
-            @Override
-            public void close() {
-                // nothing was opened
-            }
-        }, kit.engine), CompletableFuture.delayedExecutor(300, TimeUnit.MILLISECONDS));
+                            @Override
+                            public void close() {
+                                // nothing was opened
+                            }
+                        },
+                        kit.engine),
+                CompletableFuture.delayedExecutor(300, TimeUnit.MILLISECONDS));
         assertEquals(State.RUNNING, kit.attach("unruly", "second").state());
         engine.get(1, TimeUnit.MINUTES);
-        assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, () -> kit.attach("never", "third")).reason());
+        assertEquals(
+                Reason.WRONG_TYPE,
+                assertThrows(DiskException.class, () -> kit.attach("never", "third"))
+                        .reason());
     }
 
     @Test
@@ -450,7 +492,12 @@ class MisbehaviourTest {
         assertEquals(Kind.FAILED, why("evil"));
         manager.resume("evil");
         assertEquals(0, result(kit.send("evil", Operation.READ)));
-        assertEquals(List.of(), manager.list().stream().filter(each -> each.state() != State.RUNNING).toList());
-        assertEquals(Map.of("open", "true"), manager.status("evil").nodes().get(0).status());
+        assertEquals(
+                List.of(),
+                manager.list().stream()
+                        .filter(each -> each.state() != State.RUNNING)
+                        .toList());
+        assertEquals(
+                Map.of("open", "true"), manager.status("evil").nodes().get(0).status());
     }
 }

@@ -35,7 +35,9 @@ class NewFilesTest {
         assertEquals(List.of("a", "b"), names());
         assertEquals("one", Files.readString(first));
         assertEquals("two", Files.readString(second));
-        assertEquals(Files.getPosixFilePermissions(Files.createFile(directory.resolve("usual"))), Files.getPosixFilePermissions(first));
+        assertEquals(
+                Files.getPosixFilePermissions(Files.createFile(directory.resolve("usual"))),
+                Files.getPosixFilePermissions(first));
     }
 
     @Test
@@ -45,7 +47,9 @@ class NewFilesTest {
             files.create(directory.resolve("a"));
             files.create(directory.resolve("b"));
             Files.writeString(directory.resolve("a"), "other's");
-            assertEquals(Reason.EXISTS, assertThrows(DiskException.class, files::nameAll).reason());
+            assertEquals(
+                    Reason.EXISTS,
+                    assertThrows(DiskException.class, files::nameAll).reason());
             files.undo();
             assertEquals(List.of("a"), names());
             assertEquals("other's", Files.readString(directory.resolve("a")));

@@ -35,12 +35,14 @@ class OpenContextTest {
 
     @TempDir
     Path directory;
+
     private final EpollLoops loops = new EpollLoops();
     private final Registry<DiskDriver> drivers = new Registry<>("tap.type", "tap.summary");
     private final List<AutoCloseable> kept = new ArrayList<>();
     private IoLoop loop;
     /** Of a planted link. */
     private Path target;
+
     private Path image;
     private long descriptors;
 
@@ -56,13 +58,14 @@ class OpenContextTest {
         @Override
         public IoFile open(Path path, int descriptor, boolean writable) {
             inodes.add(FileStatus.of(descriptor).inode());
-            return (IoFile) Proxy.newProxyInstance(IoFile.class.getClassLoader(), new Class<?>[] {IoFile.class},
+            return (IoFile) Proxy.newProxyInstance(
+                    IoFile.class.getClassLoader(),
+                    new Class<?>[] {IoFile.class},
                     (proxy, method, arguments) -> method.getName().equals("path") ? path : null);
         }
 
         @Override
-        public void close() {
-        }
+        public void close() {}
 
         long last() {
             return inodes.get(inodes.size() - 1);
@@ -75,7 +78,8 @@ class OpenContextTest {
     void start() throws Exception {
         directory = directory.toRealPath();
         image = Files.createFile(directory.resolve("disk.img"));
-        target = Files.createFile(Files.createDirectory(directory.resolve("outside")).resolve("target"));
+        target = Files.createFile(
+                Files.createDirectory(directory.resolve("outside")).resolve("target"));
         loop = loops.start("test");
         descriptors = descriptors();
     }
@@ -90,18 +94,28 @@ class OpenContextTest {
     private static long descriptors() throws Exception {
         try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
             return open.filter(fd -> {
-                try {
-                    return Files.readSymbolicLink(fd).toString().contains("/junit");
-                } catch (java.io.IOException e) {
-                    return false;
-                }
-            }).count();
+                        try {
+                            return Files.readSymbolicLink(fd).toString().contains("/junit");
+                        } catch (java.io.IOException e) {
+                            return false;
+                        }
+                    })
+                    .count();
         }
     }
 
     private OpenContext context(boolean readOnly, Map<String, String> options) {
-        return new OpenContext(new OpenContext.Environment(loop, queue, new NativeMemoryService(), drivers, PathPolicy.of(List.of()), new HashSet<>(), kept),
-                readOnly, new Options(options));
+        return new OpenContext(
+                new OpenContext.Environment(
+                        loop,
+                        queue,
+                        new NativeMemoryService(),
+                        drivers,
+                        PathPolicy.of(List.of()),
+                        new HashSet<>(),
+                        kept),
+                readOnly,
+                new Options(options));
     }
 
     private static long inode(Path path) throws Exception {
@@ -217,8 +231,7 @@ class OpenContextTest {
                 }
 
                 @Override
-                public void read(ByteBuffer into, long offset) {
-                }
+                public void read(ByteBuffer into, long offset) {}
 
                 @Override
                 public boolean writable() {

@@ -24,6 +24,7 @@ class PathPolicyTest {
 
     @TempDir
     Path directory;
+
     private Path images;
     private Path image;
 
@@ -35,7 +36,8 @@ class PathPolicyTest {
     }
 
     private Confined confine(PathPolicy policy, String named) throws DiskException {
-        try (PinnedFile pinned = PinnedFile.of(image); ImageDirectory own = ImageDirectory.of(image, pinned)) {
+        try (PinnedFile pinned = PinnedFile.of(image);
+                ImageDirectory own = ImageDirectory.of(image, pinned)) {
             return policy.confine(image, own, named);
         }
     }
@@ -56,11 +58,13 @@ class PathPolicyTest {
         Path one = Files.createFile(images.resolve(FileNames.path("b\udce9")));
         Path other = Files.createFile(images.resolve(FileNames.path("b\udcff")));
         assertEquals(one, found(PathPolicy.of(List.of()), "b\udce9"));
-        try (PinnedFile pinned = PinnedFile.of(image); NamedFiles named = new NamedFiles(PathPolicy.of(List.of()), Options.none())) {
+        try (PinnedFile pinned = PinnedFile.of(image);
+                NamedFiles named = new NamedFiles(PathPolicy.of(List.of()), Options.none())) {
             named.image(image, pinned);
             Path first = named.confine(image, "b\udce9");
             Path second = named.confine(image, "b\udcff");
-            try (PinnedFile file = named.take(first).file(); PinnedFile expected = PinnedFile.of(one)) {
+            try (PinnedFile file = named.take(first).file();
+                    PinnedFile expected = PinnedFile.of(one)) {
                 assertTrue(file.status().sameFile(expected.status()));
             }
             assertEquals(other, second);
@@ -71,7 +75,8 @@ class PathPolicyTest {
     void imagesMayNameOnlyWhatIsBesideThem() throws Exception {
         Path base = Files.createFile(images.resolve("base"));
         Path outside = Files.createFile(directory.resolve("outside"));
-        Path below = Files.createFile(Files.createDirectory(images.resolve("below")).resolve("b"));
+        Path below =
+                Files.createFile(Files.createDirectory(images.resolve("below")).resolve("b"));
         Files.createSymbolicLink(images.resolve("link"), outside);
         Files.createSymbolicLink(images.resolve("there and back"), Path.of("../sub/base"));
         PathPolicy strict = PathPolicy.of(List.of());
@@ -91,7 +96,11 @@ class PathPolicyTest {
 
     @Test
     void whatNeitherIsAFileNorADeviceIsNotOpened() throws Exception {
-        assertEquals(0, new ProcessBuilder("mkfifo", images.resolve("pipe").toString()).start().waitFor());
+        assertEquals(
+                0,
+                new ProcessBuilder("mkfifo", images.resolve("pipe").toString())
+                        .start()
+                        .waitFor());
         refused(Reason.FORBIDDEN_PATH, PathPolicy.of(List.of()), "pipe");
     }
 
@@ -110,7 +119,8 @@ class PathPolicyTest {
                 PathPolicy.of(List.of()).confine(link, own, "base").file().close();
             }
             Files.delete(image);
-            assertThrows(DiskException.class, () -> ImageDirectory.of(link, pinned).close());
+            assertThrows(
+                    DiskException.class, () -> ImageDirectory.of(link, pinned).close());
         }
     }
 

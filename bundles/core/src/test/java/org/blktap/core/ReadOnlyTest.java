@@ -13,7 +13,6 @@ import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.disk.DiskContext;
-import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
@@ -34,6 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ReadOnlyTest {
     @TempDir
     Path directory;
+
     private CoreKit kit;
     private final List<Boolean> opened = new CopyOnWriteArrayList<>();
     private volatile boolean opensReadOnly = true;
@@ -108,18 +108,20 @@ class ReadOnlyTest {
     }
 
     private void bringReaders() {
-        kit.nodeKinds.addNodeProvider(new NodeProvider() {
-            @Override
-            public DeviceNode open(NodeContext context) throws DiskException {
-                onlyReads(context.options());
-                return reader(context);
-            }
+        kit.nodeKinds.addNodeProvider(
+                new NodeProvider() {
+                    @Override
+                    public DeviceNode open(NodeContext context) throws DiskException {
+                        onlyReads(context.options());
+                        return reader(context);
+                    }
 
-            @Override
-            public boolean onlyReads(Options options) throws DiskException {
-                return options.flag("only-reads", false);
-            }
-        }, new FakeReference<>(Map.of("node.kind", "reader")));
+                    @Override
+                    public boolean onlyReads(Options options) throws DiskException {
+                        return options.flag("only-reads", false);
+                    }
+                },
+                new FakeReference<>(Map.of("node.kind", "reader")));
     }
 
     private void attach(String id, String... nodes) throws DiskException {

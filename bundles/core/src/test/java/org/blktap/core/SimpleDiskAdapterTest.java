@@ -57,8 +57,10 @@ class SimpleDiskAdapterTest {
     }
 
     private DiskContext context() {
-        return (DiskContext) Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {DiskContext.class}, (proxy, method, arguments) ->
-                switch (method.getName()) {
+        return (DiskContext) Proxy.newProxyInstance(
+                getClass().getClassLoader(),
+                new Class<?>[] {DiskContext.class},
+                (proxy, method, arguments) -> switch (method.getName()) {
                     case "loop" -> loop;
                     case "memory" -> memory;
                     case "readOnly" -> false;

@@ -16,7 +16,8 @@ class UnfinishedTest {
 
     private Set<String> names() throws Exception {
         try (Stream<Path> files = Files.list(directory)) {
-            return files.map(file -> file.getFileName().toString()).collect(java.util.stream.Collectors.toCollection(TreeSet::new));
+            return files.map(file -> file.getFileName().toString())
+                    .collect(java.util.stream.Collectors.toCollection(TreeSet::new));
         }
     }
 
@@ -24,9 +25,13 @@ class UnfinishedTest {
     void whatDeadProcessesOfThisPlaceHaveLeftIsRemoved() throws Exception {
         Process ended = new ProcessBuilder("true").start();
         ended.waitFor();
-        Set<String> stay = new TreeSet<>(Set.of("a.qcow", ".a.qcow.new", ".a.qcow." + ended.pid() + "-1.new",
+        Set<String> stay = new TreeSet<>(Set.of(
+                "a.qcow",
+                ".a.qcow.new",
+                ".a.qcow." + ended.pid() + "-1.new",
                 // another boot or another host
-                ".a.qcow.0123456x-" + ended.pid() + "-1.new", ".a.qcow." + UnfinishedFiles.suffix(ProcessHandle.current().pid(), 7),
+                ".a.qcow.0123456x-" + ended.pid() + "-1.new",
+                ".a.qcow." + UnfinishedFiles.suffix(ProcessHandle.current().pid(), 7),
                 ".a.qcow." + UnfinishedFiles.suffix(1, 1)));
         for (String name : stay) {
             Files.createFile(directory.resolve(name));

@@ -16,7 +16,13 @@ import org.blktap.api.engine.Errno;
 /** A driver that blocks, throws, loses requests or fails flushes when the test wants it to. */
 final class UnrulyDriver implements DiskDriver {
     /** What a call does besides its work. */
-    enum Mood { GOOD, BLOCKS, THROWS, THROWS_LATE, LOSES }
+    enum Mood {
+        GOOD,
+        BLOCKS,
+        THROWS,
+        THROWS_LATE,
+        LOSES
+    }
 
     volatile Mood opening = Mood.GOOD;
     volatile Mood submitting = Mood.GOOD;
@@ -29,10 +35,12 @@ final class UnrulyDriver implements DiskDriver {
     volatile boolean saves;
     /** Others have the image open. */
     volatile boolean inUse;
+
     volatile int saved;
     volatile int open;
     /** Calls of resize that have begun. */
     volatile int resizes;
+
     private volatile CountDownLatch gate = new CountDownLatch(1);
     private final Deque<Request> lost = new ArrayDeque<>();
 

@@ -10,8 +10,13 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
-/** Logs, when a bundle has been installed or updated and before it is started, what it brings that another bundle brings too. */
-@Component(service = {}, immediate = true)
+/**
+ * Logs, when a bundle has been installed or updated and before it is started, what it brings that another bundle brings
+ * too.
+ */
+@Component(
+        service = {},
+        immediate = true)
 public final class BroughtTwice implements SynchronousBundleListener {
     private static final Logger LOG = System.getLogger("org.blktap.deploy");
 
@@ -26,8 +31,10 @@ public final class BroughtTwice implements SynchronousBundleListener {
     @Override
     public void bundleChanged(BundleEvent event) {
         Bundle bundle = event.getBundle();
-        if ((event.getType() == BundleEvent.INSTALLED || event.getType() == BundleEvent.UPDATED) && !bundle.getLocation().startsWith(TrialBundle.LOCATION)) {
-            Contribution.broughtTwice(bundle, String.valueOf(bundle.getSymbolicName()), bundles).forEach(each -> LOG.log(Level.WARNING, each));
+        if ((event.getType() == BundleEvent.INSTALLED || event.getType() == BundleEvent.UPDATED)
+                && !bundle.getLocation().startsWith(TrialBundle.LOCATION)) {
+            Contribution.broughtTwice(bundle, String.valueOf(bundle.getSymbolicName()), bundles)
+                    .forEach(each -> LOG.log(Level.WARNING, each));
         }
     }
 

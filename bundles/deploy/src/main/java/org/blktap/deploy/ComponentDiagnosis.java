@@ -47,32 +47,48 @@ public record ComponentDiagnosis(BundleContext bundles, ServiceComponentRuntime 
         List<Finding> all = new ArrayList<>();
         for (ComponentConfigurationDTO each : components.getComponentConfigurationDTOs(component)) {
             if (each.state == ComponentConfigurationDTO.FAILED_ACTIVATION) {
-                all.add(new Finding(component.name, "failed: " + (each.failure == null ? "see the log" : cause(each.failure)), false));
+                all.add(new Finding(
+                        component.name,
+                        "failed: " + (each.failure == null ? "see the log" : cause(each.failure)),
+                        false));
                 continue;
             }
             for (UnsatisfiedReferenceDTO missing : each.unsatisfiedReferences) {
                 String absent = absent(missing.target);
-                all.add(absent != null ? new Finding(component.name, absent, true)
-                        : new Finding(component.name, "waits for a service " + service(component, missing)
-                                + (missing.target == null ? "" : " with " + missing.target), false));
+                all.add(
+                        absent != null
+                                ? new Finding(component.name, absent, true)
+                                : new Finding(
+                                        component.name,
+                                        "waits for a service " + service(component, missing)
+                                                + (missing.target == null ? "" : " with " + missing.target),
+                                        false));
             }
         }
         return all;
     }
 
     private static String service(ComponentDescriptionDTO component, UnsatisfiedReferenceDTO missing) {
-        return component.references == null ? missing.name
-                : Arrays.stream(component.references).filter(each -> each.name.equals(missing.name)).map(each -> each.interfaceName).findFirst().orElse(missing.name);
+        return component.references == null
+                ? missing.name
+                : Arrays.stream(component.references)
+                        .filter(each -> each.name.equals(missing.name))
+                        .map(each -> each.interfaceName)
+                        .findFirst()
+                        .orElse(missing.name);
     }
 
-    /** Returns the reason why a {@link Prerequisite} is absent; null if the target names none, or one without a reason. */
+    /**
+     * Returns the reason why a {@link Prerequisite} is absent; null if the target names none, or one without a reason.
+     */
     private String absent(String target) {
         Matcher condition = CONDITION.matcher(target == null ? "" : target);
         if (!condition.matches()) {
             return null;
         }
         try {
-            ServiceReference<?>[] found = bundles.getServiceReferences((String) null, "(osgi.condition.id=" + condition.group(1) + Prerequisite.ABSENT + ")");
+            ServiceReference<?>[] found = bundles.getServiceReferences(
+                    (String) null, "(osgi.condition.id=" + condition.group(1) + Prerequisite.ABSENT + ")");
             return found != null && found[0].getProperty(Prerequisite.REASON) instanceof String reason ? reason : null;
         } catch (InvalidSyntaxException e) {
             return null;
@@ -81,8 +97,12 @@ public record ComponentDiagnosis(BundleContext bundles, ServiceComponentRuntime 
 
     /** Returns the message of the last cause in a stack trace; those before it only show how it was passed on. */
     public static String cause(String trace) {
-        return trace.lines().filter(line -> line.startsWith(CAUSE)).reduce((first, next) -> next).map(line -> line.substring(CAUSE.length()))
-                .or(() -> trace.lines().findFirst()).orElse("see the log");
+        return trace.lines()
+                .filter(line -> line.startsWith(CAUSE))
+                .reduce((first, next) -> next)
+                .map(line -> line.substring(CAUSE.length()))
+                .or(() -> trace.lines().findFirst())
+                .orElse("see the log");
     }
 
     /** Returns why something that a bundle brings is absent; null if it is present. */
@@ -92,10 +112,16 @@ public record ComponentDiagnosis(BundleContext bundles, ServiceComponentRuntime 
         }
         Bundle bundle = brought.bundle();
         if (bundle.getState() != Bundle.ACTIVE) {
-            return new Finding(brought.implementation(), Contribution.bundle(bundle) + " is not active: " + BundleDiagnosis.why(bundle, bundles), false);
+            return new Finding(
+                    brought.implementation(),
+                    Contribution.bundle(bundle) + " is not active: " + BundleDiagnosis.why(bundle, bundles),
+                    false);
         }
-        return components.getComponentDescriptionDTOs(bundle).stream().filter(each -> each.implementationClass.equals(brought.implementation()))
-                .flatMap(each -> of(each).stream()).findFirst()
-                .orElseGet(() -> new Finding(brought.implementation(), "is not registered by " + Contribution.bundle(bundle), false));
+        return components.getComponentDescriptionDTOs(bundle).stream()
+                .filter(each -> each.implementationClass.equals(brought.implementation()))
+                .flatMap(each -> of(each).stream())
+                .findFirst()
+                .orElseGet(() -> new Finding(
+                        brought.implementation(), "is not registered by " + Contribution.bundle(bundle), false));
     }
 }

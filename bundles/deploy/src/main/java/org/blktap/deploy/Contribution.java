@@ -51,7 +51,8 @@ public record Contribution(Kind kind, String name, String summary, String implem
         List<Contribution> all = new ArrayList<>();
         BundleRevision revision = bundle.adapt(BundleRevision.class);
         for (Kind kind : Kind.values()) {
-            for (BundleCapability each : revision == null ? List.<BundleCapability>of() : revision.getDeclaredCapabilities(kind.namespace)) {
+            for (BundleCapability each :
+                    revision == null ? List.<BundleCapability>of() : revision.getDeclaredCapabilities(kind.namespace)) {
                 if (each.getAttributes().get(kind.attribute) instanceof String name) {
                     all.add(new Contribution(kind, name, text(each, "summary"), text(each, "class"), bundle));
                 }
@@ -66,7 +67,9 @@ public record Contribution(Kind kind, String name, String summary, String implem
 
     /** Returns everything that the installed bundles bring. */
     public static List<Contribution> ofAll(BundleContext bundles) {
-        return Arrays.stream(bundles.getBundles()).flatMap(each -> of(each).stream()).toList();
+        return Arrays.stream(bundles.getBundles())
+                .flatMap(each -> of(each).stream())
+                .toList();
     }
 
     /**
@@ -76,12 +79,19 @@ public record Contribution(Kind kind, String name, String summary, String implem
      */
     static List<String> broughtTwice(Bundle bundle, String name, BundleContext bundles) {
         List<Contribution> own = of(bundle);
-        List<Contribution> others = own.isEmpty() ? own
-                : ofAll(bundles).stream().filter(each -> !each.bundle.equals(bundle) && !name.equals(each.bundle.getSymbolicName())).toList();
+        List<Contribution> others = own.isEmpty()
+                ? own
+                : ofAll(bundles).stream()
+                        .filter(each -> !each.bundle.equals(bundle) && !name.equals(each.bundle.getSymbolicName()))
+                        .toList();
         List<String> twice = new ArrayList<>();
         for (Contribution each : own) {
-            others.stream().filter(other -> other.kind == each.kind && other.name.equals(each.name)).forEach(other -> twice.add(name + " brings " + each
-                    + ", as " + bundle(other.bundle) + " does: the one of higher service.ranking is used, of equal ones the one that was there first"));
+            others.stream()
+                    .filter(other -> other.kind == each.kind && other.name.equals(each.name))
+                    .forEach(
+                            other -> twice.add(
+                                    name + " brings " + each + ", as " + bundle(other.bundle)
+                                            + " does: the one of higher service.ranking is used, of equal ones the one that was there first"));
         }
         return twice;
     }
@@ -89,7 +99,8 @@ public record Contribution(Kind kind, String name, String summary, String implem
     /** Whether the service of the contribution is registered. */
     public boolean present() {
         var services = bundle.getRegisteredServices();
-        return services != null && Arrays.stream(services).anyMatch(each -> name.equals(each.getProperty(kind.property)));
+        return services != null
+                && Arrays.stream(services).anyMatch(each -> name.equals(each.getProperty(kind.property)));
     }
 
     /** Symbolic name and version. */

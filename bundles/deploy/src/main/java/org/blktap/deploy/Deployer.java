@@ -22,6 +22,7 @@ public final class Deployer {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
     /** Time allowed for the start after an install, which follows in the same scan. */
     private static final Duration GRACE = Duration.ofSeconds(2);
+
     private static final int POLL_MILLIS = 20;
     private static final Object ONE_AT_A_TIME = new Object();
 
@@ -46,8 +47,7 @@ public final class Deployer {
      * @param sinceMillis when the jar was put there
      * @param replaced a copy of the jar that was there before, or null
      */
-    public record Deployed(Path target, String name, long sinceMillis, Path replaced) {
-    }
+    public record Deployed(Path target, String name, long sinceMillis, Path replaced) {}
 
     public Deployer(Path directory, BundleContext bundles, Check check) {
         this.directory = directory.toAbsolutePath().normalize();
@@ -84,8 +84,8 @@ public final class Deployer {
     }
 
     /**
-     * Copies the jar under a temporary name and renames it: a jar that is still growing in deploy/ would be taken for a broken one. The name has no
-     * version; a bundle that is deployed under another name keeps that name.
+     * Copies the jar under a temporary name and renames it: a jar that is still growing in deploy/ would be taken for a
+     * broken one. The name has no version; a bundle that is deployed under another name keeps that name.
      *
      * @throws DiskException if it is no bundle, or one of the platform's, or cannot resolve; nothing has changed then
      */
@@ -121,19 +121,24 @@ public final class Deployer {
             if (bundle != null && bundle.getState() == Bundle.ACTIVE) {
                 String failure = check.failure(bundle);
                 if (failure != null) {
-                    throw new DiskException(Reason.UNSUPPORTED, deployed.target() + ": " + deployed.name() + ": " + failure);
+                    throw new DiskException(
+                            Reason.UNSUPPORTED, deployed.target() + ": " + deployed.name() + ": " + failure);
                 }
                 return bundle;
             }
             long now = System.nanoTime();
             installed = bundle == null ? 0 : installed == 0 ? now : installed;
             if (installed != 0 && now - installed > GRACE.toNanos()) {
-                throw new DiskException(Reason.UNSUPPORTED, deployed.target() + ": " + deployed.name() + " does not start: "
-                        + BundleDiagnosis.why(bundle, bundles));
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        deployed.target() + ": " + deployed.name() + " does not start: "
+                                + BundleDiagnosis.why(bundle, bundles));
             }
             if (now - begin > PATIENCE.toNanos()) {
-                throw new DiskException(Reason.IO, deployed.target() + ": " + deployed.name()
-                        + " was put there, but is not installed; the daemon's log says why");
+                throw new DiskException(
+                        Reason.IO,
+                        deployed.target() + ": " + deployed.name()
+                                + " was put there, but is not installed; the daemon's log says why");
             }
             Thread.sleep(POLL_MILLIS);
         }
@@ -176,8 +181,12 @@ public final class Deployer {
             for (Bundle bundle : bundles.getBundles()) {
                 String symbolic = bundle.getSymbolicName();
                 Path jar = jarOf(bundle);
-                if (name.equals(symbolic) || ("org.blktap." + name).equals(symbolic) || jar != null && (name.equals(jar.getFileName().toString())
-                        || jar.equals(directory.resolve(name + ".jar")) || name.equals(jar.toString()))) {
+                if (name.equals(symbolic)
+                        || ("org.blktap." + name).equals(symbolic)
+                        || jar != null
+                                && (name.equals(jar.getFileName().toString())
+                                        || jar.equals(directory.resolve(name + ".jar"))
+                                        || name.equals(jar.toString()))) {
                     Path deployed = inDeploy(bundle, name);
                     try {
                         WholeFile.remove(deployed);
@@ -188,7 +197,9 @@ public final class Deployer {
                     return bundle;
                 }
             }
-            throw new DiskException(Reason.NOT_FOUND, name + ": no bundle of this name is deployed; blktap drivers and blktap engines name those in use");
+            throw new DiskException(
+                    Reason.NOT_FOUND,
+                    name + ": no bundle of this name is deployed; blktap drivers and blktap engines name those in use");
         }
     }
 
@@ -196,7 +207,9 @@ public final class Deployer {
         long begin = System.nanoTime();
         while (Arrays.stream(bundles.getBundles()).anyMatch(each -> jar.equals(jarOf(each)))) {
             if (System.nanoTime() - begin > PATIENCE.toNanos()) {
-                throw new DiskException(Reason.BUSY, name + ": its jar is deleted, but it is still being stopped; the daemon's log says why");
+                throw new DiskException(
+                        Reason.BUSY,
+                        name + ": its jar is deleted, but it is still being stopped; the daemon's log says why");
             }
             Thread.sleep(POLL_MILLIS);
         }
@@ -205,7 +218,8 @@ public final class Deployer {
     /** The bundle as of this deployment, not the one that it replaces. */
     private Bundle fresh(Deployed deployed) {
         for (Bundle bundle : bundles.getBundles()) {
-            if (deployed.name().equals(bundle.getSymbolicName()) && bundle.getLastModified() >= deployed.sinceMillis()) {
+            if (deployed.name().equals(bundle.getSymbolicName())
+                    && bundle.getLastModified() >= deployed.sinceMillis()) {
                 return bundle;
             }
         }
@@ -215,8 +229,10 @@ public final class Deployer {
     private Path inDeploy(Bundle bundle, String what) throws DiskException {
         Path jar = jarOf(bundle);
         if (jar == null) {
-            throw new DiskException(Reason.EXISTS, what + ": " + bundle.getSymbolicName()
-                    + " belongs to the platform (bundle/), which is changed while the daemon is down");
+            throw new DiskException(
+                    Reason.EXISTS,
+                    what + ": " + bundle.getSymbolicName()
+                            + " belongs to the platform (bundle/), which is changed while the daemon is down");
         }
         return jar;
     }
@@ -227,7 +243,9 @@ public final class Deployer {
         String prefix = directory.toFile().toURI().toString();
         String location = bundle.getLocation();
         String file = location.substring(location.lastIndexOf('/') + 1);
-        return location.startsWith(prefix) && location.length() == prefix.length() + file.length() ? directory.resolve(file) : null;
+        return location.startsWith(prefix) && location.length() == prefix.length() + file.length()
+                ? directory.resolve(file)
+                : null;
     }
 
     static String withoutVersion(String file) {
@@ -236,8 +254,9 @@ public final class Deployer {
 
     static String symbolicName(Path source) throws DiskException {
         if (!Files.isRegularFile(source)) {
-            throw new DiskException(Files.exists(source) ? Reason.WRONG_TYPE : Reason.NOT_FOUND, source
-                    + (Files.exists(source) ? ": not a file" : ": no such file"));
+            throw new DiskException(
+                    Files.exists(source) ? Reason.WRONG_TYPE : Reason.NOT_FOUND,
+                    source + (Files.exists(source) ? ": not a file" : ": no such file"));
         }
         if (!source.toString().endsWith(".jar")) {
             throw new DiskException(Reason.WRONG_TYPE, source + ": not a jar: its name does not end in .jar");
@@ -246,12 +265,16 @@ public final class Deployer {
             Manifest manifest = jar.getManifest();
             String name = manifest == null ? null : manifest.getMainAttributes().getValue("Bundle-SymbolicName");
             if (name == null) {
-                throw new DiskException(Reason.WRONG_TYPE, source + ": not a bundle: its manifest has no Bundle-SymbolicName");
+                throw new DiskException(
+                        Reason.WRONG_TYPE, source + ": not a bundle: its manifest has no Bundle-SymbolicName");
             }
             if (manifest.getMainAttributes().getValue("Fragment-Host") != null) {
                 // an extension of the framework would even end it, at each start
-                throw new DiskException(Reason.UNSUPPORTED, source + ": a fragment (Fragment-Host: "
-                        + manifest.getMainAttributes().getValue("Fragment-Host") + "), which cannot be deployed");
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        source + ": a fragment (Fragment-Host: "
+                                + manifest.getMainAttributes().getValue("Fragment-Host")
+                                + "), which cannot be deployed");
             }
             return name.split(";")[0].strip();
         } catch (IOException e) {

@@ -24,9 +24,9 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 
 /**
- * Checks each jar that replaces a deployed one, whoever put it there. A jar that the framework cannot resolve is renamed, and the jar before
- * takes its place again. File Install, which calls this on its own thread, updates the bundle even then, with the contents that it had: its disks
- * are parked for that moment.
+ * Checks each jar that replaces a deployed one, whoever put it there. A jar that the framework cannot resolve is
+ * renamed, and the jar before takes its place again. File Install, which calls this on its own thread, updates the
+ * bundle even then, with the contents that it had: its disks are parked for that moment.
  *
  * <p>A jar that replaces none is not checked: what it lacks may be put there next.
  */
@@ -74,7 +74,8 @@ public final class DroppedJars implements ArtifactTransformer {
             return copy.toFile();
         }
         Path aside = jar.resolveSibling("." + jar.getFileName() + ".refused");
-        // a copy: were the jar missing even for a moment, the end of the process then, or a full disk, would take the bundle away
+        // a copy: were the jar missing even for a moment, the end of the process then, or a full disk, would take the
+        // bundle away
         Files.copy(jar, aside, StandardCopyOption.REPLACE_EXISTING);
         WholeFile.copy(copy, jar);
         LOG.log(Level.ERROR, why.getMessage() + kept + ", the jar is put aside as " + aside.getFileName());
@@ -83,7 +84,8 @@ public final class DroppedJars implements ArtifactTransformer {
 
     /** Writes a bundle's contents as a jar, with the same entries. */
     private static void write(Bundle bundle, Path target) throws IOException {
-        try (OutputStream file = Files.newOutputStream(target); ZipOutputStream jar = new ZipOutputStream(file)) {
+        try (OutputStream file = Files.newOutputStream(target);
+                ZipOutputStream jar = new ZipOutputStream(file)) {
             // readers of a jar as a stream need it first
             write(bundle, MANIFEST, jar);
             writeAll(bundle, "/", jar);

@@ -22,7 +22,9 @@ public record FrameworkCheck(BundleContext bundles, ServiceComponentRuntime comp
             for (ComponentConfigurationDTO each : components.getComponentConfigurationDTOs(component)) {
                 if (each.state == ComponentConfigurationDTO.FAILED_ACTIVATION) {
                     return "component " + component.name + " fails: "
-                            + (each.failure == null ? "the daemon's log says why" : each.failure.lines().findFirst().orElse("the daemon's log says why"));
+                            + (each.failure == null
+                                    ? "the daemon's log says why"
+                                    : each.failure.lines().findFirst().orElse("the daemon's log says why"));
                 }
             }
         }

@@ -29,6 +29,7 @@ import org.osgi.framework.Version;
 class DeployerTest {
     @TempDir
     Path directory;
+
     private Path deploy;
     private volatile Bundle[] installed = {};
     private final BundleContext context = proxy(BundleContext.class, (proxy, method, arguments) -> {
@@ -83,7 +84,9 @@ class DeployerTest {
 
     private void onlyInDeploy(String... names) throws IOException {
         try (Stream<Path> files = Files.list(deploy)) {
-            assertArrayEquals(names, files.map(file -> file.getFileName().toString()).sorted().toArray());
+            assertArrayEquals(
+                    names,
+                    files.map(file -> file.getFileName().toString()).sorted().toArray());
         }
     }
 
@@ -98,7 +101,8 @@ class DeployerTest {
     @Test
     void theJarIsThereWholeAndReplacesTheOneOfItsName() throws Exception {
         Deployer deployer = new Deployer(deploy, context, check);
-        Path target = deployer.put(jar("x-1.0.jar", "x;singleton:=true"), remarks::add).target();
+        Path target = deployer.put(jar("x-1.0.jar", "x;singleton:=true"), remarks::add)
+                .target();
         assertEquals(deploy.resolve("x.jar"), target);
         Path next = jar("x-1.1.jar", "x");
         Files.write(next, new byte[1000], java.nio.file.StandardOpenOption.APPEND);
@@ -112,12 +116,23 @@ class DeployerTest {
     @Test
     void whatIsNoBundleIsRefused() throws Exception {
         Deployer deployer = new Deployer(deploy, context, check);
-        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> deployer.put(directory.resolve("none.jar"), remarks::add)).reason());
-        assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, () -> deployer.put(directory, remarks::add)).reason());
+        assertEquals(
+                Reason.NOT_FOUND,
+                assertThrows(DiskException.class, () -> deployer.put(directory.resolve("none.jar"), remarks::add))
+                        .reason());
+        assertEquals(
+                Reason.WRONG_TYPE,
+                assertThrows(DiskException.class, () -> deployer.put(directory, remarks::add))
+                        .reason());
         Path text = Files.writeString(directory.resolve("text.jar"), "no jar");
-        assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, () -> deployer.put(text, remarks::add)).reason());
+        assertEquals(
+                Reason.WRONG_TYPE,
+                assertThrows(DiskException.class, () -> deployer.put(text, remarks::add))
+                        .reason());
         Path plain = jar("plain.jar", null);
-        assertTrue(assertThrows(DiskException.class, () -> deployer.put(plain, remarks::add)).getMessage().contains("Bundle-SymbolicName"));
+        assertTrue(assertThrows(DiskException.class, () -> deployer.put(plain, remarks::add))
+                .getMessage()
+                .contains("Bundle-SymbolicName"));
         onlyInDeploy();
     }
 
@@ -125,14 +140,21 @@ class DeployerTest {
     void aFailedCopyLeavesNothing() throws Exception {
         Path source = jar("x.jar", "x");
         Files.createDirectories(deploy.resolve("x.jar/occupied"));
-        assertEquals(Reason.IO, assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).put(source, remarks::add)).reason());
+        assertEquals(
+                Reason.IO,
+                assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).put(source, remarks::add))
+                        .reason());
         onlyInDeploy("x.jar");
     }
 
     @Test
     void aBundleKeepsItsFile() throws Exception {
-        installed = new Bundle[] {bundle("x", deploy.resolve("other.jar").toFile().toURI().toString(), Bundle.ACTIVE, 0)};
-        assertEquals(deploy.resolve("other.jar"), new Deployer(deploy, context, check).leave(jar("x-2.jar", "x"), remarks::add));
+        installed = new Bundle[] {
+            bundle("x", deploy.resolve("other.jar").toFile().toURI().toString(), Bundle.ACTIVE, 0)
+        };
+        assertEquals(
+                deploy.resolve("other.jar"),
+                new Deployer(deploy, context, check).leave(jar("x-2.jar", "x"), remarks::add));
         onlyInDeploy("other.jar");
     }
 
@@ -140,7 +162,10 @@ class DeployerTest {
     void thePlatformIsNotReplaced() throws Exception {
         installed = new Bundle[] {bundle("x", "file:/opt/blktap/bundle/x.jar", Bundle.ACTIVE, 0)};
         Path source = jar("x-2.jar", "x");
-        assertTrue(assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).put(source, remarks::add)).getMessage().contains("platform"));
+        assertTrue(assertThrows(
+                        DiskException.class, () -> new Deployer(deploy, context, check).put(source, remarks::add))
+                .getMessage()
+                .contains("platform"));
         onlyInDeploy();
     }
 
@@ -176,7 +201,8 @@ class DeployerTest {
         Thread fileInstall = new Thread(() -> {
             while (!Thread.currentThread().isInterrupted()) {
                 installed = Files.exists(deploy.resolve(name + ".jar"))
-                        ? new Bundle[] {bundle(name, location, state, System.currentTimeMillis() + 1000)} : new Bundle[0];
+                        ? new Bundle[] {bundle(name, location, state, System.currentTimeMillis() + 1000)}
+                        : new Bundle[0];
             }
         });
         fileInstall.start();
@@ -188,7 +214,10 @@ class DeployerTest {
         Thread fileInstall = install("x", Bundle.ACTIVE);
         try {
             failure = "component y fails: no luck";
-            String message = assertThrows(DiskException.class, () -> new Deployer(deploy, context, check).deploy(jar("x.jar", "x"), remarks::add)).getMessage();
+            String message = assertThrows(
+                            DiskException.class,
+                            () -> new Deployer(deploy, context, check).deploy(jar("x.jar", "x"), remarks::add))
+                    .getMessage();
             assertTrue(message.contains("no luck") && message.endsWith("; it is not deployed"), message);
             onlyInDeploy();
         } finally {
@@ -222,8 +251,13 @@ class DeployerTest {
     void whatIsOfThePlatformOrNotThereCannotBeUndeployed() {
         installed = new Bundle[] {bundle("org.blktap.core", "file:/opt/blktap/bundle/core.jar", Bundle.ACTIVE, 0)};
         Deployer deployer = new Deployer(deploy, context, check);
-        assertTrue(assertThrows(DiskException.class, () -> deployer.undeploy("core")).getMessage().contains("platform"));
-        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> deployer.undeploy("none")).reason());
+        assertTrue(assertThrows(DiskException.class, () -> deployer.undeploy("core"))
+                .getMessage()
+                .contains("platform"));
+        assertEquals(
+                Reason.NOT_FOUND,
+                assertThrows(DiskException.class, () -> deployer.undeploy("none"))
+                        .reason());
     }
 
     private static <T> T proxy(Class<T> type, InvocationHandler handler) {

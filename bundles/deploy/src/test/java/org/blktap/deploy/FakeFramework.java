@@ -35,24 +35,29 @@ final class FakeFramework {
     private final Map<ComponentDescriptionDTO, ComponentConfigurationDTO> configurations = new HashMap<>();
     private final Map<Bundle, List<ComponentDescriptionDTO>> descriptions = new HashMap<>();
 
-    private final Bundle system = proxy(Bundle.class, (proxy, method, arguments) -> startLevel(FrameworkStartLevel.class));
+    private final Bundle system =
+            proxy(Bundle.class, (proxy, method, arguments) -> startLevel(FrameworkStartLevel.class));
 
     final BundleContext context = proxy(BundleContext.class, (proxy, method, arguments) -> switch (method.getName()) {
         case "getBundles" -> bundles.toArray(Bundle[]::new);
         case "getBundle" -> system;
         case "getServiceReferences" -> {
-            ServiceReference<?>[] found = services.values().stream().flatMap(List::stream).filter(each -> matches(each, (String) arguments[1]))
+            ServiceReference<?>[] found = services.values().stream()
+                    .flatMap(List::stream)
+                    .filter(each -> matches(each, (String) arguments[1]))
                     .toArray(ServiceReference[]::new);
             yield found.length == 0 ? null : found;
         }
         default -> throw new AssertionError(method.getName());
     });
 
-    final ServiceComponentRuntime components = proxy(ServiceComponentRuntime.class, (proxy, method, arguments) -> switch (method.getName()) {
-        case "getComponentDescriptionDTOs" -> descriptions.getOrDefault(((Bundle[]) arguments[0])[0], List.of());
-        case "getComponentConfigurationDTOs" -> List.of(configurations.get(arguments[0]));
-        default -> throw new AssertionError(method.getName());
-    });
+    final ServiceComponentRuntime components =
+            proxy(ServiceComponentRuntime.class, (proxy, method, arguments) -> switch (method.getName()) {
+                case "getComponentDescriptionDTOs" ->
+                    descriptions.getOrDefault(((Bundle[]) arguments[0])[0], List.of());
+                case "getComponentConfigurationDTOs" -> List.of(configurations.get(arguments[0]));
+                default -> throw new AssertionError(method.getName());
+            });
 
     private static boolean matches(ServiceReference<?> reference, String filter) {
         try {
@@ -70,8 +75,16 @@ final class FakeFramework {
             case ENGINE -> EngineName.NAMESPACE;
             case VERB -> VerbDeclaration.NAMESPACE;
         };
-        Map<String, Object> attributes = Map.of(kind == Kind.VERB ? "name" : namespace, name, "summary", "what " + name + " is", "class", "a.Class" + name);
-        return proxy(BundleCapability.class, (proxy, method, arguments) -> method.getName().equals("getNamespace") ? namespace : attributes);
+        Map<String, Object> attributes = Map.of(
+                kind == Kind.VERB ? "name" : namespace,
+                name,
+                "summary",
+                "what " + name + " is",
+                "class",
+                "a.Class" + name);
+        return proxy(
+                BundleCapability.class,
+                (proxy, method, arguments) -> method.getName().equals("getNamespace") ? namespace : attributes);
     }
 
     /** A component that waits for a service. */
@@ -87,7 +100,10 @@ final class FakeFramework {
 
     Bundle install(String name, int state, BundleCapability... capabilities) {
         BundleRevision revision = proxy(BundleRevision.class, (proxy, method, arguments) -> switch (method.getName()) {
-            case "getDeclaredCapabilities" -> Stream.of(capabilities).filter(each -> each.getNamespace().equals(arguments[0])).toList();
+            case "getDeclaredCapabilities" ->
+                Stream.of(capabilities)
+                        .filter(each -> each.getNamespace().equals(arguments[0]))
+                        .toList();
             case "getTypes" -> 0;
             default -> throw new AssertionError(method.getName());
         });
@@ -96,7 +112,8 @@ final class FakeFramework {
             case "getState" -> state;
             case "getSymbolicName" -> name;
             case "getVersion" -> new Version(1, 0, 0);
-            case "getRegisteredServices" -> services.containsKey(proxy) ? services.get(proxy).toArray(ServiceReference[]::new) : null;
+            case "getRegisteredServices" ->
+                services.containsKey(proxy) ? services.get(proxy).toArray(ServiceReference[]::new) : null;
             case "equals" -> proxy == arguments[0];
             case "hashCode" -> System.identityHashCode(proxy);
             case "toString" -> name;
@@ -112,8 +129,11 @@ final class FakeFramework {
         for (int i = 0; i < properties.length; i += 2) {
             all.put(properties[i], properties[i + 1]);
         }
-        services.computeIfAbsent(bundle, any -> new ArrayList<>()).add(proxy(ServiceReference.class,
-                (proxy, method, arguments) -> method.getName().equals("getProperties") ? all : all.get(arguments[0])));
+        services.computeIfAbsent(bundle, any -> new ArrayList<>())
+                .add(proxy(
+                        ServiceReference.class,
+                        (proxy, method, arguments) ->
+                                method.getName().equals("getProperties") ? all : all.get(arguments[0])));
     }
 
     void component(Bundle bundle, String implementation, ComponentConfigurationDTO configuration) {

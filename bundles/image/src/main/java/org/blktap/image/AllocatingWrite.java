@@ -6,9 +6,9 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Segments;
 
 /**
- * A write into new clusters. First the file is made long enough. If the clusters had contents, the parts of the first and the last cluster that the
- * write leaves are then copied up. Then the data is written, with a new table if there is one, and {@link Commits} makes the tables point at it.
- * Other writes to the same clusters wait until the end. Pooled.
+ * A write into new clusters. First the file is made long enough. If the clusters had contents, the parts of the first
+ * and the last cluster that the write leaves are then copied up. Then the data is written, with a new table if there is
+ * one, and {@link Commits} makes the tables point at it. Other writes to the same clusters wait until the end. Pooled.
  */
 final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.Waiter, Commits.Member {
     private static final long NO_BUFFER = 0;
@@ -33,11 +33,18 @@ final class AllocatingWrite implements IoCallback, FileSpace.Waiter, BufferPool.
     private int head;
     /** Bytes to copy up after the data, in the last cluster. */
     private int tail;
+
     private int pending;
     private int error;
 
     /** @param diskSize bytes */
-    AllocatingWrite(ClusterMap map, long diskSize, BusyRanges busy, BufferPool buffers, Commits commits, Pool<ReadOperation> reads,
+    AllocatingWrite(
+            ClusterMap map,
+            long diskSize,
+            BusyRanges busy,
+            BufferPool buffers,
+            Commits commits,
+            Pool<ReadOperation> reads,
             Pool<AllocatingWrite> pool) {
         this.map = map;
         this.diskSize = diskSize;

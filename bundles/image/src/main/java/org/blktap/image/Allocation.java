@@ -3,9 +3,10 @@ package org.blktap.image;
 import java.util.ArrayDeque;
 
 /**
- * A map's decision about one write into new clusters, kept by the disk until the write ends: where the data goes ({@link Target}), how the entries
- * change ({@link EntryChange}), and which conditions the write must wait for. The disk clears it before it asks the map, so that the map sets only
- * the values that differ, in any order. One for each allocating write, pooled with it. Loop only.
+ * A map's decision about one write into new clusters, kept by the disk until the write ends: where the data goes
+ * ({@link Target}), how the entries change ({@link EntryChange}), and which conditions the write must wait for. The
+ * disk clears it before it asks the map, so that the map sets only the values that differ, in any order. One for each
+ * allocating write, pooled with it. Loop only.
  */
 public final class Allocation {
     private final Target target = new Target();
@@ -21,6 +22,7 @@ public final class Allocation {
     private final ArrayDeque<Resumable> waiters = new ArrayDeque<>();
     /** A format changes at most two tables in one allocation: the two copies of one table. */
     private Table firstChanged;
+
     private Table secondChanged;
     private int error;
 
@@ -56,15 +58,18 @@ public final class Allocation {
         endOfFile = end;
     }
 
-    /** Sets the bytes of the disk whose writes wait for this allocation: its clusters, or all bytes that a new table covers. */
+    /**
+     * Sets the bytes of the disk whose writes wait for this allocation: its clusters, or all bytes that a new table
+     * covers.
+     */
     public void busy(long start, long end) {
         busyStart = start;
         busyEnd = end;
     }
 
     /**
-     * Asks for a flush between data and entries. The disk itself asks for one if the clusters had contents. In other clusters lost data reads as
-     * zeros, as before the write, because new space does.
+     * Asks for a flush between data and entries. The disk itself asks for one if the clusters had contents. In other
+     * clusters lost data reads as zeros, as before the write, because new space does.
      */
     public void needsBarrier() {
         barrier = true;

@@ -6,8 +6,8 @@ import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.engine.IoFile;
 
 /**
- * A new image with two levels of tables that is written from beginning to end: clusters in the order in which they are given, each L2 table after its
- * clusters, and the L1 table last. One thread.
+ * A new image with two levels of tables that is written from beginning to end: clusters in the order in which they are
+ * given, each L2 table after its clusters, and the L1 table last. One thread.
  */
 public abstract class AppendedTables implements CompressedImage {
     /** Size of the pieces in which the file is written, whatever the cluster size. */

@@ -4,7 +4,9 @@ import java.util.ArrayDeque;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
-/** Cluster buffers for copying up. Their number is bounded: further requests wait. Allocated at first use. Loop only. */
+/**
+ * Cluster buffers for copying up. Their number is bounded: further requests wait. Allocated at first use. Loop only.
+ */
 final class BufferPool implements AutoCloseable {
     private static final long BYTES = 4 << 20;
     private static final int FEWEST = 4;

@@ -3,8 +3,8 @@ package org.blktap.image;
 import java.util.ArrayList;
 
 /**
- * The allocations in flight, by the bytes of the disk whose writes must wait for them. A list will do: there are at most as many as requests in
- * flight, and only writes that allocate look here. Loop only.
+ * The allocations in flight, by the bytes of the disk whose writes must wait for them. A list will do: there are at
+ * most as many as requests in flight, and only writes that allocate look here. Loop only.
  */
 final class BusyRanges {
     private final ArrayList<Allocation> allocations = new ArrayList<>();

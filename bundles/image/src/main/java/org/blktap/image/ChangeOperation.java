@@ -25,7 +25,13 @@ final class ChangeOperation extends DiskOperation {
     private boolean unmaps;
 
     /** @param diskSize bytes */
-    ChangeOperation(ClusterMap map, long diskSize, Backing backing, BusyRanges busy, Commits commits, Pool<AllocatingWrite> writes,
+    ChangeOperation(
+            ClusterMap map,
+            long diskSize,
+            Backing backing,
+            BusyRanges busy,
+            Commits commits,
+            Pool<AllocatingWrite> writes,
             Pool<ChangeOperation> pool) {
         super(map);
         this.diskSize = diskSize;
@@ -105,7 +111,10 @@ final class ChangeOperation extends DiskOperation {
         done(0);
     }
 
-    /** Releases the space of whole units from here on, and moves past them. Returns NO_TABLE if it must wait, REFUSED if they keep their space. */
+    /**
+     * Releases the space of whole units from here on, and moves past them. Returns NO_TABLE if it must wait, REFUSED if
+     * they keep their space.
+     */
     private Answer release(Place place) {
         long from = position;
         long unit = map.largestUnit();
@@ -125,7 +134,11 @@ final class ChangeOperation extends DiskOperation {
         long free = busy.firstBusy(from, from + whole) - from;
         AllocatingWrite write = writes.take();
         Allocation allocation = write.cleared();
-        Answer answer = map.release(place, free == whole ? whole : Alignment.down(free, unit), request.operation() == Operation.WRITE_ZEROES, allocation);
+        Answer answer = map.release(
+                place,
+                free == whole ? whole : Alignment.down(free, unit),
+                request.operation() == Operation.WRITE_ZEROES,
+                allocation);
         switch (answer) {
             case ALLOCATED -> {
                 position += allocation.change().length();
@@ -150,7 +163,8 @@ final class ChangeOperation extends DiskOperation {
     private void inPlace(Place place, long length) {
         part();
         switch (request.operation()) {
-            case WRITE -> place.file().write(place.fileOffset(), request.data(), place.offset() - request.offset(), length, this);
+            case WRITE ->
+                place.file().write(place.fileOffset(), request.data(), place.offset() - request.offset(), length, this);
             case WRITE_ZEROES -> place.file().zero(place.fileOffset(), length, !request.has(Request.NO_UNMAP), this);
             default -> place.file().discard(place.fileOffset(), length, this);
         }

@@ -10,9 +10,10 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * A disk whose clusters are found by a {@link ClusterMap}. It has what all such formats have in common: waiting for tables, reading from the backing
- * disk, copying clusters up, and the order in which data and tables reach the file. A request whose bytes are one run of the file goes straight to
- * the engine; all others become operations, which do not refer to the disk itself.
+ * A disk whose clusters are found by a {@link ClusterMap}. It has what all such formats have in common: waiting for
+ * tables, reading from the backing disk, copying clusters up, and the order in which data and tables reach the file. A
+ * request whose bytes are one run of the file goes straight to the engine; all others become operations, which do not
+ * refer to the disk itself.
  */
 public final class ClusterDisk implements VirtualDisk {
     private final ClusterMap map;
@@ -26,6 +27,7 @@ public final class ClusterDisk implements VirtualDisk {
     private final InFlight inFlight;
     /** The place of the request that is being submitted. */
     private final Place place = new Place();
+
     private final Pool<ReadOperation> reads;
     private final Pool<ChangeOperation> changes;
     private final Pool<MapOperation> maps;
@@ -36,7 +38,8 @@ public final class ClusterDisk implements VirtualDisk {
      * @param files all files that the map puts bytes into; a flush covers them
      * @param backing the disk whose bytes unallocated clusters show, or null; closed with this disk
      */
-    public ClusterDisk(ClusterMap map, List<IoFile> files, VirtualDisk backing, DiskInfo info, IoLoop loop, NativeMemory memory) {
+    public ClusterDisk(
+            ClusterMap map, List<IoFile> files, VirtualDisk backing, DiskInfo info, IoLoop loop, NativeMemory memory) {
         this.map = map;
         this.info = info;
         this.backing = new Backing(backing);
@@ -47,7 +50,8 @@ public final class ClusterDisk implements VirtualDisk {
         commits = new Commits(map, dataFiles);
         reads = new Pool<>(pool -> new ReadOperation(map, this.backing, compressed, pool));
         long size = info.sizeBytes();
-        Pool<AllocatingWrite> writes = new Pool<>(pool -> new AllocatingWrite(map, size, busy, buffers, commits, reads, pool));
+        Pool<AllocatingWrite> writes =
+                new Pool<>(pool -> new AllocatingWrite(map, size, busy, buffers, commits, reads, pool));
         changes = new Pool<>(pool -> new ChangeOperation(map, size, this.backing, busy, commits, writes, pool));
         maps = new Pool<>(pool -> new MapOperation(map, this.backing, pool));
         flushes = new Pool<>(pool -> new FlushOperation(map.space(), commits, dataFiles, pool));
@@ -86,7 +90,9 @@ public final class ClusterDisk implements VirtualDisk {
     private void write(Request request) {
         Place found = find(request);
         long length = request.length();
-        if (found.isOneRun(length) && busy.find(request.offset(), request.offset() + length) == null && !commits.unsure()) {
+        if (found.isOneRun(length)
+                && busy.find(request.offset(), request.offset() + length) == null
+                && !commits.unsure()) {
             found.file().write(found.fileOffset(), request.data(), 0, length, direct(request));
         } else {
             changes.take().start(request, found);

@@ -3,13 +3,14 @@ package org.blktap.image;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * A format's table arithmetic: where the bytes of the disk are, where new ones go, and which table entries then point at them. It
- * never waits and starts no I/O; {@link ClusterDisk} does all that. Loop only.
+ * A format's table arithmetic: where the bytes of the disk are, where new ones go, and which table entries then point
+ * at them. It never waits and starts no I/O; {@link ClusterDisk} does all that. Loop only.
  *
- * <p>A change begins with a look-up, whose {@link Place} is passed on: {@link #allocate}, {@link #markZero} and {@link #release} follow it at once,
- * and do not decode entries again. An allocation goes on in this order: the disk writes the data and any new table; {@link #commit}, when
- * everything that the entries will point at is in the file; the disk writes the entries; {@link #undo} if that failed; {@link #settled} always, at
- * the end. Between allocate and commit {@link #find} still answers with the old state.
+ * <p>A change begins with a look-up, whose {@link Place} is passed on: {@link #allocate}, {@link #markZero} and
+ * {@link #release} follow it at once, and do not decode entries again. An allocation goes on in this order: the disk
+ * writes the data and any new table; {@link #commit}, when everything that the entries will point at is in the file;
+ * the disk writes the entries; {@link #undo} if that failed; {@link #settled} always, at the end. Between allocate and
+ * commit {@link #find} still answers with the old state.
  *
  * <p>The objects that a map fills in belong to the disk, which reuses them: a map allocates none for a request.
  */
@@ -18,7 +19,9 @@ public interface ClusterMap {
     /** Bytes that are allocated as one: a power of two from 512 on. */
     int clusterSize();
 
-    /** Most bytes that are read or replaced as one: the format's cluster, if that is larger than {@link #clusterSize}. */
+    /**
+     * Most bytes that are read or replaced as one: the format's cluster, if that is larger than {@link #clusterSize}.
+     */
     default int largestUnit() {
         return clusterSize();
     }
@@ -34,14 +37,14 @@ public interface ClusterMap {
     }
 
     /**
-     * Finds how bytes {@code [offset, offset + length)} are stored: answers with a run from {@code offset} on, as far as the loaded tables show it to
-     * be stored alike (data: contiguous in the file).
+     * Finds how bytes {@code [offset, offset + length)} are stored: answers with a run from {@code offset} on, as far
+     * as the loaded tables show it to be stored alike (data: contiguous in the file).
      */
     void find(long offset, long length, Place into);
 
     /**
-     * Decides where a range from the beginning of a place goes. The place is ZERO, UNALLOCATED, SHARED or COMPRESSED. The range may be cut at its end,
-     * down to what one table holds, but not below one cluster.
+     * Decides where a range from the beginning of a place goes. The place is ZERO, UNALLOCATED, SHARED or COMPRESSED.
+     * The range may be cut at its end, down to what one table holds, but not below one cluster.
      *
      * @param length bytes, at most the place's
      * @return {@link Answer#ALLOCATED}, {@link Answer#NO_TABLE} or {@link Answer#REFUSED}
@@ -50,7 +53,8 @@ public interface ClusterMap {
 
     /**
      * Decides how whole clusters from the beginning of a place are marked as zeros without taking space
-     * ({@link EntryChange.Kind#ZEROS}). The place is UNALLOCATED, SHARED or COMPRESSED. A format without such marks answers REFUSED, and zeros are written.
+     * ({@link EntryChange.Kind#ZEROS}). The place is UNALLOCATED, SHARED or COMPRESSED. A format without such marks
+     * answers REFUSED, and zeros are written.
      */
     default Answer markZero(Place found, long length, Allocation into) {
         return Answer.REFUSED;
@@ -58,8 +62,9 @@ public interface ClusterMap {
 
     /**
      * Decides how whole units of {@link #largestUnit}, from the beginning of a place on, lose their space
-     * ({@link EntryChange.Kind#RELEASED}). The place is neither CORRUPT nor NOT_LOADED. The range may be cut at its end, not below one unit. A format
-     * that cannot do this answers REFUSED: then the range is zeroed or discarded where it is.
+     * ({@link EntryChange.Kind#RELEASED}). The place is neither CORRUPT nor NOT_LOADED. The range may be cut at its
+     * end, not below one unit. A format that cannot do this answers REFUSED: then the range is zeroed or discarded
+     * where it is.
      *
      * @param length bytes; may be more than the place's
      * @param zeros whether the range must read as zeros; otherwise it may read as zeros or as what it held

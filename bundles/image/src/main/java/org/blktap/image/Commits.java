@@ -5,12 +5,14 @@ import java.util.ArrayList;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * Makes the tables point at new clusters, for a group of allocating writes whose data has been written: flushes, if a loss of that data by power
- * failure could be seen; writes the changed parts of the tables; then completes the writes. So a completed write survives the end of the process, and
- * a table in the file never points at missing data. Writes that join meanwhile form the next group.
+ * Makes the tables point at new clusters, for a group of allocating writes whose data has been written: flushes, if a
+ * loss of that data by power failure could be seen; writes the changed parts of the tables; then completes the writes.
+ * So a completed write survives the end of the process, and a table in the file never points at missing data. Writes
+ * that join meanwhile form the next group.
  *
- * <p>If a table cannot be written, its allocations are undone and the old table is written. If that fails too, the table in the file may have either
- * state: then each change of the disk first tries to write the table, and fails if that fails. Loop only.
+ * <p>If a table cannot be written, its allocations are undone and the old table is written. If that fails too, the
+ * table in the file may have either state: then each change of the disk first tries to write the table, and fails if
+ * that fails. Loop only.
  */
 final class Commits {
     private final ClusterMap map;

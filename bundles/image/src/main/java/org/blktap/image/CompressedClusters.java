@@ -3,14 +3,13 @@ package org.blktap.image;
 import java.util.ArrayDeque;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
-import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.memory.Segments;
 
 /**
- * Reads deflated clusters: inflates a few at a time, off the loop, and keeps the last ones, so that a sequential reader inflates each once. Loop
- * only.
+ * Reads deflated clusters: inflates a few at a time, off the loop, and keeps the last ones, so that a sequential reader
+ * inflates each once. Loop only.
  */
 final class CompressedClusters implements AutoCloseable {
     /** Clusters inflated at a time: as many as helper threads are likely to serve. */

@@ -3,7 +3,9 @@ package org.blktap.image;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.IoCallback;
 
-/** Callback of a request that is one file operation; counts it as in flight for a space that reuses clusters. Pooled. */
+/**
+ * Callback of a request that is one file operation; counts it as in flight for a space that reuses clusters. Pooled.
+ */
 final class DirectRequest implements IoCallback {
     private final InFlight inFlight;
     private final Pool<DirectRequest> pool;

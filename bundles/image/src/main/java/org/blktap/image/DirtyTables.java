@@ -3,8 +3,8 @@ package org.blktap.image;
 import java.util.ArrayList;
 
 /**
- * The tables whose changes must be written, each once: those of a group of allocations, and those whose writing has failed before. They stay in
- * memory until they are written. Loop only.
+ * The tables whose changes must be written, each once: those of a group of allocations, and those whose writing has
+ * failed before. They stay in memory until they are written. Loop only.
  */
 public final class DirtyTables {
     private final ArrayList<Table> tables = new ArrayList<>();

@@ -3,8 +3,8 @@ package org.blktap.image;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * A request in progress: it scans its range with look-ups, starts a part for each run, and waits for tables that are not loaded. It is the callback
- * of all its parts. Pooled.
+ * A request in progress: it scans its range with look-ups, starts a part for each run, and waits for tables that are
+ * not loaded. It is the callback of all its parts. Pooled.
  */
 abstract class DiskOperation implements IoCallback, Resumable {
     final ClusterMap map;
@@ -12,11 +12,13 @@ abstract class DiskOperation implements IoCallback, Resumable {
     long position;
     /** The end of the range. */
     long end;
+
     private final Place place = new Place();
     /** Whether {@link #place} already has the answer for the position. */
     private boolean found;
     /** Non-null only for maps that reuse freed clusters. */
     private final InFlight inFlight;
+
     private int entered;
     private int pending;
     private int error;
@@ -72,7 +74,9 @@ abstract class DiskOperation implements IoCallback, Resumable {
      */
     abstract void scan();
 
-    /** Called when all parts have ended: returns the operation to its pool, calls {@link #leave}, and reports the end. */
+    /**
+     * Called when all parts have ended: returns the operation to its pool, calls {@link #leave}, and reports the end.
+     */
     abstract void finished(int firstError);
 
     /** Allows the reuse of clusters that this operation may have looked up. */

@@ -1,8 +1,9 @@
 package org.blktap.image;
 
 /**
- * The table entries that an allocation changes, with their old and new values. The map fills it in, in any order, and gets it back for {@link
- * ClusterMap#commit}, {@link ClusterMap#undo} and {@link ClusterMap#settled}; the disk only reads it. Part of an {@link Allocation}. Loop only.
+ * The table entries that an allocation changes, with their old and new values. The map fills it in, in any order, and
+ * gets it back for {@link ClusterMap#commit}, {@link ClusterMap#undo} and {@link ClusterMap#settled}; the disk only
+ * reads it. Part of an {@link Allocation}. Loop only.
  */
 public final class EntryChange {
     /** State of the entries afterwards. */
@@ -51,7 +52,8 @@ public final class EntryChange {
     }
 
     /**
-     * Says that the entries are in a new table, which only this change knows; it is pinned, and is written whole with the data.
+     * Says that the entries are in a new table, which only this change knows; it is pinned, and is written whole with
+     * the data.
      *
      * @param directorySlot index of the directory's entry that will point at it
      * @param directoryBefore old value of that entry

@@ -10,8 +10,9 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Where the next clusters go in a regular file: at its end. The file is extended ahead in steps, and each step is flushed, so that no table points
- * past an end that a power loss could take back. Reserved space reads as zeros until it is written. Loop only.
+ * Where the next clusters go in a regular file: at its end. The file is extended ahead in steps, and each step is
+ * flushed, so that no table points past an end that a power loss could take back. Reserved space reads as zeros until
+ * it is written. Loop only.
  */
 public final class FileSpace implements Space {
     private static final long SMALLEST_STEP = 1 << 20;
@@ -37,11 +38,14 @@ public final class FileSpace implements Space {
     private long plannedEnd;
     /** End of the space that survives power loss. */
     private long durable;
+
     private boolean extending;
 
     /** Writes a format's own structures when its file grows, such as reference counts. */
     public interface Layout {
-        /** Plans the use of new bytes {@code [from, to)}, which begin at the current end. On the loop, without waiting. */
+        /**
+         * Plans the use of new bytes {@code [from, to)}, which begin at the current end. On the loop, without waiting.
+         */
         Extension plan(long from, long to);
     }
 
@@ -53,7 +57,10 @@ public final class FileSpace implements Space {
         /** The end of the part. */
         long end();
 
-        /** Writes the format's structures for the part. Blocking, on a helper thread. They are flushed before any of the part is used. */
+        /**
+         * Writes the format's structures for the part. Blocking, on a helper thread. They are flushed before any of the
+         * part is used.
+         */
         void write() throws IOException;
     }
 
@@ -152,8 +159,7 @@ public final class FileSpace implements Space {
         waiter.roomReady(0);
     }
 
-    private record Later(Runnable task, long durable) {
-    }
+    private record Later(Runnable task, long durable) {}
 
     /** Returns the error of a flush here, which may concern completed writes. */
     @Override

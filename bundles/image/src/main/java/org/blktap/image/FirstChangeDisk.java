@@ -7,8 +7,8 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * A disk whose image is marked before the first change after it was opened: the first changes wait until the mark is in the file.
- * An image that is only read stays as it is. Loop only.
+ * A disk whose image is marked before the first change after it was opened: the first changes wait until the mark is in
+ * the file. An image that is only read stays as it is. Loop only.
  */
 public abstract class FirstChangeDisk implements VirtualDisk {
     private final VirtualDisk disk;

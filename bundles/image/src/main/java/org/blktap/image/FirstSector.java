@@ -17,8 +17,7 @@ import org.blktap.api.memory.NativeMemory;
 
 /** Reads the first 512 bytes of a disk during its opening. Waits; not for the loop's thread. */
 public final class FirstSector {
-    private FirstSector() {
-    }
+    private FirstSector() {}
 
     /**
      * @param name of the disk, for errors

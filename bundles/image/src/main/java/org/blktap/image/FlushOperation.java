@@ -4,8 +4,8 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.IoCallback;
 
 /**
- * A flush that a guest asks for. It waits for the map's own work in the files, and then lets the map free clusters, so that nothing is in flight
- * after the last flush. Pooled.
+ * A flush that a guest asks for. It waits for the map's own work in the files, and then lets the map free clusters, so
+ * that nothing is in flight after the last flush. Pooled.
  */
 final class FlushOperation implements Resumable {
     private final Space space;

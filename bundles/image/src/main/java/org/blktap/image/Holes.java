@@ -73,7 +73,9 @@ public final class Holes {
             return true;
         }
         ExtentList extents = new ExtentList();
-        if (map(offset, file.size() - offset, extents) != 0 || extents.count() == 0 || (extents.state(0) & ExtentList.HOLE) == 0) {
+        if (map(offset, file.size() - offset, extents) != 0
+                || extents.count() == 0
+                || (extents.state(0) & ExtentList.HOLE) == 0) {
             return false;
         }
         from = offset;

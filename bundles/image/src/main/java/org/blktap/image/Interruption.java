@@ -5,8 +5,7 @@ import org.blktap.api.disk.DiskException.Reason;
 
 /** Ends long work on an image when its thread is interrupted: opening, repairing, checking. */
 public final class Interruption {
-    private Interruption() {
-    }
+    private Interruption() {}
 
     /**
      * To be called before each table that is read.

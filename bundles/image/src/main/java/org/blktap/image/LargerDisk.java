@@ -12,16 +12,15 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Zeroes the new part of a disk that grows: otherwise bytes of a backing disk that is longer than the overlay was, or the rest of the last cluster,
- * would appear there. The disk has been opened with its new size, which is written to the file afterwards, when the zeros survive power loss. Waits;
- * not for the loop's thread.
+ * Zeroes the new part of a disk that grows: otherwise bytes of a backing disk that is longer than the overlay was, or
+ * the rest of the last cluster, would appear there. The disk has been opened with its new size, which is written to the
+ * file afterwards, when the zeros survive power loss. Waits; not for the loop's thread.
  */
 public final class LargerDisk {
     /** The longest range of one request. */
     private static final long STRIDE = 256 << 20;
 
-    private LargerDisk() {
-    }
+    private LargerDisk() {}
 
     /**
      * Writes the zeros, and closes the disk.
@@ -56,14 +55,17 @@ public final class LargerDisk {
         run(disk, Operation.FLUSH, 0, 0, loop, name);
     }
 
-    private static void run(VirtualDisk disk, Operation operation, long offset, long length, IoLoop loop, Object name) throws DiskException {
+    private static void run(VirtualDisk disk, Operation operation, long offset, long length, IoLoop loop, Object name)
+            throws DiskException {
         CompletableFuture<Integer> ended = new CompletableFuture<>();
         Request request = new Request(done -> ended.complete(done.error()), 1).set(operation, offset, length, 0);
         loop.execute(() -> disk.submit(request));
         try {
             int error = ended.get();
             if (error != 0) {
-                throw new DiskException(error == Errno.ENOSPC ? Reason.NO_SPACE : Reason.IO, name + ": cannot make zeros of what is new: " + Errno.text(error));
+                throw new DiskException(
+                        error == Errno.ENOSPC ? Reason.NO_SPACE : Reason.IO,
+                        name + ": cannot make zeros of what is new: " + Errno.text(error));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -15,15 +15,20 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 
 /**
- * Finds the parent of an image by the names that the image has for it. Images are moved together with their parents, from hosts whose paths mean
- * nothing here. So if no name leads to the parent, a file beside the image is taken that has the last part of such a name, if its identity proves it
- * to be the parent. The option {@code parent} names a parent explicitly, wherever it is. Blocking.
+ * Finds the parent of an image by the names that the image has for it. Images are moved together with their parents,
+ * from hosts whose paths mean nothing here. So if no name leads to the parent, a file beside the image is taken that
+ * has the last part of such a name, if its identity proves it to be the parent. The option {@code parent} names a
+ * parent explicitly, wherever it is. Blocking.
  */
 public final class ParentSearch {
     /** The operator's name for the parent; a relative one is taken from the image's directory. */
     public static final String OPTION = "parent";
-    /** Most files that are opened for one chain: each image of a hostile chain could name several, each with a chain of its own. */
+    /**
+     * Most files that are opened for one chain: each image of a hostile chain could name several, each with a chain of
+     * its own.
+     */
     static final int MOST_TRIES = 256;
+
     private static final int LONGEST_REASON = 300;
     private static final ThreadLocal<int[]> TRIES = new ThreadLocal<>();
 
@@ -47,8 +52,7 @@ public final class ParentSearch {
      *
      * @param name the name by which it was found
      */
-    public record Parent(VirtualDisk disk, String name, Path path) {
-    }
+    public record Parent(VirtualDisk disk, String name, Path path) {}
 
     private ParentSearch(Path image, String type, DiskContext context, Proof proof) {
         this.image = image;
@@ -60,12 +64,14 @@ public final class ParentSearch {
     /**
      * Opens the parent.
      *
-     * @param names in the order in which they are tried, as the image has them: with slashes or backslashes, with a drive or without
+     * @param names in the order in which they are tried, as the image has them: with slashes or backslashes, with a
+     *     drive or without
      * @param type of the parent
      * @param proof null to take any file that a name leads to, and no file beside the image
      * @throws DiskException listing all files that were tried
      */
-    public static Parent open(Path image, Collection<String> names, String type, DiskContext context, Proof proof) throws DiskException {
+    public static Parent open(Path image, Collection<String> names, String type, DiskContext context, Proof proof)
+            throws DiskException {
         ParentSearch search = new ParentSearch(image, type, context, proof);
         boolean outermost = TRIES.get() == null;
         if (outermost) {
@@ -133,7 +139,10 @@ public final class ParentSearch {
             return null;
         }
         if (TRIES.get()[0]++ >= MOST_TRIES) {
-            throw new DiskException(Reason.CORRUPT, FileNames.text(image) + ": more than " + MOST_TRIES + " files were tried for the parents of this chain");
+            throw new DiskException(
+                    Reason.CORRUPT,
+                    FileNames.text(image) + ": more than " + MOST_TRIES
+                            + " files were tried for the parents of this chain");
         }
         VirtualDisk disk = context.openBacking(type, path);
         try (CloseOnFailure opened = new CloseOnFailure(disk::close)) {
@@ -146,22 +155,35 @@ public final class ParentSearch {
     }
 
     private void note(String name, DiskException e) {
-        String reason = e.getMessage().startsWith(FileNames.text(image) + ": ") ? e.getMessage().substring((FileNames.text(image) + ": ").length()) : e.getMessage();
+        String reason = e.getMessage().startsWith(FileNames.text(image) + ": ")
+                ? e.getMessage().substring((FileNames.text(image) + ": ").length())
+                : e.getMessage();
         reason = reason.length() > LONGEST_REASON ? reason.substring(0, LONGEST_REASON) + "…" : reason;
         tried.add(name + " (" + reason + ")");
-        if (worst == null || worst.reason() == Reason.NOT_FOUND || e.reason() == Reason.CORRUPT && worst.reason() != Reason.CORRUPT) {
+        if (worst == null
+                || worst.reason() == Reason.NOT_FOUND
+                || e.reason() == Reason.CORRUPT && worst.reason() != Reason.CORRUPT) {
             worst = e;
         }
     }
 
     private DiskException notFound() {
         if (worst == null && paths.contains(image)) {
-            return new DiskException(Reason.CORRUPT, FileNames.text(image) + ": backs itself: it names no other file as its parent; -o " + OPTION + "=FILE names one");
+            return new DiskException(
+                    Reason.CORRUPT,
+                    FileNames.text(image) + ": backs itself: it names no other file as its parent; -o " + OPTION
+                            + "=FILE names one");
         }
         if (worst == null) {
-            return new DiskException(Reason.NOT_FOUND, FileNames.text(image) + ": names no parent that could be looked for; -o " + OPTION + "=FILE names one");
+            return new DiskException(
+                    Reason.NOT_FOUND,
+                    FileNames.text(image) + ": names no parent that could be looked for; -o " + OPTION
+                            + "=FILE names one");
         }
-        return new DiskException(worst.reason(), FileNames.text(image) + ": its parent was not found; tried " + String.join(", ", tried) + "; -o " + OPTION
-                + "=FILE names it", worst);
+        return new DiskException(
+                worst.reason(),
+                FileNames.text(image) + ": its parent was not found; tried " + String.join(", ", tried) + "; -o "
+                        + OPTION + "=FILE names it",
+                worst);
     }
 }

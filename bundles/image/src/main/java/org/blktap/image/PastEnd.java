@@ -5,8 +5,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Remembers entries that pointed past the end of the file when their table was first loaded, as in a truncated image. They stay invalid when the file
- * grows: new clusters there belong to other entries. Memory is bounded: if there are too many such entries, whole tables become invalid. Loop only.
+ * Remembers entries that pointed past the end of the file when their table was first loaded, as in a truncated image.
+ * They stay invalid when the file grows: new clusters there belong to other entries. Memory is bounded: if there are
+ * too many such entries, whole tables become invalid. Loop only.
  */
 public final class PastEnd {
     /** Most bytes of memory for notes about tables with such entries. */
@@ -37,7 +38,10 @@ public final class PastEnd {
         return seen.get(table);
     }
 
-    /** Searches a table for such entries when it is first loaded. Tables that this disk makes are reported by {@link #made} instead. */
+    /**
+     * Searches a table for such entries when it is first loaded. Tables that this disk makes are reported by
+     * {@link #made} instead.
+     */
     public void look(int table, int count, Entries entries) {
         seen.set(table);
         BitSet found = null;

@@ -3,9 +3,10 @@ package org.blktap.image;
 import org.blktap.api.engine.IoFile;
 
 /**
- * A map's answer to one look-up: where the disk's bytes from one offset on are stored. Each operation of a disk has a place of its own, so that a
- * request allocates none. The map fills it in one call of {@link ClusterMap#find}, and it does not change until the same operation looks up its next
- * run. It also holds the entries that the map has read, so that {@link ClusterMap#allocate} decodes nothing twice. Loop only.
+ * A map's answer to one look-up: where the disk's bytes from one offset on are stored. Each operation of a disk has a
+ * place of its own, so that a request allocates none. The map fills it in one call of {@link ClusterMap#find}, and it
+ * does not change until the same operation looks up its next run. It also holds the entries that the map has read, so
+ * that {@link ClusterMap#allocate} decodes nothing twice. Loop only.
  */
 public final class Place {
     /** How the bytes are stored. */
@@ -162,7 +163,10 @@ public final class Place {
         return directory;
     }
 
-    /** The table that the directory's entry points at; null where there is none. Not pinned: valid until the operation waits. */
+    /**
+     * The table that the directory's entry points at; null where there is none. Not pinned: valid until the operation
+     * waits.
+     */
     public Table table() {
         return table;
     }

@@ -3,7 +3,10 @@ package org.blktap.image;
 import java.util.ArrayDeque;
 import java.util.function.Function;
 
-/** Reused objects: once there are as many as are in use at the same time, requests allocate none. The one returned last is taken first. Loop only. */
+/**
+ * Reused objects: once there are as many as are in use at the same time, requests allocate none. The one returned last
+ * is taken first. Loop only.
+ */
 final class Pool<T> {
     private final ArrayDeque<T> idle = new ArrayDeque<>();
     private final Function<Pool<T>, T> maker;

@@ -13,9 +13,10 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
 /**
- * The name of a file as QEMU writes it into an image: a plain path, a path after a protocol ({@code file:/vm/a.img}), or options in JSON ({@code
- * json:{"driver":"qcow2","file":{"driver":"file","filename":"/vm/a.img"}}}). Names of anything but a plain file are refused, with the protocol or
- * option in the message. The result is still a name from an image, which {@link org.blktap.api.disk.DiskContext#confine} judges.
+ * The name of a file as QEMU writes it into an image: a plain path, a path after a protocol ({@code file:/vm/a.img}),
+ * or options in JSON ({@code json:{"driver":"qcow2","file":{"driver":"file","filename":"/vm/a.img"}}}). Names of
+ * anything but a plain file are refused, with the protocol or option in the message. The result is still a name from an
+ * image, which {@link org.blktap.api.disk.DiskContext#confine} judges.
  *
  * @param file a path
  * @param format QEMU's name of the format that the JSON options give; null if they give none
@@ -25,10 +26,26 @@ public record QemuName(String file, String format) {
     /** Protocols, and drivers of JSON options, that are files and block devices of this machine. */
     private static final Set<String> FILE_DRIVERS = Set.of("file", "host_device");
     /** Our types of disk by the names that QEMU gives formats. */
-    private static final Map<String, String> TYPES = Map.of("raw", "aio", "qcow", "qcow", "qcow2", "qcow2", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
+    private static final Map<String, String> TYPES =
+            Map.of("raw", "aio", "qcow", "qcow", "qcow2", "qcow2", "vmdk", "vmdk", "vpc", "vhd", "vhdx", "vhdx");
     /** Options that change how QEMU accesses a file, but never its contents. */
-    private static final Set<String> HARMLESS = Set.of("node-name", "read-only", "auto-read-only", "force-share", "discard", "detect-zeroes",
-            "cache", "cache.direct", "cache.no-flush", "cache.writeback", "aio", "aio-max-batch", "locking", "drop-cache", "x-check-cache-dropped");
+    private static final Set<String> HARMLESS = Set.of(
+            "node-name",
+            "read-only",
+            "auto-read-only",
+            "force-share",
+            "discard",
+            "detect-zeroes",
+            "cache",
+            "cache.direct",
+            "cache.no-flush",
+            "cache.writeback",
+            "aio",
+            "aio-max-batch",
+            "locking",
+            "drop-cache",
+            "x-check-cache-dropped");
+
     private static final String DRIVER = "driver";
     private static final String FILE_NAME = "filename";
     private static final String FILE_PREFIX = "file.";
@@ -52,7 +69,8 @@ public record QemuName(String file, String format) {
     }
 
     /**
-     * Returns our type of disk for QEMU's name of a format, in JSON options or a header; null for null, and the name itself for an unknown format.
+     * Returns our type of disk for QEMU's name of a format, in JSON options or a header; null for null, and the name
+     * itself for an unknown format.
      */
     public static String typeOf(String format) {
         return format == null ? null : FILE_DRIVERS.contains(format) ? "aio" : TYPES.getOrDefault(format, format);
@@ -67,7 +85,10 @@ public record QemuName(String file, String format) {
         };
     }
 
-    /** Returns the protocol as QEMU finds it: the text before the first colon, unless a slash comes before it. Null for none. */
+    /**
+     * Returns the protocol as QEMU finds it: the text before the first colon, unless a slash comes before it. Null for
+     * none.
+     */
     private static String protocol(String text) {
         int colon = text.indexOf(':');
         int slash = text.indexOf('/');
@@ -80,11 +101,15 @@ public record QemuName(String file, String format) {
             return text;
         }
         if (!FILE_DRIVERS.contains(protocol)) {
-            throw unsupported(named, "is of the protocol " + protocol + ", which is not opened from an image; a file of that name would be ./" + text);
+            throw unsupported(
+                    named,
+                    "is of the protocol " + protocol
+                            + ", which is not opened from an image; a file of that name would be ./" + text);
         }
         String path = text.substring(protocol.length() + 1);
         if (path.startsWith("//") && !path.startsWith("///")) {
-            throw unsupported(named, "names a file of another host; expected " + protocol + ":PATH or " + protocol + ":///PATH");
+            throw unsupported(
+                    named, "names a file of another host; expected " + protocol + ":PATH or " + protocol + ":///PATH");
         }
         if (path.isEmpty()) {
             throw unsupported(named, "names no file");
@@ -139,16 +164,23 @@ public record QemuName(String file, String format) {
         String driver = options.remove(DRIVER);
         boolean isFile = driver != null && FILE_DRIVERS.contains(driver);
         if (driver != null && !isFile && !TYPES.containsKey(driver)) {
-            throw unsupported(named, "is of the driver " + driver + "; expected a file, or one of the formats " + String.join(", ", TYPES.keySet().stream().sorted().toList()));
+            throw unsupported(
+                    named,
+                    "is of the driver " + driver + "; expected a file, or one of the formats "
+                            + String.join(", ", TYPES.keySet().stream().sorted().toList()));
         }
         String fileDriver = options.remove(FILE_PREFIX + DRIVER);
         if (fileDriver != null && (isFile || !FILE_DRIVERS.contains(fileDriver))) {
-            throw unsupported(named, "is of the driver " + fileDriver + (driver == null ? "" : " under " + driver) + "; expected a file");
+            throw unsupported(
+                    named,
+                    "is of the driver " + fileDriver + (driver == null ? "" : " under " + driver)
+                            + "; expected a file");
         }
         String top = options.remove(FILE_NAME);
         String inner = isFile ? null : options.remove(FILE_PREFIX + FILE_NAME);
         if (top == null == (inner == null)) {
-            throw unsupported(named, "names " + (top == null ? "no file: expected an option file.filename" : "two files"));
+            throw unsupported(
+                    named, "names " + (top == null ? "no file: expected an option file.filename" : "two files"));
         }
         for (String key : options.keySet()) {
             boolean ofFile = key.startsWith(FILE_PREFIX) && !isFile;

@@ -4,8 +4,9 @@ import org.blktap.api.engine.IoCallback;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * A map's own work in its files, apart from requests: it extends them, and frees clusters that nothing points at. The disk calls it around flushes,
- * so that a completed flush covers this work too, and none is in flight after the last flush. Loop only.
+ * A map's own work in its files, apart from requests: it extends them, and frees clusters that nothing points at. The
+ * disk calls it around flushes, so that a completed flush covers this work too, and none is in flight after the last
+ * flush. Loop only.
  */
 @ConsumerType
 public interface Space {
@@ -33,12 +34,18 @@ public interface Space {
         // most spaces have nothing to free
     }
 
-    /** Called when a flush has succeeded: clusters that no table has pointed at since {@link #flushing} may be freed. Calls back, now or later. */
+    /**
+     * Called when a flush has succeeded: clusters that no table has pointed at since {@link #flushing} may be freed.
+     * Calls back, now or later.
+     */
     default void flushed(IoCallback done) {
         done.done(0);
     }
 
-    /** The requests under way, counted by the disk for a space that reuses clusters while it is in use; null for one that does not. Always the same. */
+    /**
+     * The requests under way, counted by the disk for a space that reuses clusters while it is in use; null for one
+     * that does not. Always the same.
+     */
     default InFlight inFlight() {
         return null;
     }

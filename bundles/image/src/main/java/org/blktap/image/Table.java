@@ -12,14 +12,18 @@ import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 
 /**
- * A metadata table in native memory, as it is in the file: one of a {@link TableCache}, or one that the format
- * holds for good, such as its directory. Loop only.
+ * A metadata table in native memory, as it is in the file: one of a {@link TableCache}, or one that the format holds
+ * for good, such as its directory. Loop only.
  */
 public final class Table {
     /** Offset of the second copy of a table that has none. */
     private static final long NO_MIRROR = -1;
 
-    enum State { FREE, LOADING, READY }
+    enum State {
+        FREE,
+        LOADING,
+        READY
+    }
 
     private final long address;
     private final int size;
@@ -89,8 +93,8 @@ public final class Table {
     }
 
     /**
-     * Keeps a second copy elsewhere in the file: from now on both are written, in no particular order. A table that is loaded again has no copy until
-     * this is called again.
+     * Keeps a second copy elsewhere in the file: from now on both are written, in no particular order. A table that is
+     * loaded again has no copy until this is called again.
      *
      * @param offset a multiple of 512
      */
@@ -177,10 +181,20 @@ public final class Table {
         while (from < sectors) {
             int to = next(writing, from, false, sectors);
             store.pending++;
-            file.write(fileOffset + (long) from * SECTOR, memory, (long) from * SECTOR, (long) (to - from) * SECTOR, store);
+            file.write(
+                    fileOffset + (long) from * SECTOR,
+                    memory,
+                    (long) from * SECTOR,
+                    (long) (to - from) * SECTOR,
+                    store);
             if (mirror != NO_MIRROR) {
                 store.pending++;
-                file.write(mirror + (long) from * SECTOR, memory, (long) from * SECTOR, (long) (to - from) * SECTOR, store);
+                file.write(
+                        mirror + (long) from * SECTOR,
+                        memory,
+                        (long) from * SECTOR,
+                        (long) (to - from) * SECTOR,
+                        store);
             }
             from = next(writing, to, true, sectors);
         }

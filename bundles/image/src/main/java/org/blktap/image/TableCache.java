@@ -7,8 +7,8 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * A bounded cache of metadata tables of one size and one file, by their offset, in one run of native memory. The least recently used table is dropped
- * first; pinned ones stay. Concurrent misses of one table share one read. Loop only.
+ * A bounded cache of metadata tables of one size and one file, by their offset, in one run of native memory. The least
+ * recently used table is dropped first; pinned ones stay. Concurrent misses of one table share one read. Loop only.
  */
 public final class TableCache implements AutoCloseable {
     /** Fewest tables of a cache, so that requests in flight do not starve each other. */
@@ -82,7 +82,8 @@ public final class TableCache implements AutoCloseable {
     }
 
     /**
-     * Makes a new zeroed table, pinned, that is not in the file yet; null if all tables are pinned or loading. Drops an old table at this offset.
+     * Makes a new zeroed table, pinned, that is not in the file yet; null if all tables are pinned or loading. Drops an
+     * old table at this offset.
      *
      * @param fileOffset where it will be; the file has no other table there
      */

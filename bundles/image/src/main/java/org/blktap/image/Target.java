@@ -18,7 +18,8 @@ public final class Target {
      * The data goes to new space, which reads as zeros.
      *
      * @param at bytes from the beginning of the file to the first unit
-     * @param unitBytes bytes that are replaced as one: {@link ClusterMap#clusterSize}, or {@link ClusterMap#largestUnit} where more is copied
+     * @param unitBytes bytes that are replaced as one: {@link ClusterMap#clusterSize}, or
+     *     {@link ClusterMap#largestUnit} where more is copied
      */
     public void fresh(IoFile inFile, long at, int unitBytes) {
         file = inFile;
@@ -27,7 +28,10 @@ public final class Target {
         used = false;
     }
 
-    /** The data goes to clusters that may hold old bytes: the disk overwrites the bytes around the write too. Otherwise as {@link #fresh}. */
+    /**
+     * The data goes to clusters that may hold old bytes: the disk overwrites the bytes around the write too. Otherwise
+     * as {@link #fresh}.
+     */
     public void used(IoFile inFile, long at, int unitBytes) {
         fresh(inFile, at, unitBytes);
         used = true;

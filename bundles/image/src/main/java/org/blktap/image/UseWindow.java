@@ -5,8 +5,9 @@ import java.util.function.LongConsumer;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Marks the units of a file that are in use, for checks of files with more units than fit into memory. A window moves over the file, and for each of
- * its positions the check reads the image's tables again. Takes at most 16 MiB of memory. One thread.
+ * Marks the units of a file that are in use, for checks of files with more units than fit into memory. A window moves
+ * over the file, and for each of its positions the check reads the image's tables again. Takes at most 16 MiB of
+ * memory. One thread.
  */
 public final class UseWindow {
     private static final int MOST_UNITS = 1 << 27;
@@ -91,7 +92,10 @@ public final class UseWindow {
         return marked * unit;
     }
 
-    /** Calls back for each run of unmarked units that ends in this window or with the file, in bytes. Once for each window, after all is marked. */
+    /**
+     * Calls back for each run of unmarked units that ends in this window or with the file, in bytes. Once for each
+     * window, after all is marked.
+     */
     public void freeRuns(LongConsumer bytes) {
         int units = (int) (next - start);
         for (int at = next(0, true, units); at < units; at = next(at, true, units)) {

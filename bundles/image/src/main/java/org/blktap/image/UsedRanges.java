@@ -5,12 +5,14 @@ import java.util.TreeMap;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Marks the units of a file that are in use, for checks. It holds ranges that do not touch, in at most 64 MiB of memory. If the units in use are more
- * scattered than that allows, the check makes passes ({@link #inPasses}), each of which covers as much of the file as there is room for. One thread.
+ * Marks the units of a file that are in use, for checks. It holds ranges that do not touch, in at most 64 MiB of
+ * memory. If the units in use are more scattered than that allows, the check makes passes ({@link #inPasses}), each of
+ * which covers as much of the file as there is room for. One thread.
  */
 public final class UsedRanges {
     /** Most ranges, of about 100 bytes each. */
     private static final int MOST_RANGES = 500_000;
+
     private static final int MOST_PASSES = 64;
 
     private final int unit;
@@ -84,7 +86,9 @@ public final class UsedRanges {
             }
             start = before.getKey();
         }
-        for (Map.Entry<Long, Long> next = ends.ceilingEntry(start); next != null && next.getKey() <= end; next = ends.higherEntry(start)) {
+        for (Map.Entry<Long, Long> next = ends.ceilingEntry(start);
+                next != null && next.getKey() <= end;
+                next = ends.higherEntry(start)) {
             end = Math.max(end, next.getValue());
             ends.remove(next.getKey());
         }

@@ -18,20 +18,28 @@ import java.util.regex.Pattern;
 import java.util.spi.ToolProvider;
 import org.junit.jupiter.api.Test;
 
-/** The dependencies among the classes of this bundle have no circles. Inner classes count as part of their outer class. */
+/**
+ * The dependencies among the classes of this bundle have no circles. Inner classes count as part of their outer class.
+ */
 class LayersTest {
-    private static final Pattern ARROW = Pattern.compile("\\s+org\\.blktap\\.image\\.(\\w+)\\S*\\s+-> org\\.blktap\\.image\\.(\\w+)\\S*\\s.*");
+    private static final Pattern ARROW =
+            Pattern.compile("\\s+org\\.blktap\\.image\\.(\\w+)\\S*\\s+-> org\\.blktap\\.image\\.(\\w+)\\S*\\s.*");
 
     private final Map<String, Set<String>> arrows = new TreeMap<>();
     private final Set<String> done = new TreeSet<>();
 
     @Test
     void noClassKnowsAnotherThatKnowsIt() throws Exception {
-        Path classes = Path.of(ClusterDisk.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+        Path classes = Path.of(ClusterDisk.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
         StringWriter out = new StringWriter();
         PrintWriter printer = new PrintWriter(out);
-        int status = ToolProvider.findFirst("jdeps").orElseThrow().run(printer, printer, "-verbose:class", "-filter:none", "--ignore-missing-deps",
-                classes.toString());
+        int status = ToolProvider.findFirst("jdeps")
+                .orElseThrow()
+                .run(printer, printer, "-verbose:class", "-filter:none", "--ignore-missing-deps", classes.toString());
         printer.flush();
         assertEquals(0, status, out.toString());
         for (String line : out.toString().lines().toList()) {

@@ -29,7 +29,12 @@ class ParentSearchTest {
         ParentSearch.Parent found = ParentSearch.open(IMAGE, List.of("C:\\p", "sub\\p"), "aio", context, disk -> null);
         assertEquals(Path.of("/sim/sub/p"), found.path());
         found.disk().close();
-        found = ParentSearch.open(IMAGE, List.of("C:\\p", "sub\\p"), "aio", context, disk -> disk.info().sizeBytes() == 512 ? null : "is too large");
+        found = ParentSearch.open(
+                IMAGE,
+                List.of("C:\\p", "sub\\p"),
+                "aio",
+                context,
+                disk -> disk.info().sizeBytes() == 512 ? null : "is too large");
         assertEquals("p", found.name());
         found.disk().close();
     }
@@ -37,17 +42,22 @@ class ParentSearchTest {
     @Test
     void withoutAProofOnlyTheNamesThemselvesCount() {
         context.put("/sim/p", new byte[512]);
-        DiskException e = assertThrows(DiskException.class, () -> ParentSearch.open(IMAGE, List.of("/vm/p"), "aio", context, null));
+        DiskException e = assertThrows(
+                DiskException.class, () -> ParentSearch.open(IMAGE, List.of("/vm/p"), "aio", context, null));
         assertEquals(DiskException.Reason.NOT_FOUND, e.reason());
     }
 
     @Test
     void anImageIsNotItsOwnParent() {
         context.put("/sim/a", new byte[512]);
-        assertThrows(DiskException.class, () -> ParentSearch.open(IMAGE, List.of("/vm/a"), "aio", context, disk -> null));
+        assertThrows(
+                DiskException.class, () -> ParentSearch.open(IMAGE, List.of("/vm/a"), "aio", context, disk -> null));
     }
 
-    /** Each level of a chain has two candidates, the first of which has the rest of the chain below it as well: 2^30 openings. */
+    /**
+     * Each level of a chain has two candidates, the first of which has the rest of the chain below it as well: 2^30
+     * openings.
+     */
     @Test
     void aChainThatBranchesIsGivenUp() {
         List<String> opened = new ArrayList<>();
@@ -56,12 +66,24 @@ class ParentSearchTest {
             public VirtualDisk open(String path, DiskContext below) throws DiskException {
                 opened.add(path);
                 int level = path.length();
-                return level > 40 ? new SimContext(context.loop, true, Map.of()).openBacking("aio", Path.of("/none"))
-                        : ParentSearch.open(Path.of(path), List.of(path + "x", path + "y"), "tree", below, disk -> "is another").disk();
+                return level > 40
+                        ? new SimContext(context.loop, true, Map.of()).openBacking("aio", Path.of("/none"))
+                        : ParentSearch.open(
+                                        Path.of(path),
+                                        List.of(path + "x", path + "y"),
+                                        "tree",
+                                        below,
+                                        disk -> "is another")
+                                .disk();
             }
         });
-        assertThrows(DiskException.class, () -> ParentSearch.open(IMAGE, List.of("x", "y"), "tree", context, disk -> "is another"));
+        assertThrows(
+                DiskException.class,
+                () -> ParentSearch.open(IMAGE, List.of("x", "y"), "tree", context, disk -> "is another"));
         assertTrue(opened.size() <= ParentSearch.MOST_TRIES, opened.size() + " openings");
-        assertNull(assertThrows(DiskException.class, () -> ParentSearch.open(IMAGE, List.of("/p"), "aio", context, null)).getCause().getCause());
+        assertNull(
+                assertThrows(DiskException.class, () -> ParentSearch.open(IMAGE, List.of("/p"), "aio", context, null))
+                        .getCause()
+                        .getCause());
     }
 }

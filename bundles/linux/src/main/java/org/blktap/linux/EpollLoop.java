@@ -19,14 +19,15 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
 
 /**
- * The loop: turns over tasks, timers and stages as long as there is anything to do, then polls briefly if
- * a stage can be polled for, then sleeps in epoll.
+ * The loop: turns over tasks, timers and stages as long as there is anything to do, then polls briefly if a stage can
+ * be polled for, then sleeps in epoll.
  */
 final class EpollLoop implements IoLoop {
     private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
 
     /** A busy loop looks at its descriptors at least this often. */
     private static final long LOOK_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
+
     private static final VarHandle BUSY_SINCE;
 
     static {
@@ -40,10 +41,11 @@ final class EpollLoop implements IoLoop {
     private final String name;
     private final Executor helpers;
     /**
-     * How long an idle loop polls before it sleeps. A wake-up costs both sides a system call and a scheduling delay of tens of microseconds; a busy
-     * queue brings the next request sooner.
+     * How long an idle loop polls before it sleeps. A wake-up costs both sides a system call and a scheduling delay of
+     * tens of microseconds; a busy queue brings the next request sooner.
      */
     private final LongSupplier spinNanos;
+
     private final Thread thread;
     private final EpollSet epoll = new EpollSet();
     private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
@@ -56,6 +58,7 @@ final class EpollLoop implements IoLoop {
     private volatile long busySince = now;
     /** Calls that helper threads run, or whose results the loop has not taken yet. */
     private int offloaded;
+
     private volatile boolean sleeping;
     private volatile boolean closing;
     private volatile boolean ended;
@@ -256,7 +259,9 @@ final class EpollLoop implements IoLoop {
         return guarded.watch;
     }
 
-    /** Stops watching a descriptor whose handler throws: while it stays ready, the handler would be called in each turn. */
+    /**
+     * Stops watching a descriptor whose handler throws: while it stays ready, the handler would be called in each turn.
+     */
     private final class Guarded implements FdHandler {
         private final int fd;
         private final FdHandler handler;

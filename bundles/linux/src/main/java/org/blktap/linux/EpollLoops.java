@@ -15,8 +15,7 @@ public final class EpollLoops implements LoopFactory {
     private volatile long spinNanos;
 
     @LoopSettings
-    private static final class Defaults {
-    }
+    private static final class Defaults {}
 
     @Activate
     public EpollLoops(LoopSettings settings) {

@@ -5,11 +5,15 @@ import org.blktap.api.engine.IoLoop.FdHandler;
 import org.blktap.api.engine.IoLoop.Watch;
 import org.blktap.api.memory.Memory;
 
-/** An epoll descriptor with its handlers, and an eventfd to end its wait. {@link #wake} from any thread, the rest on one. */
+/**
+ * An epoll descriptor with its handlers, and an eventfd to end its wait. {@link #wake} from any thread, the rest on
+ * one.
+ */
 final class EpollSet implements AutoCloseable {
     private static final int BATCH = 64;
     /** {@code struct epoll_event} is packed on x86-64 only (sys/epoll.h). */
     private static final boolean PACKED = System.getProperty("os.arch").equals("amd64");
+
     private static final int EVENT_BYTES = PACKED ? 12 : 16;
     private static final int DATA_OFFSET = PACKED ? 4 : 8;
 
@@ -18,6 +22,7 @@ final class EpollSet implements AutoCloseable {
     private final Mapping memory = Mapping.anonymous(4096);
     /** One event for epoll_ctl, the batch that epoll_wait fills, and eight bytes for the eventfd. */
     private final long event = memory.address();
+
     private final long batch = memory.address() + 64;
     private final long wakeValue = memory.address() + 2048;
     private final long drained = memory.address() + 2056;

@@ -3,9 +3,10 @@ package org.blktap.linux;
 import org.blktap.api.memory.Memory;
 
 /**
- * Locks an open image, so that no other process uses it in a conflicting way, and detects one that does. The locks are those of QEMU
- * (docs/system/images.rst, "Disk image file locking"; block/file-posix.c): shared open-file-description locks on one byte for each permission held
- * and for each permission not granted to others. They end with the descriptor, however its process ends.
+ * Locks an open image, so that no other process uses it in a conflicting way, and detects one that does. The locks are
+ * those of QEMU (docs/system/images.rst, "Disk image file locking"; block/file-posix.c): shared open-file-description
+ * locks on one byte for each permission held and for each permission not granted to others. They end with the
+ * descriptor, however its process ends.
  */
 public final class FileLock {
     private static final long HELD = 100;
@@ -16,8 +17,7 @@ public final class FileLock {
     /** What no other process may do meanwhile. */
     private static final int[] EXCLUSIVE = {WRITE, RESIZE};
 
-    private FileLock() {
-    }
+    private FileLock() {}
 
     /**
      * Locks an open image for reading, or for reading and writing.

@@ -12,7 +12,14 @@ import org.blktap.api.memory.Memory;
  * @param directMemoryAlignment bytes to which memory must be aligned for O_DIRECT, or 0 if the kernel does not say
  * @param directOffsetAlignment the same for offsets and lengths
  */
-public record FileStatus(int mode, int links, int owner, long inode, long size, long device, int directMemoryAlignment,
+public record FileStatus(
+        int mode,
+        int links,
+        int owner,
+        long inode,
+        long size,
+        long device,
+        int directMemoryAlignment,
         int directOffsetAlignment) {
     private static final int STATX_BASIC_STATS = 0x7ff;
     private static final int STATX_DIOALIGN = 0x2000;
@@ -30,9 +37,15 @@ public record FileStatus(int mode, int links, int owner, long inode, long size, 
                 return null;
             }
             boolean direct = (Memory.getInt(at) & STATX_DIOALIGN) != 0;
-            return new FileStatus(Memory.getShort(at + 28) & 0xffff, Memory.getInt(at + 16), Memory.getInt(at + 20), Memory.getLong(at + 32), Memory.getLong(at + 40),
+            return new FileStatus(
+                    Memory.getShort(at + 28) & 0xffff,
+                    Memory.getInt(at + 16),
+                    Memory.getInt(at + 20),
+                    Memory.getLong(at + 32),
+                    Memory.getLong(at + 40),
                     (long) Memory.getInt(at + 136) << 32 | Memory.getInt(at + 140) & 0xffffffffL,
-                    direct ? Memory.getInt(at + 152) : 0, direct ? Memory.getInt(at + 156) : 0);
+                    direct ? Memory.getInt(at + 152) : 0,
+                    direct ? Memory.getInt(at + 156) : 0);
         }
     }
 

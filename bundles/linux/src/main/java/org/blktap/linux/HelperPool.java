@@ -11,19 +11,20 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The helper threads that loops share for blocking calls. Each loop has a {@link Share}: some threads are reserved for it, and it may have more while
- * a common stock has any. So calls that hang hold up only the disk that made them. Threads are started when needed, and end when there is nothing to
- * do.
+ * The helper threads that loops share for blocking calls. Each loop has a {@link Share}: some threads are reserved for
+ * it, and it may have more while a common stock has any. So calls that hang hold up only the disk that made them.
+ * Threads are started when needed, and end when there is nothing to do.
  */
 final class HelperPool {
     private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
     /** Threads that are reserved for each loop. */
     static final int OWN = 2;
+
     private static final int IDLE_SECONDS = 10;
 
     private final AtomicInteger number = new AtomicInteger();
-    private final ThreadPoolExecutor threads = new ThreadPoolExecutor(0, Integer.MAX_VALUE, IDLE_SECONDS, TimeUnit.SECONDS, new SynchronousQueue<>(),
-            task -> {
+    private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
+            0, Integer.MAX_VALUE, IDLE_SECONDS, TimeUnit.SECONDS, new SynchronousQueue<>(), task -> {
                 Thread thread = new Thread(task, "blktap-helper-" + number.incrementAndGet());
                 thread.setDaemon(true);
                 return thread;
@@ -32,6 +33,7 @@ final class HelperPool {
     private final ArrayDeque<Share> starved = new ArrayDeque<>();
     /** Threads of the common stock that are at work. */
     private int common;
+
     private int loopMost;
     private int commonMost;
 
@@ -69,8 +71,7 @@ final class HelperPool {
         private int running;
         private boolean listed;
 
-        private Share() {
-        }
+        private Share() {}
 
         @Override
         public void execute(Runnable call) {

@@ -1,8 +1,8 @@
 package org.blktap.linux;
 
 /**
- * libxenevtchn by JNA direct mapping: xenevtchn.h of Xen 4.17, primitives and addresses only. Ports are not negative. A call that fails
- * returns -1 ({@link #xenevtchn_open}: 0) and leaves its reason in {@link Libc#errno}.
+ * libxenevtchn by JNA direct mapping: xenevtchn.h of Xen 4.17, primitives and addresses only. Ports are not negative. A
+ * call that fails returns -1 ({@link #xenevtchn_open}: 0) and leaves its reason in {@link Libc#errno}.
  */
 public final class LibXenEvtchn {
     /** The Debian package that has the library. */
@@ -10,10 +10,11 @@ public final class LibXenEvtchn {
 
     private static final String MISSING = OptionalLibrary.load(LibXenEvtchn.class, "libxenevtchn.so.1");
 
-    private LibXenEvtchn() {
-    }
+    private LibXenEvtchn() {}
 
-    /** Why libxenevtchn is missing; null if it is present. Nothing else of this class may be called if it is missing. */
+    /**
+     * Why libxenevtchn is missing; null if it is present. Nothing else of this class may be called if it is missing.
+     */
     public static String missing() {
         return MISSING;
     }

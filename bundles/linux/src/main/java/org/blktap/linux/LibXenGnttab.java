@@ -1,17 +1,19 @@
 package org.blktap.linux;
 
 /**
- * libxengnttab by JNA direct mapping: xengnttab.h of Xen 4.17, the half that uses grants of other domains, primitives and addresses only. Grant references
- * and domains are arrays of 32-bit numbers at an address. Failures leave their reason in {@link Libc#errno}.
+ * libxengnttab by JNA direct mapping: xengnttab.h of Xen 4.17, the half that uses grants of other domains, primitives
+ * and addresses only. Grant references and domains are arrays of 32-bit numbers at an address. Failures leave their
+ * reason in {@link Libc#errno}.
  */
 public final class LibXenGnttab {
     /** The page of a grant (XEN_PAGE_SIZE, on every machine). */
     public static final int PAGE_BYTES = 4096;
     /**
-     * {@code xengnttab_grant_copy_segment_t}: source@0 dest@8 len u16@16 flags u16@18 status s16@20. Source and destination are each the address
-     * of memory of ours, or ref u32@0 offset u16@4 domid u16@6 of a grant.
+     * {@code xengnttab_grant_copy_segment_t}: source@0 dest@8 len u16@16 flags u16@18 status s16@20. Source and
+     * destination are each the address of memory of ours, or ref u32@0 offset u16@4 domid u16@6 of a grant.
      */
     public static final int COPY_BYTES = 24;
+
     public static final int COPY_SOURCE = 0;
     public static final int COPY_DEST = 8;
     public static final int COPY_LEN = 16;
@@ -20,8 +22,12 @@ public final class LibXenGnttab {
     public static final int COPY_FOREIGN_REF = 0;
     public static final int COPY_FOREIGN_OFFSET = 4;
     public static final int COPY_FOREIGN_DOMID = 6;
-    /** Bits of {@link #COPY_FLAGS}: which side is a grant. Its offset and length stay within the page; our side may cross pages. */
+    /**
+     * Bits of {@link #COPY_FLAGS}: which side is a grant. Its offset and length stay within the page; our side may
+     * cross pages.
+     */
     public static final short GNTCOPY_SOURCE_GREF = 1;
+
     public static final short GNTCOPY_DEST_GREF = 2;
     // {@link #COPY_STATUS} after the call (xen/grant_table.h)
     public static final short GNTST_OKAY = 0;
@@ -43,10 +49,11 @@ public final class LibXenGnttab {
 
     private static final String MISSING = OptionalLibrary.load(LibXenGnttab.class, "libxengnttab.so.1");
 
-    private LibXenGnttab() {
-    }
+    private LibXenGnttab() {}
 
-    /** Why libxengnttab is missing; null if it is present. Nothing else of this class may be called if it is missing. */
+    /**
+     * Why libxengnttab is missing; null if it is present. Nothing else of this class may be called if it is missing.
+     */
     public static String missing() {
         return MISSING;
     }
@@ -70,7 +77,10 @@ public final class LibXenGnttab {
     /** The address of one mapped page, or 0. {@code prot} is that of mmap. */
     public static native long xengnttab_map_grant_ref(long handle, int domid, int ref, int prot);
 
-    /** Returns the address of {@code count} consecutive pages, each of the domain of the same index; 0 if one failed: then none is mapped. */
+    /**
+     * Returns the address of {@code count} consecutive pages, each of the domain of the same index; 0 if one failed:
+     * then none is mapped.
+     */
     public static native long xengnttab_map_grant_refs(long handle, int count, long domids, long refs, int prot);
 
     /** Maps as {@link #xengnttab_map_grant_refs} does, all of one domain. */
@@ -80,8 +90,8 @@ public final class LibXenGnttab {
     public static native int xengnttab_unmap(long handle, long address, int count);
 
     /**
-     * Copies between memory of ours and grants, one {@link #COPY_BYTES} structure for each piece. The result 0 means that each piece has its {@link
-     * #COPY_STATUS}, not that it was copied.
+     * Copies between memory of ours and grants, one {@link #COPY_BYTES} structure for each piece. The result 0 means
+     * that each piece has its {@link #COPY_STATUS}, not that it was copied.
      */
     public static native int xengnttab_grant_copy(long handle, int count, long segments);
 }

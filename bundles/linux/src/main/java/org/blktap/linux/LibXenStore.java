@@ -2,8 +2,8 @@ package org.blktap.linux;
 
 /**
  * libxenstore by JNA direct mapping: xenstore.h of Xen 4.17, primitives and addresses only. A handle may be used by
- * several threads; each call waits for the answer of xenstored. A call that fails returns 0 (false, NULL) and leaves its reason in
- * {@link Libc#errno}. Paths are ASCII. Results said to be allocated are freed by {@link Libc#free}.
+ * several threads; each call waits for the answer of xenstored. A call that fails returns 0 (false, NULL) and leaves
+ * its reason in {@link Libc#errno}. Paths are ASCII. Results said to be allocated are freed by {@link Libc#free}.
  */
 public final class LibXenStore {
     /** {@code xs_transaction_t} of none. */
@@ -12,24 +12,31 @@ public final class LibXenStore {
     public static final long XS_UNWATCH_FILTER = 1 << 2;
     /** {@code struct xs_permissions}: id@0 perms@4. The first of several names the owner, and what all others may. */
     public static final int PERMISSIONS_BYTES = 8;
+
     public static final int PERMISSIONS_ID = 0;
     public static final int PERMISSIONS_PERMS = 4;
     public static final int XS_PERM_NONE = 0;
     public static final int XS_PERM_READ = 1;
     public static final int XS_PERM_WRITE = 2;
-    /** Indexes in the result of {@link #xs_read_watch}, addresses of two strings: the path that changed and the watch's token. */
+    /**
+     * Indexes in the result of {@link #xs_read_watch}, addresses of two strings: the path that changed and the watch's
+     * token.
+     */
     public static final int WATCH_PATH = 0;
+
     public static final int WATCH_TOKEN = 8;
-    /** The longest message, and so the longest value (XENSTORE_PAYLOAD_MAX, XENSTORE_ABS_PATH_MAX of xen/io/xs_wire.h). */
+    /**
+     * The longest message, and so the longest value (XENSTORE_PAYLOAD_MAX, XENSTORE_ABS_PATH_MAX of xen/io/xs_wire.h).
+     */
     public static final int PAYLOAD_MAX = 4096;
+
     public static final int ABS_PATH_MAX = 3072;
     /** The Debian package that has the library. */
     public static final String PACKAGE = "libxenstore4";
 
     private static final String MISSING = OptionalLibrary.load(LibXenStore.class, "libxenstore.so.4");
 
-    private LibXenStore() {
-    }
+    private LibXenStore() {}
 
     /** Why libxenstore is missing; null if it is present. Nothing else of this class may be called if it is missing. */
     public static String missing() {
@@ -66,11 +73,12 @@ public final class LibXenStore {
     /** Allocates {@code struct xs_permissions}; their number is stored at {@code count}, 4 bytes. */
     public static native long xs_get_permissions(long handle, int transaction, String path, long count);
 
-    public static native byte xs_set_permissions(long handle, int transaction, String path, long permissions, int count);
+    public static native byte xs_set_permissions(
+            long handle, int transaction, String path, long permissions, int count);
 
     /**
-     * Sets a watch, which fires at once and at each change of the node or of a node below it. The first watch starts a thread of the library, which
-     * queues events until {@link #xs_read_watch} takes them.
+     * Sets a watch, which fires at once and at each change of the node or of a node below it. The first watch starts a
+     * thread of the library, which queues events until {@link #xs_read_watch} takes them.
      */
     public static native byte xs_watch(long handle, String path, String token);
 
@@ -83,7 +91,8 @@ public final class LibXenStore {
     public static native long xs_check_watch(long handle);
 
     /**
-     * Waits for an event and allocates {@link #WATCH_PATH} and {@link #WATCH_TOKEN}; 0 when the connection has been lost.
+     * Waits for an event and allocates {@link #WATCH_PATH} and {@link #WATCH_TOKEN}; 0 when the connection has been
+     * lost.
      *
      * @param count where to store the number of strings, 4 bytes
      */

@@ -7,20 +7,22 @@ import com.sun.jna.Pointer;
 public final class LibXenToolLog {
     /** XTL_CRITICAL of xentoollog.h. */
     private static final int CRITICAL = 9;
+
     private static final String MISSING = OptionalLibrary.load(LibXenToolLog.class, "libxentoollog.so.1");
     private static final long QUIET = MISSING == null ? create() : 0;
 
-    private LibXenToolLog() {
-    }
+    private LibXenToolLog() {}
 
     private static long create() {
-        Pointer stderr = NativeLibrary.getInstance("c").getGlobalVariableAddress("stderr").getPointer(0);
+        Pointer stderr = NativeLibrary.getInstance("c")
+                .getGlobalVariableAddress("stderr")
+                .getPointer(0);
         return xtl_createlogger_stdiostream(Pointer.nativeValue(stderr), CRITICAL, 0);
     }
 
     /**
-     * Returns a logger for libxengnttab and libxenevtchn that reports critical errors only: a guest can cause failed calls, and repeat them until the
-     * log is full. Returns 0 if the library is missing; the others then log to stderr.
+     * Returns a logger for libxengnttab and libxenevtchn that reports critical errors only: a guest can cause failed
+     * calls, and repeat them until the log is full. Returns 0 if the library is missing; the others then log to stderr.
      */
     public static long quiet() {
         return QUIET;

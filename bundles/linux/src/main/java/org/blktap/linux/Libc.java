@@ -3,8 +3,8 @@ package org.blktap.linux;
 import com.sun.jna.Native;
 
 /**
- * libc by JNA direct mapping, primitives and addresses only. Every call that fails returns -1 and leaves its
- * reason in {@link #errno()} of the calling thread. Layouts and numbers are those of x86-64 and aarch64 Linux.
+ * libc by JNA direct mapping, primitives and addresses only. Every call that fails returns -1 and leaves its reason in
+ * {@link #errno()} of the calling thread. Layouts and numbers are those of x86-64 and aarch64 Linux.
  */
 public final class Libc {
     // fcntl.h (values of x86-64; those that differ on aarch64 say so)
@@ -25,6 +25,7 @@ public final class Libc {
     public static final int O_TMPFILE = 0x400000 | O_DIRECTORY;
     /** A directory argument: the process's own. */
     public static final int AT_FDCWD = -100;
+
     public static final int AT_SYMLINK_FOLLOW = 0x400;
     public static final int F_GETFL = 3;
     public static final int F_SETFL = 4;
@@ -43,6 +44,7 @@ public final class Libc {
     public static final int SEEK_HOLE = 4;
     /** {@code struct flock}: type@0 whence@2 start@8 length@16 pid@24. */
     public static final int FLOCK_BYTES = 32;
+
     public static final int AT_EMPTY_PATH = 0x1000;
     // sys/mman.h
     public static final int PROT_READ = 1;
@@ -82,6 +84,7 @@ public final class Libc {
     public static final int MSG_DONTWAIT = 0x40;
     /** sys/socket.h. */
     public static final int SHUT_RDWR = 2;
+
     public static final int MSG_NOSIGNAL = 0x4000;
     public static final int MSG_CTRUNC = 0x8;
     public static final int MSG_CMSG_CLOEXEC = 0x40000000;
@@ -102,8 +105,7 @@ public final class Libc {
         Native.register(Libc.class, "c");
     }
 
-    private Libc() {
-    }
+    private Libc() {}
 
     /** The errno of this thread's last failed call. */
     public static int errno() {

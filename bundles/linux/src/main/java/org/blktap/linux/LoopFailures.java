@@ -5,13 +5,16 @@ import java.lang.System.Logger.Level;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.engine.IoLoop.FailureHandler;
 
-/** Logs exceptions of the code that runs on a loop, at most a line every ten seconds, and passes them to the loop's owner. Loop only. */
+/**
+ * Logs exceptions of the code that runs on a loop, at most a line every ten seconds, and passes them to the loop's
+ * owner. Loop only.
+ */
 final class LoopFailures {
     private static final Logger LOG = System.getLogger("org.blktap.linux.loop");
     private static final long LINE_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private final String loop;
-    private FailureHandler handler = (what, failure) -> { };
+    private FailureHandler handler = (what, failure) -> {};
     private int unlogged;
     private long nextLine = System.nanoTime();
 
@@ -29,7 +32,11 @@ final class LoopFailures {
         if (now - nextLine < 0) {
             unlogged++;
         } else {
-            LOG.log(Level.ERROR, loop + ": " + what + " failed" + (unlogged == 0 ? "" : "; " + unlogged + " more failures since the last line"), failure);
+            LOG.log(
+                    Level.ERROR,
+                    loop + ": " + what + " failed"
+                            + (unlogged == 0 ? "" : "; " + unlogged + " more failures since the last line"),
+                    failure);
             unlogged = 0;
             nextLine = now + LINE_NANOS;
         }

@@ -35,8 +35,13 @@ public final class Mapping implements NativeBuffer {
      */
     public static Mapping anonymous(long bytes) {
         long size = wholePages(bytes);
-        long address = Libc.mmap(0, size, Libc.PROT_READ | Libc.PROT_WRITE,
-                Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE, -1, 0);
+        long address = Libc.mmap(
+                0,
+                size,
+                Libc.PROT_READ | Libc.PROT_WRITE,
+                Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE,
+                -1,
+                0);
         if (address == -1) {
             throw new OutOfMemoryError("mmap of " + size + " bytes: " + Errno.text(Libc.errno()));
         }
@@ -75,7 +80,8 @@ public final class Mapping implements NativeBuffer {
         java.util.Objects.checkFromIndexSize(offset, bytes, size);
         long firstPage = Alignment.up(offset, PAGE);
         long lastPage = Alignment.down(offset + bytes, PAGE);
-        if (anonymous && firstPage < lastPage
+        if (anonymous
+                && firstPage < lastPage
                 && Libc.madvise(address + firstPage, lastPage - firstPage, Libc.MADV_DONTNEED) == 0) {
             Memory.fill(address + offset, firstPage - offset, (byte) 0);
             Memory.fill(address + lastPage, offset + bytes - lastPage, (byte) 0);

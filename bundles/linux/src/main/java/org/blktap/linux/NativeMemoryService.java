@@ -33,8 +33,8 @@ public final class NativeMemoryService implements NativeMemory {
             entry = new Shared(Mapping.anonymous(bytes));
             shared.put(name, entry);
         } else if (entry.memory.size() != Mapping.wholePages(bytes)) {
-            throw new IllegalArgumentException("memory '" + name + "' has " + entry.memory.size() + " bytes, not "
-                    + Mapping.wholePages(bytes));
+            throw new IllegalArgumentException(
+                    "memory '" + name + "' has " + entry.memory.size() + " bytes, not " + Mapping.wholePages(bytes));
         }
         entry.holders++;
         return new Holder(name, entry);

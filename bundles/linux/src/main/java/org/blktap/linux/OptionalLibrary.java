@@ -12,14 +12,14 @@ import java.util.List;
 
 /** Registers the mappings of libraries that a machine may lack; if one is missing, returns why. */
 final class OptionalLibrary {
-    private OptionalLibrary() {
-    }
+    private OptionalLibrary() {}
 
     /**
      * Registers the native methods of {@code mapping} with the first of these libraries that is here.
      *
      * @param name the library's soname
-     * @param byPath further names that JNA does not recognise as shared libraries; they are searched for and loaded by their path
+     * @param byPath further names that JNA does not recognise as shared libraries; they are searched for and loaded by
+     *     their path
      * @return null, or why none could be used
      */
     static String load(Class<?> mapping, String name, String... byPath) {

@@ -10,8 +10,9 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 
 /**
- * A file or directory held by a descriptor that can neither read nor write it (O_PATH). It can be judged before it is opened, without opening a
- * device as a side effect, and stays the same file whatever others do to its name. Any thread, one at a time.
+ * A file or directory held by a descriptor that can neither read nor write it (O_PATH). It can be judged before it is
+ * opened, without opening a device as a side effect, and stays the same file whatever others do to its name. Any
+ * thread, one at a time.
  */
 public final class PinnedFile implements AutoCloseable {
     // linux/openat2.h: struct open_how has u64 flags, mode, resolve
@@ -58,8 +59,8 @@ public final class PinnedFile implements AutoCloseable {
     }
 
     /**
-     * Makes a new file without a name in a directory, and pins it. Unless {@link #link} gives it a name, it vanishes with its last descriptor, even
-     * if the process is killed.
+     * Makes a new file without a name in a directory, and pins it. Unless {@link #link} gives it a name, it vanishes
+     * with its last descriptor, even if the process is killed.
      *
      * @return null if the file system has no such files
      */
@@ -146,7 +147,9 @@ public final class PinnedFile implements AutoCloseable {
 
     /** Gives the file one more name. Returns 0 or an errno. */
     public int link(Path name) {
-        return Libc.linkat(Libc.AT_FDCWD, magicLink(), Libc.AT_FDCWD, bytes(name), Libc.AT_SYMLINK_FOLLOW) == 0 ? 0 : Libc.errno();
+        return Libc.linkat(Libc.AT_FDCWD, magicLink(), Libc.AT_FDCWD, bytes(name), Libc.AT_SYMLINK_FOLLOW) == 0
+                ? 0
+                : Libc.errno();
     }
 
     /** Sets an extended attribute, where the file system has them. Returns 0 or an errno. */
@@ -178,7 +181,8 @@ public final class PinnedFile implements AutoCloseable {
         String name = FileNames.text(path);
         return switch (errno) {
             case Errno.ENOENT, NOT_DIRECTORY -> new DiskException(Reason.NOT_FOUND, name + ": no such file");
-            case Errno.EACCES, Errno.EPERM -> new DiskException(Reason.PERMISSION, name + ": no permission to reach it");
+            case Errno.EACCES, Errno.EPERM ->
+                new DiskException(Reason.PERMISSION, name + ": no permission to reach it");
             case Errno.EEXIST -> new DiskException(Reason.EXISTS, name + ": exists already");
             case Errno.ENOSPC -> new DiskException(Reason.NO_SPACE, name + ": no space left on its file system");
             default -> new DiskException(Reason.IO, name + ": cannot open: " + Errno.text(errno));

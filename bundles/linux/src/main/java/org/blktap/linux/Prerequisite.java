@@ -7,10 +7,11 @@ import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.condition.Condition;
 
 /**
- * Something that components need and that a machine may lack, such as a library. While it is present, a service with the property {@code
- * osgi.condition.id} = ID is registered, to which these components refer. While it is absent, a {@link Condition} with the id ID{@value #ABSENT} has
- * the property {@value #REASON}, which {@code diag} and {@code engines} show. Before the first call neither is registered. {@link #present} and
- * {@link #absent} must not be called at the same time; {@link #close} may be called at any time.
+ * Something that components need and that a machine may lack, such as a library. While it is present, a service with
+ * the property {@code osgi.condition.id} = ID is registered, to which these components refer. While it is absent, a
+ * {@link Condition} with the id ID{@value #ABSENT} has the property {@value #REASON}, which {@code diag} and
+ * {@code engines} show. Before the first call neither is registered. {@link #present} and {@link #absent} must not be
+ * called at the same time; {@link #close} may be called at any time.
  */
 public final class Prerequisite implements AutoCloseable {
     /** Suffix of the id of the condition for absence. */
@@ -27,7 +28,10 @@ public final class Prerequisite implements AutoCloseable {
         this.id = id;
     }
 
-    /** Reports that the prerequisite is present: components that refer to a {@link Condition} of this id become active before this returns. */
+    /**
+     * Reports that the prerequisite is present: components that refer to a {@link Condition} of this id become active
+     * before this returns.
+     */
     public void present() {
         present(Condition.class, Condition.INSTANCE);
     }

@@ -11,12 +11,12 @@ public final class ProcFile {
     /** More than any of these files has. */
     private static final int BYTES_MAX = 4096;
 
-    private ProcFile() {
-    }
+    private ProcFile() {}
 
     /**
-     * Returns the contents of the file without the end of the line, by one read: the kernel returns them only for a read at offset 0. {@link
-     * Files#readString} would start with a read of one byte, because the file's size is 0, and get nothing more.
+     * Returns the contents of the file without the end of the line, by one read: the kernel returns them only for a
+     * read at offset 0. {@link Files#readString} would start with a read of one byte, because the file's size is 0, and
+     * get nothing more.
      */
     public static String read(Path path) throws IOException {
         byte[] text = new byte[BYTES_MAX];

@@ -5,8 +5,8 @@ import java.util.function.BiConsumer;
 import org.blktap.api.engine.LoopStage;
 
 /**
- * The stages of a loop, either its engines or its nodes, which run one after the other in each turn. A stage that throws has a bug; it is removed, so
- * that the others go on. One thread.
+ * The stages of a loop, either its engines or its nodes, which run one after the other in each turn. A stage that
+ * throws has a bug; it is removed, so that the others go on. One thread.
  */
 final class Stages {
     private final BiConsumer<LoopStage, Throwable> failed;
@@ -34,12 +34,14 @@ final class Stages {
     }
 
     void remove(LoopStage stage) {
-        entries = Arrays.stream(entries).filter(entry -> {
-            if (entry.stage == stage) {
-                entry.active = false;
-            }
-            return entry.active;
-        }).toArray(Entry[]::new);
+        entries = Arrays.stream(entries)
+                .filter(entry -> {
+                    if (entry.stage == stage) {
+                        entry.active = false;
+                    }
+                    return entry.active;
+                })
+                .toArray(Entry[]::new);
     }
 
     /** Whether one of them had work. */

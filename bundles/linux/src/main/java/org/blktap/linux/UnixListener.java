@@ -16,8 +16,8 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 
 /**
- * A listening unix socket at a path, not blocking. Nobody can connect before its mode and group are right. Opened and closed by one
- * thread, for set-up.
+ * A listening unix socket at a path, not blocking. Nobody can connect before its mode and group are right. Opened and
+ * closed by one thread, for set-up.
  */
 public final class UnixListener implements AutoCloseable {
     // struct sockaddr_un of linux/un.h: u16 family, char path[108] with its NUL
@@ -34,6 +34,7 @@ public final class UnixListener implements AutoCloseable {
     private final Path path;
     /** Identity of the socket's file, as it was made. */
     private Object inode;
+
     private final int mode;
     private final String group;
 
@@ -84,8 +85,8 @@ public final class UnixListener implements AutoCloseable {
     }
 
     /**
-     * Sets mode and group of the socket's own file, by a descriptor: in a directory that others may write, its name may lead to any other file by
-     * now.
+     * Sets mode and group of the socket's own file, by a descriptor: in a directory that others may write, its name may
+     * lead to any other file by now.
      *
      * @return identity of the file
      */
@@ -168,8 +169,8 @@ public final class UnixListener implements AutoCloseable {
     }
 
     /**
-     * Makes the socket's file again if somebody has deleted it: without it no client can connect. The descriptor keeps its number, but belongs to
-     * another socket then, which must be watched anew. One thread at a time.
+     * Makes the socket's file again if somebody has deleted it: without it no client can connect. The descriptor keeps
+     * its number, but belongs to another socket then, which must be watched anew. One thread at a time.
      *
      * @return whether it was made again
      * @throws DiskException if it cannot be made, as in {@link #open}: EXISTS if something else has its path
@@ -199,8 +200,8 @@ public final class UnixListener implements AutoCloseable {
     }
 
     /**
-     * Accepts a connection, as a descriptor that does not block and is closed on exec. Returns -1 if there is none, with the reason in {@link
-     * Libc#errno}.
+     * Accepts a connection, as a descriptor that does not block and is closed on exec. Returns -1 if there is none,
+     * with the reason in {@link Libc#errno}.
      */
     public int accept() {
         return Libc.accept4(fd, 0, 0, Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK);
@@ -215,8 +216,8 @@ public final class UnixListener implements AutoCloseable {
                 Libc.unlink(PinnedFile.bytes(path));
             }
         } catch (IOException e) {
-            System.getLogger("org.blktap.linux").log(System.Logger.Level.DEBUG,
-                    path + ": already removed by someone else: " + e.getMessage());
+            System.getLogger("org.blktap.linux")
+                    .log(System.Logger.Level.DEBUG, path + ": already removed by someone else: " + e.getMessage());
         }
         Libc.close(fd);
     }

@@ -12,13 +12,13 @@ import java.util.Set;
 import org.blktap.api.disk.FileNames;
 
 /**
- * Files that are complete under their name or not there at all, also after a power cut: they are written as {@code .<name>.new} beside it, flushed
- * and renamed, and the directory is flushed. An old file of either name is never written to, and no link is followed: others may be able to write in
- * the directory. Any thread, but one at a time for each name.
+ * Files that are complete under their name or not there at all, also after a power cut: they are written as
+ * {@code .<name>.new} beside it, flushed and renamed, and the directory is flushed. An old file of either name is never
+ * written to, and no link is followed: others may be able to write in the directory. Any thread, but one at a time for
+ * each name.
  */
 public final class WholeFile {
-    private WholeFile() {
-    }
+    private WholeFile() {}
 
     /** Writes the contents of a new file. */
     public interface Contents {
@@ -38,7 +38,9 @@ public final class WholeFile {
     public static void write(Path file, Contents contents) throws IOException {
         Path temporary = temporary(file);
         replace(file, temporary, () -> {
-            try (FileChannel channel = FileChannel.open(temporary, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+            try (FileChannel channel = FileChannel.open(
+                    temporary,
+                    Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
                 contents.writeTo(channel);
                 channel.force(true);
@@ -80,7 +82,8 @@ public final class WholeFile {
     }
 
     private static void replace(Path file, Path temporary, Writer writer) throws IOException {
-        // removes what an earlier write has left; a directory of that name is not such a rest: it stays, and is reported
+        // removes what an earlier write has left; a directory of that name is not such a rest: it stays, and is
+        // reported
         Libc.unlink(PinnedFile.bytes(temporary));
         try {
             writer.write();

@@ -1,6 +1,6 @@
 /**
- * The only room that maps native libraries: libc, libaio and the libraries of Xen, native memory, and the epoll loop. Stable, never
- * replaced while running: a bundle that registers JNA mappings leaks its class loader at every update.
+ * The only room that maps native libraries: libc, libaio and the libraries of Xen, native memory, and the epoll loop.
+ * Stable, never replaced while running: a bundle that registers JNA mappings leaks its class loader at every update.
  */
 @Export(substitution = Export.Substitution.NOIMPORT)
 @Version("2.0.0")

@@ -55,9 +55,11 @@ class EpollLoopTest {
             throw new IllegalStateException("meant to fail");
         });
         assertEquals(7, loop.call(() -> 7));
-        assertThrows(IOException.class, () -> loop.call(() -> {
-            throw new IOException("meant to fail");
-        }));
+        assertThrows(
+                IOException.class,
+                () -> loop.call(() -> {
+                    throw new IOException("meant to fail");
+                }));
     }
 
     @Test
@@ -209,12 +211,14 @@ class EpollLoopTest {
                 results.add(error);
                 done.countDown();
             });
-            loop.offload(() -> {
-                throw new IOException("meant to fail");
-            }, error -> {
-                results.add(error);
-                done.countDown();
-            });
+            loop.offload(
+                    () -> {
+                        throw new IOException("meant to fail");
+                    },
+                    error -> {
+                        results.add(error);
+                        done.countDown();
+                    });
             return null;
         });
         assertTrue(done.await(1, TimeUnit.MINUTES));
@@ -228,7 +232,7 @@ class EpollLoopTest {
         other.call(() -> null);
         other.close();
         assertEquals(before, ProcessResources.descriptors());
-        assertThrows(RejectedExecutionException.class, () -> other.execute(() -> { }));
+        assertThrows(RejectedExecutionException.class, () -> other.execute(() -> {}));
     }
 
     @Test
@@ -261,10 +265,12 @@ class EpollLoopTest {
                 stuck.add(loop);
                 loop.execute(() -> {
                     for (int call = 0; call < 200; call++) {
-                        loop.offload(() -> {
-                            silent.await();
-                            return 0;
-                        }, error -> { });
+                        loop.offload(
+                                () -> {
+                                    silent.await();
+                                    return 0;
+                                },
+                                error -> {});
                     }
                 });
                 loop.call(() -> null);

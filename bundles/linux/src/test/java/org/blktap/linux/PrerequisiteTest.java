@@ -15,15 +15,20 @@ import org.osgi.service.condition.Condition;
 class PrerequisiteTest {
     /** The services that are registered, as their interface and properties. */
     private final List<String> registered = new ArrayList<>();
+
     private Object service;
-    private final BundleContext context = (BundleContext) Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {BundleContext.class},
-            (proxy, method, arguments) -> {
+    private final BundleContext context = (BundleContext) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {BundleContext.class}, (proxy, method, arguments) -> {
                 assertEquals("registerService", method.getName());
                 Dictionary<?, ?> properties = (Dictionary<?, ?>) arguments[2];
-                String text = ((Class<?>) arguments[0]).getSimpleName() + " " + properties.get("osgi.condition.id") + " " + properties.get("reason");
+                String text = ((Class<?>) arguments[0]).getSimpleName() + " " + properties.get("osgi.condition.id")
+                        + " " + properties.get("reason");
                 registered.add(text);
                 service = arguments[1];
-                return Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {ServiceRegistration.class}, (p, m, a) -> registered.remove(text));
+                return Proxy.newProxyInstance(
+                        getClass().getClassLoader(),
+                        new Class<?>[] {ServiceRegistration.class},
+                        (p, m, a) -> registered.remove(text));
             });
     private final Prerequisite library = new Prerequisite(context, "org.example.library");
 

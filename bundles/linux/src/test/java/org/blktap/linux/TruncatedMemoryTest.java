@@ -13,7 +13,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** A VM may truncate the file behind its memory at any time: no access in {@code api.memory} may end the process, however it was compiled. */
+/**
+ * A VM may truncate the file behind its memory at any time: no access in {@code api.memory} may end the process,
+ * however it was compiled.
+ */
 @Timeout(300)
 class TruncatedMemoryTest {
     private static final int BYTES = 1 << 18;
@@ -38,7 +41,10 @@ class TruncatedMemoryTest {
         Libc.close(fd);
     }
 
-    /** Runs an operation until it is compiled, then on memory that is gone; the error may come with the next native call. */
+    /**
+     * Runs an operation until it is compiled, then on memory that is gone; the error may come with the next native
+     * call.
+     */
     private void survives(String what, Consumer<Long> operation) {
         for (int i = 0; i < WARM; i++) {
             operation.accept(shared.address());
@@ -69,7 +75,10 @@ class TruncatedMemoryTest {
         survives("loads", at -> {
             long sum = 0;
             for (int i = 0; i < BYTES; i += 512) {
-                sum += Memory.getLong(at + i) + Memory.getInt(at + i + 8) + Memory.getShort(at + i + 12) + Memory.getByte(at + i + 14);
+                sum += Memory.getLong(at + i)
+                        + Memory.getInt(at + i + 8)
+                        + Memory.getShort(at + i + 12)
+                        + Memory.getByte(at + i + 14);
             }
             Memory.putLong(own.address(), sum);
         });

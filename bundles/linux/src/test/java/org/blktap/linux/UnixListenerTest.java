@@ -39,8 +39,12 @@ class UnixListenerTest {
             assertEquals(path, first.path());
         }
         assertFalse(Files.exists(path));
-        try (UnixListener open = UnixListener.open(path, 0666, Files.readAttributes(directory,
-                java.nio.file.attribute.PosixFileAttributes.class).group().getName())) {
+        try (UnixListener open = UnixListener.open(
+                path,
+                0666,
+                Files.readAttributes(directory, java.nio.file.attribute.PosixFileAttributes.class)
+                        .group()
+                        .getName())) {
             assertEquals("rw-rw-rw-", mode(path));
             // the path is another's by now: it is left alone
             Files.delete(path);
@@ -53,7 +57,8 @@ class UnixListenerTest {
     /** Who can write in the directory swaps the socket for a link, so that the mode would be another file's. */
     @Test
     void modeAndGroupAreThoseOfTheSocketOnly() throws Exception {
-        Path secret = Files.createFile(Files.createDirectory(directory.resolve("outside")).resolve("secret"),
+        Path secret = Files.createFile(
+                Files.createDirectory(directory.resolve("outside")).resolve("secret"),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         Path path = directory.resolve("c.sock");
         Path link = directory.resolve("link");
@@ -125,7 +130,8 @@ class UnixListenerTest {
             assertTrue(listener.restore());
             assertEquals(fd, listener.fd());
             assertEquals("rw-rw----", mode(path));
-            try (java.nio.channels.SocketChannel client = java.nio.channels.SocketChannel.open(java.net.UnixDomainSocketAddress.of(path))) {
+            try (java.nio.channels.SocketChannel client =
+                    java.nio.channels.SocketChannel.open(java.net.UnixDomainSocketAddress.of(path))) {
                 int accepted = listener.accept();
                 assertTrue(accepted >= 0 && client.isConnected());
                 Libc.close(accepted);

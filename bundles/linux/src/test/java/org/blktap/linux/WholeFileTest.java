@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 class WholeFileTest {
     @TempDir
     Path directory;
+
     private Path file;
     private Path temporary;
 
@@ -85,9 +86,11 @@ class WholeFileTest {
     @Test
     void aFailureLeavesTheOldFileAlone() throws IOException {
         Files.writeString(file, "old");
-        assertThrows(IOException.class, () -> WholeFile.write(file, channel -> {
-            throw new IOException("no space");
-        }));
+        assertThrows(
+                IOException.class,
+                () -> WholeFile.write(file, channel -> {
+                    throw new IOException("no space");
+                }));
         assertThrows(IOException.class, () -> WholeFile.copy(directory.resolve("missing"), file));
         assertEquals("old", Files.readString(file));
         assertEquals(List.of("a"), names(directory));

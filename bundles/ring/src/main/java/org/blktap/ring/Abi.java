@@ -1,8 +1,8 @@
 package org.blktap.ring;
 
 /**
- * The two layouts of blkif's structures, by the frontend's ABI: 64-bit integers are aligned to eight bytes, or to four. Offsets are bytes in the
- * structures of Xen's public io/blkif.h, compiled for each ABI.
+ * The two layouts of blkif's structures, by the frontend's ABI: 64-bit integers are aligned to eight bytes, or to four.
+ * Offsets are bytes in the structures of Xen's public io/blkif.h, compiled for each ABI.
  */
 public enum Abi {
     /** x86_64, and the 32 and 64 bit ARM. */
@@ -26,7 +26,8 @@ public enum Abi {
     static final int NR_SEGMENTS = 1;
     // struct blkif_request_discard: u8 operation, u8 flag, u16 handle, u64 id, u64 sector_number, u64 nr_sectors
     static final int DISCARD_FLAG = 1;
-    // struct blkif_request_indirect: u8 operation, u8 indirect_op, u16 nr_segments, u64 id, u64 sector_number, u16 handle, u32 indirect_grefs[8]
+    // struct blkif_request_indirect: u8 operation, u8 indirect_op, u16 nr_segments, u64 id, u64 sector_number, u16
+    // handle, u32 indirect_grefs[8]
     static final int INDIRECT_OP = 1;
     static final int INDIRECT_NR_SEGMENTS = 2;
     // struct blkif_response: u64 id, u8 operation, s16 status
@@ -75,8 +76,9 @@ public enum Abi {
         return switch (protocol) {
             case "x86_64-abi", "arm-abi" -> X86_64;
             case "x86_32-abi" -> X86_32;
-            default -> throw new IllegalArgumentException(
-                    "protocol is \"" + protocol + "\", expected x86_64-abi, x86_32-abi or arm-abi");
+            default ->
+                throw new IllegalArgumentException(
+                        "protocol is \"" + protocol + "\", expected x86_64-abi, x86_32-abi or arm-abi");
         };
     }
 

@@ -4,9 +4,10 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
- * A blkif ring in memory shared with a frontend, from the backend's side (Xen's public io/ring.h). Requests and responses share the
- * entries: a response may overwrite any request that was taken. Indexes are 32 bits and wrap. What the frontend wrote is
- * read once: its producer here, a request by {@link #take}, which copies it. One thread at a time.
+ * A blkif ring in memory shared with a frontend, from the backend's side (Xen's public io/ring.h). Requests and
+ * responses share the entries: a response may overwrite any request that was taken. Indexes are 32 bits and wrap. What
+ * the frontend wrote is read once: its producer here, a request by {@link #take}, which copies it. One thread at a
+ * time.
  */
 public final class BackRing {
     private final long ring;
@@ -43,7 +44,8 @@ public final class BackRing {
      */
     public void start(int firstRequest, int firstResponse) {
         if (Integer.compareUnsigned(firstRequest - firstResponse, entries) > 0) {
-            throw new IllegalArgumentException("request " + firstRequest + " and response " + firstResponse + " of a ring of " + entries);
+            throw new IllegalArgumentException(
+                    "request " + firstRequest + " and response " + firstResponse + " of a ring of " + entries);
         }
         requestConsumer = firstRequest;
         requestProducer = firstRequest;
@@ -85,7 +87,8 @@ public final class BackRing {
     /**
      * Takes the next request that {@link #waiting} has counted: copies it out, once.
      *
-     * @param into {@link Abi#COPY_BYTES} bytes of private memory, aligned to eight; what the ABI's request has less is zeroed
+     * @param into {@link Abi#COPY_BYTES} bytes of private memory, aligned to eight; what the ABI's request has less is
+     *     zeroed
      */
     public void take(long into) {
         if (requestConsumer == requestProducer) {
@@ -106,7 +109,8 @@ public final class BackRing {
     /** Puts the last {@code count} requests back; none of them has been answered. */
     public void untake(int count) {
         if (count < 0 || count > requestConsumer - responseProducer) {
-            throw new IllegalArgumentException(count + " requests back of " + (requestConsumer - responseProducer) + " not answered");
+            throw new IllegalArgumentException(
+                    count + " requests back of " + (requestConsumer - responseProducer) + " not answered");
         }
         requestConsumer -= count;
     }
@@ -143,8 +147,8 @@ public final class BackRing {
     }
 
     /**
-     * The response producer in shared memory: how many responses the frontend has been shown, also by an earlier process, unless it has changed the
-     * index.
+     * The response producer in shared memory: how many responses the frontend has been shown, also by an earlier
+     * process, unless it has changed the index.
      */
     public int sharedResponseProducer() {
         return Memory.getIntAcquire(ring + Abi.RSP_PROD);

@@ -5,17 +5,26 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
- * Reads and checks the private copy of a blkif request. One object is reused for all requests; it keeps the addresses that it was given, and copies
- * nothing.
+ * Reads and checks the private copy of a blkif request. One object is reused for all requests; it keeps the addresses
+ * that it was given, and copies nothing.
  *
- * <p>An indirect request is decoded in two steps: {@link #decode}, then, if that is well-formed, the pages that {@link #indirectGref} names are
- * copied into private memory and given to {@link #indirectSegments}. One thread at a time.
+ * <p>An indirect request is decoded in two steps: {@link #decode}, then, if that is well-formed, the pages that
+ * {@link #indirectGref} names are copied into private memory and given to {@link #indirectSegments}. One thread at a
+ * time.
  */
 public final class BlkRequest {
     private static final long SECTORS_MAX = Long.MAX_VALUE / Blkif.SECTOR;
 
     private enum Fault {
-        NONE, UNKNOWN_OPERATION, SEGMENTS, INDIRECT_SEGMENTS, INDIRECT_OPERATION, SEGMENT, SECTOR, DISCARD_SECTORS, SECURE_DISCARD
+        NONE,
+        UNKNOWN_OPERATION,
+        SEGMENTS,
+        INDIRECT_SEGMENTS,
+        INDIRECT_OPERATION,
+        SEGMENT,
+        SECTOR,
+        DISCARD_SECTORS,
+        SECURE_DISCARD
     }
 
     private Abi abi;
@@ -26,6 +35,7 @@ public final class BlkRequest {
     private int segmentCount;
     /** Address of the segments, and how many may be read. */
     private long segments;
+
     private int readable;
     private long bytes;
     private Fault fault = Fault.NONE;
@@ -133,7 +143,10 @@ public final class BlkRequest {
         return operation;
     }
 
-    /** The operation for the response. For an indirect request it is the one that it wraps: Linux's frontend accepts no other. */
+    /**
+     * The operation for the response. For an indirect request it is the one that it wraps: Linux's frontend accepts no
+     * other.
+     */
     public int answeredOperation() {
         return operation == Blkif.INDIRECT ? indirectOperation() : operation;
     }
@@ -193,7 +206,9 @@ public final class BlkRequest {
 
     /** The grant reference of a page of segments. */
     public int indirectGref(int page) {
-        return Memory.getInt(address + abi.indirectGrefs + (long) Objects.checkIndex(page, Blkif.INDIRECT_PAGES_MAX) * Integer.BYTES);
+        return Memory.getInt(address
+                + abi.indirectGrefs
+                + (long) Objects.checkIndex(page, Blkif.INDIRECT_PAGES_MAX) * Integer.BYTES);
     }
 
     /** Bytes that the request moves or discards; 0 for an empty flush, and until the segments are known. */
@@ -220,21 +235,24 @@ public final class BlkRequest {
         return switch (fault) {
             case NONE -> null;
             case UNKNOWN_OPERATION -> "operation " + operation + ", expected 0 to 3, 5 or 6";
-            case SEGMENTS -> "operation " + operation + " with " + segmentCount + " segments, expected "
-                    + (operation == Blkif.READ || operation == Blkif.WRITE ? 1 : 0) + " to " + Blkif.SEGMENTS_MAX;
+            case SEGMENTS ->
+                "operation " + operation + " with " + segmentCount + " segments, expected "
+                        + (operation == Blkif.READ || operation == Blkif.WRITE ? 1 : 0) + " to " + Blkif.SEGMENTS_MAX;
             case INDIRECT_SEGMENTS -> segmentCount + " indirect segments, expected 1 to " + Blkif.INDIRECT_SEGMENTS_MAX;
             case INDIRECT_OPERATION -> "indirect operation " + indirectOperation() + ", expected 0 or 1";
-            case SEGMENT -> "segment " + faultySegment + " from sector " + firstSector(faultySegment) + " to "
-                    + lastSector(faultySegment) + " of its page, expected from 0 to 7";
+            case SEGMENT ->
+                "segment " + faultySegment + " from sector " + firstSector(faultySegment) + " to "
+                        + lastSector(faultySegment) + " of its page, expected from 0 to 7";
             case SECTOR -> "sector " + Long.toUnsignedString(sector) + ", with its length beyond " + SECTORS_MAX;
-            case DISCARD_SECTORS -> "discard of " + Long.toUnsignedString(discardSectors()) + " sectors, expected 1 to " + SECTORS_MAX;
+            case DISCARD_SECTORS ->
+                "discard of " + Long.toUnsignedString(discardSectors()) + " sectors, expected 1 to " + SECTORS_MAX;
             case SECURE_DISCARD -> "secure discard, which is not supported";
         };
     }
 
     @Override
     public String toString() {
-        return "operation " + operation + ", id 0x" + Long.toHexString(id) + ", sector " + Long.toUnsignedString(sector) + ", "
-                + segmentCount + " segments" + (wellFormed() ? "" : ": " + problem());
+        return "operation " + operation + ", id 0x" + Long.toHexString(id) + ", sector " + Long.toUnsignedString(sector)
+                + ", " + segmentCount + " segments" + (wellFormed() ? "" : ": " + problem());
     }
 }

@@ -5,12 +5,16 @@ public final class Blkif {
     // operations, BLKIF_OP_*
     public static final int READ = 0;
     public static final int WRITE = 1;
-    /** A write between two flushes: earlier writes are on disk before it, and it is on disk when answered. Without segments, a flush. */
+    /**
+     * A write between two flushes: earlier writes are on disk before it, and it is on disk when answered. Without
+     * segments, a flush.
+     */
     public static final int WRITE_BARRIER = 2;
     /** A flush; with segments a flush and then a write, as Linux and QEMU take it. */
     public static final int FLUSH_DISKCACHE = 3;
     /** Formerly a packet command; must not be used. */
     public static final int RESERVED_1 = 4;
+
     public static final int DISCARD = 5;
     /** A read or write whose segments are in pages of their own. */
     public static final int INDIRECT = 6;
@@ -20,10 +24,13 @@ public final class Blkif {
     public static final int ERROR = -1;
     public static final int EOPNOTSUPP = -2;
 
-    /** The unit of sectors in requests and of first and last sectors of segments, whatever the node sector-size says. */
+    /**
+     * The unit of sectors in requests and of first and last sectors of segments, whatever the node sector-size says.
+     */
     public static final int SECTOR = 512;
     /** The size of a grant: XEN_PAGE_SIZE. */
     public static final int PAGE = 4096;
+
     public static final int SECTORS_PER_PAGE = PAGE / SECTOR;
 
     /** BLKIF_MAX_SEGMENTS_PER_REQUEST. */
@@ -32,8 +39,11 @@ public final class Blkif {
     public static final int INDIRECT_SEGMENTS_MAX = 256;
     /** BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST. */
     public static final int INDIRECT_PAGES_MAX = 8;
-    /** Bytes of struct blkif_request_segment: u32 gref, u8 first_sect, u8 last_sect, u16 padding. The same in both ABIs. */
+    /**
+     * Bytes of struct blkif_request_segment: u32 gref, u8 first_sect, u8 last_sect, u16 padding. The same in both ABIs.
+     */
     public static final int SEGMENT_BYTES = 8;
+
     public static final int SEGMENTS_PER_PAGE = PAGE / SEGMENT_BYTES;
 
     /** BLKIF_DISCARD_SECURE, in a discard's flags. */
@@ -44,6 +54,5 @@ public final class Blkif {
     public static final int VDISK_REMOVABLE = 2;
     public static final int VDISK_READONLY = 4;
 
-    private Blkif() {
-    }
+    private Blkif() {}
 }

@@ -4,15 +4,18 @@ import java.lang.invoke.VarHandle;
 import org.blktap.api.memory.Memory;
 
 /**
- * The layout of a {@link RequestLog} in memory, and its stores. Each store that the log relies on is a method of its own and a release store, so that
- * their order survives the process. Not final, so that a test can end the process after each of them.
+ * The layout of a {@link RequestLog} in memory, and its stores. Each store that the log relies on is a method of its
+ * own and a release store, so that their order survives the process. Not final, so that a test can end the process
+ * after each of them.
  */
 class LogMemory {
     /** "blktapXr" as bytes. */
     static final long MAGIC = 0x72587061746b6c62L;
+
     static final int VERSION = 1;
 
-    // header: u64 magic, u32 version, u32 entries, u32 bytes of a request (which identifies the ABI), u32 unused, u64 identity, u32 consumer,
+    // header: u64 magic, u32 version, u32 entries, u32 bytes of a request (which identifies the ABI), u32 unused, u64
+    // identity, u32 consumer,
     // u32 response producer; then u32 owner[entries], then the slots
     private static final int MAGIC_AT = 0;
     private static final int VERSION_AT = 8;

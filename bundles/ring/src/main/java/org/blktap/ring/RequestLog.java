@@ -5,17 +5,19 @@ import java.util.stream.IntStream;
 import org.blktap.api.memory.Memory;
 
 /**
- * Records the requests that were taken from a ring and not yet answered, in memory that outlives the process (a shared mapping of a file): a daemon
- * that is killed at any instruction and started again loses no request and answers none twice. Where nothing must be survived, plain memory will do.
- * Each slot keeps the private copy of a request, which is decoded and, after a restart, submitted again: in the ring a response may have overwritten
- * the request by then.
+ * Records the requests that were taken from a ring and not yet answered, in memory that outlives the process (a shared
+ * mapping of a file): a daemon that is killed at any instruction and started again loses no request and answers none
+ * twice. Where nothing must be survived, plain memory will do. Each slot keeps the private copy of a request, which is
+ * decoded and, after a restart, submitted again: in the ring a response may have overwritten the request by then.
  *
  * <p>The order of calls, on the one thread of the ring:
+ *
  * <ol>
- * <li>{@link #take} for each request that waits, then {@link #consumed}, and only then are they submitted;
- * <li>if the disk cannot take the last requests now, {@link BackRing#untake}, {@link #consumed}, and {@link #giveBack} for each;
- * <li>for each answer {@link BackRing#respond}, then {@link #answered}; for all of them {@link BackRing#push}, then {@link #published} before
- * more is taken.
+ *   <li>{@link #take} for each request that waits, then {@link #consumed}, and only then are they submitted;
+ *   <li>if the disk cannot take the last requests now, {@link BackRing#untake}, {@link #consumed}, and
+ *       {@link #giveBack} for each;
+ *   <li>for each answer {@link BackRing#respond}, then {@link #answered}; for all of them {@link BackRing#push}, then
+ *       {@link #published} before more is taken.
  * </ol>
  *
  * <p>This holds for the death of the process, not of the machine, which takes the frontend's memory with it.
@@ -30,10 +32,12 @@ public final class RequestLog {
     private final int[] indexes;
     /** The slot of each entry's response. */
     private final int[] owners;
+
     private final int[] free;
     private int freeCount;
     /** The values stored last. */
     private int consumer;
+
     private int responseProducer;
 
     /** Returns the bytes of a log for a ring with {@code entries}. */
@@ -68,17 +72,19 @@ public final class RequestLog {
     }
 
     /**
-     * Begins to record for a ring, and starts the ring: where an earlier process stopped, if the log belongs to this connection; else where the
-     * responses in shared memory end, which for an unused ring is the beginning.
+     * Begins to record for a ring, and starts the ring: where an earlier process stopped, if the log belongs to this
+     * connection; else where the responses in shared memory end, which for an unused ring is the beginning.
      *
      * @param identity distinguishes this connection of this frontend from all others, of another ring or another time
      * @return the slots of requests to submit again, oldest first
-     * @throws RingException if the log, or the index that the frontend could write, is damaged: the message says where. The ring has
-     *     not been started, since answers may get lost or be given twice. The log is forgotten: opened once more it is as new.
+     * @throws RingException if the log, or the index that the frontend could write, is damaged: the message says where.
+     *     The ring has not been started, since answers may get lost or be given twice. The log is forgotten: opened
+     *     once more it is as new.
      */
     public int[] open(long identity, BackRing ring) throws RingException {
         if (ring.entries() != entries || ring.abi() != abi) {
-            throw new IllegalArgumentException("a log of " + entries + " entries " + abi + " for a ring of " + ring.entries() + " " + ring.abi());
+            throw new IllegalArgumentException(
+                    "a log of " + entries + " entries " + abi + " for a ring of " + ring.entries() + " " + ring.abi());
         }
         if (!ofThis(identity)) {
             begin(identity, ring);
@@ -100,10 +106,12 @@ public final class RequestLog {
         if (magic != LogMemory.MAGIC || memory.version() != LogMemory.VERSION) {
             String found = "0x" + Long.toHexString(magic) + " version " + memory.version();
             memory.magic(0);
-            throw new RingException("its request log is " + found + ", expected 0x" + Long.toHexString(LogMemory.MAGIC) + " version "
-                    + LogMemory.VERSION);
+            throw new RingException("its request log is " + found + ", expected 0x" + Long.toHexString(LogMemory.MAGIC)
+                    + " version " + LogMemory.VERSION);
         }
-        return memory.identity() == identity && memory.entries() == entries && memory.requestBytes() == abi.requestBytes();
+        return memory.identity() == identity
+                && memory.entries() == entries
+                && memory.requestBytes() == abi.requestBytes();
     }
 
     private void begin(long identity, BackRing ring) {
@@ -128,16 +136,19 @@ public final class RequestLog {
         for (int slot = 0; slot < entries; slot++) {
             int state = memory.state(slot);
             if (state == LogMemory.TAKEN && Integer.compareUnsigned(memory.index(slot) - next, entries) < 0) {
-                // the consumer was not stored after it was taken: the request is still in the ring, and was not submitted
+                // the consumer was not stored after it was taken: the request is still in the ring, and was not
+                // submitted
                 memory.state(slot, LogMemory.FREE);
             } else if (state != LogMemory.TAKEN && state != LogMemory.FREE) {
-                throw new RingException("slot " + slot + " of its request log has state " + state + ", expected 0 or 1");
+                throw new RingException(
+                        "slot " + slot + " of its request log has state " + state + ", expected 0 or 1");
             }
         }
         int[] left = oldestFirst(next);
         if (left.length != next - shared) {
-            throw new RingException("its request log has " + left.length + " requests in flight up to " + Integer.toUnsignedString(next)
-                    + ", expected " + (next - shared) + ": its response producer is " + Integer.toUnsignedString(shared));
+            throw new RingException("its request log has " + left.length + " requests in flight up to "
+                    + Integer.toUnsignedString(next) + ", expected " + (next - shared) + ": its response producer is "
+                    + Integer.toUnsignedString(shared));
         }
         for (int slot : left) {
             copy(memory.request(slot), request(slot));
@@ -148,8 +159,8 @@ public final class RequestLog {
     }
 
     /**
-     * Returns the slots in use, oldest first. A request may have been taken any number of entries before the consumer, since later ones may be
-     * answered first.
+     * Returns the slots in use, oldest first. A request may have been taken any number of entries before the consumer,
+     * since later ones may be answered first.
      */
     private int[] oldestFirst(int next) throws RingException {
         int[] slots = IntStream.range(0, entries)
@@ -160,14 +171,17 @@ public final class RequestLog {
                 .toArray();
         for (int i = 1; i < slots.length; i++) {
             if (memory.index(slots[i]) == memory.index(slots[i - 1])) {
-                throw new RingException("slots " + slots[i - 1] + " and " + slots[i] + " of its request log have the same index "
-                        + Integer.toUnsignedString(memory.index(slots[i])));
+                throw new RingException(
+                        "slots " + slots[i - 1] + " and " + slots[i] + " of its request log have the same index "
+                                + Integer.toUnsignedString(memory.index(slots[i])));
             }
         }
         return slots;
     }
 
-    /** Frees the slots of responses that the frontend has been shown, as the earlier process did not for all of them. */
+    /**
+     * Frees the slots of responses that the frontend has been shown, as the earlier process did not for all of them.
+     */
     private void forgetPublished(int shared) throws RingException {
         int logged = memory.responseProducer();
         int more = shared - logged;
@@ -178,8 +192,8 @@ public final class RequestLog {
         for (int i = logged; i != shared; i++) {
             int slot = memory.owner(i & entries - 1);
             if (slot < 0 || slot >= entries) {
-                throw new RingException("response " + Integer.toUnsignedString(i) + " is of slot " + slot + " of its request log, expected 0 to "
-                        + (entries - 1));
+                throw new RingException("response " + Integer.toUnsignedString(i) + " is of slot " + slot
+                        + " of its request log, expected 0 to " + (entries - 1));
             }
             memory.state(slot, LogMemory.FREE);
         }
@@ -210,7 +224,8 @@ public final class RequestLog {
     }
 
     /**
-     * Takes the next request of the ring that {@link BackRing#waiting} has counted. It may be submitted after {@link #consumed}.
+     * Takes the next request of the ring that {@link BackRing#waiting} has counted. It may be submitted after
+     * {@link #consumed}.
      *
      * @return its slot; there is always a free one
      */
@@ -237,8 +252,8 @@ public final class RequestLog {
     /** Frees the slot of a request that was put back; call {@link BackRing#untake} and {@link #consumed} first. */
     public void giveBack(int slot) {
         if (consumer - indexes[slot] > 0) {
-            throw new IllegalStateException("request " + Integer.toUnsignedString(indexes[slot]) + " is given back, but consumed up to "
-                    + Integer.toUnsignedString(consumer));
+            throw new IllegalStateException("request " + Integer.toUnsignedString(indexes[slot])
+                    + " is given back, but consumed up to " + Integer.toUnsignedString(consumer));
         }
         free(slot);
     }
@@ -248,7 +263,10 @@ public final class RequestLog {
         return copies + (long) slot * Abi.COPY_BYTES;
     }
 
-    /** Records that the last response of {@link BackRing#respond} answers this slot's request; the slot is in use until {@link #published}. */
+    /**
+     * Records that the last response of {@link BackRing#respond} answers this slot's request; the slot is in use until
+     * {@link #published}.
+     */
     public void answered(int slot, BackRing ring) {
         int entry = ring.responseProducer() - 1 & entries - 1;
         owners[entry] = slot;

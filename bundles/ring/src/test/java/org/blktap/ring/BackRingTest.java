@@ -29,7 +29,9 @@ class BackRingTest {
             for (int pages = 1; pages <= 16; pages++) {
                 int fits = (pages * 4096 - 64) / (abi == Abi.X86_64 ? 112 : 108);
                 int found = new BackRing(shared, pages, abi).entries();
-                assertTrue(found <= fits && found * 2 > fits && Integer.bitCount(found) == 1, abi + " of " + pages + ": " + found);
+                assertTrue(
+                        found <= fits && found * 2 > fits && Integer.bitCount(found) == 1,
+                        abi + " of " + pages + ": " + found);
             }
             for (int order = 0; order <= 4; order++) {
                 assertEquals(32 << order, abi.entries(1 << order));
@@ -45,7 +47,8 @@ class BackRingTest {
         assertEquals(Abi.X86_64, Abi.of("x86_64-abi"));
         assertEquals(Abi.X86_64, Abi.of("arm-abi"));
         assertEquals(Abi.X86_32, Abi.of("x86_32-abi"));
-        String message = assertThrows(IllegalArgumentException.class, () -> Abi.of("x86_128-abi")).getMessage();
+        String message = assertThrows(IllegalArgumentException.class, () -> Abi.of("x86_128-abi"))
+                .getMessage();
         assertTrue(message.contains("x86_128-abi") && message.contains("arm-abi"), message);
     }
 
@@ -72,7 +75,10 @@ class BackRingTest {
             fill(copy, 120, 0x5a);
             ring.take(copy);
             for (int i = 0; i < 112; i++) {
-                assertEquals(i < entry ? (byte) (n * entry + i + 1) : 0, Memory.getByte(copy + i), "byte " + i + " of request " + n);
+                assertEquals(
+                        i < entry ? (byte) (n * entry + i + 1) : 0,
+                        Memory.getByte(copy + i),
+                        "byte " + i + " of request " + n);
             }
             assertEquals(0x5a, Memory.getByte(copy + 112), "no more than a copy's bytes");
         }

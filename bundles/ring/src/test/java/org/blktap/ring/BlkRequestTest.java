@@ -255,7 +255,8 @@ class BlkRequestTest {
         front.request(0, 1, LAST_SECTOR - 8);
         fullSegments(1);
         wellFormed(4096);
-        for (long sector : new long[] {LAST_SECTOR - 7, LAST_SECTOR, LAST_SECTOR + 1, Long.MAX_VALUE, Long.MIN_VALUE, -1, -8}) {
+        for (long sector :
+                new long[] {LAST_SECTOR - 7, LAST_SECTOR, LAST_SECTOR + 1, Long.MAX_VALUE, Long.MIN_VALUE, -1, -8}) {
             front.request(0, 1, sector);
             fullSegments(1);
             malformed(Blkif.ERROR, "sector " + Long.toUnsignedString(sector));

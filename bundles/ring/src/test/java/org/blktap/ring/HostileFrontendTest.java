@@ -21,7 +21,9 @@ class HostileFrontendTest {
             Memory.putByte(at, (byte) random.nextInt(8));
             Memory.putByte(at + 1, (byte) random.nextInt(14));
             for (int i = 0; i < 12; i++) {
-                Memory.putInt(at + 4L * random.nextInt(27), random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(16) << 8 * random.nextInt(4));
+                Memory.putInt(
+                        at + 4L * random.nextInt(27),
+                        random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(16) << 8 * random.nextInt(4));
             }
             int producer = Memory.getInt(ring + 8);
             // mostly possible
@@ -33,19 +35,28 @@ class HostileFrontendTest {
         }
     }
 
-    /** What is checked is what is used: nothing of a request changes after it was taken, and nothing in it leads elsewhere. */
+    /**
+     * What is checked is what is used: nothing of a request changes after it was taken, and nothing in it leads
+     * elsewhere.
+     */
     @ParameterizedTest
     @EnumSource
     void whatIsTakenStays(Abi abi) throws Exception {
         long seed = Long.getLong("seed", System.nanoTime());
         System.out.println("hostile ring, " + abi + ": seed " + seed);
-        try (Mapping shared = Mapping.anonymous(4096); Mapping record = Mapping.anonymous(RequestLog.bytes(32));
+        try (Mapping shared = Mapping.anonymous(4096);
+                Mapping record = Mapping.anonymous(RequestLog.bytes(32));
                 Mapping copies = Mapping.anonymous(RequestLog.copyBytes(32));
                 Mapping indirect = Mapping.anonymous(4096)) {
             Thread frontend = new Thread(() -> scribble(shared.address(), abi, new Random(seed)), "frontend");
             frontend.start();
             try {
-                serve(shared.address(), abi, new RequestLog(record.address(), 32, abi, copies.address()), indirect.address(), new Random(~seed));
+                serve(
+                        shared.address(),
+                        abi,
+                        new RequestLog(record.address(), 32, abi, copies.address()),
+                        indirect.address(),
+                        new Random(~seed));
             } catch (RuntimeException | AssertionError e) {
                 throw new AssertionError("seed " + seed, e);
             } finally {

@@ -18,8 +18,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * A backend that is killed after any of its stores, as often as one likes, and started again on what is left in memory. The frontend lives on, and gets
- * each request answered exactly once.
+ * A backend that is killed after any of its stores, as often as one likes, and started again on what is left in memory.
+ * The frontend lives on, and gets each request answered exactly once.
  */
 class RequestLogKillTest {
     private static final int PAGES = 1;
@@ -51,6 +51,7 @@ class RequestLogKillTest {
         private final Random random;
         /** Whether to die after the store of this number. */
         private final LongPredicate deadly;
+
         private final Abi abi;
         private final FrontRing front;
         private long stores;
@@ -268,7 +269,8 @@ class RequestLogKillTest {
         for (int i = 0; i < 500; i++) {
             long first = random.nextInt(7 * REQUESTS);
             long second = first + 1 + random.nextInt(40);
-            deaths += live(abi, seed + i, store -> store == first || store == second, "at stores " + first + ", " + second);
+            deaths += live(
+                    abi, seed + i, store -> store == first || store == second, "at stores " + first + ", " + second);
         }
         // some lives are over before the second
         assertTrue(deaths > 700, deaths + " deaths");
@@ -283,7 +285,11 @@ class RequestLogKillTest {
         for (int i = 0; i < 500; i++) {
             // a start takes up to some seventy stores
             int once = 30 + random.nextInt(200);
-            deaths += live(Abi.values()[i & 1], seed + i, store -> random.nextInt(once) == 0, "in 1 of " + once + " stores, run " + i);
+            deaths += live(
+                    Abi.values()[i & 1],
+                    seed + i,
+                    store -> random.nextInt(once) == 0,
+                    "in 1 of " + once + " stores, run " + i);
         }
         assertTrue(deaths > 500);
     }

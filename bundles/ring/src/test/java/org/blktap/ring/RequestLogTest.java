@@ -138,7 +138,9 @@ class RequestLogTest {
 
     @Test
     void aLogOfAnotherRing() {
-        for (BackRing other : new BackRing[] {new BackRing(shared.address(), 2, Abi.X86_64), new BackRing(shared.address(), 1, Abi.X86_32)}) {
+        for (BackRing other : new BackRing[] {
+            new BackRing(shared.address(), 2, Abi.X86_64), new BackRing(shared.address(), 1, Abi.X86_32)
+        }) {
             assertThrows(IllegalArgumentException.class, () -> log.open(IDENTITY, other));
         }
     }
@@ -242,7 +244,9 @@ class RequestLogTest {
         assertTrue(refused().contains("expected 1"));
     }
 
-    /** Whatever a file or a frontend holds, what comes back are different slots, of as many requests as the ring says. */
+    /**
+     * Whatever a file or a frontend holds, what comes back are different slots, of as many requests as the ring says.
+     */
     @Test
     void anythingAtAll() throws Exception {
         long seed = Long.getLong("seed", System.nanoTime());
@@ -257,7 +261,9 @@ class RequestLogTest {
             int[] slots = take(1 + random.nextInt(ENTRIES));
             answer(Arrays.copyOf(slots, random.nextInt(slots.length + 1)));
             for (int i = random.nextInt(3); i >= 0; i--) {
-                int where = random.nextInt(4) == 0 ? random.nextInt(OWNERS) : random.nextInt((int) RequestLog.bytes(ENTRIES));
+                int where = random.nextInt(4) == 0
+                        ? random.nextInt(OWNERS)
+                        : random.nextInt((int) RequestLog.bytes(ENTRIES));
                 Memory.putByte(at + where, (byte) (random.nextBoolean() ? random.nextInt(3) : random.nextInt()));
             }
             if (random.nextInt(4) == 0) {

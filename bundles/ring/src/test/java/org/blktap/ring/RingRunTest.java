@@ -15,12 +15,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * A frontend and a backend on threads of their own, with nothing between them but the ring and its event channels: who has nothing to do sleeps until
- * it is notified, so that a notification that is missing ends the test.
+ * A frontend and a backend on threads of their own, with nothing between them but the ring and its event channels: who
+ * has nothing to do sleeps until it is notified, so that a notification that is missing ends the test.
  */
 class RingRunTest {
     /** How long each runs, but for a least number of requests; the limit is for waiting only. */
     private static final long REQUESTS_LEAST = 20_000;
+
     private static final long RUN_NANOS = TimeUnit.MILLISECONDS.toNanos(Long.getLong("ring.run.millis", 1250));
     private static final long LIMIT_SECONDS = 90;
 
@@ -114,19 +115,25 @@ class RingRunTest {
         // about to wrap
         int begin = -1000;
         int entries = abi.entries(pages);
-        try (Mapping memory = Mapping.anonymous(pages * 4096); Mapping log = Mapping.anonymous(RequestLog.bytes(entries));
+        try (Mapping memory = Mapping.anonymous(pages * 4096);
+                Mapping log = Mapping.anonymous(RequestLog.bytes(entries));
                 Mapping copies = Mapping.anonymous(RequestLog.copyBytes(entries))) {
             FrontRing front = new FrontRing(memory.address(), pages, abi);
             front.initialize(begin);
             BackRing back = new BackRing(memory.address(), pages, abi);
-            Thread backend = new Thread(() -> {
-                try {
-                    serve(back, new RequestLog(log.address(), entries, abi, copies.address()), new Random(seed));
-                } catch (Throwable e) {
-                    backendFailed = e;
-                    toFrontend.release();
-                }
-            }, "backend");
+            Thread backend = new Thread(
+                    () -> {
+                        try {
+                            serve(
+                                    back,
+                                    new RequestLog(log.address(), entries, abi, copies.address()),
+                                    new Random(seed));
+                        } catch (Throwable e) {
+                            backendFailed = e;
+                            toFrontend.release();
+                        }
+                    },
+                    "backend");
             backend.start();
             long requests;
             try {
@@ -141,7 +148,8 @@ class RingRunTest {
             assertTrue(requests >= REQUESTS_LEAST);
             System.out.println(abi + ", " + pages + " pages: " + requests + " requests, seed " + seed);
         } catch (Throwable e) {
-            throw new AssertionError("seed " + seed + ", backend: " + backendFailed, backendFailed != null ? backendFailed : e);
+            throw new AssertionError(
+                    "seed " + seed + ", backend: " + backendFailed, backendFailed != null ? backendFailed : e);
         }
     }
 
@@ -162,7 +170,8 @@ class RingRunTest {
         while (more || front.outstanding() > 0) {
             assertNull(backendFailed);
             more = more && (System.nanoTime() < end || next < REQUESTS_LEAST);
-            int count = more ? random.nextInt(1 + (random.nextInt(4) == 0 ? front.free() : Math.min(front.free(), 4))) : 0;
+            int count =
+                    more ? random.nextInt(1 + (random.nextInt(4) == 0 ? front.free() : Math.min(front.free(), 4))) : 0;
             for (int i = 0; i < count; i++) {
                 int tag = free[--freeCount];
                 ids[tag] = next++ * front.entries() + tag;
@@ -240,8 +249,8 @@ class RingRunTest {
     }
 
     /**
-     * One request at a time, produced when the backend is just about to sleep, and answered when the frontend is: what the full barriers
-     * between an index and the other side's wish are for.
+     * One request at a time, produced when the backend is just about to sleep, and answered when the frontend is: what
+     * the full barriers between an index and the other side's wish are for.
      */
     @Test
     void atTheMomentOfSleeping() throws Exception {
@@ -250,27 +259,29 @@ class RingRunTest {
             FrontRing front = new FrontRing(memory.address(), 1, Abi.X86_64);
             front.initialize();
             BackRing ring = new BackRing(memory.address(), 1, Abi.X86_64);
-            Thread backend = new Thread(() -> {
-                Random random = new Random(~seed);
-                try {
-                    while (!over) {
-                        while (ring.waiting() > 0) {
-                            ring.take(memory.address() + 4096);
-                            ring.respond(0, 0, 0);
-                            if (ring.push()) {
-                                toFrontend.release();
+            Thread backend = new Thread(
+                    () -> {
+                        Random random = new Random(~seed);
+                        try {
+                            while (!over) {
+                                while (ring.waiting() > 0) {
+                                    ring.take(memory.address() + 4096);
+                                    ring.respond(0, 0, 0);
+                                    if (ring.push()) {
+                                        toFrontend.release();
+                                    }
+                                }
+                                dawdle(random);
+                                if (!ring.arm() && !over) {
+                                    spin(toBackend);
+                                }
                             }
+                        } catch (Throwable e) {
+                            backendFailed = e;
+                            toFrontend.release();
                         }
-                        dawdle(random);
-                        if (!ring.arm() && !over) {
-                            spin(toBackend);
-                        }
-                    }
-                } catch (Throwable e) {
-                    backendFailed = e;
-                    toFrontend.release();
-                }
-            }, "backend");
+                    },
+                    "backend");
             backend.start();
             Random random = new Random(seed);
             long end = System.nanoTime() + RUN_NANOS;

@@ -27,6 +27,7 @@ import picocli.CommandLine.Model.OptionSpec;
 public final class Completion {
     /** Names of one directory that are offered at most. */
     private static final int MAX_FILES = 500;
+
     private static final String SCHEME = "tap:";
 
     private final Catalog catalog;
@@ -89,7 +90,8 @@ public final class Completion {
             Operand operand = verb.operand(given.size());
             propose(operand == null ? Set.of() : operand.kinds(), given, word, all);
             for (OptionSpec option : known) {
-                all.add(new Proposal(option.longestName(), option.description().length == 0 ? null : option.description()[0], true));
+                all.add(new Proposal(
+                        option.longestName(), option.description().length == 0 ? null : option.description()[0], true));
             }
         } catch (DiskException e) {
             // without a core there is nothing of it to offer
@@ -103,7 +105,10 @@ public final class Completion {
     }
 
     private static boolean takesValue(List<OptionSpec> known, String word) {
-        return word.startsWith("-") && known.stream().anyMatch(option -> option.arity().max() > 0 && Arrays.asList(option.names()).contains(word));
+        return word.startsWith("-")
+                && known.stream()
+                        .anyMatch(option -> option.arity().max() > 0
+                                && Arrays.asList(option.names()).contains(word));
     }
 
     /** Returns the words that are neither options nor their values. */
@@ -134,7 +139,8 @@ public final class Completion {
         switch (kind) {
             case ID -> here.attachments().list().forEach(each -> all.add(new Proposal(each.id(), each.spec(), true)));
             case SPEC, NEW -> specs(word, all);
-            case NODE -> here.attachments().nodes().forEach(node -> all.add(new Proposal(node.name(), node.summary(), true)));
+            case NODE ->
+                here.attachments().nodes().forEach(node -> all.add(new Proposal(node.name(), node.summary(), true)));
             case PLUGGED -> plugged(given, all);
             case FILE -> files("", word, all);
             case BUNDLE -> deployed().forEach(each -> all.add(Proposal.of(each)));
@@ -146,7 +152,9 @@ public final class Completion {
     }
 
     private void plugged(List<String> given, List<Proposal> all) throws DiskException {
-        for (AttachmentStatus.Node node : given.isEmpty() ? List.<AttachmentStatus.Node>of() : here.attachments().status(given.get(0)).nodes()) {
+        for (AttachmentStatus.Node node : given.isEmpty()
+                ? List.<AttachmentStatus.Node>of()
+                : here.attachments().status(given.get(0)).nodes()) {
             all.add(new Proposal(node.address(), node.kind(), true));
         }
     }
@@ -156,8 +164,17 @@ public final class Completion {
         if (here.bundles() == null) {
             return List.of();
         }
-        String folder = here.directories().deploy().toAbsolutePath().normalize().toFile().toURI().toString();
-        return Arrays.stream(here.bundles().getBundles()).filter(each -> each.getLocation().startsWith(folder)).map(Bundle::getSymbolicName).toList();
+        String folder = here.directories()
+                .deploy()
+                .toAbsolutePath()
+                .normalize()
+                .toFile()
+                .toURI()
+                .toString();
+        return Arrays.stream(here.bundles().getBundles())
+                .filter(each -> each.getLocation().startsWith(folder))
+                .map(Bundle::getSymbolicName)
+                .toList();
     }
 
     private void specs(String word, List<Proposal> all) throws DiskException {
@@ -167,17 +184,22 @@ public final class Completion {
             files(word.substring(0, path), word.substring(path), all);
             return;
         }
-        here.attachments().drivers().forEach(driver -> all.add(new Proposal(SCHEME + driver.name() + ":", driver.summary(), false)));
+        here.attachments()
+                .drivers()
+                .forEach(driver -> all.add(new Proposal(SCHEME + driver.name() + ":", driver.summary(), false)));
     }
 
     /** The names in the directory that is typed so far. */
     private void files(String prefix, String typed, List<Proposal> all) {
         String folder = typed.substring(0, typed.lastIndexOf('/') + 1);
         int most = all.size() + MAX_FILES;
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(here.directory().resolve(FileNames.path(folder)))) {
+        try (DirectoryStream<Path> files =
+                Files.newDirectoryStream(here.directory().resolve(FileNames.path(folder)))) {
             for (Path file : files) {
                 String name = FileNames.text(file.getFileName());
-                if (all.size() < most && name.startsWith(typed.substring(folder.length())) && (!name.startsWith(".") || typed.startsWith(folder + "."))) {
+                if (all.size() < most
+                        && name.startsWith(typed.substring(folder.length()))
+                        && (!name.startsWith(".") || typed.startsWith(folder + "."))) {
                     boolean isFolder = Files.isDirectory(file);
                     all.add(new Proposal(prefix + folder + name + (isFolder ? "/" : ""), null, !isFolder));
                 }

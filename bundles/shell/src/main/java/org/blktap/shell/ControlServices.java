@@ -20,12 +20,14 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.runtime.ServiceComponentRuntime;
 
 /**
- * The services that the verbs use. The core may be missing: then {@code diag} and {@code status}, which show why, still answer.
+ * The services that the verbs use. The core may be missing: then {@code diag} and {@code status}, which show why, still
+ * answer.
  */
 @Component(service = ControlServices.class)
 public final class ControlServices {
     /** Start level of the framework's own commands, which only a prompt needs. */
     private static final int PROMPT_LEVEL = 40;
+
     private static final int PROMPT_SECONDS = 60;
 
     private final BundleContext bundles;
@@ -36,12 +38,17 @@ public final class ControlServices {
 
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
     volatile Attachments attachments;
+
     @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
     volatile Images images;
 
     @Activate
-    public ControlServices(BundleContext bundles, @Reference ServiceComponentRuntime components, @Reference Directories directories,
-            @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=failure)") Consumer<String> launcher) {
+    public ControlServices(
+            BundleContext bundles,
+            @Reference ServiceComponentRuntime components,
+            @Reference Directories directories,
+            @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=failure)")
+                    Consumer<String> launcher) {
         this.bundles = bundles;
         this.components = components;
         this.directories = directories;
@@ -80,7 +87,8 @@ public final class ControlServices {
     String whyIncomplete() {
         FrameworkCheck check = new FrameworkCheck(bundles, components);
         for (Bundle bundle : bundles.getBundles()) {
-            String failure = String.valueOf(bundle.getSymbolicName()).startsWith("org.blktap.") ? check.failure(bundle) : null;
+            String failure =
+                    String.valueOf(bundle.getSymbolicName()).startsWith("org.blktap.") ? check.failure(bundle) : null;
             if (failure != null) {
                 return failure;
             }

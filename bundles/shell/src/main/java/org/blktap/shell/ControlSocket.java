@@ -27,10 +27,12 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The local socket of {@code bin/blktap}, {@code control.sock} in the run directory: mode 0600, and its peer must be root
- * or the daemon's own user. A thread a connection, a command a connection.
+ * The local socket of {@code bin/blktap}, {@code control.sock} in the run directory: mode 0600, and its peer must be
+ * root or the daemon's own user. A thread a connection, a command a connection.
  */
-@Component(service = {}, immediate = true)
+@Component(
+        service = {},
+        immediate = true)
 public final class ControlSocket {
     private static final Logger LOG = System.getLogger("org.blktap.shell");
     /** Clients at once; a client that stops reading holds its thread. */
@@ -48,8 +50,12 @@ public final class ControlSocket {
     private final Set<SocketChannel> clients = ConcurrentHashMap.newKeySet();
 
     @Activate
-    public ControlSocket(@Reference ControlServices services, @Reference VerbRegistry registry, @Reference CommandProcessor gogo,
-            @Reference Directories directories) throws IOException {
+    public ControlSocket(
+            @Reference ControlServices services,
+            @Reference VerbRegistry registry,
+            @Reference CommandProcessor gogo,
+            @Reference Directories directories)
+            throws IOException {
         this(services, new Verbs(registry), gogo, directories.run());
     }
 
@@ -90,7 +96,9 @@ public final class ControlSocket {
             start("blktap-accept", this::accept);
             LOG.log(Level.WARNING, path + ": the socket was deleted from outside; made again");
         } catch (IOException e) {
-            LOG.log(Level.WARNING, path + ": the socket was deleted from outside, and cannot be made again: " + e.getMessage());
+            LOG.log(
+                    Level.WARNING,
+                    path + ": the socket was deleted from outside, and cannot be made again: " + e.getMessage());
         }
         return key();
     }
@@ -98,7 +106,8 @@ public final class ControlSocket {
     /** The identity of the file that has the name now, or null. */
     private Object key() {
         try {
-            return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();
+            return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                    .fileKey();
         } catch (IOException e) {
             return null;
         }
@@ -116,7 +125,9 @@ public final class ControlSocket {
             Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
             channel.close();
-            LOG.log(Level.ERROR, path + ": no control socket, so that no client can reach this daemon: " + e.getMessage());
+            LOG.log(
+                    Level.ERROR,
+                    path + ": no control socket, so that no client can reach this daemon: " + e.getMessage());
             throw e;
         }
         return channel;
@@ -158,7 +169,8 @@ public final class ControlSocket {
     }
 
     private boolean admit(SocketChannel channel) throws IOException {
-        String peer = channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user().getName();
+        String peer =
+                channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user().getName();
         if (!peer.equals(self) && !peer.equals("root")) {
             LOG.log(Level.WARNING, path + ": refused a client of user " + peer);
             return false;

@@ -23,7 +23,10 @@ import org.blktap.shell.client.SocketStreams;
 import org.blktap.shell.command.Verbs;
 import org.blktap.shell.tapctl.TapCtl;
 
-/** The exchange over one connection: a request, the output of its command, the exit status. Runs on the connection's thread. */
+/**
+ * The exchange over one connection: a request, the output of its command, the exit status. Runs on the connection's
+ * thread.
+ */
 final class Conversation {
     private static final int BUFFER = 8192;
 
@@ -50,10 +53,17 @@ final class Conversation {
         if (arguments.equals(List.of("shell"))) {
             shell(request, directory);
         } else if (!arguments.isEmpty() && arguments.get(0).equals(TapCtl.NAME)) {
-            exit(TapCtl.execute(services.in(directory, !request.terminal().isEmpty()), arguments.subList(1, arguments.size()),
-                    writer(Frame.OUT), writer(Frame.ERR)));
+            exit(TapCtl.execute(
+                    services.in(directory, !request.terminal().isEmpty()),
+                    arguments.subList(1, arguments.size()),
+                    writer(Frame.OUT),
+                    writer(Frame.ERR)));
         } else {
-            exit(verbs.execute(services.in(directory, !request.terminal().isEmpty()), arguments, writer(Frame.OUT), writer(Frame.ERR)));
+            exit(verbs.execute(
+                    services.in(directory, !request.terminal().isEmpty()),
+                    arguments,
+                    writer(Frame.OUT),
+                    writer(Frame.ERR)));
         }
     }
 
@@ -77,10 +87,13 @@ final class Conversation {
         services.startPrompt();
         GogoSession session = new GogoSession(gogo, directory);
         if (request.terminal().isEmpty()) {
-            exit(session.runLines(in, new PrintStream(framed(Frame.OUT), true, RawUtf8.OUTPUT),
+            exit(session.runLines(
+                    in,
+                    new PrintStream(framed(Frame.OUT), true, RawUtf8.OUTPUT),
                     new PrintStream(framed(Frame.ERR), true, RawUtf8.OUTPUT)));
         } else {
-            new Prompt(session, verbs, services.in(directory, true), history()).run(request, in, framed(Frame.OUT), this::exit);
+            new Prompt(session, verbs, services.in(directory, true), history())
+                    .run(request, in, framed(Frame.OUT), this::exit);
         }
     }
 

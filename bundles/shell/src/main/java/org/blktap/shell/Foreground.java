@@ -10,14 +10,15 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
 
 /**
- * The calls that a prompt waits for; Ctrl-C ends the wait. A verb runs on its own thread, which is never interrupted: an interrupt closes
- * the channels that the thread uses, among them the caller's connection.
+ * The calls that a prompt waits for; Ctrl-C ends the wait. A verb runs on its own thread, which is never interrupted:
+ * an interrupt closes the channels that the thread uses, among them the caller's connection.
  */
 final class Foreground {
     /** The session's variable that holds this object at a prompt. */
     static final String VARIABLE = "blktap.foreground";
     /** The exit status of an interrupted verb, the same as in shells. */
     static final int INTERRUPTED = 130;
+
     private static final int POLL_MILLIS = 20;
     /** Time allowed for a verb that undoes what it has begun. */
     private static final long UNDO_NANOS = TimeUnit.SECONDS.toNanos(5);

@@ -27,7 +27,9 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferenceScope;
 
 /** The verbs as gogo commands in the scope {@code tap}: {@code tap:list}. They come and go with the verbs. */
-@Component(service = {}, immediate = true)
+@Component(
+        service = {},
+        immediate = true)
 public final class GogoCommands {
     private final Map<ServiceReference<Verb>, ServiceRegistration<Function>> registrations = new ConcurrentHashMap<>();
     private final BundleContext bundles;
@@ -45,7 +47,11 @@ public final class GogoCommands {
         this.verbs = verbs;
     }
 
-    @Reference(service = Verb.class, cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC, scope = ReferenceScope.PROTOTYPE_REQUIRED)
+    @Reference(
+            service = Verb.class,
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
+            scope = ReferenceScope.PROTOTYPE_REQUIRED)
     void addVerb(ServiceReference<Verb> reference) {
         if (reference.getProperty("verb.name") instanceof String verb) {
             registrations.put(reference, register(verb));
@@ -63,7 +69,8 @@ public final class GogoCommands {
         Hashtable<String, Object> properties = new Hashtable<>();
         properties.put("osgi.command.scope", "tap");
         properties.put("osgi.command.function", verb);
-        return bundles.registerService(Function.class, (session, arguments) -> run(verb, session, arguments), properties);
+        return bundles.registerService(
+                Function.class, (session, arguments) -> run(verb, session, arguments), properties);
     }
 
     private Object run(String verb, CommandSession session, List<Object> arguments) throws VerbFailed {
@@ -76,8 +83,13 @@ public final class GogoCommands {
         Foreground foreground = session.get(Foreground.VARIABLE) instanceof Foreground at ? at : null;
         Surroundings here = services.in(session.currentDir().toAbsolutePath(), foreground != null);
         StringBuilder failure = new StringBuilder();
-        Foreground.Work work = interrupted -> verbs.execute(here, words, out.writer(), err.writer(),
-                () -> interrupted.getAsBoolean() || session.getConsole().checkError(), failure::append);
+        Foreground.Work work = interrupted -> verbs.execute(
+                here,
+                words,
+                out.writer(),
+                err.writer(),
+                () -> interrupted.getAsBoolean() || session.getConsole().checkError(),
+                failure::append);
         int status;
         try {
             status = foreground == null ? work.run(() -> false) : foreground.run(verb, work);

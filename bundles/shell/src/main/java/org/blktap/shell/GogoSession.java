@@ -17,6 +17,7 @@ import org.blktap.api.disk.FileNames;
 final class GogoSession {
     /** The scopes in which gogo looks for a command without one. */
     private static final String SCOPES = "tap:felix:gogo:*";
+
     static final List<String> LEAVE = List.of("exit", "quit");
 
     private final CommandProcessor gogo;
@@ -87,7 +88,8 @@ final class GogoSession {
     static Collection<String> commands(CommandSession session) {
         TreeSet<String> names = new TreeSet<>();
         if (session.get(".commands") instanceof Collection<?> all) {
-            all.forEach(name -> names.add(name.toString().substring(name.toString().indexOf(':') + 1)));
+            all.forEach(
+                    name -> names.add(name.toString().substring(name.toString().indexOf(':') + 1)));
         }
         return names;
     }

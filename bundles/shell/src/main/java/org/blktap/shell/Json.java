@@ -19,17 +19,20 @@ public final class Json {
     private static final JsonSerializer<Double> NUMBER = (value, type, context) ->
             // JSON has no NaN: there is no mean of nothing
             Double.isFinite(value) ? new JsonPrimitive(value) : JsonNull.INSTANCE;
-    private static final Gson GSON = new GsonBuilder().setPrettyPrinting().disableHtmlEscaping()
-            .registerTypeAdapter(State.class, (JsonSerializer<State>) (state, type, context) ->
-                    new JsonPrimitive(state.name().toLowerCase(Locale.ROOT)))
-            .registerTypeAdapter(StateReason.Kind.class, (JsonSerializer<StateReason.Kind>) (kind, type, context) ->
-                    new JsonPrimitive(kind.name().toLowerCase(Locale.ROOT)))
-            .registerTypeAdapter(DiskInfo.class, (JsonSerializer<DiskInfo>) (info, type, context) -> object(info, context))
-            .registerTypeAdapter(double.class, NUMBER).registerTypeAdapter(Double.class, NUMBER)
+    private static final Gson GSON = new GsonBuilder()
+            .setPrettyPrinting()
+            .disableHtmlEscaping()
+            .registerTypeAdapter(State.class, (JsonSerializer<State>)
+                    (state, type, context) -> new JsonPrimitive(state.name().toLowerCase(Locale.ROOT)))
+            .registerTypeAdapter(StateReason.Kind.class, (JsonSerializer<StateReason.Kind>)
+                    (kind, type, context) -> new JsonPrimitive(kind.name().toLowerCase(Locale.ROOT)))
+            .registerTypeAdapter(
+                    DiskInfo.class, (JsonSerializer<DiskInfo>) (info, type, context) -> object(info, context))
+            .registerTypeAdapter(double.class, NUMBER)
+            .registerTypeAdapter(Double.class, NUMBER)
             .create();
 
-    private Json() {
-    }
+    private Json() {}
 
     private static JsonElement object(DiskInfo info, JsonSerializationContext context) {
         JsonObject object = new JsonObject();
@@ -39,7 +42,11 @@ public final class Json {
         object.addProperty("physicalBlockSize", info.physicalBlockSize());
         object.addProperty("optimalIoSize", info.optimalIoSize());
         object.addProperty("readOnly", info.readOnly());
-        object.add("operations", context.serialize(info.operations().stream().map(each -> each.name().toLowerCase(Locale.ROOT)).toList()));
+        object.add(
+                "operations",
+                context.serialize(info.operations().stream()
+                        .map(each -> each.name().toLowerCase(Locale.ROOT))
+                        .toList()));
         object.add("details", context.serialize(info.details()));
         return object;
     }

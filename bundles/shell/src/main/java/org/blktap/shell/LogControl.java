@@ -11,18 +11,24 @@ import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 
 /** Sets the level of the log. The handlers belong to the launcher, since they log from the first line on. */
-@Component(service = {}, immediate = true, configurationPid = LogSettings.PID)
+@Component(
+        service = {},
+        immediate = true,
+        configurationPid = LogSettings.PID)
 public final class LogControl {
     private static final String DEFAULT_LEVEL = "INFO";
 
     /** The parent of the daemon's own loggers; held, since the JDK holds loggers weakly, with their levels. */
     private final Logger ours = Logger.getLogger("org.blktap");
+
     private final IntConsumer repeats;
 
     /** @param repeats the launcher's limit of similar records; null if another program has launched the framework */
     @Activate
-    public LogControl(LogSettings settings,
-            @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=repeats)") IntConsumer repeats) {
+    public LogControl(
+            LogSettings settings,
+            @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=repeats)")
+                    IntConsumer repeats) {
         this.repeats = repeats;
         configure(settings);
     }

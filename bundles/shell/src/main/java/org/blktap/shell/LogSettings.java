@@ -13,11 +13,15 @@ import org.osgi.service.metatype.annotations.Option;
     /** The bundle's symbolic name, under which it is configured. */
     String PID = "org.blktap.shell";
 
-    @AttributeDefinition(options = {@Option("ERROR"), @Option("WARNING"), @Option("INFO"), @Option("DEBUG")},
+    @AttributeDefinition(
+            options = {@Option("ERROR"), @Option("WARNING"), @Option("INFO"), @Option("DEBUG")},
             description = "The lowest level of the daemon's own records that is logged.")
     String log_level() default "INFO";
 
-    @AttributeDefinition(min = "1", max = "1000000",
-            description = "How many warnings or errors that differ only in numbers are logged in 10 seconds; further ones are counted.")
+    @AttributeDefinition(
+            min = "1",
+            max = "1000000",
+            description =
+                    "How many warnings or errors that differ only in numbers are logged in 10 seconds; further ones are counted.")
     int log_repeats() default 10;
 }

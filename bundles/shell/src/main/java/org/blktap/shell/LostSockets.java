@@ -20,8 +20,13 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
-/** Looks now and then whether the unix sockets of nodes are still there, and says so in the log if one is not: no new client can come to it. */
-@Component(service = {}, immediate = true)
+/**
+ * Looks now and then whether the unix sockets of nodes are still there, and says so in the log if one is not: no new
+ * client can come to it.
+ */
+@Component(
+        service = {},
+        immediate = true)
 public final class LostSockets {
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     /** Longer than nodes need that make their sockets again. */
@@ -43,7 +48,8 @@ public final class LostSockets {
     /** The addresses of an attachment's nodes whose socket is not there. */
     public static List<String> of(AttachmentStatus attachment) {
         List<String> lost = new ArrayList<>();
-        for (AttachmentStatus.Node node : attachment.state() == State.RUNNING ? attachment.nodes() : List.<AttachmentStatus.Node>of()) {
+        for (AttachmentStatus.Node node :
+                attachment.state() == State.RUNNING ? attachment.nodes() : List.<AttachmentStatus.Node>of()) {
             Matcher socket = SOCKET.matcher(node.address());
             try {
                 if (socket.find() && !Files.exists(path(node.address(), socket.group(1)), LinkOption.NOFOLLOW_LINKS)) {

@@ -7,14 +7,16 @@ import java.nio.file.Path;
 import org.blktap.shell.launch.LaunchOptions;
 
 /**
- * The native halves of JNA and zstd-jni, which the distribution holds unpacked: their Java halves would otherwise unpack them into a temporary
- * directory, from which nothing can be run on a hardened machine.
+ * The native halves of JNA and zstd-jni, which the distribution holds unpacked: their Java halves would otherwise
+ * unpack them into a temporary directory, from which nothing can be run on a hardened machine.
  */
 public final class NativeLibraries {
-    private NativeLibraries() {
-    }
+    private NativeLibraries() {}
 
-    /** Makes both load the libraries below {@code lib/native}; where there are none for this processor, they unpack their own. */
+    /**
+     * Makes both load the libraries below {@code lib/native}; where there are none for this processor, they unpack
+     * their own.
+     */
     public static void use(Path home) {
         Path folder = home.toAbsolutePath().resolve("lib/native");
         String processor = System.getProperty("os.arch");
@@ -22,10 +24,12 @@ public final class NativeLibraries {
         if (Files.exists(jna.resolve("libjnidispatch.so")) && LaunchOptions.property("jna.boot.library.path") == null) {
             System.setProperty("jna.boot.library.path", jna.toString());
         }
-        try (DirectoryStream<Path> zstd = Files.newDirectoryStream(folder.resolve("linux").resolve(processor), "libzstd-jni-*.so")) {
+        try (DirectoryStream<Path> zstd =
+                Files.newDirectoryStream(folder.resolve("linux").resolve(processor), "libzstd-jni-*.so")) {
             zstd.forEach(each -> System.setProperty("ZstdNativePath", each.toString()));
         } catch (IOException e) {
-            System.getLogger("org.blktap.shell").log(System.Logger.Level.DEBUG, "no zstd of the distribution's own: " + e);
+            System.getLogger("org.blktap.shell")
+                    .log(System.Logger.Level.DEBUG, "no zstd of the distribution's own: " + e);
         }
     }
 }

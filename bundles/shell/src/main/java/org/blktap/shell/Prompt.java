@@ -55,13 +55,16 @@ final class Prompt {
     /**
      * Until the user leaves or the client goes.
      *
-     * @param ending called before the terminal is closed: that interrupts the reader of {@code in}, which closes a socket
+     * @param ending called before the terminal is closed: that interrupts the reader of {@code in}, which closes a
+     *     socket
      */
     void run(Frame.Request request, InputStream in, OutputStream out, Ending ending) throws IOException {
         // the terminal writes byte by byte
         OutputStream buffered = new BufferedOutputStream(out);
-        try (ExternalTerminal terminal = new ExternalTerminal("blktap", request.terminal(), in, buffered, StandardCharsets.UTF_8)) {
-            terminal.setSize(Size.of(request.columns() > 0 ? request.columns() : DEFAULT_COLUMNS,
+        try (ExternalTerminal terminal =
+                new ExternalTerminal("blktap", request.terminal(), in, buffered, StandardCharsets.UTF_8)) {
+            terminal.setSize(Size.of(
+                    request.columns() > 0 ? request.columns() : DEFAULT_COLUMNS,
                     request.rows() > 0 ? request.rows() : DEFAULT_ROWS));
             PrintStream console = new PrintStream(terminal.output(), true, RawUtf8.OUTPUT);
             Foreground foreground = new Foreground();
@@ -80,16 +83,21 @@ final class Prompt {
 
     private LineReader reader(ExternalTerminal terminal, CommandSession session) {
         Completion completion = new Completion(verbs.catalog(), verbs::options, here, () -> others(session));
-        LineReaderBuilder builder = LineReaderBuilder.builder().terminal(terminal).appName("blktap")
+        LineReaderBuilder builder = LineReaderBuilder.builder()
+                .terminal(terminal)
+                .appName("blktap")
                 // a path may have an exclamation mark; nobody expects history in it
                 .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
-                .completer((reader, line, candidates) -> completion.complete(command(line.words().subList(0, line.wordIndex())), line.word())
-                        .forEach(each -> candidates.add(new Candidate(each.value(), each.value(), null, each.hint(), null, null,
-                                each.whole()))));
+                .completer((reader, line, candidates) -> completion
+                        .complete(command(line.words().subList(0, line.wordIndex())), line.word())
+                        .forEach(each -> candidates.add(new Candidate(
+                                each.value(), each.value(), null, each.hint(), null, null, each.whole()))));
         if (history != null) {
             // created with access for its owner only
-            builder.variable(LineReader.HISTORY_FILE, history).variable(LineReader.HISTORY_IGNORE, String.join(":", GogoSession.LEAVE))
-                    .variable(LineReader.HISTORY_SIZE, HISTORY_LINES).variable(LineReader.HISTORY_FILE_SIZE, HISTORY_LINES);
+            builder.variable(LineReader.HISTORY_FILE, history)
+                    .variable(LineReader.HISTORY_IGNORE, String.join(":", GogoSession.LEAVE))
+                    .variable(LineReader.HISTORY_SIZE, HISTORY_LINES)
+                    .variable(LineReader.HISTORY_FILE_SIZE, HISTORY_LINES);
         }
         return builder.build();
     }

@@ -7,17 +7,20 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.service.condition.Condition;
 
-/** The condition {@value #ID}, a service once the daemon is ready: disks can be attached, and all earlier attachments are open. */
+/**
+ * The condition {@value #ID}, a service once the daemon is ready: disks can be attached, and all earlier attachments
+ * are open.
+ */
 public final class Readiness {
     /** The condition's identifier. */
     public static final String ID = "org.blktap.ready";
 
-    private Readiness() {
-    }
+    private Readiness() {}
 
     /** Registers the condition, until the bundle stops. */
     static void announce(BundleContext bundles) {
-        bundles.registerService(Condition.class, Condition.INSTANCE, FrameworkUtil.asDictionary(Map.of(Condition.CONDITION_ID, ID)));
+        bundles.registerService(
+                Condition.class, Condition.INSTANCE, FrameworkUtil.asDictionary(Map.of(Condition.CONDITION_ID, ID)));
     }
 
     /**
@@ -27,8 +30,10 @@ public final class Readiness {
      */
     public static boolean reached(BundleContext bundles, Attachments attachments) {
         try {
-            return !bundles.getServiceReferences(Condition.class, "(" + Condition.CONDITION_ID + "=" + ID + ")").isEmpty()
-                    && (attachments == null || attachments.settled().toCompletableFuture().isDone());
+            return !bundles.getServiceReferences(Condition.class, "(" + Condition.CONDITION_ID + "=" + ID + ")")
+                            .isEmpty()
+                    && (attachments == null
+                            || attachments.settled().toCompletableFuture().isDone());
         } catch (InvalidSyntaxException e) {
             throw new IllegalStateException(e);
         }

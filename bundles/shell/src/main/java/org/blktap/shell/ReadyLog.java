@@ -31,11 +31,14 @@ import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ReferenceCardinality;
 
 /**
- * When the framework has started, checks that disks can be attached, or ends the daemon. Then waits until all earlier attachments are open again,
- * registers the {@link Readiness} and logs how long that took. By then the jars in deploy/ have started too: File Install starts them within its own
- * start, which comes before that of the commands. A jar that does not start does not keep the daemon from being ready.
+ * When the framework has started, checks that disks can be attached, or ends the daemon. Then waits until all earlier
+ * attachments are open again, registers the {@link Readiness} and logs how long that took. By then the jars in deploy/
+ * have started too: File Install starts them within its own start, which comes before that of the commands. A jar that
+ * does not start does not keep the daemon from being ready.
  */
-@Component(service = {}, immediate = true)
+@Component(
+        service = {},
+        immediate = true)
 public final class ReadyLog implements FrameworkListener {
     private final BundleContext bundles;
     private final ControlServices services;
@@ -47,8 +50,12 @@ public final class ReadyLog implements FrameworkListener {
 
     /** @param launcher ends the daemon; null if another program has launched the framework, which is then not ended */
     @Activate
-    public ReadyLog(BundleContext bundles, @Reference ControlServices services, @Reference Directories directories,
-            @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=failure)") Consumer<String> launcher) {
+    public ReadyLog(
+            BundleContext bundles,
+            @Reference ControlServices services,
+            @Reference Directories directories,
+            @Reference(cardinality = ReferenceCardinality.OPTIONAL, target = "(blktap.launcher=failure)")
+                    Consumer<String> launcher) {
         this.bundles = bundles;
         this.services = services;
         this.directories = directories;
@@ -102,8 +109,15 @@ public final class ReadyLog implements FrameworkListener {
         Readiness.announce(bundles);
         Instant start = ProcessHandle.current().info().startInstant().orElse(Instant.now());
         double seconds = Duration.between(start, Instant.now()).toMillis() / 1000.0;
-        System.getLogger("org.blktap.shell").log(Level.INFO, String.format(Locale.ROOT, "blktap %s ready in %.1f s (pid %d)", Verbs.version(), seconds,
-                ProcessHandle.current().pid()));
+        System.getLogger("org.blktap.shell")
+                .log(
+                        Level.INFO,
+                        String.format(
+                                Locale.ROOT,
+                                "blktap %s ready in %.1f s (pid %d)",
+                                Verbs.version(),
+                                seconds,
+                                ProcessHandle.current().pid()));
         if (launcher != null) {
             archiver = ClassArchive.of(directories).ready();
         }
@@ -116,14 +130,19 @@ public final class ReadyLog implements FrameworkListener {
         }
         Path socket = directories.run().resolve(Client.SOCKET);
         try {
-            if (!Files.readAttributes(socket, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther()) {
+            if (!Files.readAttributes(socket, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                    .isOther()) {
                 return socket + ": is in the way of the control socket; remove it";
             }
         } catch (IOException e) {
             return socket + ": the control socket could not be made";
         }
-        return new SelfCheck(service(LoopFactory.class), service(NativeMemory.class), service(IoEngine.class),
-                directories.data().resolve("tmp")).failure();
+        return new SelfCheck(
+                        service(LoopFactory.class),
+                        service(NativeMemory.class),
+                        service(IoEngine.class),
+                        directories.data().resolve("tmp"))
+                .failure();
     }
 
     private <T> T service(Class<T> type) {

@@ -16,7 +16,10 @@ import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
-/** Does once what every attachment does: starts a loop, takes native memory, opens a queue of the engine and a file by it, writes and reads. */
+/**
+ * Does once what every attachment does: starts a loop, takes native memory, opens a queue of the engine and a file by
+ * it, writes and reads.
+ */
 final class SelfCheck {
     private static final int SECONDS = 15;
     private static final int BYTES = 4096;
@@ -55,7 +58,10 @@ final class SelfCheck {
             while (cause instanceof ExceptionInInitializerError && cause.getCause() != null) {
                 cause = cause.getCause();
             }
-            return "no disk could be opened: " + (cause instanceof Exception && cause.getMessage() != null ? cause.getMessage() : cause.toString());
+            return "no disk could be opened: "
+                    + (cause instanceof Exception && cause.getMessage() != null
+                            ? cause.getMessage()
+                            : cause.toString());
         }
     }
 
@@ -63,7 +69,8 @@ final class SelfCheck {
         Path path = directory.resolve(".check");
         Files.deleteIfExists(path);
         Files.createFile(path);
-        try (IoLoop loop = loops.start("blktap-check"); NativeBuffer buffer = memory.allocate(BYTES)) {
+        try (IoLoop loop = loops.start("blktap-check");
+                NativeBuffer buffer = memory.allocate(BYTES)) {
             IoQueue queue = loop.call(() -> engine.open(loop));
             try (IoFile file = queue.open(path, true)) {
                 ByteBuffer written = buffer.bytes(0, BYTES);
@@ -73,7 +80,9 @@ final class SelfCheck {
                 file.writeFully(written, 0);
                 ByteBuffer read = buffer.bytes(0, BYTES);
                 file.readFully(read, 0);
-                return buffer.bytes(0, BYTES).get(BYTES - 1) == 0x5a ? null : path + ": what was read is not what was written";
+                return buffer.bytes(0, BYTES).get(BYTES - 1) == 0x5a
+                        ? null
+                        : path + ": what was read is not what was written";
             } finally {
                 loop.call(() -> {
                     queue.close();

@@ -26,19 +26,21 @@ import org.osgi.service.component.annotations.ReferenceCardinality;
 import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferenceScope;
 
-/** The verbs of all bundles, as they come and go. Of several with one name, the one with the highest ranking is used. */
+/**
+ * The verbs of all bundles, as they come and go. Of several with one name, the one with the highest ranking is used.
+ */
 @Component(service = VerbRegistry.class)
 public final class VerbRegistry implements Catalog {
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     /** Time allowed for the start of a bundle that declares a verb. */
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(5);
+
     private static final int POLL_MILLIS = 20;
 
     private final BundleContext bundles;
     private final Map<ServiceReference<Verb>, Provided> provided = new ConcurrentHashMap<>();
 
-    private record Provided(Declaration declaration, ComponentServiceObjects<Verb> objects) {
-    }
+    private record Provided(Declaration declaration, ComponentServiceObjects<Verb> objects) {}
 
     /** @param bundles bundles whose manifests declare verbs that may come; null for none */
     @Activate
@@ -46,8 +48,13 @@ public final class VerbRegistry implements Catalog {
         this.bundles = bundles;
     }
 
-    @Reference(service = Verb.class, cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC, scope = ReferenceScope.PROTOTYPE_REQUIRED)
-    void addVerb(ServiceReference<Verb> reference, ComponentServiceObjects<Verb> objects, Map<String, Object> properties) {
+    @Reference(
+            service = Verb.class,
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
+            scope = ReferenceScope.PROTOTYPE_REQUIRED)
+    void addVerb(
+            ServiceReference<Verb> reference, ComponentServiceObjects<Verb> objects, Map<String, Object> properties) {
         try {
             provided.put(reference, new Provided(Declaration.of(properties), objects));
         } catch (IllegalArgumentException | NullPointerException e) {
@@ -62,7 +69,9 @@ public final class VerbRegistry implements Catalog {
     /** The verbs by name, each with the highest ranking. */
     private Map<String, Provided> best() {
         Map<String, Provided> best = new TreeMap<>();
-        provided.entrySet().stream().sorted(Map.Entry.comparingByKey()).forEach(each -> best.put(each.getValue().declaration().name(), each.getValue()));
+        provided.entrySet().stream()
+                .sorted(Map.Entry.comparingByKey())
+                .forEach(each -> best.put(each.getValue().declaration().name(), each.getValue()));
         return best;
     }
 
@@ -77,7 +86,8 @@ public final class VerbRegistry implements Catalog {
         while (true) {
             Provided found = best().get(name);
             Bundle declaring = found == null ? declaring(name) : null;
-            boolean comes = declaring != null && (declaring.getState() == Bundle.STARTING || declaring.getState() == Bundle.ACTIVE);
+            boolean comes = declaring != null
+                    && (declaring.getState() == Bundle.STARTING || declaring.getState() == Bundle.ACTIVE);
             if (found != null || !comes || System.nanoTime() - end > 0) {
                 return found == null ? null : found.declaration();
             }
@@ -94,7 +104,9 @@ public final class VerbRegistry implements Catalog {
     private Bundle declaring(String name) {
         for (Bundle bundle : bundles == null ? new Bundle[0] : bundles.getBundles()) {
             BundleRevision revision = bundle.adapt(BundleRevision.class);
-            for (BundleCapability each : revision == null ? new ArrayList<BundleCapability>() : revision.getDeclaredCapabilities(VerbDeclaration.NAMESPACE)) {
+            for (BundleCapability each : revision == null
+                    ? new ArrayList<BundleCapability>()
+                    : revision.getDeclaredCapabilities(VerbDeclaration.NAMESPACE)) {
                 if (name.equals(each.getAttributes().get("name"))) {
                     return bundle;
                 }
@@ -106,7 +118,10 @@ public final class VerbRegistry implements Catalog {
     @Override
     public String whyAbsent(String name) {
         Bundle bundle = declaring(name);
-        return bundle == null ? null : "the verb " + name + " of " + bundle.getSymbolicName() + " is not there; blktap diag " + bundle.getSymbolicName() + " shows why";
+        return bundle == null
+                ? null
+                : "the verb " + name + " of " + bundle.getSymbolicName() + " is not there; blktap diag "
+                        + bundle.getSymbolicName() + " shows why";
     }
 
     @Override
@@ -114,7 +129,11 @@ public final class VerbRegistry implements Catalog {
         Provided found = best().get(name);
         Verb verb = found == null ? null : found.objects().getService();
         if (verb == null) {
-            throw new DiskException(Reason.NOT_FOUND, found == null ? "the verb " + name + " has gone" : "the verb " + name + " cannot be made; the log says why");
+            throw new DiskException(
+                    Reason.NOT_FOUND,
+                    found == null
+                            ? "the verb " + name + " has gone"
+                            : "the verb " + name + " cannot be made; the log says why");
         }
         return new Lease() {
             @Override

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 class CompletionTest {
     @TempDir
     Path directory;
+
     private final Fakes core = new Fakes();
     private Completion completion;
 
@@ -37,7 +38,8 @@ class CompletionTest {
     private List<String> after(String line) {
         List<String> words = List.of(line.split(" ", -1));
         return completion.complete(words.subList(0, words.size() - 1), words.get(words.size() - 1)).stream()
-                .map(Completion.Proposal::value).toList();
+                .map(Completion.Proposal::value)
+                .toList();
     }
 
     @Test
@@ -78,7 +80,8 @@ class CompletionTest {
     void eachOperandIsOfItsKind() throws Exception {
         core.attach(new AttachRequest(TapSpec.parse("tap:ram:y"), "beta", List.of("nbd"), false, Map.of()));
         Files.createFile(directory.resolve("a.vmdk"));
-        for (String image : List.of("convert ", "convert tap:ram:x ", "map ", "resize ", "check ", "insert alpha ", "resume alpha ")) {
+        for (String image : List.of(
+                "convert ", "convert tap:ram:x ", "map ", "resize ", "check ", "insert alpha ", "resume alpha ")) {
             assertTrue(after(image).contains("tap:qcow:"), image);
         }
         assertTrue(after("resize ").contains("alpha"));
@@ -97,12 +100,20 @@ class CompletionTest {
     void aShellAsksByAVerb() throws Exception {
         Files.createFile(directory.resolve("vm.qcow"));
         Files.createDirectory(directory.resolve("vms"));
-        assertEquals(List.of("convert ", "create "), complete("c").stream().filter(each -> each.startsWith("con") || each.startsWith("cr")).toList());
+        assertEquals(
+                List.of("convert ", "create "),
+                complete("c").stream()
+                        .filter(each -> each.startsWith("con") || each.startsWith("cr"))
+                        .toList());
         assertEquals(List.of("tap:qcow:"), complete("attach", "tap:qco"));
-        assertEquals(List.of("tap:qcow:vm.qcow ", "tap:qcow:vms/"), complete("attach", "tap:qcow:v").stream().sorted().toList());
+        assertEquals(
+                List.of("tap:qcow:vm.qcow ", "tap:qcow:vms/"),
+                complete("attach", "tap:qcow:v").stream().sorted().toList());
         assertEquals(List.of("alpha "), complete("detach", "a"));
         assertEquals(List.of("alpha "), complete("detach", ""), "options are for who has typed a dash");
-        assertEquals(List.of("--force ", "--help "), complete("detach", "-").stream().sorted().toList());
+        assertEquals(
+                List.of("--force ", "--help "),
+                complete("detach", "-").stream().sorted().toList());
         assertEquals(List.of(), complete("frobnicate", ""));
         assertEquals(TestVerbs.NAMES.size(), complete().size());
     }
@@ -111,7 +122,10 @@ class CompletionTest {
         StringWriter out = new StringWriter();
         List<String> arguments = new ArrayList<>(List.of("complete", "--"));
         arguments.addAll(List.of(words));
-        assertEquals(0, TestVerbs.VERBS.execute(core.in(directory), arguments, new PrintWriter(out), new PrintWriter(out)), out::toString);
+        assertEquals(
+                0,
+                TestVerbs.VERBS.execute(core.in(directory), arguments, new PrintWriter(out), new PrintWriter(out)),
+                out::toString);
         return out.toString().lines().toList();
     }
 
@@ -126,8 +140,16 @@ class CompletionTest {
     void nothingForWhatIsNotKnownOrNotThere() throws Exception {
         assertEquals(List.of(), after("frobnicate "));
         Completion alone = of(new Surroundings(() -> null, () -> null, directory, false), List.of());
-        assertEquals(List.of("--force", "--help"), alone.complete(List.of("detach"), "").stream().map(Completion.Proposal::value).sorted().toList());
+        assertEquals(
+                List.of("--force", "--help"),
+                alone.complete(List.of("detach"), "").stream()
+                        .map(Completion.Proposal::value)
+                        .sorted()
+                        .toList());
         Files.createFile(directory.resolve("a.img"));
-        assertTrue(alone.complete(List.of("convert"), "tap:raw:a").stream().map(Completion.Proposal::value).toList().contains("tap:raw:a.img"));
+        assertTrue(alone.complete(List.of("convert"), "tap:raw:a").stream()
+                .map(Completion.Proposal::value)
+                .toList()
+                .contains("tap:raw:a.img"));
     }
 }

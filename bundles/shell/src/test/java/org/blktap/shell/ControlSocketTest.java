@@ -22,10 +22,10 @@ import java.util.Dictionary;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
-import org.blktap.api.settings.Directories;
 import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.gogo.runtime.threadio.ThreadIOImpl;
 import org.apache.felix.gogo.shell.Posix;
+import org.blktap.api.settings.Directories;
 import org.blktap.shell.client.Frame;
 import org.blktap.shell.client.SocketStreams;
 import org.junit.jupiter.api.AfterEach;
@@ -41,14 +41,14 @@ import org.osgi.framework.ServiceRegistration;
 class ControlSocketTest {
     @TempDir
     Path directory;
+
     private final Fakes core = new Fakes();
     private final ThreadIOImpl threads = new ThreadIOImpl();
     private final CommandProcessorImpl gogo = new CommandProcessorImpl(threads);
     private ControlServices services;
     private ControlSocket socket;
 
-    record Result(int status, String out, String err) {
-    }
+    record Result(int status, String out, String err) {}
 
     @BeforeEach
     void start() throws IOException {
@@ -57,11 +57,15 @@ class ControlSocketTest {
         services.attachments = core;
         services.images = core;
         gogo.addCommand("gogo", new Posix(), "grep");
-        GogoCommands commands = new GogoCommands(Fakes.proxy(BundleContext.class, (proxy, method, arguments) -> {
-            Dictionary<?, ?> properties = (Dictionary<?, ?>) arguments[2];
-            gogo.addCommand((String) properties.get("osgi.command.scope"), arguments[1], (String) properties.get("osgi.command.function"));
-            return Fakes.proxy(ServiceRegistration.class, (p, m, a) -> null);
-        }), services, TestVerbs.VERBS);
+        GogoCommands commands = new GogoCommands(
+                Fakes.proxy(BundleContext.class, (proxy, method, arguments) -> {
+                    Dictionary<?, ?> properties = (Dictionary<?, ?>) arguments[2];
+                    gogo.addCommand((String) properties.get("osgi.command.scope"), arguments[1], (String)
+                            properties.get("osgi.command.function"));
+                    return Fakes.proxy(ServiceRegistration.class, (p, m, a) -> null);
+                }),
+                services,
+                TestVerbs.VERBS);
         TestVerbs.NAMES.forEach(commands::register);
         socket = new ControlSocket(services, TestVerbs.VERBS, gogo, directory);
     }
@@ -81,8 +85,9 @@ class ControlSocketTest {
     private Result call(String input, String terminal, String... arguments) throws IOException {
         try (SocketChannel channel = connect()) {
             SocketStreams streams = new SocketStreams(channel);
-            Frame.writeRequest(new DataOutputStream(streams.output()), new Frame.Request(directory.toString(), terminal, 80, 24,
-                    List.of(arguments)));
+            Frame.writeRequest(
+                    new DataOutputStream(streams.output()),
+                    new Frame.Request(directory.toString(), terminal, 80, 24, List.of(arguments)));
             streams.output().write(input.getBytes(StandardCharsets.UTF_8));
             if (terminal.isEmpty()) {
                 streams.endOutput();
@@ -110,7 +115,9 @@ class ControlSocketTest {
 
     @Test
     void aCommandItsOutputAndItsStatus() throws IOException {
-        assertEquals(new Result(0, "ä\nnbd:/run/ä.sock\n", ""), call("", "", "attach", "tap:ram:x", "--id", "ä", "--node", "nbd"));
+        assertEquals(
+                new Result(0, "ä\nnbd:/run/ä.sock\n", ""),
+                call("", "", "attach", "tap:ram:x", "--id", "ä", "--node", "nbd"));
         assertEquals(new Result(1, "", "blktap: no attachment 'b'\n"), call("", "", "info", "b"));
         assertEquals(2, call("", "", "frobnicate").status());
     }
@@ -151,7 +158,8 @@ class ControlSocketTest {
         for (String bad : new String[] {"relative", "/nul\0"}) {
             try (SocketChannel channel = connect()) {
                 SocketStreams streams = new SocketStreams(channel);
-                Frame.writeRequest(new DataOutputStream(streams.output()), new Frame.Request(bad, "", 0, 0, List.of("list")));
+                Frame.writeRequest(
+                        new DataOutputStream(streams.output()), new Frame.Request(bad, "", 0, 0, List.of("list")));
                 assertThrows(IOException.class, () -> answer(streams), bad);
             }
         }
@@ -213,7 +221,9 @@ class ControlSocketTest {
         private String seen = "";
 
         Session() throws IOException {
-            Frame.writeRequest(new DataOutputStream(streams.output()), new Frame.Request(directory.toString(), "xterm", 80, 24, List.of("shell")));
+            Frame.writeRequest(
+                    new DataOutputStream(streams.output()),
+                    new Frame.Request(directory.toString(), "xterm", 80, 24, List.of("shell")));
         }
 
         void type(String keys) throws IOException {
@@ -316,7 +326,8 @@ class ControlSocketTest {
             session.await("[####");
         }
         long limit = System.nanoTime() + java.util.concurrent.TimeUnit.MINUTES.toNanos(1);
-        while (Thread.getAllStackTraces().keySet().stream().anyMatch(each -> each.getName().equals("blktap-convert"))) {
+        while (Thread.getAllStackTraces().keySet().stream()
+                .anyMatch(each -> each.getName().equals("blktap-convert"))) {
             assertTrue(System.nanoTime() < limit, "it goes on for nobody");
             Thread.sleep(10);
         }
@@ -331,7 +342,8 @@ class ControlSocketTest {
             session.await("blktap> ");
             session.leave();
         }
-        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(data.resolve("history"))));
+        assertEquals(
+                "rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(data.resolve("history"))));
         String kept = Files.readString(data.resolve("history"));
         assertTrue(kept.endsWith("attach tap:ram:x --id kept\n"), kept);
         core.attached.clear();
@@ -353,7 +365,8 @@ class ControlSocketTest {
     void stoppingEndsConversations() throws IOException {
         try (SocketChannel channel = connect()) {
             SocketStreams streams = new SocketStreams(channel);
-            Frame.writeRequest(new DataOutputStream(streams.output()), new Frame.Request("/", "xterm", 80, 24, List.of("shell")));
+            Frame.writeRequest(
+                    new DataOutputStream(streams.output()), new Frame.Request("/", "xterm", 80, 24, List.of("shell")));
             new DataInputStream(streams.input()).readByte();
             socket.stop();
             assertThrows(IOException.class, () -> answer(streams));

@@ -14,9 +14,9 @@ import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
-import org.blktap.api.control.StateReason;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
+import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -33,9 +33,10 @@ public final class Fakes implements Attachments, Images {
     /** What the next call throws. */
     public Exception failure;
     /** What goes on while the attachments are listed. */
-    public Runnable listed = () -> { };
+    public Runnable listed = () -> {};
     /** The same, while one is detached: it has gone already. */
-    public Runnable detached = () -> { };
+    public Runnable detached = () -> {};
+
     public CheckReport report = new CheckReport(7, 0, List.of());
     /** Whether a convert runs until its caller gives up. */
     public volatile boolean endless;
@@ -57,24 +58,41 @@ public final class Fakes implements Attachments, Images {
     }
 
     AttachmentStatus status(AttachRequest request) {
-        List<AttachmentStatus.Node> nodes = request.nodes().stream().map(node -> new AttachmentStatus.Node(node, node + ":/run/"
-                + request.id() + ".sock", Map.of("clients", "0"))).toList();
-        return new AttachmentStatus(request.id(), request.spec().toString(),
-                parked.contains(request.id()) ? State.PARKED : State.RUNNING, StateReason.NONE, 10L << 30, 512, request.readOnly(),
-                "libaio", nodes, request.options(), Map.of("format", "fake"));
+        List<AttachmentStatus.Node> nodes = request.nodes().stream()
+                .map(node -> new AttachmentStatus.Node(
+                        node, node + ":/run/" + request.id() + ".sock", Map.of("clients", "0")))
+                .toList();
+        return new AttachmentStatus(
+                request.id(),
+                request.spec().toString(),
+                parked.contains(request.id()) ? State.PARKED : State.RUNNING,
+                StateReason.NONE,
+                10L << 30,
+                512,
+                request.readOnly(),
+                "libaio",
+                nodes,
+                request.options(),
+                Map.of("format", "fake"));
     }
 
     @Override
     public AttachmentStatus attach(AttachRequest request) throws DiskException {
         called("attach");
-        AttachRequest named = new AttachRequest(request.spec(), request.id() == null ? "made" : request.id(), request.nodes(),
-                request.readOnly(), request.options());
+        AttachRequest named = new AttachRequest(
+                request.spec(),
+                request.id() == null ? "made" : request.id(),
+                request.nodes(),
+                request.readOnly(),
+                request.options());
         attached.add(named);
         return status(named);
     }
 
     private AttachRequest find(String id) throws DiskException {
-        return attached.stream().filter(each -> each.id().equals(id)).findFirst()
+        return attached.stream()
+                .filter(each -> each.id().equals(id))
+                .findFirst()
                 .orElseThrow(() -> new DiskException(Reason.NOT_FOUND, "no attachment '" + id + "'"));
     }
 
@@ -111,8 +129,15 @@ public final class Fakes implements Attachments, Images {
     @Override
     public AttachmentStats stats(String id) throws DiskException {
         find(id);
-        return new AttachmentStats(id, 3, 1, 20, Map.of("read", new AttachmentStats.Counter(5, 20480, 0,
-                new AttachmentStats.Latency(Double.NaN, 10, 11, 12, 13, 14))));
+        return new AttachmentStats(
+                id,
+                3,
+                1,
+                20,
+                Map.of(
+                        "read",
+                        new AttachmentStats.Counter(
+                                5, 20480, 0, new AttachmentStats.Latency(Double.NaN, 10, 11, 12, 13, 14))));
     }
 
     @Override
@@ -125,7 +150,9 @@ public final class Fakes implements Attachments, Images {
     public void makeReadOnly(String id) throws DiskException {
         called("read-only " + id);
         AttachRequest before = find(id);
-        attached.set(attached.indexOf(before), new AttachRequest(before.spec(), before.id(), before.nodes(), true, before.options()));
+        attached.set(
+                attached.indexOf(before),
+                new AttachRequest(before.spec(), before.id(), before.nodes(), true, before.options()));
     }
 
     @Override
@@ -139,7 +166,9 @@ public final class Fakes implements Attachments, Images {
         called("resume " + id + " " + image);
         parked.remove(id);
         AttachRequest before = find(id);
-        attached.set(attached.indexOf(before), new AttachRequest(image, id, before.nodes(), before.readOnly(), before.options()));
+        attached.set(
+                attached.indexOf(before),
+                new AttachRequest(image, id, before.nodes(), before.readOnly(), before.options()));
     }
 
     @Override
@@ -162,7 +191,10 @@ public final class Fakes implements Attachments, Images {
 
     @Override
     public List<ServiceStatus> drivers() {
-        return List.of(new ServiceStatus("aio", "raw", "a 1"), new ServiceStatus("qcow", "qcow version 1", "q 1"), new ServiceStatus("ram", "memory", "r 1"));
+        return List.of(
+                new ServiceStatus("aio", "raw", "a 1"),
+                new ServiceStatus("qcow", "qcow version 1", "q 1"),
+                new ServiceStatus("ram", "memory", "r 1"));
     }
 
     @Override

@@ -16,8 +16,10 @@ import org.junit.jupiter.api.Test;
 class JsonTest {
     @Test
     void anAttachmentHasTheFieldsThatScriptsReadAndBytes() throws Exception {
-        AttachRequest request = new AttachRequest(TapSpec.parse("tap:qcow:/vm/ä \"b\".qcow"), "a", List.of("nbd"), true, Map.of("k", "v"));
-        JsonObject json = JsonParser.parseString(Json.of(new Fakes().status(request))).getAsJsonObject();
+        AttachRequest request = new AttachRequest(
+                TapSpec.parse("tap:qcow:/vm/ä \"b\".qcow"), "a", List.of("nbd"), true, Map.of("k", "v"));
+        JsonObject json =
+                JsonParser.parseString(Json.of(new Fakes().status(request))).getAsJsonObject();
         assertEquals("a", json.get("id").getAsString());
         assertEquals("tap:qcow:/vm/ä \"b\".qcow", json.get("spec").getAsString());
         assertEquals("running", json.get("state").getAsString());
@@ -33,7 +35,9 @@ class JsonTest {
     void aNameThatIsNotUtf8IsEscaped() {
         String json = Json.of(List.of("caf\udce9 \ud83d\ude00"));
         assertTrue(json.contains("\"caf\\udce9 \ud83d\ude00\""), json);
-        assertEquals("caf\udce9 \ud83d\ude00", JsonParser.parseString(json).getAsJsonArray().get(0).getAsString());
+        assertEquals(
+                "caf\udce9 \ud83d\ude00",
+                JsonParser.parseString(json).getAsJsonArray().get(0).getAsString());
     }
 
     @Test
@@ -42,7 +46,9 @@ class JsonTest {
         JsonObject json = JsonParser.parseString(Json.of(info)).getAsJsonObject();
         assertEquals(1024, json.get("sizeBytes").getAsLong());
         assertEquals(1000, json.get("contentBytes").getAsLong());
-        assertEquals("[\"read\",\"write\",\"flush\",\"discard\",\"map\"]", json.get("operations").toString());
+        assertEquals(
+                "[\"read\",\"write\",\"flush\",\"discard\",\"map\"]",
+                json.get("operations").toString());
         assertEquals("raw", json.getAsJsonObject("details").get("format").getAsString());
         json = JsonParser.parseString(Json.of(info.withReadOnly(true))).getAsJsonObject();
         assertEquals("[\"read\",\"flush\",\"map\"]", json.get("operations").toString());
@@ -52,7 +58,9 @@ class JsonTest {
     void aMeanOfNothingIsNull() throws Exception {
         Fakes core = new Fakes();
         core.attach(new AttachRequest(TapSpec.parse("tap:ram:x"), "a", List.of(), false, Map.of()));
-        JsonObject read = JsonParser.parseString(Json.of(core.stats("a"))).getAsJsonObject().getAsJsonObject("operations")
+        JsonObject read = JsonParser.parseString(Json.of(core.stats("a")))
+                .getAsJsonObject()
+                .getAsJsonObject("operations")
                 .getAsJsonObject("read");
         assertEquals(5, read.get("count").getAsLong());
         JsonObject latency = read.getAsJsonObject("latency");

@@ -21,9 +21,21 @@ class LostSocketsTest {
     @Test
     void aSocketHasAnyName() throws Exception {
         Path there = Files.createFile(directory.resolve(FileNames.path("caf\udce9 b.sock")));
-        List<Node> nodes = List.of(new Node("vhost-user", "vhost-user:" + FileNames.text(there), Map.of()),
+        List<Node> nodes = List.of(
+                new Node("vhost-user", "vhost-user:" + FileNames.text(there), Map.of()),
                 new Node("nbd", "nbd+unix:///a?socket=" + directory + "/caf%E9%20b.sock", Map.of()));
-        AttachmentStatus status = new AttachmentStatus("a", "tap:ram:x", State.RUNNING, StateReason.NONE, 512, 512, false, "libaio", nodes, Map.of(), Map.of());
+        AttachmentStatus status = new AttachmentStatus(
+                "a",
+                "tap:ram:x",
+                State.RUNNING,
+                StateReason.NONE,
+                512,
+                512,
+                false,
+                "libaio",
+                nodes,
+                Map.of(),
+                Map.of());
         assertEquals(List.of(), LostSockets.of(status));
     }
 
@@ -31,10 +43,25 @@ class LostSocketsTest {
     void socketsThatAreGoneAreNamed() throws Exception {
         Path there = Files.createFile(directory.resolve("there.sock"));
         Path gone = directory.resolve("gone.sock");
-        List<Node> nodes = List.of(new Node("vhost-user", "vhost-user:" + there, Map.of()), new Node("vhost-user", "vhost-user:" + gone, Map.of()),
-                new Node("nbd", "nbd+unix:///a?socket=" + there, Map.of()), new Node("nbd", "nbd+unix:///b?socket=" + gone, Map.of()),
-                new Node("nbd", "nbd://127.0.0.1:10809/a", Map.of()), new Node("xen", "xen:1/51712", Map.of()));
-        AttachmentStatus status = new AttachmentStatus("a", "tap:ram:x", State.RUNNING, StateReason.NONE, 512, 512, false, "libaio", nodes, Map.of(), Map.of());
+        List<Node> nodes = List.of(
+                new Node("vhost-user", "vhost-user:" + there, Map.of()),
+                new Node("vhost-user", "vhost-user:" + gone, Map.of()),
+                new Node("nbd", "nbd+unix:///a?socket=" + there, Map.of()),
+                new Node("nbd", "nbd+unix:///b?socket=" + gone, Map.of()),
+                new Node("nbd", "nbd://127.0.0.1:10809/a", Map.of()),
+                new Node("xen", "xen:1/51712", Map.of()));
+        AttachmentStatus status = new AttachmentStatus(
+                "a",
+                "tap:ram:x",
+                State.RUNNING,
+                StateReason.NONE,
+                512,
+                512,
+                false,
+                "libaio",
+                nodes,
+                Map.of(),
+                Map.of());
         assertEquals(List.of("vhost-user:" + gone, "nbd+unix:///b?socket=" + gone), LostSockets.of(status));
     }
 }

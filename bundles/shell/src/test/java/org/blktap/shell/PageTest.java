@@ -18,14 +18,18 @@ class PageTest {
     private static List<String> rows() throws Exception {
         String page = Files.readString(Path.of("README.md"));
         int begin = page.indexOf("| verb | what it does |");
-        return page.substring(begin, page.indexOf("\n\n", begin)).lines().skip(2).toList();
+        return page.substring(begin, page.indexOf("\n\n", begin))
+                .lines()
+                .skip(2)
+                .toList();
     }
 
     @Test
     void eachVerbHasARow() throws Exception {
         TreeSet<String> named = new TreeSet<>();
         for (String row : rows()) {
-            Matcher verbs = Pattern.compile("`([a-z0-9-]+)[^`]*`").matcher(row.split("\\|(?=[^`]*(?:`[^`]*`[^`]*)*$)")[1].replace("\\|", "/"));
+            Matcher verbs = Pattern.compile("`([a-z0-9-]+)[^`]*`")
+                    .matcher(row.split("\\|(?=[^`]*(?:`[^`]*`[^`]*)*$)")[1].replace("\\|", "/"));
             while (verbs.find()) {
                 named.add(verbs.group(1));
             }
@@ -36,11 +40,16 @@ class PageTest {
     @Test
     void rowsNameOptionsThatThereAre() throws Exception {
         for (Declaration verb : TestVerbs.VERBS.catalog().all()) {
-            List<String> known = TestVerbs.VERBS.options(verb).stream().map(OptionSpec::names).flatMap(java.util.Arrays::stream).toList();
+            List<String> known = TestVerbs.VERBS.options(verb).stream()
+                    .map(OptionSpec::names)
+                    .flatMap(java.util.Arrays::stream)
+                    .toList();
             for (String row : rows()) {
-                Matcher synopsis = Pattern.compile("`" + verb.name() + "((?: [^`]*)?)`").matcher(row);
+                Matcher synopsis =
+                        Pattern.compile("`" + verb.name() + "((?: [^`]*)?)`").matcher(row);
                 while (synopsis.find()) {
-                    Matcher options = Pattern.compile("(?<![A-Za-z=])--?[a-z][a-z-]*").matcher(synopsis.group(1));
+                    Matcher options =
+                            Pattern.compile("(?<![A-Za-z=])--?[a-z][a-z-]*").matcher(synopsis.group(1));
                     while (options.find()) {
                         assertTrue(known.contains(options.group()), verb.name() + " " + options.group());
                     }

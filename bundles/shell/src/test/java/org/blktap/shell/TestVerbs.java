@@ -18,18 +18,27 @@ public final class TestVerbs {
     public static final List<Class<?>> CLASSES = classes();
     public static final Verbs VERBS = new Verbs(new ClassCatalog(CLASSES));
     /** In the order of their names. */
-    public static final List<String> NAMES = VERBS.catalog().all().stream().map(Declaration::name).toList();
+    public static final List<String> NAMES =
+            VERBS.catalog().all().stream().map(Declaration::name).toList();
 
-    private TestVerbs() {
-    }
+    private TestVerbs() {}
 
     private static List<Class<?>> classes() {
         try {
-            URI root = Verbs.class.getProtectionDomain().getCodeSource().getLocation().toURI();
+            URI root = Verbs.class
+                    .getProtectionDomain()
+                    .getCodeSource()
+                    .getLocation()
+                    .toURI();
             List<Class<?>> found = new ArrayList<>();
             try (Stream<Path> files = Files.walk(Path.of(root))) {
-                for (Path file : (Iterable<Path>) files.filter(each -> each.toString().endsWith(".class")).sorted()::iterator) {
-                    String name = Path.of(root).relativize(file).toString().replace('/', '.').replaceAll("\\.class$", "");
+                for (Path file : (Iterable<Path>)
+                        files.filter(each -> each.toString().endsWith(".class")).sorted()::iterator) {
+                    String name = Path.of(root)
+                            .relativize(file)
+                            .toString()
+                            .replace('/', '.')
+                            .replaceAll("\\.class$", "");
                     Class<?> type = Class.forName(name, false, TestVerbs.class.getClassLoader());
                     if (type.isAnnotationPresent(VerbDeclaration.class)) {
                         found.add(type);

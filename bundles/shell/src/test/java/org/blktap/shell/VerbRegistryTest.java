@@ -29,6 +29,7 @@ import picocli.CommandLine.Parameters;
 class VerbRegistryTest {
     @TempDir
     Path directory;
+
     private final Fakes core = new Fakes();
     private final VerbRegistry registry = new VerbRegistry(null);
     private final Verbs verbs = new Verbs(registry);
@@ -41,6 +42,7 @@ class VerbRegistryTest {
     public static final class Greet implements Verb {
         @Parameters(description = "Whom to greet.")
         String id;
+
         @Option(names = "--loud", description = "Shouts.")
         boolean loud;
 
@@ -52,7 +54,9 @@ class VerbRegistryTest {
             if (id.equals("missing")) {
                 throw new NoClassDefFoundError("org/example/Gone");
             }
-            call.out().println((loud ? "HELLO " : "hello ") + id + " of " + call.attachments().list().size());
+            call.out()
+                    .println((loud ? "HELLO " : "hello ") + id + " of "
+                            + call.attachments().list().size());
             call.table(List.of("A", "B"), List.of(List.of(1, "x"), List.of(20, "y")));
             call.json(Map.of("id", id));
             return id.equals("seven") ? 7 : 0;
@@ -62,13 +66,15 @@ class VerbRegistryTest {
     /** A reference with a ranking. */
     private static ServiceReference<Verb> reference(int ranking) {
         @SuppressWarnings("unchecked")
-        ServiceReference<Verb> reference = Fakes.proxy(ServiceReference.class, (proxy, method, arguments) -> switch (method.getName()) {
-            case "compareTo" -> Integer.compare(ranking, (int) ((ServiceReference<?>) arguments[0]).getProperty("ranking"));
-            case "getProperty" -> ranking;
-            case "hashCode" -> ranking;
-            case "equals" -> proxy == arguments[0];
-            default -> null;
-        });
+        ServiceReference<Verb> reference =
+                Fakes.proxy(ServiceReference.class, (proxy, method, arguments) -> switch (method.getName()) {
+                    case "compareTo" ->
+                        Integer.compare(ranking, (int) ((ServiceReference<?>) arguments[0]).getProperty("ranking"));
+                    case "getProperty" -> ranking;
+                    case "hashCode" -> ranking;
+                    case "equals" -> proxy == arguments[0];
+                    default -> null;
+                });
         return reference;
     }
 
@@ -91,7 +97,8 @@ class VerbRegistryTest {
     };
 
     private static Map<String, Object> declared(String summary, String... operands) {
-        return new HashMap<>(Map.of("verb.name", "greet", "verb.summary", summary, "verb.operands", operands, "verb.runs", "DAEMON"));
+        return new HashMap<>(Map.of(
+                "verb.name", "greet", "verb.summary", summary, "verb.operands", operands, "verb.runs", "DAEMON"));
     }
 
     private final ServiceReference<Verb> greet = reference(1);
@@ -104,7 +111,8 @@ class VerbRegistryTest {
     private int run(String... arguments) {
         StringWriter output = new StringWriter();
         StringWriter error = new StringWriter();
-        int status = verbs.execute(core.in(directory), List.of(arguments), new PrintWriter(output), new PrintWriter(error));
+        int status =
+                verbs.execute(core.in(directory), List.of(arguments), new PrintWriter(output), new PrintWriter(error));
         out = output.toString();
         err = error.toString();
         assertEquals(List.of(), lent, "each object is given back");
@@ -113,7 +121,8 @@ class VerbRegistryTest {
 
     @Test
     void itIsListedExplainedAndRun() throws Exception {
-        core.attach(new org.blktap.api.control.AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:x"), "alpha", List.of(), false, Map.of()));
+        core.attach(new org.blktap.api.control.AttachRequest(
+                org.blktap.api.disk.TapSpec.parse("tap:ram:x"), "alpha", List.of(), false, Map.of()));
         assertEquals(0, run("--help"));
         assertTrue(out.contains("\n  greet  Greets an attachment.\n"), out);
         assertEquals(0, run("greet", "--help"));
@@ -129,8 +138,15 @@ class VerbRegistryTest {
         assertEquals(1, run("greet", "missing"));
         assertTrue(err.startsWith("blktap: internal error") && err.lines().count() == 1, err);
         Completion completion = new Completion(registry, verbs::options, core.in(directory), List::of);
-        assertEquals(List.of("greet"), completion.complete(List.of(), "").stream().map(Completion.Proposal::value).toList());
-        assertTrue(completion.complete(List.of("greet"), "").stream().map(Completion.Proposal::value).toList().containsAll(List.of("alpha", "--loud")));
+        assertEquals(
+                List.of("greet"),
+                completion.complete(List.of(), "").stream()
+                        .map(Completion.Proposal::value)
+                        .toList());
+        assertTrue(completion.complete(List.of("greet"), "").stream()
+                .map(Completion.Proposal::value)
+                .toList()
+                .containsAll(List.of("alpha", "--loud")));
         assertEquals(List.of(), lent);
     }
 
@@ -154,7 +170,10 @@ class VerbRegistryTest {
 
     @Test
     void oneThatMakesNoSenseHarmsNoOther() {
-        registry.addVerb(reference(3), objects, new HashMap<>(Map.of("verb.name", "Bad Name", "verb.summary", "x", "verb.runs", "DAEMON")));
+        registry.addVerb(
+                reference(3),
+                objects,
+                new HashMap<>(Map.of("verb.name", "Bad Name", "verb.summary", "x", "verb.runs", "DAEMON")));
         registry.addVerb(reference(4), objects, new HashMap<>());
         assertEquals(1, registry.all().size());
         registry.addVerb(reference(5), objects, declared("Has other operands than fields.", "ID", "SIZE"));

@@ -9,7 +9,6 @@ import static org.ops4j.pax.exam.CoreOptions.frameworkProperty;
 import static org.ops4j.pax.exam.CoreOptions.junitBundles;
 import static org.ops4j.pax.exam.CoreOptions.systemProperty;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,14 +35,18 @@ import org.ops4j.pax.exam.spi.reactors.PerClass;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
-/** The bundles of the built distribution in a real Felix, offline: services that come and go, binding by type, parking. */
+/**
+ * The bundles of the built distribution in a real Felix, offline: services that come and go, binding by type, parking.
+ */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class ContainerIT {
     @Inject
     private BundleContext context;
+
     @Inject
     private Attachments attachments;
+
     @Inject
     private Images images;
 
@@ -52,22 +55,34 @@ public class ContainerIT {
         Path directory = Files.createTempDirectory("blktap-container");
         Path tar;
         try (Stream<Path> files = Files.list(Path.of(System.getProperty("distribution.directory")))) {
-            tar = files.filter(f -> f.getFileName().toString().endsWith(".tar.gz")).findFirst().orElseThrow();
+            tar = files.filter(f -> f.getFileName().toString().endsWith(".tar.gz"))
+                    .findFirst()
+                    .orElseThrow();
         }
-        new ProcessBuilder("tar", "xf", tar.toString(), "--strip-components=1", "-C", directory.toString()).inheritIO().start()
+        new ProcessBuilder("tar", "xf", tar.toString(), "--strip-components=1", "-C", directory.toString())
+                .inheritIO()
+                .start()
                 .waitFor();
-        List<Option> options = new ArrayList<>(List.of(junitBundles(), cleanCaches(),
-                frameworkProperty("blktap.run.dir").value(directory.resolve("run").toString()),
-                systemProperty("felix.fileinstall.dir").value(Files.createDirectory(directory.resolve("watched")).toString()),
-                systemProperty("felix.fileinstall.tmpdir").value(directory.resolve("data/tmp").toString()),
-                frameworkProperty("blktap.data.dir").value(directory.resolve("data").toString()),
+        List<Option> options = new ArrayList<>(List.of(
+                junitBundles(),
+                cleanCaches(),
+                frameworkProperty("blktap.run.dir")
+                        .value(directory.resolve("run").toString()),
+                systemProperty("felix.fileinstall.dir")
+                        .value(Files.createDirectory(directory.resolve("watched"))
+                                .toString()),
+                systemProperty("felix.fileinstall.tmpdir")
+                        .value(directory.resolve("data/tmp").toString()),
+                frameworkProperty("blktap.data.dir")
+                        .value(directory.resolve("data").toString()),
                 systemProperty("example.jar").value(System.getProperty("example.jar"))));
         for (String folder : new String[] {"bundle", "deploy"}) {
             try (Stream<Path> jars = Files.list(directory.resolve(folder))) {
                 jars.filter(jar -> jar.toString().endsWith(".jar"))
                         // bundles that read the terminal must not run in a test's framework
                         .filter(jar -> !jar.getFileName().toString().contains("gogo.shell"))
-                        .forEach(jar -> options.add(bundle(jar.toUri().toString()).startLevel(startLevel(jar.getFileName().toString()))));
+                        .forEach(jar -> options.add(bundle(jar.toUri().toString())
+                                .startLevel(startLevel(jar.getFileName().toString()))));
             }
         }
         return options.toArray(Option[]::new);
@@ -90,7 +105,9 @@ public class ContainerIT {
     }
 
     private Bundle bundleOf(String name) {
-        return Arrays.stream(context.getBundles()).filter(b -> b.getSymbolicName().equals("org.blktap." + name)).findFirst()
+        return Arrays.stream(context.getBundles())
+                .filter(b -> b.getSymbolicName().equals("org.blktap." + name))
+                .findFirst()
                 .orElseThrow();
     }
 
@@ -116,7 +133,11 @@ public class ContainerIT {
         for (String type : new String[] {"aio", "qcow", "qcow2", "ram"}) {
             assertTrue(type, hasType(type));
         }
-        assertEquals(List.of("nbd", "vhost-user"), attachments.nodes().stream().map(Attachments.ServiceStatus::name).toList());
+        assertEquals(
+                List.of("nbd", "vhost-user"),
+                attachments.nodes().stream()
+                        .map(Attachments.ServiceStatus::name)
+                        .toList());
         assertEquals("libaio", attachments.engines().get(0).name());
     }
 
@@ -125,13 +146,23 @@ public class ContainerIT {
         Path image = Files.createTempFile("container", ".qcow");
         Files.delete(image);
         images.create(TapSpec.parse("tap:qcow:" + image), 64 << 20, null, false, Map.of());
-        assertEquals("qcow", attachments.attach(request("tap:qcow:" + image, "q")).details().get("format").replaceAll("[ ,].*", ""));
+        assertEquals(
+                "qcow",
+                attachments
+                        .attach(request("tap:qcow:" + image, "q"))
+                        .details()
+                        .get("format")
+                        .replaceAll("[ ,].*", ""));
         attachments.detach("q");
         // the same file by another type is what that type makes of it: raw bytes
-        assertEquals("raw", attachments.attach(request("tap:aio:" + image, "r")).details().get("format"));
+        assertEquals(
+                "raw",
+                attachments.attach(request("tap:aio:" + image, "r")).details().get("format"));
         attachments.detach("r");
         Files.delete(image);
-        assertEquals(1 << 20, attachments.attach(request("tap:ram:x,size=1M", "x", "nbd")).sizeBytes());
+        assertEquals(
+                1 << 20,
+                attachments.attach(request("tap:ram:x,size=1M", "x", "nbd")).sizeBytes());
     }
 
     @Test
@@ -143,14 +174,17 @@ public class ContainerIT {
         } catch (DiskException e) {
             assertEquals(DiskException.Reason.WRONG_TYPE, e.reason());
         }
-        Bundle zero = context.installBundle(Path.of(System.getProperty("example.jar")).toUri().toString());
+        Bundle zero = context.installBundle(
+                Path.of(System.getProperty("example.jar")).toUri().toString());
         zero.start();
         assertTrue(hasType("zero"));
-        assertEquals(1 << 20, attachments.attach(request("tap:zero:1M", "z", "nbd")).sizeBytes());
+        assertEquals(
+                1 << 20, attachments.attach(request("tap:zero:1M", "z", "nbd")).sizeBytes());
         zero.uninstall();
         assertFalse(hasType("zero"));
         assertEquals(State.PARKED, attachments.status("z").state());
-        zero = context.installBundle(Path.of(System.getProperty("example.jar")).toUri().toString());
+        zero = context.installBundle(
+                Path.of(System.getProperty("example.jar")).toUri().toString());
         zero.start();
         await("z", State.RUNNING);
         attachments.detach("z");

@@ -20,7 +20,8 @@ public final class MemoryHog implements BundleActivator {
         List<Object> taken = new ArrayList<>();
         if (kind.equals("thread")) {
             // as Thread.start does where the system has no room; to really take all of it would end other programs, too
-            throw new OutOfMemoryError("unable to create native thread: possibly out of memory or process/resource limits reached");
+            throw new OutOfMemoryError(
+                    "unable to create native thread: possibly out of memory or process/resource limits reached");
         }
         while (true) {
             taken.add(kind.equals("heap") ? new byte[PIECE] : ByteBuffer.allocateDirect(PIECE));

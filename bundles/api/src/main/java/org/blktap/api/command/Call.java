@@ -9,7 +9,10 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** One call of a verb: the caller's arguments and output, and the services that the verb uses. Only on the verb's thread; {@link #cancelled} on any. */
+/**
+ * One call of a verb: the caller's arguments and output, and the services that the verb uses. Only on the verb's
+ * thread; {@link #cancelled} on any.
+ */
 @ProviderType
 public interface Call {
     /** Standard output: the answer. */

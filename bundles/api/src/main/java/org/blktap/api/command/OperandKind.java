@@ -1,6 +1,9 @@
 package org.blktap.api.command;
 
-/** Kind of thing that an operand, or the value of an option, names. Completion offers the things of that kind that exist. */
+/**
+ * Kind of thing that an operand, or the value of an option, names. Completion offers the things of that kind that
+ * exist.
+ */
 public enum OperandKind {
     /** An attachment, by its id. */
     ID,

@@ -9,9 +9,9 @@ import org.osgi.annotation.bundle.Capability;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * Declares a {@link Verb}. Help, completion, dispatch, the choice of the process and the manual page derive from it: nothing else lists verbs. It
- * becomes the service's properties {@code verb.name} and so on, and a capability {@value #NAMESPACE} in the bundle's manifest, by which a verb is
- * known where no framework runs.
+ * Declares a {@link Verb}. Help, completion, dispatch, the choice of the process and the manual page derive from it:
+ * nothing else lists verbs. It becomes the service's properties {@code verb.name} and so on, and a capability
+ * {@value #NAMESPACE} in the bundle's manifest, by which a verb is known where no framework runs.
  */
 @ComponentPropertyType
 @Capability(namespace = VerbDeclaration.NAMESPACE, attribute = "class=${@class}")
@@ -33,13 +33,17 @@ public @interface VerbDeclaration {
     String summary();
 
     /**
-     * The operands in their order. Each is a label for people that is also the name of its {@link OperandKind}: {@code "ID"}, {@code "ID|SPEC"}. A label
-     * that is no such name is followed by the kinds: {@code "SOURCE=SPEC"}. Brackets make it optional, {@code "[SIZE]"}; dots, the last one, allow several:
-     * {@code "[WORD=TEXT...]"}. The fields with {@code @Parameters} have the same order, and no label or arity of their own.
+     * The operands in their order. Each is a label for people that is also the name of its {@link OperandKind}:
+     * {@code "ID"}, {@code "ID|SPEC"}. A label that is no such name is followed by the kinds: {@code "SOURCE=SPEC"}.
+     * Brackets make it optional, {@code "[SIZE]"}; dots, the last one, allow several: {@code "[WORD=TEXT...]"}. The
+     * fields with {@code @Parameters} have the same order, and no label or arity of their own.
      */
     String[] operands() default {};
 
-    /** The kinds of options' values, for completion: {@code "--backing=SPEC"}. Options that are not listed have no completion. */
+    /**
+     * The kinds of options' values, for completion: {@code "--backing=SPEC"}. Options that are not listed have no
+     * completion.
+     */
     String[] values() default {};
 
     /** The process that runs the verb when it is called as {@code blktap NAME}. */
@@ -52,7 +56,10 @@ public @interface VerbDeclaration {
     enum Where {
         /** The daemon: without one the verb fails. */
         DAEMON,
-        /** The daemon if one runs, otherwise a process of the caller. Such a verb is faster in the daemon, but does not depend on it. */
+        /**
+         * The daemon if one runs, otherwise a process of the caller. Such a verb is faster in the daemon, but does not
+         * depend on it.
+         */
         ANYWHERE,
         /** A process of the caller, whether a daemon runs or not. */
         CLIENT,

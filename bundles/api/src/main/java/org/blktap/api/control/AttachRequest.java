@@ -11,7 +11,8 @@ import org.blktap.api.disk.TapSpec;
  * @param nodes node specs, {@code kind[:target][,key=value…]}; may be empty
  * @param options the driver's and the core's {@code key=value}
  */
-public record AttachRequest(TapSpec spec, String id, List<String> nodes, boolean readOnly, Map<String, String> options) {
+public record AttachRequest(
+        TapSpec spec, String id, List<String> nodes, boolean readOnly, Map<String, String> options) {
     public AttachRequest {
         nodes = List.copyOf(nodes);
         options = java.util.Collections.unmodifiableMap(new java.util.LinkedHashMap<>(options));

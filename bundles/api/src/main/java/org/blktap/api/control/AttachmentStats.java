@@ -17,10 +17,8 @@ public record AttachmentStats(String id, int inFlight, long parks, long parkedMi
      * @param errors of those
      * @param latency in microseconds
      */
-    public record Counter(long count, long bytes, long errors, Latency latency) {
-    }
+    public record Counter(long count, long bytes, long errors, Latency latency) {}
 
     /** Microseconds from taking a request to its end. */
-    public record Latency(double mean, double p50, double p90, double p99, double p999, double max) {
-    }
+    public record Latency(double mean, double p50, double p90, double p99, double p999, double max) {}
 }

@@ -7,14 +7,25 @@ import java.util.Map;
  * One attachment as commands show it.
  *
  * @param state see {@link State}
- * @param reason why it is in this state, or that it does not respond in it; {@link StateReason#NONE} if all is as asked for
+ * @param reason why it is in this state, or that it does not respond in it; {@link StateReason#NONE} if all is as asked
+ *     for
  * @param sizeBytes of the disk, or of the last open one while parked
  * @param engine the I/O engine's name
  * @param options as given to attach
  * @param details reported by the driver about the disk
  */
-public record AttachmentStatus(String id, String spec, State state, StateReason reason, long sizeBytes, int blockSize,
-        boolean readOnly, String engine, List<Node> nodes, Map<String, String> options, Map<String, String> details) {
+public record AttachmentStatus(
+        String id,
+        String spec,
+        State state,
+        StateReason reason,
+        long sizeBytes,
+        int blockSize,
+        boolean readOnly,
+        String engine,
+        List<Node> nodes,
+        Map<String, String> options,
+        Map<String, String> details) {
 
     /** The life of an attachment. */
     public enum State {
@@ -31,6 +42,5 @@ public record AttachmentStatus(String id, String spec, State state, StateReason 
     }
 
     /** @param status reported by the node: clients, queues; numbers and texts */
-    public record Node(String kind, String address, Map<String, ?> status) {
-    }
+    public record Node(String kind, String address, Map<String, ?> status) {}
 }

@@ -6,25 +6,29 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** The attachments of this daemon: the service that all commands use. Any thread but a loop; methods block until done. */
+/**
+ * The attachments of this daemon: the service that all commands use. Any thread but a loop; methods block until done.
+ */
 @ProviderType
 public interface Attachments {
     /**
      * Opens a disk and its nodes and keeps the configuration, so that a restart attaches it again. All or nothing.
      *
-     * <p>With the option {@code wait-for-lock=SECONDS} an image that others have open is waited for: this returns at once, in the state
-     * {@link AttachmentStatus.State#OPENING} with {@link StateReason.Kind#IMAGE_IN_USE}, and the disk opens when they let go of it; if they do not in time, it is parked.
+     * <p>With the option {@code wait-for-lock=SECONDS} an image that others have open is waited for: this returns at
+     * once, in the state {@link AttachmentStatus.State#OPENING} with {@link StateReason.Kind#IMAGE_IN_USE}, and the
+     * disk opens when they let go of it; if they do not in time, it is parked.
      */
     AttachmentStatus attach(AttachRequest request) throws DiskException;
 
     /**
      * Asks the VMs to release the device, stops the nodes, drains, flushes, closes and forgets.
      *
-     * @param force does not ask the VMs, interrupts the operation under way, and returns within seconds even if code of a
-     *     driver or node does not: then the attachment stays listed as {@link AttachmentStatus.State#DETACHING} until that code returns. A disk that
-     *     {@linkplain org.blktap.api.disk.VirtualDisk#savesAtDetach saves its contents} is saved all the same
-     * @throws DiskException NOT_FOUND; BUSY if a VM keeps the device or requests do not end, and then it stays attached; IO if a flush has failed that
-     *     was not reported to the VM, in which case it is detached all the same
+     * @param force does not ask the VMs, interrupts the operation under way, and returns within seconds even if code of
+     *     a driver or node does not: then the attachment stays listed as {@link AttachmentStatus.State#DETACHING} until
+     *     that code returns. A disk that {@linkplain org.blktap.api.disk.VirtualDisk#savesAtDetach saves its contents}
+     *     is saved all the same
+     * @throws DiskException NOT_FOUND; BUSY if a VM keeps the device or requests do not end, and then it stays
+     *     attached; IO if a flush has failed that was not reported to the VM, in which case it is detached all the same
      */
     void detach(String id, boolean force) throws DiskException;
 
@@ -49,7 +53,10 @@ public interface Attachments {
      */
     void unplug(String id, String node, boolean force) throws DiskException;
 
-    /** All, by id, within two seconds: one whose loop does not answer is shown with what is known, and {@link StateReason.Kind#NOT_RESPONDING}. */
+    /**
+     * All, by id, within two seconds: one whose loop does not answer is shown with what is known, and
+     * {@link StateReason.Kind#NOT_RESPONDING}.
+     */
     List<AttachmentStatus> list();
 
     /** @throws DiskException NOT_FOUND */
@@ -59,31 +66,35 @@ public interface Attachments {
     AttachmentStats stats(String id) throws DiskException;
 
     /**
-     * Grows a disk while its VM uses it. Drains and closes the disk, grows the image by its driver, opens it again and announces the new size. Requests of the
-     * VM wait meanwhile. If the image cannot grow, the VM continues with the old size.
+     * Grows a disk while its VM uses it. Drains and closes the disk, grows the image by its driver, opens it again and
+     * announces the new size. Requests of the VM wait meanwhile. If the image cannot grow, the VM continues with the
+     * old size.
      *
-     * @param sizeBytes the new size; -1 to take the size that the image has now, as of a block device or file that others have made larger
+     * @param sizeBytes the new size; -1 to take the size that the image has now, as of a block device or file that
+     *     others have made larger
      * @return the size that the VM sees now
-     * @throws DiskException NOT_FOUND; BUSY if the disk is not running or its requests do not end; BAD_OPTION for a size that is smaller or no whole number of
-     *     sectors; and what opening or resizing the image throws
+     * @throws DiskException NOT_FOUND; BUSY if the disk is not running or its requests do not end; BAD_OPTION for a
+     *     size that is smaller or no whole number of sectors; and what opening or resizing the image throws
      */
     long resize(String id, long sizeBytes) throws DiskException;
 
     /**
-     * Changes the medium of a drive while its VM uses it: an attachment that is read-only. The VM sees the size of the new one. If it cannot be opened, the drive keeps what it has.
-     * {@code tap:empty:NAME} is no medium: requests fail with ENOMEDIUM, and the size is 0.
+     * Changes the medium of a drive while its VM uses it: an attachment that is read-only. The VM sees the size of the
+     * new one. If it cannot be opened, the drive keeps what it has. {@code tap:empty:NAME} is no medium: requests fail
+     * with ENOMEDIUM, and the size is 0.
      *
      * @param force also of a writable disk, whose VM must not use it meanwhile
-     * @throws DiskException NOT_FOUND; BUSY if its requests do not end; BAD_OPTION if it is writable; WRONG_TYPE if the medium differs in sector size or access;
-     *     UNSUPPORTED for a disk that saves its contents at the detach; and what opening the medium throws
+     * @throws DiskException NOT_FOUND; BUSY if its requests do not end; BAD_OPTION if it is writable; WRONG_TYPE if the
+     *     medium differs in sector size or access; UNSUPPORTED for a disk that saves its contents at the detach; and
+     *     what opening the medium throws
      */
     void exchange(String id, TapSpec medium, boolean force) throws DiskException;
 
     /**
      * Stops taking requests, drains, flushes and closes the disk; the VM waits. Stays until {@link #resume}.
      *
-     * @throws DiskException NOT_FOUND; BUSY if requests do not end, and then it continues; IO if the flush failed: it is parked all the same, and the
-     *     VM's next flush fails
+     * @throws DiskException NOT_FOUND; BUSY if requests do not end, and then it continues; IO if the flush failed: it
+     *     is parked all the same, and the VM's next flush fails
      */
     void park(String id) throws DiskException;
 
@@ -91,25 +102,29 @@ public interface Attachments {
     void resume(String id) throws DiskException;
 
     /**
-     * Opens another image in place of a disk that is {@link #park parked}: its VM continues with that, and so does a restart. The nodes, their
-     * clients and the options stay. If it fails, the attachment stays parked, with the image that it had.
+     * Opens another image in place of a disk that is {@link #park parked}: its VM continues with that, and so does a
+     * restart. The nodes, their clients and the options stay. If it fails, the attachment stays parked, with the image
+     * that it had.
      *
-     * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in sector size or access, or that of a writable disk in size, which
-     *     the VM knows; UNSUPPORTED for a disk that saves its contents at the detach; and what opening it throws
+     * @throws DiskException NOT_FOUND; BUSY if nobody parked it; WRONG_TYPE if the image differs in sector size or
+     *     access, or that of a writable disk in size, which the VM knows; UNSUPPORTED for a disk that saves its
+     *     contents at the detach; and what opening it throws
      */
     void resume(String id, TapSpec image) throws DiskException;
 
     /**
-     * Opens the disk of an attachment read-only from now on, also after a restart; its VMs see a pause. Nothing happens if it is read-only.
+     * Opens the disk of an attachment read-only from now on, also after a restart; its VMs see a pause. Nothing happens
+     * if it is read-only.
      *
-     * @throws DiskException NOT_FOUND; BUSY if a VM {@linkplain org.blktap.api.node.DeviceNode#mayWrite may be writing} or requests do not end, and then
-     *     nothing has changed; what opening it throws, and then it is parked
+     * @throws DiskException NOT_FOUND; BUSY if a VM {@linkplain org.blktap.api.node.DeviceNode#mayWrite may be writing}
+     *     or requests do not end, and then nothing has changed; what opening it throws, and then it is parked
      */
     void makeReadOnly(String id) throws DiskException;
 
     /**
-     * Returns a stage that completes when every attachment that can be opened now is open. That is at once, unless a restart attaches again or a
-     * driver has just been added. Disks that take longer than ten seconds to open are not waited for.
+     * Returns a stage that completes when every attachment that can be opened now is open. That is at once, unless a
+     * restart attaches again or a driver has just been added. Disks that take longer than ten seconds to open are not
+     * waited for.
      */
     CompletionStage<Void> settled();
 
@@ -129,6 +144,5 @@ public interface Attachments {
      * @param summary one line
      * @param bundle the bundle's symbolic name and version
      */
-    record ServiceStatus(String name, String summary, String bundle) {
-    }
+    record ServiceStatus(String name, String summary, String bundle) {}
 }

@@ -17,13 +17,14 @@ public interface Images {
      * @param backing what it overlays, or null
      * @param reserve whether all of the disk takes its space at once
      */
-    void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> options) throws DiskException;
+    void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> options)
+            throws DiskException;
 
     /**
      * Examines an image; BUSY if it is attached for writing.
      *
-     * @param repair repairs what it can; the report is of what is left and of what was done. UNSUPPORTED where the type has no
-     *     repair
+     * @param repair repairs what it can; the report is of what is left and of what was done. UNSUPPORTED where the type
+     *     has no repair
      */
     CheckReport check(TapSpec spec, boolean repair, Map<String, String> options) throws DiskException;
 
@@ -60,8 +61,7 @@ public interface Images {
          *
          * @param difference one line for people
          */
-        default void note(String difference) {
-        }
+        default void note(String difference) {}
     }
 
     /**
@@ -71,7 +71,12 @@ public interface Images {
      * @param to a file that is not there yet, or a block device
      * @param compressed whether the new image's clusters are compressed
      */
-    record Conversion(TapSpec from, Map<String, String> fromOptions, TapSpec to, Map<String, String> toOptions, boolean compressed) {
+    record Conversion(
+            TapSpec from,
+            Map<String, String> fromOptions,
+            TapSpec to,
+            Map<String, String> toOptions,
+            boolean compressed) {
         public Conversion {
             fromOptions = Map.copyOf(fromOptions);
             toOptions = Map.copyOf(toOptions);

@@ -28,7 +28,9 @@ public record StateReason(Kind kind, String text) {
         IMAGE_IN_USE,
         /** What was found at its path is not the disk that the VM knows. */
         DIFFERENT_DISK,
-        /** Code of a driver, engine or node threw. Stays parked until an operator resumes it or the driver is replaced. */
+        /**
+         * Code of a driver, engine or node threw. Stays parked until an operator resumes it or the driver is replaced.
+         */
         FAILED,
         /** Its disk is saving what a detach would lose. */
         SAVING,

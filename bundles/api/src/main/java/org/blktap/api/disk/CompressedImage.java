@@ -5,8 +5,8 @@ import java.nio.ByteBuffer;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * An image that is being made, cluster by cluster in ascending order; clusters that are left out read as zeros. Blocking.
- * {@link #compress} may be called on several threads at once, the rest on one.
+ * An image that is being made, cluster by cluster in ascending order; clusters that are left out read as zeros.
+ * Blocking. {@link #compress} may be called on several threads at once, the rest on one.
  */
 @ConsumerType
 public interface CompressedImage extends AutoCloseable {

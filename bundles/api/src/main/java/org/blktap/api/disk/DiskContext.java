@@ -6,7 +6,10 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.osgi.annotation.versioning.ProviderType;
 
-/** What the core gives a driver while it opens, creates or checks one image. All that is opened through it is closed by the driver. */
+/**
+ * What the core gives a driver while it opens, creates or checks one image. All that is opened through it is closed by
+ * the driver.
+ */
 @ProviderType
 public interface DiskContext {
     /** Whether the disk must refuse writes; its files are then opened read-only. */
@@ -21,23 +24,24 @@ public interface DiskContext {
     NativeMemory memory();
 
     /**
-     * Opens a file on the disk's engine and loop, writable unless {@link #readOnly}: one that the operator named, or a {@link #confine confined} one.
-     * The core refuses a file that is in use in a way that does not go together with this one. It opens a confined file for writing only if the file
-     * was made together with the image, or the operator allows it ({@code -o external-files=writable}): another's disk may have any name.
+     * Opens a file on the disk's engine and loop, writable unless {@link #readOnly}: one that the operator named, or a
+     * {@link #confine confined} one. The core refuses a file that is in use in a way that does not go together with
+     * this one. It opens a confined file for writing only if the file was made together with the image, or the operator
+     * allows it ({@code -o external-files=writable}): another's disk may have any name.
      */
     IoFile openFile(Path path) throws DiskException;
 
     /**
-     * Opens a confined file that belongs to the image by the naming rules of its format, such as {@code disk-flat.vmdk} of {@code disk.vmdk}: it may be
-     * written if it lies beside the image.
+     * Opens a confined file that belongs to the image by the naming rules of its format, such as {@code disk-flat.vmdk}
+     * of {@code disk.vmdk}: it may be written if it lies beside the image.
      */
     default IoFile openPart(Path path) throws DiskException {
         return openFile(path);
     }
 
     /**
-     * Makes a new file and opens it for writing, for create only. It has another name until the creation has succeeded, and is
-     * removed if it fails.
+     * Makes a new file and opens it for writing, for create only. It has another name until the creation has succeeded,
+     * and is removed if it fails.
      *
      * @throws DiskException EXISTS if there is a file of the name
      */
@@ -45,8 +49,9 @@ public interface DiskContext {
 
     /**
      * Resolves a path that an image names. A relative one is taken from the image's own directory. It may lead, after
-     * all links, only to a regular file or block device under that directory or under a configured image root. The file that was found is held until
-     * it is opened, by {@link #openFile}, {@link #openPart} or {@link #openBacking} with the path that this returns: so what was judged is what is opened.
+     * all links, only to a regular file or block device under that directory or under a configured image root. The file
+     * that was found is held until it is opened, by {@link #openFile}, {@link #openPart} or {@link #openBacking} with
+     * the path that this returns: so what was judged is what is opened.
      *
      * @param image the image that names it
      * @param named the name in the image
@@ -63,14 +68,14 @@ public interface DiskContext {
     VirtualDisk openBacking(String type, Path path) throws DiskException;
 
     /**
-     * The type that the attach names for the backing file ({@code -o backing-type=}), or {@code otherwise}. In a chain the
-     * option lists the types from top to bottom, separated by colons.
+     * The type that the attach names for the backing file ({@code -o backing-type=}), or {@code otherwise}. In a chain
+     * the option lists the types from top to bottom, separated by colons.
      */
     String backingType(String otherwise);
 
     /**
-     * Keeps something until the attachment is detached, across parking and replacement of the driver. Not an
-     * object of the driver's own classes, which are gone with its bundle.
+     * Keeps something until the attachment is detached, across parking and replacement of the driver. Not an object of
+     * the driver's own classes, which are gone with its bundle.
      */
     void untilDetach(AutoCloseable resource);
 }

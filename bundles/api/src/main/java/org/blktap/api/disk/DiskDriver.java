@@ -4,9 +4,9 @@ import java.util.List;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * Opens and creates images of one type: a service with the property {@code tap.type} ({@link TapType}). Its methods
- * may block and are called on control threads, several at once. Nothing it makes may outlive the service: no
- * threads, no caches; what has to survive a replacement of the driver is kept by {@link DiskContext#untilDetach}.
+ * Opens and creates images of one type: a service with the property {@code tap.type} ({@link TapType}). Its methods may
+ * block and are called on control threads, several at once. Nothing it makes may outlive the service: no threads, no
+ * caches; what has to survive a replacement of the driver is kept by {@link DiskContext#untilDetach}.
  *
  * <p>The other way to write one is {@link SimpleDriver}.
  */
@@ -27,12 +27,14 @@ public interface DiskDriver {
      * @param backing what it overlays, or null
      */
     default void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
-        throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type are not created; attach makes or opens them");
+        throw new DiskException(
+                DiskException.Reason.UNSUPPORTED,
+                path + ": disks of this type are not created; attach makes or opens them");
     }
 
     /**
-     * Creates an image for a copy of a disk. A type that can record more of it than its size overrides this; options of the operator
-     * come first.
+     * Creates an image for a copy of a disk. A type that can record more of it than its size overrides this; options of
+     * the operator come first.
      *
      * @param source the disk that is copied
      */
@@ -51,16 +53,19 @@ public interface DiskDriver {
     }
 
     /**
-     * Examines an image that is not in use. If the context is not read-only, it also repairs what it can, which includes what a
-     * crash left behind in an image whose contents are whole; a driver that has no repair refuses such a context.
+     * Examines an image that is not in use. If the context is not read-only, it also repairs what it can, which
+     * includes what a crash left behind in an image whose contents are whole; a driver that has no repair refuses such
+     * a context.
      */
     default CheckReport check(String path, DiskContext context) throws DiskException {
-        throw new DiskException(DiskException.Reason.UNSUPPORTED, path + ": disks of this type cannot be checked: they have no structures of their own");
+        throw new DiskException(
+                DiskException.Reason.UNSUPPORTED,
+                path + ": disks of this type cannot be checked: they have no structures of their own");
     }
 
     /**
-     * Changes the size of a disk that is not in use. What is new reads as zeros. A driver that cannot make disks smaller refuses
-     * that, as what is past the new end would be lost.
+     * Changes the size of a disk that is not in use. What is new reads as zeros. A driver that cannot make disks
+     * smaller refuses that, as what is past the new end would be lost.
      *
      * @param sizeBytes the new size, a multiple of 512
      */
@@ -69,8 +74,8 @@ public interface DiskDriver {
     }
 
     /**
-     * Creates an image to be filled from its beginning to its end with compressed clusters. Nothing is left under the name
-     * unless {@link CompressedImage#finish} succeeds.
+     * Creates an image to be filled from its beginning to its end with compressed clusters. Nothing is left under the
+     * name unless {@link CompressedImage#finish} succeeds.
      *
      * @param sizeBytes the size of the disk
      */
@@ -84,8 +89,8 @@ public interface DiskDriver {
      * @param clusters clusters (blocks, grains) in use
      * @param leaked clusters that nothing refers to; they waste space and harm nothing
      * @param problems errors, a line each, in the form of {@link DiskException#corrupt}
-     * @param repairs leftovers of a crash, which are neither errors nor leaks: of a check what a repair would do about them, of a
-     *     repair what it did; a line each, as {@code log of 3 entries: replayed into the image}
+     * @param repairs leftovers of a crash, which are neither errors nor leaks: of a check what a repair would do about
+     *     them, of a repair what it did; a line each, as {@code log of 3 entries: replayed into the image}
      */
     record CheckReport(long clusters, long leaked, List<String> problems, List<String> repairs) {
         public CheckReport {

@@ -6,8 +6,9 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /**
- * Why something could not be opened, created, attached or checked, in one line that a person can act on:
- * which file, which structure, at which offset, found and expected. What a terminal would obey is escaped in it, see {@link Printable}.
+ * Why something could not be opened, created, attached or checked, in one line that a person can act on: which file,
+ * which structure, at which offset, found and expected. What a terminal would obey is escaped in it, see
+ * {@link Printable}.
  */
 public class DiskException extends Exception {
     private static final long serialVersionUID = 1;
@@ -16,7 +17,10 @@ public class DiskException extends Exception {
 
     /** The kinds of failure, for programs. */
     public enum Reason {
-        NOT_FOUND, EXISTS, PERMISSION, BUSY,
+        NOT_FOUND,
+        EXISTS,
+        PERMISSION,
+        BUSY,
         /** No driver, engine or node of the name, or a file of the wrong kind. */
         WRONG_TYPE,
         BAD_OPTION,
@@ -25,7 +29,9 @@ public class DiskException extends Exception {
         /** The image is right but uses what we do not do. */
         UNSUPPORTED,
         /** A path that an image names leads out of where it may. */
-        FORBIDDEN_PATH, NO_SPACE, IO
+        FORBIDDEN_PATH,
+        NO_SPACE,
+        IO
     }
 
     public DiskException(Reason reason, String message) {
@@ -54,8 +60,9 @@ public class DiskException extends Exception {
      * @param offset bytes from the beginning of the file
      */
     public static DiskException corrupt(Object file, String structure, long offset, Object found, Object expected) {
-        return new DiskException(Reason.CORRUPT, name(file) + ": " + structure + " at offset " + offset + ": found " + found
-                + ", expected " + expected);
+        return new DiskException(
+                Reason.CORRUPT,
+                name(file) + ": " + structure + " at offset " + offset + ": found " + found + ", expected " + expected);
     }
 
     /**
@@ -65,7 +72,8 @@ public class DiskException extends Exception {
      * @param format as in {@code a qcow2 image}
      * @param found what is in the place of the format's mark
      */
-    public static DiskException notAnImage(Object file, long size, String format, String structure, long offset, Object found, Object expected) {
+    public static DiskException notAnImage(
+            Object file, long size, String format, String structure, long offset, Object found, Object expected) {
         if (size == 0) {
             return new DiskException(Reason.CORRUPT, file + ": not " + format + ": the file is empty");
         }

@@ -11,21 +11,27 @@ import java.util.Set;
 import org.blktap.api.memory.Alignment;
 
 /**
- * What a disk is and can do. Immutable. A driver begins with {@link #ofSize} or {@link #ofContents} and adds what it knows; a disk on top of
- * another one changes a copy of that disk's information. The {@code with} methods return a changed copy.
+ * What a disk is and can do. Immutable. A driver begins with {@link #ofSize} or {@link #ofContents} and adds what it
+ * knows; a disk on top of another one changes a copy of that disk's information. The {@code with} methods return a
+ * changed copy.
  */
 public final class DiskInfo {
     /** The key of {@link #details} that lists internal snapshots, which a copy of the disk does not contain. */
     public static final String SNAPSHOTS = "snapshots";
     /** The key of {@link #details} that names the internal snapshot that is read in place of the current contents. */
     public static final String OPENED_SNAPSHOT = "opened snapshot";
-    /** Details that distinguish a disk from any other, where its format records one: VHD's unique ID, VHDX's virtual disk ID. */
+    /**
+     * Details that distinguish a disk from any other, where its format records one: VHD's unique ID, VHDX's virtual
+     * disk ID.
+     */
     private static final String[] IDENTITIES = {"uuid", "virtual disk ID"};
 
     /** Operations of each disk, unless it says otherwise. */
-    private static final Set<Operation> COMMON = Collections.unmodifiableSet(EnumSet.of(Operation.READ, Operation.WRITE, Operation.FLUSH, Operation.MAP));
+    private static final Set<Operation> COMMON =
+            Collections.unmodifiableSet(EnumSet.of(Operation.READ, Operation.WRITE, Operation.FLUSH, Operation.MAP));
     /** Operations that a read-only disk refuses. */
-    private static final Set<Operation> CHANGING = Collections.unmodifiableSet(EnumSet.of(Operation.WRITE, Operation.DISCARD, Operation.WRITE_ZEROES));
+    private static final Set<Operation> CHANGING =
+            Collections.unmodifiableSet(EnumSet.of(Operation.WRITE, Operation.DISCARD, Operation.WRITE_ZEROES));
 
     private final long sizeBytes;
     private final long contentBytes;
@@ -35,10 +41,18 @@ public final class DiskInfo {
     private final boolean readOnly;
     /** With those that a read-only disk refuses. */
     private final Set<Operation> operations;
+
     private final Map<String, String> details;
 
-    private DiskInfo(long sizeBytes, long contentBytes, int blockSize, int physicalBlockSize, int optimalIoSize, boolean readOnly,
-            Set<Operation> operations, Map<String, String> details) {
+    private DiskInfo(
+            long sizeBytes,
+            long contentBytes,
+            int blockSize,
+            int physicalBlockSize,
+            int optimalIoSize,
+            boolean readOnly,
+            Set<Operation> operations,
+            Map<String, String> details) {
         if (sizeBytes < 0 || sizeBytes % SECTOR != 0) {
             throw new IllegalArgumentException("disk size " + sizeBytes + " is not a multiple of 512");
         }
@@ -88,12 +102,24 @@ public final class DiskInfo {
 
     /** Returns a copy with another {@link #optimalIoSize}. */
     public DiskInfo withOptimalIo(int bytes) {
-        return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, bytes, readOnly, operations, details);
+        return new DiskInfo(
+                sizeBytes, contentBytes, blockSize, physicalBlockSize, bytes, readOnly, operations, details);
     }
 
-    /** Returns a copy that is read-only or not. A read-only disk {@link #supports} nothing that changes it, whatever operations are added before or after. */
+    /**
+     * Returns a copy that is read-only or not. A read-only disk {@link #supports} nothing that changes it, whatever
+     * operations are added before or after.
+     */
     public DiskInfo withReadOnly(boolean refusesWrites) {
-        return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, refusesWrites, operations, details);
+        return new DiskInfo(
+                sizeBytes,
+                contentBytes,
+                blockSize,
+                physicalBlockSize,
+                optimalIoSize,
+                refusesWrites,
+                operations,
+                details);
     }
 
     /** Returns a copy that supports more operations. */
@@ -111,12 +137,27 @@ public final class DiskInfo {
     }
 
     private DiskInfo withOperations(Set<Operation> now) {
-        return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, Collections.unmodifiableSet(now), details);
+        return new DiskInfo(
+                sizeBytes,
+                contentBytes,
+                blockSize,
+                physicalBlockSize,
+                optimalIoSize,
+                readOnly,
+                Collections.unmodifiableSet(now),
+                details);
     }
 
     /** Returns a copy with other details. */
     public DiskInfo withDetails(Map<String, String> inOrder) {
-        return new DiskInfo(sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, operations,
+        return new DiskInfo(
+                sizeBytes,
+                contentBytes,
+                blockSize,
+                physicalBlockSize,
+                optimalIoSize,
+                readOnly,
+                operations,
                 Collections.unmodifiableMap(new LinkedHashMap<>(inOrder)));
     }
 
@@ -126,8 +167,9 @@ public final class DiskInfo {
     }
 
     /**
-     * Where the stored contents end: {@link #sizeBytes}, or inside the last sector for a file or export whose size is not a multiple of 512. What is past it
-     * reads as zeros; a disk that cannot store other bytes there fails such a write.
+     * Where the stored contents end: {@link #sizeBytes}, or inside the last sector for a file or export whose size is
+     * not a multiple of 512. What is past it reads as zeros; a disk that cannot store other bytes there fails such a
+     * write.
      */
     public long contentBytes() {
         return contentBytes;
@@ -159,8 +201,9 @@ public final class DiskInfo {
     }
 
     /**
-     * Whether a guest should be offered an operation: DISCARD if it frees space, WRITE_ZEROES if it is faster than writing zeros, WRITE unless the disk is
-     * read-only. A writable disk accepts every operation; one that it does not support may do nothing, or take as long as writing.
+     * Whether a guest should be offered an operation: DISCARD if it frees space, WRITE_ZEROES if it is faster than
+     * writing zeros, WRITE unless the disk is read-only. A writable disk accepts every operation; one that it does not
+     * support may do nothing, or take as long as writing.
      */
     public boolean supports(Operation operation) {
         return operations.contains(operation) && !(readOnly && CHANGING.contains(operation));

@@ -12,23 +12,23 @@ import java.nio.file.Path;
 import java.util.Arrays;
 
 /**
- * File names as text. To Linux a name is bytes, and they need not be UTF-8. In the text of this class a byte that is no part of valid UTF-8 is a
- * lone surrogate, U+DC80 to U+DCFF for 0x80 to 0xFF, so that the text turns into the same bytes again. All other names are their usual text. Python calls
- * this "surrogateescape".
+ * File names as text. To Linux a name is bytes, and they need not be UTF-8. In the text of this class a byte that is no
+ * part of valid UTF-8 is a lone surrogate, U+DC80 to U+DCFF for 0x80 to 0xFF, so that the text turns into the same
+ * bytes again. All other names are their usual text. Python calls this "surrogateescape".
  *
- * <p>{@link Path#of} refuses such text, and {@link Path#toString} replaces such bytes: whoever opens files that an operator or an image names uses
- * {@link #path} and {@link #text} instead.
+ * <p>{@link Path#of} refuses such text, and {@link Path#toString} replaces such bytes: whoever opens files that an
+ * operator or an image names uses {@link #path} and {@link #text} instead.
  */
 public final class FileNames {
     private static final char FIRST = '\udc80';
     private static final char LAST = '\udcff';
     /** U+DC00: what is added to a byte. */
     private static final int BASE = 0xdc00;
+
     private static final char REPLACEMENT = '\ufffd';
     private static final Path ROOT = Path.of("/");
 
-    private FileNames() {
-    }
+    private FileNames() {}
 
     /** Decodes a name from an image or an argument. */
     public static String text(byte[] name) {
@@ -60,7 +60,8 @@ public final class FileNames {
     /**
      * Encodes a name for an image, a socket or the kernel.
      *
-     * @throws InvalidPathException for text that stands for no bytes: a surrogate without its other half that is not one of this class
+     * @throws InvalidPathException for text that stands for no bytes: a surrogate without its other half that is not
+     *     one of this class
      */
     public static byte[] bytes(String text) {
         if (!isRaw(text)) {
@@ -118,7 +119,10 @@ public final class FileNames {
         return false;
     }
 
-    /** Writes each lone surrogate as {@code \}{@code udcXX}, which JSON and properties files understand: what results can be encoded as UTF-8. */
+    /**
+     * Writes each lone surrogate as {@code \}{@code udcXX}, which JSON and properties files understand: what results
+     * can be encoded as UTF-8.
+     */
     public static String escaped(String text) {
         if (!isRaw(text)) {
             return text;

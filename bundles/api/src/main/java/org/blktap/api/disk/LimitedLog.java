@@ -6,8 +6,9 @@ import java.util.function.LongSupplier;
 import org.blktap.api.engine.Pace;
 
 /**
- * A log for lines that a guest, a client or a server can cause any number of times: a burst, then one line in each interval, so that nobody can fill
- * the host's disk. The next line says how many were left out. Lines are made {@link Printable}. Any thread.
+ * A log for lines that a guest, a client or a server can cause any number of times: a burst, then one line in each
+ * interval, so that nobody can fill the host's disk. The next line says how many were left out. Lines are made
+ * {@link Printable}. Any thread.
  */
 public final class LimitedLog {
     private final Logger log;
@@ -44,7 +45,12 @@ public final class LimitedLog {
             leftOut++;
             return;
         }
-        log.log(level, name + Printable.of(line) + (leftOut == 0 ? "" : " (" + leftOut + " lines before this one were left out)"), cause);
+        log.log(
+                level,
+                name
+                        + Printable.of(line)
+                        + (leftOut == 0 ? "" : " (" + leftOut + " lines before this one were left out)"),
+                cause);
         leftOut = 0;
     }
 }

@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The {@code key=value} options of an attach, create or node. Each key that is read counts as known; {@link #checkAllKnown}
- * refuses the rest, so that a misspelt option is never ignored. One thread.
+ * The {@code key=value} options of an attach, create or node. Each key that is read counts as known;
+ * {@link #checkAllKnown} refuses the rest, so that a misspelt option is never ignored. One thread.
  */
 public final class Options {
     private final Map<String, String> values;
@@ -40,7 +40,8 @@ public final class Options {
         for (int i = 1; i < parts.length; i++) {
             int equals = parts[i].indexOf('=');
             if (equals < 1) {
-                throw new DiskException(DiskException.Reason.BAD_OPTION, what + ": '" + parts[i] + "' is not key=value");
+                throw new DiskException(
+                        DiskException.Reason.BAD_OPTION, what + ": '" + parts[i] + "' is not key=value");
             }
             values.put(parts[i].substring(0, equals), parts[i].substring(equals + 1));
         }
@@ -122,16 +123,18 @@ public final class Options {
     public void checkAllKnown(String what) throws DiskException {
         for (String key : values.keySet()) {
             if (!known.contains(key)) {
-                throw new DiskException(DiskException.Reason.BAD_OPTION, what + ": unknown option '" + key + "'"
-                        + (known.isEmpty() ? "; it takes none" : "; known: " + String.join(", ", known)));
+                throw new DiskException(
+                        DiskException.Reason.BAD_OPTION,
+                        what + ": unknown option '" + key + "'"
+                                + (known.isEmpty() ? "; it takes none" : "; known: " + String.join(", ", known)));
             }
         }
     }
 
     /** A failure of one option's value, in one form everywhere. */
     public static DiskException bad(String key, String value, String expected) {
-        return new DiskException(DiskException.Reason.BAD_OPTION,
-                "bad option " + key + "=" + value + ": expected " + expected);
+        return new DiskException(
+                DiskException.Reason.BAD_OPTION, "bad option " + key + "=" + value + ": expected " + expected);
     }
 
     /** A size as {@link #parseSize} reads it, in the largest unit of which it is a whole number. */

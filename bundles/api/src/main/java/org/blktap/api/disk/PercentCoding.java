@@ -4,14 +4,14 @@ import java.nio.ByteBuffer;
 import java.util.function.IntPredicate;
 
 /**
- * The percent coding of URIs (RFC 3986, 2.1). It encodes the bytes of a text as {@link FileNames} has them, which need not be UTF-8.
+ * The percent coding of URIs (RFC 3986, 2.1). It encodes the bytes of a text as {@link FileNames} has them, which need
+ * not be UTF-8.
  */
 public final class PercentCoding {
     /** The unreserved characters of RFC 3986, 2.3, and the slash, which is allowed in paths and queries. */
     private static final String PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
 
-    private PercentCoding() {
-    }
+    private PercentCoding() {}
 
     /** Encodes all characters except letters, digits and {@code -._~/}. */
     public static String encode(String text) {

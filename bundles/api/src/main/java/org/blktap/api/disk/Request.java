@@ -6,25 +6,32 @@ import org.blktap.api.memory.Segments;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * One request to a disk. Requests are made once and reused by their owner: a node, which has them from its port ({@code DiskPort.newRequest}), or a disk that
- * asks another one. The owner fills a request in with one of the {@code set} methods, submits it, and may reuse it when its {@link Completion} is called. All
- * of this is on the attachment's loop.
+ * One request to a disk. Requests are made once and reused by their owner: a node, which has them from its port
+ * ({@code DiskPort.newRequest}), or a disk that asks another one. The owner fills a request in with one of the
+ * {@code set} methods, submits it, and may reuse it when its {@link Completion} is called. All of this is on the
+ * attachment's loop.
  *
- * <p>A disk sees only requests that the core has checked: the range lies inside the disk and is a
- * multiple of 512 bytes, the scatter list has exactly the length, nothing is written to a read-only disk. The disk changes
- * nothing but what the scatter list points at and {@link #extents()}, and ends with {@link #complete}.
+ * <p>A disk sees only requests that the core has checked: the range lies inside the disk and is a multiple of 512
+ * bytes, the scatter list has exactly the length, nothing is written to a read-only disk. The disk changes nothing but
+ * what the scatter list points at and {@link #extents()}, and ends with {@link #complete}.
  *
  * <p>A disk may extend this class for requests of its own that carry more.
  */
 public class Request implements IoCallback {
-    /** Flag of a write, discard or zeroing: complete only once it survives power loss. The core adds a flush for disks that do not implement it. */
+    /**
+     * Flag of a write, discard or zeroing: complete only once it survives power loss. The core adds a flush for disks
+     * that do not implement it.
+     */
     public static final int FUA = 1;
     /** Flag of WRITE_ZEROES: the space stays allocated. */
     public static final int NO_UNMAP = 2;
     /** Flag of WRITE_ZEROES: fail with EOPNOTSUPP rather than write zeros out. */
     public static final int FAST_ONLY = 4;
 
-    /** Flag of a READ: where all of the range is zeros the disk may leave the memory as it is, and say so by {@link #markZeros}. */
+    /**
+     * Flag of a READ: where all of the range is zeros the disk may leave the memory as it is, and say so by
+     * {@link #markZeros}.
+     */
     public static final int SPARSE = 8;
 
     private final Completion completion;
@@ -125,7 +132,8 @@ public class Request implements IoCallback {
     }
 
     /**
-     * Ends the request. Called once, by the disk, on the loop, possibly before the submit returns. A second call for a request of a node is ignored.
+     * Ends the request. Called once, by the disk, on the loop, possibly before the submit returns. A second call for a
+     * request of a node is ignored.
      *
      * @param errno 0, or a positive errno
      */

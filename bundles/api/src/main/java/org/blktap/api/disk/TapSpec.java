@@ -28,7 +28,8 @@ public record TapSpec(String type, String path) {
     public static TapSpec parse(String text) throws DiskException {
         String[] part = text.split(":", 3);
         if (part.length != 3 || !part[0].equals("tap")) {
-            throw new DiskException(DiskException.Reason.BAD_OPTION,
+            throw new DiskException(
+                    DiskException.Reason.BAD_OPTION,
                     "bad disk '" + text + "': expected tap:<type>:<path>, e.g. tap:aio:/vm/root.img");
         }
         try {

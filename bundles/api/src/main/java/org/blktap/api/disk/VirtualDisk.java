@@ -3,8 +3,8 @@ package org.blktap.api.disk;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * An opened image with its backing chain: a linear run of 512-byte sectors that takes asynchronous requests.
- * After opening, all methods run on the attachment's loop, and none of them waits.
+ * An opened image with its backing chain: a linear run of 512-byte sectors that takes asynchronous requests. After
+ * opening, all methods run on the attachment's loop, and none of them waits.
  */
 @ConsumerType
 public interface VirtualDisk extends AutoCloseable {
@@ -23,8 +23,8 @@ public interface VirtualDisk extends AutoCloseable {
     }
 
     /**
-     * The attachment is about to be detached: nothing is in flight, and {@link #close} comes next unless this fails; then the attachment
-     * stays. Not called when it is parked. On a control thread; may block.
+     * The attachment is about to be detached: nothing is in flight, and {@link #close} comes next unless this fails;
+     * then the attachment stays. Not called when it is parked. On a control thread; may block.
      */
     default void beforeDetach() throws DiskException {
         // most have nothing that a flush does not save

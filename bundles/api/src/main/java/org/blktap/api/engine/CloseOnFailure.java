@@ -21,8 +21,7 @@ import java.util.Deque;
 public final class CloseOnFailure implements AutoCloseable {
     private final Deque<Runnable> closings = new ArrayDeque<>();
 
-    public CloseOnFailure() {
-    }
+    public CloseOnFailure() {}
 
     /** @param closing closes what is open already */
     public CloseOnFailure(Runnable closing) {

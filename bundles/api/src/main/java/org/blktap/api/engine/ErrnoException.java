@@ -2,7 +2,10 @@ package org.blktap.api.engine;
 
 import java.io.IOException;
 
-/** Thrown when the system, or an engine, refuses a blocking operation. An {@link IoLoop#offload offloaded} call that throws it ends with its error number. */
+/**
+ * Thrown when the system, or an engine, refuses a blocking operation. An {@link IoLoop#offload offloaded} call that
+ * throws it ends with its error number.
+ */
 public class ErrnoException extends IOException {
     private static final long serialVersionUID = 1;
 

@@ -6,8 +6,6 @@ import org.osgi.annotation.versioning.ConsumerType;
 @ConsumerType
 @FunctionalInterface
 public interface IoCallback {
-    /**
-     * @param error 0, or a positive Linux errno, as {@link Errno} names them
-     */
+    /** @param error 0, or a positive Linux errno, as {@link Errno} names them */
     void done(int error);
 }

@@ -10,13 +10,13 @@ import org.blktap.api.memory.Segments;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * An open file or block device, asynchronous on its loop. Offsets and lengths are in bytes and may have any
- * alignment: what the device does not take as it is goes through a bounce buffer, ordered with the rest.
+ * An open file or block device, asynchronous on its loop. Offsets and lengths are in bytes and may have any alignment:
+ * what the device does not take as it is goes through a bounce buffer, ordered with the rest.
  *
- * <p>Asynchronous methods are called on the loop only, and call back on the loop, never before
- * the call returns. The memory named by a scatter list stays valid until then; the list itself may be reused as soon
- * as the method returns. The blocking methods are for opening, creating and checking, on any other thread,
- * and never while asynchronous operations are in flight on the same range.
+ * <p>Asynchronous methods are called on the loop only, and call back on the loop, never before the call returns. The
+ * memory named by a scatter list stays valid until then; the list itself may be reused as soon as the method returns.
+ * The blocking methods are for opening, creating and checking, on any other thread, and never while asynchronous
+ * operations are in flight on the same range.
  */
 @ConsumerType
 public interface IoFile extends AutoCloseable {
@@ -44,24 +44,33 @@ public interface IoFile extends AutoCloseable {
         return PAGE;
     }
 
-    /** Reads {@code length} bytes at {@code offset} into bytes {@code [skip, skip + length)} of the list; past the end of the file, zeros. */
+    /**
+     * Reads {@code length} bytes at {@code offset} into bytes {@code [skip, skip + length)} of the list; past the end
+     * of the file, zeros.
+     */
     void read(long offset, Segments into, long skip, long length, IoCallback done);
 
-    /** Writes bytes {@code [skip, skip + length)} of the list at {@code offset}; a regular file grows as needed. Volatile until {@link #flush}. */
+    /**
+     * Writes bytes {@code [skip, skip + length)} of the list at {@code offset}; a regular file grows as needed.
+     * Volatile until {@link #flush}.
+     */
     void write(long offset, Segments from, long skip, long length, IoCallback done);
 
     /** Makes all writes, truncates and zeroings completed before this call survive power loss (fdatasync). */
     void flush(IoCallback done);
 
-    /** Frees the space of a range; it reads as zeros afterwards where {@link #zeroesOnDiscard}, else its contents are undefined. The size stays. */
+    /**
+     * Frees the space of a range; it reads as zeros afterwards where {@link #zeroesOnDiscard}, else its contents are
+     * undefined. The size stays.
+     */
     void discard(long offset, long length, IoCallback done);
 
     /** Whether discarded ranges read as zeros: true for regular files. */
     boolean zeroesOnDiscard();
 
     /**
-     * Makes a range read as zeros, fast where the file system or device can, by writing zeros otherwise. A regular
-     * file grows if the range ends past its end.
+     * Makes a range read as zeros, fast where the file system or device can, by writing zeros otherwise. A regular file
+     * grows if the range ends past its end.
      *
      * @param unmap whether its space may be freed
      */
@@ -70,7 +79,10 @@ public interface IoFile extends AutoCloseable {
     /** Sets the size of a regular file; what is new reads as zeros. */
     void truncate(long size, IoCallback done);
 
-    /** Adds to the list how the range is stored (holes as zero extents): at least one extent, perhaps not the whole range. */
+    /**
+     * Adds to the list how the range is stored (holes as zero extents): at least one extent, perhaps not the whole
+     * range.
+     */
     void map(long offset, long length, ExtentList into, IoCallback done);
 
     /** Fills the rest of the buffer from {@code offset}, blocking; past the end of the file, zeros. */

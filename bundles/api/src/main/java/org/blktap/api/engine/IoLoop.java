@@ -6,8 +6,8 @@ import org.osgi.annotation.versioning.ConsumerType;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * One thread that runs one attachment: its nodes, its format code, its I/O completions. It sleeps in one
- * place (epoll) and only when no stage has anything to do.
+ * One thread that runs one attachment: its nodes, its format code, its I/O completions. It sleeps in one place (epoll)
+ * and only when no stage has anything to do.
  */
 @ProviderType
 public interface IoLoop extends Executor, AutoCloseable {
@@ -28,20 +28,23 @@ public interface IoLoop extends Executor, AutoCloseable {
     void execute(Runnable task);
 
     /**
-     * Runs a task on the loop and waits for its result, also if the caller is interrupted; at once if the caller is the loop. For control paths.
+     * Runs a task on the loop and waits for its result, also if the caller is interrupted; at once if the caller is the
+     * loop. For control paths.
      *
      * @throws Exception what the task threw
      */
     <T> T call(Callable<T> task) throws Exception;
 
     /**
-     * {@link System#nanoTime} at which the present turn began, or 0 while the loop sleeps: how long a loop has been busy with what it does. Any thread.
+     * {@link System#nanoTime} at which the present turn began, or 0 while the loop sleeps: how long a loop has been
+     * busy with what it does. Any thread.
      */
     long busySince();
 
     /**
-     * Sets what is called, on the loop, when code that runs on it throws: a task, timer, handler, stage or callback of an engine. The loop itself logs
-     * the exception once and continues without a handler or stage that threw. Loop only, by the loop's owner.
+     * Sets what is called, on the loop, when code that runs on it throws: a task, timer, handler, stage or callback of
+     * an engine. The loop itself logs the exception once and continues without a handler or stage that threw. Loop
+     * only, by the loop's owner.
      */
     void onFailure(FailureHandler handler);
 
@@ -79,7 +82,10 @@ public interface IoLoop extends Executor, AutoCloseable {
      */
     void offload(BlockingCall call, IoCallback done);
 
-    /** Calls given to {@link #offload} that have not reported yet: helper threads may still use what these refer to. Loop only. */
+    /**
+     * Calls given to {@link #offload} that have not reported yet: helper threads may still use what these refer to.
+     * Loop only.
+     */
     default int offloaded() {
         return 0;
     }
@@ -126,7 +132,9 @@ public interface IoLoop extends Executor, AutoCloseable {
     @ConsumerType
     @FunctionalInterface
     interface BlockingCall {
-        /** @return 0 or a positive errno; an {@link ErrnoException} counts as its errno, any other as EIO and is logged */
+        /**
+         * @return 0 or a positive errno; an {@link ErrnoException} counts as its errno, any other as EIO and is logged
+         */
         int run() throws Exception;
     }
 }

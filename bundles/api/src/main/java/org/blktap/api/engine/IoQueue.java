@@ -12,8 +12,8 @@ public interface IoQueue extends AutoCloseable {
      *
      * @param path opened as given; anything but a regular file or a block device is refused
      * @param writable for writing as well; a file that cannot be written is refused
-     * @throws ErrnoException with a message that names the file: ENOENT; EACCES, EPERM or EROFS; EBUSY if another process uses it; EISDIR or ENOTBLK if it is
-     *     neither a file nor a block device; or what the system says
+     * @throws ErrnoException with a message that names the file: ENOENT; EACCES, EPERM or EROFS; EBUSY if another
+     *     process uses it; EISDIR or ENOTBLK if it is neither a file nor a block device; or what the system says
      */
     IoFile open(Path path, boolean writable) throws IOException;
 

@@ -5,8 +5,8 @@ import org.osgi.annotation.versioning.ConsumerType;
 /**
  * A part of a loop's turn: an engine's queue, a node's rings. All methods run on the loop.
  *
- * <p>A turn polls every stage, then flushes every stage; engines come before nodes in both, so that what a node
- * took from its ring is submitted by one system call, and what completed at once is answered in the same turn.
+ * <p>A turn polls every stage, then flushes every stage; engines come before nodes in both, so that what a node took
+ * from its ring is submitted by one system call, and what completed at once is answered in the same turn.
  */
 @ConsumerType
 public interface LoopStage {
@@ -24,8 +24,8 @@ public interface LoopStage {
     boolean arm();
 
     /**
-     * Whether this stage can be waited for by polling: the loop polls briefly before sleeping only if some stage
-     * says true. A stage that is only woken by file descriptors says false.
+     * Whether this stage can be waited for by polling: the loop polls briefly before sleeping only if some stage says
+     * true. A stage that is only woken by file descriptors says false.
      */
     default boolean pollable() {
         return false;

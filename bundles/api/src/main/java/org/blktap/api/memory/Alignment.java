@@ -1,8 +1,8 @@
 package org.blktap.api.memory;
 
 /**
- * The sizes to which disks and memory are aligned, and arithmetic for them. Units are powers of two, except those of {@link #units}. Values must not
- * be negative. Only {@link #upExact} detects overflow. Any thread; allocates nothing.
+ * The sizes to which disks and memory are aligned, and arithmetic for them. Units are powers of two, except those of
+ * {@link #units}. Values must not be negative. Only {@link #upExact} detects overflow. Any thread; allocates nothing.
  */
 public final class Alignment {
     /** Bytes of a sector: the unit of all disks, whatever block size guests are told. */
@@ -10,8 +10,7 @@ public final class Alignment {
     /** Bytes of a page of memory, and of the blocks of most devices and file systems. */
     public static final int PAGE = 4096;
 
-    private Alignment() {
-    }
+    private Alignment() {}
 
     /** Rounds {@code value} up to a multiple of a unit. */
     public static long up(long value, long unit) {
@@ -42,7 +41,10 @@ public final class Alignment {
         return value & -unit;
     }
 
-    /** Whether {@code value} is a multiple of a unit; of several values, pass their bits together: {@code isAligned(offset | length, unit)}. */
+    /**
+     * Whether {@code value} is a multiple of a unit; of several values, pass their bits together:
+     * {@code isAligned(offset | length, unit)}.
+     */
     public static boolean isAligned(long value, long unit) {
         return (value & unit - 1) == 0;
     }

@@ -9,16 +9,16 @@ import java.lang.reflect.Field;
 /**
  * Raw access to native memory by address, in the machine's byte order.
  *
- * <p>Nothing is checked: a caller has validated the address, as a node does with every address that a VM
- * sends. All methods are safe on memory that its owner truncates (a VM may shrink the file behind its RAM): an access
- * then throws {@link InternalError} instead of killing the process, as a native {@code memcpy} or Java 17's own
- * {@code setMemory} would. The error may come late, up to the return of the next native call; see {@link Segments#foreign}.
+ * <p>Nothing is checked: a caller has validated the address, as a node does with every address that a VM sends. All
+ * methods are safe on memory that its owner truncates (a VM may shrink the file behind its RAM): an access then throws
+ * {@link InternalError} instead of killing the process, as a native {@code memcpy} or Java 17's own {@code setMemory}
+ * would. The error may come late, up to the return of the next native call; see {@link Segments#foreign}.
  *
- * <p>Java 22 and later are served by {@code java.lang.foreign}, 17 to 21 by {@code sun.misc.Unsafe}; neither is
- * named at compile time, and both are constants that the JIT inlines to plain moves.
+ * <p>Java 22 and later are served by {@code java.lang.foreign}, 17 to 21 by {@code sun.misc.Unsafe}; neither is named
+ * at compile time, and both are constants that the JIT inlines to plain moves.
  *
- * <p>Names state the memory order as in JCTools: {@code Acquire} loads and {@code Release} stores order
- * what follows or precedes them; the others are plain.
+ * <p>Names state the memory order as in JCTools: {@code Acquire} loads and {@code Release} stores order what follows or
+ * precedes them; the others are plain.
  */
 public final class Memory {
     private static final MethodHandle GET_BYTE;
@@ -31,15 +31,18 @@ public final class Memory {
     private static final MethodHandle PUT_LONG;
     /** (source address, target address, bytes) */
     private static final MethodHandle COPY;
+
     private static final long COPY_STEP = 1 << 20;
     /** Zeros to copy from, few enough to stay in the processor's first cache. */
     private static final int ZEROS_BYTES = 16384;
+
     private static final long ZEROS;
     /**
-     * Always 0, which the JIT does not know, and combined with each value loaded. A load from memory that has been truncated is stepped over: its register
-     * keeps what it had, and without this the JIT would rely on it that a short has 16 bits, and leave out the very checks that follow. Also, an int that
-     * becomes a long would be loaded by movslq, which HotSpot (17 to 25 at least) cannot step over: the process would end with
-     * ShouldNotReachHere in Assembler::locate_operand.
+     * Always 0, which the JIT does not know, and combined with each value loaded. A load from memory that has been
+     * truncated is stepped over: its register keeps what it had, and without this the JIT would rely on it that a short
+     * has 16 bits, and leave out the very checks that follow. Also, an int that becomes a long would be loaded by
+     * movslq, which HotSpot (17 to 25 at least) cannot step over: the process would end with ShouldNotReachHere in
+     * Assembler::locate_operand.
      */
     private static int zero;
 
@@ -61,8 +64,7 @@ public final class Memory {
         }
     }
 
-    private Memory() {
-    }
+    private Memory() {}
 
     public static byte getByte(long address) {
         try {
@@ -171,8 +173,9 @@ public final class Memory {
     }
 
     /**
-     * Sets {@code bytes} bytes to zero. It copies zeros: a copy that meets a truncated page ends there, with one fault for each
-     * 16 KiB, where single stores would take one fault for each eight bytes, and Java 17's own fill would kill the process.
+     * Sets {@code bytes} bytes to zero. It copies zeros: a copy that meets a truncated page ends there, with one fault
+     * for each 16 KiB, where single stores would take one fault for each eight bytes, and Java 17's own fill would kill
+     * the process.
      */
     public static void zero(long address, long bytes) {
         for (long done = 0; done < bytes; done += ZEROS_BYTES) {
@@ -241,8 +244,10 @@ public final class Memory {
 
                 @Override
                 public long allocateZeros(long bytes) throws ReflectiveOperationException {
-                    long address = (long) type.getMethod("allocateMemory", long.class).invoke(unsafe, bytes);
-                    type.getMethod("setMemory", long.class, long.class, byte.class).invoke(unsafe, address, bytes, (byte) 0);
+                    long address =
+                            (long) type.getMethod("allocateMemory", long.class).invoke(unsafe, bytes);
+                    type.getMethod("setMemory", long.class, long.class, byte.class)
+                            .invoke(unsafe, address, bytes, (byte) 0);
                     return address;
                 }
             };
@@ -263,7 +268,8 @@ public final class Memory {
                     Class<?> memoryLayout = Class.forName("java.lang.foreign.MemoryLayout");
                     Class<?> path = Class.forName("java.lang.foreign.MemoryLayout$PathElement");
                     Object none = java.lang.reflect.Array.newInstance(path, 0);
-                    return (VarHandle) memoryLayout.getMethod("varHandle", none.getClass()).invoke(of, none);
+                    return (VarHandle)
+                            memoryLayout.getMethod("varHandle", none.getClass()).invoke(of, none);
                 }
 
                 @Override
@@ -282,9 +288,12 @@ public final class Memory {
 
                 @Override
                 public MethodHandle copy() throws ReflectiveOperationException {
-                    MethodHandle copy = lookup.findStatic(segment, "copy", MethodType.methodType(
-                            void.class, segment, long.class, segment, long.class, long.class));
-                    return MethodHandles.insertArguments(MethodHandles.insertArguments(copy, 2, everything), 0, everything);
+                    MethodHandle copy = lookup.findStatic(
+                            segment,
+                            "copy",
+                            MethodType.methodType(void.class, segment, long.class, segment, long.class, long.class));
+                    return MethodHandles.insertArguments(
+                            MethodHandles.insertArguments(copy, 2, everything), 0, everything);
                 }
 
                 @Override
@@ -292,7 +301,8 @@ public final class Memory {
                     Class<?> arena = Class.forName("java.lang.foreign.Arena");
                     Object global = arena.getMethod("global").invoke(null);
                     // an arena's memory is zeroed
-                    Object zeros = arena.getMethod("allocate", long.class, long.class).invoke(global, bytes, 64L);
+                    Object zeros =
+                            arena.getMethod("allocate", long.class, long.class).invoke(global, bytes, 64L);
                     return (long) segment.getMethod("address").invoke(zeros);
                 }
             };

@@ -4,8 +4,8 @@ import java.nio.ByteBuffer;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * A run of native memory, page aligned and zeroed when handed out. Its owner closes it once; addresses and
- * views taken from it must not be used afterwards.
+ * A run of native memory, page aligned and zeroed when handed out. Its owner closes it once; addresses and views taken
+ * from it must not be used afterwards.
  */
 @ProviderType
 public interface NativeBuffer extends AutoCloseable {

@@ -13,9 +13,9 @@ public interface NativeMemory {
     NativeBuffer allocate(long bytes);
 
     /**
-     * Memory known by a name and shared by all who ask for it: made zeroed by the first, gone when the last
-     * holder has closed it (unless {@link #keep kept}). It outlives the bundle that asked, so that a driver may be replaced
-     * while its contents stay.
+     * Memory known by a name and shared by all who ask for it: made zeroed by the first, gone when the last holder has
+     * closed it (unless {@link #keep kept}). It outlives the bundle that asked, so that a driver may be replaced while
+     * its contents stay.
      *
      * @param name any name; one name is one memory
      * @param bytes its size, which all holders must agree on

@@ -4,12 +4,12 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * A scatter list: pieces of native memory that are one run of bytes. It is mutable and reused, so that
- * a request costs no allocation once the list has grown to what its owner needs. One thread at a time.
+ * A scatter list: pieces of native memory that are one run of bytes. It is mutable and reused, so that a request costs
+ * no allocation once the list has grown to what its owner needs. One thread at a time.
  *
- * <p>The caller validates each piece before adding it; the copying methods check only that they stay inside the list. Memory that its
- * owner takes away meanwhile (a VM may truncate the file behind its RAM) is noted, not thrown, if the list is declared
- * {@link #foreign}: {@link #faulted}.
+ * <p>The caller validates each piece before adding it; the copying methods check only that they stay inside the list.
+ * Memory that its owner takes away meanwhile (a VM may truncate the file behind its RAM) is noted, not thrown, if the
+ * list is declared {@link #foreign}: {@link #faulted}.
  */
 public final class Segments {
     private long[] address;
@@ -39,7 +39,8 @@ public final class Segments {
      * Declares, permanently, that pieces of this list are memory that its owner can truncate at any time.
      *
      * @param settle makes the JVM throw the {@link InternalError} of a failed access if it has not yet: any call of a
-     *     native method that reaches the JVM again, such as one by JNA. It is run after each copy, by the thread that copied
+     *     native method that reaches the JVM again, such as one by JNA. It is run after each copy, by the thread that
+     *     copied
      */
     public void foreign(Runnable settle) {
         this.settle = settle;
@@ -88,7 +89,8 @@ public final class Segments {
         if (pieceLength < 0) {
             throw new IllegalArgumentException("negative length " + pieceLength);
         }
-        if (count > 0 && address[count - 1] + length[count - 1] == pieceAddress
+        if (count > 0
+                && address[count - 1] + length[count - 1] == pieceAddress
                 && length[count - 1] <= Integer.MAX_VALUE - pieceLength) {
             length[count - 1] += pieceLength;
         } else {
@@ -109,7 +111,10 @@ public final class Segments {
         addSlice(other, skip, bytes);
     }
 
-    /** Appends the bytes {@code [skip, skip + bytes)} of another list, which records faults of this one too; one at most until {@link #clear}. */
+    /**
+     * Appends the bytes {@code [skip, skip + bytes)} of another list, which records faults of this one too; one at most
+     * until {@link #clear}.
+     */
     public void addSlice(Segments other, long skip, long bytes) {
         other.check(skip, bytes);
         whole = other;
@@ -186,7 +191,10 @@ public final class Segments {
         }
     }
 
-    /** Copies what remains in a heap or direct buffer into the list, beginning at byte {@code at}. For set-up and slow paths. */
+    /**
+     * Copies what remains in a heap or direct buffer into the list, beginning at byte {@code at}. For set-up and slow
+     * paths.
+     */
     public void copyFrom(ByteBuffer source, long at) {
         check(at, source.remaining());
         try {

@@ -75,6 +75,7 @@ public final class Nbd {
     public static final int REQUEST_MAGIC = 0x25609513;
     /** Magic, flags, type, cookie, offset, length. */
     public static final int REQUEST_BYTES = 28;
+
     public static final int CMD_READ = 0;
     public static final int CMD_WRITE = 1;
     public static final int CMD_DISC = 2;
@@ -104,6 +105,7 @@ public final class Nbd {
     public static final int REPLY_TYPE_BLOCK_STATUS = 5;
     /** Set in the types of all chunks that report an error. */
     public static final int REPLY_TYPE_ERROR_BIT = 1 << 15;
+
     public static final int REPLY_TYPE_ERROR = REPLY_TYPE_ERROR_BIT | 1;
 
     // "Error values", which are Linux's
@@ -116,8 +118,11 @@ public final class Nbd {
     public static final int ENOTSUP = 95;
     public static final int ESHUTDOWN = 108;
 
-    /** The longest READ or WRITE; every server takes one of this length from a client that asks for no block sizes ("Size constraints"). */
+    /**
+     * The longest READ or WRITE; every server takes one of this length from a client that asks for no block sizes
+     * ("Size constraints").
+     */
     public static final int MAX_PAYLOAD = 32 << 20;
-    private Nbd() {
-    }
+
+    private Nbd() {}
 }

@@ -5,8 +5,8 @@ import org.blktap.api.disk.Request;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * The core's gate before a disk, as its nodes see it. It outlives its disk: a driver may be replaced while
- * nodes hold the port. Loop only.
+ * The core's gate before a disk, as its nodes see it. It outlives its disk: a driver may be replaced while nodes hold
+ * the port. Loop only.
  */
 @ProviderType
 public interface DiskPort {
@@ -28,8 +28,9 @@ public interface DiskPort {
     Request newRequest(Request.Completion owner, int pieces);
 
     /**
-     * Hands a request of {@link #newRequest} to the disk. A request that does not fit the disk (range, read-only) ends with an error; ranges need not be
-     * aligned, but those aligned to sectors of 512 are much faster. Only while {@link #isOpen}. The request may be completed before this returns.
+     * Hands a request of {@link #newRequest} to the disk. A request that does not fit the disk (range, read-only) ends
+     * with an error; ranges need not be aligned, but those aligned to sectors of 512 are much faster. Only while
+     * {@link #isOpen}. The request may be completed before this returns.
      */
     void submit(Request request);
 }

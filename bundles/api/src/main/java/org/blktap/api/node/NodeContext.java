@@ -19,8 +19,8 @@ public interface NodeContext {
     Options options();
 
     /**
-     * Whether this attachment had the node open before: in an earlier life of the daemon, or before the node's bundle was replaced. A VM
-     * that was there is expected to be there still.
+     * Whether this attachment had the node open before: in an earlier life of the daemon, or before the node's bundle
+     * was replaced. A VM that was there is expected to be there still.
      */
     boolean reopened();
 

@@ -17,7 +17,8 @@ public interface NodeProvider {
     DeviceNode open(NodeContext context) throws DiskException;
 
     /**
-     * Whether the VM of a node with these options only reads: an attachment all of whose nodes say so opens its disk read-only. Any thread.
+     * Whether the VM of a node with these options only reads: an attachment all of whose nodes say so opens its disk
+     * read-only. Any thread.
      *
      * @throws DiskException BAD_OPTION
      */
@@ -26,11 +27,11 @@ public interface NodeProvider {
     }
 
     /**
-     * Opens a node without having the loop wait, for a provider that must ask another process first. Called on the attachment's loop instead of
-     * {@link #open}; by default that, at once.
+     * Opens a node without having the loop wait, for a provider that must ask another process first. Called on the
+     * attachment's loop instead of {@link #open}; by default that, at once.
      *
-     * @return the node, on the loop; ends with a {@link DiskException} within a bound that the provider states. A caller that waits no longer completes it
-     *     itself, and then nothing is left behind
+     * @return the node, on the loop; ends with a {@link DiskException} within a bound that the provider states. A
+     *     caller that waits no longer completes it itself, and then nothing is left behind
      * @throws DiskException as {@link #open}, for what is known at once
      */
     default CompletionStage<DeviceNode> openLater(NodeContext context) throws DiskException {

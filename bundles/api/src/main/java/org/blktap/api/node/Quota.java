@@ -1,8 +1,8 @@
 package org.blktap.api.node;
 
 /**
- * A resource that several takers share: each has a reserve that nobody else gets, and takes anything beyond it from a common part. Any thread; not
- * for each request.
+ * A resource that several takers share: each has a reserve that nobody else gets, and takes anything beyond it from a
+ * common part. Any thread; not for each request.
  */
 public final class Quota {
     private volatile long common;
@@ -26,7 +26,8 @@ public final class Quota {
     }
 
     /**
-     * Increases or reduces the common part. If more has been taken than is left, nothing beyond the reserves is given until enough has been returned.
+     * Increases or reduces the common part. If more has been taken than is left, nothing beyond the reserves is given
+     * until enough has been returned.
      */
     public synchronized void grow(long amount) {
         common += amount;

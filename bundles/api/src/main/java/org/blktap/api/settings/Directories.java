@@ -3,8 +3,8 @@ package org.blktap.api.settings;
 import java.nio.file.Path;
 
 /**
- * The directories of a daemon; a service while it runs. They come from environment variables, because the programs in {@code bin/} need them before
- * there is a daemon, and do not change.
+ * The directories of a daemon; a service while it runs. They come from environment variables, because the programs in
+ * {@code bin/} need them before there is a daemon, and do not change.
  *
  * @param home the installation
  * @param run sockets, {@code BLKTAP_RUN_DIR}

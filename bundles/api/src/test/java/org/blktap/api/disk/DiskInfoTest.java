@@ -22,8 +22,10 @@ class DiskInfoTest {
 
     @Test
     void aReadOnlyDiskSupportsNothingThatChangesItInWhateverOrderThatIsSaid() {
-        for (DiskInfo info : new DiskInfo[] {PLAIN.withReadOnly(true).with(Operation.DISCARD, Operation.WRITE_ZEROES),
-            PLAIN.with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(true)}) {
+        for (DiskInfo info : new DiskInfo[] {
+            PLAIN.withReadOnly(true).with(Operation.DISCARD, Operation.WRITE_ZEROES),
+            PLAIN.with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(true)
+        }) {
             assertTrue(info.readOnly());
             assertEquals(EnumSet.of(Operation.READ, Operation.FLUSH, Operation.MAP), info.operations());
             assertTrue(info.withReadOnly(false).supports(Operation.DISCARD));
@@ -47,6 +49,8 @@ class DiskInfoTest {
     void detailsKeepTheirOrderAndNameTheDisk() {
         assertEquals("", PLAIN.identity());
         assertEquals("1-2", PLAIN.withDetails(Map.of("uuid", "1-2")).identity());
-        assertThrows(UnsupportedOperationException.class, () -> PLAIN.withDetails(Map.of("uuid", "1-2")).details().clear());
+        assertThrows(
+                UnsupportedOperationException.class,
+                () -> PLAIN.withDetails(Map.of("uuid", "1-2")).details().clear());
     }
 }

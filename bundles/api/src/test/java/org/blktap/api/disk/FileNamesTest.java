@@ -21,9 +21,18 @@ class FileNamesTest {
     Path folder;
 
     /** Latin 1, a bare continuation, a cut character, an encoded surrogate, an overlong slash, more than U+10FFFF. */
-    private static final byte[][] NAMES = {latin("caf\u00e9.img"), latin("\u0080"), latin("a\u00e2\u0082.b"), latin("\u00ed\u00a0\u0080"),
-        latin("\u00c0\u00af"), latin("\u00f5\u0080\u0080\u0080"), latin("\u00ff\u00fe"), latin("100%\u00e9 a:b?#"),
-        "caf\u00e9 \ud83d\ude00 \ufffd".getBytes(StandardCharsets.UTF_8), latin("\u00ef\u00bf\u00bd\u00ff")};
+    private static final byte[][] NAMES = {
+        latin("caf\u00e9.img"),
+        latin("\u0080"),
+        latin("a\u00e2\u0082.b"),
+        latin("\u00ed\u00a0\u0080"),
+        latin("\u00c0\u00af"),
+        latin("\u00f5\u0080\u0080\u0080"),
+        latin("\u00ff\u00fe"),
+        latin("100%\u00e9 a:b?#"),
+        "caf\u00e9 \ud83d\ude00 \ufffd".getBytes(StandardCharsets.UTF_8),
+        latin("\u00ef\u00bf\u00bd\u00ff")
+    };
 
     private static byte[] latin(String text) {
         return text.getBytes(StandardCharsets.ISO_8859_1);
@@ -59,10 +68,17 @@ class FileNamesTest {
         for (int i = 0; i < 20_000; i++) {
             byte[] bytes = new byte[random.nextInt(12)];
             for (int j = 0; j < bytes.length; j++) {
-                bytes[j] = (byte) (random.nextBoolean() ? random.nextInt(256) : "\u00e2\u0082\u00ac\u00f0\u009f\u0098\u0080a".charAt(random.nextInt(8)));
+                bytes[j] = (byte)
+                        (random.nextBoolean()
+                                ? random.nextInt(256)
+                                : "\u00e2\u0082\u00ac\u00f0\u009f\u0098\u0080a".charAt(random.nextInt(8)));
             }
             assertArrayEquals(bytes, FileNames.bytes(FileNames.text(bytes)), Arrays.toString(bytes));
-            ByteBuffer part = ByteBuffer.allocate(bytes.length + 2).put((byte) 'x').put(bytes).flip().position(1);
+            ByteBuffer part = ByteBuffer.allocate(bytes.length + 2)
+                    .put((byte) 'x')
+                    .put(bytes)
+                    .flip()
+                    .position(1);
             assertEquals(FileNames.text(bytes), FileNames.text(part));
             assertEquals(1, part.position());
         }

@@ -25,7 +25,8 @@ class LimitedLogTest {
             return false;
         });
         try {
-            LimitedLog log = new LimitedLog(System.getLogger("org.blktap.test"), "a", AT_ONCE, EVERY_MILLISECONDS, () -> now);
+            LimitedLog log =
+                    new LimitedLog(System.getLogger("org.blktap.test"), "a", AT_ONCE, EVERY_MILLISECONDS, () -> now);
             for (int i = 0; i < 1000; i++) {
                 log.log(Level.WARNING, "line " + i);
             }

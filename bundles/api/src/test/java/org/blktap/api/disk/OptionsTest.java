@@ -16,7 +16,9 @@ class OptionsTest {
         assertEquals("xen:guest/xvda", Options.nameIn("xen:guest/xvda,queues=2"));
         assertEquals("ram", Options.nameIn("ram"));
         assertEquals("", Options.nameIn(",a=1"));
-        assertEquals(Map.of("queues", "2", "path", "/a=b", "empty", ""), Options.valuesIn("nbd,queues=1,path=/a=b,empty=,queues=2", "bad node"));
+        assertEquals(
+                Map.of("queues", "2", "path", "/a=b", "empty", ""),
+                Options.valuesIn("nbd,queues=1,path=/a=b,empty=,queues=2", "bad node"));
         assertEquals(Map.of(), Options.valuesIn("ram", "bad node"));
         assertEquals(Map.of(), Options.valuesIn("ram,", "bad node"));
         for (String bad : List.of("nbd,a", "nbd,=1", "nbd,,a=1")) {
@@ -31,15 +33,31 @@ class OptionsTest {
         assertEquals(1 << 20, new Options(Map.of("cache", "1M")).size("cache", 0, 64 << 10, 1 << 30));
         assertEquals(64 << 10, Options.none().size("cache", 64 << 10, 64 << 10, 1 << 30));
         for (String bad : List.of("1023", "2G", "x")) {
-            DiskException e = assertThrows(DiskException.class, () -> new Options(Map.of("cache", bad)).size("cache", 0, 64 << 10, 1 << 30), bad);
+            DiskException e = assertThrows(
+                    DiskException.class,
+                    () -> new Options(Map.of("cache", bad)).size("cache", 0, 64 << 10, 1 << 30),
+                    bad);
             assertEquals(DiskException.Reason.BAD_OPTION, e.reason());
         }
-        assertEquals("bad option cache=1023: expected 64K to 1G", assertThrows(DiskException.class,
-                () -> new Options(Map.of("cache", "1023")).size("cache", 0, 64 << 10, 1 << 30)).getMessage());
+        assertEquals(
+                "bad option cache=1023: expected 64K to 1G",
+                assertThrows(
+                                DiskException.class,
+                                () -> new Options(Map.of("cache", "1023")).size("cache", 0, 64 << 10, 1 << 30))
+                        .getMessage());
     }
 
     @ParameterizedTest
-    @CsvSource({"0, 0", "512, 512", "1024, 1K", "20971520, 20M", "10737418240, 10G", "1536, 1536", "1572864, 1536K", "1125899906842624, 1024T"})
+    @CsvSource({
+        "0, 0",
+        "512, 512",
+        "1024, 1K",
+        "20971520, 20M",
+        "10737418240, 10G",
+        "1536, 1536",
+        "1572864, 1536K",
+        "1125899906842624, 1024T"
+    })
     void sizesAreWrittenAsTheyAreRead(long bytes, String text) {
         assertEquals(text, Options.sizeText(bytes));
         assertEquals(bytes, Options.parseSize(text));

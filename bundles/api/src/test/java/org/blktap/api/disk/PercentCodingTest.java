@@ -7,7 +7,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class PercentCodingTest {
     @ParameterizedTest
-    @ValueSource(strings = {"", "/vm/a-b_c.~", "a b%c?d=e&f#g+", "caf\u00e9 \ud83d\ude00", "caf\udce9\udc80", "%41", "\u0000\n"})
+    @ValueSource(
+            strings = {
+                "",
+                "/vm/a-b_c.~",
+                "a b%c?d=e&f#g+",
+                "caf\u00e9 \ud83d\ude00",
+                "caf\udce9\udc80",
+                "%41",
+                "\u0000\n"
+            })
     void whatIsCodedComesBack(String text) {
         String coded = PercentCoding.encode(text);
         assertEquals("", coded.replaceAll("[A-Za-z0-9._~/-]|%[0-9A-F]{2}", ""));

@@ -38,6 +38,8 @@ class PrintableTest {
     void messagesOfFailuresAreOneLineThatCanBeShown() {
         DiskException failure = new DiskException(Reason.IO, "/vm/\u001b]0;x\u0007\udcfb\nb: gone");
         assertEquals("/vm/\\x1b]0;x\\x07\\xfb\\nb: gone", failure.getMessage());
-        assertEquals("/a: x at offset 0: found \\x1b, expected b", DiskException.corrupt("/a", "x", 0, "\u001b", "b").getMessage());
+        assertEquals(
+                "/a: x at offset 0: found \\x1b, expected b",
+                DiskException.corrupt("/a", "x", 0, "\u001b", "b").getMessage());
     }
 }

@@ -7,7 +7,10 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
-/** Native memory that counts what has not been freed, and that can have a limit. Shared memory is passed on and not counted. Any thread may call it. */
+/**
+ * Native memory that counts what has not been freed, and that can have a limit. Shared memory is passed on and not
+ * counted. Any thread may call it.
+ */
 public final class CountedMemory implements NativeMemory {
     private final NativeMemory memory;
     private final Set<Counted> buffers = ConcurrentHashMap.newKeySet();
@@ -73,7 +76,10 @@ public final class CountedMemory implements NativeMemory {
 
     /** Whether a range lies inside one buffer that has not been freed. */
     public boolean has(long address, long bytes) {
-        return buffers.stream().anyMatch(buffer -> address >= buffer.address() && bytes > 0 && address + bytes <= buffer.address() + buffer.size());
+        return buffers.stream()
+                .anyMatch(buffer -> address >= buffer.address()
+                        && bytes > 0
+                        && address + bytes <= buffer.address() + buffer.size());
     }
 
     /** Frees all buffers, as the end of a process does. */
@@ -89,7 +95,8 @@ public final class CountedMemory implements NativeMemory {
     @Override
     public NativeBuffer allocate(long bytes) {
         if (bytes > limit - inUse.get()) {
-            throw new AssertionError(inUse.get() + bytes + " bytes of native memory would be in use, " + limit + " are allowed");
+            throw new AssertionError(
+                    inUse.get() + bytes + " bytes of native memory would be in use, " + limit + " are allowed");
         }
         Counted counted = new Counted(memory.allocate(bytes));
         inUse.addAndGet(counted.size());

@@ -10,8 +10,7 @@ public final class Eventually {
     /** Most conditions hold soon: that often it is only a yield that is waited. */
     private static final int YIELDS = 200;
 
-    private Eventually() {
-    }
+    private Eventually() {}
 
     /**
      * Returns when a condition holds.

@@ -18,10 +18,12 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.node.DiskPort;
 
 /**
- * A disk in native memory behind a port that does as a test says: it closes, performs requests at once, later or in another order, holds them, and fails them.
+ * A disk in native memory behind a port that does as a test says: it closes, performs requests at once, later or in
+ * another order, holds them, and fails them.
  *
- * <p>Methods run on the loop, except where noted. Fields may be set by any thread; one that lets held requests go should be set on the loop, which may sleep
- * otherwise. Requests that are held or shuffled complete in turns of the loop once the port is added to it ({@link IoLoop#addEngine}).
+ * <p>Methods run on the loop, except where noted. Fields may be set by any thread; one that lets held requests go
+ * should be set on the loop, which may sleep otherwise. Requests that are held or shuffled complete in turns of the
+ * loop once the port is added to it ({@link IoLoop#addEngine}).
  */
 public final class MemoryPort implements DiskPort, LoopStage, AutoCloseable {
     /** A request as it was submitted; as a string, e.g. {@code WRITE 0 4096 0}. */
@@ -54,9 +56,12 @@ public final class MemoryPort implements DiskPort, LoopStage, AutoCloseable {
     /** The errno that a request fails with, without effect; 0 for none. */
     public volatile ToIntFunction<Request> fails = request -> 0;
     /** Runs before each request is submitted or performed; if it throws, that is where the process dies. */
-    public volatile Runnable beforeCall = () -> { };
-    /** Runs after data was moved. An error because a guest's memory has gone may come as late as the next native call: one that makes such a call has it come here. */
-    public volatile Runnable afterMove = () -> { };
+    public volatile Runnable beforeCall = () -> {};
+    /**
+     * Runs after data was moved. An error because a guest's memory has gone may come as late as the next native call:
+     * one that makes such a call has it come here.
+     */
+    public volatile Runnable afterMove = () -> {};
     /** From this offset on, sparse reads find zeros. */
     public volatile long zerosFrom = Long.MAX_VALUE;
     /** The length of the runs in answer to MAP: data and holes by turns, beginning with data. */
@@ -69,7 +74,10 @@ public final class MemoryPort implements DiskPort, LoopStage, AutoCloseable {
     /** A disk of the size of its contents, which can discard and write zeros. */
     public MemoryPort(NativeBuffer content) {
         this.content = content;
-        info = DiskInfo.ofSize(content.size()).withBlocks(512, 4096).withOptimalIo(65536).with(Operation.DISCARD, Operation.WRITE_ZEROES);
+        info = DiskInfo.ofSize(content.size())
+                .withBlocks(512, 4096)
+                .withOptimalIo(65536)
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES);
     }
 
     @Override
@@ -124,7 +132,10 @@ public final class MemoryPort implements DiskPort, LoopStage, AutoCloseable {
         return mostPending;
     }
 
-    /** Takes away the pending requests, in their order, without completing them: the process dies, or the caller completes them. */
+    /**
+     * Takes away the pending requests, in their order, without completing them: the process dies, or the caller
+     * completes them.
+     */
     public List<Request> take() {
         List<Request> taken = List.copyOf(pending);
         pending.clear();

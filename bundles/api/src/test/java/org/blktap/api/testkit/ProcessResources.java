@@ -6,12 +6,14 @@ import java.nio.file.Path;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
-/** What this process holds, from {@code /proc/self}, for comparison before and after. The JVM opens and closes descriptors of its own at any time. */
+/**
+ * What this process holds, from {@code /proc/self}, for comparison before and after. The JVM opens and closes
+ * descriptors of its own at any time.
+ */
 public final class ProcessResources {
     private static final Path DESCRIPTORS = Path.of("/proc/self/fd");
 
-    private ProcessResources() {
-    }
+    private ProcessResources() {}
 
     /** The number of open descriptors. */
     public static long descriptors() throws IOException {

@@ -12,8 +12,9 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * The context of a driver that opens no files: of a disk in memory or on a network. Everything to do with files throws; a test that wants backing disks overrides
- * {@link #openBacking}. For image formats there is {@code org.blktap.image.sim.SimContext}.
+ * The context of a driver that opens no files: of a disk in memory or on a network. Everything to do with files throws;
+ * a test that wants backing disks overrides {@link #openBacking}. For image formats there is
+ * {@code org.blktap.image.sim.SimContext}.
  */
 public class TestDiskContext implements DiskContext {
     private final IoLoop loop;

@@ -9,7 +9,15 @@ import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
 
 /** The context of a node, as values. */
-public record TestNodeContext(String id, String target, Options options, boolean reopened, IoLoop loop, DiskPort port, NativeMemory memory, Path runDir)
+public record TestNodeContext(
+        String id,
+        String target,
+        Options options,
+        boolean reopened,
+        IoLoop loop,
+        DiskPort port,
+        NativeMemory memory,
+        Path runDir)
         implements NodeContext {
 
     /** A new attachment's: without a target and without options. */

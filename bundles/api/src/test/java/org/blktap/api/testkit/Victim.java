@@ -1,8 +1,9 @@
 package org.blktap.api.testkit;
 
 /**
- * A well-behaved client beside a hostile one, on a thread of its own: it sends requests all the time, checks the answers, and must not notice the other. It stops
- * at the first failure, which {@link #check} throws; the slowest request is noted.
+ * A well-behaved client beside a hostile one, on a thread of its own: it sends requests all the time, checks the
+ * answers, and must not notice the other. It stops at the first failure, which {@link #check} throws; the slowest
+ * request is noted.
  */
 public final class Victim implements AutoCloseable {
     private final Thread thread;
@@ -11,7 +12,10 @@ public final class Victim implements AutoCloseable {
     private volatile long requests;
     private volatile long slowestNanos;
 
-    /** The client's work: sends requests by {@link Victim#timed} while {@link Victim#wanted}, and throws if an answer is wrong. */
+    /**
+     * The client's work: sends requests by {@link Victim#timed} while {@link Victim#wanted}, and throws if an answer is
+     * wrong.
+     */
     public interface Load {
         /** Runs on the victim's thread. */
         void run(Victim victim) throws Exception;

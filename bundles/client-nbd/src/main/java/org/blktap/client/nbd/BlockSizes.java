@@ -21,15 +21,16 @@ record BlockSizes(int minimum, int preferred, int maximum) {
     static BlockSizes of(int minimum, int preferred, int maximum) throws IOException {
         long most = Integer.toUnsignedLong(maximum);
         if (minimum <= 0 || minimum > LARGEST_MINIMUM || Integer.bitCount(minimum) != 1) {
-            throw new IOException("the server's minimum block size is " + Integer.toUnsignedString(minimum) + "; expected a power of two up to "
-                    + LARGEST_MINIMUM);
+            throw new IOException("the server's minimum block size is " + Integer.toUnsignedString(minimum)
+                    + "; expected a power of two up to " + LARGEST_MINIMUM);
         }
         if (preferred < minimum || Integer.bitCount(preferred) != 1) {
             throw new IOException("the server's preferred block size is " + Integer.toUnsignedString(preferred)
                     + "; expected a power of two, not below the minimum of " + minimum);
         }
         if (most < minimum || maximum != -1 && most % minimum != 0) {
-            throw new IOException("the server's maximum block size is " + most + "; expected a multiple of the minimum of " + minimum);
+            throw new IOException("the server's maximum block size is " + most
+                    + "; expected a multiple of the minimum of " + minimum);
         }
         return new BlockSizes(minimum, preferred, (int) Math.min(most, Nbd.MAX_PAYLOAD));
     }

@@ -14,8 +14,8 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.nbd.Nbd;
 
 /**
- * A connection with its buffer and the request that it serves, in steps. Each step is a blocking exchange on a helper thread; everything else is
- * called on the loop.
+ * A connection with its buffer and the request that it serves, in steps. Each step is a blocking exchange on a helper
+ * thread; everything else is called on the loop.
  */
 final class Line implements IoLoop.BlockingCall {
     private final NbdDisk disk;
@@ -25,6 +25,7 @@ final class Line implements IoLoop.BlockingCall {
     private final ExtentList found = new ExtentList();
     /** A block of which a write changes a part; allocated when needed. */
     private ByteBuffer block;
+
     private volatile ServerConnection connection;
     private long since;
     private Request request;
@@ -66,12 +67,13 @@ final class Line implements IoLoop.BlockingCall {
             case WRITE -> {
                 fill();
                 if (!endsInZeros()) {
-                    disk.complain("a write to the last sector has data after the end of the export, which the server cannot store");
+                    disk.complain(
+                            "a write to the last sector has data after the end of the export, which the server cannot store");
                     end(Errno.ENOSPC);
                     return;
                 }
             }
-            default -> { }
+            default -> {}
         }
         since = System.nanoTime();
         disk.loop().offload(this, this::stepDone);
@@ -110,8 +112,8 @@ final class Line implements IoLoop.BlockingCall {
             int error = exchange();
             if (error != 0 && !(isTooLong(error) && step.canBeShorter())) {
                 String message = connection.message();
-                disk.complain(step.kind() + " of " + step.bytes() + " bytes at " + step.from() + ": the server reports " + Errno.text(error)
-                        + (message.isEmpty() ? "" : ": " + message));
+                disk.complain(step.kind() + " of " + step.bytes() + " bytes at " + step.from() + ": the server reports "
+                        + Errno.text(error) + (message.isEmpty() ? "" : ": " + message));
             }
             return error == 0 ? exchanged(covered) : error;
         } catch (IOException | RuntimeException e) {
@@ -134,7 +136,7 @@ final class Line implements IoLoop.BlockingCall {
             case FLUSH -> {
                 return disk.unflushed().flushed(covered);
             }
-            default -> { }
+            default -> {}
         }
         return 0;
     }
@@ -194,7 +196,7 @@ final class Line implements IoLoop.BlockingCall {
             switch (step.kind()) {
                 case READ -> takeData();
                 case MAP -> takeExtents();
-                default -> { }
+                default -> {}
             }
         }
         at += step.length();
@@ -219,7 +221,10 @@ final class Line implements IoLoop.BlockingCall {
         request.data().copyFrom(buffer.address() + step.before(), at, step.length());
     }
 
-    /** Takes the extents of the requested range out of those of whole blocks. Past the end of the export the state of the last bytes continues. */
+    /**
+     * Takes the extents of the requested range out of those of whole blocks. Past the end of the export the state of
+     * the last bytes continues.
+     */
     private void takeExtents() {
         long skip = step.before();
         long left = step.length();

@@ -22,13 +22,14 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.nbd.Nbd;
 
 /**
- * An export as a disk. Each request waits for a connection and is done on a helper thread; several connections work at once if the server allows it.
- * A broken connection fails its request; the next request connects again.
+ * An export as a disk. Each request waits for a connection and is done on a helper thread; several connections work at
+ * once if the server allows it. A broken connection fails its request; the next request connects again.
  */
 final class NbdDisk implements VirtualDisk {
     private static final int MOST_CONNECTIONS = 4;
     /** Interval between log lines about the server's errors. */
     private static final long LINE_MILLISECONDS = 10_000;
+
     private static final long LOOK_MILLISECONDS = 5_000;
     private static final long PATIENCE_NANOS = 60_000_000_000L;
 
@@ -43,6 +44,7 @@ final class NbdDisk implements VirtualDisk {
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
     /** Timer that ends requests that take too long; null while there are no requests. */
     private IoLoop.Timer watch;
+
     private boolean closed;
     private final Unflushed unflushed = new Unflushed();
 
@@ -58,18 +60,26 @@ final class NbdDisk implements VirtualDisk {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", NbdDriver.TYPE);
         details.put("export", name);
-        details.put("block sizes", sizes.minimum() + " minimum, " + sizes.preferred() + " preferred, " + sizes.maximum() + " maximum");
+        details.put(
+                "block sizes",
+                sizes.minimum() + " minimum, " + sizes.preferred() + " preferred, " + sizes.maximum() + " maximum");
         if (agreed.size() % SECTOR != 0) {
             details.put("size rounded", "up, from " + agreed.size() + " bytes");
         }
-        DiskInfo exported = DiskInfo.ofContents(agreed.size()).withBlocks(SECTOR, Math.max(PAGE, sizes.minimum()))
+        DiskInfo exported = DiskInfo.ofContents(agreed.size())
+                .withBlocks(SECTOR, Math.max(PAGE, sizes.minimum()))
                 .withOptimalIo(sizes.preferred() > PAGE ? sizes.preferred() : 0)
-                .withReadOnly(context.readOnly() || agreed.has(Nbd.FLAG_READ_ONLY)).withDetails(details);
+                .withReadOnly(context.readOnly() || agreed.has(Nbd.FLAG_READ_ONLY))
+                .withDetails(details);
         exported = agreed.has(Nbd.FLAG_SEND_TRIM) ? exported.with(Operation.DISCARD) : exported;
         info = canZero ? exported.with(Operation.WRITE_ZEROES) : exported;
         int count = agreed.has(Nbd.FLAG_CAN_MULTI_CONN) ? MOST_CONNECTIONS : 1;
         for (int i = 0; i < count; i++) {
-            lines.add(new Line(this, i == 0 ? first : null, context.memory().allocate(Line.bufferBytes()), new Step(sizes, agreed.size(), canZero)));
+            lines.add(new Line(
+                    this,
+                    i == 0 ? first : null,
+                    context.memory().allocate(Line.bufferBytes()),
+                    new Step(sizes, agreed.size(), canZero)));
         }
         free.addAll(lines);
     }

@@ -26,10 +26,14 @@ public final class NbdDriver implements DiskDriver {
         ServerConnection first = connect(path, uri);
         try (CloseOnFailure opened = new CloseOnFailure(first::abort)) {
             if (first.agreed().size() > MAX_SIZE) {
-                throw new DiskException(Reason.IO, path + ": the server reports a size of " + first.agreed().size() + " bytes; expected at most " + MAX_SIZE);
+                throw new DiskException(
+                        Reason.IO,
+                        path + ": the server reports a size of "
+                                + first.agreed().size() + " bytes; expected at most " + MAX_SIZE);
             }
             if (!context.readOnly() && first.agreed().has(Nbd.FLAG_READ_ONLY)) {
-                throw new DiskException(Reason.PERMISSION, path + ": the server gives it for reading only; attach it read-only");
+                throw new DiskException(
+                        Reason.PERMISSION, path + ": the server gives it for reading only; attach it read-only");
             }
             return opened.keep(new NbdDisk(uri, path, first, context));
         }
@@ -45,7 +49,8 @@ public final class NbdDriver implements DiskDriver {
         } catch (AsynchronousCloseException e) {
             throw new DiskException(Reason.IO, path + ": the server does not answer", e);
         } catch (IOException | RuntimeException e) {
-            throw new DiskException(Reason.IO, path + ": " + (e.getMessage() == null ? e.toString() : e.getMessage()), e);
+            throw new DiskException(
+                    Reason.IO, path + ": " + (e.getMessage() == null ? e.toString() : e.getMessage()), e);
         }
     }
 }

@@ -12,7 +12,8 @@ import org.blktap.api.disk.PercentCoding;
 import org.blktap.api.nbd.Nbd;
 
 /**
- * Where an export is: {@code nbd://host[:port]/export} or {@code nbd+unix:///export?socket=path}. Source: NBD's doc/uri.md.
+ * Where an export is: {@code nbd://host[:port]/export} or {@code nbd+unix:///export?socket=path}. Source: NBD's
+ * doc/uri.md.
  *
  * @param export may be empty: the server's default
  */
@@ -29,14 +30,19 @@ record NbdUri(SocketAddress address, String export) {
     }
 
     private static NbdUri parse(String text, URI uri) throws DiskException {
-        String path = uri.getPath() == null || uri.getPath().isEmpty() ? "" : uri.getPath().substring(1);
+        String path = uri.getPath() == null || uri.getPath().isEmpty()
+                ? ""
+                : uri.getPath().substring(1);
         String scheme = uri.getScheme() == null ? "" : uri.getScheme();
         switch (scheme) {
             case "nbd" -> {
                 if (uri.getHost() == null) {
                     throw bad(text, "it names no host");
                 }
-                return new NbdUri(new InetSocketAddress(uri.getHost().replaceAll("[\\[\\]]", ""), uri.getPort() < 0 ? Nbd.PORT : uri.getPort()), path);
+                return new NbdUri(
+                        new InetSocketAddress(
+                                uri.getHost().replaceAll("[\\[\\]]", ""), uri.getPort() < 0 ? Nbd.PORT : uri.getPort()),
+                        path);
             }
             case "nbd+unix" -> {
                 String socket = socket(uri.getRawQuery());
@@ -60,7 +66,9 @@ record NbdUri(SocketAddress address, String export) {
     }
 
     private static DiskException bad(String text, String why) {
-        return new DiskException(Reason.BAD_OPTION, "bad NBD URI '" + text + "': " + why
-                + "; expected nbd://host[:port]/export or nbd+unix:///export?socket=path");
+        return new DiskException(
+                Reason.BAD_OPTION,
+                "bad NBD URI '" + text + "': " + why
+                        + "; expected nbd://host[:port]/export or nbd+unix:///export?socket=path");
     }
 }

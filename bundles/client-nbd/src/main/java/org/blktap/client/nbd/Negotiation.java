@@ -6,9 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import org.blktap.api.nbd.Nbd;
 
-/**
- * The client's side of the fixed newstyle negotiation. All values from the server are bounded before they are used.
- */
+/** The client's side of the fixed newstyle negotiation. All values from the server are bounded before they are used. */
 final class Negotiation {
     /** The longest reply to an option: a string of the greatest length, with the numbers before it. */
     private static final int MAX_REPLY = 2 * Nbd.MAX_STRING;
@@ -16,6 +14,7 @@ final class Negotiation {
     private static final int MAX_REPLIES = 1024;
     /** Most names of exports in a message. */
     private static final int MAX_LISTED = 10;
+
     private static final int OPTION_REPLY_BYTES = 20;
     private static final int INFO_EXPORT_BYTES = 12;
     private static final int INFO_BLOCK_SIZE_BYTES = 14;
@@ -39,9 +38,14 @@ final class Negotiation {
             return (flags & flag) != 0;
         }
 
-        /** Whether requests made for the other suit this connection too. Numbers of contexts may differ: each connection has its own. */
+        /**
+         * Whether requests made for the other suit this connection too. Numbers of contexts may differ: each connection
+         * has its own.
+         */
         boolean isLike(Agreed other) {
-            return size == other.size && flags == other.flags && blockSizes.equals(other.blockSizes)
+            return size == other.size
+                    && flags == other.flags
+                    && blockSizes.equals(other.blockSizes)
                     && (allocationContext == -1) == (other.allocationContext == -1);
         }
     }
@@ -60,17 +64,33 @@ final class Negotiation {
         boolean noZeroes = greet();
         byte[] name = export.getBytes(StandardCharsets.UTF_8);
         if (name.length > Nbd.MAX_STRING) {
-            throw new IOException("the export's name has " + name.length + " bytes, more than the " + Nbd.MAX_STRING + " of the protocol");
+            throw new IOException("the export's name has " + name.length + " bytes, more than the " + Nbd.MAX_STRING
+                    + " of the protocol");
         }
         structured = accepts(Nbd.OPT_STRUCTURED_REPLY, ByteBuffer.allocate(0));
         if (structured) {
             byte[] context = Nbd.BASE_ALLOCATION.getBytes(StandardCharsets.UTF_8);
-            accepts(Nbd.OPT_SET_META_CONTEXT, ByteBuffer.allocate(12 + name.length + context.length).putInt(name.length).put(name).putInt(1)
-                    .putInt(context.length).put(context).flip());
+            accepts(
+                    Nbd.OPT_SET_META_CONTEXT,
+                    ByteBuffer.allocate(12 + name.length + context.length)
+                            .putInt(name.length)
+                            .put(name)
+                            .putInt(1)
+                            .putInt(context.length)
+                            .put(context)
+                            .flip());
         }
         try {
-            option(Nbd.OPT_GO, ByteBuffer.allocate(8 + name.length).putInt(name.length).put(name).putShort((short) 1)
-                    .putShort((short) Nbd.INFO_BLOCK_SIZE).flip(), this::information, "the server refuses the export '" + export + "'");
+            option(
+                    Nbd.OPT_GO,
+                    ByteBuffer.allocate(8 + name.length)
+                            .putInt(name.length)
+                            .put(name)
+                            .putShort((short) 1)
+                            .putShort((short) Nbd.INFO_BLOCK_SIZE)
+                            .flip(),
+                    this::information,
+                    "the server refuses the export '" + export + "'");
         } catch (RefusedException e) {
             if (e.reply() == Nbd.REP_ERR_UNKNOWN) {
                 throw e.with(listed());
@@ -90,24 +110,31 @@ final class Negotiation {
     private boolean greet() throws IOException {
         long magic = stream.read(8).getLong();
         if (magic != Nbd.INIT_PASSWD) {
-            throw new IOException(String.format("not an NBD server: it begins with 0x%016x; expected 0x%016x", magic, Nbd.INIT_PASSWD));
+            throw new IOException(String.format(
+                    "not an NBD server: it begins with 0x%016x; expected 0x%016x", magic, Nbd.INIT_PASSWD));
         }
         long style = stream.read(8).getLong();
         if (style == Nbd.OLDSTYLE_MAGIC) {
             throw new IOException("the server speaks the oldstyle negotiation, which tap:nbd does not have");
         }
         if (style != Nbd.IHAVEOPT) {
-            throw new IOException(String.format("the server's negotiation begins with 0x%016x; expected 0x%016x", style, Nbd.IHAVEOPT));
+            throw new IOException(String.format(
+                    "the server's negotiation begins with 0x%016x; expected 0x%016x", style, Nbd.IHAVEOPT));
         }
         int server = Short.toUnsignedInt(stream.read(2).getShort());
         if ((server & Nbd.FLAG_FIXED_NEWSTYLE) == 0) {
-            throw new IOException("the server does not speak the fixed newstyle negotiation: its flags are 0x" + Integer.toHexString(server));
+            throw new IOException("the server does not speak the fixed newstyle negotiation: its flags are 0x"
+                    + Integer.toHexString(server));
         }
-        stream.send(ByteBuffer.allocate(4).putInt(Nbd.FLAG_FIXED_NEWSTYLE | server & Nbd.FLAG_NO_ZEROES).flip());
+        stream.send(ByteBuffer.allocate(4)
+                .putInt(Nbd.FLAG_FIXED_NEWSTYLE | server & Nbd.FLAG_NO_ZEROES)
+                .flip());
         return (server & Nbd.FLAG_NO_ZEROES) != 0;
     }
 
-    /** Whether the server accepts an option. The reason of a refusal is dropped: the server repeats it for the export. */
+    /**
+     * Whether the server accepts an option. The reason of a refusal is dropped: the server repeats it for the export.
+     */
     private boolean accepts(int option, ByteBuffer data) throws IOException {
         try {
             option(option, data, this::information, "");
@@ -119,7 +146,13 @@ final class Negotiation {
 
     /** Sends an option and reads its replies, up to the last one. */
     private void option(int option, ByteBuffer data, Replies replies, String what) throws IOException {
-        stream.send(ByteBuffer.allocate(16).putLong(Nbd.IHAVEOPT).putInt(option).putInt(data.remaining()).flip(), data);
+        stream.send(
+                ByteBuffer.allocate(16)
+                        .putLong(Nbd.IHAVEOPT)
+                        .putInt(option)
+                        .putInt(data.remaining())
+                        .flip(),
+                data);
         for (int i = 0; i < MAX_REPLIES; i++) {
             ByteBuffer reply = stream.read(OPTION_REPLY_BYTES);
             long magic = reply.getLong();
@@ -127,7 +160,8 @@ final class Negotiation {
             int type = reply.getInt();
             int length = reply.getInt();
             if (magic != Nbd.OPTION_REPLY_MAGIC || about != option || length < 0 || length > MAX_REPLY) {
-                throw new IOException(String.format("bad reply to option %d: magic 0x%x, option %d, %s bytes; expected magic 0x%x and at most %d bytes",
+                throw new IOException(String.format(
+                        "bad reply to option %d: magic 0x%x, option %d, %s bytes; expected magic 0x%x and at most %d bytes",
                         option, magic, about, Integer.toUnsignedString(length), Nbd.OPTION_REPLY_MAGIC, MAX_REPLY));
             }
             if ((type & Nbd.REP_FLAG_ERROR) != 0) {
@@ -160,13 +194,19 @@ final class Negotiation {
 
     /** Selects the export on a server without GO, which closes the connection if there is no such export. */
     private void exportName(String export, byte[] name, boolean noZeroes) throws IOException {
-        stream.send(ByteBuffer.allocate(16 + name.length).putLong(Nbd.IHAVEOPT).putInt(Nbd.OPT_EXPORT_NAME).putInt(name.length).put(name).flip());
+        stream.send(ByteBuffer.allocate(16 + name.length)
+                .putLong(Nbd.IHAVEOPT)
+                .putInt(Nbd.OPT_EXPORT_NAME)
+                .putInt(name.length)
+                .put(name)
+                .flip());
         try {
             ByteBuffer answer = stream.read(10);
             size = answer.getLong();
             flags = Short.toUnsignedInt(answer.getShort());
         } catch (EOFException e) {
-            throw new EOFException("the server does not give the export '" + export + "': it has closed the connection without a reason");
+            throw new EOFException("the server does not give the export '" + export
+                    + "': it has closed the connection without a reason");
         }
         stream.skip(noZeroes ? 0 : Nbd.EXPORT_NAME_PADDING);
     }
@@ -176,24 +216,33 @@ final class Negotiation {
         StringBuilder names = new StringBuilder();
         int[] count = {0};
         try {
-            option(Nbd.OPT_LIST, ByteBuffer.allocate(0), (type, length) -> {
-                if (type != Nbd.REP_SERVER || length < 4) {
-                    stream.skip(length);
-                    return;
-                }
-                int nameLength = stream.read(4).getInt();
-                if (nameLength < 0 || nameLength > length - 4) {
-                    throw new IOException("the server lists an export with a name of " + Integer.toUnsignedString(nameLength) + " bytes");
-                }
-                String name = stream.text(nameLength);
-                stream.skip(length - 4 - nameLength);
-                if (count[0]++ < MAX_LISTED) {
-                    names.append(names.isEmpty() ? "" : ", ").append('\'').append(name).append('\'');
-                }
-            }, "");
+            option(
+                    Nbd.OPT_LIST,
+                    ByteBuffer.allocate(0),
+                    (type, length) -> {
+                        if (type != Nbd.REP_SERVER || length < 4) {
+                            stream.skip(length);
+                            return;
+                        }
+                        int nameLength = stream.read(4).getInt();
+                        if (nameLength < 0 || nameLength > length - 4) {
+                            throw new IOException("the server lists an export with a name of "
+                                    + Integer.toUnsignedString(nameLength) + " bytes");
+                        }
+                        String name = stream.text(nameLength);
+                        stream.skip(length - 4 - nameLength);
+                        if (count[0]++ < MAX_LISTED) {
+                            names.append(names.isEmpty() ? "" : ", ")
+                                    .append('\'')
+                                    .append(name)
+                                    .append('\'');
+                        }
+                    },
+                    "");
         } catch (RefusedException e) {
             return "it does not list its exports" + e.getMessage();
         }
-        return "its exports are " + (count[0] == 0 ? "none" : names) + (count[0] > MAX_LISTED ? " and " + (count[0] - MAX_LISTED) + " more" : "");
+        return "its exports are " + (count[0] == 0 ? "none" : names)
+                + (count[0] > MAX_LISTED ? " and " + (count[0] - MAX_LISTED) + " more" : "");
     }
 }

@@ -36,7 +36,8 @@ final class RefusedException extends IOException {
         return switch (reply) {
             case Nbd.REP_ERR_UNKNOWN -> Reason.NOT_FOUND;
             case Nbd.REP_ERR_POLICY -> Reason.PERMISSION;
-            case Nbd.REP_ERR_TLS_REQD, Nbd.REP_ERR_UNSUP, Nbd.REP_ERR_PLATFORM, Nbd.REP_ERR_EXT_HEADER_REQD -> Reason.UNSUPPORTED;
+            case Nbd.REP_ERR_TLS_REQD, Nbd.REP_ERR_UNSUP, Nbd.REP_ERR_PLATFORM, Nbd.REP_ERR_EXT_HEADER_REQD ->
+                Reason.UNSUPPORTED;
             default -> Reason.IO;
         };
     }
@@ -51,9 +52,11 @@ final class RefusedException extends IOException {
             case Nbd.REP_ERR_TLS_REQD -> "the server requires TLS (NBD_REP_ERR_TLS_REQD), which tap:nbd does not have";
             case Nbd.REP_ERR_UNKNOWN -> "the server has no such export (NBD_REP_ERR_UNKNOWN)";
             case Nbd.REP_ERR_SHUTDOWN -> "the server is shutting down (NBD_REP_ERR_SHUTDOWN)";
-            case Nbd.REP_ERR_BLOCK_SIZE_REQD -> "the server does not accept the block sizes (NBD_REP_ERR_BLOCK_SIZE_REQD)";
+            case Nbd.REP_ERR_BLOCK_SIZE_REQD ->
+                "the server does not accept the block sizes (NBD_REP_ERR_BLOCK_SIZE_REQD)";
             case Nbd.REP_ERR_TOO_BIG -> "too big for the server (NBD_REP_ERR_TOO_BIG)";
-            case Nbd.REP_ERR_EXT_HEADER_REQD -> "the server requires extended headers (NBD_REP_ERR_EXT_HEADER_REQD), which tap:nbd does not have";
+            case Nbd.REP_ERR_EXT_HEADER_REQD ->
+                "the server requires extended headers (NBD_REP_ERR_EXT_HEADER_REQD), which tap:nbd does not have";
             default -> String.format("error 0x%08x of the negotiation", reply);
         };
     }

@@ -11,8 +11,8 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.nbd.Nbd;
 
 /**
- * One connection to an export, with one request at a time. Blocking; one thread at a time. All values from the server are bounded before they are
- * used.
+ * One connection to an export, with one request at a time. Blocking; one thread at a time. All values from the server
+ * are bounded before they are used.
  */
 final class ServerConnection implements AutoCloseable {
     /** Most descriptors of one block status that are kept; a caller asks again for the rest. */
@@ -25,6 +25,7 @@ final class ServerConnection implements AutoCloseable {
     private static final int MAX_ERROR_CHUNK = 6 + Nbd.MAX_STRING + 8;
     /** Chunks of the longest READ, if each is one sector. */
     private static final int MAX_CHUNKS = Nbd.MAX_PAYLOAD / SECTOR;
+
     private static final int CONNECT_SECONDS = 20;
 
     private final ServerStream stream;
@@ -37,7 +38,8 @@ final class ServerConnection implements AutoCloseable {
     ServerConnection(NbdUri uri) throws IOException {
         stream = new ServerStream(uri);
         // a server that does not answer must not hold up the thread that opens the disk
-        CompletableFuture<Void> patience = new CompletableFuture<Void>().completeOnTimeout(null, CONNECT_SECONDS, TimeUnit.SECONDS);
+        CompletableFuture<Void> patience =
+                new CompletableFuture<Void>().completeOnTimeout(null, CONNECT_SECONDS, TimeUnit.SECONDS);
         patience.thenRun(this::abort);
         boolean done = false;
         try {
@@ -105,8 +107,14 @@ final class ServerConnection implements AutoCloseable {
 
     private ByteBuffer header(int command, int commandFlags, long offset, int length) {
         message = "";
-        return request.clear().putInt(Nbd.REQUEST_MAGIC).putShort((short) commandFlags).putShort((short) command).putLong(++cookie)
-                .putLong(offset).putInt(length).flip();
+        return request.clear()
+                .putInt(Nbd.REQUEST_MAGIC)
+                .putShort((short) commandFlags)
+                .putShort((short) command)
+                .putLong(++cookie)
+                .putLong(offset)
+                .putInt(length)
+                .flip();
     }
 
     /** @param asked bytes of a block status */
@@ -136,7 +144,8 @@ final class ServerConnection implements AutoCloseable {
             expectCookie(rest.getLong());
             int length = rest.getInt();
             if (length < 0 || length > MAX_CHUNK) {
-                throw new IOException("bad reply: a chunk of " + Integer.toUnsignedString(length) + " bytes; expected at most " + MAX_CHUNK);
+                throw new IOException("bad reply: a chunk of " + Integer.toUnsignedString(length)
+                        + " bytes; expected at most " + MAX_CHUNK);
             }
             if (type == Nbd.REPLY_TYPE_OFFSET_DATA && data != null && length > 8) {
                 place(data, base, end, stream.read(8).getLong() - offset, length - 8);
@@ -151,7 +160,11 @@ final class ServerConnection implements AutoCloseable {
                 while (data.hasRemaining()) {
                     data.put((byte) 0);
                 }
-            } else if (type == Nbd.REPLY_TYPE_BLOCK_STATUS && extents != null && !mapped && length >= 12 && length % DESCRIPTOR_BYTES == 4) {
+            } else if (type == Nbd.REPLY_TYPE_BLOCK_STATUS
+                    && extents != null
+                    && !mapped
+                    && length >= 12
+                    && length % DESCRIPTOR_BYTES == 4) {
                 mapped = stream.read(4).getInt() == agreed.allocationContext();
                 extents((length - 4) / DESCRIPTOR_BYTES, mapped ? asked : 0, extents);
             } else if ((type & Nbd.REPLY_TYPE_ERROR_BIT) != 0 && length >= 6 && length <= MAX_ERROR_CHUNK) {
@@ -185,7 +198,15 @@ final class ServerConnection implements AutoCloseable {
     /** Returns the errno for an error of the protocol. Its numbers are Linux's; all others become an I/O error. */
     private static int errno(int found) {
         return switch (found) {
-            case 0, Errno.EPERM, Errno.EIO, Errno.ENOMEM, Errno.EINVAL, Errno.ENOSPC, Nbd.EOVERFLOW, Errno.EOPNOTSUPP, Errno.ESHUTDOWN -> found;
+            case 0,
+                    Errno.EPERM,
+                    Errno.EIO,
+                    Errno.ENOMEM,
+                    Errno.EINVAL,
+                    Errno.ENOSPC,
+                    Nbd.EOVERFLOW,
+                    Errno.EOPNOTSUPP,
+                    Errno.ESHUTDOWN -> found;
             default -> Errno.EIO;
         };
     }
@@ -194,7 +215,7 @@ final class ServerConnection implements AutoCloseable {
     private void extents(int count, long asked, ExtentList into) throws IOException {
         long left = asked;
         int most = Math.min(count, MAX_EXTENTS);
-        for (int taken = 0; taken < count;) {
+        for (int taken = 0; taken < count; ) {
             int here = Math.min(count - taken, descriptors.capacity() / DESCRIPTOR_BYTES);
             descriptors.clear().limit(here * DESCRIPTOR_BYTES);
             stream.read(descriptors);

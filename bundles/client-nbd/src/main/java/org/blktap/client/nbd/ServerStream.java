@@ -20,7 +20,9 @@ final class ServerStream {
     private final ByteBuffer head = ByteBuffer.allocate(64);
 
     ServerStream(NbdUri uri) throws IOException {
-        channel = uri.address() instanceof UnixDomainSocketAddress ? SocketChannel.open(StandardProtocolFamily.UNIX) : SocketChannel.open();
+        channel = uri.address() instanceof UnixDomainSocketAddress
+                ? SocketChannel.open(StandardProtocolFamily.UNIX)
+                : SocketChannel.open();
     }
 
     void connect(NbdUri uri) throws IOException {

@@ -3,8 +3,9 @@ package org.blktap.client.nbd;
 import org.blktap.api.disk.Request;
 
 /**
- * One exchange with the server for a part of a request: that part, and the range on the server that it needs. The range begins and ends
- * at multiples of the server's minimum block size, or at the end of the export, and is no longer than the server allows. Reused.
+ * One exchange with the server for a part of a request: that part, and the range on the server that it needs. The range
+ * begins and ends at multiples of the server's minimum block size, or at the end of the export, and is no longer than
+ * the server allows. Reused.
  */
 final class Step {
     /** What is asked of the server. */
@@ -14,7 +15,10 @@ final class Step {
         READ,
         /** Writes, zeros if the request has no data; parts of blocks at its edges are read first. */
         WRITE,
-        FLUSH, TRIM, ZERO, MAP
+        FLUSH,
+        TRIM,
+        ZERO,
+        MAP
     }
 
     /** Most bytes of one exchange with data, if the server allows them. */
@@ -84,7 +88,11 @@ final class Step {
         if (stop <= start) {
             set(Kind.NONE, end - begin, 0, 0);
         } else {
-            set(what, (stop == wholeBlocks(end) && what == Kind.TRIM || stop == exportBytes ? end : stop) - begin, start, (int) (stop - start));
+            set(
+                    what,
+                    (stop == wholeBlocks(end) && what == Kind.TRIM || stop == exportBytes ? end : stop) - begin,
+                    start,
+                    (int) (stop - start));
         }
     }
 

@@ -3,12 +3,16 @@ package org.blktap.client.nbd;
 import java.util.concurrent.atomic.AtomicLong;
 import org.blktap.api.engine.Errno;
 
-/** The writes of a disk that the server may lose with a connection: all that had not ended when the last successful flush began. Thread-safe. */
+/**
+ * The writes of a disk that the server may lose with a connection: all that had not ended when the last successful
+ * flush began. Thread-safe.
+ */
 final class Unflushed {
     /** Writes that have succeeded. */
     private final AtomicLong writes = new AtomicLong();
     /** How many of them are durable. */
     private long durable;
+
     private boolean lost;
 
     /** Counts a write that has succeeded. */

@@ -20,14 +20,26 @@ import org.junit.jupiter.api.Timeout;
 /** Exports of any size, by servers that insist on their block sizes: random requests against a copy in memory. */
 @Timeout(300)
 class BlockSizesTest {
-    private static final int ALL = Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_TRIM | Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_CAN_MULTI_CONN;
+    private static final int ALL =
+            Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_TRIM | Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_CAN_MULTI_CONN;
     private static final int IN_FLIGHT = 8;
     private static final int SECTOR = 512;
 
-    /** Minimum, maximum, size of the export; a size that is no multiple of the minimum leaves a part of a block at the end. */
+    /**
+     * Minimum, maximum, size of the export; a size that is no multiple of the minimum leaves a part of a block at the
+     * end.
+     */
     private static final int[][] SHAPES = {
-        {1, 64 << 10, 1_000_001}, {1, 512, 48 << 10}, {512, 1000 * 512, 1 << 20}, {4096, 64 << 10, 2 << 20}, {4096, 4096, 1 << 20},
-        {64 << 10, 64 << 10, 2 << 20}, {64 << 10, 192 << 10, 1_500_001}, {2, 131_070, 777_777}, {1, 32 << 20, 511}, {1, 1 << 20, 513},
+        {1, 64 << 10, 1_000_001},
+        {1, 512, 48 << 10},
+        {512, 1000 * 512, 1 << 20},
+        {4096, 64 << 10, 2 << 20},
+        {4096, 4096, 1 << 20},
+        {64 << 10, 64 << 10, 2 << 20},
+        {64 << 10, 192 << 10, 1_500_001},
+        {2, 131_070, 777_777},
+        {1, 32 << 20, 511},
+        {1, 1 << 20, 513},
         {4096, 1 << 20, 4095},
     };
 
@@ -47,7 +59,9 @@ class BlockSizesTest {
                     try {
                         run(shape, flags, seed);
                     } catch (Exception | Error e) {
-                        throw new AssertionError("shape " + Arrays.toString(shape) + ", flags " + flags + "; repeat with -Dseed=" + seed, e);
+                        throw new AssertionError(
+                                "shape " + Arrays.toString(shape) + ", flags " + flags + "; repeat with -Dseed=" + seed,
+                                e);
                     }
                 }
             }
@@ -84,12 +98,22 @@ class BlockSizesTest {
         }
     }
 
-    private static void ask(NbdTestDisk disk, byte[] model, List<Going> going, Random random, int from, int to, int exportBytes) throws Exception {
+    private static void ask(
+            NbdTestDisk disk, byte[] model, List<Going> going, Random random, int from, int to, int exportBytes)
+            throws Exception {
         if (going.stream().anyMatch(each -> each.touches(from, to))) {
             return;
         }
-        Operation operation = new Operation[] {Operation.READ, Operation.WRITE, Operation.WRITE, Operation.WRITE_ZEROES, Operation.DISCARD,
-            Operation.MAP, Operation.FLUSH}[random.nextInt(7)];
+        Operation operation = new Operation[] {
+                    Operation.READ,
+                    Operation.WRITE,
+                    Operation.WRITE,
+                    Operation.WRITE_ZEROES,
+                    Operation.DISCARD,
+                    Operation.MAP,
+                    Operation.FLUSH
+                }
+                [random.nextInt(7)];
         byte[] data = new byte[to - from];
         switch (operation) {
             case WRITE -> {
@@ -100,12 +124,17 @@ class BlockSizesTest {
             }
             case WRITE_ZEROES -> Arrays.fill(model, from, to, (byte) 0);
             case READ -> System.arraycopy(model, from, data, 0, data.length);
-            default -> { }
+            default -> {}
         }
         if (operation == Operation.FLUSH) {
             going.add(new Going(disk.ask(operation, 0, 0, null), operation, 0, 0, data));
         } else {
-            going.add(new Going(disk.ask(operation, from, to - from, operation == Operation.WRITE ? data : null), operation, from, to, data));
+            going.add(new Going(
+                    disk.ask(operation, from, to - from, operation == Operation.WRITE ? data : null),
+                    operation,
+                    from,
+                    to,
+                    data));
         }
     }
 
@@ -116,14 +145,17 @@ class BlockSizesTest {
         }
         if (going.operation() == Operation.MAP) {
             ExtentList extents = going.asked().extents;
-            assertTrue(extents.total() > 0 && extents.total() <= going.to() - going.from(), () -> extents.total() + " of " + going);
+            assertTrue(
+                    extents.total() > 0 && extents.total() <= going.to() - going.from(),
+                    () -> extents.total() + " of " + going);
         }
         going.asked().free();
     }
 
     @Test
     void whatTheLastSectorCannotHoldIsAnError() throws Exception {
-        try (MemoryServer server = new MemoryServer(1_000_001, BlockSizes.DEFAULT, ALL, false, 1); NbdTestDisk disk = new NbdTestDisk(server.uri(), false)) {
+        try (MemoryServer server = new MemoryServer(1_000_001, BlockSizes.DEFAULT, ALL, false, 1);
+                NbdTestDisk disk = new NbdTestDisk(server.uri(), false)) {
             byte[] sector = new byte[SECTOR];
             sector[1_000_001 % SECTOR] = 1;
             assertEquals(Errno.ENOSPC, disk.run(Operation.WRITE, 1_000_001 & -SECTOR, sector));
@@ -135,8 +167,17 @@ class BlockSizesTest {
 
     @Test
     void sizesThatCannotBeAreRefused() {
-        int[][] bad = {{0, 4096, 4096}, {3, 4096, 4096}, {1 << 17, 1 << 17, 1 << 20}, {-1, 4096, 4096}, {512, 256, 4096}, {512, 768, 4096},
-            {4096, 4096, 512}, {512, 4096, 1000}, {512, 4096, 0}};
+        int[][] bad = {
+            {0, 4096, 4096},
+            {3, 4096, 4096},
+            {1 << 17, 1 << 17, 1 << 20},
+            {-1, 4096, 4096},
+            {512, 256, 4096},
+            {512, 768, 4096},
+            {4096, 4096, 512},
+            {512, 4096, 1000},
+            {512, 4096, 0}
+        };
         for (int[] each : bad) {
             assertThrows(IOException.class, () -> BlockSizes.of(each[0], each[1], each[2]), Arrays.toString(each));
         }

@@ -20,8 +20,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A server that says anything: negotiations and replies that are nearly right. The client ends with an error or a result that is in bounds,
- * in time, and another disk does not notice. {@code -Dfuzz.inputs=N} takes about N replies of the server; the seed is printed, and {@code -Dseed=N} repeats it.
+ * A server that says anything: negotiations and replies that are nearly right. The client ends with an error or a
+ * result that is in bounds, in time, and another disk does not notice. {@code -Dfuzz.inputs=N} takes about N replies of
+ * the server; the seed is printed, and {@code -Dseed=N} repeats it.
  */
 class ClientFuzzTest {
     private static final int SIZE = 1 << 20;
@@ -32,6 +33,7 @@ class ClientFuzzTest {
 
     @TempDir
     Path directory;
+
     private Random random;
     private long inputs;
     private volatile ByteBuffer script;
@@ -71,8 +73,9 @@ class ClientFuzzTest {
             }
         }
         assertEquals(null, harmed);
-        System.out.printf("NBD client: %d inputs in %d s, no failure; %d requests of the victim, the slowest took %d ms%n", inputs,
-                (System.nanoTime() - start) / 1_000_000_000, verified, slowest / 1_000_000);
+        System.out.printf(
+                "NBD client: %d inputs in %d s, no failure; %d requests of the victim, the slowest took %d ms%n",
+                inputs, (System.nanoTime() - start) / 1_000_000_000, verified, slowest / 1_000_000);
     }
 
     private void serve(ServerSocketChannel server) {
@@ -139,8 +142,14 @@ class ClientFuzzTest {
         reply(out, Nbd.OPT_STRUCTURED_REPLY, structured ? Nbd.REP_ACK : error(), structured ? new byte[0] : text());
         if (structured) {
             if (random.nextInt(4) > 0) {
-                reply(out, Nbd.OPT_SET_META_CONTEXT, Nbd.REP_META_CONTEXT,
-                        ByteBuffer.allocate(19).putInt(7).put("base:allocation".getBytes(StandardCharsets.UTF_8)).array());
+                reply(
+                        out,
+                        Nbd.OPT_SET_META_CONTEXT,
+                        Nbd.REP_META_CONTEXT,
+                        ByteBuffer.allocate(19)
+                                .putInt(7)
+                                .put("base:allocation".getBytes(StandardCharsets.UTF_8))
+                                .array());
             }
             reply(out, Nbd.OPT_SET_META_CONTEXT, Nbd.REP_ACK, new byte[0]);
         }
@@ -150,15 +159,35 @@ class ClientFuzzTest {
             }
             if (random.nextBoolean()) {
                 int minimum = 1 << random.nextInt(17);
-                reply(out, Nbd.OPT_GO, Nbd.REP_INFO, ByteBuffer.allocate(14).putShort((short) 3).putInt(minimum).putInt(Math.max(4096, minimum))
-                        .putInt(random.nextBoolean() ? -1 : random.nextInt() & -minimum).array());
+                reply(
+                        out,
+                        Nbd.OPT_GO,
+                        Nbd.REP_INFO,
+                        ByteBuffer.allocate(14)
+                                .putShort((short) 3)
+                                .putInt(minimum)
+                                .putInt(Math.max(4096, minimum))
+                                .putInt(random.nextBoolean() ? -1 : random.nextInt() & -minimum)
+                                .array());
             }
-            reply(out, Nbd.OPT_GO, Nbd.REP_INFO, ByteBuffer.allocate(12).putShort((short) 0).putLong(SIZE - random.nextInt(2)).putShort((short) -1).array());
+            reply(
+                    out,
+                    Nbd.OPT_GO,
+                    Nbd.REP_INFO,
+                    ByteBuffer.allocate(12)
+                            .putShort((short) 0)
+                            .putLong(SIZE - random.nextInt(2))
+                            .putShort((short) -1)
+                            .array());
             reply(out, Nbd.OPT_GO, Nbd.REP_ACK, new byte[0]);
         } else {
             reply(out, Nbd.OPT_GO, error(), text());
             for (int n = random.nextInt(20); n > 0; n--) {
-                reply(out, Nbd.OPT_LIST, Nbd.REP_SERVER, ByteBuffer.allocate(14).putInt(random.nextInt(12)).array());
+                reply(
+                        out,
+                        Nbd.OPT_LIST,
+                        Nbd.REP_SERVER,
+                        ByteBuffer.allocate(14).putInt(random.nextInt(12)).array());
             }
             reply(out, Nbd.OPT_LIST, Nbd.REP_ACK, new byte[0]);
         }
@@ -171,14 +200,24 @@ class ClientFuzzTest {
         if (!structured) {
             for (int cookie = 1; cookie <= 4; cookie++) {
                 inputs++;
-                out.putInt(Nbd.SIMPLE_REPLY_MAGIC).putInt(random.nextInt(8) == 0 ? random.nextInt(120) : 0).putLong(cookie);
+                out.putInt(Nbd.SIMPLE_REPLY_MAGIC)
+                        .putInt(random.nextInt(8) == 0 ? random.nextInt(120) : 0)
+                        .putLong(cookie);
                 out.position(out.position() + (cookie == 1 ? BLOCK : 0));
             }
             return;
         }
         int first = random.nextInt(BLOCK);
         chunk(out, 0, 1, 1, ByteBuffer.allocate(8 + first).putLong(BLOCK).array());
-        chunk(out, 1, 2, 1, ByteBuffer.allocate(12).putLong(BLOCK + first).putInt(BLOCK - first).array());
+        chunk(
+                out,
+                1,
+                2,
+                1,
+                ByteBuffer.allocate(12)
+                        .putLong(BLOCK + first)
+                        .putInt(BLOCK - first)
+                        .array());
         int runs = 1 + random.nextInt(random.nextInt(10) == 0 ? 2000 : 4);
         ByteBuffer status = ByteBuffer.allocate(4 + 8 * runs).putInt(7);
         while (status.hasRemaining()) {
@@ -186,7 +225,15 @@ class ClientFuzzTest {
         }
         chunk(out, 1, 5, 2, status.array());
         if (random.nextBoolean()) {
-            chunk(out, 1, 0x8001 + random.nextInt(3), 3, ByteBuffer.allocate(30).putInt(random.nextInt(130)).putShort((short) random.nextInt(30)).array());
+            chunk(
+                    out,
+                    1,
+                    0x8001 + random.nextInt(3),
+                    3,
+                    ByteBuffer.allocate(30)
+                            .putInt(random.nextInt(130))
+                            .putShort((short) random.nextInt(30))
+                            .array());
         } else {
             out.putInt(Nbd.SIMPLE_REPLY_MAGIC).putInt(0).putLong(3);
         }
@@ -219,18 +266,28 @@ class ClientFuzzTest {
 
     private void reply(ByteBuffer out, int option, int type, byte[] payload) {
         inputs++;
-        out.putLong(Nbd.OPTION_REPLY_MAGIC).putInt(option).putInt(type).putInt(payload.length).put(payload);
+        out.putLong(Nbd.OPTION_REPLY_MAGIC)
+                .putInt(option)
+                .putInt(type)
+                .putInt(payload.length)
+                .put(payload);
     }
 
     private void chunk(ByteBuffer out, int flags, int type, long cookie, byte[] payload) {
         inputs++;
-        out.putInt(Nbd.STRUCTURED_REPLY_MAGIC).putShort((short) flags).putShort((short) type).putLong(cookie).putInt(payload.length).put(payload);
+        out.putInt(Nbd.STRUCTURED_REPLY_MAGIC)
+                .putShort((short) flags)
+                .putShort((short) type)
+                .putLong(cookie)
+                .putInt(payload.length)
+                .put(payload);
     }
 
     /** Another disk, under load that is verified. */
     private void victim() {
         Random own = new Random(1);
-        try (MemoryServer server = new MemoryServer(VICTIM_SIZE, BlockSizes.DEFAULT, 4, false, 1); NbdTestDisk disk = new NbdTestDisk(server.uri(), false)) {
+        try (MemoryServer server = new MemoryServer(VICTIM_SIZE, BlockSizes.DEFAULT, 4, false, 1);
+                NbdTestDisk disk = new NbdTestDisk(server.uri(), false)) {
             byte[] model = server.contents.clone();
             while (!stopped) {
                 int at = own.nextInt(VICTIM_SIZE / BLOCK) * BLOCK;

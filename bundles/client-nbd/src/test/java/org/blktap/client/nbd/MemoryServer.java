@@ -15,7 +15,10 @@ import java.util.List;
 import java.util.Random;
 import org.blktap.api.nbd.Nbd;
 
-/** A server of bytes in memory that holds clients to its block sizes; answers come after a while, on several connections at once. */
+/**
+ * A server of bytes in memory that holds clients to its block sizes; answers come after a while, on several connections
+ * at once.
+ */
 final class MemoryServer implements AutoCloseable {
     private static final int EINVAL = 22;
     private static final int STRUCTURED = 1;
@@ -23,6 +26,7 @@ final class MemoryServer implements AutoCloseable {
     final byte[] contents;
     /** Requests that break the block sizes, and other sins. */
     final List<String> sins = Collections.synchronizedList(new ArrayList<>());
+
     private final BlockSizes sizes;
     private final boolean strictRanges;
     private final int flags;
@@ -50,13 +54,15 @@ final class MemoryServer implements AutoCloseable {
     }
 
     private static void start(String name, Work work) {
-        Thread thread = new Thread(() -> {
-            try {
-                work.run();
-            } catch (IOException e) {
-                // the client, or the test, has ended
-            }
-        }, "memory-server-" + name);
+        Thread thread = new Thread(
+                () -> {
+                    try {
+                        work.run();
+                    } catch (IOException e) {
+                        // the client, or the test, has ended
+                    }
+                },
+                "memory-server-" + name);
         thread.setDaemon(true);
         thread.start();
     }
@@ -66,8 +72,11 @@ final class MemoryServer implements AutoCloseable {
             Socket socket = server.accept();
             socket.setTcpNoDelay(true);
             clients.add(socket);
-            start("client", () -> serve(new DataInputStream(new java.io.BufferedInputStream(socket.getInputStream())),
-                    new DataOutputStream(socket.getOutputStream())));
+            start(
+                    "client",
+                    () -> serve(
+                            new DataInputStream(new java.io.BufferedInputStream(socket.getInputStream())),
+                            new DataOutputStream(socket.getOutputStream())));
         }
     }
 
@@ -76,16 +85,34 @@ final class MemoryServer implements AutoCloseable {
         out.writeLong(Nbd.IHAVEOPT);
         out.writeShort(3);
         in.readInt();
-        for (int option = 0; option != Nbd.OPT_GO;) {
+        for (int option = 0; option != Nbd.OPT_GO; ) {
             in.readLong();
             option = in.readInt();
             in.skipNBytes(in.readInt());
             if (option == Nbd.OPT_SET_META_CONTEXT) {
-                reply(out, option, Nbd.REP_META_CONTEXT, ByteBuffer.allocate(19).putInt(7).put("base:allocation".getBytes(StandardCharsets.UTF_8)));
+                reply(
+                        out,
+                        option,
+                        Nbd.REP_META_CONTEXT,
+                        ByteBuffer.allocate(19).putInt(7).put("base:allocation".getBytes(StandardCharsets.UTF_8)));
             } else if (option == Nbd.OPT_GO) {
-                reply(out, option, Nbd.REP_INFO, ByteBuffer.allocate(12).putShort((short) 0).putLong(contents.length).putShort((short) flags));
-                reply(out, option, Nbd.REP_INFO, ByteBuffer.allocate(14).putShort((short) 3).putInt(sizes.minimum()).putInt(sizes.preferred())
-                        .putInt(sizes.maximum()));
+                reply(
+                        out,
+                        option,
+                        Nbd.REP_INFO,
+                        ByteBuffer.allocate(12)
+                                .putShort((short) 0)
+                                .putLong(contents.length)
+                                .putShort((short) flags));
+                reply(
+                        out,
+                        option,
+                        Nbd.REP_INFO,
+                        ByteBuffer.allocate(14)
+                                .putShort((short) 3)
+                                .putInt(sizes.minimum())
+                                .putInt(sizes.preferred())
+                                .putInt(sizes.maximum()));
             }
             reply(out, option, Nbd.REP_ACK, ByteBuffer.allocate(0));
         }
@@ -95,8 +122,12 @@ final class MemoryServer implements AutoCloseable {
     }
 
     static void reply(DataOutputStream out, int option, int type, ByteBuffer payload) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate(20 + payload.capacity()).putLong(Nbd.OPTION_REPLY_MAGIC).putInt(option).putInt(type)
-                .putInt(payload.capacity()).put(payload.array());
+        ByteBuffer bytes = ByteBuffer.allocate(20 + payload.capacity())
+                .putLong(Nbd.OPTION_REPLY_MAGIC)
+                .putInt(option)
+                .putInt(type)
+                .putInt(payload.capacity())
+                .put(payload.array());
         out.write(bytes.array());
     }
 
@@ -120,9 +151,18 @@ final class MemoryServer implements AutoCloseable {
                 if (!ranged || length <= sizes.maximum()) {
                     sins.add("command " + command + " at " + offset + ", " + length + " bytes");
                 }
-                answer = chunk(1 << 15 | 1, cookie, ByteBuffer.allocate(6 + 9).putInt(EINVAL).putShort((short) 9).put("bad range".getBytes()));
+                answer = chunk(
+                        1 << 15 | 1,
+                        cookie,
+                        ByteBuffer.allocate(6 + 9)
+                                .putInt(EINVAL)
+                                .putShort((short) 9)
+                                .put("bad range".getBytes()));
             } else if (command == Nbd.CMD_READ) {
-                answer = chunk(1, cookie, ByteBuffer.allocate(8 + length).putLong(offset).put(contents, (int) offset, length));
+                answer = chunk(
+                        1,
+                        cookie,
+                        ByteBuffer.allocate(8 + length).putLong(offset).put(contents, (int) offset, length));
             } else if (command == Nbd.CMD_WRITE) {
                 System.arraycopy(data, 0, contents, (int) offset, length);
             } else if (command == Nbd.CMD_WRITE_ZEROES) {
@@ -130,22 +170,45 @@ final class MemoryServer implements AutoCloseable {
             } else if (command == Nbd.CMD_BLOCK_STATUS) {
                 // two runs, the second a hole
                 int first = Math.max(sizes.minimum(), length / 2 & -sizes.minimum());
-                answer = chunk(5, cookie, ByteBuffer.allocate(20).putInt(7).putInt(first).putInt(0).putInt(length).putInt(3));
+                answer = chunk(
+                        5,
+                        cookie,
+                        ByteBuffer.allocate(20)
+                                .putInt(7)
+                                .putInt(first)
+                                .putInt(0)
+                                .putInt(length)
+                                .putInt(3));
             }
         }
         pause();
-        out.write((answer == null ? ByteBuffer.allocate(16).putInt(Nbd.SIMPLE_REPLY_MAGIC).putInt(0).putLong(cookie) : answer).array());
+        out.write((answer == null
+                        ? ByteBuffer.allocate(16)
+                                .putInt(Nbd.SIMPLE_REPLY_MAGIC)
+                                .putInt(0)
+                                .putLong(cookie)
+                        : answer)
+                .array());
     }
 
     private boolean fits(long offset, int length, boolean ranged) {
         long end = offset + length;
-        return offset >= 0 && length > 0 && end <= contents.length && sizes.down(offset) == offset
-                && (sizes.down(end) == end || end == contents.length) && (ranged && !strictRanges || length <= sizes.maximum());
+        return offset >= 0
+                && length > 0
+                && end <= contents.length
+                && sizes.down(offset) == offset
+                && (sizes.down(end) == end || end == contents.length)
+                && (ranged && !strictRanges || length <= sizes.maximum());
     }
 
     private static ByteBuffer chunk(int type, long cookie, ByteBuffer payload) {
-        return ByteBuffer.allocate(20 + payload.capacity()).putInt(Nbd.STRUCTURED_REPLY_MAGIC).putShort((short) 1).putShort((short) type)
-                .putLong(cookie).putInt(payload.capacity()).put(payload.array());
+        return ByteBuffer.allocate(20 + payload.capacity())
+                .putInt(Nbd.STRUCTURED_REPLY_MAGIC)
+                .putShort((short) 1)
+                .putShort((short) type)
+                .putLong(cookie)
+                .putInt(payload.capacity())
+                .put(payload.array());
     }
 
     private void pause() {

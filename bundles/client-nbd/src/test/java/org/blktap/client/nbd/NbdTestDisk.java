@@ -48,7 +48,8 @@ final class NbdTestDisk implements AutoCloseable {
 
     NbdTestDisk(NbdUri uri, boolean readOnly) throws Exception {
         ServerConnection first = new ServerConnection(uri);
-        disk = loop.call(() -> new NbdDisk(uri, "test", first, new TestDiskContext(loop, memory, Options.none(), readOnly)));
+        disk = loop.call(
+                () -> new NbdDisk(uri, "test", first, new TestDiskContext(loop, memory, Options.none(), readOnly)));
     }
 
     Asked ask(Operation operation, long offset, long length, byte[] data) {

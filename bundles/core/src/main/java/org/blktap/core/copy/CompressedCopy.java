@@ -31,10 +31,10 @@ public final class CompressedCopy {
     private final int clusterSize;
     private final ArrayDeque<Cluster> ahead = new ArrayDeque<>();
 
-    private record Cluster(long offset, ByteBuffer plain, Future<ByteBuffer> compressed) {
-    }
+    private record Cluster(long offset, ByteBuffer plain, Future<ByteBuffer> compressed) {}
 
-    public CompressedCopy(VirtualDisk from, Object fromName, CompressedImage to, Object toName, IoLoop loop, NativeMemory memory) {
+    public CompressedCopy(
+            VirtualDisk from, Object fromName, CompressedImage to, Object toName, IoLoop loop, NativeMemory memory) {
         this.to = to;
         this.toName = toName.toString();
         this.memory = memory;
@@ -47,7 +47,8 @@ public final class CompressedCopy {
         int threads = Runtime.getRuntime().availableProcessors();
         int step = Math.max(clusterSize, LEAST_READ / clusterSize * clusterSize);
         AtomicInteger numbers = new AtomicInteger();
-        ExecutorService pool = Executors.newFixedThreadPool(threads, task -> new Thread(task, "blktap-compress-" + numbers.incrementAndGet()));
+        ExecutorService pool = Executors.newFixedThreadPool(
+                threads, task -> new Thread(task, "blktap-compress-" + numbers.incrementAndGet()));
         ExtentList extents = new ExtentList();
         try (NativeBuffer buffer = memory.allocate(step)) {
             for (long at = 0; at < size; at += step) {
@@ -79,7 +80,9 @@ public final class CompressedCopy {
     }
 
     private boolean isZero(long offset, int length, ExtentList extents) throws DiskException {
-        return disk.map(offset, length, extents) == length && extents.count() == 1 && (extents.state(0) & ExtentList.ZERO) != 0;
+        return disk.map(offset, length, extents) == length
+                && extents.count() == 1
+                && (extents.state(0) & ExtentList.ZERO) != 0;
     }
 
     private void compress(ExecutorService pool, long offset, ByteBuffer read) {

@@ -54,7 +54,8 @@ public final class DiskAccess {
         long asked = Math.min(length, STRIDE);
         run(request.setMap(offset, asked, into));
         if (into.count() == 0 || into.total() > asked) {
-            throw new DiskException(Reason.IO, name + ": its map at offset " + offset + " has " + into.total() + " bytes, of " + asked);
+            throw new DiskException(
+                    Reason.IO, name + ": its map at offset " + offset + " has " + into.total() + " bytes, of " + asked);
         }
         return into.total();
     }
@@ -89,7 +90,10 @@ public final class DiskAccess {
 
     /** Makes the exception for a failed request. */
     static DiskException failed(String name, Operation operation, long offset, int error) {
-        return new DiskException(error == Errno.ENOSPC ? Reason.NO_SPACE : Reason.IO, name + ": "
-                + operation.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ') + " at offset " + offset + ": " + Errno.text(error));
+        return new DiskException(
+                error == Errno.ENOSPC ? Reason.NO_SPACE : Reason.IO,
+                name + ": "
+                        + operation.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ') + " at offset " + offset
+                        + ": " + Errno.text(error));
     }
 }

@@ -18,20 +18,22 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * Copies one disk to another, several pieces at a time. Ranges that the source maps as zeros are not read; zeros that are read are not
- * written, so that a new image has holes there. Each disk has its own loop, so that one reads while the other writes; a piece moves between the
- * loops, and everything else is on the source's loop.
+ * Copies one disk to another, several pieces at a time. Ranges that the source maps as zeros are not read; zeros that
+ * are read are not written, so that a new image has holes there. Each disk has its own loop, so that one reads while
+ * the other writes; a piece moves between the loops, and everything else is on the source's loop.
  */
 public final class DiskCopy implements AutoCloseable {
     private static final int PIECE = 512 << 10;
     private static final int SLOTS = 32;
     /**
-     * Pieces that are read at once. The others are being written, or wait for the target's tables: where a file system does not do I/O
-     * asynchronously, all that is submitted in one turn ends together, and with all slots in it the two disks would take turns.
+     * Pieces that are read at once. The others are being written, or wait for the target's tables: where a file system
+     * does not do I/O asynchronously, all that is submitted in one turn ends together, and with all slots in it the two
+     * disks would take turns.
      */
     private static final int MOST_READS = 8;
     /** Zeros in runs of less than this are written: holes cost too. */
     private static final int SMALLEST_HOLE = 4096;
+
     private static final int LARGEST_HOLE = 64 << 10;
     private static final long TELL_MILLISECONDS = 200;
 
@@ -41,6 +43,7 @@ public final class DiskCopy implements AutoCloseable {
     private final IoLoop toLoop;
     /** Whether what is not written must be zeroed. */
     private final boolean dirtyTarget;
+
     private final String fromName;
     private final String toName;
     private final long size;
@@ -53,11 +56,13 @@ public final class DiskCopy implements AutoCloseable {
     private final CompletableFuture<Void> copied = new CompletableFuture<>();
     /** Pieces being read. */
     private int reads;
+
     private int extent;
     /** Bytes of the extent that are left. */
     private long left;
     /** Next byte to read; all bytes before it are done or in a slot. */
     private long at;
+
     private boolean mapping;
     private boolean advancing;
     private DiskException failure;
@@ -65,7 +70,14 @@ public final class DiskCopy implements AutoCloseable {
     private volatile long done;
 
     /** @param dirtyTarget whether the target may hold anything but zeros */
-    public DiskCopy(VirtualDisk from, Object fromName, IoLoop fromLoop, VirtualDisk to, Object toName, IoLoop toLoop, boolean dirtyTarget,
+    public DiskCopy(
+            VirtualDisk from,
+            Object fromName,
+            IoLoop fromLoop,
+            VirtualDisk to,
+            Object toName,
+            IoLoop toLoop,
+            boolean dirtyTarget,
             NativeMemory nativeMemory) {
         this.from = from;
         this.to = to;
@@ -75,7 +87,11 @@ public final class DiskCopy implements AutoCloseable {
         this.toLoop = toLoop;
         this.dirtyTarget = dirtyTarget;
         size = from.info().sizeBytes();
-        granule = Math.max(SMALLEST_HOLE, Math.min(LARGEST_HOLE, Integer.highestOneBit(Math.max(1, to.info().optimalIoSize()))));
+        granule = Math.max(
+                SMALLEST_HOLE,
+                Math.min(
+                        LARGEST_HOLE,
+                        Integer.highestOneBit(Math.max(1, to.info().optimalIoSize()))));
         memory = nativeMemory.allocate((long) PIECE * SLOTS + granule);
         zeros = memory.bytes((long) PIECE * SLOTS, granule);
         for (int i = 0; i < SLOTS; i++) {
@@ -96,7 +112,9 @@ public final class DiskCopy implements AutoCloseable {
                 cancelled = true;
                 Thread.currentThread().interrupt();
             } catch (ExecutionException e) {
-                throw e.getCause() instanceof DiskException known ? known : new DiskException(Reason.IO, toName + ": " + e.getCause(), e);
+                throw e.getCause() instanceof DiskException known
+                        ? known
+                        : new DiskException(Reason.IO, toName + ": " + e.getCause(), e);
             }
         }
         new DiskAccess(to, toLoop, toName).flush();
@@ -160,7 +178,10 @@ public final class DiskCopy implements AutoCloseable {
         if (request.error() != 0) {
             fail(DiskAccess.failed(fromName, Operation.MAP, request.offset(), request.error()));
         } else if (extents.count() == 0 || extents.total() > request.length()) {
-            fail(new DiskException(Reason.IO, fromName + ": its map at offset " + at + " has " + extents.total() + " bytes, of " + request.length()));
+            fail(new DiskException(
+                    Reason.IO,
+                    fromName + ": its map at offset " + at + " has " + extents.total() + " bytes, of "
+                            + request.length()));
         } else {
             extent = 0;
             left = extents.length(0);
@@ -202,6 +223,7 @@ public final class DiskCopy implements AutoCloseable {
         private long length;
         /** Next byte of the piece; all before it is written or a hole. */
         private int next;
+
         private DiskException error;
 
         Slot(int i) {

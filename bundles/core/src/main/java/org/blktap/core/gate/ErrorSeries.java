@@ -9,8 +9,9 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * Logs the failed requests of one attachment: the first at once, the following ones as a count, at most one line every ten seconds. Requests that
- * are refused because they are invalid are counted apart, so that a guest cannot hide errors of the storage among them. Loop only.
+ * Logs the failed requests of one attachment: the first at once, the following ones as a count, at most one line every
+ * ten seconds. Requests that are refused because they are invalid are counted apart, so that a guest cannot hide errors
+ * of the storage among them. Loop only.
  */
 final class ErrorSeries {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -25,6 +26,7 @@ final class ErrorSeries {
     private static final class Series {
         /** A line has been written, and a timer is set. */
         private boolean running;
+
         private long count;
         private int error;
         private long offset;
@@ -53,24 +55,35 @@ final class ErrorSeries {
             return;
         }
         one.running = true;
-        LOG.log(Level.WARNING, id + ": " + name(request.operation())
-                + (request.operation() == Operation.FLUSH ? "" : " of " + request.length() + " bytes at " + request.offset()) + " failed: " + Errno.text(error));
+        LOG.log(
+                Level.WARNING,
+                id + ": " + name(request.operation())
+                        + (request.operation() == Operation.FLUSH
+                                ? ""
+                                : " of " + request.length() + " bytes at " + request.offset())
+                        + " failed: " + Errno.text(error));
         if (loop.inLoop()) {
             later(one, request.operation());
         }
     }
 
     private void later(Series one, Operation operation) {
-        loop.schedule(() -> {
-            if (one.count == 0) {
-                one.running = false;
-                return;
-            }
-            LOG.log(Level.WARNING, id + ": " + one.count + " more of operation " + name(operation) + " failed within "
-                    + LINE_MILLIS / 1000 + " s, the last" + (operation == Operation.FLUSH ? ": " : " at " + one.offset + ": ") + Errno.text(one.error));
-            one.count = 0;
-            later(one, operation);
-        }, LINE_MILLIS);
+        loop.schedule(
+                () -> {
+                    if (one.count == 0) {
+                        one.running = false;
+                        return;
+                    }
+                    LOG.log(
+                            Level.WARNING,
+                            id + ": " + one.count + " more of operation " + name(operation) + " failed within "
+                                    + LINE_MILLIS / 1000 + " s, the last"
+                                    + (operation == Operation.FLUSH ? ": " : " at " + one.offset + ": ")
+                                    + Errno.text(one.error));
+                    one.count = 0;
+                    later(one, operation);
+                },
+                LINE_MILLIS);
     }
 
     private static String name(Operation operation) {

@@ -4,8 +4,8 @@ import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 
 /**
- * Writes that must survive power loss before they are answered: they have ended at the disk and wait for a flush. All that
- * wait when a flush starts share it. Loop only.
+ * Writes that must survive power loss before they are answered: they have ended at the disk and wait for a flush. All
+ * that wait when a flush starts share it. Loop only.
  */
 final class FuaWrites implements Request.Completion {
     private final Gate gate;
@@ -44,7 +44,8 @@ final class FuaWrites implements Request.Completion {
 
     @Override
     public void completed(Request request) {
-        // read once: an owner may write again when its request completes, and that starts the next flush with this request
+        // read once: an owner may write again when its request completes, and that starts the next flush with this
+        // request
         int error = request.error();
         GateRequest each = flushing;
         flushing = null;

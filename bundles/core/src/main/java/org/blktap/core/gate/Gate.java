@@ -13,9 +13,9 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.node.DiskPort;
 
 /**
- * Passes requests from nodes to a disk: checks and counts each of them, and takes none while the disk is changed. Nodes hold only the gate,
- * so that no object of a driver is kept past the driver's end. If the disk throws, the gate closes, and the request waits for the next
- * disk. Loop only, except where noted.
+ * Passes requests from nodes to a disk: checks and counts each of them, and takes none while the disk is changed. Nodes
+ * hold only the gate, so that no object of a driver is kept past the driver's end. If the disk throws, the gate closes,
+ * and the request waits for the next disk. Loop only, except where noted.
  */
 public final class Gate implements DiskPort, Request.Completion {
     private final IoLoop loop;
@@ -34,6 +34,7 @@ public final class Gate implements DiskPort, Request.Completion {
     private boolean paused;
     /** When a request last ended, or the first of those in flight was submitted. */
     private long progressNanos;
+
     private final HeldRequests held = new HeldRequests();
     /** The errno of a failed flush that was not reported to a VM yet, or 0. */
     private int owed;
@@ -334,7 +335,10 @@ public final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    /** Closes the gate; the future completes on the loop when all requests in flight have ended. The disk stays behind the gate. */
+    /**
+     * Closes the gate; the future completes on the loop when all requests in flight have ended. The disk stays behind
+     * the gate.
+     */
     public CompletableFuture<Void> close() {
         open = false;
         if (inFlight == 0) {
@@ -346,7 +350,10 @@ public final class Gate implements DiskPort, Request.Completion {
         return drained;
     }
 
-    /** Removes the disk from behind the closed and drained gate, and returns it. Its {@link #info} stays, for nodes to show. */
+    /**
+     * Removes the disk from behind the closed and drained gate, and returns it. Its {@link #info} stays, for nodes to
+     * show.
+     */
     public VirtualDisk remove() {
         VirtualDisk removed = disk;
         disk = null;

@@ -3,8 +3,8 @@ package org.blktap.core.gate;
 import org.blktap.api.disk.Request;
 
 /**
- * A request with the gate's own fields: one of a node, or one that the core makes. It records whether it is at the disk, so
- * that an unexpected completion is ignored. Loop only.
+ * A request with the gate's own fields: one of a node, or one that the core makes. It records whether it is at the
+ * disk, so that an unexpected completion is ignored. Loop only.
  */
 final class GateRequest extends Request {
     /** The completion of requests that the core makes. */

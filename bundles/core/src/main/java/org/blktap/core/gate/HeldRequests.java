@@ -3,8 +3,9 @@ package org.blktap.core.gate;
 import org.blktap.api.engine.Errno;
 
 /**
- * Requests whose submission threw. The disk may still work on them, and touch their memory: until the disk is closed they can neither be submitted again nor be
- * answered, and the nodes that they came from cannot be closed. Afterwards they wait for the next disk. Loop only.
+ * Requests whose submission threw. The disk may still work on them, and touch their memory: until the disk is closed
+ * they can neither be submitted again nor be answered, and the nodes that they came from cannot be closed. Afterwards
+ * they wait for the next disk. Loop only.
  */
 public final class HeldRequests {
     /** Those that the disk may still work on. */
@@ -51,7 +52,10 @@ public final class HeldRequests {
         }
     }
 
-    /** Forgets those that wait: all nodes are closed, and their VMs find them unanswered in their rings, or submit them again. */
+    /**
+     * Forgets those that wait: all nodes are closed, and their VMs find them unanswered in their rings, or submit them
+     * again.
+     */
     public void forget() {
         waiting = null;
     }

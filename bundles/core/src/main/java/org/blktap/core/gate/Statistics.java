@@ -13,6 +13,7 @@ public final class Statistics {
     private static final int KINDS = Operation.values().length;
     /** Resolution of a quarter of a microsecond, two digits, up to 1000 s. */
     private static final long LOWEST_NANOS = 256;
+
     private static final long HIGHEST_NANOS = 1_000_000_000_000L;
     private static final int DIGITS = 2;
 
@@ -43,7 +44,8 @@ public final class Statistics {
             Histogram histogram = latency[kind];
             String name = operation.name().toLowerCase(Locale.ROOT);
             if (histogram != null) {
-                counters.put(name, new Counter(histogram.getTotalCount(), bytes[kind], errors[kind], micros(histogram)));
+                counters.put(
+                        name, new Counter(histogram.getTotalCount(), bytes[kind], errors[kind], micros(histogram)));
             } else if (operation == Operation.READ || operation == Operation.WRITE) {
                 counters.put(name, new Counter(0, 0, 0, new Latency(0, 0, 0, 0, 0, 0)));
             }
@@ -52,7 +54,12 @@ public final class Statistics {
     }
 
     private static Latency micros(Histogram h) {
-        return new Latency(h.getMean() / 1000, h.getValueAtPercentile(50) / 1000.0, h.getValueAtPercentile(90) / 1000.0,
-                h.getValueAtPercentile(99) / 1000.0, h.getValueAtPercentile(99.9) / 1000.0, h.getMaxValue() / 1000.0);
+        return new Latency(
+                h.getMean() / 1000,
+                h.getValueAtPercentile(50) / 1000.0,
+                h.getValueAtPercentile(90) / 1000.0,
+                h.getValueAtPercentile(99) / 1000.0,
+                h.getValueAtPercentile(99.9) / 1000.0,
+                h.getMaxValue() / 1000.0);
     }
 }

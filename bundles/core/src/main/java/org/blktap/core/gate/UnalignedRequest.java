@@ -12,10 +12,15 @@ import org.blktap.linux.Mapping;
 
 /**
  * A request that begins or ends inside a sector, done in parts: the first sector, the whole sectors between, the last
- * sector. A write reads the sectors at its edges first and so must be alone at the disk. Loop only; a slow path, so it allocates.
+ * sector. A write reads the sectors at its edges first and so must be alone at the disk. Loop only; a slow path, so it
+ * allocates.
  */
 final class UnalignedRequest implements Request.Completion {
-    private enum Part { EDGE, MIDDLE, MAP }
+    private enum Part {
+        EDGE,
+        MIDDLE,
+        MAP
+    }
 
     private final Request whole;
     private final Consumer<GateRequest> disk;
@@ -26,6 +31,7 @@ final class UnalignedRequest implements Request.Completion {
     private boolean started;
     /** The next byte to do, and the length of the part under way. */
     private long at;
+
     private int partLength;
     private Part part;
     private boolean edgeRead;

@@ -93,7 +93,8 @@ class DiskCopyTest {
                 case MAP -> {
                     for (int at = offset; at < offset + length; ) {
                         int run = Math.min(offset + length, (at / RUN + 1) * RUN) - at;
-                        request.extents().add(run, at / RUN % 2 == 0 ? ExtentList.DATA : ExtentList.HOLE | ExtentList.ZERO);
+                        request.extents()
+                                .add(run, at / RUN % 2 == 0 ? ExtentList.DATA : ExtentList.HOLE | ExtentList.ZERO);
                         at += run;
                     }
                 }
@@ -121,7 +122,8 @@ class DiskCopyTest {
     }
 
     private void copy(boolean dirtyTarget) throws DiskException {
-        try (DiskCopy copy = new DiskCopy(from, "source", fromLoop, to, "target", toLoop, dirtyTarget, new NativeMemoryService())) {
+        try (DiskCopy copy =
+                new DiskCopy(from, "source", fromLoop, to, "target", toLoop, dirtyTarget, new NativeMemoryService())) {
             copy.run((bytes, of) -> true);
         }
     }

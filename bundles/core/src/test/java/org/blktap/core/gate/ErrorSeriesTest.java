@@ -38,7 +38,9 @@ class ErrorSeriesTest {
             // nothing is open
         }
     };
-    private final IoLoop loop = (IoLoop) Proxy.newProxyInstance(ErrorSeriesTest.class.getClassLoader(), new Class<?>[] {IoLoop.class},
+    private final IoLoop loop = (IoLoop) Proxy.newProxyInstance(
+            ErrorSeriesTest.class.getClassLoader(),
+            new Class<?>[] {IoLoop.class},
             (proxy, method, arguments) -> switch (method.getName()) {
                 case "name" -> "blktap-vm1";
                 case "inLoop" -> true;
@@ -63,7 +65,7 @@ class ErrorSeriesTest {
     }
 
     private void fail(Operation operation, long offset, int error) {
-        Request request = new Request(ended -> { }, 1);
+        Request request = new Request(ended -> {}, 1);
         request.set(operation, offset, 4096, 0);
         request.complete(error);
         series.failed(request);
@@ -78,7 +80,10 @@ class ErrorSeriesTest {
         lines.clear();
         timers.remove().run();
         assertEquals(1, lines.size());
-        assertTrue(lines.get(0).startsWith("vm1: 999 more of operation write failed within 10 s, the last at 4091904: ENOSPC"), lines::toString);
+        assertTrue(
+                lines.get(0)
+                        .startsWith("vm1: 999 more of operation write failed within 10 s, the last at 4091904: ENOSPC"),
+                lines::toString);
         lines.clear();
         timers.remove().run();
         assertTrue(timers.isEmpty() && lines.isEmpty(), "the series has ended");

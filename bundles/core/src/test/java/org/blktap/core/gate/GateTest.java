@@ -27,7 +27,9 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** The gate with a disk whose requests end when the test says so. Nothing here needs the loop's thread but its clock. */
+/**
+ * The gate with a disk whose requests end when the test says so. Nothing here needs the loop's thread but its clock.
+ */
 class GateTest {
     private static final int SIZE = 64 * 512;
     private final EpollLoops loops = new EpollLoops();
@@ -89,7 +91,7 @@ class GateTest {
                         request.extents().add(512, sector / 512 % 2 == 0 ? ExtentList.DATA : ExtentList.ZERO);
                     }
                 }
-                default -> { }
+                default -> {}
             }
             request.complete(error);
         }
@@ -101,8 +103,7 @@ class GateTest {
         }
 
         @Override
-        public void close() {
-        }
+        public void close() {}
     }
 
     private final List<Request> ended = new ArrayList<>();
@@ -200,7 +201,7 @@ class GateTest {
 
     @Test
     void aRequestOfAnotherPortIsRefused() {
-        Gate other = new Gate(loop, () -> { });
+        Gate other = new Gate(loop, () -> {});
         for (Request foreign : new Request[] {new Request(ended::add, 0), other.newRequest(ended::add, 0)}) {
             foreign.set(Operation.FLUSH, 0, 0, 0);
             assertThrows(IllegalArgumentException.class, () -> gate.submit(foreign));
@@ -215,14 +216,16 @@ class GateTest {
         gate.submit(request(Operation.WRITE, 0, 512, Request.FUA));
         // those that share the second flush
         for (int i = 1; i <= 2; i++) {
-            Request write = gate.newRequest(done -> {
-                errors.add(done.error());
-                if (errors.size() == 1) {
-                    disk.error = 0;
-                    gate.submit(done.set(Operation.WRITE, 0, 512, Request.FUA));
-                    disk.endOne();
-                }
-            }, 1);
+            Request write = gate.newRequest(
+                    done -> {
+                        errors.add(done.error());
+                        if (errors.size() == 1) {
+                            disk.error = 0;
+                            gate.submit(done.set(Operation.WRITE, 0, 512, Request.FUA));
+                            disk.endOne();
+                        }
+                    },
+                    1);
             write.data().add(memory.address(), 512);
             gate.submit(write.set(Operation.WRITE, i * 512L, 512, Request.FUA));
         }
@@ -234,7 +237,10 @@ class GateTest {
         disk.error = Errno.EIO;
         disk.endOne();
         disk.endAll();
-        assertEquals(List.of(Errno.EIO, Errno.EIO, 0), errors.stream().sorted((a, b) -> b - a).toList(), "the second write of the failed flush");
+        assertEquals(
+                List.of(Errno.EIO, Errno.EIO, 0),
+                errors.stream().sorted((a, b) -> b - a).toList(),
+                "the second write of the failed flush");
         assertEquals(0, gate.inFlight());
     }
 
@@ -253,8 +259,12 @@ class GateTest {
         disk.error = Errno.EIO;
         disk.endOne();
         assertEquals(3, ended.size());
-        assertEquals(List.of(0, Errno.EIO, Errno.EIO), ended.stream().map(Request::error).toList());
-        assertEquals(List.of(Operation.WRITE, Operation.WRITE, Operation.WRITE, Operation.FLUSH, Operation.FLUSH), disk.seen);
+        assertEquals(
+                List.of(0, Errno.EIO, Errno.EIO),
+                ended.stream().map(Request::error).toList());
+        assertEquals(
+                List.of(Operation.WRITE, Operation.WRITE, Operation.WRITE, Operation.FLUSH, Operation.FLUSH),
+                disk.seen);
         assertEquals(0, gate.inFlight());
         disk.error = Errno.EIO;
         assertEquals(Errno.EIO, run(request(Operation.WRITE, 0, 512, Request.FUA)));
@@ -332,6 +342,7 @@ class GateTest {
         assertEquals(1, counters.get("read").errors());
         assertEquals(1, counters.get("flush").count());
         assertEquals(0, counters.get("write").count());
-        assertTrue(counters.get("read").latency().max() >= counters.get("read").latency().p50());
+        assertTrue(counters.get("read").latency().max()
+                >= counters.get("read").latency().p50());
     }
 }

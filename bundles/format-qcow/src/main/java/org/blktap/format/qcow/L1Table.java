@@ -14,9 +14,9 @@ import org.blktap.image.Table;
 import org.blktap.image.TableMemory;
 
 /**
- * The L1 table in memory: for each slot of the disk the offset of its L2 table, 0 for none. Files of Xen 3.0 to 3.2 have it in little-endian order,
- * which no field of the file states reliably: the byte order is taken to be the one in which the entries can be offsets, and is kept. Loop only after
- * opening.
+ * The L1 table in memory: for each slot of the disk the offset of its L2 table, 0 for none. Files of Xen 3.0 to 3.2
+ * have it in little-endian order, which no field of the file states reliably: the byte order is taken to be the one in
+ * which the entries can be offsets, and is kept. Loop only after opening.
  */
 final class L1Table implements AutoCloseable {
     private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
@@ -32,7 +32,11 @@ final class L1Table implements AutoCloseable {
     /** Reads the table. Entries past the end of the file are zeros. */
     L1Table(QcowHeader header, IoFile file, NativeMemory nativeMemory) throws DiskException {
         if (header.l1Offset() >= file.size()) {
-            throw DiskException.corrupt(file.path(), "header field l1_table_offset", QcowHeader.AT_L1_OFFSET, header.l1Offset(),
+            throw DiskException.corrupt(
+                    file.path(),
+                    "header field l1_table_offset",
+                    QcowHeader.AT_L1_OFFSET,
+                    header.l1Offset(),
                     "an offset inside the file of " + file.size() + " bytes");
         }
         entries = header.l1Entries();

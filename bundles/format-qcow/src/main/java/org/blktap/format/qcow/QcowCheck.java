@@ -166,7 +166,11 @@ final class QcowCheck {
     /** Marks a table or cluster as used; false, with a problem noted, if it may not be there. */
     private boolean claim(String structure, long at, long offset, int length) {
         if (!header.mayHold(offset, length) || offset >= file.size() || offset % SECTOR != 0) {
-            problem(structure, at, offset, "a multiple of 512 after the tables and inside the file of " + file.size() + " bytes");
+            problem(
+                    structure,
+                    at,
+                    offset,
+                    "a multiple of 512 after the tables and inside the file of " + file.size() + " bytes");
             return false;
         }
         if (used.overlaps(offset, length)) {
@@ -178,6 +182,7 @@ final class QcowCheck {
     }
 
     private void problem(String structure, long at, long found, String expected) {
-        problems.add(DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found), expected).getMessage());
+        problems.add(DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found), expected)
+                .getMessage());
     }
 }

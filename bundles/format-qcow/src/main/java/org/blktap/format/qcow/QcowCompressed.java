@@ -10,7 +10,10 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.image.AppendedTables;
 import org.blktap.image.Deflaters;
 
-/** Writes a compressed image; streams are packed byte by byte. Entries: QEMU block/qcow.c, {@code qcow_co_pwritev_compressed}. */
+/**
+ * Writes a compressed image; streams are packed byte by byte. Entries: QEMU block/qcow.c,
+ * {@code qcow_co_pwritev_compressed}.
+ */
 final class QcowCompressed extends AppendedTables {
     private final QcowHeader header;
     private final IoFile file;
@@ -19,7 +22,12 @@ final class QcowCompressed extends AppendedTables {
 
     /** @param file with its header and an empty L1 table */
     QcowCompressed(QcowHeader header, IoFile file) {
-        super(file, header.clusterSize(), 8, header.l2Entries(), Alignment.up(header.metadataEnd(), header.clusterSize()));
+        super(
+                file,
+                header.clusterSize(),
+                8,
+                header.l2Entries(),
+                Alignment.up(header.metadataEnd(), header.clusterSize()));
         this.header = header;
         this.file = file;
         l1 = ByteBuffer.allocate(8 * header.l1Entries());
@@ -48,10 +56,13 @@ final class QcowCompressed extends AppendedTables {
     @Override
     protected void finishTables() throws IOException {
         file.writeFully(l1.duplicate().clear(), header.l1Offset());
-        file.writeFully(ByteBuffer.allocate(4).putInt(checksum(l1.duplicate().clear())).flip(), QcowHeader.AT_XEN_CHECKSUM);
+        file.writeFully(
+                ByteBuffer.allocate(4).putInt(checksum(l1.duplicate().clear())).flip(), QcowHeader.AT_XEN_CHECKSUM);
     }
 
-    /** Xen's checksum of an L1 table: the first four bytes of its MD5 as it is in the file, as a little-endian number. */
+    /**
+     * Xen's checksum of an L1 table: the first four bytes of its MD5 as it is in the file, as a little-endian number.
+     */
     static int checksum(ByteBuffer table) {
         try {
             MessageDigest md5 = MessageDigest.getInstance("MD5");

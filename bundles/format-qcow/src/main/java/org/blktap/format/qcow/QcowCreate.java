@@ -21,8 +21,8 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.image.QemuName;
 
 /**
- * Makes an empty image. Standalone it has the geometry of Xen's tools: clusters of 4 KiB, slots of 2 MiB that are allocated as one,
- * and the extension that says so.
+ * Makes an empty image. Standalone it has the geometry of Xen's tools: clusters of 4 KiB, slots of 2 MiB that are
+ * allocated as one, and the extension that says so.
  */
 final class QcowCreate {
     private static final int CLUSTER_BITS = 12;
@@ -31,8 +31,7 @@ final class QcowCreate {
     /** An L2 table of 32 KiB, a slot of 16 MiB. */
     private static final int OVERLAY_L2_BITS = 12;
 
-    private QcowCreate() {
-    }
+    private QcowCreate() {}
 
     static void create(Path path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
         int clusterBits = clusterBits(context.options());
@@ -41,8 +40,10 @@ final class QcowCreate {
         if (backing != null) {
             name = FileNames.bytes(QemuName.encode(backing.path()));
             if (name.length > QcowHeader.MAX_BACKING_NAME) {
-                throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is " + name.length
-                        + " bytes long, more than " + QcowHeader.MAX_BACKING_NAME);
+                throw new DiskException(
+                        Reason.BAD_OPTION,
+                        path + ": the backing file's name is " + name.length + " bytes long, more than "
+                                + QcowHeader.MAX_BACKING_NAME);
             }
             // opened as an attach opens it: an image that cannot be attached is not made
             try (VirtualDisk below = context.openBacking(backing.type(), context.confine(path, backing.path()))) {
@@ -51,8 +52,13 @@ final class QcowCreate {
         } else if (size == -1) {
             throw new DiskException(Reason.BAD_OPTION, path + ": a size is needed, or a backing file to take it from");
         }
-        QcowHeader header = header(path, size, clusterBits, name == null ? STANDALONE_L2_BITS : OVERLAY_L2_BITS,
-                name == null && clusterBits == CLUSTER_BITS, name);
+        QcowHeader header = header(
+                path,
+                size,
+                clusterBits,
+                name == null ? STANDALONE_L2_BITS : OVERLAY_L2_BITS,
+                name == null && clusterBits == CLUSTER_BITS,
+                name);
         try (IoFile file = context.createFile(path)) {
             file.writeFully(header.bytes(name), 0);
             // the L1 table is all holes
@@ -88,15 +94,29 @@ final class QcowCreate {
             throws DiskException {
         long largest = QcowHeader.MAX_L1_BYTES / 8 << clusterBits + l2Bits;
         if (size < SECTOR || size % SECTOR != 0 || size > largest) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to "
-                    + largest);
+            throw new DiskException(
+                    Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to " + largest);
         }
         int afterHeader = QcowHeader.XEN_OFFSET + QcowHeader.XEN_BYTES;
         long l1Offset = Alignment.up(afterHeader + (name == null ? 0 : name.length), PAGE);
-        QcowHeader plain = new QcowHeader(name == null ? 0 : afterHeader, name == null ? 0 : name.length, size, clusterBits,
-                l2Bits, l1Offset, null);
-        return new QcowHeader(plain.backingOffset(), plain.backingLength(), size, clusterBits, l2Bits, l1Offset,
-                new QcowHeader.XenExtension(checksumOfZeros(8L * plain.l1Entries()), coarse ? plain.l2Entries() : 1,
+        QcowHeader plain = new QcowHeader(
+                name == null ? 0 : afterHeader,
+                name == null ? 0 : name.length,
+                size,
+                clusterBits,
+                l2Bits,
+                l1Offset,
+                null);
+        return new QcowHeader(
+                plain.backingOffset(),
+                plain.backingLength(),
+                size,
+                clusterBits,
+                l2Bits,
+                l1Offset,
+                new QcowHeader.XenExtension(
+                        checksumOfZeros(8L * plain.l1Entries()),
+                        coarse ? plain.l2Entries() : 1,
                         QcowHeader.XEN_FLAG_SPARSE | QcowHeader.XEN_FLAG_BIG_ENDIAN_L1));
     }
 

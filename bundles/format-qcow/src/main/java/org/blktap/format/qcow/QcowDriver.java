@@ -48,11 +48,13 @@ public final class QcowDriver implements DiskDriver {
         IoFile file = context.openFile(FileNames.path(path));
         try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             if (file.blockDevice() && !context.readOnly()) {
-                throw new DiskException(Reason.UNSUPPORTED, path + ": a qcow image on a block device cannot grow; attach it read-only");
+                throw new DiskException(
+                        Reason.UNSUPPORTED, path + ": a qcow image on a block device cannot grow; attach it read-only");
             }
             QcowHeader found = QcowHeader.read(file);
             QcowHeader header = found.with(found.l1Offset(), Math.max(size, found.size()));
-            QcowMap map = new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
+            QcowMap map =
+                    new QcowMap(header, file, context.loop(), context.memory(), header.backingOffset() == 0, cache);
             opened.addOwner(map::close);
             if (!context.readOnly()) {
                 map.mendFirstTable();
@@ -72,20 +74,24 @@ public final class QcowDriver implements DiskDriver {
                     refuseOtherImages(path, backing, backingFile, context);
                 }
             }
-            DiskInfo info = info(header, map, file, context.readOnly(),
-                    backing == null ? null : backingType + ":" + backingName);
+            DiskInfo info = info(
+                    header, map, file, context.readOnly(), backing == null ? null : backingType + ":" + backingName);
             return opened.keep(new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory()));
         }
     }
 
     /**
-     * Refuses a raw backing file that begins like a qcow image, unless the attach names its type: it may be either, and types are not guessed.
+     * Refuses a raw backing file that begins like a qcow image, unless the attach names its type: it may be either, and
+     * types are not guessed.
      */
-    private static void refuseOtherImages(String path, VirtualDisk backing, Path file, DiskContext context) throws DiskException {
+    private static void refuseOtherImages(String path, VirtualDisk backing, Path file, DiskContext context)
+            throws DiskException {
         ByteBuffer first = FirstSector.of(backing, context.loop(), context.memory(), file);
         if (first.hasRemaining() && first.getInt() == QcowHeader.MAGIC) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": the backing file " + FileNames.text(file) + " begins as a qcow image does, and the format"
-                    + " does not say what it is; attach with -o backing-type=qcow, qcow2, or aio if it is raw all the same");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": the backing file " + FileNames.text(file) + " begins as a qcow image does, and the format"
+                            + " does not say what it is; attach with -o backing-type=qcow, qcow2, or aio if it is raw all the same");
         }
     }
 
@@ -104,8 +110,12 @@ public final class QcowDriver implements DiskDriver {
         if (map.littleEndianL1()) {
             details.put("L1 table", "little-endian (Xen 3.0 to 3.2)");
         }
-        return DiskInfo.ofSize(DiskInfo.wholeSectors(header.size())).withBlocks(SECTOR, file.physicalSectorSize()).withOptimalIo(header.clusterSize())
-                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
+        return DiskInfo.ofSize(DiskInfo.wholeSectors(header.size()))
+                .withBlocks(SECTOR, file.physicalSectorSize())
+                .withOptimalIo(header.clusterSize())
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                .withReadOnly(readOnly)
+                .withDetails(details);
     }
 
     @Override

@@ -11,8 +11,8 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * The header of a qcow image of version 1: 48 bytes, big-endian, and what Xen's tools put after it. Layout and limits: QEMU
- * block/qcow.c, Xen tools/blktap/drivers/block-qcow.c.
+ * The header of a qcow image of version 1: 48 bytes, big-endian, and what Xen's tools put after it. Layout and limits:
+ * QEMU block/qcow.c, Xen tools/blktap/drivers/block-qcow.c.
  *
  * @param backingOffset bytes from the beginning of the file to the backing file's name; 0 without one
  * @param backingLength bytes of the name
@@ -22,12 +22,19 @@ import org.blktap.api.memory.Alignment;
  * @param l1Offset bytes from the beginning of the file to the L1 table
  * @param xen Xen's extension, or null
  */
-record QcowHeader(long backingOffset, int backingLength, long size, int clusterBits, int l2Bits, long l1Offset,
+record QcowHeader(
+        long backingOffset,
+        int backingLength,
+        long size,
+        int clusterBits,
+        int l2Bits,
+        long l1Offset,
         XenExtension xen) {
     /** "QFI\xfb". */
     static final int MAGIC = 0x514649fb;
     /** "XEN\xfb". */
     static final int XEN_MAGIC = 0x58454efb;
+
     static final int VERSION = 1;
     private static final int AT_MAGIC = 0;
     private static final int AT_VERSION = 4;
@@ -47,6 +54,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
     static final int XEN_BYTES = 16;
     /** Bytes of an entry of an L1 or L2 table. */
     static final int ENTRY_BYTES = 8;
+
     static final int XEN_FLAG_SPARSE = 1;
     static final int XEN_FLAG_BIG_ENDIAN_L1 = 2;
     static final int MIN_CLUSTER_BITS = 9;
@@ -65,8 +73,7 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
      * @param minClusterAlloc how many clusters are allocated as one: 1, or a whole L2 table's
      * @param flags {@link #XEN_FLAG_SPARSE}, {@link #XEN_FLAG_BIG_ENDIAN_L1}; not to be relied on
      */
-    record XenExtension(int checksum, int minClusterAlloc, int flags) {
-    }
+    record XenExtension(int checksum, int minClusterAlloc, int flags) {}
 
     static QcowHeader read(IoFile file) throws DiskException {
         ByteBuffer bytes = ByteBuffer.allocate(XEN_OFFSET + XEN_BYTES);
@@ -77,7 +84,14 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         }
         int magic = bytes.getInt(AT_MAGIC);
         if (magic != MAGIC) {
-            throw DiskException.notAnImage(file.path(), file.size(), "a qcow image", "header field magic", AT_MAGIC, hex(magic), hex(MAGIC) + " (\"QFI\\xfb\")");
+            throw DiskException.notAnImage(
+                    file.path(),
+                    file.size(),
+                    "a qcow image",
+                    "header field magic",
+                    AT_MAGIC,
+                    hex(magic),
+                    hex(MAGIC) + " (\"QFI\\xfb\")");
         }
         return parse(bytes.flip(), file.path());
     }
@@ -86,8 +100,10 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
     static QcowHeader parse(ByteBuffer bytes, Object file) throws DiskException {
         int version = bytes.getInt(AT_VERSION);
         if (version == 2 || version == 3) {
-            throw new DiskException(Reason.WRONG_TYPE, file + ": is a qcow image of version " + version
-                    + "; tap:qcow is version 1, tap:qcow2 is for versions 2 and 3");
+            throw new DiskException(
+                    Reason.WRONG_TYPE,
+                    file + ": is a qcow image of version " + version
+                            + "; tap:qcow is version 1, tap:qcow2 is for versions 2 and 3");
         }
         if (version != VERSION) {
             throw DiskException.corrupt(file, "header field version", AT_VERSION, version, VERSION);
@@ -100,53 +116,85 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         int crypt = bytes.getInt(AT_CRYPT_METHOD);
         long l1Offset = bytes.getLong(AT_L1_OFFSET);
         if (backingOffset != 0 && (backingOffset < BYTES || backingOffset > MAX_L1_BYTES)) {
-            throw DiskException.corrupt(file, "header field backing_file_offset", AT_BACKING_OFFSET, Long.toUnsignedString(backingOffset),
+            throw DiskException.corrupt(
+                    file,
+                    "header field backing_file_offset",
+                    AT_BACKING_OFFSET,
+                    Long.toUnsignedString(backingOffset),
                     "0, or an offset from " + BYTES + " to " + MAX_L1_BYTES);
         }
         if (backingOffset != 0 && (backingLength < 1 || backingLength > MAX_BACKING_NAME)) {
-            throw DiskException.corrupt(file, "header field backing_file_size", AT_BACKING_SIZE,
-                    Integer.toUnsignedString(backingLength), "1 to " + MAX_BACKING_NAME);
+            throw DiskException.corrupt(
+                    file,
+                    "header field backing_file_size",
+                    AT_BACKING_SIZE,
+                    Integer.toUnsignedString(backingLength),
+                    "1 to " + MAX_BACKING_NAME);
         }
         if (clusterBits < MIN_CLUSTER_BITS || clusterBits > MAX_CLUSTER_BITS) {
-            throw DiskException.corrupt(file, "header field cluster_bits", AT_CLUSTER_BITS, clusterBits,
+            throw DiskException.corrupt(
+                    file,
+                    "header field cluster_bits",
+                    AT_CLUSTER_BITS,
+                    clusterBits,
                     MIN_CLUSTER_BITS + " to " + MAX_CLUSTER_BITS);
         }
         if (l2Bits < MIN_L2_BITS || l2Bits > MAX_L2_BITS) {
-            throw DiskException.corrupt(file, "header field l2_bits", AT_L2_BITS, l2Bits, MIN_L2_BITS + " to " + MAX_L2_BITS);
+            throw DiskException.corrupt(
+                    file, "header field l2_bits", AT_L2_BITS, l2Bits, MIN_L2_BITS + " to " + MAX_L2_BITS);
         }
         if (crypt == 1) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": is encrypted (crypt_method 1, AES), which is not supported; "
-                    + "decrypt it first: qemu-img convert -O raw with its key");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file + ": is encrypted (crypt_method 1, AES), which is not supported; "
+                            + "decrypt it first: qemu-img convert -O raw with its key");
         }
         if (crypt != 0) {
-            throw DiskException.corrupt(file, "header field crypt_method", AT_CRYPT_METHOD, Integer.toUnsignedString(crypt), "0 (none)");
+            throw DiskException.corrupt(
+                    file, "header field crypt_method", AT_CRYPT_METHOD, Integer.toUnsignedString(crypt), "0 (none)");
         }
         long largest = MAX_L1_BYTES / 8 << clusterBits + l2Bits;
         if (size < SECTOR || size > largest) {
-            throw DiskException.corrupt(file, "header field size", AT_SIZE, Long.toUnsignedString(size),
+            throw DiskException.corrupt(
+                    file,
+                    "header field size",
+                    AT_SIZE,
+                    Long.toUnsignedString(size),
                     "512 to " + largest + " (an L1 table of " + MAX_L1_BYTES + " bytes)");
         }
         if (l1Offset < BYTES || l1Offset % 8 != 0 || l1Offset > Long.MAX_VALUE / 2) {
-            throw DiskException.corrupt(file, "header field l1_table_offset", AT_L1_OFFSET, Long.toUnsignedString(l1Offset),
+            throw DiskException.corrupt(
+                    file,
+                    "header field l1_table_offset",
+                    AT_L1_OFFSET,
+                    Long.toUnsignedString(l1Offset),
                     "a multiple of 8 after the header");
         }
-        return new QcowHeader(backingOffset, backingLength, size, clusterBits, l2Bits, l1Offset,
-                xen(bytes, backingOffset, l1Offset));
+        return new QcowHeader(
+                backingOffset, backingLength, size, clusterBits, l2Bits, l1Offset, xen(bytes, backingOffset, l1Offset));
     }
 
-    /** Returns the extension, or null: it has its magic, and room between the header and the backing name or L1 table. */
+    /**
+     * Returns the extension, or null: it has its magic, and room between the header and the backing name or L1 table.
+     */
     private static XenExtension xen(ByteBuffer bytes, long backingOffset, long l1Offset) {
-        boolean room = l1Offset >= XEN_OFFSET + XEN_BYTES
-                && (backingOffset == 0 || backingOffset >= XEN_OFFSET + XEN_BYTES);
+        boolean room =
+                l1Offset >= XEN_OFFSET + XEN_BYTES && (backingOffset == 0 || backingOffset >= XEN_OFFSET + XEN_BYTES);
         return room && bytes.getInt(XEN_OFFSET) == XEN_MAGIC
-                ? new XenExtension(bytes.getInt(AT_XEN_CHECKSUM), bytes.getInt(AT_XEN_MIN_CLUSTER_ALLOC), bytes.getInt(AT_XEN_FLAGS)) : null;
+                ? new XenExtension(
+                        bytes.getInt(AT_XEN_CHECKSUM),
+                        bytes.getInt(AT_XEN_MIN_CLUSTER_ALLOC),
+                        bytes.getInt(AT_XEN_FLAGS))
+                : null;
     }
 
     /** @param backingName the backing file's name, or null; it is after the extension */
     ByteBuffer bytes(byte[] backingName) {
         ByteBuffer bytes = ByteBuffer.allocate(XEN_OFFSET + XEN_BYTES + (backingName == null ? 0 : backingName.length));
         bytes.putInt(AT_MAGIC, MAGIC).putInt(AT_VERSION, VERSION);
-        bytes.putLong(AT_BACKING_OFFSET, backingOffset).putInt(AT_BACKING_SIZE, backingLength).putInt(AT_MTIME, 0);
+        bytes.putLong(AT_BACKING_OFFSET, backingOffset)
+                .putInt(AT_BACKING_SIZE, backingLength)
+                .putInt(AT_MTIME, 0);
         bytes.putLong(AT_SIZE, size).put(AT_CLUSTER_BITS, (byte) clusterBits).put(AT_L2_BITS, (byte) l2Bits);
         bytes.putInt(AT_CRYPT_METHOD, 0).putLong(AT_L1_OFFSET, l1Offset);
         if (xen != null) {
@@ -206,7 +254,10 @@ record QcowHeader(long backingOffset, int backingLength, long size, int clusterB
         return l1Offset + (long) ENTRY_BYTES * l1Entries();
     }
 
-    /** Whether a table or a cluster may lie there: outside of the header and of the L1 table, which a resize moves to the end of the file. */
+    /**
+     * Whether a table or a cluster may lie there: outside of the header and of the L1 table, which a resize moves to
+     * the end of the file.
+     */
     boolean mayHold(long offset, int length) {
         long afterHeader = Math.max(xen == null ? BYTES : XEN_OFFSET + XEN_BYTES, backingOffset + backingLength);
         return offset >= metadataEnd() || offset >= afterHeader && offset + length <= l1Offset;

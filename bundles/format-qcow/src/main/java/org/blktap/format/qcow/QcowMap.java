@@ -26,16 +26,17 @@ import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
 /**
- * The two-level table of qcow version 1. An L1 entry points at the L2 table of a slot, an L2 entry at a cluster; new ones go to the
- * end of the file.
+ * The two-level table of qcow version 1. An L1 entry points at the L2 table of a slot, an L2 entry at a cluster; new
+ * ones go to the end of the file.
  *
- * <p>Coarse allocation is what Xen's tools do where there is no backing file: the first write to a slot allocates its L2 table
- * and, right after it, all its clusters. Where Xen's extension guarantees this, a look-up needs no L2 table.
+ * <p>Coarse allocation is what Xen's tools do where there is no backing file: the first write to a slot allocates its
+ * L2 table and, right after it, all its clusters. Where Xen's extension guarantees this, a look-up needs no L2 table.
  */
 final class QcowMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow");
     /** Flag of an L2 entry: the cluster is deflated, and the entry also holds its length. */
     static final long COMPRESSED = 1L << 63;
+
     private static final int ENTRY_BYTES = QcowHeader.ENTRY_BYTES;
     /** Table number of L1; an L2 table's is its slot plus one. */
     private static final int L1 = 0;
@@ -54,9 +55,11 @@ final class QcowMap implements ClusterMap {
     private final int toClusters;
     /** Whether Xen's extension guarantees for every slot that its clusters follow its L2 table. */
     private final boolean coarseSlots;
+
     private final boolean allocateSlots;
     /** Whether the checksum in Xen's extension was right when the image was opened, and must be updated. */
     private final boolean keepChecksum;
+
     private final PastEnd pastEnd;
     private final OverwrittenTable overwritten;
     private boolean corruptTold;
@@ -77,7 +80,9 @@ final class QcowMap implements ClusterMap {
         l1 = new L1Table(header, file, memory);
         QcowHeader.XenExtension xen = header.xen();
         keepChecksum = xen != null && xen.checksum() == l1.checksum();
-        coarseSlots = keepChecksum && header.backingOffset() == 0 && xen.minClusterAlloc() == header.l2Entries()
+        coarseSlots = keepChecksum
+                && header.backingOffset() == 0
+                && xen.minClusterAlloc() == header.l2Entries()
                 && header.l2Bytes() % clusterSize == 0;
         this.allocateSlots = coarseSlots || allocateSlots && header.slotBytes() <= MAX_COARSE_SLOT;
         space = new FileSpace(file, loop, firstFree(), header.size());
@@ -87,8 +92,9 @@ final class QcowMap implements ClusterMap {
     }
 
     /**
-     * Xen 3.3 overwrote the beginning of the first L2 table when it opened an image again. Look-ups that use the extension do not read this table.
-     * After a crash the extension is not used, so the table is repaired before anything is written.
+     * Xen 3.3 overwrote the beginning of the first L2 table when it opened an image again. Look-ups that use the
+     * extension do not read this table. After a crash the extension is not used, so the table is repaired before
+     * anything is written.
      */
     void mendFirstTable() throws DiskException {
         for (int slot = 0; coarseSlots && slot < l1.entries(); slot++) {
@@ -210,7 +216,13 @@ final class QcowMap implements ClusterMap {
                     into.corrupt(run);
                     return;
                 }
-                inTable(slot, table, (int) (inSlot >>> header.clusterBits()), (int) (offset & clusterSize - 1), run, into);
+                inTable(
+                        slot,
+                        table,
+                        (int) (inSlot >>> header.clusterBits()),
+                        (int) (offset & clusterSize - 1),
+                        run,
+                        into);
             }
         }
     }
@@ -246,14 +258,17 @@ final class QcowMap implements ClusterMap {
                 corrupt("L2 entry " + index, table.fileOffset() + index * (long) ENTRY_BYTES, entry);
                 into.corrupt(Math.min(run, length));
             } else {
-                into.compressed(file, stream, compressedLength(entry, header.clusterBits()), inCluster, Math.min(run, length));
+                into.compressed(
+                        file, stream, compressedLength(entry, header.clusterBits()), inCluster, Math.min(run, length));
             }
         } else if (!isValid(entry, space.end()) || pastEnd.isStale(slot + 1, index)) {
             corrupt("L2 entry " + index, table.fileOffset() + index * (long) ENTRY_BYTES, entry);
             into.corrupt(Math.min(run, length));
         } else {
             long next = entry + clusterSize;
-            while (run < length && table.getLongBig(++index * ENTRY_BYTES) == next && isValid(next, space.end())
+            while (run < length
+                    && table.getLongBig(++index * ENTRY_BYTES) == next
+                    && isValid(next, space.end())
                     && !pastEnd.isStale(slot + 1, index)) {
                 run += clusterSize;
                 next += clusterSize;
@@ -275,9 +290,16 @@ final class QcowMap implements ClusterMap {
     private void corrupt(String structure, long at, long found) {
         if (!corruptTold) {
             corruptTold = true;
-            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found),
-                    "an offset inside the file after its tables").getMessage()
-                    + "; this range and others like it end with I/O errors");
+            LOG.log(
+                    Level.ERROR,
+                    DiskException.corrupt(
+                                            file.path(),
+                                            structure,
+                                            at,
+                                            String.format("0x%x", found),
+                                            "an offset inside the file after its tables")
+                                    .getMessage()
+                            + "; this range and others like it end with I/O errors");
         }
     }
 
@@ -376,7 +398,11 @@ final class QcowMap implements ClusterMap {
                 space.trim();
                 if (keepChecksum) {
                     // last: until then the checksum is wrong and other programs ignore the extension, which is safe
-                    file.writeFully(ByteBuffer.allocate(Integer.BYTES).putInt(l1.checksum()).flip(), QcowHeader.AT_XEN_CHECKSUM);
+                    file.writeFully(
+                            ByteBuffer.allocate(Integer.BYTES)
+                                    .putInt(l1.checksum())
+                                    .flip(),
+                            QcowHeader.AT_XEN_CHECKSUM);
                 }
                 file.flushNow();
             } else if (file.writable()) {

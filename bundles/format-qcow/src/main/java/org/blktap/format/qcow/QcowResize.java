@@ -13,8 +13,8 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.image.Holes;
 
 /**
- * Makes a disk larger, in two steps, each one write of the header: a longer L1 table goes to the end of the file; then, when the new part holds
- * zeros, the size is changed.
+ * Makes a disk larger, in two steps, each one write of the header: a longer L1 table goes to the end of the file; then,
+ * when the new part holds zeros, the size is changed.
  */
 final class QcowResize {
     private final QcowHeader header;
@@ -27,14 +27,22 @@ final class QcowResize {
         this.size = size;
         long largest = QcowHeader.MAX_L1_BYTES / 8 << header.clusterBits() + header.l2Bits();
         if (size < header.size()) {
-            throw new DiskException(Reason.BAD_OPTION, file.path() + ": " + Options.sizeText(size) + " is smaller than the present "
-                    + Options.sizeText(header.size()) + "; a qcow disk does not become smaller");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    file.path() + ": " + Options.sizeText(size) + " is smaller than the present "
+                            + Options.sizeText(header.size()) + "; a qcow disk does not become smaller");
         }
         if (size > largest) {
-            throw new DiskException(Reason.BAD_OPTION, file.path() + ": size " + Options.sizeText(size) + ": expected at most " + Options.sizeText(largest));
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    file.path() + ": size " + Options.sizeText(size) + ": expected at most "
+                            + Options.sizeText(largest));
         }
         try {
-            checked = header.xen() != null && header.xen().checksum() == QcowCompressed.checksum(l1(file, header.l1Offset(), header.l1Entries()).flip());
+            checked = header.xen() != null
+                    && header.xen().checksum()
+                            == QcowCompressed.checksum(l1(file, header.l1Offset(), header.l1Entries())
+                                    .flip());
         } catch (IOException e) {
             throw DiskException.io(file.path(), "read the L1 table", e);
         }
@@ -58,7 +66,9 @@ final class QcowResize {
             return;
         }
         try {
-            ByteBuffer l1 = ByteBuffer.allocate(8 * entries).put(l1(file, header.l1Offset(), header.l1Entries()).flip()).clear();
+            ByteBuffer l1 = ByteBuffer.allocate(8 * entries)
+                    .put(l1(file, header.l1Offset(), header.l1Entries()).flip())
+                    .clear();
             // after anything that may have been cut off at the end: a whole slot where Xen allocates one at a time
             long unit = Math.max(PAGE, Math.max(header.l2Bytes(), header.clusterSize()));
             long at = Alignment.up(file.size() + (header.xen() == null ? 0 : header.slotBytes()) + unit, unit);
@@ -79,7 +89,10 @@ final class QcowResize {
             ByteBuffer changed = start(file).putLong(QcowHeader.AT_SIZE, size);
             if (checked) {
                 int entries = header.with(header.l1Offset(), size).l1Entries();
-                changed.putInt(QcowHeader.AT_XEN_CHECKSUM, QcowCompressed.checksum(l1(file, changed.getLong(QcowHeader.AT_L1_OFFSET), entries).flip()));
+                changed.putInt(
+                        QcowHeader.AT_XEN_CHECKSUM,
+                        QcowCompressed.checksum(l1(file, changed.getLong(QcowHeader.AT_L1_OFFSET), entries)
+                                .flip()));
             }
             file.writeFully(changed, 0);
             file.flushNow();

@@ -32,7 +32,9 @@ class OverwrittenTableTest {
     /** Two slots; cluster i of the first one holds bytes of i. */
     private byte[] image(int minClusterAlloc, int entriesLeft) {
         ByteBuffer image = ByteBuffer.allocate(CLUSTERS + SLOT);
-        ByteBuffer header = new QcowHeader(0, 0, 2L * SLOT, 12, 9, 4096, new QcowHeader.XenExtension(12345, minClusterAlloc, 1)).bytes(null);
+        ByteBuffer header = new QcowHeader(
+                        0, 0, 2L * SLOT, 12, 9, 4096, new QcowHeader.XenExtension(12345, minClusterAlloc, 1))
+                .bytes(null);
         image.put(0, header, 0, header.remaining());
         image.putLong(4096, TABLE);
         for (int i = 0; i < 512; i++) {
@@ -66,12 +68,16 @@ class OverwrittenTableTest {
             context.put(IMAGE, image);
             assertEquals(0, read(context.forReading(), cluster, found));
             assertEquals(cluster, found[0]);
-            assertEquals(ByteBuffer.wrap(image), ByteBuffer.wrap(context.files.get(Path.of(IMAGE)).bytes()));
+            assertEquals(
+                    ByteBuffer.wrap(image),
+                    ByteBuffer.wrap(context.files.get(Path.of(IMAGE)).bytes()));
         }
         context.put(IMAGE, image);
         assertEquals(0, read(context, 5, found));
         assertEquals(5, found[0]);
-        assertEquals(CLUSTERS + 5 * 4096L, ByteBuffer.wrap(context.files.get(Path.of(IMAGE)).bytes()).getLong(TABLE + 5 * 8));
+        assertEquals(
+                CLUSTERS + 5 * 4096L,
+                ByteBuffer.wrap(context.files.get(Path.of(IMAGE)).bytes()).getLong(TABLE + 5 * 8));
     }
 
     @Test

@@ -13,7 +13,9 @@ class QcowFuzzTest extends FormatFuzzTest {
 
     @Override
     protected FormatModelTest.Kind kind(Random random) {
-        return new FormatModelTest.Kind(Map.of("cluster-size", List.of("512", "4096", "65536").get(random.nextInt(3))),
-                512L * (1 + random.nextInt(8000)), random.nextBoolean() ? 512L * (1 + random.nextInt(1000)) : 0);
+        return new FormatModelTest.Kind(
+                Map.of("cluster-size", List.of("512", "4096", "65536").get(random.nextInt(3))),
+                512L * (1 + random.nextInt(8000)),
+                random.nextBoolean() ? 512L * (1 + random.nextInt(1000)) : 0);
     }
 }

@@ -48,7 +48,8 @@ class QcowHostileTest {
     /** An empty image of 8 MiB, without Xen's extension, changed; its L1 table is at 4096, its file 16 KiB long. */
     private SimFile image(Consumer<ByteBuffer> change) {
         ByteBuffer bytes = ByteBuffer.allocate(16384);
-        bytes.put(new QcowHeader(0, 0, 4L * SLOT, 12, 9, 4096, null).bytes(null)).clear();
+        bytes.put(new QcowHeader(0, 0, 4L * SLOT, 12, 9, 4096, null).bytes(null))
+                .clear();
         change.accept(bytes);
         return context.put(IMAGE, bytes.array());
     }
@@ -82,10 +83,12 @@ class QcowHostileTest {
         refused(Reason.CORRUPT, b -> b.putInt(4, 0));
         refused(Reason.CORRUPT, b -> b.putInt(4, -1));
         for (int bits : new int[] {0, 8, 17, 63, 255}) {
-            assertTrue(refused(Reason.CORRUPT, b -> b.put(32, (byte) bits)).contains("cluster_bits at offset 32: found " + bits));
+            assertTrue(refused(Reason.CORRUPT, b -> b.put(32, (byte) bits))
+                    .contains("cluster_bits at offset 32: found " + bits));
         }
         for (int bits : new int[] {0, 5, 14, 255}) {
-            assertTrue(refused(Reason.CORRUPT, b -> b.put(33, (byte) bits)).contains("l2_bits at offset 33: found " + bits));
+            assertTrue(refused(Reason.CORRUPT, b -> b.put(33, (byte) bits))
+                    .contains("l2_bits at offset 33: found " + bits));
         }
         assertTrue(refused(Reason.UNSUPPORTED, b -> b.putInt(36, 1)).contains("encrypted"));
         refused(Reason.CORRUPT, b -> b.putInt(36, 2));
@@ -102,16 +105,22 @@ class QcowHostileTest {
             refused(Reason.CORRUPT, b -> b.putLong(8, offset).putInt(16, 4));
         }
         SimFile file = image(b -> b.putLong(8, 64).putInt(16, 4).put(64, "none".getBytes()));
-        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, () -> driver.open(IMAGE, context)).reason());
+        assertEquals(
+                Reason.NOT_FOUND,
+                assertThrows(DiskException.class, () -> driver.open(IMAGE, context))
+                        .reason());
         assertTrue(file.isClosed());
     }
 
     @Test
     void shortFilesAreRefused() {
         for (int length : new int[] {0, 1, 47, 48, 63, 4096}) {
-            byte[] whole = image(b -> { }).bytes();
+            byte[] whole = image(b -> {}).bytes();
             context.put(IMAGE, java.util.Arrays.copyOf(whole, length));
-            assertEquals(Reason.CORRUPT, assertThrows(DiskException.class, () -> driver.open(IMAGE, context)).reason());
+            assertEquals(
+                    Reason.CORRUPT,
+                    assertThrows(DiskException.class, () -> driver.open(IMAGE, context))
+                            .reason());
         }
     }
 
@@ -244,7 +253,8 @@ class QcowHostileTest {
         new Random(3).nextBytes(plain);
         java.util.Arrays.fill(plain, 1000, 4096, (byte) 7);
         byte[] stream = deflate(plain);
-        image(b -> b.putLong(4096, 8192).put(12289, stream)
+        image(b -> b.putLong(4096, 8192)
+                .put(12289, stream)
                 .putLong(8192, QcowMap.COMPRESSED | (long) stream.length << 63 - 12 | 12289));
         VirtualDisk disk = driver.open(IMAGE, context);
         assertEquals(0, submit(disk, Operation.READ, 1024, 1024));
@@ -303,7 +313,9 @@ class QcowHostileTest {
         for (byte[] image : new byte[][] {file.bytes(), crashed}) {
             context.put(IMAGE, image);
             disk = driver.open(IMAGE, context);
-            assertEquals(image == crashed ? "present, not in use" : "in use", disk.info().details().get("Xen extension"));
+            assertEquals(
+                    image == crashed ? "present, not in use" : "in use",
+                    disk.info().details().get("Xen extension"));
             assertEquals(0, submit(disk, Operation.READ, SLOT + 8192, 4096));
             disk.close();
         }
@@ -319,7 +331,8 @@ class QcowHostileTest {
     private static boolean checksumFits(byte[] image) throws Exception {
         byte[] l1 = java.util.Arrays.copyOfRange(image, 4096, 4096 + 32);
         byte[] digest = java.security.MessageDigest.getInstance("MD5").digest(l1);
-        return ByteBuffer.wrap(digest).order(ByteOrder.LITTLE_ENDIAN).getInt() == ByteBuffer.wrap(image).getInt(52);
+        return ByteBuffer.wrap(digest).order(ByteOrder.LITTLE_ENDIAN).getInt()
+                == ByteBuffer.wrap(image).getInt(52);
     }
 
     @Test
@@ -334,7 +347,7 @@ class QcowHostileTest {
         org.blktap.api.memory.Memory.fill(memory.address(), 4096, (byte) 1);
         assertEquals(0, submit(disk, Operation.WRITE, 0, 4096));
         ExtentList list = new ExtentList();
-        Request request = new Request(done -> { }, 0);
+        Request request = new Request(done -> {}, 0);
         disk.submit(request.setMap(0, 4L * SLOT, list));
         loop.drain();
         assertEquals(4L * SLOT, list.total());
@@ -347,7 +360,10 @@ class QcowHostileTest {
         disk.close();
     }
 
-    /** Xen's tools end the file behind the last written cluster of a slot: a longer L1 table has to keep clear of the rest of it. */
+    /**
+     * Xen's tools end the file behind the last written cluster of a slot: a longer L1 table has to keep clear of the
+     * rest of it.
+     */
     @Test
     void aLargerDiskLeavesACutSlotAlone() throws Exception {
         context.files.remove(java.nio.file.Path.of(IMAGE));

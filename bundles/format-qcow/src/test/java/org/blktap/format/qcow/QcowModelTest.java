@@ -14,8 +14,11 @@ class QcowModelTest extends FormatModelTest {
     @Override
     protected Kind kind(Random random) {
         boolean overlay = random.nextBoolean();
-        String clusterSize = List.of("512", "1024", "4096", "4096", "16384", "65536").get(random.nextInt(6));
-        return new Kind(Map.of("cluster-size", clusterSize, "cache", "64K"), 512L * (1 + random.nextInt(overlay ? 3000 : 12_000)),
+        String clusterSize =
+                List.of("512", "1024", "4096", "4096", "16384", "65536").get(random.nextInt(6));
+        return new Kind(
+                Map.of("cluster-size", clusterSize, "cache", "64K"),
+                512L * (1 + random.nextInt(overlay ? 3000 : 12_000)),
                 overlay ? 512L * (1 + random.nextInt(4000)) : 0);
     }
 }

@@ -4,12 +4,14 @@ import java.util.NavigableMap;
 import java.util.TreeMap;
 
 /**
- * Counts the references to the clusters of a file in 32 MiB of memory, in several passes if necessary: a pass counts from one cluster on until the
- * memory is used up, and the next pass continues there. A pass covers 1 TiB of clusters of 64 KiB if all of them are in use.
+ * Counts the references to the clusters of a file in 32 MiB of memory, in several passes if necessary: a pass counts
+ * from one cluster on until the memory is used up, and the next pass continues there. A pass covers 1 TiB of clusters
+ * of 64 KiB if all of them are in use.
  */
 final class ClusterCounts {
     /** Clusters of a chunk; those that nothing refers to take no memory. */
     static final int CHUNK = 1 << 12;
+
     private static final int CHUNK_BITS = 12;
     private static final int MOST_CHUNKS = 4096;
     /** The most that a counter holds; higher counts are not distinguished. */
@@ -20,6 +22,7 @@ final class ClusterCounts {
     private long limit = Long.MAX_VALUE;
     /** The chunk that was used last: clusters mostly follow each other. */
     private long lastKey = -1;
+
     private short[] last;
 
     /** Begins the next pass; false if the last one has counted all. */
@@ -69,7 +72,9 @@ final class ClusterCounts {
         return last;
     }
 
-    /** Returns a chunk, if there are too many that of the highest clusters; null if the new chunk would be the highest. */
+    /**
+     * Returns a chunk, if there are too many that of the highest clusters; null if the new chunk would be the highest.
+     */
     private short[] room(long key) {
         short[] chunk = null;
         if (chunks.size() == MOST_CHUNKS) {
@@ -98,7 +103,10 @@ final class ClusterCounts {
         return found == counted || counted == LARGEST && found > LARGEST;
     }
 
-    /** Returns the first cluster of the next chunk that has counts, from a cluster on; {@link Long#MAX_VALUE} if there is none. */
+    /**
+     * Returns the first cluster of the next chunk that has counts, from a cluster on; {@link Long#MAX_VALUE} if there
+     * is none.
+     */
     long nextChunk(long cluster) {
         Long key = chunks.ceilingKey(cluster >> CHUNK_BITS);
         return key == null ? Long.MAX_VALUE : key << CHUNK_BITS;

@@ -2,7 +2,10 @@ package org.blktap.format.qcow2;
 
 import java.util.Arrays;
 
-/** Free clusters, as sorted ranges of the file that do not touch; their number is bounded. The lowest range is used first. */
+/**
+ * Free clusters, as sorted ranges of the file that do not touch; their number is bounded. The lowest range is used
+ * first.
+ */
 final class FreeClusters {
     static final int MOST = 4096;
 
@@ -10,7 +13,10 @@ final class FreeClusters {
     private long[] ends = new long[16];
     private int count;
 
-    /** Adds {@code [from, to)}; false if there is no room for one more range. Bytes that are in the list already are not added again. */
+    /**
+     * Adds {@code [from, to)}; false if there is no room for one more range. Bytes that are in the list already are not
+     * added again.
+     */
     boolean add(long from, long to) {
         // the first range that ends at {@code from} or later
         int i = Arrays.binarySearch(ends, 0, count, from);

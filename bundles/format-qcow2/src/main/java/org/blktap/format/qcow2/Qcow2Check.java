@@ -14,16 +14,19 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.image.Interruption;
 
 /**
- * Counts all references and compares them with the image's counts: a count that is too low is a problem, one that is too high a leak. In an image
- * that is marked dirty neither is a problem. A repair corrects the counts, and the marks of a count of one in the tables.
+ * Counts all references and compares them with the image's counts: a count that is too low is a problem, one that is
+ * too high a leak. In an image that is marked dirty neither is a problem. A repair corrects the counts, and the marks
+ * of a count of one in the tables.
  *
- * <p>Makes as many passes over the tables as {@link ClusterCounts} needs; a pass reads each table at most once. Blocking, on a control thread; ends
- * when the thread is interrupted.
+ * <p>Makes as many passes over the tables as {@link ClusterCounts} needs; a pass reads each table at most once.
+ * Blocking, on a control thread; ends when the thread is interrupted.
  */
 final class Qcow2Check implements References.Visitor {
     private static final int MOST_PROBLEMS = 100;
     private static final int MOST_NEW_BLOCKS = 4096;
-    /** Enough for 64 TiB in clusters of 64 KiB twice over; no writer makes images whose references are more scattered. */
+    /**
+     * Enough for 64 TiB in clusters of 64 KiB twice over; no writer makes images whose references are more scattered.
+     */
     private static final int MOST_PASSES = 256;
 
     private final Qcow2Header header;
@@ -37,10 +40,12 @@ final class Qcow2Check implements References.Visitor {
     private boolean firstPass;
     /** The first cluster in use that has no block of counts. */
     private long firstWithoutBlock;
+
     private long clusters;
     private long leaked;
     /** Wrong counts and marks that have been corrected, or that the dirty mark of the image excuses. */
     private long corrected;
+
     private long freed;
 
     Qcow2Check(Qcow2Header header, IoFile file, IoLoop loop, boolean repair) {
@@ -65,7 +70,11 @@ final class Qcow2Check implements References.Visitor {
             throw DiskException.io(file.path(), "check", e);
         }
         if (header.has(Qcow2Header.CORRUPT) && !repair) {
-            problem("header field incompatible_features", Qcow2Header.AT_INCOMPATIBLE, "the mark of corruption (bit 1)", "none");
+            problem(
+                    "header field incompatible_features",
+                    Qcow2Header.AT_INCOMPATIBLE,
+                    "the mark of corruption (bit 1)",
+                    "none");
         }
         return new CheckReport(clusters, leaked, problems, repairs());
     }
@@ -81,7 +90,9 @@ final class Qcow2Check implements References.Visitor {
             repairs.add("mark of corruption: cleared");
         }
         if (corrected > 0) {
-            repairs.add(corrected + (corrected == 1 ? " reference count or copied flag" : " reference counts or copied flags") + ": corrected");
+            repairs.add(corrected
+                    + (corrected == 1 ? " reference count or copied flag" : " reference counts or copied flags")
+                    + ": corrected");
         }
         if (freed > 0) {
             repairs.add(freed + (freed == 1 ? " leaked cluster" : " leaked clusters") + ": freed");
@@ -94,7 +105,11 @@ final class Qcow2Check implements References.Visitor {
         Arrays.sort(blocks);
         for (int i = 1; i < blocks.length; i++) {
             if (blocks[i] != 0 && blocks[i] == blocks[i - 1]) {
-                problem("refcount table", counts.tableOffset(), String.format("two entries that point at the block 0x%x", blocks[i]), "one at most");
+                problem(
+                        "refcount table",
+                        counts.tableOffset(),
+                        String.format("two entries that point at the block 0x%x", blocks[i]),
+                        "one at most");
                 return false;
             }
         }
@@ -107,7 +122,11 @@ final class Qcow2Check implements References.Visitor {
         boolean blocksAdded = false;
         for (int pass = 0; problems.isEmpty(); pass++) {
             if (pass == MOST_PASSES) {
-                problem("L2 tables", header.l1Offset(), "references to more places than can be counted in " + MOST_PASSES + " passes", "fewer");
+                problem(
+                        "L2 tables",
+                        header.l1Offset(),
+                        "references to more places than can be counted in " + MOST_PASSES + " passes",
+                        "fewer");
                 return;
             }
             firstPass = pass == 0;
@@ -146,7 +165,9 @@ final class Qcow2Check implements References.Visitor {
 
     @Override
     public boolean wants(long from, long to) {
-        return from < to && from >> header.clusterBits() < counted.limit() && to - 1 >> header.clusterBits() >= counted.from();
+        return from < to
+                && from >> header.clusterBits() < counted.limit()
+                && to - 1 >> header.clusterBits() >= counted.from();
     }
 
     @Override
@@ -156,9 +177,16 @@ final class Qcow2Check implements References.Visitor {
 
     private boolean isInside(String structure, int entry, long at, long offset, long length, boolean aligned) {
         // the last cluster may be cut off
-        if (offset < 0 || offset > file.size() || offset + length > file.size() + 2L * clusterSize
-                || aligned && !Alignment.isAligned(offset, clusterSize) || offset >= file.size() && length > 0) {
-            problem(entry < 0 ? structure : structure + " " + entry, at, String.format("0x%x", offset), "a cluster inside the file of " + file.size() + " bytes");
+        if (offset < 0
+                || offset > file.size()
+                || offset + length > file.size() + 2L * clusterSize
+                || aligned && !Alignment.isAligned(offset, clusterSize)
+                || offset >= file.size() && length > 0) {
+            problem(
+                    entry < 0 ? structure : structure + " " + entry,
+                    at,
+                    String.format("0x%x", offset),
+                    "a cluster inside the file of " + file.size() + " bytes");
             return false;
         }
         return true;
@@ -170,7 +198,9 @@ final class Qcow2Check implements References.Visitor {
             return;
         }
         long[] table = counts.table();
-        for (long cluster = offset >> header.clusterBits(); cluster << header.clusterBits() < offset + length; cluster++) {
+        for (long cluster = offset >> header.clusterBits();
+                cluster << header.clusterBits() < offset + length;
+                cluster++) {
             counted.add(cluster, times);
             if (firstPass && cluster < firstWithoutBlock) {
                 long block = cluster / counts.perBlock();
@@ -189,7 +219,11 @@ final class Qcow2Check implements References.Visitor {
             return false;
         }
         if (((end >> header.clusterBits()) - first) / counts.perBlock() > MOST_NEW_BLOCKS) {
-            problem("refcount table", counts.tableOffset(), "no blocks for clusters from " + first + " on", "at most " + MOST_NEW_BLOCKS + " to be made");
+            problem(
+                    "refcount table",
+                    counts.tableOffset(),
+                    "no blocks for clusters from " + first + " on",
+                    "at most " + MOST_NEW_BLOCKS + " to be made");
             return false;
         }
         counts.addBlocks(first << header.clusterBits(), end);
@@ -250,9 +284,14 @@ final class Qcow2Check implements References.Visitor {
         }
     }
 
-    /** Reports used clusters without a block of counts. Returns where to continue: the next cluster that is used or has a block. */
+    /**
+     * Reports used clusters without a block of counts. Returns where to continue: the next cluster that is used or has
+     * a block.
+     */
     private long compareUncounted(long from, long to) {
-        for (long cluster = Math.max(from, counted.nextChunk(from)); cluster < to && problems.size() < MOST_PROBLEMS; cluster++) {
+        for (long cluster = Math.max(from, counted.nextChunk(from));
+                cluster < to && problems.size() < MOST_PROBLEMS;
+                cluster++) {
             long wanted = counted.get(cluster);
             if (wanted != 0) {
                 tooLow(cluster, 0, 0, wanted);
@@ -280,7 +319,10 @@ final class Qcow2Check implements References.Visitor {
         }
     }
 
-    /** Checks the marks of a count of one, for the clusters of this pass: in the active tables they must agree with the counts. */
+    /**
+     * Checks the marks of a count of one, for the clusters of this pass: in the active tables they must agree with the
+     * counts.
+     */
     private void marks(References references) throws DiskException, IOException {
         ByteBuffer l1 = ByteBuffer.allocate(Math.min(header.l1Entries() * Qcow2Entry.L1_BYTES, 64 << 10));
         ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
@@ -310,7 +352,9 @@ final class Qcow2Check implements References.Visitor {
 
     private void marks(ByteBuffer l2, long tableOffset) throws IOException {
         boolean changed = false;
-        for (int i = 0; i < header.l2Entries() && !header.has(Qcow2Header.EXTERNAL_DATA) && problems.size() < MOST_PROBLEMS; i++) {
+        for (int i = 0;
+                i < header.l2Entries() && !header.has(Qcow2Header.EXTERNAL_DATA) && problems.size() < MOST_PROBLEMS;
+                i++) {
             int at = i * header.l2EntryBytes();
             long entry = l2.getLong(at);
             if (!Qcow2Entry.compressed(entry) && Qcow2Entry.offset(entry) != 0) {
@@ -326,7 +370,9 @@ final class Qcow2Check implements References.Visitor {
     private boolean mark(ByteBuffer table, int at, String structure, int index, long tableOffset) {
         long entry = table.getLong(at);
         long cluster = Qcow2Entry.offset(entry) >> header.clusterBits();
-        if (cluster < counted.from() || cluster >= counted.limit() || Qcow2Entry.copied(entry) == (counted.get(cluster) == 1)) {
+        if (cluster < counted.from()
+                || cluster >= counted.limit()
+                || Qcow2Entry.copied(entry) == (counted.get(cluster) == 1)) {
             return false;
         }
         if (repair || header.has(Qcow2Header.DIRTY)) {
@@ -334,8 +380,12 @@ final class Qcow2Check implements References.Visitor {
             corrected++;
             return repair;
         }
-        problem(structure + " " + index, tableOffset + at, String.format("0x%x", entry),
-                "bit 63 " + (counted.get(cluster) == 1 ? "set" : "clear") + ", as its reference count is " + counted.get(cluster));
+        problem(
+                structure + " " + index,
+                tableOffset + at,
+                String.format("0x%x", entry),
+                "bit 63 " + (counted.get(cluster) == 1 ? "set" : "clear") + ", as its reference count is "
+                        + counted.get(cluster));
         return false;
     }
 
@@ -351,7 +401,8 @@ final class Qcow2Check implements References.Visitor {
     @Override
     public void problem(String structure, long at, Object found, Object expected) {
         if (problems.size() < MOST_PROBLEMS) {
-            problems.add(DiskException.corrupt(file.path(), structure, at, found, expected).getMessage());
+            problems.add(DiskException.corrupt(file.path(), structure, at, found, expected)
+                    .getMessage());
         }
     }
 
@@ -359,7 +410,8 @@ final class Qcow2Check implements References.Visitor {
     static void repairDirty(Qcow2Header header, IoFile file, IoLoop loop) throws DiskException {
         CheckReport report = new Qcow2Check(header, file, loop, true).run();
         if (!report.clean()) {
-            throw new DiskException(Reason.CORRUPT, report.problems().get(0) + " (the image is dirty, and could not be repaired)");
+            throw new DiskException(
+                    Reason.CORRUPT, report.problems().get(0) + " (the image is dirty, and could not be repaired)");
         }
     }
 }

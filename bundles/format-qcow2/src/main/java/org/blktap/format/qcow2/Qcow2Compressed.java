@@ -9,8 +9,8 @@ import org.blktap.image.AppendedTables;
 import org.blktap.image.Deflaters;
 
 /**
- * Writes a compressed image: qcow2.txt, "Compressed Clusters Descriptor". Streams are packed byte by byte; the counts of the clusters that they share
- * are written last.
+ * Writes a compressed image: qcow2.txt, "Compressed Clusters Descriptor". Streams are packed byte by byte; the counts
+ * of the clusters that they share are written last.
  */
 final class Qcow2Compressed extends AppendedTables {
     private final Qcow2Header header;

@@ -37,7 +37,10 @@ final class Qcow2Create {
     private Qcow2Create(Path path, Options options, boolean backed) throws DiskException {
         this.path = path;
         this.options = options;
-        clusterBits = power("cluster-size", options.size("cluster-size", 1 << CLUSTER_BITS), Qcow2Header.MIN_CLUSTER_BITS,
+        clusterBits = power(
+                "cluster-size",
+                options.size("cluster-size", 1 << CLUSTER_BITS),
+                Qcow2Header.MIN_CLUSTER_BITS,
                 Qcow2Header.MAX_CLUSTER_BITS);
         clusterSize = 1 << clusterBits;
         version = options.number("version", 3, 2, 3);
@@ -45,7 +48,10 @@ final class Qcow2Create {
         refcountOrder = power("refcount-bits", options.number("refcount-bits", 16, 1, 64), 0, 6);
         preallocation = options.oneOf("preallocation", "off", "off", "metadata", "falloc", "full");
         dataFile = options.text("data-file", null);
-        boolean needsV3 = extended || refcountOrder != 4 || dataFile != null || options.flag("lazy-refcounts", false)
+        boolean needsV3 = extended
+                || refcountOrder != 4
+                || dataFile != null
+                || options.flag("lazy-refcounts", false)
                 || options.oneOf("compression", "zlib", "zlib", "zstd").equals("zstd");
         if (version == 2 && needsV3) {
             throw Options.bad("version", "2", "3, for extended-l2, refcount-bits, data-file, lazy-refcounts and zstd");
@@ -67,7 +73,10 @@ final class Qcow2Create {
     private static int power(String key, long value, int least, int most) throws DiskException {
         int bits = Long.numberOfTrailingZeros(value);
         if (Long.bitCount(value) != 1 || bits < least || bits > most) {
-            throw Options.bad(key, Options.sizeText(value), "a power of two from " + Options.sizeText(1L << least) + " to " + Options.sizeText(1L << most));
+            throw Options.bad(
+                    key,
+                    Options.sizeText(value),
+                    "a power of two from " + Options.sizeText(1L << least) + " to " + Options.sizeText(1L << most));
         }
         return bits;
     }
@@ -97,7 +106,8 @@ final class Qcow2Create {
     static Qcow2Compressed compressed(Path path, long size, DiskContext context) throws DiskException {
         Qcow2Create plan = new Qcow2Create(path, context.options(), false);
         if (plan.dataFile != null || !plan.preallocation.equals("off")) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": a compressed image can have neither a data-file nor preallocation");
+            throw new DiskException(
+                    Reason.BAD_OPTION, path + ": a compressed image can have neither a data-file nor preallocation");
         }
         IoFile file = context.createFile(path);
         try {
@@ -114,8 +124,10 @@ final class Qcow2Create {
         long slotBytes = (long) clusterSize * (clusterSize / entryBytes);
         long l1Entries = Alignment.units(size, slotBytes);
         if (l1Entries > Qcow2Header.MAX_L1_BYTES / 8) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected at most "
-                    + Qcow2Header.MAX_L1_BYTES / 8 * slotBytes + " with clusters of " + clusterSize + " bytes");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": size " + size + ": expected at most " + Qcow2Header.MAX_L1_BYTES / 8 * slotBytes
+                            + " with clusters of " + clusterSize + " bytes");
         }
         boolean metadata = !preallocation.equals("off") || dataFile != null && options.flag("data-file-raw", false);
         boolean data = metadata && dataFile == null;
@@ -138,7 +150,9 @@ final class Qcow2Create {
             tableClusters = Math.max(tableClusters, wantedTable);
         }
         if (tableClusters * clusterSize > Qcow2Header.MAX_REFCOUNT_TABLE_BYTES) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": too large to be preallocated with clusters of " + clusterSize + " bytes");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": too large to be preallocated with clusters of " + clusterSize + " bytes");
         }
         long tableAt = clusterSize;
         long blocksAt = tableAt + tableClusters * clusterSize;
@@ -175,10 +189,13 @@ final class Qcow2Create {
         boolean zstd = options.text("compression", "zlib").equals("zstd");
         Map<Integer, byte[]> extensions = new LinkedHashMap<>();
         if (backing != null) {
-            extensions.put(Qcow2Header.EXT_BACKING_FORMAT, QemuName.formatOf(backing.type()).getBytes(StandardCharsets.UTF_8));
+            extensions.put(
+                    Qcow2Header.EXT_BACKING_FORMAT,
+                    QemuName.formatOf(backing.type()).getBytes(StandardCharsets.UTF_8));
             if (FileNames.bytes(QemuName.encode(backing.path())).length > Qcow2Header.MAX_BACKING_NAME) {
-                throw new DiskException(Reason.BAD_OPTION, path + ": the backing file's name is longer than "
-                        + Qcow2Header.MAX_BACKING_NAME + " bytes");
+                throw new DiskException(
+                        Reason.BAD_OPTION,
+                        path + ": the backing file's name is longer than " + Qcow2Header.MAX_BACKING_NAME + " bytes");
             }
         }
         if (dataFile != null) {
@@ -187,12 +204,27 @@ final class Qcow2Create {
             }
             extensions.put(Qcow2Header.EXT_DATA_FILE, FileNames.bytes(QemuName.encode(dataFile)));
         }
-        long incompatible = (dataFile != null ? Qcow2Header.EXTERNAL_DATA : 0) | (zstd ? Qcow2Header.COMPRESSION : 0)
+        long incompatible = (dataFile != null ? Qcow2Header.EXTERNAL_DATA : 0)
+                | (zstd ? Qcow2Header.COMPRESSION : 0)
                 | (extended ? Qcow2Header.EXTENDED_L2 : 0);
-        return new Qcow2Header(version, backing == null ? null : QemuName.encode(backing.path()), clusterBits, size, l1Entries, l1At, tableAt,
-                tableClusters, 0, 0, incompatible, options.flag("lazy-refcounts", false) ? Qcow2Header.LAZY_REFCOUNTS : 0,
-                dataFile != null && options.flag("data-file-raw", false) ? Qcow2Header.RAW_EXTERNAL : 0, refcountOrder,
-                version == 3 ? Qcow2Header.FULL_LENGTH : Qcow2Header.V2_LENGTH, zstd ? Qcow2Header.ZSTD : Qcow2Header.ZLIB, extensions);
+        return new Qcow2Header(
+                version,
+                backing == null ? null : QemuName.encode(backing.path()),
+                clusterBits,
+                size,
+                l1Entries,
+                l1At,
+                tableAt,
+                tableClusters,
+                0,
+                0,
+                incompatible,
+                options.flag("lazy-refcounts", false) ? Qcow2Header.LAZY_REFCOUNTS : 0,
+                dataFile != null && options.flag("data-file-raw", false) ? Qcow2Header.RAW_EXTERNAL : 0,
+                refcountOrder,
+                version == 3 ? Qcow2Header.FULL_LENGTH : Qcow2Header.V2_LENGTH,
+                zstd ? Qcow2Header.ZSTD : Qcow2Header.ZLIB,
+                extensions);
     }
 
     /** Writes all L2 tables, each entry pointing at its cluster. */
@@ -207,7 +239,9 @@ final class Qcow2Create {
             l2.clear();
             for (int i = 0; i < perTable; i++) {
                 boolean used = i < left;
-                l2.putLong(i * entryBytes, used ? dataAt + ((long) slot * perTable + i) * clusterSize | Qcow2Entry.COPIED : 0);
+                l2.putLong(
+                        i * entryBytes,
+                        used ? dataAt + ((long) slot * perTable + i) * clusterSize | Qcow2Entry.COPIED : 0);
                 if (extended) {
                     l2.putLong(i * 16 + 8, used ? Qcow2Entry.subclusters(0, Qcow2Entry.SUBCLUSTERS) : 0);
                 }

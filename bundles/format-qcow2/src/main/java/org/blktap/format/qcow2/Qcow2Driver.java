@@ -63,9 +63,16 @@ public final class Qcow2Driver implements DiskDriver {
                 opened.add(data::close);
             }
             Refcounts counts = context.readOnly() ? null : new Refcounts(header, file);
-            Qcow2Map map = new Qcow2Map(header, snapshot == null ? header.l1Offset() : snapshot.l1Offset(),
-                    snapshot == null ? header.l1Entries() : snapshot.l1Entries(), file, data, counts, context.loop(),
-                    context.memory(), cache);
+            Qcow2Map map = new Qcow2Map(
+                    header,
+                    snapshot == null ? header.l1Offset() : snapshot.l1Offset(),
+                    snapshot == null ? header.l1Entries() : snapshot.l1Entries(),
+                    file,
+                    data,
+                    counts,
+                    context.loop(),
+                    context.memory(),
+                    cache);
             opened.addOwner(map::close);
             if (counts != null) {
                 map.findFree();
@@ -81,22 +88,37 @@ public final class Qcow2Driver implements DiskDriver {
             }
             long size = snapshot == null ? Math.max(atLeast, header.size()) : snapshot.size();
             DiskInfo info = info(header, file, size, snapshots, snapshot, backing, context.readOnly());
-            return opened.keep(new ClusterDisk(map, data == null ? List.of(file) : List.of(file, data), backingDisk, info, context.loop(), context.memory()));
+            return opened.keep(new ClusterDisk(
+                    map,
+                    data == null ? List.of(file) : List.of(file, data),
+                    backingDisk,
+                    info,
+                    context.loop(),
+                    context.memory()));
         }
     }
 
-    /** Prepares an image for writing: refuses what may not be written, repairs a dirty image, and clears feature bits that a write makes invalid. */
+    /**
+     * Prepares an image for writing: refuses what may not be written, repairs a dirty image, and clears feature bits
+     * that a write makes invalid.
+     */
     private static void prepareForWriting(Qcow2Header header, IoFile file, IoLoop loop) throws DiskException {
         if (header.has(Qcow2Header.CORRUPT)) {
-            throw new DiskException(Reason.CORRUPT, file.path() + ": is marked as corrupt (incompatible feature bit 1); attach it read-only,"
-                    + " or repair it: blktap check --repair");
+            throw new DiskException(
+                    Reason.CORRUPT,
+                    file.path() + ": is marked as corrupt (incompatible feature bit 1); attach it read-only,"
+                            + " or repair it: blktap check --repair");
         }
         if (file.blockDevice()) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": a qcow2 image on a block device cannot grow; attach it read-only");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file.path() + ": a qcow2 image on a block device cannot grow; attach it read-only");
         }
         if (file.alignment() > header.clusterSize()) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": clusters of " + header.clusterSize() + " bytes on a device that writes "
-                    + file.alignment() + " at once; attach it read-only");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file.path() + ": clusters of " + header.clusterSize() + " bytes on a device that writes "
+                            + file.alignment() + " at once; attach it read-only");
         }
         if (header.has(Qcow2Header.DIRTY)) {
             // its writer was killed before it updated the counts
@@ -119,42 +141,66 @@ public final class Qcow2Driver implements DiskDriver {
         }
         String name = header.extensionText(Qcow2Header.EXT_DATA_FILE);
         if (name == null) {
-            throw DiskException.corrupt(path, "header extension external data file name", header.length(), "none",
+            throw DiskException.corrupt(
+                    path,
+                    "header extension external data file name",
+                    header.length(),
+                    "none",
                     "one, as incompatible feature bit 2 is set");
         }
         QemuName parsed = QemuName.parse(path, "external data file name", name);
         if (parsed.format() != null && !parsed.format().equals("raw")) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": the external data file " + parsed.file() + " is of the format " + parsed.format()
-                    + "; expected raw");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    path + ": the external data file " + parsed.file() + " is of the format " + parsed.format()
+                            + "; expected raw");
         }
         IoFile data = context.openFile(context.confine(FileNames.path(path), parsed.file()));
         if (data.size() < header.size()) {
             long found = data.size();
             data.close();
-            throw DiskException.corrupt(data.path(), "external data file", found, found + " bytes", header.size() + ", the size of the disk");
+            throw DiskException.corrupt(
+                    data.path(),
+                    "external data file",
+                    found,
+                    found + " bytes",
+                    header.size() + ", the size of the disk");
         }
         return data;
     }
 
     /** The type named by the attach, the header or the file name; the latter two may not differ. */
-    private static String backingType(Qcow2Header header, QemuName name, String path, DiskContext context) throws DiskException {
+    private static String backingType(Qcow2Header header, QemuName name, String path, DiskContext context)
+            throws DiskException {
         String format = header.extensionText(Qcow2Header.EXT_BACKING_FORMAT);
         String byHeader = QemuName.typeOf(format);
         String byName = QemuName.typeOf(name.format());
         String type = context.backingType(byHeader == null ? byName : byHeader);
         if (byHeader != null && byName != null && !byHeader.equals(byName) && type.equals(byHeader)) {
-            throw DiskException.corrupt(path, "backing file name", header.length(), "the format " + name.format(),
+            throw DiskException.corrupt(
+                    path,
+                    "backing file name",
+                    header.length(),
+                    "the format " + name.format(),
                     format + ", as the header's format name says; attach with -o backing-type=TYPE");
         }
         if (type == null) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": does not say of what format its backing file " + header.backingName()
-                    + " is, and it is not guessed; attach with -o backing-type=TYPE (aio for raw)");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": does not say of what format its backing file " + header.backingName()
+                            + " is, and it is not guessed; attach with -o backing-type=TYPE (aio for raw)");
         }
         return type;
     }
 
-    private static DiskInfo info(Qcow2Header header, IoFile file, long size, List<Snapshot> snapshots, Snapshot opened,
-            String backing, boolean readOnly) {
+    private static DiskInfo info(
+            Qcow2Header header,
+            IoFile file,
+            long size,
+            List<Snapshot> snapshots,
+            Snapshot opened,
+            String backing,
+            boolean readOnly) {
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", TYPE);
         details.put("version", Integer.toString(header.version()));
@@ -183,8 +229,12 @@ public final class Qcow2Driver implements DiskDriver {
         if (opened != null) {
             details.put(DiskInfo.OPENED_SNAPSHOT, opened.name());
         }
-        return DiskInfo.ofSize(DiskInfo.wholeSectors(size)).withBlocks(SECTOR, file.physicalSectorSize()).withOptimalIo(header.clusterSize())
-                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
+        return DiskInfo.ofSize(DiskInfo.wholeSectors(size))
+                .withBlocks(SECTOR, file.physicalSectorSize())
+                .withOptimalIo(header.clusterSize())
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                .withReadOnly(readOnly)
+                .withDetails(details);
     }
 
     @Override

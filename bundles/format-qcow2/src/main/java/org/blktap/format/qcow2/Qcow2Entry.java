@@ -12,15 +12,16 @@ final class Qcow2Entry {
     static final int AT_BITS = 8;
     /** The count of what the entry points at is exactly one: it may be changed in place. */
     static final long COPIED = 1L << 63;
+
     static final long COMPRESSED = 1L << 62;
     /** Flag of a standard L2 entry of version 3: reads as zeros, whether or not there is a cluster. */
     static final long ZERO = 1;
+
     static final long OFFSET_MASK = 0x00ff_ffff_ffff_fe00L;
     /** Subclusters of a cluster with extended entries. */
     static final int SUBCLUSTERS = 32;
 
-    private Qcow2Entry() {
-    }
+    private Qcow2Entry() {}
 
     static long offset(long entry) {
         return entry & OFFSET_MASK;

@@ -14,7 +14,8 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * The header of a qcow2 image, version 2 or 3, with its extensions: QEMU docs/interop/qcow2.txt, "Header" and "Header extensions". Big-endian.
+ * The header of a qcow2 image, version 2 or 3, with its extensions: QEMU docs/interop/qcow2.txt, "Header" and "Header
+ * extensions". Big-endian.
  *
  * @param backingName as the image has it, or null
  * @param size bytes of the disk
@@ -25,16 +26,32 @@ import org.blktap.api.memory.Alignment;
  * @param compressionType {@link #ZLIB} or {@link #ZSTD}
  * @param extensions data by type, without the end marker
  */
-record Qcow2Header(int version, String backingName, int clusterBits, long size, int l1Entries, long l1Offset,
-        long refcountTableOffset, int refcountTableClusters, int snapshots, long snapshotsOffset, long incompatible,
-        long compatible, long autoclear, int refcountOrder, int length, int compressionType,
+record Qcow2Header(
+        int version,
+        String backingName,
+        int clusterBits,
+        long size,
+        int l1Entries,
+        long l1Offset,
+        long refcountTableOffset,
+        int refcountTableClusters,
+        int snapshots,
+        long snapshotsOffset,
+        long incompatible,
+        long compatible,
+        long autoclear,
+        int refcountOrder,
+        int length,
+        int compressionType,
         Map<Integer, byte[]> extensions) {
     /** "QFI\xfb". */
     static final int MAGIC = 0x514649fb;
+
     static final int V2_LENGTH = 72;
     static final int V3_LENGTH = 104;
     /** With the compression type, padded to 8. */
     static final int FULL_LENGTH = 112;
+
     static final int MIN_CLUSTER_BITS = 9;
     static final int MAX_CLUSTER_BITS = 21;
 
@@ -70,6 +87,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
 
     /** A header extension begins with its type and its length; its data is padded to 8. */
     private static final int AT_EXT_LENGTH = 4;
+
     private static final int EXT_BYTES = 8;
     static final int EXT_END = 0;
     static final int EXT_BACKING_FORMAT = 0xe2792aca;
@@ -85,6 +103,7 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
 
     /** Largest L1 table, QEMU's limit; all are held in memory. */
     static final long MAX_L1_BYTES = 32 << 20;
+
     static final long MAX_REFCOUNT_TABLE_BYTES = 8 << 20;
     static final int MAX_SNAPSHOTS = 65536;
     static final int MAX_BACKING_NAME = 1023;
@@ -100,50 +119,78 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         }
         int magic = first.getInt(AT_MAGIC);
         if (magic != MAGIC) {
-            throw DiskException.notAnImage(file.path(), file.size(), "a qcow2 image", "header field magic", AT_MAGIC, String.format("0x%08x", magic),
+            throw DiskException.notAnImage(
+                    file.path(),
+                    file.size(),
+                    "a qcow2 image",
+                    "header field magic",
+                    AT_MAGIC,
+                    String.format("0x%08x", magic),
                     "0x514649fb (\"QFI\\xfb\")");
         }
         return parse(first.flip(), file.path());
     }
 
-    /** @param b the first cluster of a file with the magic, at least {@link #V3_LENGTH} bytes; zeros where the file is shorter */
+    /**
+     * @param b the first cluster of a file with the magic, at least {@link #V3_LENGTH} bytes; zeros where the file is
+     *     shorter
+     */
     static Qcow2Header parse(ByteBuffer b, Object file) throws DiskException {
         int version = b.getInt(AT_VERSION);
         if (version == 1) {
             throw new DiskException(Reason.WRONG_TYPE, file + ": is a qcow image of version 1; that is tap:qcow");
         }
         if (version != 2 && version != 3) {
-            throw DiskException.corrupt(file, "header field version", AT_VERSION, Integer.toUnsignedString(version), "2 or 3");
+            throw DiskException.corrupt(
+                    file, "header field version", AT_VERSION, Integer.toUnsignedString(version), "2 or 3");
         }
-        int clusterBits = (int) number(b, file, "cluster_bits", AT_CLUSTER_BITS, false, MIN_CLUSTER_BITS, MAX_CLUSTER_BITS);
+        int clusterBits =
+                (int) number(b, file, "cluster_bits", AT_CLUSTER_BITS, false, MIN_CLUSTER_BITS, MAX_CLUSTER_BITS);
         int clusterSize = 1 << clusterBits;
         int crypt = b.getInt(AT_CRYPT_METHOD);
         if (crypt == 1 || crypt == 2) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": is encrypted (crypt_method " + crypt + ", "
-                    + (crypt == 1 ? "AES" : "LUKS") + "), which is not supported");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file + ": is encrypted (crypt_method " + crypt + ", " + (crypt == 1 ? "AES" : "LUKS")
+                            + "), which is not supported");
         }
         number(b, file, "crypt_method", AT_CRYPT_METHOD, false, 0, 0);
         boolean v3 = version == 3;
         long incompatible = v3 ? b.getLong(AT_INCOMPATIBLE) : 0;
-        int length = v3 ? (int) number(b, file, "header_length", AT_HEADER_LENGTH, false, V3_LENGTH, Math.min(clusterSize, b.limit())) : V2_LENGTH;
+        int length = v3
+                ? (int) number(
+                        b, file, "header_length", AT_HEADER_LENGTH, false, V3_LENGTH, Math.min(clusterSize, b.limit()))
+                : V2_LENGTH;
         if (length % 8 != 0) {
-            throw DiskException.corrupt(file, "header field header_length", AT_HEADER_LENGTH, length, "a multiple of 8");
+            throw DiskException.corrupt(
+                    file, "header field header_length", AT_HEADER_LENGTH, length, "a multiple of 8");
         }
         long backingOffset = b.getLong(AT_BACKING_OFFSET);
         Map<Integer, byte[]> extensions = extensions(b, file, length, backingOffset == 0 ? clusterSize : backingOffset);
         if ((incompatible & ~KNOWN_INCOMPATIBLE) != 0) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": needs features that are not known here: "
-                    + names(incompatible & ~KNOWN_INCOMPATIBLE, extensions.get(EXT_FEATURE_NAMES)));
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file + ": needs features that are not known here: "
+                            + names(incompatible & ~KNOWN_INCOMPATIBLE, extensions.get(EXT_FEATURE_NAMES)));
         }
         int refcountOrder = v3 ? (int) number(b, file, "refcount_order", AT_REFCOUNT_ORDER, false, 0, 6) : 4;
         int compression = length > V3_LENGTH ? Byte.toUnsignedInt(b.get(AT_COMPRESSION_TYPE)) : ZLIB;
         if (compression > ZSTD || compression != ZLIB != ((incompatible & COMPRESSION) != 0)) {
-            throw DiskException.corrupt(file, "header field compression_type", AT_COMPRESSION_TYPE, compression,
+            throw DiskException.corrupt(
+                    file,
+                    "header field compression_type",
+                    AT_COMPRESSION_TYPE,
+                    compression,
                     (incompatible & COMPRESSION) != 0 ? "1 (zstd), as incompatible feature bit 3 is set" : "0 (zlib)");
         }
         boolean extendedL2 = (incompatible & EXTENDED_L2) != 0;
         if (extendedL2 && clusterBits < 14) {
-            throw DiskException.corrupt(file, "header field cluster_bits", AT_CLUSTER_BITS, clusterBits, "14 or more with extended L2 entries");
+            throw DiskException.corrupt(
+                    file,
+                    "header field cluster_bits",
+                    AT_CLUSTER_BITS,
+                    clusterBits,
+                    "14 or more with extended L2 entries");
         }
         int slotBits = clusterBits + clusterBits - (extendedL2 ? 4 : 3);
         long largest = slotBits >= 41 ? Long.MAX_VALUE / 2 : MAX_L1_BYTES / Qcow2Entry.L1_BYTES << slotBits;
@@ -152,20 +199,45 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         int l1Entries = (int) number(b, file, "l1_size", AT_L1_SIZE, false, needed, MAX_L1_BYTES / Qcow2Entry.L1_BYTES);
         long l1Offset = offset(b, file, "l1_table_offset", AT_L1_OFFSET, clusterSize, l1Entries == 0);
         long refcountTable = offset(b, file, "refcount_table_offset", AT_REFCOUNT_TABLE, clusterSize, false);
-        int tableClusters = (int) number(b, file, "refcount_table_clusters", AT_REFCOUNT_TABLE_CLUSTERS, false, 1,
+        int tableClusters = (int) number(
+                b,
+                file,
+                "refcount_table_clusters",
+                AT_REFCOUNT_TABLE_CLUSTERS,
+                false,
+                1,
                 Math.max(1, MAX_REFCOUNT_TABLE_BYTES / clusterSize));
         int snapshots = (int) number(b, file, "nb_snapshots", AT_SNAPSHOTS, false, 0, MAX_SNAPSHOTS);
         long snapshotsOffset = offset(b, file, "snapshots_offset", AT_SNAPSHOTS_OFFSET, clusterSize, snapshots == 0);
-        return new Qcow2Header(version, backingName(b, file, backingOffset, clusterSize), clusterBits, size, l1Entries,
-                l1Offset, refcountTable, tableClusters, snapshots, snapshotsOffset, incompatible, v3 ? b.getLong(AT_COMPATIBLE) : 0,
-                v3 ? b.getLong(AT_AUTOCLEAR) : 0, refcountOrder, length, compression, extensions);
+        return new Qcow2Header(
+                version,
+                backingName(b, file, backingOffset, clusterSize),
+                clusterBits,
+                size,
+                l1Entries,
+                l1Offset,
+                refcountTable,
+                tableClusters,
+                snapshots,
+                snapshotsOffset,
+                incompatible,
+                v3 ? b.getLong(AT_COMPATIBLE) : 0,
+                v3 ? b.getLong(AT_AUTOCLEAR) : 0,
+                refcountOrder,
+                length,
+                compression,
+                extensions);
     }
 
     private static long number(ByteBuffer b, Object file, String field, int at, boolean wide, long least, long most)
             throws DiskException {
         long value = wide ? b.getLong(at) : Integer.toUnsignedLong(b.getInt(at));
         if (value < least || value > most) {
-            throw DiskException.corrupt(file, "header field " + field, at, Long.toUnsignedString(value),
+            throw DiskException.corrupt(
+                    file,
+                    "header field " + field,
+                    at,
+                    Long.toUnsignedString(value),
                     least == most ? Long.toString(least) : least + " to " + most);
         }
         return value;
@@ -175,7 +247,11 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
             throws DiskException {
         long value = b.getLong(at);
         if (!unused && (value < clusterSize || value % clusterSize != 0 || value > Long.MAX_VALUE / 4)) {
-            throw DiskException.corrupt(file, "header field " + field, at, Long.toUnsignedString(value),
+            throw DiskException.corrupt(
+                    file,
+                    "header field " + field,
+                    at,
+                    Long.toUnsignedString(value),
                     "a multiple of the cluster size " + clusterSize + " above 0");
         }
         return value;
@@ -187,7 +263,11 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         }
         int length = (int) number(b, file, "backing_file_size", AT_BACKING_SIZE, false, 1, MAX_BACKING_NAME);
         if (offset < V2_LENGTH || offset > Math.min(clusterSize, b.limit()) - length) {
-            throw DiskException.corrupt(file, "header field backing_file_offset", AT_BACKING_OFFSET, Long.toUnsignedString(offset),
+            throw DiskException.corrupt(
+                    file,
+                    "header field backing_file_offset",
+                    AT_BACKING_OFFSET,
+                    Long.toUnsignedString(offset),
                     "an offset inside the first cluster");
         }
         return FileNames.text(b.slice((int) offset, length));
@@ -202,7 +282,11 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
                 break;
             }
             if (length > MAX_EXTENSION || at + EXT_BYTES + length > Math.min(end, b.limit())) {
-                throw DiskException.corrupt(file, String.format("length of header extension 0x%08x", type), at + (long) AT_EXT_LENGTH, length,
+                throw DiskException.corrupt(
+                        file,
+                        String.format("length of header extension 0x%08x", type),
+                        at + (long) AT_EXT_LENGTH,
+                        length,
                         "an extension that ends inside the first cluster");
             }
             byte[] data = new byte[(int) length];
@@ -221,7 +305,14 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
                 String name = "incompatible feature bit " + bit;
                 for (int i = 0; table != null && i + FEATURE_BYTES <= table.length; i += FEATURE_BYTES) {
                     if (table[i] == 0 && table[i + AT_FEATURE_BIT] == bit) {
-                        name += " (" + new String(table, i + AT_FEATURE_NAME, FEATURE_BYTES - AT_FEATURE_NAME, StandardCharsets.US_ASCII).replaceAll("[^ -~]", "") + ")";
+                        name += " ("
+                                + new String(
+                                                table,
+                                                i + AT_FEATURE_NAME,
+                                                FEATURE_BYTES - AT_FEATURE_NAME,
+                                                StandardCharsets.US_ASCII)
+                                        .replaceAll("[^ -~]", "")
+                                + ")";
                     }
                 }
                 all.add(name);
@@ -241,11 +332,15 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
         ByteBuffer b = ByteBuffer.allocate(1 << clusterBits);
         boolean v3 = version == 3;
         b.position(v3 ? FULL_LENGTH : V2_LENGTH);
-        int room = extensions.values().stream().mapToInt(data -> EXT_BYTES + Alignment.up(data.length, Long.BYTES)).sum() + EXT_BYTES
+        int room = extensions.values().stream()
+                        .mapToInt(data -> EXT_BYTES + Alignment.up(data.length, Long.BYTES))
+                        .sum()
+                + EXT_BYTES
                 + (backingName == null ? 0 : FileNames.bytes(backingName).length);
         if (room > b.remaining()) {
-            throw new DiskException(Reason.BAD_OPTION, "a header with these names does not fit into a cluster of "
-                    + (1 << clusterBits) + " bytes");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "a header with these names does not fit into a cluster of " + (1 << clusterBits) + " bytes");
         }
         extensions.forEach((type, data) -> {
             b.putInt(type).putInt(data.length).put(data);
@@ -258,11 +353,18 @@ record Qcow2Header(int version, String backingName, int clusterBits, long size, 
             b.putLong(AT_BACKING_OFFSET, b.position()).putInt(AT_BACKING_SIZE, name.length);
             b.put(name);
         }
-        b.putInt(AT_CLUSTER_BITS, clusterBits).putLong(AT_SIZE, size).putInt(AT_L1_SIZE, l1Entries).putLong(AT_L1_OFFSET, l1Offset);
+        b.putInt(AT_CLUSTER_BITS, clusterBits)
+                .putLong(AT_SIZE, size)
+                .putInt(AT_L1_SIZE, l1Entries)
+                .putLong(AT_L1_OFFSET, l1Offset);
         b.putLong(AT_REFCOUNT_TABLE, refcountTableOffset).putInt(AT_REFCOUNT_TABLE_CLUSTERS, refcountTableClusters);
         if (v3) {
-            b.putLong(AT_INCOMPATIBLE, incompatible).putLong(AT_COMPATIBLE, compatible).putLong(AT_AUTOCLEAR, autoclear);
-            b.putInt(AT_REFCOUNT_ORDER, refcountOrder).putInt(AT_HEADER_LENGTH, FULL_LENGTH).put(AT_COMPRESSION_TYPE, (byte) compressionType);
+            b.putLong(AT_INCOMPATIBLE, incompatible)
+                    .putLong(AT_COMPATIBLE, compatible)
+                    .putLong(AT_AUTOCLEAR, autoclear);
+            b.putInt(AT_REFCOUNT_ORDER, refcountOrder)
+                    .putInt(AT_HEADER_LENGTH, FULL_LENGTH)
+                    .put(AT_COMPRESSION_TYPE, (byte) compressionType);
         }
         return b.clear();
     }

@@ -15,13 +15,16 @@ import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 import org.blktap.image.TableMemory;
 
-/** The two-level table of qcow2, and look-ups in it (qcow2.txt, "Cluster mapping" and "Extended L2 Entries"). Loop only. */
+/**
+ * The two-level table of qcow2, and look-ups in it (qcow2.txt, "Cluster mapping" and "Extended L2 Entries"). Loop only.
+ */
 final class Qcow2Lookup implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
     /** Table number of L1; an L2 table's is its slot plus one. */
     private static final int L1 = 0;
     /** Values of a subcluster's two bits. */
     private static final int BITS_NONE = 0;
+
     private static final int BITS_DATA = 1;
     private static final int BITS_ZERO = 2;
     private static final int BITS_BOTH = 3;
@@ -36,6 +39,7 @@ final class Qcow2Lookup implements AutoCloseable {
     private final IoFile file;
     /** The file with the data: the image, or the external data file. */
     private final IoFile dataFile;
+
     private final Qcow2Space space;
     private final boolean external;
     private final boolean extended;
@@ -43,6 +47,7 @@ final class Qcow2Lookup implements AutoCloseable {
     private final int clusterSize;
     /** Bytes of a cluster, or of a subcluster. */
     private final int unit;
+
     private final int entryBytes;
     private final NativeBuffer l1Memory;
     private final PastEnd pastEnd;
@@ -53,8 +58,16 @@ final class Qcow2Lookup implements AutoCloseable {
      * @param dataFile the external data file, or null
      * @param space of the file
      */
-    Qcow2Lookup(Qcow2Header header, long l1Offset, int l1Entries, IoFile file, IoFile dataFile, Qcow2Space space, NativeMemory memory,
-            long cacheBytes) throws DiskException {
+    Qcow2Lookup(
+            Qcow2Header header,
+            long l1Offset,
+            int l1Entries,
+            IoFile file,
+            IoFile dataFile,
+            Qcow2Space space,
+            NativeMemory memory,
+            long cacheBytes)
+            throws DiskException {
         this.header = header;
         this.file = file;
         this.space = space;
@@ -67,8 +80,13 @@ final class Qcow2Lookup implements AutoCloseable {
         entryBytes = header.l2EntryBytes();
         slotBits = header.slotBits();
         slotMask = (1L << slotBits) - 1;
-        if (l1Entries > 0 && l1Offset + l1Entries * (long) Qcow2Entry.L1_BYTES > Alignment.up(file.size(), clusterSize)) {
-            throw DiskException.corrupt(file.path(), "L1 table", l1Offset, l1Entries + " entries past the end of the file",
+        if (l1Entries > 0
+                && l1Offset + l1Entries * (long) Qcow2Entry.L1_BYTES > Alignment.up(file.size(), clusterSize)) {
+            throw DiskException.corrupt(
+                    file.path(),
+                    "L1 table",
+                    l1Offset,
+                    l1Entries + " entries past the end of the file",
                     "a table inside the file of " + file.size() + " bytes");
         }
         int l1Bytes = Math.max(SECTOR, Alignment.up(l1Entries * Qcow2Entry.L1_BYTES, SECTOR));
@@ -106,7 +124,9 @@ final class Qcow2Lookup implements AutoCloseable {
     }
 
     private long hostOffset(long entry) {
-        return Qcow2Entry.compressed(entry) ? Qcow2Entry.compressedOffset(entry, clusterBits) : Qcow2Entry.offset(entry);
+        return Qcow2Entry.compressed(entry)
+                ? Qcow2Entry.compressedOffset(entry, clusterBits)
+                : Qcow2Entry.offset(entry);
     }
 
     /** Whether an L2 entry is valid: it did not point past the end of the file when the table was first loaded. */
@@ -173,7 +193,8 @@ final class Qcow2Lookup implements AutoCloseable {
         }
         long at = Qcow2Entry.offset(entry);
         if ((entry & Qcow2Entry.ZERO) != 0 && header.version() >= 3) {
-            while (run < length && (entry(table, ++index) & (Qcow2Entry.COMPRESSED | Qcow2Entry.ZERO)) == Qcow2Entry.ZERO) {
+            while (run < length
+                    && (entry(table, ++index) & (Qcow2Entry.COMPRESSED | Qcow2Entry.ZERO)) == Qcow2Entry.ZERO) {
                 run += clusterSize;
             }
             into.zero(Math.min(run, length));
@@ -187,7 +208,9 @@ final class Qcow2Lookup implements AutoCloseable {
             into.corrupt(Math.min(run, length));
         } else {
             long wanted = entry;
-            while (run < length && entry(table, ++index) == (wanted += clusterSize) && (external || isValid(Qcow2Entry.offset(wanted)) && isFresh(offset, index))) {
+            while (run < length
+                    && entry(table, ++index) == (wanted += clusterSize)
+                    && (external || isValid(Qcow2Entry.offset(wanted)) && isFresh(offset, index))) {
                 run += clusterSize;
             }
             data(own && Qcow2Entry.copied(entry), at + inCluster, Math.min(run, length), into);
@@ -195,8 +218,10 @@ final class Qcow2Lookup implements AutoCloseable {
     }
 
     private boolean isUnallocated(long entry) {
-        return Qcow2Entry.offset(entry) == 0 && !Qcow2Entry.compressed(entry)
-                && (header.version() < 3 || (entry & Qcow2Entry.ZERO) == 0) && !(external && Qcow2Entry.copied(entry));
+        return Qcow2Entry.offset(entry) == 0
+                && !Qcow2Entry.compressed(entry)
+                && (header.version() < 3 || (entry & Qcow2Entry.ZERO) == 0)
+                && !(external && Qcow2Entry.copied(entry));
     }
 
     private void subclusters(Table table, boolean own, long offset, long length, Place into) {
@@ -213,7 +238,9 @@ final class Qcow2Lookup implements AutoCloseable {
         int first = inCluster / unit;
         int kind = subcluster(bits, first);
         int last = first + 1;
-        while (last < Qcow2Entry.SUBCLUSTERS && (long) last * unit - inCluster < rest && subcluster(bits, last) == kind) {
+        while (last < Qcow2Entry.SUBCLUSTERS
+                && (long) last * unit - inCluster < rest
+                && subcluster(bits, last) == kind) {
             last++;
         }
         long run = Math.min(rest, (long) last * unit - inCluster);
@@ -222,13 +249,16 @@ final class Qcow2Lookup implements AutoCloseable {
             into.zero(run);
         } else if (kind == BITS_NONE) {
             into.unallocated(run);
-        } else if (kind == BITS_BOTH || (external ? at != Alignment.down(offset, clusterSize) : !isValid(at) || !isFresh(offset, index))) {
+        } else if (kind == BITS_BOTH
+                || (external ? at != Alignment.down(offset, clusterSize) : !isValid(at) || !isFresh(offset, index))) {
             corrupt("L2 entry " + index, table.fileOffset() + (long) index * entryBytes, entry);
             into.corrupt(run);
         } else {
             // whole clusters that follow each other in the file are one run
-            while (run < length && Alignment.isAligned(inCluster + run, clusterSize)
-                    && entry(table, ++index) == (entry += clusterSize) && bits(table, index) == ALL_ALLOCATED
+            while (run < length
+                    && Alignment.isAligned(inCluster + run, clusterSize)
+                    && entry(table, ++index) == (entry += clusterSize)
+                    && bits(table, index) == ALL_ALLOCATED
                     && (external || isValid(Qcow2Entry.offset(entry)) && isFresh(offset, index))) {
                 run = Math.min(length, run + clusterSize);
             }
@@ -254,15 +284,24 @@ final class Qcow2Lookup implements AutoCloseable {
             corrupt("L2 entry " + index, table.fileOffset() + (long) index * entryBytes, entry);
             into.corrupt(run);
         } else {
-            into.compressed(file, at, Qcow2Entry.compressedLength(entry, clusterBits), (int) (offset & clusterSize - 1), run);
+            into.compressed(
+                    file, at, Qcow2Entry.compressedLength(entry, clusterBits), (int) (offset & clusterSize - 1), run);
         }
     }
 
     private void corrupt(String structure, long at, long found) {
         if (!corruptTold) {
             corruptTold = true;
-            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found),
-                    "a cluster inside the file").getMessage() + "; this range and others like it end with I/O errors");
+            LOG.log(
+                    Level.ERROR,
+                    DiskException.corrupt(
+                                            file.path(),
+                                            structure,
+                                            at,
+                                            String.format("0x%x", found),
+                                            "a cluster inside the file")
+                                    .getMessage()
+                            + "; this range and others like it end with I/O errors");
         }
     }
 

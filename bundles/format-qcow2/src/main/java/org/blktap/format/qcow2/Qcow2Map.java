@@ -23,8 +23,8 @@ import org.blktap.image.Space;
 import org.blktap.image.Table;
 
 /**
- * Decides how the tables of qcow2 change. Tables and clusters with a count of one are changed in place; those that snapshots share
- * are copied. With extended entries all this holds for the 32 subclusters of a cluster.
+ * Decides how the tables of qcow2 change. Tables and clusters with a count of one are changed in place; those that
+ * snapshots share are copied. With extended entries all this holds for the 32 subclusters of a cluster.
  */
 final class Qcow2Map implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
@@ -35,6 +35,7 @@ final class Qcow2Map implements ClusterMap {
     private final IoFile file;
     /** The file with the data: the image, or the external data file. */
     private final IoFile dataFile;
+
     private final boolean external;
     private final boolean extended;
     private final int clusterBits;
@@ -49,8 +50,17 @@ final class Qcow2Map implements ClusterMap {
      * @param dataFile the external data file, or null
      * @param counts null for reading only
      */
-    Qcow2Map(Qcow2Header header, long l1Offset, int l1Entries, IoFile file, IoFile dataFile, Refcounts counts, IoLoop loop,
-            NativeMemory memory, long cacheBytes) throws DiskException {
+    Qcow2Map(
+            Qcow2Header header,
+            long l1Offset,
+            int l1Entries,
+            IoFile file,
+            IoFile dataFile,
+            Refcounts counts,
+            IoLoop loop,
+            NativeMemory memory,
+            long cacheBytes)
+            throws DiskException {
         this.header = header;
         this.file = file;
         this.external = dataFile != null;
@@ -82,7 +92,8 @@ final class Qcow2Map implements ClusterMap {
     /** A compressed cluster is shorter than a plain one, and its length is in sectors. */
     @Override
     public Compression compression() {
-        return new Compression(clusterSize + SECTOR, header.compressionType() == Qcow2Header.ZSTD ? Zstd::new : Deflate::new);
+        return new Compression(
+                clusterSize + SECTOR, header.compressionType() == Qcow2Header.ZSTD ? Zstd::new : Deflate::new);
     }
 
     @Override
@@ -116,7 +127,8 @@ final class Qcow2Map implements ClusterMap {
         }
         long offset = found.offset();
         if (found.table() == null) {
-            into.change().covers(Kind.RELEASED, offset, Math.min(length, tables.slotMask + 1 - (offset & tables.slotMask)));
+            into.change()
+                    .covers(Kind.RELEASED, offset, Math.min(length, tables.slotMask + 1 - (offset & tables.slotMask)));
             return zeros && shows ? Answer.REFUSED : Answer.NOTHING;
         }
         boolean mark = header.version() >= 3 && (zeros || shows);
@@ -135,7 +147,10 @@ final class Qcow2Map implements ClusterMap {
         long offset = found.offset();
         long entry = found.entry();
         int first = (int) ((offset & tables.slotMask) >>> clusterBits);
-        if (!external && !Qcow2Entry.compressed(entry) && Qcow2Entry.offset(entry) != 0 && !tables.isCluster(entry, offset, first)) {
+        if (!external
+                && !Qcow2Entry.compressed(entry)
+                && Qcow2Entry.offset(entry) != 0
+                && !tables.isCluster(entry, offset, first)) {
             return Answer.REFUSED;
         }
         boolean newTable = found.table() == null || !Qcow2Entry.copied(found.directory());
@@ -198,8 +213,8 @@ final class Qcow2Map implements ClusterMap {
     }
 
     /**
-     * Counts the entries from the first on that can be changed together: all are empty, or marked as zeros, or point at clusters that follow
-     * each other in the file.
+     * Counts the entries from the first on that can be changed together: all are empty, or marked as zeros, or point at
+     * clusters that follow each other in the file.
      */
     private int alike(Place found, long length) {
         long entry = found.entry();
@@ -211,8 +226,10 @@ final class Qcow2Map implements ClusterMap {
         Table table = found.table();
         int first = found.index();
         long end = (found.offset() & tables.slotMask) + length;
-        while (first + count < header.l2Entries() && (long) (first + count) * clusterSize < end
-                && tables.entry(table, first + count) == entry + count * step && tables.bits(table, first + count) == found.bits()
+        while (first + count < header.l2Entries()
+                && (long) (first + count) * clusterSize < end
+                && tables.entry(table, first + count) == entry + count * step
+                && tables.bits(table, first + count) == found.bits()
                 && (step == 0 || tables.isCluster(entry + count * step, found.offset(), first + count))) {
             count++;
         }
@@ -253,9 +270,14 @@ final class Qcow2Map implements ClusterMap {
         into.change().become(at | Qcow2Entry.COPIED, 0);
     }
 
-    /** Whether a cluster is copied as a whole, though smaller units could be written: it is compressed, or its subclusters are shared. */
+    /**
+     * Whether a cluster is copied as a whole, though smaller units could be written: it is compressed, or its
+     * subclusters are shared.
+     */
     private boolean movesWhole(long entry, long bits) {
-        return extended && !external && (Qcow2Entry.compressed(entry) || (bits & Qcow2Lookup.ALL_ALLOCATED) != 0 && !hasOwn(entry));
+        return extended
+                && !external
+                && (Qcow2Entry.compressed(entry) || (bits & Qcow2Lookup.ALL_ALLOCATED) != 0 && !hasOwn(entry));
     }
 
     // ---- entries
@@ -268,11 +290,18 @@ final class Qcow2Map implements ClusterMap {
             switch (change.kind()) {
                 case DATA -> {
                     boolean whole = movesWhole(change.previous(), change.previousBits());
-                    tables.put(change.table(), index, change.next() + (long) i * clusterSize,
+                    tables.put(
+                            change.table(),
+                            index,
+                            change.next() + (long) i * clusterSize,
                             whole ? Qcow2Lookup.ALL_ALLOCATED : change.previousBits() & ~(touched << 32) | touched);
                 }
-                case ZEROS -> tables.put(change.table(), index, extended ? change.previous() : change.next(),
-                        change.previousBits() & ~touched | touched << 32);
+                case ZEROS ->
+                    tables.put(
+                            change.table(),
+                            index,
+                            extended ? change.previous() : change.next(),
+                            change.previousBits() & ~touched | touched << 32);
                 case RELEASED -> tables.put(change.table(), index, change.next(), change.nextBits());
             }
         }

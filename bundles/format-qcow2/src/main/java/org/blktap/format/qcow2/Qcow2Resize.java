@@ -9,12 +9,11 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Makes a disk larger, in two steps, each one write of the header: a longer L1 table in new, counted clusters; then, when the new part holds
- * zeros, the size is changed.
+ * Makes a disk larger, in two steps, each one write of the header: a longer L1 table in new, counted clusters; then,
+ * when the new part holds zeros, the size is changed.
  */
 final class Qcow2Resize {
-    private Qcow2Resize() {
-    }
+    private Qcow2Resize() {}
 
     /**
      * Makes sure that the L1 table has entries for the new size.
@@ -25,16 +24,22 @@ final class Qcow2Resize {
         long slotBytes = 1L << header.slotBits();
         long entries = Alignment.units(size, slotBytes);
         if (size < header.size()) {
-            throw new DiskException(Reason.BAD_OPTION, file.path() + ": " + Options.sizeText(size) + " is smaller than the present "
-                    + Options.sizeText(header.size()) + "; a qcow2 disk does not become smaller");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    file.path() + ": " + Options.sizeText(size) + " is smaller than the present "
+                            + Options.sizeText(header.size()) + "; a qcow2 disk does not become smaller");
         }
         if (entries > Qcow2Header.MAX_L1_BYTES / 8) {
-            throw new DiskException(Reason.BAD_OPTION, file.path() + ": size " + Options.sizeText(size) + ": expected at most "
-                    + Options.sizeText(Qcow2Header.MAX_L1_BYTES / 8 * slotBytes));
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    file.path() + ": size " + Options.sizeText(size) + ": expected at most "
+                            + Options.sizeText(Qcow2Header.MAX_L1_BYTES / 8 * slotBytes));
         }
         if (header.version() == 2 && header.snapshots() > 0) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": an image of version 2 with snapshots keeps its size:"
-                    + " its snapshots do not record theirs");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file.path() + ": an image of version 2 with snapshots keeps its size:"
+                            + " its snapshots do not record theirs");
         }
         try {
             if (data != null && data.size() < size) {

@@ -20,20 +20,23 @@ import org.blktap.image.Space;
  * Allocates clusters, and frees those that nothing points at. Freed clusters go through these steps, in rounds:
  *
  * <ol>
- * <li>freed: the entry that pointed there has been written;
- * <li>a flush makes that durable, and requests that looked the entry up before have ended;
- * <li>the count is lowered. A cluster with a count of one keeps it: it belongs to this object now, and a hole is punched there;
- * <li>a flush makes the hole durable: now the cluster is free, reads as zeros, and is used before the file grows.
+ *   <li>freed: the entry that pointed there has been written;
+ *   <li>a flush makes that durable, and requests that looked the entry up before have ended;
+ *   <li>the count is lowered. A cluster with a count of one keeps it: it belongs to this object now, and a hole is
+ *       punched there;
+ *   <li>a flush makes the hole durable: now the cluster is free, reads as zeros, and is used before the file grows.
  * </ol>
  *
- * <p>A guest's flush is also the flush of a round. Soon after clusters are freed a round makes its own flush, since a guest that discards need
- * not flush. It does so at once if many clusters wait, or if the file would have to grow; then the round also claims clusters that earlier sessions left free
- * ({@link Uncounted}). A crash leaves counted clusters that nothing points at. When the image is closed, the counts of free clusters are lowered. Loop only.
+ * <p>A guest's flush is also the flush of a round. Soon after clusters are freed a round makes its own flush, since a
+ * guest that discards need not flush. It does so at once if many clusters wait, or if the file would have to grow; then
+ * the round also claims clusters that earlier sessions left free ({@link Uncounted}). A crash leaves counted clusters
+ * that nothing points at. When the image is closed, the counts of free clusters are lowered. Loop only.
  */
 final class Qcow2Space implements Space {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
     /** Bytes of freed clusters that start a round at once. */
     private static final long MUCH_BYTES = 64 << 20;
+
     private static final int MUCH_RANGES = 1024;
     /** Discards come in series: those within so many milliseconds share a round. */
     private static final long GATHER_MILLISECONDS = 100;
@@ -51,6 +54,7 @@ final class Qcow2Space implements Space {
     private final int clusterSize;
     /** The end that the file had when it was opened, in whole clusters. */
     private final long firstEnd;
+
     private final InFlight inFlight = new InFlight();
     private final ArrayDeque<Runnable> whenIdle = new ArrayDeque<>();
     private final FreeClusters free = new FreeClusters();
@@ -68,9 +72,11 @@ final class Qcow2Space implements Space {
     private final Ranges metadata = new Ranges();
     /** Ranges of the refcount blocks when the image was opened, in ascending order. */
     private final Ranges blocks = new Ranges();
+
     private boolean metadataTold;
     /** Clusters that earlier sessions left free, as has been proved; to be claimed from {@link #unclaimed} on. */
     private Ranges uncounted = new Ranges();
+
     private long unclaimed;
     private long lastUncounted;
     /** Whether a round is under way. */
@@ -83,10 +89,14 @@ final class Qcow2Space implements Space {
     private IoCallback told;
     /** Clusters that belong to this object and are being emptied, from {@link #next} on. */
     private Ranges handedOver;
+
     private int next;
     private int flushError;
-    /** The timer of the next round; null if nothing was freed since the last one, or if a guest's flush makes the round. */
+    /**
+     * The timer of the next round; null if nothing was freed since the last one, or if a guest's flush makes the round.
+     */
     private IoLoop.Timer gathering;
+
     private final Runnable gathered = this::gathered;
     private final IoCallback flushed = this::ownFlushed;
     private final Runnable ended = this::lower;
@@ -106,7 +116,10 @@ final class Qcow2Space implements Space {
         metadata.add(header.l1Offset(), header.l1Offset() + header.l1Entries() * (long) Qcow2Entry.L1_BYTES);
         if (counts != null) {
             metadata.add(counts.tableOffset(), counts.tableOffset() + (long) counts.tableClusters() * clusterSize);
-            Arrays.stream(counts.table()).filter(block -> block != 0).sorted().forEach(block -> blocks.add(block, block + clusterSize));
+            Arrays.stream(counts.table())
+                    .filter(block -> block != 0)
+                    .sorted()
+                    .forEach(block -> blocks.add(block, block + clusterSize));
         }
     }
 
@@ -163,8 +176,11 @@ final class Qcow2Space implements Space {
         if (isMetadata(from, to)) {
             if (!metadataTold) {
                 metadataTold = true;
-                LOG.log(Level.WARNING, String.format("%s: an entry pointed at 0x%x, where tables of the image are: that stays allocated; run blktap check",
-                        file.path(), from));
+                LOG.log(
+                        Level.WARNING,
+                        String.format(
+                                "%s: an entry pointed at 0x%x, where tables of the image are: that stays allocated; run blktap check",
+                                file.path(), from));
             }
             return;
         }
@@ -193,19 +209,25 @@ final class Qcow2Space implements Space {
     }
 
     /**
-     * Whether the range overlaps the header, the active L1 table, the refcount table or one of its blocks, as they were at the opening. Newer ones
-     * need no check: no entry leads there.
+     * Whether the range overlaps the header, the active L1 table, the refcount table or one of its blocks, as they were
+     * at the opening. Newer ones need no check: no entry leads there.
      */
     private boolean isMetadata(long from, long to) {
         return metadata.overlaps(from, to) || blocks.sortedOverlap(from, to);
     }
 
-    /** Frees a compressed cluster: all clusters that its bytes touch lose a reference. Bytes past the end that the file had are not its own. */
+    /**
+     * Frees a compressed cluster: all clusters that its bytes touch lose a reference. Bytes past the end that the file
+     * had are not its own.
+     */
     void freeCompressed(long from, long to) {
         free(Alignment.down(from, clusterSize), Math.min(Alignment.up(to, clusterSize), firstEnd));
     }
 
-    /** Finds clusters that earlier sessions left free. Only reads; nothing may be in flight yet. Blocking, not on the loop. */
+    /**
+     * Finds clusters that earlier sessions left free. Only reads; nothing may be in flight yet. Blocking, not on the
+     * loop.
+     */
     void look(Qcow2Header header) {
         uncounted = Uncounted.find(header, file, counts);
         unclaimed = uncounted.isEmpty() ? 0 : uncounted.from(0);
@@ -263,7 +285,10 @@ final class Qcow2Space implements Space {
         }
     }
 
-    /** Calls back when no work is under way here; at once while requests are in flight, since then this is not the last flush. */
+    /**
+     * Calls back when no work is under way here; at once while requests are in flight, since then this is not the last
+     * flush.
+     */
     @Override
     public void flushed(IoCallback done) {
         if (busy) {

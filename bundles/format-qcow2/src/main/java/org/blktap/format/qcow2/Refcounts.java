@@ -16,17 +16,20 @@ import org.blktap.image.FileSpace;
  * The reference counts: a table in memory of where their blocks are; the blocks are read and written when counts change
  * (qcow2.txt, "Host cluster management").
  *
- * <p>Counts are made ahead: when the file grows by a step, all its new clusters are counted once, in the flush that makes the step
- * durable. So an allocation changes no count, and no table ever points at an uncounted cluster; a crash leaves
- * counted clusters that nothing refers to. A freed cluster loses its count, or is handed over with it, after the flush of the tables that pointed there.
+ * <p>Counts are made ahead: when the file grows by a step, all its new clusters are counted once, in the flush that
+ * makes the step durable. So an allocation changes no count, and no table ever points at an uncounted cluster; a crash
+ * leaves counted clusters that nothing refers to. A freed cluster loses its count, or is handed over with it, after the
+ * flush of the tables that pointed there.
  *
- * <p>{@link #plan} and the table belong to the loop. Everything else runs one at a time, on helper threads or while nothing is in flight.
+ * <p>{@link #plan} and the table belong to the loop. Everything else runs one at a time, on helper threads or while
+ * nothing is in flight.
  */
 final class Refcounts implements FileSpace.Layout {
     /** Bytes of an entry of the refcount table. */
     static final int TABLE_ENTRY_BYTES = 8;
     /** A multiple of every device's sector. */
     private static final int END_UNIT = 64 << 10;
+
     private static final int ENTRIES_PER_SECTOR = SECTOR / 8;
 
     private final IoFile file;
@@ -48,7 +51,11 @@ final class Refcounts implements FileSpace.Layout {
         tableClusters = header.refcountTableClusters();
         long end = file.size();
         if (tableOffset >= end) {
-            throw DiskException.corrupt(file.path(), "header field refcount_table_offset", Qcow2Header.AT_REFCOUNT_TABLE, tableOffset,
+            throw DiskException.corrupt(
+                    file.path(),
+                    "header field refcount_table_offset",
+                    Qcow2Header.AT_REFCOUNT_TABLE,
+                    tableOffset,
                     "a cluster inside the file of " + end + " bytes");
         }
         ByteBuffer bytes = ByteBuffer.allocate(tableClusters * clusterSize);
@@ -61,8 +68,12 @@ final class Refcounts implements FileSpace.Layout {
         bytes.flip().asLongBuffer().get(entries);
         for (int i = 0; i < entries.length; i++) {
             if (entries[i] != 0 && (entries[i] % clusterSize != 0 || entries[i] < 0 || entries[i] >= end)) {
-                throw DiskException.corrupt(file.path(), "refcount table entry " + i, tableOffset + i * (long) TABLE_ENTRY_BYTES,
-                        String.format("0x%x", entries[i]), "a cluster inside the file");
+                throw DiskException.corrupt(
+                        file.path(),
+                        "refcount table entry " + i,
+                        tableOffset + i * (long) TABLE_ENTRY_BYTES,
+                        String.format("0x%x", entries[i]),
+                        "a cluster inside the file");
             }
         }
         table = entries;
@@ -86,15 +97,26 @@ final class Refcounts implements FileSpace.Layout {
         return perBlock;
     }
 
-    private record Growth(Refcounts counts, long from, long start, long end, List<Integer> newBlocks, long newTable, int newTableClusters,
-            long[] table) implements FileSpace.Extension {
+    private record Growth(
+            Refcounts counts,
+            long from,
+            long start,
+            long end,
+            List<Integer> newBlocks,
+            long newTable,
+            int newTableClusters,
+            long[] table)
+            implements FileSpace.Extension {
         @Override
         public void write() throws IOException {
             counts.grow(this);
         }
     }
 
-    /** New blocks, and a larger table if it is full, go to the beginning of the new part; it ends where no device's sector is cut. */
+    /**
+     * New blocks, and a larger table if it is full, go to the beginning of the new part; it ends where no device's
+     * sector is cut.
+     */
     @Override
     public FileSpace.Extension plan(long from, long to) {
         return plan(from, from, to);
@@ -154,7 +176,11 @@ final class Refcounts implements FileSpace.Layout {
         file.flushNow();
         long oldOffset = tableOffset;
         int oldClusters = tableClusters;
-        file.writeFully(ByteBuffer.allocate(12).putLong(growth.newTable()).putInt(growth.newTableClusters()).flip(),
+        file.writeFully(
+                ByteBuffer.allocate(12)
+                        .putLong(growth.newTable())
+                        .putInt(growth.newTableClusters())
+                        .flip(),
                 Qcow2Header.AT_REFCOUNT_TABLE);
         file.flushNow();
         tableOffset = growth.newTable();
@@ -163,8 +189,8 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     /**
-     * Writes the entries that point at the new blocks, after the blocks. Lower new blocks hold the counts of higher ones, so entries reach the disk
-     * from the lowest on, those of one sector at once.
+     * Writes the entries that point at the new blocks, after the blocks. Lower new blocks hold the counts of higher
+     * ones, so entries reach the disk from the lowest on, those of one sector at once.
      */
     private void enter(Growth growth) throws IOException {
         List<Integer> blocks = growth.newBlocks();
@@ -261,7 +287,8 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     /**
-     * Lowers the count of each cluster of a list; clusters with a count of one keep it, and are handed over to the caller.
+     * Lowers the count of each cluster of a list; clusters with a count of one keep it, and are handed over to the
+     * caller.
      *
      * @param handedOver gets those
      */
@@ -285,7 +312,8 @@ final class Refcounts implements FileSpace.Layout {
     }
 
     /**
-     * Sets the count of clusters with a count of 0 to one, and hands them over to the caller, each when its count has been written.
+     * Sets the count of clusters with a count of 0 to one, and hands them over to the caller, each when its count has
+     * been written.
      *
      * @param free what {@link Uncounted} has found
      * @param from where to begin
@@ -304,7 +332,9 @@ final class Refcounts implements FileSpace.Layout {
                 if (left < clusterSize || pieces-- == 0) {
                     return at;
                 }
-                long end = Math.min(Math.min(free.to(r), at + Alignment.down(left, clusterSize)), Alignment.down(at, blockBytes) + blockBytes);
+                long end = Math.min(
+                        Math.min(free.to(r), at + Alignment.down(left, clusterSize)),
+                        Alignment.down(at, blockBytes) + blockBytes);
                 Ranges counted = new Ranges();
                 forEachBlock(table, at, end, (block, first, last, cluster) -> {
                     for (int i = first; i < last; i++) {

@@ -10,8 +10,9 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.image.Interruption;
 
 /**
- * Finds all references to clusters in an image that is not being written: of header, counts, snapshots, bitmaps, tables. {@link #find} reads what leads to
- * tables, and finds each L2 table once; {@link #visit} reports all references, and may be called several times. Blocking; ends when its thread is interrupted.
+ * Finds all references to clusters in an image that is not being written: of header, counts, snapshots, bitmaps,
+ * tables. {@link #find} reads what leads to tables, and finds each L2 table once; {@link #visit} reports all
+ * references, and may be called several times. Blocking; ends when its thread is interrupted.
  */
 final class References {
     /** Receives references. */
@@ -46,8 +47,7 @@ final class References {
         boolean goesOn(long bytes);
     }
 
-    private record L1(String name, long offset, int entries) {
-    }
+    private record L1(String name, long offset, int entries) {}
 
     private static final int PIECE = 64 << 10;
     // the bitmaps extension
@@ -77,6 +77,7 @@ final class References {
     private final TablesInUse l2Tables = new TablesInUse();
     /** First and last place that a table refers to, once it has been read. */
     private long[] reaches;
+
     private long snapshotsEnd;
 
     /** @param reader of L2 tables */
@@ -97,13 +98,19 @@ final class References {
         l1Tables.add(new L1("L1 table", header.l1Offset(), header.l1Entries()));
         for (int i = 0; i < snapshots.size(); i++) {
             Snapshot snapshot = snapshots.get(i);
-            l1Tables.add(new L1("L1 table of snapshot " + (snapshot.name() == null ? i : snapshot.name()), snapshot.l1Offset(), snapshot.l1Entries()));
+            l1Tables.add(new L1(
+                    "L1 table of snapshot " + (snapshot.name() == null ? i : snapshot.name()),
+                    snapshot.l1Offset(),
+                    snapshot.l1Entries()));
         }
         if (overlap()) {
             return;
         }
         for (L1 l1 : l1Tables) {
-            if (l1.entries > 0 && (!visitor.mayRead(l1.name, -1, l1.offset, l1.offset, l1.entries * (long) Qcow2Entry.L1_BYTES) || !visitor.goesOn(l1.entries * (long) Qcow2Entry.L1_BYTES) || !find(l1))) {
+            if (l1.entries > 0
+                    && (!visitor.mayRead(l1.name, -1, l1.offset, l1.offset, l1.entries * (long) Qcow2Entry.L1_BYTES)
+                            || !visitor.goesOn(l1.entries * (long) Qcow2Entry.L1_BYTES)
+                            || !find(l1))) {
                 return;
             }
         }
@@ -119,7 +126,11 @@ final class References {
         for (int i = 1; i < sorted.size(); i++) {
             L1 before = sorted.get(i - 1);
             if (before.offset + before.entries * (long) Qcow2Entry.L1_BYTES > sorted.get(i).offset) {
-                visitor.problem(sorted.get(i).name, sorted.get(i).offset, "a table that begins in " + before.name, "one of its own");
+                visitor.problem(
+                        sorted.get(i).name,
+                        sorted.get(i).offset,
+                        "a table that begins in " + before.name,
+                        "one of its own");
                 return true;
             }
         }
@@ -132,12 +143,19 @@ final class References {
         for (int first = 0; first < l1.entries; first += PIECE / 8) {
             Interruption.check(file.path());
             int count = Math.min(PIECE / 8, l1.entries - first);
-            file.readFully(piece.clear().limit(count * Qcow2Entry.L1_BYTES), l1.offset + first * (long) Qcow2Entry.L1_BYTES);
+            file.readFully(
+                    piece.clear().limit(count * Qcow2Entry.L1_BYTES), l1.offset + first * (long) Qcow2Entry.L1_BYTES);
             for (int i = 0; i < count; i++) {
                 long offset = Qcow2Entry.offset(piece.getLong(i * Qcow2Entry.L1_BYTES));
                 long at = l1.offset + (first + i) * (long) Qcow2Entry.L1_BYTES;
-                if (offset != 0 && visitor.mayRead(entryName, first + i, at, offset, clusterSize) && !l2Tables.add(offset)) {
-                    visitor.problem(entryName + " " + (first + i), at, "more L2 tables than " + TablesInUse.MOST, "as many as one L1 table can have");
+                if (offset != 0
+                        && visitor.mayRead(entryName, first + i, at, offset, clusterSize)
+                        && !l2Tables.add(offset)) {
+                    visitor.problem(
+                            entryName + " " + (first + i),
+                            at,
+                            "more L2 tables than " + TablesInUse.MOST,
+                            "as many as one L1 table can have");
                     return false;
                 }
             }
@@ -147,7 +165,11 @@ final class References {
         }
         long twice = l2Tables.endOfL1();
         if (twice != 0) {
-            visitor.problem(l1.name, l1.offset, String.format("two entries that point at the L2 table 0x%x", twice), "one at most");
+            visitor.problem(
+                    l1.name,
+                    l1.offset,
+                    String.format("two entries that point at the L2 table 0x%x", twice),
+                    "one at most");
         }
         return twice == 0;
     }
@@ -159,22 +181,44 @@ final class References {
 
     /** Whether an L2 table that has been visited may refer to a place that is of interest now. */
     boolean wants(int table) {
-        return table * 2 >= reaches.length || reaches[table * 2 + 1] == 0 || visitor.wants(reaches[table * 2], reaches[table * 2 + 1]);
+        return table * 2 >= reaches.length
+                || reaches[table * 2 + 1] == 0
+                || visitor.wants(reaches[table * 2], reaches[table * 2 + 1]);
     }
 
     /** Reports all references. */
     void visit() throws DiskException, IOException {
         visitor.refers("header", -1, 0, 0, clusterSize, true, 1);
-        visitor.refers("refcount table", -1, Qcow2Header.AT_REFCOUNT_TABLE, counts.tableOffset(),
-                (long) counts.tableClusters() * clusterSize, true, 1);
+        visitor.refers(
+                "refcount table",
+                -1,
+                Qcow2Header.AT_REFCOUNT_TABLE,
+                counts.tableOffset(),
+                (long) counts.tableClusters() * clusterSize,
+                true,
+                1);
         long[] table = counts.table();
         for (int i = 0; i < table.length; i++) {
             if (table[i] != 0) {
-                visitor.refers("refcount table entry", i, counts.tableOffset() + i * (long) Refcounts.TABLE_ENTRY_BYTES, table[i], clusterSize, true, 1);
+                visitor.refers(
+                        "refcount table entry",
+                        i,
+                        counts.tableOffset() + i * (long) Refcounts.TABLE_ENTRY_BYTES,
+                        table[i],
+                        clusterSize,
+                        true,
+                        1);
             }
         }
         if (header.snapshots() > 0) {
-            visitor.refers("snapshot table", -1, 64, header.snapshotsOffset(), snapshotsEnd - header.snapshotsOffset(), true, 1);
+            visitor.refers(
+                    "snapshot table",
+                    -1,
+                    64,
+                    header.snapshotsOffset(),
+                    snapshotsEnd - header.snapshotsOffset(),
+                    true,
+                    1);
         }
         bitmaps();
         for (L1 l1 : l1Tables) {
@@ -184,7 +228,14 @@ final class References {
         }
         ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
         for (int i = 0; i < l2Tables.count() && visitor.goesOn(0); i++) {
-            visitor.refers("L1 entry for L2 table", i, header.l1Offset(), l2Tables.offset(i), clusterSize, true, l2Tables.times(i));
+            visitor.refers(
+                    "L1 entry for L2 table",
+                    i,
+                    header.l1Offset(),
+                    l2Tables.offset(i),
+                    clusterSize,
+                    true,
+                    l2Tables.times(i));
             if (wants(i)) {
                 Interruption.check(file.path());
                 if (!visitor.goesOn(clusterSize)) {
@@ -241,11 +292,16 @@ final class References {
         long directoryBytes = e.getLong(AT_DIRECTORY_BYTES);
         long directory = e.getLong(AT_DIRECTORY);
         if (directoryBytes < 0 || directoryBytes > MOST_BITMAP_BYTES) {
-            visitor.problem("bitmap directory size", header.length(), Long.toUnsignedString(directoryBytes), "at most " + MOST_BITMAP_BYTES);
+            visitor.problem(
+                    "bitmap directory size",
+                    header.length(),
+                    Long.toUnsignedString(directoryBytes),
+                    "at most " + MOST_BITMAP_BYTES);
             return;
         }
         visitor.refers("bitmap directory", -1, header.length(), directory, directoryBytes, true, 1);
-        if (!visitor.mayRead("bitmap directory", -1, header.length(), directory, directoryBytes) || !visitor.goesOn(directoryBytes)) {
+        if (!visitor.mayRead("bitmap directory", -1, header.length(), directory, directoryBytes)
+                || !visitor.goesOn(directoryBytes)) {
             return;
         }
         ByteBuffer entry = ByteBuffer.allocate(BITMAP_ENTRY);
@@ -258,7 +314,11 @@ final class References {
             long extra = Integer.toUnsignedLong(entry.getInt(AT_EXTRA_BYTES));
             tables += tableBytes;
             if (tables > MOST_BITMAP_BYTES || extra > directoryBytes) {
-                visitor.problem("bitmap directory entry", directory + at, tables / TABLE_ENTRY_BYTES + " table entries", "at most " + MOST_BITMAP_BYTES / TABLE_ENTRY_BYTES + " of all bitmaps");
+                visitor.problem(
+                        "bitmap directory entry",
+                        directory + at,
+                        tables / TABLE_ENTRY_BYTES + " table entries",
+                        "at most " + MOST_BITMAP_BYTES / TABLE_ENTRY_BYTES + " of all bitmaps");
                 return;
             }
             if (!bitmap(directory + at, entry.getLong(AT_TABLE), (int) tableBytes)) {
@@ -280,7 +340,14 @@ final class References {
             for (int i = 0; i < bytes; i += TABLE_ENTRY_BYTES) {
                 long data = Qcow2Entry.offset(piece.getLong(i));
                 if (data != 0) {
-                    visitor.refers("bitmap table entry", (first + i) / TABLE_ENTRY_BYTES, tableOffset + first + i, data, clusterSize, true, 1);
+                    visitor.refers(
+                            "bitmap table entry",
+                            (first + i) / TABLE_ENTRY_BYTES,
+                            tableOffset + first + i,
+                            data,
+                            clusterSize,
+                            true,
+                            1);
                 }
             }
         }

@@ -14,7 +14,8 @@ import org.blktap.image.Interruption;
 /**
  * An internal snapshot: qcow2.txt, "Snapshots".
  *
- * @param name cut off at {@link #SHOWN_NAME} bytes, and null for most of a long list: so the memory does not depend on the image
+ * @param name cut off at {@link #SHOWN_NAME} bytes, and null for most of a long list: so the memory does not depend on
+ *     the image
  * @param size bytes of the disk as it was
  */
 record Snapshot(String id, String name, long l1Offset, int l1Entries, long size) {
@@ -26,6 +27,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
     private static final int FIXED = 40;
     /** Offset of the disk's size in the extra data. */
     private static final int AT_DISK_SIZE = 8;
+
     private static final int MAX_EXTRA = 1024;
     /** Largest table in bytes, QEMU's limit. */
     private static final long MAX_TABLE = 64 << 20;
@@ -45,13 +47,18 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
      * @param end gets its end in the file, if it is not null
      * @param wanted the name or id of a snapshot that has its name, wherever it stands; or null
      */
-    private static List<Snapshot> read(Qcow2Header header, IoFile file, long[] end, String wanted) throws DiskException {
+    private static List<Snapshot> read(Qcow2Header header, IoFile file, long[] end, String wanted)
+            throws DiskException {
         List<Snapshot> all = new ArrayList<>();
         long at = header.snapshotsOffset();
         for (int i = 0; i < header.snapshots(); i++) {
             Interruption.check(file.path());
             if (at - header.snapshotsOffset() > MAX_TABLE || at >= file.size()) {
-                throw DiskException.corrupt(file.path(), "snapshot table entry " + i, at, "an entry past the end",
+                throw DiskException.corrupt(
+                        file.path(),
+                        "snapshot table entry " + i,
+                        at,
+                        "an entry past the end",
                         "a table of at most " + MAX_TABLE + " bytes inside the file");
             }
             ByteBuffer fixed = bytes(file, at, FIXED);
@@ -61,24 +68,40 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
             int nameLength = Short.toUnsignedInt(fixed.getShort(AT_NAME_BYTES));
             long extra = Integer.toUnsignedLong(fixed.getInt(AT_EXTRA_BYTES));
             if (extra > MAX_EXTRA) {
-                throw DiskException.corrupt(file.path(), "extra data size of snapshot " + i, at + AT_EXTRA_BYTES, extra, "at most " + MAX_EXTRA);
+                throw DiskException.corrupt(
+                        file.path(),
+                        "extra data size of snapshot " + i,
+                        at + AT_EXTRA_BYTES,
+                        extra,
+                        "at most " + MAX_EXTRA);
             }
-            if (l1Offset < header.clusterSize() || l1Offset % header.clusterSize() != 0 || l1Offset > Long.MAX_VALUE / 4
+            if (l1Offset < header.clusterSize()
+                    || l1Offset % header.clusterSize() != 0
+                    || l1Offset > Long.MAX_VALUE / 4
                     || l1Entries > Qcow2Header.MAX_L1_BYTES / Qcow2Entry.L1_BYTES) {
-                throw DiskException.corrupt(file.path(), "L1 table of snapshot " + i, at,
-                        l1Entries + " entries at " + Long.toUnsignedString(l1Offset), "a table inside the file");
+                throw DiskException.corrupt(
+                        file.path(),
+                        "L1 table of snapshot " + i,
+                        at,
+                        l1Entries + " entries at " + Long.toUnsignedString(l1Offset),
+                        "a table inside the file");
             }
             ByteBuffer rest = bytes(file, at + FIXED, (int) extra + idLength + nameLength);
             long size = extra >= AT_DISK_SIZE + Long.BYTES ? rest.getLong(AT_DISK_SIZE) : header.size();
             long largest = l1Entries << Math.min(header.slotBits(), 40);
             if (size < 0 || header.slotBits() <= 40 && size > largest) {
-                throw DiskException.corrupt(file.path(), "disk size of snapshot " + i, at + FIXED + AT_DISK_SIZE, Long.toUnsignedString(size),
+                throw DiskException.corrupt(
+                        file.path(),
+                        "disk size of snapshot " + i,
+                        at + FIXED + AT_DISK_SIZE,
+                        Long.toUnsignedString(size),
                         "at most " + largest + ", as its L1 table has " + l1Entries + " entries");
             }
             String id = text(rest, (int) extra, idLength);
             String name = text(rest, (int) extra + idLength, nameLength);
             boolean named = i < NAMED || name.equals(wanted) || id.equals(wanted);
-            all.add(new Snapshot(named ? shown(id) : null, named ? shown(name) : null, l1Offset, (int) l1Entries, size));
+            all.add(new Snapshot(
+                    named ? shown(id) : null, named ? shown(name) : null, l1Offset, (int) l1Entries, size));
             if (name.equals(wanted)) {
                 return List.of(all.get(i));
             }
@@ -114,8 +137,12 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
         if (all.size() == 1 && shown(wanted).equals(all.get(0).name())) {
             return all.get(0);
         }
-        return all.stream().filter(s -> wanted.equals(s.id())).findFirst()
-                .orElseThrow(() -> new DiskException(Reason.BAD_OPTION, file.path() + ": has no snapshot '" + wanted + "'; it has: " + list(all, false)));
+        return all.stream()
+                .filter(s -> wanted.equals(s.id()))
+                .findFirst()
+                .orElseThrow(() -> new DiskException(
+                        Reason.BAD_OPTION,
+                        file.path() + ": has no snapshot '" + wanted + "'; it has: " + list(all, false)));
     }
 
     /** Lists the first ones for the operator, and how many more there are. */
@@ -123,7 +150,11 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
         if (all.isEmpty()) {
             return "none";
         }
-        List<String> named = all.stream().filter(s -> s.name() != null).map(s -> withIds ? s.id() + ":" + s.name() : s.name()).toList();
-        return String.join(", ", named) + (named.size() == all.size() ? "" : " and " + (all.size() - named.size()) + " more");
+        List<String> named = all.stream()
+                .filter(s -> s.name() != null)
+                .map(s -> withIds ? s.id() + ":" + s.name() : s.name())
+                .toList();
+        return String.join(", ", named)
+                + (named.size() == all.size() ? "" : " and " + (all.size() - named.size()) + " more");
     }
 }

@@ -7,8 +7,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.image.Holes;
 
 /**
- * Reads tables of an image that nobody writes. After several tables of zeros in a row it looks for holes before it reads, so that a small sparse file
- * that claims to be large is not read through. One thread, not the loop's.
+ * Reads tables of an image that nobody writes. After several tables of zeros in a row it looks for holes before it
+ * reads, so that a small sparse file that claims to be large is not read through. One thread, not the loop's.
  */
 final class TableReader {
     private static final int MANY = 16;
@@ -23,7 +23,10 @@ final class TableReader {
         holes = loop == null ? null : new Holes(file, loop);
     }
 
-    /** Fills a buffer from its beginning. Returns false if the table is all zeros; the contents of the buffer are then undefined. */
+    /**
+     * Fills a buffer from its beginning. Returns false if the table is all zeros; the contents of the buffer are then
+     * undefined.
+     */
     boolean read(ByteBuffer into, long offset) throws IOException {
         if (empty >= MANY && holes != null && holes.contains(offset, into.capacity())) {
             return false;

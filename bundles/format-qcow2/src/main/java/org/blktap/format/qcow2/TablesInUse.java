@@ -3,19 +3,23 @@ package org.blktap.format.qcow2;
 import java.util.Arrays;
 
 /**
- * The L2 tables of an image: each once, in ascending order, with the number of L1 tables that point at it. So a table that snapshots share is read
- * once. Takes 32 MiB at most.
+ * The L2 tables of an image: each once, in ascending order, with the number of L1 tables that point at it. So a table
+ * that snapshots share is read once. Takes 32 MiB at most.
  */
 final class TablesInUse {
     /** Most tables, one for each entry of the largest L1 table. */
     static final int MOST = (int) (Qcow2Header.MAX_L1_BYTES / 8);
-    /** The low 9 bits and the high 8 bits of an offset are zero: shifted, it leaves room for a number in the low bits. */
+    /**
+     * The low 9 bits and the high 8 bits of an offset are zero: shifted, it leaves room for a number in the low bits.
+     */
     private static final int SHIFT = 7;
+
     private static final int TIMES_BITS = 16;
     private static final long MOST_TIMES = (1L << TIMES_BITS) - 1;
 
     /** Offsets, shifted, with the number of L1 tables less one. */
     private long[] tables = new long[1024];
+
     private int count;
     /** Index of the first L2 table of the current L1 table. */
     private int begin;

@@ -8,9 +8,9 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 
 /**
- * Looks for clusters that earlier sessions left free: their count is 0, and no table refers to them. Only reads, before the image is in use. If a
- * table refers to a cluster with a count of 0, the counts are wrong and no cluster is taken to be free; nor if the tables are too large to be read
- * through.
+ * Looks for clusters that earlier sessions left free: their count is 0, and no table refers to them. Only reads, before
+ * the image is in use. If a table refers to a cluster with a count of 0, the counts are wrong and no cluster is taken
+ * to be free; nor if the tables are too large to be read through.
  */
 final class Uncounted implements References.Visitor {
     private static final Logger LOG = System.getLogger("org.blktap.format.qcow2");
@@ -19,6 +19,7 @@ final class Uncounted implements References.Visitor {
     private static final long MOST_COUNTS = 16 << 20;
     /** Bytes of tables, and tables, that are worth reading: those of 128 GiB in clusters of 64 KiB. */
     private static final long MOST_BYTES = 16 << 20;
+
     private static final int MOST_TABLES = 1024;
 
     private final IoFile file;
@@ -59,13 +60,17 @@ final class Uncounted implements References.Visitor {
         long end = file.size() >> header.clusterBits();
         long first = 0;
         long looked = 0;
-        for (int index = 0; index < table.length && first < end && looked < MOST_COUNTS; index++, first += counts.perBlock()) {
+        for (int index = 0;
+                index < table.length && first < end && looked < MOST_COUNTS;
+                index++, first += counts.perBlock()) {
             if (table[index] == 0) {
                 continue;
             }
             looked += header.clusterSize();
             ByteBuffer block = counts.read(table[index]);
-            for (int i = index == 0 ? 1 : 0; i < counts.perBlock() && first + i < end && free.count() < MOST_RANGES; i++) {
+            for (int i = index == 0 ? 1 : 0;
+                    i < counts.perBlock() && first + i < end && free.count() < MOST_RANGES;
+                    i++) {
                 if (counts.get(block, i) == 0) {
                     free.add(first + i << header.clusterBits(), first + i + 1 << header.clusterBits());
                 }
@@ -88,9 +93,12 @@ final class Uncounted implements References.Visitor {
     public void refers(String structure, int entry, long at, long offset, long length, boolean cluster, int times) {
         if (!unsure && found.sortedOverlap(offset, offset + length)) {
             unsure = true;
-            LOG.log(Level.WARNING, String.format("%s: %s%s at offset %d refers to 0x%x, whose reference count is 0: the counts are too low,"
-                    + " and no cluster that is free by them is used; run blktap check --repair", file.path(), structure,
-                    entry < 0 ? "" : " " + entry, at, offset));
+            LOG.log(
+                    Level.WARNING,
+                    String.format(
+                            "%s: %s%s at offset %d refers to 0x%x, whose reference count is 0: the counts are too low,"
+                                    + " and no cluster that is free by them is used; run blktap check --repair",
+                            file.path(), structure, entry < 0 ? "" : " " + entry, at, offset));
         }
     }
 

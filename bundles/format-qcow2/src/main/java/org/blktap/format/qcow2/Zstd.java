@@ -27,7 +27,8 @@ final class Zstd implements Decompressor {
                 return false;
             }
             // a longer stream is a bomb
-            return finished || context.decompressDirectByteBufferStream(beyond.clear(), stored) && beyond.position() == 0;
+            return finished
+                    || context.decompressDirectByteBufferStream(beyond.clear(), stored) && beyond.position() == 0;
         } catch (ZstdException e) {
             return false;
         }

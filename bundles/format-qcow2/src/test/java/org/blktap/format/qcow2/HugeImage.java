@@ -15,6 +15,7 @@ final class HugeImage implements IoFile {
     private static final long CLUSTER = 1L << BITS;
     /** Of the disk. */
     static final long CLUSTERS = 64L << 40 >> BITS;
+
     private static final int PER_TABLE = (int) (CLUSTER / 8);
     private static final int PER_BLOCK = (int) (CLUSTER / 2);
     private static final int TABLES = (int) (CLUSTERS / PER_TABLE);
@@ -29,14 +30,32 @@ final class HugeImage implements IoFile {
     private final ByteBuffer header;
 
     private HugeImage() throws Exception {
-        header = new Qcow2Header(3, null, BITS, CLUSTERS << BITS, TABLES, (long) L1 << BITS, CLUSTER, 1, 0, 0, 0, 0, 0, 4, Qcow2Header.FULL_LENGTH, 0,
-                Map.of()).bytes();
+        header = new Qcow2Header(
+                        3,
+                        null,
+                        BITS,
+                        CLUSTERS << BITS,
+                        TABLES,
+                        (long) L1 << BITS,
+                        CLUSTER,
+                        1,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        4,
+                        Qcow2Header.FULL_LENGTH,
+                        0,
+                        Map.of())
+                .bytes();
     }
 
     public static void main(String[] arguments) throws Exception {
         HugeImage file = new HugeImage();
         CheckReport report = new Qcow2Check(Qcow2Header.read(file), file, null, false).run();
-        System.out.println("clusters=" + report.clusters() + " leaked=" + report.leaked() + " problems=" + report.problems());
+        System.out.println(
+                "clusters=" + report.clusters() + " leaked=" + report.leaked() + " problems=" + report.problems());
     }
 
     @Override

@@ -35,8 +35,25 @@ class Qcow2BackingNameTest {
         if (format != null) {
             extensions.put(Qcow2Header.EXT_BACKING_FORMAT, format.getBytes(StandardCharsets.UTF_8));
         }
-        ByteBuffer renamed = new Qcow2Header(h.version(), name, h.clusterBits(), h.size(), h.l1Entries(), h.l1Offset(), h.refcountTableOffset(),
-                h.refcountTableClusters(), 0, 0, 0, 0, 0, h.refcountOrder(), h.length(), 0, extensions).bytes();
+        ByteBuffer renamed = new Qcow2Header(
+                        h.version(),
+                        name,
+                        h.clusterBits(),
+                        h.size(),
+                        h.l1Entries(),
+                        h.l1Offset(),
+                        h.refcountTableOffset(),
+                        h.refcountTableClusters(),
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        h.refcountOrder(),
+                        h.length(),
+                        0,
+                        extensions)
+                .bytes();
         ByteBuffer.wrap(image).put(renamed);
         context.put(IMAGE, image);
     }
@@ -91,11 +108,31 @@ class Qcow2BackingNameTest {
         driver.create(IMAGE, 1 << 20, null, external);
         byte[] image = external.files.get(Path.of(IMAGE)).bytes();
         Qcow2Header h = Qcow2Header.parse(ByteBuffer.wrap(image), IMAGE);
-        for (String name : new String[] {"json:{\"driver\":\"host_cdrom\",\"filename\":\"/dev/sr0\"}", "nbd:x:1",
-            "json:{\"driver\":\"raw\",\"offset\":0,\"file.filename\":\"/etc/passwd\"}", "json:{\"driver\":\"qcow2\",\"file.filename\":\"a.data\"}"}) {
-            ByteBuffer renamed = new Qcow2Header(3, null, h.clusterBits(), h.size(), h.l1Entries(), h.l1Offset(), h.refcountTableOffset(),
-                    h.refcountTableClusters(), 0, 0, h.incompatible(), 0, 0, h.refcountOrder(), h.length(), 0,
-                    Map.of(Qcow2Header.EXT_DATA_FILE, name.getBytes(StandardCharsets.UTF_8))).bytes();
+        for (String name : new String[] {
+            "json:{\"driver\":\"host_cdrom\",\"filename\":\"/dev/sr0\"}",
+            "nbd:x:1",
+            "json:{\"driver\":\"raw\",\"offset\":0,\"file.filename\":\"/etc/passwd\"}",
+            "json:{\"driver\":\"qcow2\",\"file.filename\":\"a.data\"}"
+        }) {
+            ByteBuffer renamed = new Qcow2Header(
+                            3,
+                            null,
+                            h.clusterBits(),
+                            h.size(),
+                            h.l1Entries(),
+                            h.l1Offset(),
+                            h.refcountTableOffset(),
+                            h.refcountTableClusters(),
+                            0,
+                            0,
+                            h.incompatible(),
+                            0,
+                            0,
+                            h.refcountOrder(),
+                            h.length(),
+                            0,
+                            Map.of(Qcow2Header.EXT_DATA_FILE, name.getBytes(StandardCharsets.UTF_8)))
+                    .bytes();
             ByteBuffer.wrap(image).put(renamed);
             external.put(IMAGE, image);
             DiskException e = assertThrows(DiskException.class, () -> driver.open(IMAGE, external));

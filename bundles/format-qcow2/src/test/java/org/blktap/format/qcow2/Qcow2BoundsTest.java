@@ -97,8 +97,20 @@ class Qcow2BoundsTest {
         ByteBuffer entry = ByteBuffer.allocate(40 + 16 + 8 + nameLength + 7 & ~7);
         for (int i = 0; i < count; i++) {
             String id = String.format("%08d", i);
-            entry.clear().putLong(0, CLUSTER).putInt(8, 1).putShort(12, (short) 8).putShort(14, (short) nameLength).putInt(36, 16);
-            entry.putLong(48, 1 << 20).put(56, id.getBytes(StandardCharsets.US_ASCII)).put(64, ("name" + i).repeat(nameLength).substring(0, nameLength).getBytes(StandardCharsets.US_ASCII));
+            entry.clear()
+                    .putLong(0, CLUSTER)
+                    .putInt(8, 1)
+                    .putShort(12, (short) 8)
+                    .putShort(14, (short) nameLength)
+                    .putInt(36, 16);
+            entry.putLong(48, 1 << 20)
+                    .put(56, id.getBytes(StandardCharsets.US_ASCII))
+                    .put(
+                            64,
+                            ("name" + i)
+                                    .repeat(nameLength)
+                                    .substring(0, nameLength)
+                                    .getBytes(StandardCharsets.US_ASCII));
             file().writeFully(entry, at + (long) i * entry.capacity());
         }
         file().writeFully(ByteBuffer.allocate(12).putInt(count).putLong(at).flip(), 60);
@@ -128,7 +140,9 @@ class Qcow2BoundsTest {
         assertEquals(List.of("dirty mark of a writer that did not close the image: cleared"), report.repairs());
         reopen();
         report = driver.check(IMAGE, context);
-        assertEquals(List.of("dirty mark of a writer that did not close the image: cleared", "1 leaked cluster: freed"), report.repairs());
+        assertEquals(
+                List.of("dirty mark of a writer that did not close the image: cleared", "1 leaked cluster: freed"),
+                report.repairs());
         reopen();
         report = driver.check(IMAGE, context.forReading());
         assertFalse(report.wantsRepair());
@@ -153,9 +167,14 @@ class Qcow2BoundsTest {
     /** 64 TiB, all in use: the check runs in a process with little heap. */
     @Test
     void aFullImageOf64TibIsCheckedWithLittleHeap() throws Exception {
-        Process process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx72m", "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), HugeImage.class.getName())
-                .redirectErrorStream(true).start();
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xmx72m",
+                        "-cp",
+                        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                        HugeImage.class.getName())
+                .redirectErrorStream(true)
+                .start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor(), output);
         assertTrue(output.contains("clusters=" + HugeImage.CLUSTERS + " leaked=1 problems=[]"), output);

@@ -31,7 +31,8 @@ class Qcow2DirtyTest {
 
     private final Qcow2Driver driver = new Qcow2Driver();
     private final SimLoop loop = new SimLoop(new Random(1));
-    private final SimContext context = new SimContext(loop, false, Map.of("cluster-size", "512", "lazy-refcounts", "yes"));
+    private final SimContext context =
+            new SimContext(loop, false, Map.of("cluster-size", "512", "lazy-refcounts", "yes"));
 
     private SimFile file() {
         return context.files.get(Path.of(IMAGE));
@@ -40,7 +41,8 @@ class Qcow2DirtyTest {
     private void use(Operation operation, int written) throws DiskException {
         context.put(IMAGE, file().bytes());
         try (NativeBuffer memory = Mapping.anonymous(LENGTH)) {
-            java.util.stream.IntStream.range(0, LENGTH).forEach(i -> memory.bytes(0, LENGTH).put(i, (byte) written));
+            java.util.stream.IntStream.range(0, LENGTH)
+                    .forEach(i -> memory.bytes(0, LENGTH).put(i, (byte) written));
             VirtualDisk disk = driver.open(IMAGE, context);
             assertEquals(0, loop.submit(disk, operation, LENGTH, memory.address(), LENGTH));
             if (operation == Operation.READ) {
@@ -84,7 +86,10 @@ class Qcow2DirtyTest {
         driver.create(IMAGE, 4L * LENGTH, null, context);
         use(Operation.WRITE, 7);
         feature(Qcow2Header.CORRUPT);
-        assertEquals(DiskException.Reason.CORRUPT, assertThrows(DiskException.class, () -> driver.open(IMAGE, context)).reason());
+        assertEquals(
+                DiskException.Reason.CORRUPT,
+                assertThrows(DiskException.class, () -> driver.open(IMAGE, context))
+                        .reason());
         context.put(IMAGE, file().bytes());
         driver.open(IMAGE, context.forReading()).close();
         context.put(IMAGE, file().bytes());
@@ -94,7 +99,10 @@ class Qcow2DirtyTest {
         use(Operation.READ, 0);
     }
 
-    /** An entry of the file's free clusters that points at a table shows that the counts are wrong: then none is believed to be free. */
+    /**
+     * An entry of the file's free clusters that points at a table shows that the counts are wrong: then none is
+     * believed to be free.
+     */
     @Test
     void wrongCountsDoNotGiveTablesAway() throws Exception {
         driver.create(IMAGE, 4L * LENGTH, null, context);
@@ -103,12 +111,16 @@ class Qcow2DirtyTest {
         Refcounts counts = new Refcounts(header, file());
         counts.add(header.l1Offset(), header.l1Offset() + 512, -1);
         counts.add(counts.table()[1], counts.table()[1] + 512, -1);
-        byte[] l1 = java.util.Arrays.copyOfRange(file().bytes(), (int) header.l1Offset(), (int) header.l1Offset() + 512);
+        byte[] l1 =
+                java.util.Arrays.copyOfRange(file().bytes(), (int) header.l1Offset(), (int) header.l1Offset() + 512);
         use(Operation.READ, 0);
         assertEquals(ByteBuffer.wrap(l1), ByteBuffer.wrap(file().bytes(), (int) header.l1Offset(), 512));
     }
 
-    /** A count that says 0 for what is in use: nothing of that is given away, neither at the opening nor where the file would have to grow. */
+    /**
+     * A count that says 0 for what is in use: nothing of that is given away, neither at the opening nor where the file
+     * would have to grow.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"L2 table", "data", "L1 table of a snapshot", "snapshot table", "refcount block"})
     void whatIsInUseIsNotFreeThoughNobodyCountsIt(String what) throws Exception {
@@ -137,13 +149,16 @@ class Qcow2DirtyTest {
         try (NativeBuffer memory = Mapping.anonymous(LENGTH)) {
             VirtualDisk disk = driver.open(IMAGE, context);
             for (int i = 0; i < 8; i++) {
-                assertEquals(0, loop.submit(disk, Operation.WRITE, 2L * LENGTH + i * LENGTH / 8, memory.address(), LENGTH / 8));
+                assertEquals(
+                        0,
+                        loop.submit(disk, Operation.WRITE, 2L * LENGTH + i * LENGTH / 8, memory.address(), LENGTH / 8));
                 assertEquals(0, loop.submit(disk, Operation.FLUSH, 0, 0, 0));
             }
             disk.close();
         }
         if (!what.equals("refcount block")) {
-            assertEquals(ByteBuffer.wrap(before, (int) lowered, 512), ByteBuffer.wrap(file().bytes(), (int) lowered, 512));
+            assertEquals(
+                    ByteBuffer.wrap(before, (int) lowered, 512), ByteBuffer.wrap(file().bytes(), (int) lowered, 512));
         }
         use(Operation.READ, 0);
         assertTrue(driver.check(IMAGE, context).clean());

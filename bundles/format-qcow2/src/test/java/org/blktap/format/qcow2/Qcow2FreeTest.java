@@ -48,7 +48,10 @@ class Qcow2FreeTest {
     }
 
     private void reopen() {
-        context.files.keySet().stream().toList().forEach(path -> context.put(path.toString(), context.files.get(path).bytes()));
+        context.files.keySet().stream()
+                .toList()
+                .forEach(path ->
+                        context.put(path.toString(), context.files.get(path).bytes()));
     }
 
     private void change(VirtualDisk disk, Operation operation, long offset, int length, NativeBuffer memory) {
@@ -65,9 +68,18 @@ class Qcow2FreeTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"DISCARD, true, 65536, no, 3", "DISCARD, false, 65536, no, 3", "WRITE_ZEROES, true, 4096, no, 3", "WRITE_ZEROES, false, 512, no, 3",
-        "DISCARD, false, 16384, yes, 3", "WRITE_ZEROES, true, 16384, yes, 3", "DISCARD, true, 4096, no, 2", "WRITE_ZEROES, false, 4096, no, 2"})
-    void theSameRangeAgainAndAgainTakesNoMoreSpace(Operation operation, boolean flushes, String clusterSize, String extended, String version)
+    @CsvSource({
+        "DISCARD, true, 65536, no, 3",
+        "DISCARD, false, 65536, no, 3",
+        "WRITE_ZEROES, true, 4096, no, 3",
+        "WRITE_ZEROES, false, 512, no, 3",
+        "DISCARD, false, 16384, yes, 3",
+        "WRITE_ZEROES, true, 16384, yes, 3",
+        "DISCARD, true, 4096, no, 2",
+        "WRITE_ZEROES, false, 4096, no, 2"
+    })
+    void theSameRangeAgainAndAgainTakesNoMoreSpace(
+            Operation operation, boolean flushes, String clusterSize, String extended, String version)
             throws Exception {
         create(Map.of("cluster-size", clusterSize, "extended-l2", extended, "version", version), null);
         VirtualDisk disk = driver.open(IMAGE, context);
@@ -96,7 +108,8 @@ class Qcow2FreeTest {
         try (NativeBuffer memory = Mapping.anonymous(LENGTH)) {
             for (int i = 0; i < 30; i++) {
                 VirtualDisk disk = driver.open(IMAGE, context);
-                // something stays behind what is freed, so that the file cannot be cut off; for that the file has to grow, and free clusters are claimed
+                // something stays behind what is freed, so that the file cannot be cut off; for that the file has to
+                // grow, and free clusters are claimed
                 change(disk, Operation.WRITE, 4 * LENGTH + i * 4096L, 4096, memory);
                 loop.drain();
                 change(disk, Operation.WRITE, LENGTH, LENGTH, memory);
@@ -108,7 +121,8 @@ class Qcow2FreeTest {
             }
         }
         assertEquals(30, clusters());
-        assertTrue(file().size() <= early + 20 * 4096 + (1 << 20), "the file grew from " + early + " to " + file().size());
+        assertTrue(
+                file().size() <= early + 20 * 4096 + (1 << 20), "the file grew from " + early + " to " + file().size());
     }
 
     @Test
@@ -167,7 +181,14 @@ class Qcow2FreeTest {
 
     /** Freed over a backing file: zeros, never what is below. In version 2 it stays allocated. */
     @ParameterizedTest
-    @CsvSource({"3, no, DISCARD", "3, yes, DISCARD", "2, no, DISCARD", "3, no, WRITE_ZEROES", "3, yes, WRITE_ZEROES", "2, no, WRITE_ZEROES"})
+    @CsvSource({
+        "3, no, DISCARD",
+        "3, yes, DISCARD",
+        "2, no, DISCARD",
+        "3, no, WRITE_ZEROES",
+        "3, yes, WRITE_ZEROES",
+        "2, no, WRITE_ZEROES"
+    })
     void theBackingFileDoesNotShowThrough(String version, String extended, Operation operation) throws Exception {
         create(Map.of("version", version, "extended-l2", extended), new TapSpec("aio", "/sim/base"));
         try (NativeBuffer memory = Mapping.anonymous(LENGTH)) {

@@ -22,6 +22,7 @@ class Qcow2FuzzTest extends FormatFuzzTest {
         if (random.nextInt(4) == 0) {
             options.put("data-file", "a.data");
         }
-        return new FormatModelTest.Kind(options, 512L * (1 + random.nextInt(8000)), overlay ? 512L * (1 + random.nextInt(1000)) : 0);
+        return new FormatModelTest.Kind(
+                options, 512L * (1 + random.nextInt(8000)), overlay ? 512L * (1 + random.nextInt(1000)) : 0);
     }
 }

@@ -23,7 +23,9 @@ class Qcow2ModelTest extends FormatModelTest {
         boolean overlay = random.nextBoolean();
         boolean extended = random.nextInt(3) == 0;
         options.put("extended-l2", extended ? "yes" : "no");
-        options.put("cluster-size", extended ? "16384" : List.of("512", "1024", "4096", "65536").get(random.nextInt(4)));
+        options.put(
+                "cluster-size",
+                extended ? "16384" : List.of("512", "1024", "4096", "65536").get(random.nextInt(4)));
         options.put("cache", "64K");
         if (!extended && random.nextInt(4) == 0) {
             options.put("version", "2");
@@ -36,6 +38,9 @@ class Qcow2ModelTest extends FormatModelTest {
         if (!overlay && random.nextInt(4) == 0) {
             options.put("preallocation", "metadata");
         }
-        return new Kind(options, 512L * (1 + random.nextInt(overlay ? 3000 : 12_000)), overlay ? 512L * (1 + random.nextInt(4000)) : 0);
+        return new Kind(
+                options,
+                512L * (1 + random.nextInt(overlay ? 3000 : 12_000)),
+                overlay ? 512L * (1 + random.nextInt(4000)) : 0);
     }
 }

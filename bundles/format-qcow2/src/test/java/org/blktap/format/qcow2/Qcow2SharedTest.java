@@ -25,8 +25,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Random requests to images whose clusters are compressed, several in one cluster of the file, or shared with an internal snapshot: the disk is
- * what was written, the snapshot stays as it was, and the counts are right, after crashes too.
+ * Random requests to images whose clusters are compressed, several in one cluster of the file, or shared with an
+ * internal snapshot: the disk is what was written, the snapshot stays as it was, and the counts are right, after
+ * crashes too.
  */
 @Timeout(600)
 class Qcow2SharedTest {
@@ -36,6 +37,7 @@ class Qcow2SharedTest {
     private final long seed = Long.getLong("seed", System.nanoTime());
     /** Each tries many crashes. */
     private final int rounds = (Integer.getInteger("rounds", 64) + 7) / 8;
+
     private final Qcow2Driver driver = new Qcow2Driver();
 
     @Test
@@ -54,7 +56,9 @@ class Qcow2SharedTest {
         Map<String, String> options = new TreeMap<>();
         boolean extended = random.nextInt(3) == 0;
         options.put("extended-l2", extended ? "yes" : "no");
-        options.put("cluster-size", extended ? "16384" : List.of("512", "1024", "4096", "65536").get(random.nextInt(4)));
+        options.put(
+                "cluster-size",
+                extended ? "16384" : List.of("512", "1024", "4096", "65536").get(random.nextInt(4)));
         options.put("cache", "64K");
         if (!extended && random.nextInt(4) == 0) {
             options.put("version", "2");
@@ -77,7 +81,8 @@ class Qcow2SharedTest {
             snapshot(context.files.get(Path.of(IMAGE)));
             assertEquals(0, check(context, false).leaked());
         }
-        boolean hasSnapshot = Qcow2Header.read(context.files.get(Path.of(IMAGE))).snapshots() > 0;
+        boolean hasSnapshot =
+                Qcow2Header.read(context.files.get(Path.of(IMAGE))).snapshots() > 0;
         byte[] before = hasSnapshot ? read(context, size, true) : null;
         SimFile running = renew(context);
         try (DiskExerciser exerciser = exerciser(context, random, size, running)) {
@@ -120,7 +125,8 @@ class Qcow2SharedTest {
     private DiskExerciser exerciser(SimContext context, Random random, long size, SimFile file) throws Exception {
         ByteBuffer now = ByteBuffer.wrap(read(context, size, false)).order(java.nio.ByteOrder.nativeOrder());
         context.files.put(Path.of(IMAGE), file);
-        return new DiskExerciser(context.loop, random, size, 1 + random.nextInt(24), sector -> now.getLong((int) sector * SECTOR));
+        return new DiskExerciser(
+                context.loop, random, size, 1 + random.nextInt(24), sector -> now.getLong((int) sector * SECTOR));
     }
 
     /** All bytes of the disk, or of its snapshot. */
@@ -167,7 +173,10 @@ class Qcow2SharedTest {
         }
     }
 
-    /** Takes a snapshot as QEMU does: a copy of L1, one more reference to all that it leads to, and no mark of a count of one. */
+    /**
+     * Takes a snapshot as QEMU does: a copy of L1, one more reference to all that it leads to, and no mark of a count
+     * of one.
+     */
     static void snapshot(SimFile file) throws Exception {
         Qcow2Header header = Qcow2Header.read(file);
         Refcounts counts = new Refcounts(header, file);
@@ -187,7 +196,11 @@ class Qcow2SharedTest {
         file.writeFully(l1.position(0), header.l1Offset());
         file.writeFully(l1.clear(), at);
         ByteBuffer entry = ByteBuffer.allocate(64);
-        entry.putLong(0, at).putInt(8, header.l1Entries()).putShort(12, (short) 1).putShort(14, (short) 1).putInt(36, 16);
+        entry.putLong(0, at)
+                .putInt(8, header.l1Entries())
+                .putShort(12, (short) 1)
+                .putShort(14, (short) 1)
+                .putInt(36, 16);
         entry.putLong(48, header.size()).put(56, (byte) '1').put(57, (byte) 's');
         file.writeFully(entry, at + l1Bytes);
         file.writeFully(ByteBuffer.allocate(12).putInt(1).putLong(at + l1Bytes).flip(), 60);

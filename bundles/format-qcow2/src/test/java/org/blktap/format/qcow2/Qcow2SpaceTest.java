@@ -25,7 +25,8 @@ class Qcow2SpaceTest {
     private static final int CLUSTER = 512;
 
     private final SimLoop loop = new SimLoop(new Random(1));
-    private final SimContext context = new SimContext(loop, false, Map.of("cluster-size", "512", "preallocation", "metadata"));
+    private final SimContext context =
+            new SimContext(loop, false, Map.of("cluster-size", "512", "preallocation", "metadata"));
     private SimFile file;
     private Qcow2Header header;
 
@@ -38,16 +39,17 @@ class Qcow2SpaceTest {
 
     /** The same file, where a write at an offset fails. */
     private IoFile failingAt(long offset) {
-        return (IoFile) Proxy.newProxyInstance(IoFile.class.getClassLoader(), new Class<?>[] {IoFile.class}, (proxy, method, arguments) -> {
-            if (method.getName().equals("writeFully") && (Long) arguments[1] == offset) {
-                throw new IOException("no");
-            }
-            try {
-                return method.invoke(file, arguments);
-            } catch (InvocationTargetException e) {
-                throw e.getCause();
-            }
-        });
+        return (IoFile) Proxy.newProxyInstance(
+                IoFile.class.getClassLoader(), new Class<?>[] {IoFile.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals("writeFully") && (Long) arguments[1] == offset) {
+                        throw new IOException("no");
+                    }
+                    try {
+                        return method.invoke(file, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
     }
 
     /** A cluster is claimed when its count has been written, not before. */
@@ -94,13 +96,24 @@ class Qcow2SpaceTest {
         Refcounts counts = new Refcounts(header, file);
         Qcow2Space space = new Qcow2Space(header, file, loop, counts);
         byte[] before = file.bytes();
-        for (long own : new long[] {0, header.l1Offset(), header.l1Offset() + CLUSTER, counts.tableOffset(), counts.table()[0], counts.table()[2]}) {
+        for (long own : new long[] {
+            0,
+            header.l1Offset(),
+            header.l1Offset() + CLUSTER,
+            counts.tableOffset(),
+            counts.table()[0],
+            counts.table()[2]
+        }) {
             space.free(own, own + CLUSTER);
             space.flushing();
             space.flushed(error -> assertEquals(0, error));
             loop.drain();
-            assertEquals(ByteBuffer.wrap(before, (int) own, CLUSTER), ByteBuffer.wrap(file.bytes(), (int) own, CLUSTER), "at " + own);
-            assertEquals(1, counts.get(counts.read(counts.table()[(int) (own / CLUSTER / counts.perBlock())]), (int) (own / CLUSTER % counts.perBlock())));
+            assertEquals(
+                    ByteBuffer.wrap(before, (int) own, CLUSTER),
+                    ByteBuffer.wrap(file.bytes(), (int) own, CLUSTER),
+                    "at " + own);
+            assertEquals(1, counts.get(counts.read(counts.table()[(int) (own / CLUSTER / counts.perBlock())]), (int)
+                    (own / CLUSTER % counts.perBlock())));
         }
         space.close();
         assertEquals(ByteBuffer.wrap(before), ByteBuffer.wrap(file.bytes()));

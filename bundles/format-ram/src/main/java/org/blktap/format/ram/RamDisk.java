@@ -16,8 +16,8 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.NativeBuffer;
 
 /**
- * A run of memory as a disk. Data moves directly between it and the VM's memory, and every request ends before submit returns. Several attachments,
- * each on its own loop, may use one memory, as several hosts use one shared disk.
+ * A run of memory as a disk. Data moves directly between it and the VM's memory, and every request ends before submit
+ * returns. Several attachments, each on its own loop, may use one memory, as several hosts use one shared disk.
  */
 final class RamDisk implements VirtualDisk {
     private final NativeBuffer memory;
@@ -39,8 +39,11 @@ final class RamDisk implements VirtualDisk {
         if (save != null) {
             details.put("saved to", save.toString());
         }
-        info = DiskInfo.ofSize(memory.size()).withBlocks(SECTOR, PAGE).with(Operation.DISCARD, Operation.WRITE_ZEROES)
-                .withReadOnly(readOnly).withDetails(details);
+        info = DiskInfo.ofSize(memory.size())
+                .withBlocks(SECTOR, PAGE)
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                .withReadOnly(readOnly)
+                .withDetails(details);
     }
 
     @Override

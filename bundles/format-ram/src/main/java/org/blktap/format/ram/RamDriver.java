@@ -31,8 +31,9 @@ public final class RamDriver implements DiskDriver {
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         String name = Options.nameIn(path);
         if (!name.matches("[A-Za-z0-9._-]{1,64}")) {
-            throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": bad name '" + name
-                    + "': letters, digits and . _ -, at most 64");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "tap:ram:" + path + ": bad name '" + name + "': letters, digits and . _ -, at most 64");
         }
         Options options = options(path, context.options());
         String image = options.text("load", null);
@@ -43,51 +44,65 @@ public final class RamDriver implements DiskDriver {
         if (save != null && Files.exists(FileNames.path(save)) && !Files.isRegularFile(FileNames.path(save))) {
             throw Options.bad("save", save, "a regular file, which the saved one replaces");
         }
-        if (save != null && !Files.isDirectory(FileNames.path(save).toAbsolutePath().getParent())) {
+        if (save != null
+                && !Files.isDirectory(FileNames.path(save).toAbsolutePath().getParent())) {
             throw Options.bad("save", save, "a file in a directory that exists");
         }
         // one at a time, so that the second attach finds the contents loaded
         synchronized (this) {
             NativeBuffer memory = memory(path, name, options, image, context);
-            // the memory belongs to another bundle, which outlives this one; the attachment holds it while the driver is replaced
+            // the memory belongs to another bundle, which outlives this one; the attachment holds it while the driver
+            // is replaced
             context.untilDetach(memory);
-            return new RamDisk(memory, name, context.readOnly(), save == null ? null : FileNames.path(save),
+            return new RamDisk(
+                    memory,
+                    name,
+                    context.readOnly(),
+                    save == null ? null : FileNames.path(save),
                     () -> context.memory().holders(MEMORY + name) == 1);
         }
     }
 
-    private static NativeBuffer memory(String path, String name, Options options, String image, DiskContext context) throws DiskException {
+    private static NativeBuffer memory(String path, String name, Options options, String image, DiskContext context)
+            throws DiskException {
         long present = context.memory().sharedSize(MEMORY + name);
         String keep = options.oneOf("keep", null, "detach", "always");
         try (RamLoad load = image != null && present == -1 ? new RamLoad(image, context) : null) {
             long size = options.size("size", load == null ? present : Alignment.up(load.sizeBytes(), PAGE));
             options.checkAllKnown("tap:ram");
             if (size == -1) {
-                throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": there is no RAM disk '" + name
-                        + "' yet; give its size, e.g. tap:ram:" + name + ",size=512M");
+                throw new DiskException(
+                        Reason.BAD_OPTION,
+                        "tap:ram:" + path + ": there is no RAM disk '" + name + "' yet; give its size, e.g. tap:ram:"
+                                + name + ",size=512M");
             }
             if (size <= 0 || size > MAX_SIZE || size % PAGE != 0) {
                 throw Options.bad("size", Long.toString(size), "a multiple of 4096 up to 1T");
             }
             if (load != null && load.sizeBytes() > size) {
-                throw Options.bad("size", Long.toString(size), "at least " + load.sizeBytes() + ", the size of " + image);
+                throw Options.bad(
+                        "size", Long.toString(size), "at least " + load.sizeBytes() + ", the size of " + image);
             }
             return filled(shared(path, name, present, size, context), load, keep, name, context);
         }
     }
 
-    private static NativeBuffer shared(String path, String name, long present, long size, DiskContext context) throws DiskException {
+    private static NativeBuffer shared(String path, String name, long present, long size, DiskContext context)
+            throws DiskException {
         try {
             return context.memory().shared(MEMORY + name, size);
         } catch (IllegalArgumentException e) {
-            throw new DiskException(Reason.BAD_OPTION, "tap:ram:" + path + ": the RAM disk '" + name + "' has " + present
-                    + " bytes, not " + size, e);
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "tap:ram:" + path + ": the RAM disk '" + name + "' has " + present + " bytes, not " + size,
+                    e);
         } catch (OutOfMemoryError e) {
             throw new DiskException(Reason.NO_SPACE, "tap:ram:" + path + ": " + e.getMessage(), e);
         }
     }
 
-    private static NativeBuffer filled(NativeBuffer memory, RamLoad load, String keep, String name, DiskContext context) throws DiskException {
+    private static NativeBuffer filled(NativeBuffer memory, RamLoad load, String keep, String name, DiskContext context)
+            throws DiskException {
         try (CloseOnFailure opened = new CloseOnFailure(memory::close)) {
             if (load != null) {
                 load.into(memory);

@@ -26,7 +26,9 @@ final class RamLoad implements AutoCloseable {
     RamLoad(String image, DiskContext context) throws DiskException {
         spec = TapSpec.parse(image);
         if (spec.path().contains("://")) {
-            throw new DiskException(Reason.BAD_OPTION, "bad option load=" + image + ": expected an image in a file; convert it to one first");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "bad option load=" + image + ": expected an image in a file; convert it to one first");
         }
         this.context = context;
         disk = context.openBacking(spec.type(), FileNames.path(spec.path()));
@@ -44,7 +46,9 @@ final class RamLoad implements AutoCloseable {
             extents.clear();
             run(new Request(this::ended, 0).setMap(at, size - at, extents));
             if (extents.count() == 0 || extents.total() > size - at) {
-                throw new DiskException(Reason.IO, spec + ": its map at offset " + at + " has " + extents.total() + " bytes, of " + (size - at));
+                throw new DiskException(
+                        Reason.IO,
+                        spec + ": its map at offset " + at + " has " + extents.total() + " bytes, of " + (size - at));
             }
             for (int i = 0; i < extents.count(); i++) {
                 long end = at + extents.length(i);
@@ -70,7 +74,9 @@ final class RamLoad implements AutoCloseable {
         try {
             int error = end.get();
             if (error != 0) {
-                throw new DiskException(Reason.IO, spec + ": cannot be loaded, at offset " + request.offset() + ": " + Errno.text(error));
+                throw new DiskException(
+                        Reason.IO,
+                        spec + ": cannot be loaded, at offset " + request.offset() + ": " + Errno.text(error));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -13,12 +13,13 @@ import org.blktap.linux.WholeFile;
 final class RamSave {
     private static final int PIECE = 1 << 20;
 
-    private RamSave() {
-    }
+    private RamSave() {}
 
     static void to(Path file, NativeBuffer memory) throws DiskException {
         if (Files.exists(file) && !Files.isRegularFile(file)) {
-            throw new DiskException(DiskException.Reason.WRONG_TYPE, file + ": is not a regular file, and is not replaced by the RAM disk");
+            throw new DiskException(
+                    DiskException.Reason.WRONG_TYPE,
+                    file + ": is not a regular file, and is not replaced by the RAM disk");
         }
         try {
             WholeFile.write(file, channel -> write(channel, memory));

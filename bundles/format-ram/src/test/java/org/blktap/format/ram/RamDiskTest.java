@@ -33,8 +33,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 class RamDiskTest {
     /** Executes tasks at once. */
-    private static final IoLoop AT_ONCE = (IoLoop) Proxy.newProxyInstance(IoLoop.class.getClassLoader(), new Class<?>[] {IoLoop.class},
-            (proxy, method, arguments) -> {
+    private static final IoLoop AT_ONCE = (IoLoop) Proxy.newProxyInstance(
+            IoLoop.class.getClassLoader(), new Class<?>[] {IoLoop.class}, (proxy, method, arguments) -> {
                 assertEquals("execute", method.getName());
                 ((Runnable) arguments[0]).run();
                 return null;
@@ -62,7 +62,7 @@ class RamDiskTest {
     }
 
     private int run(VirtualDisk disk, Operation operation, long offset, int length) {
-        Request request = new Request(r -> { }, 1);
+        Request request = new Request(r -> {}, 1);
         request.data().add(buffer.address(), length);
         disk.submit(request.set(operation, offset, length, 0));
         return request.error();
@@ -102,10 +102,25 @@ class RamDiskTest {
     @Test
     void badOptionsAreNamed() throws Exception {
         open("a,size=64k");
-        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> open("b")).reason());
-        for (String path : new String[] {"", ",size=1M", "../x,size=1M", "b,size=0", "b,size=5000", "b,size=-4096", "b,size=2T",
-            "a,size=128k", "b,size=1M,keep=perhaps", "b,size=1M,sise=2", "b,size"}) {
-            assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> open(path), path).reason());
+        assertEquals(
+                Reason.BAD_OPTION,
+                assertThrows(DiskException.class, () -> open("b")).reason());
+        for (String path : new String[] {
+            "",
+            ",size=1M",
+            "../x,size=1M",
+            "b,size=0",
+            "b,size=5000",
+            "b,size=-4096",
+            "b,size=2T",
+            "a,size=128k",
+            "b,size=1M,keep=perhaps",
+            "b,size=1M,sise=2",
+            "b,size"
+        }) {
+            assertEquals(
+                    Reason.BAD_OPTION,
+                    assertThrows(DiskException.class, () -> open(path), path).reason());
         }
         assertEquals(1, kept.size());
     }
@@ -137,20 +152,38 @@ class RamDiskTest {
         DiskException small = assertThrows(DiskException.class, () -> open("t,size=4M", "load", "tap:file:" + file));
         assertEquals(Reason.BAD_OPTION, small.reason());
         assertEquals(-1, memory.sharedSize("ram:t"));
-        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> open("t,size=4M", "save", "here")).reason());
+        assertEquals(
+                Reason.BAD_OPTION,
+                assertThrows(DiskException.class, () -> open("t,size=4M", "save", "here"))
+                        .reason());
     }
 
     @Test
     void whatCannotBeSavedIsTold(@TempDir Path directory) throws Exception {
-        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> open("u,size=1M", "save", directory.resolve("missing/a").toString())).reason());
-        assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> open("u,size=1M", "save", "/dev/null")).reason());
+        assertEquals(
+                Reason.BAD_OPTION,
+                assertThrows(
+                                DiskException.class,
+                                () -> open(
+                                        "u,size=1M",
+                                        "save",
+                                        directory.resolve("missing/a").toString()))
+                        .reason());
+        assertEquals(
+                Reason.BAD_OPTION,
+                assertThrows(DiskException.class, () -> open("u,size=1M", "save", "/dev/null"))
+                        .reason());
         Path folder = Files.createDirectory(directory.resolve("folder"));
         VirtualDisk disk = open("u,size=1M", "save", folder.resolve("a").toString());
         Files.delete(folder);
-        assertTrue(assertThrows(DiskException.class, disk::beforeDetach).getMessage().contains("folder/a"));
+        assertTrue(assertThrows(DiskException.class, disk::beforeDetach)
+                .getMessage()
+                .contains("folder/a"));
         // what comes to be there meanwhile is not replaced either
         Files.createDirectories(folder.resolve("a"));
-        assertEquals(Reason.WRONG_TYPE, assertThrows(DiskException.class, disk::beforeDetach).reason());
+        assertEquals(
+                Reason.WRONG_TYPE,
+                assertThrows(DiskException.class, disk::beforeDetach).reason());
     }
 
     private static void closed(AutoCloseable resource) {

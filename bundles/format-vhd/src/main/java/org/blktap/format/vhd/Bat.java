@@ -17,9 +17,9 @@ import org.blktap.image.Table;
 import org.blktap.image.TableMemory;
 
 /**
- * The block allocation table in memory, as far as the disk has blocks: for each block the sector of the file where its bitmap begins, a big-endian
- * u32. Open, check and resize all use it. Layout: the specification's "Block Allocation Table and Data Blocks". One thread at a time; of a disk that
- * is open, the loop.
+ * The block allocation table in memory, as far as the disk has blocks: for each block the sector of the file where its
+ * bitmap begins, a big-endian u32. Open, check and resize all use it. Layout: the specification's "Block Allocation
+ * Table and Data Blocks". One thread at a time; of a disk that is open, the loop.
  */
 final class Bat implements AutoCloseable {
     static final int ENTRY_BYTES = 4;
@@ -32,6 +32,7 @@ final class Bat implements AutoCloseable {
     private final int entries;
     /** Blocks that lie outside the file or overlap something else. */
     private final BitSet invalid = new BitSet();
+
     private final long end;
 
     /** Reads the table, and checks where each block lies. */
@@ -69,7 +70,8 @@ final class Bat implements AutoCloseable {
     }
 
     /**
-     * Whether a block in use lay outside the file, or overlapped something else, when the table was read. Growth of the file does not change that.
+     * Whether a block in use lay outside the file, or overlapped something else, when the table was read. Growth of the
+     * file does not change that.
      */
     boolean isInvalid(int block) {
         return invalid.get(block);

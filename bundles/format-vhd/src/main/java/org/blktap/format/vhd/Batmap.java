@@ -11,9 +11,9 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * XenServer's batmap: a bit for each block, the highest of a byte first, set only if the block's sector bitmap is all ones. Its header of 512
- * bytes follows the BAT. A clear bit makes no statement, so the batmap need only be written when the image is closed. Layout: libvhd
- * (xapi-project/blktap, include/vhd.h, dd_batmap_hdr).
+ * XenServer's batmap: a bit for each block, the highest of a byte first, set only if the block's sector bitmap is all
+ * ones. Its header of 512 bytes follows the BAT. A clear bit makes no statement, so the batmap need only be written
+ * when the image is closed. Layout: libvhd (xapi-project/blktap, include/vhd.h, dd_batmap_hdr).
  *
  * @param headerAt bytes from the beginning of the file to its header
  * @param at bytes from the beginning of the file to the bits
@@ -46,13 +46,18 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
                 return null;
             }
             if (b.get(AT_KEY_HASH) != 0) {
-                throw new DiskException(Reason.UNSUPPORTED, file.path() + ": is encrypted (batmap field keyhash), which is not supported");
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        file.path() + ": is encrypted (batmap field keyhash), which is not supported");
             }
             long at = b.getLong(AT_OFFSET);
             long sectors = Integer.toUnsignedLong(b.getInt(AT_SECTORS));
             int version = b.getInt(AT_VERSION);
             int summed = summedBytes(footer.diskBytes());
-            if (at < headerAt + SECTOR || at % SECTOR != 0 || at > limit - sectors * SECTOR || sectors * SECTOR < summed
+            if (at < headerAt + SECTOR
+                    || at % SECTOR != 0
+                    || at > limit - sectors * SECTOR
+                    || sectors * SECTOR < summed
                     || version != VERSION_1_1 && version != VERSION_1_2) {
                 return null;
             }
@@ -79,7 +84,11 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
         ByteBuffer b = ByteBuffer.allocate(SECTOR + summedBytes);
         // the marker, and whatever else libvhd keeps in its header, stays
         file.readFully(b.limit(SECTOR), headerAt);
-        b.clear().putLong(AT_COOKIE, COOKIE).putLong(AT_OFFSET, at).putInt(AT_SECTORS, (int) sectors).putInt(AT_VERSION, version);
+        b.clear()
+                .putLong(AT_COOKIE, COOKIE)
+                .putLong(AT_OFFSET, at)
+                .putInt(AT_SECTORS, (int) sectors)
+                .putInt(AT_VERSION, version);
         b.putInt(AT_CHECKSUM, checksum(map, version));
         if (at == headerAt + SECTOR) {
             file.writeFully(b.position(SECTOR).put(map).flip(), headerAt);

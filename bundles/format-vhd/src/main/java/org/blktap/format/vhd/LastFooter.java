@@ -8,8 +8,9 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.image.FileSpace;
 
 /**
- * The footer at the end of a file that grows. A new one is written after the new space and flushed with it before the space is used. The new space
- * leaves out the page with the old footer, so that at each moment a footer at the end of the file, or else the copy at offset 0, is intact.
+ * The footer at the end of a file that grows. A new one is written after the new space and flushed with it before the
+ * space is used. The new space leaves out the page with the old footer, so that at each moment a footer at the end of
+ * the file, or else the copy at offset 0, is intact.
  */
 final class LastFooter implements FileSpace.Layout {
     private final IoFile file;

@@ -17,8 +17,8 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.format.vhd.VhdHeader.ParentLocator;
 
 /**
- * The names of a differencing image's parent: those of its locators, then the one in its header. Layout: the specification's "Dynamic Disk
- * Header Format", "Parent Locator Entries".
+ * The names of a differencing image's parent: those of its locators, then the one in its header. Layout: the
+ * specification's "Dynamic Disk Header Format", "Parent Locator Entries".
  */
 final class ParentNames {
     /** Windows, relative to the image's directory, UTF-16 little-endian. */
@@ -29,19 +29,24 @@ final class ParentNames {
     static final int MACX = 0x4d61_6358;
     /** Relative and absolute, in a code page; of Virtual PC's first versions. */
     static final int WI2R = 0x5769_3272;
+
     static final int WI2K = 0x5769_326b;
     private static final List<Integer> ORDER = List.of(W2RU, W2KU, MACX, WI2R, WI2K);
     /** Bytes of the longest name; longer ones are ignored. */
     static final int LONGEST = 8192;
+
     private static final String SCHEME = "file://";
     /** The bytes that are not UTF-8, as {@link FileNames} has them. */
     private static final char FIRST_RAW = '\udc80';
+
     private static final char LAST_RAW = '\udcff';
 
-    private ParentNames() {
-    }
+    private ParentNames() {}
 
-    /** The parent's names in the order in which they are tried: relative ones first, as an image and its parent are moved together. */
+    /**
+     * The parent's names in the order in which they are tried: relative ones first, as an image and its parent are
+     * moved together.
+     */
     static Set<String> names(VhdImage image, IoFile file) throws DiskException {
         Set<String> names = new LinkedHashSet<>();
         for (int code : ORDER) {
@@ -54,7 +59,11 @@ final class ParentNames {
         String own = image.header().parentName().replace('\\', '/');
         add(names, own.substring(own.lastIndexOf('/') + 1));
         if (names.isEmpty()) {
-            throw DiskException.corrupt(file.path(), "header field parent_unicode_name", image.header().at() + VhdHeader.AT_PARENT_NAME, "no name",
+            throw DiskException.corrupt(
+                    file.path(),
+                    "header field parent_unicode_name",
+                    image.header().at() + VhdHeader.AT_PARENT_NAME,
+                    "no name",
                     "the parent's, there or in a parent locator (W2ru, W2ku, MacX, Wi2r, Wi2k)");
         }
         return names;
@@ -114,25 +123,30 @@ final class ParentNames {
     /** Decodes a name in the writer's code page, which is not known; most often it is that of Western Europe. */
     private static String ansi(ByteBuffer b) {
         String text = strict(b, StandardCharsets.UTF_8);
-        return text != null ? text : Charset.forName("windows-1252").decode(b.duplicate()).toString();
+        return text != null
+                ? text
+                : Charset.forName("windows-1252").decode(b.duplicate()).toString();
     }
 
     /**
-     * Encodes a new image's locators. As libvhd does, all three have the path from the image's directory. UTF-16 cannot hold bytes that are not
-     * UTF-8: a name with such bytes is in the URL only, escaped.
+     * Encodes a new image's locators. As libvhd does, all three have the path from the image's directory. UTF-16 cannot
+     * hold bytes that are not UTF-8: a name with such bytes is in the URL only, escaped.
      */
     static List<Encoded> encode(Path image, String named) throws DiskException {
         Path path = FileNames.path(named);
-        String relative = FileNames.text(path.isAbsolute() ? image.toAbsolutePath().getParent().relativize(path) : path.normalize());
+        String relative = FileNames.text(
+                path.isAbsolute() ? image.toAbsolutePath().getParent().relativize(path) : path.normalize());
         if (relative.indexOf('\\') >= 0 || relative.length() > LONGEST / 4) {
-            throw new DiskException(Reason.BAD_OPTION, image + ": the backing file's name has a backslash or is too long for a VHD image");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    image + ": the backing file's name has a backslash or is too long for a VHD image");
         }
-        byte[] url = (SCHEME + "./" + PercentCoding.encode(relative, c -> c != '%' && (c < FIRST_RAW || c > LAST_RAW))).getBytes(StandardCharsets.UTF_8);
+        byte[] url = (SCHEME + "./" + PercentCoding.encode(relative, c -> c != '%' && (c < FIRST_RAW || c > LAST_RAW)))
+                .getBytes(StandardCharsets.UTF_8);
         byte[] windows = (".\\" + relative.replace('/', '\\')).getBytes(StandardCharsets.UTF_16LE);
         return List.of(new Encoded(MACX, url), new Encoded(W2KU, windows), new Encoded(W2RU, windows));
     }
 
     /** One locator's code and name. */
-    record Encoded(int code, byte[] name) {
-    }
+    record Encoded(int code, byte[] name) {}
 }

@@ -2,10 +2,12 @@ package org.blktap.format.vhd;
 
 import org.blktap.image.Table;
 
-/** The bits of a block's sector bitmap: one for each sector, the highest of a byte first; set where the block has the sector. */
+/**
+ * The bits of a block's sector bitmap: one for each sector, the highest of a byte first; set where the block has the
+ * sector.
+ */
 final class SectorBitmap {
-    private SectorBitmap() {
-    }
+    private SectorBitmap() {}
 
     static boolean get(Table bitmap, int sector) {
         return bitmap.getLongBig(sector >>> 6 << 3) << (sector & 63) < 0;

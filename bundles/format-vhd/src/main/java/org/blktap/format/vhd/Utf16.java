@@ -6,8 +6,7 @@ import java.nio.charset.StandardCharsets;
 
 /** Names in UTF-16, in either byte order: some programs write the specification's fields in the wrong one. */
 final class Utf16 {
-    private Utf16() {
-    }
+    private Utf16() {}
 
     /**
      * Decodes a name.
@@ -15,7 +14,8 @@ final class Utf16 {
      * @param specified the order that the specification has, which counts unless the other one makes more sense
      */
     static String decode(ByteBuffer bytes, Charset specified) {
-        Charset other = specified.equals(StandardCharsets.UTF_16LE) ? StandardCharsets.UTF_16BE : StandardCharsets.UTF_16LE;
+        Charset other =
+                specified.equals(StandardCharsets.UTF_16LE) ? StandardCharsets.UTF_16BE : StandardCharsets.UTF_16LE;
         String first = specified.decode(bytes.duplicate()).toString();
         String second = other.decode(bytes.duplicate()).toString();
         String text = ascii(second) > ascii(first) ? second : first;

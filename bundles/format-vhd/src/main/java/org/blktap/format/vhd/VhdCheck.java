@@ -15,9 +15,10 @@ import org.blktap.image.Interruption;
 import org.blktap.image.UseWindow;
 
 /**
- * Looks for structures and blocks that lie outside the file or overlap, and for bits of the batmap whose blocks are not full. What a crash leaves is
- * no error: a damaged footer, two intact ones that differ, or a batmap with a wrong checksum. With repair, and if there is no error, these are
- * written anew and what is after the last block is cut off. Blocking, on a control thread.
+ * Looks for structures and blocks that lie outside the file or overlap, and for bits of the batmap whose blocks are not
+ * full. What a crash leaves is no error: a damaged footer, two intact ones that differ, or a batmap with a wrong
+ * checksum. With repair, and if there is no error, these are written anew and what is after the last block is cut off.
+ * Blocking, on a control thread.
  *
  * <p>Takes 16 MiB of memory and the BAT, which is searched once for each 64 GiB of the file.
  */
@@ -34,6 +35,7 @@ final class VhdCheck {
     private final List<String> leftovers = new ArrayList<>();
     /** Bytes of a block in the file; 0 for a fixed disk. */
     private final long blockBytes;
+
     private UseWindow window;
     private long blocks;
     private long leaked;
@@ -58,9 +60,12 @@ final class VhdCheck {
             window.claim(0, VhdImage.end(image.structures()));
             claimBlocks();
         }
-        // Gaps between blocks, which a resize leaves, are usual in VHD and cannot be freed. The rest of a block device is not leaked: it is for more
+        // Gaps between blocks, which a resize leaves, are usual in VHD and cannot be freed. The rest of a block device
+        // is not leaked: it is for more
         // blocks.
-        leaked = file.blockDevice() ? 0 : Math.max(0, image.limit() - bat.end()) / image.header().blockBytes();
+        leaked = file.blockDevice()
+                ? 0
+                : Math.max(0, image.limit() - bat.end()) / image.header().blockBytes();
         if (image.batmap() != null) {
             batmap();
         }
@@ -76,9 +81,11 @@ final class VhdCheck {
         if (image.footerAt() < 0) {
             leftovers.add("footer at the end of the file: damaged; written anew from its copy");
         } else if (!VhdFooter.isValid(copy)) {
-            leftovers.add("copy of the footer at offset 0: damaged; written anew from the footer at the end of the file");
+            leftovers.add(
+                    "copy of the footer at offset 0: damaged; written anew from the footer at the end of the file");
         } else if (image.copyDiffers()) {
-            leftovers.add("copy of the footer at offset 0: differs from the footer at the end of the file; written anew from that");
+            leftovers.add(
+                    "copy of the footer at offset 0: differs from the footer at the end of the file; written anew from that");
         }
         if (image.batmap() != null && !image.batmap().isIntact()) {
             leftovers.add("batmap: its checksum does not fit; written anew, empty");
@@ -91,17 +98,28 @@ final class VhdCheck {
             VhdImage.Structure one = list.get(i);
             for (VhdImage.Structure other : list.subList(0, i)) {
                 if (other.overlaps(one.start(), one.end())) {
-                    problem(one.name(), one.start(), one.start() + " to " + one.end(), "a place that the " + other.name() + " does not use");
+                    problem(
+                            one.name(),
+                            one.start(),
+                            one.start() + " to " + one.end(),
+                            "a place that the " + other.name() + " does not use");
                 }
             }
             if (one.end() > image.limit()) {
-                problem(one.name(), one.start(), one.start() + " to " + one.end(), "a place inside the file of " + image.limit() + " bytes");
+                problem(
+                        one.name(),
+                        one.start(),
+                        one.start() + " to " + one.end(),
+                        "a place inside the file of " + image.limit() + " bytes");
             }
         }
         if (image.footer().type() == VhdFooter.DIFFERENCING) {
             for (VhdHeader.ParentLocator locator : image.header().locators()) {
                 if (!locator.isInside(image.limit())) {
-                    problem("parent locator", locator.offset(), locator.length() + " of " + locator.space() + " bytes",
+                    problem(
+                            "parent locator",
+                            locator.offset(),
+                            locator.length() + " of " + locator.space() + " bytes",
                             "a name in whole sectors inside the file");
                 }
             }
@@ -123,7 +141,10 @@ final class VhdCheck {
     private void claim(int block) {
         if (bat.isInvalid(block)) {
             if (window.isFirst()) {
-                entryProblem(block, "the sector of a block inside the file of " + image.limit() + " bytes and on no other structure");
+                entryProblem(
+                        block,
+                        "the sector of a block inside the file of " + image.limit()
+                                + " bytes and on no other structure");
             }
             return;
         }
@@ -148,7 +169,9 @@ final class VhdCheck {
         ByteBuffer bitmap = ByteBuffer.allocate(image.header().bitmapBytes());
         BitSet set = image.batmap().bits();
         BitSet wrong = set.get(0, image.blocks());
-        for (int block = set.nextSetBit(0); block >= 0 && block < bat.entries() && problems.size() < MOST_PROBLEMS; block = set.nextSetBit(block + 1)) {
+        for (int block = set.nextSetBit(0);
+                block >= 0 && block < bat.entries() && problems.size() < MOST_PROBLEMS;
+                block = set.nextSetBit(block + 1)) {
             if (bat.isUsed(block)) {
                 Interruption.check(file.path());
                 read(bitmap.clear(), bat.offset(block), "a bitmap");
@@ -172,13 +195,19 @@ final class VhdCheck {
 
     private void mend() throws DiskException {
         if (file.blockDevice()) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": a VHD image on a block device is not repaired");
+            throw new DiskException(
+                    Reason.UNSUPPORTED, file.path() + ": a VHD image on a block device is not repaired");
         }
         try {
             if (image.batmap() != null && !image.batmap().isIntact()) {
                 image.batmap().write(file, new BitSet());
             }
-            new LastFooter(file, image.footer(), image.footerAt(), image.header().blockBytes()).putAt(bat.end());
+            new LastFooter(
+                            file,
+                            image.footer(),
+                            image.footerAt(),
+                            image.header().blockBytes())
+                    .putAt(bat.end());
             file.writeFully(image.footer().bytes(), 0);
             file.flushNow();
             leaked -= Math.max(0, image.limit() - bat.end()) / image.header().blockBytes();
@@ -193,7 +222,8 @@ final class VhdCheck {
 
     private void problem(String structure, long at, Object found, String expected) {
         if (problems.size() < MOST_PROBLEMS) {
-            problems.add(DiskException.corrupt(file.path(), structure, at, found, expected).getMessage());
+            problems.add(DiskException.corrupt(file.path(), structure, at, found, expected)
+                    .getMessage());
         }
     }
 }

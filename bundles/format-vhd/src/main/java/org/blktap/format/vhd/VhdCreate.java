@@ -20,12 +20,12 @@ import org.blktap.api.memory.Alignment;
 
 /** Makes an empty image, as XenServer's libvhd lays it out. */
 final class VhdCreate {
-    private VhdCreate() {
-    }
+    private VhdCreate() {}
 
     static void create(Path path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
         Options options = context.options();
-        boolean fixed = options.oneOf("subformat", "dynamic", "dynamic", "fixed").equals("fixed");
+        boolean fixed =
+                options.oneOf("subformat", "dynamic", "dynamic", "fixed").equals("fixed");
         int blockSize = blockSize(options);
         if (fixed && backing != null) {
             throw Options.bad("subformat", "fixed", "dynamic, for an image with a backing file");
@@ -44,7 +44,8 @@ final class VhdCreate {
         }
         size = checked(path, size, fixed ? VhdHeader.USUAL_BLOCK : blockSize);
         int type = fixed ? VhdFooter.FIXED : backing == null ? VhdFooter.DYNAMIC : VhdFooter.DIFFERENCING;
-        VhdFooter footer = VhdFooter.create(type, size, System.currentTimeMillis() / 1000 - VhdFooter.EPOCH, UUID.randomUUID());
+        VhdFooter footer =
+                VhdFooter.create(type, size, System.currentTimeMillis() / 1000 - VhdFooter.EPOCH, UUID.randomUUID());
         try (IoFile file = context.createFile(path)) {
             if (fixed) {
                 file.truncateNow(size);
@@ -79,7 +80,8 @@ final class VhdCreate {
         return Alignment.up(size, SECTOR);
     }
 
-    private static VhdMetadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below) throws DiskException {
+    private static VhdMetadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below)
+            throws DiskException {
         UUID uuid = VhdHeader.NO_UUID;
         if (backing.type().equals(VhdDriver.TYPE)) {
             uuid = UUID.fromString(below.info().details().get(VhdDriver.UUID_DETAIL));
@@ -87,8 +89,10 @@ final class VhdCreate {
                 throw new DiskException(Reason.UNSUPPORTED, file + ": has no UUID by which a VHD image could know it");
             }
         } else if (!VhdDriver.RAW_TYPES.contains(backing.type())) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": the backing file of a VHD image is a VHD image or raw (tap:aio), not tap:"
-                    + backing.type());
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    path + ": the backing file of a VHD image is a VHD image or raw (tap:aio), not tap:"
+                            + backing.type());
         }
         int timestamp = 0;
         try {
@@ -96,6 +100,7 @@ final class VhdCreate {
         } catch (IOException e) {
             // the time stays 0: an attach reports that the parent's time differs
         }
-        return new VhdMetadata.Parent(uuid, timestamp, FileNames.text(file.getFileName()), ParentNames.encode(path, backing.path()));
+        return new VhdMetadata.Parent(
+                uuid, timestamp, FileNames.text(file.getFileName()), ParentNames.encode(path, backing.path()));
     }
 }

@@ -35,19 +35,20 @@ import org.osgi.service.component.annotations.Component;
 public final class VhdDriver implements DiskDriver {
     /** Key of the UUID in {@link DiskInfo#details}, by which a child knows its parent. */
     static final String UUID_DETAIL = "UUID";
+
     static final String TYPE = "vhd";
     /** The type of a parent that has no UUID. */
     static final String RAW = "aio";
     /** Types that a raw parent may have when a child is made. */
     static final Set<String> RAW_TYPES = Set.of("raw", RAW, "sync");
+
     private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
     private static final long DEFAULT_CACHE = 4 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 128 << 20;
 
     /** A parent and what the image calls it. */
-    record Parent(VirtualDisk disk, String spec) {
-    }
+    record Parent(VirtualDisk disk, String spec) {}
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -63,14 +64,17 @@ public final class VhdDriver implements DiskDriver {
                 opened.add(parent.disk()::close);
             }
             DiskInfo info = info(image, file, context.readOnly(), parent);
-            return opened.keep(new ClusterDisk(map, List.of(file), parent == null ? null : parent.disk(), info, context.loop(), context.memory()));
+            return opened.keep(new ClusterDisk(
+                    map, List.of(file), parent == null ? null : parent.disk(), info, context.loop(), context.memory()));
         }
     }
 
     private static ClusterMap map(VhdImage image, IoFile file, long cache, DiskContext context) throws DiskException {
         if (file.blockDevice() && !context.readOnly()) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": a VHD image that is not fixed cannot grow on a block device;"
-                    + " attach it read-only");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file.path() + ": a VHD image that is not fixed cannot grow on a block device;"
+                            + " attach it read-only");
         }
         VhdMap map = new VhdMap(image, file, context.loop(), context.memory(), cache);
         if (!context.readOnly()) {
@@ -86,7 +90,11 @@ public final class VhdDriver implements DiskDriver {
         UUID uuid = image.header().parentUuid();
         boolean raw = uuid.equals(VhdHeader.NO_UUID);
         String type = context.backingType(raw ? RAW : TYPE);
-        ParentSearch.Parent found = ParentSearch.open(file.path(), ParentNames.names(image, file), type, context,
+        ParentSearch.Parent found = ParentSearch.open(
+                file.path(),
+                ParentNames.names(image, file),
+                type,
+                context,
                 raw ? null : candidate -> objection(uuid, candidate));
         tellOfChange(image, file, found.path());
         return new Parent(found.disk(), type + ":" + found.name());
@@ -94,16 +102,24 @@ public final class VhdDriver implements DiskDriver {
 
     private static String objection(UUID uuid, VirtualDisk candidate) {
         String found = candidate.info().details().get(UUID_DETAIL);
-        return uuid.toString().equals(found) ? null : "has " + (found == null ? "no UUID" : "the UUID " + found) + ", expected " + uuid
-                + " (header field parent_unique_id)";
+        return uuid.toString().equals(found)
+                ? null
+                : "has " + (found == null ? "no UUID" : "the UUID " + found) + ", expected " + uuid
+                        + " (header field parent_unique_id)";
     }
 
-    /** Logs a parent whose time of change differs: it may have been written to, which makes its children wrong, or only copied. */
+    /**
+     * Logs a parent whose time of change differs: it may have been written to, which makes its children wrong, or only
+     * copied.
+     */
     private static void tellOfChange(VhdImage image, IoFile file, Path parent) {
         try {
             long changed = Files.getLastModifiedTime(parent).toMillis() / 1000 - VhdFooter.EPOCH;
             if ((int) changed != image.header().parentTimestamp()) {
-                LOG.log(Level.INFO, file.path() + ": the parent " + parent + " has another time of change than when this image was made");
+                LOG.log(
+                        Level.INFO,
+                        file.path() + ": the parent " + parent
+                                + " has another time of change than when this image was made");
             }
         } catch (IOException e) {
             LOG.log(Level.DEBUG, parent + ": has no time of change", e);
@@ -118,18 +134,26 @@ public final class VhdDriver implements DiskDriver {
             details.put("backing", parent.spec());
         }
         VhdFooter footer = image.footer();
-        details.put("subformat", footer.isFixed() ? "fixed" : footer.type() == VhdFooter.DYNAMIC ? "dynamic" : "differencing");
+        details.put(
+                "subformat",
+                footer.isFixed() ? "fixed" : footer.type() == VhdFooter.DYNAMIC ? "dynamic" : "differencing");
         details.put(UUID_DETAIL, footer.uuid().toString());
         details.put("creator", footer.creator());
         if (!footer.isFixed()) {
             details.put("block size", Integer.toString(image.header().blockSize()));
-            details.put("batmap", image.batmap() == null ? "none" : image.batmap().isIntact() ? "in use" : "present, not in use");
+            details.put(
+                    "batmap",
+                    image.batmap() == null ? "none" : image.batmap().isIntact() ? "in use" : "present, not in use");
         }
         if (image.footerAt() < 0) {
             details.put("footer", "damaged at the end of the file; its copy is used");
         }
-        return DiskInfo.ofSize(image.diskBytes()).withBlocks(SECTOR, file.physicalSectorSize()).withOptimalIo(4096)
-                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
+        return DiskInfo.ofSize(image.diskBytes())
+                .withBlocks(SECTOR, file.physicalSectorSize())
+                .withOptimalIo(4096)
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                .withReadOnly(readOnly)
+                .withDetails(details);
     }
 
     @Override

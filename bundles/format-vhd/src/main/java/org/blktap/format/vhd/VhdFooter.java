@@ -10,9 +10,9 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.memory.Alignment;
 
 /**
- * The hard disk footer: 512 bytes, big-endian, at the end of every image; dynamic and differencing ones have a copy at offset 0. Layout:
- * Microsoft's "Virtual Hard Disk Image Format Specification" 1.0, "Hard Disk Footer Format". What others have put into fields that
- * are not named here is kept.
+ * The hard disk footer: 512 bytes, big-endian, at the end of every image; dynamic and differencing ones have a copy at
+ * offset 0. Layout: Microsoft's "Virtual Hard Disk Image Format Specification" 1.0, "Hard Disk Footer Format". What
+ * others have put into fields that are not named here is kept.
  */
 final class VhdFooter {
     static final int BYTES = 512;
@@ -20,6 +20,7 @@ final class VhdFooter {
     static final long COOKIE = 0x636f6e6563746978L;
     /** "v_poison", libvhd's mark of an image that is not to be opened. */
     private static final long POISON_COOKIE = 0x765f706f69736f6eL;
+
     static final int FIXED = 2;
     static final int DYNAMIC = 3;
     static final int DIFFERENCING = 4;
@@ -30,6 +31,7 @@ final class VhdFooter {
     static final long EPOCH = 946_684_800;
     /** Creator versions of libvhd: 1.1 may have a batmap, 1.2 and later have one. */
     static final int TAP_1_1 = 0x0001_0001;
+
     static final int TAP_1_3 = 0x0001_0003;
 
     private static final int AT_COOKIE = 0;
@@ -49,6 +51,7 @@ final class VhdFooter {
     private static final int VERSION = 0x0001_0000;
     /** "tap\0", XenServer: all readers take the current size for such images, not the geometry's. */
     private static final int CREATOR_TAP = 0x7461_7000;
+
     private static final int CREATOR_VIRTUAL_PC = 0x7670_6320;
     private static final int CREATOR_QEMU = 0x7165_6d75;
     /** Largest size that the geometry can express. */
@@ -63,16 +66,28 @@ final class VhdFooter {
     /** Whether these bytes are a footer: cookie and checksum are right. */
     static boolean isValid(ByteBuffer bytes) {
         long cookie = bytes.getLong(AT_COOKIE);
-        return (cookie == COOKIE || cookie == POISON_COOKIE) && bytes.getInt(AT_CHECKSUM) == checksum(bytes, AT_CHECKSUM);
+        return (cookie == COOKIE || cookie == POISON_COOKIE)
+                && bytes.getInt(AT_CHECKSUM) == checksum(bytes, AT_CHECKSUM);
     }
 
     /** Makes the error for bytes that are not a footer. */
     static DiskException damaged(ByteBuffer bytes, long at, Object file) {
         long cookie = bytes.getLong(AT_COOKIE);
         if (cookie != COOKIE) {
-            return DiskException.notAnImage(file, Math.max(0, at + BYTES), "a VHD image", "footer field cookie", at, String.format("0x%016x", cookie), "\"conectix\"");
+            return DiskException.notAnImage(
+                    file,
+                    Math.max(0, at + BYTES),
+                    "a VHD image",
+                    "footer field cookie",
+                    at,
+                    String.format("0x%016x", cookie),
+                    "\"conectix\"");
         }
-        return DiskException.corrupt(file, "footer field checksum", at + AT_CHECKSUM, hex(bytes.getInt(AT_CHECKSUM)),
+        return DiskException.corrupt(
+                file,
+                "footer field checksum",
+                at + AT_CHECKSUM,
+                hex(bytes.getInt(AT_CHECKSUM)),
                 hex(checksum(bytes, AT_CHECKSUM)));
     }
 
@@ -82,23 +97,36 @@ final class VhdFooter {
      */
     static VhdFooter parse(ByteBuffer bytes, long at, Object file) throws DiskException {
         if (bytes.getLong(AT_COOKIE) == POISON_COOKIE) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": is marked as not to be opened (footer cookie \"v_poison\")");
+            throw new DiskException(
+                    Reason.UNSUPPORTED, file + ": is marked as not to be opened (footer cookie \"v_poison\")");
         }
         if (bytes.getInt(AT_VERSION) >>> 16 != VERSION >>> 16) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": footer field file_format_version is " + hex(bytes.getInt(AT_VERSION))
-                    + "; version 1 is supported");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file + ": footer field file_format_version is " + hex(bytes.getInt(AT_VERSION))
+                            + "; version 1 is supported");
         }
         VhdFooter footer = new VhdFooter(bytes);
         if (footer.type() < FIXED || footer.type() > DIFFERENCING) {
-            throw DiskException.corrupt(file, "footer field disk_type", at + AT_TYPE, Integer.toUnsignedString(footer.type()),
+            throw DiskException.corrupt(
+                    file,
+                    "footer field disk_type",
+                    at + AT_TYPE,
+                    Integer.toUnsignedString(footer.type()),
                     "2 (fixed), 3 (dynamic) or 4 (differencing)");
         }
         if (footer.isByTapdisk() && footer.creatorVersion() == 1) {
-            throw new DiskException(Reason.UNSUPPORTED, file + ": is of creator version 0.1 (little-endian bitmaps), which is not supported");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file + ": is of creator version 0.1 (little-endian bitmaps), which is not supported");
         }
         long size = footer.diskBytes();
         if (size < SECTOR || size > LARGEST_DISK) {
-            throw DiskException.corrupt(file, "footer field current_size", at + AT_CURRENT_SIZE, Long.toUnsignedString(footer.currentSize()),
+            throw DiskException.corrupt(
+                    file,
+                    "footer field current_size",
+                    at + AT_CURRENT_SIZE,
+                    Long.toUnsignedString(footer.currentSize()),
                     "512 to " + LARGEST_DISK);
         }
         return footer;
@@ -107,16 +135,24 @@ final class VhdFooter {
     /** A footer as XenServer writes it. */
     static VhdFooter create(int type, long size, long timestamp, UUID uuid) {
         ByteBuffer b = ByteBuffer.allocate(BYTES);
-        b.putLong(AT_COOKIE, COOKIE).putInt(AT_FEATURES, FEATURE_RESERVED).putInt(AT_VERSION, VERSION).putLong(AT_DATA_OFFSET, NO_DATA_OFFSET);
+        b.putLong(AT_COOKIE, COOKIE)
+                .putInt(AT_FEATURES, FEATURE_RESERVED)
+                .putInt(AT_VERSION, VERSION)
+                .putLong(AT_DATA_OFFSET, NO_DATA_OFFSET);
         b.putInt(AT_TIMESTAMP, (int) timestamp).putInt(AT_CREATOR, CREATOR_TAP).putInt(AT_CREATOR_VERSION, TAP_1_3);
-        b.putLong(AT_ORIGINAL_SIZE, size).putLong(AT_CURRENT_SIZE, size).putInt(AT_GEOMETRY, geometry(size)).putInt(AT_TYPE, type);
+        b.putLong(AT_ORIGINAL_SIZE, size)
+                .putLong(AT_CURRENT_SIZE, size)
+                .putInt(AT_GEOMETRY, geometry(size))
+                .putInt(AT_TYPE, type);
         b.putLong(AT_UUID, uuid.getMostSignificantBits()).putLong(AT_UUID + Long.BYTES, uuid.getLeastSignificantBits());
         return sealed(b);
     }
 
     /** Copies it with another header offset and creator version. */
     VhdFooter with(long dataOffset, int creatorVersion) {
-        return sealed(copy().putLong(AT_DATA_OFFSET, dataOffset).putInt(AT_CREATOR, CREATOR_TAP).putInt(AT_CREATOR_VERSION, creatorVersion));
+        return sealed(copy().putLong(AT_DATA_OFFSET, dataOffset)
+                .putInt(AT_CREATOR, CREATOR_TAP)
+                .putInt(AT_CREATOR_VERSION, creatorVersion));
     }
 
     /** Copies it for a disk of another size; a creator whose size would be the geometry's is replaced. */
@@ -137,7 +173,10 @@ final class VhdFooter {
         return new VhdFooter(b);
     }
 
-    /** The specification's checksum of a structure: the one's complement of the sum of its bytes but those of the checksum itself. */
+    /**
+     * The specification's checksum of a structure: the one's complement of the sum of its bytes but those of the
+     * checksum itself.
+     */
     static int checksum(ByteBuffer b, int atChecksum) {
         int sum = 0;
         for (int i = 0; i < b.capacity(); i++) {
@@ -216,7 +255,9 @@ final class VhdFooter {
     String creator() {
         byte[] name = new byte[4];
         bytes.get(AT_CREATOR, name);
-        return new String(name, StandardCharsets.ISO_8859_1).replaceAll("[^ -~]", "").strip();
+        return new String(name, StandardCharsets.ISO_8859_1)
+                .replaceAll("[^ -~]", "")
+                .strip();
     }
 
     private long geometrySectors() {
@@ -224,7 +265,9 @@ final class VhdFooter {
         return (long) (chs >>> 16) * (chs >>> 8 & 0xff) * (chs & 0xff);
     }
 
-    /** Virtual PC and QEMU mean the geometry, all others the current size; QEMU 10, block/vpc.c, decides the same way. */
+    /**
+     * Virtual PC and QEMU mean the geometry, all others the current size; QEMU 10, block/vpc.c, decides the same way.
+     */
     private boolean sizeIsGeometry() {
         int creator = bytes.getInt(AT_CREATOR);
         return (creator == CREATOR_VIRTUAL_PC || creator == CREATOR_QEMU) && geometrySectors() != LARGEST_GEOMETRY;

@@ -13,8 +13,8 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * The dynamic disk header: 1024 bytes, big-endian. Layout: Microsoft's "Virtual Hard Disk Image Format Specification" 1.0,
- * "Dynamic Disk Header Format".
+ * The dynamic disk header: 1024 bytes, big-endian. Layout: Microsoft's "Virtual Hard Disk Image Format Specification"
+ * 1.0, "Dynamic Disk Header Format".
  *
  * @param at bytes from the beginning of the file to the header
  * @param tableOffset bytes from the beginning of the file to the BAT, a multiple of 512
@@ -25,16 +25,25 @@ import org.blktap.api.memory.Alignment;
  * @param parentName the parent's file name, perhaps with a path
  * @param locators those of the eight that are in use
  */
-record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize, UUID parentUuid, int parentTimestamp, String parentName,
+record VhdHeader(
+        long at,
+        long tableOffset,
+        long maxTableEntries,
+        int blockSize,
+        UUID parentUuid,
+        int parentTimestamp,
+        String parentName,
         List<ParentLocator> locators) {
     static final int BYTES = 1024;
     static final UUID NO_UUID = new UUID(0, 0);
     /** The specification has 512 KiB and 2 MiB; much smaller or larger blocks are refused. */
     static final int SMALLEST_BLOCK = 4 << 10;
+
     static final int LARGEST_BLOCK = 256 << 20;
     static final int USUAL_BLOCK = 2 << 20;
     /** The BAT is held in memory, 64 MiB at most: enough for the largest disk from 128 KiB blocks on. */
     static final long MOST_BLOCKS = 1 << 24;
+
     private static final long COOKIE = 0x6378737061727365L;
     private static final int VERSION = 0x0001_0000;
     private static final int AT_COOKIE = 0;
@@ -69,17 +78,27 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
         /** Sectors by the specification, bytes as Microsoft and libvhd write it. */
         static ParentLocator read(ByteBuffer b, int at) {
             long space = Integer.toUnsignedLong(b.getInt(at + AT_SPACE));
-            return new ParentLocator(b.getInt(at + AT_CODE), space < SECTOR ? space * SECTOR : space, Integer.toUnsignedLong(b.getInt(at + AT_LENGTH)),
+            return new ParentLocator(
+                    b.getInt(at + AT_CODE),
+                    space < SECTOR ? space * SECTOR : space,
+                    Integer.toUnsignedLong(b.getInt(at + AT_LENGTH)),
                     b.getLong(at + AT_OFFSET));
         }
 
         private void put(ByteBuffer b, int at) {
-            b.putInt(at + AT_CODE, code).putInt(at + AT_SPACE, (int) space).putInt(at + AT_LENGTH, (int) length).putLong(at + AT_OFFSET, offset);
+            b.putInt(at + AT_CODE, code)
+                    .putInt(at + AT_SPACE, (int) space)
+                    .putInt(at + AT_LENGTH, (int) length)
+                    .putLong(at + AT_OFFSET, offset);
         }
 
         /** Whether its space is whole sectors inside the first {@code limit} bytes, and the name inside the space. */
         boolean isInside(long limit) {
-            return offset >= VhdFooter.BYTES && offset <= limit - space && space % SECTOR == 0 && length > 0 && length <= space;
+            return offset >= VhdFooter.BYTES
+                    && offset <= limit - space
+                    && space % SECTOR == 0
+                    && length > 0
+                    && length <= space;
         }
     }
 
@@ -87,7 +106,11 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
     static VhdHeader read(IoFile file, VhdFooter footer, long limit) throws DiskException {
         long at = footer.dataOffset();
         if (at < VhdFooter.BYTES || at > limit - BYTES || at % SECTOR != 0) {
-            throw DiskException.corrupt(file.path(), "footer field data_offset", VhdFooter.AT_DATA_OFFSET, Long.toUnsignedString(at),
+            throw DiskException.corrupt(
+                    file.path(),
+                    "footer field data_offset",
+                    VhdFooter.AT_DATA_OFFSET,
+                    Long.toUnsignedString(at),
                     "a multiple of 512 inside the file of " + limit + " bytes");
         }
         ByteBuffer b = ByteBuffer.allocate(BYTES);
@@ -99,31 +122,61 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
         return parse(b, at, footer.diskBytes(), limit, file.path());
     }
 
-    private static VhdHeader parse(ByteBuffer b, long at, long diskBytes, long limit, Object file) throws DiskException {
+    private static VhdHeader parse(ByteBuffer b, long at, long diskBytes, long limit, Object file)
+            throws DiskException {
         if (b.getLong(AT_COOKIE) != COOKIE) {
-            throw DiskException.corrupt(file, "header field cookie", at + AT_COOKIE, String.format("0x%016x", b.getLong(AT_COOKIE)), "\"cxsparse\"");
+            throw DiskException.corrupt(
+                    file,
+                    "header field cookie",
+                    at + AT_COOKIE,
+                    String.format("0x%016x", b.getLong(AT_COOKIE)),
+                    "\"cxsparse\"");
         }
         int checksum = VhdFooter.checksum(b, AT_CHECKSUM);
         if (b.getInt(AT_CHECKSUM) != checksum) {
-            throw DiskException.corrupt(file, "header field checksum", at + AT_CHECKSUM, VhdFooter.hex(b.getInt(AT_CHECKSUM)), VhdFooter.hex(checksum));
+            throw DiskException.corrupt(
+                    file,
+                    "header field checksum",
+                    at + AT_CHECKSUM,
+                    VhdFooter.hex(b.getInt(AT_CHECKSUM)),
+                    VhdFooter.hex(checksum));
         }
         if (b.getInt(AT_VERSION) != VERSION) {
-            throw DiskException.corrupt(file, "header field header_version", at + AT_VERSION, VhdFooter.hex(b.getInt(AT_VERSION)), VhdFooter.hex(VERSION));
+            throw DiskException.corrupt(
+                    file,
+                    "header field header_version",
+                    at + AT_VERSION,
+                    VhdFooter.hex(b.getInt(AT_VERSION)),
+                    VhdFooter.hex(VERSION));
         }
         long blockSize = Integer.toUnsignedLong(b.getInt(AT_BLOCK_SIZE));
         if (Long.bitCount(blockSize) != 1 || blockSize < SMALLEST_BLOCK || blockSize > LARGEST_BLOCK) {
-            throw DiskException.corrupt(file, "header field block_size", at + AT_BLOCK_SIZE, blockSize,
+            throw DiskException.corrupt(
+                    file,
+                    "header field block_size",
+                    at + AT_BLOCK_SIZE,
+                    blockSize,
                     "a power of two from " + SMALLEST_BLOCK + " to " + LARGEST_BLOCK);
         }
         long blocks = Alignment.units(diskBytes, blockSize);
         long entries = Integer.toUnsignedLong(b.getInt(AT_MAX_TABLE_ENTRIES));
         if (entries < blocks || blocks > MOST_BLOCKS) {
-            throw DiskException.corrupt(file, "header field max_table_entries", at + AT_MAX_TABLE_ENTRIES, entries,
+            throw DiskException.corrupt(
+                    file,
+                    "header field max_table_entries",
+                    at + AT_MAX_TABLE_ENTRIES,
+                    entries,
                     "one for each of the disk's " + blocks + " blocks, of which there may be " + MOST_BLOCKS);
         }
         long tableOffset = b.getLong(AT_TABLE_OFFSET);
-        if (tableOffset < VhdFooter.BYTES || tableOffset % SECTOR != 0 || tableOffset > limit - entries * Bat.ENTRY_BYTES) {
-            throw DiskException.corrupt(file, "header field table_offset", at + AT_TABLE_OFFSET, Long.toUnsignedString(tableOffset),
+        if (tableOffset < VhdFooter.BYTES
+                || tableOffset % SECTOR != 0
+                || tableOffset > limit - entries * Bat.ENTRY_BYTES) {
+            throw DiskException.corrupt(
+                    file,
+                    "header field table_offset",
+                    at + AT_TABLE_OFFSET,
+                    Long.toUnsignedString(tableOffset),
                     "a multiple of 512, with room for " + entries + " entries inside the file of " + limit + " bytes");
         }
         List<ParentLocator> locators = new ArrayList<>();
@@ -137,15 +190,27 @@ record VhdHeader(long at, long tableOffset, long maxTableEntries, int blockSize,
         b.get(AT_PARENT_NAME, name);
         String parentName = Utf16.decode(ByteBuffer.wrap(name), StandardCharsets.UTF_16BE);
         int end = parentName.indexOf('\0');
-        return new VhdHeader(at, tableOffset, entries, (int) blockSize, new UUID(b.getLong(AT_PARENT_UUID), b.getLong(AT_PARENT_UUID + Long.BYTES)),
-                b.getInt(AT_PARENT_TIMESTAMP), end < 0 ? parentName : parentName.substring(0, end), List.copyOf(locators));
+        return new VhdHeader(
+                at,
+                tableOffset,
+                entries,
+                (int) blockSize,
+                new UUID(b.getLong(AT_PARENT_UUID), b.getLong(AT_PARENT_UUID + Long.BYTES)),
+                b.getInt(AT_PARENT_TIMESTAMP),
+                end < 0 ? parentName : parentName.substring(0, end),
+                List.copyOf(locators));
     }
 
     ByteBuffer bytes() {
         ByteBuffer b = ByteBuffer.allocate(BYTES);
-        b.putLong(AT_COOKIE, COOKIE).putLong(AT_DATA_OFFSET, VhdFooter.NO_DATA_OFFSET).putLong(AT_TABLE_OFFSET, tableOffset);
-        b.putInt(AT_VERSION, VERSION).putInt(AT_MAX_TABLE_ENTRIES, (int) maxTableEntries).putInt(AT_BLOCK_SIZE, blockSize);
-        b.putLong(AT_PARENT_UUID, parentUuid.getMostSignificantBits()).putLong(AT_PARENT_UUID + Long.BYTES, parentUuid.getLeastSignificantBits());
+        b.putLong(AT_COOKIE, COOKIE)
+                .putLong(AT_DATA_OFFSET, VhdFooter.NO_DATA_OFFSET)
+                .putLong(AT_TABLE_OFFSET, tableOffset);
+        b.putInt(AT_VERSION, VERSION)
+                .putInt(AT_MAX_TABLE_ENTRIES, (int) maxTableEntries)
+                .putInt(AT_BLOCK_SIZE, blockSize);
+        b.putLong(AT_PARENT_UUID, parentUuid.getMostSignificantBits())
+                .putLong(AT_PARENT_UUID + Long.BYTES, parentUuid.getLeastSignificantBits());
         b.putInt(AT_PARENT_TIMESTAMP, parentTimestamp);
         byte[] name = parentName.getBytes(StandardCharsets.UTF_16BE);
         b.put(AT_PARENT_NAME, name, 0, Math.min(name.length, PARENT_NAME_BYTES));

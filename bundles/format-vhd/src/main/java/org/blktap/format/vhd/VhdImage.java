@@ -11,8 +11,8 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * The metadata of an image: its footer, and the structures of a dynamic or differencing one, read and bounded. All numbers
- * are bytes.
+ * The metadata of an image: its footer, and the structures of a dynamic or differencing one, read and bounded. All
+ * numbers are bytes.
  *
  * @param footer the one that is used
  * @param footerAt where it is at the end of the file, or -1 if only its copy at offset 0 is intact, as after a crash
@@ -33,7 +33,14 @@ record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit
     static VhdImage read(IoFile file) throws DiskException {
         long size = file.size();
         if (size < VhdFooter.BYTES - 1) {
-            throw DiskException.notAnImage(file.path(), size, "a VHD image", "footer", 0, "a file of " + size + " bytes", "at least " + VhdFooter.BYTES);
+            throw DiskException.notAnImage(
+                    file.path(),
+                    size,
+                    "a VHD image",
+                    "footer",
+                    0,
+                    "a file of " + size + " bytes",
+                    "at least " + VhdFooter.BYTES);
         }
         // Virtual PC's first versions wrote 511 bytes
         long last = size % SECTOR == SECTOR - 1 ? size - (SECTOR - 1) : size - SECTOR;
@@ -62,13 +69,18 @@ record VhdImage(VhdFooter footer, long footerAt, boolean copyDiffers, long limit
 
     private static VhdImage fixed(IoFile file, VhdFooter footer, long footerAt) throws DiskException {
         if (footer.diskBytes() > footerAt) {
-            throw DiskException.corrupt(file.path(), "footer field current_size", footerAt + VhdFooter.AT_CURRENT_SIZE, footer.diskBytes(),
+            throw DiskException.corrupt(
+                    file.path(),
+                    "footer field current_size",
+                    footerAt + VhdFooter.AT_CURRENT_SIZE,
+                    footer.diskBytes(),
                     "at most the " + footerAt + " bytes before the footer");
         }
         return new VhdImage(footer, footerAt, false, footerAt, null, null);
     }
 
-    private static VhdImage read(IoFile file, VhdFooter footer, long footerAt, boolean copyDiffers, long limit) throws DiskException {
+    private static VhdImage read(IoFile file, VhdFooter footer, long footerAt, boolean copyDiffers, long limit)
+            throws DiskException {
         VhdHeader header = VhdHeader.read(file, footer, limit);
         return new VhdImage(footer, footerAt, copyDiffers, limit, header, Batmap.read(file, footer, header, limit));
     }

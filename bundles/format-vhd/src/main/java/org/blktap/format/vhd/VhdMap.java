@@ -24,16 +24,19 @@ import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
 /**
- * The blocks of a dynamic or differencing image. A BAT entry points at a block: its sector bitmap, then its data. A sector whose bit is clear is the
- * parent's, or zeros. So a cluster of the map is one sector, and nothing is copied up. New blocks go to the end of the file, where the last footer
- * moves on.
+ * The blocks of a dynamic or differencing image. A BAT entry points at a block: its sector bitmap, then its data. A
+ * sector whose bit is clear is the parent's, or zeros. So a cluster of the map is one sector, and nothing is copied up.
+ * New blocks go to the end of the file, where the last footer moves on.
  *
- * <p>Without a parent, a new block's bitmap is all ones at once, since new space reads as zeros: no later write there changes a table. The map knows
- * such full blocks without reading their bitmaps.
+ * <p>Without a parent, a new block's bitmap is all ones at once, since new space reads as zeros: no later write there
+ * changes a table. The map knows such full blocks without reading their bitmaps.
  */
 final class VhdMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.vhd");
-    /** A block past this offset has no sector number. A little lower than the exact limit, because new space may leave out a page. */
+    /**
+     * A block past this offset has no sector number. A little lower than the exact limit, because new space may leave
+     * out a page.
+     */
     private static final long LAST_OFFSET = 0xffff_ff00L * SECTOR;
 
     private final VhdImage image;
@@ -49,11 +52,13 @@ final class VhdMap implements ClusterMap {
     private final int blockSectors;
     /** Bytes of a block in the file: whole pages, so that the next one's data begins with one too. */
     private final long reserved;
+
     private final boolean hasParent;
     /** Blocks whose bitmap is all ones. */
     private final BitSet full = new BitSet();
     /** Blocks whose bitmap has been searched for clear bits. */
     private final BitSet seen = new BitSet();
+
     private boolean corruptTold;
 
     /** @param cacheBytes for bitmaps */
@@ -149,9 +154,16 @@ final class VhdMap implements ClusterMap {
     private void corrupt(int block) {
         if (!corruptTold) {
             corruptTold = true;
-            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + block, bat.entryAt(block),
-                    String.format("0x%x", bat.offset(block) / SECTOR), "the sector of a block inside the file after its tables").getMessage()
-                    + "; this range and others like it end with I/O errors");
+            LOG.log(
+                    Level.ERROR,
+                    DiskException.corrupt(
+                                            file.path(),
+                                            "BAT entry " + block,
+                                            bat.entryAt(block),
+                                            String.format("0x%x", bat.offset(block) / SECTOR),
+                                            "the sector of a block inside the file after its tables")
+                                    .getMessage()
+                            + "; this range and others like it end with I/O errors");
         }
     }
 
@@ -261,7 +273,9 @@ final class VhdMap implements ClusterMap {
                 bits.set(block);
             }
         }
-        bits.clear(Math.min(bits.length(), image.batmap().summedBytes() * 8), Math.max(bits.length(), image.batmap().summedBytes() * 8));
+        bits.clear(
+                Math.min(bits.length(), image.batmap().summedBytes() * 8),
+                Math.max(bits.length(), image.batmap().summedBytes() * 8));
         return bits;
     }
 

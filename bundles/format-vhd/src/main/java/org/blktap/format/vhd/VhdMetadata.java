@@ -12,8 +12,8 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * The structures of a new dynamic or differencing image, one after the other as libvhd lays them out: header, BAT, batmap, parent locators.
- * They are complete before a footer points at them.
+ * The structures of a new dynamic or differencing image, one after the other as libvhd lays them out: header, BAT,
+ * batmap, parent locators. They are complete before a footer points at them.
  *
  * @param header with its locators
  * @param batmap null if the blocks are not those that libvhd counts
@@ -32,12 +32,14 @@ record VhdMetadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end
     static VhdMetadata plan(long at, long diskBytes, int blockSize, Parent parent) {
         long tableOffset = at + VhdHeader.BYTES;
         long entries = Alignment.units(diskBytes, blockSize);
-        VhdHeader header = new VhdHeader(at, tableOffset, entries, blockSize, parent.uuid(), parent.timestamp(), parent.name(), List.of());
+        VhdHeader header = new VhdHeader(
+                at, tableOffset, entries, blockSize, parent.uuid(), parent.timestamp(), parent.name(), List.of());
         long end = tableOffset + header.tableBytes();
         Batmap batmap = null;
         if (blockSize == VhdHeader.USUAL_BLOCK) {
             long sectors = Alignment.units(Alignment.units(entries, 8), SECTOR);
-            batmap = new Batmap(end, end + SECTOR, sectors, Batmap.summedBytes(diskBytes), Batmap.VERSION_1_2, new BitSet(), true);
+            batmap = new Batmap(
+                    end, end + SECTOR, sectors, Batmap.summedBytes(diskBytes), Batmap.VERSION_1_2, new BitSet(), true);
             end = batmap.at() + sectors * SECTOR;
         } else {
             // a sector of zeros, so that nobody finds a batmap there
@@ -51,7 +53,14 @@ record VhdMetadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end
             names.add(name.name());
             end += space;
         }
-        VhdHeader complete = new VhdHeader(at, tableOffset, entries, blockSize, parent.uuid(), parent.timestamp(), parent.name(),
+        VhdHeader complete = new VhdHeader(
+                at,
+                tableOffset,
+                entries,
+                blockSize,
+                parent.uuid(),
+                parent.timestamp(),
+                parent.name(),
                 List.copyOf(locators));
         return new VhdMetadata(complete, batmap, names, end);
     }
@@ -79,7 +88,8 @@ record VhdMetadata(VhdHeader header, Batmap batmap, List<byte[]> names, long end
         }
         for (int i = 0; i < names.size(); i++) {
             VhdHeader.ParentLocator locator = header.locators().get(i);
-            file.writeFully(ByteBuffer.allocate((int) locator.space()).put(names.get(i)).clear(), locator.offset());
+            file.writeFully(
+                    ByteBuffer.allocate((int) locator.space()).put(names.get(i)).clear(), locator.offset());
         }
     }
 

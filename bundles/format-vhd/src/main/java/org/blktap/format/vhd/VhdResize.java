@@ -19,9 +19,10 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Makes a disk larger. Where the BAT has no entries to spare, a new header, BAT and batmap are written past the old ones, after the blocks that are
- * in the way have been copied to the end of the file. The size is changed by the footer at the end, one sector; until that is written the image is
- * the old one, after a crash too. Blocking, on a control thread.
+ * Makes a disk larger. Where the BAT has no entries to spare, a new header, BAT and batmap are written past the old
+ * ones, after the blocks that are in the way have been copied to the end of the file. The size is changed by the footer
+ * at the end, one sector; until that is written the image is the old one, after a crash too. Blocking, on a control
+ * thread.
  */
 final class VhdResize {
     private static final int PIECE = 1 << 20;
@@ -43,10 +44,17 @@ final class VhdResize {
     static void resize(Path path, long sizeBytes, DiskContext context) throws DiskException {
         try (IoFile file = context.openFile(path)) {
             VhdImage image = VhdImage.read(file);
-            long size = VhdCreate.checked(path, sizeBytes, image.header() == null ? VhdHeader.USUAL_BLOCK : image.header().blockSize());
+            long size = VhdCreate.checked(
+                    path,
+                    sizeBytes,
+                    image.header() == null
+                            ? VhdHeader.USUAL_BLOCK
+                            : image.header().blockSize());
             if (size < image.diskBytes()) {
-                throw new DiskException(Reason.UNSUPPORTED, path + ": " + Options.sizeText(size) + " is smaller than the present "
-                        + Options.sizeText(image.diskBytes()) + "; a VHD disk does not become smaller");
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        path + ": " + Options.sizeText(size) + " is smaller than the present "
+                                + Options.sizeText(image.diskBytes()) + "; a VHD disk does not become smaller");
             }
             if (file.blockDevice()) {
                 throw new DiskException(Reason.UNSUPPORTED, path + ": a VHD image on a block device keeps its size");
@@ -61,7 +69,8 @@ final class VhdResize {
             try (Bat bat = new Bat(image, file, context.memory())) {
                 CheckReport report = new VhdCheck(image, bat, file, false).run();
                 if (!report.clean()) {
-                    throw new DiskException(Reason.CORRUPT, report.problems().get(0) + " (images with problems keep their size)");
+                    throw new DiskException(
+                            Reason.CORRUPT, report.problems().get(0) + " (images with problems keep their size)");
                 }
                 refuseIfParentWouldShow(image, file, context);
                 new VhdResize(image, bat, file, size).grow();
@@ -77,7 +86,9 @@ final class VhdResize {
         }
         try (VirtualDisk parent = VhdDriver.parent(image, file, context).disk()) {
             if (parent.info().sizeBytes() > image.diskBytes()) {
-                throw new DiskException(Reason.UNSUPPORTED, file.path() + ": its parent is larger, and what is new would show the parent's data");
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        file.path() + ": its parent is larger, and what is new would show the parent's data");
             }
         }
     }
@@ -107,7 +118,8 @@ final class VhdResize {
         zeroBehindTheDisk();
         int blocks = header.blocks(size);
         Batmap batmap = image.batmap();
-        if (blocks <= header.maxTableEntries() && (batmap == null || Batmap.summedBytes(size) <= batmap.sectors() * SECTOR)) {
+        if (blocks <= header.maxTableEntries()
+                && (batmap == null || Batmap.summedBytes(size) <= batmap.sectors() * SECTOR)) {
             useSpareEntries(blocks, batmap);
         } else {
             moveMetadata();
@@ -132,7 +144,14 @@ final class VhdResize {
     private void useSpareEntries(int blocks, Batmap batmap) throws IOException {
         VhdMetadata.fillUnused(file, bat.entryAt(image.blocks()), bat.entryAt(blocks));
         if (batmap != null) {
-            new Batmap(batmap.headerAt(), batmap.at(), batmap.sectors(), Batmap.summedBytes(size), batmap.version(), null, true)
+            new Batmap(
+                            batmap.headerAt(),
+                            batmap.at(),
+                            batmap.sectors(),
+                            Batmap.summedBytes(size),
+                            batmap.version(),
+                            null,
+                            true)
                     .write(file, fullBlocks());
         }
         file.flushNow();
@@ -143,8 +162,10 @@ final class VhdResize {
         VhdMetadata metadata = VhdMetadata.plan(VhdImage.end(image.structures()), size, header.blockSize(), parent());
         List<Integer> inTheWay = new ArrayList<>();
         for (int block = 0; block < image.blocks(); block++) {
-            if (bat.isUsed(block) && bat.offset(block) < metadata.end()
-                    && bat.offset(block) + header.blockBytes() > metadata.header().at()) {
+            if (bat.isUsed(block)
+                    && bat.offset(block) < metadata.end()
+                    && bat.offset(block) + header.blockBytes()
+                            > metadata.header().at()) {
                 inTheWay.add(block);
             }
         }

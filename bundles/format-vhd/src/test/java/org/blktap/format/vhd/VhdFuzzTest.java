@@ -14,8 +14,10 @@ class VhdFuzzTest extends FormatFuzzTest {
 
     @Override
     protected FormatModelTest.Kind kind(Random random) {
-        return new FormatModelTest.Kind(Map.of("block-size", List.of("4096", "65536", "2M").get(random.nextInt(3)), "cache", "64K"),
-                512L * (1 + random.nextInt(8000)), random.nextBoolean() ? 512L * (1 + random.nextInt(1000)) : 0);
+        return new FormatModelTest.Kind(
+                Map.of("block-size", List.of("4096", "65536", "2M").get(random.nextInt(3)), "cache", "64K"),
+                512L * (1 + random.nextInt(8000)),
+                random.nextBoolean() ? 512L * (1 + random.nextInt(1000)) : 0);
     }
 
     /** Of the footer, its copy and the header. */

@@ -33,6 +33,7 @@ class VhdHostileTest {
     private static final int BATMAP = BATMAP_HEADER + 512;
     /** Where the last footer of a new image is, and nearly where its first block comes. */
     private static final int END = BATMAP + 512;
+
     private final VhdImages images = new VhdImages(Map.of());
 
     @AfterEach
@@ -57,13 +58,18 @@ class VhdHostileTest {
 
     private int problems() throws Exception {
         images.reopen();
-        return images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems().size();
+        return images.driver
+                .check(VhdImages.IMAGE, images.context.forReading())
+                .problems()
+                .size();
     }
 
     @Test
     void footersThatBreakTheRulesAreRefused() throws Exception {
-        assertTrue(refused(Reason.CORRUPT, b -> b.putLong(0, 0).putLong(END, 0)).contains("footer field cookie at offset " + END));
-        assertTrue(refused(Reason.CORRUPT, b -> b.put(100, (byte) 1).put(END + 100, (byte) 1)).contains("footer field checksum"));
+        assertTrue(refused(Reason.CORRUPT, b -> b.putLong(0, 0).putLong(END, 0))
+                .contains("footer field cookie at offset " + END));
+        assertTrue(refused(Reason.CORRUPT, b -> b.put(100, (byte) 1).put(END + 100, (byte) 1))
+                .contains("footer field checksum"));
         refused(Reason.UNSUPPORTED, footer(f -> f.putInt(12, 0x20000)));
         refused(Reason.UNSUPPORTED, footer(f -> f.put(0, "v_poison".getBytes())));
         refused(Reason.UNSUPPORTED, footer(f -> f.putInt(32, 1)));
@@ -103,21 +109,27 @@ class VhdHostileTest {
 
     @Test
     void shortFilesAreRefused() throws Exception {
-        byte[] whole = images.changed(SIZE, b -> { }).bytes();
+        byte[] whole = images.changed(SIZE, b -> {}).bytes();
         for (int length : new int[] {0, 1, 510, 511, 512, 1024, 1535, 1536}) {
             images.put(VhdImages.IMAGE, Arrays.copyOf(whole, length));
-            assertEquals(Reason.CORRUPT, assertThrows(DiskException.class, () -> images.driver.open(VhdImages.IMAGE, images.context)).reason());
+            assertEquals(
+                    Reason.CORRUPT,
+                    assertThrows(DiskException.class, () -> images.driver.open(VhdImages.IMAGE, images.context))
+                            .reason());
         }
     }
 
     @Test
     void encryptedImagesAreRefused() throws Exception {
-        assertTrue(refused(Reason.UNSUPPORTED, b -> b.put(BATMAP_HEADER + 29, (byte) 1)).contains("encrypted"));
+        assertTrue(refused(Reason.UNSUPPORTED, b -> b.put(BATMAP_HEADER + 29, (byte) 1))
+                .contains("encrypted"));
     }
 
     @Test
     void entriesThatLeadNowhereFailTheirRangeAlone() throws Exception {
-        for (int entry : new int[] {0, 1, 3, 4, 5, END / 512 - 1, END / 512, END / 512 + 1, 100_000, Integer.MAX_VALUE, Integer.MIN_VALUE, -2}) {
+        for (int entry : new int[] {
+            0, 1, 3, 4, 5, END / 512 - 1, END / 512, END / 512 + 1, 100_000, Integer.MAX_VALUE, Integer.MIN_VALUE, -2
+        }) {
             images.changed(SIZE, b -> b.putInt(VhdImages.BAT + 4, entry));
             VirtualDisk disk = images.open();
             for (int i = 0; i < 2; i++) {
@@ -135,7 +147,7 @@ class VhdHostileTest {
 
     @Test
     void structuresAndBlocksOnEachOtherAreFound() throws Exception {
-        images.changed(SIZE, b -> { });
+        images.changed(SIZE, b -> {});
         VirtualDisk disk = images.open();
         assertEquals(0, images.write(disk, 0, 4096, 1));
         assertEquals(0, images.write(disk, BLOCK, 4096, 2));
@@ -168,10 +180,16 @@ class VhdHostileTest {
         b = ByteBuffer.allocate(right.length + 3 * BLOCK + 4096).put(right);
         b.position(b.capacity() - 512).put(right, right.length - 512, 512);
         images.put(VhdImages.IMAGE, b.array());
-        assertEquals(3, images.driver.check(VhdImages.IMAGE, images.context.forReading()).leaked());
+        assertEquals(
+                3,
+                images.driver
+                        .check(VhdImages.IMAGE, images.context.forReading())
+                        .leaked());
         assertEquals(0, images.driver.check(VhdImages.IMAGE, images.context).leaked());
         assertTrue(images.bytes(VhdImages.IMAGE).length <= right.length);
-        assertFalse(images.driver.check(VhdImages.IMAGE, images.context.forReading()).wantsRepair());
+        assertFalse(images.driver
+                .check(VhdImages.IMAGE, images.context.forReading())
+                .wantsRepair());
     }
 
     /** What is no error, but listed, and done by a repair. */
@@ -180,7 +198,9 @@ class VhdHostileTest {
         CheckReport found = images.driver.check(VhdImages.IMAGE, images.context.forReading());
         assertEquals(1, found.repairs().size(), found.toString());
         assertTrue(found.repairs().get(0).startsWith(line), found.toString());
-        assertEquals(found.repairs(), images.driver.check(VhdImages.IMAGE, images.context).repairs());
+        assertEquals(
+                found.repairs(),
+                images.driver.check(VhdImages.IMAGE, images.context).repairs());
         CheckReport left = images.driver.check(VhdImages.IMAGE, images.context.forReading());
         assertFalse(left.wantsRepair(), left.toString());
     }
@@ -193,7 +213,7 @@ class VhdHostileTest {
     /** A clear bit hides old bytes; what is written over them hides no neighbour, and zeros are zeros. */
     @Test
     void clearBitsAreZerosWhateverIsUnderThem() throws Exception {
-        images.changed(SIZE, b -> { });
+        images.changed(SIZE, b -> {});
         VirtualDisk disk = images.open();
         assertEquals(0, images.write(disk, 0, BLOCK, 7));
         disk.close();
@@ -230,7 +250,7 @@ class VhdHostileTest {
 
     @Test
     void aDamagedFooterIsReplacedByItsCopy() throws Exception {
-        images.changed(SIZE, b -> { });
+        images.changed(SIZE, b -> {});
         VirtualDisk disk = images.open();
         assertEquals(0, images.write(disk, 0, 4096, 1));
         disk.close();
@@ -272,7 +292,12 @@ class VhdHostileTest {
         assertEquals(-1000 - Errno.EIO, images.read(disk, 4 << 20, 4096));
         disk.close();
         images.put(VhdImages.IMAGE, Arrays.copyOf(whole, whole.length - (1 << 20)));
-        assertEquals(1, images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems().size());
+        assertEquals(
+                1,
+                images.driver
+                        .check(VhdImages.IMAGE, images.context.forReading())
+                        .problems()
+                        .size());
     }
 
     /** What a guest wrote may be at the end of a file that was cut off; its footer is not the image's. */
@@ -290,7 +315,7 @@ class VhdHostileTest {
         VhdImages fixed = new VhdImages(Map.of("subformat", "fixed"));
         fixed.create(VhdImages.IMAGE, 1 << 20, null);
         byte[] b = fixed.bytes(VhdImages.IMAGE);
-        System.arraycopy(images.changed(SIZE, x -> { }).bytes(), 0, b, 0, END);
+        System.arraycopy(images.changed(SIZE, x -> {}).bytes(), 0, b, 0, END);
         fixed.put(VhdImages.IMAGE, b);
         VirtualDisk disk = fixed.open();
         assertEquals(1 << 20, disk.info().sizeBytes());
@@ -361,15 +386,22 @@ class VhdHostileTest {
         assertEquals(Reason.CORRUPT, e.reason());
         assertTrue(e.getMessage().contains("parent_unique_id"), e.getMessage());
         images.context.files.remove(java.nio.file.Path.of("/sim/p.vhd"));
-        assertEquals(Reason.NOT_FOUND, assertThrows(DiskException.class, images::open).reason());
+        assertEquals(
+                Reason.NOT_FOUND,
+                assertThrows(DiskException.class, images::open).reason());
     }
 
     /** A locator's code, and how its name is encoded; of a host whose paths are not here. */
-    private static final Object[][] FOREIGN = {{0x5732_6b75, "C:\\Virtual Machines\\p.vhd", StandardCharsets.UTF_16LE},
-        {0x5732_7275, "..\\..\\templates\\p.vhd", StandardCharsets.UTF_16LE}, {0x5732_7275, "..\\..\\templates\\p.vhd", StandardCharsets.UTF_16BE},
-        {0x5732_6b75, "\\\\server\\share\\p.vhd", StandardCharsets.UTF_16LE}, {0x4d61_6358, "file:///Users/x/p.vhd", StandardCharsets.UTF_8},
+    private static final Object[][] FOREIGN = {
+        {0x5732_6b75, "C:\\Virtual Machines\\p.vhd", StandardCharsets.UTF_16LE},
+        {0x5732_7275, "..\\..\\templates\\p.vhd", StandardCharsets.UTF_16LE},
+        {0x5732_7275, "..\\..\\templates\\p.vhd", StandardCharsets.UTF_16BE},
+        {0x5732_6b75, "\\\\server\\share\\p.vhd", StandardCharsets.UTF_16LE},
+        {0x4d61_6358, "file:///Users/x/p.vhd", StandardCharsets.UTF_8},
         {0x4d61_6358, "file://localhost/var/run/sr-mount/1234/p.vhd", StandardCharsets.UTF_8},
-        {0x5769_326b, "D:\\p.vhd", StandardCharsets.ISO_8859_1}, {0x5769_3272, ".\\x\\p.vhd", StandardCharsets.ISO_8859_1}};
+        {0x5769_326b, "D:\\p.vhd", StandardCharsets.ISO_8859_1},
+        {0x5769_3272, ".\\x\\p.vhd", StandardCharsets.ISO_8859_1}
+    };
 
     private void parentAndChild() throws Exception {
         images.create("/sim/p.vhd", 4 << 20, null);
@@ -460,7 +492,8 @@ class VhdHostileTest {
             for (int length : new int[] {0, -1, Integer.MAX_VALUE, 513}) {
                 b = ByteBuffer.wrap(whole.clone());
                 for (int i = 0; i < 3; i++) {
-                    b.putInt(VhdImages.HEADER + 576 + i * 24 + 8, length).putInt(VhdImages.HEADER + 576 + i * 24 + 4, length == 513 ? 1 : length);
+                    b.putInt(VhdImages.HEADER + 576 + i * 24 + 8, length)
+                            .putInt(VhdImages.HEADER + 576 + i * 24 + 4, length == 513 ? 1 : length);
                 }
                 VhdImages.sealHeader(b);
                 images.put(VhdImages.IMAGE, b.array());
@@ -488,7 +521,9 @@ class VhdHostileTest {
     void aNameThatIsNotUtf8IsInTheUrl() throws Exception {
         for (String name : new String[] {"caf\udce9 100%.vhd", "\udcff\u00e9"}) {
             List<String> read = ParentNames.encode(Path.of("/vm/a.vhd"), "/vm/" + name).stream()
-                    .map(each -> ParentNames.decode(each.code(), ByteBuffer.wrap(each.name()))).filter(Objects::nonNull).toList();
+                    .map(each -> ParentNames.decode(each.code(), ByteBuffer.wrap(each.name())))
+                    .filter(Objects::nonNull)
+                    .toList();
             assertEquals(List.of(name), read);
         }
     }
@@ -517,7 +552,8 @@ class VhdHostileTest {
     private static Reason notCreated(Map<String, String> options, long size, TapSpec backing) {
         try (VhdImages images = new VhdImages(options)) {
             images.put("/sim/p", new byte[512]);
-            return assertThrows(DiskException.class, () -> images.create(VhdImages.IMAGE, size, backing)).reason();
+            return assertThrows(DiskException.class, () -> images.create(VhdImages.IMAGE, size, backing))
+                    .reason();
         }
     }
 }

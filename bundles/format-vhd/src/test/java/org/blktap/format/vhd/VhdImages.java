@@ -21,6 +21,7 @@ final class VhdImages implements AutoCloseable {
     static final String IMAGE = "/sim/a.vhd";
     /** Where the driver puts them at creation. */
     static final int HEADER = 512;
+
     static final int BAT = 1536;
 
     final SimLoop loop = new SimLoop(new Random(1));

@@ -17,8 +17,11 @@ class VhdModelTest extends FormatModelTest {
         if (!overlay && random.nextInt(8) == 0) {
             return new Kind(Map.of("subformat", "fixed", "cache", "64K"), 512L * (1 + random.nextInt(12_000)), 0);
         }
-        String blockSize = List.of("4096", "8192", "16384", "65536", "524288", "2M", "2M", "2M").get(random.nextInt(8));
-        return new Kind(Map.of("block-size", blockSize, "cache", "64K"), 512L * (1 + random.nextInt(overlay ? 3000 : 12_000)),
+        String blockSize = List.of("4096", "8192", "16384", "65536", "524288", "2M", "2M", "2M")
+                .get(random.nextInt(8));
+        return new Kind(
+                Map.of("block-size", blockSize, "cache", "64K"),
+                512L * (1 + random.nextInt(overlay ? 3000 : 12_000)),
                 overlay ? 512L * (1 + random.nextInt(4000)) : 0);
     }
 }

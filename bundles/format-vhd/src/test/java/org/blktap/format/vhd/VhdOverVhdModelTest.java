@@ -18,14 +18,18 @@ class VhdOverVhdModelTest extends FormatModelTest {
 
     @Override
     protected Kind kind(Random random) {
-        return new Kind(Map.of("block-size", List.of("4096", "65536", "2M").get(random.nextInt(3)), "cache", "64K"),
-                512L * (1 + random.nextInt(8000)), 512L * (1 + random.nextInt(4000)));
+        return new Kind(
+                Map.of("block-size", List.of("4096", "65536", "2M").get(random.nextInt(3)), "cache", "64K"),
+                512L * (1 + random.nextInt(8000)),
+                512L * (1 + random.nextInt(4000)));
     }
 
     @Override
     protected TapSpec base(SimContext context, byte[] contents) throws DiskException {
         byte[] image = Arrays.copyOf(contents, contents.length + VhdFooter.BYTES);
-        VhdFooter.create(VhdFooter.FIXED, contents.length, 0, UUID.randomUUID()).bytes().get(image, contents.length, VhdFooter.BYTES);
+        VhdFooter.create(VhdFooter.FIXED, contents.length, 0, UUID.randomUUID())
+                .bytes()
+                .get(image, contents.length, VhdFooter.BYTES);
         context.put(BASE, image);
         context.drivers.put("vhd", new VhdDriver());
         return new TapSpec("vhd", BASE);

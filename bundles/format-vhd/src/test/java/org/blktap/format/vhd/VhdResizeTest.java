@@ -39,12 +39,21 @@ class VhdResizeTest {
             int end = images.context.loop.moment();
             images.reopen();
             looksRight(images, size);
-            assertEquals(List.of(), images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems());
+            assertEquals(
+                    List.of(),
+                    images.driver
+                            .check(VhdImages.IMAGE, images.context.forReading())
+                            .problems());
             Random random = new Random(2);
             for (int point = begin; point <= end; point++) {
                 for (byte[] crashed : new byte[][] {file.afterKill(point), file.afterPowerLoss(point, random)}) {
                     images.put(VhdImages.IMAGE, crashed);
-                    assertEquals(List.of(), images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems(), "after " + point);
+                    assertEquals(
+                            List.of(),
+                            images.driver
+                                    .check(VhdImages.IMAGE, images.context.forReading())
+                                    .problems(),
+                            "after " + point);
                     images.reopen();
                     disk = images.open();
                     long now = disk.info().sizeBytes();
@@ -115,7 +124,11 @@ class VhdResizeTest {
                 images.reopen();
                 images.driver.resize(VhdImages.IMAGE, i * 40_960L + 4096, images.context);
                 images.reopen();
-                assertEquals(List.of(), images.driver.check(VhdImages.IMAGE, images.context.forReading()).problems());
+                assertEquals(
+                        List.of(),
+                        images.driver
+                                .check(VhdImages.IMAGE, images.context.forReading())
+                                .problems());
             }
             VirtualDisk disk = images.open();
             for (int i = 1; i < 40; i++) {
@@ -158,7 +171,11 @@ class VhdResizeTest {
             images.reopen();
             images.driver.resize(VhdImages.IMAGE, 128 << 20, images.context);
             images.reopen();
-            assertEquals(0, images.driver.check(VhdImages.IMAGE, images.context.forReading()).leaked());
+            assertEquals(
+                    0,
+                    images.driver
+                            .check(VhdImages.IMAGE, images.context.forReading())
+                            .leaked());
         }
     }
 
@@ -176,6 +193,7 @@ class VhdResizeTest {
     }
 
     private static Reason refused(VhdImages images, long size) {
-        return assertThrows(DiskException.class, () -> images.driver.resize(VhdImages.IMAGE, size, images.context)).reason();
+        return assertThrows(DiskException.class, () -> images.driver.resize(VhdImages.IMAGE, size, images.context))
+                .reason();
     }
 }

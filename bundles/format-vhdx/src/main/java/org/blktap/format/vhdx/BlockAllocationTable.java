@@ -3,9 +3,9 @@ package org.blktap.format.vhdx;
 import org.blktap.api.memory.Alignment;
 
 /**
- * The BAT's shape and its entries: one for each payload block and, after those of each chunk, one for the chunk's sector bitmap, which only
- * differencing images use. An entry is 8 bytes: its state in the lowest three bits, the offset in the file, a multiple of 1 MiB, from bit 20 on.
- * [MS-VHDX] section 2.5.
+ * The BAT's shape and its entries: one for each payload block and, after those of each chunk, one for the chunk's
+ * sector bitmap, which only differencing images use. An entry is 8 bytes: its state in the lowest three bits, the
+ * offset in the file, a multiple of 1 MiB, from bit 20 on. [MS-VHDX] section 2.5.
  *
  * @param offset bytes from the beginning of the file to the BAT
  * @param blockBits log2 of a payload block's bytes
@@ -82,7 +82,10 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
         return index - index / (chunkBlocks() + 1);
     }
 
-    /** Bytes of a block that belong to the disk: all of them, fewer for the last block, none for an unused entry of a chunk. */
+    /**
+     * Bytes of a block that belong to the disk: all of them, fewer for the last block, none for an unused entry of a
+     * chunk.
+     */
     long used(long block) {
         return Math.max(0, Math.min(blockSize(), size - (block << blockBits)));
     }
@@ -90,7 +93,8 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
     /** Whether an entry's state is valid for its kind and means that the entry's offset is in use. */
     boolean isPresent(long index, long entry) {
         int state = state(entry);
-        return isBitmap(index) ? hasParent && state == SB_BLOCK_PRESENT
+        return isBitmap(index)
+                ? hasParent && state == SB_BLOCK_PRESENT
                 : state == PAYLOAD_BLOCK_FULLY_PRESENT || hasParent && state == PAYLOAD_BLOCK_PARTIALLY_PRESENT;
     }
 
@@ -103,7 +107,10 @@ record BlockAllocationTable(long offset, int blockBits, int chunkBits, long size
         return isBitmap(index) ? SECTOR_BITMAP_BYTES : used(block(index));
     }
 
-    /** Whether an entry is valid: its state exists, and if it is present it lies inside the file and overlaps no header, log or region. */
+    /**
+     * Whether an entry is valid: its state exists, and if it is present it lies inside the file and overlaps no header,
+     * log or region.
+     */
     boolean isValid(long index, long entry, Regions regions, long endOfFile) {
         if (!isPresent(index, entry)) {
             return isAbsent(index, entry);

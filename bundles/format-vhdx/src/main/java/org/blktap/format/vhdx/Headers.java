@@ -27,23 +27,43 @@ final class Headers {
 
     static Headers read(IoFile file) throws DiskException {
         if (file.size() == 0) {
-            throw DiskException.notAnImage(file.path(), 0, NAME, "file identifier", AT_IDENTIFIER, "nothing", Layout.hex(IDENTIFIER));
+            throw DiskException.notAnImage(
+                    file.path(), 0, NAME, "file identifier", AT_IDENTIFIER, "nothing", Layout.hex(IDENTIFIER));
         }
-        long identifier = Layout.read(file, "file identifier", AT_IDENTIFIER, Long.BYTES).getLong();
+        long identifier =
+                Layout.read(file, "file identifier", AT_IDENTIFIER, Long.BYTES).getLong();
         if (identifier != IDENTIFIER) {
-            throw DiskException.notAnImage(file.path(), file.size(), NAME, "file identifier", AT_IDENTIFIER, Layout.hex(identifier), Layout.hex(IDENTIFIER) + " (\"vhdxfile\")");
+            throw DiskException.notAnImage(
+                    file.path(),
+                    file.size(),
+                    NAME,
+                    "file identifier",
+                    AT_IDENTIFIER,
+                    Layout.hex(identifier),
+                    Layout.hex(IDENTIFIER) + " (\"vhdxfile\")");
         }
         ByteBuffer firstBytes = Layout.read(file, "first header", VhdxHeader.FIRST_OFFSET, Layout.SECTOR);
         ByteBuffer secondBytes = Layout.read(file, "second header", VhdxHeader.SECOND_OFFSET, Layout.SECTOR);
         VhdxHeader first = VhdxHeader.parse(firstBytes);
         VhdxHeader second = VhdxHeader.parse(secondBytes);
         if (first == null && second == null) {
-            throw DiskException.corrupt(file.path(), "headers", VhdxHeader.FIRST_OFFSET,
-                    "neither with its signature and checksum", "one at least");
+            throw DiskException.corrupt(
+                    file.path(),
+                    "headers",
+                    VhdxHeader.FIRST_OFFSET,
+                    "neither with its signature and checksum",
+                    "one at least");
         }
-        if (first != null && second != null && first.sequenceNumber() == second.sequenceNumber() && !firstBytes.equals(secondBytes)) {
-            throw DiskException.corrupt(file.path(), "second header's field SequenceNumber", VhdxHeader.SECOND_OFFSET + VhdxHeader.AT_SEQUENCE_NUMBER,
-                    Long.toUnsignedString(second.sequenceNumber()), "not that of the first, which differs");
+        if (first != null
+                && second != null
+                && first.sequenceNumber() == second.sequenceNumber()
+                && !firstBytes.equals(secondBytes)) {
+            throw DiskException.corrupt(
+                    file.path(),
+                    "second header's field SequenceNumber",
+                    VhdxHeader.SECOND_OFFSET + VhdxHeader.AT_SEQUENCE_NUMBER,
+                    Long.toUnsignedString(second.sequenceNumber()),
+                    "not that of the first, which differs");
         }
         boolean useSecond = first == null
                 || second != null && Long.compareUnsigned(second.sequenceNumber(), first.sequenceNumber()) > 0;
@@ -60,16 +80,26 @@ final class Headers {
     private void validate() throws DiskException {
         long at = secondIsCurrent ? VhdxHeader.SECOND_OFFSET : VhdxHeader.FIRST_OFFSET;
         if (current.version() != VhdxHeader.VERSION) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": is of VHDX version " + current.version() + "; version 1 is supported");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file.path() + ": is of VHDX version " + current.version() + "; version 1 is supported");
         }
         long size = file.size();
         if (current.logLength() == 0 || current.logLength() % Layout.MIB != 0 || current.logLength() > size) {
-            throw DiskException.corrupt(file.path(), "header field LogLength", at + VhdxHeader.AT_LOG_LENGTH, current.logLength(),
+            throw DiskException.corrupt(
+                    file.path(),
+                    "header field LogLength",
+                    at + VhdxHeader.AT_LOG_LENGTH,
+                    current.logLength(),
                     "a multiple of 1 MiB, inside the file of " + size + " bytes");
         }
         long offset = current.logOffset();
         if (offset < Layout.MIB || offset % Layout.MIB != 0 || offset > size - current.logLength()) {
-            throw DiskException.corrupt(file.path(), "header field LogOffset", at + VhdxHeader.AT_LOG_OFFSET, Long.toUnsignedString(offset),
+            throw DiskException.corrupt(
+                    file.path(),
+                    "header field LogOffset",
+                    at + VhdxHeader.AT_LOG_OFFSET,
+                    Long.toUnsignedString(offset),
                     "a multiple of 1 MiB from 1 MiB on, with the log inside the file of " + size + " bytes");
         }
     }

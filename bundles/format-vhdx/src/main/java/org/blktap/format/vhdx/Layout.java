@@ -16,13 +16,14 @@ final class Layout {
     static final int SECTOR = 4096;
     /** No file is longer: twice the largest disk. */
     static final long MOST_FILE_BYTES = 128L << 40;
+
     static final int GUID_BYTES = 16;
     /** Offset of the checksum in headers, region tables and log entries. */
     static final int AT_CHECKSUM = 4;
+
     static final UUID NO_GUID = new UUID(0, 0);
 
-    private Layout() {
-    }
+    private Layout() {}
 
     static ByteBuffer allocate(int bytes) {
         return ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
@@ -41,14 +42,17 @@ final class Layout {
 
     /** The first three fields of a GUID are little-endian numbers, the rest is bytes. [MS-DTYP] section 2.3.4.2. */
     static UUID guid(ByteBuffer bytes, int at) {
-        long high = Integer.toUnsignedLong(bytes.getInt(at)) << 32 | Short.toUnsignedLong(bytes.getShort(at + 4)) << 16
+        long high = Integer.toUnsignedLong(bytes.getInt(at)) << 32
+                | Short.toUnsignedLong(bytes.getShort(at + 4)) << 16
                 | Short.toUnsignedLong(bytes.getShort(at + 6));
         return new UUID(high, Long.reverseBytes(bytes.getLong(at + 8)));
     }
 
     static void putGuid(ByteBuffer bytes, int at, UUID guid) {
         long high = guid.getMostSignificantBits();
-        bytes.putInt(at, (int) (high >>> 32)).putShort(at + 4, (short) (high >>> 16)).putShort(at + 6, (short) high);
+        bytes.putInt(at, (int) (high >>> 32))
+                .putShort(at + 4, (short) (high >>> 16))
+                .putShort(at + 6, (short) high);
         bytes.putLong(at + 8, Long.reverseBytes(guid.getLeastSignificantBits()));
     }
 

@@ -10,12 +10,16 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 
-/** The contents of the file according to a log: pieces that do not overlap, of zeros or of a 4 KiB sector inside the log that was read. */
+/**
+ * The contents of the file according to a log: pieces that do not overlap, of zeros or of a 4 KiB sector inside the log
+ * that was read.
+ */
 final class LogContents {
     /** The data sectors of four logs of the largest size that is replayed. */
     static final int MOST_PIECES = 1 << 16;
     /** Memory of a piece with all that holds it. */
     static final int PIECE_BYTES = 96;
+
     private static final int ZEROS = -1;
 
     private byte[] log;
@@ -23,8 +27,7 @@ final class LogContents {
     private long lastFileOffset;
 
     /** @param at of a sector in the log, or {@link #ZEROS} */
-    private record Piece(long end, int at) {
-    }
+    private record Piece(long end, int at) {}
 
     /** Receives the contents of a range. */
     interface Visitor {
@@ -61,9 +64,13 @@ final class LogContents {
         return pieces.size();
     }
 
-    /** Keeps only the sectors of the log that are used, unless these are most of it. Returns the bytes of memory that stay in use. */
+    /**
+     * Keeps only the sectors of the log that are used, unless these are most of it. Returns the bytes of memory that
+     * stay in use.
+     */
     long compact() {
-        long sectors = pieces.values().stream().filter(piece -> piece.at() != ZEROS).count();
+        long sectors =
+                pieces.values().stream().filter(piece -> piece.at() != ZEROS).count();
         if (sectors * Layout.SECTOR > log.length / 2) {
             return log.length + (long) pieces.size() * PIECE_BYTES;
         }
@@ -81,7 +88,10 @@ final class LogContents {
         return kept.length + (long) pieces.size() * PIECE_BYTES;
     }
 
-    /** Replaces the contents recorded for a range. All offsets are multiples of a sector, so that only pieces of zeros are ever cut. */
+    /**
+     * Replaces the contents recorded for a range. All offsets are multiples of a sector, so that only pieces of zeros
+     * are ever cut.
+     */
     private void put(long from, long to, int at) {
         Map.Entry<Long, Piece> before = pieces.lowerEntry(from);
         if (before != null && before.getValue().end() > from) {
@@ -107,18 +117,28 @@ final class LogContents {
     void visit(long offset, long length, Visitor visitor) throws IOException {
         long end = offset + length;
         Long first = pieces.floorKey(offset);
-        for (Map.Entry<Long, Piece> entry : pieces.subMap(first == null ? offset : first, end).entrySet()) {
+        for (Map.Entry<Long, Piece> entry :
+                pieces.subMap(first == null ? offset : first, end).entrySet()) {
             Piece piece = entry.getValue();
             long from = Math.max(offset, entry.getKey());
             long to = Math.min(end, piece.end());
             if (from < to) {
                 int skip = (int) (from - entry.getKey());
-                visitor.piece(from, to - from, piece.at() == ZEROS ? null : ByteBuffer.wrap(log, piece.at() + skip, (int) (to - from)).slice());
+                visitor.piece(
+                        from,
+                        to - from,
+                        piece.at() == ZEROS
+                                ? null
+                                : ByteBuffer.wrap(log, piece.at() + skip, (int) (to - from))
+                                        .slice());
             }
         }
     }
 
-    /** Writes all contents to the file and flushes it. Blocking, not for the loop's thread. May be interrupted and repeated. */
+    /**
+     * Writes all contents to the file and flushes it. Blocking, not for the loop's thread. May be interrupted and
+     * repeated.
+     */
     void writeTo(IoFile file, IoLoop loop) throws IOException {
         long size = file.size();
         visit(0, Long.MAX_VALUE, (offset, length, data) -> {

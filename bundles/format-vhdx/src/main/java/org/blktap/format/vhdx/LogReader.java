@@ -9,13 +9,14 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 
 /**
- * Finds in a log what must be replayed. The entries that count have the header's LogGuid, follow each other in place and in number, and
- * reach from the last one back to the one that its Tail names. The log is a ring: entries may go on at its beginning. Positions are
- * bytes from its beginning. [MS-VHDX] sections 2.3.1 and 2.3.2.
+ * Finds in a log what must be replayed. The entries that count have the header's LogGuid, follow each other in place
+ * and in number, and reach from the last one back to the one that its Tail names. The log is a ring: entries may go on
+ * at its beginning. Positions are bytes from its beginning. [MS-VHDX] sections 2.3.1 and 2.3.2.
  */
 final class LogReader {
     /** A log is held in memory while it is replayed. */
     static final long MOST_BYTES = 64 << 20;
+
     private final IoFile file;
     private final VhdxHeader header;
     private final UUID guid;
@@ -41,18 +42,24 @@ final class LogReader {
     /** Returns the most memory, in bytes, that a log takes while it is read; refuses logs that are not replayed. */
     static long memory(IoFile file, VhdxHeader header) throws DiskException {
         if (header.logVersion() != 0) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has to be put right by its log, which is of version "
-                    + header.logVersion() + "; version 0 is supported");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file.path() + ": has to be put right by its log, which is of version " + header.logVersion()
+                            + "; version 0 is supported");
         }
         if (header.logLength() > MOST_BYTES) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has to be put right by its log, which is " + header.logLength()
-                    + " bytes long; " + MOST_BYTES + " are supported");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file.path() + ": has to be put right by its log, which is " + header.logLength() + " bytes long; "
+                            + MOST_BYTES + " are supported");
         }
         long descriptors = header.logLength() / LogEntry.DESCRIPTOR_BYTES;
         return header.logLength() + Math.min(descriptors, LogContents.MOST_PIECES + 1) * LogContents.PIECE_BYTES;
     }
 
-    /** Reads the log of an image. The header must have a LogGuid, and the caller has taken the log's {@link #memory}. */
+    /**
+     * Reads the log of an image. The header must have a LogGuid, and the caller has taken the log's {@link #memory}.
+     */
     static LogContents read(IoFile file, VhdxHeader header) throws DiskException {
         LogReader reader = new LogReader(file, header);
         reader.findEntries();
@@ -75,8 +82,13 @@ final class LogReader {
         long tail = Integer.toUnsignedLong(log.getInt(at + LogEntry.TAIL));
         long number = log.getLong(at + LogEntry.SEQUENCE_NUMBER);
         long descriptors = Integer.toUnsignedLong(log.getInt(at + LogEntry.DESCRIPTOR_COUNT));
-        if (length == 0 || length % Layout.SECTOR != 0 || length > bytes.length || tail % Layout.SECTOR != 0 || tail >= bytes.length
-                || number == 0 || descriptors > (length - LogEntry.HEADER_BYTES) / LogEntry.DESCRIPTOR_BYTES
+        if (length == 0
+                || length % Layout.SECTOR != 0
+                || length > bytes.length
+                || tail % Layout.SECTOR != 0
+                || tail >= bytes.length
+                || number == 0
+                || descriptors > (length - LogEntry.HEADER_BYTES) / LogEntry.DESCRIPTOR_BYTES
                 || !guid.equals(Layout.guid(log, at + LogEntry.LOG_GUID))) {
             return false;
         }
@@ -97,12 +109,14 @@ final class LogReader {
                 return false;
             }
         }
-        return data * (long) Layout.SECTOR <= length && log.getInt(at + LogEntry.CHECKSUM) == checksum(at, (int) length);
+        return data * (long) Layout.SECTOR <= length
+                && log.getInt(at + LogEntry.CHECKSUM) == checksum(at, (int) length);
     }
 
     private boolean isDataSector(int at, int index, long number, long length) {
         int sector = wrapped(at, index);
-        return (long) index * Layout.SECTOR < length && log.getInt(sector) == LogEntry.DATA_SECTOR
+        return (long) index * Layout.SECTOR < length
+                && log.getInt(sector) == LogEntry.DATA_SECTOR
                 && log.getInt(sector + LogEntry.SEQUENCE_HIGH) == (int) (number >>> 32)
                 && log.getInt(sector + LogEntry.SEQUENCE_LOW) == (int) number;
     }
@@ -136,7 +150,10 @@ final class LogReader {
         return wrapped(at, length(at) / Layout.SECTOR);
     }
 
-    /** Finds the sequences of entries that follow each other in place and in number. No two entries overlap, so each is visited once. */
+    /**
+     * Finds the sequences of entries that follow each other in place and in number. No two entries overlap, so each is
+     * visited once.
+     */
     private void join() {
         boolean[] follows = new boolean[sectors];
         for (int sector = 0; sector < sectors; sector++) {
@@ -160,31 +177,45 @@ final class LogReader {
 
     /** Returns the newest entry that can be reached from the one that its Tail names. */
     private int head() throws DiskException {
-        int[] newestFirst = IntStream.range(0, sectors).filter(s -> sequence[s] != 0).boxed()
-                .sorted((a, b) -> Long.compareUnsigned(sequence[b], sequence[a])).mapToInt(s -> s * Layout.SECTOR).toArray();
+        int[] newestFirst = IntStream.range(0, sectors)
+                .filter(s -> sequence[s] != 0)
+                .boxed()
+                .sorted((a, b) -> Long.compareUnsigned(sequence[b], sequence[a]))
+                .mapToInt(s -> s * Layout.SECTOR)
+                .toArray();
         for (int head : newestFirst) {
             if (reaches(log.getInt(head + LogEntry.TAIL), head)) {
                 return head;
             }
         }
-        throw DiskException.corrupt(file.path(), "log", header.logOffset(), "no entries that count",
+        throw DiskException.corrupt(
+                file.path(),
+                "log",
+                header.logOffset(),
+                "no entries that count",
                 "some, as the header has the LogGuid " + guid);
     }
 
     private boolean reaches(int tail, int head) {
         int from = tail / Layout.SECTOR;
         int to = head / Layout.SECTOR;
-        return sequence[from] != 0 && first[from] == first[to] && Long.compareUnsigned(sequence[from], sequence[to]) <= 0;
+        return sequence[from] != 0
+                && first[from] == first[to]
+                && Long.compareUnsigned(sequence[from], sequence[to]) <= 0;
     }
 
     private LogContents contents(int head) throws DiskException {
         long flushed = log.getLong(head + LogEntry.FLUSHED_FILE_OFFSET);
         if (flushed < 0 || flushed > file.size()) {
-            throw DiskException.corrupt(file.path(), "log entry field FlushedFileOffset",
-                    header.logOffset() + head + LogEntry.FLUSHED_FILE_OFFSET, Long.toUnsignedString(flushed), "the size of the file, " + file.size() + " bytes, at most: it was cut off");
+            throw DiskException.corrupt(
+                    file.path(),
+                    "log entry field FlushedFileOffset",
+                    header.logOffset() + head + LogEntry.FLUSHED_FILE_OFFSET,
+                    Long.toUnsignedString(flushed),
+                    "the size of the file, " + file.size() + " bytes, at most: it was cut off");
         }
         LogContents contents = new LogContents(bytes);
-        for (int at = log.getInt(head + LogEntry.TAIL);; at = next(at)) {
+        for (int at = log.getInt(head + LogEntry.TAIL); ; at = next(at)) {
             entry(at, contents);
             if (at == head) {
                 return contents;
@@ -195,8 +226,12 @@ final class LogReader {
     private void entry(int at, LogContents contents) throws DiskException {
         long last = log.getLong(at + LogEntry.LAST_FILE_OFFSET);
         if (last < 0 || last > Layout.MOST_FILE_BYTES) {
-            throw DiskException.corrupt(file.path(), "log entry field LastFileOffset", header.logOffset() + at + LogEntry.LAST_FILE_OFFSET,
-                    Long.toUnsignedString(last), "up to " + Layout.MOST_FILE_BYTES);
+            throw DiskException.corrupt(
+                    file.path(),
+                    "log entry field LastFileOffset",
+                    header.logOffset() + at + LogEntry.LAST_FILE_OFFSET,
+                    Long.toUnsignedString(last),
+                    "up to " + Layout.MOST_FILE_BYTES);
         }
         contents.lastFileOffset(last);
         int descriptors = log.getInt(at + LogEntry.DESCRIPTOR_COUNT);
@@ -217,17 +252,27 @@ final class LogReader {
                 contents.sector(offset, sector);
             }
             if (contents.count() > LogContents.MOST_PIECES) {
-                throw new DiskException(Reason.UNSUPPORTED, file.path() + ": its log has more than " + LogContents.MOST_PIECES + " changes");
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        file.path() + ": its log has more than " + LogContents.MOST_PIECES + " changes");
             }
         }
     }
 
     private void validate(int descriptor, long offset, long length) throws DiskException {
-        boolean sane = offset >= Regions.FIRST_OFFSET && offset % Layout.SECTOR == 0 && length > 0 && length % Layout.SECTOR == 0
-                && offset <= Layout.MOST_FILE_BYTES && length <= Layout.MOST_FILE_BYTES;
+        boolean sane = offset >= Regions.FIRST_OFFSET
+                && offset % Layout.SECTOR == 0
+                && length > 0
+                && length % Layout.SECTOR == 0
+                && offset <= Layout.MOST_FILE_BYTES
+                && length <= Layout.MOST_FILE_BYTES;
         if (!sane || offset < header.logOffset() + header.logLength() && header.logOffset() < offset + length) {
-            throw DiskException.corrupt(file.path(), "log descriptor", header.logOffset() + descriptor, Long.toUnsignedString(offset) + " and "
-                    + Long.toUnsignedString(length) + " bytes", "whole sectors after the headers and outside the log");
+            throw DiskException.corrupt(
+                    file.path(),
+                    "log descriptor",
+                    header.logOffset() + descriptor,
+                    Long.toUnsignedString(offset) + " and " + Long.toUnsignedString(length) + " bytes",
+                    "whole sectors after the headers and outside the log");
         }
     }
 }

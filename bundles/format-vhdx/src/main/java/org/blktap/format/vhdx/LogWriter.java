@@ -11,8 +11,9 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * Writes the log from its beginning to its end, then from its beginning again. Only the changes of the last entry may be missing in their place, and
- * a flush makes these durable before the log begins again. So no entry wraps around the end, and the log is never full. One thread at a time.
+ * Writes the log from its beginning to its end, then from its beginning again. Only the changes of the last entry may
+ * be missing in their place, and a flush makes these durable before the log begins again. So no entry wraps around the
+ * end, and the log is never full. One thread at a time.
  */
 final class LogWriter implements AutoCloseable {
     /** The most bytes of changes in one entry. */
@@ -28,6 +29,7 @@ final class LogWriter implements AutoCloseable {
     private int position;
     /** The oldest entry whose changes may be missing in their place. */
     private int tail;
+
     private int entryLength;
     private long flushedFileOffset;
     private boolean begun;
@@ -45,7 +47,8 @@ final class LogWriter implements AutoCloseable {
     }
 
     /**
-     * Marks the image as being changed, before its first change: a log with an empty entry, then headers with new GUIDs. Blocking.
+     * Marks the image as being changed, before its first change: a log with an empty entry, then headers with new
+     * GUIDs. Blocking.
      */
     void begin() throws IOException {
         file.flushNow();
@@ -88,10 +91,13 @@ final class LogWriter implements AutoCloseable {
         for (int i = 0; i < Layout.SECTOR; i += 8) {
             entry.putLong(i, 0);
         }
-        entry.putInt(0, LogEntry.SIGNATURE).putInt(LogEntry.ENTRY_LENGTH, entryLength).putInt(LogEntry.TAIL, tail);
+        entry.putInt(0, LogEntry.SIGNATURE)
+                .putInt(LogEntry.ENTRY_LENGTH, entryLength)
+                .putInt(LogEntry.TAIL, tail);
         entry.putLong(LogEntry.SEQUENCE_NUMBER, sequence).putInt(LogEntry.DESCRIPTOR_COUNT, sectors);
         Layout.putGuid(entry, LogEntry.LOG_GUID, guid);
-        entry.putLong(LogEntry.FLUSHED_FILE_OFFSET, flushedFileOffset).putLong(LogEntry.LAST_FILE_OFFSET, lastFileOffset);
+        entry.putLong(LogEntry.FLUSHED_FILE_OFFSET, flushedFileOffset)
+                .putLong(LogEntry.LAST_FILE_OFFSET, lastFileOffset);
         for (int i = 0; i < sectors; i++) {
             int source = base + i * Layout.SECTOR;
             int descriptor = LogEntry.HEADER_BYTES + i * LogEntry.DESCRIPTOR_BYTES;
@@ -121,7 +127,9 @@ final class LogWriter implements AutoCloseable {
         tail = 0;
     }
 
-    /** Called when a flush has made the entry durable, and with it the changes of all entries before it in their place. */
+    /**
+     * Called when a flush has made the entry durable, and with it the changes of all entries before it in their place.
+     */
     void stable() {
         tail = position;
         position += entryLength;

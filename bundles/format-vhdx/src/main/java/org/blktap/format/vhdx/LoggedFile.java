@@ -10,8 +10,8 @@ import org.blktap.image.FilterFile;
 import org.blktap.image.Space;
 
 /**
- * A file whose writes go through the log: first an entry, a flush, then the bytes in their place. One write at a time; they are few,
- * one for a group of new blocks. For the BAT. Loop only.
+ * A file whose writes go through the log: first an entry, a flush, then the bytes in their place. One write at a time;
+ * they are few, one for a group of new blocks. For the BAT. Loop only.
  */
 final class LoggedFile extends FilterFile implements Space {
     private final LogWriter log;

@@ -28,8 +28,7 @@ final class ParentLocator {
     /** Most entries, of which the specification knows five; each may be 128 KiB long, wherever it is in the item. */
     private static final int MOST_ENTRIES = 32;
 
-    private ParentLocator() {
-    }
+    private ParentLocator() {}
 
     /** @param at bytes from the beginning of the file to the item, for errors */
     static Map<String, String> parse(ByteBuffer bytes, Object file, long at) throws DiskException {
@@ -39,7 +38,11 @@ final class ParentLocator {
         }
         int count = Short.toUnsignedInt(bytes.getShort(AT_KEY_VALUE_COUNT));
         if (count > MOST_ENTRIES || count > (bytes.limit() - HEADER_BYTES) / ENTRY_BYTES) {
-            throw DiskException.corrupt(file, "parent locator field KeyValueCount", at + AT_KEY_VALUE_COUNT, count,
+            throw DiskException.corrupt(
+                    file,
+                    "parent locator field KeyValueCount",
+                    at + AT_KEY_VALUE_COUNT,
+                    count,
                     "up to " + MOST_ENTRIES + ", as many as its item of " + bytes.limit() + " bytes holds");
         }
         Map<String, String> values = new TreeMap<>();
@@ -47,25 +50,31 @@ final class ParentLocator {
             int entry = HEADER_BYTES + i * ENTRY_BYTES;
             String key = text(bytes, entry + AT_KEY_OFFSET, entry + AT_KEY_LENGTH, file, at);
             if (values.put(key, text(bytes, entry + AT_VALUE_OFFSET, entry + AT_VALUE_LENGTH, file, at)) != null) {
-                throw DiskException.corrupt(file, "parent locator entry " + i, at + entry, "the key " + key + " once more", "a new key");
+                throw DiskException.corrupt(
+                        file, "parent locator entry " + i, at + entry, "the key " + key + " once more", "a new key");
             }
         }
         return values;
     }
 
-    private static String text(ByteBuffer bytes, int offsetAt, int lengthAt, Object file, long at) throws DiskException {
+    private static String text(ByteBuffer bytes, int offsetAt, int lengthAt, Object file, long at)
+            throws DiskException {
         long offset = Integer.toUnsignedLong(bytes.getInt(offsetAt));
         int length = Short.toUnsignedInt(bytes.getShort(lengthAt));
         if (length == 0 || length % 2 != 0 || offset + length > bytes.limit()) {
-            throw DiskException.corrupt(file, "parent locator entry", at + offsetAt, offset + " and " + length + " bytes",
+            throw DiskException.corrupt(
+                    file,
+                    "parent locator entry",
+                    at + offsetAt,
+                    offset + " and " + length + " bytes",
                     "UTF-16 inside its item of " + bytes.limit() + " bytes");
         }
         return new String(bytes.array(), (int) offset, length, StandardCharsets.UTF_16LE);
     }
 
     /**
-     * Returns the DataWriteGuids, of which the parent must have one: that of the parent when the child was made and, if there is a second parent,
-     * that one's.
+     * Returns the DataWriteGuids, of which the parent must have one: that of the parent when the child was made and, if
+     * there is a second parent, that one's.
      */
     static List<UUID> linkages(Map<String, String> locator, Object file) throws DiskException {
         List<UUID> linkages = new ArrayList<>();
@@ -80,13 +89,18 @@ final class ParentLocator {
         try {
             return UUID.fromString(text.replace("{", "").replace("}", "").toLowerCase(Locale.ROOT));
         } catch (IllegalArgumentException e) {
-            throw new DiskException(DiskException.Reason.CORRUPT, file + ": parent locator: found " + key + " '" + text
-                    + "', expected a GUID", e);
+            throw new DiskException(
+                    DiskException.Reason.CORRUPT,
+                    file + ": parent locator: found " + key + " '" + text + "', expected a GUID",
+                    e);
         }
     }
 
     /** Possible paths of the parent, best first. */
     static List<String> paths(Map<String, String> locator) {
-        return Stream.of("relative_path", "volume_path", "absolute_win32_path").map(locator::get).filter(path -> path != null).toList();
+        return Stream.of("relative_path", "volume_path", "absolute_win32_path")
+                .map(locator::get)
+                .filter(path -> path != null)
+                .toList();
     }
 }

@@ -21,6 +21,7 @@ import org.blktap.api.engine.IoFile;
 record Regions(Region bat, Region metadata, List<Region> taken) {
     /** "regi". */
     static final int SIGNATURE = 0x69676572;
+
     static final long FIRST_OFFSET = 192 << 10;
     static final long SECOND_OFFSET = 256 << 10;
     static final int BYTES = 64 << 10;
@@ -53,11 +54,17 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
             table = Layout.read(file, "second region table", at, BYTES);
         }
         if (!isWhole(table)) {
-            throw DiskException.corrupt(file.path(), "region tables", FIRST_OFFSET, "neither with its signature and checksum", "one at least");
+            throw DiskException.corrupt(
+                    file.path(),
+                    "region tables",
+                    FIRST_OFFSET,
+                    "neither with its signature and checksum",
+                    "one at least");
         }
         long count = Integer.toUnsignedLong(table.getInt(AT_ENTRY_COUNT));
         if (count > MOST_ENTRIES) {
-            throw DiskException.corrupt(file.path(), "region table field EntryCount", at + AT_ENTRY_COUNT, count, "0 to " + MOST_ENTRIES);
+            throw DiskException.corrupt(
+                    file.path(), "region table field EntryCount", at + AT_ENTRY_COUNT, count, "0 to " + MOST_ENTRIES);
         }
         Region bat = null;
         Region metadata = null;
@@ -71,18 +78,21 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
             Region region = region(file, table, entry, at);
             taken.add(region);
             if (!seen.add(id)) {
-                throw DiskException.corrupt(file.path(), "region table entry " + i, at + entry, id, "an id that no other entry has");
+                throw DiskException.corrupt(
+                        file.path(), "region table entry " + i, at + entry, id, "an id that no other entry has");
             }
             if (id.equals(BAT)) {
                 bat = region;
             } else if (id.equals(METADATA)) {
                 metadata = region;
             } else if ((table.getInt(entry + AT_REQUIRED) & REQUIRED) != 0) {
-                throw new DiskException(Reason.UNSUPPORTED, file.path() + ": needs the region " + id + ", which is not supported");
+                throw new DiskException(
+                        Reason.UNSUPPORTED, file.path() + ": needs the region " + id + ", which is not supported");
             }
         }
         if (bat == null || metadata == null) {
-            throw DiskException.corrupt(file.path(), "region table", at, "no entry of the " + (bat == null ? "BAT" : "metadata"), "one");
+            throw DiskException.corrupt(
+                    file.path(), "region table", at, "no entry of the " + (bat == null ? "BAT" : "metadata"), "one");
         }
         refuseOverlaps(file, taken);
         return new Regions(bat, metadata, List.copyOf(taken));
@@ -96,11 +106,19 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
         long offset = table.getLong(entry + AT_FILE_OFFSET);
         long length = Integer.toUnsignedLong(table.getInt(entry + AT_LENGTH));
         if (offset < Layout.MIB || offset % Layout.MIB != 0 || offset >= file.size()) {
-            throw DiskException.corrupt(file.path(), "region table field FileOffset", at + entry + AT_FILE_OFFSET, Long.toUnsignedString(offset),
+            throw DiskException.corrupt(
+                    file.path(),
+                    "region table field FileOffset",
+                    at + entry + AT_FILE_OFFSET,
+                    Long.toUnsignedString(offset),
                     "a multiple of 1 MiB inside the file of " + file.size() + " bytes");
         }
         if (length == 0 || length % Layout.MIB != 0 || length > file.size() - offset) {
-            throw DiskException.corrupt(file.path(), "region table field Length", at + entry + AT_LENGTH, length,
+            throw DiskException.corrupt(
+                    file.path(),
+                    "region table field Length",
+                    at + entry + AT_LENGTH,
+                    length,
                     "a multiple of 1 MiB that ends inside the file of " + file.size() + " bytes");
         }
         return new Region(offset, length);
@@ -110,7 +128,11 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
         taken.sort(Comparator.comparingLong(Region::offset));
         for (int i = 1; i < taken.size(); i++) {
             if (taken.get(i).offset() < taken.get(i - 1).end()) {
-                throw DiskException.corrupt(file.path(), "region", taken.get(i).offset(), "one that begins inside another",
+                throw DiskException.corrupt(
+                        file.path(),
+                        "region",
+                        taken.get(i).offset(),
+                        "one that begins inside another",
                         "an offset from " + taken.get(i - 1).end() + " on");
             }
         }
@@ -143,6 +165,8 @@ record Regions(Region bat, Region metadata, List<Region> taken) {
 
     private static void entry(ByteBuffer table, int at, UUID id, Region region) {
         Layout.putGuid(table, at + AT_ID, id);
-        table.putLong(at + AT_FILE_OFFSET, region.offset()).putInt(at + AT_LENGTH, (int) region.length()).putInt(at + AT_REQUIRED, REQUIRED);
+        table.putLong(at + AT_FILE_OFFSET, region.offset())
+                .putInt(at + AT_LENGTH, (int) region.length())
+                .putInt(at + AT_REQUIRED, REQUIRED);
     }
 }

@@ -14,8 +14,9 @@ import org.blktap.image.Holes;
 import org.blktap.image.UseWindow;
 
 /**
- * Reads the whole BAT and finds invalid entries, blocks that are used twice, and space that nothing uses. A repair opens the image, which replays its
- * log, and cuts off unused space at the end of the file. Takes a bit of memory for each MiB of the file.
+ * Reads the whole BAT and finds invalid entries, blocks that are used twice, and space that nothing uses. A repair
+ * opens the image, which replays its log, and cuts off unused space at the end of the file. Takes a bit of memory for
+ * each MiB of the file.
  */
 final class VhdxCheck {
     private static final int MOST_PROBLEMS = 100;
@@ -31,6 +32,7 @@ final class VhdxCheck {
     private UseWindow used;
     /** The end of all that is in use in the file. */
     private long end;
+
     private long blocks;
 
     VhdxCheck(VhdxImage image, boolean repair, IoLoop loop) {
@@ -43,8 +45,10 @@ final class VhdxCheck {
 
     CheckReport run() throws DiskException {
         if (file.size() > Layout.MOST_FILE_BYTES) {
-            throw new DiskException(Reason.UNSUPPORTED, file.path() + ": has " + file.size() + " bytes; files of up to "
-                    + Layout.MOST_FILE_BYTES + " bytes are checked");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    file.path() + ": has " + file.size() + " bytes; files of up to " + Layout.MOST_FILE_BYTES
+                            + " bytes are checked");
         }
         used = new UseWindow((int) Layout.MIB, file.size());
         used.next();
@@ -68,7 +72,8 @@ final class VhdxCheck {
     private List<String> leftovers() {
         return switch (image.replayed()) {
             case -1 -> List.of();
-            case 0 -> List.of("log without changes, of a disk that was not closed: the mark of it removed from the headers");
+            case 0 ->
+                List.of("log without changes, of a disk that was not closed: the mark of it removed from the headers");
             case 1 -> List.of("log with 1 change: replayed into the file");
             default -> List.of("log with " + image.replayed() + " changes: replayed into the file");
         };
@@ -112,7 +117,10 @@ final class VhdxCheck {
 
     private void entry(long index, long entry) {
         if (!bat.isValid(index, entry, image.regions(), file.size())) {
-            problem(index, entry, "a known state, and an offset inside the file of " + file.size() + " bytes, after its regions");
+            problem(
+                    index,
+                    entry,
+                    "a known state, and an offset inside the file of " + file.size() + " bytes, after its regions");
         } else if (bat.isPresent(index, entry) && bat.length(index) > 0) {
             // the last block takes as much space as any other, even if the disk ends inside it
             long length = bat.isBitmap(index) ? bat.length(index) : bat.blockSize();
@@ -124,7 +132,12 @@ final class VhdxCheck {
     }
 
     private void problem(long index, long entry, String expected) {
-        problems.add(DiskException.corrupt(file.path(), "BAT entry " + index, bat.offset() + index * BlockAllocationTable.ENTRY_BYTES,
-                Layout.hex(entry), expected).getMessage());
+        problems.add(DiskException.corrupt(
+                        file.path(),
+                        "BAT entry " + index,
+                        bat.offset() + index * BlockAllocationTable.ENTRY_BYTES,
+                        Layout.hex(entry),
+                        expected)
+                .getMessage());
     }
 }

@@ -18,6 +18,7 @@ import org.blktap.format.vhdx.Regions.Region;
 final class VhdxCreate {
     /** Distance between metadata items, in bytes. */
     private static final int ITEM_SPACE = 32;
+
     private static final String CREATOR = "blktap";
     private static final long DEFAULT_BLOCK_SIZE = 32 * Layout.MIB;
     static final int DEFAULT_SECTOR_SIZE = Alignment.SECTOR;
@@ -25,32 +26,39 @@ final class VhdxCreate {
     private static final int BAT_PIECE = 1 << 20;
     private static final int MOST_LOG_BYTES = (int) LogReader.MOST_BYTES;
 
-    private VhdxCreate() {
-    }
+    private VhdxCreate() {}
 
-    static void create(Path path, long sizeBytes, TapSpec backing, int defaultSectorSize, DiskContext context) throws DiskException {
+    static void create(Path path, long sizeBytes, TapSpec backing, int defaultSectorSize, DiskContext context)
+            throws DiskException {
         Options options = context.options();
-        boolean fixed = options.oneOf("subformat", "dynamic", "dynamic", "fixed").equals("fixed");
+        boolean fixed =
+                options.oneOf("subformat", "dynamic", "dynamic", "fixed").equals("fixed");
         long blockSize = options.size("block-size", DEFAULT_BLOCK_SIZE);
         long logSize = options.size("log-size", Layout.MIB);
-        int sectorSize = Integer.parseInt(options.oneOf("sector-size", Integer.toString(defaultSectorSize), "512", "4096"));
+        int sectorSize =
+                Integer.parseInt(options.oneOf("sector-size", Integer.toString(defaultSectorSize), "512", "4096"));
         if (backing != null) {
             throw new DiskException(Reason.UNSUPPORTED, path + ": differencing images are only read, not made");
         }
-        if (Long.bitCount(blockSize) != 1 || blockSize < VhdxMetadata.MIN_BLOCK_SIZE || blockSize > VhdxMetadata.MAX_BLOCK_SIZE) {
+        if (Long.bitCount(blockSize) != 1
+                || blockSize < VhdxMetadata.MIN_BLOCK_SIZE
+                || blockSize > VhdxMetadata.MAX_BLOCK_SIZE) {
             throw Options.bad("block-size", Long.toString(blockSize), "a power of two from 1M to 256M");
         }
         if (logSize < Layout.MIB || logSize % Layout.MIB != 0 || logSize > MOST_LOG_BYTES) {
             throw Options.bad("log-size", Long.toString(logSize), "a multiple of 1M, up to 64M");
         }
         if (sizeBytes <= 0 || sizeBytes % sectorSize != 0 || sizeBytes > VhdxMetadata.MAX_SIZE) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of " + sectorSize + " up to "
-                    + VhdxMetadata.MAX_SIZE);
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": size " + sizeBytes + ": expected a multiple of " + sectorSize + " up to "
+                            + VhdxMetadata.MAX_SIZE);
         }
         Region log = new Region(Layout.MIB, logSize);
         Region metadata = new Region(log.end(), Layout.MIB);
         BlockAllocationTable bat = BlockAllocationTable.of(metadata.end(), blockSize, sectorSize, sizeBytes, false);
-        Region batRegion = new Region(metadata.end(), Alignment.up(bat.entries() * BlockAllocationTable.ENTRY_BYTES, Layout.MIB));
+        Region batRegion =
+                new Region(metadata.end(), Alignment.up(bat.entries() * BlockAllocationTable.ENTRY_BYTES, Layout.MIB));
         try (IoFile file = context.createFile(path)) {
             file.truncateNow(batRegion.end() + (fixed ? bat.payloadBlocks() << bat.blockBits() : 0));
             file.writeFully(identifier(), 0);
@@ -60,8 +68,17 @@ final class VhdxCreate {
             if (fixed) {
                 allocateAll(file, bat, batRegion.end());
             }
-            Headers.create(file, new VhdxHeader(0, UUID.randomUUID(), UUID.randomUUID(), Layout.NO_GUID, 0, VhdxHeader.VERSION, log.length(),
-                    log.offset()));
+            Headers.create(
+                    file,
+                    new VhdxHeader(
+                            0,
+                            UUID.randomUUID(),
+                            UUID.randomUUID(),
+                            Layout.NO_GUID,
+                            0,
+                            VhdxHeader.VERSION,
+                            log.length(),
+                            log.offset()));
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
         }
@@ -70,7 +87,8 @@ final class VhdxCreate {
     /** The file identifier, with the creator in UTF-16 after the signature. [MS-VHDX] section 2.2.1. */
     private static ByteBuffer identifier() {
         ByteBuffer bytes = Layout.allocate((int) VhdxHeader.FIRST_OFFSET);
-        bytes.putLong(Headers.AT_IDENTIFIER, Headers.IDENTIFIER).put(Headers.AT_CREATOR, CREATOR.getBytes(StandardCharsets.UTF_16LE));
+        bytes.putLong(Headers.AT_IDENTIFIER, Headers.IDENTIFIER)
+                .put(Headers.AT_CREATOR, CREATOR.getBytes(StandardCharsets.UTF_16LE));
         return bytes;
     }
 
@@ -78,11 +96,18 @@ final class VhdxCreate {
         ByteBuffer bytes = Layout.allocate(2 * VhdxMetadata.TABLE_BYTES);
         bytes.putLong(VhdxMetadata.AT_SIGNATURE, VhdxMetadata.SIGNATURE);
         int at = item(bytes, VhdxMetadata.FILE_PARAMETERS, VhdxMetadata.FILE_PARAMETERS_BYTES, 0);
-        bytes.putInt(at + VhdxMetadata.AT_BLOCK_SIZE, blockSize).putInt(at + VhdxMetadata.AT_FLAGS, fixed ? VhdxMetadata.LEAVE_BLOCKS_ALLOCATED : 0);
+        bytes.putInt(at + VhdxMetadata.AT_BLOCK_SIZE, blockSize)
+                .putInt(at + VhdxMetadata.AT_FLAGS, fixed ? VhdxMetadata.LEAVE_BLOCKS_ALLOCATED : 0);
         bytes.putLong(item(bytes, VhdxMetadata.VIRTUAL_DISK_SIZE, Long.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), size);
-        Layout.putGuid(bytes, item(bytes, VhdxMetadata.VIRTUAL_DISK_ID, Layout.GUID_BYTES, VhdxMetadata.IS_VIRTUAL_DISK), UUID.randomUUID());
-        bytes.putInt(item(bytes, VhdxMetadata.LOGICAL_SECTOR_SIZE, Integer.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), sectorSize);
-        bytes.putInt(item(bytes, VhdxMetadata.PHYSICAL_SECTOR_SIZE, Integer.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), PHYSICAL_SECTOR_SIZE);
+        Layout.putGuid(
+                bytes,
+                item(bytes, VhdxMetadata.VIRTUAL_DISK_ID, Layout.GUID_BYTES, VhdxMetadata.IS_VIRTUAL_DISK),
+                UUID.randomUUID());
+        bytes.putInt(
+                item(bytes, VhdxMetadata.LOGICAL_SECTOR_SIZE, Integer.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), sectorSize);
+        bytes.putInt(
+                item(bytes, VhdxMetadata.PHYSICAL_SECTOR_SIZE, Integer.BYTES, VhdxMetadata.IS_VIRTUAL_DISK),
+                PHYSICAL_SECTOR_SIZE);
         return bytes;
     }
 
@@ -92,7 +117,9 @@ final class VhdxCreate {
         int entry = VhdxMetadata.HEADER_BYTES + number * VhdxMetadata.ENTRY_BYTES;
         int at = VhdxMetadata.TABLE_BYTES + number * ITEM_SPACE;
         Layout.putGuid(bytes, entry + VhdxMetadata.AT_ITEM_ID, id);
-        bytes.putInt(entry + VhdxMetadata.AT_OFFSET, at).putInt(entry + VhdxMetadata.AT_LENGTH, length).putInt(entry + VhdxMetadata.AT_ENTRY_FLAGS, flags | VhdxMetadata.IS_REQUIRED);
+        bytes.putInt(entry + VhdxMetadata.AT_OFFSET, at)
+                .putInt(entry + VhdxMetadata.AT_LENGTH, length)
+                .putInt(entry + VhdxMetadata.AT_ENTRY_FLAGS, flags | VhdxMetadata.IS_REQUIRED);
         bytes.putShort(VhdxMetadata.AT_ENTRY_COUNT, (short) (number + 1));
         return at;
     }
@@ -102,8 +129,11 @@ final class VhdxCreate {
         long at = bat.offset();
         long entries = bat.entries();
         for (long index = 0; index < entries; index++) {
-            piece.putLong(bat.isBitmap(index) ? 0
-                    : payload + (bat.block(index) << bat.blockBits()) | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT);
+            piece.putLong(
+                    bat.isBitmap(index)
+                            ? 0
+                            : payload + (bat.block(index) << bat.blockBits())
+                                    | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT);
             if (!piece.hasRemaining() || index == entries - 1) {
                 int length = piece.position();
                 file.writeFully(piece.flip(), at);

@@ -29,6 +29,7 @@ public final class VhdxDriver implements DiskDriver {
 
     /** The name under which a disk gives its DataWriteGuid to a child. */
     static final String DATA_WRITE_GUID = "data write GUID";
+
     private static final long DEFAULT_CACHE = 4 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;
@@ -37,12 +38,10 @@ public final class VhdxDriver implements DiskDriver {
     private final VhdxLogMemory logs;
 
     @VhdxSettings
-    private static final class Defaults {
-    }
+    private static final class Defaults {}
 
     /** @param name its type, and its name in the image */
-    private record Parent(String name, VirtualDisk disk) {
-    }
+    private record Parent(String name, VirtualDisk disk) {}
 
     @Activate
     public VhdxDriver(VhdxSettings settings) {
@@ -67,13 +66,20 @@ public final class VhdxDriver implements DiskDriver {
         try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
             if (image.metadata().hasParent()) {
                 if (!context.readOnly()) {
-                    throw new DiskException(Reason.UNSUPPORTED, path + ": is a differencing image, which is only read; attach it read-only");
+                    throw new DiskException(
+                            Reason.UNSUPPORTED,
+                            path + ": is a differencing image, which is only read; attach it read-only");
                 }
                 parent = parent(path, image.metadata().parentLocator(), context);
                 opened.add(parent.disk()::close);
             }
             VhdxMap map = new VhdxMap(image, context, cache);
-            VirtualDisk disk = new ClusterDisk(map, List.of(image.file()), parent.disk(), info(image, parent.name(), context), context.loop(),
+            VirtualDisk disk = new ClusterDisk(
+                    map,
+                    List.of(image.file()),
+                    parent.disk(),
+                    info(image, parent.name(), context),
+                    context.loop(),
                     context.memory());
             return opened.keep(context.readOnly() ? disk : new VhdxDisk(disk, map.log(), context.loop()));
         }
@@ -82,7 +88,11 @@ public final class VhdxDriver implements DiskDriver {
     private static Parent parent(String path, Map<String, String> locator, DiskContext context) throws DiskException {
         List<UUID> linkages = ParentLocator.linkages(locator, path);
         String type = context.backingType(TYPE);
-        ParentSearch.Parent found = ParentSearch.open(FileNames.path(path), ParentLocator.paths(locator), type, context,
+        ParentSearch.Parent found = ParentSearch.open(
+                FileNames.path(path),
+                ParentLocator.paths(locator),
+                type,
+                context,
                 candidate -> objection(linkages, candidate));
         return new Parent(type + ":" + found.name(), found.disk());
     }
@@ -90,9 +100,10 @@ public final class VhdxDriver implements DiskDriver {
     /** Refuses a parent that has changed since the child was made. */
     private static String objection(List<UUID> linkages, VirtualDisk candidate) {
         String found = candidate.info().details().get(DATA_WRITE_GUID);
-        return linkages.stream().anyMatch(linkage -> linkage.toString().equals(found)) ? null
-                : "has " + (found == null ? "no DataWriteGuid" : "the DataWriteGuid " + found) + ", expected " + linkages.get(0)
-                + " (parent_linkage): it was changed since, or is another";
+        return linkages.stream().anyMatch(linkage -> linkage.toString().equals(found))
+                ? null
+                : "has " + (found == null ? "no DataWriteGuid" : "the DataWriteGuid " + found) + ", expected "
+                        + linkages.get(0) + " (parent_linkage): it was changed since, or is another";
     }
 
     private static DiskInfo info(VhdxImage image, String backing, DiskContext context) {
@@ -103,16 +114,23 @@ public final class VhdxDriver implements DiskDriver {
         if (backing != null) {
             details.put("backing", backing);
         }
-        details.put("subformat", metadata.hasParent() ? "differencing" : metadata.leaveBlocksAllocated() ? "fixed" : "dynamic");
+        details.put(
+                "subformat",
+                metadata.hasParent() ? "differencing" : metadata.leaveBlocksAllocated() ? "fixed" : "dynamic");
         details.put("block size", Integer.toString(metadata.blockSize()));
         details.put("virtual disk ID", metadata.virtualDiskId().toString());
         details.put(DATA_WRITE_GUID, image.headers().current().dataWriteGuid().toString());
         if (image.file() instanceof ReplayedFile) {
             details.put("log", "replayed in memory");
         }
-        int physical = Math.max(metadata.physicalSectorSize(), Math.max(metadata.logicalSectorSize(), image.file().physicalSectorSize()));
-        return DiskInfo.ofSize(metadata.size()).withBlocks(metadata.logicalSectorSize(), physical)
-                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(context.readOnly()).withDetails(details);
+        int physical = Math.max(
+                metadata.physicalSectorSize(),
+                Math.max(metadata.logicalSectorSize(), image.file().physicalSectorSize()));
+        return DiskInfo.ofSize(metadata.size())
+                .withBlocks(metadata.logicalSectorSize(), physical)
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                .withReadOnly(context.readOnly())
+                .withDetails(details);
     }
 
     @Override
@@ -120,10 +138,13 @@ public final class VhdxDriver implements DiskDriver {
         VhdxCreate.create(FileNames.path(path), sizeBytes, backing, VhdxCreate.DEFAULT_SECTOR_SIZE, context);
     }
 
-    /** Makes a disk with the sector size of {@code source}, if this format has that size and it divides the disk's size. */
+    /**
+     * Makes a disk with the sector size of {@code source}, if this format has that size and it divides the disk's size.
+     */
     @Override
     public void createFor(DiskInfo source, String path, DiskContext context) throws DiskException {
-        int sectorSize = source.blockSize() == 4096 && source.sizeBytes() % 4096 == 0 ? 4096 : VhdxCreate.DEFAULT_SECTOR_SIZE;
+        int sectorSize =
+                source.blockSize() == 4096 && source.sizeBytes() % 4096 == 0 ? 4096 : VhdxCreate.DEFAULT_SECTOR_SIZE;
         VhdxCreate.create(FileNames.path(path), source.sizeBytes(), null, sectorSize, context);
     }
 

@@ -15,10 +15,18 @@ import java.util.UUID;
  * @param logLength bytes of the log
  * @param logOffset bytes from the beginning of the file to the log
  */
-record VhdxHeader(long sequenceNumber, UUID fileWriteGuid, UUID dataWriteGuid, UUID logGuid, int logVersion, int version, long logLength,
+record VhdxHeader(
+        long sequenceNumber,
+        UUID fileWriteGuid,
+        UUID dataWriteGuid,
+        UUID logGuid,
+        int logVersion,
+        int version,
+        long logLength,
         long logOffset) {
     /** "head". */
     static final int SIGNATURE = 0x64616568;
+
     static final long FIRST_OFFSET = 64 << 10;
     static final long SECOND_OFFSET = 128 << 10;
     static final int VERSION = 1;
@@ -37,9 +45,15 @@ record VhdxHeader(long sequenceNumber, UUID fileWriteGuid, UUID dataWriteGuid, U
         if (bytes.getInt(AT_SIGNATURE) != SIGNATURE || bytes.getInt(Layout.AT_CHECKSUM) != Layout.checksum(bytes)) {
             return null;
         }
-        return new VhdxHeader(bytes.getLong(AT_SEQUENCE_NUMBER), Layout.guid(bytes, AT_FILE_WRITE_GUID), Layout.guid(bytes, AT_DATA_WRITE_GUID),
-                Layout.guid(bytes, AT_LOG_GUID), Short.toUnsignedInt(bytes.getShort(AT_LOG_VERSION)), Short.toUnsignedInt(bytes.getShort(AT_VERSION)),
-                Integer.toUnsignedLong(bytes.getInt(AT_LOG_LENGTH)), bytes.getLong(AT_LOG_OFFSET));
+        return new VhdxHeader(
+                bytes.getLong(AT_SEQUENCE_NUMBER),
+                Layout.guid(bytes, AT_FILE_WRITE_GUID),
+                Layout.guid(bytes, AT_DATA_WRITE_GUID),
+                Layout.guid(bytes, AT_LOG_GUID),
+                Short.toUnsignedInt(bytes.getShort(AT_LOG_VERSION)),
+                Short.toUnsignedInt(bytes.getShort(AT_VERSION)),
+                Integer.toUnsignedLong(bytes.getInt(AT_LOG_LENGTH)),
+                bytes.getLong(AT_LOG_OFFSET));
     }
 
     ByteBuffer bytes() {
@@ -54,17 +68,20 @@ record VhdxHeader(long sequenceNumber, UUID fileWriteGuid, UUID dataWriteGuid, U
     }
 
     VhdxHeader numbered(long sequence) {
-        return new VhdxHeader(sequence, fileWriteGuid, dataWriteGuid, logGuid, logVersion, version, logLength, logOffset);
+        return new VhdxHeader(
+                sequence, fileWriteGuid, dataWriteGuid, logGuid, logVersion, version, logLength, logOffset);
     }
 
     /** The header while the file is being changed. */
     VhdxHeader changing(UUID newLogGuid) {
-        return new VhdxHeader(sequenceNumber, UUID.randomUUID(), UUID.randomUUID(), newLogGuid, 0, version, logLength, logOffset);
+        return new VhdxHeader(
+                sequenceNumber, UUID.randomUUID(), UUID.randomUUID(), newLogGuid, 0, version, logLength, logOffset);
     }
 
     /** The header once no log entry counts any more. */
     VhdxHeader withoutLog() {
-        return new VhdxHeader(sequenceNumber, fileWriteGuid, dataWriteGuid, Layout.NO_GUID, 0, version, logLength, logOffset);
+        return new VhdxHeader(
+                sequenceNumber, fileWriteGuid, dataWriteGuid, Layout.NO_GUID, 0, version, logLength, logOffset);
     }
 
     boolean hasLog() {

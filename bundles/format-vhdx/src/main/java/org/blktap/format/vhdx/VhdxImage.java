@@ -10,21 +10,24 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * An image that has been opened: its log is replayed, in the file if that may be written, else in memory, and its structures are read.
+ * An image that has been opened: its log is replayed, in the file if that may be written, else in memory, and its
+ * structures are read.
  *
  * @param file to read from; to write to as well if the context is not read-only
  * @param replayed how many changes the log had that was replayed; -1 without a log
  */
-record VhdxImage(IoFile file, Headers headers, Regions regions, VhdxMetadata metadata, BlockAllocationTable bat, int replayed) implements AutoCloseable {
+record VhdxImage(
+        IoFile file, Headers headers, Regions regions, VhdxMetadata metadata, BlockAllocationTable bat, int replayed)
+        implements AutoCloseable {
     /** A file with the changes of its log. */
-    private record Replayed(IoFile file, int changes) {
-    }
+    private record Replayed(IoFile file, int changes) {}
 
     static VhdxImage open(String path, DiskContext context, VhdxLogMemory logs) throws DiskException {
         IoFile file = context.openFile(FileNames.path(path));
         try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             if (file.blockDevice() && !context.readOnly()) {
-                throw new DiskException(Reason.UNSUPPORTED, path + ": a VHDX image on a block device cannot grow; attach it read-only");
+                throw new DiskException(
+                        Reason.UNSUPPORTED, path + ": a VHDX image on a block device cannot grow; attach it read-only");
             }
             Headers headers = Headers.read(file);
             int changes = -1;
@@ -39,14 +42,19 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, VhdxMetadata met
             BlockAllocationTable bat = BlockAllocationTable.of(regions.bat().offset(), metadata);
             long batBytes = bat.entries() * BlockAllocationTable.ENTRY_BYTES;
             if (batBytes > regions.bat().length()) {
-                throw DiskException.corrupt(path, "region BAT, length", regions.bat().offset(), regions.bat().length(),
+                throw DiskException.corrupt(
+                        path,
+                        "region BAT, length",
+                        regions.bat().offset(),
+                        regions.bat().length(),
                         batBytes + " bytes at least for a disk of " + metadata.size() + " bytes");
             }
             return opened.keep(new VhdxImage(file, headers, regions, metadata, bat, changes));
         }
     }
 
-    private static Replayed replayed(IoFile raw, Headers headers, DiskContext context, VhdxLogMemory logs) throws DiskException {
+    private static Replayed replayed(IoFile raw, Headers headers, DiskContext context, VhdxLogMemory logs)
+            throws DiskException {
         VhdxLogMemory.Share memory = logs.take(LogReader.memory(raw, headers.current()), raw.path());
         boolean kept = false;
         try {
@@ -73,10 +81,18 @@ record VhdxImage(IoFile file, Headers headers, Regions regions, VhdxMetadata met
 
     /** Reads an entry of the BAT from the file. Blocking. */
     long batEntry(long index) throws DiskException {
-        return Layout.read(file, "BAT", bat.offset() + index * BlockAllocationTable.ENTRY_BYTES, BlockAllocationTable.ENTRY_BYTES).getLong();
+        return Layout.read(
+                        file,
+                        "BAT",
+                        bat.offset() + index * BlockAllocationTable.ENTRY_BYTES,
+                        BlockAllocationTable.ENTRY_BYTES)
+                .getLong();
     }
 
-    /** First offset for new blocks: past the end of the file and past the end of the last block, which may lie past the end of the file. */
+    /**
+     * First offset for new blocks: past the end of the file and past the end of the last block, which may lie past the
+     * end of the file.
+     */
     long firstFree() throws DiskException {
         long end = file.size();
         long block = bat.payloadBlocks() - 1;

@@ -6,7 +6,10 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.memory.Alignment;
 
-/** The memory for logs that all images share: while a log is read, and as long as an image is read through its log. Any thread. */
+/**
+ * The memory for logs that all images share: while a log is read, and as long as an image is read through its log. Any
+ * thread.
+ */
 final class VhdxLogMemory {
     private static final int UNIT = 1 << 10;
     private static final long WAIT_SECONDS = 10;
@@ -49,8 +52,12 @@ final class VhdxLogMemory {
         int units = units(bytes);
         try {
             if (!free.tryAcquire(units, WAIT_SECONDS, TimeUnit.SECONDS)) {
-                throw new DiskException(Reason.BUSY, file + ": its log takes " + bytes + " bytes of memory; " + (long) Math.max(0, free.availablePermits()) * UNIT
-                        + " are free of the " + (long) free.all() * UNIT + " bytes for all logs (log-memory in the settings of " + VhdxSettings.PID + ")");
+                throw new DiskException(
+                        Reason.BUSY,
+                        file + ": its log takes " + bytes + " bytes of memory; "
+                                + (long) Math.max(0, free.availablePermits()) * UNIT + " are free of the "
+                                + (long) free.all() * UNIT + " bytes for all logs (log-memory in the settings of "
+                                + VhdxSettings.PID + ")");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

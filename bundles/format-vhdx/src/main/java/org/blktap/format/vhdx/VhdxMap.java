@@ -23,19 +23,21 @@ import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
 /**
- * The BAT, a page at a time, and for differencing images the sector bitmaps. The clusters of the map are the payload blocks; new ones go
- * to the end of the file, and the BAT changes through the log.
+ * The BAT, a page at a time, and for differencing images the sector bitmaps. The clusters of the map are the payload
+ * blocks; new ones go to the end of the file, and the BAT changes through the log.
  */
 final class VhdxMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.vhdx");
     /** Entries of a page of the BAT: 64 KiB, which is what an entry of the log can hold. */
     private static final int PAGE_ENTRY_BITS = 13;
+
     private static final int PAGE_ENTRIES = 1 << PAGE_ENTRY_BITS;
     private static final int PAGE_BYTES = PAGE_ENTRIES * BlockAllocationTable.ENTRY_BYTES;
     private static final int BITMAP_PAGE_BYTES = 4096;
     private static final int BITMAP_CACHE = 1 << 20;
     /** Most bytes that one write allocates, so that a write of a huge range does not make a file of many terabytes. */
     private static final long MOST_AT_ONCE = 64 << 20;
+
     private static final int SMALLEST_UNIT = Alignment.SECTOR;
 
     private final VhdxImage image;
@@ -48,6 +50,7 @@ final class VhdxMap implements ClusterMap {
     private final FileSpace space;
     /** The background work of the log and of the file's end, both of which make flushes of their own. */
     private final Space flushed;
+
     private final PastEnd pastEnd;
     private final int blockBits;
     private final int chunkBits;
@@ -73,14 +76,17 @@ final class VhdxMap implements ClusterMap {
             logged = null;
             flushed = Space.STILL;
         } else {
-            space = new FileSpace(file, context.loop(), image.firstFree(), image.metadata().size());
+            space = new FileSpace(
+                    file, context.loop(), image.firstFree(), image.metadata().size());
             log = new LogWriter(file, image.headers(), context.memory());
             logged = new LoggedFile(file, log, space::end);
             flushed = new SeveralSpaces(List.of(logged, space));
         }
         long mostPages = bat.entries() + PAGE_ENTRIES - 1 >>> PAGE_ENTRY_BITS;
         pages = new TableCache(context.memory(), logged == null ? file : logged, PAGE_BYTES, cacheBytes, mostPages);
-        bitmaps = bat.hasParent() ? new TableCache(context.memory(), file, BITMAP_PAGE_BYTES, BITMAP_CACHE, Long.MAX_VALUE) : null;
+        bitmaps = bat.hasParent()
+                ? new TableCache(context.memory(), file, BITMAP_PAGE_BYTES, BITMAP_CACHE, Long.MAX_VALUE)
+                : null;
     }
 
     /** The log of a disk that may be written. */
@@ -118,16 +124,22 @@ final class VhdxMap implements ClusterMap {
             return;
         }
         switch (BlockAllocationTable.state(entry)) {
-            case BlockAllocationTable.PAYLOAD_BLOCK_NOT_PRESENT -> into.unallocated(run(block, page, pageNumber, entry, 0, run, length));
-            case BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT -> into.data(file, BlockAllocationTable.fileOffset(entry) + (offset & blockMask),
-                    run(block, page, pageNumber, entry, blockMask + 1, run, length));
+            case BlockAllocationTable.PAYLOAD_BLOCK_NOT_PRESENT ->
+                into.unallocated(run(block, page, pageNumber, entry, 0, run, length));
+            case BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT ->
+                into.data(
+                        file,
+                        BlockAllocationTable.fileOffset(entry) + (offset & blockMask),
+                        run(block, page, pageNumber, entry, blockMask + 1, run, length));
             case BlockAllocationTable.PAYLOAD_BLOCK_PARTIALLY_PRESENT -> partial(block, entry, offset, run, into);
             // UNDEFINED and UNMAPPED may have any contents except the parent's
             default -> into.zero(run(block, page, pageNumber, entry, 0, run, length));
         }
     }
 
-    /** Returns the page if it is loaded; else null, and {@code into} says so. The entries of a page are checked once. */
+    /**
+     * Returns the page if it is loaded; else null, and {@code into} says so. The entries of a page are checked once.
+     */
     private Table page(int number, Place into) {
         long at = bat.offset() + (long) number * PAGE_BYTES;
         Table page = pages.get(at);
@@ -136,13 +148,17 @@ final class VhdxMap implements ClusterMap {
         } else if (!pastEnd.hasSeen(number)) {
             long first = (long) number << PAGE_ENTRY_BITS;
             int count = (int) Math.min(PAGE_ENTRIES, bat.entries() - first);
-            pastEnd.look(number, count, i -> bat.isValid(first + i, entry(page, i), image.regions(), openEnd) ? 0 : Long.MAX_VALUE);
+            pastEnd.look(
+                    number,
+                    count,
+                    i -> bat.isValid(first + i, entry(page, i), image.regions(), openEnd) ? 0 : Long.MAX_VALUE);
         }
         return page;
     }
 
     /** Extends the run while the next block's entry is the last one plus a step. */
-    private long run(long firstBlock, Table page, int pageNumber, long firstEntry, long step, long firstRun, long length) {
+    private long run(
+            long firstBlock, Table page, int pageNumber, long firstEntry, long step, long firstRun, long length) {
         long run = firstRun;
         long block = firstBlock;
         long entry = firstEntry;
@@ -158,7 +174,9 @@ final class VhdxMap implements ClusterMap {
         return run;
     }
 
-    /** Answers by the chunk's bitmap, which says for each sector, lowest bit first, whether it is here or in the parent. */
+    /**
+     * Answers by the chunk's bitmap, which says for each sector, lowest bit first, whether it is here or in the parent.
+     */
     private void partial(long block, long entry, long offset, long length, Place into) {
         long index = bat.bitmapIndex(block);
         int pageNumber = (int) (index >>> PAGE_ENTRY_BITS);
@@ -168,7 +186,8 @@ final class VhdxMap implements ClusterMap {
         }
         int i = (int) index & PAGE_ENTRIES - 1;
         long bitmapEntry = entry(page, i);
-        if (pastEnd.isStale(pageNumber, i) || BlockAllocationTable.state(bitmapEntry) != BlockAllocationTable.SB_BLOCK_PRESENT) {
+        if (pastEnd.isStale(pageNumber, i)
+                || BlockAllocationTable.state(bitmapEntry) != BlockAllocationTable.SB_BLOCK_PRESENT) {
             corrupt(index, bitmapEntry);
             into.corrupt(length);
             return;
@@ -208,9 +227,16 @@ final class VhdxMap implements ClusterMap {
     private void corrupt(long index, long entry) {
         if (!corruptTold) {
             corruptTold = true;
-            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), "BAT entry " + index,
-                    bat.offset() + index * BlockAllocationTable.ENTRY_BYTES, Layout.hex(entry), "a known state, and an offset inside the file after its regions").getMessage()
-                    + "; this range and others like it end with I/O errors");
+            LOG.log(
+                    Level.ERROR,
+                    DiskException.corrupt(
+                                            file.path(),
+                                            "BAT entry " + index,
+                                            bat.offset() + index * BlockAllocationTable.ENTRY_BYTES,
+                                            Layout.hex(entry),
+                                            "a known state, and an offset inside the file after its regions")
+                                    .getMessage()
+                            + "; this range and others like it end with I/O errors");
         }
     }
 
@@ -256,7 +282,10 @@ final class VhdxMap implements ClusterMap {
     }
 
     private static void mark(EntryChange change, DirtyTables dirty) {
-        dirty.mark(change.table(), change.first() * BlockAllocationTable.ENTRY_BYTES, change.count() * BlockAllocationTable.ENTRY_BYTES);
+        dirty.mark(
+                change.table(),
+                change.first() * BlockAllocationTable.ENTRY_BYTES,
+                change.count() * BlockAllocationTable.ENTRY_BYTES);
     }
 
     @Override
@@ -278,8 +307,10 @@ final class VhdxMap implements ClusterMap {
                 space.trim();
             }
         } catch (IOException e) {
-            LOG.log(Level.WARNING, file.path() + ": cannot be tidied up at the end, its log is replayed when it is opened next: "
-                    + e.getMessage());
+            LOG.log(
+                    Level.WARNING,
+                    file.path() + ": cannot be tidied up at the end, its log is replayed when it is opened next: "
+                            + e.getMessage());
         } finally {
             pages.close();
             if (bitmaps != null) {

@@ -21,10 +21,19 @@ import org.blktap.api.engine.IoFile;
  * @param physicalSectorSize bytes: 512 or 4096
  * @param parentLocator how the parent is found; null without one
  */
-record VhdxMetadata(int blockSize, boolean leaveBlocksAllocated, boolean hasParent, long size, long sizeOffset, UUID virtualDiskId,
-        int logicalSectorSize, int physicalSectorSize, Map<String, String> parentLocator) {
+record VhdxMetadata(
+        int blockSize,
+        boolean leaveBlocksAllocated,
+        boolean hasParent,
+        long size,
+        long sizeOffset,
+        UUID virtualDiskId,
+        int logicalSectorSize,
+        int physicalSectorSize,
+        Map<String, String> parentLocator) {
     /** "metadata". */
     static final long SIGNATURE = 0x617461646174656dL;
+
     static final int TABLE_BYTES = 64 << 10;
     static final int AT_SIGNATURE = 0;
     static final int AT_ENTRY_COUNT = 10;
@@ -57,8 +66,7 @@ record VhdxMetadata(int blockSize, boolean leaveBlocksAllocated, boolean hasPare
     private static final int MOST_ITEM_BYTES = 1 << 20;
 
     /** Offset and length of an item in the file, in bytes. */
-    private record Item(long offset, int length) {
-    }
+    private record Item(long offset, int length) {}
 
     static VhdxMetadata read(IoFile file, Regions.Region region) throws DiskException {
         Map<UUID, Item> items = items(file, region);
@@ -66,21 +74,38 @@ record VhdxMetadata(int blockSize, boolean leaveBlocksAllocated, boolean hasPare
         long blockSize = Integer.toUnsignedLong(parameters.getInt(AT_BLOCK_SIZE));
         int flags = parameters.getInt(AT_FLAGS);
         if (Long.bitCount(blockSize) != 1 || blockSize < MIN_BLOCK_SIZE || blockSize > MAX_BLOCK_SIZE) {
-            throw DiskException.corrupt(file.path(), "metadata item File Parameters, BlockSize", items.get(FILE_PARAMETERS).offset(), blockSize,
+            throw DiskException.corrupt(
+                    file.path(),
+                    "metadata item File Parameters, BlockSize",
+                    items.get(FILE_PARAMETERS).offset(),
+                    blockSize,
                     "a power of two from " + MIN_BLOCK_SIZE + " to " + MAX_BLOCK_SIZE);
         }
         int logical = sectorSize(file, items, LOGICAL_SECTOR_SIZE, "Logical Sector Size");
         int physical = sectorSize(file, items, PHYSICAL_SECTOR_SIZE, "Physical Sector Size");
-        long size = item(file, items, VIRTUAL_DISK_SIZE, "Virtual Disk Size", Long.BYTES).getLong(0);
+        long size = item(file, items, VIRTUAL_DISK_SIZE, "Virtual Disk Size", Long.BYTES)
+                .getLong(0);
         long sizeOffset = items.get(VIRTUAL_DISK_SIZE).offset();
         if (size <= 0 || size > MAX_SIZE || size % logical != 0) {
-            throw DiskException.corrupt(file.path(), "metadata item Virtual Disk Size", sizeOffset, Long.toUnsignedString(size),
+            throw DiskException.corrupt(
+                    file.path(),
+                    "metadata item Virtual Disk Size",
+                    sizeOffset,
+                    Long.toUnsignedString(size),
                     "a multiple of " + logical + " up to " + MAX_SIZE);
         }
         UUID id = Layout.guid(item(file, items, VIRTUAL_DISK_ID, "Virtual Disk ID", Layout.GUID_BYTES), 0);
         boolean hasParent = (flags & HAS_PARENT) != 0;
         Map<String, String> locator = hasParent ? locator(file, items) : null;
-        return new VhdxMetadata((int) blockSize, (flags & LEAVE_BLOCKS_ALLOCATED) != 0, hasParent, size, sizeOffset, id, logical, physical,
+        return new VhdxMetadata(
+                (int) blockSize,
+                (flags & LEAVE_BLOCKS_ALLOCATED) != 0,
+                hasParent,
+                size,
+                sizeOffset,
+                id,
+                logical,
+                physical,
                 locator);
     }
 
@@ -88,12 +113,17 @@ record VhdxMetadata(int blockSize, boolean leaveBlocksAllocated, boolean hasPare
         long at = region.offset();
         ByteBuffer table = Layout.read(file, "metadata table", at, TABLE_BYTES);
         if (table.getLong(AT_SIGNATURE) != SIGNATURE) {
-            throw DiskException.corrupt(file.path(), "metadata table field Signature", at, Layout.hex(table.getLong(AT_SIGNATURE)),
+            throw DiskException.corrupt(
+                    file.path(),
+                    "metadata table field Signature",
+                    at,
+                    Layout.hex(table.getLong(AT_SIGNATURE)),
                     Layout.hex(SIGNATURE) + " (\"metadata\")");
         }
         int count = Short.toUnsignedInt(table.getShort(AT_ENTRY_COUNT));
         if (count > MOST_ENTRIES) {
-            throw DiskException.corrupt(file.path(), "metadata table field EntryCount", at + AT_ENTRY_COUNT, count, "0 to " + MOST_ENTRIES);
+            throw DiskException.corrupt(
+                    file.path(), "metadata table field EntryCount", at + AT_ENTRY_COUNT, count, "0 to " + MOST_ENTRIES);
         }
         Map<UUID, Item> items = new HashMap<>();
         for (int i = 0; i < count; i++) {
@@ -103,30 +133,47 @@ record VhdxMetadata(int blockSize, boolean leaveBlocksAllocated, boolean hasPare
             long length = Integer.toUnsignedLong(table.getInt(entry + AT_LENGTH));
             int flags = table.getInt(entry + AT_ENTRY_FLAGS);
             if (length > MOST_ITEM_BYTES || offset + length > region.length() || length > 0 && offset < TABLE_BYTES) {
-                throw DiskException.corrupt(file.path(), "metadata table entry " + i, at + entry + AT_OFFSET, offset + " and " + length + " bytes",
-                        "an item of up to " + MOST_ITEM_BYTES + " bytes, from " + TABLE_BYTES + " to " + region.length());
+                throw DiskException.corrupt(
+                        file.path(),
+                        "metadata table entry " + i,
+                        at + entry + AT_OFFSET,
+                        offset + " and " + length + " bytes",
+                        "an item of up to " + MOST_ITEM_BYTES + " bytes, from " + TABLE_BYTES + " to "
+                                + region.length());
             }
             boolean known = (flags & IS_USER) == 0 && isKnown(id);
             if (!known && (flags & IS_REQUIRED) != 0) {
-                throw new DiskException(Reason.UNSUPPORTED, file.path() + ": needs the metadata item " + id + ", which is not supported");
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        file.path() + ": needs the metadata item " + id + ", which is not supported");
             }
             if (known && items.put(id, new Item(at + offset, (int) length)) != null) {
-                throw DiskException.corrupt(file.path(), "metadata table entry " + i, at + entry, id, "an id that no other entry has");
+                throw DiskException.corrupt(
+                        file.path(), "metadata table entry " + i, at + entry, id, "an id that no other entry has");
             }
         }
         return items;
     }
 
     private static boolean isKnown(UUID id) {
-        return id.equals(FILE_PARAMETERS) || id.equals(VIRTUAL_DISK_SIZE) || id.equals(VIRTUAL_DISK_ID) || id.equals(LOGICAL_SECTOR_SIZE)
-                || id.equals(PHYSICAL_SECTOR_SIZE) || id.equals(PARENT_LOCATOR);
+        return id.equals(FILE_PARAMETERS)
+                || id.equals(VIRTUAL_DISK_SIZE)
+                || id.equals(VIRTUAL_DISK_ID)
+                || id.equals(LOGICAL_SECTOR_SIZE)
+                || id.equals(PHYSICAL_SECTOR_SIZE)
+                || id.equals(PARENT_LOCATOR);
     }
 
-    private static ByteBuffer item(IoFile file, Map<UUID, Item> items, UUID id, String name, int least) throws DiskException {
+    private static ByteBuffer item(IoFile file, Map<UUID, Item> items, UUID id, String name, int least)
+            throws DiskException {
         Item item = items.get(id);
         if (item == null || item.length() < least) {
-            throw DiskException.corrupt(file.path(), "metadata item " + name, item == null ? 0 : item.offset(),
-                    item == null ? "none" : item.length() + " bytes", least + " bytes");
+            throw DiskException.corrupt(
+                    file.path(),
+                    "metadata item " + name,
+                    item == null ? 0 : item.offset(),
+                    item == null ? "none" : item.length() + " bytes",
+                    least + " bytes");
         }
         return Layout.read(file, "metadata item " + name, item.offset(), item.length());
     }
@@ -134,7 +181,12 @@ record VhdxMetadata(int blockSize, boolean leaveBlocksAllocated, boolean hasPare
     private static int sectorSize(IoFile file, Map<UUID, Item> items, UUID id, String name) throws DiskException {
         int size = item(file, items, id, name, Integer.BYTES).getInt(0);
         if (size != 512 && size != 4096) {
-            throw DiskException.corrupt(file.path(), "metadata item " + name, items.get(id).offset(), Integer.toUnsignedString(size), "512 or 4096");
+            throw DiskException.corrupt(
+                    file.path(),
+                    "metadata item " + name,
+                    items.get(id).offset(),
+                    Integer.toUnsignedString(size),
+                    "512 or 4096");
         }
         return size;
     }

@@ -13,11 +13,11 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Makes a disk larger, as far as its BAT has room. The new part is zeroed before it becomes visible; then the size is changed through the log.
+ * Makes a disk larger, as far as its BAT has room. The new part is zeroed before it becomes visible; then the size is
+ * changed through the log.
  */
 final class VhdxResize {
-    private VhdxResize() {
-    }
+    private VhdxResize() {}
 
     static void grow(VhdxImage image, long newSize, DiskContext context) throws DiskException {
         VhdxMetadata metadata = image.metadata();
@@ -27,23 +27,31 @@ final class VhdxResize {
             throw new DiskException(Reason.UNSUPPORTED, path + ": is a differencing image, which is only read");
         }
         if (newSize < metadata.size()) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": " + Options.sizeText(newSize) + " is smaller than the present "
-                    + Options.sizeText(metadata.size()) + "; a VHDX disk does not become smaller");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    path + ": " + Options.sizeText(newSize) + " is smaller than the present "
+                            + Options.sizeText(metadata.size()) + "; a VHDX disk does not become smaller");
         }
         if (newSize % metadata.logicalSectorSize() != 0 || newSize > VhdxMetadata.MAX_SIZE) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": size " + newSize + ": expected a multiple of " + metadata.logicalSectorSize()
-                    + " up to " + VhdxMetadata.MAX_SIZE);
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    path + ": size " + newSize + ": expected a multiple of " + metadata.logicalSectorSize() + " up to "
+                            + VhdxMetadata.MAX_SIZE);
         }
-        BlockAllocationTable after = BlockAllocationTable.of(before.offset(), metadata.blockSize(), metadata.logicalSectorSize(), newSize,
-                false);
-        if (after.entries() * BlockAllocationTable.ENTRY_BYTES > image.regions().bat().length()) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": its BAT of " + image.regions().bat().length()
-                    + " bytes has no room for a disk of " + newSize + " bytes");
+        BlockAllocationTable after = BlockAllocationTable.of(
+                before.offset(), metadata.blockSize(), metadata.logicalSectorSize(), newSize, false);
+        if (after.entries() * BlockAllocationTable.ENTRY_BYTES
+                > image.regions().bat().length()) {
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    path + ": its BAT of " + image.regions().bat().length() + " bytes has no room for a disk of "
+                            + newSize + " bytes");
         }
         if (newSize == metadata.size()) {
             return;
         }
-        List<String> problems = new VhdxCheck(image, false, context.loop()).run().problems();
+        List<String> problems =
+                new VhdxCheck(image, false, context.loop()).run().problems();
         if (!problems.isEmpty()) {
             throw new DiskException(Reason.CORRUPT, path + ": is not resized as it is damaged: " + problems.get(0));
         }

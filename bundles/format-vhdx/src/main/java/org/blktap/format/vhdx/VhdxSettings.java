@@ -13,6 +13,10 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
     String PID = "org.blktap.format-vhdx";
 
     /** Enough for the largest log, and for some of usual size beside it. */
-    @AttributeDefinition(min = "1024", max = "1099511627776", description = "Bytes of memory for the logs of all images: while a log is replayed, or while an image is read through its log.")
+    @AttributeDefinition(
+            min = "1024",
+            max = "1099511627776",
+            description =
+                    "Bytes of memory for the logs of all images: while a log is replayed, or while an image is read through its log.")
     long log$_$memory() default 96 << 20;
 }

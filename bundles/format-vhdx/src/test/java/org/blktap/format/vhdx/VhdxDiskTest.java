@@ -18,12 +18,14 @@ import org.junit.jupiter.api.Test;
 class VhdxDiskTest {
     /** The ends of the marks that are under way. */
     private final ArrayDeque<IoCallback> marks = new ArrayDeque<>();
+
     private final List<Integer> errors = new ArrayList<>();
-    private final IoLoop loop = (IoLoop) Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {IoLoop.class}, (proxy, method, arguments) -> {
-        assertEquals("offload", method.getName());
-        marks.add((IoCallback) arguments[1]);
-        return null;
-    });
+    private final IoLoop loop = (IoLoop) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {IoLoop.class}, (proxy, method, arguments) -> {
+                assertEquals("offload", method.getName());
+                marks.add((IoCallback) arguments[1]);
+                return null;
+            });
     private final VirtualDisk changed = new VirtualDisk() {
         @Override
         public DiskInfo info() {
@@ -48,12 +50,14 @@ class VhdxDiskTest {
 
     @Test
     void anImageIsMarkedOnceAtATimeThoughAChangeThatFailedComesAgainAtOnce() {
-        disk.submit(set(new Request(ended -> {
-            errors.add(ended.error());
-            if (errors.size() == 1) {
-                disk.submit(set(ended));
-            }
-        }, 0)));
+        disk.submit(set(new Request(
+                ended -> {
+                    errors.add(ended.error());
+                    if (errors.size() == 1) {
+                        disk.submit(set(ended));
+                    }
+                },
+                0)));
         disk.submit(set(new Request(ended -> errors.add(ended.error()), 0)));
         assertEquals(1, marks.size());
         marks.poll().done(Errno.EIO);
@@ -64,12 +68,14 @@ class VhdxDiskTest {
 
         VhdxDisk alone = new VhdxDisk(changed, null, loop);
         errors.clear();
-        alone.submit(set(new Request(ended -> {
-            errors.add(ended.error());
-            if (errors.size() == 1) {
-                alone.submit(set(ended));
-            }
-        }, 0)));
+        alone.submit(set(new Request(
+                ended -> {
+                    errors.add(ended.error());
+                    if (errors.size() == 1) {
+                        alone.submit(set(ended));
+                    }
+                },
+                0)));
         marks.poll().done(Errno.EIO);
         assertEquals(1, marks.size(), "tried again, once");
     }

@@ -17,7 +17,8 @@ class VhdxFuzzTest extends FormatFuzzTest {
 
     @Override
     protected FormatModelTest.Kind kind(Random random) {
-        return new FormatModelTest.Kind(Map.of("block-size", "1M", "cache", "64K"), 512L * (1 + random.nextInt(8000)), 0);
+        return new FormatModelTest.Kind(
+                Map.of("block-size", "1M", "cache", "64K"), 512L * (1 + random.nextInt(8000)), 0);
     }
 
     /** Of the two headers and the two region tables. */
@@ -26,7 +27,8 @@ class VhdxFuzzTest extends FormatFuzzTest {
         for (int i = 1; i <= 4; i++) {
             int length = i < 3 ? 4096 : KIB_64;
             if (bytes.length >= i * KIB_64 + length) {
-                ByteBuffer structure = ByteBuffer.wrap(bytes, i * KIB_64, length).slice().order(ByteOrder.LITTLE_ENDIAN);
+                ByteBuffer structure =
+                        ByteBuffer.wrap(bytes, i * KIB_64, length).slice().order(ByteOrder.LITTLE_ENDIAN);
                 structure.putInt(4, 0);
                 CRC32C crc = new CRC32C();
                 crc.update(structure.duplicate());

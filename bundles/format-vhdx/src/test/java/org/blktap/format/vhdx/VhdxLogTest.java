@@ -35,15 +35,32 @@ class VhdxLogTest extends VhdxTest {
         seal(b);
     }
 
-    /** An entry that sets the first entry of the BAT, and zeros the rest of its 4 KiB and more, wherever it is in the ring. */
-    private static void entry(ByteBuffer b, int position, int tail, long number, long batEntry, Consumer<ByteBuffer> change) {
+    /**
+     * An entry that sets the first entry of the BAT, and zeros the rest of its 4 KiB and more, wherever it is in the
+     * ring.
+     */
+    private static void entry(
+            ByteBuffer b, int position, int tail, long number, long batEntry, Consumer<ByteBuffer> change) {
         ByteBuffer e = ByteBuffer.allocate(2 * SECTOR).order(ByteOrder.LITTLE_ENDIAN);
-        e.putInt(0, LogEntry.SIGNATURE).putInt(8, 2 * SECTOR).putInt(12, tail).putLong(16, number).putInt(24, 2);
+        e.putInt(0, LogEntry.SIGNATURE)
+                .putInt(8, 2 * SECTOR)
+                .putInt(12, tail)
+                .putLong(16, number)
+                .putInt(24, 2);
         Layout.putGuid(e, 32, GUID);
         e.putLong(48, PAYLOAD).putLong(56, PAYLOAD + 4L * MIB);
-        e.putInt(64, LogEntry.ZERO_DESCRIPTOR).putLong(72, 2 * SECTOR).putLong(80, BAT).putLong(88, number);
-        e.putInt(96, LogEntry.DATA_DESCRIPTOR).putInt(100, 0x11223344).putLong(104, batEntry).putLong(112, BAT).putLong(120, number);
-        e.putInt(SECTOR, LogEntry.DATA_SECTOR).putInt(SECTOR + 4, (int) (number >>> 32)).putInt(2 * SECTOR - 4, (int) number);
+        e.putInt(64, LogEntry.ZERO_DESCRIPTOR)
+                .putLong(72, 2 * SECTOR)
+                .putLong(80, BAT)
+                .putLong(88, number);
+        e.putInt(96, LogEntry.DATA_DESCRIPTOR)
+                .putInt(100, 0x11223344)
+                .putLong(104, batEntry)
+                .putLong(112, BAT)
+                .putLong(120, number);
+        e.putInt(SECTOR, LogEntry.DATA_SECTOR)
+                .putInt(SECTOR + 4, (int) (number >>> 32))
+                .putInt(2 * SECTOR - 4, (int) number);
         e.putLong(SECTOR + 8, 6 | PAYLOAD + MIB);
         change.accept(e);
         seal(e, 0, 2 * SECTOR);
@@ -53,7 +70,7 @@ class VhdxLogTest extends VhdxTest {
     }
 
     private static void entry(ByteBuffer b, int position, int tail, long number, long batEntry) {
-        entry(b, position, tail, number, batEntry, e -> { });
+        entry(b, position, tail, number, batEntry, e -> {});
     }
 
     private SimFile logged(Consumer<ByteBuffer> change) {
@@ -120,8 +137,9 @@ class VhdxLogTest extends VhdxTest {
 
     @Test
     void logsThatBreakTheRulesAreRefused() {
-        assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> { })).contains("no entries that count"));
-        assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, SECTOR, 1, 0))).contains("no entries"));
+        assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> {})).contains("no entries that count"));
+        assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, SECTOR, 1, 0)))
+                .contains("no entries"));
         for (int field : new int[] {0, 4, 8, 16, 24, 32, 64, 88, 96, 120, SECTOR, SECTOR + 4, 2 * SECTOR - 4}) {
             // the checksum fits, or is what does not
             refusedAsItIs(Reason.CORRUPT, logged(b -> {
@@ -130,21 +148,29 @@ class VhdxLogTest extends VhdxTest {
             }));
         }
         refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 0, 0)));
-        assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(48, 9L * MIB)))).contains("cut off"));
-        assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(48, -1)))).contains("FlushedFileOffset"));
+        assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(48, 9L * MIB))))
+                .contains("cut off"));
+        assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(48, -1))))
+                .contains("FlushedFileOffset"));
         for (long last : new long[] {-1, Long.MAX_VALUE, 1L << 50}) {
-            assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(56, last)))).contains("LastFileOffset"));
+            assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(56, last))))
+                    .contains("LastFileOffset"));
         }
-        for (long offset : new long[] {0, 65536, 131072, BAT + 1, -4096, LOG, LOG + MIB - SECTOR, Long.MAX_VALUE & -4096}) {
-            assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(112, offset)))).contains("log descriptor"));
+        for (long offset :
+                new long[] {0, 65536, 131072, BAT + 1, -4096, LOG, LOG + MIB - SECTOR, Long.MAX_VALUE & -4096}) {
+            assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(112, offset))))
+                    .contains("log descriptor"));
         }
         for (long length : new long[] {0, 1, -4096, Long.MAX_VALUE & -4096}) {
-            assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(72, length)))).contains("log descriptor"));
+            assertTrue(refusedAsItIs(Reason.CORRUPT, logged(b -> entry(b, 0, 0, 1, 0, e -> e.putLong(72, length))))
+                    .contains("log descriptor"));
         }
         assertTrue(refusedAsItIs(Reason.UNSUPPORTED, logged(b -> {
-            b.putShort((int) VhdxHeader.FIRST_OFFSET + 64, (short) 1).putShort((int) VhdxHeader.SECOND_OFFSET + 64, (short) 1);
-            seal(b);
-        })).contains("version 1"));
+                    b.putShort((int) VhdxHeader.FIRST_OFFSET + 64, (short) 1)
+                            .putShort((int) VhdxHeader.SECOND_OFFSET + 64, (short) 1);
+                    seal(b);
+                }))
+                .contains("version 1"));
     }
 
     /** It takes no longer than any other, though each sector begins as an entry of the whole log does. */
@@ -156,7 +182,10 @@ class VhdxLogTest extends VhdxTest {
                 Layout.putGuid(b, LOG + at + 32, GUID);
             }
         });
-        assertEquals(Reason.CORRUPT, assertThrows(DiskException.class, () -> driver.open(IMAGE, context)).reason());
+        assertEquals(
+                Reason.CORRUPT,
+                assertThrows(DiskException.class, () -> driver.open(IMAGE, context))
+                        .reason());
     }
 
     @Test
@@ -195,14 +224,19 @@ class VhdxLogTest extends VhdxTest {
         disk.close();
     }
 
-    /** Half of its 16384 entries name the first as their tail, which does not lead to them: to walk there from each takes 67 million steps. */
+    /**
+     * Half of its 16384 entries name the first as their tail, which does not lead to them: to walk there from each
+     * takes 67 million steps.
+     */
     @Test
     void aLogOfManyEntriesIsReadSoon() throws Exception {
         int log = 64 * MIB;
         ByteBuffer bytes = ByteBuffer.allocate(MIB + log).order(ByteOrder.LITTLE_ENDIAN);
         for (int i = 0; i < log / SECTOR; i++) {
             int at = MIB + i * SECTOR;
-            bytes.putInt(at, LogEntry.SIGNATURE).putInt(at + 8, SECTOR).putLong(at + 16, i < log / SECTOR / 2 ? i + 1 : i + 2);
+            bytes.putInt(at, LogEntry.SIGNATURE)
+                    .putInt(at + 8, SECTOR)
+                    .putLong(at + 16, i < log / SECTOR / 2 ? i + 1 : i + 2);
             Layout.putGuid(bytes, at + 32, GUID);
             bytes.putLong(at + 56, i);
             seal(bytes, at, SECTOR);
@@ -214,7 +248,11 @@ class VhdxLogTest extends VhdxTest {
 
     private static VhdxHeader header(int logLength) {
         ByteBuffer bytes = ByteBuffer.allocate(SECTOR).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.putInt(0, VhdxHeader.SIGNATURE).putLong(8, 1).putShort(66, (short) 1).putInt(68, logLength).putLong(72, MIB);
+        bytes.putInt(0, VhdxHeader.SIGNATURE)
+                .putLong(8, 1)
+                .putShort(66, (short) 1)
+                .putInt(68, logLength)
+                .putLong(72, MIB);
         Layout.putGuid(bytes, 48, GUID);
         seal(bytes, 0, SECTOR);
         return VhdxHeader.parse(bytes);
@@ -225,7 +263,9 @@ class VhdxLogTest extends VhdxTest {
         VhdxLogMemory logs = new VhdxLogMemory(96 << 20);
         try (VhdxLogMemory.Share most = logs.take(90 << 20, IMAGE)) {
             Thread.currentThread().interrupt();
-            assertTrue(assertThrows(DiskException.class, () -> logs.take(32 << 20, IMAGE)).getMessage().contains(IMAGE));
+            assertTrue(assertThrows(DiskException.class, () -> logs.take(32 << 20, IMAGE))
+                    .getMessage()
+                    .contains(IMAGE));
             assertTrue(Thread.interrupted());
             // more while it is in use, and less again
             logs.limit(128 << 20);
@@ -277,7 +317,7 @@ class VhdxLogTest extends VhdxTest {
 
     @Test
     void anImageThatIsOnlyReadStaysAsItIs() throws Exception {
-        SimFile file = image(b -> { });
+        SimFile file = image(b -> {});
         byte[] before = file.bytes();
         VirtualDisk disk = driver.open(IMAGE, context);
         assertEquals(0, read(disk, 0));
@@ -308,7 +348,7 @@ class VhdxLogTest extends VhdxTest {
     /** Many more entries than the log holds at a time: wherever the power fails, what was answered is there. */
     @Test
     void aLogBeginsAgain() throws Exception {
-        SimFile file = image(b -> { });
+        SimFile file = image(b -> {});
         Random random = new Random(3);
         int[] ended = new int[300];
         int begin;
@@ -331,7 +371,8 @@ class VhdxLogTest extends VhdxTest {
             SimFile crashed = context.put(IMAGE, file.afterPowerLoss(point, random));
             LogContents contents = LogReader.read(crashed, Headers.read(crashed).current());
             ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);
-            try (ReplayedFile replayed = new ReplayedFile(crashed, contents, new VhdxLogMemory(MIB).take(MIB, IMAGE), loop)) {
+            try (ReplayedFile replayed =
+                    new ReplayedFile(crashed, contents, new VhdxLogMemory(MIB).take(MIB, IMAGE), loop)) {
                 replayed.readFully(found, BAT);
             }
             int last = 0;
@@ -339,7 +380,9 @@ class VhdxLogTest extends VhdxTest {
                 last++;
             }
             byte value = found.get(0);
-            assertTrue(value == (byte) last || value == (byte) (last + 1), value + " after " + last + " writes, at " + point);
+            assertTrue(
+                    value == (byte) last || value == (byte) (last + 1),
+                    value + " after " + last + " writes, at " + point);
             for (int i = 0; i < 3 * SECTOR; i++) {
                 assertEquals(value, found.get(i));
             }

@@ -24,8 +24,15 @@ class VhdxResizeTest extends VhdxTest {
         driver.create(IMAGE, size, null, context);
         byte[] bytes = context.files.get(Path.of(IMAGE)).bytes();
         // what nobody may see, in the last block and in the BAT's rest
-        SimFile file = put(IMAGE, bytes, b -> b.putLong(BAT, 6 | PAYLOAD + MIB).putLong(BAT + 8, 6 | PAYLOAD).put(PAYLOAD + 4096, (byte) 7)
-                .put(PAYLOAD, (byte) 8).putLong(BAT + 16, 6 | PAYLOAD + 2L * MIB).put(PAYLOAD + 2 * MIB, (byte) 9));
+        SimFile file = put(
+                IMAGE,
+                bytes,
+                b -> b.putLong(BAT, 6 | PAYLOAD + MIB)
+                        .putLong(BAT + 8, 6 | PAYLOAD)
+                        .put(PAYLOAD + 4096, (byte) 7)
+                        .put(PAYLOAD, (byte) 8)
+                        .putLong(BAT + 16, 6 | PAYLOAD + 2L * MIB)
+                        .put(PAYLOAD + 2 * MIB, (byte) 9));
         int begin = context.loop.moment();
         driver.resize(IMAGE, 6L * MIB, context);
         int end = context.loop.moment();
@@ -46,34 +53,62 @@ class VhdxResizeTest extends VhdxTest {
 
     @Test
     void sizesThatCannotBeAreRefused() throws Exception {
-        image(b -> { });
-        assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.resize(IMAGE, SIZE - 512, context)).reason());
+        image(b -> {});
+        assertEquals(
+                Reason.UNSUPPORTED,
+                assertThrows(DiskException.class, () -> driver.resize(IMAGE, SIZE - 512, context))
+                        .reason());
         reopen();
-        assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.resize(IMAGE, SIZE + 1, context)).reason());
+        assertEquals(
+                Reason.UNSUPPORTED,
+                assertThrows(DiskException.class, () -> driver.resize(IMAGE, SIZE + 1, context))
+                        .reason());
         reopen();
-        assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.resize(IMAGE, Long.MAX_VALUE & -512, context)).reason());
+        assertEquals(
+                Reason.UNSUPPORTED,
+                assertThrows(DiskException.class, () -> driver.resize(IMAGE, Long.MAX_VALUE & -512, context))
+                        .reason());
         reopen();
         // 131072 entries fit, 31 of them of bitmaps
-        assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.resize(IMAGE, (131072L - 30) << 20, context)).reason());
+        assertEquals(
+                Reason.UNSUPPORTED,
+                assertThrows(DiskException.class, () -> driver.resize(IMAGE, (131072L - 30) << 20, context))
+                        .reason());
         reopen();
         driver.resize(IMAGE, (131072L - 31) << 20, context);
         reopen();
         driver.resize(IMAGE, (131072L - 31) << 20, context);
         image(b -> b.putLong(BAT, 4));
-        assertEquals(Reason.CORRUPT, assertThrows(DiskException.class, () -> driver.resize(IMAGE, 2L * SIZE, context)).reason());
+        assertEquals(
+                Reason.CORRUPT,
+                assertThrows(DiskException.class, () -> driver.resize(IMAGE, 2L * SIZE, context))
+                        .reason());
     }
 
     @Test
     void optionsOfCreateAreBounded() {
-        for (Map<String, String> options : java.util.List.of(Map.of("block-size", "512K"), Map.of("block-size", "3M"), Map.of("block-size", "512M"),
-                Map.of("log-size", "0"), Map.of("log-size", "1000000"), Map.of("log-size", "65M"), Map.of("subformat", "thin"),
+        for (Map<String, String> options : java.util.List.of(
+                Map.of("block-size", "512K"),
+                Map.of("block-size", "3M"),
+                Map.of("block-size", "512M"),
+                Map.of("log-size", "0"),
+                Map.of("log-size", "1000000"),
+                Map.of("log-size", "65M"),
+                Map.of("subformat", "thin"),
                 Map.of("sector-size", "1024"))) {
             SimContext other = new SimContext(loop, false, options);
-            assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> driver.create(IMAGE, SIZE, null, other)).reason(), options.toString());
+            assertEquals(
+                    Reason.BAD_OPTION,
+                    assertThrows(DiskException.class, () -> driver.create(IMAGE, SIZE, null, other))
+                            .reason(),
+                    options.toString());
             assertTrue(other.files.isEmpty());
         }
         for (long size : new long[] {-1, 0, 513, (64L << 40) + 512, Long.MIN_VALUE}) {
-            assertEquals(Reason.BAD_OPTION, assertThrows(DiskException.class, () -> driver.create(IMAGE, size, null, context)).reason());
+            assertEquals(
+                    Reason.BAD_OPTION,
+                    assertThrows(DiskException.class, () -> driver.create(IMAGE, size, null, context))
+                            .reason());
         }
     }
 

@@ -23,7 +23,10 @@ import org.blktap.linux.Mapping;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Timeout;
 
-/** Images to change byte by byte: a disk of 8 MiB in blocks of 1 MiB; log at 1 MiB, metadata at 2 MiB, BAT at 3 MiB, payload from 4 MiB on. */
+/**
+ * Images to change byte by byte: a disk of 8 MiB in blocks of 1 MiB; log at 1 MiB, metadata at 2 MiB, BAT at 3 MiB,
+ * payload from 4 MiB on.
+ */
 @Timeout(300)
 abstract class VhdxTest {
     static final String IMAGE = "/sim/a.vhdx";

@@ -6,6 +6,7 @@ import org.blktap.image.Place;
 abstract class Extent implements AutoCloseable {
     /** Bytes from the beginning of the disk. */
     final long start;
+
     final long end;
 
     Extent(VmdkImage.Part part) {
@@ -13,7 +14,10 @@ abstract class Extent implements AutoCloseable {
         end = part.end();
     }
 
-    /** Answers as {@link org.blktap.image.ClusterMap#find} does; the range lies in the extent, and {@code offset} counts from its beginning. */
+    /**
+     * Answers as {@link org.blktap.image.ClusterMap#find} does; the range lies in the extent, and {@code offset} counts
+     * from its beginning.
+     */
     abstract void find(long offset, long length, Place into);
 
     /** The tables of an extent that may be written, or null. */

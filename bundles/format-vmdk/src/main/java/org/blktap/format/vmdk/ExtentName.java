@@ -4,7 +4,10 @@ import java.nio.file.Path;
 import java.util.regex.Pattern;
 import org.blktap.api.disk.FileNames;
 
-/** The names that VMware and QEMU give to the files of a disk's extents: {@code disk-flat.vmdk}, {@code disk-f001.vmdk}, {@code disk-s001.vmdk}. */
+/**
+ * The names that VMware and QEMU give to the files of a disk's extents: {@code disk-flat.vmdk}, {@code disk-f001.vmdk},
+ * {@code disk-s001.vmdk}.
+ */
 final class ExtentName {
     /** Also the names on VMFS: {@code disk-000001-delta.vmdk} of {@code disk-000001.vmdk}. */
     private static final Pattern ADDED = Pattern.compile("-(?:flat|delta|sesparse|[fs][0-9]{3,6})");
@@ -34,6 +37,9 @@ final class ExtentName {
     boolean matches(Path file) {
         String name = FileNames.text(file.getFileName());
         int end = name.length() - suffix.length();
-        return name.startsWith(stem) && name.endsWith(suffix) && end >= stem.length() && ADDED.matcher(name.substring(stem.length(), end)).matches();
+        return name.startsWith(stem)
+                && name.endsWith(suffix)
+                && end >= stem.length()
+                && ADDED.matcher(name.substring(stem.length(), end)).matches();
     }
 }

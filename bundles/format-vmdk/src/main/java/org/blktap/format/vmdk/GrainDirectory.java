@@ -22,7 +22,8 @@ final class GrainDirectory implements AutoCloseable {
      *
      * @param entryBytes 4 or 8
      */
-    GrainDirectory(IoFile file, long offset, int entries, int entryBytes, NativeMemory nativeMemory) throws DiskException {
+    GrainDirectory(IoFile file, long offset, int entries, int entryBytes, NativeMemory nativeMemory)
+            throws DiskException {
         this.entries = entries;
         // whole sectors, so that they can be written as they are
         int size = Alignment.up(entries * entryBytes, SECTOR);

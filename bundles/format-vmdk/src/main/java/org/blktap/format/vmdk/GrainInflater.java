@@ -8,8 +8,9 @@ import java.util.zip.Inflater;
 import org.blktap.image.Decompressor;
 
 /**
- * Compressed grains, zlib streams (RFC 1950). The last grain of a disk may be stored only up to the end of the disk. This class does not know which
- * grain is the last, so it takes missing bytes as zeros; the stream's checksum shows that nothing is damaged.
+ * Compressed grains, zlib streams (RFC 1950). The last grain of a disk may be stored only up to the end of the disk.
+ * This class does not know which grain is the last, so it takes missing bytes as zeros; the stream's checksum shows
+ * that nothing is damaged.
  */
 final class GrainInflater implements Decompressor {
     private final Inflater inflater = new Inflater();
@@ -23,7 +24,10 @@ final class GrainInflater implements Decompressor {
         try {
             while (plain.hasRemaining()) {
                 if (inflater.inflate(plain) == 0) {
-                    return inflater.finished() && plain.position() > 0 && plain.remaining() % SECTOR == 0 && fill(plain);
+                    return inflater.finished()
+                            && plain.position() > 0
+                            && plain.remaining() % SECTOR == 0
+                            && fill(plain);
                 }
             }
             // the checksum is checked after the last byte

@@ -5,8 +5,8 @@ import static org.blktap.api.memory.Alignment.SECTOR;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Where a sparse extent has its tables and grains, independent of the kind of header. The grain directory has an entry for each grain table, a
- * grain table one for each grain; entries are 32-bit little-endian sector numbers.
+ * Where a sparse extent has its tables and grains, independent of the kind of header. The grain directory has an entry
+ * for each grain table, a grain table one for each grain; entries are 32-bit little-endian sector numbers.
  *
  * @param capacity bytes of the disk
  * @param grainBits log2 of a grain's bytes
@@ -22,8 +22,20 @@ import org.blktap.api.memory.Alignment;
  * @param unclean whether its last writer did not close it in order; only reported
  * @param onlyRead why it cannot be written, or null
  */
-record GrainLayout(long capacity, int grainBits, int tableBits, long gdOffset, long rgdOffset, long firstTable, long firstGrain,
-        boolean zeroedGrains, boolean compressed, int markerBytes, int freeSector, boolean unclean, String onlyRead) {
+record GrainLayout(
+        long capacity,
+        int grainBits,
+        int tableBits,
+        long gdOffset,
+        long rgdOffset,
+        long firstTable,
+        long firstGrain,
+        boolean zeroedGrains,
+        boolean compressed,
+        int markerBytes,
+        int freeSector,
+        boolean unclean,
+        String onlyRead) {
     /** An entry of a grain directory or a grain table: a sector number. */
     static final int ENTRY_BYTES = 4;
     /** A grain table entry: the grain reads as zeros. */

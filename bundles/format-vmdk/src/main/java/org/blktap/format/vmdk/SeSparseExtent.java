@@ -12,8 +12,8 @@ import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
 /**
- * A seSparse extent, which is only read. Entries are 64-bit little-endian with a kind in the topmost four bits. Source: QEMU
- * block/vmdk.c, get_cluster_offset.
+ * A seSparse extent, which is only read. Entries are 64-bit little-endian with a kind in the topmost four bits. Source:
+ * QEMU block/vmdk.c, get_cluster_offset.
  */
 final class SeSparseExtent extends Extent {
     private static final Logger LOG = System.getLogger("org.blktap.format.vmdk");
@@ -22,6 +22,7 @@ final class SeSparseExtent extends Extent {
     private static final long SLOT_MASK = (1L << SLOT_BITS) - 1;
     /** Flag of a directory entry: there is a table, whose number is in the low half. */
     private static final long TABLE = 0x10000000;
+
     private static final long UNMAPPED = 1;
     private static final long ZERO = 2;
     private static final long ALLOCATED = 3;
@@ -37,7 +38,12 @@ final class SeSparseExtent extends Extent {
         super(part);
         header = part.seSparse();
         file = part.file();
-        gd = new GrainDirectory(file, header.directoryOffset() * SECTOR, (int) header.directoryEntries(), SeSparseHeader.ENTRY_BYTES, memory);
+        gd = new GrainDirectory(
+                file,
+                header.directoryOffset() * SECTOR,
+                (int) header.directoryEntries(),
+                SeSparseHeader.ENTRY_BYTES,
+                memory);
         tables = new TableCache(memory, file, SeSparseHeader.TABLE_BYTES, cacheBytes, header.directoryEntries());
     }
 
@@ -52,7 +58,10 @@ final class SeSparseExtent extends Extent {
         }
         long at = header.tablesOffset() * SECTOR + (entry & 0xffffffffL) * SeSparseHeader.TABLE_BYTES;
         if (entry >>> 32 != TABLE || at >= file.size()) {
-            corrupt("grain directory entry " + slot, header.directoryOffset() * SECTOR + slot * (long) SeSparseHeader.ENTRY_BYTES, entry);
+            corrupt(
+                    "grain directory entry " + slot,
+                    header.directoryOffset() * SECTOR + slot * (long) SeSparseHeader.ENTRY_BYTES,
+                    entry);
             into.corrupt(run);
             return;
         }
@@ -60,7 +69,12 @@ final class SeSparseExtent extends Extent {
         if (table == null) {
             into.notLoaded(tables, at);
         } else {
-            inTable(table, (int) ((offset & SLOT_MASK) >>> SeSparseHeader.GRAIN_BITS), (int) (offset & GRAIN - 1), run, into);
+            inTable(
+                    table,
+                    (int) ((offset & SLOT_MASK) >>> SeSparseHeader.GRAIN_BITS),
+                    (int) (offset & GRAIN - 1),
+                    run,
+                    into);
         }
     }
 
@@ -77,7 +91,10 @@ final class SeSparseExtent extends Extent {
         }
         long at = grain(entry);
         if (at == INVALID) {
-            corrupt("grain table entry " + index, table.fileOffset() + index * (long) SeSparseHeader.ENTRY_BYTES, entry);
+            corrupt(
+                    "grain table entry " + index,
+                    table.fileOffset() + index * (long) SeSparseHeader.ENTRY_BYTES,
+                    entry);
             into.corrupt(Math.min(run, length));
             return;
         }
@@ -90,8 +107,8 @@ final class SeSparseExtent extends Extent {
     }
 
     /**
-     * Bytes from the beginning of the file to an allocated grain, or {@link #INVALID}: an entry holds the low 12 bits of the grain's number above the
-     * others.
+     * Bytes from the beginning of the file to an allocated grain, or {@link #INVALID}: an entry holds the low 12 bits
+     * of the grain's number above the others.
      */
     private long grain(long entry) {
         long number = entry >>> 48 & 0xfff | (entry & 0xffffffffffffL) << 12;
@@ -105,8 +122,16 @@ final class SeSparseExtent extends Extent {
     private void corrupt(String structure, long at, long found) {
         if (!corruptTold) {
             corruptTold = true;
-            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found),
-                    "a place inside the file").getMessage() + "; this range and others like it end with I/O errors");
+            LOG.log(
+                    Level.ERROR,
+                    DiskException.corrupt(
+                                            file.path(),
+                                            structure,
+                                            at,
+                                            String.format("0x%x", found),
+                                            "a place inside the file")
+                                    .getMessage()
+                            + "; this range and others like it end with I/O errors");
         }
     }
 

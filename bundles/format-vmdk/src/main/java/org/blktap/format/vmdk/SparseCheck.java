@@ -16,11 +16,11 @@ import org.blktap.image.Holes;
 import org.blktap.image.UseWindow;
 
 /**
- * Reads all grain tables of an extent and finds entries that lead nowhere, tables and grains that are used twice, and redundant tables that differ
- * from the primary ones.
+ * Reads all grain tables of an extent and finds entries that lead nowhere, tables and grains that are used twice, and
+ * redundant tables that differ from the primary ones.
  *
- * <p>Takes 16 MiB of memory, the directories, and a bit for each grain table. The directories, and then the tables, are read once for each 64 GiB of
- * the file; a table that two entries of a directory point at is read for the first only.
+ * <p>Takes 16 MiB of memory, the directories, and a bit for each grain table. The directories, and then the tables, are
+ * read once for each 64 GiB of the file; a table that two entries of a directory point at is read for the first only.
  */
 final class SparseCheck implements AutoCloseable {
     /** Slots whose windows are remembered: 8 MiB. */
@@ -35,6 +35,7 @@ final class SparseCheck implements AutoCloseable {
     private final GrainDirectory gd;
     /** The redundant grain directory, or null. */
     private final GrainDirectory rgd;
+
     private final ByteBuffer table;
     private final ByteBuffer twin;
     private final int slots;
@@ -42,9 +43,14 @@ final class SparseCheck implements AutoCloseable {
     private final long end;
     /** Slots whose table or redundant table has an invalid offset. */
     private final BitSet badTables = new BitSet();
+
     private final BitSet badTwins = new BitSet();
-    /** For each slot, the first and the last window in which its grains lie, from the first pass; null where there are too many slots. */
+    /**
+     * For each slot, the first and the last window in which its grains lie, from the first pass; null where there are
+     * too many slots.
+     */
     private final byte[] firstWindow;
+
     private final byte[] lastWindow;
     private boolean inHole = true;
     private UseWindow window;
@@ -54,7 +60,8 @@ final class SparseCheck implements AutoCloseable {
     private long behind;
 
     /** @param problems to add to, up to {@link VmdkCheck#MOST_PROBLEMS} */
-    SparseCheck(GrainLayout layout, IoFile file, IoLoop loop, NativeMemory memory, List<String> problems) throws DiskException {
+    SparseCheck(GrainLayout layout, IoFile file, IoLoop loop, NativeMemory memory, List<String> problems)
+            throws DiskException {
         this.layout = layout;
         this.file = file;
         this.problems = problems;
@@ -62,7 +69,9 @@ final class SparseCheck implements AutoCloseable {
         slots = (int) layout.directoryEntries();
         gd = new GrainDirectory(file, layout.gdOffset(), slots, GrainLayout.ENTRY_BYTES, memory);
         try (CloseOnFailure opened = new CloseOnFailure(gd::close)) {
-            rgd = layout.rgdOffset() == 0 ? null : new GrainDirectory(file, layout.rgdOffset(), slots, GrainLayout.ENTRY_BYTES, memory);
+            rgd = layout.rgdOffset() == 0
+                    ? null
+                    : new GrainDirectory(file, layout.rgdOffset(), slots, GrainLayout.ENTRY_BYTES, memory);
             opened.keep();
         }
         table = ByteBuffer.allocate(layout.tableBytes()).order(ByteOrder.LITTLE_ENDIAN);
@@ -73,7 +82,8 @@ final class SparseCheck implements AutoCloseable {
     }
 
     void run() throws IOException {
-        usedEnd = Math.max(layout.firstGrain(), Math.max(layout.gdOffset(), layout.rgdOffset()) + layout.directoryBytes());
+        usedEnd = Math.max(
+                layout.firstGrain(), Math.max(layout.gdOffset(), layout.rgdOffset()) + layout.directoryBytes());
         window = new UseWindow(SECTOR, end);
         while (window.next() && !enough()) {
             claimHeaders();
@@ -115,7 +125,9 @@ final class SparseCheck implements AutoCloseable {
             if (gd.get(slot) != 0 && !isTable("grain directory entry ", layout.gdOffset(), slot, gd.get(slot))) {
                 badTables.set(slot);
             }
-            if (rgd != null && rgd.get(slot) != 0 && !isTable("redundant grain directory entry ", layout.rgdOffset(), slot, rgd.get(slot))) {
+            if (rgd != null
+                    && rgd.get(slot) != 0
+                    && !isTable("redundant grain directory entry ", layout.rgdOffset(), slot, rgd.get(slot))) {
                 badTwins.set(slot);
             }
         }
@@ -130,7 +142,11 @@ final class SparseCheck implements AutoCloseable {
     private boolean isTable(String structure, long directory, int slot, long offset) {
         if (offset < layout.firstTable() || offset >= file.size()) {
             if (window.isFirst()) {
-                problem(structure + slot, directory + slot * (long) GrainLayout.ENTRY_BYTES, offset / SECTOR, "a sector after the header, inside the file of " + file.size() + " bytes");
+                problem(
+                        structure + slot,
+                        directory + slot * (long) GrainLayout.ENTRY_BYTES,
+                        offset / SECTOR,
+                        "a sector after the header, inside the file of " + file.size() + " bytes");
             }
             return false;
         }
@@ -138,7 +154,11 @@ final class SparseCheck implements AutoCloseable {
         if (window.claim(offset, layout.tableBytes())) {
             return true;
         }
-        problem(structure + slot, directory + slot * (long) GrainLayout.ENTRY_BYTES, offset / SECTOR, "a sector that nothing else uses");
+        problem(
+                structure + slot,
+                directory + slot * (long) GrainLayout.ENTRY_BYTES,
+                offset / SECTOR,
+                "a sector that nothing else uses");
         return false;
     }
 
@@ -165,7 +185,8 @@ final class SparseCheck implements AutoCloseable {
         }
         boolean both = hasTwin(slot);
         if (inHole || slot % ASK_EVERY == 0) {
-            inHole = holes.contains(at, layout.tableBytes()) && (!both || holes.contains(rgd.get(slot), layout.tableBytes()));
+            inHole = holes.contains(at, layout.tableBytes())
+                    && (!both || holes.contains(rgd.get(slot), layout.tableBytes()));
             if (inHole) {
                 noGrains(slot);
                 return;
@@ -188,7 +209,9 @@ final class SparseCheck implements AutoCloseable {
     }
 
     private boolean isElsewhere(int slot) {
-        return firstWindow != null && !window.isFirst() && (window.number() < firstWindow[slot] || window.number() > lastWindow[slot]);
+        return firstWindow != null
+                && !window.isFirst()
+                && (window.number() < firstWindow[slot] || window.number() > lastWindow[slot]);
     }
 
     private void noGrains(int slot) {
@@ -218,7 +241,8 @@ final class SparseCheck implements AutoCloseable {
                 problem(name(slot, i), at, entry, "a sector inside the file of " + file.size() + " bytes");
             }
         }
-        if (offset >= file.size() || !layout.compressed() && offset < layout.firstGrain()
+        if (offset >= file.size()
+                || !layout.compressed() && offset < layout.firstGrain()
                 || !window.touches(offset, most)) {
             return;
         }
@@ -246,13 +270,21 @@ final class SparseCheck implements AutoCloseable {
             return layout.markerBytes() + size;
         }
         if (window.touches(offset, 1)) {
-            problems.add(DiskException.corrupt(file.path(), "grain marker", offset, "lba " + marker.getLong(SparseHeader.AT_MARKER_VALUE) + ", size " + size,
-                    "lba " + lba + ", size 1 to " + layout.mostCompressed()).getMessage());
+            problems.add(DiskException.corrupt(
+                            file.path(),
+                            "grain marker",
+                            offset,
+                            "lba " + marker.getLong(SparseHeader.AT_MARKER_VALUE) + ", size " + size,
+                            "lba " + lba + ", size 1 to " + layout.mostCompressed())
+                    .getMessage());
         }
         return 0;
     }
 
-    /** Compares the table that has just been read with its redundant twin: an entry missing there is a leftover, a different one an error. */
+    /**
+     * Compares the table that has just been read with its redundant twin: an entry missing there is a leftover, a
+     * different one an error.
+     */
     private void compare(int slot, long offset) throws IOException {
         file.readFully(twin.clear(), offset);
         twin.flip();
@@ -260,7 +292,11 @@ final class SparseCheck implements AutoCloseable {
             long first = Integer.toUnsignedLong(table.getInt(i * GrainLayout.ENTRY_BYTES));
             long second = Integer.toUnsignedLong(twin.getInt(i * GrainLayout.ENTRY_BYTES));
             if (first != second && first > GrainLayout.ZEROED && second > GrainLayout.ZEROED) {
-                problem("redundant grain table entry " + i + " of slot " + slot, offset + i * (long) GrainLayout.ENTRY_BYTES, second, "as in the grain table, " + first);
+                problem(
+                        "redundant grain table entry " + i + " of slot " + slot,
+                        offset + i * (long) GrainLayout.ENTRY_BYTES,
+                        second,
+                        "as in the grain table, " + first);
             }
         }
         behind += twin.equals(table) ? 0 : 1;
@@ -268,7 +304,8 @@ final class SparseCheck implements AutoCloseable {
 
     private void problem(String structure, long at, long found, String expected) {
         if (!enough()) {
-            problems.add(DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found), expected).getMessage());
+            problems.add(DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found), expected)
+                    .getMessage());
         }
     }
 

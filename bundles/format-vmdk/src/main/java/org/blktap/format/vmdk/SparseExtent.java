@@ -24,8 +24,9 @@ import org.blktap.image.Table;
 import org.blktap.image.TableCache;
 
 /**
- * An extent of grains that a grain directory and grain tables find: hosted sparse and COWD. New grains, and grain tables where the
- * directory has none yet, go to the end of the file. The redundant directory's tables are written with the others.
+ * An extent of grains that a grain directory and grain tables find: hosted sparse and COWD. New grains, and grain
+ * tables where the directory has none yet, go to the end of the file. The redundant directory's tables are written with
+ * the others.
  */
 final class SparseExtent extends Extent {
     private static final Logger LOG = System.getLogger("org.blktap.format.vmdk");
@@ -38,6 +39,7 @@ final class SparseExtent extends Extent {
     private final GrainDirectory gd;
     /** The redundant grain directory, or null. */
     private final GrainDirectory rgd;
+
     private final TableCache tables;
     private final FileSpace space;
     private final PastEnd pastEnd;
@@ -49,7 +51,8 @@ final class SparseExtent extends Extent {
     private boolean corruptTold;
 
     /** @param cacheBytes for grain tables */
-    SparseExtent(VmdkImage.Part part, boolean readOnly, IoLoop loop, NativeMemory memory, long cacheBytes) throws DiskException {
+    SparseExtent(VmdkImage.Part part, boolean readOnly, IoLoop loop, NativeMemory memory, long cacheBytes)
+            throws DiskException {
         super(part);
         layout = part.grains();
         file = part.file();
@@ -61,7 +64,9 @@ final class SparseExtent extends Extent {
         int entries = (int) layout.directoryEntries();
         gd = new GrainDirectory(file, layout.gdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
         try (CloseOnFailure opened = new CloseOnFailure(gd::close)) {
-            rgd = layout.rgdOffset() == 0 || !writable ? null : new GrainDirectory(file, layout.rgdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
+            rgd = layout.rgdOffset() == 0 || !writable
+                    ? null
+                    : new GrainDirectory(file, layout.rgdOffset(), entries, GrainLayout.ENTRY_BYTES, memory);
             if (rgd != null) {
                 opened.add(rgd::close);
             }
@@ -103,7 +108,12 @@ final class SparseExtent extends Extent {
 
     private void writeFreeSector(long end) throws IOException {
         int sector = (int) Math.min(end / SECTOR, 0xffffffffL);
-        file.writeFully(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(sector).flip(), layout.freeSector());
+        file.writeFully(
+                ByteBuffer.allocate(4)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .putInt(sector)
+                        .flip(),
+                layout.freeSector());
     }
 
     /** Checks that each redundant table lies where a table may lie. */
@@ -111,15 +121,21 @@ final class SparseExtent extends Extent {
         for (int slot = 0; redundant != null && slot < redundant.entries(); slot++) {
             long at = redundant.get(slot);
             if (at != 0 && (!isTable(at) || at + layout.tableBytes() > space.end() || at == gd.get(slot))) {
-                throw DiskException.corrupt(file.path(), "redundant grain directory entry " + slot, layout.rgdOffset() + slot * (long) GrainLayout.ENTRY_BYTES,
-                        String.format("0x%x", at / SECTOR), "a sector inside the file after its header, and not the grain table's");
+                throw DiskException.corrupt(
+                        file.path(),
+                        "redundant grain directory entry " + slot,
+                        layout.rgdOffset() + slot * (long) GrainLayout.ENTRY_BYTES,
+                        String.format("0x%x", at / SECTOR),
+                        "a sector inside the file after its header, and not the grain table's");
             }
         }
     }
 
     private boolean isTable(long offset) {
         long behind = offset + layout.tableBytes();
-        return offset >= layout.firstTable() && offset < space.end() && apart(offset, behind, layout.gdOffset())
+        return offset >= layout.firstTable()
+                && offset < space.end()
+                && apart(offset, behind, layout.gdOffset())
                 && (layout.rgdOffset() == 0 || apart(offset, behind, layout.rgdOffset()));
     }
 
@@ -144,7 +160,10 @@ final class SparseExtent extends Extent {
             }
             into.unallocated(run);
         } else if (!isTable(at) || pastEnd.isStale(DIRECTORY, slot)) {
-            corrupt("grain directory entry " + slot, layout.gdOffset() + slot * (long) GrainLayout.ENTRY_BYTES, at / SECTOR);
+            corrupt(
+                    "grain directory entry " + slot,
+                    layout.gdOffset() + slot * (long) GrainLayout.ENTRY_BYTES,
+                    at / SECTOR);
             into.corrupt(run);
         } else {
             Table table = tables.get(at);
@@ -154,11 +173,16 @@ final class SparseExtent extends Extent {
                 if (!pastEnd.hasSeen(slot + 1)) {
                     // a compressed grain may be shorter
                     int whole = layout.compressed() ? 1 : grainBytes;
-                    pastEnd.look(slot + 1, layout.tableEntries(), i -> entry(table, i) <= GrainLayout.ZEROED ? 0
-                            : entry(table, i) * SECTOR + whole - 1);
+                    pastEnd.look(
+                            slot + 1,
+                            layout.tableEntries(),
+                            i -> entry(table, i) <= GrainLayout.ZEROED ? 0 : entry(table, i) * SECTOR + whole - 1);
                 }
                 if (pastEnd.isLost(slot + 1)) {
-                    corrupt("grain table of slot " + slot, layout.gdOffset() + slot * (long) GrainLayout.ENTRY_BYTES, at / SECTOR);
+                    corrupt(
+                            "grain table of slot " + slot,
+                            layout.gdOffset() + slot * (long) GrainLayout.ENTRY_BYTES,
+                            at / SECTOR);
                     into.corrupt(run);
                     return;
                 }
@@ -188,10 +212,18 @@ final class SparseExtent extends Extent {
             corrupt("grain table entry " + index, table.fileOffset() + index * (long) GrainLayout.ENTRY_BYTES, entry);
             into.corrupt(Math.min(run, length));
         } else if (layout.compressed()) {
-            into.compressed(file, entry * SECTOR + layout.markerBytes(), stored(table, index, entry), inGrain, Math.min(run, length));
+            into.compressed(
+                    file,
+                    entry * SECTOR + layout.markerBytes(),
+                    stored(table, index, entry),
+                    inGrain,
+                    Math.min(run, length));
         } else {
             long next = entry + grainSectors;
-            while (run < length && entry(table, ++index) == next && isGrain(next * SECTOR) && !pastEnd.isStale(slot + 1, index)) {
+            while (run < length
+                    && entry(table, ++index) == next
+                    && isGrain(next * SECTOR)
+                    && !pastEnd.isStale(slot + 1, index)) {
                 run += grainBytes;
                 next += grainSectors;
             }
@@ -204,8 +236,8 @@ final class SparseExtent extends Extent {
     }
 
     /**
-     * Returns the most bytes that a compressed grain can have. The table does not say how long it is; streams are in order, so it ends before the
-     * next one.
+     * Returns the most bytes that a compressed grain can have. The table does not say how long it is; streams are in
+     * order, so it ends before the next one.
      */
     private int stored(Table table, int index, long entry) {
         long most = layout.mostCompressed();
@@ -216,8 +248,16 @@ final class SparseExtent extends Extent {
     private void corrupt(String structure, long at, long found) {
         if (!corruptTold) {
             corruptTold = true;
-            LOG.log(Level.ERROR, DiskException.corrupt(file.path(), structure, at, String.format("0x%x", found),
-                    "a sector inside the file after its tables").getMessage() + "; this range and others like it end with I/O errors");
+            LOG.log(
+                    Level.ERROR,
+                    DiskException.corrupt(
+                                            file.path(),
+                                            structure,
+                                            at,
+                                            String.format("0x%x", found),
+                                            "a sector inside the file after its tables")
+                                    .getMessage()
+                            + "; this range and others like it end with I/O errors");
         }
     }
 

@@ -28,7 +28,8 @@ final class SparseRepair {
     List<String> list() {
         List<String> lines = new ArrayList<>();
         if (check.behind() > 0) {
-            lines.add(file.path() + ": redundant grain tables that differ from the primary ones, " + check.behind() + ": made equal to these");
+            lines.add(file.path() + ": redundant grain tables that differ from the primary ones, " + check.behind()
+                    + ": made equal to these");
         }
         if (isUnclean()) {
             lines.add(file.path() + ": flag of an unclean shutdown: cleared");
@@ -40,7 +41,9 @@ final class SparseRepair {
         return layout.unclean() && layout.onlyRead() == null;
     }
 
-    /** Repairs the extent and cuts off unused space at the end of the file. Returns how many leaked grains that freed. */
+    /**
+     * Repairs the extent and cuts off unused space at the end of the file. Returns how many leaked grains that freed.
+     */
     long run() throws DiskException {
         try {
             if (check.behind() > 0) {
@@ -49,7 +52,9 @@ final class SparseRepair {
             }
             if (isUnclean()) {
                 // a byte in hosted extents, four in COWD ones
-                file.writeFully(ByteBuffer.allocate(layout.isCowd() ? Integer.BYTES : Byte.BYTES), layout.isCowd() ? CowdHeader.AT_UNCLEAN : SparseHeader.AT_UNCLEAN);
+                file.writeFully(
+                        ByteBuffer.allocate(layout.isCowd() ? Integer.BYTES : Byte.BYTES),
+                        layout.isCowd() ? CowdHeader.AT_UNCLEAN : SparseHeader.AT_UNCLEAN);
                 file.flushNow();
             }
             return check.leaked() > 0 ? trim() : 0;
@@ -82,7 +87,12 @@ final class SparseRepair {
         }
         file.truncateNow(end);
         if (layout.isCowd()) {
-            file.writeFully(ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN).putInt((int) (end / SECTOR)).flip(), layout.freeSector());
+            file.writeFully(
+                    ByteBuffer.allocate(Integer.BYTES)
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .putInt((int) (end / SECTOR))
+                            .flip(),
+                    layout.freeSector());
         }
         file.flushNow();
         return Math.min(check.leaked(), (before - end) / layout.grainBytes());

@@ -18,8 +18,9 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Writes a streamOptimized disk from its beginning to its end: header, descriptor, compressed grains, each after its marker, a grain table after
- * the grains that it maps, the grain directory, the footer, the end. Source: VMware Virtual Disk Format 5.0, "Stream-Optimized Compressed".
+ * Writes a streamOptimized disk from its beginning to its end: header, descriptor, compressed grains, each after its
+ * marker, a grain table after the grains that it maps, the grain directory, the footer, the end. Source: VMware Virtual
+ * Disk Format 5.0, "Stream-Optimized Compressed".
  */
 final class StreamOptimized implements CompressedImage {
     private static final int GRAIN = 64 << 10;
@@ -33,6 +34,7 @@ final class StreamOptimized implements CompressedImage {
     private final ByteBuffer table = sectors(SparseHeader.NUM_GTES_PER_GT * GrainLayout.ENTRY_BYTES / SECTOR);
     /** A grain with its marker, in whole sectors. */
     private final ByteBuffer stored = sectors(2 * GRAIN / SECTOR);
+
     private int slot = -1;
     private long end = (long) OVERHEAD * SECTOR;
 
@@ -46,14 +48,32 @@ final class StreamOptimized implements CompressedImage {
     static CompressedImage create(Path path, long sizeBytes, DiskContext context) throws DiskException {
         context.options().oneOf("subformat", "streamOptimized", "streamOptimized");
         if (sizeBytes < SECTOR || sizeBytes % SECTOR != 0 || sizeBytes > GrainLayout.LARGEST_FILE) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of 512 from 512 to " + GrainLayout.LARGEST_FILE);
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": size " + sizeBytes + ": expected a multiple of 512 from 512 to "
+                            + GrainLayout.LARGEST_FILE);
         }
         long sectors = sizeBytes / SECTOR;
         String name = FileNames.text(path.getFileName()).replaceAll("[\"\\p{Cntrl}]", "_");
-        String descriptor = Descriptor.text(VmdkCreate.newCid(), Descriptor.NO_PARENT, null, "streamOptimized",
-                List.of(new Descriptor.Line(Descriptor.Access.RW, sectors, Descriptor.Type.SPARSE, Descriptor.FileName.of(name), 0)));
-        SparseHeader header = new SparseHeader(VERSION, SparseHeader.FLAG_NEWLINE_TEST | SparseHeader.FLAG_COMPRESSED | SparseHeader.FLAG_MARKERS, sectors,
-                GRAIN / SECTOR, VmdkCreate.DESCRIPTOR_OFFSET, VmdkCreate.DESCRIPTOR_SIZE, 0, SparseHeader.GD_AT_END, OVERHEAD, false, SparseHeader.DEFLATE);
+        String descriptor = Descriptor.text(
+                VmdkCreate.newCid(),
+                Descriptor.NO_PARENT,
+                null,
+                "streamOptimized",
+                List.of(new Descriptor.Line(
+                        Descriptor.Access.RW, sectors, Descriptor.Type.SPARSE, Descriptor.FileName.of(name), 0)));
+        SparseHeader header = new SparseHeader(
+                VERSION,
+                SparseHeader.FLAG_NEWLINE_TEST | SparseHeader.FLAG_COMPRESSED | SparseHeader.FLAG_MARKERS,
+                sectors,
+                GRAIN / SECTOR,
+                VmdkCreate.DESCRIPTOR_OFFSET,
+                VmdkCreate.DESCRIPTOR_SIZE,
+                0,
+                SparseHeader.GD_AT_END,
+                OVERHEAD,
+                false,
+                SparseHeader.DEFLATE);
         IoFile file = context.createFile(path);
         try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             file.writeFully(header.bytes(), 0);
@@ -142,8 +162,19 @@ final class StreamOptimized implements CompressedImage {
         long gd = Integer.toUnsignedLong(sector());
         write(directory.clear());
         marker(SparseHeader.MARKER_FOOTER, 1);
-        write(new SparseHeader(header.version(), header.flags(), header.capacity(), header.grainSize(), header.descriptorOffset(),
-                header.descriptorSize(), 0, gd, header.overHead(), false, header.compressAlgorithm()).bytes());
+        write(new SparseHeader(
+                        header.version(),
+                        header.flags(),
+                        header.capacity(),
+                        header.grainSize(),
+                        header.descriptorOffset(),
+                        header.descriptorSize(),
+                        0,
+                        gd,
+                        header.overHead(),
+                        false,
+                        header.compressAlgorithm())
+                .bytes());
         marker(SparseHeader.MARKER_EOS, 0);
         file.flushNow();
     }

@@ -10,8 +10,9 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 
 /**
- * Checks the extents of a disk, one after the other. What a crash leaves is no error: redundant tables that lack an entry, a flag of an unclean
- * shutdown, space after the last grain. A repair, which is made only if no extent has an error, corrects these. Blocking, on a control thread.
+ * Checks the extents of a disk, one after the other. What a crash leaves is no error: redundant tables that lack an
+ * entry, a flag of an unclean shutdown, space after the last grain. A repair, which is made only if no extent has an
+ * error, corrects these. Blocking, on a control thread.
  */
 final class VmdkCheck {
     static final int MOST_PROBLEMS = 100;

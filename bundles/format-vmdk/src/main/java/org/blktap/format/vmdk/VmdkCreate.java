@@ -20,12 +20,13 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Makes an empty disk: a descriptor and its extents, or one file that has both. All grain tables are there from the beginning, as VMware and
- * QEMU make them.
+ * Makes an empty disk: a descriptor and its extents, or one file that has both. All grain tables are there from the
+ * beginning, as VMware and QEMU make them.
  */
 final class VmdkCreate {
     /** The extent size that VMware and QEMU call "2 GB". */
     private static final long SPLIT = 2L << 30;
+
     private static final int DEFAULT_GRAIN = 64 << 10;
     private static final int MIN_GRAIN = 4096;
     static final int DESCRIPTOR_OFFSET = 1;
@@ -48,7 +49,12 @@ final class VmdkCreate {
 
     void create(long sizeBytes, TapSpec backing) throws DiskException {
         Options options = context.options();
-        String subformat = options.oneOf("subformat", "monolithicSparse", "monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse",
+        String subformat = options.oneOf(
+                "subformat",
+                "monolithicSparse",
+                "monolithicSparse",
+                "monolithicFlat",
+                "twoGbMaxExtentSparse",
                 "twoGbMaxExtentFlat");
         boolean zeroedGrains = options.flag("zeroed-grain", false);
         long grain = options.size("grain-size", DEFAULT_GRAIN);
@@ -57,7 +63,9 @@ final class VmdkCreate {
         }
         boolean flat = subformat.endsWith("Flat");
         if (flat && (backing != null || zeroedGrains)) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": a flat disk has neither a parent nor zeroed grains; use monolithicSparse");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": a flat disk has neither a parent nor zeroed grains; use monolithicSparse");
         }
         int parentCid = Descriptor.NO_PARENT;
         long size = sizeBytes;
@@ -72,20 +80,30 @@ final class VmdkCreate {
         boolean split = subformat.startsWith("twoGb");
         long largest = split ? Descriptor.MAX_EXTENTS * this.split : flat ? 1L << 49 : largestSparse(grain);
         if (size < SECTOR || size % SECTOR != 0 || size > largest) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to " + largest);
+            throw new DiskException(
+                    Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to " + largest);
         }
         ExtentName names = new ExtentName(path);
         List<Descriptor.Line> lines = new ArrayList<>();
         long extentBytes = split ? this.split : size;
         for (long at = 0; at < size; at += extentBytes) {
-            String name = split ? names.split(flat, lines.size() + 1) : flat ? names.flat() : FileNames.text(path.getFileName());
-            lines.add(new Descriptor.Line(Descriptor.Access.RW, Math.min(extentBytes, size - at) / SECTOR,
-                    flat ? Descriptor.Type.FLAT : Descriptor.Type.SPARSE, Descriptor.FileName.of(writable(name)), 0));
+            String name = split
+                    ? names.split(flat, lines.size() + 1)
+                    : flat ? names.flat() : FileNames.text(path.getFileName());
+            lines.add(new Descriptor.Line(
+                    Descriptor.Access.RW,
+                    Math.min(extentBytes, size - at) / SECTOR,
+                    flat ? Descriptor.Type.FLAT : Descriptor.Type.SPARSE,
+                    Descriptor.FileName.of(writable(name)),
+                    0));
         }
-        byte[] descriptor = FileNames.bytes(Descriptor.text(newCid(), parentCid, backing == null ? null : writable(backing.path()), subformat, lines));
+        byte[] descriptor = FileNames.bytes(Descriptor.text(
+                newCid(), parentCid, backing == null ? null : writable(backing.path()), subformat, lines));
         int room = split || flat ? Descriptor.MAX_BYTES : DESCRIPTOR_SIZE * SECTOR;
         if (descriptor.length > room) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": the descriptor would have " + descriptor.length + " bytes, more than " + room);
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": the descriptor would have " + descriptor.length + " bytes, more than " + room);
         }
         try {
             if (!split && !flat) {
@@ -113,8 +131,8 @@ final class VmdkCreate {
     }
 
     /**
-     * Returns the largest size of a sparse extent: sector numbers must reach all of its header, directories, grains, and two tables with four bytes
-     * for each grain.
+     * Returns the largest size of a sparse extent: sector numbers must reach all of its header, directories, grains,
+     * and two tables with four bytes for each grain.
      */
     private static long largestSparse(long grain) {
         return Alignment.down((long) ((GrainLayout.LARGEST_FILE - (64 << 20)) / (1 + 8.0 / grain)), SECTOR);
@@ -130,7 +148,8 @@ final class VmdkCreate {
 
     private VirtualDisk parent(TapSpec backing) throws DiskException {
         if (!backing.type().equals(VmdkDriver.TYPE)) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": the parent of a VMDK disk is a VMDK disk, not tap:" + backing.type());
+            throw new DiskException(
+                    Reason.BAD_OPTION, path + ": the parent of a VMDK disk is a VMDK disk, not tap:" + backing.type());
         }
         // opened as an attach opens it: an image that cannot be attached is not made
         return context.openBacking(backing.type(), context.confine(path, backing.path()));
@@ -139,7 +158,9 @@ final class VmdkCreate {
     private int parentCid(VirtualDisk parent, TapSpec backing) throws DiskException {
         String cid = parent.info().details().get(VmdkDriver.CID);
         if (cid == null) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": " + backing.path() + " has no descriptor and so no CID: it cannot be a parent");
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    path + ": " + backing.path() + " has no descriptor and so no CID: it cannot be a parent");
         }
         return Integer.parseUnsignedInt(cid, 16);
     }
@@ -152,7 +173,8 @@ final class VmdkCreate {
     }
 
     /** @param descriptor embedded, or null */
-    private void sparse(Path extent, long size, int grain, boolean zeroedGrains, byte[] descriptor) throws DiskException, IOException {
+    private void sparse(Path extent, long size, int grain, boolean zeroedGrains, byte[] descriptor)
+            throws DiskException, IOException {
         long tables = Alignment.units(size, (long) grain * SparseHeader.NUM_GTES_PER_GT);
         long tableSectors = SparseHeader.NUM_GTES_PER_GT * GrainLayout.ENTRY_BYTES / SECTOR;
         long directorySectors = Alignment.units(tables * GrainLayout.ENTRY_BYTES, SECTOR);
@@ -160,9 +182,20 @@ final class VmdkCreate {
         long gd = rgd + directorySectors + tables * tableSectors;
         long grainSectors = grain / SECTOR;
         long overHead = Alignment.up(gd + directorySectors + tables * tableSectors, grainSectors);
-        SparseHeader header = new SparseHeader(zeroedGrains ? 2 : 1, SparseHeader.FLAG_NEWLINE_TEST | SparseHeader.FLAG_REDUNDANT
-                | (zeroedGrains ? SparseHeader.FLAG_ZEROED_GRAIN : 0), size / SECTOR, grainSectors, descriptor == null ? 0 : DESCRIPTOR_OFFSET,
-                descriptor == null ? 0 : DESCRIPTOR_SIZE, rgd, gd, overHead, false, 0);
+        SparseHeader header = new SparseHeader(
+                zeroedGrains ? 2 : 1,
+                SparseHeader.FLAG_NEWLINE_TEST
+                        | SparseHeader.FLAG_REDUNDANT
+                        | (zeroedGrains ? SparseHeader.FLAG_ZEROED_GRAIN : 0),
+                size / SECTOR,
+                grainSectors,
+                descriptor == null ? 0 : DESCRIPTOR_OFFSET,
+                descriptor == null ? 0 : DESCRIPTOR_SIZE,
+                rgd,
+                gd,
+                overHead,
+                false,
+                0);
         try (IoFile file = context.createFile(extent)) {
             // the grain tables are all holes
             file.truncateNow(overHead * SECTOR);
@@ -171,7 +204,8 @@ final class VmdkCreate {
                 file.writeFully(ByteBuffer.wrap(descriptor), DESCRIPTOR_OFFSET * SECTOR);
             }
             for (long directory : new long[] {rgd, gd}) {
-                ByteBuffer entries = ByteBuffer.allocate((int) directorySectors * SECTOR).order(ByteOrder.LITTLE_ENDIAN);
+                ByteBuffer entries =
+                        ByteBuffer.allocate((int) directorySectors * SECTOR).order(ByteOrder.LITTLE_ENDIAN);
                 for (int i = 0; i < tables; i++) {
                     entries.putInt((int) (directory + directorySectors + i * tableSectors));
                 }

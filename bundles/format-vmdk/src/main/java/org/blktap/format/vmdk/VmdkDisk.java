@@ -11,8 +11,8 @@ import org.blktap.api.memory.Segments;
 import org.blktap.image.FirstChangeDisk;
 
 /**
- * Gives an image a new CID before its first change, by which its children detect that their parent has changed. The first changes wait until the CID
- * is durable.
+ * Gives an image a new CID before its first change, by which its children detect that their parent has changed. The
+ * first changes wait until the CID is durable.
  */
 final class VmdkDisk extends FirstChangeDisk {
     private final IoFile file;

@@ -30,6 +30,7 @@ public final class VmdkDriver implements DiskDriver {
     static final String TYPE = "vmdk";
     /** Key of the CID in {@link DiskInfo#details}, by which children know their parent. */
     static final String CID = "CID";
+
     private static final long DEFAULT_CACHE = 16 << 20;
     private static final long MIN_CACHE = 64 << 10;
     private static final long MAX_CACHE = 1L << 30;
@@ -46,12 +47,20 @@ public final class VmdkDriver implements DiskDriver {
                 opened.add(parent.disk()::close);
             }
             boolean readOnly = context.readOnly() || image.parts().stream().noneMatch(VmdkImage.Part::writable);
-            VirtualDisk disk = new ClusterDisk(map, image.dataFiles(), parent == null ? null : parent.disk(), info(image, readOnly, parent), context.loop(), context.memory());
-            return opened.keep(readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory()));
+            VirtualDisk disk = new ClusterDisk(
+                    map,
+                    image.dataFiles(),
+                    parent == null ? null : parent.disk(),
+                    info(image, readOnly, parent),
+                    context.loop(),
+                    context.memory());
+            return opened.keep(
+                    readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory()));
         }
     }
 
-    private static ParentSearch.Parent parent(String path, Descriptor descriptor, DiskContext context) throws DiskException {
+    private static ParentSearch.Parent parent(String path, Descriptor descriptor, DiskContext context)
+            throws DiskException {
         if (descriptor == null || descriptor.parentFileNameHint() == null) {
             return null;
         }
@@ -60,11 +69,20 @@ public final class VmdkDriver implements DiskDriver {
             throw Options.bad("backing-type", type, "vmdk, as the parent of a VMDK disk is one");
         }
         String cid = Descriptor.cidText(descriptor.parentCid());
-        return ParentSearch.open(FileNames.path(path), new LinkedHashSet<>(List.of(descriptor.parentFileNameHint().text(), descriptor.parentFileNameHint().raw())), TYPE, context, candidate -> {
-            String found = candidate.info().details().get(CID);
-            return cid.equals(found) ? null : "has " + (found == null ? "no CID" : "the CID " + found) + ", expected " + cid
-                    + " (descriptor key parentCID): it was changed since, or is another";
-        });
+        return ParentSearch.open(
+                FileNames.path(path),
+                new LinkedHashSet<>(List.of(
+                        descriptor.parentFileNameHint().text(),
+                        descriptor.parentFileNameHint().raw())),
+                TYPE,
+                context,
+                candidate -> {
+                    String found = candidate.info().details().get(CID);
+                    return cid.equals(found)
+                            ? null
+                            : "has " + (found == null ? "no CID" : "the CID " + found) + ", expected " + cid
+                                    + " (descriptor key parentCID): it was changed since, or is another";
+                });
     }
 
     private static DiskInfo info(VmdkImage image, boolean readOnly, ParentSearch.Parent parent) {
@@ -90,15 +108,24 @@ public final class VmdkDriver implements DiskDriver {
         if (!flat) {
             details.put("grain size", Integer.toString(grain));
         }
-        if (image.parts().stream().anyMatch(p -> p.grains() != null && p.grains().zeroedGrains())) {
+        if (image.parts().stream()
+                .anyMatch(p -> p.grains() != null && p.grains().zeroedGrains())) {
             details.put("zeroed grains", "yes");
         }
-        if (image.parts().stream().anyMatch(p -> p.grains() != null && p.grains().unclean())) {
+        if (image.parts().stream()
+                .anyMatch(p -> p.grains() != null && p.grains().unclean())) {
             details.put("unclean shutdown", "yes");
         }
-        int physical = image.dataFiles().stream().mapToInt(f -> f.physicalSectorSize()).max().orElse(SECTOR);
-        return DiskInfo.ofSize(image.size()).withBlocks(SECTOR, physical).withOptimalIo(flat ? 0 : grain)
-                .with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(readOnly).withDetails(details);
+        int physical = image.dataFiles().stream()
+                .mapToInt(f -> f.physicalSectorSize())
+                .max()
+                .orElse(SECTOR);
+        return DiskInfo.ofSize(image.size())
+                .withBlocks(SECTOR, physical)
+                .withOptimalIo(flat ? 0 : grain)
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                .withReadOnly(readOnly)
+                .withDetails(details);
     }
 
     @Override

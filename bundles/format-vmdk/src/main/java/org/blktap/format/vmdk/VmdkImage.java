@@ -18,7 +18,8 @@ import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 
 /**
- * The files of a disk with what their headers say: the descriptor, wherever it is, and the extents. Not for the loop's thread.
+ * The files of a disk with what their headers say: the descriptor, wherever it is, and the extents. Not for the loop's
+ * thread.
  */
 final class VmdkImage implements AutoCloseable {
     /** All grain directories are held in memory. */
@@ -72,37 +73,55 @@ final class VmdkImage implements AutoCloseable {
         files.put(path, file);
         unshared.add(file);
         if (file.size() == 0) {
-            throw DiskException.notAnImage(path, 0, "a VMDK disk", "first sector", 0, "nothing", "a header or a descriptor");
+            throw DiskException.notAnImage(
+                    path, 0, "a VMDK disk", "first sector", 0, "nothing", "a header or a descriptor");
         }
         int magic = SparseHeader.sector(file, 0, "read the first sector").getInt(0);
         if (magic == SparseHeader.MAGIC) {
             SparseHeader header = SparseHeader.read(file);
             if (header.descriptorOffset() == 0) {
-                throw new DiskException(Reason.UNSUPPORTED, path + ": has no descriptor: it is one extent of a disk; name the disk's descriptor file");
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        path + ": has no descriptor: it is one extent of a disk; name the disk's descriptor file");
             }
             descriptorAt = header.descriptorOffset() * SECTOR;
             if (descriptorAt >= file.size()) {
-                throw DiskException.corrupt(path, "header field descriptorOffset", SparseHeader.AT_DESCRIPTOR_OFFSET, header.descriptorOffset(), "a sector inside the file");
+                throw DiskException.corrupt(
+                        path,
+                        "header field descriptorOffset",
+                        SparseHeader.AT_DESCRIPTOR_OFFSET,
+                        header.descriptorOffset(),
+                        "a sector inside the file");
             }
             descriptor = descriptor((int) header.descriptorSize() * SECTOR);
             if (header.capacity() == 0) {
                 extents();
             } else {
                 // the extent line means this file, whatever its name was when the line was written
-                add(new Descriptor.Line(Descriptor.Access.RW, header.capacity(), Descriptor.Type.SPARSE, null, 0), file);
+                add(
+                        new Descriptor.Line(Descriptor.Access.RW, header.capacity(), Descriptor.Type.SPARSE, null, 0),
+                        file);
             }
         } else if (magic == CowdHeader.MAGIC) {
             CowdHeader header = CowdHeader.read(file);
             if (header.child()) {
-                throw new DiskException(Reason.UNSUPPORTED, path + ": is a COWD disk whose header names a parent, which is not supported");
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        path + ": is a COWD disk whose header names a parent, which is not supported");
             }
-            add(new Descriptor.Line(Descriptor.Access.RW, header.numSectors(), Descriptor.Type.VMFSSPARSE, null, 0), file);
+            add(
+                    new Descriptor.Line(Descriptor.Access.RW, header.numSectors(), Descriptor.Type.VMFSSPARSE, null, 0),
+                    file);
         } else if (magic == (int) SeSparseHeader.MAGIC) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": is a seSparse extent of a disk; name the disk's descriptor file");
+            throw new DiskException(
+                    Reason.UNSUPPORTED, path + ": is a seSparse extent of a disk; name the disk's descriptor file");
         } else {
             if (file.size() > Descriptor.MAX_BYTES) {
-                throw new DiskException(Reason.WRONG_TYPE, path + ": is no VMDK disk: it begins neither as a sparse extent nor is it a descriptor, which has "
-                        + Descriptor.MAX_BYTES + " bytes at most");
+                throw new DiskException(
+                        Reason.WRONG_TYPE,
+                        path
+                                + ": is no VMDK disk: it begins neither as a sparse extent nor is it a descriptor, which has "
+                                + Descriptor.MAX_BYTES + " bytes at most");
             }
             descriptor = descriptor((int) file.size());
             extents();
@@ -145,7 +164,11 @@ final class VmdkImage implements AutoCloseable {
         boolean flat = line.type() == Descriptor.Type.FLAT || line.type() == Descriptor.Type.VMFS;
         IoFile found = files.get(confined);
         if (found != null && (!flat || unshared.contains(found))) {
-            throw DiskException.corrupt(path, "descriptor extent line", descriptorAt, "the file " + line.fileName() + " once more",
+            throw DiskException.corrupt(
+                    path,
+                    "descriptor extent line",
+                    descriptorAt,
+                    "the file " + line.fileName() + " once more",
                     "a file that nothing else uses");
         }
         if (found == null) {
@@ -163,11 +186,12 @@ final class VmdkImage implements AutoCloseable {
         GrainLayout grains = null;
         SeSparseHeader seSparse = null;
         switch (line.type()) {
-            case ZERO -> { }
+            case ZERO -> {}
             case FLAT, VMFS -> {
                 long end = line.offset() * SECTOR + bytes;
                 if (in.size() < end) {
-                    throw DiskException.corrupt(in.path(), "flat extent", in.size(), "the end of the file", "at least " + end + " bytes");
+                    throw DiskException.corrupt(
+                            in.path(), "flat extent", in.size(), "the end of the file", "at least " + end + " bytes");
                 }
             }
             case SPARSE, VMFSSPARSE -> grains = grains(in);
@@ -176,7 +200,8 @@ final class VmdkImage implements AutoCloseable {
         if (grains != null) {
             same(in, bytes, grains.capacity());
             directories += grains.directoryBytes() * (grains.rgdOffset() == 0 ? 1 : 2);
-            refuseWriting(line, in, in.blockDevice() ? "is on a block device, where it cannot grow" : grains.onlyRead());
+            refuseWriting(
+                    line, in, in.blockDevice() ? "is on a block device, where it cannot grow" : grains.onlyRead());
         }
         if (seSparse != null) {
             same(in, bytes, seSparse.capacity() * SECTOR);
@@ -184,7 +209,8 @@ final class VmdkImage implements AutoCloseable {
             refuseWriting(line, in, "is a seSparse extent, which is only read");
         }
         if (directories > MAX_DIRECTORIES) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": has grain directories of more than " + MAX_DIRECTORIES + " bytes");
+            throw new DiskException(
+                    Reason.UNSUPPORTED, path + ": has grain directories of more than " + MAX_DIRECTORIES + " bytes");
         }
         Part part = new Part(size, line, in, grains, seSparse);
         parts.add(part);
@@ -198,23 +224,36 @@ final class VmdkImage implements AutoCloseable {
         }
         SparseHeader header = SparseHeader.read(in);
         if (header.capacity() == 0) {
-            throw DiskException.corrupt(in.path(), "header field capacity", SparseHeader.AT_CAPACITY, 0, "the size of the extent");
+            throw DiskException.corrupt(
+                    in.path(), "header field capacity", SparseHeader.AT_CAPACITY, 0, "the size of the extent");
         }
         if (in != file && !context.readOnly() && hasDescriptor(in, header)) {
-            throw new DiskException(Reason.FORBIDDEN_PATH, path + ": names the extent " + in.path() + ", which is a disk of its own: it has a descriptor;"
-                    + " attach it read-only");
+            throw new DiskException(
+                    Reason.FORBIDDEN_PATH,
+                    path + ": names the extent " + in.path() + ", which is a disk of its own: it has a descriptor;"
+                            + " attach it read-only");
         }
         return header.layout(in);
     }
 
-    /** Whether the extent holds a descriptor. QEMU leaves room for one in every extent, but writes it only into the first file of a disk. */
+    /**
+     * Whether the extent holds a descriptor. QEMU leaves room for one in every extent, but writes it only into the
+     * first file of a disk.
+     */
     private static boolean hasDescriptor(IoFile in, SparseHeader header) throws DiskException {
-        return header.descriptorOffset() != 0 && SparseHeader.sector(in, header.descriptorOffset() * SECTOR, "look for a descriptor").get(0) != 0;
+        return header.descriptorOffset() != 0
+                && SparseHeader.sector(in, header.descriptorOffset() * SECTOR, "look for a descriptor")
+                                .get(0)
+                        != 0;
     }
 
     private static void same(IoFile in, long line, long header) throws DiskException {
         if (line != header) {
-            throw DiskException.corrupt(in.path(), "header field capacity", SparseHeader.AT_CAPACITY, header / SECTOR + " sectors",
+            throw DiskException.corrupt(
+                    in.path(),
+                    "header field capacity",
+                    SparseHeader.AT_CAPACITY,
+                    header / SECTOR + " sectors",
                     "the " + line / SECTOR + " sectors of the descriptor's extent line");
         }
     }
@@ -226,17 +265,21 @@ final class VmdkImage implements AutoCloseable {
     }
 
     /**
-     * Returns the bytes that are allocated as one. All sparse extents that are written must have the same, and must begin and end with whole grains;
-     * only the disk may end inside one.
+     * Returns the bytes that are allocated as one. All sparse extents that are written must have the same, and must
+     * begin and end with whole grains; only the disk may end inside one.
      */
     int writtenGrain() throws DiskException {
         int grain = 0;
         for (Part part : parts) {
             if (part.grains() != null && part.writable()) {
                 int bytes = part.grains().grainBytes();
-                if (grain != 0 && grain != bytes || part.start() % bytes != 0 || part.end() % bytes != 0 && part.end() != size) {
-                    throw new DiskException(Reason.UNSUPPORTED, path + ": the extent " + part.file().path()
-                            + " has grains of another size than others, or not whole ones; attach it read-only");
+                if (grain != 0 && grain != bytes
+                        || part.start() % bytes != 0
+                        || part.end() % bytes != 0 && part.end() != size) {
+                    throw new DiskException(
+                            Reason.UNSUPPORTED,
+                            path + ": the extent " + part.file().path()
+                                    + " has grains of another size than others, or not whole ones; attach it read-only");
                 }
                 grain = bytes;
             }
@@ -248,7 +291,9 @@ final class VmdkImage implements AutoCloseable {
     int largestGrain() {
         int grain = SECTOR;
         for (Part part : parts) {
-            int bytes = part.grains() != null ? part.grains().grainBytes() : part.seSparse() != null ? 1 << SeSparseHeader.GRAIN_BITS : SECTOR;
+            int bytes = part.grains() != null
+                    ? part.grains().grainBytes()
+                    : part.seSparse() != null ? 1 << SeSparseHeader.GRAIN_BITS : SECTOR;
             grain = Math.max(grain, bytes);
         }
         return grain;
@@ -256,7 +301,11 @@ final class VmdkImage implements AutoCloseable {
 
     /** Most bytes of a compressed grain; small for disks without any. */
     int mostCompressed() {
-        return parts.stream().filter(p -> p.grains() != null && p.grains().compressed()).mapToInt(p -> p.grains().mostCompressed()).max().orElse(SECTOR);
+        return parts.stream()
+                .filter(p -> p.grains() != null && p.grains().compressed())
+                .mapToInt(p -> p.grains().mostCompressed())
+                .max()
+                .orElse(SECTOR);
     }
 
     /** The file by which the disk is named. */

@@ -26,6 +26,7 @@ final class VmdkMap implements ClusterMap {
     private final int largestGrain;
     /** The spaces of all extents that may be written. */
     private final Space space;
+
     private Extent last;
 
     /**
@@ -46,11 +47,17 @@ final class VmdkMap implements ClusterMap {
             }
             opened.keep();
         }
-        space = new SeveralSpaces(Arrays.stream(extents).map(Extent::sparse).filter(Objects::nonNull).map(SparseExtent::space).toList());
+        space = new SeveralSpaces(Arrays.stream(extents)
+                .map(Extent::sparse)
+                .filter(Objects::nonNull)
+                .map(SparseExtent::space)
+                .toList());
         last = extents[0];
     }
 
-    private static Extent extent(VmdkImage.Part part, boolean readOnly, IoLoop loop, NativeMemory memory, long cacheBytes) throws DiskException {
+    private static Extent extent(
+            VmdkImage.Part part, boolean readOnly, IoLoop loop, NativeMemory memory, long cacheBytes)
+            throws DiskException {
         if (part.line().access() == Descriptor.Access.NOACCESS) {
             return new BlankExtent(part);
         }

@@ -14,7 +14,14 @@ class VmdkFuzzTest extends FormatFuzzTest {
 
     @Override
     protected FormatModelTest.Kind kind(Random random) {
-        String subformat = List.of("monolithicSparse", "monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat").get(random.nextInt(5));
-        return new FormatModelTest.Kind(Map.of("subformat", subformat, "cache", "64K"), 512L * (1 + random.nextInt(8000)), 0);
+        String subformat = List.of(
+                        "monolithicSparse",
+                        "monolithicSparse",
+                        "monolithicFlat",
+                        "twoGbMaxExtentSparse",
+                        "twoGbMaxExtentFlat")
+                .get(random.nextInt(5));
+        return new FormatModelTest.Kind(
+                Map.of("subformat", subformat, "cache", "64K"), 512L * (1 + random.nextInt(8000)), 0);
     }
 }

@@ -39,6 +39,7 @@ class VmdkHostileTest {
     private static final int SECTOR = 512;
     /** Of a disk of 64 MiB: two grain tables of 32 MiB each; the directory, and its tables. */
     private static final int RGD = 21 * SECTOR;
+
     private static final int GD = (21 + 1 + 8) * SECTOR;
     private static final int GT = GD + SECTOR;
     private static final int FIRST_GRAIN = 65536;
@@ -57,7 +58,9 @@ class VmdkHostileTest {
     private SimFile image(Consumer<ByteBuffer> change) throws DiskException {
         context.files.remove(Path.of(IMAGE));
         driver.create(IMAGE, 2 * SLOT, null, context);
-        ByteBuffer bytes = ByteBuffer.wrap(Arrays.copyOf(context.files.get(Path.of(IMAGE)).bytes(), 3 * FIRST_GRAIN)).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes = ByteBuffer.wrap(
+                        Arrays.copyOf(context.files.get(Path.of(IMAGE)).bytes(), 3 * FIRST_GRAIN))
+                .order(ByteOrder.LITTLE_ENDIAN);
         change.accept(bytes);
         return context.put(IMAGE, bytes.array());
     }
@@ -79,8 +82,8 @@ class VmdkHostileTest {
     }
 
     private String describe(String createType, String... lines) {
-        String text = "# Disk DescriptorFile\r\nversion=1\r\nCID=12345678\r\nparentCID=ffffffff\r\ncreateType=\"" + createType + "\"\r\n"
-                + String.join("\r\n", lines) + "\r\nddb.adapterType = \"ide\"\r\n";
+        String text = "# Disk DescriptorFile\r\nversion=1\r\nCID=12345678\r\nparentCID=ffffffff\r\ncreateType=\""
+                + createType + "\"\r\n" + String.join("\r\n", lines) + "\r\nddb.adapterType = \"ide\"\r\n";
         context.put(IMAGE, text.getBytes(StandardCharsets.UTF_8));
         return text;
     }
@@ -93,11 +96,16 @@ class VmdkHostileTest {
         return e.getMessage();
     }
 
-    /** The file has the name in the descriptor's encoding, or the descriptor's bytes, as when both were copied by what knows of no encoding. */
+    /**
+     * The file has the name in the descriptor's encoding, or the descriptor's bytes, as when both were copied by what
+     * knows of no encoding.
+     */
     @Test
     void namesInAnyEncodingAndNone() throws Exception {
         for (String encoding : new String[] {"UTF-8", "windows-1252"}) {
-            for (String file : encoding.equals("UTF-8") ? new String[] {"caf\udce9-flat.vmdk"} : new String[] {"caf\udce9-flat.vmdk", "caf\u00e9-flat.vmdk"}) {
+            for (String file : encoding.equals("UTF-8")
+                    ? new String[] {"caf\udce9-flat.vmdk"}
+                    : new String[] {"caf\udce9-flat.vmdk", "caf\u00e9-flat.vmdk"}) {
                 SimContext other = new SimContext(loop, false, Map.of()) {
                     @Override
                     public Path confine(Path image, String named) throws DiskException {
@@ -107,8 +115,12 @@ class VmdkHostileTest {
                     }
                 };
                 other.put("/sim/" + file, new byte[1 << 20]);
-                other.put(IMAGE, ("# Disk DescriptorFile\nversion=1\nencoding=\"" + encoding + "\"\nCID=12345678\nparentCID=ffffffff\n"
-                        + "createType=\"monolithicFlat\"\nRW 2048 FLAT \"caf\u00e9-flat.vmdk\" 0\n").getBytes(StandardCharsets.ISO_8859_1));
+                other.put(
+                        IMAGE,
+                        ("# Disk DescriptorFile\nversion=1\nencoding=\"" + encoding
+                                        + "\"\nCID=12345678\nparentCID=ffffffff\n"
+                                        + "createType=\"monolithicFlat\"\nRW 2048 FLAT \"caf\u00e9-flat.vmdk\" 0\n")
+                                .getBytes(StandardCharsets.ISO_8859_1));
                 driver.open(IMAGE, other).close();
             }
         }
@@ -154,17 +166,22 @@ class VmdkHostileTest {
 
     @Test
     void shortFilesAreRefused() throws Exception {
-        byte[] whole = image(b -> { }).bytes();
+        byte[] whole = image(b -> {}).bytes();
         for (int length : new int[] {0, 3, 4, 511, 512, 4096, RGD, GD}) {
             SimFile file = context.put(IMAGE, Arrays.copyOf(whole, length));
-            assertEquals(Reason.CORRUPT, assertThrows(DiskException.class, () -> driver.open(IMAGE, context), length + " bytes").reason());
+            assertEquals(
+                    Reason.CORRUPT,
+                    assertThrows(DiskException.class, () -> driver.open(IMAGE, context), length + " bytes")
+                            .reason());
             assertTrue(file.isClosed());
         }
     }
 
     @Test
     void entriesThatLeadNowhereFailTheirRangeAlone() throws Exception {
-        for (int entry : new int[] {1, 20, GD / SECTOR, GT / SECTOR, FIRST_GRAIN / SECTOR - 1, 3 * FIRST_GRAIN / SECTOR, -1, Integer.MAX_VALUE}) {
+        for (int entry : new int[] {
+            1, 20, GD / SECTOR, GT / SECTOR, FIRST_GRAIN / SECTOR - 1, 3 * FIRST_GRAIN / SECTOR, -1, Integer.MAX_VALUE
+        }) {
             image(b -> b.putInt(GT + 4, entry));
             VirtualDisk disk = driver.open(IMAGE, context);
             for (int i = 0; i < 2; i++) {
@@ -178,7 +195,9 @@ class VmdkHostileTest {
             context.put(IMAGE, context.files.get(Path.of(IMAGE)).bytes());
             assertFalse(driver.check(IMAGE, context.forReading()).clean(), "grain table entry " + entry);
         }
-        for (int entry : new int[] {GD / SECTOR, GD / SECTOR - 1, RGD / SECTOR, 3 * FIRST_GRAIN / SECTOR, 3 * FIRST_GRAIN / SECTOR - 1, -1}) {
+        for (int entry : new int[] {
+            GD / SECTOR, GD / SECTOR - 1, RGD / SECTOR, 3 * FIRST_GRAIN / SECTOR, 3 * FIRST_GRAIN / SECTOR - 1, -1
+        }) {
             image(b -> b.putInt(GD + 4, entry));
             VirtualDisk disk = driver.open(IMAGE, context);
             assertEquals(Errno.EIO, submit(disk, Operation.READ, SLOT, 4096), "grain directory entry " + entry);
@@ -199,7 +218,7 @@ class VmdkHostileTest {
 
     @Test
     void bothGrainTablesAreWrittenAndCompared() throws Exception {
-        SimFile file = image(b -> { });
+        SimFile file = image(b -> {});
         VirtualDisk disk = driver.open(IMAGE, context);
         assertEquals(0, submit(disk, Operation.WRITE, 65536, 4096));
         disk.close();
@@ -208,7 +227,10 @@ class VmdkHostileTest {
         assertEquals(bytes.getInt(GT + 4), bytes.getInt(RGD + SECTOR + 4));
         bytes.putInt(RGD + SECTOR + 4, bytes.getInt(GT + 4) + 128);
         context.put(IMAGE, bytes.array());
-        assertTrue(driver.check(IMAGE, context.forReading()).problems().get(0).contains("redundant grain table entry 1 of slot 0"));
+        assertTrue(driver.check(IMAGE, context.forReading())
+                .problems()
+                .get(0)
+                .contains("redundant grain table entry 1 of slot 0"));
         bytes.putInt(RGD + SECTOR + 4, 0);
         file = context.put(IMAGE, bytes.array());
         assertTrue(driver.check(IMAGE, context).clean());
@@ -227,12 +249,16 @@ class VmdkHostileTest {
     /** What a crash leaves is listed by a check; after a repair there is nothing to do. */
     @Test
     void leftoversOfACrashAreListedAndRepaired() throws Exception {
-        // a grain that the redundant table does not have yet, the flag of an unclean shutdown, and room for one more grain
+        // a grain that the redundant table does not have yet, the flag of an unclean shutdown, and room for one more
+        // grain
         image(b -> b.putInt(GT, FIRST_GRAIN / SECTOR).put(SparseHeader.AT_UNCLEAN, (byte) 1));
         CheckReport found = driver.check(IMAGE, context.forReading());
         assertEquals(List.of(), found.problems());
         assertEquals(2, found.repairs().size(), found.toString());
-        assertTrue(found.repairs().get(0).contains("redundant grain tables") && found.repairs().get(1).contains("unclean"), found.toString());
+        assertTrue(
+                found.repairs().get(0).contains("redundant grain tables")
+                        && found.repairs().get(1).contains("unclean"),
+                found.toString());
         assertEquals(1, found.leaked());
         CheckReport repaired = driver.check(IMAGE, context);
         assertEquals(found.repairs(), repaired.repairs());
@@ -241,15 +267,21 @@ class VmdkHostileTest {
         assertEquals(2 * FIRST_GRAIN, context.files.get(Path.of(IMAGE)).bytes().length);
         assertFalse(driver.check(IMAGE, context.forReading()).wantsRepair());
         // two redundant tables that contradict are an error, and nothing is repaired
-        image(b -> b.putInt(GT, FIRST_GRAIN / SECTOR).putInt(RGD + SECTOR, FIRST_GRAIN / SECTOR + 128).put(SparseHeader.AT_UNCLEAN, (byte) 1));
+        image(b -> b.putInt(GT, FIRST_GRAIN / SECTOR)
+                .putInt(RGD + SECTOR, FIRST_GRAIN / SECTOR + 128)
+                .put(SparseHeader.AT_UNCLEAN, (byte) 1));
         assertEquals(1, driver.check(IMAGE, context).problems().size());
         assertEquals(1, context.files.get(Path.of(IMAGE)).bytes()[SparseHeader.AT_UNCLEAN]);
     }
 
-    /** A table of grains that all slots share would be as many problems as there are slots, each with as many entries. */
+    /**
+     * A table of grains that all slots share would be as many problems as there are slots, each with as many entries.
+     */
     @Test
     void aTableThatSlotsShareIsReadOnce() throws Exception {
-        image(b -> b.putInt(GD + 4, GT / SECTOR).putInt(GT, FIRST_GRAIN / SECTOR).putInt(RGD + SECTOR, FIRST_GRAIN / SECTOR));
+        image(b -> b.putInt(GD + 4, GT / SECTOR)
+                .putInt(GT, FIRST_GRAIN / SECTOR)
+                .putInt(RGD + SECTOR, FIRST_GRAIN / SECTOR));
         CheckReport report = driver.check(IMAGE, context.forReading());
         assertEquals(1, report.problems().size(), report.toString());
         assertEquals(1, report.clusters());
@@ -267,13 +299,30 @@ class VmdkHostileTest {
         refusedText(Reason.CORRUPT, right.replace("CID=12345678", "CID=-1"));
         refusedText(Reason.CORRUPT, right.replace("version=1", "version=9"));
         refusedText(Reason.CORRUPT, right.replace("parentCID=ffffffff", "parentCID=1"));
-        refusedText(Reason.NOT_FOUND, right.replace("parentCID=ffffffff", "parentCID=1\nparentFileNameHint=\"json:{}\""));
+        refusedText(
+                Reason.NOT_FOUND, right.replace("parentCID=ffffffff", "parentCID=1\nparentFileNameHint=\"json:{}\""));
         refusedText(Reason.UNSUPPORTED, right.replace("monolithicFlat", "fullDevice"));
         refusedText(Reason.UNSUPPORTED, right.replace("\"f\"", "\"\u00e9\"") + "encoding=\"none such\"\n");
-        for (String line : List.of("RW FLAT \"f\" 0", "RW 0 FLAT \"f\" 0", "RW 8 FLAT \"f\"", "RW 8 FLAT", "RW -8 FLAT \"f\" 0", "RW 8 FLAT \"f\" -1",
-                "RW 999999999999999999 FLAT \"f\" 0", "RW 99999999999999999999999 FLAT \"f\" 0", "RW 8 FLAT \"f\" 1", "RW 9 FLAT \"f\" 0",
-                "RW 8 FLAT \"f\" 999999999999999999", "RW 8 FLAT \"f 0", "RW 8 SPARSE \"f\"", "RW 8 SPARSE \"f\" 1", "RW 8 FLAT \"f\" 0x", "RW 8 FLAT \"f\" 0 a b c", "RW8 FLAT \"f\" 0 \"b",
-                "RW 8 VMFSSPARSE \"f\"", "RW 8 SESPARSE \"f\"")) {
+        for (String line : List.of(
+                "RW FLAT \"f\" 0",
+                "RW 0 FLAT \"f\" 0",
+                "RW 8 FLAT \"f\"",
+                "RW 8 FLAT",
+                "RW -8 FLAT \"f\" 0",
+                "RW 8 FLAT \"f\" -1",
+                "RW 999999999999999999 FLAT \"f\" 0",
+                "RW 99999999999999999999999 FLAT \"f\" 0",
+                "RW 8 FLAT \"f\" 1",
+                "RW 9 FLAT \"f\" 0",
+                "RW 8 FLAT \"f\" 999999999999999999",
+                "RW 8 FLAT \"f 0",
+                "RW 8 SPARSE \"f\"",
+                "RW 8 SPARSE \"f\" 1",
+                "RW 8 FLAT \"f\" 0x",
+                "RW 8 FLAT \"f\" 0 a b c",
+                "RW8 FLAT \"f\" 0 \"b",
+                "RW 8 VMFSSPARSE \"f\"",
+                "RW 8 SESPARSE \"f\"")) {
             refusedText(Reason.CORRUPT, right.replace("RW 8 FLAT \"f\" 0", line));
         }
         refusedText(Reason.NOT_FOUND, right.replace("\"f\"", "\"http://x/f\""));
@@ -289,8 +338,15 @@ class VmdkHostileTest {
     void extentLinesMayHaveAllTheirValuesOrFew() throws Exception {
         byte[] contents = new byte[4096];
         Arrays.fill(contents, (byte) 7);
-        for (String line : List.of("RW 8 FLAT \"f\" 0 6000C29f-uuid ata-disk-1", "RW 8 FLAT \"f\" 0 partition-uuid", "RW 8 FLAT \"f\" 0 \"uuid\" \"a device\"",
-                "RW\t8  FLAT\t \"f\" \t0\t", "  RW 8 VMFS \"f\"", "rw 8 flat \"f\" 0", "RW 8 VMFS \"f\" 0", "RW 8 FLAT \"f\" 0 # a comment",
+        for (String line : List.of(
+                "RW 8 FLAT \"f\" 0 6000C29f-uuid ata-disk-1",
+                "RW 8 FLAT \"f\" 0 partition-uuid",
+                "RW 8 FLAT \"f\" 0 \"uuid\" \"a device\"",
+                "RW\t8  FLAT\t \"f\" \t0\t",
+                "  RW 8 VMFS \"f\"",
+                "rw 8 flat \"f\" 0",
+                "RW 8 VMFS \"f\" 0",
+                "RW 8 FLAT \"f\" 0 # a comment",
                 "RW 8 VMFS \"f\" uuid-without-offset")) {
             context.put("/sim/f", contents);
             describe("MONOLITHICFLAT", line);
@@ -348,7 +404,13 @@ class VmdkHostileTest {
         byte[] contents = new byte[4 * 4096];
         Arrays.fill(contents, (byte) 7);
         context.put("/sim/f", contents);
-        describe("custom", "RW 8 FLAT \"f\" 8", "RDONLY 8 FLAT \"f\" 0", "NOACCESS 8 FLAT \"f\" 16", "RW 8 ZERO", "RW 8 VMFS \"f\"");
+        describe(
+                "custom",
+                "RW 8 FLAT \"f\" 8",
+                "RDONLY 8 FLAT \"f\" 0",
+                "NOACCESS 8 FLAT \"f\" 16",
+                "RW 8 ZERO",
+                "RW 8 VMFS \"f\"");
         VirtualDisk disk = driver.open(IMAGE, context);
         int[] writes = {0, Errno.EIO, Errno.EIO, Errno.EIO, 0};
         int[] reads = {0, 0, Errno.EIO, 0, 0};
@@ -360,7 +422,9 @@ class VmdkHostileTest {
         for (int i = 0; i < 5; i++) {
             fill(10 + i);
             assertEquals(writes[i], submit(disk, Operation.WRITE, i * 4096L, 4096), "extent " + i);
-            assertEquals(writes[i], submit(disk, Operation.WRITE_ZEROES, i * 4096L, 512) == 0 && i == 3 ? Errno.EIO : writes[i]);
+            assertEquals(
+                    writes[i],
+                    submit(disk, Operation.WRITE_ZEROES, i * 4096L, 512) == 0 && i == 3 ? Errno.EIO : writes[i]);
         }
         assertEquals(0, submit(disk, Operation.READ, 4096 - 512, 1024));
         disk.close();
@@ -372,7 +436,7 @@ class VmdkHostileTest {
 
     @Test
     void aNewCidIsWrittenBeforeTheFirstChange() throws Exception {
-        SimFile file = image(b -> { });
+        SimFile file = image(b -> {});
         VirtualDisk disk = driver.open(IMAGE, context);
         String before = disk.info().details().get("CID");
         byte[] untouched = file.bytes();
@@ -396,11 +460,20 @@ class VmdkHostileTest {
         byte[] base = new byte[4096];
         Arrays.fill(base, (byte) 7);
         context.put("/sim/base-flat.vmdk", base);
-        context.put("/sim/base.vmdk", "version=1\nCID=aabbccdd\ncreateType=\"vmfs\"\nRW 8 VMFS \"base-flat.vmdk\"\n".getBytes(StandardCharsets.UTF_8));
+        context.put(
+                "/sim/base.vmdk",
+                "version=1\nCID=aabbccdd\ncreateType=\"vmfs\"\nRW 8 VMFS \"base-flat.vmdk\"\n"
+                        .getBytes(StandardCharsets.UTF_8));
         driver.create("/sim/top.vmdk", 4096, null, context);
-        for (String hint : List.of("/vmfs/volumes/5f0e1c2d-8a/template/base.vmdk", "D:\\Virtual Machines\\base\\base.vmdk", ".\\base.vmdk",
-                "\\\\server\\share\\base.vmdk", "../x/base.vmdk", "[datastore1] vm/base.vmdk")) {
-            String text = "version=1\nCID=1\nparentCID=aabbccdd\ncreateType=\"custom\"\nparentFileNameHint=\"" + hint + "\"\nRW 8 SPARSE \"top.vmdk\"\n";
+        for (String hint : List.of(
+                "/vmfs/volumes/5f0e1c2d-8a/template/base.vmdk",
+                "D:\\Virtual Machines\\base\\base.vmdk",
+                ".\\base.vmdk",
+                "\\\\server\\share\\base.vmdk",
+                "../x/base.vmdk",
+                "[datastore1] vm/base.vmdk")) {
+            String text = "version=1\nCID=1\nparentCID=aabbccdd\ncreateType=\"custom\"\nparentFileNameHint=\"" + hint
+                    + "\"\nRW 8 SPARSE \"top.vmdk\"\n";
             context.put(IMAGE, text.getBytes(StandardCharsets.UTF_8));
             reopened();
             VirtualDisk disk = driver.open(IMAGE, context.forReading());
@@ -440,7 +513,8 @@ class VmdkHostileTest {
     }
 
     private void reopened() {
-        List.copyOf(context.files.keySet()).forEach(f -> context.put(f.toString(), context.files.get(f).bytes()));
+        List.copyOf(context.files.keySet())
+                .forEach(f -> context.put(f.toString(), context.files.get(f).bytes()));
     }
 
     /** Our stream, whose last grain is cut off as others do it, read back; then broken in several ways. */
@@ -460,7 +534,10 @@ class VmdkHostileTest {
         }
         byte[] stream = context.files.get(Path.of(IMAGE)).bytes();
         context.put(IMAGE, stream);
-        assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.open(IMAGE, context)).reason());
+        assertEquals(
+                Reason.UNSUPPORTED,
+                assertThrows(DiskException.class, () -> driver.open(IMAGE, context))
+                        .reason());
         context.put(IMAGE, stream);
         assertEquals(List.of(), driver.check(IMAGE, context.forReading()).problems());
         context.put(IMAGE, stream);
@@ -483,7 +560,8 @@ class VmdkHostileTest {
         assertEquals(Errno.EIO, submit(disk, Operation.READ, 0, 512));
         assertEquals(0, submit(disk, Operation.READ, 65536, 512));
         disk.close();
-        ByteBuffer marker = ByteBuffer.wrap(stream.clone()).order(ByteOrder.LITTLE_ENDIAN).putLong(65536, 77);
+        ByteBuffer marker =
+                ByteBuffer.wrap(stream.clone()).order(ByteOrder.LITTLE_ENDIAN).putLong(65536, 77);
         context.put(IMAGE, marker.array());
         assertTrue(driver.check(IMAGE, context.forReading()).problems().get(0).contains("grain marker"));
         for (int footer : new int[] {3, 2, 1}) {
@@ -491,7 +569,10 @@ class VmdkHostileTest {
             broken[stream.length - footer * SECTOR + 12] ^= 5;
             broken[stream.length - footer * SECTOR] ^= 5;
             context.put(IMAGE, broken);
-            assertThrows(DiskException.class, () -> driver.open(IMAGE, context.forReading()).close(), "footer " + footer);
+            assertThrows(
+                    DiskException.class,
+                    () -> driver.open(IMAGE, context.forReading()).close(),
+                    "footer " + footer);
         }
     }
 
@@ -532,13 +613,29 @@ class VmdkHostileTest {
         assertEquals(0, submit(disk, Operation.WRITE, 4 << 20, 1024));
         assertTrue(ByteBuffer.wrap(file.bytes()).order(ByteOrder.LITTLE_ENDIAN).getInt(28) > 40);
         disk.close();
-        assertEquals(file.bytes().length / SECTOR, ByteBuffer.wrap(file.bytes()).order(ByteOrder.LITTLE_ENDIAN).getInt(28));
-        ByteBuffer child = ByteBuffer.wrap(VmdkModelTest.cowd(8 << 20)).order(ByteOrder.LITTLE_ENDIAN).putInt(8, 2).put(32, (byte) 'p');
+        assertEquals(
+                file.bytes().length / SECTOR,
+                ByteBuffer.wrap(file.bytes()).order(ByteOrder.LITTLE_ENDIAN).getInt(28));
+        ByteBuffer child = ByteBuffer.wrap(VmdkModelTest.cowd(8 << 20))
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(8, 2)
+                .put(32, (byte) 'p');
         context.put(IMAGE, child.array());
-        assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.open(IMAGE, context)).reason());
+        assertEquals(
+                Reason.UNSUPPORTED,
+                assertThrows(DiskException.class, () -> driver.open(IMAGE, context))
+                        .reason());
         for (int[] wrong : new int[][] {{12, 0}, {16, 0}, {16, 3}, {20, 0}, {20, 3}, {20, -1}, {24, 3}, {24, 0}}) {
-            context.put(IMAGE, ByteBuffer.wrap(VmdkModelTest.cowd(8 << 20)).order(ByteOrder.LITTLE_ENDIAN).putInt(wrong[0], wrong[1]).array());
-            assertEquals(Reason.CORRUPT, assertThrows(DiskException.class, () -> driver.open(IMAGE, context), Arrays.toString(wrong)).reason());
+            context.put(
+                    IMAGE,
+                    ByteBuffer.wrap(VmdkModelTest.cowd(8 << 20))
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .putInt(wrong[0], wrong[1])
+                            .array());
+            assertEquals(
+                    Reason.CORRUPT,
+                    assertThrows(DiskException.class, () -> driver.open(IMAGE, context), Arrays.toString(wrong))
+                            .reason());
         }
     }
 
@@ -546,19 +643,51 @@ class VmdkHostileTest {
     void seSparseDisksAreRead() throws Exception {
         byte[] bytes = new byte[(1 + 1 + 1 + 64 + 8 + 8) * SECTOR];
         ByteBuffer b = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        long[] header = {SeSparseHeader.MAGIC, 0x200000001L, 40, 8, 64, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 2, 1, 3, 64, 0, 0, 0, 0, 67, 16};
+        long[] header = {
+            SeSparseHeader.MAGIC,
+            0x200000001L,
+            40,
+            8,
+            64,
+            0,
+            0,
+            0,
+            0,
+            0,
+            1,
+            1,
+            0,
+            0,
+            0,
+            0,
+            2,
+            1,
+            3,
+            64,
+            0,
+            0,
+            0,
+            0,
+            67,
+            16
+        };
         for (int i = 0; i < header.length; i++) {
             b.putLong(i * 8, header[i]);
         }
         b.putLong(SECTOR, 0xcafecafeL).putLong(2 * SECTOR, 0x1000000000000000L);
         int table = 3 * SECTOR;
-        b.putLong(table, 0x3001000000000000L).putLong(table + 8, 0x2000000000000000L).putLong(table + 16, 0x3000000000000000L)
+        b.putLong(table, 0x3001000000000000L)
+                .putLong(table + 8, 0x2000000000000000L)
+                .putLong(table + 16, 0x3000000000000000L)
                 .putLong(table + 24, 0x3002000000000000L);
         Arrays.fill(bytes, 67 * SECTOR, 75 * SECTOR, (byte) 5);
         Arrays.fill(bytes, 75 * SECTOR, 83 * SECTOR, (byte) 6);
         context.put("/sim/s", bytes);
         describe("seSparse", "RW 40 SESPARSE \"s\"");
-        assertEquals(Reason.UNSUPPORTED, assertThrows(DiskException.class, () -> driver.open(IMAGE, context)).reason());
+        assertEquals(
+                Reason.UNSUPPORTED,
+                assertThrows(DiskException.class, () -> driver.open(IMAGE, context))
+                        .reason());
         reopened();
         VirtualDisk disk = driver.open(IMAGE, context.forReading());
         int[] expected = {6, 0, 5, -1, 0};
@@ -570,7 +699,9 @@ class VmdkHostileTest {
         b.putLong(SECTOR + 24, 1);
         context.put("/sim/s", bytes);
         reopened();
-        assertTrue(assertThrows(DiskException.class, () -> driver.open(IMAGE, context.forReading())).getMessage().contains("journal"));
+        assertTrue(assertThrows(DiskException.class, () -> driver.open(IMAGE, context.forReading()))
+                .getMessage()
+                .contains("journal"));
     }
 
     /** Bytes changed at random: opened or refused, requests end, nothing else is thrown. */
@@ -578,18 +709,23 @@ class VmdkHostileTest {
     void randomDamageIsSurvived() throws Exception {
         long seed = Long.getLong("seed", System.nanoTime());
         int rounds = Integer.getInteger("rounds", 10) * 40;
-        List<byte[]> images = List.of(used(image(b -> b.putInt(8, 7))), used(context.put(IMAGE, VmdkModelTest.cowd(8 << 20))), stream(),
-                describe("custom", "RW 8 FLAT \"f\" 0", "RW 128 SPARSE \"s\"", "RDONLY 8 ZERO").getBytes(StandardCharsets.UTF_8));
+        List<byte[]> images = List.of(
+                used(image(b -> b.putInt(8, 7))),
+                used(context.put(IMAGE, VmdkModelTest.cowd(8 << 20))),
+                stream(),
+                describe("custom", "RW 8 FLAT \"f\" 0", "RW 128 SPARSE \"s\"", "RDONLY 8 ZERO")
+                        .getBytes(StandardCharsets.UTF_8));
         for (int i = 0; i < rounds; i++) {
             Random random = new Random(seed + i);
             byte[] image = images.get(random.nextInt(images.size())).clone();
             for (int n = 1 + random.nextInt(6); n > 0; n--) {
-                int at = random.nextInt(switch (random.nextInt(4)) {
-                    case 0 -> Math.min(80, image.length);
-                    case 1 -> Math.min(RGD + 4096, image.length);
-                    case 2 -> Math.min(2 * FIRST_GRAIN, image.length);
-                    default -> image.length;
-                });
+                int at = random.nextInt(
+                        switch (random.nextInt(4)) {
+                            case 0 -> Math.min(80, image.length);
+                            case 1 -> Math.min(RGD + 4096, image.length);
+                            case 2 -> Math.min(2 * FIRST_GRAIN, image.length);
+                            default -> image.length;
+                        });
                 at = random.nextInt(5) == 0 ? image.length - 1 - at : at;
                 image[at] = (byte) (random.nextBoolean() ? random.nextInt(256) : image[at] ^ 1 << random.nextInt(8));
             }
@@ -611,8 +747,10 @@ class VmdkHostileTest {
                 long sectors = Math.min(disk.info().sectors(), random.nextBoolean() ? 256 : Long.MAX_VALUE);
                 long at = (random.nextLong() >>> 1) % sectors;
                 int length = (int) Math.min(sectors - at, 1 + random.nextInt(300)) * SECTOR;
-                Operation operation = disk.info().readOnly() ? Operation.READ
-                        : List.of(Operation.READ, Operation.WRITE, Operation.WRITE_ZEROES, Operation.DISCARD).get(random.nextInt(4));
+                Operation operation = disk.info().readOnly()
+                        ? Operation.READ
+                        : List.of(Operation.READ, Operation.WRITE, Operation.WRITE_ZEROES, Operation.DISCARD)
+                                .get(random.nextInt(4));
                 assertNotEquals(-1, submit(disk, operation, at * SECTOR, length));
             }
         } catch (DiskException e) {

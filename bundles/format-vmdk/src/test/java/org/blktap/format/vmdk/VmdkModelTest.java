@@ -17,7 +17,10 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.image.sim.FormatModelTest;
 import org.blktap.image.sim.SimContext;
 
-/** All shapes of disk that can be written: one file or several, with all grain tables or none, zeroed grains, COWD, parents. */
+/**
+ * All shapes of disk that can be written: one file or several, with all grain tables or none, zeroed grains, COWD,
+ * parents.
+ */
 class VmdkModelTest extends FormatModelTest {
     private static final String IMAGE = "/sim/a.vmdk";
 
@@ -31,14 +34,27 @@ class VmdkModelTest extends FormatModelTest {
         long grain = List.of(4096, 8192, 65536).get(random.nextInt(3));
         options.put("grain-size", Long.toString(grain));
         options.put("cache", "64K");
-        String shape = List.of("plain", "noTables", "cowd", "split", "split", "flat", "splitFlat", "mixed", "vmfs", "vmfsSparse").get(random.nextInt(10));
+        String shape = List.of(
+                        "plain",
+                        "noTables",
+                        "cowd",
+                        "split",
+                        "split",
+                        "flat",
+                        "splitFlat",
+                        "mixed",
+                        "vmfs",
+                        "vmfsSparse")
+                .get(random.nextInt(10));
         options.put("shape", shape);
-        options.put("subformat", switch (shape) {
-            case "split" -> "twoGbMaxExtentSparse";
-            case "splitFlat" -> "twoGbMaxExtentFlat";
-            case "flat" -> "monolithicFlat";
-            default -> "monolithicSparse";
-        });
+        options.put(
+                "subformat",
+                switch (shape) {
+                    case "split" -> "twoGbMaxExtentSparse";
+                    case "splitFlat" -> "twoGbMaxExtentFlat";
+                    case "flat" -> "monolithicFlat";
+                    default -> "monolithicSparse";
+                });
         boolean sparse = List.of("plain", "noTables", "split").contains(shape);
         boolean overlay = (sparse || shape.equals("vmfsSparse")) && random.nextBoolean();
         options.put("zeroed-grain", sparse && random.nextBoolean() ? "yes" : "no");
@@ -53,8 +69,17 @@ class VmdkModelTest extends FormatModelTest {
     protected TapSpec base(SimContext context, byte[] contents) {
         context.drivers.put("vmdk", new VmdkDriver());
         context.put("/sim/base-flat.vmdk", contents);
-        String text = Descriptor.text(7, Descriptor.NO_PARENT, null, "monolithicFlat",
-                List.of(new Descriptor.Line(Descriptor.Access.RW, contents.length / 512, Descriptor.Type.FLAT, Descriptor.FileName.of("base-flat.vmdk"), 0)));
+        String text = Descriptor.text(
+                7,
+                Descriptor.NO_PARENT,
+                null,
+                "monolithicFlat",
+                List.of(new Descriptor.Line(
+                        Descriptor.Access.RW,
+                        contents.length / 512,
+                        Descriptor.Type.FLAT,
+                        Descriptor.FileName.of("base-flat.vmdk"),
+                        0)));
         context.put("/sim/base.vmdk", text.getBytes(StandardCharsets.UTF_8));
         return new TapSpec("vmdk", "/sim/base.vmdk");
     }
@@ -84,10 +109,15 @@ class VmdkModelTest extends FormatModelTest {
                     withoutTables(sim);
                 }
                 case "cowd" -> sim.put(path, cowd(size));
-                case "split", "splitFlat", "flat" -> new VmdkCreate(Path.of(path), context, split).create(size, backing);
+                case "split", "splitFlat", "flat" ->
+                    new VmdkCreate(Path.of(path), context, split).create(size, backing);
                 case "vmfsSparse" -> {
                     sim.put("/sim/a-delta.vmdk", cowd(size));
-                    describe(sim, "vmfsSparse", backing, List.of(line(size, Descriptor.Type.VMFSSPARSE, "a-delta.vmdk", 0)));
+                    describe(
+                            sim,
+                            "vmfsSparse",
+                            backing,
+                            List.of(line(size, Descriptor.Type.VMFSSPARSE, "a-delta.vmdk", 0)));
                 }
                 case "vmfs" -> {
                     sim.put("/sim/a-flat.vmdk", new byte[(int) size]);
@@ -100,7 +130,8 @@ class VmdkModelTest extends FormatModelTest {
 
         /** Both directories are empty, and the file ends behind them. */
         private static void withoutTables(SimContext sim) {
-            ByteBuffer bytes = ByteBuffer.wrap(sim.files.get(Path.of(IMAGE)).bytes()).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer bytes =
+                    ByteBuffer.wrap(sim.files.get(Path.of(IMAGE)).bytes()).order(ByteOrder.LITTLE_ENDIAN);
             long capacity = bytes.getLong(12);
             for (int field : new int[] {48, 56}) {
                 int at = (int) bytes.getLong(field) * 512;
@@ -135,12 +166,24 @@ class VmdkModelTest extends FormatModelTest {
         }
 
         private static Descriptor.Line line(long bytes, Descriptor.Type type, String name, long offset) {
-            return new Descriptor.Line(Descriptor.Access.RW, bytes / 512, type, name == null ? null : Descriptor.FileName.of(name), offset);
+            return new Descriptor.Line(
+                    Descriptor.Access.RW,
+                    bytes / 512,
+                    type,
+                    name == null ? null : Descriptor.FileName.of(name),
+                    offset);
         }
 
         private static void describe(SimContext sim, String createType, TapSpec parent, List<Descriptor.Line> lines) {
-            sim.put(IMAGE, Descriptor.text(1, parent == null ? Descriptor.NO_PARENT : 7, parent == null ? null : parent.path(), createType, lines)
-                    .getBytes(StandardCharsets.UTF_8));
+            sim.put(
+                    IMAGE,
+                    Descriptor.text(
+                                    1,
+                                    parent == null ? Descriptor.NO_PARENT : 7,
+                                    parent == null ? null : parent.path(),
+                                    createType,
+                                    lines)
+                            .getBytes(StandardCharsets.UTF_8));
         }
     }
 
@@ -149,7 +192,14 @@ class VmdkModelTest extends FormatModelTest {
         long tables = (size / 512 + 4095) / 4096;
         int end = (int) (4 + (tables * 4 + 511) / 512) * 512;
         ByteBuffer bytes = ByteBuffer.allocate(end).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.putInt(CowdHeader.MAGIC).putInt(1).putInt(3).putInt((int) (size / 512)).putInt(1).putInt(4).putInt((int) tables).putInt(end / 512);
+        bytes.putInt(CowdHeader.MAGIC)
+                .putInt(1)
+                .putInt(3)
+                .putInt((int) (size / 512))
+                .putInt(1)
+                .putInt(4)
+                .putInt((int) tables)
+                .putInt(end / 512);
         return bytes.array();
     }
 }

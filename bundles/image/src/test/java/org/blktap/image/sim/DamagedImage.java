@@ -17,17 +17,18 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.Mapping;
 
 /**
- * Opens an image, which may be damaged, uses it and checks it. All of this must end, throw nothing but {@link DiskException}, take at most {@link
- * #MOST_MEMORY} of native memory, and leave no memory allocated and no file open.
+ * Opens an image, which may be damaged, uses it and checks it. All of this must end, throw nothing but
+ * {@link DiskException}, take at most {@link #MOST_MEMORY} of native memory, and leave no memory allocated and no file
+ * open.
  */
 final class DamagedImage {
     /** Most bytes of native memory, whatever the image contains. */
     static final long MOST_MEMORY = 256 << 20;
+
     private static final int REQUESTS = 40;
     private static final int LONGEST = 256;
 
-    private DamagedImage() {
-    }
+    private DamagedImage() {}
 
     /** Tries an image. Returns whether it could be opened. */
     static boolean tried(DiskDriver driver, String image, SimContext context, boolean readOnly, Random random) {
@@ -55,7 +56,13 @@ final class DamagedImage {
 
     private static void nothingIsLeft(SimContext context, String where) {
         assertEquals(0, context.memory.inUse(), "native memory was left " + where);
-        assertEquals(List.of(), context.files.values().stream().filter(SimFile::isOpen).map(SimFile::path).toList(), "files were left open " + where);
+        assertEquals(
+                List.of(),
+                context.files.values().stream()
+                        .filter(SimFile::isOpen)
+                        .map(SimFile::path)
+                        .toList(),
+                "files were left open " + where);
     }
 
     /** Puts the files into the state in which the next process finds them. */
@@ -75,9 +82,13 @@ final class DamagedImage {
         try (NativeBuffer memory = Mapping.anonymous(longest * 512L)) {
             for (int i = 0; i < REQUESTS; i++) {
                 int length = (int) Math.min(sectors, 1 + random.nextInt(longest));
-                long first = random.nextInt(3) == 0 ? 0 : random.nextInt(3) == 0 ? sectors - length
-                        : (random.nextLong() >>> 1) % (sectors - length + 1);
-                Operation operation = disk.info().readOnly() ? random.nextBoolean() ? Operation.READ : Operation.MAP
+                long first = random.nextInt(3) == 0
+                        ? 0
+                        : random.nextInt(3) == 0
+                                ? sectors - length
+                                : (random.nextLong() >>> 1) % (sectors - length + 1);
+                Operation operation = disk.info().readOnly()
+                        ? random.nextBoolean() ? Operation.READ : Operation.MAP
                         : Operation.values()[random.nextInt(Operation.values().length)];
                 Request request = new Request(done -> ended[0]++, 1);
                 if (operation == Operation.READ || operation == Operation.WRITE) {
@@ -88,7 +99,11 @@ final class DamagedImage {
                 } else if (operation == Operation.FLUSH) {
                     request.set(operation, 0, 0, 0);
                 } else {
-                    request.set(operation, first * 512, length * 512L, operation == Operation.WRITE_ZEROES && random.nextBoolean() ? Request.NO_UNMAP : 0);
+                    request.set(
+                            operation,
+                            first * 512,
+                            length * 512L,
+                            operation == Operation.WRITE_ZEROES && random.nextBoolean() ? Request.NO_UNMAP : 0);
                 }
                 disk.submit(request);
                 if (random.nextInt(4) == 0) {

@@ -14,9 +14,9 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.linux.Mapping;
 
 /**
- * Random requests to a disk, several in flight, never two on one sector, with a model of what each sector may hold: now, after the process was
- * killed, and after power loss. Every write fills its sectors with a stamp of its own. A request depends only on its number, so that others can be
- * left out to find those that a failure needs.
+ * Random requests to a disk, several in flight, never two on one sector, with a model of what each sector may hold:
+ * now, after the process was killed, and after power loss. Every write fills its sectors with a stamp of its own. A
+ * request depends only on its number, so that others can be left out to find those that a failure needs.
  */
 public final class DiskExerciser implements AutoCloseable {
     private static final int SECTOR = 512;
@@ -27,10 +27,12 @@ public final class DiskExerciser implements AutoCloseable {
     private final Random random;
     /** Seed of the requests. */
     private final long seed;
+
     private final BitSet leftOut = new BitSet();
     private final List<String> submitted = new ArrayList<>();
     /** Requests so far, including those that are left out. */
     private int steps;
+
     private final List<List<Version>> sectors = new ArrayList<>();
     private final List<Flush> flushes = new ArrayList<>();
     private final boolean[] busy;
@@ -47,6 +49,7 @@ public final class DiskExerciser implements AutoCloseable {
         private final int submitted;
         /** Whether the sector may still have its earlier value. */
         private boolean optional;
+
         private int ended = Integer.MAX_VALUE;
         private long endedAt = NEVER;
 
@@ -58,11 +61,9 @@ public final class DiskExerciser implements AutoCloseable {
     }
 
     /** A request that has ended with an error. */
-    record Failure(Operation operation, int errno) {
-    }
+    record Failure(Operation operation, int errno) {}
 
-    private record Flush(long submittedAt, int ended) {
-    }
+    private record Flush(long submittedAt, int ended) {}
 
     /** A request in flight with its memory. */
     private final class Slot implements Request.Completion {
@@ -117,7 +118,9 @@ public final class DiskExerciser implements AutoCloseable {
 
         private void checkExtents(Request done, int first, int count) {
             long total = extents.total();
-            expect(done.error() != 0 || total > 0 && total <= (long) count * SECTOR, "extents of " + total + " bytes for " + count + " sectors");
+            expect(
+                    done.error() != 0 || total > 0 && total <= (long) count * SECTOR,
+                    "extents of " + total + " bytes for " + count + " sectors");
             int sector = first;
             for (int i = 0; i < extents.count(); i++) {
                 for (long n = extents.length(i); n > 0; n -= SECTOR) {
@@ -130,9 +133,7 @@ public final class DiskExerciser implements AutoCloseable {
         }
     }
 
-    /**
-     * @param initial the stamp that each sector holds at first, by its number; see {@link #fill}
-     */
+    /** @param initial the stamp that each sector holds at first, by its number; see {@link #fill} */
     public DiskExerciser(SimLoop loop, Random random, long diskBytes, int depth, LongUnaryOperator initial) {
         this.loop = loop;
         this.random = random;
@@ -155,7 +156,8 @@ public final class DiskExerciser implements AutoCloseable {
 
     /** Fills a sector of a raw image with a stamp. */
     public static void fill(byte[] image, int sector, long stamp) {
-        java.nio.ByteBuffer view = java.nio.ByteBuffer.wrap(image, sector * SECTOR, SECTOR).order(java.nio.ByteOrder.nativeOrder());
+        java.nio.ByteBuffer view =
+                java.nio.ByteBuffer.wrap(image, sector * SECTOR, SECTOR).order(java.nio.ByteOrder.nativeOrder());
         while (view.hasRemaining()) {
             view.putLong(stamp);
         }
@@ -224,8 +226,13 @@ public final class DiskExerciser implements AutoCloseable {
         }
         Random own = FormatModelTest.random(seed + number);
         int kind = own.nextInt(100);
-        Operation operation = kind < 50 ? Operation.WRITE : kind < 75 ? Operation.READ : kind < 83 ? Operation.WRITE_ZEROES
-                : kind < 88 ? Operation.DISCARD : kind < 95 ? Operation.MAP : Operation.FLUSH;
+        Operation operation = kind < 50
+                ? Operation.WRITE
+                : kind < 75
+                        ? Operation.READ
+                        : kind < 83
+                                ? Operation.WRITE_ZEROES
+                                : kind < 88 ? Operation.DISCARD : kind < 95 ? Operation.MAP : Operation.FLUSH;
         int length = 1 + (own.nextInt(3) == 0 ? own.nextInt(LONGEST) : own.nextInt(4));
         int first = own.nextInt(busy.length);
         if (own.nextBoolean()) {
@@ -237,7 +244,8 @@ public final class DiskExerciser implements AutoCloseable {
         if (operation != Operation.FLUSH) {
             for (int i = 0; i < length; i++) {
                 while (busy[first + i]) {
-                    // if steps are left out, other requests are in flight at the same time: the remaining ones wait for their turn
+                    // if steps are left out, other requests are in flight at the same time: the remaining ones wait for
+                    // their turn
                     if (leftOut.isEmpty() || !loop.step()) {
                         return;
                     }
@@ -246,7 +254,8 @@ public final class DiskExerciser implements AutoCloseable {
             java.util.Arrays.fill(busy, first, first + length, true);
         }
         Slot slot = free.remove(free.size() - 1);
-        submitted.add(number + ": " + operation + (operation == Operation.FLUSH ? "" : " of " + length + " sectors at " + first));
+        submitted.add(number + ": " + operation
+                + (operation == Operation.FLUSH ? "" : " of " + length + " sectors at " + first));
         start(disk, slot, operation, first, length, own);
     }
 
@@ -312,7 +321,8 @@ public final class DiskExerciser implements AutoCloseable {
                 break;
             }
         }
-        throw new AssertionError("sector " + sector + " holds stamp " + found + ", not " + versions.get(versions.size() - 1).stamp);
+        throw new AssertionError(
+                "sector " + sector + " holds stamp " + found + ", not " + versions.get(versions.size() - 1).stamp);
     }
 
     /** Reads the whole disk, and checks that each sector holds the data written last. */
@@ -322,7 +332,10 @@ public final class DiskExerciser implements AutoCloseable {
 
     /** Reads the whole disk, and checks that it holds zeros from an offset on. */
     public void expectZeros(VirtualDisk disk, long from) {
-        readAll(disk, (int) (from / SECTOR), (sector, stamp) -> expect(stamp == 0, "sector " + sector + " holds stamp " + stamp + ", not zeros"));
+        readAll(
+                disk,
+                (int) (from / SECTOR),
+                (sector, stamp) -> expect(stamp == 0, "sector " + sector + " holds stamp " + stamp + ", not zeros"));
     }
 
     private interface SectorCheck {
@@ -367,7 +380,8 @@ public final class DiskExerciser implements AutoCloseable {
                 boolean sure = powerLoss ? version.ended <= point && version.endedAt < flushed : version.ended <= point;
                 if (sure && !version.optional) {
                     throw new AssertionError("sector " + sector + " holds stamp " + found + " after "
-                            + (powerLoss ? "power loss" : "a kill") + " at " + point + ", but " + version.stamp + " was "
+                            + (powerLoss ? "power loss" : "a kill") + " at " + point + ", but " + version.stamp
+                            + " was "
                             + (powerLoss ? "flushed" : "answered"));
                 }
             }

@@ -22,7 +22,10 @@ import org.blktap.api.memory.NativeBuffer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The data path of a format allocates no Java object per request, once its tables are loaded and its pools are filled. A subclass makes the image. */
+/**
+ * The data path of a format allocates no Java object per request, once its tables are loaded and its pools are filled.
+ * A subclass makes the image.
+ */
 @Timeout(600)
 public abstract class FormatAllocationTest {
     private static final int MANY = 100_000;
@@ -31,6 +34,7 @@ public abstract class FormatAllocationTest {
     private static final int CHUNK = 1 << 16;
     /** Bytes that are mapped at the beginning of the disk; the rest is empty. */
     private static final int MAPPED = 16 << 20;
+
     private static final long SIZE = 8L << 30;
     private static final int ALLOCATING = 10_000;
     /** Bytes allowed for all requests together: for the counting itself, or a list that grows once. */
@@ -47,8 +51,12 @@ public abstract class FormatAllocationTest {
     private int ended;
     private int errors;
 
-    /** @param mostPerAllocatingWrite bytes that a write into new clusters may allocate on average, which includes the growth of the file */
-    protected FormatAllocationTest(DiskDriver driver, String image, Map<String, String> options, long mostPerAllocatingWrite) {
+    /**
+     * @param mostPerAllocatingWrite bytes that a write into new clusters may allocate on average, which includes the
+     *     growth of the file
+     */
+    protected FormatAllocationTest(
+            DiskDriver driver, String image, Map<String, String> options, long mostPerAllocatingWrite) {
         this.driver = driver;
         this.image = image;
         this.options = options;
@@ -93,8 +101,12 @@ public abstract class FormatAllocationTest {
             nothing("flush", flush, Operation.FLUSH, i -> 0);
             long first = allocated(small, Operation.WRITE, i -> MAPPED + (long) i * CHUNK, 1000);
             long bytes = allocated(small, Operation.WRITE, i -> MAPPED + (i + 1000L) * CHUNK, ALLOCATING);
-            System.out.printf("%s: write into a new cluster: %d bytes per request (at first %d)%n", image, bytes / ALLOCATING, first / 1000);
-            assertTrue(bytes / ALLOCATING <= mostPerAllocatingWrite, bytes / ALLOCATING + " bytes per write into a new cluster");
+            System.out.printf(
+                    "%s: write into a new cluster: %d bytes per request (at first %d)%n",
+                    image, bytes / ALLOCATING, first / 1000);
+            assertTrue(
+                    bytes / ALLOCATING <= mostPerAllocatingWrite,
+                    bytes / ALLOCATING + " bytes per write into a new cluster");
         }
         // not closed: writes to the quiet files were not stored
     }
@@ -122,7 +134,8 @@ public abstract class FormatAllocationTest {
         ended = 0;
         long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
         for (int i = 0; i < count; i++) {
-            disk.submit(request.set(operation, offset.applyAsLong(i), request.data().total(), 0));
+            disk.submit(
+                    request.set(operation, offset.applyAsLong(i), request.data().total(), 0));
             drain();
         }
         long after = threads.getThreadAllocatedBytes(Thread.currentThread().getId());

@@ -24,22 +24,51 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Damages good images and uses them as {@link DamagedImage} does. Damage is random, with a printed seed ({@code -Dseed=} repeats one, {@code -Dfuzz=}
- * tries more), or comes from Jazzer, which watches the branches taken.
+ * Damages good images and uses them as {@link DamagedImage} does. Damage is random, with a printed seed
+ * ({@code -Dseed=} repeats one, {@code -Dfuzz=} tries more), or comes from Jazzer, which watches the branches taken.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class FormatFuzzTest {
     private static final long SLOW_MILLISECONDS = 20_000;
     private static final int MOST_SECTORS = 256;
     private static final String BASE = FormatModelTest.BASE;
-    private static final long[] WORDS = {0, 1, 2, 3, 7, 8, 9, 511, 512, 513, 4096, 65535, 65536, 1 << 20, Integer.MAX_VALUE, Integer.MIN_VALUE, -1, -2,
-        -512, 0xffff_ffffL, 1L << 32, 1L << 40, 1L << 62, Long.MAX_VALUE, Long.MIN_VALUE};
+    private static final long[] WORDS = {
+        0,
+        1,
+        2,
+        3,
+        7,
+        8,
+        9,
+        511,
+        512,
+        513,
+        4096,
+        65535,
+        65536,
+        1 << 20,
+        Integer.MAX_VALUE,
+        Integer.MIN_VALUE,
+        -1,
+        -2,
+        -512,
+        0xffff_ffffL,
+        1L << 32,
+        1L << 40,
+        1L << 62,
+        Long.MAX_VALUE,
+        Long.MIN_VALUE
+    };
 
-    /** Quiet, because the faults of each image are logged thousands of times. Held, because its level would be lost with it. */
+    /**
+     * Quiet, because the faults of each image are logged thousands of times. Held, because its level would be lost with
+     * it.
+     */
     private static final Logger QUIET = Logger.getLogger("org.blktap");
 
     /** The first byte of Jazzer's inputs has the number of a good image and two flags. */
     private static final int GOOD_IMAGES = 8;
+
     private static final int MEND = 8;
     private static final int READ_ONLY = 16;
 
@@ -130,9 +159,9 @@ public abstract class FormatFuzzTest {
     }
 
     /**
-     * Sectors that Jazzer has come up with, in place of those of a good image: with {@code JAZZER_FUZZ=1}, for {@code JAZZER_MAX_DURATION}, what it
-     * finds by watching which branches are taken; without, the good images themselves and the inputs of failures once found, in
-     * {@code src/test/resources}.
+     * Sectors that Jazzer has come up with, in place of those of a good image: with {@code JAZZER_FUZZ=1}, for
+     * {@code JAZZER_MAX_DURATION}, what it finds by watching which branches are taken; without, the good images
+     * themselves and the inputs of failures once found, in {@code src/test/resources}.
      *
      * @param input a byte of flags and the number of the good image, then sectors as {@link SparseSectors} has them
      */
@@ -181,7 +210,10 @@ public abstract class FormatFuzzTest {
 
     /** Returns the files of the image, in order. */
     private static List<Path> own(SimContext context) {
-        return context.files.keySet().stream().filter(path -> !path.toString().equals(BASE)).sorted().toList();
+        return context.files.keySet().stream()
+                .filter(path -> !path.toString().equals(BASE))
+                .sorted()
+                .toList();
     }
 
     private static byte[] damage(byte[] good, Random random) {
@@ -199,15 +231,28 @@ public abstract class FormatFuzzTest {
                 case 3 -> {
                     // near the existing value
                     int from = place(bytes, random);
-                    System.arraycopy(bytes, Math.min(from, bytes.length - 16), bytes, Math.min(at, bytes.length - 16), 1 + random.nextInt(16));
+                    System.arraycopy(
+                            bytes,
+                            Math.min(from, bytes.length - 16),
+                            bytes,
+                            Math.min(at, bytes.length - 16),
+                            1 + random.nextInt(16));
                 }
-                default -> put(bytes, at, (random.nextLong() >>> 1) % (bytes.length * 2L) & -(1L << random.nextInt(17)), random);
+                default ->
+                    put(
+                            bytes,
+                            at,
+                            (random.nextLong() >>> 1) % (bytes.length * 2L) & -(1L << random.nextInt(17)),
+                            random);
             }
         }
         return bytes;
     }
 
-    /** Chooses an offset: mostly in the first or last sectors, where headers are, or in bytes that are not zero, such as tables. */
+    /**
+     * Chooses an offset: mostly in the first or last sectors, where headers are, or in bytes that are not zero, such as
+     * tables.
+     */
     private static int place(byte[] bytes, Random random) {
         int kind = random.nextInt(10);
         if (kind < 5) {

@@ -22,9 +22,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Tests that every writable format must pass, whatever its layout: random requests against a model, failing writes, and crashes at any point. A
- * subclass for a format says which images to try. The seeds are printed; {@code -Dseed=} repeats one, {@code -Drounds=} runs more. Failures are made
- * smaller: the message lists the requests that a failure needs, and {@code -Donly=} repeats it with these alone.
+ * Tests that every writable format must pass, whatever its layout: random requests against a model, failing writes, and
+ * crashes at any point. A subclass for a format says which images to try. The seeds are printed; {@code -Dseed=}
+ * repeats one, {@code -Drounds=} runs more. Failures are made smaller: the message lists the requests that a failure
+ * needs, and {@code -Donly=} repeats it with these alone.
  */
 @Timeout(600)
 public abstract class FormatModelTest {
@@ -32,6 +33,7 @@ public abstract class FormatModelTest {
     protected static final String BASE = "/sim/base.raw";
     /** More steps than any round has. */
     private static final int MOST_STEPS = 100_000;
+
     private static final long SMALL_DISK = 1 << 20;
     /** Time for the search for a smaller failure. */
     private static final long SHRINKING_MILLISECONDS = 60_000;
@@ -49,8 +51,7 @@ public abstract class FormatModelTest {
      * @param size of the disk in bytes
      * @param baseSize of the raw disk that it overlays; 0 for none
      */
-    public record Kind(Map<String, String> options, long size, long baseSize) {
-    }
+    public record Kind(Map<String, String> options, long size, long baseSize) {}
 
     /** @param image where it is, in {@code /sim} */
     protected FormatModelTest(DiskDriver driver, String image, int rounds) {
@@ -106,7 +107,9 @@ public abstract class FormatModelTest {
             renew(files(), SimFile::bytes);
         }
 
-        /** Returns the current files of the image and of its backing image, sorted, so that a seed alone repeats a run. */
+        /**
+         * Returns the current files of the image and of its backing image, sorted, so that a seed alone repeats a run.
+         */
         Map<Path, SimFile> files() {
             return new TreeMap<>(context.files);
         }
@@ -116,7 +119,13 @@ public abstract class FormatModelTest {
         }
 
         void expectClosed() {
-            assertEquals(List.of(), files().values().stream().filter(SimFile::isOpen).map(SimFile::path).toList(), "left open");
+            assertEquals(
+                    List.of(),
+                    files().values().stream()
+                            .filter(SimFile::isOpen)
+                            .map(SimFile::path)
+                            .toList(),
+                    "left open");
         }
 
         long initial(long sector) {
@@ -139,7 +148,10 @@ public abstract class FormatModelTest {
         void run(Setup setup, DiskExerciser exerciser) throws Exception;
     }
 
-    /** Makes the generator of one round. Seeds of rounds are consecutive, and the first values of Random are almost the same for such seeds. */
+    /**
+     * Makes the generator of one round. Seeds of rounds are consecutive, and the first values of Random are almost the
+     * same for such seeds.
+     */
     static Random random(long roundSeed) {
         return new Random(roundSeed * 0x9e3779b97f4a7c15L);
     }
@@ -168,7 +180,9 @@ public abstract class FormatModelTest {
 
         /** Returns the numbers of the submitted requests. */
         String numbers() {
-            return submitted.stream().map(request -> request.substring(0, request.indexOf(':'))).collect(Collectors.joining(","));
+            return submitted.stream()
+                    .map(request -> request.substring(0, request.indexOf(':')))
+                    .collect(Collectors.joining(","));
         }
     }
 
@@ -178,7 +192,8 @@ public abstract class FormatModelTest {
         trial.kind = kind(random);
         try {
             Setup setup = new Setup(random, trial.kind);
-            try (DiskExerciser exerciser = new DiskExerciser(setup.loop, random, trial.kind.size(), 1 + random.nextInt(24), setup::initial)) {
+            try (DiskExerciser exerciser =
+                    new DiskExerciser(setup.loop, random, trial.kind.size(), 1 + random.nextInt(24), setup::initial)) {
                 trial.submitted = exerciser.submitted();
                 exerciser.leaveOut(leftOut);
                 try {
@@ -207,16 +222,23 @@ public abstract class FormatModelTest {
     private AssertionError smallest(Trial first, Round round) {
         Trial[] smallest = {first};
         // requests that were not submitted stay left out
-        Shrinker.shrink(first.steps, allBut(first.numbers()), without -> {
-            Trial trial = trial(first.seed, round, without);
-            if (trial.failure != null) {
-                smallest[0] = trial;
-            }
-            return trial.failure != null;
-        }, SHRINKING_MILLISECONDS);
+        Shrinker.shrink(
+                first.steps,
+                allBut(first.numbers()),
+                without -> {
+                    Trial trial = trial(first.seed, round, without);
+                    if (trial.failure != null) {
+                        smallest[0] = trial;
+                    }
+                    return trial.failure != null;
+                },
+                SHRINKING_MILLISECONDS);
         Trial found = smallest[0];
-        AssertionError error = new AssertionError("-Dseed=" + first.seed + " -Drounds=1 " + first.kind + ": " + found.submitted.size() + " of "
-                + first.submitted.size() + " requests are enough, -Donly=" + found.numbers() + "\n  " + String.join("\n  ", found.submitted), found.failure);
+        AssertionError error = new AssertionError(
+                "-Dseed=" + first.seed + " -Drounds=1 " + first.kind + ": " + found.submitted.size() + " of "
+                        + first.submitted.size() + " requests are enough, -Donly=" + found.numbers() + "\n  "
+                        + String.join("\n  ", found.submitted),
+                found.failure);
         if (found != first) {
             error.addSuppressed(first.failure);
         }
@@ -340,13 +362,16 @@ public abstract class FormatModelTest {
             Kind kind = new Kind(any.options(), Math.min(any.size(), SMALL_DISK), Math.min(any.baseSize(), SMALL_DISK));
             try {
                 Setup setup = new Setup(random, kind);
-                try (DiskExerciser requests = new DiskExerciser(setup.loop, random, kind.size(), 1 + random.nextInt(4), setup::initial)) {
+                try (DiskExerciser requests =
+                        new DiskExerciser(setup.loop, random, kind.size(), 1 + random.nextInt(4), setup::initial)) {
                     exerciser = requests;
                     run(setup);
                 }
             } catch (AssertionError | Exception e) {
-                throw new AssertionError("-Dseed=" + roundSeed + " -Drounds=1 " + kind + ": operation " + number + ", " + failed + ", ends with "
-                        + Errno.text(errno), e);
+                throw new AssertionError(
+                        "-Dseed=" + roundSeed + " -Drounds=1 " + kind + ": operation " + number + ", " + failed
+                                + ", ends with " + Errno.text(errno),
+                        e);
             }
             return count;
         }
@@ -370,7 +395,9 @@ public abstract class FormatModelTest {
                 told |= failure.operation() == Operation.FLUSH;
             }
             // the error may concern writes that were answered before
-            assertTrue(told || exerciser.flush(disk) != 0 || failed != SimFile.Kind.FLUSH || changed == 0, "a flush has failed, and no guest hears of it");
+            assertTrue(
+                    told || exerciser.flush(disk) != 0 || failed != SimFile.Kind.FLUSH || changed == 0,
+                    "a flush has failed, and no guest hears of it");
             int failures = exerciser.failed();
             assertEquals(0, exerciser.flush(disk), "a flush after the one that has told");
             exerciser.run(disk, 12);
@@ -440,7 +467,8 @@ public abstract class FormatModelTest {
             exerciser.run(disk, 200);
             disk.close();
             setup.reopen();
-            long size = setup.kind.size() + 512L * (1 + setup.random.nextInt(setup.random.nextBoolean() ? 100 : 100_000));
+            long size =
+                    setup.kind.size() + 512L * (1 + setup.random.nextInt(setup.random.nextBoolean() ? 100 : 100_000));
             Map<Path, SimFile> running = setup.files();
             int begin = setup.loop.moment();
             try {
@@ -470,7 +498,8 @@ public abstract class FormatModelTest {
     }
 
     /** Checks that the disk has its old or its new size, and only zeros past the old size. */
-    private void crashWhileGrowing(Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int point, long size) throws Exception {
+    private void crashWhileGrowing(
+            Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int point, long size) throws Exception {
         try {
             setup.renew(running, file -> file.afterPowerLoss(point, setup.random));
             setup.check(false);
@@ -487,13 +516,15 @@ public abstract class FormatModelTest {
     }
 
     private static void expectZerosBehind(Setup setup, VirtualDisk disk) {
-        try (DiskExerciser whole = new DiskExerciser(setup.loop, setup.random, disk.info().sizeBytes(), 4, setup::initial)) {
+        try (DiskExerciser whole =
+                new DiskExerciser(setup.loop, setup.random, disk.info().sizeBytes(), 4, setup::initial)) {
             whole.expectZeros(disk, setup.kind.size());
         }
     }
 
     /** Crashes at one moment for all files; unflushed data of each file is lost independently. */
-    private void crash(Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int point, boolean powerLoss) throws Exception {
+    private void crash(Setup setup, DiskExerciser exerciser, Map<Path, SimFile> running, int point, boolean powerLoss)
+            throws Exception {
         String when = (powerLoss ? "power loss" : "a kill") + " at " + point;
         try {
             setup.renew(running, file -> powerLoss ? file.afterPowerLoss(point, setup.random) : file.afterKill(point));

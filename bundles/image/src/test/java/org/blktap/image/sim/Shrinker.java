@@ -6,8 +6,7 @@ import java.util.function.Predicate;
 
 /** Finds the steps that a failure does not need: leaves out halves, quarters and so on as long as the failure stays. */
 final class Shrinker {
-    private Shrinker() {
-    }
+    private Shrinker() {}
 
     /**
      * @param steps number of steps

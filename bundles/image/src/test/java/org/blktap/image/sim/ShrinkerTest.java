@@ -28,7 +28,8 @@ class ShrinkerTest {
     @Test
     void whatIsNotNeededGoes() {
         for (int steps : new int[] {18, 431, 1800}) {
-            BitSet leftOut = Shrinker.shrink(steps, new BitSet(), without -> !without.get(3) && !without.get(17), 60_000);
+            BitSet leftOut =
+                    Shrinker.shrink(steps, new BitSet(), without -> !without.get(3) && !without.get(17), 60_000);
             assertEquals("{3, 17}", kept(steps, leftOut).toString());
         }
     }
@@ -37,27 +38,35 @@ class ShrinkerTest {
     void whatIsOutAlreadyIsNotTriedWithIt() {
         BitSet never = new BitSet();
         never.set(5, 200);
-        BitSet leftOut = Shrinker.shrink(100, never, without -> without.get(5) && without.get(150) && !without.get(3), 60_000);
+        BitSet leftOut =
+                Shrinker.shrink(100, never, without -> without.get(5) && without.get(150) && !without.get(3), 60_000);
         assertEquals("{3}", kept(100, leftOut.get(0, 100)).toString());
     }
 
     @Test
     void whatOthersNeedIsTriedAgain() {
         // each step but the first is needed as long as the one behind it is there
-        BitSet leftOut = Shrinker.shrink(50, new BitSet(), without -> {
-            for (int i = 1; i < 49; i++) {
-                if (without.get(i) && !without.get(i + 1)) {
-                    return false;
-                }
-            }
-            return !without.get(0);
-        }, 60_000);
+        BitSet leftOut = Shrinker.shrink(
+                50,
+                new BitSet(),
+                without -> {
+                    for (int i = 1; i < 49; i++) {
+                        if (without.get(i) && !without.get(i + 1)) {
+                            return false;
+                        }
+                    }
+                    return !without.get(0);
+                },
+                60_000);
         assertEquals("{0}", kept(50, leftOut).toString());
     }
 
     @Test
     void allOfItStaysIfItIsNeededOrTimeIsUp() {
-        assertEquals(0, Shrinker.shrink(20, new BitSet(), without -> without.isEmpty(), 60_000).cardinality());
+        assertEquals(
+                0,
+                Shrinker.shrink(20, new BitSet(), without -> without.isEmpty(), 60_000)
+                        .cardinality());
         assertEquals(0, Shrinker.shrink(20, new BitSet(), without -> true, -1).cardinality());
     }
 
@@ -132,11 +141,13 @@ class ShrinkerTest {
         try {
             for (int seed = 1; seed <= 20; seed++) {
                 System.setProperty("seed", Integer.toString(1000 * seed));
-                AssertionError error = assertThrows(AssertionError.class, () -> new ForgetfulModel().theDiskIsWhatWasWritten());
+                AssertionError error =
+                        assertThrows(AssertionError.class, () -> new ForgetfulModel().theDiskIsWhatWasWritten());
                 String told = error.getMessage() + "\n" + error.getCause();
                 assertTrue(told.contains("-Dseed=") && told.contains("-Donly="), told);
                 assertTrue(told.contains("WRITE_ZEROES"), told);
-                long requests = told.lines().filter(line -> line.matches(" *\\d+: .*")).count();
+                long requests =
+                        told.lines().filter(line -> line.matches(" *\\d+: .*")).count();
                 assertTrue(requests >= 2 && requests <= 4, told);
             }
         } finally {

@@ -27,6 +27,7 @@ public class SimContext implements DiskContext {
     public final Map<Path, SimFile> files = new HashMap<>();
     /** Drivers of backing images that are not raw, by type. */
     public final Map<String, DiskDriver> drivers = new HashMap<>();
+
     public final CountedMemory memory;
     private final Options options;
     private final boolean readOnly;
@@ -73,12 +74,22 @@ public class SimContext implements DiskContext {
         return file;
     }
 
-    /** Expects that a driver refuses an image with a message that has the image's name, and leaves no file open. Returns the message. */
+    /**
+     * Expects that a driver refuses an image with a message that has the image's name, and leaves no file open. Returns
+     * the message.
+     */
     public String refused(DiskDriver driver, SimFile image, DiskException.Reason reason) {
-        DiskException e = assertThrows(DiskException.class, () -> driver.open(image.path().toString(), this));
+        DiskException e =
+                assertThrows(DiskException.class, () -> driver.open(image.path().toString(), this));
         assertEquals(reason, e.reason(), e.getMessage());
         assertTrue(e.getMessage().contains(image.path().toString()), e.getMessage());
-        assertEquals(List.of(), files.values().stream().filter(SimFile::isOpen).map(SimFile::path).toList(), "left open");
+        assertEquals(
+                List.of(),
+                files.values().stream()
+                        .filter(SimFile::isOpen)
+                        .map(SimFile::path)
+                        .toList(),
+                "left open");
         return e.getMessage();
     }
 
@@ -124,7 +135,8 @@ public class SimContext implements DiskContext {
         try {
             return image.resolveSibling(FileNames.path(named));
         } catch (InvalidPathException e) {
-            throw new DiskException(DiskException.Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
+            throw new DiskException(
+                    DiskException.Reason.CORRUPT, image + ": names a file by an impossible path: " + e.getReason());
         }
     }
 

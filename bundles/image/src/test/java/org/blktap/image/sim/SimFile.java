@@ -15,8 +15,9 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Segments;
 
 /**
- * A file in memory with a cache that a power failure loses. It remembers every change since {@link #settle}, so that a test can get its contents
- * after a crash at any moment. Moments are those of the loop, and so the same for all files; a flush covers one file.
+ * A file in memory with a cache that a power failure loses. It remembers every change since {@link #settle}, so that a
+ * test can get its contents after a crash at any moment. Moments are those of the loop, and so the same for all files;
+ * a flush covers one file.
  */
 public final class SimFile implements IoFile {
     private static final int SECTOR = 512;
@@ -35,7 +36,13 @@ public final class SimFile implements IoFile {
 
     /** An operation of a file. */
     public enum Kind {
-        READ, WRITE, FLUSH, DISCARD, ZERO, TRUNCATE, MAP,
+        READ,
+        WRITE,
+        FLUSH,
+        DISCARD,
+        ZERO,
+        TRUNCATE,
+        MAP,
         /** A blocking operation. */
         BLOCKING
     }
@@ -51,6 +58,7 @@ public final class SimFile implements IoFile {
     private static final class Change {
         /** Bytes; null for a change of the size. */
         private final byte[] bytes;
+
         private final int offset;
         private final int newSize;
         /** For the end of a flush: changes before this index are on disk. */
@@ -128,8 +136,8 @@ public final class SimFile implements IoFile {
     }
 
     /**
-     * Returns the file's contents after a power failure at a moment of the loop: sectors that no flush has covered are old or new, as the seed
-     * decides.
+     * Returns the file's contents after a power failure at a moment of the loop: sectors that no flush has covered are
+     * old or new, as the seed decides.
      */
     public byte[] afterPowerLoss(int moment, Random random) {
         int changes = changesBefore(moment);

@@ -25,7 +25,9 @@ public final class SimLoop implements IoLoop {
         this.random = random;
     }
 
-    /** Number of changes and flushes of all files that have ended: the points at which a test can let the machine crash. */
+    /**
+     * Number of changes and flushes of all files that have ended: the points at which a test can let the machine crash.
+     */
     public int moment() {
         return moment;
     }

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The sectors of an image that are not zero, one after the other: headers, tables and descriptors in a few KiB without the space between, so that a
- * fuzzer changes only bytes that have a meaning.
+ * The sectors of an image that are not zero, one after the other: headers, tables and descriptors in a few KiB without
+ * the space between, so that a fuzzer changes only bytes that have a meaning.
  */
 final class SparseSectors {
     private static final int SECTOR = 512;
@@ -19,8 +19,7 @@ final class SparseSectors {
     private final Map<Path, byte[]> files = new HashMap<>();
     private final List<Place> places = new ArrayList<>();
 
-    private record Place(Path file, int offset) {
-    }
+    private record Place(Path file, int offset) {}
 
     SparseSectors(SimContext context, List<Path> paths) {
         for (Path path : paths) {
@@ -48,7 +47,10 @@ final class SparseSectors {
         return all;
     }
 
-    /** Returns the files with these sectors replaced by the bytes of {@code from} from {@code at} on; sectors beyond the end of {@code from} stay. */
+    /**
+     * Returns the files with these sectors replaced by the bytes of {@code from} from {@code at} on; sectors beyond the
+     * end of {@code from} stay.
+     */
     Map<Path, byte[]> replaced(byte[] from, int at) {
         Map<Path, byte[]> changed = new HashMap<>();
         files.forEach((path, bytes) -> changed.put(path, bytes.clone()));

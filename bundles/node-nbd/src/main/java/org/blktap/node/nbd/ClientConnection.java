@@ -25,7 +25,12 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     /** SO_SNDBUF: a few large reads, so that the client copies one out while the next comes in. */
     private static final int SEND_BUFFER = 2 << 20;
 
-    private enum State { OPEN, DRAINING, CLOSED, FREED }
+    private enum State {
+        OPEN,
+        DRAINING,
+        CLOSED,
+        FREED
+    }
 
     private final NbdNode node;
     private final IoLoop loop;
@@ -45,11 +50,13 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private boolean blocked;
     /** A write whose payload is on its way. */
     private NbdRequest arriving;
+
     private IoLoop.Timer lingerTimer;
     /** The next request waits for buffers that others have. */
     private boolean starving;
     /** Bytes received and sent, and how many they were when others began to wait for buffers. */
     private long moved;
+
     private long movedMark;
 
     /**
@@ -59,7 +66,14 @@ final class ClientConnection implements LoopStage, Commands.Owner {
      * @param largeBuffer whether the kernel may keep large replies for it
      * @param place that it takes until it ends
      */
-    ClientConnection(NbdNode node, Receiver receiver, ReplyQueue replies, int fd, Session session, boolean largeBuffer, Quota.Share place) {
+    ClientConnection(
+            NbdNode node,
+            Receiver receiver,
+            ReplyQueue replies,
+            int fd,
+            Session session,
+            boolean largeBuffer,
+            Quota.Share place) {
         this.node = node;
         this.loop = node.loop();
         socket = new ClientSocket(loop, fd, this::ready);
@@ -222,7 +236,9 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     /** Whether it has buffers, and what frees them must come from the client. */
     boolean holdsUp() {
-        return (state == State.OPEN || state == State.DRAINING) && commands.charged() > 0 && (blocked || arriving != null);
+        return (state == State.OPEN || state == State.DRAINING)
+                && commands.charged() > 0
+                && (blocked || arriving != null);
     }
 
     /** Bytes of buffers that it has. */
@@ -240,8 +256,11 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     }
 
     void endAsStuck() {
-        node.log().log(Level.WARNING, node.address() + ": a client keeps " + held() + " bytes of buffers without "
-                + (arriving != null ? "sending its data" : "taking its replies") + " while others wait for some; it is cut off");
+        node.log().log(
+                Level.WARNING,
+                node.address() + ": a client keeps " + held() + " bytes of buffers without "
+                        + (arriving != null ? "sending its data" : "taking its replies")
+                        + " while others wait for some; it is cut off");
         closeSocket();
     }
 
@@ -351,10 +370,12 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             commands.abandon(arriving);
             arriving = null;
         }
-        lingerTimer = loop.schedule(() -> {
-            lingerTimer = null;
-            closeSocket();
-        }, LINGER_MILLIS);
+        lingerTimer = loop.schedule(
+                () -> {
+                    lingerTimer = null;
+                    closeSocket();
+                },
+                LINGER_MILLIS);
     }
 
     private void closeSocket() {

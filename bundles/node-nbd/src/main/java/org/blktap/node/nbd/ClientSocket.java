@@ -4,7 +4,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.linux.Libc;
 
 /**
- * Decides when the socket of a client is read: in each turn while the client is expected to send soon, otherwise when epoll reports it. Loop only.
+ * Decides when the socket of a client is read: in each turn while the client is expected to send soon, otherwise when
+ * epoll reports it. Loop only.
  */
 final class ClientSocket {
     /**
@@ -13,8 +14,8 @@ final class ClientSocket {
      */
     private static final long MAX_WAIT_NANOS = 60_000;
     /**
-     * After so many receptions without a sleep in between, the socket is not watched until the next one: with a watch, the
-     * kernel looks for a thread to wake at each send and each reception of the client.
+     * After so many receptions without a sleep in between, the socket is not watched until the next one: with a watch,
+     * the kernel looks for a thread to wake at each send and each reception of the client.
      */
     private static final int BUSY = 64;
 
@@ -27,6 +28,7 @@ final class ClientSocket {
     private int receptions;
     /** When something was last received or sent, and how long the client takes, on average, until it sends again. */
     private long lastActive;
+
     private long averageGap = MAX_WAIT_NANOS;
 
     /** @param handler called when epoll reports the socket */
@@ -67,7 +69,10 @@ final class ClientSocket {
         watch(events);
     }
 
-    /** Has epoll report such events. Without any there is no watch at all, since a hang-up would be reported again and again. */
+    /**
+     * Has epoll report such events. Without any there is no watch at all, since a hang-up would be reported again and
+     * again.
+     */
     void watch(int events) {
         if (events == interest) {
             return;

@@ -8,8 +8,8 @@ import org.blktap.api.nbd.Nbd;
 import org.blktap.api.node.DiskPort;
 
 /**
- * Executes the commands of one client: decodes and checks them, submits them to the disk, and answers them. It owns
- * the requests, takes their buffers from the export's, and bounds both. Loop only.
+ * Executes the commands of one client: decodes and checks them, submits them to the disk, and answers them. It owns the
+ * requests, takes their buffers from the export's, and bounds both. Loop only.
  */
 final class Commands {
     /** Requests of one client at once, from the header to the last byte of the reply. */
@@ -22,6 +22,7 @@ final class Commands {
     private static final long MAX_MAP_BYTES = 1L << 30;
     /** The most runs reported in one answer: 64 KiB of them. */
     private static final int MAX_DESCRIPTORS = 8192;
+
     private static final int DESCRIPTOR_BYTES = 8;
 
     private final DiskPort port;
@@ -48,7 +49,13 @@ final class Commands {
      * @param buffers the export's
      * @param extentLists the export's
      */
-    Commands(DiskPort port, ReplyQueue replies, PayloadBuffers buffers, ExtentLists extentLists, Session session, Owner owner) {
+    Commands(
+            DiskPort port,
+            ReplyQueue replies,
+            PayloadBuffers buffers,
+            ExtentLists extentLists,
+            Session session,
+            Owner owner) {
         this.port = port;
         this.replies = replies;
         this.buffers = buffers;
@@ -147,7 +154,11 @@ final class Commands {
             return false;
         }
         return switch (request.command) {
-            case Nbd.CMD_READ -> data(request, Operation.READ, session.structured() && !request.has(Nbd.CMD_FLAG_DF) ? Request.SPARSE : 0);
+            case Nbd.CMD_READ ->
+                data(
+                        request,
+                        Operation.READ,
+                        session.structured() && !request.has(Nbd.CMD_FLAG_DF) ? Request.SPARSE : 0);
             case Nbd.CMD_WRITE -> data(request, Operation.WRITE, fua(request));
             case Nbd.CMD_TRIM -> {
                 if (!info.supports(Operation.DISCARD)) {
@@ -159,9 +170,13 @@ final class Commands {
                 yield true;
             }
             case Nbd.CMD_WRITE_ZEROES -> {
-                request.disk.set(Operation.WRITE_ZEROES, request.offset, request.length, fua(request)
-                        | (request.has(Nbd.CMD_FLAG_NO_HOLE) ? Request.NO_UNMAP : 0)
-                        | (request.has(Nbd.CMD_FLAG_FAST_ZERO) ? Request.FAST_ONLY : 0));
+                request.disk.set(
+                        Operation.WRITE_ZEROES,
+                        request.offset,
+                        request.length,
+                        fua(request)
+                                | (request.has(Nbd.CMD_FLAG_NO_HOLE) ? Request.NO_UNMAP : 0)
+                                | (request.has(Nbd.CMD_FLAG_FAST_ZERO) ? Request.FAST_ONLY : 0));
                 yield true;
             }
             default -> {

@@ -20,7 +20,10 @@ record ExportInfo(String name, String description, long sizeBytes, int flags, in
 
     static ExportInfo of(String name, String description, DiskInfo disk) {
         // one disk and one gate serve all connections, so a flush on one covers the writes of all: CAN_MULTI_CONN
-        int flags = Nbd.FLAG_HAS_FLAGS | Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_FUA | Nbd.FLAG_CAN_MULTI_CONN
+        int flags = Nbd.FLAG_HAS_FLAGS
+                | Nbd.FLAG_SEND_FLUSH
+                | Nbd.FLAG_SEND_FUA
+                | Nbd.FLAG_CAN_MULTI_CONN
                 | Nbd.FLAG_SEND_CACHE;
         if (disk.readOnly()) {
             flags |= Nbd.FLAG_READ_ONLY;

@@ -4,8 +4,7 @@ import org.blktap.api.disk.PercentCoding;
 
 /** NBD URIs as libnbd, QEMU and nbdkit read them (doc/uri.md of NetworkBlockDevice/nbd). */
 final class ExportUri {
-    private ExportUri() {
-    }
+    private ExportUri() {}
 
     static String unix(String socket, String export) {
         return "nbd+unix:///" + PercentCoding.encode(export) + "?socket=" + PercentCoding.encode(socket);

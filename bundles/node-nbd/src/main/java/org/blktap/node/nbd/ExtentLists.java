@@ -3,8 +3,8 @@ package org.blktap.node.nbd;
 import org.blktap.api.engine.ExtentList;
 
 /**
- * The lists for what the disk says about allocation: few, for all clients of an export, since a list may be long before it is cut to an
- * answer. Made when they are needed. One thread.
+ * The lists for what the disk says about allocation: few, for all clients of an export, since a list may be long before
+ * it is cut to an answer. Made when they are needed. One thread.
  */
 final class ExtentLists {
     /** Questions at the disk at once. */

@@ -39,6 +39,7 @@ final class Handshake {
     private boolean structured;
     /** The export whose base:allocation is selected, or null. */
     private String allocationOf;
+
     private int skip;
     private int options;
     private Session session;
@@ -61,7 +62,10 @@ final class Handshake {
         return fault;
     }
 
-    /** Takes one message from the buffer (big-endian), if it is there, and appends the answer. The buffer holds at least MAX_OPTION + 16 bytes. */
+    /**
+     * Takes one message from the buffer (big-endian), if it is there, and appends the answer. The buffer holds at least
+     * MAX_OPTION + 16 bytes.
+     */
     State advance(ByteBuffer in, Output out) {
         if (!flagsTaken) {
             return in.remaining() < 4 ? State.MORE : clientFlags(in.getInt());
@@ -96,7 +100,8 @@ final class Handshake {
         in.position(at + Nbd.OPTION_HEADER_BYTES);
         if (length > MAX_OPTION) {
             skip = (int) length;
-            return option == Nbd.OPT_EXPORT_NAME ? fault("an export name of " + length + " bytes")
+            return option == Nbd.OPT_EXPORT_NAME
+                    ? fault("an export name of " + length + " bytes")
                     : error(out, option, isKnown(option) ? Nbd.REP_ERR_TOO_BIG : Nbd.REP_ERR_UNSUP, "too long");
         }
         ByteBuffer data = in.slice(in.position(), (int) length);
@@ -105,7 +110,9 @@ final class Handshake {
     }
 
     private static boolean isKnown(int option) {
-        return option >= Nbd.OPT_EXPORT_NAME && option <= Nbd.OPT_SET_META_CONTEXT && option != 4
+        return option >= Nbd.OPT_EXPORT_NAME
+                && option <= Nbd.OPT_SET_META_CONTEXT
+                && option != 4
                 && option != Nbd.OPT_STARTTLS;
     }
 
@@ -161,7 +168,9 @@ final class Handshake {
         }
         for (ExportInfo export : catalogue.exports()) {
             byte[] name = bytes(export.name());
-            out.reply(Nbd.OPT_LIST, Nbd.REP_SERVER, 4 + name.length).putInt(name.length).put(name);
+            out.reply(Nbd.OPT_LIST, Nbd.REP_SERVER, 4 + name.length)
+                    .putInt(name.length)
+                    .put(name);
         }
         return acknowledge(out, Nbd.OPT_LIST);
     }
@@ -200,7 +209,9 @@ final class Handshake {
                 }
             }
         }
-        out.reply(option, Nbd.REP_INFO, 12).putShort(Nbd.INFO_EXPORT).putLong(export.sizeBytes())
+        out.reply(option, Nbd.REP_INFO, 12)
+                .putShort(Nbd.INFO_EXPORT)
+                .putLong(export.sizeBytes())
                 .putShort(export.flags(structured));
         if (wantsName) {
             infoText(out, option, Nbd.INFO_NAME, export.name());
@@ -209,8 +220,11 @@ final class Handshake {
             infoText(out, option, Nbd.INFO_DESCRIPTION, export.description());
         }
         if (wantsBlockSize) {
-            out.reply(option, Nbd.REP_INFO, 14).putShort(Nbd.INFO_BLOCK_SIZE).putInt(ExportInfo.MIN_BLOCK)
-                    .putInt(export.preferredBlock()).putInt(Nbd.MAX_PAYLOAD);
+            out.reply(option, Nbd.REP_INFO, 14)
+                    .putShort(Nbd.INFO_BLOCK_SIZE)
+                    .putInt(ExportInfo.MIN_BLOCK)
+                    .putInt(export.preferredBlock())
+                    .putInt(Nbd.MAX_PAYLOAD);
         }
         acknowledge(out, option);
         return option == Nbd.OPT_GO ? begin(export) : State.AGAIN;
@@ -260,7 +274,9 @@ final class Handshake {
         }
         if (found) {
             byte[] context = bytes(Nbd.BASE_ALLOCATION);
-            out.reply(option, Nbd.REP_META_CONTEXT, 4 + context.length).putInt(set ? Handshake.ALLOCATION_ID : 0).put(context);
+            out.reply(option, Nbd.REP_META_CONTEXT, 4 + context.length)
+                    .putInt(set ? Handshake.ALLOCATION_ID : 0)
+                    .put(context);
             if (set) {
                 allocationOf = export.name();
             }

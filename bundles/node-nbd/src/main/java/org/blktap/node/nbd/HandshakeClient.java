@@ -13,7 +13,9 @@ import org.blktap.linux.Libc;
 final class HandshakeClient {
     /** What comes of a client: exactly one of the two is called, once. */
     interface Outcome {
-        /** Called when it enters the transmission; the callee then owns the socket and the bytes that came too early. */
+        /**
+         * Called when it enters the transmission; the callee then owns the socket and the bytes that came too early.
+         */
         void transmission(HandshakeClient client, int fd, Session session, ByteBuffer early);
 
         /** Called when it has disconnected and its socket is closed. */
@@ -39,8 +41,15 @@ final class HandshakeClient {
      * @param listener its name, for logs
      * @param scratch native memory that all clients of the loop share for moving bytes
      */
-    HandshakeClient(IoLoop loop, int fd, String listener, Catalogue catalogue, NativeBuffer scratch, long timeoutMillis,
-            LimitedLog log, Outcome outcome) {
+    HandshakeClient(
+            IoLoop loop,
+            int fd,
+            String listener,
+            Catalogue catalogue,
+            NativeBuffer scratch,
+            long timeoutMillis,
+            LimitedLog log,
+            Outcome outcome) {
         this.fd = fd;
         this.listener = listener;
         this.scratch = scratch;
@@ -147,7 +156,8 @@ final class HandshakeClient {
 
     private void handOver() {
         end();
-        outcome.transmission(this, fd, handshake.session(), ByteBuffer.wrap(java.util.Arrays.copyOf(in.array(), in.position())));
+        outcome.transmission(
+                this, fd, handshake.session(), ByteBuffer.wrap(java.util.Arrays.copyOf(in.array(), in.position())));
     }
 
     private void expired() {

@@ -17,8 +17,9 @@ import org.blktap.api.node.Quota;
 import org.blktap.linux.Libc;
 
 /**
- * A listening socket, the exports that may be reached through it, and the clients that are in the handshake. Each export has places for
- * clients of this socket, so that those of another socket or export cannot take them. Control loop only.
+ * A listening socket, the exports that may be reached through it, and the clients that are in the handshake. Each
+ * export has places for clients of this socket, so that those of another socket or export cannot take them. Control
+ * loop only.
  */
 final class Listener implements Catalogue, HandshakeClient.Outcome {
     /** Clients let in at once before others have their turn. */
@@ -45,8 +46,7 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     private IoLoop.Timer pause;
 
     /** An export, and the places for its clients that come this way. */
-    private record Shown(NbdNode node, Quota.Share places) {
-    }
+    private record Shown(NbdNode node, Quota.Share places) {}
 
     /** What counts clients, in handshake or transmission. */
     interface ClientCount {
@@ -61,7 +61,15 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
      * @param scratch native memory that all clients of the loop share for moving bytes
      * @param places for clients, of all exports
      */
-    Listener(IoLoop loop, int fd, String name, Runnable closeSocket, NativeBuffer scratch, Supplier<NbdLimits> limits, Quota places, ClientCount clients) {
+    Listener(
+            IoLoop loop,
+            int fd,
+            String name,
+            Runnable closeSocket,
+            NativeBuffer scratch,
+            Supplier<NbdLimits> limits,
+            Quota places,
+            ClientCount clients) {
         this.loop = loop;
         this.fd = fd;
         this.name = name;
@@ -96,7 +104,9 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
                 return;
             }
             if (error != Errno.EINTR && error != ECONNABORTED) {
-                log.log(Level.WARNING, name + ": cannot let clients in: " + Errno.text(error) + "; tried again in a second");
+                log.log(
+                        Level.WARNING,
+                        name + ": cannot let clients in: " + Errno.text(error) + "; tried again in a second");
                 pause(PAUSE_MILLIS);
                 return;
             }
@@ -114,7 +124,10 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
             pause(left);
             return false;
         }
-        log.log(Level.INFO, name + ": " + handshakes.size() + " clients are in the handshake; the one that has taken longest is cut off");
+        log.log(
+                Level.INFO,
+                name + ": " + handshakes.size()
+                        + " clients are in the handshake; the one that has taken longest is cut off");
         oldest.close();
         return true;
     }
@@ -138,7 +151,8 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
         clients.begins();
         try {
             Sockets.noDelay(client);
-            HandshakeClient handshake = new HandshakeClient(loop, client, name, this, scratch, limits.get().handshakeMillis(), log, this);
+            HandshakeClient handshake = new HandshakeClient(
+                    loop, client, name, this, scratch, limits.get().handshakeMillis(), log, this);
             handshakes.add(handshake);
             handshake.start();
         } catch (RuntimeException | Error e) {
@@ -176,7 +190,12 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     }
 
     void add(NbdNode node) {
-        shown.put(node.name(), new Shown(node, places.share(limits.get().reservedClients(), limits.get().clients())));
+        shown.put(
+                node.name(),
+                new Shown(
+                        node,
+                        places.share(
+                                limits.get().reservedClients(), limits.get().clients())));
     }
 
     void remove(NbdNode node) {
@@ -205,8 +224,11 @@ final class Listener implements Catalogue, HandshakeClient.Outcome {
     public boolean hasPlace(String export) {
         boolean place = shown.get(export).places().left() > 0;
         if (!place) {
-            log.log(Level.WARNING, name + ": the export '" + export + "' has " + shown.get(export).places().used()
-                    + " clients here, and there is no place for more; a client is turned away");
+            log.log(
+                    Level.WARNING,
+                    name + ": the export '" + export + "' has "
+                            + shown.get(export).places().used()
+                            + " clients here, and there is no place for more; a client is turned away");
         }
         return place;
     }

@@ -34,6 +34,7 @@ final class NbdNode implements DeviceNode {
     private final LimitedLog log = NbdLimits.log();
     /** Frees buffers when no client has sent anything for a while. */
     private IoLoop.Timer trimTimer;
+
     private boolean active;
     private boolean closed;
 
@@ -133,7 +134,8 @@ final class NbdNode implements DeviceNode {
             receiver = new Receiver(context.memory());
             receiver.put(early);
             replies = new ReplyQueue(context.memory());
-            connections.add(new ClientConnection(this, receiver, replies, fd, session, connections.size() < LARGE_SEND_BUFFERS, place));
+            connections.add(new ClientConnection(
+                    this, receiver, replies, fd, session, connections.size() < LARGE_SEND_BUFFERS, place));
         } catch (RuntimeException | Error e) {
             // the system has no memory or no place in epoll for one more client; the others go on
             log.log(Level.WARNING, address() + ": a client is turned away: " + e);
@@ -194,7 +196,8 @@ final class NbdNode implements DeviceNode {
     }
 
     private void refresh() {
-        info = ExportInfo.of(name, "blktap attachment " + context.id(), context.port().info());
+        info = ExportInfo.of(
+                name, "blktap attachment " + context.id(), context.port().info());
     }
 
     /** Buffers of requests in flight stay until these end, here as in {@link #close}. */

@@ -22,16 +22,19 @@ import org.osgi.service.component.annotations.Modified;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Attachments as NBD exports: all of them on one unix socket {@code nbd.sock} of the socket directory unless they ask for another, each also
- * on a TCP port of the loopback interface if it asks for one.
+ * Attachments as NBD exports: all of them on one unix socket {@code nbd.sock} of the socket directory unless they ask
+ * for another, each also on a TCP port of the loopback interface if it asks for one.
  */
 @Component(configurationPid = NbdSettings.PID)
-@NodeKind(kind = NbdNodeProvider.KIND, summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
+@NodeKind(
+        kind = NbdNodeProvider.KIND,
+        summary = "NBD clients, on a unix socket or loopback TCP: QEMU, libnbd, nbd-client")
 public final class NbdNodeProvider implements NodeProvider {
     static final String KIND = "nbd";
     static final String SOCKET = "nbd.sock";
     /** An export's name, far below the 4096 bytes of the protocol. */
     private static final int MAX_NAME = 255;
+
     private static final int MAX_PORT = 65535;
 
     private final LoopFactory loops;
@@ -60,9 +63,7 @@ public final class NbdNodeProvider implements NodeProvider {
         limits = changed;
     }
 
-    /**
-     * @throws DiskException EXISTS if the name or the socket is taken, BUSY if the TCP port is, BAD_OPTION
-     */
+    /** @throws DiskException EXISTS if the name or the socket is taken, BUSY if the TCP port is, BAD_OPTION */
     @Override
     public DeviceNode open(NodeContext context) throws DiskException {
         Options options = context.options();
@@ -78,7 +79,10 @@ public final class NbdNodeProvider implements NodeProvider {
         return node;
     }
 
-    /** Makes the directory of a socket of the export's own: where there are names in /run, it is gone after a restart of the host. */
+    /**
+     * Makes the directory of a socket of the export's own: where there are names in /run, it is gone after a restart of
+     * the host.
+     */
     private static Path socket(Path runDir, String text) throws DiskException {
         if (text == null) {
             return runDir.resolve(SOCKET);
@@ -94,7 +98,9 @@ public final class NbdNodeProvider implements NodeProvider {
         }
         try {
             if (!Files.isDirectory(socket.getParent())) {
-                Files.createDirectories(socket.getParent(), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx--x--x")));
+                Files.createDirectories(
+                        socket.getParent(),
+                        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx--x--x")));
             }
         } catch (IOException e) {
             throw DiskException.io(socket.getParent(), "make the directory of the socket", e);

@@ -15,6 +15,7 @@ final class NbdRequest implements Request.Completion {
     private final Owner owner;
     /** The request as submitted to the disk. */
     final Request disk;
+
     long cookie;
     int command;
     int flags;
@@ -23,6 +24,7 @@ final class NbdRequest implements Request.Completion {
     long length;
     /** Address of its data, or 0. */
     long address;
+
     private PayloadBuffers.Slab slab;
     /** Bytes that it takes of the connection's budget. */
     int charged;

@@ -22,8 +22,8 @@ import org.blktap.linux.UnixListener;
 
 /**
  * All exports of one unix socket: its listening sockets, and the handshakes on a control loop that runs while there is
- * an export. {@link #add} and {@link #remove} come from the loops of the attachments, each of which waits for the control loop;
- * the control loop waits for none of them.
+ * an export. {@link #add} and {@link #remove} come from the loops of the attachments, each of which waits for the
+ * control loop; the control loop waits for none of them.
  */
 final class NbdServer {
     private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
@@ -36,6 +36,7 @@ final class NbdServer {
     static final int DEFAULT_MODE = 0600;
     /** Interval at which the socket's file is checked. */
     private static final long LOOK_MILLIS = 2_000;
+
     private static final int SCRATCH_BYTES = 64 << 10;
 
     private final LoopFactory loops;
@@ -76,12 +77,13 @@ final class NbdServer {
     }
 
     /**
-     * Shows an export, on the unix socket and perhaps on a TCP port of the loopback interface; only there if the attachment has it on the
-     * unix socket already.
+     * Shows an export, on the unix socket and perhaps on a TCP port of the loopback interface; only there if the
+     * attachment has it on the unix socket already.
      *
      * @param mode of the unix socket, or {@link #ANY_MODE}
      * @param port 0 for any that is free, or {@link #NO_TCP}
-     * @throws DiskException EXISTS if the name or the socket's path is taken, BUSY for the port; nothing has changed then
+     * @throws DiskException EXISTS if the name or the socket's path is taken, BUSY for the port; nothing has changed
+     *     then
      */
     synchronized void add(NbdNode node, int mode, int port) throws DiskException {
         if (loop == null) {
@@ -128,8 +130,10 @@ final class NbdServer {
             throw exists(node, socket.toString(), there);
         }
         if (unix != null && mode != ANY_MODE && mode != unixMode) {
-            throw new DiskException(Reason.BAD_OPTION, "the mode of " + socket + " is " + Integer.toOctalString(unixMode)
-                    + ", set by an export that is there, not " + Integer.toOctalString(mode));
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "the mode of " + socket + " is " + Integer.toOctalString(unixMode)
+                            + ", set by an export that is there, not " + Integer.toOctalString(mode));
         }
         if (scratch == null) {
             scratch = Mapping.anonymous(SCRATCH_BYTES);
@@ -143,7 +147,8 @@ final class NbdServer {
             if (unix == null) {
                 unixMode = mode == ANY_MODE ? DEFAULT_MODE : mode;
                 unixSocket = UnixListener.open(socket, unixMode, null);
-                unix = new Listener(control, unixSocket.fd(), socket.toString(), unixSocket::close, scratch, limits, places, count);
+                unix = new Listener(
+                        control, unixSocket.fd(), socket.toString(), unixSocket::close, scratch, limits, places, count);
                 Listener watched = unix;
                 control.schedule(() -> look(control, watched), LOOK_MILLIS);
             } else {
@@ -166,8 +171,10 @@ final class NbdServer {
     }
 
     private static DiskException exists(NbdNode node, String where, NbdNode there) {
-        return new DiskException(Reason.EXISTS, "an NBD export '" + node.name() + "' exists on " + where + ", of attachment "
-                + there.attachment() + "; name=NAME gives this one another name");
+        return new DiskException(
+                Reason.EXISTS,
+                "an NBD export '" + node.name() + "' exists on " + where + ", of attachment " + there.attachment()
+                        + "; name=NAME gives this one another name");
     }
 
     /** Makes the socket's file again if it was deleted, so that it is there when an export is plugged. */
@@ -188,7 +195,9 @@ final class NbdServer {
         } catch (DiskException e) {
             if (!lossTold) {
                 lossTold = true;
-                LOG.log(Level.WARNING, "the socket was deleted from outside, and cannot be made again: " + e.getMessage());
+                LOG.log(
+                        Level.WARNING,
+                        "the socket was deleted from outside, and cannot be made again: " + e.getMessage());
             }
         }
         control.schedule(() -> look(control, watched), LOOK_MILLIS);
@@ -201,7 +210,8 @@ final class NbdServer {
         }
         int fd = Sockets.listenLoopback(port);
         int got = Sockets.port(fd);
-        Listener listener = new Listener(control, fd, "127.0.0.1:" + got, () -> Libc.close(fd), scratch, limits, places, count);
+        Listener listener =
+                new Listener(control, fd, "127.0.0.1:" + got, () -> Libc.close(fd), scratch, limits, places, count);
         tcp.put(got, listener);
         return listener;
     }

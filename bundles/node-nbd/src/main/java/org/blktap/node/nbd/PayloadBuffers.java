@@ -8,8 +8,8 @@ import org.blktap.api.node.Quota;
  * Page-aligned buffers of the clients of one export, in size classes of powers of two, cut from slabs that stay until
  * {@link #trim}. What was returned last is taken first, while it is in the cache. One thread.
  *
- * <p>Slabs are counted against the export's share of the memory. A client may have at most as much as is left for others, so that
- * however many clients keep what they have, there is something for one more.
+ * <p>Slabs are counted against the export's share of the memory. A client may have at most as much as is left for
+ * others, so that however many clients keep what they have, there is something for one more.
  */
 final class PayloadBuffers implements AutoCloseable {
     private static final int MIN_SHIFT = 12;
@@ -19,12 +19,17 @@ final class PayloadBuffers implements AutoCloseable {
 
     private final NativeMemory memory;
     private final Quota.Share share;
-    /** The last of the share is kept for small buffers of clients that have none: enough for 128 clients, in slabs of all small sizes. */
+    /**
+     * The last of the share is kept for small buffers of clients that have none: enough for 128 clients, in slabs of
+     * all small sizes.
+     */
     static final long SLACK = 16 << 20;
+
     private static final int SMALL = 64 << 10;
 
     /** First slab with free pieces of each size class. */
     private final Slab[] available = new Slab[MAX_SHIFT - MIN_SHIFT + 1];
+
     private long mapped;
     private int used;
     private long usedBytes;
@@ -89,7 +94,8 @@ final class PayloadBuffers implements AutoCloseable {
     }
 
     /**
-     * Whether a client may take one more buffer; if so, {@link #slab} has it. A small one is there for each client that has none.
+     * Whether a client may take one more buffer; if so, {@link #slab} has it. A small one is there for each client that
+     * has none.
      *
      * @param held bytes that the client has
      */
@@ -124,7 +130,8 @@ final class PayloadBuffers implements AutoCloseable {
         }
         boolean done = false;
         try {
-            available[sizeClass] = new Slab(memory.allocate(slabBytes), sizeClass, (int) (slabBytes >> sizeClass + MIN_SHIFT));
+            available[sizeClass] =
+                    new Slab(memory.allocate(slabBytes), sizeClass, (int) (slabBytes >> sizeClass + MIN_SHIFT));
             mapped += slabBytes;
             done = true;
         } finally {
@@ -152,7 +159,7 @@ final class PayloadBuffers implements AutoCloseable {
     void trim() {
         for (int i = 0; i < available.length; i++) {
             Slab kept = null;
-            for (Slab slab = available[i]; slab != null;) {
+            for (Slab slab = available[i]; slab != null; ) {
                 Slab next = slab.next;
                 if (slab.isUnused()) {
                     mapped -= slab.buffer.size();

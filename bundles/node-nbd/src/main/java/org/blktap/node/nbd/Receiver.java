@@ -9,14 +9,18 @@ import org.blktap.api.nbd.Nbd;
 import org.blktap.linux.Libc;
 
 /**
- * The way in: one buffer that many requests arrive in by one recv, and the payload of a large write that goes straight to
- * where it belongs. One thread.
+ * The way in: one buffer that many requests arrive in by one recv, and the payload of a large write that goes straight
+ * to where it belongs. One thread.
  */
 final class Receiver implements AutoCloseable {
     /** Room for the payloads of some dozens of small writes. */
     private static final int BUFFER_BYTES = 256 << 10;
-    /** While a payload is received: so much may follow it in the same call. Small, for if it is another large payload it is copied. */
+    /**
+     * While a payload is received: so much may follow it in the same call. Small, for if it is another large payload it
+     * is copied.
+     */
     private static final int TAIL_BYTES = 16 << 10;
+
     private static final int MSG_IOV = 16;
     private static final int MSG_IOVLEN = 24;
 
@@ -112,7 +116,8 @@ final class Receiver implements AutoCloseable {
         }
         long n;
         do {
-            n = payloadLeft > 0 ? receivePayload(fd)
+            n = payloadLeft > 0
+                    ? receivePayload(fd)
                     : Libc.recv(fd, buffer + end, BUFFER_BYTES - end, Libc.MSG_DONTWAIT);
         } while (n < 0 && Libc.errno() == Errno.EINTR);
         if (n < 0) {

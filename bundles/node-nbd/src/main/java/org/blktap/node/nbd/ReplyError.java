@@ -7,8 +7,7 @@ import org.blktap.api.nbd.Nbd;
 final class ReplyError {
     private static final int EDQUOT = 122;
 
-    private ReplyError() {
-    }
+    private ReplyError() {}
 
     /**
      * Returns the protocol's error for a Linux errno.

@@ -8,8 +8,8 @@ import org.blktap.api.nbd.Nbd;
 import org.blktap.linux.Libc;
 
 /**
- * Replies on their way out: headers in a ring of their own, data where the disk put it, all of it named by one ring
- * of iovecs and sent by as few sendmsg calls as the socket takes. One thread.
+ * Replies on their way out: headers in a ring of their own, data where the disk put it, all of it named by one ring of
+ * iovecs and sent by as few sendmsg calls as the socket takes. One thread.
  *
  * <p>A request stays in the queue, with its buffer, until the last byte of its reply is in the socket.
  */
@@ -26,6 +26,7 @@ final class ReplyQueue implements AutoCloseable {
     private static final int HEADER_RING = 2 * MAX_REPLIES * MAX_HEADER;
     /** Offsets in {@code struct msghdr}. */
     private static final int MSG_IOV = 16;
+
     private static final int MSG_IOVLEN = 24;
 
     static {

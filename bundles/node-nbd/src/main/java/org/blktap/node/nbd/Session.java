@@ -7,5 +7,4 @@ package org.blktap.node.nbd;
  * @param structured whether reads are answered by structured replies
  * @param allocation whether BLOCK_STATUS may be asked
  */
-record Session(String export, boolean structured, boolean allocation) {
-}
+record Session(String export, boolean structured, boolean allocation) {}

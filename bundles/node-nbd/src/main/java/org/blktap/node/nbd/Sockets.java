@@ -11,6 +11,7 @@ import org.blktap.linux.Mapping;
 final class Sockets {
     /** {@code struct sockaddr_in}: u16 family, u16 port, u32 address, both big-endian, 8 of padding (netinet/in.h). */
     private static final int SIN_PORT = 2;
+
     private static final int SIN_ADDR = 4;
     private static final int SOCKADDR_IN_BYTES = 16;
     private static final int LOOPBACK = 0x7f000001;
@@ -18,8 +19,7 @@ final class Sockets {
     // asm-generic/errno.h, of interest to sockets only
     private static final int EADDRINUSE = 98;
 
-    private Sockets() {
-    }
+    private Sockets() {}
 
     /**
      * Listens on 127.0.0.1.
@@ -40,7 +40,8 @@ final class Sockets {
             if (Libc.bind(fd, memory.address(), SOCKADDR_IN_BYTES) != 0 || Libc.listen(fd, BACKLOG) != 0) {
                 int error = Libc.errno();
                 Libc.close(fd);
-                throw new DiskException(error == EADDRINUSE ? Reason.BUSY : Reason.IO,
+                throw new DiskException(
+                        error == EADDRINUSE ? Reason.BUSY : Reason.IO,
                         what + ": cannot listen on it: " + (error == EADDRINUSE ? "in use" : Errno.text(error)));
             }
         }
@@ -53,7 +54,8 @@ final class Sockets {
             long length = memory.address() + SOCKADDR_IN_BYTES;
             Memory.putInt(length, SOCKADDR_IN_BYTES);
             return Libc.getsockname(fd, memory.address(), length) == 0
-                    ? Wire.getUnsignedShort(memory.address() + SIN_PORT) : 0;
+                    ? Wire.getUnsignedShort(memory.address() + SIN_PORT)
+                    : 0;
         }
     }
 

@@ -4,8 +4,8 @@ import java.util.List;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * Looks after clients of one export that wait for buffers: lets them try again, and ends a client that keeps buffers without taking its
- * replies or sending its data. Loop only.
+ * Looks after clients of one export that wait for buffers: lets them try again, and ends a client that keeps buffers
+ * without taking its replies or sending its data. Loop only.
  */
 final class Starvation {
     private static final long LOOK_MILLIS = 250;
@@ -82,7 +82,9 @@ final class Starvation {
     private void endStuck() {
         ClientConnection worst = null;
         for (ClientConnection connection : connections) {
-            if (connection.holdsUp() && connection.moved() < LEAST_MOVED && (worst == null || connection.held() > worst.held())) {
+            if (connection.holdsUp()
+                    && connection.moved() < LEAST_MOVED
+                    && (worst == null || connection.held() > worst.held())) {
                 worst = connection;
             }
         }

@@ -7,8 +7,7 @@ import org.blktap.api.memory.Memory;
 final class Wire {
     private static final boolean SWAP = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
 
-    private Wire() {
-    }
+    private Wire() {}
 
     static long getLong(long address) {
         long value = Memory.getLong(address);

@@ -99,14 +99,24 @@ class HandshakeTest {
     void theServerGreetsFirst() {
         Output out = new Output();
         handshake.greet(out);
-        assertArrayEquals(ByteBuffer.allocate(18).put(bytes("NBDMAGIC")).put(bytes("IHAVEOPT")).putShort((short) 3).array(),
+        assertArrayEquals(
+                ByteBuffer.allocate(18)
+                        .put(bytes("NBDMAGIC"))
+                        .put(bytes("IHAVEOPT"))
+                        .putShort((short) 3)
+                        .array(),
                 out.toArray());
     }
 
     @Test
     void goTellsWhatWasAskedFor() {
-        assertEquals(State.TRANSMISSION, feed(flags(BOTH_FLAGS),
-                option(Nbd.OPT_GO, NbdTestClient.go("b", Nbd.INFO_NAME, Nbd.INFO_DESCRIPTION, Nbd.INFO_BLOCK_SIZE, 999))));
+        assertEquals(
+                State.TRANSMISSION,
+                feed(
+                        flags(BOTH_FLAGS),
+                        option(
+                                Nbd.OPT_GO,
+                                NbdTestClient.go("b", Nbd.INFO_NAME, Nbd.INFO_DESCRIPTION, Nbd.INFO_BLOCK_SIZE, 999))));
         ByteBuffer export = expect(Nbd.OPT_GO, Nbd.REP_INFO);
         assertEquals(Nbd.INFO_EXPORT, export.getShort());
         assertEquals(2 << 20, export.getLong());
@@ -165,15 +175,23 @@ class HandshakeTest {
 
     @Test
     void whatFollowsGoIsLeftForTheTransmission() {
-        assertEquals(State.TRANSMISSION, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, NbdTestClient.go("a")),
-                option(Nbd.OPT_LIST)));
+        assertEquals(
+                State.TRANSMISSION,
+                feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, NbdTestClient.go("a")), option(Nbd.OPT_LIST)));
         assertEquals(16, left.remaining());
     }
 
     @Test
     void unknownOptionsAreRefusedInStep() {
-        assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(77, new byte[100]), option(Nbd.OPT_STARTTLS), option(4),
-                option(11), option(Nbd.OPT_LIST)));
+        assertEquals(
+                State.MORE,
+                feed(
+                        flags(BOTH_FLAGS),
+                        option(77, new byte[100]),
+                        option(Nbd.OPT_STARTTLS),
+                        option(4),
+                        option(11),
+                        option(Nbd.OPT_LIST)));
         for (int option : new int[] {77, Nbd.OPT_STARTTLS, 4, 11}) {
             expect(option, Nbd.REP_ERR_UNSUP);
         }
@@ -188,16 +206,22 @@ class HandshakeTest {
 
     @Test
     void longOptionsAreSkippedAndLongerOnesCutOff() {
-        assertEquals(State.GOODBYE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, new byte[Handshake.MAX_SKIPPED]),
-                option(77, new byte[Handshake.MAX_OPTION + 1]), option(Nbd.OPT_LIST, new byte[Handshake.MAX_OPTION]),
-                option(Nbd.OPT_ABORT)));
+        assertEquals(
+                State.GOODBYE,
+                feed(
+                        flags(BOTH_FLAGS),
+                        option(Nbd.OPT_GO, new byte[Handshake.MAX_SKIPPED]),
+                        option(77, new byte[Handshake.MAX_OPTION + 1]),
+                        option(Nbd.OPT_LIST, new byte[Handshake.MAX_OPTION]),
+                        option(Nbd.OPT_ABORT)));
         expect(Nbd.OPT_GO, Nbd.REP_ERR_TOO_BIG);
         expect(77, Nbd.REP_ERR_UNSUP);
         expect(Nbd.OPT_LIST, Nbd.REP_ERR_INVALID);
         handshake = new Handshake(catalogue);
         assertEquals(State.FAULT, feed(flags(BOTH_FLAGS), option(77, new byte[Handshake.MAX_SKIPPED + 1])));
         handshake = new Handshake(catalogue);
-        assertEquals(State.FAULT, feed(flags(BOTH_FLAGS), option(Nbd.OPT_EXPORT_NAME, new byte[Handshake.MAX_OPTION + 1])));
+        assertEquals(
+                State.FAULT, feed(flags(BOTH_FLAGS), option(Nbd.OPT_EXPORT_NAME, new byte[Handshake.MAX_OPTION + 1])));
     }
 
     @Test
@@ -210,7 +234,8 @@ class HandshakeTest {
     void whatIsNotTheProtocolIsCutOff() {
         assertEquals(State.FAULT, feed(flags(4)));
         handshake = new Handshake(catalogue);
-        assertEquals(State.FAULT, feed(flags(BOTH_FLAGS), ByteBuffer.allocate(16).put(bytes("GET / HTTP/1.1\r\n"))));
+        assertEquals(
+                State.FAULT, feed(flags(BOTH_FLAGS), ByteBuffer.allocate(16).put(bytes("GET / HTTP/1.1\r\n"))));
         handshake = new Handshake(catalogue);
         assertEquals(State.FAULT, feed(flags(0), option(Nbd.OPT_LIST)), "options without fixed newstyle");
         handshake = new Handshake(catalogue);
@@ -234,7 +259,9 @@ class HandshakeTest {
         bad.add(ByteBuffer.allocate(6000).putInt(5000).array());
         for (byte[] data : bad) {
             handshake = new Handshake(catalogue);
-            assertEquals(State.MORE, feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, data), option(Nbd.OPT_STRUCTURED_REPLY, new byte[1])));
+            assertEquals(
+                    State.MORE,
+                    feed(flags(BOTH_FLAGS), option(Nbd.OPT_GO, data), option(Nbd.OPT_STRUCTURED_REPLY, new byte[1])));
             expect(Nbd.OPT_GO, Nbd.REP_ERR_INVALID);
             expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ERR_INVALID);
             expectNothingMore();
@@ -250,14 +277,19 @@ class HandshakeTest {
     @Test
     void contextsAreListedByQuery() {
         int list = Nbd.OPT_LIST_META_CONTEXT;
-        feed(flags(BOTH_FLAGS), option(Nbd.OPT_STRUCTURED_REPLY), option(list, NbdTestClient.context("a", new String[0])),
-                option(list, NbdTestClient.context("a", "base:", "base:allocation")), option(list, NbdTestClient.context("a", "qemu:", "base:no")),
+        feed(
+                flags(BOTH_FLAGS),
+                option(Nbd.OPT_STRUCTURED_REPLY),
+                option(list, NbdTestClient.context("a", new String[0])),
+                option(list, NbdTestClient.context("a", "base:", "base:allocation")),
+                option(list, NbdTestClient.context("a", "qemu:", "base:no")),
                 option(list, NbdTestClient.context("zz", "base:")));
         expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
         for (int i = 0; i < 2; i++) {
             ByteBuffer context = expect(list, Nbd.REP_META_CONTEXT);
             assertEquals(0, context.getInt());
-            assertEquals("base:allocation", StandardCharsets.UTF_8.decode(context).toString());
+            assertEquals(
+                    "base:allocation", StandardCharsets.UTF_8.decode(context).toString());
             expect(list, Nbd.REP_ACK);
         }
         expect(list, Nbd.REP_ACK);
@@ -271,11 +303,19 @@ class HandshakeTest {
         ByteBuffer set = option(Nbd.OPT_SET_META_CONTEXT, NbdTestClient.context("a"));
         feed(flags(BOTH_FLAGS), structured, set, option(Nbd.OPT_GO, NbdTestClient.go("a")));
         assertEquals(new Session("a", true, true), handshake.session());
-        for (byte[] undone : List.of(NbdTestClient.context("a", "base:"), NbdTestClient.context("b"), new byte[3],
-                NbdTestClient.context("zz"), NbdTestClient.context("a", new String[0]))) {
+        for (byte[] undone : List.of(
+                NbdTestClient.context("a", "base:"),
+                NbdTestClient.context("b"),
+                new byte[3],
+                NbdTestClient.context("zz"),
+                NbdTestClient.context("a", new String[0]))) {
             handshake = new Handshake(catalogue);
-            feed(flags(BOTH_FLAGS), structured.rewind().position(16), set.rewind().position(set.limit()),
-                    option(Nbd.OPT_SET_META_CONTEXT, undone), option(Nbd.OPT_GO, NbdTestClient.go("a")));
+            feed(
+                    flags(BOTH_FLAGS),
+                    structured.rewind().position(16),
+                    set.rewind().position(set.limit()),
+                    option(Nbd.OPT_SET_META_CONTEXT, undone),
+                    option(Nbd.OPT_GO, NbdTestClient.go("a")));
             assertEquals(new Session("a", true, false), handshake.session());
         }
     }
@@ -285,8 +325,12 @@ class HandshakeTest {
         byte[] good = NbdTestClient.context("a", "base:allocation");
         byte[] tooMany = good.clone();
         tooMany[8] = 127;
-        for (byte[] bad : List.of(new byte[7], tooMany, java.util.Arrays.copyOf(good, good.length - 1),
-                java.util.Arrays.copyOf(good, good.length + 1), ByteBuffer.allocate(8).putInt(-1).array())) {
+        for (byte[] bad : List.of(
+                new byte[7],
+                tooMany,
+                java.util.Arrays.copyOf(good, good.length - 1),
+                java.util.Arrays.copyOf(good, good.length + 1),
+                ByteBuffer.allocate(8).putInt(-1).array())) {
             handshake = new Handshake(catalogue);
             feed(flags(BOTH_FLAGS), option(Nbd.OPT_STRUCTURED_REPLY), option(Nbd.OPT_SET_META_CONTEXT, bad));
             expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
@@ -297,7 +341,12 @@ class HandshakeTest {
 
     @Test
     void aReadOnlyDiskOffersNoWrites() {
-        ExportInfo export = ExportInfo.of("r", "", DiskInfo.ofSize(512).with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(true));
+        ExportInfo export = ExportInfo.of(
+                "r",
+                "",
+                DiskInfo.ofSize(512)
+                        .with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                        .withReadOnly(true));
         assertNotEquals(0, export.flags() & Nbd.FLAG_READ_ONLY);
         assertEquals(0, export.flags() & (Nbd.FLAG_SEND_TRIM | Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_FAST_ZERO));
         assertEquals(0, A.flags() & Nbd.FLAG_SEND_TRIM, "a disk that cannot discard");

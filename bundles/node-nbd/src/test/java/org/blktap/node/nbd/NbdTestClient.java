@@ -63,15 +63,18 @@ final class NbdTestClient implements AutoCloseable {
         write(ByteBuffer.allocate(4).putInt(Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES));
     }
 
-    record OptionReply(int option, int type, ByteBuffer data) {
-    }
+    record OptionReply(int option, int type, ByteBuffer data) {}
 
     void option(int option, byte[] data) throws IOException {
         write(optionBytes(option, data));
     }
 
     static ByteBuffer optionBytes(int option, byte[] data) {
-        return ByteBuffer.allocate(16 + data.length).putLong(Nbd.IHAVEOPT).putInt(option).putInt(data.length).put(data);
+        return ByteBuffer.allocate(16 + data.length)
+                .putLong(Nbd.IHAVEOPT)
+                .putInt(option)
+                .putInt(data.length)
+                .put(data);
     }
 
     OptionReply optionReply() throws IOException {
@@ -85,7 +88,9 @@ final class NbdTestClient implements AutoCloseable {
     /** The data of OPT_GO and OPT_INFO. */
     static byte[] go(String export, int... infos) {
         byte[] name = export.getBytes(StandardCharsets.UTF_8);
-        ByteBuffer data = ByteBuffer.allocate(6 + name.length + 2 * infos.length).putInt(name.length).put(name)
+        ByteBuffer data = ByteBuffer.allocate(6 + name.length + 2 * infos.length)
+                .putInt(name.length)
+                .put(name)
                 .putShort((short) infos.length);
         for (int info : infos) {
             data.putShort((short) info);
@@ -100,7 +105,8 @@ final class NbdTestClient implements AutoCloseable {
 
     static byte[] context(String export, String... queries) {
         byte[] name = export.getBytes(StandardCharsets.UTF_8);
-        ByteBuffer data = ByteBuffer.allocate(1 << 16).putInt(name.length).put(name).putInt(queries.length);
+        ByteBuffer data =
+                ByteBuffer.allocate(1 << 16).putInt(name.length).put(name).putInt(queries.length);
         for (String query : queries) {
             byte[] text = query.getBytes(StandardCharsets.UTF_8);
             data.putInt(text.length).put(text);
@@ -109,8 +115,13 @@ final class NbdTestClient implements AutoCloseable {
     }
 
     static ByteBuffer header(int command, int flags, long cookie, long offset, int length) {
-        return ByteBuffer.allocate(Nbd.REQUEST_BYTES).putInt(Nbd.REQUEST_MAGIC).putShort((short) flags)
-                .putShort((short) command).putLong(cookie).putLong(offset).putInt(length);
+        return ByteBuffer.allocate(Nbd.REQUEST_BYTES)
+                .putInt(Nbd.REQUEST_MAGIC)
+                .putShort((short) flags)
+                .putShort((short) command)
+                .putLong(cookie)
+                .putLong(offset)
+                .putInt(length);
     }
 
     void request(int command, int requestFlags, long cookie, long offset, int length) throws IOException {
@@ -119,12 +130,13 @@ final class NbdTestClient implements AutoCloseable {
 
     void requestWrite(int requestFlags, long cookie, long offset, byte[] data) throws IOException {
         write(ByteBuffer.allocate(Nbd.REQUEST_BYTES + data.length)
-                .put(header(Nbd.CMD_WRITE, requestFlags, cookie, offset, data.length).flip()).put(data));
+                .put(header(Nbd.CMD_WRITE, requestFlags, cookie, offset, data.length)
+                        .flip())
+                .put(data));
     }
 
     /** A reply of either kind; {@code type} is -1 for a simple one. */
-    record Reply(int type, int error, long cookie, long offset, byte[] data) {
-    }
+    record Reply(int type, int error, long cookie, long offset, byte[] data) {}
 
     /** Reads a reply; {@code simpleData} bytes follow a simple one without an error. */
     Reply reply(int simpleData) throws IOException {

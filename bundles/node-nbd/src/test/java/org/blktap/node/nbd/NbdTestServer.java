@@ -19,8 +19,7 @@ import org.blktap.linux.NativeMemoryService;
  */
 @NbdSettings
 final class NbdTestServer {
-    private NbdTestServer() {
-    }
+    private NbdTestServer() {}
 
     public static void main(String[] args) throws Exception {
         Path runDir = Files.createDirectories(Path.of(args[0]));
@@ -31,7 +30,8 @@ final class NbdTestServer {
             options.put(args[i].substring(0, args[i].indexOf('=')), args[i].substring(args[i].indexOf('=') + 1));
         }
         NativeMemory memory = new NativeMemoryService();
-        NbdNodeProvider provider = new NbdNodeProvider(new EpollLoops(), NbdTestServer.class.getAnnotation(NbdSettings.class));
+        NbdNodeProvider provider =
+                new NbdNodeProvider(new EpollLoops(), NbdTestServer.class.getAnnotation(NbdSettings.class));
         for (int i = 0; i < exports; i++) {
             String id = "disk" + i;
             IoLoop loop = new EpollLoops().start(id);
@@ -40,7 +40,8 @@ final class NbdTestServer {
             port.quiet = true;
             // all of it is data: nobody tracks what was written
             port.runBytes = Long.MAX_VALUE / 2;
-            DeviceNode node = loop.call(() -> provider.open(TestNodeContext.of(id, loop, port, memory, runDir).withOptions(options)));
+            DeviceNode node = loop.call(() -> provider.open(
+                    TestNodeContext.of(id, loop, port, memory, runDir).withOptions(options)));
             System.out.println(node.address());
         }
         while (System.in.read() >= 0) {

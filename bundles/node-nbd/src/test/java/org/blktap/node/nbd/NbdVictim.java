@@ -12,8 +12,7 @@ import org.blktap.api.testkit.Victim;
 final class NbdVictim {
     private static final int BLOCK = 4096;
 
-    private NbdVictim() {
-    }
+    private NbdVictim() {}
 
     static Victim of(Path socket, String export, int size) {
         return new Victim(victim -> {

@@ -14,8 +14,7 @@ import org.blktap.linux.NativeMemoryService;
 import org.junit.jupiter.api.Test;
 
 class PayloadBuffersTest {
-    private record Piece(PayloadBuffers.Slab slab, long address, int size) {
-    }
+    private record Piece(PayloadBuffers.Slab slab, long address, int size) {}
 
     @Test
     void sizesAreThePowerOfTwoAbove() {
@@ -49,7 +48,9 @@ class PayloadBuffersTest {
                 long address = slab.take();
                 assertEquals(0, address & 4095);
                 for (Piece other : taken) {
-                    assertTrue(address + PayloadBuffers.sizeFor(bytes) <= other.address || address >= other.address + other.size,
+                    assertTrue(
+                            address + PayloadBuffers.sizeFor(bytes) <= other.address
+                                    || address >= other.address + other.size,
                             "seed " + seed);
                 }
                 taken.add(new Piece(slab, address, PayloadBuffers.sizeFor(bytes)));

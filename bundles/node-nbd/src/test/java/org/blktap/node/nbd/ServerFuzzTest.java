@@ -17,21 +17,37 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Clients that send anything: options and requests that are right, nearly right and not right at all, payloads that are cut off, replies that
- * nobody takes. A client of another attachment, on the same socket, must not notice. {@code -Dfuzz.inputs=N} sends about N options and
- * requests; the seed is printed, and {@code -Dseed=N} repeats it.
+ * Clients that send anything: options and requests that are right, nearly right and not right at all, payloads that are
+ * cut off, replies that nobody takes. A client of another attachment, on the same socket, must not notice.
+ * {@code -Dfuzz.inputs=N} sends about N options and requests; the seed is printed, and {@code -Dseed=N} repeats it.
  */
 class ServerFuzzTest {
     private static final int SIZE = 40 << 20;
     private static final int VICTIM_SIZE = 1 << 20;
     /** Clients that stay without taking their replies. */
     private static final int IDLE = 20;
-    private static final String[] NAMES = {"target", "victim", "", "nobody", "x".repeat(5000), "\0", "base:allocation", "base:"};
-    private static final int[] OPTIONS = {Nbd.OPT_EXPORT_NAME, Nbd.OPT_ABORT, Nbd.OPT_LIST, Nbd.OPT_STARTTLS, Nbd.OPT_INFO, Nbd.OPT_GO,
-        Nbd.OPT_STRUCTURED_REPLY, Nbd.OPT_LIST_META_CONTEXT, Nbd.OPT_SET_META_CONTEXT, 4, 11, -1};
+
+    private static final String[] NAMES = {
+        "target", "victim", "", "nobody", "x".repeat(5000), "\0", "base:allocation", "base:"
+    };
+    private static final int[] OPTIONS = {
+        Nbd.OPT_EXPORT_NAME,
+        Nbd.OPT_ABORT,
+        Nbd.OPT_LIST,
+        Nbd.OPT_STARTTLS,
+        Nbd.OPT_INFO,
+        Nbd.OPT_GO,
+        Nbd.OPT_STRUCTURED_REPLY,
+        Nbd.OPT_LIST_META_CONTEXT,
+        Nbd.OPT_SET_META_CONTEXT,
+        4,
+        11,
+        -1
+    };
 
     @TempDir
     Path directory;
+
     private final ArrayDeque<NbdTestClient> idle = new ArrayDeque<>();
     private Random random;
     private long inputs;
@@ -63,7 +79,9 @@ class ServerFuzzTest {
         } catch (Exception | Error e) {
             throw new AssertionError("after " + inputs + " inputs; repeat with -Dseed=" + seed, e);
         }
-        System.out.printf("NBD server: %d inputs in %d s, no failure; %s%n", inputs, (System.nanoTime() - start) / 1_000_000_000, report);
+        System.out.printf(
+                "NBD server: %d inputs in %d s, no failure; %s%n",
+                inputs, (System.nanoTime() - start) / 1_000_000_000, report);
         daemon.expectNoClients();
         Eventually.holds("nothing is at the disk", () -> target.pending() == 0);
         try (NbdTestClient client = NbdTestClient.on(daemon.socket(), "target", true)) {
@@ -110,10 +128,13 @@ class ServerFuzzTest {
         boolean good = random.nextInt(4) > 0;
         if (good) {
             if (random.nextBoolean()) {
-                bytes.put(NbdTestClient.optionBytes(Nbd.OPT_STRUCTURED_REPLY, new byte[0]).flip());
-                bytes.put(NbdTestClient.optionBytes(Nbd.OPT_SET_META_CONTEXT, NbdTestClient.context("target")).flip());
+                bytes.put(NbdTestClient.optionBytes(Nbd.OPT_STRUCTURED_REPLY, new byte[0])
+                        .flip());
+                bytes.put(NbdTestClient.optionBytes(Nbd.OPT_SET_META_CONTEXT, NbdTestClient.context("target"))
+                        .flip());
             }
-            bytes.put(NbdTestClient.optionBytes(Nbd.OPT_GO, NbdTestClient.go("target", Nbd.INFO_BLOCK_SIZE)).flip());
+            bytes.put(NbdTestClient.optionBytes(Nbd.OPT_GO, NbdTestClient.go("target", Nbd.INFO_BLOCK_SIZE))
+                    .flip());
             for (int n = random.nextInt(60); n > 0 && bytes.remaining() > 80 << 10; n--) {
                 request(bytes);
             }
@@ -125,7 +146,7 @@ class ServerFuzzTest {
                 return good;
             }
             case 2 -> client.channel.read(ByteBuffer.allocate(1 + random.nextInt(1 << 16)));
-            default -> { }
+            default -> {}
         }
         return false;
     }
@@ -144,7 +165,8 @@ class ServerFuzzTest {
                 yield noise;
             }
         };
-        bytes.put(NbdTestClient.optionBytes(OPTIONS[random.nextInt(OPTIONS.length)], data).flip());
+        bytes.put(NbdTestClient.optionBytes(OPTIONS[random.nextInt(OPTIONS.length)], data)
+                .flip());
         damage(bytes, start);
     }
 
@@ -165,7 +187,9 @@ class ServerFuzzTest {
         if (command == Nbd.CMD_WRITE && random.nextInt(10) > 0) {
             length &= (32 << 10) - 1;
         }
-        bytes.put(NbdTestClient.header(command, random.nextInt(3) == 0 ? random.nextInt() : random.nextInt(2), inputs, offset, length).flip());
+        bytes.put(NbdTestClient.header(
+                        command, random.nextInt(3) == 0 ? random.nextInt() : random.nextInt(2), inputs, offset, length)
+                .flip());
         if (command == Nbd.CMD_WRITE && length >= 0 && length < 64 << 10) {
             bytes.position(bytes.position() + (random.nextInt(30) == 0 ? random.nextInt(length + 1) : length));
         }
@@ -183,7 +207,8 @@ class ServerFuzzTest {
             case 1 -> bytes.putLong(random.nextLong());
             default -> {
                 int at = start + random.nextInt(Math.min(length, 40));
-                bytes.put(at, (byte) (random.nextBoolean() ? random.nextInt() : bytes.get(at) ^ 1 << random.nextInt(8)));
+                bytes.put(
+                        at, (byte) (random.nextBoolean() ? random.nextInt() : bytes.get(at) ^ 1 << random.nextInt(8)));
             }
         }
     }

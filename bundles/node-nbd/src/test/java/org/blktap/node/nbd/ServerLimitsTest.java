@@ -21,11 +21,15 @@ import org.junit.jupiter.api.io.TempDir;
 class ServerLimitsTest {
     private static final int SIZE = 40 << 20;
     private static final int MIB = 1 << 20;
-    /** Small ones, so that a test reaches them: 4 clients of an export on a socket, 8 handshakes, 96 MiB of which 48 are reserved. */
+    /**
+     * Small ones, so that a test reaches them: 4 clients of an export on a socket, 8 handshakes, 96 MiB of which 48 are
+     * reserved.
+     */
     private static final NbdLimits SMALL = new NbdLimits(4, 1, 5, 8, 3_000, 96L * MIB, 48L * MIB, 48L * MIB, 60_000);
 
     @TempDir
     Path directory;
+
     private TestDaemon daemon;
     private final List<NbdTestClient> clients = new ArrayList<>();
 
@@ -138,7 +142,12 @@ class ServerLimitsTest {
         daemon.attach("b", SIZE, Map.of());
         for (int i = 0; i < 60; i++) {
             int length = new int[] {4096, 64 << 10, MIB, 32 * MIB}[i % 4];
-            neverReads(i % 2 == 0 ? new NbdTestClient(port("a")).enter("a", true) : NbdTestClient.on(daemon.socket(), "a", true), length, 200);
+            neverReads(
+                    i % 2 == 0
+                            ? new NbdTestClient(port("a")).enter("a", true)
+                            : NbdTestClient.on(daemon.socket(), "a", true),
+                    length,
+                    200);
         }
         // another client of the same export, and one of another, which gets its largest request from the reserve
         NbdTestClient small = keep(NbdTestClient.on(daemon.socket(), "a", true));
@@ -175,7 +184,9 @@ class ServerLimitsTest {
         start(SMALL);
         MemoryPort disk = daemon.attach("a", SIZE, Map.of());
         disk.runBytes = 512;
-        NbdTestClient[] asking = {keep(NbdTestClient.on(daemon.socket(), "a", true)), keep(NbdTestClient.on(daemon.socket(), "a", true))};
+        NbdTestClient[] asking = {
+            keep(NbdTestClient.on(daemon.socket(), "a", true)), keep(NbdTestClient.on(daemon.socket(), "a", true))
+        };
         disk.hold = true;
         for (NbdTestClient client : asking) {
             for (int i = 0; i < 20; i++) {
@@ -199,7 +210,9 @@ class ServerLimitsTest {
         daemon.attach("b", SIZE, Map.of());
         NbdTestClient idle = keep(NbdTestClient.on(daemon.socket(), "a", true));
         NbdTestClient other = keep(NbdTestClient.on(daemon.socket(), "b", true));
-        for (Throwable each : new Throwable[] {new IllegalStateException("test"), new StackOverflowError("test"), new InternalError("test")}) {
+        for (Throwable each : new Throwable[] {
+            new IllegalStateException("test"), new StackOverflowError("test"), new InternalError("test")
+        }) {
             NbdTestClient victim = keep(NbdTestClient.on(daemon.socket(), "a", true));
             disk.thrown = each;
             victim.request(Nbd.CMD_READ, 0, 1, 0, 4096);

@@ -36,6 +36,7 @@ class ServerTest {
 
     @TempDir
     Path directory;
+
     private TestDaemon daemon;
 
     @BeforeEach
@@ -49,7 +50,8 @@ class ServerTest {
     }
 
     private Reason refused(String id, Map<String, String> options) {
-        return assertThrows(DiskException.class, () -> daemon.attach(id, SIZE, options)).reason();
+        return assertThrows(DiskException.class, () -> daemon.attach(id, SIZE, options))
+                .reason();
     }
 
     @Test
@@ -86,7 +88,9 @@ class ServerTest {
     @Test
     void namesAreUniqueAndSane() throws Exception {
         daemon.attach("a", SIZE, Map.of("name", "some disk"));
-        assertEquals("nbd+unix:///some%20disk?socket=" + daemon.socket(), daemon.node("a").address());
+        assertEquals(
+                "nbd+unix:///some%20disk?socket=" + daemon.socket(),
+                daemon.node("a").address());
         assertEquals(Reason.EXISTS, refused("b", Map.of("name", "some disk")));
         assertEquals(Reason.BAD_OPTION, refused("b", Map.of("name", "line\nfeed")));
         assertEquals(Reason.BAD_OPTION, refused("b", Map.of("name", "")));
@@ -125,7 +129,8 @@ class ServerTest {
         Path own = directory.resolve("new/nbd12.3");
         daemon.attach("a", SIZE, Map.of());
         daemon.attach("b", 2 * SIZE, Map.of("socket", own.toString(), "name", "tapdisk_client", "mode", "0660"));
-        assertEquals("nbd+unix:///tapdisk_client?socket=" + own, daemon.node("b").address());
+        assertEquals(
+                "nbd+unix:///tapdisk_client?socket=" + own, daemon.node("b").address());
         assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(own)));
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(daemon.socket())));
         try (NbdTestClient client = NbdTestClient.on(own, "tapdisk_client", true)) {
@@ -151,7 +156,9 @@ class ServerTest {
             assertEquals(Reason.BAD_OPTION, refused("d", Map.of("socket", bad)), bad);
         }
         Files.writeString(directory.resolve("file"), "no directory");
-        assertEquals(Reason.IO, refused("d", Map.of("socket", directory.resolve("file/x").toString())));
+        assertEquals(
+                Reason.IO,
+                refused("d", Map.of("socket", directory.resolve("file/x").toString())));
     }
 
     @Test
@@ -192,7 +199,8 @@ class ServerTest {
     void aNodeThatClosesDropsItsClients() throws Exception {
         daemon.attach("a", SIZE, Map.of());
         daemon.attach("b", SIZE, Map.of());
-        try (NbdTestClient client = NbdTestClient.on(daemon.socket(), "a", true); NbdTestClient other = NbdTestClient.on(daemon.socket(), "b", true)) {
+        try (NbdTestClient client = NbdTestClient.on(daemon.socket(), "a", true);
+                NbdTestClient other = NbdTestClient.on(daemon.socket(), "b", true)) {
             daemon.detach("a");
             assertTrue(client.closedByServer());
             other.request(Nbd.CMD_FLUSH, 0, 7, 0, 0);
@@ -220,7 +228,8 @@ class ServerTest {
         String address = tcp.address();
         assertTrue(address.matches("nbd://127\\.0\\.0\\.1:\\d+/a"), address);
         int port = Integer.parseInt(address.replaceAll(".*:(\\d+)/a", "$1"));
-        try (NbdTestClient local = NbdTestClient.on(daemon.socket(), "a", true); NbdTestClient remote = new NbdTestClient(port).enter("a", false)) {
+        try (NbdTestClient local = NbdTestClient.on(daemon.socket(), "a", true);
+                NbdTestClient remote = new NbdTestClient(port).enter("a", false)) {
             remote.requestWrite(0, 1, 4096, new byte[] {1, 2, 3, 4});
             assertEquals(0, remote.reply().error());
             local.request(Nbd.CMD_READ, 0, 2, 4096, 4);
@@ -258,8 +267,12 @@ class ServerTest {
         daemon.attach("a", SIZE, Map.of());
         try (NbdTestClient client = new NbdTestClient(daemon.socket())) {
             client.read(18);
-            ByteBuffer all = ByteBuffer.allocate(4096).putInt(3).put(NbdTestClient.optionBytes(Nbd.OPT_EXPORT_NAME, new byte[] {'a'}).flip())
-                    .put(NbdTestClient.header(Nbd.CMD_FLUSH, 0, 5, 0, 0).flip()).put(NbdTestClient.header(Nbd.CMD_DISC, 0, 6, 0, 0).flip());
+            ByteBuffer all = ByteBuffer.allocate(4096)
+                    .putInt(3)
+                    .put(NbdTestClient.optionBytes(Nbd.OPT_EXPORT_NAME, new byte[] {'a'})
+                            .flip())
+                    .put(NbdTestClient.header(Nbd.CMD_FLUSH, 0, 5, 0, 0).flip())
+                    .put(NbdTestClient.header(Nbd.CMD_DISC, 0, 6, 0, 0).flip());
             client.write(all);
             assertEquals(SIZE, client.read(10).getLong());
             assertEquals(5, client.reply().cookie());
@@ -279,7 +292,10 @@ class ServerTest {
                 random.nextBytes(noise);
                 ByteBuffer bytes = ByteBuffer.allocate(4096);
                 if (random.nextBoolean()) {
-                    bytes.putInt(3).putLong(Nbd.IHAVEOPT).putInt(random.nextInt(12)).putInt(random.nextInt(2100));
+                    bytes.putInt(3)
+                            .putLong(Nbd.IHAVEOPT)
+                            .putInt(random.nextInt(12))
+                            .putInt(random.nextInt(2100));
                 }
                 client.write(bytes.put(noise));
             } catch (IOException e) {

@@ -17,8 +17,7 @@ import org.blktap.linux.NativeMemoryService;
 /** What the core and the engines would be: loops, ports, and nodes opened and closed on them. */
 @NbdSettings
 final class TestDaemon {
-    private record Attached(IoLoop loop, MemoryPort port, DeviceNode node) {
-    }
+    private record Attached(IoLoop loop, MemoryPort port, DeviceNode node) {}
 
     private final Path runDir;
     private final NativeMemory memory = new NativeMemoryService();
@@ -47,7 +46,8 @@ final class TestDaemon {
         try {
             DeviceNode node = loop.call(() -> {
                 loop.addEngine(port);
-                return provider.open(TestNodeContext.of(id, loop, port, memory, runDir).withOptions(options));
+                return provider.open(
+                        TestNodeContext.of(id, loop, port, memory, runDir).withOptions(options));
             });
             attached.put(id, new Attached(loop, port, node));
             return port;
@@ -61,7 +61,8 @@ final class TestDaemon {
     /** One more node of an attachment. */
     DeviceNode plug(String id, Map<String, String> options) throws Exception {
         Attached to = attached.get(id);
-        return to.loop.call(() -> provider.open(TestNodeContext.of(id, to.loop, to.port, memory, runDir).withOptions(options)));
+        return to.loop.call(() -> provider.open(
+                TestNodeContext.of(id, to.loop, to.port, memory, runDir).withOptions(options)));
     }
 
     void unplug(String id, DeviceNode node) throws Exception {

@@ -41,6 +41,7 @@ class TransmissionTest {
 
     @TempDir
     Path directory;
+
     private TestDaemon daemon;
     private MemoryPort disk;
 
@@ -122,9 +123,17 @@ class TransmissionTest {
     @Test
     void commandsBecomeRequestsWithTheirFlags() throws Exception {
         try (NbdTestClient client = client(true)) {
-            assertEquals(Nbd.FLAG_HAS_FLAGS | Nbd.FLAG_SEND_FLUSH | Nbd.FLAG_SEND_FUA | Nbd.FLAG_SEND_TRIM
-                    | Nbd.FLAG_SEND_WRITE_ZEROES | Nbd.FLAG_SEND_DF | Nbd.FLAG_CAN_MULTI_CONN | Nbd.FLAG_SEND_CACHE
-                    | Nbd.FLAG_SEND_FAST_ZERO, client.flags);
+            assertEquals(
+                    Nbd.FLAG_HAS_FLAGS
+                            | Nbd.FLAG_SEND_FLUSH
+                            | Nbd.FLAG_SEND_FUA
+                            | Nbd.FLAG_SEND_TRIM
+                            | Nbd.FLAG_SEND_WRITE_ZEROES
+                            | Nbd.FLAG_SEND_DF
+                            | Nbd.FLAG_CAN_MULTI_CONN
+                            | Nbd.FLAG_SEND_CACHE
+                            | Nbd.FLAG_SEND_FAST_ZERO,
+                    client.flags);
             client.request(Nbd.CMD_FLUSH, 0, 1, 0, 0);
             client.requestWrite(Nbd.CMD_FLAG_FUA, 2, 0, new byte[512]);
             client.request(Nbd.CMD_TRIM, Nbd.CMD_FLAG_FUA, 3, 4096, 8192);
@@ -135,9 +144,16 @@ class TransmissionTest {
             for (int i = 0; i < 7; i++) {
                 assertEquals(0, client.reply().error());
             }
-            assertEquals(List.of("FLUSH 0 0 0", "WRITE 0 512 " + Request.FUA, "DISCARD 4096 8192 " + Request.FUA,
-                    "WRITE_ZEROES 512 512 " + (Request.FUA | Request.NO_UNMAP), "WRITE_ZEROES 0 67108864 " + Request.FAST_ONLY,
-                    "MAP 0 1024 0", "READ 0 512 0"), disk.seen.stream().map(Object::toString).toList());
+            assertEquals(
+                    List.of(
+                            "FLUSH 0 0 0",
+                            "WRITE 0 512 " + Request.FUA,
+                            "DISCARD 4096 8192 " + Request.FUA,
+                            "WRITE_ZEROES 512 512 " + (Request.FUA | Request.NO_UNMAP),
+                            "WRITE_ZEROES 0 67108864 " + Request.FAST_ONLY,
+                            "MAP 0 1024 0",
+                            "READ 0 512 0"),
+                    disk.seen.stream().map(Object::toString).toList());
         }
     }
 
@@ -149,7 +165,13 @@ class TransmissionTest {
             expect(client, new Answer(read, Nbd.EINVAL, 1), Nbd.CMD_READ, 0, 1, SIZE, 1);
             expect(client, new Answer(read, Nbd.EINVAL, 2), Nbd.CMD_READ, 0, 2, -1L, 512);
             expect(client, new Answer(read, Nbd.EINVAL, 3), Nbd.CMD_READ, 0, 3, Long.MAX_VALUE, 512);
-            expect(client, new Answer(read, structured ? Nbd.EOVERFLOW : Nbd.EINVAL, 4), Nbd.CMD_READ, 0, 4, 0,
+            expect(
+                    client,
+                    new Answer(read, structured ? Nbd.EOVERFLOW : Nbd.EINVAL, 4),
+                    Nbd.CMD_READ,
+                    0,
+                    4,
+                    0,
                     Nbd.MAX_PAYLOAD + 1);
             expect(client, new Answer(-1, Nbd.EINVAL, 5), Nbd.CMD_TRIM, 0, 5, SIZE - 512, 1024);
             expect(client, new Answer(-1, Nbd.ENOSPC, 6), Nbd.CMD_WRITE_ZEROES, 0, 6, 512, -1);
@@ -163,8 +185,14 @@ class TransmissionTest {
                 expect(client, new Answer(-1, Nbd.EINVAL, 13), Nbd.CMD_BLOCK_STATUS, 0, 13, 0, 512);
                 expect(client, new Answer(-1, Nbd.EINVAL, 14), Nbd.CMD_READ, Nbd.CMD_FLAG_DF, 14, 0, 512);
             }
-            expect(client, new Answer(-1, Nbd.ENOTSUP, 15), Nbd.CMD_WRITE_ZEROES,
-                    Nbd.CMD_FLAG_FAST_ZERO | Nbd.CMD_FLAG_NO_HOLE, 15, 0, 512);
+            expect(
+                    client,
+                    new Answer(-1, Nbd.ENOTSUP, 15),
+                    Nbd.CMD_WRITE_ZEROES,
+                    Nbd.CMD_FLAG_FAST_ZERO | Nbd.CMD_FLAG_NO_HOLE,
+                    15,
+                    0,
+                    512);
             // payloads of refused writes are taken, whatever their length
             for (int length : new int[] {1, 5000, 1 << 20}) {
                 client.requestWrite(0, 20, SIZE - length + 1, noise(length, 1));
@@ -176,7 +204,8 @@ class TransmissionTest {
         }
     }
 
-    private static void expect(NbdTestClient client, Answer answer, int command, int flags, long cookie, long offset, int length)
+    private static void expect(
+            NbdTestClient client, Answer answer, int command, int flags, long cookie, long offset, int length)
             throws IOException {
         client.request(command, flags, cookie, offset, length);
         assertEquals(answer, Answer.of(client.reply()));
@@ -198,20 +227,42 @@ class TransmissionTest {
     @Test
     void errorsOfTheDiskAreThoseOfTheProtocol() throws Exception {
         try (NbdTestClient client = client(true)) {
-            Map<Integer, Integer> errors = Map.of(Errno.EIO, Nbd.EIO, Errno.ENOSPC, Nbd.ENOSPC, Errno.EROFS, Nbd.EPERM,
-                    Errno.ENOMEM, Nbd.ENOMEM, Errno.EBUSY, Nbd.EIO, Errno.ESHUTDOWN, Nbd.ESHUTDOWN, Errno.EOPNOTSUPP, Nbd.EINVAL);
+            Map<Integer, Integer> errors = Map.of(
+                    Errno.EIO,
+                    Nbd.EIO,
+                    Errno.ENOSPC,
+                    Nbd.ENOSPC,
+                    Errno.EROFS,
+                    Nbd.EPERM,
+                    Errno.ENOMEM,
+                    Nbd.ENOMEM,
+                    Errno.EBUSY,
+                    Nbd.EIO,
+                    Errno.ESHUTDOWN,
+                    Nbd.ESHUTDOWN,
+                    Errno.EOPNOTSUPP,
+                    Nbd.EINVAL);
             for (Map.Entry<Integer, Integer> error : errors.entrySet()) {
                 disk.fails = request -> error.getKey();
                 expect(client, new Answer(Nbd.REPLY_TYPE_ERROR, error.getValue(), 1), Nbd.CMD_READ, 0, 1, 0, 512);
                 expect(client, new Answer(-1, error.getValue(), 2), Nbd.CMD_FLUSH, 0, 2, 0, 0);
-                expect(client, new Answer(Nbd.REPLY_TYPE_ERROR, error.getValue(), 3), Nbd.CMD_BLOCK_STATUS, 0, 3, 0, 512);
+                expect(
+                        client,
+                        new Answer(Nbd.REPLY_TYPE_ERROR, error.getValue(), 3),
+                        Nbd.CMD_BLOCK_STATUS,
+                        0,
+                        3,
+                        0,
+                        512);
             }
         }
     }
 
     @Test
     void aReadOnlyDiskIsNotWritten() throws Exception {
-        disk.info = DiskInfo.ofSize(SIZE).with(Operation.DISCARD, Operation.WRITE_ZEROES).withReadOnly(true);
+        disk.info = DiskInfo.ofSize(SIZE)
+                .with(Operation.DISCARD, Operation.WRITE_ZEROES)
+                .withReadOnly(true);
         try (NbdTestClient client = client(true)) {
             client.requestWrite(0, 1, 0, noise(512, 1));
             assertEquals(new Answer(-1, Nbd.EPERM, 1), Answer.of(client.reply()));
@@ -238,14 +289,17 @@ class TransmissionTest {
             Reply reply = client.reply();
             assertEquals(Nbd.REPLY_TYPE_BLOCK_STATUS, reply.type());
             ByteBuffer told = ByteBuffer.wrap(reply.data());
-            for (int[] run : new int[][] {{32 << 10, ExtentList.DATA}, {64 << 10, ExtentList.HOLE | ExtentList.ZERO},
-                    {32 << 10, ExtentList.DATA}}) {
+            for (int[] run : new int[][] {
+                {32 << 10, ExtentList.DATA}, {64 << 10, ExtentList.HOLE | ExtentList.ZERO}, {32 << 10, ExtentList.DATA}
+            }) {
                 assertEquals(run[0], told.getInt());
                 assertEquals(run[1], told.getInt());
             }
             assertFalse(told.hasRemaining());
             client.request(Nbd.CMD_BLOCK_STATUS, Nbd.CMD_FLAG_REQ_ONE, 2, 0, 128 << 10);
-            assertArrayEquals(ByteBuffer.allocate(8).putInt(64 << 10).putInt(0).array(), client.reply().data());
+            assertArrayEquals(
+                    ByteBuffer.allocate(8).putInt(64 << 10).putInt(0).array(),
+                    client.reply().data());
             disk.runBytes = 512;
             client.request(Nbd.CMD_BLOCK_STATUS, 0, 3, 0, SIZE);
             assertEquals(64 << 10, client.reply().data().length, "the answer is bounded");
@@ -273,7 +327,8 @@ class TransmissionTest {
     @Test
     void requestsAndBytesOfAClientAreBounded() throws Exception {
         disk.hold = true;
-        try (NbdTestClient client = client(false); NbdTestClient other = client(false)) {
+        try (NbdTestClient client = client(false);
+                NbdTestClient other = client(false)) {
             // in one piece: what the server does not take must fit into the socket
             ByteBuffer thousand = ByteBuffer.allocate(1000 * Nbd.REQUEST_BYTES);
             for (int i = 0; i < 1000; i++) {
@@ -283,7 +338,8 @@ class TransmissionTest {
             for (int i = 0; i < 5; i++) {
                 other.request(Nbd.CMD_READ, 0, i, 0, 32 << 20);
             }
-            Eventually.holds("as many as are allowed are at the disk", () -> disk.pending() == Commands.MAX_REQUESTS + 2);
+            Eventually.holds(
+                    "as many as are allowed are at the disk", () -> disk.pending() == Commands.MAX_REQUESTS + 2);
             daemon.release(disk);
             for (int i = 0; i < 1000; i++) {
                 assertEquals(0, client.reply(512).error());
@@ -317,16 +373,20 @@ class TransmissionTest {
                     switch (random.nextInt(4)) {
                         case 0, 1 -> {
                             byte[] data = noise(length, cookie);
-                            pipeline.put(NbdTestClient.header(Nbd.CMD_WRITE, 0, cookie, offset, length).flip()).put(data);
+                            pipeline.put(NbdTestClient.header(Nbd.CMD_WRITE, 0, cookie, offset, length)
+                                            .flip())
+                                    .put(data);
                             System.arraycopy(data, 0, model, (int) offset, length);
                             expected.put(cookie, new byte[0]);
                         }
                         case 2 -> {
-                            pipeline.put(NbdTestClient.header(Nbd.CMD_READ, 0, cookie, offset, length).flip());
+                            pipeline.put(NbdTestClient.header(Nbd.CMD_READ, 0, cookie, offset, length)
+                                    .flip());
                             expected.put(cookie, Arrays.copyOfRange(model, (int) offset, (int) offset + length));
                         }
                         default -> {
-                            pipeline.put(NbdTestClient.header(Nbd.CMD_WRITE_ZEROES, 0, cookie, offset, length).flip());
+                            pipeline.put(NbdTestClient.header(Nbd.CMD_WRITE_ZEROES, 0, cookie, offset, length)
+                                    .flip());
                             Arrays.fill(model, (int) offset, (int) offset + length, (byte) 0);
                             expected.put(cookie, new byte[0]);
                         }
@@ -374,7 +434,8 @@ class TransmissionTest {
             Eventually.holds("some are at the disk", () -> disk.seen.size() > 10);
             for (int i = 0; i < 200; i++) {
                 Reply reply = client.reply();
-                assertArrayEquals(Arrays.copyOfRange(data, (int) reply.offset(), (int) reply.offset() + (1 << 20)), reply.data());
+                assertArrayEquals(
+                        Arrays.copyOfRange(data, (int) reply.offset(), (int) reply.offset() + (1 << 20)), reply.data());
             }
         }
     }
@@ -434,7 +495,8 @@ class TransmissionTest {
     @Test
     void aClientThatBreaksTheProtocolIsCutOff() throws Exception {
         try (NbdTestClient client = client(true)) {
-            client.write(ByteBuffer.allocate(Nbd.REQUEST_BYTES).putInt(0x12345678).position(Nbd.REQUEST_BYTES));
+            client.write(
+                    ByteBuffer.allocate(Nbd.REQUEST_BYTES).putInt(0x12345678).position(Nbd.REQUEST_BYTES));
             assertTrue(client.closedByServer());
         }
         try (NbdTestClient client = client(true)) {
@@ -493,12 +555,18 @@ class TransmissionTest {
         Random random = new Random(seed);
         for (int i = 0; i < 200; i++) {
             // what a client that has gone leaves behind takes a while
-            Eventually.holds("there is room for a client", () -> daemon.provider.server(daemon.socket()).clients() < 32);
+            Eventually.holds(
+                    "there is room for a client",
+                    () -> daemon.provider.server(daemon.socket()).clients() < 32);
             try (NbdTestClient client = client(random.nextBoolean())) {
                 ByteBuffer bytes = ByteBuffer.allocate(4000);
                 for (int n = random.nextInt(30); n > 0; n--) {
-                    ByteBuffer header = NbdTestClient.header(random.nextInt(10), random.nextInt(4) == 0 ? random.nextInt() : 0, n,
-                            random.nextInt(3) == 0 ? random.nextLong() : random.nextInt(SIZE), random.nextInt(1 << 1 + random.nextInt(30)));
+                    ByteBuffer header = NbdTestClient.header(
+                            random.nextInt(10),
+                            random.nextInt(4) == 0 ? random.nextInt() : 0,
+                            n,
+                            random.nextInt(3) == 0 ? random.nextLong() : random.nextInt(SIZE),
+                            random.nextInt(1 << 1 + random.nextInt(30)));
                     if (random.nextInt(20) == 0) {
                         header.array()[random.nextInt(28)] ^= (byte) (1 << random.nextInt(8));
                     }

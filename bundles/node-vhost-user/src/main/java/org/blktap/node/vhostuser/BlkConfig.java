@@ -28,8 +28,7 @@ final class BlkConfig {
     private static final int MAX_WRITE_ZEROES_SEG = 52;
     private static final int WRITE_ZEROES_MAY_UNMAP = 56;
 
-    private BlkConfig() {
-    }
+    private BlkConfig() {}
 
     /** Returns the whole space, {@link #BYTES} bytes. */
     static byte[] of(DiskInfo disk, int queues, boolean writeback) {
@@ -57,9 +56,16 @@ final class BlkConfig {
 
     /** Returns the feature bits for a disk. */
     static long features(DiskInfo disk) {
-        long features = VirtioBlk.F_SEG_MAX | VirtioBlk.F_BLK_SIZE | VirtioBlk.F_FLUSH | VirtioBlk.F_TOPOLOGY
-                | VirtioBlk.F_CONFIG_WCE | VirtioBlk.F_MQ | VirtioBlk.F_INDIRECT_DESC | VirtioBlk.F_EVENT_IDX
-                | VirtioBlk.F_PROTOCOL_FEATURES | VirtioBlk.F_VERSION_1;
+        long features = VirtioBlk.F_SEG_MAX
+                | VirtioBlk.F_BLK_SIZE
+                | VirtioBlk.F_FLUSH
+                | VirtioBlk.F_TOPOLOGY
+                | VirtioBlk.F_CONFIG_WCE
+                | VirtioBlk.F_MQ
+                | VirtioBlk.F_INDIRECT_DESC
+                | VirtioBlk.F_EVENT_IDX
+                | VirtioBlk.F_PROTOCOL_FEATURES
+                | VirtioBlk.F_VERSION_1;
         if (disk.readOnly()) {
             return features | VirtioBlk.F_RO;
         }

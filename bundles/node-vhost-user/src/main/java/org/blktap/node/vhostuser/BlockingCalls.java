@@ -6,8 +6,8 @@ import java.util.concurrent.TimeUnit;
 import org.blktap.linux.Libc;
 
 /**
- * A thread for calls that a client can make block: writes to pipes, and the close of descriptors of anything but memory and eventfds. One for each
- * node, so that a client holds up only its own node. It runs while there is something to do.
+ * A thread for calls that a client can make block: writes to pipes, and the close of descriptors of anything but memory
+ * and eventfds. One for each node, so that a client holds up only its own node. It runs while there is something to do.
  */
 final class BlockingCalls {
     /** Most calls that wait; with more, the client is disconnected and no other is accepted until they are done. */

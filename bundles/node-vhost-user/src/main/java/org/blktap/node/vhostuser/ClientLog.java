@@ -5,8 +5,8 @@ import org.blktap.api.disk.LimitedLog;
 import org.blktap.linux.OutOfMemory;
 
 /**
- * The log of one node's clients. They cannot fill it: after a burst there is one line for each interval, which says how many were left out. Loop
- * only.
+ * The log of one node's clients. They cannot fill it: after a burst there is one line for each interval, which says how
+ * many were left out. Loop only.
  */
 final class ClientLog {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.vhost-user");

@@ -33,8 +33,8 @@ final class DescriptorChain {
     /**
      * Follows a chain (virtio 1.2 section 2.7.5 and 2.7.5.3).
      *
-     * @throws BrokenRingException if it is longer than its table or than {@link #DESCRIPTORS_MAX}, leaves the table or the guest's memory, has a readable descriptor after a
-     *     writable one, or an indirect table where none may be
+     * @throws BrokenRingException if it is longer than its table or than {@link #DESCRIPTORS_MAX}, leaves the table or
+     *     the guest's memory, has a readable descriptor after a writable one, or an indirect table where none may be
      */
     void walk(Virtqueue ring, GuestMemory memory, int head) throws BrokenRingException {
         readable.clear();
@@ -45,7 +45,7 @@ final class DescriptorChain {
         boolean seenWritable = false;
         int index = head;
         int descriptors = 0;
-        for (int steps = 1;; steps++) {
+        for (int steps = 1; ; steps++) {
             if (steps > limit) {
                 throw new BrokenRingException("descriptor chain " + head + " is a loop");
             }
@@ -61,8 +61,9 @@ final class DescriptorChain {
             if ((flags & Virtqueue.DESC_F_INDIRECT) != 0) {
                 if (insideIndirect || !ring.indirect() || (flags & Virtqueue.DESC_F_NEXT) != 0) {
                     throw new BrokenRingException("descriptor chain " + head + " has an indirect table "
-                            + (insideIndirect ? "inside another" : ring.indirect() ? "that is not its end"
-                                    : "though that was not negotiated"));
+                            + (insideIndirect
+                                    ? "inside another"
+                                    : ring.indirect() ? "that is not its end" : "though that was not negotiated"));
                 }
                 if (length == 0 || length % Virtqueue.DESCRIPTOR_BYTES != 0 || length > INDIRECT_BYTES_MAX) {
                     throw new BrokenRingException("descriptor chain " + head + " has an indirect table of " + length
@@ -86,9 +87,10 @@ final class DescriptorChain {
             }
             Segments list = seenWritable ? writable : readable;
             if (!memory.append(address, length, list, PIECES_MAX - readable.count() - writable.count())) {
-                throw readable.count() + writable.count() < PIECES_MAX ? outside(head, address, length)
-                        : new BrokenRingException("descriptor chain " + head + " crosses too many borders of memory regions: more than "
-                                + PIECES_MAX + " pieces");
+                throw readable.count() + writable.count() < PIECES_MAX
+                        ? outside(head, address, length)
+                        : new BrokenRingException("descriptor chain " + head
+                                + " crosses too many borders of memory regions: more than " + PIECES_MAX + " pieces");
             }
             if ((flags & Virtqueue.DESC_F_NEXT) == 0) {
                 return;

@@ -27,8 +27,14 @@ interface Doorbell {
      * @param what names it in messages
      */
     static Doorbell of(int fd, VirtioBlkDevice device, String what) throws ProtocolException {
-        return Received.kind(fd) == Received.EVENT ? new EventDoorbell(fd, device)
-                : ofMessages(fd, device.calls(), Long.BYTES, 1, what + ": its descriptor is no eventfd, no unix socket and no pipe");
+        return Received.kind(fd) == Received.EVENT
+                ? new EventDoorbell(fd, device)
+                : ofMessages(
+                        fd,
+                        device.calls(),
+                        Long.BYTES,
+                        1,
+                        what + ": its descriptor is no eventfd, no unix socket and no pipe");
     }
 
     /**
@@ -38,7 +44,8 @@ interface Doorbell {
      * @param content its first bytes; the others are zero
      * @param refusal why another descriptor is refused
      */
-    static Doorbell ofMessages(int fd, BlockingCalls calls, int bytes, long content, String refusal) throws ProtocolException {
+    static Doorbell ofMessages(int fd, BlockingCalls calls, int bytes, long content, String refusal)
+            throws ProtocolException {
         Received kind = Received.kind(fd);
         if (kind == Received.PIPE) {
             return new PipeDoorbell(fd, calls, bytes, content);

@@ -5,9 +5,10 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.blktap.linux.Libc;
 
 /**
- * Writes to one client's eventfds, from its loop. A write blocks if the counter is full and the client has cleared O_NONBLOCK, which it can do
- * between any check and the write; Linux has no write to an eventfd that never blocks. So {@link StuckWrites} frees a write that does not return, by
- * emptying the counter; the caller then disconnects the client.
+ * Writes to one client's eventfds, from its loop. A write blocks if the counter is full and the client has cleared
+ * O_NONBLOCK, which it can do between any check and the write; Linux has no write to an eventfd that never blocks. So
+ * {@link StuckWrites} frees a write that does not return, by emptying the counter; the caller then disconnects the
+ * client.
  */
 final class EventWrites {
     private static final int IDLE = -1;
@@ -15,6 +16,7 @@ final class EventWrites {
 
     /** The descriptor being written to. */
     private final AtomicInteger writing = new AtomicInteger(IDLE);
+
     private final AtomicLong count = new AtomicLong();
     private volatile boolean freed;
     /** The count at the last check, if a write was under way then. */

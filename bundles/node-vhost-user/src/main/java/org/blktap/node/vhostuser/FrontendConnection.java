@@ -6,8 +6,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.NodeContext;
 
 /**
- * One client from its connection to its end. Messages are handled one by one; one that must wait until nothing is in flight holds up those after it.
- * An exception in a message disconnects the client. Loop only.
+ * One client from its connection to its end. Messages are handled one by one; one that must wait until nothing is in
+ * flight holds up those after it. An exception in a message disconnects the client. Loop only.
  */
 final class FrontendConnection {
     /** Messages per wake-up; then the rings have their turn. */
@@ -83,9 +83,11 @@ final class FrontendConnection {
 
     /** Returns a hint for the log: QEMU asks for the number of queues, and disconnects if it differs from its own. */
     private String hint() {
-        return lastRequest != Protocol.GET_QUEUE_NUM ? "" : " after asking for the number of queues, which is "
-                + device.queues().length + ": QEMU wants one for each vCPU unless num-queues=N is given;"
-                + " attach with the option queues=N";
+        return lastRequest != Protocol.GET_QUEUE_NUM
+                ? ""
+                : " after asking for the number of queues, which is "
+                        + device.queues().length + ": QEMU wants one for each vCPU unless num-queues=N is given;"
+                        + " attach with the option queues=N";
     }
 
     private void message() {
@@ -130,8 +132,10 @@ final class FrontendConnection {
         }
         socket.finish();
         if (!sent) {
-            end(Level.WARNING, "the client is disconnected: it does not take the reply to "
-                    + Protocol.name(lastRequest), null);
+            end(
+                    Level.WARNING,
+                    "the client is disconnected: it does not take the reply to " + Protocol.name(lastRequest),
+                    null);
         } else if (parts.calls().overloaded()) {
             end(Level.WARNING, "the client is disconnected: its descriptors cannot be written or closed", null);
         }
@@ -140,8 +144,11 @@ final class FrontendConnection {
     /** Ends the connection after an exception or a report of the device. */
     private void failed(String what, Throwable cause) {
         if (cause == null || cause instanceof InternalError) {
-            end(Level.WARNING, "the client is disconnected: " + what
-                    + (cause == null ? "" : ": memory that it shares is gone: " + cause.getMessage()), null);
+            end(
+                    Level.WARNING,
+                    "the client is disconnected: " + what
+                            + (cause == null ? "" : ": memory that it shares is gone: " + cause.getMessage()),
+                    null);
         } else {
             end(Level.ERROR, "the client is disconnected: " + what + " failed here", cause);
         }

@@ -10,19 +10,24 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.Libc;
 
 /**
- * Messages and descriptors over a unix socket, without waiting. One message is received at a time and stays until {@link #finish}, which closes the
- * descriptors that nobody has taken from it.
+ * Messages and descriptors over a unix socket, without waiting. One message is received at a time and stays until
+ * {@link #finish}, which closes the descriptors that nobody has taken from it.
  */
 final class FrontendSocket implements AutoCloseable {
     /** What {@link #receive} found. */
-    enum Result { MESSAGE, NOTHING_YET, CLOSED }
+    enum Result {
+        MESSAGE,
+        NOTHING_YET,
+        CLOSED
+    }
 
-    /** Most descriptors that a message needs. The kernel passes up to 253, and closes those for which there is no room. */
+    /**
+     * Most descriptors that a message needs. The kernel passes up to 253, and closes those for which there is no room.
+     */
     private static final int FDS_MAX = Protocol.TABLE_REGIONS;
     // struct cmsghdr: size_t len@0, int level@8, int type@12, data@16
     private static final int CMSG_HEADER = 16;
     private static final int CONTROL_BYTES = CMSG_HEADER + 4 * FDS_MAX;
-
 
     private static final int MSGHDR = 0;
     private static final int IOVEC = 64;
@@ -39,6 +44,7 @@ final class FrontendSocket implements AutoCloseable {
     private int fdCount;
     /** Bytes of header and payload received so far. */
     private int received;
+
     private int request;
     private int flags;
     private int size;
@@ -110,7 +116,8 @@ final class FrontendSocket implements AutoCloseable {
      */
     Result receive() throws ProtocolException {
         while (received < Protocol.HEADER_BYTES) {
-            // exactly the header: the descriptors belong to its first byte, and a longer read could run into the next message
+            // exactly the header: the descriptors belong to its first byte, and a longer read could run into the next
+            // message
             Result result = count(receiveWithFds(base + HEADER + received, Protocol.HEADER_BYTES - received));
             if (result != Result.MESSAGE) {
                 return result;
@@ -169,7 +176,7 @@ final class FrontendSocket implements AutoCloseable {
             return got;
         }
         long end = Memory.getLong(base + MSGHDR + 40);
-        for (long at = 0; at + CMSG_HEADER <= end;) {
+        for (long at = 0; at + CMSG_HEADER <= end; ) {
             long length = Memory.getLong(base + CONTROL + at);
             if (length < CMSG_HEADER || length > end - at) {
                 break;

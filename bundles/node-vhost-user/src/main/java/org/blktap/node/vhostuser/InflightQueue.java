@@ -4,8 +4,9 @@ import java.util.stream.IntStream;
 import org.blktap.api.memory.Memory;
 
 /**
- * One split queue's part of the in-flight region: {@code QueueRegionSplit} and {@code DescStateSplit} of "Inflight I/O tracking". Its stores
- * are ordered so that a daemon killed between any two of them loses no request and answers none twice.
+ * One split queue's part of the in-flight region: {@code QueueRegionSplit} and {@code DescStateSplit} of "Inflight I/O
+ * tracking". Its stores are ordered so that a daemon killed between any two of them loses no request and answers none
+ * twice.
  */
 final class InflightQueue {
     // u64 features, u16 version, u16 desc_num, u16 last_batch_head, u16 used_idx, then the descriptors
@@ -46,8 +47,8 @@ final class InflightQueue {
      */
     int[] recover(int ringSize, int usedIndex) throws BrokenRingException {
         if (ringSize > size) {
-            throw new BrokenRingException("its " + ringSize + " entries are more than the " + size
-                    + " of its in-flight region");
+            throw new BrokenRingException(
+                    "its " + ringSize + " entries are more than the " + size + " of its in-flight region");
         }
         int version = Memory.getShort(address + VERSION) & 0xffff;
         if (version == 0) {
@@ -101,7 +102,9 @@ final class InflightQueue {
         Memory.putShortRelease(address + LAST_BATCH_HEAD, (short) head);
     }
 
-    /** Clears a request whose used entry has been published. To be called for each of a batch, then {@link #published}. */
+    /**
+     * Clears a request whose used entry has been published. To be called for each of a batch, then {@link #published}.
+     */
     void done(int head) {
         Memory.putIntRelease(state(head), 0);
     }

@@ -10,15 +10,17 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * The record of what is in flight, in memory that the client keeps while this side is restarted ("Inflight I/O tracking" of the vhost-user text): for
- * each queue a {@link InflightQueue}. At its end this daemon adds a note of its own: whether writes may be cached, which the client does not send
- * again; and the size of queue that the region was made for, since QEMU sends only the size that it asked for.
+ * The record of what is in flight, in memory that the client keeps while this side is restarted ("Inflight I/O
+ * tracking" of the vhost-user text): for each queue a {@link InflightQueue}. At its end this daemon adds a note of its
+ * own: whether writes may be cached, which the client does not send again; and the size of queue that the region was
+ * made for, since QEMU sends only the size that it asked for.
  */
 final class InflightRegion implements AutoCloseable {
     /** The alignment of each queue's part. */
     private static final int QUEUE_ALIGNMENT = 64;
     /** The note, at the end of the region: u64 magic, u8 writeback, u8 reserved, u16 queue size. */
     private static final int NOTE_BYTES = 64;
+
     private static final long NOTE_MAGIC = 0x32307061746b6c62L;
     private static final int NOTE_WRITEBACK = 8;
     private static final int NOTE_QUEUE_SIZE = 10;
@@ -38,8 +40,7 @@ final class InflightRegion implements AutoCloseable {
     }
 
     /** A new region and the memfd that holds it; the client gets the descriptor, the region keeps its own mapping. */
-    record Made(InflightRegion region, int fd) {
-    }
+    record Made(InflightRegion region, int fd) {}
 
     private static long queueBytes(int queueSize) {
         return Alignment.up(InflightQueue.bytes(queueSize), QUEUE_ALIGNMENT);
@@ -53,8 +54,8 @@ final class InflightRegion implements AutoCloseable {
     }
 
     /**
-     * Makes a zeroed region for the largest queues, whatever size the client names: QEMU names its default, and the guest's
-     * firmware may then set up a larger queue.
+     * Makes a zeroed region for the largest queues, whatever size the client names: QEMU names its default, and the
+     * guest's firmware may then set up a larger queue.
      *
      * @param queuesMost the device's queues
      */
@@ -77,9 +78,18 @@ final class InflightRegion implements AutoCloseable {
         return new Made(new InflightRegion(mapping::close, mapping.address(), size, queues, queueSize), fd);
     }
 
-    /** Maps the region that a client returns; none of its contents is trusted. The descriptor may be closed afterwards. */
-    static InflightRegion given(int fd, long size, long offset, int queues, int queuesMost, int queueSize,
-            VhostUserLimits.MemoryShare share) throws ProtocolException {
+    /**
+     * Maps the region that a client returns; none of its contents is trusted. The descriptor may be closed afterwards.
+     */
+    static InflightRegion given(
+            int fd,
+            long size,
+            long offset,
+            int queues,
+            int queuesMost,
+            int queueSize,
+            VhostUserLimits.MemoryShare share)
+            throws ProtocolException {
         check(queues, queuesMost, queueSize);
         long needed = queueBytes(queueSize) * queues;
         if (size < needed) {
@@ -95,12 +105,19 @@ final class InflightRegion implements AutoCloseable {
                 throw new ProtocolException("in-flight region at offset " + offset + ", expected a multiple of 64");
             }
             // the note may be truncated already
-            return opened.keep(new InflightRegion(part::close, part.address(), mapped, queues,
+            return opened.keep(new InflightRegion(
+                    part::close,
+                    part.address(),
+                    mapped,
+                    queues,
                     Math.max(queueSize, notedSize(part.address(), mapped, queues))));
         }
     }
 
-    /** Returns the size of queue that the region was made for; 0 if this daemon has not made it, or its note does not fit its size. */
+    /**
+     * Returns the size of queue that the region was made for; 0 if this daemon has not made it, or its note does not
+     * fit its size.
+     */
     private static int notedSize(long address, long size, int queues) {
         long note = address + size - NOTE_BYTES;
         if (size < NOTE_BYTES || Memory.getLong(note) != NOTE_MAGIC) {

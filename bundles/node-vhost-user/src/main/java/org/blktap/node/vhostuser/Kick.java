@@ -5,8 +5,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.linux.Libc;
 
 /**
- * The eventfd of a driver's kicks. It wakes the loop, which then looks into the ring, and is never read: epoll reports each write to it as an edge,
- * and a read would block if the client cleared O_NONBLOCK and read it first.
+ * The eventfd of a driver's kicks. It wakes the loop, which then looks into the ring, and is never read: epoll reports
+ * each write to it as an edge, and a read would block if the client cleared O_NONBLOCK and read it first.
  */
 final class Kick {
     /** EPOLLET of sys/epoll.h. */

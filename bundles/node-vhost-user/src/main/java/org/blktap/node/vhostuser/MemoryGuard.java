@@ -3,8 +3,9 @@ package org.blktap.node.vhostuser;
 import org.blktap.linux.Libc;
 
 /**
- * Runs work on memory that the client can truncate. A failed access is an {@link InternalError}, but the JVM may throw it as late as at a later call
- * of a native method, instead of another exception or while that is handled. This class has it thrown before any exception is handled.
+ * Runs work on memory that the client can truncate. A failed access is an {@link InternalError}, but the JVM may throw
+ * it as late as at a later call of a native method, instead of another exception or while that is handled. This class
+ * has it thrown before any exception is handled.
  */
 final class MemoryGuard {
     /** Work that reads or writes shared memory. */
@@ -25,8 +26,7 @@ final class MemoryGuard {
         void failed(Throwable error);
     }
 
-    private MemoryGuard() {
-    }
+    private MemoryGuard() {}
 
     /** Runs work, and reports at most one failure. Returns the result of the work, or true after a failure. */
     static boolean run(Work work, Outcome outcome) {
@@ -61,8 +61,9 @@ final class MemoryGuard {
     }
 
     /**
-     * Makes the JVM throw the failure of an access to shared memory, if there was one, here. The JVM throws it when a call of a native method by JNA
-     * returns; compiled code alone may continue for long with a value that it never read. Costs one cheap system call for each batch.
+     * Makes the JVM throw the failure of an access to shared memory, if there was one, here. The JVM throws it when a
+     * call of a native method by JNA returns; compiled code alone may continue for long with a value that it never
+     * read. Costs one cheap system call for each batch.
      */
     static void settle() {
         Libc.getuid();

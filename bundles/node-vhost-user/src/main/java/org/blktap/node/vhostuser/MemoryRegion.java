@@ -11,7 +11,10 @@ import org.blktap.api.memory.Memory;
  * @param part its mapping in this process
  */
 record MemoryRegion(long guest, long user, long size, SharedFile.Part part) implements AutoCloseable {
-    /** Maps the region that a message describes at {@code at} ({@link Protocol#REGION_BYTES}); the descriptor may be closed afterwards. */
+    /**
+     * Maps the region that a message describes at {@code at} ({@link Protocol#REGION_BYTES}); the descriptor may be
+     * closed afterwards.
+     */
     static MemoryRegion map(long at, int fd, VhostUserLimits.MemoryShare share) throws ProtocolException {
         long guest = Memory.getLong(at);
         long size = Memory.getLong(at + 8);

@@ -5,11 +5,24 @@ import org.blktap.linux.Libc;
 
 /** Applies each message ("Front-end message types" of the vhost-user text) to one client's device. */
 final class MessageHandler implements AutoCloseable {
-    /** All features that any disk may have: a client may return with features that it negotiated before a driver was replaced. */
-    private static final long FEATURES_KNOWN = VirtioBlk.F_SEG_MAX | VirtioBlk.F_RO | VirtioBlk.F_BLK_SIZE
-            | VirtioBlk.F_FLUSH | VirtioBlk.F_TOPOLOGY | VirtioBlk.F_CONFIG_WCE | VirtioBlk.F_MQ | VirtioBlk.F_DISCARD
-            | VirtioBlk.F_WRITE_ZEROES | VirtioBlk.F_INDIRECT_DESC | VirtioBlk.F_EVENT_IDX
-            | VirtioBlk.F_PROTOCOL_FEATURES | VirtioBlk.F_VERSION_1;
+    /**
+     * All features that any disk may have: a client may return with features that it negotiated before a driver was
+     * replaced.
+     */
+    private static final long FEATURES_KNOWN = VirtioBlk.F_SEG_MAX
+            | VirtioBlk.F_RO
+            | VirtioBlk.F_BLK_SIZE
+            | VirtioBlk.F_FLUSH
+            | VirtioBlk.F_TOPOLOGY
+            | VirtioBlk.F_CONFIG_WCE
+            | VirtioBlk.F_MQ
+            | VirtioBlk.F_DISCARD
+            | VirtioBlk.F_WRITE_ZEROES
+            | VirtioBlk.F_INDIRECT_DESC
+            | VirtioBlk.F_EVENT_IDX
+            | VirtioBlk.F_PROTOCOL_FEATURES
+            | VirtioBlk.F_VERSION_1;
+
     private static final int NO_REPLY = -1;
 
     private final VirtioBlkDevice device;
@@ -37,8 +50,13 @@ final class MessageHandler implements AutoCloseable {
     /** Whether the current message may be handled only while nothing is in flight. */
     boolean needsQuiet() {
         return switch (socket.request()) {
-            case Protocol.SET_MEM_TABLE, Protocol.REM_MEM_REG, Protocol.GET_VRING_BASE, Protocol.SET_VRING_NUM,
-                    Protocol.SET_VRING_BASE, Protocol.SET_INFLIGHT_FD, Protocol.RESET_DEVICE -> true;
+            case Protocol.SET_MEM_TABLE,
+                    Protocol.REM_MEM_REG,
+                    Protocol.GET_VRING_BASE,
+                    Protocol.SET_VRING_NUM,
+                    Protocol.SET_VRING_BASE,
+                    Protocol.SET_INFLIGHT_FD,
+                    Protocol.RESET_DEVICE -> true;
             default -> false;
         };
     }
@@ -77,7 +95,8 @@ final class MessageHandler implements AutoCloseable {
                 // one client owns the device as long as it is connected; RESET_OWNER is deprecated and to be ignored
             }
             case Protocol.GET_PROTOCOL_FEATURES -> reply(Protocol.OFFERED);
-            case Protocol.SET_PROTOCOL_FEATURES -> protocolFeatures = known(u64(), Protocol.OFFERED, "protocol features");
+            case Protocol.SET_PROTOCOL_FEATURES ->
+                protocolFeatures = known(u64(), Protocol.OFFERED, "protocol features");
             case Protocol.GET_QUEUE_NUM -> reply(device.queues().length);
             case Protocol.SET_BACKEND_REQ_FD -> setBackendFd();
             case Protocol.GET_CONFIG -> getConfig();
@@ -176,7 +195,11 @@ final class MessageHandler implements AutoCloseable {
         closeBackendFd();
         // u32 request, u32 flags, and u32 0, the size of its payload
         long message = Protocol.BACKEND_CONFIG_CHANGE | (long) Protocol.VERSION << 32;
-        configChange = Doorbell.ofMessages(fd, device.calls(), Protocol.HEADER_BYTES, message,
+        configChange = Doorbell.ofMessages(
+                fd,
+                device.calls(),
+                Protocol.HEADER_BYTES,
+                message,
                 "its descriptor is neither a unix socket nor a pipe");
     }
 
@@ -215,7 +238,10 @@ final class MessageHandler implements AutoCloseable {
         return bytes;
     }
 
-    /** Called when the disk has another size: notifies the client to read the configuration again, if it has set up a channel for that. */
+    /**
+     * Called when the disk has another size: notifies the client to read the configuration again, if it has set up a
+     * channel for that.
+     */
     void configChanged() {
         long needed = Protocol.F_BACKEND_REQ | Protocol.F_CONFIG;
         if (configChange != null && (protocolFeatures & needed) == needed) {
@@ -229,8 +255,11 @@ final class MessageHandler implements AutoCloseable {
         expect(socket.size() >= Protocol.REGION_TABLE_HEADER, "8 bytes at least");
         int count = u32(0);
         // the payload may be longer than the regions: User-Mode Linux always sends room for two
-        expect(count >= 0 && count <= Protocol.TABLE_REGIONS && socket.fdCount() == count
-                && socket.size() >= Protocol.REGION_TABLE_HEADER + count * Protocol.REGION_BYTES,
+        expect(
+                count >= 0
+                        && count <= Protocol.TABLE_REGIONS
+                        && socket.fdCount() == count
+                        && socket.size() >= Protocol.REGION_TABLE_HEADER + count * Protocol.REGION_BYTES,
                 "up to 8 regions of 32 bytes with a descriptor each");
         GuestMemory guest = device.guest();
         guest.close();
@@ -288,7 +317,8 @@ final class MessageHandler implements AutoCloseable {
     // ---- in-flight records
 
     private void expectInflight() throws ProtocolException {
-        expect(socket.size() == Protocol.INFLIGHT_BYTES || socket.size() == Protocol.INFLIGHT_BYTES_UNPADDED,
+        expect(
+                socket.size() == Protocol.INFLIGHT_BYTES || socket.size() == Protocol.INFLIGHT_BYTES_UNPADDED,
                 "24 bytes");
     }
 
@@ -316,8 +346,14 @@ final class MessageHandler implements AutoCloseable {
         if (device.anyStarted()) {
             throw new ProtocolException("a ring is started: expected the region before all rings");
         }
-        device.inflight(InflightRegion.given(socket.peekFd(0), Memory.getLong(socket.payload()),
-                Memory.getLong(socket.payload() + 8), u16(16), device.queues().length, u16(18), device.memoryShare()));
+        device.inflight(InflightRegion.given(
+                socket.peekFd(0),
+                Memory.getLong(socket.payload()),
+                Memory.getLong(socket.payload() + 8),
+                u16(16),
+                device.queues().length,
+                u16(18),
+                device.memoryShare()));
     }
 
     private void closeBackendFd() {

@@ -7,5 +7,4 @@ package org.blktap.node.vhostuser;
  * @param calls for system calls that clients can make block
  * @param limits of all nodes
  */
-record NodeParts(ClientLog log, BlockingCalls calls, VhostUserLimits limits) {
-}
+record NodeParts(ClientLog log, BlockingCalls calls, VhostUserLimits limits) {}

@@ -6,8 +6,9 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * A doorbell that is a pipe. The node's own thread writes to it, because readers can hold the pipe's lock for as long as they like. They can also
- * clear O_NONBLOCK of the descriptor, so the pipe is opened anew. If the pipe is full, its reader wakes up anyway.
+ * A doorbell that is a pipe. The node's own thread writes to it, because readers can hold the pipe's lock for as long
+ * as they like. They can also clear O_NONBLOCK of the descriptor, so the pipe is opened anew. If the pipe is full, its
+ * reader wakes up anyway.
  */
 final class PipeDoorbell implements Doorbell, Runnable {
     private final BlockingCalls calls;

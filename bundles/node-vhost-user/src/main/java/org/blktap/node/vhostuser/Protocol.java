@@ -48,8 +48,14 @@ final class Protocol {
     static final long F_INFLIGHT_SHMFD = 1L << 12;
     static final long F_RESET_DEVICE = 1L << 13;
     static final long F_CONFIGURE_MEM_SLOTS = 1L << 15;
-    static final long OFFERED = F_MQ | F_REPLY_ACK | F_BACKEND_REQ | F_CONFIG | F_BACKEND_SEND_FD | F_INFLIGHT_SHMFD
-            | F_RESET_DEVICE | F_CONFIGURE_MEM_SLOTS;
+    static final long OFFERED = F_MQ
+            | F_REPLY_ACK
+            | F_BACKEND_REQ
+            | F_CONFIG
+            | F_BACKEND_SEND_FD
+            | F_INFLIGHT_SHMFD
+            | F_RESET_DEVICE
+            | F_CONFIGURE_MEM_SLOTS;
 
     /** "Memory region description": u64 guest address, size, user address, offset in the file. */
     static final int REGION_BYTES = 32;
@@ -76,10 +82,10 @@ final class Protocol {
 
     /** In the u64 of SET_VRING_KICK, CALL and ERR: the ring's index, and that no descriptor comes along. */
     static final long VRING_INDEX_MASK = 0xff;
+
     static final long VRING_NO_FD = 0x100;
 
-    private Protocol() {
-    }
+    private Protocol() {}
 
     /** A message's name for logs. */
     static String name(int request) {

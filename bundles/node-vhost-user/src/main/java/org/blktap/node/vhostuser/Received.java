@@ -6,9 +6,9 @@ import java.nio.file.Path;
 import org.blktap.linux.Libc;
 
 /**
- * The kinds of descriptors that a client sends. Most system calls on a descriptor of unknown kind can be blocked by the process that made it: fstat,
- * fstatfs, poll and even close wait for the server of a FUSE file. So the kind is found by two calls that the kernel answers alone, and a loop uses
- * only descriptors whose calls cannot block.
+ * The kinds of descriptors that a client sends. Most system calls on a descriptor of unknown kind can be blocked by the
+ * process that made it: fstat, fstatfs, poll and even close wait for the server of a FUSE file. So the kind is found by
+ * two calls that the kernel answers alone, and a loop uses only descriptors whose calls cannot block.
  */
 enum Received {
     /** A memfd, or a file on tmpfs or hugetlbfs: only these have seals. */

@@ -5,12 +5,13 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.node.Quota;
 
 /**
- * One client's request objects, which are reused. After a burst the pool shrinks to the number needed in the last period, so that a burst's memory
- * does not stay allocated. Loop only.
+ * One client's request objects, which are reused. After a burst the pool shrinks to the number needed in the last
+ * period, so that a burst's memory does not stay allocated. Loop only.
  */
 final class RequestPool {
     /** Objects that stay allocated however long no request comes. */
     static final int KEPT = 32;
+
     private static final long SHRINK_MILLISECONDS = 2000;
 
     private final VirtioBlkDevice device;
@@ -21,6 +22,7 @@ final class RequestPool {
     private boolean exhausted;
     /** The most objects in use since the last check. */
     private int peak;
+
     private IoLoop.Timer shrinking;
 
     RequestPool(VirtioBlkDevice device, Quota.Share share) {

@@ -9,8 +9,9 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * Maps parts of files that a client sent: memfds, and files on tmpfs or hugetlbfs. The pages of other files may arrive late or never, as those of a
- * FUSE file whose server does not answer: the whole JVM would wait for the thread that touched one.
+ * Maps parts of files that a client sent: memfds, and files on tmpfs or hugetlbfs. The pages of other files may arrive
+ * late or never, as those of a FUSE file whose server does not answer: the whole JVM would wait for the thread that
+ * touched one.
  */
 final class SharedFile {
     // struct statx of linux/stat.h: u32 blksize@4, u64 size@40
@@ -19,8 +20,7 @@ final class SharedFile {
     /** The largest huge page of x86-64 and aarch64. */
     private static final long HUGE_PAGE_MAX = 1L << 34;
 
-    private SharedFile() {
-    }
+    private SharedFile() {}
 
     /**
      * A mapping, and the address of the wanted part in it.
@@ -36,16 +36,18 @@ final class SharedFile {
     }
 
     /**
-     * Maps {@code bytes} bytes from {@code offset}, all of which the file must have: an access past its end would be
-     * a bus error. The mapping begins and ends where the file's pages do, which on hugetlbfs are huge.
+     * Maps {@code bytes} bytes from {@code offset}, all of which the file must have: an access past its end would be a
+     * bus error. The mapping begins and ends where the file's pages do, which on hugetlbfs are huge.
      *
      * @param what names the part in messages
      * @param share what the mapping counts against
      */
-    static Part map(int fd, long offset, long bytes, String what, VhostUserLimits.MemoryShare share) throws ProtocolException {
+    static Part map(int fd, long offset, long bytes, String what, VhostUserLimits.MemoryShare share)
+            throws ProtocolException {
         if (Received.kind(fd) != Received.MEMORY) {
-            throw new ProtocolException(what
-                    + ": its descriptor is not shared memory: expected a memfd, or a file on tmpfs (/dev/shm) or hugetlbfs");
+            throw new ProtocolException(
+                    what
+                            + ": its descriptor is not shared memory: expected a memfd, or a file on tmpfs (/dev/shm) or hugetlbfs");
         }
         long pageSize;
         try (Mapping status = Mapping.anonymous(STATX_BYTES)) {

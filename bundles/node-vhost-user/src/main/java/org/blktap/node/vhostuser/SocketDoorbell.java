@@ -4,7 +4,10 @@ import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
-/** A doorbell that is a unix socket, to which the same message is sent each time. If the socket is full, its reader wakes up anyway. */
+/**
+ * A doorbell that is a unix socket, to which the same message is sent each time. If the socket is full, its reader
+ * wakes up anyway.
+ */
 final class SocketDoorbell implements Doorbell {
     private final int fd;
     private final BlockingCalls calls;

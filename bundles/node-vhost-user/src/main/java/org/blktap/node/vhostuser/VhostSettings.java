@@ -6,10 +6,14 @@ import org.osgi.service.metatype.annotations.AttributeDefinition;
 import org.osgi.service.metatype.annotations.ObjectClassDefinition;
 
 /**
- * The settings of this bundle. Changes of the limits for all clients together take effect at once, others for clients that connect afterwards. The
- * address space of a process on x86-64 is 128 TiB; the defaults serve about a thousand clients.
+ * The settings of this bundle. Changes of the limits for all clients together take effect at once, others for clients
+ * that connect afterwards. The address space of a process on x86-64 is 128 TiB; the defaults serve about a thousand
+ * clients.
  */
-@ObjectClassDefinition(pid = VhostSettings.PID, name = "vhost-user devices", description = "What vhost-user clients may take of the daemon.")
+@ObjectClassDefinition(
+        pid = VhostSettings.PID,
+        name = "vhost-user devices",
+        description = "What vhost-user clients may take of the daemon.")
 @Retention(RetentionPolicy.RUNTIME)
 @interface VhostSettings {
     /** The bundle's symbolic name, under which it is configured. */
@@ -21,15 +25,24 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
     @AttributeDefinition(min = "0", max = "131072", description = "Most GiB of memory that one client may map.")
     int memory_client() default 4096;
 
-    @AttributeDefinition(min = "0", max = "131072", description = "Most GiB of memory that all clients together may map beyond their reserves.")
+    @AttributeDefinition(
+            min = "0",
+            max = "131072",
+            description = "Most GiB of memory that all clients together may map beyond their reserves.")
     int memory_total() default 65536;
 
-    @AttributeDefinition(min = "1", max = "16777216", description = "Requests in flight that each client can always have.")
+    @AttributeDefinition(
+            min = "1",
+            max = "16777216",
+            description = "Requests in flight that each client can always have.")
     int requests_reserve() default 64;
 
     @AttributeDefinition(min = "1", max = "16777216", description = "Most requests in flight of one client.")
     int requests_client() default 2048;
 
-    @AttributeDefinition(min = "1", max = "16777216", description = "Most requests in flight of all clients together, beyond their reserves.")
+    @AttributeDefinition(
+            min = "1",
+            max = "16777216",
+            description = "Most requests in flight of all clients together, beyond their reserves.")
     int requests_total() default 16384;
 }

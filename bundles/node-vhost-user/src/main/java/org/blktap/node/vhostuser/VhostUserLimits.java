@@ -20,10 +20,12 @@ final class VhostUserLimits {
     final ClientBudget regions = new ClientBudget(REGIONS_RESERVE, Protocol.MEMORY_SLOTS + 1, mappings() / 2);
     /** Requests taken from rings and not answered yet. */
     final ClientBudget requests;
+
     final StuckWrites stuckWrites = new StuckWrites();
 
     VhostUserLimits(VhostSettings settings) {
-        bytes = new ClientBudget(settings.memory_reserve() * GIB, settings.memory_client() * GIB, settings.memory_total() * GIB);
+        bytes = new ClientBudget(
+                settings.memory_reserve() * GIB, settings.memory_client() * GIB, settings.memory_total() * GIB);
         requests = new ClientBudget(settings.requests_reserve(), settings.requests_client(), settings.requests_total());
     }
 
@@ -56,7 +58,8 @@ final class VhostUserLimits {
             if (!bytes.take(amount)) {
                 regions.give(1);
                 throw new ProtocolException(what + ": cannot map " + amount + " bytes more: one client may map "
-                        + bytesMost + " bytes (memory.client in the settings of " + VhostSettings.PID + "), and all clients share memory.total");
+                        + bytesMost + " bytes (memory.client in the settings of " + VhostSettings.PID
+                        + "), and all clients share memory.total");
             }
         }
 

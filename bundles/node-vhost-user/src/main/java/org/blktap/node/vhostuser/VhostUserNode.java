@@ -54,7 +54,9 @@ final class VhostUserNode implements DeviceNode {
         } catch (DiskException e) {
             if (!lossTold) {
                 lossTold = true;
-                parts.log().log(Level.WARNING, "the socket was deleted from outside, and cannot be made again: " + e.getMessage());
+                parts.log().log(
+                        Level.WARNING,
+                        "the socket was deleted from outside, and cannot be made again: " + e.getMessage());
             }
         }
         if (watch != null) {
@@ -150,7 +152,9 @@ final class VhostUserNode implements DeviceNode {
         if (client != null) {
             VirtioBlkDevice device = client.device();
             status.putAll(device.status());
-            status.put("protocol features", "0x" + Long.toHexString(client.handler().protocolFeatures()));
+            status.put(
+                    "protocol features",
+                    "0x" + Long.toHexString(client.handler().protocolFeatures()));
         }
         return status;
     }

@@ -16,13 +16,17 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Modified;
 
 /**
- * Serves disks as vhost-user-blk devices: to QEMU, cloud-hypervisor, User-Mode Linux and all others that speak the vhost-user
- * protocol. The VM's memory is mapped, its rings are read in place, and data moves between it and the disk without a copy.
+ * Serves disks as vhost-user-blk devices: to QEMU, cloud-hypervisor, User-Mode Linux and all others that speak the
+ * vhost-user protocol. The VM's memory is mapped, its rings are read in place, and data moves between it and the disk
+ * without a copy.
  *
- * <p>Options: {@code path=} (or the part after {@code vhost-user:}) of the socket, {@code mode=}, {@code group=}, {@code queues=}.
+ * <p>Options: {@code path=} (or the part after {@code vhost-user:}) of the socket, {@code mode=}, {@code group=},
+ * {@code queues=}.
  */
 @Component(configurationPid = VhostSettings.PID)
-@NodeKind(kind = VhostUserNodeProvider.KIND, summary = "QEMU, cloud-hypervisor, User-Mode Linux: virtio-blk over a unix socket")
+@NodeKind(
+        kind = VhostUserNodeProvider.KIND,
+        summary = "QEMU, cloud-hypervisor, User-Mode Linux: virtio-blk over a unix socket")
 public final class VhostUserNodeProvider implements NodeProvider {
     static final String KIND = "vhost-user";
     private static final int QUEUES_MAX = 16;

@@ -4,7 +4,10 @@ import static org.blktap.api.memory.Alignment.SECTOR;
 
 import java.util.StringJoiner;
 
-/** Numbers of the virtio 1.2 specification: section 5.2 (block device), 2.7 (split virtqueues) and 6 (reserved feature bits). */
+/**
+ * Numbers of the virtio 1.2 specification: section 5.2 (block device), 2.7 (split virtqueues) and 6 (reserved feature
+ * bits).
+ */
 final class VirtioBlk {
     // 5.2.3 Feature bits
     static final long F_SEG_MAX = 1L << 2;
@@ -38,10 +41,13 @@ final class VirtioBlk {
     static final int ID_BYTES = 20;
     /** struct virtio_blk_discard_write_zeroes: le64 sector, le32 num_sectors, le32 flags. */
     static final int RANGE_BYTES = 16;
+
     static final int RANGE_FLAG_UNMAP = 1;
     /** Largest queue (2.7: a power of two, at most 32768); QEMU takes no larger one either. */
     static final int QUEUE_MAX = 1024;
-    /** Data descriptors a driver may use for one request: those of QEMU's default queue of 128, less header and status. */
+    /**
+     * Data descriptors a driver may use for one request: those of QEMU's default queue of 128, less header and status.
+     */
     static final int SEG_MAX = 126;
     /** Segments per discard or write-zeroes request. */
     static final int RANGES_MAX = 1;
@@ -52,11 +58,25 @@ final class VirtioBlk {
     /** Most bytes of one read or write: whole sectors that fit a signed 32-bit length. */
     static final long DATA_MAX = Integer.MAX_VALUE & -SECTOR;
 
-    private static final String[] NAMES = {null, null, "seg_max", null, null, "ro", "blk_size", null, null, "flush",
-        "topology", "config_wce", "mq", "discard", "write_zeroes"};
+    private static final String[] NAMES = {
+        null,
+        null,
+        "seg_max",
+        null,
+        null,
+        "ro",
+        "blk_size",
+        null,
+        null,
+        "flush",
+        "topology",
+        "config_wce",
+        "mq",
+        "discard",
+        "write_zeroes"
+    };
 
-    private VirtioBlk() {
-    }
+    private VirtioBlk() {}
 
     /** Feature bits as words, for {@code status}. */
     static String names(long features) {

@@ -13,11 +13,10 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.Segments;
 import org.blktap.api.node.DiskPort;
 import org.blktap.api.node.NodeContext;
-import org.blktap.linux.Libc;
 
 /**
- * The device that one client sees: its rings, the guest's memory, the negotiated features. A stage of the loop, which takes requests from the rings,
- * answers them and notifies.
+ * The device that one client sees: its rings, the guest's memory, the negotiated features. A stage of the loop, which
+ * takes requests from the rings, answers them and notifies.
  */
 final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
     private static final int SCRATCH_BYTES = 4096;
@@ -51,9 +50,13 @@ final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
     private Runnable quiet;
     /** Why the client must be disconnected, until that is reported. */
     private String doom;
+
     private Throwable doomCause;
 
-    /** Called at the end of a turn if the client must be disconnected; the cause is null unless it is a failure of this side. */
+    /**
+     * Called at the end of a turn if the client must be disconnected; the cause is null unless it is a failure of this
+     * side.
+     */
     @FunctionalInterface
     interface Failure {
         void failed(String why, Throwable cause);
@@ -162,7 +165,10 @@ final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
         }
     }
 
-    /** Returns the flags of writes: a driver that cannot flush, or has turned the cache off, expects every write to be durable (5.2.6.2). */
+    /**
+     * Returns the flags of writes: a driver that cannot flush, or has turned the cache off, expects every write to be
+     * durable (5.2.6.2).
+     */
     int durability() {
         return writeback && (features & VirtioBlk.F_FLUSH) != 0 ? 0 : Request.FUA;
     }
@@ -366,7 +372,9 @@ final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
     /** Breaks all rings, since it is not known which ring's memory is gone. */
     @Override
     public void gone(InternalError error) {
-        log().log(Level.WARNING, "the client has truncated memory that it shares, or has no page for it: " + error.getMessage());
+        log().log(
+                        Level.WARNING,
+                        "the client has truncated memory that it shares, or has no page for it: " + error.getMessage());
         breakRings("its memory is gone");
     }
 

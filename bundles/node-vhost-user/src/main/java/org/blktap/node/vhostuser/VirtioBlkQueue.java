@@ -3,12 +3,17 @@ package org.blktap.node.vhostuser;
 import java.lang.System.Logger.Level;
 import org.blktap.api.memory.Memory;
 
-/** One ring of the device: its state announced by the client, its descriptors, and the requests in flight. Loop only. */
+/**
+ * One ring of the device: its state announced by the client, its descriptors, and the requests in flight. Loop only.
+ */
 final class VirtioBlkQueue {
     /** Stands for no descriptor. */
     private static final int UNSET = -1;
+
     private static final int[] NONE = {};
-    /** Most requests that are read before a check whether the memory is still there: each failed access costs a signal. */
+    /**
+     * Most requests that are read before a check whether the memory is still there: each failed access costs a signal.
+     */
     private static final int SETTLE_REQUESTS = 64;
 
     private final VirtioBlkDevice device;
@@ -25,6 +30,7 @@ final class VirtioBlkQueue {
     private boolean kickGiven;
     /** The client's kick; null until one is set, and if the client asks for polling. */
     private Kick kick;
+
     private Doorbell call = Doorbell.NONE;
     private Doorbell err = Doorbell.NONE;
 
@@ -36,13 +42,16 @@ final class VirtioBlkQueue {
     private VirtioBlkRequest[] requests = {};
     /** Requests taken in this turn and not yet submitted. */
     private VirtioBlkRequest[] prepared = {};
+
     private int preparedCount;
     /** Requests that have ended and are not yet shown to the driver. */
     private VirtioBlkRequest[] done;
+
     private int doneCount;
     private int inFlight;
     /** Heads that an earlier daemon left unanswered; they are submitted before the requests that wait in the ring. */
     private int[] left = NONE;
+
     private int leftNext;
 
     VirtioBlkQueue(VirtioBlkDevice device, int index) {
@@ -55,9 +64,8 @@ final class VirtioBlkQueue {
     /** Sets the number of entries; the ring is stopped. */
     void size(int entries) throws ProtocolException {
         if (entries < 1 || entries > VirtioBlk.QUEUE_MAX || Integer.bitCount(entries) != 1) {
-            throw new ProtocolException(
-                    this + ": " + Integer.toUnsignedString(entries) + " entries, expected a power of two up to "
-                            + VirtioBlk.QUEUE_MAX);
+            throw new ProtocolException(this + ": " + Integer.toUnsignedString(entries)
+                    + " entries, expected a power of two up to " + VirtioBlk.QUEUE_MAX);
         }
         stop();
         size = entries;
@@ -138,20 +146,22 @@ final class VirtioBlkQueue {
         leftNext = 0;
         broken = false;
         ring = starting;
-        device.guarded(() -> {
-            int first = base;
-            InflightQueue record = device.inflightQueue(index);
-            if (record != null) {
-                int[] unanswered = record.recover(size, starting.usedIndex());
-                if (unanswered != null) {
-                    left = unanswered;
-                    first = starting.usedIndex() + unanswered.length;
-                }
-            }
-            inflight = record;
-            starting.start(first);
-            return true;
-        }, this);
+        device.guarded(
+                () -> {
+                    int first = base;
+                    InflightQueue record = device.inflightQueue(index);
+                    if (record != null) {
+                        int[] unanswered = record.recover(size, starting.usedIndex());
+                        if (unanswered != null) {
+                            left = unanswered;
+                            first = starting.usedIndex() + unanswered.length;
+                        }
+                    }
+                    inflight = record;
+                    starting.start(first);
+                    return true;
+                },
+                this);
     }
 
     private void map(Virtqueue queue) throws ProtocolException {
@@ -234,8 +244,8 @@ final class VirtioBlkQueue {
     }
 
     /**
-     * Takes the waiting requests and submits them: first all are read from the guest's memory; then, after a check that this memory was there, all
-     * are submitted.
+     * Takes the waiting requests and submits them: first all are read from the guest's memory; then, after a check that
+     * this memory was there, all are submitted.
      *
      * @return whether there was any request
      */

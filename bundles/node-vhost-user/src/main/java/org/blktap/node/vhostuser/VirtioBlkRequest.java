@@ -10,8 +10,9 @@ import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 
 /**
- * One virtio-blk request (virtio 1.2 section 5.2.6), from the device's {@link RequestPool}. First {@link #prepare} reads everything needed from the
- * guest's memory, then {@link #submit} passes the request to the disk, and {@link VirtioBlkQueue#finished} returns it to the queue.
+ * One virtio-blk request (virtio 1.2 section 5.2.6), from the device's {@link RequestPool}. First {@link #prepare}
+ * reads everything needed from the guest's memory, then {@link #submit} passes the request to the disk, and
+ * {@link VirtioBlkQueue#finished} returns it to the queue.
  */
 final class VirtioBlkRequest {
     private static final int NONE = -1;
@@ -20,6 +21,7 @@ final class VirtioBlkRequest {
     private final Request request;
     /** Its queue; null while the object is not in use, and for ever once the disk has lost the request. */
     private VirtioBlkQueue queue;
+
     private int head;
     private long statusAddress;
     private int written;
@@ -76,8 +78,14 @@ final class VirtioBlkRequest {
         answer = NONE;
         switch (type) {
             case VirtioBlk.T_IN -> transfer(Operation.READ, sector, in, 0, in.total() - 1, 0);
-            case VirtioBlk.T_OUT -> transfer(Operation.WRITE, sector, out, VirtioBlk.HEADER_BYTES,
-                    out.total() - VirtioBlk.HEADER_BYTES, device.durability());
+            case VirtioBlk.T_OUT ->
+                transfer(
+                        Operation.WRITE,
+                        sector,
+                        out,
+                        VirtioBlk.HEADER_BYTES,
+                        out.total() - VirtioBlk.HEADER_BYTES,
+                        device.durability());
             case VirtioBlk.T_FLUSH -> request.set(Operation.FLUSH, 0, 0, 0);
             case VirtioBlk.T_DISCARD -> range(Operation.DISCARD, out);
             case VirtioBlk.T_WRITE_ZEROES -> range(Operation.WRITE_ZEROES, out);
@@ -118,7 +126,8 @@ final class VirtioBlkRequest {
         boolean zeroes = operation == Operation.WRITE_ZEROES;
         if (out.total() != VirtioBlk.HEADER_BYTES + VirtioBlk.RANGE_BYTES) {
             answer = out.total() % VirtioBlk.RANGE_BYTES == 0 && out.total() > VirtioBlk.HEADER_BYTES
-                    ? VirtioBlk.S_UNSUPP : VirtioBlk.S_IOERR;
+                    ? VirtioBlk.S_UNSUPP
+                    : VirtioBlk.S_IOERR;
             return;
         }
         long at = piece(out, VirtioBlk.HEADER_BYTES, VirtioBlk.RANGE_BYTES);
@@ -135,8 +144,8 @@ final class VirtioBlkRequest {
             answer = VirtioBlk.S_OK;
         } else {
             boolean keep = zeroes && (flags & VirtioBlk.RANGE_FLAG_UNMAP) == 0;
-            request.set(operation, sector * SECTOR, sectors * SECTOR,
-                    device.durability() | (keep ? Request.NO_UNMAP : 0));
+            request.set(
+                    operation, sector * SECTOR, sectors * SECTOR, device.durability() | (keep ? Request.NO_UNMAP : 0));
         }
     }
 
@@ -164,7 +173,10 @@ final class VirtioBlkRequest {
         }
     }
 
-    /** Returns an object that answers in place of this one. Whether the disk will still complete this one is not known, so it is not used again. */
+    /**
+     * Returns an object that answers in place of this one. Whether the disk will still complete this one is not known,
+     * so it is not used again.
+     */
     private VirtioBlkRequest failedInstead() {
         VirtioBlkRequest instead = new VirtioBlkRequest(device);
         instead.queue = queue;

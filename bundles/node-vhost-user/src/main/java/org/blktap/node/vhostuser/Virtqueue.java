@@ -3,8 +3,9 @@ package org.blktap.node.vhostuser;
 import org.blktap.api.memory.Memory;
 
 /**
- * A split virtqueue in shared memory (virtio 1.2 section 2.7), from the device's side. Indexes are 16 bits and wrap. Values that the driver wrote are
- * read once and checked here; the addresses of the three parts were checked when they were set.
+ * A split virtqueue in shared memory (virtio 1.2 section 2.7), from the device's side. Indexes are 16 bits and wrap.
+ * Values that the driver wrote are read once and checked here; the addresses of the three parts were checked when they
+ * were set.
  */
 final class Virtqueue {
     // 2.7.5 The virtqueue descriptor table: le64 addr, le32 len, le16 flags, le16 next
@@ -32,7 +33,10 @@ final class Virtqueue {
     private int usedNext;
     /** The used index as the driver sees it. */
     private int usedPublished;
-    /** Whether the driver has been notified of used entries since the ring started; before that there is no old index to compare with. */
+    /**
+     * Whether the driver has been notified of used entries since the ring started; before that there is no old index to
+     * compare with.
+     */
     private boolean notifiedOnce;
     /** Whether kicks are on. Unknown at first, since the ring's previous server may have left them off. */
     private boolean kicksOn;
@@ -159,7 +163,9 @@ final class Virtqueue {
         Memory.fullFence();
     }
 
-    /** Asks the driver for no kicks while this side polls the ring. With EVENT_IDX an index that lags behind does that. */
+    /**
+     * Asks the driver for no kicks while this side polls the ring. With EVENT_IDX an index that lags behind does that.
+     */
     void kicksOff() {
         if (kicksOn) {
             kicksOn = false;

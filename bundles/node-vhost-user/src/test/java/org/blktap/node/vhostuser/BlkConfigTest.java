@@ -11,13 +11,17 @@ import org.junit.jupiter.api.Test;
 /** Offsets are those of virtio 1.2 section 5.2.4, written out. */
 class BlkConfigTest {
     private static DiskInfo disk(int block, int physical, int optimal, boolean readOnly, boolean discard) {
-        DiskInfo disk = DiskInfo.ofSize(3L << 41).withBlocks(block, physical).withOptimalIo(optimal).withReadOnly(readOnly);
+        DiskInfo disk = DiskInfo.ofSize(3L << 41)
+                .withBlocks(block, physical)
+                .withOptimalIo(optimal)
+                .withReadOnly(readOnly);
         return discard ? disk.with(Operation.DISCARD) : disk;
     }
 
     @Test
     void layout() {
-        ByteBuffer config = ByteBuffer.wrap(BlkConfig.of(disk(512, 4096, 65536, false, true), 5, true)).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer config = ByteBuffer.wrap(BlkConfig.of(disk(512, 4096, 65536, false, true), 5, true))
+                .order(ByteOrder.LITTLE_ENDIAN);
         assertEquals(57, config.limit());
         assertEquals((3L << 41) / 512, config.getLong(0), "capacity");
         assertEquals(0, config.getInt(8), "size_max is not offered");
@@ -39,7 +43,8 @@ class BlkConfigTest {
 
     @Test
     void largeSectors() {
-        ByteBuffer config = ByteBuffer.wrap(BlkConfig.of(disk(4096, 4096, 0, false, false), 1, false)).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer config = ByteBuffer.wrap(BlkConfig.of(disk(4096, 4096, 0, false, false), 1, false))
+                .order(ByteOrder.LITTLE_ENDIAN);
         assertEquals((3L << 41) / 512, config.getLong(0), "capacity counts 512-byte sectors always");
         assertEquals(4096, config.getInt(20));
         assertEquals(0, config.get(24));

@@ -103,7 +103,15 @@ class DescriptorChainTest {
     @org.junit.jupiter.api.Test
     void lengthsAndAddresses() throws Exception {
         try (Fixture f = new Fixture(0)) {
-            long[][] bad = {{GUEST + RAM - 1, 2}, {GUEST - 1, 2}, {GUEST, -1}, {-1, -1}, {Long.MAX_VALUE, -1}, {0, 1}, {GUEST + RAM, 1}};
+            long[][] bad = {
+                {GUEST + RAM - 1, 2},
+                {GUEST - 1, 2},
+                {GUEST, -1},
+                {-1, -1},
+                {Long.MAX_VALUE, -1},
+                {0, 1},
+                {GUEST + RAM, 1}
+            };
             for (long[] d : bad) {
                 f.put(0, 0, d[0], (int) d[1], 0, 0);
                 assertTrue(f.broken(0).contains("has not"), d[0] + "+" + d[1]);

@@ -7,16 +7,27 @@ import java.util.Random;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 
-/** A client that does what it likes: half of it nearly right, as only that gets far. One connection and what it shares. */
+/**
+ * A client that does what it likes: half of it nearly right, as only that gets far. One connection and what it shares.
+ */
 final class FuzzClient implements AutoCloseable {
     private static final long GUEST = 1L << 32;
     private static final int RAM = 2 * TestDriver.WINDOW;
     private static final int QUEUE = 64;
     private static final int EVENT_FULL_ODDS = 40_000;
     private static final int[] SIZES = {0, 8, 8, 8, 13, 20, 24, 40, 40, 72, 264, 268};
-    private static final int[] REQUESTS = {1, 2, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 24, 25, 31, 32, 34, 36, 37, 38};
-    private static final int[] TYPES = {VirtioBlk.T_IN, VirtioBlk.T_OUT, VirtioBlk.T_FLUSH, VirtioBlk.T_GET_ID, VirtioBlk.T_DISCARD,
-        VirtioBlk.T_WRITE_ZEROES, 77};
+    private static final int[] REQUESTS = {
+        1, 2, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 24, 25, 31, 32, 34, 36, 37, 38
+    };
+    private static final int[] TYPES = {
+        VirtioBlk.T_IN,
+        VirtioBlk.T_OUT,
+        VirtioBlk.T_FLUSH,
+        VirtioBlk.T_GET_ID,
+        VirtioBlk.T_DISCARD,
+        VirtioBlk.T_WRITE_ZEROES,
+        77
+    };
 
     private final Random random;
     private final VhostUserTestClient client;
@@ -34,7 +45,8 @@ final class FuzzClient implements AutoCloseable {
         memories.add(new TestMemory(RAM));
         memories.add(new TestMemory(4096));
         for (int i = 0; i < drivers.length; i++) {
-            drivers[i] = new TestDriver(memories.get(0), (long) i * TestDriver.WINDOW, GUEST, i, QUEUE, random.nextBoolean());
+            drivers[i] = new TestDriver(
+                    memories.get(0), (long) i * TestDriver.WINDOW, GUEST, i, QUEUE, random.nextBoolean());
         }
         others.add(Libc.eventfd(0, Libc.EFD_CLOEXEC));
         others.add(Libc.open("/dev/null", Libc.O_RDWR | Libc.O_CLOEXEC, 0));
@@ -54,10 +66,16 @@ final class FuzzClient implements AutoCloseable {
 
     /** Sets up what a good client would, so that what follows reaches further. */
     void begin() throws Exception {
-        long features = VirtioBlk.F_VERSION_1 | VirtioBlk.F_PROTOCOL_FEATURES | VirtioBlk.F_FLUSH
-                | (drivers[0].eventIdx ? VirtioBlk.F_EVENT_IDX : 0) | (random.nextBoolean() ? VirtioBlk.F_INDIRECT_DESC : 0);
+        long features = VirtioBlk.F_VERSION_1
+                | VirtioBlk.F_PROTOCOL_FEATURES
+                | VirtioBlk.F_FLUSH
+                | (drivers[0].eventIdx ? VirtioBlk.F_EVENT_IDX : 0)
+                | (random.nextBoolean() ? VirtioBlk.F_INDIRECT_DESC : 0);
         client.negotiate(features);
-        client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, RAM, VhostUserTestClient.USER, 0), memories.get(0).fd);
+        client.set(
+                Protocol.ADD_MEM_REG,
+                VhostUserTestClient.region(GUEST, RAM, VhostUserTestClient.USER, 0),
+                memories.get(0).fd);
         if (random.nextBoolean()) {
             inflight();
         }
@@ -82,7 +100,13 @@ final class FuzzClient implements AutoCloseable {
     }
 
     private static ByteBuffer region(long size, long offset, int queues, int queueSize) {
-        return VhostUserTestClient.bytes(24).putLong(size).putLong(offset).putShort((short) queues).putShort((short) queueSize).putInt(0).flip();
+        return VhostUserTestClient.bytes(24)
+                .putLong(size)
+                .putLong(offset)
+                .putShort((short) queues)
+                .putShort((short) queueSize)
+                .putInt(0)
+                .flip();
     }
 
     /** One input: a message, or something done to what is shared. */
@@ -143,33 +167,70 @@ final class FuzzClient implements AutoCloseable {
             client.raw(ByteBuffer.wrap(garbage), fds());
             return;
         }
-        ByteBuffer payload = VhostUserTestClient.bytes(random.nextInt(8) == 0 ? random.nextInt(300) : SIZES[random.nextInt(SIZES.length)]);
+        ByteBuffer payload = VhostUserTestClient.bytes(
+                random.nextInt(8) == 0 ? random.nextInt(300) : SIZES[random.nextInt(SIZES.length)]);
         while (payload.remaining() >= 8) {
             payload.putLong(number());
         }
         payload.position(payload.limit()).flip();
-        client.send(random.nextInt(6) == 0 ? random.nextInt() : random.nextInt(42), random.nextInt(10) == 0 ? random.nextInt(16) : 9, payload, fds());
+        client.send(
+                random.nextInt(6) == 0 ? random.nextInt() : random.nextInt(42),
+                random.nextInt(10) == 0 ? random.nextInt(16) : 9,
+                payload,
+                fds());
     }
 
     private void likelyMessage() throws Exception {
         int request = REQUESTS[random.nextInt(REQUESTS.length)];
         int index = random.nextInt(16) == 0 ? random.nextInt(300) : random.nextInt(2);
         ByteBuffer payload = switch (request) {
-            case Protocol.SET_FEATURES -> VhostUserTestClient.u64(VirtioBlk.F_VERSION_1 | VirtioBlk.F_PROTOCOL_FEATURES & random.nextLong()
-                    | VirtioBlk.F_EVENT_IDX & random.nextLong() | VirtioBlk.F_INDIRECT_DESC & random.nextLong());
-            case Protocol.SET_PROTOCOL_FEATURES -> VhostUserTestClient.u64(Protocol.OFFERED & (random.nextLong() | Protocol.F_REPLY_ACK));
+            case Protocol.SET_FEATURES ->
+                VhostUserTestClient.u64(VirtioBlk.F_VERSION_1
+                        | VirtioBlk.F_PROTOCOL_FEATURES & random.nextLong()
+                        | VirtioBlk.F_EVENT_IDX & random.nextLong()
+                        | VirtioBlk.F_INDIRECT_DESC & random.nextLong());
+            case Protocol.SET_PROTOCOL_FEATURES ->
+                VhostUserTestClient.u64(Protocol.OFFERED & (random.nextLong() | Protocol.F_REPLY_ACK));
             case Protocol.SET_MEM_TABLE -> table();
-            case Protocol.ADD_MEM_REG, Protocol.REM_MEM_REG -> VhostUserTestClient.region(number(), number(), number(), number());
-            case Protocol.SET_VRING_NUM -> VhostUserTestClient.state(index, random.nextBoolean() ? 1 << random.nextInt(12) : random.nextInt(3000));
-            case Protocol.SET_VRING_BASE, Protocol.GET_VRING_BASE, Protocol.SET_VRING_ENABLE -> VhostUserTestClient.state(index, random.nextInt(3));
-            case Protocol.SET_VRING_ADDR -> random.nextBoolean() ? drivers[index & 1].address()
-                    : VhostUserTestClient.bytes(40).putInt(index).putInt(0).putLong(number() & -16).putLong(number() & -16).putLong(number() & -16).putLong(0).flip();
+            case Protocol.ADD_MEM_REG, Protocol.REM_MEM_REG ->
+                VhostUserTestClient.region(number(), number(), number(), number());
+            case Protocol.SET_VRING_NUM ->
+                VhostUserTestClient.state(index, random.nextBoolean() ? 1 << random.nextInt(12) : random.nextInt(3000));
+            case Protocol.SET_VRING_BASE, Protocol.GET_VRING_BASE, Protocol.SET_VRING_ENABLE ->
+                VhostUserTestClient.state(index, random.nextInt(3));
+            case Protocol.SET_VRING_ADDR ->
+                random.nextBoolean()
+                        ? drivers[index & 1].address()
+                        : VhostUserTestClient.bytes(40)
+                                .putInt(index)
+                                .putInt(0)
+                                .putLong(number() & -16)
+                                .putLong(number() & -16)
+                                .putLong(number() & -16)
+                                .putLong(0)
+                                .flip();
             case Protocol.SET_VRING_KICK, Protocol.SET_VRING_CALL, Protocol.SET_VRING_ERR ->
                 VhostUserTestClient.u64(index | (random.nextInt(4) == 0 ? Protocol.VRING_NO_FD : 0));
-            case Protocol.GET_CONFIG -> VhostUserTestClient.bytes(12 + index).putInt(random.nextInt(70)).putInt(index).putInt(0).position(12 + index).flip();
-            case Protocol.SET_CONFIG -> VhostUserTestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) random.nextInt(3)).flip();
+            case Protocol.GET_CONFIG ->
+                VhostUserTestClient.bytes(12 + index)
+                        .putInt(random.nextInt(70))
+                        .putInt(index)
+                        .putInt(0)
+                        .position(12 + index)
+                        .flip();
+            case Protocol.SET_CONFIG ->
+                VhostUserTestClient.bytes(13)
+                        .putInt(32)
+                        .putInt(1)
+                        .putInt(0)
+                        .put((byte) random.nextInt(3))
+                        .flip();
             case Protocol.GET_INFLIGHT_FD, Protocol.SET_INFLIGHT_FD ->
-                region(random.nextBoolean() ? inflightSize : number(), random.nextInt(3) == 0 ? number() : 0, index, random.nextInt(1100));
+                region(
+                        random.nextBoolean() ? inflightSize : number(),
+                        random.nextInt(3) == 0 ? number() : 0,
+                        index,
+                        random.nextInt(1100));
             default -> VhostUserTestClient.bytes(0);
         };
         boolean table = request == Protocol.SET_MEM_TABLE;
@@ -182,11 +243,14 @@ final class FuzzClient implements AutoCloseable {
 
     private ByteBuffer table() {
         int count = random.nextInt(10);
-        ByteBuffer payload = VhostUserTestClient.bytes(8 + 32 * count).putInt(count).putInt(0);
+        ByteBuffer payload =
+                VhostUserTestClient.bytes(8 + 32 * count).putInt(count).putInt(0);
         for (int i = 0; i < count; i++) {
             boolean right = random.nextInt(3) > 0;
-            payload.putLong(right ? GUEST + (long) i * RAM : number()).putLong(right ? RAM : number())
-                    .putLong(right ? VhostUserTestClient.USER + (long) i * RAM : number()).putLong(right ? 0 : number());
+            payload.putLong(right ? GUEST + (long) i * RAM : number())
+                    .putLong(right ? RAM : number())
+                    .putLong(right ? VhostUserTestClient.USER + (long) i * RAM : number())
+                    .putLong(right ? 0 : number());
         }
         return payload.flip();
     }
@@ -199,7 +263,10 @@ final class FuzzClient implements AutoCloseable {
         } else {
             driver.resetRing();
             for (int request : new int[] {Protocol.SET_VRING_NUM, Protocol.SET_VRING_BASE}) {
-                client.send(request, 1, VhostUserTestClient.state(driver.index, request == Protocol.SET_VRING_NUM ? QUEUE : 0));
+                client.send(
+                        request,
+                        1,
+                        VhostUserTestClient.state(driver.index, request == Protocol.SET_VRING_NUM ? QUEUE : 0));
             }
             client.send(Protocol.SET_VRING_ADDR, 1, driver.address());
             client.send(Protocol.SET_VRING_KICK, 1, VhostUserTestClient.u64(driver.index), driver.kick);
@@ -224,9 +291,16 @@ final class FuzzClient implements AutoCloseable {
         TestDriver driver = drivers[random.nextInt(2)];
         long table = driver.at(driver.descriptorTable());
         for (int i = random.nextInt(QUEUE); i >= 0; i--) {
-            long address = random.nextBoolean() ? driver.guest(driver.slot(random.nextInt(8)) + random.nextInt(TestDriver.SLOT)) : number();
-            driver.descriptor(table, random.nextInt(QUEUE), address, random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(5000),
-                    random.nextInt(16) == 0 ? random.nextInt() : random.nextInt(8), random.nextInt(QUEUE + 1));
+            long address = random.nextBoolean()
+                    ? driver.guest(driver.slot(random.nextInt(8)) + random.nextInt(TestDriver.SLOT))
+                    : number();
+            driver.descriptor(
+                    table,
+                    random.nextInt(QUEUE),
+                    address,
+                    random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(5000),
+                    random.nextInt(16) == 0 ? random.nextInt() : random.nextInt(8),
+                    random.nextInt(QUEUE + 1));
         }
         if (random.nextInt(4) == 0) {
             driver.availIdx += random.nextInt(3) - 1;
@@ -260,7 +334,11 @@ final class FuzzClient implements AutoCloseable {
     private void scribble(int fd, long size) {
         Memory.putLong(scratch.address() + 64, random.nextBoolean() ? 1 : random.nextLong());
         for (int i = random.nextInt(20); i >= 0; i--) {
-            Libc.pwrite(fd, scratch.address() + 64, 1 + random.nextInt(8), random.nextInt((int) Math.min(size, 1 << 20)) & -random.nextInt(9));
+            Libc.pwrite(
+                    fd,
+                    scratch.address() + 64,
+                    1 + random.nextInt(8),
+                    random.nextInt((int) Math.min(size, 1 << 20)) & -random.nextInt(9));
         }
     }
 

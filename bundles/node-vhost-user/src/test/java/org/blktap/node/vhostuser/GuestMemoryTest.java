@@ -16,7 +16,8 @@ class GuestMemoryTest {
 
     @Test
     void addressesAreTranslated() throws Exception {
-        try (TestMemory ram = new TestMemory(1 << 20); GuestMemory guest = new GuestMemory()) {
+        try (TestMemory ram = new TestMemory(1 << 20);
+                GuestMemory guest = new GuestMemory()) {
             // the guest's order is not the file's, and the offset is no multiple of a page
             guest.add(TestMemory.region(ram.fd, HIGH, 0x8000, 0x10000, 0x10200));
             guest.add(TestMemory.region(ram.fd, HIGH + 0x8000, 0x8000, 0x90000, 0));
@@ -43,8 +44,10 @@ class GuestMemoryTest {
             assertFalse(guest.append(Long.MAX_VALUE, 0xffffffffL, list, 8));
             assertTrue(guest.append(-1, 0, list, 8), "nothing is nowhere");
 
-            assertThrows(ProtocolException.class, () -> guest.add(TestMemory.region(ram.fd, HIGH + 0x7fff, 1, 0x999000, 0)));
-            assertThrows(ProtocolException.class, () -> guest.add(TestMemory.region(ram.fd, 0x100000, 0x1000, 0x200fff, 0)));
+            assertThrows(
+                    ProtocolException.class, () -> guest.add(TestMemory.region(ram.fd, HIGH + 0x7fff, 1, 0x999000, 0)));
+            assertThrows(
+                    ProtocolException.class, () -> guest.add(TestMemory.region(ram.fd, 0x100000, 0x1000, 0x200fff, 0)));
             assertEquals(3, guest.count());
             assertEquals(0x11000, guest.bytes());
         }
@@ -52,13 +55,26 @@ class GuestMemoryTest {
 
     @Test
     void hostileRegionsAreRefused() {
-        try (TestMemory ram = new TestMemory(1 << 20); Mapping pair = Mapping.anonymous(64)) {
+        try (TestMemory ram = new TestMemory(1 << 20);
+                Mapping pair = Mapping.anonymous(64)) {
             long[][] bad = {
-                {0, 0, 0, 0}, {0, -1, 0, 0}, {0, (1 << 20) + 1, 0, 0}, {0, 4096, 0, 1 << 20}, {0, 4096, 0, -4096},
-                {0, 4096, 0, Long.MAX_VALUE}, {Long.MAX_VALUE, 4096, 0, 0}, {-4096, 4096, 0, 0}, {0, 4096, Long.MAX_VALUE - 1, 0},
-                {0, Long.MAX_VALUE, 0, 4096}, {0, 4096, -1, 0}};
+                {0, 0, 0, 0},
+                {0, -1, 0, 0},
+                {0, (1 << 20) + 1, 0, 0},
+                {0, 4096, 0, 1 << 20},
+                {0, 4096, 0, -4096},
+                {0, 4096, 0, Long.MAX_VALUE},
+                {Long.MAX_VALUE, 4096, 0, 0},
+                {-4096, 4096, 0, 0},
+                {0, 4096, Long.MAX_VALUE - 1, 0},
+                {0, Long.MAX_VALUE, 0, 4096},
+                {0, 4096, -1, 0}
+            };
             for (long[] r : bad) {
-                assertThrows(ProtocolException.class, () -> TestMemory.region(ram.fd, r[0], r[1], r[2], r[3]), java.util.Arrays.toString(r));
+                assertThrows(
+                        ProtocolException.class,
+                        () -> TestMemory.region(ram.fd, r[0], r[1], r[2], r[3]),
+                        java.util.Arrays.toString(r));
             }
             Libc.pipe2(pair.address(), Libc.O_CLOEXEC);
             int pipe = Memory.getInt(pair.address());

@@ -26,11 +26,18 @@ class HostileClientTest {
     private static final long DISK = 4 << 20;
     private static final long GUEST = 0x1_4000_0000L;
     private static final int MEMORY = 2 * TestDriver.WINDOW;
-    private static final long FEATURES = VirtioBlk.F_VERSION_1 | VirtioBlk.F_PROTOCOL_FEATURES | VirtioBlk.F_FLUSH
-            | VirtioBlk.F_CONFIG_WCE | VirtioBlk.F_DISCARD | VirtioBlk.F_WRITE_ZEROES | VirtioBlk.F_INDIRECT_DESC | VirtioBlk.F_MQ;
+    private static final long FEATURES = VirtioBlk.F_VERSION_1
+            | VirtioBlk.F_PROTOCOL_FEATURES
+            | VirtioBlk.F_FLUSH
+            | VirtioBlk.F_CONFIG_WCE
+            | VirtioBlk.F_DISCARD
+            | VirtioBlk.F_WRITE_ZEROES
+            | VirtioBlk.F_INDIRECT_DESC
+            | VirtioBlk.F_MQ;
 
     @TempDir
     Path directory;
+
     private TestNode node;
     private TestMemory memory;
 
@@ -49,7 +56,10 @@ class HostileClientTest {
     private VhostUserTestClient connect() {
         VhostUserTestClient client = new VhostUserTestClient(node.socket);
         client.negotiate(FEATURES);
-        client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0), memory.fd);
+        client.set(
+                Protocol.ADD_MEM_REG,
+                VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0),
+                memory.fd);
         return client;
     }
 
@@ -58,7 +68,8 @@ class HostileClientTest {
     }
 
     private void assertServed() throws Exception {
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_OUT, 0, 512, false));
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false));
@@ -67,25 +78,48 @@ class HostileClientTest {
     }
 
     private static ByteBuffer inflight(long size, int queues, int queueSize) {
-        return VhostUserTestClient.bytes(24).putLong(size).putLong(0).putShort((short) queues).putShort((short) queueSize).putInt(0).flip();
+        return VhostUserTestClient.bytes(24)
+                .putLong(size)
+                .putLong(0)
+                .putShort((short) queues)
+                .putShort((short) queueSize)
+                .putInt(0)
+                .flip();
     }
 
     private static ByteBuffer writeback(int on) {
-        return VhostUserTestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) on).flip();
+        return VhostUserTestClient.bytes(13)
+                .putInt(32)
+                .putInt(1)
+                .putInt(0)
+                .put((byte) on)
+                .flip();
     }
 
     // ---- memory that is truncated
 
     /** The data of each operation lies in memory that is gone; rings and headers do not. */
     @ParameterizedTest
-    @ValueSource(ints = {VirtioBlk.T_IN, VirtioBlk.T_OUT, VirtioBlk.T_FLUSH, VirtioBlk.T_GET_ID, VirtioBlk.T_DISCARD,
-        VirtioBlk.T_WRITE_ZEROES, 77})
+    @ValueSource(
+            ints = {
+                VirtioBlk.T_IN,
+                VirtioBlk.T_OUT,
+                VirtioBlk.T_FLUSH,
+                VirtioBlk.T_GET_ID,
+                VirtioBlk.T_DISCARD,
+                VirtioBlk.T_WRITE_ZEROES,
+                77
+            })
     void operationsOnTruncatedMemory(int type) throws Exception {
         long gone = GUEST + (1L << 32);
         for (int round = 0; round < 6; round++) {
             TestMemory victim = new TestMemory(1 << 20);
-            try (VhostUserTestClient client = connect(); TestDriver driver = driver(0)) {
-                client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(gone, 1 << 20, VhostUserTestClient.USER + (1L << 32), 0), victim.fd);
+            try (VhostUserTestClient client = connect();
+                    TestDriver driver = driver(0)) {
+                client.set(
+                        Protocol.ADD_MEM_REG,
+                        VhostUserTestClient.region(gone, 1 << 20, VhostUserTestClient.USER + (1L << 32), 0),
+                        victim.fd);
                 driver.start(client, 0);
                 // compiled code and interpreted code fail differently
                 for (int i = 0; i < round * 60; i++) {
@@ -94,7 +128,8 @@ class HostileClientTest {
                 Libc.ftruncate(victim.fd, 0);
                 driver.header(0, type, 0);
                 boolean in = type == VirtioBlk.T_IN || type == VirtioBlk.T_GET_ID;
-                int length = type == VirtioBlk.T_DISCARD || type == VirtioBlk.T_WRITE_ZEROES ? 16
+                int length = type == VirtioBlk.T_DISCARD || type == VirtioBlk.T_WRITE_ZEROES
+                        ? 16
                         : type == VirtioBlk.T_GET_ID ? 20 : 65536;
                 TestDriver.Piece header = new TestDriver.Piece(driver.guest(driver.slot(0)), 16, false);
                 TestDriver.Piece data = new TestDriver.Piece(gone + 4096, length, in);
@@ -106,8 +141,10 @@ class HostileClientTest {
                     driver.add(0, round % 3 == 0, header, data, round % 2 == 0 ? goneStatus : status);
                 }
                 driver.kick();
-                Eventually.holds("answered or broken",
-                        () -> driver.usedIdx() != driver.usedSeen || node.loop.call(() -> node.node.status().containsKey("queues broken")));
+                Eventually.holds(
+                        "answered or broken",
+                        () -> driver.usedIdx() != driver.usedSeen
+                                || node.loop.call(() -> node.node.status().containsKey("queues broken")));
             }
             node.awaitStatus("client", "none");
             victim.close();
@@ -123,7 +160,10 @@ class HostileClientTest {
             TestMemory ram = new TestMemory(MEMORY);
             try (VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
                 client.negotiate(FEATURES);
-                client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0), ram.fd);
+                client.set(
+                        Protocol.ADD_MEM_REG,
+                        VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0),
+                        ram.fd);
                 try (TestDriver driver = new TestDriver(ram, 0, GUEST, 0, 64, false)) {
                     driver.start(client, 0);
                     for (int i = 0; i < round * 60; i++) {
@@ -134,13 +174,17 @@ class HostileClientTest {
                     driver.io(0, VirtioBlk.T_IN, 0, 4096, what.equals("indirect"));
                     driver.kickAlways();
                     node.await("one is held", () -> node.port.pending() == 1);
-                    Libc.ftruncate(ram.fd, what.equals("ring") ? 0x5000 : what.equals("indirect") ? TestDriver.SLOT : 0);
+                    Libc.ftruncate(
+                            ram.fd, what.equals("ring") ? 0x5000 : what.equals("indirect") ? TestDriver.SLOT : 0);
                     node.onLoop(node.port::release);
                     driver.kickAlways();
                     if (!what.equals("indirect")) {
                         node.awaitStatus("queues broken", "1");
                     }
-                    assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, VhostUserTestClient.state(0, 63)), "messages are still answered");
+                    assertEquals(
+                            1,
+                            client.trySet(Protocol.SET_VRING_NUM, VhostUserTestClient.state(0, 63)),
+                            "messages are still answered");
                 }
             }
             node.awaitStatus("client", "none");
@@ -161,7 +205,8 @@ class HostileClientTest {
         }
         node.awaitStatus("client", "none");
         // and so does one that is truncated when it comes, or while its ring runs
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0)) {
             ByteBuffer answer = client.get(Protocol.GET_INFLIGHT_FD, inflight(0, 1, 128));
             int fd = client.replyFd;
             client.set(Protocol.SET_INFLIGHT_FD, inflight(answer.getLong(0), 1, 128), fd);
@@ -179,14 +224,18 @@ class HostileClientTest {
     /** The ring would go on with a record that is not mapped any more, which ends the process. */
     @Test
     void anInFlightRegionIsNotExchangedUnderARing() throws Exception {
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0)) {
             ByteBuffer answer = client.get(Protocol.GET_INFLIGHT_FD, inflight(0, 1, 128));
             int fd = client.replyFd;
             client.set(Protocol.SET_INFLIGHT_FD, inflight(answer.getLong(0), 1, 128), fd);
             driver.start(client, 0);
             assertEquals(1, client.trySet(Protocol.SET_INFLIGHT_FD, inflight(answer.getLong(0), 1, 128), fd));
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_OUT, 0, 512, false));
-            assertEquals(1, client.trySet(Protocol.SET_INFLIGHT_FD, inflight(answer.getLong(0), 3, 128), fd), "more queues than there are");
+            assertEquals(
+                    1,
+                    client.trySet(Protocol.SET_INFLIGHT_FD, inflight(answer.getLong(0), 3, 128), fd),
+                    "more queues than there are");
         }
     }
 
@@ -204,13 +253,19 @@ class HostileClientTest {
         int onTmpfs = Libc.open(shm.toString(), Libc.O_RDWR | Libc.O_CLOEXEC, 0);
         Files.delete(shm);
         try (VhostUserTestClient client = connect()) {
-            int[] refused = Received.kind(onDisk) == Received.MEMORY ? new int[] {zero, event} : new int[] {onDisk, zero, event};
+            int[] refused = Received.kind(onDisk) == Received.MEMORY
+                    ? new int[] {zero, event}
+                    : new int[] {onDisk, zero, event};
             for (int fd : refused) {
                 assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, 1 << 20, 0, 0), fd));
                 assertEquals(1, client.trySet(Protocol.SET_INFLIGHT_FD, inflight(1 << 20, 1, 64), fd));
             }
             client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, 1 << 20, 0, 0), onTmpfs);
-            assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(1 << 20, 1 << 20, 1 << 20, 4096), onTmpfs), "past its end");
+            assertEquals(
+                    1,
+                    client.trySet(
+                            Protocol.ADD_MEM_REG, VhostUserTestClient.region(1 << 20, 1 << 20, 1 << 20, 4096), onTmpfs),
+                    "past its end");
         }
         Libc.close(onDisk);
         Libc.close(zero);
@@ -225,11 +280,21 @@ class HostileClientTest {
         // as sparse as memory files go
         assertEquals(0, Libc.ftruncate(sparse.fd, 1L << 46));
         try (VhostUserTestClient client = connect()) {
-            assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, 1L << 46, 1L << 40, 0), sparse.fd), "64 TiB at once");
+            assertEquals(
+                    1,
+                    client.trySet(
+                            Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, 1L << 46, 1L << 40, 0), sparse.fd),
+                    "64 TiB at once");
             long tib = 1L << 40;
             int mapped = 0;
             for (int i = 0; i < 100; i++) {
-                mapped += client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region((i + 1) * tib, tib, (i + 200) * tib, 0), sparse.fd) == 0 ? 1 : 0;
+                mapped += client.trySet(
+                                        Protocol.ADD_MEM_REG,
+                                        VhostUserTestClient.region((i + 1) * tib, tib, (i + 200) * tib, 0),
+                                        sparse.fd)
+                                == 0
+                        ? 1
+                        : 0;
             }
             assertEquals(3, mapped, "one of the four TiB is begun by the memory that is there");
         }
@@ -244,7 +309,9 @@ class HostileClientTest {
 
     @Test
     void aFullPipeDoesNotBlockTheLoop() throws Exception {
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0); TestMemory pipe = new TestMemory(4096)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0);
+                TestMemory pipe = new TestMemory(4096)) {
             Libc.pipe2(pipe.address(), Libc.O_CLOEXEC);
             int readEnd = Memory.getInt(pipe.address());
             int writeEnd = Memory.getInt(pipe.address() + 4);
@@ -276,7 +343,8 @@ class HostileClientTest {
     /** User-Mode Linux has such sockets for its calls, too. */
     @Test
     void aFullSocketDoesNotBlockTheLoop() throws Exception {
-        try (VhostUserTestClient client = connect(); TestMemory pair = new TestMemory(4096)) {
+        try (VhostUserTestClient client = connect();
+                TestMemory pair = new TestMemory(4096)) {
             Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC, 0, pair.address());
             client.set(Protocol.SET_BACKEND_REQ_FD, VhostUserTestClient.bytes(0), Memory.getInt(pair.address()));
             Libc.fcntl(Memory.getInt(pair.address()), Libc.F_SETFL, 0);
@@ -305,7 +373,9 @@ class HostileClientTest {
     @ParameterizedTest
     @ValueSource(strings = {"call", "err"})
     void aFullEventfdEndsItsClient(String which) throws Exception {
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0); TestMemory eight = new TestMemory(4096)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0);
+                TestMemory eight = new TestMemory(4096)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_FLUSH, 0, 0, false));
             int fd = which.equals("call") ? driver.call : driver.err;
@@ -327,7 +397,9 @@ class HostileClientTest {
 
     @Test
     void kicksAreNotRead() throws Exception {
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0); TestMemory pipe = new TestMemory(4096)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0);
+                TestMemory pipe = new TestMemory(4096)) {
             driver.start(client, 0);
             // drained and blocking: a read of it would wait
             Libc.fcntl(driver.kick, Libc.F_SETFL, 0);
@@ -339,7 +411,9 @@ class HostileClientTest {
                 Thread.sleep(0, 200_000);
             }
             Libc.pipe2(pipe.address(), Libc.O_CLOEXEC);
-            assertEquals(1, client.trySet(Protocol.SET_VRING_KICK, VhostUserTestClient.u64(1), Memory.getInt(pipe.address())));
+            assertEquals(
+                    1,
+                    client.trySet(Protocol.SET_VRING_KICK, VhostUserTestClient.u64(1), Memory.getInt(pipe.address())));
             assertEquals(1, client.trySet(Protocol.SET_VRING_CALL, VhostUserTestClient.u64(1), memory.fd));
             assertEquals(1, client.trySet(Protocol.SET_VRING_ERR, VhostUserTestClient.u64(1), memory.fd));
             assertEquals(1, client.trySet(Protocol.SET_BACKEND_REQ_FD, VhostUserTestClient.bytes(0), memory.fd));
@@ -353,7 +427,8 @@ class HostileClientTest {
 
     @Test
     void chainsAreAsLongAsOffered() throws Exception {
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, chain(driver, VirtioBlk.SEG_MAX), "seg_max, header and status");
             driver.header(0, VirtioBlk.T_IN, 0);
@@ -385,22 +460,37 @@ class HostileClientTest {
     /** Memory in regions of a page would make thousands of pieces of one request. */
     @Test
     void piecesOfARequestAreBounded() throws Exception {
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0)) {
             long base = GUEST + (1L << 36);
             for (int i = 0; i < 400; i++) {
                 // neighbours in the guest, apart in the file
-                client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(base + i * 4096L, 4096, VhostUserTestClient.USER + (1L << 36) + i * 8192L,
-                        i % 2 * 8192L), memory.fd);
+                client.set(
+                        Protocol.ADD_MEM_REG,
+                        VhostUserTestClient.region(
+                                base + i * 4096L,
+                                4096,
+                                VhostUserTestClient.USER + (1L << 36) + i * 8192L,
+                                i % 2 * 8192L),
+                        memory.fd);
             }
             driver.start(client, 0);
             driver.header(0, VirtioBlk.T_IN, 0);
-            driver.add(0, false, new TestDriver.Piece(driver.guest(driver.slot(0)), 16, false),
-                    new TestDriver.Piece(base, 200 * 4096, true), new TestDriver.Piece(driver.guest(driver.slot(0) + 64), 1, true));
+            driver.add(
+                    0,
+                    false,
+                    new TestDriver.Piece(driver.guest(driver.slot(0)), 16, false),
+                    new TestDriver.Piece(base, 200 * 4096, true),
+                    new TestDriver.Piece(driver.guest(driver.slot(0) + 64), 1, true));
             driver.kick();
             driver.next();
             assertEquals(VirtioBlk.S_OK, driver.status(0));
-            driver.add(0, false, new TestDriver.Piece(driver.guest(driver.slot(0)), 16, false),
-                    new TestDriver.Piece(base, 300 * 4096, true), new TestDriver.Piece(driver.guest(driver.slot(0) + 64), 1, true));
+            driver.add(
+                    0,
+                    false,
+                    new TestDriver.Piece(driver.guest(driver.slot(0)), 16, false),
+                    new TestDriver.Piece(base, 300 * 4096, true),
+                    new TestDriver.Piece(driver.guest(driver.slot(0) + 64), 1, true));
             driver.kick();
             node.awaitStatus("queues broken", "1");
         }
@@ -443,7 +533,8 @@ class HostileClientTest {
     /** A disk that throws, or forgets, is its attachment's trouble; the ring and the connection go on. */
     @Test
     void aDiskThatThrowsFailsTheRequest() throws Exception {
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.thrown = new AssertionError("for the test"));
             assertEquals(VirtioBlk.S_IOERR, driver.run(0, VirtioBlk.T_IN, 0, 512, false));
@@ -457,7 +548,8 @@ class HostileClientTest {
 
     @Test
     void aForcedDetachDoesNotWaitForRequests() throws Exception {
-        try (VhostUserTestClient client = connect(); TestDriver driver = driver(0)) {
+        try (VhostUserTestClient client = connect();
+                TestDriver driver = driver(0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.io(0, VirtioBlk.T_IN, 0, 512, false);
@@ -467,7 +559,10 @@ class HostileClientTest {
             assertTrue(client.closedByPeer());
             assertFalse(Files.exists(node.socket));
             node.awaitStatus("client", "leaving");
-            assertTrue(node.loop.call(() -> node.node.status().get("guest memory").toString().endsWith("in 1 regions")), "the disk may still use it");
+            assertTrue(
+                    node.loop.call(() ->
+                            node.node.status().get("guest memory").toString().endsWith("in 1 regions")),
+                    "the disk may still use it");
             driver.io(1, VirtioBlk.T_IN, 0, 512, false);
             driver.kickAlways();
             node.onLoop(node.port::release);
@@ -479,11 +574,16 @@ class HostileClientTest {
     @Test
     void requestsBeyondTheLimitWaitInTheRing() throws Exception {
         Path other = Files.createDirectory(directory.resolve("other"));
-        VhostUserNodeProvider provider = new VhostUserNodeProvider(new VhostUserLimits(TestMemory.SETTINGS, new ClientBudget(4, 6, 100)));
+        VhostUserNodeProvider provider =
+                new VhostUserNodeProvider(new VhostUserLimits(TestMemory.SETTINGS, new ClientBudget(4, 6, 100)));
         try (TestNode few = new TestNode(other, Mapping.anonymous(DISK), Map.of(), provider);
-                VhostUserTestClient client = new VhostUserTestClient(few.socket); TestDriver driver = driver(0)) {
+                VhostUserTestClient client = new VhostUserTestClient(few.socket);
+                TestDriver driver = driver(0)) {
             client.negotiate(FEATURES);
-            client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0), memory.fd);
+            client.set(
+                    Protocol.ADD_MEM_REG,
+                    VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0),
+                    memory.fd);
             driver.start(client, 0);
             few.onLoop(() -> few.port.hold = true);
             for (int i = 0; i < 20; i++) {
@@ -503,10 +603,14 @@ class HostileClientTest {
 
     @Test
     void whatABurstTookIsGivenBack() throws Exception {
-        NodeParts parts = new NodeParts(new ClientLog("test"), new BlockingCalls("test"), new VhostUserLimits(TestMemory.SETTINGS, new ClientBudget(4, 300, 300)));
-        VirtioBlkDevice device = node.loop.call(() -> new VirtioBlkDevice(node.context(directory, Map.of(), ""), 1, parts, (why, cause) -> {
-            // not reached
-        }));
+        NodeParts parts = new NodeParts(
+                new ClientLog("test"),
+                new BlockingCalls("test"),
+                new VhostUserLimits(TestMemory.SETTINGS, new ClientBudget(4, 300, 300)));
+        VirtioBlkDevice device = node.loop.call(
+                () -> new VirtioBlkDevice(node.context(directory, Map.of(), ""), 1, parts, (why, cause) -> {
+                    // not reached
+                }));
         RequestPool pool = device.pool();
         node.onLoop(() -> {
             VirtioBlkRequest[] all = new VirtioBlkRequest[300];
@@ -521,7 +625,8 @@ class HostileClientTest {
             assertFalse(pool.exhausted());
         });
         node.await("all but a few are gone", () -> pool.made() == RequestPool.KEPT);
-        assertEquals(300 - (RequestPool.KEPT - 4), parts.limits().requests.quota().common());
+        assertEquals(
+                300 - (RequestPool.KEPT - 4), parts.limits().requests.quota().common());
         node.onLoop(device::close);
         assertEquals(300, parts.limits().requests.quota().common());
     }

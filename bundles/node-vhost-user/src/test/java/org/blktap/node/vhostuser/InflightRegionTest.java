@@ -61,15 +61,25 @@ class InflightRegionTest {
                 // the index in the ring
                 int[] usedIndex = {0xffff};
                 Runnable[] steps = {
-                    () -> queue.taken(6), () -> queue.taken(1), () -> queue.taken(4), () -> queue.taken(2),
-                    () -> queue.used(4), () -> queue.used(6), () -> usedIndex[0] = 1, () -> queue.done(4), () -> queue.done(6),
-                    () -> queue.published(1), () -> queue.taken(4)};
+                    () -> queue.taken(6),
+                    () -> queue.taken(1),
+                    () -> queue.taken(4),
+                    () -> queue.taken(2),
+                    () -> queue.used(4),
+                    () -> queue.used(6),
+                    () -> usedIndex[0] = 1,
+                    () -> queue.done(4),
+                    () -> queue.done(6),
+                    () -> queue.published(1),
+                    () -> queue.taken(4)
+                };
                 for (int i = 0; i < kill; i++) {
                     steps[i].run();
                 }
                 int[] taken = {6, 1, 4, 2};
-                int[] expected = kill <= 4 ? Arrays.copyOf(taken, kill) : kill <= 6 ? taken
-                        : kill <= 10 ? new int[] {1, 2} : new int[] {1, 2, 4};
+                int[] expected = kill <= 4
+                        ? Arrays.copyOf(taken, kill)
+                        : kill <= 6 ? taken : kill <= 10 ? new int[] {1, 2} : new int[] {1, 2, 4};
                 assertArrayEquals(expected, again(memory).recover(SIZE, usedIndex[0]), "killed after step " + kill);
                 assertArrayEquals(expected, again(memory).recover(SIZE, usedIndex[0]), "and once more at once");
             }
@@ -94,11 +104,13 @@ class InflightRegionTest {
     @Test
     void theNoteOfWritebackSurvives() throws Exception {
         InflightRegion.Made made = InflightRegion.make(2, 2, 128);
-        assertEquals(VirtioBlk.QUEUE_MAX, made.region().queueSize(), "firmware may set up a larger queue than QEMU names");
+        assertEquals(
+                VirtioBlk.QUEUE_MAX, made.region().queueSize(), "firmware may set up a larger queue than QEMU names");
         assertFalse(made.region().writeback(), "not noted is not allowed");
         made.region().writeback(true);
         made.region().close();
-        InflightRegion given = InflightRegion.given(made.fd(), made.region().size(), 0, 2, 2, 128, TestMemory.LIMITS.memoryShare());
+        InflightRegion given =
+                InflightRegion.given(made.fd(), made.region().size(), 0, 2, 2, 128, TestMemory.LIMITS.memoryShare());
         assertEquals(VirtioBlk.QUEUE_MAX, given.queueSize(), "QEMU gives back the size that it asked for");
         assertTrue(given.writeback());
         given.writeback(false);
@@ -111,9 +123,16 @@ class InflightRegionTest {
         assertFalse(foreign.writeback());
         assertEquals(2, foreign.queues());
         foreign.close();
-        assertThrows(ProtocolException.class, () -> InflightRegion.given(made.fd(), needed - 1, 0, 2, 2, 128, TestMemory.LIMITS.memoryShare()));
-        assertThrows(ProtocolException.class, () -> InflightRegion.given(made.fd(), needed, 1 << 20, 2, 2, 128, TestMemory.LIMITS.memoryShare()));
-        assertThrows(ProtocolException.class, () -> InflightRegion.given(made.fd(), needed, 8, 2, 2, 120, TestMemory.LIMITS.memoryShare()), "not aligned");
+        assertThrows(
+                ProtocolException.class,
+                () -> InflightRegion.given(made.fd(), needed - 1, 0, 2, 2, 128, TestMemory.LIMITS.memoryShare()));
+        assertThrows(
+                ProtocolException.class,
+                () -> InflightRegion.given(made.fd(), needed, 1 << 20, 2, 2, 128, TestMemory.LIMITS.memoryShare()));
+        assertThrows(
+                ProtocolException.class,
+                () -> InflightRegion.given(made.fd(), needed, 8, 2, 2, 120, TestMemory.LIMITS.memoryShare()),
+                "not aligned");
         Libc.close(made.fd());
     }
 

@@ -11,8 +11,8 @@ import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 
 /**
- * The driver's side of one queue, in the guest's memory: its ring at the beginning of a window, then one slot of 64 KiB for each of eight
- * requests (header, status, indirect table, data).
+ * The driver's side of one queue, in the guest's memory: its ring at the beginning of a window, then one slot of 64 KiB
+ * for each of eight requests (header, status, indirect table, data).
  */
 final class TestDriver implements AutoCloseable {
     static final int SLOT = 0x10000;
@@ -21,8 +21,7 @@ final class TestDriver implements AutoCloseable {
     static final int DATA = 0x1000;
 
     /** A descriptor: guest address, length, whether the device writes. */
-    record Piece(long address, int length, boolean writable) {
-    }
+    record Piece(long address, int length, boolean writable) {}
 
     final TestMemory memory;
     final long window;
@@ -69,7 +68,9 @@ final class TestDriver implements AutoCloseable {
         return free.size();
     }
 
-    /** Gives all descriptors back, whatever the device does with them, and however these lists were left by an error. */
+    /**
+     * Gives all descriptors back, whatever the device does with them, and however these lists were left by an error.
+     */
     void forgetAll() {
         free = new ArrayDeque<>();
         inUse = new HashMap<>();
@@ -120,8 +121,14 @@ final class TestDriver implements AutoCloseable {
 
     java.nio.ByteBuffer address() {
         long user = VhostUserTestClient.USER;
-        return VhostUserTestClient.bytes(40).putInt(index).putInt(0).putLong(user + descriptorTable()).putLong(user + used())
-                .putLong(user + avail()).putLong(0).flip();
+        return VhostUserTestClient.bytes(40)
+                .putInt(index)
+                .putInt(0)
+                .putLong(user + descriptorTable())
+                .putLong(user + used())
+                .putLong(user + avail())
+                .putLong(0)
+                .flip();
     }
 
     void descriptor(long table, int i, long address, int length, int flags, int next) {
@@ -140,7 +147,13 @@ final class TestDriver implements AutoCloseable {
             long table = slot(slot) + 0x800;
             for (int i = 0; i < pieces.length; i++) {
                 boolean last = i == pieces.length - 1;
-                descriptor(at(table), i, pieces[i].address, pieces[i].length, (pieces[i].writable ? 2 : 0) | (last ? 0 : 1), i + 1);
+                descriptor(
+                        at(table),
+                        i,
+                        pieces[i].address,
+                        pieces[i].length,
+                        (pieces[i].writable ? 2 : 0) | (last ? 0 : 1),
+                        i + 1);
             }
             head = free.remove();
             taken.add(head);
@@ -151,8 +164,13 @@ final class TestDriver implements AutoCloseable {
             }
             for (int i = 0; i < pieces.length; i++) {
                 boolean last = i == pieces.length - 1;
-                descriptor(at(descriptorTable()), taken.get(i), pieces[i].address, pieces[i].length,
-                        (pieces[i].writable ? 2 : 0) | (last ? 0 : 1), last ? 0 : taken.get(i + 1));
+                descriptor(
+                        at(descriptorTable()),
+                        taken.get(i),
+                        pieces[i].address,
+                        pieces[i].length,
+                        (pieces[i].writable ? 2 : 0) | (last ? 0 : 1),
+                        last ? 0 : taken.get(i + 1));
             }
             head = taken.get(0);
         }
@@ -173,7 +191,8 @@ final class TestDriver implements AutoCloseable {
         boolean read = type == VirtioBlk.T_IN || type == VirtioBlk.T_GET_ID;
         Piece header = new Piece(guest(slot(slot)), 16, false);
         Piece status = new Piece(guest(slot(slot) + 64), 1, true);
-        return length == 0 ? add(slot, indirect, header, status)
+        return length == 0
+                ? add(slot, indirect, header, status)
                 : add(slot, indirect, header, new Piece(guest(slot(slot) + DATA), length, read), status);
     }
 

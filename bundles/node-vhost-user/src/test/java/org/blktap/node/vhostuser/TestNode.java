@@ -36,7 +36,8 @@ final class TestNode implements AutoCloseable {
         this(directory, disk, options, PROVIDER);
     }
 
-    TestNode(Path directory, Mapping disk, Map<String, String> options, VhostUserNodeProvider provider) throws Exception {
+    TestNode(Path directory, Mapping disk, Map<String, String> options, VhostUserNodeProvider provider)
+            throws Exception {
         this.provider = provider;
         port = new MemoryPort(disk);
         NodeContext context = context(directory, options, "");
@@ -45,7 +46,9 @@ final class TestNode implements AutoCloseable {
     }
 
     NodeContext context(Path directory, Map<String, String> options, String target) {
-        return TestNodeContext.of("disk-1", loop, port, memory, directory).withOptions(options).withTarget(target);
+        return TestNodeContext.of("disk-1", loop, port, memory, directory)
+                .withOptions(options)
+                .withTarget(target);
     }
 
     /** Opens another node on the same loop, which is mostly to fail. */
@@ -72,7 +75,9 @@ final class TestNode implements AutoCloseable {
     }
 
     void awaitStatus(String key, String value) throws Exception {
-        await(key + " is " + value, () -> value.equals(String.valueOf(node.status().get(key))));
+        await(
+                key + " is " + value,
+                () -> value.equals(String.valueOf(node.status().get(key))));
     }
 
     @Override

@@ -16,14 +16,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Random messages, memory, descriptors and rings against one node, with a well-behaved client on another whose data is verified. With
- * {@code -Dfuzz.inputs=N} as many as wanted, with {@code -Dseed=N} the same again (as far as threads allow).
+ * Random messages, memory, descriptors and rings against one node, with a well-behaved client on another whose data is
+ * verified. With {@code -Dfuzz.inputs=N} as many as wanted, with {@code -Dseed=N} the same again (as far as threads
+ * allow).
  */
 class VhostUserFuzzTest {
     private static final int INPUTS = Integer.getInteger("fuzz.inputs", 15_000);
     private static final long SEED = Long.getLong("seed", System.nanoTime());
     /** After so many it is checked that nothing is left, and that a good client is served. */
     private static final int BATCH = 5000;
+
     private static final int INPUTS_PER_CLIENT = 80;
     private static final long DISK = 4 << 20;
     /** What a loop may be held up by others' loops and the machine; it is a bound on failure, not on speed. */
@@ -59,9 +61,12 @@ class VhostUserFuzzTest {
                 settled(node, before);
             }
             check(victim);
-            assertTrue(victim.slowestMillis() < VICTIM_MILLIS_MAX, "slowest request of the victim: " + victim.slowestMillis() + " ms");
+            assertTrue(
+                    victim.slowestMillis() < VICTIM_MILLIS_MAX,
+                    "slowest request of the victim: " + victim.slowestMillis() + " ms");
             System.out.println("vhost-user fuzz: " + inputs + " inputs by " + clients + " clients, of whom " + refused
-                    + " were disconnected, in " + (System.nanoTime() - start) / 1_000_000_000 + " s; the victim's " + victim.requests()
+                    + " were disconnected, in " + (System.nanoTime() - start) / 1_000_000_000 + " s; the victim's "
+                    + victim.requests()
                     + " requests were right, the slowest took " + victim.slowestMillis() + " ms");
         }
     }
@@ -73,7 +78,7 @@ class VhostUserFuzzTest {
     }
 
     private void batch(TestNode node, Random random, int count) throws Exception {
-        for (int end = inputs + count; inputs < end;) {
+        for (int end = inputs + count; inputs < end; ) {
             clients++;
             try (FuzzClient client = new FuzzClient(node, random)) {
                 try {
@@ -105,10 +110,16 @@ class VhostUserFuzzTest {
      */
     private static long settled(TestNode node, long expected) throws Exception {
         node.awaitStatus("client", "none");
-        Eventually.holds("held: " + expected + " (mappings, then three digits of descriptors)", () -> expected == -1 || held() == expected);
-        try (TestMemory memory = new TestMemory(TestDriver.WINDOW); VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
+        Eventually.holds(
+                "held: " + expected + " (mappings, then three digits of descriptors)",
+                () -> expected == -1 || held() == expected);
+        try (TestMemory memory = new TestMemory(TestDriver.WINDOW);
+                VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
             client.negotiate(VirtioBlk.F_VERSION_1 | VirtioBlk.F_PROTOCOL_FEATURES | VirtioBlk.F_FLUSH);
-            client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, TestDriver.WINDOW, VhostUserTestClient.USER, 0), memory.fd);
+            client.set(
+                    Protocol.ADD_MEM_REG,
+                    VhostUserTestClient.region(0, TestDriver.WINDOW, VhostUserTestClient.USER, 0),
+                    memory.fd);
             try (TestDriver driver = new TestDriver(memory, 0, 0, 0, 64, false)) {
                 driver.start(client, 0);
                 driver.fill(0, 4096, 5);
@@ -126,6 +137,7 @@ class VhostUserFuzzTest {
 
     /** Mappings of memfds and the number of descriptors, as one number. */
     private static long held() throws IOException {
-        return ProcessResources.mappings(line -> line.contains("/memfd:test") || line.contains("/memfd:vhost")) * 1000 + ProcessResources.descriptors();
+        return ProcessResources.mappings(line -> line.contains("/memfd:test") || line.contains("/memfd:vhost")) * 1000
+                + ProcessResources.descriptors();
     }
 }

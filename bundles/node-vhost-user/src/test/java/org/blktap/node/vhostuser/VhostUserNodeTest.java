@@ -31,12 +31,19 @@ class VhostUserNodeTest {
     private static final long DISK = 8 << 20;
     /** Above what 32 bits can say. */
     private static final long GUEST = 0x1_4000_0000L;
-    private static final long PLAIN = VirtioBlk.F_VERSION_1 | VirtioBlk.F_PROTOCOL_FEATURES | VirtioBlk.F_FLUSH
-            | VirtioBlk.F_MQ | VirtioBlk.F_CONFIG_WCE | VirtioBlk.F_DISCARD | VirtioBlk.F_WRITE_ZEROES;
+
+    private static final long PLAIN = VirtioBlk.F_VERSION_1
+            | VirtioBlk.F_PROTOCOL_FEATURES
+            | VirtioBlk.F_FLUSH
+            | VirtioBlk.F_MQ
+            | VirtioBlk.F_CONFIG_WCE
+            | VirtioBlk.F_DISCARD
+            | VirtioBlk.F_WRITE_ZEROES;
     private static final int MEMORY = 2 * TestDriver.WINDOW;
 
     @TempDir
     Path directory;
+
     private TestNode node;
     private TestMemory memory;
 
@@ -60,12 +67,15 @@ class VhostUserNodeTest {
     }
 
     private void share(VhostUserTestClient client) {
-        client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0), memory.fd);
+        client.set(
+                Protocol.ADD_MEM_REG,
+                VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0),
+                memory.fd);
     }
 
     private TestDriver driver(int index, long features) {
-        return new TestDriver(memory, (long) index * TestDriver.WINDOW, GUEST, index, 64,
-                (features & VirtioBlk.F_EVENT_IDX) != 0);
+        return new TestDriver(
+                memory, (long) index * TestDriver.WINDOW, GUEST, index, 64, (features & VirtioBlk.F_EVENT_IDX) != 0);
     }
 
     @ParameterizedTest
@@ -76,7 +86,9 @@ class VhostUserNodeTest {
         System.out.println("dataGoesThroughTheRing seed " + seed);
         Random random = new Random(seed);
         byte[] model = new byte[(int) DISK];
-        try (VhostUserTestClient client = connect(features); TestDriver first = driver(0, features); TestDriver second = driver(1, features)) {
+        try (VhostUserTestClient client = connect(features);
+                TestDriver first = driver(0, features);
+                TestDriver second = driver(1, features)) {
             first.start(client, 0);
             second.start(client, 0);
             // more than 65536 requests would take long; the index starts near its wrap in another test
@@ -94,7 +106,8 @@ class VhostUserNodeTest {
                     if (write[i]) {
                         int fill = random.nextInt(256);
                         driver.fill(i, length[i], fill);
-                        System.arraycopy(driver.read(driver.data(i), length[i]), 0, model, (int) sector[i] * 512, length[i]);
+                        System.arraycopy(
+                                driver.read(driver.data(i), length[i]), 0, model, (int) sector[i] * 512, length[i]);
                     }
                     driver.io(i, write[i] ? VirtioBlk.T_OUT : VirtioBlk.T_IN, sector[i], length[i], indirect);
                 }
@@ -116,14 +129,16 @@ class VhostUserNodeTest {
                 assertEquals(expected, written, "used lengths: the data read and the status bytes");
             }
             assertTrue(first.readEvent(first.call) && second.readEvent(second.call), "the driver is notified");
-            assertTrue(first.kicks < 300, "not every batch needs a kick while the loop looks at the ring: " + first.kicks);
+            assertTrue(
+                    first.kicks < 300, "not every batch needs a kick while the loop looks at the ring: " + first.kicks);
         }
         node.awaitStatus("client", "none");
     }
 
     @Test
     void indexesWrap() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN | VirtioBlk.F_EVENT_IDX); TestDriver driver = driver(0, VirtioBlk.F_EVENT_IDX)) {
+        try (VhostUserTestClient client = connect(PLAIN | VirtioBlk.F_EVENT_IDX);
+                TestDriver driver = driver(0, VirtioBlk.F_EVENT_IDX)) {
             driver.availIdx = 0xfff0;
             driver.usedSeen = 0xfff0;
             Memory.putShort(driver.at(driver.avail()) + 2, (short) 0xfff0);
@@ -137,11 +152,13 @@ class VhostUserNodeTest {
 
     @Test
     void theOtherRequests() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_FLUSH, 0, 0, false));
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_GET_ID, 0, 20, false));
-            assertArrayEquals("disk-1\0\0\0\0\0\0\0\0\0\0\0\0\0\0".getBytes(StandardCharsets.US_ASCII),
+            assertArrayEquals(
+                    "disk-1\0\0\0\0\0\0\0\0\0\0\0\0\0\0".getBytes(StandardCharsets.US_ASCII),
                     driver.read(driver.data(0), 20));
             assertEquals(VirtioBlk.S_UNSUPP, driver.run(0, 77, 0, 0, false));
             assertEquals(VirtioBlk.S_IOERR, driver.run(0, VirtioBlk.T_IN, DISK / 512, 512, false), "past the end");
@@ -153,9 +170,11 @@ class VhostUserNodeTest {
             assertEquals(VirtioBlk.S_OK, range(driver, VirtioBlk.T_DISCARD, 8, 16, 0));
             assertEquals(VirtioBlk.S_OK, range(driver, VirtioBlk.T_WRITE_ZEROES, 8, 16, 1));
             assertEquals(VirtioBlk.S_OK, range(driver, VirtioBlk.T_WRITE_ZEROES, 24, 8, 0));
-            assertEquals(VirtioBlk.S_UNSUPP, range(driver, VirtioBlk.T_DISCARD, 8, 16, 1), "unmap is no flag of discard");
+            assertEquals(
+                    VirtioBlk.S_UNSUPP, range(driver, VirtioBlk.T_DISCARD, 8, 16, 1), "unmap is no flag of discard");
             assertEquals(VirtioBlk.S_UNSUPP, range(driver, VirtioBlk.T_WRITE_ZEROES, 8, 16, 2), "unknown flag");
-            assertEquals(VirtioBlk.S_IOERR, range(driver, VirtioBlk.T_WRITE_ZEROES, 0, VirtioBlk.ZEROES_SECTORS_MAX + 1, 0));
+            assertEquals(
+                    VirtioBlk.S_IOERR, range(driver, VirtioBlk.T_WRITE_ZEROES, 0, VirtioBlk.ZEROES_SECTORS_MAX + 1, 0));
             assertEquals(VirtioBlk.S_IOERR, range(driver, VirtioBlk.T_DISCARD, -8, 8, 0));
             assertEquals(VirtioBlk.S_IOERR, driver.run(0, VirtioBlk.T_DISCARD, 0, 15, false), "half a segment");
             assertEquals(VirtioBlk.S_UNSUPP, driver.run(0, VirtioBlk.T_DISCARD, 0, 32, false), "two segments");
@@ -169,7 +188,8 @@ class VhostUserNodeTest {
         }
     }
 
-    private static int range(TestDriver driver, int type, long sector, int sectors, int flags) throws InterruptedException {
+    private static int range(TestDriver driver, int type, long sector, int sectors, int flags)
+            throws InterruptedException {
         Memory.putLong(driver.data(0), sector);
         Memory.putInt(driver.data(0) + 8, sectors);
         Memory.putInt(driver.data(0) + 12, flags);
@@ -179,7 +199,8 @@ class VhostUserNodeTest {
     /** VERSION_1 lets a driver cut a request where it likes: here into single bytes, and all in one piece each way. */
     @Test
     void anyFraming() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN | VirtioBlk.F_INDIRECT_DESC); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN | VirtioBlk.F_INDIRECT_DESC);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             driver.fill(0, 512, 9);
             driver.header(0, VirtioBlk.T_OUT, 3);
@@ -195,7 +216,10 @@ class VhostUserNodeTest {
             assertEquals(VirtioBlk.S_OK, driver.status(0));
 
             driver.header(1, VirtioBlk.T_IN, 3);
-            driver.add(1, false, new TestDriver.Piece(driver.guest(driver.slot(1)), 16, false),
+            driver.add(
+                    1,
+                    false,
+                    new TestDriver.Piece(driver.guest(driver.slot(1)), 16, false),
                     new TestDriver.Piece(driver.guest(driver.slot(1) + TestDriver.DATA), 513, true));
             driver.kick();
             assertEquals(513, driver.next()[1]);
@@ -206,35 +230,55 @@ class VhostUserNodeTest {
 
     @Test
     void writesLastWhereTheDriverCannotFlushOrHasTurnedTheCacheOff() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN & ~VirtioBlk.F_FLUSH); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN & ~VirtioBlk.F_FLUSH);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_OUT, 0, 512, false));
             assertEquals(Request.FUA, lastFlags());
         }
         node.awaitStatus("client", "none");
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             driver.run(0, VirtioBlk.T_OUT, 0, 512, false);
             assertEquals(0, lastFlags());
             assertEquals(1, client.config(32, 1).get(12));
-            client.set(Protocol.SET_CONFIG, VhostUserTestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) 0).flip());
+            client.set(
+                    Protocol.SET_CONFIG,
+                    VhostUserTestClient.bytes(13)
+                            .putInt(32)
+                            .putInt(1)
+                            .putInt(0)
+                            .put((byte) 0)
+                            .flip());
             assertEquals(0, client.config(32, 1).get(12));
             driver.run(0, VirtioBlk.T_OUT, 0, 512, false);
             assertEquals(Request.FUA, lastFlags());
             range(driver, VirtioBlk.T_WRITE_ZEROES, 0, 8, 1);
             assertEquals(Request.FUA, lastFlags());
-            assertEquals(1, client.trySet(Protocol.SET_CONFIG,
-                    VhostUserTestClient.bytes(20).putInt(0).putInt(8).putInt(0).putLong(99).flip()), "the capacity is not to be set");
+            assertEquals(
+                    1,
+                    client.trySet(
+                            Protocol.SET_CONFIG,
+                            VhostUserTestClient.bytes(20)
+                                    .putInt(0)
+                                    .putInt(8)
+                                    .putInt(0)
+                                    .putLong(99)
+                                    .flip()),
+                    "the capacity is not to be set");
         }
     }
 
     private int lastFlags() throws Exception {
-        return node.loop.call(() -> node.port.seen.get(node.port.seen.size() - 1).flags());
+        return node.loop.call(
+                () -> node.port.seen.get(node.port.seen.size() - 1).flags());
     }
 
     @Test
     void aClosedPortLeavesRequestsInTheRing() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             driver.run(0, VirtioBlk.T_IN, 0, 512, false);
             node.onLoop(() -> node.port.open = false);
@@ -253,13 +297,17 @@ class VhostUserNodeTest {
 
     @Test
     void stoppedAndStartedAgainWithOtherFeatures() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver firmware = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver firmware = driver(0, 0)) {
             firmware.start(client, 0);
             for (int i = 0; i < 5; i++) {
                 firmware.run(0, VirtioBlk.T_IN, 0, 512, false);
             }
             client.set(Protocol.SET_VRING_ENABLE, VhostUserTestClient.state(0, 0));
-            assertEquals(5, client.get(Protocol.GET_VRING_BASE, VhostUserTestClient.state(0, 0)).getInt(4));
+            assertEquals(
+                    5,
+                    client.get(Protocol.GET_VRING_BASE, VhostUserTestClient.state(0, 0))
+                            .getInt(4));
             firmware.io(0, VirtioBlk.T_IN, 0, 512, false);
             firmware.kickAlways();
             Thread.sleep(20);
@@ -282,7 +330,8 @@ class VhostUserNodeTest {
 
     @Test
     void stoppingWaitsForWhatIsInFlight() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.io(0, VirtioBlk.T_IN, 0, 512, false);
@@ -303,7 +352,8 @@ class VhostUserNodeTest {
 
     @Test
     void aClientIsCutOffWhileItsRequestsStayInFlight() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.io(0, VirtioBlk.T_IN, 0, 512, false);
@@ -320,22 +370,41 @@ class VhostUserNodeTest {
 
     @Test
     void memoryIsReplacedOnlyWhenNothingIsInFlight() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.io(0, VirtioBlk.T_IN, 0, 512, false);
             driver.kick();
             node.await("one is held", () -> node.port.pending() == 1);
             // as User-Mode Linux sends it: room for two regions, one used
-            client.send(Protocol.SET_MEM_TABLE, 9, VhostUserTestClient.bytes(72).putInt(1).putInt(0).putLong(GUEST).putLong(MEMORY)
-                    .putLong(VhostUserTestClient.USER).putLong(0).position(72).flip(), memory.fd);
+            client.send(
+                    Protocol.SET_MEM_TABLE,
+                    9,
+                    VhostUserTestClient.bytes(72)
+                            .putInt(1)
+                            .putInt(0)
+                            .putLong(GUEST)
+                            .putLong(MEMORY)
+                            .putLong(VhostUserTestClient.USER)
+                            .putLong(0)
+                            .position(72)
+                            .flip(),
+                    memory.fd);
             Thread.sleep(50);
             assertTrue(client.silent());
             node.onLoop(node.port::release);
             assertEquals(0, client.reply(Protocol.SET_MEM_TABLE).getLong());
             driver.next();
-            assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false), "the ring goes on in the new mapping");
-            assertEquals(1, client.trySet(Protocol.REM_MEM_REG, VhostUserTestClient.region(GUEST, 4096, VhostUserTestClient.USER, 0)));
+            assertEquals(
+                    VirtioBlk.S_OK,
+                    driver.run(0, VirtioBlk.T_IN, 0, 512, false),
+                    "the ring goes on in the new mapping");
+            assertEquals(
+                    1,
+                    client.trySet(
+                            Protocol.REM_MEM_REG,
+                            VhostUserTestClient.region(GUEST, 4096, VhostUserTestClient.USER, 0)));
             client.set(Protocol.REM_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0));
             node.awaitStatus("queues broken", "1");
         }
@@ -344,7 +413,8 @@ class VhostUserNodeTest {
     @Test
     void aClientThatLeavesMidWayLeavesNothingBehind() throws Exception {
         // once, so that everything lazy is there
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             driver.run(0, VirtioBlk.T_IN, 0, 512, false);
         }
@@ -372,7 +442,8 @@ class VhostUserNodeTest {
 
     @Test
     void whatEndsJustBeforeTheNodeDoesIsAnswered() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             driver.io(0, VirtioBlk.T_IN, 0, 512, false);
@@ -404,7 +475,9 @@ class VhostUserNodeTest {
     @CsvSource({"jump", "head", "outside", "loop", "nested", "order", "short"})
     void aHostileRingEndsItselfOnly(String attack) throws Exception {
         long features = PLAIN | VirtioBlk.F_INDIRECT_DESC;
-        try (VhostUserTestClient client = connect(features); TestDriver good = driver(0, 0); TestDriver bad = driver(1, 0)) {
+        try (VhostUserTestClient client = connect(features);
+                TestDriver good = driver(0, 0);
+                TestDriver bad = driver(1, 0)) {
             good.start(client, 0);
             bad.start(client, 0);
             long table = bad.at(bad.descriptorTable());
@@ -426,8 +499,10 @@ class VhostUserNodeTest {
                     bad.descriptor(bad.at(bad.slot(0)), 0, slot, 16, 4, 0);
                     bad.expose(0);
                 }
-                case "order" -> bad.add(0, false, new TestDriver.Piece(slot, 16, true), new TestDriver.Piece(slot, 16, false));
-                default -> bad.add(0, false, new TestDriver.Piece(slot, 15, false), new TestDriver.Piece(slot + 64, 1, true));
+                case "order" ->
+                    bad.add(0, false, new TestDriver.Piece(slot, 16, true), new TestDriver.Piece(slot, 16, false));
+                default ->
+                    bad.add(0, false, new TestDriver.Piece(slot, 15, false), new TestDriver.Piece(slot + 64, 1, true));
             }
             bad.kickAlways();
             node.awaitStatus("queues broken", "1");
@@ -444,7 +519,8 @@ class VhostUserNodeTest {
 
     @Test
     void aHeadThatIsInFlightIsNotTakenTwice() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             node.onLoop(() -> node.port.hold = true);
             int head = driver.io(0, VirtioBlk.T_IN, 0, 512, false);
@@ -463,17 +539,30 @@ class VhostUserNodeTest {
         int twin = Libc.memfd_create("victim", Libc.MFD_CLOEXEC);
         Libc.ftruncate(twin, MEMORY);
         for (int round = 0; round < 5; round++) {
-            try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
-                client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST + (1L << 32), MEMORY, VhostUserTestClient.USER + (1L << 32), 0), twin);
+            try (VhostUserTestClient client = connect(PLAIN);
+                    TestDriver driver = driver(0, 0)) {
+                client.set(
+                        Protocol.ADD_MEM_REG,
+                        VhostUserTestClient.region(
+                                GUEST + (1L << 32), MEMORY, VhostUserTestClient.USER + (1L << 32), 0),
+                        twin);
                 driver.start(client, 0);
                 assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false));
                 Libc.ftruncate(twin, 0);
                 long gone = GUEST + (1L << 32);
                 // a header that is gone, in one piece and in two
                 if (round % 2 == 0) {
-                    driver.add(0, false, new TestDriver.Piece(gone, 16, false), new TestDriver.Piece(driver.guest(driver.slot(0) + 64), 1, true));
+                    driver.add(
+                            0,
+                            false,
+                            new TestDriver.Piece(gone, 16, false),
+                            new TestDriver.Piece(driver.guest(driver.slot(0) + 64), 1, true));
                 } else {
-                    driver.add(0, false, new TestDriver.Piece(gone, 8, false), new TestDriver.Piece(gone + 4096, 8, false),
+                    driver.add(
+                            0,
+                            false,
+                            new TestDriver.Piece(gone, 8, false),
+                            new TestDriver.Piece(gone + 4096, 8, false),
                             new TestDriver.Piece(driver.guest(driver.slot(0) + 64), 1, true));
                 }
                 driver.kick();
@@ -483,7 +572,8 @@ class VhostUserNodeTest {
             node.awaitStatus("client", "none");
         }
         Libc.close(twin);
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false), "the node lives");
         }
@@ -491,7 +581,9 @@ class VhostUserNodeTest {
 
     @Test
     void aPipeWillDoForNotifications() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0); TestMemory pipe = new TestMemory(4096)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0);
+                TestMemory pipe = new TestMemory(4096)) {
             Libc.pipe2(pipe.address(), Libc.O_CLOEXEC);
             int readEnd = Memory.getInt(pipe.address());
             int writeEnd = Memory.getInt(pipe.address() + 4);
@@ -511,7 +603,8 @@ class VhostUserNodeTest {
 
     @Test
     void aNewSizeIsToldOverTheBackendsChannel() throws Exception {
-        try (VhostUserTestClient client = connect(PLAIN); TestMemory pipe = new TestMemory(4096)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestMemory pipe = new TestMemory(4096)) {
             Libc.pipe2(pipe.address(), Libc.O_CLOEXEC);
             int readEnd = Memory.getInt(pipe.address());
             int writeEnd = Memory.getInt(pipe.address() + 4);
@@ -534,14 +627,33 @@ class VhostUserNodeTest {
         long features = PLAIN;
         TestDriver driver = driver(0, 0);
         VhostUserTestClient client = connect(features);
-        java.nio.ByteBuffer answer = client.get(Protocol.GET_INFLIGHT_FD,
-                VhostUserTestClient.bytes(24).putLong(0).putLong(0).putShort((short) 2).putShort((short) 64).putInt(0).flip());
+        java.nio.ByteBuffer answer = client.get(
+                Protocol.GET_INFLIGHT_FD,
+                VhostUserTestClient.bytes(24)
+                        .putLong(0)
+                        .putLong(0)
+                        .putShort((short) 2)
+                        .putShort((short) 64)
+                        .putInt(0)
+                        .flip());
         int fd = client.replyFd;
         long size = answer.getLong(0);
         assertTrue(fd >= 0 && size > 0);
-        java.nio.ByteBuffer given = VhostUserTestClient.bytes(24).putLong(size).putLong(0).putShort((short) 2).putShort((short) 64).putInt(0);
+        java.nio.ByteBuffer given = VhostUserTestClient.bytes(24)
+                .putLong(size)
+                .putLong(0)
+                .putShort((short) 2)
+                .putShort((short) 64)
+                .putInt(0);
         client.set(Protocol.SET_INFLIGHT_FD, given.flip().duplicate().order(java.nio.ByteOrder.LITTLE_ENDIAN), fd);
-        client.set(Protocol.SET_CONFIG, VhostUserTestClient.bytes(13).putInt(32).putInt(1).putInt(0).put((byte) 0).flip());
+        client.set(
+                Protocol.SET_CONFIG,
+                VhostUserTestClient.bytes(13)
+                        .putInt(32)
+                        .putInt(1)
+                        .putInt(0)
+                        .put((byte) 0)
+                        .flip());
         driver.start(client, 0);
         driver.run(0, VirtioBlk.T_IN, 0, 512, false);
         node.onLoop(() -> {
@@ -565,7 +677,10 @@ class VhostUserNodeTest {
 
         node = new TestNode(directory, DISK, Map.of("queues", "2"));
         VhostUserTestClient again = connect(features);
-        again.set(Protocol.SET_INFLIGHT_FD, given.duplicate().order(java.nio.ByteOrder.LITTLE_ENDIAN).rewind(), fd);
+        again.set(
+                Protocol.SET_INFLIGHT_FD,
+                given.duplicate().order(java.nio.ByteOrder.LITTLE_ENDIAN).rewind(),
+                fd);
         assertEquals(0, again.config(32, 1).get(12), "the driver's choice of write-through has survived");
         // QEMU knows the used index only
         driver.start(again, driver.usedIdx());
@@ -573,7 +688,9 @@ class VhostUserNodeTest {
         assertEquals(heads[2], driver.next()[0]);
         assertEquals(heads[3], driver.next()[0]);
         List<MemoryPort.Seen> seen = node.loop.call(() -> List.copyOf(node.port.seen));
-        assertEquals(List.of(10L * 512, 12L * 512, 13L * 512), seen.stream().map(MemoryPort.Seen::offset).toList());
+        assertEquals(
+                List.of(10L * 512, 12L * 512, 13L * 512),
+                seen.stream().map(MemoryPort.Seen::offset).toList());
         assertTrue(driver.filled(driver.read(node.port.content.address() + 13 * 512, 512), 43));
         assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false), "and the ring goes on behind them");
         again.close();
@@ -595,19 +712,52 @@ class VhostUserNodeTest {
                 assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, VhostUserTestClient.state(0, 2048)));
                 assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, VhostUserTestClient.state(2, 64)));
                 assertEquals(1, client.trySet(Protocol.SET_VRING_NUM, VhostUserTestClient.state(-1, 64)));
-                assertEquals(1, client.trySet(Protocol.SET_FEATURES, VhostUserTestClient.u64(1L << 34)), "packed rings");
+                assertEquals(
+                        1, client.trySet(Protocol.SET_FEATURES, VhostUserTestClient.u64(1L << 34)), "packed rings");
                 assertEquals(1, client.trySet(99, VhostUserTestClient.bytes(0), memory.fd, memory.fd));
                 assertEquals(1, client.trySet(Protocol.SET_VRING_KICK, VhostUserTestClient.u64(0)), "no descriptor");
-                assertEquals(1, client.trySet(Protocol.SET_VRING_KICK, VhostUserTestClient.u64(0), memory.fd), "cannot be waited for");
-                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0), memory.fd),
+                assertEquals(
+                        1,
+                        client.trySet(Protocol.SET_VRING_KICK, VhostUserTestClient.u64(0), memory.fd),
+                        "cannot be waited for");
+                assertEquals(
+                        1,
+                        client.trySet(
+                                Protocol.ADD_MEM_REG,
+                                VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0),
+                                memory.fd),
                         "overlaps");
-                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, MEMORY + 1, 0, 0), memory.fd), "past the end");
-                assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, -1, 0, 0), memory.fd));
+                assertEquals(
+                        1,
+                        client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, MEMORY + 1, 0, 0), memory.fd),
+                        "past the end");
+                assertEquals(
+                        1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, -1, 0, 0), memory.fd));
                 assertEquals(1, client.trySet(Protocol.ADD_MEM_REG, VhostUserTestClient.region(0, 4096, 0, 0)));
-                assertEquals(1, client.trySet(Protocol.SET_INFLIGHT_FD, VhostUserTestClient.bytes(24).putLong(1 << 30).putLong(1L << 40)
-                        .putShort((short) 2).putShort((short) 64).putInt(0).flip(), memory.fd));
-                assertEquals(1, client.trySet(Protocol.SET_INFLIGHT_FD, VhostUserTestClient.bytes(24).putLong(64).putLong(0)
-                        .putShort((short) 2).putShort((short) 64).putInt(0).flip(), memory.fd));
+                assertEquals(
+                        1,
+                        client.trySet(
+                                Protocol.SET_INFLIGHT_FD,
+                                VhostUserTestClient.bytes(24)
+                                        .putLong(1 << 30)
+                                        .putLong(1L << 40)
+                                        .putShort((short) 2)
+                                        .putShort((short) 64)
+                                        .putInt(0)
+                                        .flip(),
+                                memory.fd));
+                assertEquals(
+                        1,
+                        client.trySet(
+                                Protocol.SET_INFLIGHT_FD,
+                                VhostUserTestClient.bytes(24)
+                                        .putLong(64)
+                                        .putLong(0)
+                                        .putShort((short) 2)
+                                        .putShort((short) 64)
+                                        .putInt(0)
+                                        .flip(),
+                                memory.fd));
             }
             client.set(Protocol.SET_OWNER, VhostUserTestClient.bytes(0), memory.fd, memory.fd, memory.fd);
             assertEquals(before, held(memory.fd));
@@ -620,7 +770,12 @@ class VhostUserNodeTest {
     void framesThatAreWrongEndTheConnection(int request, int flags, int size) throws Exception {
         try (VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
             int body = Math.max(0, Math.min(size, 100));
-            client.raw(VhostUserTestClient.bytes(12 + body).putInt(request).putInt(flags).putInt(size).position(12 + body).flip());
+            client.raw(VhostUserTestClient.bytes(12 + body)
+                    .putInt(request)
+                    .putInt(flags)
+                    .putInt(size)
+                    .position(12 + body)
+                    .flip());
             assertTrue(client.closedByPeer());
         }
         node.awaitStatus("client", "none");
@@ -629,8 +784,15 @@ class VhostUserNodeTest {
     @Test
     void messagesMayComeInPieces() throws Exception {
         try (VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
-            java.nio.ByteBuffer message = VhostUserTestClient.bytes(12 + 12 + 8).putInt(Protocol.GET_CONFIG).putInt(1).putInt(20)
-                    .putInt(0).putInt(8).putInt(0).putLong(0).flip();
+            java.nio.ByteBuffer message = VhostUserTestClient.bytes(12 + 12 + 8)
+                    .putInt(Protocol.GET_CONFIG)
+                    .putInt(1)
+                    .putInt(20)
+                    .putInt(0)
+                    .putInt(8)
+                    .putInt(0)
+                    .putLong(0)
+                    .flip();
             while (message.hasRemaining()) {
                 client.raw(VhostUserTestClient.bytes(1).put(message.get()).flip(), memory.fd);
                 Thread.sleep(1);
@@ -650,7 +812,9 @@ class VhostUserNodeTest {
             try (VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
                 int messages = 1 + random.nextInt(30);
                 for (int i = 0; i < messages; i++) {
-                    int size = random.nextInt(8) == 0 ? random.nextInt(80) : new int[] {0, 8, 40, 20, 24, 72}[random.nextInt(6)];
+                    int size = random.nextInt(8) == 0
+                            ? random.nextInt(80)
+                            : new int[] {0, 8, 40, 20, 24, 72}[random.nextInt(6)];
                     java.nio.ByteBuffer payload = VhostUserTestClient.bytes(size);
                     while (payload.remaining() >= 4) {
                         payload.putInt(random.nextBoolean() ? random.nextInt(4) : random.nextInt());
@@ -668,7 +832,8 @@ class VhostUserNodeTest {
             }
         }
         node.awaitStatus("client", "none");
-        try (VhostUserTestClient client = connect(PLAIN); TestDriver driver = driver(0, 0)) {
+        try (VhostUserTestClient client = connect(PLAIN);
+                TestDriver driver = driver(0, 0)) {
             driver.start(client, 0);
             assertEquals(VirtioBlk.S_OK, driver.run(0, VirtioBlk.T_IN, 0, 512, false));
         }

@@ -74,7 +74,11 @@ final class VhostUserTestClient implements AutoCloseable {
 
     void send(int request, int flags, ByteBuffer payload, int... fds) {
         ByteBuffer message = bytes(12 + payload.remaining());
-        message.putInt(request).putInt(flags).putInt(payload.remaining()).put(payload).flip();
+        message.putInt(request)
+                .putInt(flags)
+                .putInt(payload.remaining())
+                .put(payload)
+                .flip();
         raw(message, fds);
     }
 
@@ -178,11 +182,24 @@ final class VhostUserTestClient implements AutoCloseable {
     }
 
     static ByteBuffer region(long guest, long size, long user, long offset) {
-        return bytes(40).putLong(0).putLong(guest).putLong(size).putLong(user).putLong(offset).flip();
+        return bytes(40)
+                .putLong(0)
+                .putLong(guest)
+                .putLong(size)
+                .putLong(user)
+                .putLong(offset)
+                .flip();
     }
 
     ByteBuffer config(int offset, int size) {
-        return get(Protocol.GET_CONFIG, bytes(12 + size).putInt(offset).putInt(size).putInt(0).position(12 + size).flip());
+        return get(
+                Protocol.GET_CONFIG,
+                bytes(12 + size)
+                        .putInt(offset)
+                        .putInt(size)
+                        .putInt(0)
+                        .position(12 + size)
+                        .flip());
     }
 
     @Override

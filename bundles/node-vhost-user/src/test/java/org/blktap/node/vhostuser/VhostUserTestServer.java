@@ -7,13 +7,13 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
 /**
- * Serves a disk until its input ends, for trying real guests by hand: arguments are a directory for {@code disk-1.sock}, the size in
- * MiB, and options such as {@code queues=2}. A line of input prints the status. The disk is the file {@code disk-1.img} of the directory,
- * best on a tmpfs, so that the server may be killed and started again. With {@code delay=5} each request takes 5 ms.
+ * Serves a disk until its input ends, for trying real guests by hand: arguments are a directory for
+ * {@code disk-1.sock}, the size in MiB, and options such as {@code queues=2}. A line of input prints the status. The
+ * disk is the file {@code disk-1.img} of the directory, best on a tmpfs, so that the server may be killed and started
+ * again. With {@code delay=5} each request takes 5 ms.
  */
 final class VhostUserTestServer {
-    private VhostUserTestServer() {
-    }
+    private VhostUserTestServer() {}
 
     public static void main(String[] arguments) throws Exception {
         Map<String, String> options = new HashMap<>();
@@ -24,7 +24,8 @@ final class VhostUserTestServer {
         Path directory = Path.of(arguments[0]);
         long bytes = Long.parseLong(arguments[1]) << 20;
         String delay = options.remove("delay");
-        int file = Libc.open(directory.resolve("disk-1.img").toString(), Libc.O_RDWR | Libc.O_CREAT | Libc.O_CLOEXEC, 0600);
+        int file = Libc.open(
+                directory.resolve("disk-1.img").toString(), Libc.O_RDWR | Libc.O_CREAT | Libc.O_CLOEXEC, 0600);
         if (file < 0 || Libc.ftruncate(file, bytes) != 0) {
             throw new IllegalStateException("disk-1.img: errno " + Libc.errno());
         }

@@ -8,14 +8,17 @@ final class VhostUserVictim {
     private static final long GUEST = 1L << 32;
     private static final int BYTES = 4096;
 
-    private VhostUserVictim() {
-    }
+    private VhostUserVictim() {}
 
     static Victim of(TestNode node) {
         return new Victim(victim -> {
-            try (TestMemory memory = new TestMemory(MEMORY); VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
+            try (TestMemory memory = new TestMemory(MEMORY);
+                    VhostUserTestClient client = new VhostUserTestClient(node.socket)) {
                 client.negotiate(VirtioBlk.F_VERSION_1 | VirtioBlk.F_PROTOCOL_FEATURES | VirtioBlk.F_FLUSH);
-                client.set(Protocol.ADD_MEM_REG, VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0), memory.fd);
+                client.set(
+                        Protocol.ADD_MEM_REG,
+                        VhostUserTestClient.region(GUEST, MEMORY, VhostUserTestClient.USER, 0),
+                        memory.fd);
                 try (TestDriver driver = new TestDriver(memory, 0, GUEST, 0, 64, false)) {
                     driver.start(client, 0);
                     for (int i = 0; victim.wanted(); i++) {

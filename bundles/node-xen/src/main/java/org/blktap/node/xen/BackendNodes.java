@@ -11,8 +11,7 @@ final class BackendNodes {
     private static final String PAGE_ORDER = "/max-ring-page-order";
     private static final String QUEUES = "/multi-queue-max-queues";
 
-    private BackendNodes() {
-    }
+    private BackendNodes() {}
 
     /** Writes what a frontend reads before it makes its rings, and that it may. */
     static void announce(XenStore tx, String backend, int queues) throws IOException {
@@ -35,8 +34,8 @@ final class BackendNodes {
     }
 
     /**
-     * How many rings a frontend may have made: as many as we allow, or as it was offered before by whoever announced the device, the kernel's backend or an
-     * earlier process.
+     * How many rings a frontend may have made: as many as we allow, or as it was offered before by whoever announced
+     * the device, the kernel's backend or an earlier process.
      */
     static int queuesAccepted(XenStore store, String backend, int queues) throws IOException {
         String offered = store.read(backend + QUEUES);
@@ -44,15 +43,22 @@ final class BackendNodes {
         return Math.min(XenBackend.QUEUES_MAX, Math.max(queues, more));
     }
 
-    /** Writes what a frontend reads when it connects, and that it may, unless it has been asked to let the device go. */
-    static void connect(XenStore tx, String backend, DiskInfo disk, DeviceAccess access, boolean mapsPages) throws IOException {
-        boolean discards = disk.supports(Operation.DISCARD) && access.writable() && !"0".equals(tx.read(backend + "/discard-enable"));
+    /**
+     * Writes what a frontend reads when it connects, and that it may, unless it has been asked to let the device go.
+     */
+    static void connect(XenStore tx, String backend, DiskInfo disk, DeviceAccess access, boolean mapsPages)
+            throws IOException {
+        boolean discards = disk.supports(Operation.DISCARD)
+                && access.writable()
+                && !"0".equals(tx.read(backend + "/discard-enable"));
         tx.write(backend + "/feature-flush-cache", "1");
         tx.write(backend + "/feature-barrier", "1");
         tx.write(backend + "/feature-persistent", mapsPages ? "1" : "0");
         tx.write(backend + "/feature-discard", discards ? "1" : "0");
         if (discards) {
-            tx.write(backend + "/discard-granularity", Integer.toString(Math.max(Blkif.SECTOR, disk.physicalBlockSize())));
+            tx.write(
+                    backend + "/discard-granularity",
+                    Integer.toString(Math.max(Blkif.SECTOR, disk.physicalBlockSize())));
             tx.write(backend + "/discard-alignment", "0");
             tx.write(backend + "/discard-secure", "0");
         }

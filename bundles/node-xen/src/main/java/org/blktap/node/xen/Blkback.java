@@ -11,10 +11,11 @@ import java.util.concurrent.TimeUnit;
 /**
  * Takes devices of {@code backend/vbd} from Linux's own backend, xen-blkback, which claims all of them.
  *
- * <p>The kernel creates a device for each directory there whose state it finds to be 1, Initialising. The driver binds it at once if it is loaded; if it is
- * loaded later, it binds all devices without a driver, in whatever state they are. udev loads the driver with the first device. An unbound device stays unbound
- * until the driver is loaded anew. Therefore the driver is loaded before a device of ours is announced, and the device is unbound before it is served. A device
- * whose state was never 1 is unknown to the kernel.
+ * <p>The kernel creates a device for each directory there whose state it finds to be 1, Initialising. The driver binds
+ * it at once if it is loaded; if it is loaded later, it binds all devices without a driver, in whatever state they are.
+ * udev loads the driver with the first device. An unbound device stays unbound until the driver is loaded anew.
+ * Therefore the driver is loaded before a device of ours is announced, and the device is unbound before it is served. A
+ * device whose state was never 1 is unknown to the kernel.
  */
 final class Blkback {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
@@ -63,8 +64,10 @@ final class Blkback {
     /** As udev does it, which leaves out what the administrator has blacklisted. */
     private static void modprobe() {
         try {
-            Process process = new ProcessBuilder("modprobe", "-q", "-b", "xen-backend:" + TYPE).redirectErrorStream(true)
-                    .redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+            Process process = new ProcessBuilder("modprobe", "-q", "-b", "xen-backend:" + TYPE)
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                    .start();
             if (!process.waitFor(LOAD_SECONDS, TimeUnit.SECONDS)) {
                 LOG.log(Level.WARNING, "modprobe has not loaded xen-blkback within " + LOAD_SECONDS + " s");
             }
@@ -79,7 +82,10 @@ final class Blkback {
         return Files.exists(driver);
     }
 
-    /** Loads it, if this machine has it and may: so that no later loading takes devices that are served. Waits; not for the XenBus thread. */
+    /**
+     * Loads it, if this machine has it and may: so that no later loading takes devices that are served. Waits; not for
+     * the XenBus thread.
+     */
     void load() {
         if (!isLoaded()) {
             kernel.load();
@@ -103,7 +109,8 @@ final class Blkback {
     }
 
     /**
-     * Has the driver let go of a device. It leaves the device's state as it is (Linux 5.6 and newer), or makes it 6, Closed.
+     * Has the driver let go of a device. It leaves the device's state as it is (Linux 5.6 and newer), or makes it 6,
+     * Closed.
      *
      * @return whether the driver had it
      * @throws IOException if it does not let go, with what to do
@@ -120,7 +127,8 @@ final class Blkback {
             why = e.toString();
         }
         if (has(paths)) {
-            throw new IOException("the kernel's xen-blkback has the device " + paths.busId() + " and cannot be told to let it go (" + unbind + ": " + why
+            throw new IOException("the kernel's xen-blkback has the device " + paths.busId()
+                    + " and cannot be told to let it go (" + unbind + ": " + why
                     + "): run the daemon as root with a writable /sys, or unload xen-blkback");
         }
         return true;

@@ -20,13 +20,14 @@ import org.blktap.ring.BackRing;
 import org.blktap.ring.RequestLog;
 
 /**
- * A connection with a frontend: its rings, mapped, their event channels, and how the data of requests is reached. A stage of the loop, which takes from
- * the rings, answers and notifies. Made anew for each connection; ended by {@link #stop} or {@link #close}. Whatever throws in it ends this connection
- * only, see {@link #failed}. Loop only.
+ * A connection with a frontend: its rings, mapped, their event channels, and how the data of requests is reached. A
+ * stage of the loop, which takes from the rings, answers and notifies. Made anew for each connection; ended by
+ * {@link #stop} or {@link #close}. Whatever throws in it ends this connection only, see {@link #failed}. Loop only.
  */
 final class BlkifDevice implements LoopStage {
     /** What Linux's backend keeps mapped for each request: 32 segments and a page of indirect ones. */
     private static final int GRANTS_PER_ENTRY = 33;
+
     private static final int GRANTS_MAX = 16384;
 
     private final NodeContext context;
@@ -46,6 +47,7 @@ final class BlkifDevice implements LoopStage {
     private NativeBuffer requestCopies;
     /** What it has taken of what all guests share. */
     private final RingShares shares;
+
     private final BlkifQueue[] queues;
     private final IoLoop.Watch watch;
     private boolean mapsPages;
@@ -57,10 +59,20 @@ final class BlkifDevice implements LoopStage {
     private String failure;
     /** Closed while requests were at the disk: what they use is freed when they have ended. */
     private boolean abandoned;
+
     private boolean closed;
 
-    private BlkifDevice(NodeContext context, LimitedLog log, FrontendParameters frontend, boolean writable, RequestLogFile logFile, GuestLimits limits,
-            GrantTable table, EventChannels events, Consumer<String> whenFailed) throws IOException {
+    private BlkifDevice(
+            NodeContext context,
+            LimitedLog log,
+            FrontendParameters frontend,
+            boolean writable,
+            RequestLogFile logFile,
+            GuestLimits limits,
+            GrantTable table,
+            EventChannels events,
+            Consumer<String> whenFailed)
+            throws IOException {
         this.context = context;
         this.log = log;
         this.frontend = frontend;
@@ -90,14 +102,24 @@ final class BlkifDevice implements LoopStage {
      * @param whenFailed called at most once, with the reason, if the device fails later
      * @throws IOException what could not be mapped or bound; nothing is left
      */
-    static BlkifDevice connect(NodeContext context, LimitedLog log, Hypervisor xen, GuestLimits limits, FrontendParameters frontend, boolean writable,
-            RequestLogFile logFile, ConnectionIdentity connection, Consumer<String> whenFailed) throws IOException {
+    static BlkifDevice connect(
+            NodeContext context,
+            LimitedLog log,
+            Hypervisor xen,
+            GuestLimits limits,
+            FrontendParameters frontend,
+            boolean writable,
+            RequestLogFile logFile,
+            ConnectionIdentity connection,
+            Consumer<String> whenFailed)
+            throws IOException {
         GrantTable table = xen.openGrants();
         try (CloseOnFailure opened = new CloseOnFailure(table::close)) {
             EventChannels events = xen.openEvents();
             // from here on the device closes both, also if its constructor throws
             opened.keep();
-            BlkifDevice device = new BlkifDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
+            BlkifDevice device =
+                    new BlkifDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
             opened.add(device::close);
             for (int i = 0; i < device.queues.length; i++) {
                 device.queues[i].start(connection.ofQueue(i));
@@ -109,8 +131,8 @@ final class BlkifDevice implements LoopStage {
     }
 
     /**
-     * Has the JVM deliver here what an access to memory that is gone has thrown: it does so when a native call returns, and until then compiled code may go
-     * on with a value that was never read. One cheap system call for a batch.
+     * Has the JVM deliver here what an access to memory that is gone has thrown: it does so when a native call returns,
+     * and until then compiled code may go on with a value that was never read. One cheap system call for a batch.
      */
     static void settle() {
         Libc.getuid();
@@ -132,7 +154,12 @@ final class BlkifDevice implements LoopStage {
         }
         mapsPages = reachable;
         if (reachable && frontend.persistent()) {
-            grants = new PersistentGrants(context.memory(), table, limits, frontend.domain(), Math.min(GRANTS_MAX, entries * GRANTS_PER_ENTRY));
+            grants = new PersistentGrants(
+                    context.memory(),
+                    table,
+                    limits,
+                    frontend.domain(),
+                    Math.min(GRANTS_MAX, entries * GRANTS_PER_ENTRY));
         }
         requestCopies = context.memory().allocate(RequestLog.copyBytes(entries));
         long copy = requestCopies.address();
@@ -140,7 +167,8 @@ final class BlkifDevice implements LoopStage {
         for (int i = 0; i < queues.length; i++) {
             BackRing ring = rings.get(i);
             int port = events.bind(frontend.domain(), frontend.queues().get(i).eventChannel());
-            queues[i] = new BlkifQueue(this, i, ring, new RequestLog(requestLog, ring.entries(), frontend.abi(), copy), port);
+            queues[i] = new BlkifQueue(
+                    this, i, ring, new RequestLog(requestLog, ring.entries(), frontend.abi(), copy), port);
             copy += RequestLog.copyBytes(ring.entries());
             requestLog += RequestLog.bytes(ring.entries());
         }
@@ -185,7 +213,10 @@ final class BlkifDevice implements LoopStage {
         return grants;
     }
 
-    /** Whether data can move between the frontend's pages and disks directly, so that it is worth their being persistent. */
+    /**
+     * Whether data can move between the frontend's pages and disks directly, so that it is worth their being
+     * persistent.
+     */
     boolean mapsPages() {
         return mapsPages;
     }
@@ -282,8 +313,9 @@ final class BlkifDevice implements LoopStage {
     // ---- the end
 
     /**
-     * Ends the service of all rings, whatever has thrown: memory of the guest that is gone, Xen, the disk, or a mistake of ours. Logged once. What is at the
-     * disk ends unanswered; the node then has the frontend close the device, and closes this.
+     * Ends the service of all rings, whatever has thrown: memory of the guest that is gone, Xen, the disk, or a mistake
+     * of ours. Logged once. What is at the disk ends unanswered; the node then has the frontend close the device, and
+     * closes this.
      */
     void failed(Throwable e) {
         if (failure != null || closed) {
@@ -314,8 +346,8 @@ final class BlkifDevice implements LoopStage {
     }
 
     /**
-     * Unmaps and unbinds everything. If requests are still at a disk that was cut off, that waits until they have ended, since they use it. The log stays
-     * for the next connection. Idempotent.
+     * Unmaps and unbinds everything. If requests are still at a disk that was cut off, that waits until they have
+     * ended, since they use it. The log stays for the next connection. Idempotent.
      */
     void close() {
         if (closed) {
@@ -338,7 +370,9 @@ final class BlkifDevice implements LoopStage {
             for (BlkifQueue queue : queues) {
                 queue.stop("closed");
             }
-            log.log(Level.WARNING, "closed while " + inFlight() + " requests are at the disk: their memory is kept until they end");
+            log.log(
+                    Level.WARNING,
+                    "closed while " + inFlight() + " requests are at the disk: their memory is kept until they end");
         } else {
             release();
         }

@@ -9,8 +9,8 @@ import org.blktap.ring.RequestLog;
 import org.blktap.ring.RingException;
 
 /**
- * One ring of a device: what is taken from it, what is in flight, what is answered. All that waits in the ring is taken at once, so that grants are mapped
- * or copied by one call for all of it. Loop only.
+ * One ring of a device: what is taken from it, what is in flight, what is answered. All that waits in the ring is taken
+ * at once, so that grants are mapped or copied by one call for all of it. Loop only.
  */
 final class BlkifQueue {
     private static final int[] NONE = {};
@@ -24,16 +24,20 @@ final class BlkifQueue {
     private final QueueRequest[] requests;
     /** Taken in this turn, not yet submitted. */
     private final QueueRequest[] batch;
+
     private int batchSize;
     /** Ended, not yet shown to the frontend. */
     private final QueueRequest[] done;
+
     private int doneCount;
     /** Requests caught between steps by a disk that closed. */
     private final QueueRequest[] held;
+
     private int heldCount;
     private int inFlight;
     /** Slots that an earlier process left unanswered, to be submitted before what waits in the ring. */
     private int[] left = NONE;
+
     private int leftNext;
     /** Entries of the batch that come from an earlier process. */
     private int leftInBatch;
@@ -41,8 +45,12 @@ final class BlkifQueue {
     private boolean barrierWaits;
     /** A barrier is under way, and nothing is taken until it has ended. */
     private QueueRequest barrier;
-    /** A request is next for which there was no room or buffer when {@link RequestRoom} had this count of releases; else -1. */
+    /**
+     * A request is next for which there was no room or buffer when {@link RequestRoom} had this count of releases; else
+     * -1.
+     */
     private long roomWaits = -1;
+
     private String halted;
 
     /** @param port our end of its event channel */
@@ -52,7 +60,8 @@ final class BlkifQueue {
         this.ring = ring;
         this.log = log;
         this.port = port;
-        data = new QueueData(device.memory(), ring.entries(), device.copies(), device.buffers(), device.room(), device.grants());
+        data = new QueueData(
+                device.memory(), ring.entries(), device.copies(), device.buffers(), device.room(), device.grants());
         requests = new QueueRequest[ring.entries()];
         batch = new QueueRequest[ring.entries()];
         done = new QueueRequest[ring.entries()];
@@ -67,10 +76,14 @@ final class BlkifQueue {
             halt(e.getMessage());
         }
         if (left.length > 0) {
-            device.log().log(Level.INFO, this + ": " + left.length + " requests that an earlier process left unanswered are submitted again");
+            device.log().log(
+                    Level.INFO,
+                    this + ": " + left.length
+                            + " requests that an earlier process left unanswered are submitted again");
         }
         if (halted == null) {
-            // a process that died after it had published responses, and before it notified: the frontend would wait for ever
+            // a process that died after it had published responses, and before it notified: the frontend would wait for
+            // ever
             device.events().notify(port);
         }
     }
@@ -121,7 +134,9 @@ final class BlkifQueue {
 
     /** Whether nothing can be taken before something has ended. */
     private boolean waits() {
-        return barrier != null || barrierWaits && inFlight > 0 || roomWaits == device.room().givenBack();
+        return barrier != null
+                || barrierWaits && inFlight > 0
+                || roomWaits == device.room().givenBack();
     }
 
     private boolean continueHeld() {
@@ -168,7 +183,10 @@ final class BlkifQueue {
         return request;
     }
 
-    /** Adds to the batch, unless a barrier stands between: before one all others must have ended, and after it nothing begins. */
+    /**
+     * Adds to the batch, unless a barrier stands between: before one all others must have ended, and after it nothing
+     * begins.
+     */
     private boolean admit(QueueRequest request) {
         boolean isBarrier = !request.failed() && request.blk().operation() == Blkif.WRITE_BARRIER;
         if (isBarrier && batchSize + inFlight > 0) {

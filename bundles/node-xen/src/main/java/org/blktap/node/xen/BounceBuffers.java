@@ -7,8 +7,9 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.ring.Blkif;
 
 /**
- * Memory of ours for the data of requests whose pages are not mapped. Sizes are powers of two pages; a budget bounds all of it, and what does not fit waits
- * until other requests of this device end: {@link GuestLimits#BUFFERS_ALWAYS} are its own, whatever others have taken. Loop only.
+ * Memory of ours for the data of requests whose pages are not mapped. Sizes are powers of two pages; a budget bounds
+ * all of it, and what does not fit waits until other requests of this device end: {@link GuestLimits#BUFFERS_ALWAYS}
+ * are its own, whatever others have taken. Loop only.
  */
 final class BounceBuffers implements AutoCloseable {
     /** Size classes, up to the largest request, {@link Blkif#INDIRECT_SEGMENTS_MAX} pages. */
@@ -21,10 +22,12 @@ final class BounceBuffers implements AutoCloseable {
     private final int domain;
     /** Free buffers of each size, as many as {@code freeCount} says. */
     private final NativeBuffer[][] free = new NativeBuffer[CLASSES][16];
+
     private final int[] freeCount = new int[CLASSES];
     private long taken;
     /** What of it came from the budget. */
     private long budgeted;
+
     private boolean usedLately;
 
     BounceBuffers(NativeMemory memory, DomainBudget budget, int domain) {

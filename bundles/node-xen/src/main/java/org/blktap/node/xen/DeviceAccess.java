@@ -5,15 +5,19 @@ import java.util.Set;
 import org.blktap.ring.Blkif;
 
 /**
- * What a toolstack says of a device beside its image, in the nodes {@code mode}, {@code device-type} and {@code removable} of the backend's directory, and what
- * the guest is shown of it. A CD-ROM is read-only and removable, whatever else is said.
+ * What a toolstack says of a device beside its image, in the nodes {@code mode}, {@code device-type} and
+ * {@code removable} of the backend's directory, and what the guest is shown of it. A CD-ROM is read-only and removable,
+ * whatever else is said.
  *
  * @param writable whether the guest may write
  * @param cdrom whether the guest sees a CD-ROM drive
  * @param removable whether the guest sees a removable disk
  */
 record DeviceAccess(boolean writable, boolean cdrom, boolean removable) {
-    /** The modes that let a guest write: libxl's, xend's for a disk that others write too, and one that people write by hand. All others do not. */
+    /**
+     * The modes that let a guest write: libxl's, xend's for a disk that others write too, and one that people write by
+     * hand. All others do not.
+     */
     private static final Set<String> WRITABLE = Set.of("w", "w!", "rw");
 
     DeviceAccess {
@@ -22,7 +26,9 @@ record DeviceAccess(boolean writable, boolean cdrom, boolean removable) {
     }
 
     static DeviceAccess read(XenStore store, String backend) throws IOException {
-        return new DeviceAccess(WRITABLE.contains(String.valueOf(store.read(backend + "/mode"))), "cdrom".equals(store.read(backend + "/device-type")),
+        return new DeviceAccess(
+                WRITABLE.contains(String.valueOf(store.read(backend + "/mode"))),
+                "cdrom".equals(store.read(backend + "/device-type")),
                 "1".equals(store.read(backend + "/removable")));
     }
 
@@ -45,6 +51,8 @@ record DeviceAccess(boolean writable, boolean cdrom, boolean removable) {
 
     /** The value of the node {@code info}. */
     int info(boolean diskReadOnly) {
-        return (cdrom ? Blkif.VDISK_CDROM : 0) | (removable ? Blkif.VDISK_REMOVABLE : 0) | (!writable || diskReadOnly ? Blkif.VDISK_READONLY : 0);
+        return (cdrom ? Blkif.VDISK_CDROM : 0)
+                | (removable ? Blkif.VDISK_REMOVABLE : 0)
+                | (!writable || diskReadOnly ? Blkif.VDISK_READONLY : 0);
     }
 }

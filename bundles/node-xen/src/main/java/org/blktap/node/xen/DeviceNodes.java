@@ -7,8 +7,9 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 
 /**
- * The nodes of a device in XenStore as a toolstack writes them: those of both sides with their permissions, and libxl's own copy, by which {@code xl} lists,
- * detaches and, with the domain, removes it (libxl's device_generic_add and xenstore-paths.pandoc). A node of our own names the attachment that serves it.
+ * The nodes of a device in XenStore as a toolstack writes them: those of both sides with their permissions, and libxl's
+ * own copy, by which {@code xl} lists, detaches and, with the domain, removes it (libxl's device_generic_add and
+ * xenstore-paths.pandoc). A node of our own names the attachment that serves it.
  */
 final class DeviceNodes {
     /** Under the backend's directory: the id of the attachment. */
@@ -19,8 +20,7 @@ final class DeviceNodes {
     /** Most devices of one kind of backend. */
     static final int DEVICES_MAX = 16_384;
 
-    private DeviceNodes() {
-    }
+    private DeviceNodes() {}
 
     /**
      * What an attachment wants of a device.
@@ -31,16 +31,17 @@ final class DeviceNodes {
      * @param access what the guest may do, where no toolstack says it
      * @param diskWritable whether the disk is
      */
-    record Claim(String attachment, String name, int queues, DeviceAccess access, boolean diskWritable) {
-    }
+    record Claim(String attachment, String name, int queues, DeviceAccess access, boolean diskWritable) {}
 
     /**
      * Gives a domain a device, or takes over one that a toolstack has given it, also from the kernel's backend.
      *
-     * @throws DiskException EXISTS if it has such a device already; PERMISSION if the toolstack does not let the guest write, and the disk may be written
+     * @throws DiskException EXISTS if it has such a device already; PERMISSION if the toolstack does not let the guest
+     *     write, and the disk may be written
      * @throws IOException also if the kernel's backend keeps the device
      */
-    static void claim(XenStore store, DevicePaths paths, Claim claim, Blkback blkback) throws IOException, DiskException {
+    static void claim(XenStore store, DevicePaths paths, Claim claim, Blkback blkback)
+            throws IOException, DiskException {
         String backend = paths.backend();
         String servedBy = store.read(backend + ATTACHMENT);
         boolean there = store.read(backend + "/frontend") != null;
@@ -48,16 +49,20 @@ final class DeviceNodes {
             checkFrontend(store, paths);
             checkAccess(store, paths, claim);
             if (store.read(backend + "/physical-device") != null) {
-                throw new DiskException(Reason.EXISTS, "domain " + paths.domain() + " has a device " + claim.name + " (" + paths.device()
-                        + ") already, served by the kernel's backend");
+                throw new DiskException(
+                        Reason.EXISTS,
+                        "domain " + paths.domain() + " has a device " + claim.name + " (" + paths.device()
+                                + ") already, served by the kernel's backend");
             }
             blkback.release(paths);
             store.write(backend + ATTACHMENT, claim.attachment);
             return;
         }
         if (there || store.read(paths.frontend() + "/backend") != null) {
-            throw new DiskException(Reason.EXISTS, "domain " + paths.domain() + " has a device " + claim.name + " (" + paths.device() + ") already"
-                    + (servedBy == null ? "" : ", served by the attachment " + servedBy));
+            throw new DiskException(
+                    Reason.EXISTS,
+                    "domain " + paths.domain() + " has a device " + claim.name + " (" + paths.device() + ") already"
+                            + (servedBy == null ? "" : ", served by the attachment " + servedBy));
         }
         create(store, paths, claim);
     }
@@ -65,14 +70,18 @@ final class DeviceNodes {
     private static void checkAccess(XenStore store, DevicePaths paths, Claim claim) throws IOException, DiskException {
         DeviceAccess access = DeviceAccess.read(store, paths.backend());
         if (!access.writable() && claim.diskWritable) {
-            throw new DiskException(Reason.PERMISSION, "domain " + paths.domain() + " may not write its " + claim.name + " ("
-                    + (access.cdrom() ? "device-type is cdrom" : "mode is not w") + " in " + paths.backend() + "), but the attachment " + claim.attachment
-                    + " writes: attach the disk with --read-only");
+            throw new DiskException(
+                    Reason.PERMISSION,
+                    "domain " + paths.domain() + " may not write its " + claim.name + " ("
+                            + (access.cdrom() ? "device-type is cdrom" : "mode is not w") + " in " + paths.backend()
+                            + "), but the attachment " + claim.attachment
+                            + " writes: attach the disk with --read-only");
         }
     }
 
     /**
-     * The device of a kind of backend that an attachment serves, even if its domain has been renamed and another has its name; null if it has none.
+     * The device of a kind of backend that an attachment serves, even if its domain has been renamed and another has
+     * its name; null if it has none.
      *
      * @param device the device's number
      */
@@ -121,13 +130,19 @@ final class DeviceNodes {
     private static void checkFrontend(XenStore store, DevicePaths paths) throws IOException, DiskException {
         String frontend = store.read(paths.backend() + "/frontend");
         String domain = store.read(paths.backend() + "/frontend-id");
-        if (!paths.frontend().equals(frontend) || !Integer.toString(paths.domain()).equals(domain)) {
-            throw new DiskException(Reason.CORRUPT, paths.backend() + ": frontend is " + frontend + " of domain " + domain + ", expected "
-                    + paths.frontend());
+        if (!paths.frontend().equals(frontend)
+                || !Integer.toString(paths.domain()).equals(domain)) {
+            throw new DiskException(
+                    Reason.CORRUPT,
+                    paths.backend() + ": frontend is " + frontend + " of domain " + domain + ", expected "
+                            + paths.frontend());
         }
     }
 
-    /** The state is InitWait from the beginning: one that the kernel never sees as Initialising is not given to its own backend. */
+    /**
+     * The state is InitWait from the beginning: one that the kernel never sees as Initialising is not given to its own
+     * backend.
+     */
     private static void create(XenStore store, DevicePaths paths, Claim claim) throws IOException {
         DeviceAccess access = claim.diskWritable ? claim.access : claim.access.readOnly();
         store.transaction(tx -> {
@@ -173,7 +188,10 @@ final class DeviceNodes {
         return attachment.equals(store.read(paths.backend() + ATTACHMENT));
     }
 
-    /** Takes the device away from the domain, with what it leaves empty. What a toolstack has written it removes itself, when it sees that we have closed. */
+    /**
+     * Takes the device away from the domain, with what it leaves empty. What a toolstack has written it removes itself,
+     * when it sees that we have closed.
+     */
     static void remove(XenStore store, DevicePaths paths) throws IOException {
         store.transaction(tx -> {
             if (tx.read(paths.backend() + OURS) != null) {
@@ -196,7 +214,10 @@ final class DeviceNodes {
         });
     }
 
-    /** A device whose attachment is no more: it is nobody's again, or goes if it was ours. Its state stays, so that whoever has it next can serve it. */
+    /**
+     * A device whose attachment is no more: it is nobody's again, or goes if it was ours. Its state stays, so that
+     * whoever has it next can serve it.
+     */
     static void forget(XenStore store, DevicePaths paths) throws IOException {
         if (store.read(paths.backend() + OURS) != null) {
             remove(store, paths);

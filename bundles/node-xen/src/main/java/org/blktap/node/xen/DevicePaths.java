@@ -39,7 +39,10 @@ record DevicePaths(int backendDomain, String type, int domain, int device) {
         return "/local/domain/" + domain;
     }
 
-    /** Whether the frontend's domain is there; the toolstack makes its directory before its devices, and removes it when the domain has ended. */
+    /**
+     * Whether the frontend's domain is there; the toolstack makes its directory before its devices, and removes it when
+     * the domain has ended.
+     */
     boolean hasDomain(XenStore store) throws IOException {
         return store.read(domainDirectory()) != null;
     }
@@ -48,6 +51,8 @@ record DevicePaths(int backendDomain, String type, int domain, int device) {
     static DevicePaths of(int backendDomain, String type, String domainAndDevice) {
         Matcher matcher = BELOW.matcher(domainAndDevice);
         return matcher.matches()
-                ? new DevicePaths(backendDomain, type, Integer.parseInt(matcher.group(1)), Integer.parseInt(matcher.group(2))) : null;
+                ? new DevicePaths(
+                        backendDomain, type, Integer.parseInt(matcher.group(1)), Integer.parseInt(matcher.group(2)))
+                : null;
     }
 }

@@ -6,8 +6,8 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * Bounds something that guests take: what one domain may have, and all together. The last part of the whole is kept for small takers, so that a few that
- * take all they can leave enough for the others. Any thread.
+ * Bounds something that guests take: what one domain may have, and all together. The last part of the whole is kept for
+ * small takers, so that a few that take all they can leave enough for the others. Any thread.
  */
 final class DomainBudget {
     private long most;

@@ -33,11 +33,18 @@ record DomainDevice(String domain, String name, int device, String type, DeviceA
             slash = target.indexOf("/dev/");
         }
         if (slash < 1 || slash == target.length() - 1) {
-            throw new DiskException(Reason.BAD_OPTION, "bad node 'xen:" + target + "': expected xen:<domain>/<device>, e.g. xen:web1/xvda");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "bad node 'xen:" + target + "': expected xen:<domain>/<device>, e.g. xen:web1/xvda");
         }
         String name = target.substring(slash + 1);
         try {
-            return new DomainDevice(target.substring(0, slash), name.replaceFirst("^/?dev/", ""), VirtualDevice.number(name), type, access);
+            return new DomainDevice(
+                    target.substring(0, slash),
+                    name.replaceFirst("^/?dev/", ""),
+                    VirtualDevice.number(name),
+                    type,
+                    access);
         } catch (IllegalArgumentException e) {
             throw new DiskException(Reason.BAD_OPTION, "bad node 'xen:" + target + "': " + e.getMessage());
         }
@@ -81,8 +88,9 @@ record DomainDevice(String domain, String name, int device, String type, DeviceA
             if (number.matches("[0-9]{1,5}") && domain.equals(store.read("/local/domain/" + number + "/name"))) {
                 if (found >= 0) {
                     // a migration has both for a moment
-                    throw new DiskException(Reason.BUSY, "domains " + found + " and " + number + " are both called " + domain
-                            + "; give the number");
+                    throw new DiskException(
+                            Reason.BUSY,
+                            "domains " + found + " and " + number + " are both called " + domain + "; give the number");
                 }
                 found = Integer.parseInt(number);
             }
@@ -100,7 +108,8 @@ record DomainDevice(String domain, String name, int device, String type, DeviceA
 
     /** Whether this names that device, as far as can be said without asking for the domain's name. */
     boolean mayBe(DevicePaths paths) {
-        return device == paths.device() && type.equals(paths.type())
+        return device == paths.device()
+                && type.equals(paths.type())
                 && (!domain.matches("[0-9]{1,5}") || Integer.parseInt(domain) == paths.domain());
     }
 
@@ -115,7 +124,7 @@ record DomainDevice(String domain, String name, int device, String type, DeviceA
     }
 
     private String shown(String domainText) {
-        return "xen:" + domainText + "/" + name + (type.equals(TYPE) ? "" : ",backend=" + type) + (access.cdrom() ? ",devtype=cdrom" : "")
-                + (access.writable() || access.cdrom() ? "" : ",access=ro");
+        return "xen:" + domainText + "/" + name + (type.equals(TYPE) ? "" : ",backend=" + type)
+                + (access.cdrom() ? ",devtype=cdrom" : "") + (access.writable() || access.cdrom() ? "" : ",access=ro");
     }
 }

@@ -26,8 +26,7 @@ record FrontendParameters(int domain, Abi abi, boolean persistent, List<Queue> q
      * @param ringRefs the grant references of its pages
      * @param eventChannel the frontend's port
      */
-    record Queue(List<Integer> ringRefs, int eventChannel) {
-    }
+    record Queue(List<Integer> ringRefs, int eventChannel) {}
 
     /** @throws IOException naming the node, its value and what was expected */
     static FrontendParameters read(XenStore store, String frontend, int domain, int queuesMax) throws IOException {
@@ -37,7 +36,8 @@ record FrontendParameters(int domain, Abi abi, boolean persistent, List<Queue> q
             abi = Abi.of(protocol);
         } catch (IllegalArgumentException e) {
             // its message has what the guest wrote, at any length
-            throw new IOException(frontend + "/protocol is \"" + Printable.of(protocol, SHOWN) + "\", expected x86_64-abi, x86_32-abi or arm-abi");
+            throw new IOException(frontend + "/protocol is \"" + Printable.of(protocol, SHOWN)
+                    + "\", expected x86_64-abi, x86_32-abi or arm-abi");
         }
         boolean persistent = number(store, frontend + "/feature-persistent", 0, 1, 0L) == 1;
         int queueCount = (int) number(store, frontend + "/multi-queue-num-queues", 1, queuesMax, 1L);
@@ -94,6 +94,7 @@ record FrontendParameters(int domain, Abi abi, boolean persistent, List<Queue> q
                 return value;
             }
         }
-        throw new IOException(path + " is \"" + Printable.of(text, SHOWN) + "\", expected a number from " + least + " to " + most);
+        throw new IOException(
+                path + " is \"" + Printable.of(text, SHOWN) + "\", expected a number from " + least + " to " + most);
     }
 }

@@ -6,8 +6,9 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.LibXenGnttab;
 
 /**
- * Copies between grants of one domain and memory of ours, gathered and then made by one call. A status of its own is kept for every piece, and is a
- * failure until Xen has written another: the call as a whole may succeed though a piece failed (XSA-318). Loop only.
+ * Copies between grants of one domain and memory of ours, gathered and then made by one call. A status of its own is
+ * kept for every piece, and is a failure until Xen has written another: the call as a whole may succeed though a piece
+ * failed (XSA-318). Loop only.
  */
 final class GrantCopies implements AutoCloseable {
     private static final int FIRST_ROOM = 512;

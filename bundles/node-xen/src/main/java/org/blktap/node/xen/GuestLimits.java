@@ -11,10 +11,12 @@ final class GuestLimits {
 
     /** Lines that a guest may cause in the log at once, and the interval of those that follow. */
     private static final int LINES_AT_ONCE = 20;
+
     private static final long LINE_MILLISECONDS = 60_000;
 
     /** Value of a setting for a number that depends on the machine. */
     private static final int OF_MACHINE = -1;
+
     private static final int MIB_SHIFT = 20;
 
     private final DomainBudget entries;
@@ -35,7 +37,11 @@ final class GuestLimits {
      * @param kernelMappings the mappings that the kernel allows a process; the JVM and others need half of them
      */
     static GuestLimits of(XenSettings settings, int kernelMappings) {
-        GuestLimits limits = new GuestLimits(new DomainBudget(0, 0, 0), new DomainBudget(0, 0, 0), new DomainBudget(0, 0, 0), new DomainBudget(0, 0, 0));
+        GuestLimits limits = new GuestLimits(
+                new DomainBudget(0, 0, 0),
+                new DomainBudget(0, 0, 0),
+                new DomainBudget(0, 0, 0),
+                new DomainBudget(0, 0, 0));
         limits.configure(settings, kernelMappings);
         return limits;
     }
@@ -50,7 +56,10 @@ final class GuestLimits {
         long ofProcess = settings.mappings() == OF_MACHINE ? kernelMappings / 2 : settings.mappings();
         entries.limit(settings.entries(), settings.domain_entries(), settings.entries() / 4);
         pages.limit(settings.grants(), settings.domain_grants(), 0);
-        mappings.limit(ofProcess, settings.domain_mappings() == OF_MACHINE ? ofProcess / 8 : settings.domain_mappings(), ofProcess / 4);
+        mappings.limit(
+                ofProcess,
+                settings.domain_mappings() == OF_MACHINE ? ofProcess / 8 : settings.domain_mappings(),
+                ofProcess / 4);
         buffers.limit((long) settings.buffers() << MIB_SHIFT, (long) settings.domain_buffers() << MIB_SHIFT, 0);
     }
 

@@ -7,8 +7,8 @@ import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 
 /**
- * Removes what a domain or a daemon that died has left: devices in XenStore whose attachment is no more, and attachments whose domain is no more and whose nodes
- * cannot find that out because they are not open.
+ * Removes what a domain or a daemon that died has left: devices in XenStore whose attachment is no more, and
+ * attachments whose domain is no more and whose nodes cannot find that out because they are not open.
  */
 final class Leftovers {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
@@ -50,7 +50,10 @@ final class Leftovers {
 
     // ---- devices without an attachment
 
-    /** A daemon that was killed while it attached or plugged has left the name of an attachment on a device that is not on its record. */
+    /**
+     * A daemon that was killed while it attached or plugged has left the name of an attachment on a device that is not
+     * on its record.
+     */
     private void forgetUnknown(XenStore store, DevicePaths paths, boolean first) {
         try {
             String id = DeviceNodes.attachment(store, paths);
@@ -59,7 +62,9 @@ final class Leftovers {
             }
             if (first && isKnown(id)) {
                 // its node may just be opening
-                bus.after(AGAIN_MILLISECONDS, () -> worker.execute(paths.domain(), () -> forgetUnknown(store, paths, false)));
+                bus.after(
+                        AGAIN_MILLISECONDS,
+                        () -> worker.execute(paths.domain(), () -> forgetUnknown(store, paths, false)));
             } else {
                 LOG.log(Level.INFO, paths.backend() + ": was of the attachment " + id + ", which does not have it");
                 DeviceNodes.forget(store, paths);
@@ -94,7 +99,10 @@ final class Leftovers {
 
     // ---- attachments without a domain
 
-    /** Ends parked attachments whose domains have gone. Those that are open notice that themselves; those being opened are looked at again. */
+    /**
+     * Ends parked attachments whose domains have gone. Those that are open notice that themselves; those being opened
+     * are looked at again.
+     */
     void look(XenStore store) {
         worker.execute(this, () -> {
             try {
@@ -118,7 +126,8 @@ final class Leftovers {
                 DomainDevice device = deviceOf(node);
                 if (device != null && attachment.state() == AttachmentStatus.State.OPENING) {
                     some = true;
-                } else if (device != null && attachment.state() == AttachmentStatus.State.PARKED
+                } else if (device != null
+                        && attachment.state() == AttachmentStatus.State.PARKED
                         && DeviceNodes.servedBy(store, device.type(), device.device(), attachment.id()) == null) {
                     LOG.log(Level.INFO, attachment.id() + ": no domain has it as " + device.name() + " any more");
                     ends.letGo(attachment.id(), node.address(), true);

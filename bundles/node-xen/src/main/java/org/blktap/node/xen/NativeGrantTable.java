@@ -14,6 +14,7 @@ final class NativeGrantTable implements GrantTable {
     private final long handle;
     /** What is mapped: the addresses, and how many pages each. */
     private long[] addresses = new long[16];
+
     private int[] counts = new int[16];
     private int mapped;
 
@@ -33,7 +34,8 @@ final class NativeGrantTable implements GrantTable {
 
     @Override
     public long map(int domain, long grefs, int count) {
-        long address = LibXenGnttab.xengnttab_map_domain_grant_refs(handle, count, domain, grefs, Libc.PROT_READ | Libc.PROT_WRITE);
+        long address = LibXenGnttab.xengnttab_map_domain_grant_refs(
+                handle, count, domain, grefs, Libc.PROT_READ | Libc.PROT_WRITE);
         if (address != 0) {
             if (mapped == addresses.length) {
                 addresses = Arrays.copyOf(addresses, 2 * mapped);
@@ -46,8 +48,8 @@ final class NativeGrantTable implements GrantTable {
     }
 
     /**
-     * Asks for the page as a device driver would: vmsplice puts a reference to it into a pipe, for which the kernel must have a {@code struct page}
-     * behind the mapping.
+     * Asks for the page as a device driver would: vmsplice puts a reference to it into a pipe, for which the kernel
+     * must have a {@code struct page} behind the mapping.
      */
     @Override
     public boolean reachesDisks(long address) {

@@ -16,9 +16,10 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
 
 /**
- * A XenStore by libxenstore. {@link #readEvents} is the life of its reader thread, which turns events into flags: a watch whose flag is set is
- * queued for the XenBus thread, once, whatever a guest does (XSA-349). So what is queued here is bounded by the number of watches. libxenstore and xenstored have queues of their own, which
- * the reader keeps short by doing nothing else.
+ * A XenStore by libxenstore. {@link #readEvents} is the life of its reader thread, which turns events into flags: a
+ * watch whose flag is set is queued for the XenBus thread, once, whatever a guest does (XSA-349). So what is queued
+ * here is bounded by the number of watches. libxenstore and xenstored have queues of their own, which the reader keeps
+ * short by doing nothing else.
  *
  * <p>The paths of events are not looked at, and tokens are ours.
  */
@@ -27,8 +28,12 @@ final class NativeXenStore implements XenStore {
     private static final int TRANSACTION_TRIES = 64;
     /** DOMID_FIRST_RESERVED of xen/xen.h. */
     private static final int DOMAINS = 0x7ff0;
-    /** A watch of this path starts libxenstore's own thread, without which a lost connection is not noticed; a second one wakes the reader to end. */
+    /**
+     * A watch of this path starts libxenstore's own thread, without which a lost connection is not noticed; a second
+     * one wakes the reader to end.
+     */
     private static final String OWN = "domid";
+
     private static final String TOKEN_ALIVE = "alive";
     private static final String TOKEN_END = "end";
 
@@ -37,6 +42,7 @@ final class NativeXenStore implements XenStore {
     private final Consumer<NativeXenStore> onLost;
     /** Calls hold the read lock, so that the library is closed under none of them. */
     private final ReentrantReadWriteLock calls = new ReentrantReadWriteLock();
+
     private final Map<String, NativeWatch> watches = new ConcurrentHashMap<>();
     private final AtomicLong tokens = new AtomicLong();
     private final AtomicBoolean ended = new AtomicBoolean();
@@ -59,6 +65,7 @@ final class NativeXenStore implements XenStore {
         private final Runnable changed;
         /** Changed since it was last looked at, and therefore queued. */
         private final AtomicBoolean pending = new AtomicBoolean();
+
         private volatile boolean closed;
 
         NativeWatch(String path, String token, Runnable changed) {
@@ -97,7 +104,10 @@ final class NativeXenStore implements XenStore {
         }
     }
 
-    /** Reads events until {@link #close} or until the connection is lost, and closes the library when the last call has returned. */
+    /**
+     * Reads events until {@link #close} or until the connection is lost, and closes the library when the last call has
+     * returned.
+     */
     void readEvents() {
         try {
             for (String token = library.nextEvent(); token != null && !ended.get(); token = library.nextEvent()) {
@@ -223,10 +233,13 @@ final class NativeXenStore implements XenStore {
 
     private void remove(int transaction, String path) throws IOException {
         XsText.path(path);
-        unless(Errno.ENOENT, null, () -> call(path, () -> {
-            library.remove(transaction, path);
-            return null;
-        }));
+        unless(
+                Errno.ENOENT,
+                null,
+                () -> call(path, () -> {
+                    library.remove(transaction, path);
+                    return null;
+                }));
     }
 
     private void permissions(int transaction, String path, int owner, int reader) throws IOException {
@@ -262,10 +275,13 @@ final class NativeXenStore implements XenStore {
                     abort(id);
                 }
             }
-            Boolean committed = unless(Errno.EAGAIN, false, () -> call("a transaction", () -> {
-                library.endTransaction(id, false);
-                return true;
-            }));
+            Boolean committed = unless(
+                    Errno.EAGAIN,
+                    false,
+                    () -> call("a transaction", () -> {
+                        library.endTransaction(id, false);
+                        return true;
+                    }));
             if (committed) {
                 return;
             }

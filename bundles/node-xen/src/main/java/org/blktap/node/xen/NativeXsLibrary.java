@@ -23,8 +23,9 @@ final class NativeXsLibrary implements XsLibrary {
     /** Connects; may load libxenstore first. */
     static XsLibrary open() throws IOException {
         if (LibXenStore.missing() != null) {
-            throw new LibraryMissingException("libxenstore cannot be used: " + LibXenStore.missing() + ". Install it (Debian: apt-get install "
-                    + LibXenStore.PACKAGE + ") and restart the daemon to serve Xen guests");
+            throw new LibraryMissingException(
+                    "libxenstore cannot be used: " + LibXenStore.missing() + ". Install it (Debian: apt-get install "
+                            + LibXenStore.PACKAGE + ") and restart the daemon to serve Xen guests");
         }
         long handle = LibXenStore.xs_open(LibXenStore.XS_UNWATCH_FILTER);
         if (handle == 0) {
@@ -53,8 +54,8 @@ final class NativeXsLibrary implements XsLibrary {
             try {
                 int bytes = Memory.getInt(length);
                 if (bytes < 0 || bytes > LibXenStore.PAYLOAD_MAX) {
-                    throw new IOException("XenStore: " + path + ": a value of " + Integer.toUnsignedString(bytes) + " bytes, expected at most "
-                            + LibXenStore.PAYLOAD_MAX);
+                    throw new IOException("XenStore: " + path + ": a value of " + Integer.toUnsignedString(bytes)
+                            + " bytes, expected at most " + LibXenStore.PAYLOAD_MAX);
                 }
                 return copyOf(value, bytes);
             } finally {
@@ -76,8 +77,8 @@ final class NativeXsLibrary implements XsLibrary {
             try {
                 int children = Memory.getInt(count);
                 if (children < 0 || children > XenStore.CHILDREN_MAX) {
-                    throw new IOException("XenStore: " + path + ": " + Integer.toUnsignedString(children) + " children, expected at most "
-                            + XenStore.CHILDREN_MAX);
+                    throw new IOException("XenStore: " + path + ": " + Integer.toUnsignedString(children)
+                            + " children, expected at most " + XenStore.CHILDREN_MAX);
                 }
                 List<String> all = new ArrayList<>(children);
                 for (int i = 0; i < children; i++) {
@@ -160,7 +161,9 @@ final class NativeXsLibrary implements XsLibrary {
                 return null;
             }
             try {
-                return Memory.getInt(count) < 2 ? "" : string(Memory.getLong(event + LibXenStore.WATCH_TOKEN), TOKEN_MAX);
+                return Memory.getInt(count) < 2
+                        ? ""
+                        : string(Memory.getLong(event + LibXenStore.WATCH_TOKEN), TOKEN_MAX);
             } finally {
                 Libc.free(event);
             }

@@ -20,8 +20,8 @@ import org.blktap.api.node.NodeContext;
 import org.blktap.api.node.NodeProvider;
 
 /**
- * Opens nodes on one connection to XenStore. XenStore is asked on the XenBus thread, and for so long at most: the attachment's loop, which may serve other
- * nodes, does not wait for xenstored.
+ * Opens nodes on one connection to XenStore. XenStore is asked on the XenBus thread, and for so long at most: the
+ * attachment's loop, which may serve other nodes, does not wait for xenstored.
  */
 final class NodeOpener implements NodeProvider {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
@@ -38,6 +38,7 @@ final class NodeOpener implements NodeProvider {
     private final Patience patience;
     /** The devices that have a node. */
     private final Set<DevicePaths> open = ConcurrentHashMap.newKeySet();
+
     private final Set<CompletableFuture<Claimed>> claims = ConcurrentHashMap.newKeySet();
     /** Whether it was looked for what an earlier process has left. XenBus thread only. */
     private boolean looked;
@@ -55,9 +56,17 @@ final class NodeOpener implements NodeProvider {
 
     /**
      * @param gone called when a domain has let its device go
-     * @param reconnected whether there was a connection before: then a XenStore without any domain is not believed to say that all have gone
+     * @param reconnected whether there was a connection before: then a XenStore without any domain is not believed to
+     *     say that all have gone
      */
-    NodeOpener(XenBus bus, XenStore store, Hypervisor xen, GuestLimits limits, Blkback blkback, DeviceGone gone, boolean reconnected,
+    NodeOpener(
+            XenBus bus,
+            XenStore store,
+            Hypervisor xen,
+            GuestLimits limits,
+            Blkback blkback,
+            DeviceGone gone,
+            boolean reconnected,
             Patience patience) {
         this.bus = bus;
         this.store = store;
@@ -71,14 +80,20 @@ final class NodeOpener implements NodeProvider {
 
     /** The connection has ended: nobody waits for what it would have answered. Any thread. */
     void end() {
-        claims.forEach(claim -> claim.completeExceptionally(new DiskException(Reason.IO, "the connection to XenStore is lost")));
+        claims.forEach(claim ->
+                claim.completeExceptionally(new DiskException(Reason.IO, "the connection to XenStore is lost")));
     }
 
     /** What a node is to be, of what was given with it. */
-    private record Wanted(DomainDevice device, int queues, String attachment, boolean reopened, boolean diskWritable, Path runDir) {
+    private record Wanted(
+            DomainDevice device, int queues, String attachment, boolean reopened, boolean diskWritable, Path runDir) {
         static Wanted of(NodeContext context) throws DiskException {
-            return new Wanted(DomainDevice.parse(context.target(), context.options()),
-                    context.options().number("queues", QUEUES, 1, XenBackend.QUEUES_MAX), context.id(), context.reopened(), !context.port().info().readOnly(),
+            return new Wanted(
+                    DomainDevice.parse(context.target(), context.options()),
+                    context.options().number("queues", QUEUES, 1, XenBackend.QUEUES_MAX),
+                    context.id(),
+                    context.reopened(),
+                    !context.port().info().readOnly(),
                     context.runDir());
         }
 
@@ -88,8 +103,7 @@ final class NodeOpener implements NodeProvider {
     }
 
     /** A device that is ours, and what its guest may do. */
-    private record Claimed(DevicePaths paths, DeviceAccess access) {
-    }
+    private record Claimed(DevicePaths paths, DeviceAccess access) {}
 
     @Override
     public boolean onlyReads(Options options) throws DiskException {
@@ -122,11 +136,14 @@ final class NodeOpener implements NodeProvider {
     public CompletionStage<DeviceNode> openLater(NodeContext context) throws DiskException {
         Wanted wanted = Wanted.of(context);
         CompletableFuture<Claimed> claim = claim(wanted);
-        context.loop().schedule(() -> {
-            if (!claim.isDone()) {
-                claim.completeExceptionally(silent());
-            }
-        }, patience.xenStore);
+        context.loop()
+                .schedule(
+                        () -> {
+                            if (!claim.isDone()) {
+                                claim.completeExceptionally(silent());
+                            }
+                        },
+                        patience.xenStore);
         CompletableFuture<DeviceNode> opened = new CompletableFuture<>();
         claim.whenComplete((claimed, failure) -> {
             try {
@@ -151,18 +168,35 @@ final class NodeOpener implements NodeProvider {
     }
 
     private static DiskException asDiskException(Throwable failure) {
-        return failure instanceof DiskException known ? known : new DiskException(Reason.IO, failure.toString(), failure);
+        return failure instanceof DiskException known
+                ? known
+                : new DiskException(Reason.IO, failure.toString(), failure);
     }
 
     private DiskException silent() {
-        return new DiskException(Reason.IO, "XenStore has not answered for " + (patience.xenStore + 999) / 1000 + " s: is xenstored running? Try again");
+        return new DiskException(
+                Reason.IO,
+                "XenStore has not answered for " + (patience.xenStore + 999) / 1000
+                        + " s: is xenstored running? Try again");
     }
 
     private DeviceNode node(NodeContext context, Wanted wanted, Claimed claimed) {
         DevicePaths paths = claimed.paths;
         String address = wanted.device.shown(paths.domain());
-        return new XenNode(context, bus, store, xen, limits, paths, address, wanted.queues, blkback, claimed.access.writable(),
-                () -> gone.gone(wanted.attachment, address, false), () -> open.remove(paths), patience.unplug);
+        return new XenNode(
+                context,
+                bus,
+                store,
+                xen,
+                limits,
+                paths,
+                address,
+                wanted.queues,
+                blkback,
+                claimed.access.writable(),
+                () -> gone.gone(wanted.attachment, address, false),
+                () -> open.remove(paths),
+                patience.unplug);
     }
 
     // ---- on the XenBus thread
@@ -183,8 +217,10 @@ final class NodeOpener implements NodeProvider {
                         release(wanted, claimed.paths);
                     }
                 } catch (IOException e) {
-                    claim.completeExceptionally(new DiskException(Reason.IO, "xen:" + wanted.device.domain() + "/" + wanted.device.name() + ": "
-                            + e.getMessage(), e));
+                    claim.completeExceptionally(new DiskException(
+                            Reason.IO,
+                            "xen:" + wanted.device.domain() + "/" + wanted.device.name() + ": " + e.getMessage(),
+                            e));
                 } catch (DiskException | RuntimeException | Error e) {
                     claim.completeExceptionally(e);
                 }
@@ -218,11 +254,16 @@ final class NodeOpener implements NodeProvider {
     private void removeLogsOfTheGone(Path runDir) {
         try {
             if (!allGone()) {
-                RequestLogFile.removeOthers(runDir, (domain, device) -> open.stream().anyMatch(each -> each.domain() == domain && each.device() == device)
-                        || DeviceNodes.isServed(store, domain, device));
+                RequestLogFile.removeOthers(
+                        runDir,
+                        (domain, device) ->
+                                open.stream().anyMatch(each -> each.domain() == domain && each.device() == device)
+                                        || DeviceNodes.isServed(store, domain, device));
             }
         } catch (IOException e) {
-            LOG.log(Level.WARNING, "what domains that have ended have left in the run directory stays: " + e.getMessage());
+            LOG.log(
+                    Level.WARNING,
+                    "what domains that have ended have left in the run directory stays: " + e.getMessage());
         }
     }
 
@@ -243,7 +284,10 @@ final class NodeOpener implements NodeProvider {
         }
     }
 
-    /** The device as it was left: found by the attachment's id, since domains are renamed, and their numbers and names come back. */
+    /**
+     * The device as it was left: found by the attachment's id, since domains are renamed, and their numbers and names
+     * come back.
+     */
     private DevicePaths again(Wanted wanted) throws IOException, DiskException {
         DomainDevice device = wanted.device;
         DevicePaths paths = DeviceNodes.servedBy(store, device.type(), device.device(), wanted.attachment);

@@ -7,8 +7,8 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.ring.Blkif;
 
 /**
- * The pages that a frontend uses again and again (feature-persistent): mapped when first seen and kept until the device stops, up to a limit. What is
- * not mapped yet is gathered with {@link #want} and mapped by one call. Loop only.
+ * The pages that a frontend uses again and again (feature-persistent): mapped when first seen and kept until the device
+ * stops, up to a limit. What is not mapped yet is gathered with {@link #want} and mapped by one call. Loop only.
  */
 final class PersistentGrants implements AutoCloseable {
     private static final long FREE = 0;
@@ -22,6 +22,7 @@ final class PersistentGrants implements AutoCloseable {
     private static final int BATCH = 32;
     /** Pages taken from the budget at a time. */
     private static final int CHUNK = 256;
+
     private static final int FIRST_SLOTS = 4 * CHUNK;
 
     private final GrantTable table;
@@ -30,12 +31,14 @@ final class PersistentGrants implements AutoCloseable {
     private final int limit;
     /** Open addressing, at most half full: the references, and the addresses of their pages or one of the above. */
     private int[] grefs = new int[FIRST_SLOTS];
+
     private long[] pages = new long[FIRST_SLOTS];
     private final NativeBuffer wanted;
     private int wantedCount;
     private int used;
     /** What has been taken from the budget. */
     private int allowed;
+
     private boolean exhausted;
     private int calls;
     private int mappings;
@@ -110,8 +113,9 @@ final class PersistentGrants implements AutoCloseable {
     }
 
     /**
-     * Maps what is wanted, as far as it is granted; a frontend that brings its pages one by one waits after a while until there are some
-     * more, since the kernel has only so many mappings for this process. What is not mapped is copied.
+     * Maps what is wanted, as far as it is granted; a frontend that brings its pages one by one waits after a while
+     * until there are some more, since the kernel has only so many mappings for this process. What is not mapped is
+     * copied.
      */
     void map() {
         if (wantedCount == 0 || calls >= CALLS_FREE && wantedCount < BATCH) {

@@ -7,8 +7,8 @@ import org.blktap.ring.BlkRequest;
 import org.blktap.ring.Blkif;
 
 /**
- * Where the data of a ring's requests is: in the frontend's pages, mapped, or in buffers of ours, to and from which it is copied; by one call for all
- * requests of a turn. Loop only.
+ * Where the data of a ring's requests is: in the frontend's pages, mapped, or in buffers of ours, to and from which it
+ * is copied; by one call for all requests of a turn. Loop only.
  */
 final class QueueData implements AutoCloseable {
     private static final int SEGMENTS_BYTES = Blkif.INDIRECT_SEGMENTS_MAX * Blkif.SEGMENT_BYTES;
@@ -23,7 +23,12 @@ final class QueueData implements AutoCloseable {
     /** The segments of indirect requests, copied out, a piece for each slot; null until there is one. */
     private NativeBuffer indirect;
 
-    QueueData(NativeMemory memory, int entries, GrantCopies copies, BounceBuffers buffers, RequestRoom room,
+    QueueData(
+            NativeMemory memory,
+            int entries,
+            GrantCopies copies,
+            BounceBuffers buffers,
+            RequestRoom room,
             PersistentGrants grants) {
         this.memory = memory;
         this.entries = entries;
@@ -109,7 +114,8 @@ final class QueueData implements AutoCloseable {
     }
 
     /**
-     * Finds where the data of a batch is or goes: in pages that are mapped, else in buffers, and copies that of writes there.
+     * Finds where the data of a batch is or goes: in pages that are mapped, else in buffers, and copies that of writes
+     * there.
      *
      * @return how many are ready, from the first; the next one, if any, waits for room or a buffer
      */
@@ -149,7 +155,9 @@ final class QueueData implements AutoCloseable {
         return ready;
     }
 
-    /** Copies what was read into buffers to the pages of the frontend; a request whose pages cannot be reached fails. */
+    /**
+     * Copies what was read into buffers to the pages of the frontend; a request whose pages cannot be reached fails.
+     */
     void copyRead(QueueRequest[] done, int doneCount) {
         copies.clear();
         for (int i = 0; i < doneCount; i++) {

@@ -9,13 +9,15 @@ import org.blktap.ring.BlkRequest;
 import org.blktap.ring.Blkif;
 
 /**
- * One request of a ring on its way: decoded, its data found in mapped pages or in a buffer of ours, handed to the disk in one or two steps, and
- * answered. Made once for each slot of the ring's log and reused. Loop only.
+ * One request of a ring on its way: decoded, its data found in mapped pages or in a buffer of ours, handed to the disk
+ * in one or two steps, and answered. Made once for each slot of the ring's log and reused. Loop only.
  */
 final class QueueRequest {
     /** The steps at the disk that are left, in this order. */
     private enum Step {
-        FLUSH, DATA, DONE
+        FLUSH,
+        DATA,
+        DONE
     }
 
     private final BlkifQueue queue;
@@ -29,9 +31,11 @@ final class QueueRequest {
     private int room;
     /** What its list has grown to beyond the direct segments, and what of it is accounted for. */
     private int grown;
+
     private int kept;
     /** The pieces of this request among those that are copied together. */
     private int firstPiece;
+
     private int lastPiece;
 
     QueueRequest(BlkifQueue queue, int slot) {
@@ -90,8 +94,11 @@ final class QueueRequest {
         if (!mayWrite && status == Blkif.OKAY && changes()) {
             status = Blkif.ERROR;
         }
-        step = status != Blkif.OKAY ? Step.DONE
-                : blk.operation() == Blkif.WRITE_BARRIER || blk.operation() == Blkif.FLUSH_DISKCACHE ? Step.FLUSH : Step.DATA;
+        step = status != Blkif.OKAY
+                ? Step.DONE
+                : blk.operation() == Blkif.WRITE_BARRIER || blk.operation() == Blkif.FLUSH_DISKCACHE
+                        ? Step.FLUSH
+                        : Step.DATA;
     }
 
     // ---- the segments of an indirect request
@@ -155,7 +162,9 @@ final class QueueRequest {
         return true;
     }
 
-    /** Whether its list has become larger than may be kept: it is not to be used again. Asked once it has been answered. */
+    /**
+     * Whether its list has become larger than may be kept: it is not to be used again. Asked once it has been answered.
+     */
     boolean outgrown(RequestRoom of) {
         if (grown <= kept) {
             return false;

@@ -14,8 +14,8 @@ import org.blktap.linux.Mapping;
 import org.blktap.linux.PinnedFile;
 
 /**
- * The file in which the request logs of one device are, so that they outlive the process: in the directory for sockets, which does not outlive the
- * machine, as what is logged does not either. Any thread, one at a time.
+ * The file in which the request logs of one device are, so that they outlive the process: in the directory for sockets,
+ * which does not outlive the machine, as what is logged does not either. Any thread, one at a time.
  */
 final class RequestLogFile implements AutoCloseable {
     private static final Pattern NAME = Pattern.compile("xen-([0-9]{1,5})-([0-9]{1,9})\\.log");
@@ -62,7 +62,8 @@ final class RequestLogFile implements AutoCloseable {
                 && (!Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS) || Files.size(path) != bytes)) {
             Files.delete(path);
         }
-        int fd = Libc.open(path.toString(), Libc.O_RDWR | Libc.O_CREAT | Libc.O_NOFOLLOW | Libc.O_NONBLOCK | Libc.O_CLOEXEC, 0600);
+        int fd = Libc.open(
+                path.toString(), Libc.O_RDWR | Libc.O_CREAT | Libc.O_NOFOLLOW | Libc.O_NONBLOCK | Libc.O_CLOEXEC, 0600);
         if (fd < 0) {
             throw failed("opened");
         }

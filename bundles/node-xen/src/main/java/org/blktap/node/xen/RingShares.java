@@ -24,12 +24,16 @@ final class RingShares implements AutoCloseable {
 
     /** @throws IOException if there are too many */
     void takeEntries() throws IOException {
-        int wanted = frontend.queues().stream().mapToInt(queue -> frontend.abi().entries(queue.ringRefs().size())).sum();
+        int wanted = frontend.queues().stream()
+                .mapToInt(queue -> frontend.abi().entries(queue.ringRefs().size()))
+                .sum();
         DomainBudget budget = limits.entries();
         if (!budget.take(frontend.domain(), wanted, wanted <= GuestLimits.SMALL_ENTRIES)) {
-            throw new IOException("its rings have " + wanted + " entries, too many: all of domain " + frontend.domain() + " have "
-                    + budget.taken(frontend.domain()) + " of at most " + budget.domainMost() + ", all domains' " + budget.taken() + " of at most "
-                    + budget.most() + " (settings domain.entries and entries of " + XenSettings.PID + ")");
+            throw new IOException(
+                    "its rings have " + wanted + " entries, too many: all of domain " + frontend.domain() + " have "
+                            + budget.taken(frontend.domain()) + " of at most " + budget.domainMost() + ", all domains' "
+                            + budget.taken() + " of at most "
+                            + budget.most() + " (settings domain.entries and entries of " + XenSettings.PID + ")");
         }
         entriesTaken = wanted;
     }
@@ -42,8 +46,10 @@ final class RingShares implements AutoCloseable {
     long map(List<Integer> refs) throws IOException {
         if (!limits.mappings().take(frontend.domain(), 1, true)) {
             throw new IOException("no mapping is left for its ring: domain " + frontend.domain() + " has "
-                    + limits.mappings().taken(frontend.domain()) + " of at most " + limits.mappings().domainMost() + ", all domains "
-                    + limits.mappings().taken() + " of at most " + limits.mappings().most() + " (settings domain.mappings and mappings of " + XenSettings.PID + ")");
+                    + limits.mappings().taken(frontend.domain()) + " of at most "
+                    + limits.mappings().domainMost() + ", all domains "
+                    + limits.mappings().taken() + " of at most "
+                    + limits.mappings().most() + " (settings domain.mappings and mappings of " + XenSettings.PID + ")");
         }
         mappingsTaken++;
         try (NativeBuffer list = memory.allocate((long) refs.size() * Integer.BYTES)) {
@@ -52,7 +58,8 @@ final class RingShares implements AutoCloseable {
             }
             long address = table.map(frontend.domain(), list.address(), refs.size());
             if (address == 0) {
-                throw new IOException("domain " + frontend.domain() + " has not granted its ring's pages, references " + refs);
+                throw new IOException(
+                        "domain " + frontend.domain() + " has not granted its ring's pages, references " + refs);
             }
             return address;
         }

@@ -3,8 +3,8 @@ package org.blktap.node.xen;
 import java.io.IOException;
 
 /**
- * The nodes of a device that an attachment serves: both sides are read, and those of the backend changed, unless they have been removed, or another serves them by
- * now: what is removed must not come back. XenBus thread only.
+ * The nodes of a device that an attachment serves: both sides are read, and those of the backend changed, unless they
+ * have been removed, or another serves them by now: what is removed must not come back. XenBus thread only.
  */
 final class ServedDevice {
     private final XenStore store;
@@ -33,7 +33,10 @@ final class ServedDevice {
         return isOthers() ? XenbusState.UNKNOWN : XenbusState.of(store, paths.frontend());
     }
 
-    /** Domain numbers come back: the domain of our device may have gone, and another one has its number, and such a device of another backend. */
+    /**
+     * Domain numbers come back: the domain of our device may have gone, and another one has its number, and such a
+     * device of another backend.
+     */
     private boolean isOthers() throws IOException {
         String backend = store.read(paths.frontend() + "/backend");
         return backend != null && !backend.equals(paths.backend());
@@ -59,7 +62,8 @@ final class ServedDevice {
 
     /** What the frontend has written, with as many rings as it may have. */
     FrontendParameters parameters(int queues) throws IOException {
-        return FrontendParameters.read(store, paths.frontend(), paths.domain(), BackendNodes.queuesAccepted(store, paths.backend(), queues));
+        return FrontendParameters.read(
+                store, paths.frontend(), paths.domain(), BackendNodes.queuesAccepted(store, paths.backend(), queues));
     }
 
     /** Changes the backend's state to another. */
@@ -86,8 +90,9 @@ final class ServedDevice {
     }
 
     /**
-     * Takes the device back where the kernel's backend has it: its module has been loaded anew since the device became ours. What that has written is repaired: it
-     * offers its own features and announces the device, and closes it if the frontend is connected, since it cannot bind the event channel.
+     * Takes the device back where the kernel's backend has it: its module has been loaded anew since the device became
+     * ours. What that has written is repaired: it offers its own features and announces the device, and closes it if
+     * the frontend is connected, since it cannot bind the event channel.
      *
      * @param connected whether the frontend is
      * @return whether the kernel's backend had it

@@ -13,8 +13,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntSupplier;
 
 /**
- * Work that may take long, as opening an image: one piece at a time and in order for each party, and for several parties at once, so that the
- * image of one, which does not answer, holds no other up. Any thread.
+ * Work that may take long, as opening an image: one piece at a time and in order for each party, and for several
+ * parties at once, so that the image of one, which does not answer, holds no other up. Any thread.
  */
 final class SharedWork {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
@@ -28,11 +28,12 @@ final class SharedWork {
     /** @param atOnce parties whose work runs at the same time */
     SharedWork(IntSupplier atOnce) {
         this.atOnce = atOnce;
-        threads = new ThreadPoolExecutor(atOnce.getAsInt(), atOnce.getAsInt(), 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
-            Thread thread = new Thread(task, "blktap-toolstack-" + numbers.incrementAndGet());
-            thread.setDaemon(true);
-            return thread;
-        });
+        threads = new ThreadPoolExecutor(
+                atOnce.getAsInt(), atOnce.getAsInt(), 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
+                    Thread thread = new Thread(task, "blktap-toolstack-" + numbers.incrementAndGet());
+                    thread.setDaemon(true);
+                    return thread;
+                });
     }
 
     synchronized void execute(Object party, Runnable task) {

@@ -16,8 +16,8 @@ import org.blktap.api.disk.Printable;
 import org.blktap.api.disk.TapSpec;
 
 /**
- * The attachments of toolstacks' disks: made as XenStore says, ended when the domain has let its device go, and what goes wrong reported to the toolstack. Any thread; all
- * that waits is done by the worker.
+ * The attachments of toolstacks' disks: made as XenStore says, ended when the domain has let its device go, and what
+ * goes wrong reported to the toolstack. Any thread; all that waits is done by the worker.
  */
 final class ToolstackAttachments {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
@@ -76,13 +76,18 @@ final class ToolstackAttachments {
     void attach(XenStore store, DevicePaths paths, String params, Runnable then) {
         work(store, paths, then, () -> {
             DeviceAccess access = DeviceAccess.read(store, paths.backend());
-            attachments.attach(new AttachRequest(TapSpec.parse(params.startsWith("tap:") ? params : "tap:" + params), idOf(paths), List.of(node(paths)),
-                    !access.writable(), Map.of()));
+            attachments.attach(new AttachRequest(
+                    TapSpec.parse(params.startsWith("tap:") ? params : "tap:" + params),
+                    idOf(paths),
+                    List.of(node(paths)),
+                    !access.writable(),
+                    Map.of()));
         });
     }
 
     /**
-     * Adds a device to an attachment that tap-ctl has made. Xen's block-tap does not tell tap-ctl that the guest may only read: then the disk becomes read-only.
+     * Adds a device to an attachment that tap-ctl has made. Xen's block-tap does not tell tap-ctl that the guest may
+     * only read: then the disk becomes read-only.
      *
      * @param then as for attach
      */
@@ -104,8 +109,8 @@ final class ToolstackAttachments {
     }
 
     /**
-     * Has libxl say why a device does not come: it shows {@code hotplug-error}, and a device that is closed need not be waited for. Of a domain that has ended
-     * meanwhile nobody asks, and nobody would remove the nodes.
+     * Has libxl say why a device does not come: it shows {@code hotplug-error}, and a device that is closed need not be
+     * waited for. Of a domain that has ended meanwhile nobody asks, and nobody would remove the nodes.
      */
     private static void report(XenStore store, DevicePaths paths, String why) {
         String text = Printable.of(String.valueOf(why), ERROR_MAX);
@@ -123,14 +128,19 @@ final class ToolstackAttachments {
         }
     }
 
-    /** A domain has released its device, or has ended: see {@link DeviceGone}. The attachment ends if it was the toolstack's, else it loses that node. */
+    /**
+     * A domain has released its device, or has ended: see {@link DeviceGone}. The attachment ends if it was the
+     * toolstack's, else it loses that node.
+     */
     void letGo(String id, String node, boolean noDomain) {
         worker.execute(id, () -> {
             try {
                 end(id, node, noDomain);
             } catch (DiskException e) {
                 // NOT_FOUND: it is being detached
-                LOG.log(e.reason() == DiskException.Reason.NOT_FOUND ? Level.DEBUG : Level.WARNING, id + ": " + e.getMessage());
+                LOG.log(
+                        e.reason() == DiskException.Reason.NOT_FOUND ? Level.DEBUG : Level.WARNING,
+                        id + ": " + e.getMessage());
             }
         });
     }
@@ -140,7 +150,10 @@ final class ToolstackAttachments {
         List<AttachmentStatus.Node> nodes = attachments.status(id).nodes();
         boolean toolstacks = id.equals("xen-" + device.domain() + "-" + device.device());
         // what tap-ctl has made tap-ctl ends, unless the toolstack has lost it
-        boolean lost = noDomain && !device.type().equals(DomainDevice.TYPE) && nodes.stream().allMatch(each -> isSame(each, device) || each.kind().equals("nbd"));
+        boolean lost = noDomain
+                && !device.type().equals(DomainDevice.TYPE)
+                && nodes.stream()
+                        .allMatch(each -> isSame(each, device) || each.kind().equals("nbd"));
         if (nodes.size() <= 1 || toolstacks || lost) {
             attachments.detach(id, true);
             return;

@@ -20,9 +20,10 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * What blktapctrl was: finds the disks that toolstacks write into XenStore, and which of them are ours, by the kind of backend: {@code tap} and {@code vbd3},
- * {@code vbd} of a script {@code block-blktap}, {@code qdisk} where {@link Qdisks} says so. Those without a script are attached at once, as {@link ToolstackAttachments} does
- * it; those of a script are announced, for which libxl waits before it runs the script. All on the XenBus thread.
+ * What blktapctrl was: finds the disks that toolstacks write into XenStore, and which of them are ours, by the kind of
+ * backend: {@code tap} and {@code vbd3}, {@code vbd} of a script {@code block-blktap}, {@code qdisk} where
+ * {@link Qdisks} says so. Those without a script are attached at once, as {@link ToolstackAttachments} does it; those
+ * of a script are announced, for which libxl waits before it runs the script. All on the XenBus thread.
  */
 @Component(service = ToolstackDisks.class, immediate = true)
 public final class ToolstackDisks {
@@ -31,6 +32,7 @@ public final class ToolstackDisks {
     private static final String SCRIPT = "block-blktap";
     /** Scans of all devices allowed at once, and the interval of later ones. */
     private static final int LOOKS_AT_ONCE = 50;
+
     private static final long LOOK_MILLISECONDS = 100;
     /** What the kernel has not announced after so long it does not know; libxl waits 10 seconds. */
     private static final long KERNEL_MILLISECONDS = 2_000;
@@ -44,6 +46,7 @@ public final class ToolstackDisks {
     private final SharedWork worker;
     /** Logs what may be repeated at each event. */
     private final LimitedLog troubles = GuestLimits.log("toolstacks' disks");
+
     private final ToolstackAttachments attachments;
     private final Leftovers leftovers;
     private final List<XenStore.Watch> watches = new ArrayList<>();
@@ -58,6 +61,7 @@ public final class ToolstackDisks {
     private final Map<String, Set<DevicePaths>> present = new HashMap<>();
     /** Kinds of backends that are looked at soon. */
     private final Set<String> soon = new HashSet<>();
+
     private final Pace looks = new Pace(LOOKS_AT_ONCE, LOOK_MILLISECONDS);
 
     /** Receives the devices that domains have released, also by ending. */
@@ -68,7 +72,10 @@ public final class ToolstackDisks {
     }
 
     @Activate
-    public ToolstackDisks(@Reference Attachments attachments, @Reference XenStoreConnection connection, @Reference XenNodes nodes,
+    public ToolstackDisks(
+            @Reference Attachments attachments,
+            @Reference XenStoreConnection connection,
+            @Reference XenNodes nodes,
             @Reference XenConfiguration configuration) {
         this(attachments, connection, nodes, nodes.blkback(), configuration::opening);
     }
@@ -116,7 +123,8 @@ public final class ToolstackDisks {
     private void begin(XenStore store, boolean reconnected) {
         try {
             for (String type : DomainDevice.TYPES) {
-                watches.add(store.watch("/local/domain/" + store.domainId() + "/backend/" + type, () -> lookSoon(store, type)));
+                watches.add(store.watch(
+                        "/local/domain/" + store.domainId() + "/backend/" + type, () -> lookSoon(store, type)));
             }
             watches.add(store.watch(Qdisks.directory(store), () -> lookSoon(store, Qdisks.TYPE)));
             leftovers.begin(store, reconnected);
@@ -126,8 +134,8 @@ public final class ToolstackDisks {
     }
 
     /**
-     * Something has changed below a kind of backends: perhaps only the state of one device, which its guest may change all the time, while a look goes
-     * through all devices.
+     * Something has changed below a kind of backends: perhaps only the state of one device, which its guest may change
+     * all the time, while a look goes through all devices.
      */
     private void lookSoon(XenStore store, String type) {
         if (looks.now()) {
@@ -173,7 +181,9 @@ public final class ToolstackDisks {
 
     private void consider(XenStore store, DevicePaths paths) throws IOException {
         String backend = paths.backend();
-        if (store.read(backend + "/frontend") == null || DeviceNodes.attachment(store, paths) != null || attachments.worksFor(paths)) {
+        if (store.read(backend + "/frontend") == null
+                || DeviceNodes.attachment(store, paths) != null
+                || attachments.worksFor(paths)) {
             return;
         }
         if ("0".equals(store.read(backend + "/online"))) {
@@ -192,7 +202,8 @@ public final class ToolstackDisks {
         String script = store.read(backend + "/script");
         boolean scripted = script != null && !script.isEmpty();
         if (!paths.hasDomain(store)) {
-            // left by a toolstack that has ended before it removed the device; not tried, as the number may be another domain's later
+            // left by a toolstack that has ended before it removed the device; not tried, as the number may be another
+            // domain's later
             return;
         }
         if (paths.type().equals(Blkback.TYPE) && !(scripted && initialising) || !isOurs(store, paths, script)) {
@@ -211,7 +222,10 @@ public final class ToolstackDisks {
         }
     }
 
-    /** Xen's own script block-tap has opened the disk by our tap-ctl, and says by which socket, as tapback expects it of tapdisk: the ring is one more node of it. */
+    /**
+     * Xen's own script block-tap has opened the disk by our tap-ctl, and says by which socket, as tapback expects it of
+     * tapdisk: the ring is one more node of it.
+     */
     private void plug(XenStore store, DevicePaths paths) throws IOException {
         String attachment = ToolstackAttachments.ofSocket(store.read(paths.backend() + "/physical-device-path"));
         if (attachment != null) {
@@ -250,8 +264,8 @@ public final class ToolstackDisks {
     // ---- devices of a script
 
     /**
-     * Announces a device, so that libxl runs its script, unless the kernel's backend does. In {@code backend/vbd} that is loaded first, if this machine has it:
-     * loaded later it would take the device while it is served.
+     * Announces a device, so that libxl runs its script, unless the kernel's backend does. In {@code backend/vbd} that
+     * is loaded first, if this machine has it: loaded later it would take the device while it is served.
      */
     private void announce(XenStore store, DevicePaths paths) throws IOException {
         if (paths.type().equals(Blkback.TYPE)) {
@@ -269,7 +283,8 @@ public final class ToolstackDisks {
             }
         }
         store.transaction(tx -> {
-            if (tx.read(paths.backend() + "/frontend") != null && XenbusState.of(tx, paths.backend()) == XenbusState.INITIALISING) {
+            if (tx.read(paths.backend() + "/frontend") != null
+                    && XenbusState.of(tx, paths.backend()) == XenbusState.INITIALISING) {
                 BackendNodes.announce(tx, paths.backend(), NodeOpener.QUEUES);
             }
         });
@@ -283,12 +298,13 @@ public final class ToolstackDisks {
     }
 
     /**
-     * The toolstack removes a device that nobody serves, since its script or its attach has failed, and waits until it has closed. One of the kernel's backend
-     * is closed by that, and one whose frontend is connected is another's.
+     * The toolstack removes a device that nobody serves, since its script or its attach has failed, and waits until it
+     * has closed. One of the kernel's backend is closed by that, and one whose frontend is connected is another's.
      */
     private void letRemove(XenStore store, DevicePaths paths) throws IOException {
         String backend = paths.backend();
-        if (XenbusState.of(store, backend) != XenbusState.CLOSING || blkback.has(paths)
+        if (XenbusState.of(store, backend) != XenbusState.CLOSING
+                || blkback.has(paths)
                 || !isOurs(store, paths, store.read(backend + "/script"))) {
             return;
         }

@@ -4,21 +4,22 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The number under which a guest knows a disk: Xen's docs/man/xen-vbd-interface.7. {@code xvda}, or
- * {@code d0}, is disk 0, {@code xvda1} or {@code d0p1} its first partition.
+ * The number under which a guest knows a disk: Xen's docs/man/xen-vbd-interface.7. {@code xvda}, or {@code d0}, is disk
+ * 0, {@code xvda1} or {@code d0p1} its first partition.
  */
 final class VirtualDevice {
-    private static final Pattern NAME = Pattern.compile("(?:/?dev/)?(?:(xvd|sd|hd)([a-z]{1,3})([0-9]{1,3})?|d([0-9]{1,7})(?:p([0-9]{1,3}))?)");
+    private static final Pattern NAME =
+            Pattern.compile("(?:/?dev/)?(?:(xvd|sd|hd)([a-z]{1,3})([0-9]{1,3})?|d([0-9]{1,7})(?:p([0-9]{1,3}))?)");
     /** xvd: major 202, 16 disks of 15 partitions; above, an extended number. */
     private static final int XVD = 202 << 8;
+
     private static final int EXTENDED = 1 << 28;
     private static final int SD = 8 << 8;
     private static final int HD = 3 << 8;
     private static final int HD_SECOND = 22 << 8;
     private static final int DISKS_MAX = 1 << 20;
 
-    private VirtualDevice() {
-    }
+    private VirtualDevice() {}
 
     /** @throws IllegalArgumentException if the text is neither a name nor a number */
     static int number(String text) {
@@ -68,6 +69,7 @@ final class VirtualDevice {
     }
 
     private static IllegalArgumentException unknown(String text) {
-        return new IllegalArgumentException("'" + text + "' is no virtual device; expected a name such as xvda, xvdb1 or sda, or a number such as 51712");
+        return new IllegalArgumentException("'" + text
+                + "' is no virtual device; expected a name such as xvda, xvdb1 or sda, or a number such as 51712");
     }
 }

@@ -7,10 +7,11 @@ import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.engine.Pace;
 
 /**
- * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and connects and disconnects
- * the node. Every step reads all it needs anew and does one thing, so that events may come late, together or more than once. A frontend that changes
- * its state all the time gets {@link #STEPS_AT_ONCE} steps, then one every {@link #STEP_MILLISECONDS}: the thread is that of all devices. What throws here
- * ends this device, once. XenBus thread only, except where noted.
+ * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and
+ * connects and disconnects the node. Every step reads all it needs anew and does one thing, so that events may come
+ * late, together or more than once. A frontend that changes its state all the time gets {@link #STEPS_AT_ONCE} steps,
+ * then one every {@link #STEP_MILLISECONDS}: the thread is that of all devices. What throws here ends this device,
+ * once. XenBus thread only, except where noted.
  */
 final class XenBackend {
     static final int QUEUES_MAX = 8;
@@ -28,10 +29,14 @@ final class XenBackend {
     private XenStore.Watch backendWatch;
     /** The node is doing what it was last asked, and answers by {@link XenBus#execute}. */
     private boolean busy;
+
     private boolean again;
     /** What is served at present, or null. */
     private FrontendParameters connected;
-    /** Whether the frontend has been seen with rings or without: only then is it known whether an earlier process's connection goes on. */
+    /**
+     * Whether the frontend has been seen with rings or without: only then is it known whether an earlier process's
+     * connection goes on.
+     */
     private boolean met;
     /** What the frontend wrote cannot be served, and it must close. */
     private boolean refused;
@@ -41,11 +46,15 @@ final class XenBackend {
     private volatile String complaint = "";
     /** The device, or the code here, has failed: it is closed, until the frontend begins anew. */
     private boolean broken;
+
     private final Pace steps = new Pace(STEPS_AT_ONCE, STEP_MILLISECONDS);
     private boolean stepDelayed;
     private volatile boolean ended;
 
-    /** The rings of the device, on the attachment's loop; each call here is asked of it, and answered on the XenBus thread. */
+    /**
+     * The rings of the device, on the attachment's loop; each call here is asked of it, and answered on the XenBus
+     * thread.
+     */
     interface Rings {
         /**
          * @param writable whether the guest may write
@@ -65,7 +74,14 @@ final class XenBackend {
         void connected(DiskInfo disk, boolean mapsPages, IOException failure);
     }
 
-    XenBackend(String attachment, LimitedLog log, XenBus bus, XenStore store, DevicePaths paths, int queuesMax, Blkback blkback,
+    XenBackend(
+            String attachment,
+            LimitedLog log,
+            XenBus bus,
+            XenStore store,
+            DevicePaths paths,
+            int queuesMax,
+            Blkback blkback,
             Rings rings) {
         this.log = log;
         this.bus = bus;
@@ -118,10 +134,11 @@ final class XenBackend {
     /** The rings have failed, see {@link BlkifDevice#failed}; that is logged already. */
     void failed(String why) {
         guarded(() -> {
-            if (!ended) {
-                breakDown(why);
-            }
-        }).run();
+                    if (!ended) {
+                        breakDown(why);
+                    }
+                })
+                .run();
     }
 
     /** Closes the device and frees all it has. A frontend that starts again may connect to it again. */
@@ -186,7 +203,9 @@ final class XenBackend {
     private boolean takenFromKernel() throws IOException {
         boolean taken = device.takeFromKernel(queuesMax, connected != null);
         if (taken) {
-            log.log(Level.WARNING, "the kernel's xen-blkback had taken the device " + paths.busId() + ", and was told to let it go");
+            log.log(
+                    Level.WARNING,
+                    "the kernel's xen-blkback had taken the device " + paths.busId() + ", and was told to let it go");
         }
         return taken;
     }
@@ -237,22 +256,26 @@ final class XenBackend {
         DeviceAccess access = device.access();
         busy = true;
         met = true;
-        rings.connect(parameters, access.writable(), (disk, mapsPages, failure) -> guarded(() -> {
-            busy = false;
-            if (ended) {
-                return;
-            }
-            if (failure != null) {
-                failed(failure);
-            } else {
-                connected = parameters;
-                frontendConnected = false;
-                if (!broken) {
-                    publish(disk, access, mapsPages);
-                }
-            }
-            lookAgain();
-        }).run());
+        rings.connect(
+                parameters,
+                access.writable(),
+                (disk, mapsPages, failure) -> guarded(() -> {
+                            busy = false;
+                            if (ended) {
+                                return;
+                            }
+                            if (failure != null) {
+                                failed(failure);
+                            } else {
+                                connected = parameters;
+                                frontendConnected = false;
+                                if (!broken) {
+                                    publish(disk, access, mapsPages);
+                                }
+                            }
+                            lookAgain();
+                        })
+                        .run());
     }
 
     /** It could not connect. */
@@ -274,8 +297,11 @@ final class XenBackend {
     private void publish(DiskInfo disk, DeviceAccess access, boolean mapsPages) {
         try {
             device.change(tx -> BackendNodes.connect(tx, paths.backend(), disk, access, mapsPages));
-            log.log(Level.INFO, "domain " + paths.domain() + " is connected, " + connected.queues().size() + " queues, "
-                    + (mapsPages && connected.persistent() ? "pages mapped" : "pages copied"));
+            log.log(
+                    Level.INFO,
+                    "domain " + paths.domain() + " is connected, "
+                            + connected.queues().size() + " queues, "
+                            + (mapsPages && connected.persistent() ? "pages mapped" : "pages copied"));
         } catch (IOException e) {
             complain(e.getMessage());
         }
@@ -330,7 +356,8 @@ final class XenBackend {
 
     /** Takes that back. */
     void goOn() {
-        guarded(() -> setOnline(true, connected != null ? XenbusState.CONNECTED : XenbusState.INIT_WAIT)).run();
+        guarded(() -> setOnline(true, connected != null ? XenbusState.CONNECTED : XenbusState.INIT_WAIT))
+                .run();
     }
 
     private void setOnline(boolean online, XenbusState state) {

@@ -14,10 +14,13 @@ import picocli.CommandLine.Option;
 /** The verb {@code xen-limits}. */
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
 @VerbDeclaration(name = "xen-limits", summary = "Shows what Xen domains take of the daemon, and how much they may.")
-@Command(description = "Of all together, then of each domain: ring entries, pages that stay mapped, mappings of the process, bytes of buffers.")
+@Command(
+        description =
+                "Of all together, then of each domain: ring entries, pages that stay mapped, mappings of the process, bytes of buffers.")
 public final class XenLimits implements Verb {
     @Reference
     XenNodes nodes;
+
     @Option(names = "--json", description = "For scripts: an array of objects.")
     boolean json;
 
@@ -26,8 +29,7 @@ public final class XenLimits implements Verb {
      *
      * @param domain the domain's number; null for all domains together
      */
-    record Usage(String what, Integer domain, long taken, long limit) {
-    }
+    record Usage(String what, Integer domain, long taken, long limit) {}
 
     @Override
     public int run(Call call) {
@@ -35,8 +37,15 @@ public final class XenLimits implements Verb {
         if (json) {
             call.json(all);
         } else {
-            call.table(List.of("WHAT", "DOMAIN", "TAKEN", "LIMIT"),
-                    all.stream().map(each -> List.of(each.what(), each.domain() == null ? "all" : each.domain(), each.taken(), each.limit())).toList());
+            call.table(
+                    List.of("WHAT", "DOMAIN", "TAKEN", "LIMIT"),
+                    all.stream()
+                            .map(each -> List.of(
+                                    each.what(),
+                                    each.domain() == null ? "all" : each.domain(),
+                                    each.taken(),
+                                    each.limit()))
+                            .toList());
         }
         return 0;
     }

@@ -16,8 +16,8 @@ import org.blktap.api.node.DeviceNode;
 import org.blktap.api.node.NodeContext;
 
 /**
- * A disk of one domain: on the attachment's loop its rings, while there are any, and on the XenBus thread a {@link XenBackend} that follows the
- * domain. Neither thread waits for the other. Loop only.
+ * A disk of one domain: on the attachment's loop its rings, while there are any, and on the XenBus thread a
+ * {@link XenBackend} that follows the domain. Neither thread waits for the other. Loop only.
  */
 final class XenNode implements DeviceNode, XenBackend.Rings {
     private static final System.Logger LOG = System.getLogger("org.blktap.node.xen");
@@ -39,12 +39,15 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
     private final RequestLogFile logFile;
     /** Whether the guest may write. */
     private boolean writable;
+
     private BlkifDevice device;
     /** One that takes nothing more, and ends when nothing of it is in flight. */
     private BlkifDevice leaving;
+
     private CompletableFuture<Void> unplugging;
     /** The guest is cut off, and only the end follows. */
     private boolean cut;
+
     private boolean closed;
 
     /**
@@ -53,8 +56,20 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
      * @param whenClosed called at the end of {@link #close} or {@link #remove}
      * @param unplugMilliseconds how long the domain may take to let the device go
      */
-    XenNode(NodeContext context, XenBus bus, XenStore store, Hypervisor xen, GuestLimits limits, DevicePaths paths, String shownAs, int queuesMax, Blkback blkback,
-            boolean writable, Runnable gone, Runnable whenClosed, long unplugMilliseconds) {
+    XenNode(
+            NodeContext context,
+            XenBus bus,
+            XenStore store,
+            Hypervisor xen,
+            GuestLimits limits,
+            DevicePaths paths,
+            String shownAs,
+            int queuesMax,
+            Blkback blkback,
+            boolean writable,
+            Runnable gone,
+            Runnable whenClosed,
+            long unplugMilliseconds) {
         this.context = context;
         this.bus = bus;
         this.store = store;
@@ -110,7 +125,8 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             try {
                 writable = mayWrite;
                 disk = context.port().info();
-                device = BlkifDevice.connect(context, log, xen, limits, frontend, mayWrite, logFile, identity, this::failed);
+                device = BlkifDevice.connect(
+                        context, log, xen, limits, frontend, mayWrite, logFile, identity, this::failed);
             } catch (IOException e) {
                 failure = e;
             } catch (RuntimeException | Error e) {
@@ -215,21 +231,30 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
                 backend.askToClose();
             }
         });
-        context.loop().schedule(() -> {
-            if (!ends.isDone() && !closed) {
-                unplugging = null;
-                onBus(bus, () -> {
-                    if (asked.get()) {
-                        backend.goOn();
-                    }
-                });
-                ends.completeExceptionally(asked.get()
-                        ? new DiskException(Reason.BUSY, "domain " + paths.domain() + " keeps " + shownAs
-                                + ": unmount it there first, or detach it with --force")
-                        : new DiskException(Reason.IO, "XenStore does not answer, so that domain " + paths.domain() + " cannot be asked to let "
-                                + shownAs + " go: try again, or detach it with --force"));
-            }
-        }, unplugMilliseconds);
+        context.loop()
+                .schedule(
+                        () -> {
+                            if (!ends.isDone() && !closed) {
+                                unplugging = null;
+                                onBus(bus, () -> {
+                                    if (asked.get()) {
+                                        backend.goOn();
+                                    }
+                                });
+                                ends.completeExceptionally(
+                                        asked.get()
+                                                ? new DiskException(
+                                                        Reason.BUSY,
+                                                        "domain " + paths.domain() + " keeps " + shownAs
+                                                                + ": unmount it there first, or detach it with --force")
+                                                : new DiskException(
+                                                        Reason.IO,
+                                                        "XenStore does not answer, so that domain " + paths.domain()
+                                                                + " cannot be asked to let " + shownAs
+                                                                + " go: try again, or detach it with --force"));
+                            }
+                        },
+                        unplugMilliseconds);
         return ends;
     }
 

@@ -23,7 +23,8 @@ public final class XenNodeProvider implements NodeProvider {
 
     private final NodeOpener connected;
 
-    // no reference to XenNodes: it would deactivate this component before the opener, whose end keeps others from waiting for XenStore
+    // no reference to XenNodes: it would deactivate this component before the opener, whose end keeps others from
+    // waiting for XenStore
     @Activate
     public XenNodeProvider(@Reference(target = "(osgi.condition.id=" + XenNodes.XENSTORE + ")") NodeOpener connected) {
         this.connected = connected;

@@ -12,11 +12,14 @@ import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The common parts of Xen's nodes: the limits of guests, the kernel's backend, and an opener of nodes for each connection to XenStore, which is the
- * prerequisite of {@link XenNodeProvider}.
+ * The common parts of Xen's nodes: the limits of guests, the kernel's backend, and an opener of nodes for each
+ * connection to XenStore, which is the prerequisite of {@link XenNodeProvider}.
  */
 @Component(service = XenNodes.class, immediate = true)
-@Capability(namespace = "osgi.service", attribute = "objectClass:List<String>=org.blktap.node.xen.NodeOpener", effective = "active")
+@Capability(
+        namespace = "osgi.service",
+        attribute = "objectClass:List<String>=org.blktap.node.xen.NodeOpener",
+        effective = "active")
 public final class XenNodes implements ToolstackDisks.Gone {
     /** The id of the prerequisite: a connection to XenStore. */
     static final String XENSTORE = "org.blktap.xenstore";
@@ -30,15 +33,16 @@ public final class XenNodes implements ToolstackDisks.Gone {
     private final List<DeviceGone> listeners = new CopyOnWriteArrayList<>();
     /** Devices that went while there was no listener. */
     private final List<Untold> untold = new ArrayList<>();
+
     private NodeOpener opener;
     private boolean reconnected;
     private boolean stopped;
 
-    private record Untold(String attachment, String node, boolean noDomain) {
-    }
+    private record Untold(String attachment, String node, boolean noDomain) {}
 
     @Activate
-    public XenNodes(BundleContext bundle, @Reference XenStoreConnection connection, @Reference XenConfiguration configuration) {
+    public XenNodes(
+            BundleContext bundle, @Reference XenStoreConnection connection, @Reference XenConfiguration configuration) {
         xenStore = new Prerequisite(bundle, XENSTORE);
         limits = configuration.limits();
         this.bus = connection;

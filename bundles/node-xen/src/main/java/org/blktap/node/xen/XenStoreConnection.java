@@ -14,9 +14,11 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
 /**
- * Keeps the bundle connected to XenStore: looks every few seconds whether there is one, connects, and begins again when the connection is lost. A service for this bundle only.
+ * Keeps the bundle connected to XenStore: looks every few seconds whether there is one, connects, and begins again when
+ * the connection is lost. A service for this bundle only.
  *
- * <p>While there is none, that costs one thread which asks whether a file exists. Each change of the state is logged in one line.
+ * <p>While there is none, that costs one thread which asks whether a file exists. Each change of the state is logged in
+ * one line.
  */
 @Component(service = XenStoreConnection.class)
 public final class XenStoreConnection implements XenBus, AutoCloseable {
@@ -44,6 +46,7 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
     private String absence;
     /** Reader of the connection that is being made or in use. */
     private volatile Thread reader;
+
     private volatile boolean closed;
 
     @Activate
@@ -132,7 +135,10 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
         }
         Path place = places.present();
         if (place == null) {
-            absent(Level.INFO, "there is no XenStore on this machine (none of " + places + " exists); Xen guests are served once there is");
+            absent(
+                    Level.INFO,
+                    "there is no XenStore on this machine (none of " + places
+                            + " exists); Xen guests are served once there is");
             bus.after(lookEveryMs, this::look);
             return;
         }
@@ -141,7 +147,10 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
         reader.start();
     }
 
-    /** The life of the reader thread. It connects as well: before xenstored runs, the kernel's device opens but does not answer. */
+    /**
+     * The life of the reader thread. It connects as well: before xenstored runs, the kernel's device opens but does not
+     * answer.
+     */
     private void connectAndRead(Path place) {
         NativeXenStore opened;
         try {
@@ -154,7 +163,10 @@ public final class XenStoreConnection implements XenBus, AutoCloseable {
             absent(Level.WARNING, "there is a XenStore (" + place + "), but " + e.getMessage());
             return;
         } catch (IOException e) {
-            absent(Level.WARNING, "there is a XenStore (" + place + "), but it cannot be used, and is tried again: " + e.getMessage());
+            absent(
+                    Level.WARNING,
+                    "there is a XenStore (" + place + "), but it cannot be used, and is tried again: "
+                            + e.getMessage());
             bus.after(lookEveryMs, this::look);
             return;
         }

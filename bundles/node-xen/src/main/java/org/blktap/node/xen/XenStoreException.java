@@ -6,7 +6,8 @@ import org.blktap.api.engine.Errno;
 /** What xenstored refused, or could not be asked. */
 final class XenStoreException extends IOException {
     private static final long serialVersionUID = 1;
-    // Linux's numbers (asm-generic/errno.h) of a connection that is gone; xenstored itself never answers with them (xsd_errors of xen/io/xs_wire.h)
+    // Linux's numbers (asm-generic/errno.h) of a connection that is gone; xenstored itself never answers with them
+    // (xsd_errors of xen/io/xs_wire.h)
     static final int EBADF = 9;
     private static final int EPIPE = 32;
     private static final int ECONNRESET = 104;

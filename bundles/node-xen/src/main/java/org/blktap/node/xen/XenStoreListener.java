@@ -8,7 +8,10 @@ interface XenStoreListener {
     /** The store given last fails every call from now on; its watches have ended. */
     void onLost();
 
-    /** Called with the reason, in one line, if there is no XenStore or it cannot be used; again whenever the reason changes. */
+    /**
+     * Called with the reason, in one line, if there is no XenStore or it cannot be used; again whenever the reason
+     * changes.
+     */
     default void onAbsent(String reason) {
         // it will be connected, or not
     }

@@ -4,7 +4,8 @@ import java.io.IOException;
 import java.util.List;
 
 /**
- * One connection by libxenstore, in Java's types. For any thread. Failures are {@link XenStoreException}s; paths and tokens are checked by the caller. A transaction is a number, 0 for none.
+ * One connection by libxenstore, in Java's types. For any thread. Failures are {@link XenStoreException}s; paths and
+ * tokens are checked by the caller. A transaction is a number, 0 for none.
  */
 interface XsLibrary {
     int NO_TRANSACTION = 0;
@@ -30,7 +31,10 @@ interface XsLibrary {
 
     void unwatch(String path, String token) throws IOException;
 
-    /** Waits for an event and returns its token; null when the connection is lost. Only after a first {@link #watch}, and on one thread. */
+    /**
+     * Waits for an event and returns its token; null when the connection is lost. Only after a first {@link #watch},
+     * and on one thread.
+     */
     String nextEvent();
 
     /** No other call may be under way, nor be made afterwards. */

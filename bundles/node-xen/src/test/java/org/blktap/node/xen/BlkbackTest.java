@@ -26,6 +26,7 @@ class BlkbackTest {
 
     @TempDir
     Path runDir;
+
     private final Mapping content = Mapping.anonymous(1 << 20);
     private TestHost host;
     private SimFrontend frontend;
@@ -46,7 +47,7 @@ class BlkbackTest {
     }
 
     private XenTestDisk disk(boolean reopened) throws Exception {
-        return new XenTestDisk(host, host.xen, 5, content, reopened, port -> { }, VBD);
+        return new XenTestDisk(host, host.xen, 5, content, reopened, port -> {}, VBD);
     }
 
     @Test

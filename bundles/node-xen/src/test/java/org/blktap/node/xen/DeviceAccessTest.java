@@ -27,6 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class DeviceAccessTest {
     @TempDir
     Path runDir;
+
     private final Mapping content = Mapping.anonymous(1 << 20);
     private TestHost host;
     private SimFrontend frontend;
@@ -45,7 +46,7 @@ class DeviceAccessTest {
     }
 
     private XenTestDisk disk(Map<String, String> options) throws Exception {
-        return new XenTestDisk(host, host.xen, 5, content, false, port -> { }, options);
+        return new XenTestDisk(host, host.xen, 5, content, false, port -> {}, options);
     }
 
     /** Whatever the disk allows. */
@@ -77,7 +78,8 @@ class DeviceAccessTest {
         assertEquals(0, frontend.run(frontend.io(0, 3, 0)), "a flush");
         Io read = frontend.io(0, 0, 8, new int[] {0, 7});
         assertEquals(0, frontend.run(read));
-        assertTrue(disk.call(() -> disk.port.seen.stream().allMatch(each -> each.operation() == Operation.READ || each.operation() == Operation.FLUSH)));
+        assertTrue(disk.call(() -> disk.port.seen.stream()
+                .allMatch(each -> each.operation() == Operation.READ || each.operation() == Operation.FLUSH)));
         assertFalse(disk.call(disk.node::mayWrite));
     }
 
@@ -116,7 +118,9 @@ class DeviceAccessTest {
     @Test
     void aDeviceGivenByHandIsAsItsNodeSays() throws Exception {
         try (XenTestDisk disk = disk(Map.of("access", "ro"))) {
-            assertEquals(List.of("r", "0", "disk"), List.of(disk.read("mode"), disk.read("removable"), disk.read("device-type")));
+            assertEquals(
+                    List.of("r", "0", "disk"),
+                    List.of(disk.read("mode"), disk.read("removable"), disk.read("device-type")));
             assertEquals("xen:5/xvda,access=ro", disk.node.address());
             frontend.connect(Shape.PLAIN);
             assertEquals("4", disk.read("info"));
@@ -125,8 +129,12 @@ class DeviceAccessTest {
         try (XenTestDisk disk = disk(Map.of("devtype", "cdrom"))) {
             assertEquals("xen:5/xvda,devtype=cdrom", disk.node.address());
             for (String directory : new String[] {disk.backend(), "/libxl/5/device/vbd/51712"}) {
-                assertEquals(List.of("r", "1", "cdrom"), List.of(host.store.read(directory + "/mode"), host.store.read(directory + "/removable"),
-                        host.store.read(directory + "/device-type")));
+                assertEquals(
+                        List.of("r", "1", "cdrom"),
+                        List.of(
+                                host.store.read(directory + "/mode"),
+                                host.store.read(directory + "/removable"),
+                                host.store.read(directory + "/device-type")));
             }
             assertEquals("cdrom", host.store.read("/local/domain/5/device/vbd/51712/device-type"));
             frontend.dropRings();

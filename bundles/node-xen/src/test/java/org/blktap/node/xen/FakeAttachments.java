@@ -27,7 +27,7 @@ final class FakeAttachments implements Attachments {
     final Set<String> parked = ConcurrentHashMap.newKeySet();
 
     /** What happens while an attach is under way. */
-    volatile Event meanwhile = () -> { };
+    volatile Event meanwhile = () -> {};
 
     interface Event {
         void happens() throws IOException;
@@ -39,14 +39,17 @@ final class FakeAttachments implements Attachments {
 
     @Override
     public AttachmentStatus attach(AttachRequest request) throws DiskException {
-        calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes() + (request.readOnly() ? " read-only" : ""));
+        calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes()
+                + (request.readOnly() ? " read-only" : ""));
         try {
             meanwhile.happens();
         } catch (IOException e) {
             throw new AssertionError(e);
         }
         if (!request.spec().type().equals("ram")) {
-            throw new DiskException(DiskException.Reason.WRONG_TYPE, "no driver for tap:" + request.spec().type());
+            throw new DiskException(
+                    DiskException.Reason.WRONG_TYPE,
+                    "no driver for tap:" + request.spec().type());
         }
         if (attached.containsKey(request.id())) {
             throw new DiskException(DiskException.Reason.EXISTS, "attachment '" + request.id() + "' exists already");
@@ -61,8 +64,11 @@ final class FakeAttachments implements Attachments {
             for (String node : request.nodes()) {
                 DomainDevice device = DomainDevice.ofNode(node);
                 if (device != null) {
-                    DeviceNodes.claim(host.store, device.paths(host.store),
-                            new DeviceNodes.Claim(request.id(), device.name(), 4, device.access(), !request.readOnly()), host.blkback);
+                    DeviceNodes.claim(
+                            host.store,
+                            device.paths(host.store),
+                            new DeviceNodes.Claim(request.id(), device.name(), 4, device.access(), !request.readOnly()),
+                            host.blkback);
                 }
             }
         } catch (IOException e) {
@@ -98,7 +104,8 @@ final class FakeAttachments implements Attachments {
         calls.add("read-only " + id);
         AttachRequest request = attached.get(id);
         if (request.options().containsKey("written")) {
-            throw new DiskException(DiskException.Reason.BUSY, id + " cannot become read-only: the VM of nbd may be writing");
+            throw new DiskException(
+                    DiskException.Reason.BUSY, id + " cannot become read-only: the VM of nbd may be writing");
         }
         attached.put(id, new AttachRequest(request.spec(), id, request.nodes(), true, request.options()));
     }
@@ -132,8 +139,18 @@ final class FakeAttachments implements Attachments {
     private AttachmentStatus show(AttachRequest request) {
         List<AttachmentStatus.Node> nodes = new ArrayList<>();
         request.nodes().forEach(node -> nodes.add(new AttachmentStatus.Node(node.split("[:,]")[0], node, Map.of())));
-        return new AttachmentStatus(request.id(), request.spec().toString(), parked.contains(request.id()) ? AttachmentStatus.State.PARKED : AttachmentStatus.State.RUNNING, StateReason.NONE, 0, 512, request.readOnly(), "",
-                nodes, Map.of(), Map.of());
+        return new AttachmentStatus(
+                request.id(),
+                request.spec().toString(),
+                parked.contains(request.id()) ? AttachmentStatus.State.PARKED : AttachmentStatus.State.RUNNING,
+                StateReason.NONE,
+                0,
+                512,
+                request.readOnly(),
+                "",
+                nodes,
+                Map.of(),
+                Map.of());
     }
 
     @Override

@@ -14,12 +14,14 @@ final class FakeXsLibrary implements XsLibrary {
 
     /** Token by path, of the watches that are set. */
     final Map<String, String> watched = new ConcurrentHashMap<>();
+
     final AtomicInteger closes = new AtomicInteger();
     private final BlockingQueue<String> events = new LinkedBlockingQueue<>();
     private final AtomicInteger calls = new AtomicInteger();
     volatile int failWith;
     /** Errno of the commits to come, one each. */
     final java.util.Queue<Integer> commits = new java.util.concurrent.ConcurrentLinkedQueue<>();
+
     final AtomicInteger aborted = new AtomicInteger();
 
     void event(String token) {

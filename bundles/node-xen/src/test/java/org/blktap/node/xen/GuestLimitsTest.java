@@ -27,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 class GuestLimitsTest {
     @TempDir
     Path runDir;
+
     private final Mapping content = Mapping.anonymous(16 << 20);
     private TestHost host;
 
@@ -38,8 +39,13 @@ class GuestLimitsTest {
     @AfterEach
     void shutDown() throws Exception {
         host.assertNothingLeft();
-        assertEquals(List.of(0L, 0L, 0L, 0L), List.of(host.limits.entries().taken(), host.limits.pages().taken(), host.limits.mappings().taken(),
-                host.limits.buffers().taken()));
+        assertEquals(
+                List.of(0L, 0L, 0L, 0L),
+                List.of(
+                        host.limits.entries().taken(),
+                        host.limits.pages().taken(),
+                        host.limits.mappings().taken(),
+                        host.limits.buffers().taken()));
         host.close();
         content.close();
     }
@@ -53,19 +59,32 @@ class GuestLimitsTest {
     }
 
     @XenSettings(entries = 100, domain_entries = 60, mappings = 40, buffers = 2, domain_buffers = 1)
-    private static final class Fewer {
-    }
+    private static final class Fewer {}
 
     @Test
     void limitsFollowTheSettings() {
         GuestLimits limits = TestHost.limits();
-        assertEquals(List.of(65_536L, 16_384L, 32_765L, 4_095L),
-                List.of(limits.entries().most(), limits.entries().domainMost(), limits.mappings().most(), limits.mappings().domainMost()));
+        assertEquals(
+                List.of(65_536L, 16_384L, 32_765L, 4_095L),
+                List.of(
+                        limits.entries().most(),
+                        limits.entries().domainMost(),
+                        limits.mappings().most(),
+                        limits.mappings().domainMost()));
         assertTrue(limits.entries().take(3, 80, true));
         limits.configure(Fewer.class.getAnnotation(XenSettings.class), 65_530);
-        assertEquals(List.of(100L, 60L, 40L, 5L, 2L << 20, 1L << 20), List.of(limits.entries().most(), limits.entries().domainMost(), limits.mappings().most(),
-                limits.mappings().domainMost(), limits.buffers().most(), limits.buffers().domainMost()));
-        assertTrue(!limits.entries().take(3, 1, true) && limits.entries().take(4, 20, true) && !limits.entries().take(4, 1, true));
+        assertEquals(
+                List.of(100L, 60L, 40L, 5L, 2L << 20, 1L << 20),
+                List.of(
+                        limits.entries().most(),
+                        limits.entries().domainMost(),
+                        limits.mappings().most(),
+                        limits.mappings().domainMost(),
+                        limits.buffers().most(),
+                        limits.buffers().domainMost()));
+        assertTrue(!limits.entries().take(3, 1, true)
+                && limits.entries().take(4, 20, true)
+                && !limits.entries().take(4, 1, true));
     }
 
     @Test
@@ -91,9 +110,17 @@ class GuestLimitsTest {
         DomainBudget pages = budget(100, 60, 20);
         assertTrue(pages.take(7, 30, false));
         assertTrue(pages.take(3, 5, false));
-        List<XenLimits.Usage> usages = XenLimits.usages(new GuestLimits(budget(1, 1, 0), pages, budget(2, 1, 0), budget(3, 1, 0)));
-        assertEquals(List.of(new XenLimits.Usage("entries", null, 0, 1), new XenLimits.Usage("pages", null, 35, 100), new XenLimits.Usage("pages", 3, 5, 60),
-                new XenLimits.Usage("pages", 7, 30, 60), new XenLimits.Usage("mappings", null, 0, 2), new XenLimits.Usage("buffers", null, 0, 3)), usages);
+        List<XenLimits.Usage> usages =
+                XenLimits.usages(new GuestLimits(budget(1, 1, 0), pages, budget(2, 1, 0), budget(3, 1, 0)));
+        assertEquals(
+                List.of(
+                        new XenLimits.Usage("entries", null, 0, 1),
+                        new XenLimits.Usage("pages", null, 35, 100),
+                        new XenLimits.Usage("pages", 3, 5, 60),
+                        new XenLimits.Usage("pages", 7, 30, 60),
+                        new XenLimits.Usage("mappings", null, 0, 2),
+                        new XenLimits.Usage("buffers", null, 0, 3)),
+                usages);
     }
 
     /** Guests that ask for the largest rings there are leave room for those of the usual size. */
@@ -111,7 +138,10 @@ class GuestLimitsTest {
             greedy.awaitBackend(XenbusState.INIT_WAIT);
             greedy.newRings(new Shape(Abi.X86_64, 4, 3, true));
             greedy.state(XenbusState.INITIALISED);
-            Eventually.holds("an answer", () -> disk.state() == XenbusState.CONNECTED.ordinal() || disk.state() == XenbusState.CLOSING.ordinal());
+            Eventually.holds(
+                    "an answer",
+                    () -> disk.state() == XenbusState.CONNECTED.ordinal()
+                            || disk.state() == XenbusState.CLOSING.ordinal());
             if (disk.state() == XenbusState.CLOSING.ordinal()) {
                 refused++;
                 String why = disk.call(() -> (String) disk.node.status().get("last trouble"));
@@ -136,13 +166,17 @@ class GuestLimitsTest {
         }
     }
 
-    /** A guest that uses up all mappings and pages has the others' data copied at worst, and never keeps them from connecting. */
+    /**
+     * A guest that uses up all mappings and pages has the others' data copied at worst, and never keeps them from
+     * connecting.
+     */
     @Test
     void mappingsAndPages() throws Exception {
         host.limits = new GuestLimits(plenty(), budget(1024, 512, 0), budget(64, 40, 24), plenty());
         SimFrontend greedy = new SimFrontend(host, host.newGuest(5, 8192));
         SimFrontend other = new SimFrontend(host, host.newGuest(6));
-        try (XenTestDisk disk = new XenTestDisk(host, 5, content); XenTestDisk otherDisk = new XenTestDisk(host, 6, content)) {
+        try (XenTestDisk disk = new XenTestDisk(host, 5, content);
+                XenTestDisk otherDisk = new XenTestDisk(host, 6, content)) {
             greedy.connect(new Shape(Abi.X86_64, 2, 1, true));
             List<Io> kept = new ArrayList<>();
             for (int i = 0; i < 400; i++) {
@@ -206,7 +240,10 @@ class GuestLimitsTest {
         assertEquals(0, budget.taken());
     }
 
-    /** What is in flight, and with it the heap of all that is behind, is bounded in pieces; what grew for a burst does not stay. */
+    /**
+     * What is in flight, and with it the heap of all that is behind, is bounded in pieces; what grew for a burst does
+     * not stay.
+     */
     @Test
     void piecesInFlight() throws Exception {
         SimFrontend many = new SimFrontend(host, host.newGuest(5, 32_768));
@@ -223,7 +260,9 @@ class GuestLimitsTest {
                 requests.add(io);
             }
             many.push();
-            Eventually.holds("as many as there is room for", () -> disk.call(() -> disk.port.pending() == RequestRoom.PIECES_MOST / 200));
+            Eventually.holds(
+                    "as many as there is room for",
+                    () -> disk.call(() -> disk.port.pending() == RequestRoom.PIECES_MOST / 200));
             disk.settle();
             assertEquals(RequestRoom.PIECES_MOST / 200, disk.call(() -> disk.port.pending()));
             disk.onLoop(() -> disk.port.hold = false);

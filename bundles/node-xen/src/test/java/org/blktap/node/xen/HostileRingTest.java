@@ -20,7 +20,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A frontend that writes what it likes into its ring: the request fails, or its own ring is served no more, and another guest does not notice. */
+/**
+ * A frontend that writes what it likes into its ring: the request fails, or its own ring is served no more, and another
+ * guest does not notice.
+ */
 class HostileRingTest {
     private static final int SECTORS = 4096;
 
@@ -28,7 +31,8 @@ class HostileRingTest {
     Path runDir;
 
     static Stream<Shape> shapes() {
-        return Stream.of(Abi.values()).flatMap(abi -> Stream.of(new Shape(abi, 0, 1, true), new Shape(abi, 0, 1, false)));
+        return Stream.of(Abi.values())
+                .flatMap(abi -> Stream.of(new Shape(abi, 0, 1, true), new Shape(abi, 0, 1, false)));
     }
 
     /** What a hostile guest does, besides another that is to go on. */
@@ -37,11 +41,13 @@ class HostileRingTest {
     }
 
     private void attack(Shape shape, Attack attack) throws Exception {
-        try (TestHost host = new TestHost(runDir); Mapping content = Mapping.anonymous(SECTORS * 512L);
+        try (TestHost host = new TestHost(runDir);
+                Mapping content = Mapping.anonymous(SECTORS * 512L);
                 Mapping otherContent = Mapping.anonymous(SECTORS * 512L)) {
             SimFrontend frontend = new SimFrontend(host, host.newGuest(5, 8192));
             SimFrontend other = new SimFrontend(host, host.newGuest(6));
-            try (XenTestDisk disk = new XenTestDisk(host, 5, content); XenTestDisk otherDisk = new XenTestDisk(host, 6, otherContent)) {
+            try (XenTestDisk disk = new XenTestDisk(host, 5, content);
+                    XenTestDisk otherDisk = new XenTestDisk(host, 6, otherContent)) {
                 other.connect(Shape.PLAIN);
                 frontend.connect(shape);
                 attack.run(disk, frontend, () -> {
@@ -113,7 +119,9 @@ class HostileRingTest {
                         });
                     }
                 }
-                for (long sector : new long[] {-1, Long.MIN_VALUE, Long.MAX_VALUE, Long.MAX_VALUE / 512, SECTORS, SECTORS - 7, 1L << 55}) {
+                for (long sector : new long[] {
+                    -1, Long.MIN_VALUE, Long.MAX_VALUE, Long.MAX_VALUE / 512, SECTORS, SECTORS - 7, 1L << 55
+                }) {
                     refused(frontend, -1, answeredAs(operation), (ring, id) -> {
                         ring.request(operation, id, sector);
                         ring.segment(gref, 0, 7);
@@ -123,7 +131,9 @@ class HostileRingTest {
             for (int operation : new int[] {4, 7, 8, 127, 128, 255}) {
                 refused(frontend, -2, answeredAs(operation), (ring, id) -> ring.request(operation, id, 0));
             }
-            for (long[] range : new long[][] {{-1, 1}, {0, 0}, {0, -1}, {1, Long.MAX_VALUE}, {0, SECTORS + 1}, {Long.MAX_VALUE, Long.MAX_VALUE}}) {
+            for (long[] range : new long[][] {
+                {-1, 1}, {0, 0}, {0, -1}, {1, Long.MAX_VALUE}, {0, SECTORS + 1}, {Long.MAX_VALUE, Long.MAX_VALUE}
+            }) {
                 refused(frontend, -1, answeredAs(5), (ring, id) -> ring.discard(id, range[0], range[1], 0));
             }
             refused(frontend, -2, answeredAs(5), (ring, id) -> ring.discard(id, 0, 8, 1));
@@ -145,19 +155,43 @@ class HostileRingTest {
             }
             for (int operation : new int[] {0, 1}) {
                 for (int count : new int[] {0, 257, 512, 513, 4096, 65535}) {
-                    refused(frontend, -1, answeredAs(operation), (ring, id) -> ring.indirect(operation, id, 0, count, gref, gref, gref, gref));
+                    refused(
+                            frontend,
+                            -1,
+                            answeredAs(operation),
+                            (ring, id) -> ring.indirect(operation, id, 0, count, gref, gref, gref, gref));
                 }
-                refused(frontend, -1, answeredAs(operation), (ring, id) -> ring.indirect(operation, id, 0, 4, frontend.guest.badGref()));
-                refused(frontend, -1, answeredAs(operation), (ring, id) -> ring.indirect(operation, id, SECTORS - 1, 4, gref));
+                refused(
+                        frontend,
+                        -1,
+                        answeredAs(operation),
+                        (ring, id) -> ring.indirect(operation, id, 0, 4, frontend.guest.badGref()));
+                refused(
+                        frontend,
+                        -1,
+                        answeredAs(operation),
+                        (ring, id) -> ring.indirect(operation, id, SECTORS - 1, 4, gref));
                 refused(frontend, -1, answeredAs(operation), (ring, id) -> ring.indirect(operation, id, -1, 4, gref));
                 for (int at : new int[] {0, 1, 11, 100, 255}) {
                     long segment = frontend.guest.address(segments) + 8L * at;
                     FrontRing.segment(segment, data, 5, 4);
-                    refused(frontend, -1, answeredAs(operation), (ring, id) -> ring.indirect(operation, id, 0, 256, gref));
+                    refused(
+                            frontend,
+                            -1,
+                            answeredAs(operation),
+                            (ring, id) -> ring.indirect(operation, id, 0, 256, gref));
                     FrontRing.segment(segment, data, 0, 8);
-                    refused(frontend, -1, answeredAs(operation), (ring, id) -> ring.indirect(operation, id, 0, 256, gref));
+                    refused(
+                            frontend,
+                            -1,
+                            answeredAs(operation),
+                            (ring, id) -> ring.indirect(operation, id, 0, 256, gref));
                     FrontRing.segment(segment, frontend.guest.badGref(), 0, 7);
-                    refused(frontend, -1, answeredAs(operation), (ring, id) -> ring.indirect(operation, id, 0, 256, gref));
+                    refused(
+                            frontend,
+                            -1,
+                            answeredAs(operation),
+                            (ring, id) -> ring.indirect(operation, id, 0, 256, gref));
                     FrontRing.segment(segment, data, 0, 7);
                 }
                 refused(frontend, 0, answeredAs(operation), (ring, id) -> ring.indirect(operation, id, 0, 256, gref));
@@ -203,7 +237,8 @@ class HostileRingTest {
         if (shape.persistent()) {
             return;
         }
-        for (SimHypervisor.CopyCall call : new SimHypervisor.CopyCall[] {SimHypervisor.CopyCall.FAILS, SimHypervisor.CopyCall.SOME_PIECES_FAIL}) {
+        for (SimHypervisor.CopyCall call :
+                new SimHypervisor.CopyCall[] {SimHypervisor.CopyCall.FAILS, SimHypervisor.CopyCall.SOME_PIECES_FAIL}) {
             attack(shape, (disk, frontend, others) -> {
                 for (int operation : new int[] {0, 1}) {
                     for (int pages : new int[] {5, 40}) {
@@ -245,7 +280,8 @@ class HostileRingTest {
             Io io = frontend.io(0, 0, 0, new int[] {0, 7});
             frontend.put(io);
             frontend.push();
-            Eventually.holds("the backend goes by its own", () -> frontend.ring(0).responseProducer() == answered + 1);
+            Eventually.holds(
+                    "the backend goes by its own", () -> frontend.ring(0).responseProducer() == answered + 1);
             frontend.awaitAll(List.of(io));
             assertEquals(0, io.status);
         });
@@ -318,7 +354,9 @@ class HostileRingTest {
             others.run();
             for (MemoryPort.Seen seen : disk.call(() -> List.copyOf(disk.port.seen))) {
                 long most = seen.operation() == Operation.DISCARD ? Long.MAX_VALUE : 256 * 4096;
-                assertTrue(seen.offset() >= 0 && seen.length() >= 0 && seen.length() <= most && seen.length() % 512 == 0, seen.toString());
+                assertTrue(
+                        seen.offset() >= 0 && seen.length() >= 0 && seen.length() <= most && seen.length() % 512 == 0,
+                        seen.toString());
             }
         });
     }

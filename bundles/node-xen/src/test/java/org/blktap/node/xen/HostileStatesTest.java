@@ -27,6 +27,7 @@ class HostileStatesTest {
 
     @TempDir
     Path runDir;
+
     private final Mapping content = Mapping.anonymous(1 << 20);
     private final Mapping otherContent = Mapping.anonymous(1 << 20);
     private final List<String> warnings = new ArrayList<>();
@@ -84,24 +85,41 @@ class HostileStatesTest {
     }
 
     /** What a node says instead of what it should; null for nothing. */
-    record Wrong(String node, String value, int queues) {
-    }
+    record Wrong(String node, String value, int queues) {}
 
     static Stream<Wrong> wrong() {
-        List<String> junk = List.of("", "x", "-1", "99999999999", "4294967296", "0x10", "1 ", "\u001b[31m\u0007\n", "9".repeat(4000));
+        List<String> junk = List.of(
+                "", "x", "-1", "99999999999", "4294967296", "0x10", "1 ", "\u001b[31m\u0007\n", "9".repeat(4000));
         List<Wrong> all = new ArrayList<>();
-        for (String node : List.of("ring-ref", "event-channel", "ring-page-order", "multi-queue-num-queues", "protocol", "feature-persistent")) {
+        for (String node : List.of(
+                "ring-ref",
+                "event-channel",
+                "ring-page-order",
+                "multi-queue-num-queues",
+                "protocol",
+                "feature-persistent")) {
             junk.forEach(value -> all.add(new Wrong(node, value, 1)));
         }
         for (String node : List.of("queue-1/ring-ref", "queue-1/event-channel")) {
             all.add(new Wrong(node, null, 2));
             all.add(new Wrong(node, "y", 2));
         }
-        all.addAll(List.of(new Wrong("ring-ref", null, 1), new Wrong("event-channel", null, 1), new Wrong("event-channel", "77", 1),
-                new Wrong("ring-ref", "3000000000", 1), new Wrong("ring-ref", "1", 1), new Wrong("ring-page-order", "5", 1),
-                new Wrong("ring-page-order", "1", 1), new Wrong("num-ring-pages", "3", 1), new Wrong("num-ring-pages", "17", 1),
-                new Wrong("num-ring-pages", "0", 1), new Wrong("multi-queue-num-queues", "0", 1), new Wrong("multi-queue-num-queues", "5", 1),
-                new Wrong("multi-queue-num-queues", "9", 1), new Wrong("multi-queue-num-queues", "2", 1), new Wrong("protocol", "sparc-abi", 1),
+        all.addAll(List.of(
+                new Wrong("ring-ref", null, 1),
+                new Wrong("event-channel", null, 1),
+                new Wrong("event-channel", "77", 1),
+                new Wrong("ring-ref", "3000000000", 1),
+                new Wrong("ring-ref", "1", 1),
+                new Wrong("ring-page-order", "5", 1),
+                new Wrong("ring-page-order", "1", 1),
+                new Wrong("num-ring-pages", "3", 1),
+                new Wrong("num-ring-pages", "17", 1),
+                new Wrong("num-ring-pages", "0", 1),
+                new Wrong("multi-queue-num-queues", "0", 1),
+                new Wrong("multi-queue-num-queues", "5", 1),
+                new Wrong("multi-queue-num-queues", "9", 1),
+                new Wrong("multi-queue-num-queues", "2", 1),
+                new Wrong("protocol", "sparc-abi", 1),
                 new Wrong("feature-persistent", "2", 1)));
         return all.stream();
     }
@@ -185,7 +203,8 @@ class HostileStatesTest {
         frontend.state(XenbusState.CLOSED);
         disk.awaitState(XenbusState.CLOSED);
         assertEquals(watches, host.store.watches());
-        assertEquals(true, Thread.activeCount() <= threads + 2, "threads: " + threads + ", then " + Thread.activeCount());
+        assertEquals(
+                true, Thread.activeCount() <= threads + 2, "threads: " + threads + ", then " + Thread.activeCount());
         frontend.dropRings();
         frontend.connect(Shape.PLAIN);
         frontend.assertServed(0x501);
@@ -197,13 +216,14 @@ class HostileStatesTest {
     private XenTestDisk process(boolean reopened) throws Exception {
         SimHypervisor xen = new SimHypervisor();
         xen.add(guest);
-        return new XenTestDisk(host, xen, 5, content, reopened, port -> { });
+        return new XenTestDisk(host, xen, 5, content, reopened, port -> {});
     }
 
     private void toggle(XenTestDisk disk, Random random, int i) throws Exception {
         switch (random.nextInt(12)) {
             case 0, 1, 2, 3, 4, 5 -> frontend.state(XenbusState.values()[random.nextInt(9)]);
-            case 6 -> frontend.write("state", List.of("9", "", "junk", "4 ", "-1").get(random.nextInt(5)));
+            case 6 ->
+                frontend.write("state", List.of("9", "", "junk", "4 ", "-1").get(random.nextInt(5)));
             case 7 -> frontend.remove("state");
             case 8 -> frontend.write("ring-ref", Integer.toString(random.nextInt(40)));
             case 9 -> frontend.writeRings();

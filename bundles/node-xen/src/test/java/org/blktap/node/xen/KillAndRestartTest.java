@@ -18,8 +18,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The daemon dies at a call to Xen or to the disk, or between two turns of its loop, or its bundle is replaced; another one goes on with what is in the log
- * and in the rings. The frontend, which knows nothing of it, gets every answer once, and every read has what was written.
+ * The daemon dies at a call to Xen or to the disk, or between two turns of its loop, or its bundle is replaced; another
+ * one goes on with what is in the log and in the rings. The frontend, which knows nothing of it, gets every answer
+ * once, and every read has what was written.
  */
 class KillAndRestartTest {
     private static final int SECTORS = 8192;
@@ -39,8 +40,12 @@ class KillAndRestartTest {
     }
 
     static Stream<Shape> shapes() {
-        return Stream.of(Abi.values()).flatMap(abi -> Stream.of(
-                new Shape(abi, 0, 1, true), new Shape(abi, 0, 1, false), new Shape(abi, 1, 3, true), new Shape(abi, 0, 2, false)));
+        return Stream.of(Abi.values())
+                .flatMap(abi -> Stream.of(
+                        new Shape(abi, 0, 1, true),
+                        new Shape(abi, 0, 1, false),
+                        new Shape(abi, 1, 3, true),
+                        new Shape(abi, 0, 2, false)));
     }
 
     @ParameterizedTest
@@ -55,7 +60,8 @@ class KillAndRestartTest {
         nodeLog.setFilter(entry -> !(entry.getThrown() instanceof Killed));
         loopLog.setFilter(nodeLog.getFilter());
         int resubmitted = 0;
-        try (TestHost host = new TestHost(runDir); Mapping content = Mapping.anonymous(SECTORS * 512L)) {
+        try (TestHost host = new TestHost(runDir);
+                Mapping content = Mapping.anonymous(SECTORS * 512L)) {
             SimGuest guest = host.newGuest(5, 65_536);
             SimFrontend frontend = new SimFrontend(host, guest);
             RandomLoad load = new RandomLoad(frontend, random, SECTORS);
@@ -90,7 +96,8 @@ class KillAndRestartTest {
         java.util.logging.Logger loopLog = java.util.logging.Logger.getLogger("org.blktap.linux.loop");
         nodeLog.setFilter(entry -> !(entry.getThrown() instanceof Killed));
         loopLog.setFilter(nodeLog.getFilter());
-        try (TestHost host = new TestHost(runDir); Mapping content = Mapping.anonymous(SECTORS * 512L)) {
+        try (TestHost host = new TestHost(runDir);
+                Mapping content = Mapping.anonymous(SECTORS * 512L)) {
             SimGuest guest = host.newGuest(5, 65_536);
             SimFrontend frontend = new SimFrontend(host, guest);
             XenTestDisk disk = process(host, guest, content, false, 1);
@@ -118,7 +125,8 @@ class KillAndRestartTest {
         }
     }
 
-    private static XenTestDisk process(TestHost host, SimGuest guest, Mapping content, boolean reopened, long seed) throws Exception {
+    private static XenTestDisk process(TestHost host, SimGuest guest, Mapping content, boolean reopened, long seed)
+            throws Exception {
         SimHypervisor xen = new SimHypervisor();
         xen.add(guest);
         return new XenTestDisk(host, xen, 5, content, reopened, port -> {

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 class LeftoversTest {
     @TempDir
     Path directory;
+
     private final TestBus bus = new TestBus();
     private TestHost host;
     private SimGuest guest;
@@ -52,12 +53,15 @@ class LeftoversTest {
 
     /** On record, and not opened, as after a start without its domain or its image. */
     private void onRecord(String id, String... nodes) throws Exception {
-        attachments.attached.put(id, new AttachRequest(TapSpec.parse("tap:ram:" + id), id, List.of(nodes), false, Map.of()));
+        attachments.attached.put(
+                id, new AttachRequest(TapSpec.parse("tap:ram:" + id), id, List.of(nodes), false, Map.of()));
         attachments.parked.add(id);
     }
 
     private void awaitCalls(String... calls) throws Exception {
-        Eventually.holds(List.of(calls) + ", not " + attachments.calls, () -> List.copyOf(attachments.calls).stream().sorted().toList().equals(List.of(calls)));
+        Eventually.holds(
+                List.of(calls) + ", not " + attachments.calls,
+                () -> List.copyOf(attachments.calls).stream().sorted().toList().equals(List.of(calls)));
     }
 
     @Test
@@ -69,7 +73,12 @@ class LeftoversTest {
         onRecord("shared", "nbd", "xen:web1/xvda");
         onRecord("other", "nbd");
         start();
-        awaitCalls("detach by-hand forced", "detach tap-3 forced", "detach xen-5-51712 forced", "detach xen-7-51712 forced", "unplug shared xen:web1/xvda forced");
+        awaitCalls(
+                "detach by-hand forced",
+                "detach tap-3 forced",
+                "detach xen-5-51712 forced",
+                "detach xen-7-51712 forced",
+                "unplug shared xen:web1/xvda forced");
         assertEquals(List.of("other", "shared"), List.copyOf(attachments.attached.keySet()));
     }
 
@@ -99,8 +108,11 @@ class LeftoversTest {
     /** Killed between the nodes and the record. */
     @Test
     void aDeviceGivenByHandThatIsOnNoRecordGoes() throws Exception {
-        DeviceNodes.claim(host.store, new DevicePaths(0, "tap", 5, 51712),
-                new DeviceNodes.Claim("unknown", "xvda", 4, new DeviceAccess(true, false, false), true), host.blkback);
+        DeviceNodes.claim(
+                host.store,
+                new DevicePaths(0, "tap", 5, 51712),
+                new DeviceNodes.Claim("unknown", "xvda", 4, new DeviceAccess(true, false, false), true),
+                host.blkback);
         start();
         Eventually.holds("it is gone\n" + host.store, () -> host.store.read("/local/domain/0/backend/tap") == null);
         for (String path : List.of("/local/domain/5/device/vbd/51712", "/libxl/5/device/vbd")) {
@@ -111,11 +123,15 @@ class LeftoversTest {
     /** Killed between the nodes of one more device and the record. */
     @Test
     void aDeviceThatIsNotOnTheRecordOfItsAttachmentIsNobodys() throws Exception {
-        attachments.attached.put("shared", new AttachRequest(TapSpec.parse("tap:ram:a"), "shared", List.of("xen:6/51712"), false, Map.of()));
+        attachments.attached.put(
+                "shared",
+                new AttachRequest(TapSpec.parse("tap:ram:a"), "shared", List.of("xen:6/51712"), false, Map.of()));
         host.toolstackWrites("vbd3", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-tap");
         host.store.write("/local/domain/0/backend/vbd3/5/51712/blktap-attachment", "shared");
         start();
-        Eventually.holds("it is nobody's", () -> host.store.read("/local/domain/0/backend/vbd3/5/51712/blktap-attachment") == null);
+        Eventually.holds(
+                "it is nobody's",
+                () -> host.store.read("/local/domain/0/backend/vbd3/5/51712/blktap-attachment") == null);
         assertEquals(List.of(), attachments.calls);
     }
 
@@ -127,7 +143,11 @@ class LeftoversTest {
         new XenTestDisk(host, 5, content).close(true);
         assertEquals(List.of("6"), host.store.list("/local/domain/0/backend/tap"));
         other.close(true);
-        for (String path : List.of("/local/domain/0/backend/tap", "/local/domain/5/device/vbd/51712", "/libxl/5/device/vbd", "/libxl/6/device/vbd")) {
+        for (String path : List.of(
+                "/local/domain/0/backend/tap",
+                "/local/domain/5/device/vbd/51712",
+                "/libxl/5/device/vbd",
+                "/libxl/6/device/vbd")) {
             assertNull(host.store.read(path), path);
         }
         assertEquals("", host.store.read("/local/domain/5/device"));
@@ -173,7 +193,10 @@ class LeftoversTest {
             second.settle();
             assertEquals("", host.xen.held());
         }
-        assertEquals("/local/domain/0/backend/vbd/5/51712", host.store.read("/local/domain/5/device/vbd/51712/backend"), "and is left alone");
+        assertEquals(
+                "/local/domain/0/backend/vbd/5/51712",
+                host.store.read("/local/domain/5/device/vbd/51712/backend"),
+                "and is left alone");
         content.close();
     }
 }

@@ -134,7 +134,7 @@ class LibXenStoreTest {
                 throw new AssertionError(e);
             }
         });
-        NativeXenStore other = new NativeXenStore(NativeXsLibrary.open(), connection, s -> { });
+        NativeXenStore other = new NativeXenStore(NativeXsLibrary.open(), connection, s -> {});
         Thread reader = new Thread(other::readEvents);
         reader.start();
         for (int i = 0; i < 20_000; i++) {

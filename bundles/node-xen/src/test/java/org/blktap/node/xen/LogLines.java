@@ -9,7 +9,8 @@ import java.util.logging.Logger;
 
 /** What the bundle and the loops log as a warning or worse while this is open, instead of anywhere else. */
 final class LogLines extends Handler implements AutoCloseable {
-    private final List<Logger> loggers = List.of(Logger.getLogger("org.blktap.node.xen"), Logger.getLogger("org.blktap.linux.loop"));
+    private final List<Logger> loggers =
+            List.of(Logger.getLogger("org.blktap.node.xen"), Logger.getLogger("org.blktap.linux.loop"));
     private final List<String> lines = new ArrayList<>();
 
     LogLines() {
@@ -28,7 +29,8 @@ final class LogLines extends Handler implements AutoCloseable {
 
     /** Those of one attachment since this was last asked. */
     synchronized List<String> take(String id) {
-        List<String> its = lines.stream().filter(line -> line.startsWith(id + ": ")).toList();
+        List<String> its =
+                lines.stream().filter(line -> line.startsWith(id + ": ")).toList();
         lines.removeAll(its);
         return its;
     }

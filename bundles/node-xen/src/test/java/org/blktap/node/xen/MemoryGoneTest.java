@@ -19,9 +19,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Memory that another party has truncated while it is mapped here, as no guest can do with pages that Xen maps, but another program with the request log:
- * pages of data, of indirect segments, of the rings, and the log. The process lives, the guest's own device ends with one line in the log at most, and
- * another guest's goes on.
+ * Memory that another party has truncated while it is mapped here, as no guest can do with pages that Xen maps, but
+ * another program with the request log: pages of data, of indirect segments, of the rings, and the log. The process
+ * lives, the guest's own device ends with one line in the log at most, and another guest's goes on.
  */
 class MemoryGoneTest {
     private static final int SECTORS = 4096;
@@ -31,7 +31,9 @@ class MemoryGoneTest {
     Path runDir;
 
     static Stream<Shape> shapes() {
-        return Stream.of(Abi.values()).flatMap(abi -> Stream.of(new Shape(abi, 0, 1, true), new Shape(abi, 0, 1, false), new Shape(abi, 1, 2, true)));
+        return Stream.of(Abi.values())
+                .flatMap(abi ->
+                        Stream.of(new Shape(abi, 0, 1, true), new Shape(abi, 0, 1, false), new Shape(abi, 1, 2, true)));
     }
 
     private interface Attack {
@@ -39,10 +41,13 @@ class MemoryGoneTest {
     }
 
     private void attack(Shape shape, int linesMost, Attack attack) throws Exception {
-        try (Mapping content = Mapping.anonymous(SECTORS * 512L); TestHost host = new TestHost(runDir)) {
+        try (Mapping content = Mapping.anonymous(SECTORS * 512L);
+                TestHost host = new TestHost(runDir)) {
             SimGuest guest = host.newGuest(DOMAIN, 4096);
             SimFrontend frontend = new SimFrontend(host, guest);
-            try (LogLines log = new LogLines(); XenVictim victim = new XenVictim(host, 6); XenTestDisk disk = new XenTestDisk(host, DOMAIN, content)) {
+            try (LogLines log = new LogLines();
+                    XenVictim victim = new XenVictim(host, 6);
+                    XenTestDisk disk = new XenTestDisk(host, DOMAIN, content)) {
                 // its rings are its first pages
                 frontend.connect(shape);
                 frontend.assertServed(0x111);
@@ -118,8 +123,12 @@ class MemoryGoneTest {
                 frontend.guest.truncate(stays);
                 frontend.push();
                 disk.settle();
-                Eventually.holds("it is answered, or the device has failed", () -> failed(disk)
-                        || frontend.ring(0).outstanding() == frontend.ring(0).responseProducer() - frontend.ring(0).responseConsumer());
+                Eventually.holds(
+                        "it is answered, or the device has failed",
+                        () -> failed(disk)
+                                || frontend.ring(0).outstanding()
+                                        == frontend.ring(0).responseProducer()
+                                                - frontend.ring(0).responseConsumer());
                 frontend.guest.truncate(frontend.guest.pages());
                 disk.settle();
                 if (failed(disk)) {

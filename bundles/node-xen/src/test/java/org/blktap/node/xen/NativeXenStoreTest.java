@@ -114,7 +114,8 @@ class NativeXenStoreTest {
         assertEquals(1, library.closes.get());
         bus.runAll();
         assertEquals(0, calls.get(), "nothing can be read any more");
-        String message = assertThrows(IOException.class, () -> store.read("/a/b")).getMessage();
+        String message =
+                assertThrows(IOException.class, () -> store.read("/a/b")).getMessage();
         assertTrue(message.contains("/a/b") && message.contains("lost"), message);
         assertThrows(IOException.class, () -> store.transaction(tx -> tx.write("/a", "")));
         watch.close();
@@ -145,7 +146,8 @@ class NativeXenStoreTest {
     @Test
     void refusedWatchesLeaveNothing() throws Exception {
         library.failWith = Errno.ENOSPC;
-        String message = assertThrows(IOException.class, () -> store.watch("/w", () -> { })).getMessage();
+        String message = assertThrows(IOException.class, () -> store.watch("/w", () -> {}))
+                .getMessage();
         assertTrue(message.contains("/w") && message.contains("ENOSPC"), message);
         library.failWith = 0;
         library.event("w1");
@@ -166,12 +168,16 @@ class NativeXenStoreTest {
         for (int i = 0; i < 1000; i++) {
             library.commits.add(Errno.EAGAIN);
         }
-        assertTrue(assertThrows(IOException.class, () -> store.transaction(tx -> tries.incrementAndGet())).getMessage().contains("EAGAIN"));
+        assertTrue(assertThrows(IOException.class, () -> store.transaction(tx -> tries.incrementAndGet()))
+                .getMessage()
+                .contains("EAGAIN"));
         assertTrue(tries.get() < 1000, "for ever");
         assertEquals(0, library.aborted.get());
-        assertThrows(IllegalStateException.class, () -> store.transaction(tx -> {
-            throw new IllegalStateException();
-        }));
+        assertThrows(
+                IllegalStateException.class,
+                () -> store.transaction(tx -> {
+                    throw new IllegalStateException();
+                }));
         assertEquals(1, library.aborted.get());
     }
 

@@ -48,7 +48,8 @@ class PersistentGrantsTest {
     @Test
     void pagesAreMappedOnceAndFoundAgain() {
         Table table = new Table();
-        try (PersistentGrants grants = new PersistentGrants(new NativeMemoryService(), table, TestHost.limits(), 1, LIMIT)) {
+        try (PersistentGrants grants =
+                new PersistentGrants(new NativeMemoryService(), table, TestHost.limits(), 1, LIMIT)) {
             for (int round = 0; round < 2; round++) {
                 for (int gref = 100; gref < 132; gref++) {
                     grants.want(gref);
@@ -67,7 +68,8 @@ class PersistentGrantsTest {
     @Test
     void onePageThatIsNotGrantedDoesNotKeepTheOthersOut() {
         Table table = new Table();
-        try (PersistentGrants grants = new PersistentGrants(new NativeMemoryService(), table, TestHost.limits(), 1, LIMIT)) {
+        try (PersistentGrants grants =
+                new PersistentGrants(new NativeMemoryService(), table, TestHost.limits(), 1, LIMIT)) {
             grants.want(1);
             grants.want(BAD);
             grants.want(2);
@@ -87,7 +89,8 @@ class PersistentGrantsTest {
     @Test
     void aFrontendThatBringsItsPagesOneByOneDoesNotUseUpTheMappings() {
         Table table = new Table();
-        try (PersistentGrants grants = new PersistentGrants(new NativeMemoryService(), table, TestHost.limits(), 1, LIMIT)) {
+        try (PersistentGrants grants =
+                new PersistentGrants(new NativeMemoryService(), table, TestHost.limits(), 1, LIMIT)) {
             for (int gref = 1000; gref < 1000 + 2 * LIMIT; gref++) {
                 grants.want(gref);
                 if (gref % 16 == 0) {

@@ -14,8 +14,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** The disks of QEMU, and those of domains that have blktap's stand-in for it. */
 class QdisksTest {
     private static final String BACKEND = "/local/domain/0/backend/qdisk/5/51712";
+
     @TempDir
     Path directory;
+
     private final TestBus bus = new TestBus();
     private TestHost host;
     private FakeAttachments attachments;
@@ -58,9 +60,13 @@ class QdisksTest {
         host.toolstackWrites("qdisk", 5, 51712, "ram:a", "w");
         nothingIsAttached();
         standInRuns();
-        Eventually.holds("it is attached", () -> attachments.calls.equals(List.of("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=qdisk]")));
+        Eventually.holds(
+                "it is attached",
+                () -> attachments.calls.equals(List.of("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=qdisk]")));
         host.toolstackWrites("qdisk", 5, 51728, "ram:b", "r");
-        Eventually.holds("the other, too", () -> attachments.calls.contains("attach tap:ram:b xen-5-51728 [xen:5/51728,backend=qdisk] read-only"));
+        Eventually.holds(
+                "the other, too",
+                () -> attachments.calls.contains("attach tap:ram:b xen-5-51728 [xen:5/51728,backend=qdisk] read-only"));
     }
 
     @Test

@@ -23,8 +23,12 @@ class RandomIoTest {
     Path runDir;
 
     static Stream<Shape> shapes() {
-        return Stream.of(Abi.values()).flatMap(abi -> Stream.of(
-                new Shape(abi, 0, 1, true), new Shape(abi, 0, 1, false), new Shape(abi, 3, 4, true), new Shape(abi, 0, 4, false)));
+        return Stream.of(Abi.values())
+                .flatMap(abi -> Stream.of(
+                        new Shape(abi, 0, 1, true),
+                        new Shape(abi, 0, 1, false),
+                        new Shape(abi, 3, 4, true),
+                        new Shape(abi, 0, 4, false)));
     }
 
     @ParameterizedTest
@@ -33,7 +37,8 @@ class RandomIoTest {
         long seed = Long.getLong("seed", System.nanoTime());
         System.out.println("random I/O, " + shape + ": -Dseed=" + seed);
         Random random = new Random(seed);
-        try (TestHost host = new TestHost(runDir); Mapping content = Mapping.anonymous(SECTORS * 512L)) {
+        try (TestHost host = new TestHost(runDir);
+                Mapping content = Mapping.anonymous(SECTORS * 512L)) {
             SimFrontend frontend = new SimFrontend(host, host.newGuest(5, 65_536));
             try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
                 frontend.connect(shape);
@@ -46,8 +51,11 @@ class RandomIoTest {
                 load.errors = true;
                 disk.onLoop(() -> {
                     Random failing = new Random(seed);
-                    disk.port.fails = request -> failing.nextInt(20) != 0 ? 0
-                            : request.operation() == Operation.FLUSH && failing.nextBoolean() ? Errno.EOPNOTSUPP : Errno.EIO;
+                    disk.port.fails = request -> failing.nextInt(20) != 0
+                            ? 0
+                            : request.operation() == Operation.FLUSH && failing.nextBoolean()
+                                    ? Errno.EOPNOTSUPP
+                                    : Errno.EIO;
                 });
                 load.run(REQUESTS / 4);
                 assertTrue(load.failed > 0);

@@ -8,8 +8,8 @@ import java.util.Random;
 import org.blktap.node.xen.SimFrontend.Io;
 
 /**
- * Random requests of one frontend against a model of the disk, in which each sector is one number. Requests in flight do not overlap, except that a
- * barrier may overlap what is before it and after it in its ring.
+ * Random requests of one frontend against a model of the disk, in which each sector is one number. Requests in flight
+ * do not overlap, except that a barrier may overlap what is before it and after it in its ring.
  */
 final class RandomLoad {
     private final SimFrontend frontend;
@@ -18,9 +18,11 @@ final class RandomLoad {
     private final long[] model;
     /** Of each sector, how many requests in flight touch it. */
     private final int[] busy;
+
     private long stamp;
     /** Whether requests may end with an error, without effect. */
     boolean errors;
+
     boolean discards = true;
     boolean barriers = true;
     int issued;
@@ -82,7 +84,9 @@ final class RandomLoad {
             int first = whole ? 0 : random.nextInt(8);
             parts[i] = new int[] {first, whole ? 7 : first + random.nextInt(8 - first)};
         }
-        int total = java.util.Arrays.stream(parts).mapToInt(part -> part[1] - part[0] + 1).sum();
+        int total = java.util.Arrays.stream(parts)
+                .mapToInt(part -> part[1] - part[0] + 1)
+                .sum();
         int at = random.nextInt(sectors - total);
         if (!free(at, total)) {
             return;
@@ -108,7 +112,10 @@ final class RandomLoad {
         }
     }
 
-    /** A write to the same place as a barrier, right before it or behind it: of the three, each must end before the next begins. */
+    /**
+     * A write to the same place as a barrier, right before it or behind it: of the three, each must end before the next
+     * begins.
+     */
     private Io write(int queue, int at, int total, Io behind) {
         int[][] parts = new int[(total + 7) / 8][];
         for (int i = 0; i < parts.length; i++) {

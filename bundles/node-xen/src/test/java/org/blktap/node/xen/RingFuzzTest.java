@@ -26,18 +26,33 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * A frontend that writes anything: requests, segments, grant references, pages of indirect segments, indexes and states, also while they are read. Whatever
- * comes to the disk must point into memory that is mapped or ours at that moment; each request is answered once, as long as the ring itself makes sense;
- * another guest's disk is served all the time. {@code -Dfuzz.inputs=1000000} runs longer, {@code -Dseed=} repeats.
+ * A frontend that writes anything: requests, segments, grant references, pages of indirect segments, indexes and
+ * states, also while they are read. Whatever comes to the disk must point into memory that is mapped or ours at that
+ * moment; each request is answered once, as long as the ring itself makes sense; another guest's disk is served all the
+ * time. {@code -Dfuzz.inputs=1000000} runs longer, {@code -Dseed=} repeats.
  */
 class RingFuzzTest {
     private static final int INPUTS = Integer.getInteger("fuzz.inputs", 5_000);
     private static final int SECTORS = 4096;
     private static final int DOMAIN = 5;
-    private static final long[] ODD = {0, 1, 7, 8, SECTORS - 1, SECTORS, -1, Long.MIN_VALUE, Long.MAX_VALUE, Long.MAX_VALUE / 512, 1L << 55, 0xffffffffL};
+    private static final long[] ODD = {
+        0,
+        1,
+        7,
+        8,
+        SECTORS - 1,
+        SECTORS,
+        -1,
+        Long.MIN_VALUE,
+        Long.MAX_VALUE,
+        Long.MAX_VALUE / 512,
+        1L << 55,
+        0xffffffffL
+    };
 
     @TempDir
     Path runDir;
+
     private final AtomicReference<String> complaint = new AtomicReference<>();
     private Random random;
     private TestHost host;
@@ -56,7 +71,10 @@ class RingFuzzTest {
     private int stops;
 
     static Stream<Shape> shapes() {
-        return Stream.of(new Shape(Abi.X86_64, 0, 1, true), new Shape(Abi.X86_64, 0, 1, false), new Shape(Abi.X86_32, 0, 1, true),
+        return Stream.of(
+                new Shape(Abi.X86_64, 0, 1, true),
+                new Shape(Abi.X86_64, 0, 1, false),
+                new Shape(Abi.X86_32, 0, 1, true),
                 new Shape(Abi.X86_32, 2, 2, false));
     }
 
@@ -71,7 +89,8 @@ class RingFuzzTest {
         logger.addHandler(severe);
         logger.setUseParentHandlers(false);
         long start = System.nanoTime();
-        try (Mapping content = Mapping.anonymous(SECTORS * 512L); TestHost running = new TestHost(runDir)) {
+        try (Mapping content = Mapping.anonymous(SECTORS * 512L);
+                TestHost running = new TestHost(runDir)) {
             host = running;
             guest = host.newGuest(DOMAIN, 4096);
             frontend = new SimFrontend(host, guest);
@@ -84,16 +103,23 @@ class RingFuzzTest {
                 try {
                     fuzz(victim);
                 } catch (Exception | AssertionError e) {
-                    throw new AssertionError("-Dseed=" + seed + ", " + shape + ", after " + inputs + " inputs: " + e.getMessage(), e);
+                    throw new AssertionError(
+                            "-Dseed=" + seed + ", " + shape + ", after " + inputs + " inputs: " + e.getMessage(), e);
                 }
-                System.out.printf("ring fuzzer, %s: %d inputs in %.1f s, %d connections, %d rings stopped, -Dseed=%d; %s%n", shape, inputs,
-                        (System.nanoTime() - start) / 1e9, connections, stops, seed, victim.report());
+                System.out.printf(
+                        "ring fuzzer, %s: %d inputs in %.1f s, %d connections, %d rings stopped, -Dseed=%d; %s%n",
+                        shape, inputs, (System.nanoTime() - start) / 1e9, connections, stops, seed, victim.report());
                 assertTrue(victim.requests() > 0);
                 disk.close(true);
             }
             host.assertNothingLeft();
-            assertEquals(0, host.limits.entries().taken() + host.limits.pages().taken() + host.limits.mappings().taken()
-                    + host.limits.buffers().taken(), "nothing is accounted for any more");
+            assertEquals(
+                    0,
+                    host.limits.entries().taken()
+                            + host.limits.pages().taken()
+                            + host.limits.mappings().taken()
+                            + host.limits.buffers().taken(),
+                    "nothing is accounted for any more");
         } finally {
             logger.removeHandler(severe);
             logger.setUseParentHandlers(true);
@@ -135,10 +161,13 @@ class RingFuzzTest {
         for (int i = 0; i < request.data().count(); i++) {
             long at = request.data().address(i);
             long bytes = request.data().length(i);
-            boolean moves = request.operation() == org.blktap.api.disk.Operation.READ || request.operation() == org.blktap.api.disk.Operation.WRITE;
+            boolean moves = request.operation() == org.blktap.api.disk.Operation.READ
+                    || request.operation() == org.blktap.api.disk.Operation.WRITE;
             if (moves && !host.xen.hasMapped(at, bytes) && !disk.memory.has(at, bytes) && !joined(at, bytes)) {
-                complaint.compareAndSet(null, request + ": piece " + i + " is " + bytes + " bytes at 0x" + Long.toHexString(at)
-                        + ", which is no page of the guest and no buffer");
+                complaint.compareAndSet(
+                        null,
+                        request + ": piece " + i + " is " + bytes + " bytes at 0x" + Long.toHexString(at)
+                                + ", which is no page of the guest and no buffer");
             }
         }
         return random(50) == 0 ? 5 : 0;
@@ -217,7 +246,8 @@ class RingFuzzTest {
         frontend.state(XenbusState.CLOSED);
         Eventually.holds("it is closed\n" + host.store, () -> {
             disk.settle();
-            return XenbusState.of(host.store, disk.backend()) == XenbusState.CLOSED && disk.call(() -> disk.node.status().get("frontend")).equals("not connected");
+            return XenbusState.of(host.store, disk.backend()) == XenbusState.CLOSED
+                    && disk.call(() -> disk.node.status().get("frontend")).equals("not connected");
         });
         frontend.dropRings();
         connect();
@@ -231,9 +261,15 @@ class RingFuzzTest {
 
     private int gref() {
         int kind = random.nextInt(20);
-        return kind < 14 ? dataGrefs[random.nextInt(data.length)] : kind < 16 ? readOnly[random.nextInt(readOnly.length)]
-                : kind < 17 ? indirectGrefs[random.nextInt(indirect.length)]
-                : kind < 18 ? guest.badGref() : kind < 19 ? random.nextInt(guest.pages() * 2 + 20) + 6000 : random.nextInt();
+        return kind < 14
+                ? dataGrefs[random.nextInt(data.length)]
+                : kind < 16
+                        ? readOnly[random.nextInt(readOnly.length)]
+                        : kind < 17
+                                ? indirectGrefs[random.nextInt(indirect.length)]
+                                : kind < 18
+                                        ? guest.badGref()
+                                        : kind < 19 ? random.nextInt(guest.pages() * 2 + 20) + 6000 : random.nextInt();
     }
 
     private long sector() {
@@ -249,15 +285,23 @@ class RingFuzzTest {
         long id = nextId++ | random.nextLong() << 40;
         inputs++;
         switch (random.nextInt(10)) {
-            case 0 -> ring.discard(id, sector(), random.nextInt(3) == 0 ? sector() : 1 + random.nextInt(64), random.nextInt(8) == 0 ? random.nextInt(256) : 0);
+            case 0 ->
+                ring.discard(
+                        id,
+                        sector(),
+                        random.nextInt(3) == 0 ? sector() : 1 + random.nextInt(64),
+                        random.nextInt(8) == 0 ? random.nextInt(256) : 0);
             case 1, 2 -> {
                 segments();
                 int[] pages = new int[8];
                 for (int i = 0; i < pages.length; i++) {
                     pages[i] = random.nextInt(10) == 0 ? gref() : indirectGrefs[random.nextInt(indirect.length)];
                 }
-                int count = random.nextInt(6) == 0 ? random.nextInt(65_536) : 1 + random.nextInt(random.nextInt(4) == 0 ? 256 : 20);
-                ring.indirect(random.nextInt(10) == 0 ? random.nextInt(256) : random.nextInt(2), id, sector(), count, pages);
+                int count = random.nextInt(6) == 0
+                        ? random.nextInt(65_536)
+                        : 1 + random.nextInt(random.nextInt(4) == 0 ? 256 : 20);
+                ring.indirect(
+                        random.nextInt(10) == 0 ? random.nextInt(256) : random.nextInt(2), id, sector(), count, pages);
             }
             default -> {
                 ring.request(random.nextInt(12) == 0 ? random.nextInt(256) : random.nextInt(4), id, sector());
@@ -276,7 +320,11 @@ class RingFuzzTest {
     private void segments() {
         int page = indirect[random.nextInt(indirect.length)];
         for (int i = random.nextInt(512); i >= 0; i--) {
-            FrontRing.segment(guest.address(page) + 8L * random.nextInt(random.nextInt(3) == 0 ? 512 : 24), gref(), part(), part());
+            FrontRing.segment(
+                    guest.address(page) + 8L * random.nextInt(random.nextInt(3) == 0 ? 512 : 24),
+                    gref(),
+                    part(),
+                    part());
         }
     }
 
@@ -307,7 +355,8 @@ class RingFuzzTest {
     private void await(int queue, int count) throws Exception {
         FrontRing ring = frontend.ring(queue);
         int last = ring.responseConsumer() + ring.outstanding();
-        Eventually.holds(count + " requests are answered", () -> ring.responseProducer() == last || complaint.get() != null);
+        Eventually.holds(
+                count + " requests are answered", () -> ring.responseProducer() == last || complaint.get() != null);
         if (complaint.get() != null) {
             throw new AssertionError(complaint.get());
         }
@@ -320,14 +369,19 @@ class RingFuzzTest {
         FrontRing ring = frontend.ring(queue);
         boolean[] over = {false};
         long seed = random.nextLong();
-        Thread mutator = new Thread(() -> {
-            Random fast = new Random(seed);
-            while (!over[0] && !Thread.interrupted()) {
-                long entry = ring.entry(fast.nextInt(32));
-                Memory.putByte(entry + fast.nextInt(100), (byte) (fast.nextBoolean() ? fast.nextInt(12) : fast.nextInt()));
-                Memory.putByte(guest.address(indirect[fast.nextInt(indirect.length)]) + fast.nextInt(4096), (byte) fast.nextInt(256));
-            }
-        }, "mutator");
+        Thread mutator = new Thread(
+                () -> {
+                    Random fast = new Random(seed);
+                    while (!over[0] && !Thread.interrupted()) {
+                        long entry = ring.entry(fast.nextInt(32));
+                        Memory.putByte(entry + fast.nextInt(100), (byte)
+                                (fast.nextBoolean() ? fast.nextInt(12) : fast.nextInt()));
+                        Memory.putByte(
+                                guest.address(indirect[fast.nextInt(indirect.length)]) + fast.nextInt(4096),
+                                (byte) fast.nextInt(256));
+                    }
+                },
+                "mutator");
         mutator.start();
         try {
             for (int round = 0; round < 8; round++) {
@@ -338,7 +392,9 @@ class RingFuzzTest {
                 push(queue);
                 int last = ring.responseConsumer() + ring.outstanding();
                 // a reference may become that of the ring's own page, into which the disk's data is read then
-                Eventually.holds("they are answered, or the ring is stopped", () -> ring.responseProducer() == last || stopped());
+                Eventually.holds(
+                        "they are answered, or the ring is stopped",
+                        () -> ring.responseProducer() == last || stopped());
                 if (stopped() || ring.responseProducer() != last) {
                     break;
                 }
@@ -388,12 +444,28 @@ class RingFuzzTest {
             inputs++;
             switch (random.nextInt(8)) {
                 case 0, 1, 2 -> frontend.state(XenbusState.values()[random.nextInt(9)]);
-                case 3 -> frontend.write("state", List.of("9", "", "junk", "4 ", "-1").get(random.nextInt(5)));
-                case 4 -> frontend.write(List.of("ring-ref", "event-channel", "ring-ref0", "queue-0/ring-ref", "queue-1/event-channel").get(random.nextInt(5)),
-                        Integer.toString(random.nextInt(60)));
-                case 5 -> frontend.write(List.of("ring-page-order", "multi-queue-num-queues", "feature-persistent").get(random.nextInt(3)),
-                        Integer.toString(random.nextInt(10)));
-                case 6 -> frontend.write("protocol", List.of("x86_32-abi", "x86_64-abi", "arm-abi", "none").get(random.nextInt(4)));
+                case 3 ->
+                    frontend.write("state", List.of("9", "", "junk", "4 ", "-1").get(random.nextInt(5)));
+                case 4 ->
+                    frontend.write(
+                            List.of(
+                                            "ring-ref",
+                                            "event-channel",
+                                            "ring-ref0",
+                                            "queue-0/ring-ref",
+                                            "queue-1/event-channel")
+                                    .get(random.nextInt(5)),
+                            Integer.toString(random.nextInt(60)));
+                case 5 ->
+                    frontend.write(
+                            List.of("ring-page-order", "multi-queue-num-queues", "feature-persistent")
+                                    .get(random.nextInt(3)),
+                            Integer.toString(random.nextInt(10)));
+                case 6 ->
+                    frontend.write(
+                            "protocol",
+                            List.of("x86_32-abi", "x86_64-abi", "arm-abi", "none")
+                                    .get(random.nextInt(4)));
                 default -> disk.settle();
             }
         }

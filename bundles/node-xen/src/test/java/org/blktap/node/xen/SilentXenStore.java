@@ -4,7 +4,10 @@ import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 
-/** A XenStore that stops answering when the test says so, as that of a xenstored that hangs, or throws what a library might. */
+/**
+ * A XenStore that stops answering when the test says so, as that of a xenstored that hangs, or throws what a library
+ * might.
+ */
 final class SilentXenStore implements XenStore {
     private final XenStore store;
     private volatile CountDownLatch silence = new CountDownLatch(0);

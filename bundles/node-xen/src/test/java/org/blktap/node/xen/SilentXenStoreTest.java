@@ -26,6 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 class SilentXenStoreTest {
     @TempDir
     Path runDir;
+
     private final Mapping content = Mapping.anonymous(1 << 20);
     private SilentXenStore silent;
     private TestHost host;
@@ -58,7 +59,8 @@ class SilentXenStoreTest {
     }
 
     private static DiskException failure(CompletableFuture<?> future) {
-        return (DiskException) assertThrows(ExecutionException.class, () -> future.get(60, TimeUnit.SECONDS)).getCause();
+        return (DiskException) assertThrows(ExecutionException.class, () -> future.get(60, TimeUnit.SECONDS))
+                .getCause();
     }
 
     @Test
@@ -116,7 +118,9 @@ class SilentXenStoreTest {
         opening.completeExceptionally(new DiskException(DiskException.Reason.IO, "it took too long"));
         silent.answer();
         disk.settle();
-        Eventually.holds("nothing is left", () -> host.store.list("/local/domain/0/backend/tap/7/51712").isEmpty());
+        Eventually.holds(
+                "nothing is left",
+                () -> host.store.list("/local/domain/0/backend/tap/7/51712").isEmpty());
         assertFalse(disk.call(() -> disk.node.status().containsKey("XenStore")));
     }
 }

@@ -24,14 +24,14 @@ final class SimFrontend {
     }
 
     /** A page of data; of a persistent frontend granted all the time. */
-    private record DataPage(int page, int gref) {
-    }
+    private record DataPage(int page, int gref) {}
 
     /** A request, until its response has been taken, and after. */
     static final class Io {
         int operation;
         /** What the ring says, which for an indirect one is another. */
         boolean indirect;
+
         long sector;
         int queue;
         final List<DataPage> pages = new ArrayList<>();
@@ -39,6 +39,7 @@ final class SimFrontend {
         private DataPage segments;
         /** For the test: what was written, and what has to end before this begins. */
         long stamp;
+
         Io behind;
         /** Null until it has been answered. */
         Integer status;
@@ -150,7 +151,9 @@ final class SimFrontend {
                 for (int k = 0; k < grefs.size(); k++) {
                     tx.write(path + "/ring-ref" + (grefs.size() == 1 ? "" : k), Integer.toString(grefs.get(k)));
                 }
-                tx.write(path + "/event-channel", Integer.toString(queues.get(i).port.number()));
+                tx.write(
+                        path + "/event-channel",
+                        Integer.toString(queues.get(i).port.number()));
             }
             if (shape.order > 0) {
                 tx.write(directory + "/ring-page-order", Integer.toString(shape.order));
@@ -167,7 +170,8 @@ final class SimFrontend {
     void disconnect() throws Exception {
         state(XenbusState.CLOSING);
         state(XenbusState.CLOSED);
-        Eventually.holds("the backend has closed\n" + store,
+        Eventually.holds(
+                "the backend has closed\n" + store,
                 () -> backendState() == XenbusState.CLOSED || backendState() == XenbusState.UNKNOWN);
         dropRings();
     }
@@ -228,7 +232,9 @@ final class SimFrontend {
 
     // ---- requests
 
-    /** A request with one page for each part, which is the first and the last sector of its page. Not in the ring yet. */
+    /**
+     * A request with one page for each part, which is the first and the last sector of its page. Not in the ring yet.
+     */
     Io io(int queue, int operation, long sector, int[]... parts) {
         Io io = new Io();
         io.queue = queue;
@@ -271,7 +277,9 @@ final class SimFrontend {
         long at = data(io, sector);
         for (int i = 0; i < 64; i++) {
             if (Memory.getLong(at + 8L * i) != stamp) {
-                assertEquals(Long.toHexString(stamp), Long.toHexString(Memory.getLong(at + 8L * i)),
+                assertEquals(
+                        Long.toHexString(stamp),
+                        Long.toHexString(Memory.getLong(at + 8L * i)),
                         what + ": sector " + (io.sector + sector) + ", byte " + 8 * i);
             }
         }
@@ -286,14 +294,19 @@ final class SimFrontend {
             io.indirect = true;
             io.segments = shape.persistent && !kept.isEmpty() ? kept.remove(kept.size() - 1) : newPage();
             for (int i = 0; i < io.parts.size(); i++) {
-                FrontRing.segment(guest.address(io.segments.page) + 8L * i, io.pages.get(i).gref, io.parts.get(i)[0], io.parts.get(i)[1]);
+                FrontRing.segment(
+                        guest.address(io.segments.page) + 8L * i,
+                        io.pages.get(i).gref,
+                        io.parts.get(i)[0],
+                        io.parts.get(i)[1]);
             }
             queue.ring.indirect(io.operation, id, io.sector, io.parts.size(), io.segments.gref);
             return;
         }
         queue.ring.request(io.operation, id, io.sector);
         for (int i = 0; i < io.parts.size(); i++) {
-            queue.ring.segment(io.pages.get(i).gref, io.parts.get(i)[0], io.parts.get(i)[1]);
+            queue.ring.segment(
+                    io.pages.get(i).gref, io.parts.get(i)[0], io.parts.get(i)[1]);
         }
     }
 
@@ -330,7 +343,8 @@ final class SimFrontend {
             while (queue.ring.next()) {
                 Io io = queue.flying.remove(queue.ring.id());
                 if (io == null) {
-                    throw new AssertionError("a response to a request that is not in flight, id " + Long.toHexString(queue.ring.id()));
+                    throw new AssertionError(
+                            "a response to a request that is not in flight, id " + Long.toHexString(queue.ring.id()));
                 }
                 assertEquals(io.operation, queue.ring.operation());
                 assertEquals(0, queue.ring.padding(), "padding of a response");
@@ -358,7 +372,10 @@ final class SimFrontend {
         io.pages.clear();
     }
 
-    /** Waits for responses as a frontend does that sleeps: asks for a notification, and looks again only when it has come. */
+    /**
+     * Waits for responses as a frontend does that sleeps: asks for a notification, and looks again only when it has
+     * come.
+     */
     List<Io> awaitSome() throws Exception {
         boolean there = false;
         for (Queue queue : queues) {

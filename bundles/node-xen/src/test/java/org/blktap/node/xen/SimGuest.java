@@ -8,10 +8,14 @@ import org.blktap.api.memory.Memory;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
-/** A guest's memory, what of it is granted to the backend's domain, and its event channels. For the test's thread, except what the hypervisor asks. */
+/**
+ * A guest's memory, what of it is granted to the backend's domain, and its event channels. For the test's thread,
+ * except what the hypervisor asks.
+ */
 final class SimGuest implements AutoCloseable {
     /** The first references are reserved in real guests. */
     private static final int FIRST_GREF = 8;
+
     private static final int READ_ONLY = 1 << 30;
 
     private final int domain;
@@ -21,6 +25,7 @@ final class SimGuest implements AutoCloseable {
     private final ArrayDeque<Integer> freeGrefs = new ArrayDeque<>();
     /** By reference: the page and 1, or 0. */
     private final AtomicIntegerArray grants;
+
     private volatile List<Port> ports = List.of();
 
     SimGuest(int domain, int pages) {
@@ -137,7 +142,10 @@ final class SimGuest implements AutoCloseable {
         freePages.push(page);
     }
 
-    /** Takes all its memory but the first pages away from whoever has it mapped, itself included. What is given back is zeros. */
+    /**
+     * Takes all its memory but the first pages away from whoever has it mapped, itself included. What is given back is
+     * zeros.
+     */
     void truncate(int pages) {
         if (Libc.ftruncate(fd, 4096L * pages) != 0) {
             throw new IllegalStateException("errno " + Libc.errno());

@@ -12,7 +12,10 @@ import org.blktap.linux.LibXenGnttab;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
-/** Xen between this process and simulated guests: maps and copies what a {@link SimGuest} has granted, and carries events by eventfds. */
+/**
+ * Xen between this process and simulated guests: maps and copies what a {@link SimGuest} has granted, and carries
+ * events by eventfds.
+ */
 final class SimHypervisor implements Hypervisor {
     private static final int MAP_FIXED = 0x10;
     private static final int PROT_NONE = 0;
@@ -36,12 +39,14 @@ final class SimHypervisor implements Hypervisor {
     volatile boolean reachesDisks = true;
     /** Pending events cannot be taken any more. */
     volatile boolean eventsBroken;
+
     volatile CopyCall copyCall = CopyCall.HONEST;
     /** Where pages of guests are mapped at present: the first address and the one after the last. */
     private final ConcurrentSkipListMap<Long, Long> ranges = new ConcurrentSkipListMap<>();
     /** Runs before each call of a handle; one that throws is a process that dies there. */
-    volatile Runnable beforeCall = () -> { };
-    volatile Runnable beforeNotify = () -> { };
+    volatile Runnable beforeCall = () -> {};
+
+    volatile Runnable beforeNotify = () -> {};
 
     void add(SimGuest guest) {
         guests.put(guest.domain(), guest);
@@ -54,7 +59,8 @@ final class SimHypervisor implements Hypervisor {
     /** What is held at present: empty when nothing is. */
     String held() {
         int open = handles.size();
-        return open + mappedPages.get() + boundPorts.get() == 0 ? ""
+        return open + mappedPages.get() + boundPorts.get() == 0
+                ? ""
                 : open + " handles, " + mappedPages + " mapped pages, " + boundPorts + " bound ports";
     }
 
@@ -82,7 +88,7 @@ final class SimHypervisor implements Hypervisor {
 
     /** The kernel cleans up behind a process that has died. */
     void closeAll() throws Exception {
-        beforeCall = () -> { };
+        beforeCall = () -> {};
         for (AutoCloseable handle : handles) {
             handle.close();
         }
@@ -123,7 +129,8 @@ final class SimHypervisor implements Hypervisor {
             for (int i = 0; i < count; i++) {
                 long page = 4096L * guest.writablePage(Memory.getInt(grefs + 4L * i));
                 long at = address + 4096L * i;
-                if (Libc.mmap(at, 4096, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED | MAP_FIXED, guest.fd(), page) != at) {
+                if (Libc.mmap(at, 4096, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED | MAP_FIXED, guest.fd(), page)
+                        != at) {
                     throw new IllegalStateException("mmap: errno " + Libc.errno());
                 }
             }
@@ -160,7 +167,8 @@ final class SimHypervisor implements Hypervisor {
             }
             for (int i = 0; i < count; i++) {
                 long piece = pieces + (long) i * LibXenGnttab.COPY_BYTES;
-                int status = copyCall == CopyCall.SOME_PIECES_FAIL && i % 3 == 2 ? LibXenGnttab.GNTST_EAGAIN : piece(piece);
+                int status =
+                        copyCall == CopyCall.SOME_PIECES_FAIL && i % 3 == 2 ? LibXenGnttab.GNTST_EAGAIN : piece(piece);
                 Memory.putShort(piece + LibXenGnttab.COPY_STATUS, (short) status);
             }
             return true;

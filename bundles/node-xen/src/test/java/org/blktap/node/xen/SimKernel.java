@@ -9,8 +9,9 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Stream;
 
 /**
- * Linux's bus of backends and its driver of {@code backend/vbd}, as far as they are seen in sysfs and XenStore (drivers/xen/xenbus/xenbus_probe.c,
- * drivers/block/xen-blkback/xenbus.c): a device whose state is 1 is known, a driver that is loaded takes all that nobody has, and one that is unbound stays so.
+ * Linux's bus of backends and its driver of {@code backend/vbd}, as far as they are seen in sysfs and XenStore
+ * (drivers/xen/xenbus/xenbus_probe.c, drivers/block/xen-blkback/xenbus.c): a device whose state is 1 is known, a driver
+ * that is loaded takes all that nobody has, and one that is unbound stays so.
  */
 final class SimKernel implements Blkback.Kernel, AutoCloseable {
     private final Path bus = Files.createTempDirectory("xen-backend");
@@ -23,10 +24,10 @@ final class SimKernel implements Blkback.Kernel, AutoCloseable {
     volatile boolean refuses;
     /** The rings that it offers. */
     volatile int queues = 2;
+
     final List<String> unbound = new CopyOnWriteArrayList<>();
 
-    SimKernel() throws IOException {
-    }
+    SimKernel() throws IOException {}
 
     Blkback blkback() {
         return new Blkback(bus, this);
@@ -81,7 +82,8 @@ final class SimKernel implements Blkback.Kernel, AutoCloseable {
 
     /** It has the device, announces it, and fails to connect to rings that another one has. */
     private void probe(DevicePaths paths) throws IOException {
-        Files.createSymbolicLink(devices.resolve(paths.busId()).resolve("driver"), Path.of("../../../bus/xen-backend/drivers/vbd"));
+        Files.createSymbolicLink(
+                devices.resolve(paths.busId()).resolve("driver"), Path.of("../../../bus/xen-backend/drivers/vbd"));
         BackendNodes.offer(store, paths.backend(), queues);
         XenbusState.INIT_WAIT.write(store, paths.backend());
         if (XenbusState.of(store, paths.frontend()) == XenbusState.CONNECTED) {

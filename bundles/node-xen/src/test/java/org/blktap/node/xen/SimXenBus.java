@@ -30,7 +30,9 @@ final class SimXenBus implements XenBus {
         return 0;
     }
 
-    /** Runs what is pending, and what comes of it, until nothing is left. Unlike the real one it lets exceptions out. */
+    /**
+     * Runs what is pending, and what comes of it, until nothing is left. Unlike the real one it lets exceptions out.
+     */
     int runAll() {
         int count = 0;
         while (runOne()) {

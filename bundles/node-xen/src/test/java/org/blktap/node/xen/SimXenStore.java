@@ -12,9 +12,10 @@ import java.util.concurrent.Executor;
 import org.blktap.api.engine.Errno;
 
 /**
- * XenStore in memory, with xenstored's rules (those of the C program, Xen 4.17): a write makes the parents; what is removed takes along what is below it; a watch fires when it is set, at each
- * change of or below its path, and when its node goes with a parent; new nodes have their parent's permissions, but a guest owns what it makes; a
- * guest is told of and may use only what it is allowed to; a transaction fails when others changed what it used.
+ * XenStore in memory, with xenstored's rules (those of the C program, Xen 4.17): a write makes the parents; what is
+ * removed takes along what is below it; a watch fires when it is set, at each change of or below its path, and when its
+ * node goes with a parent; new nodes have their parent's permissions, but a guest owns what it makes; a guest is told
+ * of and may use only what it is allowed to; a transaction fails when others changed what it used.
  *
  * <p>One object is the view of one domain, {@link #asDomain} gives those of others. Watches run on the given executor.
  */
@@ -158,7 +159,9 @@ final class SimXenStore implements XenStore {
         synchronized (shared) {
             Node node = shared.nodes.get(absolute(path));
             StringBuilder all = new StringBuilder(letter(node.others)).append(node.owner);
-            new TreeMap<>(node.may).forEach((domid, what) -> all.append(',').append(letter(what)).append(domid));
+            new TreeMap<>(node.may)
+                    .forEach((domid, what) ->
+                            all.append(',').append(letter(what)).append(domid));
             return all.toString();
         }
     }
@@ -172,7 +175,8 @@ final class SimXenStore implements XenStore {
     public String toString() {
         synchronized (shared) {
             StringBuilder all = new StringBuilder();
-            nodes().forEach((path, node) -> all.append(node.value.isEmpty() ? "" : path + " = \"" + node.value + "\"\n"));
+            nodes().forEach((path, node) ->
+                    all.append(node.value.isEmpty() ? "" : path + " = \"" + node.value + "\"\n"));
             return all.toString();
         }
     }

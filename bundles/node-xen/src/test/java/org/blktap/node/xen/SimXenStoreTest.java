@@ -19,9 +19,10 @@ class SimXenStoreTest {
     @Test
     void keepsTheSharedRules() throws Exception {
         new XenStoreRules(store, condition -> {
-            bus.runAll();
-            assertTrue(condition.getAsBoolean());
-        }).all();
+                    bus.runAll();
+                    assertTrue(condition.getAsBoolean());
+                })
+                .all();
     }
 
     @Test
@@ -78,7 +79,9 @@ class SimXenStoreTest {
         assertEquals("4", store.read("/a"));
         assertEquals(1, store.commits());
         store.injectConflicts(Integer.MAX_VALUE);
-        assertTrue(assertThrows(IOException.class, () -> store.transaction(tx -> tx.write("/a", "never"))).getMessage().contains("EAGAIN"));
+        assertTrue(assertThrows(IOException.class, () -> store.transaction(tx -> tx.write("/a", "never")))
+                .getMessage()
+                .contains("EAGAIN"));
         assertEquals("4", store.read("/a"));
     }
 

@@ -21,7 +21,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.blktap.api.engine.Errno;
 
 /**
- * A {@link SimXenStore} behind xenstored's socket, in its protocol (docs/misc/xenstore.txt of Xen, xen/io/xs_wire.h), so that libxenstore can be tried where there is no Xen.
+ * A {@link SimXenStore} behind xenstored's socket, in its protocol (docs/misc/xenstore.txt of Xen, xen/io/xs_wire.h),
+ * so that libxenstore can be tried where there is no Xen.
  */
 final class SimXenstored implements AutoCloseable {
     private static final int DIRECTORY = 1;
@@ -69,13 +70,15 @@ final class SimXenstored implements AutoCloseable {
     }
 
     private static void start(Body body) {
-        Thread thread = new Thread(() -> {
-            try {
-                body.run();
-            } catch (IOException e) {
-                // closed by one side or the other
-            }
-        }, "sim-xenstored");
+        Thread thread = new Thread(
+                () -> {
+                    try {
+                        body.run();
+                    } catch (IOException e) {
+                        // closed by one side or the other
+                    }
+                },
+                "sim-xenstored");
         thread.setDaemon(true);
         thread.start();
     }
@@ -93,6 +96,7 @@ final class SimXenstored implements AutoCloseable {
         private final DataInputStream in;
         /** Written without a stream: that of the JDK waits for the one that reads. */
         private final SocketChannel out;
+
         private final SimXenStore view = store.asDomain(0, Runnable::run);
         private final Map<Integer, SimXenStore> transactions = new HashMap<>();
         private final Map<String, XenStore.Watch> watches = new HashMap<>();
@@ -138,7 +142,11 @@ final class SimXenstored implements AutoCloseable {
 
         private synchronized void send(int type, int id, int transaction, byte[] body) throws IOException {
             ByteBuffer message = ByteBuffer.allocate(16 + body.length).order(ByteOrder.LITTLE_ENDIAN);
-            message.putInt(type).putInt(id).putInt(transaction).putInt(body.length).put(body);
+            message.putInt(type)
+                    .putInt(id)
+                    .putInt(transaction)
+                    .putInt(body.length)
+                    .put(body);
             message.flip();
             while (message.hasRemaining()) {
                 out.write(message);
@@ -162,7 +170,9 @@ final class SimXenstored implements AutoCloseable {
                     String all = names(on, path) + "\0";
                     int from = Integer.parseInt(words[1]);
                     boolean last = all.length() - from < PAYLOAD_MAX - 2;
-                    done = "1\0" + all.substring(from, last ? all.length() : all.lastIndexOf('\0', from + PAYLOAD_MAX - 4) + 1);
+                    done = "1\0"
+                            + all.substring(
+                                    from, last ? all.length() : all.lastIndexOf('\0', from + PAYLOAD_MAX - 4) + 1);
                 }
                 case WRITE -> {
                     int value = path.getBytes(StandardCharsets.UTF_8).length + 1;
@@ -176,15 +186,17 @@ final class SimXenstored implements AutoCloseable {
                     if (words.length != 4 || !words[1].startsWith("n") || !words[2].startsWith("r")) {
                         return error(path, Errno.EINVAL);
                     }
-                    on.permissions(path, Integer.parseInt(words[1].substring(1)), Integer.parseInt(words[2].substring(1)));
+                    on.permissions(
+                            path, Integer.parseInt(words[1].substring(1)), Integer.parseInt(words[2].substring(1)));
                 }
-                case WATCH -> watches.put(path + "\0" + words[1], on.watch(path, () -> {
-                    try {
-                        send(WATCH_EVENT, 0, 0, (path + "\0" + words[1] + "\0").getBytes(StandardCharsets.UTF_8));
-                    } catch (IOException e) {
-                        // it has gone
-                    }
-                }));
+                case WATCH ->
+                    watches.put(path + "\0" + words[1], on.watch(path, () -> {
+                        try {
+                            send(WATCH_EVENT, 0, 0, (path + "\0" + words[1] + "\0").getBytes(StandardCharsets.UTF_8));
+                        } catch (IOException e) {
+                            // it has gone
+                        }
+                    }));
                 case UNWATCH -> {
                     XenStore.Watch watch = watches.remove(path + "\0" + words[1]);
                     if (watch == null) {

@@ -22,11 +22,13 @@ final class TestHost implements AutoCloseable {
     GuestLimits limits = limits();
     /** The sysfs directory of the kernel's bus of backends. */
     final SimKernel kernel;
+
     final Blkback blkback;
     /** What stands between the daemons and XenStore. */
     UnaryOperator<XenStore> between = store -> store;
     /** Of the toolstack. */
     final SimXenStore store = new SimXenStore(Runnable::run);
+
     private final List<SimGuest> guests = new ArrayList<>();
 
     /** Those of a daemon that is not configured. */
@@ -63,8 +65,12 @@ final class TestHost implements AutoCloseable {
         toolstackWrites(type, domain, device, params, mode, null);
     }
 
-    /** The script stands there with all else, in one transaction, as libxl writes it: nobody ever sees the device without it. */
-    void toolstackWrites(String type, int domain, int device, String params, String mode, String script) throws IOException {
+    /**
+     * The script stands there with all else, in one transaction, as libxl writes it: nobody ever sees the device
+     * without it.
+     */
+    void toolstackWrites(String type, int domain, int device, String params, String mode, String script)
+            throws IOException {
         String backend = "/local/domain/0/backend/" + type + "/" + domain + "/" + device;
         String frontend = "/local/domain/" + domain + "/device/vbd/" + device;
         store.transaction(tx -> {
@@ -90,7 +96,9 @@ final class TestHost implements AutoCloseable {
 
     /** Nothing is mapped, bound, open, watched or left in the run directory. */
     void assertNothingLeft() throws Exception {
-        Eventually.holds("nothing is mapped, bound or open: " + xen.held(), () -> xen.held().isEmpty());
+        Eventually.holds(
+                "nothing is mapped, bound or open: " + xen.held(),
+                () -> xen.held().isEmpty());
         Eventually.holds("no watches", () -> store.watches() == 0);
         try (Stream<Path> files = Files.list(runDir)) {
             assertEquals(List.of(), files.toList());

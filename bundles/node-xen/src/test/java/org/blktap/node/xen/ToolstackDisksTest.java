@@ -22,8 +22,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** What toolstacks write into XenStore, and what becomes of it. */
 class ToolstackDisksTest {
     private static final DevicePaths VBD = new DevicePaths(0, "vbd", 5, 51712);
+
     @TempDir
     Path directory;
+
     private final TestBus bus = new TestBus();
     private FakeAttachments attachments;
     private final FakeGone gone = new FakeGone();
@@ -71,7 +73,9 @@ class ToolstackDisksTest {
         start();
         awaitCalls("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=tap]");
         host.toolstackWrites("vbd3", 6, 51728, "tap:ram:b", "r");
-        awaitCalls("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=tap]", "attach tap:ram:b xen-6-51728 [xen:6/51728,backend=vbd3] read-only");
+        awaitCalls(
+                "attach tap:ram:a xen-5-51712 [xen:5/51712,backend=tap]",
+                "attach tap:ram:b xen-6-51728 [xen:6/51728,backend=vbd3] read-only");
         for (int i = 0; i < 10; i++) {
             host.store.write("/local/domain/0/backend/tap/5/51712/state", Integer.toString(i % 5));
         }
@@ -98,7 +102,10 @@ class ToolstackDisksTest {
         Eventually.holds("it is attached", () -> attachments.attached.size() == 1);
     }
 
-    /** As after a restart of the daemon, when a toolstack was killed before it had removed the device of a domain that has ended. */
+    /**
+     * As after a restart of the daemon, when a toolstack was killed before it had removed the device of a domain that
+     * has ended.
+     */
     @Test
     void aDeviceWithoutADomainIsLeftAsItIs() throws Exception {
         host.toolstackWrites("tap", 5, 51712, "aio:/none", "w");
@@ -159,7 +166,8 @@ class ToolstackDisksTest {
         start();
         Eventually.holds("the kernel announces it", () -> "2".equals(read("vbd", "state")));
         assertTrue(host.kernel.has(VBD));
-        attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "xen-5-51712", List.of("xen:5/51712,backend=vbd"), false, Map.of()));
+        attachments.put(new AttachRequest(
+                TapSpec.parse("tap:ram:a"), "xen-5-51712", List.of("xen:5/51712,backend=vbd"), false, Map.of()));
         assertFalse(host.kernel.has(VBD));
         assertEquals(List.of("vbd-5-51712"), host.kernel.unbound);
         assertEquals("xen-5-51712", read("vbd", "blktap-attachment"));
@@ -172,8 +180,14 @@ class ToolstackDisksTest {
         host.toolstackWrites("vbd", 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
         host.kernel.look();
         host.kernel.load();
-        AssertionError refused = assertThrows(AssertionError.class, () -> attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "xen-5-51712",
-                List.of("xen:5/51712,backend=vbd"), false, Map.of())));
+        AssertionError refused = assertThrows(
+                AssertionError.class,
+                () -> attachments.put(new AttachRequest(
+                        TapSpec.parse("tap:ram:a"),
+                        "xen-5-51712",
+                        List.of("xen:5/51712,backend=vbd"),
+                        false,
+                        Map.of())));
         assertTrue(refused.getMessage().contains("run the daemon as root with a writable /sys"), refused.getMessage());
         assertNull(read("vbd", "blktap-attachment"));
         assertEquals("2", read("vbd", "state"));
@@ -193,8 +207,10 @@ class ToolstackDisksTest {
     void aDiskOfTheKernelsBackendIsNotTaken() throws Exception {
         host.toolstackWrites("vbd", 5, 51712, "/dev/sda", "w", "/etc/xen/scripts/block");
         host.store.write("/local/domain/0/backend/vbd/5/51712/physical-device", "8:0");
-        DiskException refused = assertThrows(DiskException.class, () -> attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "mine",
-                List.of("xen:5/51712,backend=vbd"), false, Map.of())));
+        DiskException refused = assertThrows(
+                DiskException.class,
+                () -> attachments.put(new AttachRequest(
+                        TapSpec.parse("tap:ram:a"), "mine", List.of("xen:5/51712,backend=vbd"), false, Map.of())));
         assertEquals(DiskException.Reason.EXISTS, refused.reason());
         assertNull(read("vbd", "blktap-attachment"));
         start();
@@ -210,7 +226,16 @@ class ToolstackDisksTest {
         Path loop = directory.resolve("loop");
         Files.createSymbolicLink(loop, loop);
         assertTrue(ToolstackDisks.isOurScript(block.toString()));
-        for (String other : new String[] {null, "", "block-blktap", loop.toString(), scripts.toString(), "/none", "/etc/xen/\0/block-blktap", "/x/block-blktap2"}) {
+        for (String other : new String[] {
+            null,
+            "",
+            "block-blktap",
+            loop.toString(),
+            scripts.toString(),
+            "/none",
+            "/etc/xen/\0/block-blktap",
+            "/x/block-blktap2"
+        }) {
             assertFalse(ToolstackDisks.isOurScript(other), other);
         }
         host.toolstackWrites("vbd", 5, 51712, "/dev/sda", "w", block.toString());
@@ -224,8 +249,12 @@ class ToolstackDisksTest {
         for (String type : List.of("vbd", "vbd3", "tap")) {
             host.toolstackWrites(type, 5, 51712, "ram:a", "w", "/etc/xen/scripts/block-blktap");
             Eventually.holds("it is announced", () -> "2".equals(read(type, "state")));
-            assertEquals(List.of("256", "4", "4"), List.of(read(type, "feature-max-indirect-segments"), read(type, "max-ring-page-order"),
-                    read(type, "multi-queue-max-queues")));
+            assertEquals(
+                    List.of("256", "4", "4"),
+                    List.of(
+                            read(type, "feature-max-indirect-segments"),
+                            read(type, "max-ring-page-order"),
+                            read(type, "multi-queue-max-queues")));
         }
     }
 
@@ -278,7 +307,8 @@ class ToolstackDisksTest {
     @Test
     void aDiskThatAnotherWritesIsRefused() throws Exception {
         start();
-        attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "tap-3", List.of("nbd"), false, Map.of("written", "1")));
+        attachments.put(
+                new AttachRequest(TapSpec.parse("tap:ram:a"), "tap-3", List.of("nbd"), false, Map.of("written", "1")));
         host.toolstackWrites("vbd3", 5, 51712, "aio:/a", "r", "/etc/xen/scripts/block-tap");
         connected();
         Eventually.holds("it is refused", () -> "6".equals(read("vbd3", "state")));
@@ -290,11 +320,14 @@ class ToolstackDisksTest {
     @Test
     void whatItsGuestMustNotWriteIsNotServedByADiskThatWrites() throws Exception {
         host.toolstackWrites("vbd", 5, 51712, "ram:a", "r", "/etc/xen/scripts/block-blktap");
-        DiskException refused = assertThrows(DiskException.class, () -> attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "mine",
-                List.of("xen:5/51712,backend=vbd"), false, Map.of())));
+        DiskException refused = assertThrows(
+                DiskException.class,
+                () -> attachments.put(new AttachRequest(
+                        TapSpec.parse("tap:ram:a"), "mine", List.of("xen:5/51712,backend=vbd"), false, Map.of())));
         assertEquals(DiskException.Reason.PERMISSION, refused.reason());
         assertTrue(refused.getMessage().endsWith("attach the disk with --read-only"), refused.getMessage());
-        attachments.put(new AttachRequest(TapSpec.parse("tap:ram:a"), "mine", List.of("xen:5/51712,backend=vbd"), true, Map.of()));
+        attachments.put(new AttachRequest(
+                TapSpec.parse("tap:ram:a"), "mine", List.of("xen:5/51712,backend=vbd"), true, Map.of()));
         start();
     }
 
@@ -332,8 +365,10 @@ class ToolstackDisksTest {
 
     @Test
     void aDomainThatGoesIsDetachedUnlessOthersUseTheDisk() throws Exception {
-        attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "one", List.of("xen:5/xvda"), false, Map.of()));
-        attachments.put(new AttachRequest(org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "two", List.of("xen:6/xvda", "nbd"), false, Map.of()));
+        attachments.put(new AttachRequest(
+                org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "one", List.of("xen:5/xvda"), false, Map.of()));
+        attachments.put(new AttachRequest(
+                org.blktap.api.disk.TapSpec.parse("tap:ram:a"), "two", List.of("xen:6/xvda", "nbd"), false, Map.of()));
         // the attachments are there before XenStore is
         start();
         gone.listeners.forEach(listener -> listener.gone("two", "xen:6/xvda", false));
@@ -341,8 +376,13 @@ class ToolstackDisksTest {
         gone.listeners.forEach(listener -> listener.gone("one", "xen:5/xvda", false));
         Eventually.holds("both are let go", () -> attachments.calls.size() >= 2);
         bus.settle();
-        assertEquals(List.of("detach one forced", "unplug two xen:6/xvda forced"), attachments.calls.stream().filter(call -> !call.startsWith("status"))
-                .sorted().distinct().toList());
+        assertEquals(
+                List.of("detach one forced", "unplug two xen:6/xvda forced"),
+                attachments.calls.stream()
+                        .filter(call -> !call.startsWith("status"))
+                        .sorted()
+                        .distinct()
+                        .toList());
         assertEquals(List.of("two"), List.copyOf(attachments.attached.keySet()));
         assertEquals(List.of("nbd"), attachments.attached.get("two").nodes());
     }
@@ -374,7 +414,9 @@ class ToolstackDisksTest {
             bus.settle();
         }
         disks.stop();
-        Eventually.holds("nothing is left", () -> host.store.list("/local/domain/0/backend/tap").isEmpty());
+        Eventually.holds(
+                "nothing is left",
+                () -> host.store.list("/local/domain/0/backend/tap").isEmpty());
         start();
     }
 }

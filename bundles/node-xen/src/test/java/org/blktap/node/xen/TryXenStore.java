@@ -5,8 +5,7 @@ import java.util.concurrent.TimeUnit;
 
 /** Tries {@link XenStoreRules} on the XenStore of this machine, for the lab: exit status 0 if it keeps them. */
 final class TryXenStore {
-    private TryXenStore() {
-    }
+    private TryXenStore() {}
 
     public static void main(String[] arguments) throws Exception {
         CompletableFuture<XenStore> connected = new CompletableFuture<>();

@@ -16,7 +16,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Whatever throws, wherever: it ends its own device, once, with one line in the log, and gives back what it had; the guest may connect again. */
+/**
+ * Whatever throws, wherever: it ends its own device, once, with one line in the log, and gives back what it had; the
+ * guest may connect again.
+ */
 class WhatThrowsTest {
     private static final int DOMAIN = 5;
 
@@ -24,13 +27,15 @@ class WhatThrowsTest {
     Path runDir;
 
     /** Thrown from the call of this number on, for so many calls. */
-    private record Thrown(Error error, int call, boolean persistent) {
-    }
+    private record Thrown(Error error, int call, boolean persistent) {}
 
     static Stream<Thrown> thrown() {
-        // the calls of a connection: two handles, the map of each ring, the binds; then data is mapped or copied, and events are sent
-        return Stream.of(1, 2, 3, 4, 5, 6, 7, 8, 12, 20).flatMap(call -> Stream.of(new Thrown(new AssertionError("thrown by a test"), call, false),
-                new Thrown(new StackOverflowError(), call, true)));
+        // the calls of a connection: two handles, the map of each ring, the binds; then data is mapped or copied, and
+        // events are sent
+        return Stream.of(1, 2, 3, 4, 5, 6, 7, 8, 12, 20)
+                .flatMap(call -> Stream.of(
+                        new Thrown(new AssertionError("thrown by a test"), call, false),
+                        new Thrown(new StackOverflowError(), call, true)));
     }
 
     private interface Attack {
@@ -38,16 +43,19 @@ class WhatThrowsTest {
     }
 
     private void attack(Shape shape, Attack attack) throws Exception {
-        try (Mapping content = Mapping.anonymous(1 << 20); TestHost host = new TestHost(runDir)) {
+        try (Mapping content = Mapping.anonymous(1 << 20);
+                TestHost host = new TestHost(runDir)) {
             SimFrontend frontend = new SimFrontend(host, host.newGuest(DOMAIN));
             SimHypervisor own = new SimHypervisor();
             own.add(frontend.guest);
-            try (LogLines log = new LogLines(); XenVictim victim = new XenVictim(host, 6)) {
-                XenTestDisk disk = new XenTestDisk(host, own, DOMAIN, content, false, port -> { });
+            try (LogLines log = new LogLines();
+                    XenVictim victim = new XenVictim(host, 6)) {
+                XenTestDisk disk = new XenTestDisk(host, own, DOMAIN, content, false, port -> {});
                 attack.run(host, disk, frontend);
                 Eventually.holds("it is asked to close", () -> disk.state() == XenbusState.CLOSING.ordinal());
                 frontend.state(XenbusState.CLOSED);
-                Eventually.holds("all is given back: " + own.held(), () -> own.held().isEmpty());
+                Eventually.holds(
+                        "all is given back: " + own.held(), () -> own.held().isEmpty());
                 disk.awaitState(XenbusState.CLOSED);
                 List<String> lines = log.take("disk-5");
                 assertEquals(1, lines.size(), lines.toString());
@@ -88,7 +96,7 @@ class WhatThrowsTest {
                     disk.settle();
                 }
                 Eventually.holds("it has noticed", () -> disk.state() == XenbusState.CLOSING.ordinal());
-                disk.xen.beforeCall = () -> { };
+                disk.xen.beforeCall = () -> {};
             });
         }
     }
@@ -107,7 +115,9 @@ class WhatThrowsTest {
 
     @Test
     void xenStore() throws Exception {
-        try (Mapping content = Mapping.anonymous(1 << 20); TestHost host = new TestHost(runDir); LogLines log = new LogLines();
+        try (Mapping content = Mapping.anonymous(1 << 20);
+                TestHost host = new TestHost(runDir);
+                LogLines log = new LogLines();
                 XenVictim victim = new XenVictim(host, 6)) {
             SilentXenStore[] store = new SilentXenStore[1];
             host.between = behind -> store[0] = new SilentXenStore(behind);
@@ -121,7 +131,12 @@ class WhatThrowsTest {
                 disk.settle();
             }
             List<String> lines = log.take("disk-5");
-            assertEquals(1, lines.stream().filter(line -> line.contains("the backend failed")).count(), lines.toString());
+            assertEquals(
+                    1,
+                    lines.stream()
+                            .filter(line -> line.contains("the backend failed"))
+                            .count(),
+                    lines.toString());
             assertTrue(lines.size() <= 2, lines.toString());
             store[0].broken = null;
             frontend.state(XenbusState.CLOSED);

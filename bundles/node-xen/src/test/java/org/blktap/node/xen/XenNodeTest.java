@@ -27,12 +27,15 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A frontend that behaves: the states of both sides, and what becomes of rings and requests when one of them leaves. */
+/**
+ * A frontend that behaves: the states of both sides, and what becomes of rings and requests when one of them leaves.
+ */
 class XenNodeTest {
     private static final long SIZE = 16 << 20;
 
     @TempDir
     Path runDir;
+
     private final Mapping content = Mapping.anonymous(SIZE);
     private TestHost host;
     private SimGuest guest;
@@ -53,8 +56,13 @@ class XenNodeTest {
     }
 
     static Stream<Shape> shapes() {
-        return Stream.of(Abi.values()).flatMap(abi -> Stream.of(
-                new Shape(abi, 0, 1, false), new Shape(abi, 0, 1, true), new Shape(abi, 4, 1, true), new Shape(abi, 1, 4, false), new Shape(abi, 2, 2, true)));
+        return Stream.of(Abi.values())
+                .flatMap(abi -> Stream.of(
+                        new Shape(abi, 0, 1, false),
+                        new Shape(abi, 0, 1, true),
+                        new Shape(abi, 4, 1, true),
+                        new Shape(abi, 1, 4, false),
+                        new Shape(abi, 2, 2, true)));
     }
 
     @ParameterizedTest
@@ -87,7 +95,8 @@ class XenNodeTest {
                 requests.add(io);
             }
             many.push();
-            Eventually.holds("so much is at the disk as there are buffers", () -> disk.call(() -> disk.port.pending() == 16));
+            Eventually.holds(
+                    "so much is at the disk as there are buffers", () -> disk.call(() -> disk.port.pending() == 16));
             disk.settle();
             assertEquals(16, disk.call(() -> disk.port.pending()).intValue());
             disk.onLoop(() -> {
@@ -146,14 +155,30 @@ class XenNodeTest {
         try (XenTestDisk disk = new XenTestDisk(host, 5, content)) {
             frontend.state(XenbusState.INITIALISING);
             disk.awaitState(XenbusState.INIT_WAIT);
-            assertEquals(List.of("256", "4", "4"),
-                    List.of(disk.read("feature-max-indirect-segments"), disk.read("max-ring-page-order"), disk.read("multi-queue-max-queues")));
+            assertEquals(
+                    List.of("256", "4", "4"),
+                    List.of(
+                            disk.read("feature-max-indirect-segments"),
+                            disk.read("max-ring-page-order"),
+                            disk.read("multi-queue-max-queues")));
             frontend.connect(Shape.PLAIN);
-            assertEquals(List.of("1", "1", "1", "1", "4096", "0", "0"),
-                    List.of(disk.read("feature-flush-cache"), disk.read("feature-barrier"), disk.read("feature-persistent"), disk.read("feature-discard"),
-                            disk.read("discard-granularity"), disk.read("discard-alignment"), disk.read("discard-secure")));
-            assertEquals(List.of(Long.toString(SIZE / 512), "0", "512", "4096"),
-                    List.of(disk.read("sectors"), disk.read("info"), disk.read("sector-size"), disk.read("physical-sector-size")));
+            assertEquals(
+                    List.of("1", "1", "1", "1", "4096", "0", "0"),
+                    List.of(
+                            disk.read("feature-flush-cache"),
+                            disk.read("feature-barrier"),
+                            disk.read("feature-persistent"),
+                            disk.read("feature-discard"),
+                            disk.read("discard-granularity"),
+                            disk.read("discard-alignment"),
+                            disk.read("discard-secure")));
+            assertEquals(
+                    List.of(Long.toString(SIZE / 512), "0", "512", "4096"),
+                    List.of(
+                            disk.read("sectors"),
+                            disk.read("info"),
+                            disk.read("sector-size"),
+                            disk.read("physical-sector-size")));
             disk.onLoop(() -> {
                 disk.port.info = disk.port.info.withSize(SIZE / 2);
                 disk.node.resized();
@@ -165,7 +190,8 @@ class XenNodeTest {
 
     @Test
     void aReadOnlyDiskSaysSoAndRefusesWrites() throws Exception {
-        XenTestDisk.Setup readOnly = port -> port.info = port.info.withReadOnly(true).without(Operation.DISCARD);
+        XenTestDisk.Setup readOnly =
+                port -> port.info = port.info.withReadOnly(true).without(Operation.DISCARD);
         try (XenTestDisk disk = new XenTestDisk(host, host.xen, 5, content, false, readOnly)) {
             assertEquals("r", disk.read("mode"));
             frontend.connect(Shape.PLAIN);
@@ -224,8 +250,10 @@ class XenNodeTest {
             // and without a new beginning
             frontend.newRings(Shape.PLAIN);
             frontend.state(XenbusState.INITIALISED);
-            Eventually.holds("the new ring is mapped", () -> disk.call(() -> "32".equals(disk.node.status().get("ring entries"))
-                    && "1".equals(disk.node.status().get("queues"))));
+            Eventually.holds(
+                    "the new ring is mapped",
+                    () -> disk.call(() -> "32".equals(disk.node.status().get("ring entries"))
+                            && "1".equals(disk.node.status().get("queues"))));
             frontend.state(XenbusState.CONNECTED);
             frontend.assertServed(0x7777);
         }
@@ -368,7 +396,10 @@ class XenNodeTest {
                 frontend.awaitAll(List.of(barrier, write));
                 assertEquals(List.of(0, 0), List.of(barrier.status, write.status));
                 List<MemoryPort.Seen> seen = disk.call(() -> List.copyOf(disk.port.seen));
-                assertTrue(seen.contains(new MemoryPort.Seen(Operation.WRITE, 16 * 512, 4096, operation == 2 ? Request.FUA : 0)), seen.toString());
+                assertTrue(
+                        seen.contains(
+                                new MemoryPort.Seen(Operation.WRITE, 16 * 512, 4096, operation == 2 ? Request.FUA : 0)),
+                        seen.toString());
                 disk.onLoop(disk.port.seen::clear);
             }
         }

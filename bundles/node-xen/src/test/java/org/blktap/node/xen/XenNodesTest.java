@@ -24,12 +24,14 @@ import org.osgi.framework.ServiceRegistration;
 class XenNodesTest {
     @TempDir
     Path directory;
+
     private final Set<String> registered = ConcurrentHashMap.newKeySet();
     private final BlockingQueue<String> news = new LinkedBlockingQueue<>();
     private final BlockingQueue<FakeXsLibrary> opened = new LinkedBlockingQueue<>();
     private final BundleContext context = proxy(BundleContext.class, arguments -> {
         Dictionary<?, ?> properties = (Dictionary<?, ?>) arguments[2];
-        String service = ((Class<?>) arguments[0]).getSimpleName() + " " + properties.get("osgi.condition.id") + ": " + properties.get("reason");
+        String service = ((Class<?>) arguments[0]).getSimpleName() + " " + properties.get("osgi.condition.id") + ": "
+                + properties.get("reason");
         registered.add(service);
         news.add(service);
         return proxy(ServiceRegistration.class, any -> registered.remove(service));
@@ -40,10 +42,11 @@ class XenNodesTest {
     }
 
     private static <T> T proxy(Class<T> type, Call call) {
-        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
-            Object result = call.of(arguments);
-            return method.getReturnType() == void.class ? null : result;
-        }));
+        return type.cast(
+                Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
+                    Object result = call.of(arguments);
+                    return method.getReturnType() == void.class ? null : result;
+                }));
     }
 
     private FakeXsLibrary open() {
@@ -60,10 +63,12 @@ class XenNodesTest {
     @Test
     void thereIsAnOpenerOrAReasonWhyNot() throws Exception {
         Path socket = directory.resolve("socket");
-        try (XenStoreConnection connection = new XenStoreConnection(new XenStorePlaces(List.of(socket)), this::open, 10)) {
-            XenNodes nodes = new XenNodes(context, connection, new XenConfiguration(TestHost.class.getAnnotation(XenSettings.class)));
-            String absent = "Condition org.blktap.xenstore.absent: there is no XenStore on this machine (none of " + socket
-                    + " exists); Xen guests are served once there is";
+        try (XenStoreConnection connection =
+                new XenStoreConnection(new XenStorePlaces(List.of(socket)), this::open, 10)) {
+            XenNodes nodes = new XenNodes(
+                    context, connection, new XenConfiguration(TestHost.class.getAnnotation(XenSettings.class)));
+            String absent = "Condition org.blktap.xenstore.absent: there is no XenStore on this machine (none of "
+                    + socket + " exists); Xen guests are served once there is";
             next(absent);
             Files.createFile(socket);
             next("NodeOpener org.blktap.xenstore: null");

@@ -23,12 +23,14 @@ import org.junit.jupiter.api.io.TempDir;
 class XenStoreConnectionTest {
     @TempDir
     Path directory;
+
     private final AtomicInteger opens = new AtomicInteger();
     private final BlockingQueue<FakeXsLibrary> opened = new LinkedBlockingQueue<>();
     private final BlockingQueue<String> news = new LinkedBlockingQueue<>();
 
     private XenStoreConnection connection(XenStoreConnection.Opener opener) {
-        return new XenStoreConnection(new XenStorePlaces(List.of(directory.resolve("no"), directory.resolve("socket"))), opener, 10);
+        return new XenStoreConnection(
+                new XenStorePlaces(List.of(directory.resolve("no"), directory.resolve("socket"))), opener, 10);
     }
 
     private FakeXsLibrary open() {
@@ -118,15 +120,15 @@ class XenStoreConnectionTest {
         }
         assertEquals(1, second.closes.get());
         assertNull(news.poll());
-        assertThrows(RejectedExecutionException.class, () -> closed.execute(() -> { }));
+        assertThrows(RejectedExecutionException.class, () -> closed.execute(() -> {}));
     }
 
     @Test
     void whyThereIsNoConnectionIsTold() throws Exception {
         try (XenStoreConnection c = connection(this::open)) {
             c.listen(reasons());
-            String none = "there is no XenStore on this machine (none of " + directory.resolve("no") + ", " + directory.resolve("socket")
-                    + " exists); Xen guests are served once there is";
+            String none = "there is no XenStore on this machine (none of " + directory.resolve("no") + ", "
+                    + directory.resolve("socket") + " exists); Xen guests are served once there is";
             assertEquals(none, next());
             looks(c, 10);
             c.listen(reasons());
@@ -172,7 +174,9 @@ class XenStoreConnectionTest {
             looks(c, 20);
             assertEquals(1, opens.get());
             c.listen(reasons());
-            assertEquals("there is a XenStore (" + directory.resolve("socket") + "), but libxenstore cannot be used", next());
+            assertEquals(
+                    "there is a XenStore (" + directory.resolve("socket") + "), but libxenstore cannot be used",
+                    next());
         }
     }
 
@@ -202,8 +206,15 @@ class XenStoreConnectionTest {
 
     @Test
     void looksWhereLibxenstoreDoes() {
-        assertEquals("/var/run/xenstored/socket, /dev/xen/xenbus, /proc/xen/xenbus", XenStorePlaces.of(Map.of()).toString());
-        assertEquals("/r/socket, /dev/xen/xenbus, /proc/xen/xenbus", XenStorePlaces.of(Map.of("XENSTORED_RUNDIR", "/r")).toString());
-        assertEquals("/p", XenStorePlaces.of(Map.of("XENSTORED_RUNDIR", "/r", "XENSTORED_PATH", "/p")).toString());
+        assertEquals(
+                "/var/run/xenstored/socket, /dev/xen/xenbus, /proc/xen/xenbus",
+                XenStorePlaces.of(Map.of()).toString());
+        assertEquals(
+                "/r/socket, /dev/xen/xenbus, /proc/xen/xenbus",
+                XenStorePlaces.of(Map.of("XENSTORED_RUNDIR", "/r")).toString());
+        assertEquals(
+                "/p",
+                XenStorePlaces.of(Map.of("XENSTORED_RUNDIR", "/r", "XENSTORED_PATH", "/p"))
+                        .toString());
     }
 }

@@ -81,14 +81,17 @@ record XenStoreRules(XenStore store, Settle settle) {
     }
 
     private void refusals() {
-        for (String bad : List.of("", "//", "/a//b", "/a/", "/a b", "/ä", "/a\0b", "/" + "x".repeat(XenStore.PATH_MAX))) {
+        for (String bad :
+                List.of("", "//", "/a//b", "/a/", "/a b", "/ä", "/a\0b", "/" + "x".repeat(XenStore.PATH_MAX))) {
             assertThrows(IOException.class, () -> store.read(bad), bad);
             assertThrows(IOException.class, () -> store.write(bad, ""), bad);
-            assertThrows(IOException.class, () -> store.watch(bad, () -> { }), bad);
+            assertThrows(IOException.class, () -> store.watch(bad, () -> {}), bad);
         }
-        String message = assertThrows(IOException.class, () -> store.write(TOP + "/a", "x".repeat(4097))).getMessage();
+        String message = assertThrows(IOException.class, () -> store.write(TOP + "/a", "x".repeat(4097)))
+                .getMessage();
         assertTrue(message.contains(TOP + "/a") && message.contains("4097") && message.contains("4096"), message);
-        message = assertThrows(IOException.class, () -> store.permissions(TOP + "/absent", 0, 1)).getMessage();
+        message = assertThrows(IOException.class, () -> store.permissions(TOP + "/absent", 0, 1))
+                .getMessage();
         assertTrue(message.contains(TOP + "/absent") && message.contains("ENOENT"), message);
     }
 
@@ -101,15 +104,20 @@ record XenStoreRules(XenStore store, Settle settle) {
             assertEquals(2, tx.list(TOP + "/tx").size());
             assertNull(store.read(TOP + "/tx/one"), "not yet to be seen by others");
             tx.permissions(TOP + "/tx/two", 0, 5);
-            assertThrows(IllegalStateException.class, () -> tx.transaction(again -> { }));
-            assertThrows(IllegalStateException.class, () -> tx.watch(TOP, () -> { }));
+            assertThrows(IllegalStateException.class, () -> tx.transaction(again -> {}));
+            assertThrows(IllegalStateException.class, () -> tx.watch(TOP, () -> {}));
         });
         assertEquals("1", store.read(TOP + "/tx/one"));
         assertEquals("2", store.read(TOP + "/tx/two"));
-        assertEquals("mine", assertThrows(IOException.class, () -> store.transaction(tx -> {
-            tx.remove(TOP + "/tx/one");
-            throw new IOException("mine");
-        })).getMessage());
+        assertEquals(
+                "mine",
+                assertThrows(
+                                IOException.class,
+                                () -> store.transaction(tx -> {
+                                    tx.remove(TOP + "/tx/one");
+                                    throw new IOException("mine");
+                                }))
+                        .getMessage());
         assertEquals("1", store.read(TOP + "/tx/one"), "given up as a whole");
     }
 

@@ -18,7 +18,10 @@ import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
 
-/** A daemon that serves one disk in memory to one domain: a node on a real loop, and a XenBus thread. It may be closed, or killed at any moment. */
+/**
+ * A daemon that serves one disk in memory to one domain: a node on a real loop, and a XenBus thread. It may be closed,
+ * or killed at any moment.
+ */
 final class XenTestDisk implements AutoCloseable {
     static final int DEVICE = 51712;
     /** Time enough for XenStore wherever tests run, and little for the domain. */
@@ -44,7 +47,7 @@ final class XenTestDisk implements AutoCloseable {
 
     /** @param reopened whether it goes on where another one was killed or closed */
     XenTestDisk(TestHost host, int domain, Mapping content, boolean reopened) throws Exception {
-        this(host, host.xen, domain, content, reopened, port -> { });
+        this(host, host.xen, domain, content, reopened, port -> {});
     }
 
     /** How the disk is before the node opens. */
@@ -52,12 +55,21 @@ final class XenTestDisk implements AutoCloseable {
         void prepare(MemoryPort port);
     }
 
-    XenTestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup) throws Exception {
+    XenTestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup)
+            throws Exception {
         this(host, xen, domain, content, reopened, setup, Map.of());
     }
 
     /** @param options of the node */
-    XenTestDisk(TestHost host, SimHypervisor xen, int domain, Mapping content, boolean reopened, Setup setup, Map<String, String> options) throws Exception {
+    XenTestDisk(
+            TestHost host,
+            SimHypervisor xen,
+            int domain,
+            Mapping content,
+            boolean reopened,
+            Setup setup,
+            Map<String, String> options)
+            throws Exception {
         this.host = host;
         this.xen = xen;
         this.domain = domain;
@@ -68,12 +80,16 @@ final class XenTestDisk implements AutoCloseable {
         port.afterMove = Libc::getuid;
         setup.prepare(port);
         loop = host.loops.start("test-xen-" + domain);
-        context = TestNodeContext.of("disk-" + domain, loop, port, memory, host.runDir).withTarget(domain + "/xvda").withOptions(options).withReopened(reopened);
+        context = TestNodeContext.of("disk-" + domain, loop, port, memory, host.runDir)
+                .withTarget(domain + "/xvda")
+                .withOptions(options)
+                .withReopened(reopened);
         try {
             node = loop.call(() -> {
-                loop.addEngine(port);
-                return opener(PATIENCE).openLater(context).toCompletableFuture();
-            }).get();
+                        loop.addEngine(port);
+                        return opener(PATIENCE).openLater(context).toCompletableFuture();
+                    })
+                    .get();
         } catch (ExecutionException e) {
             loop.close();
             bus.close();
@@ -87,11 +103,21 @@ final class XenTestDisk implements AutoCloseable {
 
     /** Begins to open one more node of this attachment. */
     CompletableFuture<DeviceNode> openAnother(String target, NodeOpener.Patience patience) throws Exception {
-        return call(() -> opener(patience).openLater(context.withTarget(target).withReopened(false)).toCompletableFuture());
+        return call(() -> opener(patience)
+                .openLater(context.withTarget(target).withReopened(false))
+                .toCompletableFuture());
     }
 
     private NodeOpener opener(NodeOpener.Patience patience) {
-        return new NodeOpener(bus, seen, xen, host.limits, host.blkback, (id, address, noDomain) -> gone.incrementAndGet(), false, patience);
+        return new NodeOpener(
+                bus,
+                seen,
+                xen,
+                host.limits,
+                host.blkback,
+                (id, address, noDomain) -> gone.incrementAndGet(),
+                false,
+                patience);
     }
 
     /** Whoever calls this is where the process dies. */
@@ -100,7 +126,8 @@ final class XenTestDisk implements AutoCloseable {
     }
 
     String backend() {
-        return "/local/domain/0/backend/" + context.options().asMap().getOrDefault("backend", "tap") + "/" + domain + "/" + DEVICE;
+        return "/local/domain/0/backend/" + context.options().asMap().getOrDefault("backend", "tap") + "/" + domain
+                + "/" + DEVICE;
     }
 
     int state() throws Exception {
@@ -108,7 +135,8 @@ final class XenTestDisk implements AutoCloseable {
     }
 
     void awaitState(XenbusState state) throws Exception {
-        Eventually.holds("the backend is " + state + "\n" + host.store, () -> XenbusState.of(host.store, backend()) == state);
+        Eventually.holds(
+                "the backend is " + state + "\n" + host.store, () -> XenbusState.of(host.store, backend()) == state);
     }
 
     String read(String node) throws Exception {
@@ -130,7 +158,7 @@ final class XenTestDisk implements AutoCloseable {
     void settle() throws Exception {
         for (int i = 0; i < 3; i++) {
             bus.settle();
-            onLoop(() -> { });
+            onLoop(() -> {});
         }
         bus.check();
     }

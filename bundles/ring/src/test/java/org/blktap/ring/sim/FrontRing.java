@@ -4,11 +4,12 @@ import org.blktap.api.memory.Memory;
 import org.blktap.ring.Abi;
 
 /**
- * The frontend half of a blkif ring, as Xen's headers io/ring.h and io/blkif.h lay it out, with numbers of its own so that it checks the backend's. One
- * thread at a time. It writes whatever it is told to, also what no frontend should.
+ * The frontend half of a blkif ring, as Xen's headers io/ring.h and io/blkif.h lay it out, with numbers of its own so
+ * that it checks the backend's. One thread at a time. It writes whatever it is told to, also what no frontend should.
  *
- * <p>A request is written by {@link #request} and {@link #segment}, {@link #discard} or {@link #indirect}, and shown by {@link #push} with all others
- * before it. A response is taken by {@link #next} and read by {@link #id}, {@link #operation} and {@link #status}. It allocates nothing on the way.
+ * <p>A request is written by {@link #request} and {@link #segment}, {@link #discard} or {@link #indirect}, and shown by
+ * {@link #push} with all others before it. A response is taken by {@link #next} and read by {@link #id},
+ * {@link #operation} and {@link #status}. It allocates nothing on the way.
  */
 public final class FrontRing {
     private final long address;
@@ -72,7 +73,10 @@ public final class FrontRing {
         return address + 64 + (long) (index & entries - 1) * entryBytes;
     }
 
-    /** Begins a request without segments; what it does not set is left as it was in the ring, as real frontends leave it. */
+    /**
+     * Begins a request without segments; what it does not set is left as it was in the ring, as real frontends leave
+     * it.
+     */
     public void request(int operation, long id, long sector) {
         entry = entry(requestProducer++);
         segments = 0;

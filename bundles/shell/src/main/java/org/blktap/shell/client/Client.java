@@ -15,15 +15,16 @@ import java.util.List;
 import org.blktap.api.disk.FileNames;
 import org.blktap.shell.launch.LaunchOptions;
 
-/** {@code bin/blktap}: gives its arguments to the daemon and shows the answer. Needs nothing but the JDK, to start fast. */
+/**
+ * {@code bin/blktap}: gives its arguments to the daemon and shows the answer. Needs nothing but the JDK, to start fast.
+ */
 public final class Client {
     /** The name of the daemon's control socket in the run directory. */
     public static final String SOCKET = "control.sock";
     /** The exit status of tap-ctl without permission, an errno as all of its own. */
     private static final int EACCES = 13;
 
-    private Client() {
-    }
+    private Client() {}
 
     public static void main(String[] arguments) {
         Path socket = LaunchOptions.directories().run().resolve(SOCKET);
@@ -46,10 +47,11 @@ public final class Client {
             }
             boolean tapCtl = !arguments.isEmpty() && arguments.get(0).equals("tap-ctl");
             boolean denied = String.valueOf(e.getMessage()).equals("Permission denied");
-            System.err.println((tapCtl ? "tap-ctl: " : "blktap: ") + (denied
-                    ? socket + ": no permission; it is for root and the user of the daemon"
-                    : "no daemon answers on " + socket + " (" + e.getMessage()
-                            + "); start blktapd, or set BLKTAP_RUN_DIR to the daemon's"));
+            System.err.println((tapCtl ? "tap-ctl: " : "blktap: ")
+                    + (denied
+                            ? socket + ": no permission; it is for root and the user of the daemon"
+                            : "no daemon answers on " + socket + " (" + e.getMessage()
+                                    + "); start blktapd, or set BLKTAP_RUN_DIR to the daemon's"));
             return tapCtl && denied ? EACCES : 1;
         }
         try (channel) {
@@ -69,7 +71,9 @@ public final class Client {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             channel.connect(UnixDomainSocketAddress.of(socket));
             SocketStreams streams = new SocketStreams(channel);
-            Frame.writeRequest(new DataOutputStream(new BufferedOutputStream(streams.output())), new Frame.Request("/", "", 0, 0, arguments));
+            Frame.writeRequest(
+                    new DataOutputStream(new BufferedOutputStream(streams.output())),
+                    new Frame.Request("/", "", 0, 0, arguments));
             DataInputStream in = new DataInputStream(new BufferedInputStream(streams.input()));
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             while (true) {
@@ -88,8 +92,13 @@ public final class Client {
 
     private static int converse(SocketStreams streams, List<String> arguments) throws IOException {
         int[] size = LaunchOptions.terminalSize();
-        Frame.writeRequest(new DataOutputStream(new BufferedOutputStream(streams.output())),
-                new Frame.Request(FileNames.text(RawArguments.directory()), LaunchOptions.terminal(), size[1], size[0],
+        Frame.writeRequest(
+                new DataOutputStream(new BufferedOutputStream(streams.output())),
+                new Frame.Request(
+                        FileNames.text(RawArguments.directory()),
+                        LaunchOptions.terminal(),
+                        size[1],
+                        size[0],
                         arguments));
         if (!arguments.isEmpty() && arguments.get(0).equals("shell")) {
             Thread typing = new Thread(() -> type(streams), "blktap-typing");

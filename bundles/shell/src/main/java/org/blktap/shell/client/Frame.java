@@ -9,27 +9,28 @@ import java.util.List;
 import org.blktap.api.disk.FileNames;
 
 /**
- * What goes over the control socket. The client sends one request: a magic number, its working directory, its terminal's type,
- * columns and rows, and its arguments; each text as a 32-bit length and its bytes, UTF-8 but for
- * file names that are not. The daemon answers with frames: a type, a 32-bit
- * length, bytes. After a request for the interactive shell, what the client sends is the terminal's input.
+ * What goes over the control socket. The client sends one request: a magic number, its working directory, its
+ * terminal's type, columns and rows, and its arguments; each text as a 32-bit length and its bytes, UTF-8 but for file
+ * names that are not. The daemon answers with frames: a type, a 32-bit length, bytes. After a request for the
+ * interactive shell, what the client sends is the terminal's input.
  */
 public final class Frame {
     /** "tap1". */
     public static final int MAGIC = 0x74617031;
+
     public static final int OUT = 1;
     public static final int ERR = 2;
     /** One byte: the exit status; the last frame. */
     public static final int EXIT = 3;
     /** A single argument of Linux (MAX_ARG_STRLEN) is no longer than 32 pages. */
     static final int MAX_TEXT = 128 << 10;
+
     static final int MAX_ARGUMENTS = 1024;
     static final int MAX_REQUEST = 1 << 20;
     /** An answer's frame; the daemon cuts longer output. */
     static final int MAX_FRAME = 1 << 20;
 
-    private Frame() {
-    }
+    private Frame() {}
 
     /**
      * A client's request.
@@ -118,8 +119,7 @@ public final class Frame {
     }
 
     /** One frame of an answer. */
-    public record Answer(int type, byte[] bytes) {
-    }
+    public record Answer(int type, byte[] bytes) {}
 
     /** Reads a frame; EOFException if the daemon has gone without one. */
     public static Answer read(DataInputStream in) throws IOException {

@@ -8,13 +8,14 @@ import java.util.Arrays;
 import java.util.List;
 import org.blktap.api.disk.FileNames;
 
-/** The arguments and the working directory of this process with the bytes that Java has replaced, as they are not UTF-8. */
+/**
+ * The arguments and the working directory of this process with the bytes that Java has replaced, as they are not UTF-8.
+ */
 public final class RawArguments {
     /** What Java puts in the place of such a byte. */
     private static final char REPLACEMENT = '\ufffd';
 
-    private RawArguments() {
-    }
+    private RawArguments() {}
 
     /** @param given as the main class got them */
     public static String[] of(String[] given) {

@@ -12,7 +12,10 @@ import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 import org.blktap.api.disk.FileNames;
 
-/** UTF-8 for output: writes the bytes of file names that are not UTF-8 as they are, where {@link FileNames} has made lone surrogates of them. */
+/**
+ * UTF-8 for output: writes the bytes of file names that are not UTF-8 as they are, where {@link FileNames} has made
+ * lone surrogates of them.
+ */
 public final class RawUtf8 extends Charset {
     public static final Charset OUTPUT = new RawUtf8();
     private static final char FIRST = '\udc80';

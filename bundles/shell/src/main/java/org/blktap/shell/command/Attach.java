@@ -15,23 +15,44 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "attach", summary = "Opens a disk and makes device nodes for it.", operands = "SPEC", values = "--node=NODE")
-@Command(footer = {"", "Examples:",
-    "  attach tap:qcow:/vm/a.qcow --id a --node vhost-user --node nbd",
-    "  attach tap:aio:/dev/vg/b --node vhost-user,queues=2,mode=0660,group=kvm --read-only",
-    "  attach tap:ram:shared,size=1G --node nbd,tcp=10809"})
+@VerbDeclaration(
+        name = "attach",
+        summary = "Opens a disk and makes device nodes for it.",
+        operands = "SPEC",
+        values = "--node=NODE")
+@Command(
+        footer = {
+            "",
+            "Examples:",
+            "  attach tap:qcow:/vm/a.qcow --id a --node vhost-user --node nbd",
+            "  attach tap:aio:/dev/vg/b --node vhost-user,queues=2,mode=0660,group=kvm --read-only",
+            "  attach tap:ram:shared,size=1G --node nbd,tcp=10809"
+        })
 public final class Attach extends TapCommand {
     @Parameters(description = "tap:<type>:<path>")
     String tapSpec;
+
     @Option(names = "--id", paramLabel = "ID", description = "The attachment's name; made from the path if left out.")
     String id;
-    @Option(names = "--node", paramLabel = "NODE", description = "kind[:target][,key=value...]; may be repeated. Without one the disk is opened, and nobody can reach it.")
+
+    @Option(
+            names = "--node",
+            paramLabel = "NODE",
+            description =
+                    "kind[:target][,key=value...]; may be repeated. Without one the disk is opened, and nobody can reach it.")
     List<String> nodes = List.of();
+
     @Option(names = "--read-only", description = "Writes are refused, and files are opened read-only.")
     boolean readOnly;
-    @Option(names = "--wait-for-lock", paramLabel = "SECONDS", description = "An image that others have open is waited for, so long at most: a VM migrates here. The attach"
-            + " returns at once; the disk is \"opening\" until then.")
+
+    @Option(
+            names = "--wait-for-lock",
+            paramLabel = "SECONDS",
+            description =
+                    "An image that others have open is waited for, so long at most: a VM migrates here. The attach"
+                            + " returns at once; the disk is \"opening\" until then.")
     Integer waitForLock;
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the driver, or engine=, backing-type=.")
     Map<String, String> options = new LinkedHashMap<>();
 
@@ -40,7 +61,8 @@ public final class Attach extends TapCommand {
         if (waitForLock != null) {
             options.put("wait-for-lock", waitForLock.toString());
         }
-        AttachmentStatus status = here.attachments().attach(new AttachRequest(here.spec(tapSpec), id, nodes, readOnly, options));
+        AttachmentStatus status =
+                here.attachments().attach(new AttachRequest(here.spec(tapSpec), id, nodes, readOnly, options));
         out.println(status.id());
         status.nodes().forEach(node -> out.println(node.address()));
     }

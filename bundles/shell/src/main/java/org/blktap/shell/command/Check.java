@@ -16,9 +16,15 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "check", summary = "Examines an image that is not in use, and lists errors, leaks and what a crash left behind.",
-        operands = "SPEC", runs = Where.CLIENT, longRunning = true)
-@Command(description = "Exit status: 0 nothing to do, 1 errors, or it cannot be examined, 2 wrong usage, 3 no errors, but leaks or leftovers of a crash.",
+@VerbDeclaration(
+        name = "check",
+        summary = "Examines an image that is not in use, and lists errors, leaks and what a crash left behind.",
+        operands = "SPEC",
+        runs = Where.CLIENT,
+        longRunning = true)
+@Command(
+        description =
+                "Exit status: 0 nothing to do, 1 errors, or it cannot be examined, 2 wrong usage, 3 no errors, but leaks or leftovers of a crash.",
         footer = {"", "Examples:", "  check tap:qcow:/vm/a.qcow", "  check tap:qcow2:/vm/b.qcow2 --repair"})
 public final class Check extends TapCommand {
     /** Exit status for leaks, that of qemu-img check. */
@@ -26,10 +32,13 @@ public final class Check extends TapCommand {
 
     @Parameters(description = "tap:<type>:<path>")
     String tapSpec;
+
     @Option(names = "--repair", description = "Repairs what it can; the exit status is about what is left.")
     boolean repair;
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format.")
     Map<String, String> options = new LinkedHashMap<>();
+
     private int status;
 
     @Override
@@ -52,12 +61,14 @@ public final class Check extends TapCommand {
             out.println((repair ? "left: " : "to repair: ") + leaks(report.leaked()));
         }
         if (!report.clean()) {
-            out.println(summary(report) + (repair ? "; these errors cannot be repaired" : "") + ": " + report.clusters() + " clusters in use");
+            out.println(summary(report) + (repair ? "; these errors cannot be repaired" : "") + ": " + report.clusters()
+                    + " clusters in use");
             out.flush();
             throw new DiskException(DiskException.Reason.CORRUPT, tapSpec + ": " + summary(report));
         }
         status = report.wantsRepair() ? LEFTOVERS : 0;
-        out.println((report.wantsRepair() ? "no errors, but " + summary(report) : "clean") + ": " + report.clusters() + " clusters in use");
+        out.println((report.wantsRepair() ? "no errors, but " + summary(report) : "clean") + ": " + report.clusters()
+                + " clusters in use");
     }
 
     /** Summarises the findings in numbers. */
@@ -77,7 +88,11 @@ public final class Check extends TapCommand {
 
     private static void count(StringBuilder text, long number, String what) {
         if (number > 0) {
-            text.append(text.isEmpty() ? "" : ", ").append(number).append(' ').append(what).append(number == 1 ? "" : "s");
+            text.append(text.isEmpty() ? "" : ", ")
+                    .append(number)
+                    .append(' ')
+                    .append(what)
+                    .append(number == 1 ? "" : "s");
         }
     }
 

@@ -22,19 +22,36 @@ final class CommandLines {
     /** Columns of a page of help; the option column takes a third. */
     private static final int PAGE_COLUMNS = 110;
 
-    @Command(name = "blktap", description = "User-space block devices for virtual machines.", synopsisSubcommandLabel = "VERB",
-            commandListHeading = "%nVerbs:%n", footer = {"", "Examples:",
-        "  blktap create tap:aio:/vm/a.img 10G", "  blktap attach tap:aio:/vm/a.img --id a --node vhost-user --node nbd",
-        "  blktap list --json", "  blktap detach a", "", "blktap VERB --help explains a verb. Exit status: 0 done, 1 refused or failed, 2 wrong usage."})
+    @Command(
+            name = "blktap",
+            description = "User-space block devices for virtual machines.",
+            synopsisSubcommandLabel = "VERB",
+            commandListHeading = "%nVerbs:%n",
+            footer = {
+                "",
+                "Examples:",
+                "  blktap create tap:aio:/vm/a.img 10G",
+                "  blktap attach tap:aio:/vm/a.img --id a --node vhost-user --node nbd",
+                "  blktap list --json",
+                "  blktap detach a",
+                "",
+                "blktap VERB --help explains a verb. Exit status: 0 done, 1 refused or failed, 2 wrong usage."
+            })
     private static final class Top {
-        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this help.")
+        @Option(
+                names = {"-h", "--help"},
+                usageHelp = true,
+                description = "Shows this help.")
         boolean help;
-        @Option(names = {"-V", "--version"}, versionHelp = true, description = "Shows the version.")
+
+        @Option(
+                names = {"-V", "--version"},
+                versionHelp = true,
+                description = "Shows the version.")
         boolean version;
     }
 
-    private CommandLines() {
-    }
+    private CommandLines() {}
 
     /**
      * Makes a command line.
@@ -61,21 +78,29 @@ final class CommandLines {
     private static void declare(CommandSpec spec, Declaration declaration, boolean whole) {
         UsageMessageSpec page = spec.usageMessage();
         spec.name(declaration.name());
-        page.description(Stream.concat(Stream.of(declaration.summary()), Arrays.stream(page.description())).toArray(String[]::new));
+        page.description(Stream.concat(Stream.of(declaration.summary()), Arrays.stream(page.description()))
+                .toArray(String[]::new));
         if (!whole) {
             return;
         }
-        spec.addOption(OptionSpec.builder("-h", "--help").usageHelp(true).type(boolean.class).arity("0").description("Shows this help.").build());
+        spec.addOption(OptionSpec.builder("-h", "--help")
+                .usageHelp(true)
+                .type(boolean.class)
+                .arity("0")
+                .description("Shows this help.")
+                .build());
         List<PositionalParamSpec> fields = new ArrayList<>(spec.positionalParameters());
         List<Operand> operands = declaration.operands();
         if (fields.size() != operands.size()) {
-            throw new IllegalStateException("the verb " + declaration.name() + " declares " + operands.size() + " operands, and has fields for " + fields.size());
+            throw new IllegalStateException("the verb " + declaration.name() + " declares " + operands.size()
+                    + " operands, and has fields for " + fields.size());
         }
         fields.forEach(spec::remove);
         for (int i = 0; i < fields.size(); i++) {
             PositionalParamSpec.Builder field = PositionalParamSpec.builder(fields.get(i));
             field.paramLabel(operands.get(i).label()).arity(operands.get(i).arity());
-            field.index(operands.get(i).repeated() ? i + "..*" : Integer.toString(i)).required(!operands.get(i).optional());
+            field.index(operands.get(i).repeated() ? i + "..*" : Integer.toString(i))
+                    .required(!operands.get(i).optional());
             spec.addPositional(field.build());
         }
     }

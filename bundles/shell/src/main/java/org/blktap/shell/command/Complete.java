@@ -12,8 +12,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "complete", summary = "Lists what the last word of a command line may become, for the completion of a shell.", operands = "[WORD=TEXT...]", runs = Where.ANYWHERE)
-@Command(description = "One line each. A word that is whole has a blank after it.", footer = {"", "Example:", "  complete -- attach tap:qco"})
+@VerbDeclaration(
+        name = "complete",
+        summary = "Lists what the last word of a command line may become, for the completion of a shell.",
+        operands = "[WORD=TEXT...]",
+        runs = Where.ANYWHERE)
+@Command(
+        description = "One line each. A word that is whole has a blank after it.",
+        footer = {"", "Example:", "  complete -- attach tap:qco"})
 public final class Complete extends TapCommand {
     @Parameters(description = "The words after blktap, the last one as far as it is typed.")
     List<String> words = List.of();
@@ -22,8 +28,11 @@ public final class Complete extends TapCommand {
     void run(PrintWriter out) {
         int last = words.size() - 1;
         String word = last < 0 ? "" : words.get(last);
-        new Completion(call.verbs().catalog(), call.verbs()::options, here, List::of).complete(last < 0 ? List.of() : words.subList(0, last), word).stream()
-                .filter(each -> each.value().startsWith(word) && (word.startsWith("-") || !each.value().startsWith("-")) && each.value().indexOf('\n') < 0)
-                .forEach(each -> out.println(each.value() + (each.whole() ? " " : "")));
+        new Completion(call.verbs().catalog(), call.verbs()::options, here, List::of)
+                .complete(last < 0 ? List.of() : words.subList(0, last), word).stream()
+                        .filter(each -> each.value().startsWith(word)
+                                && (word.startsWith("-") || !each.value().startsWith("-"))
+                                && each.value().indexOf('\n') < 0)
+                        .forEach(each -> out.println(each.value() + (each.whole() ? " " : "")));
     }
 }

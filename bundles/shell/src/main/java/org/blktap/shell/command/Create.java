@@ -16,19 +16,32 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "create", summary = "Creates an image.",
-        operands = {"SPEC=NEW", "[SIZE]"}, values = "--backing=SPEC", runs = Where.CLIENT)
-@Command(footer = {"", "Examples:", "  create tap:aio:/vm/base.img 10G",
-    "  create tap:qcow:/vm/a.qcow 10G --backing tap:aio:/vm/base.img"})
+@VerbDeclaration(
+        name = "create",
+        summary = "Creates an image.",
+        operands = {"SPEC=NEW", "[SIZE]"},
+        values = "--backing=SPEC",
+        runs = Where.CLIENT)
+@Command(
+        footer = {
+            "",
+            "Examples:",
+            "  create tap:aio:/vm/base.img 10G",
+            "  create tap:qcow:/vm/a.qcow 10G --backing tap:aio:/vm/base.img"
+        })
 public final class Create extends TapCommand {
     @Parameters(index = "0", description = "tap:<type>:<path>")
     String tapSpec;
+
     @Parameters(index = "1", description = "E.g. 512M or 10G; that of the backing if left out.")
     String size;
+
     @Option(names = "--backing", paramLabel = "SPEC", description = "What the new image overlays.")
     String backing;
+
     @Option(names = "--reserve", description = "Takes the space of the whole disk at once.")
     boolean reserve;
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format.")
     Map<String, String> options = new LinkedHashMap<>();
 
@@ -38,7 +51,8 @@ public final class Create extends TapCommand {
         if (size != null) {
             bytes = size(size);
         } else if (backing == null) {
-            throw new DiskException(DiskException.Reason.BAD_OPTION, "SIZE is missing: give a size such as 10G, or --backing");
+            throw new DiskException(
+                    DiskException.Reason.BAD_OPTION, "SIZE is missing: give a size such as 10G, or --backing");
         }
         TapSpec image = here.newFile(tapSpec);
         TapSpec overlaid = backing == null ? null : here.spec(backing);
@@ -47,7 +61,10 @@ public final class Create extends TapCommand {
         } catch (DiskException e) {
             if (e.reason() == DiskException.Reason.UNSUPPORTED && e.getMessage().startsWith(image.path())) {
                 // the name of a disk that is no file has become a path
-                throw new DiskException(e.reason(), tapSpec + e.getMessage().substring(image.path().length()), e);
+                throw new DiskException(
+                        e.reason(),
+                        tapSpec + e.getMessage().substring(image.path().length()),
+                        e);
             }
             throw e;
         }
@@ -58,7 +75,8 @@ public final class Create extends TapCommand {
         try {
             return Options.parseSize(text);
         } catch (IllegalArgumentException e) {
-            throw new DiskException(DiskException.Reason.BAD_OPTION, "bad size " + text + ": expected a size such as 512M or 10G");
+            throw new DiskException(
+                    DiskException.Reason.BAD_OPTION, "bad size " + text + ": expected a size such as 512M or 10G");
         }
     }
 }

@@ -13,13 +13,23 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "deploy", summary = "Installs or replaces a bundle's jar in deploy/ atomically.", operands = "FILE")
-@Command(footer = {"", "A jar that the framework cannot resolve, or that does not start, changes nothing: what was there before stays, or is put back.",
-            "The jar's name in deploy/ has no version, so that the next version takes its place. undeploy removes a bundle.", "", "Example:",
-            "  deploy driver-zero-3.0.0.jar"})
+@VerbDeclaration(
+        name = "deploy",
+        summary = "Installs or replaces a bundle's jar in deploy/ atomically.",
+        operands = "FILE")
+@Command(
+        footer = {
+            "",
+            "A jar that the framework cannot resolve, or that does not start, changes nothing: what was there before stays, or is put back.",
+            "The jar's name in deploy/ has no version, so that the next version takes its place. undeploy removes a bundle.",
+            "",
+            "Example:",
+            "  deploy driver-zero-3.0.0.jar"
+        })
 public final class Deploy extends TapCommand {
     @Parameters(description = "A jar with a Bundle-SymbolicName.")
     String file;
+
     @Option(names = "--no-wait", description = "Does not wait until the bundle is active.")
     boolean noWait;
 

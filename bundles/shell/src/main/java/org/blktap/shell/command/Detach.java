@@ -13,6 +13,7 @@ import picocli.CommandLine.Parameters;
 public final class Detach extends TapCommand {
     @Parameters
     String id;
+
     @Option(names = "--force", description = "Do not ask the VM to let the disk go; it sees errors if it uses it.")
     boolean force;
 

@@ -26,14 +26,22 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "diag", summary = "Shows why an attachment or a bundle is not active; without a name, all that are not.",
+@VerbDeclaration(
+        name = "diag",
+        summary = "Shows why an attachment or a bundle is not active; without a name, all that are not.",
         operands = "[ID|BUNDLE]")
-@Command(description = {"Of a bundle, it also shows what the bundle brings: types of disks, kinds of nodes, engines, verbs.",
-            "What this machine cannot have, such as an engine without its library, is shown with the reason."},
+@Command(
+        description = {
+            "Of a bundle, it also shows what the bundle brings: types of disks, kinds of nodes, engines, verbs.",
+            "What this machine cannot have, such as an engine without its library, is shown with the reason."
+        },
         footer = {"", "Examples:", "  diag", "  diag a", "  diag format-qcow", "  diag libaio"})
 public final class Diag extends TapCommand {
-    @Parameters(description = "A bundle by symbolic name, without org.blktap. if it is ours; or a type, kind of node, engine or verb.")
+    @Parameters(
+            description =
+                    "A bundle by symbolic name, without org.blktap. if it is ours; or a type, kind of node, engine or verb.")
     String name;
+
     private ComponentDiagnosis diagnosis;
 
     @Override
@@ -49,7 +57,9 @@ public final class Diag extends TapCommand {
             }
         }
         if (told == 0 && name != null) {
-            throw new DiskException(DiskException.Reason.NOT_FOUND, "neither an attachment nor a bundle, nor anything that a bundle brings: " + name);
+            throw new DiskException(
+                    DiskException.Reason.NOT_FOUND,
+                    "neither an attachment nor a bundle, nor anything that a bundle brings: " + name);
         }
         lacking.forEach(out::println);
         if (told == 0) {
@@ -69,8 +79,11 @@ public final class Diag extends TapCommand {
             return name == null ? 1 : 0;
         }
         for (AttachmentStatus each : attachments.list()) {
-            if (name == null ? each.state() != State.RUNNING || !each.reason().isEmpty() : each.id().equals(name)) {
-                out.println("attachment " + each.id() + " (" + each.spec() + "): " + each.state().name().toLowerCase(Locale.ROOT)
+            if (name == null
+                    ? each.state() != State.RUNNING || !each.reason().isEmpty()
+                    : each.id().equals(name)) {
+                out.println("attachment " + each.id() + " (" + each.spec() + "): "
+                        + each.state().name().toLowerCase(Locale.ROOT)
                         + (each.reason().isEmpty() ? "" : ": " + each.reason()));
                 told++;
             }
@@ -84,11 +97,17 @@ public final class Diag extends TapCommand {
         return told;
     }
 
-    /** Returns the number of lines printed; adds to {@code lacking} what is absent because of this machine, if all bundles are asked for. */
+    /**
+     * Returns the number of lines printed; adds to {@code lacking} what is absent because of this machine, if all
+     * bundles are asked for.
+     */
     private int bundle(PrintWriter out, Bundle bundle, List<String> lacking) {
         int told = 0;
-        if (name != null || bundle.getState() != Bundle.ACTIVE && bundle.getState() != Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)
-                && !BundleDiagnosis.isLater(bundle, here.bundles())) {
+        if (name != null
+                || bundle.getState() != Bundle.ACTIVE
+                        && bundle.getState() != Bundle.STARTING
+                        && !BundleDiagnosis.isFragment(bundle)
+                        && !BundleDiagnosis.isLater(bundle, here.bundles())) {
             out.println("bundle " + bundle.getSymbolicName() + " " + bundle.getVersion() + ": "
                     + BundleDiagnosis.why(bundle, here.bundles()));
             told++;
@@ -112,7 +131,8 @@ public final class Diag extends TapCommand {
             }
         }
         if (name != null) {
-            present.forEach((kind, names) -> out.println("  brings " + kind + (names.size() == 1 ? " " : "s ") + String.join(", ", names)));
+            present.forEach((kind, names) ->
+                    out.println("  brings " + kind + (names.size() == 1 ? " " : "s ") + String.join(", ", names)));
         }
         for (Finding each : diagnosis.of(bundle)) {
             if (!each.machine() && !explained.contains(each.component())) {
@@ -124,7 +144,8 @@ public final class Diag extends TapCommand {
     }
 
     private static String absent(Contribution brought, Finding absence) {
-        return brought + " of " + brought.bundle().getSymbolicName() + " " + brought.bundle().getVersion() + " is absent: " + absence.why();
+        return brought + " of " + brought.bundle().getSymbolicName() + " "
+                + brought.bundle().getVersion() + " is absent: " + absence.why();
     }
 
     /** Prints what the bundle brings under this name. Returns the number of lines printed. */
@@ -133,7 +154,10 @@ public final class Diag extends TapCommand {
         for (Contribution each : Contribution.of(bundle)) {
             if (each.name().equals(name)) {
                 Finding absence = diagnosis.absence(each);
-                out.println(absence != null ? absent(each, absence) : each + " of " + bundle.getSymbolicName() + " " + bundle.getVersion() + ": present");
+                out.println(
+                        absence != null
+                                ? absent(each, absence)
+                                : each + " of " + bundle.getSymbolicName() + " " + bundle.getVersion() + ": present");
                 told++;
             }
         }

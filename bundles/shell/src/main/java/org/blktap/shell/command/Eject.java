@@ -11,7 +11,10 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "eject", summary = "Takes the medium out of a drive, a read-only attachment, while its VM runs: requests fail until another is inserted.",
+@VerbDeclaration(
+        name = "eject",
+        summary =
+                "Takes the medium out of a drive, a read-only attachment, while its VM runs: requests fail until another is inserted.",
         operands = "ID")
 @Command(footer = {"", "Example:", "  eject cdrom"})
 public final class Eject extends TapCommand {
@@ -20,6 +23,7 @@ public final class Eject extends TapCommand {
 
     @Parameters
     String id;
+
     @Option(names = "--force", description = "Also of a writable disk, whose VM must not use it meanwhile.")
     boolean force;
 

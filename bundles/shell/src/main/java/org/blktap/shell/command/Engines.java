@@ -30,8 +30,7 @@ public final class Engines extends TapCommand {
      * @param state {@code default}, {@code present} or {@code absent}
      * @param reason why the engine is absent; else empty
      */
-    record EngineStatus(String name, String summary, String bundle, String state, String reason) {
-    }
+    record EngineStatus(String name, String summary, String bundle, String state, String reason) {}
 
     @Override
     void run(PrintWriter out) throws Exception {
@@ -42,7 +41,9 @@ public final class Engines extends TapCommand {
             return;
         }
         boolean reasons = all.stream().anyMatch(each -> !each.reason().isEmpty());
-        TextTable table = reasons ? new TextTable("ENGINE", "STATE", "BUNDLE", "WHAT IT IS", "WHY ABSENT") : new TextTable("ENGINE", "STATE", "BUNDLE", "WHAT IT IS");
+        TextTable table = reasons
+                ? new TextTable("ENGINE", "STATE", "BUNDLE", "WHAT IT IS", "WHY ABSENT")
+                : new TextTable("ENGINE", "STATE", "BUNDLE", "WHAT IT IS");
         all.forEach(each -> table.row(each.name(), each.state(), each.bundle(), each.summary(), each.reason()));
         table.print(out);
     }
@@ -50,7 +51,8 @@ public final class Engines extends TapCommand {
     private static List<EngineStatus> present(List<ServiceStatus> engines) {
         List<EngineStatus> all = new ArrayList<>();
         for (ServiceStatus each : engines) {
-            all.add(new EngineStatus(each.name(), each.summary(), each.bundle(), all.isEmpty() ? "default" : "present", ""));
+            all.add(new EngineStatus(
+                    each.name(), each.summary(), each.bundle(), all.isEmpty() ? "default" : "present", ""));
         }
         return all;
     }
@@ -63,9 +65,15 @@ public final class Engines extends TapCommand {
         Set<String> known = new HashSet<>();
         all.forEach(each -> known.add(each.name()));
         for (Contribution each : Contribution.ofAll(here.bundles())) {
-            ComponentDiagnosis.Finding absence = each.kind() != Contribution.Kind.ENGINE || known.contains(each.name()) ? null : diagnosis.absence(each);
+            ComponentDiagnosis.Finding absence = each.kind() != Contribution.Kind.ENGINE || known.contains(each.name())
+                    ? null
+                    : diagnosis.absence(each);
             if (absence != null) {
-                all.add(new EngineStatus(each.name(), each.summary(), each.bundle().getSymbolicName() + " " + each.bundle().getVersion(), "absent",
+                all.add(new EngineStatus(
+                        each.name(),
+                        each.summary(),
+                        each.bundle().getSymbolicName() + " " + each.bundle().getVersion(),
+                        "absent",
                         absence.why()));
             }
         }

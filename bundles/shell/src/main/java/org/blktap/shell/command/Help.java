@@ -9,7 +9,11 @@ import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "help", summary = "Lists the verbs, or explains one.", operands = "[VERB]", runs = Where.ANYWHERE)
+@VerbDeclaration(
+        name = "help",
+        summary = "Lists the verbs, or explains one.",
+        operands = "[VERB]",
+        runs = Where.ANYWHERE)
 public final class Help extends TapCommand {
     @Parameters
     String verb;

@@ -20,16 +20,21 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "info", summary = "Shows all of one attachment, or of an image that is not attached.",
-        operands = "ID|SPEC", runs = Where.CLIENT_FOR_IMAGES)
+@VerbDeclaration(
+        name = "info",
+        summary = "Shows all of one attachment, or of an image that is not attached.",
+        operands = "ID|SPEC",
+        runs = Where.CLIENT_FOR_IMAGES)
 @Command(footer = {"", "Examples:", "  info root", "  info tap:qcow2:/vm/a.qcow2 --json"})
 public final class Info extends TapCommand {
     private static final String INDENT = "  ";
 
     @Parameters(description = "An attachment, tap:<type>:<path>, or an NBD URI.")
     String id;
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format, for an image.")
     Map<String, String> options = new LinkedHashMap<>();
+
     @Option(names = "--json", description = "For scripts: an object.")
     boolean json;
 
@@ -42,7 +47,10 @@ public final class Info extends TapCommand {
         try {
             attachment(out);
         } catch (DiskException e) {
-            if (e.reason() == DiskException.Reason.NOT_FOUND && (id.indexOf('/') >= 0 || id.indexOf(':') >= 0 || Files.exists(here.directory().resolve(id)))) {
+            if (e.reason() == DiskException.Reason.NOT_FOUND
+                    && (id.indexOf('/') >= 0
+                            || id.indexOf(':') >= 0
+                            || Files.exists(here.directory().resolve(id)))) {
                 throw new DiskException(e.reason(), e.getMessage() + "; for an image give tap:<type>:<path>", e);
             }
             throw e;
@@ -76,7 +84,10 @@ public final class Info extends TapCommand {
         Map<String, String> all = new LinkedHashMap<>();
         all.put("id", status.id());
         all.put("spec", status.spec());
-        all.put("state", status.state().name().toLowerCase(Locale.ROOT) + (status.reason().isEmpty() ? "" : ": " + status.reason()));
+        all.put(
+                "state",
+                status.state().name().toLowerCase(Locale.ROOT)
+                        + (status.reason().isEmpty() ? "" : ": " + status.reason()));
         all.put("size", size(status.sizeBytes()) + ", sectors of " + status.blockSize());
         all.put("access", status.readOnly() ? "read-only" : "read-write");
         all.put("engine", status.engine());
@@ -94,10 +105,13 @@ public final class Info extends TapCommand {
     }
 
     private static int width(Map<String, ?> lines, int least) {
-        return lines.keySet().stream().mapToInt(key -> key.length() + INDENT.length()).reduce(least, Math::max);
+        return lines.keySet().stream()
+                .mapToInt(key -> key.length() + INDENT.length())
+                .reduce(least, Math::max);
     }
 
     private static void print(PrintWriter out, String indent, Map<String, ?> lines, int width) {
-        lines.forEach((key, value) -> out.println((indent + key + " ".repeat(width)).substring(0, width) + "  " + value));
+        lines.forEach(
+                (key, value) -> out.println((indent + key + " ".repeat(width)).substring(0, width) + "  " + value));
     }
 }

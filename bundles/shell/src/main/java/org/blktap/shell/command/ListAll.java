@@ -25,12 +25,22 @@ public final class ListAll extends TapCommand {
             return;
         }
         boolean reasons = list.stream().anyMatch(each -> !each.reason().isEmpty());
-        TextTable table = reasons ? new TextTable("ID", "STATE", "SIZE", "ACCESS", "SPEC", "NODES", "WHY")
+        TextTable table = reasons
+                ? new TextTable("ID", "STATE", "SIZE", "ACCESS", "SPEC", "NODES", "WHY")
                 : new TextTable("ID", "STATE", "SIZE", "ACCESS", "SPEC", "NODES");
         for (AttachmentStatus each : list) {
-            table.row(each.id(), each.state().name().toLowerCase(Locale.ROOT), TextTable.size(each.sizeBytes()),
-                    each.readOnly() ? "read-only" : "read-write", each.spec(),
-                    String.join(" ", each.nodes().stream().map(AttachmentStatus.Node::kind).toList()), each.reason().text());
+            table.row(
+                    each.id(),
+                    each.state().name().toLowerCase(Locale.ROOT),
+                    TextTable.size(each.sizeBytes()),
+                    each.readOnly() ? "read-only" : "read-write",
+                    each.spec(),
+                    String.join(
+                            " ",
+                            each.nodes().stream()
+                                    .map(AttachmentStatus.Node::kind)
+                                    .toList()),
+                    each.reason().text());
         }
         table.print(out);
     }

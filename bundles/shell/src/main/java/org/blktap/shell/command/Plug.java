@@ -9,11 +9,15 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "plug", summary = "Adds a node to an attachment without disturbing the others.", operands = {"ID", "NODE"})
+@VerbDeclaration(
+        name = "plug",
+        summary = "Adds a node to an attachment without disturbing the others.",
+        operands = {"ID", "NODE"})
 @Command(footer = {"", "Examples:", "  plug a nbd", "  plug a xen:web1/xvdb"})
 public final class Plug extends TapCommand {
     @Parameters(index = "0")
     String id;
+
     @Parameters(index = "1", description = "As for attach: kind[:target][,key=value...]")
     String node;
 

@@ -6,7 +6,10 @@ import org.blktap.api.command.Call;
 import org.blktap.api.control.Images.Progress;
 import org.blktap.shell.TextTable;
 
-/** Shows progress as one line that is rewritten on a terminal, and nothing elsewhere. Gives up when the caller has interrupted the call or has disconnected. */
+/**
+ * Shows progress as one line that is rewritten on a terminal, and nothing elsewhere. Gives up when the caller has
+ * interrupted the call or has disconnected.
+ */
 final class ProgressBar implements Progress, AutoCloseable {
     private static final int WIDTH = 40;
 
@@ -27,8 +30,14 @@ final class ProgressBar implements Progress, AutoCloseable {
         if (shown) {
             int filled = ofBytes == 0 ? WIDTH : (int) (bytes * (double) WIDTH / ofBytes);
             double seconds = (System.nanoTime() - start) / 1e9;
-            out.printf(Locale.ROOT, "\r[%s%s] %3d%%  %s of %s, %s/s   ", "#".repeat(filled), "-".repeat(WIDTH - filled),
-                    ofBytes == 0 ? 100 : (int) (bytes * 100.0 / ofBytes), TextTable.size(bytes), TextTable.size(ofBytes),
+            out.printf(
+                    Locale.ROOT,
+                    "\r[%s%s] %3d%%  %s of %s, %s/s   ",
+                    "#".repeat(filled),
+                    "-".repeat(WIDTH - filled),
+                    ofBytes == 0 ? 100 : (int) (bytes * 100.0 / ofBytes),
+                    TextTable.size(bytes),
+                    TextTable.size(ofBytes),
                     TextTable.size((long) (bytes / Math.max(seconds, 0.001))));
             drawn = true;
         }

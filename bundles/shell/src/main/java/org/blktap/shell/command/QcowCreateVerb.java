@@ -13,20 +13,33 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "qcow-create", summary = "Creates a qcow image, as the tool of this name always did.",
-        operands = {"SIZE(MB)=SIZE", "FILE", "[BACKING=FILE|SPEC]"}, runs = Where.CLIENT)
-@Command(footer = {"", "Examples:", "  qcow-create 10240 /vm/a.qcow", "  qcow-create -f qcow2 10240 /vm/b.qcow2 /vm/base.img"})
+@VerbDeclaration(
+        name = "qcow-create",
+        summary = "Creates a qcow image, as the tool of this name always did.",
+        operands = {"SIZE(MB)=SIZE", "FILE", "[BACKING=FILE|SPEC]"},
+        runs = Where.CLIENT)
+@Command(
+        footer = {
+            "",
+            "Examples:",
+            "  qcow-create 10240 /vm/a.qcow",
+            "  qcow-create -f qcow2 10240 /vm/b.qcow2 /vm/base.img"
+        })
 public final class QcowCreateVerb extends TapCommand {
     private static final long MAX_MEGABYTES = 1L << 40;
 
     @Parameters(index = "0", description = "The size of the disk in MiB.")
     long megabytes;
+
     @Parameters(index = "1", description = "The image to create.")
     String file;
+
     @Parameters(index = "2", description = "What it overlays: a raw file, or a tap spec.")
     String backing;
+
     @Option(names = "-r", description = "Reserves the space of the whole disk.")
     boolean reserve;
+
     @Option(names = "-f", paramLabel = "FORMAT", description = "qcow (the default) or qcow2.")
     String format = "qcow";
 

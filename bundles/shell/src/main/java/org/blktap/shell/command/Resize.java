@@ -17,18 +17,32 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "resize", summary = "Grows an attached disk while its VM uses it, or changes the size of an image that is not attached.",
-        operands = {"ID|SPEC", "[SIZE]"}, runs = Where.CLIENT_FOR_IMAGES)
-@Command(description = "Xen and vhost-user guests see the new size at once, NBD clients when they connect again.",
-        footer = {"", "Examples:", "  resize root 20G", "  resize lv             (takes the size that a block device or file has now)",
-            "  resize tap:qcow2:/vm/a.qcow2 20G"})
+@VerbDeclaration(
+        name = "resize",
+        summary = "Grows an attached disk while its VM uses it, or changes the size of an image that is not attached.",
+        operands = {"ID|SPEC", "[SIZE]"},
+        runs = Where.CLIENT_FOR_IMAGES)
+@Command(
+        description = "Xen and vhost-user guests see the new size at once, NBD clients when they connect again.",
+        footer = {
+            "",
+            "Examples:",
+            "  resize root 20G",
+            "  resize lv             (takes the size that a block device or file has now)",
+            "  resize tap:qcow2:/vm/a.qcow2 20G"
+        })
 public final class Resize extends TapCommand {
     @Parameters(index = "0", description = "An attachment, or tap:<type>:<path>.")
     String what;
-    @Parameters(index = "1", description = "The new size, e.g. 20G; of an attachment, the size that its image has now if left out.")
+
+    @Parameters(
+            index = "1",
+            description = "The new size, e.g. 20G; of an attachment, the size that its image has now if left out.")
     String size;
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format, for an image.")
     Map<String, String> options = new LinkedHashMap<>();
+
     @Option(names = "--json", description = "For scripts: the attachment, as info shows it.")
     boolean json;
 
@@ -51,7 +65,9 @@ public final class Resize extends TapCommand {
 
     private void image() throws DiskException {
         if (size == null || json) {
-            throw new DiskException(Reason.BAD_OPTION, size == null ? "SIZE is missing: give a size such as 20G" : "--json is for attachments");
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    size == null ? "SIZE is missing: give a size such as 20G" : "--json is for attachments");
         }
         TapSpec spec = here.spec(what);
         try {
@@ -61,7 +77,11 @@ public final class Resize extends TapCommand {
             if (id == null) {
                 throw e;
             }
-            throw new DiskException(Reason.BUSY, what + ": in use, attached as '" + id + "'; to grow it while its VM uses it: blktap resize " + id + " " + size, e);
+            throw new DiskException(
+                    Reason.BUSY,
+                    what + ": in use, attached as '" + id + "'; to grow it while its VM uses it: blktap resize " + id
+                            + " " + size,
+                    e);
         }
     }
 }

@@ -18,28 +18,45 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
-@VerbDeclaration(name = "stats", summary = "Counts and latencies (microseconds) of one attachment, or of all.", operands = "[ID]")
+@VerbDeclaration(
+        name = "stats",
+        summary = "Counts and latencies (microseconds) of one attachment, or of all.",
+        operands = "[ID]")
 public final class Stats extends TapCommand {
     @Parameters
     String id;
+
     @Option(names = "--json", description = "For scripts: an object, or an array for all.")
     boolean json;
 
     @Override
     void run(PrintWriter out) throws Exception {
-        List<AttachmentStats> all = id == null ? all(here.attachments()) : List.of(here.attachments().stats(id));
+        List<AttachmentStats> all = id == null
+                ? all(here.attachments())
+                : List.of(here.attachments().stats(id));
         if (json) {
             out.println(Json.of(id == null ? all : all.get(0)));
             return;
         }
-        TextTable table = new TextTable("ID", "OPERATION", "COUNT", "BYTES", "ERRORS", "MEAN µs", "P50 µs", "P99 µs", "MAX µs");
+        TextTable table =
+                new TextTable("ID", "OPERATION", "COUNT", "BYTES", "ERRORS", "MEAN µs", "P50 µs", "P99 µs", "MAX µs");
         for (AttachmentStats stats : all) {
-            stats.operations().forEach((operation, c) -> table.row(stats.id(), operation, c.count(), TextTable.size(c.bytes()), c.errors(),
-                    micros(c.latency().mean()), micros(c.latency().p50()), micros(c.latency().p99()), micros(c.latency().max())));
+            stats.operations()
+                    .forEach((operation, c) -> table.row(
+                            stats.id(),
+                            operation,
+                            c.count(),
+                            TextTable.size(c.bytes()),
+                            c.errors(),
+                            micros(c.latency().mean()),
+                            micros(c.latency().p50()),
+                            micros(c.latency().p99()),
+                            micros(c.latency().max())));
         }
         table.print(out);
-        all.forEach(stats -> out.printf("%s: %d in flight; parked %d times, %d ms in all%n", stats.id(), stats.inFlight(),
-                stats.parks(), stats.parkedMillis()));
+        all.forEach(stats -> out.printf(
+                "%s: %d in flight; parked %d times, %d ms in all%n",
+                stats.id(), stats.inFlight(), stats.parks(), stats.parkedMillis()));
     }
 
     private static List<AttachmentStats> all(Attachments attachments) throws DiskException {

@@ -34,16 +34,27 @@ public final class Status extends TapCommand {
         all.put("uptimeSeconds", Duration.between(start, Instant.now()).toSeconds());
         var attachments = here.attachments().list();
         all.put("attachments", attachments.size());
-        all.put("parked", attachments.stream().filter(a -> a.state() == State.PARKED).count());
-        all.put("drivers", here.attachments().drivers().stream().map(d -> d.name()).toList());
+        all.put(
+                "parked",
+                attachments.stream().filter(a -> a.state() == State.PARKED).count());
+        all.put(
+                "drivers",
+                here.attachments().drivers().stream().map(d -> d.name()).toList());
         all.put("nodes", here.attachments().nodes().stream().map(n -> n.name()).toList());
-        all.put("engines", here.attachments().engines().stream().map(n -> n.name()).toList());
+        all.put(
+                "engines",
+                here.attachments().engines().stream().map(n -> n.name()).toList());
         all.put("java", System.getProperty("java.version"));
         if (json) {
             out.println(Json.of(all));
         } else {
-            all.forEach((key, value) -> out.printf("%-14s %s%n", key,
-                    value instanceof List<?> list ? String.join(" ", list.stream().map(Object::toString).toList()) : value));
+            all.forEach((key, value) -> out.printf(
+                    "%-14s %s%n",
+                    key,
+                    value instanceof List<?> list
+                            ? String.join(
+                                    " ", list.stream().map(Object::toString).toList())
+                            : value));
         }
     }
 }

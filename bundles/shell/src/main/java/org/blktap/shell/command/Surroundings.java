@@ -30,17 +30,39 @@ import org.osgi.service.component.runtime.ServiceComponentRuntime;
  * @param terminal whether the caller's messages are read by a person at a terminal
  * @param attachedNow the specs of attachments by id; none if no daemon says
  */
-public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, BundleContext bundles,
-        ServiceComponentRuntime components, Directories directories, Path directory, boolean terminal, Supplier<Map<String, String>> attachedNow) {
+public record Surroundings(
+        Supplier<Attachments> attachmentsNow,
+        Supplier<Images> imagesNow,
+        BundleContext bundles,
+        ServiceComponentRuntime components,
+        Directories directories,
+        Path directory,
+        boolean terminal,
+        Supplier<Map<String, String>> attachedNow) {
 
     /** In a daemon: its own attachments. */
-    public Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, BundleContext bundles, ServiceComponentRuntime components,
-            Directories directories, Path directory, boolean terminal) {
-        this(attachmentsNow, imagesNow, bundles, components, directories, directory, terminal, () -> specs(attachmentsNow.get()));
+    public Surroundings(
+            Supplier<Attachments> attachmentsNow,
+            Supplier<Images> imagesNow,
+            BundleContext bundles,
+            ServiceComponentRuntime components,
+            Directories directories,
+            Path directory,
+            boolean terminal) {
+        this(
+                attachmentsNow,
+                imagesNow,
+                bundles,
+                components,
+                directories,
+                directory,
+                terminal,
+                () -> specs(attachmentsNow.get()));
     }
 
     /** The surroundings of a call without a framework. */
-    public Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, Path directory, boolean terminal) {
+    public Surroundings(
+            Supplier<Attachments> attachmentsNow, Supplier<Images> imagesNow, Path directory, boolean terminal) {
         this(attachmentsNow, imagesNow, null, null, null, directory, terminal);
     }
 
@@ -75,15 +97,17 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
     }
 
     /**
-     * A spec whose path, if it looks like one of a file, is made absolute: it has a slash and no scheme, begins
-     * with a dot, or is the name of a file in the caller's directory. {@code tap:ram:} and its like stay as they are.
+     * A spec whose path, if it looks like one of a file, is made absolute: it has a slash and no scheme, begins with a
+     * dot, or is the name of a file in the caller's directory. {@code tap:ram:} and its like stay as they are.
      */
     public TapSpec spec(String text) throws DiskException {
         TapSpec spec = TapSpec.parse(text);
         String path = spec.path();
         // what follows a comma are options, of a path that is a name
         int slash = path.replaceFirst(",.*", "").indexOf('/');
-        boolean file = path.startsWith(".") || slash > 0 && !path.contains("://") || Files.exists(directory.resolve(FileNames.path(path)));
+        boolean file = path.startsWith(".")
+                || slash > 0 && !path.contains("://")
+                || Files.exists(directory.resolve(FileNames.path(path)));
         return file ? absolute(spec) : spec;
     }
 
@@ -124,6 +148,11 @@ public record Surroundings(Supplier<Attachments> attachmentsNow, Supplier<Images
     }
 
     private TapSpec absolute(TapSpec spec) {
-        return spec.path().startsWith("/") ? spec : new TapSpec(spec.type(), FileNames.text(directory.resolve(FileNames.path(spec.path())).normalize()));
+        return spec.path().startsWith("/")
+                ? spec
+                : new TapSpec(
+                        spec.type(),
+                        FileNames.text(
+                                directory.resolve(FileNames.path(spec.path())).normalize()));
     }
 }

@@ -8,6 +8,7 @@ import org.blktap.api.command.Verb;
 abstract class TapCommand implements Verb {
     /** The call, while it runs. */
     VerbCall call;
+
     Surroundings here;
 
     @Override

@@ -18,7 +18,8 @@ import org.blktap.shell.TextTable;
  * @param verbs all verbs, for verbs such as {@code help}
  * @param interrupted whether the caller has interrupted the call
  */
-record VerbCall(Verbs verbs, Surroundings here, PrintWriter out, PrintWriter err, BooleanSupplier interrupted) implements Call {
+record VerbCall(Verbs verbs, Surroundings here, PrintWriter out, PrintWriter err, BooleanSupplier interrupted)
+        implements Call {
     @Override
     public boolean terminal() {
         return here.terminal();

@@ -26,6 +26,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class Verbs {
     /** An answer of {@link #offline}. */
     public static final int NEEDS_DAEMON = -1;
+
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
 
     private final Catalog catalog;
@@ -74,10 +75,11 @@ public final class Verbs {
             return true;
         }
         Declaration verb = catalog.find(name);
-        return verb != null && use(verb, line -> {
-            line.getSubcommands().get(name).usage(out);
-            return true;
-        });
+        return verb != null
+                && use(verb, line -> {
+                    line.getSubcommands().get(name).usage(out);
+                    return true;
+                });
     }
 
     /** Runs a command for a caller who can interrupt it only by disconnecting; returns the exit status. */
@@ -91,7 +93,13 @@ public final class Verbs {
      * @param interrupted whether the caller wants it to end
      * @param failure receives the failure as one line
      */
-    public int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err, BooleanSupplier interrupted, Consumer<String> failure) {
+    public int execute(
+            Surroundings here,
+            List<String> arguments,
+            PrintWriter out,
+            PrintWriter err,
+            BooleanSupplier interrupted,
+            Consumer<String> failure) {
         VerbCall call = new VerbCall(this, here, out, err, interrupted);
         Declaration verb = arguments.isEmpty() ? null : catalog.find(arguments.get(0));
         int status;
@@ -156,23 +164,36 @@ public final class Verbs {
 
     private static String usageMessage(ParameterException e) {
         StringBuilder text = new StringBuilder(wrong(e).replaceAll("\\s*\\R\\s*", " "));
-        if (e instanceof UnmatchedArgumentException unmatched && !unmatched.getSuggestions().isEmpty()) {
+        if (e instanceof UnmatchedArgumentException unmatched
+                && !unmatched.getSuggestions().isEmpty()) {
             List<String> likely = unmatched.getSuggestions();
             // the best comes first; of the verbs there are always more that are a little alike
-            text.append(" (did you mean ").append(text.indexOf("no verb") == 0 ? likely.get(0) : String.join(" or ", likely)).append("?)");
+            text.append(" (did you mean ")
+                    .append(text.indexOf("no verb") == 0 ? likely.get(0) : String.join(" or ", likely))
+                    .append("?)");
         }
         CommandSpec where = e.getCommandLine().getCommandSpec();
-        return text.append("; see ").append(where.userObject() instanceof Help && !(e instanceof UnmatchedArgumentException) ? where.root().name() : where.qualifiedName())
-                .append(" --help").toString();
+        return text.append("; see ")
+                .append(
+                        where.userObject() instanceof Help && !(e instanceof UnmatchedArgumentException)
+                                ? where.root().name()
+                                : where.qualifiedName())
+                .append(" --help")
+                .toString();
     }
 
     /** Returns what is wrong; replaces those of picocli's messages that are about parsing. */
     private static String wrong(ParameterException e) {
-        if (e instanceof UnmatchedArgumentException unmatched && e.getCommandLine().getParent() == null && !unmatched.getUnmatched().isEmpty()
+        if (e instanceof UnmatchedArgumentException unmatched
+                && e.getCommandLine().getParent() == null
+                && !unmatched.getUnmatched().isEmpty()
                 && !unmatched.getUnmatched().get(0).startsWith("-")) {
             return "no verb '" + unmatched.getUnmatched().get(0) + "'";
         }
-        if (e.getArgSpec() instanceof OptionSpec option && option.isOption() && Map.class.isAssignableFrom(option.type()) && e.getValue() != null
+        if (e.getArgSpec() instanceof OptionSpec option
+                && option.isOption()
+                && Map.class.isAssignableFrom(option.type())
+                && e.getValue() != null
                 && e.getValue().indexOf('=') < 0) {
             return option.longestName() + " " + e.getValue() + ": expected KEY=VALUE";
         }
@@ -189,12 +210,13 @@ public final class Verbs {
     }
 
     /**
-     * Runs what needs no daemon: pages of help, wrong usage, and verbs that run anywhere, with the verbs of all jars of this class's loader. The client
-     * finds this method by its name.
+     * Runs what needs no daemon: pages of help, wrong usage, and verbs that run anywhere, with the verbs of all jars of
+     * this class's loader. The client finds this method by its name.
      *
      * @return the exit status, or {@link #NEEDS_DAEMON} if nothing was done
      */
-    public static int offline(List<String> arguments, Path directory, PrintWriter out, PrintWriter err) throws IOException {
+    public static int offline(List<String> arguments, Path directory, PrintWriter out, PrintWriter err)
+            throws IOException {
         return new Verbs(InstalledVerbs.of(Verbs.class.getClassLoader())).withoutDaemon(arguments, directory, out, err);
     }
 

@@ -12,15 +12,17 @@ import java.util.TreeSet;
 import org.blktap.api.settings.Directories;
 
 /**
- * The archive of classes (class data sharing): the JVM takes classes from it that it would otherwise read from jars, parse and verify at each start.
- * A separate process, {@code bin/blktapd --archive}, makes it: it starts the bundles in scratch directories and ends once they are ready. The JVM
- * itself decides whether the archive fits, by its own build, the jars of the class path, and the bytes of the classes of bundles. It does not notice
- * damage, so {@code bin/blktapd} does not use an archive again with which a start did not become ready. This class decides when to make a new
- * archive.
+ * The archive of classes (class data sharing): the JVM takes classes from it that it would otherwise read from jars,
+ * parse and verify at each start. A separate process, {@code bin/blktapd --archive}, makes it: it starts the bundles in
+ * scratch directories and ends once they are ready. The JVM itself decides whether the archive fits, by its own build,
+ * the jars of the class path, and the bytes of the classes of bundles. It does not notice damage, so
+ * {@code bin/blktapd} does not use an archive again with which a start did not become ready. This class decides when to
+ * make a new archive.
  */
 public final class ClassArchive {
     /** The file beside an archive that describes what it was made from, or could not be made from. */
     static final String DESCRIPTION = "classes.txt";
+
     private static final Logger LOG = System.getLogger("org.blktap");
     /** Time after which a trial that is not ready ends. */
     private static final int TRIAL_MILLIS = 900_000;
@@ -43,7 +45,10 @@ public final class ClassArchive {
         return LaunchOptions.archiveTrial() != null;
     }
 
-    /** Called when a start has become ready, or has failed for a reason of its own: {@code bin/blktapd} may use the archive again. */
+    /**
+     * Called when a start has become ready, or has failed for a reason of its own: {@code bin/blktapd} may use the
+     * archive again.
+     */
     public static void proven() {
         Path mark = LaunchOptions.archiveUnready();
         if (mark == null) {
@@ -58,21 +63,23 @@ public final class ClassArchive {
 
     /** Ends a trial that hangs. */
     static void limitTrial() {
-        Thread limit = new Thread(() -> {
-            try {
-                Thread.sleep(TRIAL_MILLIS);
-                Runtime.getRuntime().halt(1);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
-        }, "blktap-limit");
+        Thread limit = new Thread(
+                () -> {
+                    try {
+                        Thread.sleep(TRIAL_MILLIS);
+                        Runtime.getRuntime().halt(1);
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                },
+                "blktap-limit");
         limit.setDaemon(true);
         limit.start();
     }
 
     /**
-     * Called when everything is ready. A trial ends here, with its classes loaded. A daemon starts a process that makes an archive, if there is none
-     * for the jars that it runs.
+     * Called when everything is ready. A trial ends here, with its classes loaded. A daemon starts a process that makes
+     * an archive, if there is none for the jars that it runs.
      *
      * @return the process that makes an archive, to be ended with the daemon; or null
      */
@@ -98,7 +105,10 @@ public final class ClassArchive {
         Files.writeString(atBegin(trial), description());
     }
 
-    /** Writes the description of what a trial was made from, unless that has changed meanwhile: then a later start tries again. */
+    /**
+     * Writes the description of what a trial was made from, unless that has changed meanwhile: then a later start tries
+     * again.
+     */
     void describe(Path trial) throws IOException {
         String description = description();
         if (Files.readString(atBegin(trial)).equals(description)) {
@@ -111,8 +121,11 @@ public final class ClassArchive {
     }
 
     private Process make() throws IOException {
-        Process process = new ProcessBuilder("nice", "-n", "19", home.resolve("bin/blktapd").toString(), "--archive")
-                .redirectErrorStream(true).redirectInput(Path.of("/dev/null").toFile()).start();
+        Process process = new ProcessBuilder(
+                        "nice", "-n", "19", home.resolve("bin/blktapd").toString(), "--archive")
+                .redirectErrorStream(true)
+                .redirectInput(Path.of("/dev/null").toFile())
+                .start();
         Thread reporter = new Thread(() -> report(process), "blktap-archive");
         reporter.setDaemon(true);
         reporter.start();
@@ -125,7 +138,10 @@ public final class ClassArchive {
             if (process.waitFor() == 0) {
                 LOG.log(Level.DEBUG, "an archive of classes has been made");
             } else if (process.exitValue() < 128) {
-                LOG.log(Level.INFO, "no archive of classes could be made, starts take longer: " + (said.isEmpty() ? "no reason given" : said.get(said.size() - 1)));
+                LOG.log(
+                        Level.INFO,
+                        "no archive of classes could be made, starts take longer: "
+                                + (said.isEmpty() ? "no reason given" : said.get(said.size() - 1)));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -154,7 +170,12 @@ public final class ClassArchive {
             }
             for (Path jar : jars) {
                 BasicFileAttributes is = Files.readAttributes(jar, BasicFileAttributes.class);
-                text.append(jar).append(' ').append(is.size()).append(' ').append(is.lastModifiedTime().toMillis()).append('\n');
+                text.append(jar)
+                        .append(' ')
+                        .append(is.size())
+                        .append(' ')
+                        .append(is.lastModifiedTime().toMillis())
+                        .append('\n');
             }
         }
         return text.toString();

@@ -2,7 +2,10 @@ package org.blktap.shell.launch;
 
 import java.util.logging.LogManager;
 
-/** Keeps the log's handlers until the process has ended: those of the JDK are closed as soon as the end begins, and its story would be lost. */
+/**
+ * Keeps the log's handlers until the process has ended: those of the JDK are closed as soon as the end begins, and its
+ * story would be lost.
+ */
 public final class DaemonLogManager extends LogManager {
     private volatile boolean started;
 

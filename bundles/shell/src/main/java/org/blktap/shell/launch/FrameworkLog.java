@@ -18,7 +18,11 @@ final class FrameworkLog extends Logger {
             case LOG_INFO -> Level.INFO;
             default -> Level.DEBUG;
         };
-        LOG.log(how, ((bundle == null ? "" : bundle.getSymbolicName() + ": ") + message + (cause == null ? "" : ": " + cause))
-                .replaceAll("\\s*\\R\\s*", " "));
+        LOG.log(
+                how,
+                ((bundle == null ? "" : bundle.getSymbolicName() + ": ")
+                                + message
+                                + (cause == null ? "" : ": " + cause))
+                        .replaceAll("\\s*\\R\\s*", " "));
     }
 }

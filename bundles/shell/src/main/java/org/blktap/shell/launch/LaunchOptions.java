@@ -5,20 +5,23 @@ import java.util.Map;
 import org.blktap.api.settings.Directories;
 
 /**
- * The options that the programs in {@code bin/} pass to Java as system properties. They are known before there is a framework, or without one; no
- * other class reads system properties. Bundles get the same values by injection.
+ * The options that the programs in {@code bin/} pass to Java as system properties. They are known before there is a
+ * framework, or without one; no other class reads system properties. Bundles get the same values by injection.
  */
 public final class LaunchOptions {
     private static final String HOME = "blktap.home";
 
-    private LaunchOptions() {
-    }
+    private LaunchOptions() {}
 
     /** The installation, and the directories that the environment gives. */
     public static Directories directories() {
         Directories otherwise = Directories.of(path(HOME, Path.of(".")));
-        return new Directories(otherwise.home(), path("blktap.run.dir", otherwise.run()), path("blktap.data.dir", otherwise.data()),
-                path("blktap.deploy.dir", otherwise.deploy()), path("blktap.control.dir", otherwise.control()));
+        return new Directories(
+                otherwise.home(),
+                path("blktap.run.dir", otherwise.run()),
+                path("blktap.data.dir", otherwise.data()),
+                path("blktap.deploy.dir", otherwise.deploy()),
+                path("blktap.control.dir", otherwise.control()));
     }
 
     private static Path path(String property, Path otherwise) {
@@ -62,7 +65,9 @@ public final class LaunchOptions {
         return path("blktap.archive.trial", null);
     }
 
-    /** The file that marks the archive of classes as used by a start that is not ready yet; null if no archive is used. */
+    /**
+     * The file that marks the archive of classes as used by a start that is not ready yet; null if no archive is used.
+     */
     static Path archiveUnready() {
         return path("blktap.archive.unready", null);
     }
@@ -70,12 +75,26 @@ public final class LaunchOptions {
     /** Framework properties that pass these options to the bundle {@code config}. */
     static Map<String, String> forFramework() {
         Directories all = directories();
-        return Map.of(HOME, all.home().toString(), "blktap.run.dir", all.run().toString(), "blktap.data.dir", all.data().toString(),
-                "blktap.deploy.dir", all.deploy().toString(), "blktap.control.dir", all.control().toString(), "blktap.image.roots", imageRoots(),
-                "blktap.settings", settings().toString());
+        return Map.of(
+                HOME,
+                all.home().toString(),
+                "blktap.run.dir",
+                all.run().toString(),
+                "blktap.data.dir",
+                all.data().toString(),
+                "blktap.deploy.dir",
+                all.deploy().toString(),
+                "blktap.control.dir",
+                all.control().toString(),
+                "blktap.image.roots",
+                imageRoots(),
+                "blktap.settings",
+                settings().toString());
     }
 
-    /** Returns any system property, for code that asks by name, as bundles of a framework may; null if it is not set. */
+    /**
+     * Returns any system property, for code that asks by name, as bundles of a framework may; null if it is not set.
+     */
     public static String property(String name) {
         return System.getProperty(name);
     }

@@ -28,14 +28,16 @@ import org.osgi.framework.FrameworkEvent;
 import org.osgi.framework.launch.Framework;
 
 /**
- * The daemon's main class. Checks what the machine must give, starts the framework, and sees to it that all of the platform is active;
- * whatever prevents the start is one line, and exit status 1. Logs the start and the end by steps.
+ * The daemon's main class. Checks what the machine must give, starts the framework, and sees to it that all of the
+ * platform is active; whatever prevents the start is one line, and exit status 1. Logs the start and the end by steps.
  */
 public final class Launcher {
     /**
-     * Property of the launcher's services for bundles. These have types of the JDK, because the launcher's own classes are not those of the bundles.
+     * Property of the launcher's services for bundles. These have types of the JDK, because the launcher's own classes
+     * are not those of the bundles.
      */
     private static final String SERVICE = "blktap.launcher";
+
     private static final Logger LOG = System.getLogger("org.blktap");
     private static final int FAILED = 1;
     /** Time in which a failed start closes what it has opened. */
@@ -48,10 +50,10 @@ public final class Launcher {
     private Framework framework;
     /** Why the daemon cannot continue, or null. */
     private final AtomicReference<String> failure = new AtomicReference<>();
+
     private volatile boolean signalled;
 
-    private Launcher() {
-    }
+    private Launcher() {}
 
     public static void main(String[] arguments) throws InterruptedException {
         Launcher launcher = new Launcher();
@@ -65,8 +67,8 @@ public final class Launcher {
     }
 
     /**
-     * Makes the log's handlers before the framework starts: gogo puts streams of its own in the place of System.err, and a handler that is made
-     * later would write to whichever client's command it runs for.
+     * Makes the log's handlers before the framework starts: gogo puts streams of its own in the place of System.err,
+     * and a handler that is made later would write to whichever client's command it runs for.
      */
     private void startLog() {
         Handler[] handlers = java.util.logging.Logger.getLogger("").getHandlers();
@@ -78,11 +80,15 @@ public final class Launcher {
             thread.setDaemon(true);
             return thread;
         });
-        flusher.scheduleWithFixedDelay(() -> {
-            for (Handler each : handlers) {
-                repeats.flush(each);
-            }
-        }, 1, 1, TimeUnit.SECONDS);
+        flusher.scheduleWithFixedDelay(
+                () -> {
+                    for (Handler each : handlers) {
+                        repeats.flush(each);
+                    }
+                },
+                1,
+                1,
+                TimeUnit.SECONDS);
         if (LogManager.getLogManager() instanceof DaemonLogManager manager) {
             manager.started();
         }
@@ -95,7 +101,10 @@ public final class Launcher {
             ClassArchive.limitTrial();
             ClassArchive.of(directories).begin(LaunchOptions.archiveTrial());
         }
-        LOG.log(Level.INFO, "starting on Java " + System.getProperty("java.version") + ": sockets in " + directories.run() + ", data in " + directories.data());
+        LOG.log(
+                Level.INFO,
+                "starting on Java " + System.getProperty("java.version") + ": sockets in " + directories.run()
+                        + ", data in " + directories.data());
         new Requirements(home, directories.data(), directories.run(), directories.deploy()).check();
         // an unreadable file ends the start: without its settings disks could be missing
         Map<String, Map<String, Object>> settings = SettingsFile.read(LaunchOptions.settings());
@@ -153,10 +162,13 @@ public final class Launcher {
     /** A jar of {@code deploy/} that does not work keeps nothing else from working. */
     private void reportDeployed() {
         for (Bundle bundle : framework.getBundleContext().getBundles()) {
-            if (bundle.getState() < Bundle.STARTING && !BundleDiagnosis.isFragment(bundle)
+            if (bundle.getState() < Bundle.STARTING
+                    && !BundleDiagnosis.isFragment(bundle)
                     && !BundleDiagnosis.isLater(bundle, framework.getBundleContext())) {
-                LOG.log(Level.WARNING, bundle.getSymbolicName() + " " + bundle.getVersion() + " is not active: "
-                        + BundleDiagnosis.why(bundle, framework.getBundleContext()));
+                LOG.log(
+                        Level.WARNING,
+                        bundle.getSymbolicName() + " " + bundle.getVersion() + " is not active: "
+                                + BundleDiagnosis.why(bundle, framework.getBundleContext()));
             }
         }
     }

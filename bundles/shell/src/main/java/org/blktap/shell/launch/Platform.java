@@ -46,9 +46,12 @@ final class Platform {
                 Bundle bundle = context.installBundle(jar.toFile().toURI().toString());
                 bundles.add(bundle);
                 String name = jar.getFileName().toString().replaceFirst("\\.jar$", "");
-                bundle.adapt(BundleStartLevel.class).setStartLevel(Integer.parseInt(configuration.getOrDefault(LEVEL + "." + name, configuration.get(LEVEL))));
+                bundle.adapt(BundleStartLevel.class)
+                        .setStartLevel(Integer.parseInt(
+                                configuration.getOrDefault(LEVEL + "." + name, configuration.get(LEVEL))));
             } catch (BundleException e) {
-                throw new IOException(jar + ": cannot be installed: " + (e.getCause() == null ? e : e.getCause()).getMessage(), e);
+                throw new IOException(
+                        jar + ": cannot be installed: " + (e.getCause() == null ? e : e.getCause()).getMessage(), e);
             }
         }
         context.getBundle(0).adapt(FrameworkWiring.class).resolveBundles(bundles);
@@ -72,8 +75,11 @@ final class Platform {
     /** Checks the bundles after the start of the framework. */
     void check() throws IOException {
         for (Bundle bundle : bundles) {
-            if (bundle.getState() != Bundle.ACTIVE && !BundleDiagnosis.isFragment(bundle) && !BundleDiagnosis.isLater(bundle, context)) {
-                throw new IOException(bundle.getLocation() + ": does not start: " + BundleDiagnosis.why(bundle, context));
+            if (bundle.getState() != Bundle.ACTIVE
+                    && !BundleDiagnosis.isFragment(bundle)
+                    && !BundleDiagnosis.isLater(bundle, context)) {
+                throw new IOException(
+                        bundle.getLocation() + ": does not start: " + BundleDiagnosis.why(bundle, context));
             }
         }
     }

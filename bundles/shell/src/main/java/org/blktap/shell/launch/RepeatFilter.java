@@ -9,8 +9,9 @@ import java.util.logging.Level;
 import java.util.logging.LogRecord;
 
 /**
- * Limits warnings and errors that repeat: of messages that differ only in numbers, a limited number pass in a period; the rest is counted, and the count
- * is logged when the period is over. What somebody does to a server in a loop must not fill its disk.
+ * Limits warnings and errors that repeat: of messages that differ only in numbers, a limited number pass in a period;
+ * the rest is counted, and the count is logged when the period is over. What somebody does to a server in a loop must
+ * not fill its disk.
  */
 final class RepeatFilter implements Filter {
     static final int DEFAULT_LIMIT = 10;
@@ -50,7 +51,8 @@ final class RepeatFilter implements Filter {
         if (record.getLevel().intValue() < Level.WARNING.intValue() || record.getMessage() == null) {
             return true;
         }
-        Kind kind = kinds.computeIfAbsent(record.getLoggerName() + ' ' + record.getMessage().replaceAll("[0-9]+", "0"), key -> new Kind());
+        Kind kind = kinds.computeIfAbsent(
+                record.getLoggerName() + ' ' + record.getMessage().replaceAll("[0-9]+", "0"), key -> new Kind());
         long now = clock.getAsLong();
         if (now - kind.since > PERIOD_NANOS && kind.held == 0) {
             kind.passed = 0;
@@ -74,7 +76,8 @@ final class RepeatFilter implements Filter {
             long now = clock.getAsLong();
             kinds.forEach((key, kind) -> {
                 if (kind.held > 0 && now - kind.since > PERIOD_NANOS) {
-                    LogRecord count = new LogRecord(kind.last.getLevel(), kind.held + " more like this: " + kind.last.getMessage());
+                    LogRecord count = new LogRecord(
+                            kind.last.getLevel(), kind.held + " more like this: " + kind.last.getMessage());
                     count.setLoggerName(kind.last.getLoggerName());
                     due.put(key, count);
                     kind.held = 0;

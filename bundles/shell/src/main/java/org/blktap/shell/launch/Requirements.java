@@ -16,9 +16,11 @@ import java.util.regex.Pattern;
 final class Requirements {
     /** Multiple of the jars' size: the framework's copies, and as much again for what is replaced while it runs. */
     private static final int COPIES = 2;
+
     private static final int CHUNK = 64 << 10;
     /** One disk takes about ten descriptors, the JVM and the platform about a hundred. */
     static final int LEAST_FILES = 256;
+
     private static final Pattern FILES = Pattern.compile("Max open files\\s+(\\d+|unlimited)");
 
     private final Path home;
@@ -47,7 +49,8 @@ final class Requirements {
     static void files(String limits) throws IOException {
         Matcher found = FILES.matcher(limits);
         if (found.find() && !found.group(1).equals("unlimited") && Long.parseLong(found.group(1)) < LEAST_FILES) {
-            throw new IOException("the limit of open files (ulimit -n) is " + found.group(1) + "; at least " + LEAST_FILES + " are needed, and ten a disk");
+            throw new IOException("the limit of open files (ulimit -n) is " + found.group(1) + "; at least "
+                    + LEAST_FILES + " are needed, and ten a disk");
         }
     }
 
@@ -76,7 +79,10 @@ final class Requirements {
                 Files.deleteIfExists(trial);
             }
         } catch (IOException e) {
-            throw new IOException("BLKTAP_DATA_DIR=" + data + ": cannot hold the " + (bytes >> 20) + " MiB that the daemon needs: " + reason(e), e);
+            throw new IOException(
+                    "BLKTAP_DATA_DIR=" + data + ": cannot hold the " + (bytes >> 20) + " MiB that the daemon needs: "
+                            + reason(e),
+                    e);
         }
     }
 
@@ -92,7 +98,14 @@ final class Requirements {
     }
 
     private static String reason(IOException e) {
-        String reason = e instanceof FileSystemException file && file.getReason() != null ? file.getReason() : e.getMessage();
-        return reason == null ? e.getClass().getSimpleName().replaceAll("([a-z])([A-Z])", "$1 $2").replaceAll(" Exception$", "").toLowerCase(java.util.Locale.ROOT) : reason;
+        String reason =
+                e instanceof FileSystemException file && file.getReason() != null ? file.getReason() : e.getMessage();
+        return reason == null
+                ? e.getClass()
+                        .getSimpleName()
+                        .replaceAll("([a-z])([A-Z])", "$1 $2")
+                        .replaceAll(" Exception$", "")
+                        .toLowerCase(java.util.Locale.ROOT)
+                : reason;
     }
 }

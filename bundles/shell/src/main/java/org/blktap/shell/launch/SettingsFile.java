@@ -13,22 +13,29 @@ import java.util.Map;
 import java.util.regex.Pattern;
 
 /**
- * Reads the file of settings: a JSON object that has an object for each section. Comments are allowed. Does not check the settings themselves.
+ * Reads the file of settings: a JSON object that has an object for each section. Comments are allowed. Does not check
+ * the settings themselves.
  */
 public final class SettingsFile {
-    /** Matches a file as installed: comments and an empty object. Most daemons have such a file, and so start without a parser. */
+    /**
+     * Matches a file as installed: comments and an empty object. Most daemons have such a file, and so start without a
+     * parser.
+     */
     private static final Pattern NOTHING = Pattern.compile("(\\s*+//.*+)*+\\s*+\\{\\s*+\\}\\s*+");
 
-    /** Far more than anybody writes. What is larger is something else, and might not fit into the heap of a daemon that runs. */
+    /**
+     * Far more than anybody writes. What is larger is something else, and might not fit into the heap of a daemon that
+     * runs.
+     */
     private static final int MOST_BYTES = 1 << 20;
 
-    private SettingsFile() {
-    }
+    private SettingsFile() {}
 
     /**
      * Reads all of it.
      *
-     * @return sections by name, their values by key: BigDecimal, Boolean, String, or a List of these. Nothing if there is no file
+     * @return sections by name, their values by key: BigDecimal, Boolean, String, or a List of these. Nothing if there
+     *     is no file
      * @throws IOException in one line: the file, what is wrong and where
      */
     public static Map<String, Map<String, Object>> read(Path file) throws IOException {
@@ -54,7 +61,10 @@ public final class SettingsFile {
             if (bytes.length > MOST_BYTES) {
                 throw new IOException(file + ": is larger than " + MOST_BYTES + " bytes");
             }
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
         }
     }
 }

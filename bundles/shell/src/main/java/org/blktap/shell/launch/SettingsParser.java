@@ -16,8 +16,7 @@ import java.util.Map;
 
 /** Parses the text of a file of settings. */
 final class SettingsParser {
-    private SettingsParser() {
-    }
+    private SettingsParser() {}
 
     static Map<String, Map<String, Object>> parse(Path file, String text) throws IOException {
         try (JsonReader json = new JsonReader(new StringReader(text))) {
@@ -28,9 +27,11 @@ final class SettingsParser {
             }
             return sections;
         } catch (EOFException e) {
-            throw new IOException(file + ": ends too early; a brace or bracket is not closed, or there is not even {}", e);
+            throw new IOException(
+                    file + ": ends too early; a brace or bracket is not closed, or there is not even {}", e);
         } catch (MalformedJsonException e) {
-            throw new IOException(file + ": not JSON: " + String.valueOf(e.getMessage()).replaceAll("(?s)\\R.*", ""), e);
+            throw new IOException(
+                    file + ": not JSON: " + String.valueOf(e.getMessage()).replaceAll("(?s)\\R.*", ""), e);
         }
     }
 
@@ -61,7 +62,8 @@ final class SettingsParser {
     private static void expect(Path file, JsonReader json, String what) throws IOException {
         JsonToken found = json.peek();
         if (found != JsonToken.BEGIN_OBJECT) {
-            throw new IOException(file + ": " + place(json) + ": " + what + ": found " + name(found) + ", expected an object in braces");
+            throw new IOException(file + ": " + place(json) + ": " + what + ": found " + name(found)
+                    + ", expected an object in braces");
         }
     }
 
@@ -83,7 +85,9 @@ final class SettingsParser {
                 json.endArray();
                 yield all;
             }
-            default -> throw new IOException(file + ": " + place(json) + ": " + key + ": found " + name(found) + ", expected a number, a text, true, false or a list");
+            default ->
+                throw new IOException(file + ": " + place(json) + ": " + key + ": found " + name(found)
+                        + ", expected a number, a text, true, false or a list");
         };
     }
 

@@ -20,8 +20,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Loads the classes of one jar of {@code deploy/}: what the jar imports comes from the platform, or else from another jar that exports it;
- * everything else comes from the jar itself, with the jars in it that its Bundle-ClassPath names.
+ * Loads the classes of one jar of {@code deploy/}: what the jar imports comes from the platform, or else from another
+ * jar that exports it; everything else comes from the jar itself, with the jars in it that its Bundle-ClassPath names.
  */
 final class BundleLoader extends ClassLoader {
     private static final int CHUNK = 8192;
@@ -33,6 +33,7 @@ final class BundleLoader extends ClassLoader {
     private final Set<String> exported;
     /** What the jars within this one hold, by path. */
     private final Map<String, byte[]> nested = new HashMap<>();
+
     private final List<BundleLoader> others;
 
     /** @param others the loaders of all jars, which may be added to later */

@@ -14,18 +14,18 @@ import org.blktap.shell.launch.LaunchOptions;
 import org.blktap.shell.launch.SettingsFile;
 
 /**
- * {@code blktapd --check-config}: checks the file of settings without a daemon, and prints what a daemon would log about it. Exit status 1 if it
- * prints anything.
+ * {@code blktapd --check-config}: checks the file of settings without a daemon, and prints what a daemon would log
+ * about it. Exit status 1 if it prints anything.
  */
 public final class CheckProgram {
-    private CheckProgram() {
-    }
+    private CheckProgram() {}
 
     public static void main(String[] arguments) {
         Path file = LaunchOptions.settings();
         Directories directories = LaunchOptions.directories();
         try {
-            List<String> problems = problems(SettingsFile.read(file), directories.home().resolve("bundle"), directories.deploy());
+            List<String> problems =
+                    problems(SettingsFile.read(file), directories.home().resolve("bundle"), directories.deploy());
             problems.forEach(each -> System.err.println(Printable.of("blktapd: " + file + ": " + each)));
             System.exit(problems.isEmpty() ? 0 : 1);
         } catch (IOException e) {
@@ -42,7 +42,8 @@ public final class CheckProgram {
                 String section = LocalBundle.symbolicName(jar);
                 Map<String, Object> values = left.remove(section);
                 if (values != null) {
-                    problems.addAll(SettingsCheck.of(section, values, LocalBundle.settings(jar)).problems());
+                    problems.addAll(SettingsCheck.of(section, values, LocalBundle.settings(jar))
+                            .problems());
                 }
             } catch (IOException e) {
                 // the daemon starts without it, too

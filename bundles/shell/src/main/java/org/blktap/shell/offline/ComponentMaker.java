@@ -13,8 +13,8 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceReference;
 
 /**
- * Makes one component as its description says: constructor, fields, bind methods, activate. What only a framework can give
- * (ComponentContext) is refused.
+ * Makes one component as its description says: constructor, fields, bind methods, activate. What only a framework can
+ * give (ComponentContext) is refused.
  */
 final class ComponentMaker {
     private final LocalServices services;
@@ -56,13 +56,17 @@ final class ComponentMaker {
     private Object construct(Class<?> type) throws ReflectiveOperationException {
         int parameters = Integer.parseInt(description.get("init", "0"));
         for (Constructor<?> each : type.getDeclaredConstructors()) {
-            if (each.getParameterCount() == parameters && (parameters > 0 || java.lang.reflect.Modifier.isPublic(each.getModifiers()))) {
+            if (each.getParameterCount() == parameters
+                    && (parameters > 0 || java.lang.reflect.Modifier.isPublic(each.getModifiers()))) {
                 each.setAccessible(true);
                 Object[] arguments = new Object[parameters];
                 for (int i = 0; i < parameters; i++) {
                     String place = Integer.toString(i);
                     Class<?> wanted = each.getParameterTypes()[i];
-                    Reference reference = description.references.stream().filter(r -> place.equals(r.get("parameter"))).findFirst().orElse(null);
+                    Reference reference = description.references.stream()
+                            .filter(r -> place.equals(r.get("parameter")))
+                            .findFirst()
+                            .orElse(null);
                     arguments[i] = reference == null ? surroundings(wanted) : injected(reference, wanted);
                 }
                 return each.newInstance(arguments);
@@ -76,7 +80,9 @@ final class ComponentMaker {
         if (Collection.class.isAssignableFrom(wanted)) {
             return found.stream().map(LocalService::object).toList();
         }
-        return found.isEmpty() ? null : wanted == ServiceReference.class ? found.get(0) : found.get(0).object();
+        return found.isEmpty()
+                ? null
+                : wanted == ServiceReference.class ? found.get(0) : found.get(0).object();
     }
 
     /** What a component may ask for besides services. */
@@ -90,14 +96,16 @@ final class ComponentMaker {
         if (wanted.isAnnotation()) {
             return ComponentProperties.of(wanted, properties());
         }
-        throw new UnsupportedOperationException(description.implementation() + " needs the daemon, for " + wanted.getName());
+        throw new UnsupportedOperationException(
+                description.implementation() + " needs the daemon, for " + wanted.getName());
     }
 
     /** The properties of the description and of the configuration. */
     Map<String, Object> properties() {
         Map<String, Object> all = description.all();
         for (String pid : description.get("configuration-pid", "$").split(" ")) {
-            all.putAll(services.configured(pid.equals("$") ? description.get("name", description.implementation()) : pid));
+            all.putAll(
+                    services.configured(pid.equals("$") ? description.get("name", description.implementation()) : pid));
         }
         return all;
     }
@@ -114,9 +122,13 @@ final class ComponentMaker {
         throw new NoSuchMethodException(type.getName() + "." + name);
     }
 
-    private static void bind(Object component, Method method, LocalService service) throws ReflectiveOperationException {
+    private static void bind(Object component, Method method, LocalService service)
+            throws ReflectiveOperationException {
         Object[] arguments = Arrays.stream(method.getParameterTypes())
-                .map(each -> each == ServiceReference.class ? service : each == Map.class ? service.properties() : service.object()).toArray();
+                .map(each -> each == ServiceReference.class
+                        ? service
+                        : each == Map.class ? service.properties() : service.object())
+                .toArray();
         method.invoke(component, arguments);
     }
 
@@ -136,7 +148,11 @@ final class ComponentMaker {
             throw e;
         }
         try {
-            method.invoke(component, Arrays.stream(method.getParameterTypes()).map(this::surroundings).toArray());
+            method.invoke(
+                    component,
+                    Arrays.stream(method.getParameterTypes())
+                            .map(this::surroundings)
+                            .toArray());
         } catch (InvocationTargetException e) {
             throw new ReflectiveOperationException(e.getCause().toString(), e.getCause());
         }

@@ -17,7 +17,8 @@ import org.xml.sax.SAXException;
 import org.xml.sax.helpers.DefaultHandler;
 
 /**
- * A component's description, as Declarative Services writes it in {@code OSGI-INF/*.xml} (OSGi Compendium, chapter 112.4).
+ * A component's description, as Declarative Services writes it in {@code OSGI-INF/*.xml} (OSGi Compendium, chapter
+ * 112.4).
  */
 final class Description extends DefaultHandler {
     /** A reference to services, with its attributes by name. */
@@ -46,6 +47,7 @@ final class Description extends DefaultHandler {
     private String implementation;
     /** A property whose values are the text of its element. */
     private Map<String, String> listed;
+
     private final StringBuilder text = new StringBuilder();
 
     /** Reads descriptions, one after the other. */
@@ -84,7 +86,8 @@ final class Description extends DefaultHandler {
 
     /** Whether it is made without anybody who asks for its services. */
     boolean immediate() {
-        return Boolean.parseBoolean(get("immediate", Boolean.toString(interfaces.isEmpty()))) && Boolean.parseBoolean(get("enabled", "true"));
+        return Boolean.parseBoolean(get("immediate", Boolean.toString(interfaces.isEmpty())))
+                && Boolean.parseBoolean(get("enabled", "true"));
     }
 
     @Override
@@ -102,7 +105,9 @@ final class Description extends DefaultHandler {
                 listed = attributes.containsKey("value") ? null : attributes;
                 text.setLength(0);
                 if (listed == null) {
-                    properties.put(attributes.get("name"), value(attributes.getOrDefault("type", "String"), attributes.get("value")));
+                    properties.put(
+                            attributes.get("name"),
+                            value(attributes.getOrDefault("type", "String"), attributes.get("value")));
                 }
             }
             default -> {
@@ -120,7 +125,13 @@ final class Description extends DefaultHandler {
     public void endElement(String uri, String local, String qualified) {
         if (listed != null && qualified.endsWith("property")) {
             String type = listed.getOrDefault("type", "String");
-            properties.put(listed.get("name"), text.toString().strip().lines().map(each -> value(type, each.strip())).toList());
+            properties.put(
+                    listed.get("name"),
+                    text.toString()
+                            .strip()
+                            .lines()
+                            .map(each -> value(type, each.strip()))
+                            .toList());
             listed = null;
         }
     }
@@ -139,7 +150,8 @@ final class Description extends DefaultHandler {
     Map<String, Object> all() {
         Map<String, Object> all = new LinkedHashMap<>(properties);
         all.putIfAbsent("component.name", get("name", implementation));
-        all.computeIfPresent(Constants.SERVICE_RANKING, (key, value) -> value instanceof Number number ? number.intValue() : value);
+        all.computeIfPresent(
+                Constants.SERVICE_RANKING, (key, value) -> value instanceof Number number ? number.intValue() : value);
         return all;
     }
 }

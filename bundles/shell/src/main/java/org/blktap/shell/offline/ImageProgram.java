@@ -33,12 +33,14 @@ import org.blktap.shell.verbs.Declaration;
 import org.blktap.shell.verbs.Operand;
 
 /**
- * {@code bin/blktap} for the verbs that work on images: does the work itself, in this process, whether a daemon runs or not. The locks on image
- * files keep it from what a daemon has open. Only a disk that is no file, as memory, is the daemon's if there is one.
+ * {@code bin/blktap} for the verbs that work on images: does the work itself, in this process, whether a daemon runs or
+ * not. The locks on image files keep it from what a daemon has open. Only a disk that is no file, as memory, is the
+ * daemon's if there is one.
  */
 public final class ImageProgram {
     /** How long a signal waits until what was begun has been taken back. */
     private static final int UNDO_SECONDS = 10;
+
     private static final String COMPONENT = "org.blktap.core.ImageWork";
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
 
@@ -47,8 +49,7 @@ public final class ImageProgram {
     private volatile boolean signalled;
     private Images images;
 
-    private ImageProgram() {
-    }
+    private ImageProgram() {}
 
     public static void main(String[] given) {
         String[] arguments = RawArguments.of(given);
@@ -65,9 +66,13 @@ public final class ImageProgram {
                 Client.main(arguments);
                 return;
             }
-            String memory = Stream.of(arguments).filter(each -> each.startsWith("tap:ram:")).findFirst().orElse(null);
+            String memory = Stream.of(arguments)
+                    .filter(each -> each.startsWith("tap:ram:"))
+                    .findFirst()
+                    .orElse(null);
             if (failure.equals("Permission denied") && memory != null) {
-                System.err.println("blktap: " + memory + " belongs to the daemon; " + socket + " is for root and the daemon's user");
+                System.err.println("blktap: " + memory + " belongs to the daemon; " + socket
+                        + " is for root and the daemon's user");
                 Runtime.getRuntime().halt(1);
             }
         }
@@ -90,7 +95,12 @@ public final class ImageProgram {
         Operand first = verb.operand(0);
         boolean made = first != null && first.kinds().contains(OperandKind.NEW);
         // what is created is not there yet
-        String spec = made ? "" : arguments.stream().filter(each -> each.startsWith("tap:")).findFirst().orElse("");
+        String spec = made
+                ? ""
+                : arguments.stream()
+                        .filter(each -> each.startsWith("tap:"))
+                        .findFirst()
+                        .orElse("");
         String[] parts = spec.split(":", 3);
         return parts.length == 3 && parts[2].indexOf('/') < 0 && !Files.exists(FileNames.path(parts[2]));
     }
@@ -100,8 +110,11 @@ public final class ImageProgram {
         String list = Client.answer(socket(), List.of("list", "--json"));
         Map<String, String> all = new LinkedHashMap<>();
         if (list != null) {
-            JsonParser.parseString(list).getAsJsonArray().forEach(each -> all.put(each.getAsJsonObject().get("id").getAsString(),
-                    each.getAsJsonObject().get("spec").getAsString()));
+            JsonParser.parseString(list)
+                    .getAsJsonArray()
+                    .forEach(each -> all.put(
+                            each.getAsJsonObject().get("id").getAsString(),
+                            each.getAsJsonObject().get("spec").getAsString()));
         }
         return all;
     }
@@ -132,8 +145,15 @@ public final class ImageProgram {
         };
         int status = 1;
         try {
-            Surroundings here = new Surroundings(() -> null, this::images, null, null, directories, RawArguments.directory(),
-                    !LaunchOptions.terminal().isEmpty(), ImageProgram::attached);
+            Surroundings here = new Surroundings(
+                    () -> null,
+                    this::images,
+                    null,
+                    null,
+                    directories,
+                    RawArguments.directory(),
+                    !LaunchOptions.terminal().isEmpty(),
+                    ImageProgram::attached);
             status = verbs.execute(here, arguments, out, err);
             if (out.checkError() && status == 0) {
                 status = 1;
@@ -167,7 +187,10 @@ public final class ImageProgram {
             NativeLibraries.use(directories.home());
             Path file = LaunchOptions.settings();
             try {
-                LocalServices services = new LocalServices(directories.home().resolve("bundle"), directories.deploy(), settings(file),
+                LocalServices services = new LocalServices(
+                        directories.home().resolve("bundle"),
+                        directories.deploy(),
+                        settings(file),
                         LaunchOptions.imageRoots());
                 services.problems().forEach(each -> LOG.log(Level.WARNING, file + ": " + each));
                 images = (Images) services.component(COMPONENT);
@@ -179,7 +202,10 @@ public final class ImageProgram {
         return images;
     }
 
-    /** Reads the settings. A file that is not JSON keeps a daemon from starting, but this work goes on with the defaults. */
+    /**
+     * Reads the settings. A file that is not JSON keeps a daemon from starting, but this work goes on with the
+     * defaults.
+     */
     private static Map<String, Map<String, Object>> settings(Path file) {
         try {
             return SettingsFile.read(file);

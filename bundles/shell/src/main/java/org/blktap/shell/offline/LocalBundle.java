@@ -19,7 +19,13 @@ import org.blktap.config.Setting;
  * @param symbolicName of the bundle, also the name of its section of settings
  * @param path the jar
  */
-record LocalBundle(String name, String symbolicName, Path path, ClassLoader loader, List<Description> components, String activator) {
+record LocalBundle(
+        String name,
+        String symbolicName,
+        Path path,
+        ClassLoader loader,
+        List<Description> components,
+        String activator) {
     /** A jar of the platform, which is on the class path. */
     static LocalBundle onClassPath(Path path, Description.Reader reader) throws IOException {
         try (JarFile jar = new JarFile(path.toFile())) {
@@ -44,13 +50,19 @@ record LocalBundle(String name, String symbolicName, Path path, ClassLoader load
     }
 
     private static String symbolicName(Attributes headers) {
-        return headers.getValue("Bundle-SymbolicName") == null ? "" : headers.getValue("Bundle-SymbolicName").replaceFirst(";.*", "").strip();
+        return headers.getValue("Bundle-SymbolicName") == null
+                ? ""
+                : headers.getValue("Bundle-SymbolicName")
+                        .replaceFirst(";.*", "")
+                        .strip();
     }
 
     /** Returns the symbolic name of a jar's bundle; empty if the jar is not a bundle. */
     static String symbolicName(Path path) throws IOException {
         try (JarFile jar = new JarFile(path.toFile())) {
-            return jar.getManifest() == null ? "" : symbolicName(jar.getManifest().getMainAttributes());
+            return jar.getManifest() == null
+                    ? ""
+                    : symbolicName(jar.getManifest().getMainAttributes());
         }
     }
 
@@ -58,7 +70,9 @@ record LocalBundle(String name, String symbolicName, Path path, ClassLoader load
     static List<Setting> settings(Path path) throws IOException {
         List<Setting> all = new ArrayList<>();
         try (JarFile jar = new JarFile(path.toFile())) {
-            for (JarEntry each : jar.stream().filter(e -> e.getName().matches(Metatype.FOLDER + "/[^/]+\\.xml")).toList()) {
+            for (JarEntry each : jar.stream()
+                    .filter(e -> e.getName().matches(Metatype.FOLDER + "/[^/]+\\.xml"))
+                    .toList()) {
                 try (InputStream in = jar.getInputStream(each)) {
                     all.addAll(Metatype.read(in));
                 }
@@ -67,7 +81,8 @@ record LocalBundle(String name, String symbolicName, Path path, ClassLoader load
         return all;
     }
 
-    private static LocalBundle of(Path path, JarFile jar, ClassLoader loader, Description.Reader reader) throws IOException {
+    private static LocalBundle of(Path path, JarFile jar, ClassLoader loader, Description.Reader reader)
+            throws IOException {
         Manifest manifest = jar.getManifest();
         Attributes headers = manifest == null ? new Attributes() : manifest.getMainAttributes();
         List<Description> components = new ArrayList<>();
@@ -80,6 +95,12 @@ record LocalBundle(String name, String symbolicName, Path path, ClassLoader load
                 }
             }
         }
-        return new LocalBundle(path.getFileName().toString(), symbolicName(headers), path, loader, components, headers.getValue("Bundle-Activator"));
+        return new LocalBundle(
+                path.getFileName().toString(),
+                symbolicName(headers),
+                path,
+                loader,
+                components,
+                headers.getValue("Bundle-Activator"));
     }
 }

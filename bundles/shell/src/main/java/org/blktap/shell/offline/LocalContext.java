@@ -14,14 +14,16 @@ import org.osgi.framework.ServiceRegistration;
 
 /** What a bundle can do with its context where there is no framework: register services, find them, read properties. */
 final class LocalContext {
-    private LocalContext() {
-    }
+    private LocalContext() {}
 
     static BundleContext of(LocalServices services, String bundle) {
-        return (BundleContext) Proxy.newProxyInstance(LocalContext.class.getClassLoader(), new Class<?>[] {BundleContext.class},
+        return (BundleContext) Proxy.newProxyInstance(
+                LocalContext.class.getClassLoader(),
+                new Class<?>[] {BundleContext.class},
                 (proxy, method, arguments) -> switch (method.getName()) {
                     case "registerService" -> registration(services, register(services, arguments));
-                    case "getServiceReference" -> services.of(name(arguments[0])).stream().findFirst().orElse(null);
+                    case "getServiceReference" ->
+                        services.of(name(arguments[0])).stream().findFirst().orElse(null);
                     case "getService" -> ((LocalService) arguments[0]).object();
                     case "ungetService" -> true;
                     case "getProperty" -> LaunchOptions.property((String) arguments[0]);
@@ -33,7 +35,8 @@ final class LocalContext {
     }
 
     private static UnsupportedOperationException needsFramework(Method method, String bundle) {
-        return new UnsupportedOperationException(bundle + " needs the daemon: " + method.getName() + " of its context is of the framework");
+        return new UnsupportedOperationException(
+                bundle + " needs the daemon: " + method.getName() + " of its context is of the framework");
     }
 
     private static LocalService register(LocalServices services, Object[] arguments) {
@@ -52,7 +55,9 @@ final class LocalContext {
     }
 
     private static ServiceRegistration<?> registration(LocalServices services, LocalService service) {
-        return (ServiceRegistration<?>) Proxy.newProxyInstance(LocalContext.class.getClassLoader(), new Class<?>[] {ServiceRegistration.class},
+        return (ServiceRegistration<?>) Proxy.newProxyInstance(
+                LocalContext.class.getClassLoader(),
+                new Class<?>[] {ServiceRegistration.class},
                 (proxy, method, arguments) -> {
                     switch (method.getName()) {
                         case "getReference" -> {
@@ -60,7 +65,9 @@ final class LocalContext {
                         }
                         case "unregister" -> services.unregister(service);
                         default -> {
-                            return List.of("hashCode", "equals").contains(method.getName()) ? method.invoke(service, arguments) : null;
+                            return List.of("hashCode", "equals").contains(method.getName())
+                                    ? method.invoke(service, arguments)
+                                    : null;
                         }
                     }
                     return null;

@@ -14,7 +14,8 @@ import org.osgi.framework.ServiceReference;
  * @param interfaces the names under which it is known
  * @param number its place in the order of registration
  */
-record LocalService(Object object, Set<String> interfaces, Map<String, Object> properties, int number) implements ServiceReference<Object> {
+record LocalService(Object object, Set<String> interfaces, Map<String, Object> properties, int number)
+        implements ServiceReference<Object> {
     @Override
     public Object getProperty(String key) {
         return properties.get(key);

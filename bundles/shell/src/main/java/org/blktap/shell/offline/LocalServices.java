@@ -21,8 +21,8 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * The services that this process needs, made of the components of the installed bundles: those of {@code deploy/} that are made without
- * being asked for, and for the rest whatever one of them refers to.
+ * The services that this process needs, made of the components of the installed bundles: those of {@code deploy/} that
+ * are made without being asked for, and for the rest whatever one of them refers to.
  */
 final class LocalServices {
     /** Those of the platform whose components take part. */
@@ -34,10 +34,12 @@ final class LocalServices {
     private final Map<Description, Object> made = new HashMap<>();
     /** Under way, or failed: not tried again. */
     private final Set<Description> tried = new HashSet<>();
+
     private final Map<String, String> failures = new LinkedHashMap<>();
 
     /** The configurations, by PID. */
     private final Map<String, Map<String, Object>> configured = new HashMap<>();
+
     private final List<String> problems = new ArrayList<>();
 
     /** Makes services without settings. */
@@ -51,7 +53,8 @@ final class LocalServices {
      * @param settings the sections of the file, by PID
      * @param imageRoots {@link Environment#IMAGE_ROOTS}
      */
-    LocalServices(Path platform, Path deploy, Map<String, Map<String, Object>> settings, String imageRoots) throws IOException {
+    LocalServices(Path platform, Path deploy, Map<String, Map<String, Object>> settings, String imageRoots)
+            throws IOException {
         Description.Reader reader = new Description.Reader();
         for (String each : PLATFORM) {
             bundles.add(LocalBundle.onClassPath(platform.resolve(each), reader));
@@ -104,7 +107,10 @@ final class LocalServices {
     private void start(LocalBundle bundle) {
         if (bundle.activator() != null) {
             try {
-                BundleActivator activator = (BundleActivator) bundle.loader().loadClass(bundle.activator()).getDeclaredConstructor().newInstance();
+                BundleActivator activator = (BundleActivator) bundle.loader()
+                        .loadClass(bundle.activator())
+                        .getDeclaredConstructor()
+                        .newInstance();
                 activator.start(context(bundle));
             } catch (Exception | LinkageError e) {
                 failed(bundle, e);
@@ -114,7 +120,8 @@ final class LocalServices {
     }
 
     private void failed(LocalBundle bundle, Throwable e) {
-        Throwable cause = e instanceof java.lang.reflect.InvocationTargetException && e.getCause() != null ? e.getCause() : e;
+        Throwable cause =
+                e instanceof java.lang.reflect.InvocationTargetException && e.getCause() != null ? e.getCause() : e;
         failures.put(bundle.name(), cause.toString());
     }
 
@@ -146,7 +153,10 @@ final class LocalServices {
                 }
             }
         }
-        return present.stream().filter(each -> each.interfaces().contains(type)).sorted((a, b) -> b.compareTo(a)).toList();
+        return present.stream()
+                .filter(each -> each.interfaces().contains(type))
+                .sorted((a, b) -> b.compareTo(a))
+                .toList();
     }
 
     /** Returns the services that a reference asks for, those of highest ranking first. */
@@ -157,7 +167,9 @@ final class LocalServices {
         }
         try {
             Filter target = FrameworkUtil.createFilter(reference.get("target"));
-            return all.stream().filter(each -> target.matches(each.properties())).toList();
+            return all.stream()
+                    .filter(each -> target.matches(each.properties()))
+                    .toList();
         } catch (InvalidSyntaxException e) {
             throw new IllegalArgumentException(e.getMessage(), e);
         }

@@ -45,8 +45,7 @@ public final class ManualPage {
             The directory of the daemon's sockets, %s if it is not set. README.md of the installation has the other variables.
             """.formatted(Directories.DEFAULT_RUN);
 
-    private ManualPage() {
-    }
+    private ManualPage() {}
 
     /** The page's text. */
     public static String of(Verbs verbs, String version) throws DiskException {
@@ -58,29 +57,47 @@ public final class ManualPage {
     }
 
     private static void verb(StringBuilder text, Declaration verb, CommandSpec spec) {
-        List<OptionSpec> options = spec.options().stream().filter(option -> !option.usageHelp()).sorted(Comparator.comparing(OptionSpec::longestName)).toList();
+        List<OptionSpec> options = spec.options().stream()
+                .filter(option -> !option.usageHelp())
+                .sorted(Comparator.comparing(OptionSpec::longestName))
+                .toList();
         String operands = verb.operands().stream().map(each -> " " + each).collect(Collectors.joining());
-        text.append(".SS \"").append(text(verb.name() + (options.isEmpty() ? "" : " [OPTION]...") + operands).replace("\"", "\\(dq")).append("\"\n");
-        Arrays.stream(spec.usageMessage().description()).forEach(line -> text.append(text(line)).append("\n.br\n"));
+        text.append(".SS \"")
+                .append(text(verb.name() + (options.isEmpty() ? "" : " [OPTION]...") + operands)
+                        .replace("\"", "\\(dq"))
+                .append("\"\n");
+        Arrays.stream(spec.usageMessage().description())
+                .forEach(line -> text.append(text(line)).append("\n.br\n"));
         for (PositionalParamSpec each : spec.positionalParameters()) {
             if (each.description().length > 0) {
                 entry(text, "\\fI" + text(each.paramLabel()) + "\\fR", each.description());
             }
         }
         for (OptionSpec each : options) {
-            String names = Arrays.stream(each.names()).map(name -> "\\fB" + text(name) + "\\fR").collect(Collectors.joining(", "));
-            entry(text, names + (each.arity().max() > 0 ? " \\fI" + text(each.paramLabel()) + "\\fR" : ""), each.description());
+            String names = Arrays.stream(each.names())
+                    .map(name -> "\\fB" + text(name) + "\\fR")
+                    .collect(Collectors.joining(", "));
+            entry(
+                    text,
+                    names + (each.arity().max() > 0 ? " \\fI" + text(each.paramLabel()) + "\\fR" : ""),
+                    each.description());
         }
         String[] footer = spec.usageMessage().footer();
         if (footer.length > 0) {
             text.append(".PP\n.nf\n");
-            Arrays.stream(footer).filter(line -> !line.isEmpty()).forEach(line -> text.append(text(line)).append('\n'));
+            Arrays.stream(footer)
+                    .filter(line -> !line.isEmpty())
+                    .forEach(line -> text.append(text(line)).append('\n'));
             text.append(".fi\n");
         }
     }
 
     private static void entry(StringBuilder text, String label, String[] description) {
-        text.append(".TP\n").append(label).append('\n').append(text(String.join(" ", description))).append('\n');
+        text.append(".TP\n")
+                .append(label)
+                .append('\n')
+                .append(text(String.join(" ", description)))
+                .append('\n');
     }
 
     /** Escapes plain text, so that no character of it is a command. */

@@ -8,10 +8,12 @@ import org.blktap.shell.command.Verbs;
 import org.blktap.shell.verbs.ClassCatalog;
 import org.blktap.shell.verbs.InstalledVerbs;
 
-/** Writes the files of the distribution that list verbs. Run by the build, with the jars of the distribution on the class path. */
+/**
+ * Writes the files of the distribution that list verbs. Run by the build, with the jars of the distribution on the
+ * class path.
+ */
 public final class Pages {
-    private Pages() {
-    }
+    private Pages() {}
 
     /**
      * Writes {@code libexec/verbs.sh} and {@code share/man/man8/blktap.8}.

@@ -11,7 +11,9 @@ import org.blktap.shell.tapctl.TapCtl;
 import org.blktap.shell.verbs.ClassCatalog;
 import org.blktap.shell.verbs.Declaration;
 
-/** Writes the verbs as a function of {@code sh}, by which {@code bin/blktap} chooses the process without starting Java. */
+/**
+ * Writes the verbs as a function of {@code sh}, by which {@code bin/blktap} chooses the process without starting Java.
+ */
 public final class VerbIndex {
     private static final String HEAD = """
             # Made by the build from what the verbs of bundle/ and deploy/ declare.
@@ -22,8 +24,7 @@ public final class VerbIndex {
               case ${1:-} in
             """;
 
-    private VerbIndex() {
-    }
+    private VerbIndex() {}
 
     /** The text of {@code libexec/verbs.sh}. */
     public static String of(ClassCatalog catalog) {
@@ -31,12 +32,22 @@ public final class VerbIndex {
         for (Declaration each : catalog.all()) {
             String settings = settings(catalog, each);
             if (!settings.isEmpty()) {
-                text.append("    ").append(each.name()).append(')').append(settings).append(" ;;\n");
+                text.append("    ")
+                        .append(each.name())
+                        .append(')')
+                        .append(settings)
+                        .append(" ;;\n");
             }
         }
         PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
-        List<String> alone = TapCtl.verbs().stream().filter(each -> TapCtl.offline(List.of(each), nowhere, nowhere) == Verbs.NEEDS_DAEMON).toList();
-        text.append("    ").append(TapCtl.NAME).append(") case ${2:-} in ").append(String.join("|", alone)).append(") alone=2 ;; esac ;;\n");
+        List<String> alone = TapCtl.verbs().stream()
+                .filter(each -> TapCtl.offline(List.of(each), nowhere, nowhere) == Verbs.NEEDS_DAEMON)
+                .toList();
+        text.append("    ")
+                .append(TapCtl.NAME)
+                .append(") case ${2:-} in ")
+                .append(String.join("|", alone))
+                .append(") alone=2 ;; esac ;;\n");
         return text.append("  esac\n}\n").toString();
     }
 
@@ -49,7 +60,9 @@ public final class VerbIndex {
             text.append(" class=").append(catalog.className(verb.name())).append(verb.longRunning() ? " long=yes" : "");
         }
         PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
-        if (verb.runs() == Where.DAEMON && new Verbs(catalog).withoutDaemon(List.of(verb.name()), Path.of("/"), nowhere, nowhere) == Verbs.NEEDS_DAEMON) {
+        if (verb.runs() == Where.DAEMON
+                && new Verbs(catalog).withoutDaemon(List.of(verb.name()), Path.of("/"), nowhere, nowhere)
+                        == Verbs.NEEDS_DAEMON) {
             text.append(" alone=1");
         }
         return text.toString();

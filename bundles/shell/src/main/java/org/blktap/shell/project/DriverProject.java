@@ -19,10 +19,61 @@ public final class DriverProject {
     private static final Pattern TYPE = Pattern.compile("[a-z][a-z0-9_-]{0,31}");
     private static final Pattern GROUP = Pattern.compile("[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*");
     /** What no part of a package's name may be (Java Language Specification, 3.9). */
-    private static final Set<String> KEYWORDS = Set.of("abstract", "assert", "boolean", "break", "byte", "case", "catch", "char", "class", "const", "continue",
-            "default", "do", "double", "else", "enum", "extends", "false", "final", "finally", "float", "for", "goto", "if", "implements", "import", "instanceof",
-            "int", "interface", "long", "native", "new", "null", "package", "private", "protected", "public", "return", "short", "static", "strictfp", "super",
-            "switch", "synchronized", "this", "throw", "throws", "transient", "true", "try", "void", "volatile", "while");
+    private static final Set<String> KEYWORDS = Set.of(
+            "abstract",
+            "assert",
+            "boolean",
+            "break",
+            "byte",
+            "case",
+            "catch",
+            "char",
+            "class",
+            "const",
+            "continue",
+            "default",
+            "do",
+            "double",
+            "else",
+            "enum",
+            "extends",
+            "false",
+            "final",
+            "finally",
+            "float",
+            "for",
+            "goto",
+            "if",
+            "implements",
+            "import",
+            "instanceof",
+            "int",
+            "interface",
+            "long",
+            "native",
+            "new",
+            "null",
+            "package",
+            "private",
+            "protected",
+            "public",
+            "return",
+            "short",
+            "static",
+            "strictfp",
+            "super",
+            "switch",
+            "synchronized",
+            "this",
+            "throw",
+            "throws",
+            "transient",
+            "true",
+            "try",
+            "void",
+            "volatile",
+            "while");
+
     private static final Pattern PLACEHOLDER = Pattern.compile("@([a-z]+)@");
 
     private final Map<String, String> values = new HashMap<>();
@@ -50,7 +101,14 @@ public final class DriverProject {
         values.put("class", className(type));
         values.put("source", source("main", ""));
         // an absolute path as file:///…; what XML and Maven take for their own signs is escaped
-        values.put("repository", repository.toUri().toString().replaceAll("/$", "").replace("&", "%26").replace("$", "%24"));
+        values.put(
+                "repository",
+                repository
+                        .toUri()
+                        .toString()
+                        .replaceAll("/$", "")
+                        .replace("&", "%26")
+                        .replace("$", "%24"));
     }
 
     /** Whether a text is a type of tap specs from which the name of a class can be made. */
@@ -84,9 +142,14 @@ public final class DriverProject {
      * @return the files written, in the order for a reader
      */
     public List<Path> write(Path directory) throws IOException {
-        List<Path> written = List.of(directory.resolve("README.md"), directory.resolve("pom.xml"), directory.resolve(source("main", "")),
-                directory.resolve(source("test", "Test")), directory.resolve(".gitignore"));
-        List<String> texts = List.of(text("README.md"), text("pom.xml"), text("Driver.java.txt"), text("DriverTest.java.txt"), "target/\n");
+        List<Path> written = List.of(
+                directory.resolve("README.md"),
+                directory.resolve("pom.xml"),
+                directory.resolve(source("main", "")),
+                directory.resolve(source("test", "Test")),
+                directory.resolve(".gitignore"));
+        List<String> texts = List.of(
+                text("README.md"), text("pom.xml"), text("Driver.java.txt"), text("DriverTest.java.txt"), "target/\n");
         for (int i = 0; i < texts.size(); i++) {
             Files.createDirectories(written.get(i).getParent());
             Files.writeString(written.get(i), texts.get(i));
@@ -98,7 +161,9 @@ public final class DriverProject {
         try (InputStream in = DriverProject.class.getResourceAsStream(resource)) {
             String template = new String(in.readAllBytes(), StandardCharsets.UTF_8);
             // a placeholder ends with a second @, which Java's annotations do not have
-            return PLACEHOLDER.matcher(template).replaceAll(found -> Matcher.quoteReplacement(values.get(found.group(1))));
+            return PLACEHOLDER
+                    .matcher(template)
+                    .replaceAll(found -> Matcher.quoteReplacement(values.get(found.group(1))));
         }
     }
 }

@@ -10,8 +10,10 @@ import picocli.CommandLine.Option;
 final class Close extends TapCtlVerb {
     @Mixin
     Tap tap;
+
     @Option(names = "-f", description = "Does not ask the guest that uses it; NBD clients are cut off in any case.")
     boolean force;
+
     @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait for the end.")
     int timeout;
 

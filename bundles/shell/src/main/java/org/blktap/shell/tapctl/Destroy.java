@@ -10,6 +10,7 @@ import picocli.CommandLine.Option;
 final class Destroy extends TapCtlVerb {
     @Mixin
     Tap tap;
+
     @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait for the end.")
     int timeout;
 
@@ -29,7 +30,10 @@ final class Destroy extends TapCtlVerb {
     private void remove(int number) throws Exception {
         Minor now = taps.minor(number);
         if (now != null && now.disk() != null) {
-            throw new Refused(TapErrno.EBUSY, "minor " + number + " has been opened again, on " + now.disk().spec());
+            throw new Refused(
+                    TapErrno.EBUSY,
+                    "minor " + number + " has been opened again, on "
+                            + now.disk().spec());
         }
         taps.minors().remove(number);
     }

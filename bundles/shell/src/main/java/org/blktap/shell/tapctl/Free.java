@@ -25,7 +25,8 @@ final class Free extends TapCtlVerb {
             throw new Refused(TapErrno.ENOENT, "no minor " + minor);
         }
         if (found.pid() != 0) {
-            throw new Refused(TapErrno.EAGAIN, "minor " + minor + " is attached to pid " + found.pid() + "; detach it first");
+            throw new Refused(
+                    TapErrno.EAGAIN, "minor " + minor + " is attached to pid " + found.pid() + "; detach it first");
         }
         taps.minors().remove(minor);
     }

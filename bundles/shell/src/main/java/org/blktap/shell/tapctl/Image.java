@@ -4,22 +4,34 @@ import picocli.CommandLine.Option;
 
 /** The options of {@code open} and {@code create}: those of tap-ctl, of which some are refused. */
 final class Image {
-    @Option(names = "-a", paramLabel = "TYPE:PATH", required = true, description = "The image; any type that blktap drivers lists.")
+    @Option(
+            names = "-a",
+            paramLabel = "TYPE:PATH",
+            required = true,
+            description = "The image; any type that blktap drivers lists.")
     String arguments;
+
     @Option(names = "-R", description = "Read-only.")
     boolean readOnly;
+
     @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait for it to be open.")
     int timeout;
+
     @Option(names = "-D", description = "No O_DIRECT; without effect, the engine decides.")
     boolean noDirect;
+
     @Option(names = "-e", paramLabel = "MINOR", description = "Refused: shared parents.")
     String parent;
+
     @Option(names = "-r", description = "Refused: the read cache in the leaf.")
     boolean readCache;
+
     @Option(names = "-2", paramLabel = "PATH", description = "Refused: a second image.")
     String secondary;
+
     @Option(names = "-s", description = "Refused: going over to the second image.")
     boolean standby;
+
     @Option(names = "-C", paramLabel = "PATH", description = "Refused: the log of changed blocks.")
     String log;
 

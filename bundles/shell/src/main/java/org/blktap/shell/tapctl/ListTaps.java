@@ -18,10 +18,13 @@ final class ListTaps extends TapCtlVerb {
 
     @Option(names = "-p", paramLabel = "PID", description = "Only those of this pid.")
     Long pid;
+
     @Option(names = "-m", paramLabel = "MINOR", description = "Only this one.")
     Integer minor;
+
     @Option(names = "-t", paramLabel = "TYPE", description = "Only images of this type.")
     String type;
+
     @Option(names = "-f", paramLabel = "FILE", description = "Only images of this path.")
     String file;
 
@@ -50,8 +53,13 @@ final class ListTaps extends TapCtlVerb {
         }
 
         String columns() {
-            return String.format("%8s %4s %4s %10s %s", pid == null ? "-" : pid, minor == null ? "-" : minor,
-                    state == null ? "-" : stateText(), type == null ? "-" : type, path == null ? "-" : path);
+            return String.format(
+                    "%8s %4s %4s %10s %s",
+                    pid == null ? "-" : pid,
+                    minor == null ? "-" : minor,
+                    state == null ? "-" : stateText(),
+                    type == null ? "-" : type,
+                    path == null ? "-" : path);
         }
 
         String pairs() {
@@ -84,8 +92,10 @@ final class ListTaps extends TapCtlVerb {
             rows.add(new Row(daemon, null, null, null, null));
         }
         for (Row row : rows) {
-            if ((pid == null || pid.equals(row.pid())) && (minor == null || minor.equals(row.minor()))
-                    && (type == null || type.equals(row.type())) && (file == null || file.equals(row.path()))) {
+            if ((pid == null || pid.equals(row.pid()))
+                    && (minor == null || minor.equals(row.minor()))
+                    && (type == null || type.equals(row.type()))
+                    && (file == null || file.equals(row.path()))) {
                 out.println(taps.terminal() ? row.columns() : row.pairs());
             }
         }

@@ -9,8 +9,8 @@ import java.util.regex.Pattern;
 import org.blktap.linux.WholeFile;
 
 /**
- * What the file of a minor says: nothing for one that is reserved, {@code pid=<pid>} for one that is bound, {@code id=<id>} for the number
- * of an attachment that somebody else has made.
+ * What the file of a minor says: nothing for one that is reserved, {@code pid=<pid>} for one that is bound,
+ * {@code id=<id>} for the number of an attachment that somebody else has made.
  *
  * @param pid 0 if it is not bound
  * @param id or null

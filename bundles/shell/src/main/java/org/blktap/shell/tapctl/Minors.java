@@ -22,13 +22,14 @@ import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
 
 /**
- * The numbers by which tap-ctl knows disks. As tapdisk's, each is a file {@code tapdisk/tapdisk-<minor>} of the control directory, and so
- * outlives the daemon. A disk that was opened by tap-ctl is the attachment {@code tap-<minor>}, whose number and pid are in its record, too;
- * one that was attached otherwise is given a number when it is first looked at.
+ * The numbers by which tap-ctl knows disks. As tapdisk's, each is a file {@code tapdisk/tapdisk-<minor>} of the control
+ * directory, and so outlives the daemon. A disk that was opened by tap-ctl is the attachment {@code tap-<minor>}, whose
+ * number and pid are in its record, too; one that was attached otherwise is given a number when it is first looked at.
  */
 final class Minors {
     /** MAX_ID of tapdisk (include/blktap.h). */
     static final int LIMIT = 16384;
+
     private static final Pattern FILE = Pattern.compile("tapdisk-(0|[1-9][0-9]{0,4})");
     private static final Pattern ID = Pattern.compile("tap-(0|[1-9][0-9]{0,4})");
     private static final Pattern SOCKET = Pattern.compile("/nbd([0-9]{1,10})\\.[0-9]+$");
@@ -46,8 +47,7 @@ final class Minors {
      * @param pid that its socket's name has; 0 if it is only reserved
      * @param disk what is attached under it, or null
      */
-    record Minor(int number, long pid, AttachmentStatus disk) {
-    }
+    record Minor(int number, long pid, AttachmentStatus disk) {}
 
     /** @param daemon our own pid */
     Minors(Path control, long daemon) {
@@ -68,7 +68,9 @@ final class Minors {
         return daemon;
     }
 
-    /** The socket where clients look for the NBD server of a disk; tapback and QEMU's arguments are made of the same. */
+    /**
+     * The socket where clients look for the NBD server of a disk; tapback and QEMU's arguments are made of the same.
+     */
     Path socket(long pid, int minor) {
         return control.resolve("nbd" + pid + "." + minor);
     }
@@ -92,7 +94,8 @@ final class Minors {
             Map<Integer, Marker> markers = markers();
             Map<Integer, Minor> all = new TreeMap<>();
             Map<String, Integer> given = new HashMap<>();
-            markers.values().forEach(marker -> given.putIfAbsent(marker.id() == null ? "" : marker.id(), marker.minor()));
+            markers.values()
+                    .forEach(marker -> given.putIfAbsent(marker.id() == null ? "" : marker.id(), marker.minor()));
             List<AttachmentStatus> others = new ArrayList<>();
             for (AttachmentStatus disk : attached) {
                 Matcher ours = ID.matcher(disk.id());
@@ -207,12 +210,17 @@ final class Minors {
         }
     }
 
-    /** What was open under a number is closed: it is bound and no more, unless somebody has released or taken it meanwhile. */
+    /**
+     * What was open under a number is closed: it is bound and no more, unless somebody has released or taken it
+     * meanwhile.
+     */
     void closed(Minor at) throws DiskException {
         synchronized (LOCK) {
             Marker now = markers().get(at.number());
             boolean ours = id(at.number()).equals(at.disk().id());
-            boolean same = now == null ? !ours : now.pid() == at.pid() || at.disk().id().equals(now.id());
+            boolean same = now == null
+                    ? !ours
+                    : now.pid() == at.pid() || at.disk().id().equals(now.id());
             if (same) {
                 write(new Marker(at.number(), at.pid(), null));
             }

@@ -12,8 +12,10 @@ import picocli.CommandLine.Option;
 final class Open extends TapCtlVerb {
     @Mixin
     Tap tap;
+
     @Mixin
     Image image;
+
     @Option(names = "-E", description = "Refused: the key of an encrypted VHD.")
     boolean encrypted;
 
@@ -27,7 +29,10 @@ final class Open extends TapCtlVerb {
         Image.refuse(encrypted, "-E", "encrypted VHDs are not read");
         Minor found = bound();
         if (found.disk() != null) {
-            throw new Refused(TapErrno.EALREADY, "minor " + tap.minor + " is open already, on " + found.disk().spec());
+            throw new Refused(
+                    TapErrno.EALREADY,
+                    "minor " + tap.minor + " is open already, on "
+                            + found.disk().spec());
         }
         TapSpec spec = taps.image(image.arguments);
         Taps.within(image.timeout, () -> taps.open(found, spec, image.readOnly));

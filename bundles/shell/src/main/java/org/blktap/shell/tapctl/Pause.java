@@ -10,6 +10,7 @@ import picocli.CommandLine.Option;
 final class Pause extends TapCtlVerb {
     @Mixin
     Tap tap;
+
     @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait until it is paused.")
     int timeout;
 

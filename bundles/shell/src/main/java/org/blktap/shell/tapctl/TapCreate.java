@@ -11,6 +11,7 @@ import picocli.CommandLine.Option;
 final class TapCreate extends TapCtlVerb {
     @Mixin
     Image image;
+
     @Option(names = "-d", paramLabel = "DEVICE", description = "Without effect: there is no block device to name.")
     String device;
 

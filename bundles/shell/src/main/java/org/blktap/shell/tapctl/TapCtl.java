@@ -17,20 +17,30 @@ import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
 /**
- * {@code tap-ctl}, a program of its own with the arguments, output and exit statuses of blktap's (control/tap-ctl.c), on our attachments.
+ * {@code tap-ctl}, a program of its own with the arguments, output and exit statuses of blktap's (control/tap-ctl.c),
+ * on our attachments.
  */
 public final class TapCtl {
     /** The name in a client's request. */
     public static final String NAME = "tap-ctl";
+
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     private static final int PAGE_COLUMNS = 110;
     private static final String PREFIX = NAME + ": ";
 
-    @Command(name = NAME, description = "blktap's control of tapdisks, on this daemon.", synopsisSubcommandLabel = "VERB", commandListHeading = "%nVerbs:%n",
+    @Command(
+            name = NAME,
+            description = "blktap's control of tapdisks, on this daemon.",
+            synopsisSubcommandLabel = "VERB",
+            commandListHeading = "%nVerbs:%n",
             footer = {"", "tap-ctl VERB -h explains a verb. Exit status: 0 done, else the error number (errno)."})
     private static final class Top implements Runnable {
-        @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this help.")
+        @Option(
+                names = {"-h", "--help"},
+                usageHelp = true,
+                description = "Shows this help.")
         boolean help;
+
         @Spec
         CommandSpec spec;
 
@@ -40,12 +50,19 @@ public final class TapCtl {
         }
     }
 
-    private TapCtl() {
-    }
+    private TapCtl() {}
 
     /** Runs a command; its exit status. */
     public static int execute(Surroundings here, List<String> arguments, PrintWriter out, PrintWriter err) {
-        return execute(new Taps(here, new Minors(here.directories().control(), ProcessHandle.current().pid())), arguments, out, err);
+        return execute(
+                new Taps(
+                        here,
+                        new Minors(
+                                here.directories().control(),
+                                ProcessHandle.current().pid())),
+                arguments,
+                out,
+                err);
     }
 
     /** Runs what needs no daemon, like {@link Verbs#offline}. The client finds this method by its name. */
@@ -66,7 +83,9 @@ public final class TapCtl {
 
     /** The names of its verbs, sorted. */
     public static List<String> verbs() {
-        return commandLine(new Taps(null, null)).getSubcommands().keySet().stream().sorted().toList();
+        return commandLine(new Taps(null, null)).getSubcommands().keySet().stream()
+                .sorted()
+                .toList();
     }
 
     static int execute(Taps taps, List<String> arguments, PrintWriter out, PrintWriter err) {
@@ -83,8 +102,20 @@ public final class TapCtl {
 
     static CommandLine commandLine(Taps taps) {
         CommandLine top = new CommandLine(new Top());
-        for (TapCtlVerb each : List.of(new ListTaps(taps), new Allocate(taps), new Free(taps), new TapCreate(taps), new Destroy(taps), new Spawn(taps),
-                new TapAttach(taps), new TapDetach(taps), new Open(taps), new Close(taps), new Pause(taps), new Unpause(taps), new TapStats(taps))) {
+        for (TapCtlVerb each : List.of(
+                new ListTaps(taps),
+                new Allocate(taps),
+                new Free(taps),
+                new TapCreate(taps),
+                new Destroy(taps),
+                new Spawn(taps),
+                new TapAttach(taps),
+                new TapDetach(taps),
+                new Open(taps),
+                new Close(taps),
+                new Pause(taps),
+                new Unpause(taps),
+                new TapStats(taps))) {
             top.addSubcommand(each);
         }
         top.setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF));
@@ -96,8 +127,10 @@ public final class TapCtl {
     }
 
     private static int wrong(ParameterException e) {
-        e.getCommandLine().getErr().println(PREFIX + line(e.getMessage()) + "; see "
-                + e.getCommandLine().getCommandSpec().qualifiedName() + " -h");
+        e.getCommandLine()
+                .getErr()
+                .println(PREFIX + line(e.getMessage()) + "; see "
+                        + e.getCommandLine().getCommandSpec().qualifiedName() + " -h");
         return TapErrno.EINVAL;
     }
 

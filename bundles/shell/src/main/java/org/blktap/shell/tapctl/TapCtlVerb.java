@@ -9,9 +9,14 @@ import picocli.CommandLine.Spec;
 /** Base class of all verbs. A failure is an exception; its error number is the exit status. */
 abstract class TapCtlVerb implements Callable<Integer> {
     final Taps taps;
+
     @Spec
     CommandSpec spec;
-    @Option(names = {"-h", "--help"}, usageHelp = true, description = "Shows this help.")
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Shows this help.")
     boolean help;
 
     TapCtlVerb(Taps taps) {

@@ -22,7 +22,9 @@ final class TapDetach extends TapCtlVerb {
     private void detach() throws Exception {
         Minor found = taps.find(tap.pid, tap.minor);
         if (found.disk() != null) {
-            throw new Refused(TapErrno.EBUSY, "minor " + tap.minor + " is open on " + found.disk().spec() + "; close it first");
+            throw new Refused(
+                    TapErrno.EBUSY,
+                    "minor " + tap.minor + " is open on " + found.disk().spec() + "; close it first");
         }
         taps.minors().bind(tap.minor, 0);
     }

@@ -18,8 +18,7 @@ final class TapErrno {
     static final int EALREADY = 114;
     static final int EMEDIUMTYPE = 124;
 
-    private TapErrno() {
-    }
+    private TapErrno() {}
 
     static int of(DiskException.Reason reason) {
         return switch (reason) {

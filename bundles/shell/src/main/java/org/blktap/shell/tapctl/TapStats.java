@@ -16,7 +16,8 @@ import picocli.CommandLine.Mixin;
 
 @Command(name = "stats", description = "Prints the counters of a minor, as JSON; sectors are of 512 bytes.")
 final class TapStats extends TapCtlVerb {
-    private static final Gson JSON = new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
+    private static final Gson JSON =
+            new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
 
     @Mixin
     Tap tap;
@@ -30,14 +31,17 @@ final class TapStats extends TapCtlVerb {
         Minor found = taps.findOpen(tap.pid, tap.minor);
         AttachmentStats stats = taps.attachments().stats(found.disk().id());
         TapSpec spec = TapSpec.parse(found.disk().spec());
-        List<Long> sectors = List.of(counter(stats, "read").bytes() / SECTOR, counter(stats, "write").bytes() / SECTOR);
+        List<Long> sectors = List.of(
+                counter(stats, "read").bytes() / SECTOR, counter(stats, "write").bytes() / SECTOR);
         Map<String, Object> driver = new LinkedHashMap<>();
         driver.put("name", spec.type());
         driver.put("status", null);
         Map<String, Object> image = new LinkedHashMap<>();
         image.put("name", spec.path());
         image.put("hits", sectors);
-        image.put("fail", List.of(counter(stats, "read").errors(), counter(stats, "write").errors()));
+        image.put(
+                "fail",
+                List.of(counter(stats, "read").errors(), counter(stats, "write").errors()));
         image.put("driver", driver);
         Map<String, Object> all = new LinkedHashMap<>();
         all.put("name", spec.type() + ":" + spec.path());

@@ -45,11 +45,15 @@ final class Taps {
 
     /** The minor of a number, or null if there is none. */
     Minor minor(int number) throws DiskException {
-        return list().stream().filter(each -> each.number() == number).findFirst().orElse(null);
+        return list().stream()
+                .filter(each -> each.number() == number)
+                .findFirst()
+                .orElse(null);
     }
 
     /**
-     * A bound minor. All are the daemon's; those of before its restart may be named by its former pid, which their sockets keep.
+     * A bound minor. All are the daemon's; those of before its restart may be named by its former pid, which their
+     * sockets keep.
      *
      * @throws Refused ENOENT for a pid that is nobody's, ENODEV for a minor that is not its
      */
@@ -82,17 +86,25 @@ final class Taps {
     /** What {@code -a type:path} names; ENOENT if nobody serves the type. */
     TapSpec image(String arguments) throws DiskException, Refused {
         TapSpec spec = here.spec("tap:" + arguments);
-        List<String> types = attachments().drivers().stream().map(Attachments.ServiceStatus::name).toList();
+        List<String> types = attachments().drivers().stream()
+                .map(Attachments.ServiceStatus::name)
+                .toList();
         if (!types.contains(spec.type())) {
-            throw new Refused(TapErrno.ENOENT, "no driver of the type " + spec.type() + "; present: " + String.join(", ", types));
+            throw new Refused(
+                    TapErrno.ENOENT, "no driver of the type " + spec.type() + "; present: " + String.join(", ", types));
         }
         return spec;
     }
 
     /** Attaches a disk, with an NBD server where tapdisk's would be. */
     void open(Minor at, TapSpec image, boolean readOnly) throws DiskException {
-        attachments().attach(new AttachRequest(image, Minors.id(at.number()),
-                List.of("nbd,socket=" + minors.socket(at.pid(), at.number()) + ",name=tapdisk_client"), readOnly, java.util.Map.of()));
+        attachments()
+                .attach(new AttachRequest(
+                        image,
+                        Minors.id(at.number()),
+                        List.of("nbd,socket=" + minors.socket(at.pid(), at.number()) + ",name=tapdisk_client"),
+                        readOnly,
+                        java.util.Map.of()));
     }
 
     /**
@@ -129,14 +141,16 @@ final class Taps {
             return;
         }
         CompletableFuture<Void> ended = new CompletableFuture<>();
-        Thread thread = new Thread(() -> {
-            try {
-                work.run();
-                ended.complete(null);
-            } catch (Exception e) {
-                ended.completeExceptionally(e);
-            }
-        }, "blktap-tap-ctl");
+        Thread thread = new Thread(
+                () -> {
+                    try {
+                        work.run();
+                        ended.complete(null);
+                    } catch (Exception e) {
+                        ended.completeExceptionally(e);
+                    }
+                },
+                "blktap-tap-ctl");
         thread.setDaemon(true);
         thread.start();
         try {

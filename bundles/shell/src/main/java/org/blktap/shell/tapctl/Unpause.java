@@ -11,10 +11,16 @@ import picocli.CommandLine.Option;
 final class Unpause extends TapCtlVerb {
     @Mixin
     Tap tap;
-    @Option(names = "-a", paramLabel = "TYPE:PATH", description = "Another image, of the same size, sector size and access.")
+
+    @Option(
+            names = "-a",
+            paramLabel = "TYPE:PATH",
+            description = "Another image, of the same size, sector size and access.")
     String arguments;
+
     @Option(names = "-2", paramLabel = "PATH", description = "Refused: a second image.")
     String secondary;
+
     @Option(names = "-c", paramLabel = "PATH", description = "Refused: the log of changed blocks.")
     String log;
 

@@ -11,8 +11,7 @@ public interface Catalog {
         Verb verb();
 
         @Override
-        default void close() {
-        }
+        default void close() {}
     }
 
     /** All, by name. */

@@ -18,10 +18,11 @@ public final class InstalledVerbs {
     private static final System.Logger LOG = System.getLogger("org.blktap.shell");
     /** A clause of a header; it may have commas within quotation marks. */
     private static final Pattern CLAUSE = Pattern.compile("(?:[^,\"]++|\"[^\"]*+\")++");
-    private static final Pattern ATTRIBUTE = Pattern.compile(";\\s*([A-Za-z]+)(?::String)?=(?:\"([^\"]*)\"|([^;,\"]*))");
 
-    private InstalledVerbs() {
-    }
+    private static final Pattern ATTRIBUTE =
+            Pattern.compile(";\\s*([A-Za-z]+)(?::String)?=(?:\"([^\"]*)\"|([^;,\"]*))");
+
+    private InstalledVerbs() {}
 
     /** Reads the manifests; a class that cannot be loaded alone is listed with its summary. */
     public static ClassCatalog of(ClassLoader loader) throws IOException {
@@ -29,7 +30,8 @@ public final class InstalledVerbs {
         List<Declaration> others = new ArrayList<>();
         for (URL each : Collections.list(loader.getResources("META-INF/MANIFEST.MF"))) {
             try (InputStream in = each.openStream()) {
-                for (Map<String, String> verb : declared(new Manifest(in).getMainAttributes().getValue("Provide-Capability"))) {
+                for (Map<String, String> verb :
+                        declared(new Manifest(in).getMainAttributes().getValue("Provide-Capability"))) {
                     try {
                         types.add(usable(Class.forName(verb.get("class"), false, loader)));
                     } catch (ReflectiveOperationException | LinkageError | IllegalArgumentException e) {

@@ -30,23 +30,28 @@ class FrameTest {
     }
 
     @Property
-    void aRequestComesBackAsItWas(@ForAll @Size(max = 20) List<String> arguments, @ForAll @IntRange(max = 65535) int columns)
+    void aRequestComesBackAsItWas(
+            @ForAll @Size(max = 20) List<String> arguments, @ForAll @IntRange(max = 65535) int columns)
             throws IOException {
         // what has no UTF-8 is no argument
-        List<String> words = arguments.stream().map(a -> new String(a.getBytes(java.nio.charset.StandardCharsets.UTF_8),
-                java.nio.charset.StandardCharsets.UTF_8)).toList();
+        List<String> words = arguments.stream()
+                .map(a -> new String(
+                        a.getBytes(java.nio.charset.StandardCharsets.UTF_8), java.nio.charset.StandardCharsets.UTF_8))
+                .toList();
         Frame.Request request = new Frame.Request("/some/where", "xterm", columns, 24, words);
         assertEquals(request, Frame.readRequest(in(bytes(request))));
     }
 
     @Test
     void argumentsNeedNotBeUtf8() throws IOException {
-        Frame.Request request = new Frame.Request("/x\udce9", "", 80, 24, List.of("info", "tap:raw:/vm/caf\udce9 \u00e9.img", "\udc80"));
+        Frame.Request request = new Frame.Request(
+                "/x\udce9", "", 80, 24, List.of("info", "tap:raw:/vm/caf\udce9 \u00e9.img", "\udc80"));
         assertEquals(request, Frame.readRequest(in(bytes(request))));
     }
 
     @Property
-    void anyBytesAreARequestOrAnIOException(@ForAll byte[] noise, @ForAll @IntRange(max = 60) int from) throws IOException {
+    void anyBytesAreARequestOrAnIOException(@ForAll byte[] noise, @ForAll @IntRange(max = 60) int from)
+            throws IOException {
         byte[] request = bytes(new Frame.Request("/d", "", 80, 24, List.of("attach", "tap:ram:x")));
         // a good beginning leads further in than noise alone
         byte[] mixed = Arrays.copyOf(request, Math.max(request.length, from + noise.length));
@@ -108,8 +113,16 @@ class FrameTest {
 
     @Test
     void answersThatAreNoneAreRefused() {
-        for (byte[] bad : new byte[][] {{9, 0, 0, 0, 0}, {0, 0, 0, 0, 0}, {1, -1, -1, -1, -1}, {1, 127, 0, 0, 0}, {3, 0, 0, 0, 0},
-            {3, 0, 0, 0, 2, 0, 0}, {1, 0, 0, 0, 4, 1, 2}, {1, 0}}) {
+        for (byte[] bad : new byte[][] {
+            {9, 0, 0, 0, 0},
+            {0, 0, 0, 0, 0},
+            {1, -1, -1, -1, -1},
+            {1, 127, 0, 0, 0},
+            {3, 0, 0, 0, 0},
+            {3, 0, 0, 0, 2, 0, 0},
+            {1, 0, 0, 0, 4, 1, 2},
+            {1, 0}
+        }) {
             assertThrows(IOException.class, () -> Frame.read(in(bad)), Arrays.toString(bad));
         }
     }

@@ -12,7 +12,8 @@ class RawArgumentsTest {
 
     @Test
     void theLastOnesAreTheirs() {
-        assertArrayEquals(new String[] {"info", "", "caf\udce9", "plain"},
+        assertArrayEquals(
+                new String[] {"info", "", "caf\udce9", "plain"},
                 decoded("java\0-cp\0x\0Main\0info\0\0caf\u00e9\0plain\0", "info", "", "caf\ufffd", "plain"));
         // U+FFFD itself
         assertArrayEquals(new String[] {"\ufffd"}, decoded("java\0Main\0\u00ef\u00bf\u00bd\0", "\ufffd"));

@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NewDriverTest {
     @TempDir
     Path directory;
+
     private String out;
     private String err;
 
@@ -33,8 +34,11 @@ class NewDriverTest {
     private int run(String... arguments) {
         StringWriter output = new StringWriter();
         StringWriter error = new StringWriter();
-        List<String> all = Stream.concat(Stream.of("new-driver", "--repository", "a repository&more"), Stream.of(arguments)).toList();
-        int status = TestVerbs.VERBS.execute(new Fakes().in(directory), all, new PrintWriter(output), new PrintWriter(error));
+        List<String> all = Stream.concat(
+                        Stream.of("new-driver", "--repository", "a repository&more"), Stream.of(arguments))
+                .toList();
+        int status = TestVerbs.VERBS.execute(
+                new Fakes().in(directory), all, new PrintWriter(output), new PrintWriter(error));
         out = output.toString();
         err = error.toString();
         return status;
@@ -45,19 +49,31 @@ class NewDriverTest {
         assertEquals(0, run("my-disk", "--group", "com.example"), () -> err);
         Path project = directory.resolve("driver-my-disk");
         String source = "src/main/java/com/example/tapmydisk/MyDiskDriver.java";
-        assertEquals(Stream.of("README.md", "pom.xml", source,
-                "src/test/java/com/example/tapmydisk/MyDiskDriverTest.java", ".gitignore").map(each -> project.resolve(each).toString()).toList(), out.lines().toList());
+        assertEquals(
+                Stream.of(
+                                "README.md",
+                                "pom.xml",
+                                source,
+                                "src/test/java/com/example/tapmydisk/MyDiskDriverTest.java",
+                                ".gitignore")
+                        .map(each -> project.resolve(each).toString())
+                        .toList(),
+                out.lines().toList());
         String driver = Files.readString(project.resolve(source));
         assertTrue(driver.startsWith("package com.example.tapmydisk;\n"), driver);
         assertTrue(driver.contains("@TapType(type = \"my-disk\""), driver);
         assertTrue(driver.contains("class MyDiskDriver implements SimpleDriver"), driver);
         String pom = Files.readString(project.resolve("pom.xml"));
         assertTrue(pom.contains("<artifactId>driver-my-disk</artifactId>"), pom);
-        assertTrue(pom.contains("<blktap.repository>file://" + directory + "/a%20repository%26more</blktap.repository>"), pom);
+        assertTrue(
+                pom.contains("<blktap.repository>file://" + directory + "/a%20repository%26more</blktap.repository>"),
+                pom);
         for (String each : out.lines().toList()) {
             String text = Files.readString(Path.of(each));
             assertFalse(text.matches("(?s).*@[a-z]+@.*"), each + " has placeholders");
-            assertFalse(text.matches("(?s).*<(blktap.)?version>(\\$\\{[a-z.]*version}</blktap|</).*"), each + " lacks a version");
+            assertFalse(
+                    text.matches("(?s).*<(blktap.)?version>(\\$\\{[a-z.]*version}</blktap|</).*"),
+                    each + " lacks a version");
         }
     }
 
@@ -98,7 +114,10 @@ class NewDriverTest {
     void namesARepositoryThatHasNoApi() throws Exception {
         Files.delete(directory.resolve("a repository&more/org/blktap/api"));
         assertEquals(1, run("mine"));
-        assertEquals("blktap: " + directory + "/a repository&more: no Maven repository with blktap's api; name one with --repository\n", err);
+        assertEquals(
+                "blktap: " + directory
+                        + "/a repository&more: no Maven repository with blktap's api; name one with --repository\n",
+                err);
         assertFalse(Files.exists(directory.resolve("driver-mine")));
     }
 }

@@ -30,6 +30,7 @@ class VerbsTest {
 
     @TempDir
     Path directory;
+
     private final Fakes core = new Fakes();
     private String out;
     private String err;
@@ -107,9 +108,25 @@ class VerbsTest {
 
     @Test
     void attachGivesAllThatWasAskedForAndPrintsIdAndAddresses() {
-        assertEquals(0, run("attach", "tap:qcow:/vm/a.qcow", "--id", "a", "--node", "vhost-user", "--node", "nbd", "--read-only", "-o",
-                "round=up", "-o", "path=a=b"));
-        assertEquals(List.of("a", "vhost-user:/run/a.sock", "nbd:/run/a.sock"), out.lines().toList());
+        assertEquals(
+                0,
+                run(
+                        "attach",
+                        "tap:qcow:/vm/a.qcow",
+                        "--id",
+                        "a",
+                        "--node",
+                        "vhost-user",
+                        "--node",
+                        "nbd",
+                        "--read-only",
+                        "-o",
+                        "round=up",
+                        "-o",
+                        "path=a=b"));
+        assertEquals(
+                List.of("a", "vhost-user:/run/a.sock", "nbd:/run/a.sock"),
+                out.lines().toList());
         var request = core.attached.get(1);
         assertEquals("tap:qcow:/vm/a.qcow", request.spec().toString());
         assertEquals(List.of("vhost-user", "nbd"), request.nodes());
@@ -118,8 +135,16 @@ class VerbsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"tap:qcow:./a.qcow, true", "tap:qcow:sub/a.qcow, true", "tap:qcow:../a.qcow, true", "tap:qcow:here.qcow, true",
-        "tap:ram:name, false", "tap:zero:1G, false", "tap:nbd:nbd://host/x, false", "tap:aio:/abs/x, false"})
+    @CsvSource({
+        "tap:qcow:./a.qcow, true",
+        "tap:qcow:sub/a.qcow, true",
+        "tap:qcow:../a.qcow, true",
+        "tap:qcow:here.qcow, true",
+        "tap:ram:name, false",
+        "tap:zero:1G, false",
+        "tap:nbd:nbd://host/x, false",
+        "tap:aio:/abs/x, false"
+    })
     void pathsOfFilesAreTakenFromTheCallersDirectory(String spec, boolean resolved) throws Exception {
         Files.createFile(directory.resolve("here.qcow"));
         assertEquals(0, run("attach", spec, "--id", "p"));
@@ -130,7 +155,8 @@ class VerbsTest {
 
     @Test
     void aFailureIsOneLineAndStatusOne() {
-        core.failure = new DiskException(Reason.CORRUPT, "/vm/a: header field version\n at offset 4: found 9, expected 1");
+        core.failure =
+                new DiskException(Reason.CORRUPT, "/vm/a: header field version\n at offset 4: found 9, expected 1");
         assertEquals(1, run("attach", "tap:qcow:/vm/a"));
         assertEquals("blktap: /vm/a: header field version\\n at offset 4: found 9, expected 1", err.strip());
         assertEquals("", out);
@@ -150,7 +176,9 @@ class VerbsTest {
         assertEquals(0, run("resume", "one", "tap:qcow:./a-2.qcow"));
         assertEquals(0, run("detach", "one"));
         assertEquals("", out);
-        assertEquals(List.of("park one", "resume one", "resume one tap:qcow:" + directory + "/a-2.qcow", "detach one"), core.calls);
+        assertEquals(
+                List.of("park one", "resume one", "resume one tap:qcow:" + directory + "/a-2.qcow", "detach one"),
+                core.calls);
         assertEquals(1, run("detach", "one"));
         assertEquals("blktap: no attachment 'one'", err.strip());
     }
@@ -158,8 +186,12 @@ class VerbsTest {
     @Test
     void listIsATableOrAnArray() {
         assertEquals(0, run("list"));
-        assertEquals("ID   STATE        SIZE  ACCESS      SPEC               NODES", out.lines().toList().get(0));
-        assertEquals("one  running  10.0 GiB  read-write  tap:ram:x,size=1M  nbd", out.lines().toList().get(1));
+        assertEquals(
+                "ID   STATE        SIZE  ACCESS      SPEC               NODES",
+                out.lines().toList().get(0));
+        assertEquals(
+                "one  running  10.0 GiB  read-write  tap:ram:x,size=1M  nbd",
+                out.lines().toList().get(1));
         assertEquals(0, run("list", "--json"));
         var array = JsonParser.parseString(out).getAsJsonArray();
         assertEquals(1, array.size());
@@ -175,10 +207,14 @@ class VerbsTest {
         assertTrue(out.contains("10.0 GiB (10737418240 bytes)"), out);
         int column = out.indexOf("one");
         for (String line : out.lines().toList()) {
-            assertTrue(line.charAt(column) != ' ' && line.substring(column - 2, column).isBlank(), line);
+            assertTrue(
+                    line.charAt(column) != ' '
+                            && line.substring(column - 2, column).isBlank(),
+                    line);
         }
         assertEquals(0, run("info", "one", "--json"));
-        assertEquals("one", JsonParser.parseString(out).getAsJsonObject().get("id").getAsString());
+        assertEquals(
+                "one", JsonParser.parseString(out).getAsJsonObject().get("id").getAsString());
         assertEquals(1, run("info", "none"));
     }
 
@@ -186,19 +222,30 @@ class VerbsTest {
     void statsOfOneAndOfAll() {
         assertEquals(0, run("stats", "one"));
         List<String> lines = out.lines().toList();
-        assertEquals(List.of("ID", "OPERATION", "COUNT", "BYTES", "ERRORS", "MEAN", "P50", "P99", "MAX"), List.of(lines.get(0).replace(" µs", "").split(" +")));
-        assertEquals(List.of("one", "read", "5", "20.0", "KiB", "0", "-", "10", "12", "14"), List.of(lines.get(1).split(" +")));
+        assertEquals(
+                List.of("ID", "OPERATION", "COUNT", "BYTES", "ERRORS", "MEAN", "P50", "P99", "MAX"),
+                List.of(lines.get(0).replace(" µs", "").split(" +")));
+        assertEquals(
+                List.of("one", "read", "5", "20.0", "KiB", "0", "-", "10", "12", "14"),
+                List.of(lines.get(1).split(" +")));
         assertEquals("one: 3 in flight; parked 1 times, 20 ms in all", lines.get(2));
         assertEquals(0, run("stats", "one", "--json"));
-        assertEquals(5, JsonParser.parseString(out).getAsJsonObject().getAsJsonObject("operations").getAsJsonObject("read").get("count")
-                .getAsLong());
+        assertEquals(
+                5,
+                JsonParser.parseString(out)
+                        .getAsJsonObject()
+                        .getAsJsonObject("operations")
+                        .getAsJsonObject("read")
+                        .get("count")
+                        .getAsLong());
         assertEquals(0, run("stats", "--json"));
         assertEquals(1, JsonParser.parseString(out).getAsJsonArray().size());
     }
 
     @Test
     void imagesAreConvertedMappedResizedAndShown() {
-        assertEquals(0, run("convert", "tap:vmdk:./a.vmdk", "tap:qcow2:b.qcow2", "-o", "compression=zstd", "--compress"));
+        assertEquals(
+                0, run("convert", "tap:vmdk:./a.vmdk", "tap:qcow2:b.qcow2", "-o", "compression=zstd", "--compress"));
         assertEquals(0, run("convert", "nbd://localhost/a", "tap:aio:/b"));
         assertEquals(0, run("resize", "tap:qcow2:/a", "20G"));
         assertEquals(2, run("resize", "tap:qcow2:/a", "more"));
@@ -208,9 +255,16 @@ class VerbsTest {
         assertTrue(out.toString().matches("(?s).*  4096 +8192  8.0 KiB  hole\n.*"), out.toString());
         assertEquals(0, run("map", "tap:qcow2:/a", "--json"));
         assertTrue(out.toString().contains("\"zero\": true"), out.toString());
-        assertEquals(List.of("convert tap:vmdk:" + directory + "/a.vmdk tap:qcow2:" + directory + "/b.qcow2 {compression=zstd} compressed",
-                "convert tap:nbd:nbd://localhost/a tap:aio:/b {}", "resize tap:qcow2:/a 21474836480", "info tap:qcow2:/a", "map tap:qcow2:/a",
-                "map tap:qcow2:/a"), core.calls);
+        assertEquals(
+                List.of(
+                        "convert tap:vmdk:" + directory + "/a.vmdk tap:qcow2:" + directory
+                                + "/b.qcow2 {compression=zstd} compressed",
+                        "convert tap:nbd:nbd://localhost/a tap:aio:/b {}",
+                        "resize tap:qcow2:/a 21474836480",
+                        "info tap:qcow2:/a",
+                        "map tap:qcow2:/a",
+                        "map tap:qcow2:/a"),
+                core.calls);
     }
 
     @Test
@@ -220,7 +274,8 @@ class VerbsTest {
         assertEquals(0, run("resize", "one"));
         assertEquals("30.0 GiB (32212254720 bytes)", out.strip(), "what its image has now");
         assertEquals(0, run("resize", "one", "20G", "--json"));
-        assertEquals("one", JsonParser.parseString(out).getAsJsonObject().get("id").getAsString());
+        assertEquals(
+                "one", JsonParser.parseString(out).getAsJsonObject().get("id").getAsString());
         assertEquals(List.of("resize one 21474836480", "resize one -1", "resize one 21474836480"), core.calls);
         assertEquals(2, run("resize", "one", "more"));
         assertEquals(2, run("resize", "one", "20G", "-o", "shrink=yes"));
@@ -244,13 +299,20 @@ class VerbsTest {
         assertEquals(0, run("insert", "one", "tap:aio:/b", "--force"));
         assertEquals(2, run("insert", "one"));
         assertEquals(1, run("eject", "two"));
-        assertEquals(List.of("exchange one tap:empty:drive", "exchange one tap:aio:" + directory + "/2.iso", "exchange one tap:aio:/b by force"), core.calls);
+        assertEquals(
+                List.of(
+                        "exchange one tap:empty:drive",
+                        "exchange one tap:aio:" + directory + "/2.iso",
+                        "exchange one tap:aio:/b by force"),
+                core.calls);
     }
 
     @Test
     void anAttachMayWaitForTheImage() {
         assertEquals(0, run("attach", "tap:aio:/a", "--wait-for-lock", "60", "-o", "round=up"));
-        assertEquals(Map.of("wait-for-lock", "60", "round", "up"), core.attached.get(1).options());
+        assertEquals(
+                Map.of("wait-for-lock", "60", "round", "up"),
+                core.attached.get(1).options());
         assertEquals(2, run("attach", "tap:aio:/a", "--wait-for-lock", "long"));
     }
 
@@ -264,18 +326,27 @@ class VerbsTest {
         assertEquals(2, run("qcow-create", "/c"));
         assertEquals(0, run("img2qcow", "/a.qcow", "/a.img"));
         assertEquals(0, run("qcow2raw", "/a.img", "/a.qcow"));
-        assertEquals(List.of("create tap:qcow:" + directory + "/a.qcow 104857600 null {}",
-                "create tap:qcow2:/a.qcow2 104857600 tap:aio:" + directory + "/base.img {} reserved",
-                "create tap:qcow:/b.qcow 104857600 tap:qcow:/a.qcow {}", "convert tap:aio:/a.img tap:qcow:/a.qcow {}",
-                "convert tap:qcow:/a.qcow tap:aio:/a.img {}"), core.calls);
+        assertEquals(
+                List.of(
+                        "create tap:qcow:" + directory + "/a.qcow 104857600 null {}",
+                        "create tap:qcow2:/a.qcow2 104857600 tap:aio:" + directory + "/base.img {} reserved",
+                        "create tap:qcow:/b.qcow 104857600 tap:qcow:/a.qcow {}",
+                        "convert tap:aio:/a.img tap:qcow:/a.qcow {}",
+                        "convert tap:qcow:/a.qcow tap:aio:/a.img {}"),
+                core.calls);
     }
 
     @Test
     void createTakesASizeOrABacking() {
-        assertEquals(0, run("create", "tap:qcow:new.qcow", "10G", "--backing", "tap:aio:./base.img", "-o", "cluster=4k"));
+        assertEquals(
+                0, run("create", "tap:qcow:new.qcow", "10G", "--backing", "tap:aio:./base.img", "-o", "cluster=4k"));
         assertEquals(0, run("create", "tap:qcow:/n", "--backing", "tap:aio:/b"));
-        assertEquals(List.of("create tap:qcow:" + directory + "/new.qcow 10737418240 tap:aio:" + directory + "/base.img {cluster=4k}",
-                "create tap:qcow:/n -1 tap:aio:/b {}"), core.calls);
+        assertEquals(
+                List.of(
+                        "create tap:qcow:" + directory + "/new.qcow 10737418240 tap:aio:" + directory
+                                + "/base.img {cluster=4k}",
+                        "create tap:qcow:/n -1 tap:aio:/b {}"),
+                core.calls);
         assertEquals(2, run("create", "tap:qcow:/n"));
         assertEquals(2, run("create", "tap:qcow:/n", "lots"));
         assertTrue(err.contains("10G"), err);
@@ -304,7 +375,13 @@ class VerbsTest {
         assertEquals("clean: 7 clusters in use", out.strip());
         core.report = new CheckReport(7, 1, List.of("first", "second"));
         assertEquals(1, run("check", "tap:qcow:/a"));
-        assertEquals(List.of("error: first", "error: second", "to repair: 1 leaked cluster", "2 errors, 1 leaked cluster: 7 clusters in use"), out.lines().toList());
+        assertEquals(
+                List.of(
+                        "error: first",
+                        "error: second",
+                        "to repair: 1 leaked cluster",
+                        "2 errors, 1 leaked cluster: 7 clusters in use"),
+                out.lines().toList());
         assertEquals("blktap: tap:qcow:/a: 2 errors, 1 leaked cluster", err.strip());
     }
 
@@ -312,10 +389,14 @@ class VerbsTest {
     void leaksAndLeftoversAreNoErrorsAndHaveAStatusOfTheirOwn() {
         core.report = new CheckReport(7, 2, List.of());
         assertEquals(3, run("check", "tap:qcow:/a"));
-        assertEquals(List.of("to repair: 2 leaked clusters", "no errors, but 2 leaked clusters: 7 clusters in use"), out.lines().toList());
+        assertEquals(
+                List.of("to repair: 2 leaked clusters", "no errors, but 2 leaked clusters: 7 clusters in use"),
+                out.lines().toList());
         core.report = new CheckReport(7, 0, List.of(), List.of("log of 1 entry: replayed"));
         assertEquals(3, run("check", "tap:qcow:/a"));
-        assertEquals(List.of("to repair: log of 1 entry: replayed", "no errors, but 1 leftover: 7 clusters in use"), out.lines().toList());
+        assertEquals(
+                List.of("to repair: log of 1 entry: replayed", "no errors, but 1 leftover: 7 clusters in use"),
+                out.lines().toList());
         assertEquals("", err);
     }
 
@@ -324,7 +405,9 @@ class VerbsTest {
         core.report = new CheckReport(7, 0, List.of(), List.of("log of 1 entry: replayed"));
         core.repaired = new CheckReport(7, 0, List.of());
         assertEquals(0, run("check", "tap:qcow:/a", "--repair"));
-        assertEquals(List.of("found: 1 leftover", "repaired: log of 1 entry: replayed", "clean: 7 clusters in use"), out.lines().toList());
+        assertEquals(
+                List.of("found: 1 leftover", "repaired: log of 1 entry: replayed", "clean: 7 clusters in use"),
+                out.lines().toList());
         assertEquals(List.of("check tap:qcow:/a", "repair tap:qcow:/a", "check tap:qcow:/a"), core.calls);
     }
 
@@ -346,7 +429,9 @@ class VerbsTest {
     @Test
     void theFirstEngineIsTheDefault() {
         assertEquals(0, run("engines"));
-        assertEquals(List.of("ENGINE  STATE    BUNDLE  WHAT IT IS", "libaio  default  a 1"), out.lines().toList());
+        assertEquals(
+                List.of("ENGINE  STATE    BUNDLE  WHAT IT IS", "libaio  default  a 1"),
+                out.lines().toList());
         assertEquals(0, run("engines", "--json"));
         assertTrue(out.contains("\"state\": \"default\""), out);
     }
@@ -369,7 +454,8 @@ class VerbsTest {
 
     private int offline(String... arguments) {
         StringWriter output = new StringWriter();
-        int status = TestVerbs.VERBS.withoutDaemon(List.of(arguments), directory, new PrintWriter(output), new PrintWriter(output));
+        int status = TestVerbs.VERBS.withoutDaemon(
+                List.of(arguments), directory, new PrintWriter(output), new PrintWriter(output));
         out = output.toString();
         return status;
     }
@@ -382,7 +468,9 @@ class VerbsTest {
         }
         assertEquals(0, offline("--help"));
         assertEquals(0, offline("--version"));
-        for (String[] wrong : new String[][] {{}, {"frobnicate"}, {"attach"}, {"detach", "a", "b"}, {"list", "--jsno"}, {"help", "frobnicate"}}) {
+        for (String[] wrong : new String[][] {
+            {}, {"frobnicate"}, {"attach"}, {"detach", "a", "b"}, {"list", "--jsno"}, {"help", "frobnicate"}
+        }) {
             assertEquals(2, offline(wrong));
             assertTrue(out.startsWith("blktap: ") && out.lines().count() == 1, out);
         }

@@ -15,12 +15,15 @@ import org.junit.jupiter.api.io.TempDir;
 class ClassArchiveTest {
     @TempDir
     Path directory;
+
     private ClassArchive archive;
     private Path made;
 
     @BeforeEach
     void installation() throws IOException {
-        for (String jar : new String[] {"home/lib/felix-main.jar", "home/bundle/shell.jar", "home/bundle/core.jar", "deploy/aio.jar"}) {
+        for (String jar : new String[] {
+            "home/lib/felix-main.jar", "home/bundle/shell.jar", "home/bundle/core.jar", "deploy/aio.jar"
+        }) {
             Files.createDirectories(directory.resolve(jar).getParent());
             Files.writeString(directory.resolve(jar), jar);
         }
@@ -58,7 +61,9 @@ class ClassArchiveTest {
 
     @Test
     void itNamesTheJava() throws IOException {
-        assertEquals(System.getProperty("java.home"), archive.description().lines().findFirst().orElseThrow());
+        assertEquals(
+                System.getProperty("java.home"),
+                archive.description().lines().findFirst().orElseThrow());
         assertTrue(archive.description().contains(System.getProperty("java.vm.version")));
     }
 

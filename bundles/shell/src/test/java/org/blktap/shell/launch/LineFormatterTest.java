@@ -17,7 +17,10 @@ class LineFormatterTest {
     @Test
     void whatATerminalWouldObeyIsEscaped() {
         String line = line("/vm/\u001b]0;x\u0007\udcfb\u202e\nb\tcaf\u00e9: gone", null);
-        assertTrue(line.endsWith("org.blktap.x  /vm/\\x1b]0;x\\x07\\xfb\\u202e\\x0ab\tcaf\u00e9: gone" + System.lineSeparator()), line);
+        assertTrue(
+                line.endsWith(
+                        "org.blktap.x  /vm/\\x1b]0;x\\x07\\xfb\\u202e\\x0ab\tcaf\u00e9: gone" + System.lineSeparator()),
+                line);
     }
 
     @Test

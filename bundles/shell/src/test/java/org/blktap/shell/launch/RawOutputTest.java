@@ -9,7 +9,8 @@ import org.junit.jupiter.api.Test;
 
 class RawOutputTest {
     private final List<String> records = new ArrayList<>();
-    private final PrintStream out = new PrintStream(new RawOutput((level, text) -> records.add(level + " " + text)), true);
+    private final PrintStream out =
+            new PrintStream(new RawOutput((level, text) -> records.add(level + " " + text)), true);
 
     @Test
     void ofAComponentsTraceTheMessagesAndTheFirstFramesAreKept() {
@@ -21,9 +22,15 @@ class RawOutputTest {
         out.println("\tat a.B.e(B.java:3)");
         out.println("\t... 9 more");
         out.println("something else");
-        assertEquals(List.of("ERROR bundle org.blktap.x:3.0.0 (7)[X(2)] : The activate method has thrown an exception",
-                "ERROR java.lang.reflect.InvocationTargetException", "ERROR \tat a.B.c(B.java:1)",
-                "ERROR Caused by: java.lang.ArithmeticException: long overflow", "ERROR \tat a.B.e(B.java:3)", "INFO something else"), records);
+        assertEquals(
+                List.of(
+                        "ERROR bundle org.blktap.x:3.0.0 (7)[X(2)] : The activate method has thrown an exception",
+                        "ERROR java.lang.reflect.InvocationTargetException",
+                        "ERROR \tat a.B.c(B.java:1)",
+                        "ERROR Caused by: java.lang.ArithmeticException: long overflow",
+                        "ERROR \tat a.B.e(B.java:3)",
+                        "INFO something else"),
+                records);
     }
 
     @Test

@@ -52,8 +52,10 @@ class RepeatFilterTest {
             log(Level.WARNING, "a: write at " + i + " failed");
             log(Level.INFO, "news " + i);
         }
-        assertEquals(LIMIT, lines.stream().filter(line -> line.startsWith("WARNING")).count());
-        assertEquals(1000, lines.stream().filter(line -> line.startsWith("INFO")).count());
+        assertEquals(
+                LIMIT, lines.stream().filter(line -> line.startsWith("WARNING")).count());
+        assertEquals(
+                1000, lines.stream().filter(line -> line.startsWith("INFO")).count());
         lines.clear();
         filter.flush(handler);
         assertEquals(List.of(), lines, "the period is not over");
@@ -88,7 +90,8 @@ class RepeatFilterTest {
     @Test
     void theKindsKeptAreBounded() {
         for (int i = 0; i < 10_000; i++) {
-            assertTrue(filter.isLoggable(new LogRecord(Level.WARNING, "x".repeat(i % 1000 + 1) + (char) ('a' + i / 1000))));
+            assertTrue(filter.isLoggable(
+                    new LogRecord(Level.WARNING, "x".repeat(i % 1000 + 1) + (char) ('a' + i / 1000))));
         }
         assertFalse(lines.contains("nothing"));
     }

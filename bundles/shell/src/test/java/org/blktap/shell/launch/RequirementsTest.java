@@ -16,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 class RequirementsTest {
     @TempDir
     Path directory;
+
     private Path home;
 
     @BeforeEach
@@ -41,7 +42,8 @@ class RequirementsTest {
     @Test
     void aSoundMachineIsLeftAsItWas() throws IOException {
         check();
-        try (Stream<Path> data = Files.list(directory.resolve("data/tmp")); Stream<Path> run = Files.list(directory.resolve("run"))) {
+        try (Stream<Path> data = Files.list(directory.resolve("data/tmp"));
+                Stream<Path> run = Files.list(directory.resolve("run"))) {
             assertEquals(0, data.count() + run.count());
         }
     }
@@ -63,8 +65,13 @@ class RequirementsTest {
     @Test
     void fewOpenFilesAreRefused() {
         String head = "Limit                     Soft Limit           Hard Limit           Units     \n";
-        assertThrows(IOException.class, () -> Requirements.files(head + "Max open files            100                  1024                 files     \n"));
-        assertDoesNotThrow(() -> Requirements.files(head + "Max open files            1024                 1024                 files     \n"));
-        assertDoesNotThrow(() -> Requirements.files(head + "Max open files            unlimited            unlimited            files     \n"));
+        assertThrows(
+                IOException.class,
+                () -> Requirements.files(
+                        head + "Max open files            100                  1024                 files     \n"));
+        assertDoesNotThrow(() -> Requirements.files(
+                head + "Max open files            1024                 1024                 files     \n"));
+        assertDoesNotThrow(() -> Requirements.files(
+                head + "Max open files            unlimited            unlimited            files     \n"));
     }
 }

@@ -30,20 +30,32 @@ class SettingsFileTest {
         assertEquals(Map.of(), read("// nothing yet\n  // \"a\": 1\n{ }\n"));
         assertEquals(Map.of(), read("{} # nothing"));
         assertEquals(Map.of(), SettingsFile.read(directory.resolve("missing.json")));
-        assertEquals(Map.of("a", Map.of("n", new BigDecimal("12"), "b", true, "t", "x", "l", List.of("y", "z")), "e", Map.of()),
-                read("{\n# a comment\n\"a\": {\"n\": 12, \"b\": true, \"t\": \"x\", \"l\": [\"y\", \"z\"]}, \"e\": {}}"));
+        assertEquals(
+                Map.of(
+                        "a",
+                        Map.of("n", new BigDecimal("12"), "b", true, "t", "x", "l", List.of("y", "z")),
+                        "e",
+                        Map.of()),
+                read(
+                        "{\n# a comment\n\"a\": {\"n\": 12, \"b\": true, \"t\": \"x\", \"l\": [\"y\", \"z\"]}, \"e\": {}}"));
     }
 
     private void refused(String json, String why) {
         String message = assertThrows(IOException.class, () -> read(json)).getMessage();
-        assertTrue(message.startsWith(directory.resolve("a.json") + ": ") && message.contains(why) && !message.contains("\n"), message);
+        assertTrue(
+                message.startsWith(directory.resolve("a.json") + ": ")
+                        && message.contains(why)
+                        && !message.contains("\n"),
+                message);
     }
 
     @Test
     void whatIsWrongIsSaidWithItsPlace() throws IOException {
         byte[] latin = "{\"a\": {\"b\": \"\u00fc\"}}".getBytes(StandardCharsets.ISO_8859_1);
         Path file = Files.write(directory.resolve("a.json"), latin);
-        assertTrue(assertThrows(IOException.class, () -> SettingsFile.read(file)).getMessage().endsWith("a.json: is not UTF-8"));
+        assertTrue(assertThrows(IOException.class, () -> SettingsFile.read(file))
+                .getMessage()
+                .endsWith("a.json: is not UTF-8"));
         refused("", "ends too early");
         refused("{\"a\": {\"b\": 1}", "ends too early");
         refused("{\"a\": {\"b\" 1}}", "line 1");
@@ -61,16 +73,25 @@ class SettingsFileTest {
     @Test
     @Timeout(60)
     void onlyARegularFileOfUsualLengthIsRead() throws Exception {
-        assertEquals(directory + ": is not a regular file", assertThrows(IOException.class, () -> SettingsFile.read(directory)).getMessage());
+        assertEquals(
+                directory + ": is not a regular file",
+                assertThrows(IOException.class, () -> SettingsFile.read(directory))
+                        .getMessage());
         Path fifo = directory.resolve("fifo");
         assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
-        assertEquals(fifo + ": is not a regular file", assertThrows(IOException.class, () -> SettingsFile.read(fifo)).getMessage());
+        assertEquals(
+                fifo + ": is not a regular file",
+                assertThrows(IOException.class, () -> SettingsFile.read(fifo)).getMessage());
         refused("{}" + " ".repeat(1 << 20), "is larger than 1048576 bytes");
     }
 
     @Test
     void aNameOfSeveralLinesIsNoPlace() throws Exception {
-        String message = assertThrows(IOException.class, () -> read("{\"a\\nb\": {\"c\": {}}}")).getMessage();
-        assertTrue(message.endsWith("a.json: line 1: c: found an object, expected a number, a text, true, false or a list"), message);
+        String message = assertThrows(IOException.class, () -> read("{\"a\\nb\": {\"c\": {}}}"))
+                .getMessage();
+        assertTrue(
+                message.endsWith(
+                        "a.json: line 1: c: found an object, expected a number, a text, true, false or a list"),
+                message);
     }
 }

@@ -32,6 +32,7 @@ import org.osgi.framework.ServiceReference;
 class LocalServicesTest {
     @TempDir
     Path directory;
+
     private Path deploy;
 
     /** A service of the tests. */
@@ -111,8 +112,10 @@ class LocalServicesTest {
     }
 
     private void jar(String name, String headers, Map<String, String> files) throws IOException {
-        Manifest manifest = new Manifest(new ByteArrayInputStream(("Manifest-Version: 1.0\n" + headers).getBytes(StandardCharsets.UTF_8)));
-        try (OutputStream out = Files.newOutputStream(deploy.resolve(name)); JarOutputStream jar = new JarOutputStream(out, manifest)) {
+        Manifest manifest = new Manifest(
+                new ByteArrayInputStream(("Manifest-Version: 1.0\n" + headers).getBytes(StandardCharsets.UTF_8)));
+        try (OutputStream out = Files.newOutputStream(deploy.resolve(name));
+                JarOutputStream jar = new JarOutputStream(out, manifest)) {
             for (Map.Entry<String, String> each : files.entrySet()) {
                 jar.putNextEntry(new JarEntry(each.getKey()));
                 jar.write(each.getValue().getBytes(StandardCharsets.UTF_8));
@@ -121,8 +124,9 @@ class LocalServicesTest {
     }
 
     private static String component(String name, String attributes, String contents) {
-        return "<?xml version='1.0'?><scr:component xmlns:scr='http://www.osgi.org/xmlns/scr/v1.4.0' name='" + name + "' " + attributes + ">"
-                + contents + "<implementation class='" + LocalServicesTest.class.getName() + "$" + name + "'/></scr:component>";
+        return "<?xml version='1.0'?><scr:component xmlns:scr='http://www.osgi.org/xmlns/scr/v1.4.0' name='" + name
+                + "' " + attributes + ">" + contents + "<implementation class='" + LocalServicesTest.class.getName()
+                + "$" + name + "'/></scr:component>";
     }
 
     private static final String GREETER = Greeter.class.getName();
@@ -133,19 +137,37 @@ class LocalServicesTest {
 
     @Test
     void componentsAreMadeAndBound() throws Exception {
-        String service = "<property name='shade' value='light'/><service><provide interface='" + GREETER + "'/></service>";
-        jar("a.jar", "Service-Component: OSGI-INF/a.xml,OSGI-INF/b.xml, OSGI-INF/c.xml\n", Map.of("OSGI-INF/a.xml", component("Plain", "", service),
-                "OSGI-INF/b.xml", component("Constructed", "init='3'", "<property name='shade' value='none'/><reference name='x' interface='" + GREETER
-                        + "' parameter='0'/><reference name='y' interface='" + GREETER + "' parameter='1' cardinality='0..n'/>"),
-                "OSGI-INF/c.xml", component("Bound", "", "<reference name='x' interface='" + GREETER + "' field='field'/><reference name='y' interface='"
-                        + GREETER + "' bind='add' cardinality='0..n'/>")));
+        String service =
+                "<property name='shade' value='light'/><service><provide interface='" + GREETER + "'/></service>";
+        jar(
+                "a.jar",
+                "Service-Component: OSGI-INF/a.xml,OSGI-INF/b.xml, OSGI-INF/c.xml\n",
+                Map.of(
+                        "OSGI-INF/a.xml",
+                        component("Plain", "", service),
+                        "OSGI-INF/b.xml",
+                        component(
+                                "Constructed",
+                                "init='3'",
+                                "<property name='shade' value='none'/><reference name='x' interface='" + GREETER
+                                        + "' parameter='0'/><reference name='y' interface='" + GREETER
+                                        + "' parameter='1' cardinality='0..n'/>"),
+                        "OSGI-INF/c.xml",
+                        component(
+                                "Bound",
+                                "",
+                                "<reference name='x' interface='" + GREETER
+                                        + "' field='field'/><reference name='y' interface='" + GREETER
+                                        + "' bind='add' cardinality='0..n'/>")));
         jar("b.jar", "Bundle-Activator: " + Activator.class.getName() + "\n", Map.of());
         LocalServices services = services();
         assertEquals(Map.of(), services.failures());
         Constructed constructed = (Constructed) services.component("Constructed");
         assertSame(constructed, services.component("Constructed"), "made once");
         assertEquals("none", constructed.shade);
-        List<String> all = services.of(GREETER).stream().map(each -> ((Greeter) each.object()).greet()).toList();
+        List<String> all = services.of(GREETER).stream()
+                .map(each -> ((Greeter) each.object()).greet())
+                .toList();
         assertEquals(List.of("activated", "plain"), all, "the higher ranking first");
         assertTrue(constructed.all.size() >= 1);
         assertEquals("plain", constructed.best.greet(), "the activator of the other jar came later");
@@ -154,10 +176,19 @@ class LocalServicesTest {
     @Test
     void aReferenceMayWantAServiceOfCertainProperties() throws Exception {
         String service = "<service><provide interface='" + GREETER + "'/></service>";
-        jar("a.jar", "Service-Component: OSGI-INF/a.xml,OSGI-INF/b.xml\n", Map.of("OSGI-INF/a.xml",
-                component("Plain", "", "<property name='shade' value='light'/>" + service),
-                "OSGI-INF/b.xml", component("Constructed", "init='3'", "<reference name='x' interface='" + GREETER
-                        + "' parameter='0' target='(shade=dark)'/><reference name='y' interface='" + GREETER + "' parameter='1' cardinality='0..n'/>")));
+        jar(
+                "a.jar",
+                "Service-Component: OSGI-INF/a.xml,OSGI-INF/b.xml\n",
+                Map.of(
+                        "OSGI-INF/a.xml",
+                        component("Plain", "", "<property name='shade' value='light'/>" + service),
+                        "OSGI-INF/b.xml",
+                        component(
+                                "Constructed",
+                                "init='3'",
+                                "<reference name='x' interface='" + GREETER
+                                        + "' parameter='0' target='(shade=dark)'/><reference name='y' interface='"
+                                        + GREETER + "' parameter='1' cardinality='0..n'/>")));
         LocalServices services = services();
         assertNull(services.component("Constructed"), "there is none that is dark");
         services.register((Greeter) () -> "late", Set.of(GREETER), Map.of("shade", "dark"));
@@ -173,10 +204,18 @@ class LocalServicesTest {
         Files.writeString(deploy.resolve("c.jar"), "no jar");
         jar("d.jar", "Service-Component: OSGI-INF/a.xml\n", Map.of("OSGI-INF/a.xml", "<component"));
         jar("e.jar", "Bundle-Activator: " + Activator.class.getName() + "\n", Map.of());
-        jar("f.jar", "Service-Component: OSGI-INF/b.xml\n", Map.of("OSGI-INF/b.xml", component("Constructed", "init='3'",
-                "<reference name='x' interface='no.Such' parameter='0'/>")));
+        jar(
+                "f.jar",
+                "Service-Component: OSGI-INF/b.xml\n",
+                Map.of(
+                        "OSGI-INF/b.xml",
+                        component(
+                                "Constructed", "init='3'", "<reference name='x' interface='no.Such' parameter='0'/>")));
         LocalServices services = services();
-        assertEquals(Set.of("a.jar", "b.jar", "c.jar", "d.jar"), services.failures().keySet(), services.failures()::toString);
+        assertEquals(
+                Set.of("a.jar", "b.jar", "c.jar", "d.jar"),
+                services.failures().keySet(),
+                services.failures()::toString);
         assertTrue(services.failures().get("a.jar").contains("needs the daemon"), services.failures()::toString);
         assertEquals(1, services.of(GREETER).size());
         assertNull(services.component("Constructed"), "a service that it must have is missing");

@@ -35,13 +35,23 @@ class PagesTest {
         if (!Files.exists(index)) {
             Files.writeString(index, VerbIndex.of(new ClassCatalog(TestVerbs.CLASSES)));
         }
-        List<String> command = new ArrayList<>(List.of("sh", "-euc", ". \"$0\"; declared \"$@\"; echo $runs ${class##*.} $long $alone", index.toString()));
+        List<String> command = new ArrayList<>(List.of(
+                "sh", "-euc", ". \"$0\"; declared \"$@\"; echo $runs ${class##*.} $long $alone", index.toString()));
         command.addAll(List.of(words));
         return run(command.toArray(String[]::new));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"Create", "Map:MapExtents", "Qcow-create:QcowCreate", "Check long=yes", "Convert long=yes", "Img2qcow long=yes", "Qcow2raw long=yes"})
+    @ValueSource(
+            strings = {
+                "Create",
+                "Map:MapExtents",
+                "Qcow-create:QcowCreate",
+                "Check long=yes",
+                "Convert long=yes",
+                "Img2qcow long=yes",
+                "Qcow2raw long=yes"
+            })
     void workOnImagesIsTheClients(String expected) throws Exception {
         String verb = expected.replaceAll("[: ].*", "").toLowerCase(java.util.Locale.ROOT);
         String type = expected.replaceAll(".*:", "").replaceAll(" .*", "");
@@ -76,7 +86,11 @@ class PagesTest {
             String section = page.substring(begin, page.indexOf("\n.S", begin + 1));
             assertTrue(section.contains(verb.summary().replace("-", "\\-")), section);
             for (OptionSpec option : TestVerbs.VERBS.options(verb)) {
-                assertTrue(option.usageHelp() || section.contains("\\fB" + option.longestName().replace("-", "\\-") + "\\fR"), section);
+                assertTrue(
+                        option.usageHelp()
+                                || section.contains(
+                                        "\\fB" + option.longestName().replace("-", "\\-") + "\\fR"),
+                        section);
             }
         }
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/groff")), "there is no groff");

@@ -35,6 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TapCtlTest {
     @TempDir
     Path directory;
+
     private Path control;
     private final Fakes core = new Fakes();
     private long daemon = 42;
@@ -51,7 +52,11 @@ class TapCtlTest {
         Surroundings here = new Surroundings(() -> core, () -> core, directory, terminal);
         StringWriter output = new StringWriter();
         StringWriter error = new StringWriter();
-        int status = TapCtl.execute(new Taps(here, new Minors(control, daemon)), List.of(arguments), new PrintWriter(output), new PrintWriter(error));
+        int status = TapCtl.execute(
+                new Taps(here, new Minors(control, daemon)),
+                List.of(arguments),
+                new PrintWriter(output),
+                new PrintWriter(error));
         out = output.toString();
         err = error.toString();
         assertTrue(err.lines().count() <= 1, "errors are one line: " + err);
@@ -212,17 +217,23 @@ class TapCtlTest {
         line("create -a qcow:/vm/a.qcow");
         line("allocate");
         terminal = true;
-        assertEquals(List.of("      42    0    0       qcow /vm/a.qcow", "       -    1    -          - -"), lines("list"));
+        assertEquals(
+                List.of("      42    0    0       qcow /vm/a.qcow", "       -    1    -          - -"), lines("list"));
     }
 
     @Test
     void attachmentsOfOthersHaveNumbersThatStay() throws Exception {
         line("create -a qcow:/vm/a.qcow");
-        core.attach(new AttachRequest(TapSpec.parse("tap:aio:/vm/b.img"), "root", List.of("vhost-user"), false, Map.of()));
+        core.attach(
+                new AttachRequest(TapSpec.parse("tap:aio:/vm/b.img"), "root", List.of("vhost-user"), false, Map.of()));
         core.attach(new AttachRequest(TapSpec.parse("tap:aio:/vm/c.img"), "a-data", List.of(), false, Map.of()));
         List<String> first = lines("list");
-        assertEquals(List.of("pid=42 minor=0 state=0 args=qcow:/vm/a.qcow", "pid=42 minor=1 state=0 args=aio:/vm/b.img",
-                "pid=42 minor=2 state=0 args=aio:/vm/c.img"), first);
+        assertEquals(
+                List.of(
+                        "pid=42 minor=0 state=0 args=qcow:/vm/a.qcow",
+                        "pid=42 minor=1 state=0 args=aio:/vm/b.img",
+                        "pid=42 minor=2 state=0 args=aio:/vm/c.img"),
+                first);
         silent("destroy -p 42 -m 0");
         assertEquals(first.subList(1, 3), lines("list"));
         silent("pause -p 42 -m 2");
@@ -241,7 +252,9 @@ class TapCtlTest {
         silent("close -p 42 -m 0");
         silent("open -p 42 -m 0 -a aio:/a");
         silent("close -p 42 -m 0 -f");
-        assertEquals(List.of("detach tap-0", "detach tap-0 by force"), core.calls.stream().filter(call -> call.startsWith("detach")).toList());
+        assertEquals(
+                List.of("detach tap-0", "detach tap-0 by force"),
+                core.calls.stream().filter(call -> call.startsWith("detach")).toList());
     }
 
     /** Has the action done in another thread, which has the time to end if nothing holds it up. */
@@ -270,7 +283,8 @@ class TapCtlTest {
         minors.list(slow);
         other[0].join();
         assertTrue(Files.exists(control.resolve("tapdisk/tapdisk-0")), "of the first");
-        assertTrue(Files.exists(control.resolve("tapdisk/tapdisk-1")), "of the second, though one list did not know it");
+        assertTrue(
+                Files.exists(control.resolve("tapdisk/tapdisk-1")), "of the second, though one list did not know it");
     }
 
     @Test
@@ -278,7 +292,7 @@ class TapCtlTest {
         line("allocate");
         Thread[] other = new Thread[1];
         core.listed = () -> {
-            core.listed = () -> { };
+            core.listed = () -> {};
             other[0] = begun(() -> assertDoesNotThrow(() -> new Minors(control, daemon).bind(0, daemon)));
         };
         silent("free -m 0");
@@ -297,7 +311,8 @@ class TapCtlTest {
     @Test
     void aNumberThatIsOpenedDuringADestroyStays() throws Exception {
         line("create -a aio:/a");
-        core.detached = () -> assertDoesNotThrow(() -> core.attach(new AttachRequest(TapSpec.parse("tap:aio:/b"), "tap-0", List.of(), false, Map.of())));
+        core.detached = () -> assertDoesNotThrow(
+                () -> core.attach(new AttachRequest(TapSpec.parse("tap:aio:/b"), "tap-0", List.of(), false, Map.of())));
         refused(TapErrno.EBUSY, "destroy -p 42 -m 0");
         assertEquals("pid=42 minor=0 state=0 args=aio:/b", line("list"));
     }
@@ -306,7 +321,10 @@ class TapCtlTest {
     void afterARestartTheOldPidIsStillTheName() throws Exception {
         line("create -a qcow:/vm/a.qcow");
         daemon = 77;
-        assertEquals(List.of("pid=42 minor=0 state=0 args=qcow:/vm/a.qcow", "pid=77"), lines("list"), "its socket has this name");
+        assertEquals(
+                List.of("pid=42 minor=0 state=0 args=qcow:/vm/a.qcow", "pid=77"),
+                lines("list"),
+                "its socket has this name");
         silent("pause -p 42 -m 0");
         silent("unpause -p 77 -m 0");
         refused(TapErrno.ENODEV, "pause -p 42 -m 1");
@@ -349,18 +367,38 @@ class TapCtlTest {
     void aCallerThatDoesNotWaitIsTold() throws Exception {
         CountDownLatch go = new CountDownLatch(1);
         CountDownLatch done = new CountDownLatch(1);
-        Refused refused = org.junit.jupiter.api.Assertions.assertThrows(Refused.class, () -> Taps.within(1, () -> {
-            go.await();
-            done.countDown();
-        }));
+        Refused refused = org.junit.jupiter.api.Assertions.assertThrows(
+                Refused.class,
+                () -> Taps.within(1, () -> {
+                    go.await();
+                    done.countDown();
+                }));
         assertEquals(TapErrno.ETIMEDOUT, refused.errno());
         go.countDown();
         done.await();
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"frobnicate", "list -x", "list -p", "list -p abc", "allocate here", "free", "create", "create -R", "destroy -p 42",
-        "destroy -m 0", "spawn -x", "attach -m 0", "open -p 42 -m 0", "close -p 42 -m 0 -t soon", "pause", "unpause -p 42", "stats -p 42"})
+    @ValueSource(
+            strings = {
+                "frobnicate",
+                "list -x",
+                "list -p",
+                "list -p abc",
+                "allocate here",
+                "free",
+                "create",
+                "create -R",
+                "destroy -p 42",
+                "destroy -m 0",
+                "spawn -x",
+                "attach -m 0",
+                "open -p 42 -m 0",
+                "close -p 42 -m 0 -t soon",
+                "pause",
+                "unpause -p 42",
+                "stats -p 42"
+            })
     void wrongUsageIsEinval(String command) {
         refused(TapErrno.EINVAL, command);
     }

@@ -17,7 +17,8 @@ public final class ZeroDriver implements SimpleDriver {
         try {
             size = Options.parseSize(path);
         } catch (IllegalArgumentException e) {
-            throw new DiskException(DiskException.Reason.BAD_OPTION, "tap:zero:" + path + ": expected a size, e.g. tap:zero:1G");
+            throw new DiskException(
+                    DiskException.Reason.BAD_OPTION, "tap:zero:" + path + ": expected a size, e.g. tap:zero:1G");
         }
         return new SimpleDisk() {
             @Override

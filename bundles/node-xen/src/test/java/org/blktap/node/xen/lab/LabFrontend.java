@@ -14,9 +14,10 @@ import org.blktap.ring.Blkif;
 import org.blktap.ring.sim.FrontRing;
 
 /**
- * A frontend in user space on a real Xen: dom0 grants pages to itself, so that the daemon's own grants and event channels are used, in both ABIs, by one that
- * does what no kernel would. Run in the lab (itests/xen/suite) while the daemon serves a device to domain 0:
- * {@code LabFrontend DEVICE}. Prints what it sees; status 1 if that is not what was expected.
+ * A frontend in user space on a real Xen: dom0 grants pages to itself, so that the daemon's own grants and event
+ * channels are used, in both ABIs, by one that does what no kernel would. Run in the lab (itests/xen/suite) while the
+ * daemon serves a device to domain 0: {@code LabFrontend DEVICE}. Prints what it sees; status 1 if that is not what was
+ * expected.
  */
 public final class LabFrontend {
     private static final long LIMIT_NANOS = TimeUnit.MINUTES.toNanos(2);
@@ -83,7 +84,8 @@ public final class LabFrontend {
 
     private static String run(String... command) throws IOException {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String out = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8).trim();
+        String out =
+                new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8).trim();
         try {
             return process.waitFor() == 0 ? out : "";
         } catch (InterruptedException e) {
@@ -98,8 +100,18 @@ public final class LabFrontend {
     private void connect(String protocol, boolean persistent) throws IOException {
         ring.initialize();
         await("2", "the backend waits");
-        run("xenstore-write", frontend + "/ring-ref", Integer.toString(ringRef), frontend + "/event-channel", Integer.toString(port),
-                frontend + "/protocol", protocol, frontend + "/feature-persistent", persistent ? "1" : "0", frontend + "/state", "3");
+        run(
+                "xenstore-write",
+                frontend + "/ring-ref",
+                Integer.toString(ringRef),
+                frontend + "/event-channel",
+                Integer.toString(port),
+                frontend + "/protocol",
+                protocol,
+                frontend + "/feature-persistent",
+                persistent ? "1" : "0",
+                frontend + "/state",
+                "3");
         await("4", "the backend is connected");
         run("xenstore-write", frontend + "/state", "4");
     }
@@ -277,8 +289,8 @@ public final class LabFrontend {
                     } else {
                         it.honest();
                     }
-                    System.out.println(it.device + ": " + (hostile ? "hostile" : "honest") + ", " + protocol + (persistent ? ", mapped" : ", copied")
-                            + ": as expected");
+                    System.out.println(it.device + ": " + (hostile ? "hostile" : "honest") + ", " + protocol
+                            + (persistent ? ", mapped" : ", copied") + ": as expected");
                     it.close();
                 }
             }
