@@ -46,7 +46,7 @@ class PagesTest {
             strings = {
                 "Create",
                 "Map:MapExtents",
-                "Qcow-create:QcowCreate",
+                "Qcow-create:QcowCreateVerb",
                 "Check long=yes",
                 "Convert long=yes",
                 "Img2qcow long=yes",
