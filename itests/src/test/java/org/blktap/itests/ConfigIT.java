@@ -151,10 +151,12 @@ class ConfigIT {
             daemon.blktap("config", "--reload").ok();
             Wait.until(
                     "libaio goes",
-                    () -> daemon.blktap("engines").out().lines().noneMatch(line -> line.startsWith("libaio")));
+                    () -> daemon.blktap("engines").out().lines().anyMatch(line -> line.matches("libaio +absent .*")));
             daemon.configure("{}");
             daemon.blktap("config", "--reload").ok();
-            Wait.until("libaio is back", () -> daemon.blktap("engines").out().contains("libaio"));
+            Wait.until(
+                    "libaio is back",
+                    () -> daemon.blktap("engines").out().lines().anyMatch(line -> line.matches("libaio +default .*")));
         }
     }
 }
