@@ -64,12 +64,6 @@ final class Daemon implements AutoCloseable {
         });
     }
 
-    /** Starts it; it ends with a failure. */
-    void startAndFail() throws Exception {
-        launch();
-        assertTrue(awaitEnd() != 0, this::log);
-    }
-
     private void launch() throws IOException {
         ProcessBuilder builder = new ProcessBuilder(home.resolve("bin/blktapd").toString())
                 .redirectInput(Path.of("/dev/null").toFile())

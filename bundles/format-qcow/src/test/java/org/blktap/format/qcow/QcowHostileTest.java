@@ -361,8 +361,8 @@ class QcowHostileTest {
     }
 
     /**
-     * Xen's tools end the file behind the last written cluster of a slot: a longer L1 table has to keep clear of the
-     * rest of it.
+     * Xen's tools may leave the last slot of a file incomplete. A longer L1 table must not be put into the rest of that
+     * slot.
      */
     @Test
     void aLargerDiskLeavesACutSlotAlone() throws Exception {

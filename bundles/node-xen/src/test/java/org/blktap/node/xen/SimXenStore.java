@@ -12,10 +12,16 @@ import java.util.concurrent.Executor;
 import org.blktap.api.engine.Errno;
 
 /**
- * XenStore in memory, with xenstored's rules (those of the C program, Xen 4.17): a write makes the parents; what is
- * removed takes along what is below it; a watch fires when it is set, at each change of or below its path, and when its
- * node goes with a parent; new nodes have their parent's permissions, but a guest owns what it makes; a guest is told
- * of and may use only what it is allowed to; a transaction fails when others changed what it used.
+ * XenStore in memory, with the rules of xenstored (the C program, Xen 4.17):
+ *
+ * <ul>
+ *   <li>A write makes missing parents. Removing a node removes everything below it.
+ *   <li>A watch fires when it is set, when its node or a node below changes, and when its node is removed with a
+ *       parent.
+ *   <li>A new node has its parent's permissions, but a guest owns the nodes it makes.
+ *   <li>A guest sees and changes only nodes whose permissions allow it.
+ *   <li>A transaction fails if others have changed what it used.
+ * </ul>
  *
  * <p>One object is the view of one domain, {@link #asDomain} gives those of others. Watches run on the given executor.
  */

@@ -5,7 +5,7 @@ import org.blktap.ring.Abi;
 
 /**
  * The frontend half of a blkif ring, as Xen's headers io/ring.h and io/blkif.h lay it out, with numbers of its own so
- * that it checks the backend's. One thread at a time. It writes whatever it is told to, also what no frontend should.
+ * that it checks the backend's. One thread at a time. It writes any value, valid or not.
  *
  * <p>A request is written by {@link #request} and {@link #segment}, {@link #discard} or {@link #indirect}, and shown by
  * {@link #push} with all others before it. A response is taken by {@link #next} and read by {@link #id},
