@@ -18,6 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -27,19 +29,26 @@ class ArchiveIT {
     Path directory;
 
     private Path archive;
-    private Path loaded;
+    private Daemon daemon;
 
-    /** Logs where each class came from, in a file that a start makes anew. */
-    private Daemon daemon() throws Exception {
+    /**
+     * Logs where each class came from, in a file for each process: the one that makes an archive has the same options.
+     */
+    @BeforeEach
+    void prepare() throws Exception {
         archive = directory.resolve("data/archive");
-        loaded = directory.resolve("loaded");
-        return new Daemon(
+        daemon = new Daemon(
                 directory,
                 Map.of(
                         "BLKTAP_ARCHIVE_DIR",
                         "",
                         "BLKTAP_JAVA_OPTS",
-                        "-Xlog:class+load:file=" + loaded + ":none:filecount=0"));
+                        "-Xlog:class+load:file=" + directory.resolve("loaded-%p") + ":none:filecount=0"));
+    }
+
+    @AfterEach
+    void end() throws Exception {
+        daemon.close();
     }
 
     /** What an archive was made from; empty while a new one is put in its place. */
@@ -53,120 +62,106 @@ class ArchiveIT {
 
     @Test
     void itIsMadeUsedAndMadeAnew() throws Exception {
-        try (Daemon daemon = daemon()) {
-            daemon.start();
-            Wait.until("the archive is made", () -> Files.exists(archive.resolve("classes.txt")));
-            daemon.stop();
-            assertTrue(Files.size(archive.resolve("classes.jsa")) > 1 << 20, "the size of the archive");
-            assertNothingElseIn(archive);
-            String made = Files.readString(archive.resolve("classes.txt"));
-            assertEquals(0, archived("org.apache.felix.framework.Felix"));
+        daemon.start();
+        Wait.until("the archive is made", () -> Files.exists(archive.resolve("classes.txt")));
+        daemon.stop();
+        assertTrue(Files.size(archive.resolve("classes.jsa")) > 1 << 20, "the size of the archive");
+        assertNothingElseIn(archive);
+        String made = Files.readString(archive.resolve("classes.txt"));
+        assertEquals(0, archived("org.apache.felix.framework.Felix"));
 
-            daemon.start();
-            assertEquals(1, archived("org.apache.felix.framework.Felix"), "the framework's");
-            assertEquals(1, archived("org.apache.felix.scr.impl.Activator"), "a bundle's of the platform");
-            awaitArchived("org.blktap.aio.AioDriver");
-            daemon.blktap("diag").ok();
-            daemon.stop();
-            assertEquals(made, Files.readString(archive.resolve("classes.txt")));
+        daemon.start();
+        assertEquals(1, archived("org.apache.felix.framework.Felix"), "the framework's");
+        assertEquals(1, archived("org.apache.felix.scr.impl.Activator"), "a bundle's of the platform");
+        assertEquals(1, archived("org.blktap.aio.AioDriver"));
+        daemon.blktap("diag").ok();
+        daemon.stop();
+        assertEquals(made, Files.readString(archive.resolve("classes.txt")));
 
-            // another jar of the class path: the archive as a whole does not fit
-            Path shell = daemon.home.resolve("bundle/shell.jar");
-            Files.setLastModifiedTime(
-                    shell, FileTime.fromMillis(Files.getLastModifiedTime(shell).toMillis() - 10_000));
-            daemon.start();
-            assertEquals(0, archived("org.apache.felix.framework.Felix"));
-            Wait.until("the archive is made anew", () -> !List.of("", made).contains(description()));
-            daemon.stop();
-            daemon.start();
-            assertEquals(1, archived("org.apache.felix.framework.Felix"));
-            assertNoWarning(daemon);
-        }
+        // another jar of the class path: the archive as a whole does not fit
+        Path shell = daemon.home.resolve("bundle/shell.jar");
+        Files.setLastModifiedTime(
+                shell, FileTime.fromMillis(Files.getLastModifiedTime(shell).toMillis() - 10_000));
+        daemon.start();
+        assertEquals(0, archived("org.apache.felix.framework.Felix"));
+        Wait.until("the archive is made anew", () -> !List.of("", made).contains(description()));
+        daemon.stop();
+        daemon.start();
+        assertEquals(1, archived("org.apache.felix.framework.Felix"));
+        assertNoWarning();
     }
 
     @Test
     void whatIsNotAnArchiveKeepsNothingFromStarting() throws Exception {
-        try (Daemon daemon = daemon()) {
-            Files.createDirectories(archive);
-            Files.write(archive.resolve("classes.jsa"), new byte[100_000]);
-            daemon.start();
-            assertEquals(0, archived("org.apache.felix.framework.Felix"));
-            Wait.until("the archive is made", () -> Files.exists(archive.resolve("classes.txt")));
-            byte[] whole = Files.readAllBytes(archive.resolve("classes.jsa"));
-            assertNotEquals(100_000, whole.length);
-            daemon.stop();
-            Files.write(archive.resolve("classes.jsa"), Arrays.copyOf(whole, whole.length / 2));
-            daemon.start();
-            assertEquals(0, archived("org.apache.felix.framework.Felix"));
-            assertTrue(daemon.log().contains("classes.jsa is not used: it has not the length"), daemon::log);
-            Wait.until("the archive is made anew", () -> Files.exists(archive.resolve("classes.txt")));
-            daemon.stop();
-            daemon.start();
-            assertEquals(1, archived("org.apache.felix.framework.Felix"));
-        }
+        Files.createDirectories(archive);
+        Files.write(archive.resolve("classes.jsa"), new byte[100_000]);
+        daemon.start();
+        assertEquals(0, archived("org.apache.felix.framework.Felix"));
+        Wait.until("the archive is made", () -> Files.exists(archive.resolve("classes.txt")));
+        byte[] whole = Files.readAllBytes(archive.resolve("classes.jsa"));
+        assertNotEquals(100_000, whole.length);
+        daemon.stop();
+        Files.write(archive.resolve("classes.jsa"), Arrays.copyOf(whole, whole.length / 2));
+        daemon.start();
+        assertEquals(0, archived("org.apache.felix.framework.Felix"));
+        assertTrue(daemon.log().contains("classes.jsa is not used: it has not the length"), daemon::log);
+        Wait.until("the archive is made anew", () -> Files.exists(archive.resolve("classes.txt")));
+        daemon.stop();
+        daemon.start();
+        assertEquals(1, archived("org.apache.felix.framework.Felix"));
     }
 
     @Test
     void anArchiveWithWhichAStartDidNotBecomeReadyIsMadeAnew() throws Exception {
-        try (Daemon daemon = daemon()) {
-            daemon.start();
-            Wait.until("the archive is made", () -> Files.exists(archive.resolve("classes.txt")));
-            daemon.stop();
-            // what a start leaves that its JVM has ended by a signal; whether a damaged archive does that depends on
-            // the JVM
-            Path file = archive.resolve("classes.jsa");
-            long seconds = Files.getLastModifiedTime(file).toMillis() / 1000;
-            Files.writeString(
-                    directory.resolve("data/archive-unready"), archive + " " + Files.size(file) + " " + seconds + "\n");
-            daemon.start();
-            assertEquals(0, archived("org.apache.felix.framework.Felix"));
-            assertTrue(
-                    daemon.log().contains("classes.jsa is not used: the last start with it has not become ready"),
-                    daemon::log);
-            Wait.until("the archive is made anew", () -> Files.exists(archive.resolve("classes.txt")));
-            daemon.stop();
-            daemon.start();
-            assertEquals(1, archived("org.apache.felix.framework.Felix"));
-        }
+        daemon.start();
+        Wait.until("the archive is made", () -> Files.exists(archive.resolve("classes.txt")));
+        daemon.stop();
+        // what a start leaves that its JVM has ended by a signal; whether a damaged archive does that depends on
+        // the JVM
+        Path file = archive.resolve("classes.jsa");
+        long seconds = Files.getLastModifiedTime(file).toMillis() / 1000;
+        Files.writeString(
+                directory.resolve("data/archive-unready"), archive + " " + Files.size(file) + " " + seconds + "\n");
+        daemon.start();
+        assertEquals(0, archived("org.apache.felix.framework.Felix"));
+        assertTrue(
+                daemon.log().contains("classes.jsa is not used: the last start with it has not become ready"),
+                daemon::log);
+        Wait.until("the archive is made anew", () -> Files.exists(archive.resolve("classes.txt")));
+        daemon.stop();
+        daemon.start();
+        assertEquals(1, archived("org.apache.felix.framework.Felix"));
     }
 
     @Test
     void aDeployedJarThatHasChangedIsRead() throws Exception {
-        try (Daemon daemon = daemon()) {
-            daemon.start();
-            Wait.until("the archive is made", () -> Files.exists(archive.resolve("classes.txt")));
-            daemon.stop();
-            daemon.start();
-            awaitArchived("org.blktap.format.ram.RamDriver");
-            assertTrue(daemon.blktap("attach", "tap:ram:#").err().contains("letters, digits"));
-            daemon.stop();
+        daemon.start();
+        Wait.until("the archive is made", () -> Files.exists(archive.resolve("classes.txt")));
+        daemon.stop();
+        daemon.start();
+        assertEquals(1, archived("org.blktap.format.ram.RamDriver"));
+        assertTrue(daemon.blktap("attach", "tap:ram:#").err().contains("letters, digits"));
+        daemon.stop();
 
-            Path jar = daemon.home.resolve("deploy/format-ram.jar");
-            FileTime time = Files.getLastModifiedTime(jar);
-            try (FileSystem inside = FileSystems.newFileSystem(jar)) {
-                Path file = inside.getPath("org/blktap/format/ram/RamDriver.class");
-                String code = new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
-                Files.write(
-                        file, code.replace("letters, digits", "LETTERS, DIGITS").getBytes(StandardCharsets.ISO_8859_1));
-            }
-            // nothing but the bytes tells it
-            Files.setLastModifiedTime(jar, time);
-            daemon.start();
-            assertTrue(daemon.blktap("attach", "tap:ram:#").err().contains("LETTERS, DIGITS"));
-            assertEquals(0, archived("org.blktap.format.ram.RamDriver"));
-            awaitArchived("org.blktap.aio.AioDriver");
-            assertNoWarning(daemon);
+        Path jar = daemon.home.resolve("deploy/format-ram.jar");
+        FileTime time = Files.getLastModifiedTime(jar);
+        try (FileSystem inside = FileSystems.newFileSystem(jar)) {
+            Path file = inside.getPath("org/blktap/format/ram/RamDriver.class");
+            String code = new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
+            Files.write(file, code.replace("letters, digits", "LETTERS, DIGITS").getBytes(StandardCharsets.ISO_8859_1));
         }
-    }
-
-    /** A class of {@code deploy/} may be loaded after the daemon is ready. */
-    private void awaitArchived(String name) throws Exception {
-        Wait.until(name + " comes from the archive", () -> archived(name) == 1);
+        // nothing but the bytes tells it
+        Files.setLastModifiedTime(jar, time);
+        daemon.start();
+        assertTrue(daemon.blktap("attach", "tap:ram:#").err().contains("LETTERS, DIGITS"));
+        assertEquals(0, archived("org.blktap.format.ram.RamDriver"));
+        assertEquals(1, archived("org.blktap.aio.AioDriver"));
+        assertNoWarning();
     }
 
     /** How many classes of a name came from the archive in the last start. */
     private long archived(String name) throws IOException {
-        try (Stream<String> lines = Files.lines(loaded)) {
+        try (Stream<String> lines = Files.lines(directory.resolve("loaded-" + daemon.pid()))) {
             return lines.filter(line -> line.startsWith(name + " ") && line.endsWith("shared objects file (top)"))
                     .count();
         }
@@ -178,7 +173,7 @@ class ArchiveIT {
         }
     }
 
-    private static void assertNoWarning(Daemon daemon) {
+    private void assertNoWarning() {
         assertFalse(
                 Pattern.compile("WARN|warning|archive of classes")
                         .matcher(daemon.log())
