@@ -9,6 +9,7 @@ import java.util.Hashtable;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -50,6 +51,9 @@ public final class Launcher {
     private Framework framework;
     /** Why the daemon cannot continue, or null. */
     private final AtomicReference<String> failure = new AtomicReference<>();
+
+    /** Zero once the platform has been checked: a stop before that would look like a platform that is not active. */
+    private final CountDownLatch checked = new CountDownLatch(1);
 
     private volatile boolean signalled;
 
@@ -131,6 +135,7 @@ public final class Launcher {
         framework.start();
         platform.check();
         reportDeployed();
+        checked.countDown();
     }
 
     private void serve(Map<String, Map<String, Object>> settings) {
@@ -149,13 +154,16 @@ public final class Launcher {
         framework.getBundleContext().registerService(type, service, new Hashtable<>(Map.of(SERVICE, name)));
     }
 
-    /** Stops the framework after a failure that a bundle reports. */
+    /** Stops the framework after a failure that a bundle reports, unless the platform's own check has failed. */
     private void stopFor(String why) {
-        failure.compareAndSet(null, why);
         try {
+            checked.await();
+            failure.compareAndSet(null, why);
             framework.stop();
         } catch (BundleException e) {
             LOG.log(Level.ERROR, "stopping failed: " + e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
