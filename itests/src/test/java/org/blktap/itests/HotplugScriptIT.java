@@ -368,6 +368,49 @@ class HotplugScriptIT {
         assertEquals(1, asked().size());
     }
 
+    /**
+     * libxl waits for a script, and a host starts many guests at once. Processor time of whole calls, with all programs
+     * that the script starts; the least of twenty, which other load disturbs the least.
+     */
+    @Test
+    void aCallIsCheap() throws Exception {
+        // of XenStore's programs those that cost about what Xen's do
+        Path cheap = Files.createDirectory(test.resolve("cheap"));
+        program(cheap.resolve("xenstore-read"), """
+                #!/bin/sh
+                [ "$1" != -R ] || shift
+                case $1 in */params) echo "$TARGET" ;; */device-type) echo disk ;; */mode) echo w ;; *) exit 1 ;; esac
+                """);
+        program(cheap.resolve("xenstore-write"), "#!/bin/sh\n");
+        Map<String, String> environment = environment(BACKEND);
+        environment.put("PATH", cheap + ":" + System.getenv("PATH"));
+        environment.put("TARGET", "tap:qcow:" + image);
+        environment.put("SCRIPT", home.resolve("etc/xen/scripts/block-blktap").toString());
+        String times = Run.of(
+                        environment,
+                        "bash",
+                        "-ec",
+                        "TIMEFORMAT='%U %S'; for i in $(seq 20); do time \"$SCRIPT\" add; time \"$SCRIPT\" remove; done")
+                .ok()
+                .err();
+        List<Double> seconds = times.lines()
+                .map(line -> line.split(" "))
+                .map(each -> Double.parseDouble(each[0]) + Double.parseDouble(each[1]))
+                .toList();
+        assertEquals(40, seconds.size(), times);
+        for (int action = 0; action < 2; action++) {
+            int first = action;
+            double least = java.util.stream.IntStream.range(0, 20)
+                    .mapToDouble(i -> seconds.get(2 * i + first))
+                    .min()
+                    .orElseThrow();
+            System.out.println("block-blktap " + (action == 0 ? "add" : "remove") + " takes " + Math.round(least * 1000)
+                    + " ms of processor time");
+            // alone on a machine of 2026 half of that
+            assertTrue(least < 0.05, times);
+        }
+    }
+
     @Test
     void aDaemonThatStartsIsWaitedForAndItsAbsenceIsTold() throws Exception {
         backend(BACKEND, "tap:qcow:" + image, "w");

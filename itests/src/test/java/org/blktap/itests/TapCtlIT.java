@@ -238,6 +238,65 @@ class TapCtlIT {
         }
     }
 
+    /**
+     * As the source's daemon has it while xl makes the guest's devices here; the script holds a lock of all disks while
+     * it calls.
+     */
+    @Test
+    void theImageOfAGuestThatIsMigratedHereIsWaitedFor() throws Exception {
+        Path programs = Files.createDirectory(directory.resolve("incoming"));
+        Path reader = Files.writeString(programs.resolve("xenstore-read"), """
+                #!/bin/sh
+                case $1 in /local/domain/7/name) echo web1--incoming ;; */name) echo web1 ;; */mode) echo w ;; esac
+                """);
+        assertTrue(reader.toFile().setExecutable(true));
+        Path image = image("incoming.img", 1);
+        Daemon source = Daemon.started(Files.createDirectory(directory.resolve("source")));
+        try {
+            source.attach("tap:aio:" + image, "a", "--node", "nbd");
+            String program = daemon.home.resolve("bin/tap-ctl").toString();
+            for (int domain : new int[] {8, 7}) {
+                String name = tapCtl("allocate");
+                String minor = name.substring(name.lastIndexOf('-') + 1);
+                tapCtl("attach -p " + daemon.pid() + " -m " + minor);
+                long begin = System.nanoTime();
+                Run open = Run.of(
+                        Map.of(
+                                "BLKTAP_RUN_DIR",
+                                daemon.runDir.toString(),
+                                "XENBUS_PATH",
+                                "backend/vbd3/" + domain + "/51712",
+                                "PATH",
+                                programs + ":" + System.getenv("PATH")),
+                        program,
+                        "open",
+                        "-p",
+                        Long.toString(daemon.pid()),
+                        "-m",
+                        minor,
+                        "-a",
+                        "aio:" + image);
+                if (domain == 8) {
+                    assertEquals(16, open.status(), open::toString);
+                } else {
+                    open.ok();
+                    assertTrue(System.nanoTime() - begin < 40_000_000_000L, "it does not wait itself");
+                    assertEquals("opening", daemon.state("tap-" + minor));
+                    Path other = image("meanwhile.img", 1);
+                    daemon.attach("tap:aio:" + other, "meanwhile", "--node", "nbd");
+                    daemon.detach("meanwhile");
+                    source.detach("a");
+                    Wait.until("the image is free", () -> daemon.state("tap-" + minor)
+                            .equals("running"));
+                    assertServes(control.resolve("nbd" + daemon.pid() + "." + minor), image);
+                }
+                tapCtl("destroy -p " + daemon.pid() + " -m " + minor);
+            }
+        } finally {
+            source.close();
+        }
+    }
+
     /** By each name of a format that a toolstack may write. */
     @Test
     void allFormats() throws Exception {

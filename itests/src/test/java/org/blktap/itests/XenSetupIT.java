@@ -315,9 +315,105 @@ class XenSetupIT {
         }
     }
 
+    private static void detachAll() throws Exception {
+        for (JsonElement each : daemon.list()) {
+            daemon.detach(each.getAsJsonObject().get("id").getAsString());
+        }
+    }
+
+    /** Their device nodes name the script by its path, and nothing else starts a daemon that has ended. */
+    @Test
+    void underRunningGuestsNothingIsUndone() throws Exception {
+        daemon.start();
+        try {
+            setup("--takeover").ok();
+            daemon.attach("tap:ram:a,size=1M", "by-hand", "--node", "nbd");
+            setup("--undo", "--takeover").ok();
+            setup("--takeover").ok();
+            daemon.attach("tap:ram:b,size=1M", "xen-7-51712", "--node", "nbd");
+            daemon.attach("tap:ram:c,size=1M", "tap-3", "--node", "nbd");
+            Map<String, String> before = tree();
+            Run run = setup("--undo");
+            refused(1, run, "guests have disks of the daemon: tap-3, xen-7-51712; end them first, or add --force");
+            assertEquals("", run.out());
+            assertEquals(before, tree());
+            // neither is there because of the takeover
+            setup("--undo", "--takeover").ok();
+            assertEquals(before.keySet().size() - 1, tree().size(), "block.distrib is block again");
+            before = tree();
+            daemon.kill();
+            refused(1, setup("--undo"), "which are on record: tap-3, xen-7-51712; start it");
+            assertEquals(before, tree());
+            daemon.start();
+            daemon.detach("tap-3");
+            refused(1, setup("--undo"), "the daemon: xen-7-51712;");
+            setup("--undo", "--force").ok();
+            assertFalse(Files.exists(root.resolve("etc/systemd/system/blktap.service")));
+            setup().ok();
+            detachAll();
+            setup("--undo").ok();
+        } finally {
+            daemon.kill();
+            Run.of("sh", "-c", "rm -rf \"$0\"/attachments/*", daemon.dataDir.toString())
+                    .ok();
+        }
+    }
+
+    /** Records of Xen's nodes, which no daemon can have here; XenStore says by which script each has come. */
+    @Test
+    void underGuestsOfTheTakeoverItIsNotUndone() throws Exception {
+        Path records = Files.createDirectories(daemon.dataDir.resolve("attachments"));
+        Path programs = Files.createDirectories(directory.resolve("programs"));
+        Path reader = Files.writeString(programs.resolve("xenstore-read"), """
+                #!/bin/sh
+                case $1 in
+                  /local/domain/0/backend/vbd/1/51712/script) echo /etc/xen/scripts/block-blktap ;;
+                  /local/domain/0/backend/vbd/2/51712/script) echo /etc/xen/scripts/block ;;
+                  *) exit 1 ;;
+                esac
+                """);
+        assertTrue(reader.toFile().setExecutable(true));
+        try {
+            setup("--takeover").ok();
+            for (String record : List.of("1/51712,backend=vbd", "2/51712,backend=vbd", "3/51712,backend=qdisk")) {
+                java.util.Properties properties = new java.util.Properties();
+                properties.setProperty("spec", "tap:ram:a");
+                properties.setProperty("node.0", "xen:" + record);
+                try (java.io.Writer writer = Files.newBufferedWriter(
+                        records.resolve("xen-" + record.substring(0, 1) + "-51712.cfg"))) {
+                    properties.store(writer, null);
+                }
+            }
+            refused(1, setup("--undo"), "on record: xen-1-51712, xen-2-51712, xen-3-51712;");
+            Map<String, String> environment = Map.of(
+                    "PATH",
+                    programs + ":" + System.getenv("PATH"),
+                    "BLKTAP_RUN_DIR",
+                    daemon.runDir.toString(),
+                    "BLKTAP_DATA_DIR",
+                    daemon.dataDir.toString());
+            String[] undo = {
+                daemon.home.resolve("bin/blktap").toString(),
+                "xen-setup",
+                "--root",
+                root.toString(),
+                "--undo",
+                "--takeover"
+            };
+            refused(1, Run.of(environment, undo), "on record: xen-2-51712;");
+            Files.delete(records.resolve("xen-2-51712.cfg"));
+            Run.of(environment, undo).ok();
+            assertFalse(Files.isSymbolicLink(root.resolve(BLOCK)));
+            refused(1, setup("--undo"), "on record: xen-1-51712, xen-3-51712;");
+        } finally {
+            Run.of("sh", "-c", "rm -rf \"$0\"/*", records.toString()).ok();
+        }
+    }
+
     @Test
     void wrongUsage() throws Exception {
         refused(2, setup("--check", "--undo"), "exclude each other");
+        refused(2, setup("--force"), "--force goes with --undo");
         refused(2, setup("--json"), "--json goes with --check");
         refused(2, setup("--frobnicate"), "unknown argument --frobnicate");
         refused(2, daemon.blktap("xen-setup", "--root", "/no/such"), "/no/such: no such directory");

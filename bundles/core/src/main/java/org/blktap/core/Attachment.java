@@ -80,7 +80,7 @@ final class Attachment {
         opening = new AttachmentOpening(this, lockWait, record, services, loop, operations, commands, disk, nodes);
         end = new AttachmentEnd(this, record, services, calls, operations, commands, gate, nodes, disk);
         image = new ImageChange(this, record, services, operations, commands, disk, nodes);
-        nodeChange = new NodeChange(this, record, services, calls, operations, commands, gate, nodes);
+        nodeChange = new NodeChange(this, record, services, calls, operations, commands, gate, nodes, disk);
         serviceLoss = new ServiceLoss(this, operations, nodeChange, nodes, disk);
         view = new AttachmentView(this, calls, operations, gate, nodes, disk, parks);
         loop.execute(() -> {

@@ -27,6 +27,8 @@ import org.blktap.core.gate.Gate;
  * threads, one at a time, as the attachment's; what the attachment shows of it is for any.
  */
 final class AttachmentDisk {
+    private static final DiskInfo NOT_KNOWN_YET = DiskInfo.ofSize(0);
+
     private static final Logger LOG = System.getLogger("org.blktap.core");
     /** Interval of the check whether helper threads are idle. */
     private static final long IDLE_MILLISECONDS = 20;
@@ -50,7 +52,7 @@ final class AttachmentDisk {
     /** The image that is open. */
     private String name = "";
 
-    private volatile DiskInfo info = DiskInfo.ofSize(0);
+    private volatile DiskInfo info = NOT_KNOWN_YET;
     private volatile String engineName = "";
 
     AttachmentDisk(String id, IoLoop loop, LoopCalls calls, Gate gate, AttachmentNodes nodes, Services services) {
@@ -82,6 +84,11 @@ final class AttachmentDisk {
 
     boolean savesAtDetach() {
         return savesAtDetach;
+    }
+
+    /** Whether it has been open since the daemon started: before, there is nothing that a VM could be shown. */
+    boolean hasBeenOpen() {
+        return info != NOT_KNOWN_YET;
     }
 
     /** Information of the open disk, or of the one that was last open. */

@@ -72,9 +72,18 @@ final class AttachmentNodes {
         }
     }
 
-    /** Opens one more. */
-    void add(String spec) throws DiskException {
+    /**
+     * Adds one more.
+     *
+     * @param now to open it now, not with the others when there is a disk
+     */
+    void add(String spec, boolean now) throws DiskException {
         OpenNode node = new OpenNode(NodeSpec.parse(spec));
+        if (!now) {
+            node.findProvider(services);
+            nodes.add(node);
+            return;
+        }
         open(node);
         nodes.add(node);
         loop.run(() -> {

@@ -176,7 +176,9 @@ final class AttachmentOpening {
                 throw waitForImage(failure);
             }
             DiskException e = first ? lockWait.given(failure) : failure;
-            Kind kind = e instanceof DiskShape.DifferentDisk ? Kind.DIFFERENT_DISK : Kind.OPEN_FAILED;
+            Kind kind = e instanceof DiskShape.DifferentDisk
+                    ? Kind.DIFFERENT_DISK
+                    : e != failure ? Kind.IMAGE_IN_USE : Kind.OPEN_FAILED;
             attachment.to(new Life.Parked(new StateReason(kind, e.getMessage())));
             throw e;
         } catch (RuntimeException | Error e) {

@@ -177,8 +177,8 @@ final class ImageChange {
                 attachment.request(readOnly);
                 attachment.known(shape);
             } finally {
+                attachment.to(new Life.Parked(why));
                 if (running) {
-                    attachment.to(new Life.Parked(why));
                     attachment.opening().open();
                 }
             }

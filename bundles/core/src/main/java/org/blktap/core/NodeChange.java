@@ -21,6 +21,7 @@ final class NodeChange {
     private final CommandWait commands;
     private final Gate gate;
     private final AttachmentNodes nodes;
+    private final AttachmentDisk disk;
 
     NodeChange(
             Attachment attachment,
@@ -30,7 +31,8 @@ final class NodeChange {
             Operations operations,
             CommandWait commands,
             Gate gate,
-            AttachmentNodes nodes) {
+            AttachmentNodes nodes,
+            AttachmentDisk disk) {
         this.attachment = attachment;
         this.record = record;
         this.services = services;
@@ -39,12 +41,13 @@ final class NodeChange {
         this.commands = commands;
         this.gate = gate;
         this.nodes = nodes;
+        this.disk = disk;
     }
 
-    /** Opens one more node. */
+    /** Opens one more node; before the disk has been open, that comes with the disk. */
     void plug(String node) throws DiskException {
         commands.forResult(operations.submit("a node is being added", () -> {
-            nodes.add(node);
+            nodes.add(node, disk.hasBeenOpen());
             List<String> more = new ArrayList<>(attachment.request().nodes());
             more.add(node);
             try {
@@ -69,7 +72,7 @@ final class NodeChange {
 
     /** The spec of the node that was removed. */
     private String removeNode(String node, boolean force) throws DiskException {
-        boolean running = attachment.life() instanceof Life.Running;
+        Life before = attachment.life();
         try {
             return nodes.remove(node, force, () -> {
                 attachment.quiesce(
@@ -78,8 +81,13 @@ final class NodeChange {
                 failHeld();
             });
         } finally {
-            if (running && attachment.life() instanceof Life.Parking) {
-                attachment.letThrough();
+            if (attachment.life() instanceof Life.Parking) {
+                if (before instanceof Life.Running) {
+                    attachment.letThrough();
+                } else {
+                    // its image is waited for, and the next look opens it
+                    attachment.to(new Life.Parked(before.why()));
+                }
             }
         }
     }

@@ -122,6 +122,7 @@ class LockWaitTest {
         int fd = locked();
         attach(Map.of("wait-for-lock", "1"), false);
         kit.await("a", State.PARKED);
+        assertEquals(Kind.IMAGE_IN_USE, manager.status("a").reason().kind());
         assertTrue(
                 manager.status("a").reason().text().contains("not released within 1 s"),
                 manager.status("a").reason().text());
@@ -177,6 +178,38 @@ class LockWaitTest {
         assertEquals(0, driver.open);
         attach(Map.of("wait-for-lock", "600"), false);
         assertServes();
+    }
+
+    /** As Xen's block-tap has it, which first opens the disk, and then names it to the guest. */
+    @Test
+    void aNodeThatIsPluggedMeanwhileIsOpenedWithTheDisk() throws Exception {
+        waiting();
+        manager.plug("a", "fake:second");
+        assertFalse(kit.nodes.containsKey("a"), "its VM would see a disk of no size");
+        assertTrue(assertThrows(DiskException.class, () -> manager.plug("a", "none"))
+                .getMessage()
+                .contains("no node of kind none"));
+        manager.plug("a", "fake:third");
+        manager.unplug("a", "fake:third", true);
+        assertEquals(2, manager.status("a").nodes().size());
+        driver.inUse = false;
+        assertServes();
+        assertEquals("second", kit.nodes.get("a").context.target());
+        kit.restart();
+        bring();
+        assertServes();
+        assertEquals(2, manager.status("a").nodes().size());
+    }
+
+    /** A toolstack may find out only then that the guest must not write. */
+    @Test
+    void whatIsMadeReadOnlyMeanwhileGoesOnWaiting() throws Exception {
+        waiting();
+        manager.makeReadOnly("a");
+        manager.makeReadOnly("a");
+        driver.inUse = false;
+        assertServes();
+        assertTrue(manager.status("a").readOnly());
     }
 
     @Test

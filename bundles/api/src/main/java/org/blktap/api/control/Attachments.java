@@ -38,7 +38,8 @@ public interface Attachments {
     }
 
     /**
-     * Adds a node to an attachment, and records it. The others are not disturbed.
+     * Adds a node to an attachment, and records it. The others are not disturbed. If the disk has not been open yet,
+     * since its image is waited for, the node is opened with it.
      *
      * @param node a node spec, as for attach
      */

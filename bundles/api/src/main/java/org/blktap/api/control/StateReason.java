@@ -24,7 +24,10 @@ public record StateReason(Kind kind, String text) {
         NO_NODE_KIND,
         /** Its image or one of its nodes cannot be opened. Tried again whenever a service arrives. */
         OPEN_FAILED,
-        /** Its image is in use elsewhere, and it was attached to wait until that ends. */
+        /**
+         * Its image is in use elsewhere, and it was attached to wait until that ends; parked, it has waited long
+         * enough.
+         */
         IMAGE_IN_USE,
         /** What was found at its path is not the disk that the VM knows. */
         DIFFERENT_DISK,

@@ -94,6 +94,16 @@ final class DeviceNodes {
         return null;
     }
 
+    /** Announces a device that a toolstack has written and nobody has announced. */
+    static void announce(XenStore store, DevicePaths paths) throws IOException {
+        store.transaction(tx -> {
+            if (tx.read(paths.backend() + "/frontend") != null
+                    && XenbusState.of(tx, paths.backend()) == XenbusState.INITIALISING) {
+                BackendNodes.announce(tx, paths.backend(), NodeOpener.QUEUES);
+            }
+        });
+    }
+
     /** All devices of a kind of backend; the directories are ours and the toolstack's. */
     static List<DevicePaths> all(XenStore store, String type) throws IOException {
         List<DevicePaths> found = new ArrayList<>();

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.System.Logger.Level;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
+import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
 
 /**
@@ -100,8 +101,8 @@ final class Leftovers {
     // ---- attachments without a domain
 
     /**
-     * Ends parked attachments whose domains have gone. Those that are open notice that themselves; those being opened
-     * are looked at again.
+     * Ends attachments whose domains have gone and that are parked, or wait for an image. Those that are open notice
+     * that themselves; those being opened are looked at again.
      */
     void look(XenStore store) {
         worker.execute(this, () -> {
@@ -115,7 +116,7 @@ final class Leftovers {
         });
     }
 
-    /** Whether some are being opened. */
+    /** Whether some must be looked at again. */
     private boolean endThoseWithoutADomain(XenStore store) throws IOException {
         boolean some = false;
         if (reconnected && store.list("/local/domain").size() <= 1) {
@@ -124,17 +125,33 @@ final class Leftovers {
         for (AttachmentStatus attachment : attachments.list()) {
             for (AttachmentStatus.Node node : attachment.nodes()) {
                 DomainDevice device = deviceOf(node);
-                if (device != null && attachment.state() == AttachmentStatus.State.OPENING) {
-                    some = true;
-                } else if (device != null
-                        && attachment.state() == AttachmentStatus.State.PARKED
-                        && DeviceNodes.servedBy(store, device.type(), device.device(), attachment.id()) == null) {
+                if (device == null) {
+                    continue;
+                }
+                if (mayStay(store, attachment, device)) {
+                    some |= attachment.state() == AttachmentStatus.State.OPENING
+                            || attachment.state() == AttachmentStatus.State.PARKED;
+                } else if (DeviceNodes.servedBy(store, device.type(), device.device(), attachment.id()) == null) {
                     LOG.log(Level.INFO, attachment.id() + ": no domain has it as " + device.name() + " any more");
                     ends.letGo(attachment.id(), node.address(), true);
                 }
             }
         }
         return some;
+    }
+
+    /** Whether nothing can be said yet, or nothing need be, as its nodes are open. */
+    private static boolean mayStay(XenStore store, AttachmentStatus attachment, DomainDevice device)
+            throws IOException {
+        if (attachment.reason().kind() != StateReason.Kind.IMAGE_IN_USE) {
+            return attachment.state() != AttachmentStatus.State.PARKED;
+        }
+        try {
+            // it has no device yet; of a domain that is gone, as its migration was given up, it must not take the image
+            return device.paths(store) != null;
+        } catch (DiskException e) {
+            return e.reason() != DiskException.Reason.NOT_FOUND;
+        }
     }
 
     private static DomainDevice deviceOf(AttachmentStatus.Node node) {

@@ -3,7 +3,6 @@ package org.blktap.node.xen;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
@@ -69,19 +68,24 @@ final class ToolstackAttachments {
     }
 
     /**
-     * Attaches a device as its node {@code params} says.
+     * Attaches a device as its node {@code params} says. Of a domain that comes from another host the image is waited
+     * for, which does not hold up this: the device is announced meanwhile, so that the toolstack goes on, and its guest
+     * knows all features.
      *
      * @param then runs when that has ended one way or the other
      */
     void attach(XenStore store, DevicePaths paths, String params, Runnable then) {
         work(store, paths, then, () -> {
             DeviceAccess access = DeviceAccess.read(store, paths.backend());
-            attachments.attach(new AttachRequest(
+            AttachmentStatus status = attachments.attach(new AttachRequest(
                     TapSpec.parse(params.startsWith("tap:") ? params : "tap:" + params),
                     idOf(paths),
                     List.of(node(paths)),
                     !access.writable(),
-                    Map.of()));
+                    Incoming.options(store, paths)));
+            if (status.state() == AttachmentStatus.State.OPENING) {
+                DeviceNodes.announce(store, paths);
+            }
         });
     }
 

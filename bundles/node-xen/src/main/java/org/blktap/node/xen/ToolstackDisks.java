@@ -282,12 +282,7 @@ public final class ToolstackDisks {
                 return;
             }
         }
-        store.transaction(tx -> {
-            if (tx.read(paths.backend() + "/frontend") != null
-                    && XenbusState.of(tx, paths.backend()) == XenbusState.INITIALISING) {
-                BackendNodes.announce(tx, paths.backend(), NodeOpener.QUEUES);
-            }
-        });
+        DeviceNodes.announce(store, paths);
     }
 
     private void kernelMayAnnounce(XenStore store, DevicePaths paths) {

@@ -26,6 +26,9 @@ final class FakeAttachments implements Attachments {
     /** Those that could not be opened again. */
     final Set<String> parked = ConcurrentHashMap.newKeySet();
 
+    /** Those whose image others have open. */
+    final Set<String> waiting = ConcurrentHashMap.newKeySet();
+
     /** What happens while an attach is under way. */
     volatile Event meanwhile = () -> {};
 
@@ -40,7 +43,8 @@ final class FakeAttachments implements Attachments {
     @Override
     public AttachmentStatus attach(AttachRequest request) throws DiskException {
         calls.add("attach " + request.spec() + " " + request.id() + " " + request.nodes()
-                + (request.readOnly() ? " read-only" : ""));
+                + (request.readOnly() ? " read-only" : "")
+                + (request.options().isEmpty() ? "" : " " + request.options()));
         try {
             meanwhile.happens();
         } catch (IOException e) {
@@ -54,7 +58,13 @@ final class FakeAttachments implements Attachments {
         if (attached.containsKey(request.id())) {
             throw new DiskException(DiskException.Reason.EXISTS, "attachment '" + request.id() + "' exists already");
         }
-        put(request);
+        if (request.options().containsKey("wait-for-lock")) {
+            // others have it open, until a test lets it be opened
+            waiting.add(request.id());
+            attached.put(request.id(), request);
+        } else {
+            put(request);
+        }
         return status(request.id());
     }
 
@@ -142,8 +152,14 @@ final class FakeAttachments implements Attachments {
         return new AttachmentStatus(
                 request.id(),
                 request.spec().toString(),
-                parked.contains(request.id()) ? AttachmentStatus.State.PARKED : AttachmentStatus.State.RUNNING,
-                StateReason.NONE,
+                parked.contains(request.id())
+                        ? AttachmentStatus.State.PARKED
+                        : waiting.contains(request.id())
+                                ? AttachmentStatus.State.OPENING
+                                : AttachmentStatus.State.RUNNING,
+                waiting.contains(request.id())
+                        ? new StateReason(StateReason.Kind.IMAGE_IN_USE, "in use")
+                        : StateReason.NONE,
                 0,
                 512,
                 request.readOnly(),

@@ -105,6 +105,31 @@ class LeftoversTest {
         awaitCalls("detach xen-5-51712 forced");
     }
 
+    /**
+     * The guest that is moved here has no device of it yet: it is neither gone, nor may it stay when its domain goes.
+     */
+    @Test
+    void whatWaitsForItsImageStaysAsLongAsItsDomain() throws Exception {
+        for (String id : List.of("xen-5-51712", "tap-3", "xen-7-51712")) {
+            String number = id.equals("xen-7-51712") ? "7" : "5";
+            attachments.attached.put(
+                    id,
+                    new AttachRequest(
+                            TapSpec.parse("tap:ram:" + id),
+                            id,
+                            List.of("nbd", "xen:" + number + "/51712,backend=" + (id.equals("tap-3") ? "vbd3" : "vbd")),
+                            false,
+                            Map.of()));
+            attachments.waiting.add(id);
+        }
+        // it has waited long enough, and an administrator may resume it
+        attachments.parked.add("tap-3");
+        start();
+        awaitCalls("detach xen-7-51712 forced");
+        host.store.remove("/local/domain/5");
+        awaitCalls("detach tap-3 forced", "detach xen-5-51712 forced", "detach xen-7-51712 forced");
+    }
+
     /** Killed between the nodes and the record. */
     @Test
     void aDeviceGivenByHandThatIsOnNoRecordGoes() throws Exception {

@@ -69,6 +69,26 @@ class QdisksTest {
                 () -> attachments.calls.contains("attach tap:ram:b xen-5-51728 [xen:5/51728,backend=qdisk] read-only"));
     }
 
+    /** The stand-in waits until the device is announced, and the guest's former host until the stand-in runs. */
+    @Test
+    void theImagesOfAGuestThatComesFromAnotherHostAreWaitedFor() throws Exception {
+        host.store.write("/libxl/5/type", "pv");
+        host.store.write("/local/domain/5/name", "web1--incoming");
+        standInRuns();
+        host.toolstackWrites("qdisk", 5, 51712, "ram:a", "w");
+        Eventually.holds(
+                "it waits",
+                () -> attachments.calls.equals(
+                        List.of("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=qdisk] {wait-for-lock=60}")));
+        Eventually.holds("it is announced", () -> "2".equals(host.store.read(BACKEND + "/state")));
+        assertNull(host.store.read(BACKEND + "/blktap-attachment"));
+        // what is wrong with an image is told at once
+        host.store.remove("/local/domain/0/backend/qdisk/5");
+        host.toolstackWrites("qdisk", 5, 51728, "qcow:/none", "w");
+        Eventually.holds(
+                "it is refused", () -> "6".equals(host.store.read("/local/domain/0/backend/qdisk/5/51728/state")));
+    }
+
     @Test
     void qemuKeepsTheDisksOfAnHvmGuestAndOfOnesWithoutTheStandIn() throws Exception {
         for (String type : new String[] {"hvm", "", "pvh2"}) {

@@ -84,6 +84,45 @@ class ToolstackDisksTest {
         assertEquals("xen-5-51712", read("tap", "blktap-attachment"));
     }
 
+    /** Its former host has its images open until it runs here, and the toolstack makes all its disks before. */
+    @Test
+    void theImagesOfAGuestThatComesFromAnotherHostAreWaitedFor() throws Exception {
+        host.store.write("/local/domain/5/name", "web1--incoming");
+        host.store.write("/local/domain/6/name", "web1--incoming2");
+        start();
+        host.toolstackWrites("tap", 5, 51712, "ram:a", "w");
+        host.toolstackWrites("vbd3", 5, 51728, "ram:b", "r");
+        // neither a second disk nor another guest's waits for that
+        host.toolstackWrites("tap", 6, 51712, "ram:c", "w");
+        Eventually.holds(attachments.calls + "", () -> attachments.calls.size() >= 3);
+        bus.settle();
+        assertTrue(
+                attachments.calls.contains("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=tap] {wait-for-lock=60}"),
+                attachments.calls::toString);
+        assertTrue(
+                attachments.calls.contains(
+                        "attach tap:ram:b xen-5-51728 [xen:5/51728,backend=vbd3] read-only {wait-for-lock=60}"),
+                attachments.calls::toString);
+        assertTrue(
+                attachments.calls.contains("attach tap:ram:c xen-6-51712 [xen:6/51712,backend=tap]"),
+                attachments.calls::toString);
+        for (String node : List.of("feature-max-indirect-segments", "max-ring-page-order", "multi-queue-max-queues")) {
+            Eventually.holds(node, () -> read("tap", node) != null);
+        }
+        assertEquals("2", read("tap", "state"), "libxl waits for that");
+        assertNull(read("tap", "blktap-attachment"));
+        assertNull(read("tap", "sectors"));
+        // it has not been able to start there: the guest runs on the other host, and the image must stay its own
+        host.store.transaction(tx -> {
+            tx.write("/local/domain/0/backend/tap/5/51712/online", "0");
+            tx.write("/local/domain/0/backend/tap/5/51712/state", "5");
+        });
+        Eventually.holds("it is closed for the toolstack", () -> "6".equals(read("tap", "state")));
+        host.store.remove("/local/domain/0/backend/tap/5");
+        host.store.remove("/local/domain/5");
+        Eventually.holds("it is detached", () -> !attachments.attached.containsKey("xen-5-51712"));
+    }
+
     @Test
     void whatCannotBeAttachedIsToldToTheToolstack() throws Exception {
         start();

@@ -52,8 +52,17 @@ public final class XenSetup extends TapCommand {
     @Option(names = "--json", description = "With --check: an object.")
     boolean json;
 
-    @Option(names = "--undo", description = "Puts all back as it was. The daemon goes on.")
+    @Option(
+            names = "--undo",
+            description = "Puts all back as it was. The daemon goes on. Refused while guests have disks of it.")
     boolean undo;
+
+    @Option(
+            names = "--force",
+            description =
+                    "With --undo: also while guests have disks. xl cannot run the script of such a disk any more, and"
+                            + " systemd does not start the daemon again.")
+    boolean force;
 
     @Option(names = "--root", paramLabel = "DIR", description = "The root of another system, which is not running.")
     String root;

@@ -1,5 +1,6 @@
 package org.blktap.shell.tapctl;
 
+import java.util.Map;
 import picocli.CommandLine.Option;
 
 /** The options of {@code open} and {@code create}: those of tap-ctl, of which some are refused. */
@@ -16,6 +17,13 @@ final class Image {
 
     @Option(names = "-t", paramLabel = "SECONDS", description = "How long to wait for it to be open.")
     int timeout;
+
+    @Option(
+            names = "--wait-for-lock",
+            paramLabel = "SECONDS",
+            description = "An image that others have open is waited for, so long at most: a VM migrates here. The verb"
+                    + " returns at once. An addition to tap-ctl's options.")
+    String waitForLock;
 
     @Option(names = "-D", description = "No O_DIRECT; without effect, the engine decides.")
     boolean noDirect;
@@ -42,6 +50,11 @@ final class Image {
         refuse(secondary != null, "-2", "there is no second image");
         refuse(standby, "-s", "there is no second image");
         refuse(log != null, "-C", "there is no log of changed blocks");
+    }
+
+    /** The options of the attach. */
+    Map<String, String> options() {
+        return waitForLock == null ? Map.of() : Map.of("wait-for-lock", waitForLock);
     }
 
     static void refuse(boolean given, String option, String why) throws Refused {

@@ -35,7 +35,7 @@ final class Open extends TapCtlVerb {
                             + found.disk().spec());
         }
         TapSpec spec = taps.image(image.arguments);
-        Taps.within(image.timeout, () -> taps.open(found, spec, image.readOnly));
+        Taps.within(image.timeout, () -> taps.open(found, spec, image.readOnly, image.options()));
     }
 
     /** As tapdisk, which reports by another number here that nothing is attached. */

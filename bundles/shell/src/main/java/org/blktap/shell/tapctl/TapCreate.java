@@ -29,7 +29,7 @@ final class TapCreate extends TapCtlVerb {
             boolean done = false;
             try {
                 minors.bind(number, minors.daemon());
-                taps.open(new Minor(number, minors.daemon(), null), spec, image.readOnly);
+                taps.open(new Minor(number, minors.daemon(), null), spec, image.readOnly, image.options());
                 done = true;
             } finally {
                 if (!done) {

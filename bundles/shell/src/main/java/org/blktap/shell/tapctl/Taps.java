@@ -1,6 +1,7 @@
 package org.blktap.shell.tapctl;
 
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -97,14 +98,14 @@ final class Taps {
     }
 
     /** Attaches a disk, with an NBD server where tapdisk's would be. */
-    void open(Minor at, TapSpec image, boolean readOnly) throws DiskException {
+    void open(Minor at, TapSpec image, boolean readOnly, Map<String, String> options) throws DiskException {
         attachments()
                 .attach(new AttachRequest(
                         image,
                         Minors.id(at.number()),
                         List.of("nbd,socket=" + minors.socket(at.pid(), at.number()) + ",name=tapdisk_client"),
                         readOnly,
-                        java.util.Map.of()));
+                        options));
     }
 
     /**

@@ -116,7 +116,9 @@ class TapCtlTest {
     void createAndDestroyAreAllOfThem() {
         assertEquals(control + "/tapdisk/tapdisk-0", line("create -a aio:/vm/a.img -R -D -d name"));
         assertTrue(core.attached.get(0).readOnly());
-        assertEquals(control + "/tapdisk/tapdisk-1", line("create -a aio:b.img -t 60"));
+        assertEquals(Map.of(), core.attached.get(0).options());
+        assertEquals(control + "/tapdisk/tapdisk-1", line("create -a aio:b.img -t 60 --wait-for-lock 60"));
+        assertEquals(Map.of("wait-for-lock", "60"), core.attached.get(1).options());
         assertEquals(List.of("pid=42 minor=0 state=0 args=aio:/vm/a.img"), lines("list -f /vm/a.img"));
         silent("destroy -p 42 -m 0 -t 60");
         assertEquals(List.of("detach tap-0"), core.calls.subList(2, 3));
