@@ -3,7 +3,6 @@ package org.blktap.deploy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -102,7 +101,7 @@ public final class Deployer {
         long now = System.currentTimeMillis();
         try {
             if (replaced != null) {
-                Files.copy(target, replaced, StandardCopyOption.REPLACE_EXISTING);
+                WholeFile.copy(target, replaced);
             }
             WholeFile.copy(source, target);
         } catch (IOException e) {

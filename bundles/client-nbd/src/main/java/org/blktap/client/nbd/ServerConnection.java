@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.nbd.Nbd;
@@ -41,16 +42,12 @@ final class ServerConnection implements AutoCloseable {
         CompletableFuture<Void> patience =
                 new CompletableFuture<Void>().completeOnTimeout(null, CONNECT_SECONDS, TimeUnit.SECONDS);
         patience.thenRun(this::abort);
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(this::abort)) {
             stream.connect(uri);
             agreed = new Negotiation(stream).run(uri.export());
-            done = true;
+            opened.keep();
         } finally {
             patience.cancel(false);
-            if (!done) {
-                abort();
-            }
         }
     }
 
