@@ -294,6 +294,21 @@ class ControlSocketTest {
     }
 
     @Test
+    void controlCEndsACheck() throws Exception {
+        core.endless = true;
+        try (Session session = new Session()) {
+            session.await("blktap> ");
+            session.type("check tap:raw:/b\r");
+            awaitThread("blktap-examine", true);
+            session.type("\u0003");
+            session.await("the check was interrupted");
+            awaitThread("blktap-examine", false);
+            session.await("blktap> ");
+            session.leave();
+        }
+    }
+
+    @Test
     void controlCLeavesAVerbThatGoesOn() throws Exception {
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch end = new CountDownLatch(1);
@@ -325,10 +340,15 @@ class ControlSocketTest {
             session.type("convert tap:ram:x tap:raw:/b\r");
             session.await("[####");
         }
+        awaitThread("blktap-convert", false);
+    }
+
+    private static void awaitThread(String name, boolean present) throws InterruptedException {
         long limit = System.nanoTime() + java.util.concurrent.TimeUnit.MINUTES.toNanos(1);
-        while (Thread.getAllStackTraces().keySet().stream()
-                .anyMatch(each -> each.getName().equals("blktap-convert"))) {
-            assertTrue(System.nanoTime() < limit, "it goes on for nobody");
+        while (present
+                != Thread.getAllStackTraces().keySet().stream()
+                        .anyMatch(each -> each.getName().equals(name))) {
+            assertTrue(System.nanoTime() < limit, name + (present ? " is not started" : " goes on for nobody"));
             Thread.sleep(10);
         }
     }
