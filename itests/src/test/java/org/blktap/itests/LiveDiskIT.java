@@ -120,6 +120,7 @@ class LiveDiskIT {
                             "--iodepth=16",
                             "--size=32m",
                             "--verify=crc32c",
+                            "--verify_state_save=0",
                             "--verify_fatal=1",
                             "--rate_iops=3000")
                     .redirectErrorStream(true)

@@ -173,6 +173,7 @@ class NbdClientsIT {
                             "--iodepth=32",
                             "--size=128M",
                             "--verify=crc32c",
+                            "--verify_state_save=0",
                             "--verify_fatal=1",
                             "--fsync=64",
                             "--randrepeat=0")
