@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -26,6 +26,8 @@ import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.gogo.runtime.threadio.ThreadIOImpl;
 import org.apache.felix.gogo.shell.Posix;
 import org.blktap.api.settings.Directories;
+import org.blktap.shell.Fakes;
+import org.blktap.shell.TestVerbs;
 import org.blktap.shell.client.Frame;
 import org.blktap.shell.client.SocketStreams;
 import org.junit.jupiter.api.AfterEach;
@@ -87,7 +89,7 @@ class ControlSocketTest {
             SocketStreams streams = new SocketStreams(channel);
             Frame.writeRequest(
                     new DataOutputStream(streams.output()),
-                    new Frame.Request(directory.toString(), terminal, 80, 24, List.of(arguments)));
+                    new Frame.VerbRequest(directory.toString(), terminal, 80, 24, List.of(arguments)));
             streams.output().write(input.getBytes(StandardCharsets.UTF_8));
             if (terminal.isEmpty()) {
                 streams.endOutput();
@@ -159,7 +161,7 @@ class ControlSocketTest {
             try (SocketChannel channel = connect()) {
                 SocketStreams streams = new SocketStreams(channel);
                 Frame.writeRequest(
-                        new DataOutputStream(streams.output()), new Frame.Request(bad, "", 0, 0, List.of("list")));
+                        new DataOutputStream(streams.output()), new Frame.VerbRequest(bad, "", 0, 0, List.of("list")));
                 assertThrows(IOException.class, () -> answer(streams), bad);
             }
         }
@@ -223,7 +225,7 @@ class ControlSocketTest {
         Session() throws IOException {
             Frame.writeRequest(
                     new DataOutputStream(streams.output()),
-                    new Frame.Request(directory.toString(), "xterm", 80, 24, List.of("shell")));
+                    new Frame.VerbRequest(directory.toString(), "xterm", 80, 24, List.of("shell")));
         }
 
         void type(String keys) throws IOException {
@@ -386,7 +388,8 @@ class ControlSocketTest {
         try (SocketChannel channel = connect()) {
             SocketStreams streams = new SocketStreams(channel);
             Frame.writeRequest(
-                    new DataOutputStream(streams.output()), new Frame.Request("/", "xterm", 80, 24, List.of("shell")));
+                    new DataOutputStream(streams.output()),
+                    new Frame.VerbRequest("/", "xterm", 80, 24, List.of("shell")));
             new DataInputStream(streams.input()).readByte();
             socket.stop();
             assertThrows(IOException.class, () -> answer(streams));
