@@ -116,8 +116,8 @@ class ArchiveIT {
         daemon.start();
         Wait.until("the archive is made", () -> Files.exists(archive.resolve("classes.txt")));
         daemon.stop();
-        // what a start leaves that its JVM has ended by a signal; whether a damaged archive does that depends on
-        // the JVM
+        // the files left by a start whose JVM died of a signal; whether a damaged archive kills the JVM depends on its
+        // version
         Path file = archive.resolve("classes.jsa");
         long seconds = Files.getLastModifiedTime(file).toMillis() / 1000;
         Files.writeString(
@@ -150,7 +150,7 @@ class ArchiveIT {
             String code = new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
             Files.write(file, code.replace("letters, digits", "LETTERS, DIGITS").getBytes(StandardCharsets.ISO_8859_1));
         }
-        // nothing but the bytes tells it
+        // only the bytes differ
         Files.setLastModifiedTime(jar, time);
         daemon.start();
         assertTrue(daemon.blktap("attach", "tap:ram:#").err().contains("LETTERS, DIGITS"));

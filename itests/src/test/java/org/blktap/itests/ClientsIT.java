@@ -17,8 +17,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The client in Python and the one in Java, which {@code bin/blktap} and {@code bin/tap-ctl} choose from: they cannot
- * be told apart, but by their price.
+ * The client in Python and the one in Java, from which {@code bin/blktap} and {@code bin/tap-ctl} choose. The clients
+ * differ only in cost.
  */
 class ClientsIT {
     @TempDir
@@ -156,7 +156,7 @@ class ClientsIT {
                         nowhere.resolve("control.sock").toString())
                 .ok();
         assertEquals(1, same(nowhere, "\"$BIN/blktap\" status"));
-        // pages and wrong usage are Java's, to which the client in Python turns, unless it is told not to
+        // help and usage errors come from Java; the Python client calls it unless told otherwise
         Seen java = run("java", nowhere, "bash", "-c", "\"$BIN/blktap\" help attach; \"$BIN/blktap\" atach");
         Seen either = run("", nowhere, "bash", "-c", "\"$BIN/blktap\" help attach; \"$BIN/blktap\" atach");
         assertEquals(2, java.status());

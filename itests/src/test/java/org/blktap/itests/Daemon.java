@@ -192,7 +192,7 @@ final class Daemon implements AutoCloseable {
         try (Stream<Path> tasks = Files.list(Path.of("/proc/" + pid() + "/task"))) {
             for (Path task : (Iterable<Path>) tasks::iterator) {
                 if (Files.readString(task.resolve("comm")).equals("blktap-" + id + "\n")) {
-                    // behind the name, which is in brackets, is the third field
+                    // the third field follows the name in brackets
                     String[] fields = Files.readString(task.resolve("stat"))
                             .replaceAll(".*\\) ", "")
                             .split(" ");
@@ -229,7 +229,7 @@ final class Daemon implements AutoCloseable {
         }
     }
 
-    /** Threads whose name begins so. */
+    /** Counts threads by prefix of their name. */
     long threads(String prefix) throws IOException {
         try (Stream<Path> tasks = Files.list(Path.of("/proc/" + pid() + "/task"))) {
             return tasks.filter(task -> {

@@ -230,6 +230,7 @@ class DaemonIT {
                             "--iodepth=16",
                             "--size=16M",
                             "--verify=crc32c",
+                            "--verify_state_save=0",
                             "--fsync=50")
                     .ok();
             daemon.detach("p");

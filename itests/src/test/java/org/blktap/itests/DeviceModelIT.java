@@ -155,7 +155,7 @@ class DeviceModelIT {
         }
     }
 
-    /** Asks as libxl does; the answers, without the greeting. */
+    /** Sends the commands of libxl; returns the replies without the greeting. */
     private List<JsonObject> ask(String socket, String... commands) throws Exception {
         List<JsonObject> answers = new ArrayList<>();
         try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(test.resolve(socket)))) {
@@ -196,7 +196,7 @@ class DeviceModelIT {
         assertEquals(
                 "CommandNotFound",
                 answers.get(4).getAsJsonObject("error").get("class").getAsString());
-        // again, by the other socket, and by what is no command
+        // again by the other socket, and with an unknown command
         assertEquals(
                 "CommandNotFound",
                 ask("stat", "qmp_capabilities", "query-block")

@@ -23,7 +23,7 @@ class DriverProjectIT {
     static Path directory;
 
     /**
-     * A local repository that has of the build's own all but our artifacts: those come from the distribution. Its
+     * A local repository with everything of the build's own except our artifacts, which come from the distribution. Its
      * plugins are the build's, so that nothing is downloaded.
      */
     private static Path localRepository() throws IOException {

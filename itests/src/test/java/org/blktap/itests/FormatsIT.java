@@ -17,8 +17,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Each format against qemu-img, in both directions: images that it made are served with the same contents, images that
- * we made and wrote are right to it. One table says what is tried; the results are printed as one.
+ * Each format against qemu-img, in both directions: images that it made are served with the same contents, and QEMU
+ * finds no fault in images that we made and wrote. One table lists the cases; results are printed as a table.
  */
 class FormatsIT {
     @TempDir
@@ -267,7 +267,7 @@ class FormatsIT {
         daemon.blktap("check", "tap:vhd:" + top).ok();
     }
 
-    /** What a killed daemon leaves is right to QEMU as it is, and as it is mended. */
+    /** QEMU accepts what a killed daemon leaves, before and after the repair. */
     @Test
     void aVhdOfAKilledDaemonIsWhole() throws Exception {
         Path other = Files.createDirectory(directory.resolve("killed-vhd"));

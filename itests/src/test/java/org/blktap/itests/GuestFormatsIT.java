@@ -119,7 +119,7 @@ class GuestFormatsIT {
         }
     }
 
-    /** OCFS2's own cluster stack over a network of two guests: the RAM disk is to them what a shared SAN volume is. */
+    /** OCFS2's cluster stack, over a network between two guests; the RAM disk acts as a shared SAN volume. */
     private static final String CLUSTER = """
             load fs/configfs/configfs 2>/dev/null
             load fs/quota/quota_tree fs/ocfs2/cluster/ocfs2_nodemanager fs/ocfs2/ocfs2_stackglue fs/ocfs2/dlm/ocfs2_dlm \\

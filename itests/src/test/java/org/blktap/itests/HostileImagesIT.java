@@ -11,7 +11,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Images that name what they should not: refused when they are opened, in one line that tells why. */
+/** Images that name forbidden files are refused at open, with one line that says why. */
 class HostileImagesIT {
     @TempDir
     static Path directory;

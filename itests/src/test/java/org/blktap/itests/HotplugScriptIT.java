@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * {@code block-blktap} as xl runs it, against a real daemon where that does not need a Xen; XenStore is a directory.
  */
 class HotplugScriptIT {
-    /** As Xen's: without -R what is no plain text comes escaped. */
+    /** As Xen's: without -R, escapes what is not plain text. */
     private static final String XENSTORE_READ = """
             #!/bin/sh
             raw=no
@@ -44,8 +44,7 @@ class HotplugScriptIT {
             done
             """;
     /**
-     * The client of a daemon in a dom0: notes what it is asked, and the ring is there; the rest is done by the real
-     * one.
+     * Stands in for the client: records each call and claims that the ring exists; passes the rest to the real client.
      */
     private static final String CLIENT = """
             #!/bin/sh
@@ -257,7 +256,7 @@ class HotplugScriptIT {
         assertNull(node(BACKEND + "/hotplug-error"));
     }
 
-    /** xl calls a guest so until it runs here. */
+    /** xl uses this name for a guest until it runs here. */
     @Test
     void aGuestThatIsMigratedHereWaitsForItsImage() throws Exception {
         answer = "ring";
@@ -363,7 +362,7 @@ class HotplugScriptIT {
         scriptAs("block", "add", BACKEND).ok();
         assertEquals("remove\nadd\n", node("xens"));
         assertEquals(List.of(), asked());
-        // asked for by name it is ours, and QEMU has it by NBD
+        // requested by its name, the disk is ours, and QEMU reaches it by NBD
         script("add", BACKEND).ok();
         assertEquals(1, asked().size());
     }

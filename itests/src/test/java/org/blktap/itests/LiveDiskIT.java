@@ -120,6 +120,7 @@ class LiveDiskIT {
                             "--iodepth=16",
                             "--size=32m",
                             "--verify=crc32c",
+                            "--verify_state_save=0",
                             "--verify_fatal=1",
                             "--rate_iops=3000")
                     .redirectErrorStream(true)
@@ -246,8 +247,8 @@ class LiveDiskIT {
     }
 
     /**
-     * As two hosts do it: the target attaches while the source still serves, which lets go when its domain is
-     * destroyed, or when its daemon is killed.
+     * As with two hosts: the target attaches while the source still serves; the source releases the image when its
+     * domain is destroyed or its daemon killed.
      */
     @ParameterizedTest
     @ValueSource(strings = {"aio", "qcow", "qcow2", "vmdk", "vhd", "vhdx"})

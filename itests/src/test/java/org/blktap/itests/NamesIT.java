@@ -11,8 +11,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Files whose names are not UTF-8. What Java prints is not to be trusted with them: shell scripts do the work, and
- * compare.
+ * Files whose names are not UTF-8. Java's output cannot be trusted for such names, so shell scripts create and compare
+ * the files.
  */
 class NamesIT {
     @TempDir

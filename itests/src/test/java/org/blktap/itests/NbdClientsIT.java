@@ -173,6 +173,7 @@ class NbdClientsIT {
                             "--iodepth=32",
                             "--size=128M",
                             "--verify=crc32c",
+                            "--verify_state_save=0",
                             "--verify_fatal=1",
                             "--fsync=64",
                             "--randrepeat=0")
@@ -234,7 +235,7 @@ class NbdClientsIT {
         daemon.detach("told");
     }
 
-    /** A busy client is waited for awake, but not while it is us who wait for it to read. */
+    /** The loop polls for a busy client, but not while the server waits for the client to read. */
     @Test
     void theLoopSleepsWhileAClientIsStopped() throws Exception {
         daemon.attach("tap:ram:stopped,size=64M", "stopped", "--node", "nbd");
@@ -301,7 +302,7 @@ class NbdClientsIT {
                     () -> daemon.stats("victim").get("inFlight").getAsInt() == 0);
             Run.of("nbdinfo", daemon.nbd("victim")).ok();
             if (i == 0) {
-                // after the first, all that is made once has been made
+                // the first client has caused all one-time allocations
                 Wait.until("descriptors settle", () -> {
                     int now = daemon.descriptors();
                     Thread.sleep(300);

@@ -330,7 +330,7 @@ class OperationIT {
 
     // ---- start
 
-    /** The daemon's exit with status 1 and one line that is no mere news. */
+    /** Expects exit status 1 and one line above level INFO. */
     private static void doesNotStart(Daemon daemon, String says, Map<String, String> more, String... command)
             throws Exception {
         Map<String, String> environment = new java.util.HashMap<>(

@@ -15,8 +15,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What only qcow2 has, with QEMU as the judge: freed clusters, snapshots, dirty and corrupt images, features that
- * others know.
+ * Features that only qcow2 has, checked with QEMU: freed clusters, snapshots, dirty and corrupt images, features that
+ * only other programs know.
  */
 class Qcow2IT {
     private static final int AT_INCOMPATIBLE = 72;
@@ -214,7 +214,7 @@ class Qcow2IT {
         assertTrue(daemon.blktap("attach", "tap:qcow2:" + image, "--id", "no", "--node", "nbd")
                 .err()
                 .contains("incompatible feature bit 6"));
-        // the mark of corruption: to be read only
+        // marked as corrupt: may only be read
         word(image, AT_INCOMPATIBLE, 1 << 1);
         assertTrue(daemon.blktap("attach", "tap:qcow2:" + image, "--id", "no", "--node", "nbd")
                 .err()

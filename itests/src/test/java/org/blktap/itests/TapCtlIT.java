@@ -110,7 +110,7 @@ class TapCtlIT {
         assertTrue(tapCtl("list -m " + minor).contains(" state=0x2a "));
         Run refused = run("unpause" + tap + " -a aio:" + small);
         assertEquals(124, refused.status(), refused::toString);
-        // a client that asks while it is paused is answered by the image it goes on with
+        // a request sent during the pause is answered from the new image
         Path copy = directory.resolve("waiting");
         Process client = new ProcessBuilder("nbdcopy", "nbd+unix:///tapdisk_client?socket=" + socket, copy.toString())
                 .redirectErrorStream(true)
@@ -134,7 +134,7 @@ class TapCtlIT {
         assertEquals(
                 "pid=" + daemon.pid() + " minor=" + minor + " state=0 args=aio:" + second, tapCtl("list -m " + minor));
 
-        // the old pid stays its name over a restart, and so does the socket
+        // after a restart the old pid still names it, and its socket
         long before = daemon.pid();
         daemon.kill();
         daemon.start();

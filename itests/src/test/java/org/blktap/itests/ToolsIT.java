@@ -152,7 +152,7 @@ class ToolsIT {
         assertTrue(blocks * 512 < BYTES, "it is sparse");
     }
 
-    /** Holes of the file inside a cluster are told too, which qemu-img does not look for. */
+    /** Reports holes inside a cluster too, which qemu-img does not look for. */
     @Test
     void theMapTellsAllHoles() throws Exception {
         Path image = directory.resolve("mapped.qcow2");

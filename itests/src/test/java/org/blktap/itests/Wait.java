@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 
-/** Waiting for what has to come true: polled, with a limit that outlasts a stall of the machine. */
+/** Waits for a condition: polls, with a limit that outlasts a stall of the machine. */
 final class Wait {
     private static final long LIMIT_SECONDS = 120;
 

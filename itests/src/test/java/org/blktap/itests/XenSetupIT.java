@@ -214,7 +214,7 @@ class XenSetupIT {
                 assertEquals(before, tree(), "point " + point + " " + undo);
             }
         }
-        // undo was killed: the file is back, dpkg has not been told
+        // undo was killed after it restored the file and before it told dpkg
         setup().ok();
         Files.move(root.resolve(QEMU + ".distrib"), root.resolve(QEMU), java.nio.file.StandardCopyOption.ATOMIC_MOVE);
         Files.delete(root.resolve("etc/systemd/system/blktap.service"));

@@ -18,9 +18,9 @@ final class BounceIo {
 
     private final DiskFile file;
     private final int alignment;
-    private final ArrayDeque<Step> waiting = new ArrayDeque<>();
+    private final ArrayDeque<SlowRequest> waiting = new ArrayDeque<>();
     private final Segments aligned = new Segments(1);
-    private Step current;
+    private SlowRequest current;
     private int writes;
     private Mapping buffer;
 
@@ -31,7 +31,7 @@ final class BounceIo {
     }
 
     /** A request on the slow path, done in steps of one buffer. */
-    private static final class Step {
+    private static final class SlowRequest {
         final boolean write;
         final boolean zero;
         final Segments data;
@@ -40,7 +40,7 @@ final class BounceIo {
         long at;
         long left;
 
-        Step(boolean write, long offset, Segments data, long skip, long length, IoCallback done) {
+        SlowRequest(boolean write, long offset, Segments data, long skip, long length, IoCallback done) {
             this.write = write;
             this.zero = data == null;
             this.offset = offset;
@@ -68,18 +68,18 @@ final class BounceIo {
     }
 
     void read(long offset, Segments into, long skip, long length, IoCallback done) {
-        add(new Step(false, offset, into, skip, length, done));
+        add(new SlowRequest(false, offset, into, skip, length, done));
     }
 
     void write(long offset, Segments from, long skip, long length, IoCallback done) {
-        add(new Step(true, offset, from, skip, length, done));
+        add(new SlowRequest(true, offset, from, skip, length, done));
     }
 
     void zero(long offset, long length, IoCallback done) {
-        add(new Step(true, offset, null, 0, length, done));
+        add(new SlowRequest(true, offset, null, 0, length, done));
     }
 
-    private void add(Step step) {
+    private void add(SlowRequest step) {
         waiting.add(step);
         next();
     }
@@ -97,7 +97,7 @@ final class BounceIo {
 
     /** Moves the next part of the current request. */
     private void step() {
-        Step s = current;
+        SlowRequest s = current;
         if (s.left == 0) {
             end(0);
             return;
@@ -124,7 +124,7 @@ final class BounceIo {
         }
     }
 
-    private void fillAndWrite(Step s, long begin, int skip, int part, int whole) {
+    private void fillAndWrite(SlowRequest s, long begin, int skip, int part, int whole) {
         if (s.zero) {
             Memory.fill(buffer.address() + skip, part, (byte) 0);
         } else {
@@ -150,7 +150,7 @@ final class BounceIo {
         });
     }
 
-    private void advance(Step s, int part) {
+    private void advance(SlowRequest s, int part) {
         s.offset += part;
         s.at += part;
         s.left -= part;
@@ -158,7 +158,7 @@ final class BounceIo {
     }
 
     private void end(int error) {
-        Step s = current;
+        SlowRequest s = current;
         current = null;
         s.done.done(error);
         next();

@@ -7,9 +7,6 @@ import org.blktap.linux.Libc;
 
 /** Arrays of {@code struct iovec} in native memory. */
 final class Iovecs {
-    private static final int AT_BASE = 0;
-    private static final int AT_LENGTH = 8;
-
     private Iovecs() {}
 
     /** Writes the pieces of bytes {@code [skip, skip + bytes)} of a list. Returns the number of iovecs. */
@@ -23,8 +20,8 @@ final class Iovecs {
             }
             long part = Math.min(length - skip, bytes);
             long at = vector + (long) count++ * Libc.IOVEC_BYTES;
-            Memory.putLong(at + AT_BASE, data.address(i) + skip);
-            Memory.putLong(at + AT_LENGTH, part);
+            Memory.putLong(at, data.address(i) + skip);
+            Memory.putLong(at + Libc.IOVEC_LEN, part);
             bytes -= part;
             skip = 0;
         }
@@ -35,10 +32,10 @@ final class Iovecs {
     static void advance(long vector, int count, long moved) {
         for (int i = 0; i < count && moved > 0; i++) {
             long at = vector + (long) i * Libc.IOVEC_BYTES;
-            long length = Memory.getLong(at + AT_LENGTH);
+            long length = Memory.getLong(at + Libc.IOVEC_LEN);
             long part = Math.min(length, moved);
-            Memory.putLong(at + AT_BASE, Memory.getLong(at + AT_BASE) + part);
-            Memory.putLong(at + AT_LENGTH, length - part);
+            Memory.putLong(at, Memory.getLong(at) + part);
+            Memory.putLong(at + Libc.IOVEC_LEN, length - part);
             moved -= part;
         }
     }
@@ -72,7 +69,7 @@ final class Iovecs {
         try {
             for (int i = 0; i < count; i++) {
                 long at = vector + (long) i * Libc.IOVEC_BYTES;
-                Memory.zero(Memory.getLong(at + AT_BASE), Memory.getLong(at + AT_LENGTH));
+                Memory.zero(Memory.getLong(at), Memory.getLong(at + Libc.IOVEC_LEN));
             }
             // makes the JVM report a failed access here, rather than at the loop's next call of the kernel
             Libc.getuid();

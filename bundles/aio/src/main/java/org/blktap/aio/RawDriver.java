@@ -15,6 +15,7 @@ import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.memory.Alignment;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:raw:<file or block device>}, on whichever engine is best. */
@@ -43,19 +44,19 @@ public class RawDriver implements DiskDriver {
                                     ? ": the block device has no medium"
                                     : ": the file is empty: there is no disk in it"));
         }
-        long rest = size % SECTOR;
-        if (rest == 0) {
+        if (Alignment.isAligned(size, SECTOR)) {
             return size;
         }
+        long whole = Alignment.down(size, SECTOR);
         return switch (round) {
             case "up" -> DiskInfo.wholeSectors(size);
-            case "down" -> size - rest;
+            case "down" -> whole;
             default ->
                 throw new DiskException(
                         Reason.CORRUPT,
                         FileNames.text(file.path()) + ": size of " + size
                                 + " bytes is not a multiple of 512; --read-only shows zeros after the end, -o round=up lets the file grow to whole sectors,"
-                                + " -o round=down leaves its last " + rest + " bytes out");
+                                + " -o round=down leaves its last " + (size - whole) + " bytes out");
         };
     }
 
@@ -101,10 +102,7 @@ public class RawDriver implements DiskDriver {
             throw new DiskException(
                     Reason.BAD_OPTION, path + ": a raw disk has no backing file; tap:qcow can have one");
         }
-        if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
-            throw new DiskException(
-                    Reason.BAD_OPTION, path + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
-        }
+        DiskInfo.checkSize(path, sizeBytes, SECTOR, SECTOR, Long.MAX_VALUE);
         try (IoFile file = context.createFile(FileNames.path(path))) {
             file.truncateNow(sizeBytes);
             file.flushNow();

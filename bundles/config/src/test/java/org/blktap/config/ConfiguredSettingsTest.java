@@ -16,7 +16,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.service.cm.ConfigurationAdmin;
 
-/** What it does with bundles that come and go; ConfigIT has the whole. */
+/** Reactions to bundles that come and go; ConfigIT tests the whole. */
 class ConfiguredSettingsTest {
     private static final String DESCRIPTION =
             "<MetaData><OCD id='a'><AD id='count' type='Integer' default='5'/></OCD><Designate pid='x.bundle'><Object ocdref='a'/></Designate></MetaData>";

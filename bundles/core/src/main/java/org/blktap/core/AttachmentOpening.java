@@ -8,7 +8,7 @@ import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoLoop;
-import org.blktap.core.Operations.Operation;
+import org.blktap.core.Operations.Pending;
 
 /**
  * Opens an attachment: for the first time, when what it lacks has come, and again after a change. Methods are for any
@@ -60,7 +60,7 @@ final class AttachmentOpening {
 
     /** Opens it for the first time, and records it. Waits as long as that takes. */
     void attach() throws DiskException {
-        Operation<Void> operation = operations.submit("being attached", () -> {
+        Pending<Void> operation = operations.submit("being attached", () -> {
             try {
                 open();
             } catch (LockWait.ImageInUse e) {
@@ -98,7 +98,7 @@ final class AttachmentOpening {
      * Called when a driver has come, which may replace one that failed. The result is whether a {@link #retry} makes
      * sense.
      */
-    Operation<Boolean> driverCame(String type) {
+    Pending<Boolean> driverCame(String type) {
         return operations.submit("a driver has come", () -> {
             boolean failed = attachment.life() instanceof Life.Parked parked
                     && parked.why().kind() == Kind.FAILED
@@ -112,7 +112,7 @@ final class AttachmentOpening {
     }
 
     /** Opens what is not open, if it still waits for that. */
-    Operation<Boolean> retry() {
+    Pending<Boolean> retry() {
         return operations.submit("being opened", () -> {
             if (!waits()) {
                 return false;

@@ -149,7 +149,7 @@ final class AttachmentTable {
             } catch (TimeoutException e) {
                 LOG.log(
                         Level.ERROR,
-                        attachment.id() + ": does not let go of " + what + ", which goes all the same: "
+                        attachment.id() + ": does not release " + what + "; it is removed anyway: "
                                 + attachment.view().status(null).reason());
             } catch (ExecutionException e) {
                 if (!attachment.end().done().isDone()) {

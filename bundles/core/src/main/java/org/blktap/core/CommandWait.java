@@ -8,7 +8,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.core.Operations.Operation;
+import org.blktap.core.Operations.Pending;
 
 /**
  * How long a command waits for its operation: not for a loop that is blocked, and not long for another operation that
@@ -30,7 +30,7 @@ record CommandWait(String id, Operations operations, LoopCalls calls, Supplier<D
      * @throws DiskException what the operation threw; BUSY if it could not begin, IO if the attachment's loop does not
      *     answer
      */
-    <T> T forResult(Operation<T> operation) throws DiskException {
+    <T> T forResult(Pending<T> operation) throws DiskException {
         long start = System.nanoTime();
         while (true) {
             try {
@@ -45,7 +45,7 @@ record CommandWait(String id, Operations operations, LoopCalls calls, Supplier<D
                         > Math.max(LEAST_NANOS, 2 * drain.get().toNanos())) {
                     throw new DiskException(
                             Reason.BUSY,
-                            "attachment '" + id + "' is still " + other + ", which goes on; detach --force ends it");
+                            "attachment '" + id + "' is still " + other + "; that continues, detach --force ends it");
                 }
                 long blocked = calls.blockedNanos();
                 if (blocked > BLOCKED_NANOS) {
@@ -53,7 +53,7 @@ record CommandWait(String id, Operations operations, LoopCalls calls, Supplier<D
                     throw new DiskException(
                             Reason.IO,
                             "attachment '" + id + "' has not responded for " + TimeUnit.NANOSECONDS.toSeconds(blocked)
-                                    + " s; " + (begun ? "the command goes on if it responds again; " : "")
+                                    + " s; " + (begun ? "the command continues if it responds again; " : "")
                                     + "detach --force ends it");
                 }
             } catch (InterruptedException e) {

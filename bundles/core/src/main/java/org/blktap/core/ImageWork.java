@@ -117,10 +117,7 @@ public final class ImageWork implements Images {
     @Override
     public void resize(TapSpec spec, long sizeBytes, Map<String, String> given) throws DiskException {
         DiskDriver driver = driver(spec);
-        if (sizeBytes <= 0 || sizeBytes % SECTOR != 0) {
-            throw new DiskException(
-                    Reason.BAD_OPTION, spec + ": size " + sizeBytes + ": expected a multiple of 512 above 0");
-        }
+        DiskInfo.checkSize(spec, sizeBytes, SECTOR, SECTOR, Long.MAX_VALUE);
         with(installed.engineFor(spec.type()), desk -> {
             checkOptions(desk, driver, spec, given);
             driver.resize(spec.path(), sizeBytes, desk.context(false, new Options(given)));

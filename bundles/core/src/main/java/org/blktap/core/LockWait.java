@@ -96,7 +96,7 @@ final class LockWait {
         }
     }
 
-    /** Runs something soon, unless it is to run already. */
+    /** Schedules the task, unless it is scheduled. */
     void lookSoon(IoLoop loop, Runnable look) {
         if (!looking) {
             looking = true;
@@ -104,7 +104,7 @@ final class LockWait {
         }
     }
 
-    /** What {@link #lookSoon} was given runs. */
+    /** Called when the scheduled task runs. */
     void looked() {
         looking = false;
     }

@@ -89,7 +89,7 @@ final class NamedFiles implements AutoCloseable {
     }
 
     /**
-     * Refuses to write what is not proven to be the image's.
+     * Refuses to write a file that is not proven to belong to the image.
      *
      * @param part whether the format's rules of naming say that it is
      */

@@ -113,9 +113,7 @@ final class OpenNode {
         }
     }
 
-    /**
-     * How a node ends that nobody wants any more: a VM that had it before finds it again, unless it was to be removed.
-     */
+    /** How an abandoned node ends: a VM that had it before finds it again, unless the node had to be removed. */
     private Consumer<DeviceNode> late(boolean again) {
         return !again ? DeviceNode::remove : endedAs == null ? DeviceNode::close : endedAs;
     }

@@ -20,8 +20,8 @@ final class Operations {
 
     private final String id;
     private final Executor threads;
-    private final ArrayDeque<Operation<?>> queue = new ArrayDeque<>();
-    private Operation<?> running;
+    private final ArrayDeque<Pending<?>> queue = new ArrayDeque<>();
+    private Pending<?> running;
     private Thread thread;
     private boolean closed;
     /** The running operation must make room for the last one. */
@@ -33,12 +33,12 @@ final class Operations {
     }
 
     /** One operation. Ends with what its body returns or throws. */
-    static final class Operation<T> extends CompletableFuture<T> {
+    static final class Pending<T> extends CompletableFuture<T> {
         private final String name;
         private final LoopCalls.Question<T> body;
         private boolean last;
 
-        Operation(String name, LoopCalls.Question<T> body, boolean last) {
+        Pending(String name, LoopCalls.Question<T> body, boolean last) {
             this.name = name;
             this.body = body;
             this.last = last;
@@ -57,8 +57,8 @@ final class Operations {
     }
 
     /** Adds an operation; it fails with NOT_FOUND if the last one has been asked for. */
-    synchronized <T> Operation<T> submit(String name, LoopCalls.Question<T> body) {
-        Operation<T> operation = new Operation<>(name, body, false);
+    synchronized <T> Pending<T> submit(String name, LoopCalls.Question<T> body) {
+        Pending<T> operation = new Pending<>(name, body, false);
         if (closed) {
             operation.completeExceptionally(ended());
             return operation;
@@ -73,13 +73,13 @@ final class Operations {
      * @return whether it was added
      */
     boolean submitLast(String name, LoopCalls.Action body) {
-        List<Operation<?>> refused;
+        List<Pending<?>> refused;
         synchronized (this) {
             if (running != null && running.last || queue.stream().anyMatch(waiting -> waiting.last)) {
                 return false;
             }
             refused = refuse();
-            add(new Operation<Void>(
+            add(new Pending<Void>(
                     name,
                     () -> {
                         body.run();
@@ -105,7 +105,7 @@ final class Operations {
      * @throws DiskException NOT_FOUND if another last operation has been asked for, which does what is left to do
      */
     void becomeLast() throws DiskException {
-        List<Operation<?>> refused = List.of();
+        List<Pending<?>> refused = List.of();
         synchronized (this) {
             if (!running.last) {
                 if (queue.stream().anyMatch(waiting -> waiting.last)) {
@@ -118,9 +118,9 @@ final class Operations {
         refused.forEach(operation -> operation.completeExceptionally(ended()));
     }
 
-    private synchronized List<Operation<?>> refuse() {
+    private synchronized List<Pending<?>> refuse() {
         closed = true;
-        List<Operation<?>> refused = new ArrayList<>(queue);
+        List<Pending<?>> refused = new ArrayList<>(queue);
         queue.clear();
         return refused;
     }
@@ -129,7 +129,7 @@ final class Operations {
         return new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' is being detached");
     }
 
-    private void add(Operation<?> operation) {
+    private void add(Pending<?> operation) {
         queue.add(operation);
         if (running == null) {
             running = queue.poll();
@@ -138,14 +138,14 @@ final class Operations {
     }
 
     private void work() {
-        Operation<?> operation = first();
+        Pending<?> operation = first();
         while (operation != null) {
             operation.run();
             operation = next();
         }
     }
 
-    private synchronized Operation<?> first() {
+    private synchronized Pending<?> first() {
         thread = Thread.currentThread();
         if (interrupted) {
             thread.interrupt();
@@ -153,7 +153,7 @@ final class Operations {
         return running;
     }
 
-    private synchronized Operation<?> next() {
+    private synchronized Pending<?> next() {
         // an interruption is for the operation that was running
         Thread.interrupted();
         interrupted = false;
@@ -165,7 +165,7 @@ final class Operations {
     }
 
     /** Takes an operation back that has not begun. */
-    synchronized boolean cancel(Operation<?> operation) {
+    synchronized boolean cancel(Pending<?> operation) {
         return queue.remove(operation);
     }
 

@@ -302,19 +302,21 @@ class AttachmentManagerTest {
                 Files.readString(directory.resolve("data/attachments/a.cfg")).contains("node.1"));
     }
 
-    /** A node that its VM lets go tells another thread, as those of Xen do, which has the attachment lose it. */
+    /** A node that its VM releases reports it on another thread, as Xen's do; the attachment then removes the node. */
     private CompletableFuture<Reason> leavesWhenLetGo(FakeNode leaving, String spec) {
         CompletableFuture<Reason> left = new CompletableFuture<>();
         leaving.letGo = () -> {
             leaving.letGo = () -> {};
-            new Thread(() -> {
-                        try {
-                            manager.unplug("a", spec, true);
-                            left.complete(null);
-                        } catch (DiskException e) {
-                            left.complete(e.reason());
-                        }
-                    })
+            new Thread(
+                            () -> {
+                                try {
+                                    manager.unplug("a", spec, true);
+                                    left.complete(null);
+                                } catch (DiskException e) {
+                                    left.complete(e.reason());
+                                }
+                            },
+                            "leaving-node")
                     .start();
         };
         return left;
@@ -391,10 +393,7 @@ class AttachmentManagerTest {
         await("a", State.RUNNING);
     }
 
-    /**
-     * A wait for the end of an attachment may return before what is to follow that end has run: often enough, to see
-     * it.
-     */
+    /** A wait for an attachment's end may return before the follow-up has run. Repeats often enough to catch that. */
     @Test
     void anIdIsFreeWhenItsDetachReturns() throws Exception {
         for (int i = 0; i < 100; i++) {

@@ -319,16 +319,18 @@ class MisbehaviourTest {
     void aForcedDetachDuringAnotherEndsBothWithoutAnError() throws Exception {
         for (int i = 0; i < 30; i++) {
             kit.attach("unruly", "evil");
-            // as the node of a domain does that has released the device, of which the detach in progress has asked it
+            // as a domain's node does when the domain releases the device because the detach asked it to
             CompletableFuture<DiskException> forced = new CompletableFuture<>();
-            kit.nodes.get("evil").letGo = () -> new Thread(() -> {
-                        try {
-                            manager.detach("evil", true);
-                            forced.complete(null);
-                        } catch (DiskException e) {
-                            forced.complete(e);
-                        }
-                    })
+            kit.nodes.get("evil").letGo = () -> new Thread(
+                            () -> {
+                                try {
+                                    manager.detach("evil", true);
+                                    forced.complete(null);
+                                } catch (DiskException e) {
+                                    forced.complete(e);
+                                }
+                            },
+                            "leaving-node")
                     .start();
             manager.detach("evil", false);
             kit.awaitGone("evil");

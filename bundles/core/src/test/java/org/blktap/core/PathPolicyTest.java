@@ -143,6 +143,7 @@ class PathPolicyTest {
                 throw new java.io.UncheckedIOException(e);
             }
         });
+        swapper.setName("swapper");
         swapper.start();
         int opened = 0;
         try (PinnedFile hidden = PinnedFile.of(secret)) {

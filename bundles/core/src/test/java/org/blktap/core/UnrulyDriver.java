@@ -44,7 +44,7 @@ final class UnrulyDriver implements DiskDriver {
     private volatile CountDownLatch gate = new CountDownLatch(1);
     private final Deque<Request> lost = new ArrayDeque<>();
 
-    /** Lets all calls go on that block, and be good from now on. */
+    /** Unblocks all blocked calls, and behaves from now on. */
     void relent() {
         opening = Mood.GOOD;
         submitting = Mood.GOOD;
@@ -55,7 +55,7 @@ final class UnrulyDriver implements DiskDriver {
         letGo();
     }
 
-    /** Lets the calls go on that block now. */
+    /** Unblocks the calls that are blocked now. */
     void letGo() {
         CountDownLatch before = gate;
         gate = new CountDownLatch(1);

@@ -3,7 +3,6 @@ package org.blktap.deploy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -28,10 +27,10 @@ public final class Deployer {
 
     private final Path directory;
     private final BundleContext bundles;
-    private final Check check;
+    private final JarCheck check;
 
     /** Checks a jar before it is deployed, and its bundle afterwards. */
-    interface Check {
+    interface JarCheck {
         /**
          * @return remarks about the jar before it is started, one line each
          * @throws DiskException if the framework could not resolve the jar
@@ -49,7 +48,7 @@ public final class Deployer {
      */
     public record Deployed(Path target, String name, long sinceMillis, Path replaced) {}
 
-    public Deployer(Path directory, BundleContext bundles, Check check) {
+    public Deployer(Path directory, BundleContext bundles, JarCheck check) {
         this.directory = directory.toAbsolutePath().normalize();
         this.bundles = bundles;
         this.check = check;
@@ -102,7 +101,7 @@ public final class Deployer {
         long now = System.currentTimeMillis();
         try {
             if (replaced != null) {
-                Files.copy(target, replaced, StandardCopyOption.REPLACE_EXISTING);
+                WholeFile.copy(target, replaced);
             }
             WholeFile.copy(source, target);
         } catch (IOException e) {

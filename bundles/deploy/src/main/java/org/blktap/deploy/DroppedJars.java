@@ -9,7 +9,6 @@ import java.lang.System.Logger.Level;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Collections;
 import java.util.Enumeration;
 import java.util.zip.ZipEntry;
@@ -75,8 +74,8 @@ public final class DroppedJars implements ArtifactTransformer {
         }
         Path aside = jar.resolveSibling("." + jar.getFileName() + ".refused");
         // a copy: were the jar missing even for a moment, the end of the process then, or a full disk, would take the
-        // bundle away
-        Files.copy(jar, aside, StandardCopyOption.REPLACE_EXISTING);
+        // bundle away; on disk before the original is replaced, since it is then the only one
+        WholeFile.copy(jar, aside);
         WholeFile.copy(copy, jar);
         LOG.log(Level.ERROR, why.getMessage() + kept + ", the jar is put aside as " + aside.getFileName());
         return copy.toFile();

@@ -10,7 +10,7 @@ import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
 import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
 
 /** Checks jars by the resolver of the running framework, and bundles by their components. */
-public record FrameworkCheck(BundleContext bundles, ServiceComponentRuntime components) implements Deployer.Check {
+public record FrameworkCheck(BundleContext bundles, ServiceComponentRuntime components) implements Deployer.JarCheck {
     @Override
     public List<String> resolves(Path jar) throws DiskException {
         return TrialBundle.resolve(jar, bundles);

@@ -1,7 +1,7 @@
 /**
  * Jars in the directory that File Install watches: {@link org.blktap.deploy.Deployer} puts them there and takes them
  * away, {@link org.blktap.deploy.DroppedJars} judges what others put there, {@link org.blktap.deploy.BundleDiagnosis}
- * tells why a bundle is not active.
+ * reports why a bundle is not active.
  */
 @Export(substitution = Export.Substitution.NOIMPORT)
 @Version("1.0.0")

@@ -40,7 +40,7 @@ class DeployerTest {
     private DiskException unresolved;
     private String failure;
     private final List<String> remarks = new ArrayList<>();
-    private final Deployer.Check check = new Deployer.Check() {
+    private final Deployer.JarCheck check = new Deployer.JarCheck() {
         @Override
         public List<String> resolves(Path jar) throws DiskException {
             if (unresolved != null) {
@@ -177,6 +177,7 @@ class DeployerTest {
         Deployer.Deployed deployed = deployer.put(jar("x-2.jar", "x"), remarks::add);
         Bundle next = bundle("x", location, Bundle.ACTIVE, deployed.sinceMillis() + 1);
         Thread fileInstall = new Thread(() -> installed = new Bundle[] {next});
+        fileInstall.setName("file-install");
         fileInstall.start();
         assertSame(next, deployer.await(deployed));
         fileInstall.join();
@@ -205,6 +206,7 @@ class DeployerTest {
                         : new Bundle[0];
             }
         });
+        fileInstall.setName("file-install");
         fileInstall.start();
         return fileInstall;
     }
@@ -240,6 +242,7 @@ class DeployerTest {
                 }
                 installed = new Bundle[0];
             });
+            fileInstall.setName("file-install");
             fileInstall.start();
             assertEquals("org.blktap.x", deployer.undeploy(name).getSymbolicName());
             fileInstall.join();

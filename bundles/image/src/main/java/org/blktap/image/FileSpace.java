@@ -21,7 +21,7 @@ public final class FileSpace implements Space {
 
     private final IoFile file;
     private final IoLoop loop;
-    private final Layout layout;
+    private final Growth growth;
     private final long step;
     private final ArrayDeque<Waiter> waiters = new ArrayDeque<>();
     private final ArrayDeque<Extension> planned = new ArrayDeque<>();
@@ -42,7 +42,7 @@ public final class FileSpace implements Space {
     private boolean extending;
 
     /** Writes a format's own structures when its file grows, such as reference counts. */
-    public interface Layout {
+    public interface Growth {
         /**
          * Plans the use of new bytes {@code [from, to)}, which begin at the current end. On the loop, without waiting.
          */
@@ -80,7 +80,7 @@ public final class FileSpace implements Space {
         }
     }
 
-    /** @see #FileSpace(IoFile, IoLoop, long, long, Layout) */
+    /** @see #FileSpace(IoFile, IoLoop, long, long, Growth) */
     public FileSpace(IoFile file, IoLoop loop, long end, long diskSize) {
         this(file, loop, end, diskSize, null);
     }
@@ -88,12 +88,12 @@ public final class FileSpace implements Space {
     /**
      * @param end offset of the next cluster: past the end of the file and past everything that its tables point at
      * @param diskSize bytes of the disk: a small one is extended by small steps
-     * @param layout plans the format's structures in new space, or null for none
+     * @param growth plans the format's structures in new space, or null for none
      */
-    public FileSpace(IoFile file, IoLoop loop, long end, long diskSize, Layout layout) {
+    public FileSpace(IoFile file, IoLoop loop, long end, long diskSize, Growth growth) {
         this.file = file;
         this.loop = loop;
-        this.layout = layout;
+        this.growth = growth;
         this.end = end;
         this.limit = end;
         this.plannedEnd = end;
@@ -134,7 +134,7 @@ public final class FileSpace implements Space {
     private void plan(long bytes) {
         // a device must not write both sides of the end at once
         long to = Alignment.up(plannedEnd + step + bytes, END_UNIT);
-        Extension next = layout == null ? new Plain(plannedEnd, to) : layout.plan(plannedEnd, to);
+        Extension next = growth == null ? new Plain(plannedEnd, to) : growth.plan(plannedEnd, to);
         plannedEnd = next.end();
         planned.add(next);
         toDo.add(next);
@@ -241,7 +241,7 @@ public final class FileSpace implements Space {
         @Override
         public void done(int error) {
             stage++;
-            if (error == 0 && stage == 1 && layout != null && now != null) {
+            if (error == 0 && stage == 1 && growth != null && now != null) {
                 loop.offload(this, this);
                 return;
             }

@@ -84,7 +84,7 @@ public final class Table {
         file = inFile;
         fileOffset = offset;
         mirror = NO_MIRROR;
-        granule = size % PAGE == 0 && offset % PAGE == 0 ? PAGE : SECTOR;
+        granule = Alignment.isAligned(size | offset, PAGE) ? PAGE : SECTOR;
     }
 
     /** Offset of the table in the file. */

@@ -11,6 +11,10 @@ import org.blktap.api.memory.NativeMemory;
  * recently used table is dropped first; pinned ones stay. Concurrent misses of one table share one read. Loop only.
  */
 public final class TableCache implements AutoCloseable {
+    /** The limits of the formats' option {@code cache}, in bytes. */
+    public static final long MIN_BYTES = 64 << 10;
+
+    public static final long MAX_BYTES = 1L << 30;
     /** Fewest tables of a cache, so that requests in flight do not starve each other. */
     private static final int FEWEST = 16;
     /** Most tables of a cache, which bounds its bookkeeping. */

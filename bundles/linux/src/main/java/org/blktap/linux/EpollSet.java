@@ -3,6 +3,7 @@ package org.blktap.linux;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop.FdHandler;
 import org.blktap.api.engine.IoLoop.Watch;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
@@ -12,14 +13,13 @@ import org.blktap.api.memory.Memory;
 final class EpollSet implements AutoCloseable {
     private static final int BATCH = 64;
     /** {@code struct epoll_event} is packed on x86-64 only (sys/epoll.h). */
-    private static final boolean PACKED = System.getProperty("os.arch").equals("amd64");
+    private static final int EVENT_BYTES = Processor.X86_64 ? 12 : 16;
 
-    private static final int EVENT_BYTES = PACKED ? 12 : 16;
-    private static final int DATA_OFFSET = PACKED ? 4 : 8;
+    private static final int DATA_OFFSET = Processor.X86_64 ? 4 : 8;
 
     private final int epfd;
     private final int wakeFd;
-    private final Mapping memory = Mapping.anonymous(4096);
+    private final Mapping memory = Mapping.anonymous(Alignment.PAGE);
     /** One event for epoll_ctl, the batch that epoll_wait fills, and eight bytes for the eventfd. */
     private final long event = memory.address();
 

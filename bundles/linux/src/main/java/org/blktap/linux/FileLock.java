@@ -1,5 +1,6 @@
 package org.blktap.linux;
 
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 
 /**
@@ -25,7 +26,7 @@ public final class FileLock {
      * @return false if another user of the file does not allow it; locks are then left for close to remove
      */
     public static boolean acquire(int fd, boolean writable) {
-        try (Mapping buffer = Mapping.anonymous(4096)) {
+        try (Mapping buffer = Mapping.anonymous(Alignment.PAGE)) {
             long flock = buffer.address();
             for (int permission : held(writable)) {
                 lock(fd, flock, HELD + permission);
@@ -39,7 +40,7 @@ public final class FileLock {
 
     /** Whether {@link #acquire} would succeed, without locking: others do not notice. */
     public static boolean isFree(int fd, boolean writable) {
-        try (Mapping buffer = Mapping.anonymous(4096)) {
+        try (Mapping buffer = Mapping.anonymous(Alignment.PAGE)) {
             long flock = buffer.address();
             for (int permission : held(writable)) {
                 if (lockedByOther(fd, flock, NOT_SHARED + permission)) {

@@ -31,21 +31,22 @@ public record FileStatus(
 
     /** Returns the status of an open descriptor; null on failure, with the reason in {@link Libc#errno}. */
     public static FileStatus of(int fd) {
-        try (Mapping buffer = Mapping.anonymous(4096)) {
+        try (Mapping buffer = Mapping.anonymous(Libc.STATX_BYTES)) {
             long at = buffer.address();
             if (Libc.statx(fd, "", Libc.AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN, at) != 0) {
                 return null;
             }
             boolean direct = (Memory.getInt(at) & STATX_DIOALIGN) != 0;
             return new FileStatus(
-                    Memory.getShort(at + 28) & 0xffff,
-                    Memory.getInt(at + 16),
-                    Memory.getInt(at + 20),
-                    Memory.getLong(at + 32),
-                    Memory.getLong(at + 40),
-                    (long) Memory.getInt(at + 136) << 32 | Memory.getInt(at + 140) & 0xffffffffL,
-                    direct ? Memory.getInt(at + 152) : 0,
-                    direct ? Memory.getInt(at + 156) : 0);
+                    Memory.getShort(at + Libc.STATX_AT_MODE) & 0xffff,
+                    Memory.getInt(at + Libc.STATX_AT_NLINK),
+                    Memory.getInt(at + Libc.STATX_AT_UID),
+                    Memory.getLong(at + Libc.STATX_AT_INO),
+                    Memory.getLong(at + Libc.STATX_AT_SIZE),
+                    (long) Memory.getInt(at + Libc.STATX_AT_DEV_MAJOR) << 32
+                            | Memory.getInt(at + Libc.STATX_AT_DEV_MINOR) & 0xffffffffL,
+                    direct ? Memory.getInt(at + Libc.STATX_AT_DIO_MEM_ALIGN) : 0,
+                    direct ? Memory.getInt(at + Libc.STATX_AT_DIO_OFFSET_ALIGN) : 0);
         }
     }
 

@@ -17,10 +17,9 @@ public final class Libc {
     public static final int O_CLOEXEC = 0x80000;
     public static final int O_NOCTTY = 0x100;
     public static final int O_PATH = 0x200000;
-    private static final boolean AARCH64 = System.getProperty("os.arch").equals("aarch64");
-    public static final int O_DIRECT = AARCH64 ? 0x10000 : 0x4000;
-    public static final int O_DIRECTORY = AARCH64 ? 0x4000 : 0x10000;
-    public static final int O_NOFOLLOW = AARCH64 ? 0x8000 : 0x20000;
+    public static final int O_DIRECT = Processor.AARCH64 ? 0x10000 : 0x4000;
+    public static final int O_DIRECTORY = Processor.AARCH64 ? 0x4000 : 0x10000;
+    public static final int O_NOFOLLOW = Processor.AARCH64 ? 0x8000 : 0x20000;
     /** Opens a file without a name in the directory that the path names. */
     public static final int O_TMPFILE = 0x400000 | O_DIRECTORY;
     /** A directory argument: the process's own. */
@@ -92,8 +91,34 @@ public final class Libc {
     public static final int RWF_NOWAIT = 8;
     /** {@code struct iovec}: u64 base, u64 length. */
     public static final int IOVEC_BYTES = 16;
-    /** {@code struct msghdr}: name@0 namelen@8 iov@16 iovlen@24 control@32 controllen@40 flags@48. */
+    /** The offset of an iovec's length; its base is at 0. */
+    public static final int IOVEC_LEN = 8;
+    /** {@code struct msghdr}: name@0 namelen@8, and these. */
     public static final int MSGHDR_BYTES = 56;
+
+    public static final int MSGHDR_IOV = 16;
+    public static final int MSGHDR_IOVLEN = 24;
+    public static final int MSGHDR_CONTROL = 32;
+    public static final int MSGHDR_CONTROLLEN = 40;
+    public static final int MSGHDR_FLAGS = 48;
+    /** {@code struct cmsghdr}: u64 len@0, which counts this header, and these; the data follows. */
+    public static final int CMSGHDR_BYTES = 16;
+
+    public static final int CMSGHDR_LEVEL = 8;
+    public static final int CMSGHDR_TYPE = 12;
+    /** {@code struct statx} of linux/stat.h, where these are. */
+    public static final int STATX_BYTES = 256;
+
+    public static final int STATX_AT_BLKSIZE = 4;
+    public static final int STATX_AT_NLINK = 16;
+    public static final int STATX_AT_UID = 20;
+    public static final int STATX_AT_MODE = 28;
+    public static final int STATX_AT_INO = 32;
+    public static final int STATX_AT_SIZE = 40;
+    public static final int STATX_AT_DEV_MAJOR = 136;
+    public static final int STATX_AT_DEV_MINOR = 140;
+    public static final int STATX_AT_DIO_MEM_ALIGN = 152;
+    public static final int STATX_AT_DIO_OFFSET_ALIGN = 156;
     // linux/fs.h, on 64-bit
     public static final long BLKGETSIZE64 = 0x80081272L;
     public static final long BLKSSZGET = 0x1268;

@@ -77,6 +77,7 @@ class UnixListenerTest {
                 }
             }
         });
+        swapper.setName("swapper");
         swapper.start();
         try {
             for (int i = 0; i < 2000; i++) {

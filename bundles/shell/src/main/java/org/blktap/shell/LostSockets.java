@@ -19,6 +19,8 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
+import org.osgi.service.component.annotations.ReferenceCardinality;
+import org.osgi.service.component.annotations.ReferencePolicy;
 
 /**
  * Looks now and then whether the unix sockets of nodes are still there, and says so in the log if one is not: no new
@@ -34,13 +36,14 @@ public final class LostSockets {
     /** Matches a socket path in an address: {@code vhost-user:/path} and {@code nbd+unix:///name?socket=/path}. */
     private static final Pattern SOCKET = Pattern.compile("(?:^[a-z-]+:|[?&]socket=)(/[^/&?][^&?]*)$");
 
-    private final ControlServices services;
+    @Reference(cardinality = ReferenceCardinality.OPTIONAL, policy = ReferencePolicy.DYNAMIC)
+    volatile Attachments core;
+
     private final Set<String> told = new HashSet<>();
     private final Thread watcher = new Thread(this::watch, "blktap-sockets");
 
     @Activate
-    public LostSockets(@Reference ControlServices services) {
-        this.services = services;
+    public LostSockets() {
         watcher.setDaemon(true);
         watcher.start();
     }
@@ -71,7 +74,7 @@ public final class LostSockets {
         try {
             while (true) {
                 Thread.sleep(LOOK_MILLIS);
-                Attachments attachments = services.attachments();
+                Attachments attachments = core;
                 if (attachments != null) {
                     look(attachments);
                 }

@@ -18,7 +18,7 @@ public final class Readiness {
     private Readiness() {}
 
     /** Registers the condition, until the bundle stops. */
-    static void announce(BundleContext bundles) {
+    public static void announce(BundleContext bundles) {
         bundles.registerService(
                 Condition.class, Condition.INSTANCE, FrameworkUtil.asDictionary(Map.of(Condition.CONDITION_ID, ID)));
     }

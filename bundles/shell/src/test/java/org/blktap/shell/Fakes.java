@@ -247,6 +247,13 @@ public final class Fakes implements Attachments, Images {
     @Override
     public CheckReport check(TapSpec spec, boolean repair, Map<String, String> options) throws DiskException {
         called((repair ? "repair " : "check ") + spec);
+        try {
+            while (endless) {
+                Thread.sleep(1000);
+            }
+        } catch (InterruptedException e) {
+            throw new DiskException(DiskException.Reason.IO, spec + ": the check was interrupted", e);
+        }
         CheckReport found = report;
         if (repair) {
             report = repaired;

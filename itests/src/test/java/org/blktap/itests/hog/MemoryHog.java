@@ -19,7 +19,7 @@ public final class MemoryHog implements BundleActivator {
     private static void take(String kind) {
         List<Object> taken = new ArrayList<>();
         if (kind.equals("thread")) {
-            // as Thread.start does where the system has no room; to really take all of it would end other programs, too
+            // as Thread.start fails when the system has no room; really using all of it would end other programs
             throw new OutOfMemoryError(
                     "unable to create native thread: possibly out of memory or process/resource limits reached");
         }

@@ -85,7 +85,8 @@ public class DiskException extends Exception {
         return new DiskException(Reason.IO, name(file) + ": " + doing + ": " + text(cause), cause);
     }
 
-    private static String name(Object file) {
+    /** Returns a file as messages name it. */
+    static String name(Object file) {
         return file instanceof Path path ? FileNames.text(path) : String.valueOf(file);
     }
 

@@ -53,7 +53,7 @@ public final class DiskInfo {
             boolean readOnly,
             Set<Operation> operations,
             Map<String, String> details) {
-        if (sizeBytes < 0 || sizeBytes % SECTOR != 0) {
+        if (sizeBytes < 0 || !Alignment.isAligned(sizeBytes, SECTOR)) {
             throw new IllegalArgumentException("disk size " + sizeBytes + " is not a multiple of 512");
         }
         this.sizeBytes = sizeBytes;
@@ -83,6 +83,24 @@ public final class DiskInfo {
     /** A number of bytes, rounded up to whole sectors of 512. */
     public static long wholeSectors(long bytes) {
         return Alignment.up(bytes, SECTOR);
+    }
+
+    /**
+     * Checks the size of a disk that must be made or resized.
+     *
+     * @param image as messages name it
+     * @param unit the size must be a multiple of it, a power of two
+     * @param largest bytes, or {@link Long#MAX_VALUE} for no limit
+     * @throws DiskException BAD_OPTION
+     */
+    public static void checkSize(Object image, long sizeBytes, int unit, long smallest, long largest)
+            throws DiskException {
+        if (sizeBytes < smallest || sizeBytes > largest || !Alignment.isAligned(sizeBytes, unit)) {
+            throw new DiskException(
+                    DiskException.Reason.BAD_OPTION,
+                    DiskException.name(image) + ": size " + sizeBytes + ": expected a multiple of " + unit + " from "
+                            + smallest + (largest == Long.MAX_VALUE ? " on" : " to " + largest));
+        }
     }
 
     /** Returns a copy with another size, all of which is stored. */

@@ -22,7 +22,7 @@ import java.util.Arrays;
 public final class FileNames {
     private static final char FIRST = '\udc80';
     private static final char LAST = '\udcff';
-    /** U+DC00: what is added to a byte. */
+    /** This is added to a byte: U+DC00. */
     private static final int BASE = 0xdc00;
 
     private static final char REPLACEMENT = '\ufffd';

@@ -12,6 +12,11 @@ public final class Nbd {
     public static final long OPTION_REPLY_MAGIC = 0x3e889045565a9L;
     /** Magic, option, length. */
     public static final int OPTION_HEADER_BYTES = 16;
+
+    public static final int OPTION_HEADER_OPTION = 8;
+    public static final int OPTION_HEADER_LENGTH = 12;
+    /** Magic, option, type, length. */
+    public static final int OPTION_REPLY_BYTES = 20;
     /** Zeros after the answer to EXPORT_NAME, unless NO_ZEROES was agreed. */
     public static final int EXPORT_NAME_PADDING = 124;
     /** The longest string that the protocol knows ("Values", strings). */
@@ -63,9 +68,20 @@ public final class Nbd {
 
     // information types of NBD_REP_INFO
     public static final int INFO_EXPORT = 0;
+    /** u16 type, u64 size, u16 transmission flags. */
+    public static final int INFO_EXPORT_BYTES = 12;
+
+    public static final int INFO_EXPORT_SIZE = 2;
+    public static final int INFO_EXPORT_FLAGS = 10;
     public static final int INFO_NAME = 1;
     public static final int INFO_DESCRIPTION = 2;
     public static final int INFO_BLOCK_SIZE = 3;
+    /** u16 type, u32 minimum, preferred and maximum. */
+    public static final int INFO_BLOCK_SIZE_BYTES = 14;
+
+    public static final int INFO_BLOCK_SIZE_MINIMUM = 2;
+    public static final int INFO_BLOCK_SIZE_PREFERRED = 6;
+    public static final int INFO_BLOCK_SIZE_MAXIMUM = 10;
 
     // "Metadata querying"
     public static final String BASE = "base:";
@@ -75,6 +91,12 @@ public final class Nbd {
     public static final int REQUEST_MAGIC = 0x25609513;
     /** Magic, flags, type, cookie, offset, length. */
     public static final int REQUEST_BYTES = 28;
+
+    public static final int REQUEST_FLAGS = 4;
+    public static final int REQUEST_TYPE = 6;
+    public static final int REQUEST_COOKIE = 8;
+    public static final int REQUEST_OFFSET = 16;
+    public static final int REQUEST_LENGTH = 24;
 
     public static final int CMD_READ = 0;
     public static final int CMD_WRITE = 1;
@@ -95,9 +117,32 @@ public final class Nbd {
     // "Simple reply message": magic, error, cookie
     public static final int SIMPLE_REPLY_MAGIC = 0x67446698;
     public static final int SIMPLE_REPLY_BYTES = 16;
+    public static final int SIMPLE_REPLY_ERROR = 4;
+    public static final int SIMPLE_REPLY_COOKIE = 8;
     // "Structured reply chunk message": magic, flags, type, cookie, length
     public static final int STRUCTURED_REPLY_MAGIC = 0x668e33ef;
     public static final int STRUCTURED_REPLY_BYTES = 20;
+    public static final int STRUCTURED_REPLY_FLAGS = 4;
+    public static final int STRUCTURED_REPLY_TYPE = 6;
+    public static final int STRUCTURED_REPLY_COOKIE = 8;
+    public static final int STRUCTURED_REPLY_LENGTH = 16;
+    // "Structured reply types": the payloads before their data, texts or descriptors
+    /** u64 offset. */
+    public static final int OFFSET_DATA_BYTES = 8;
+    /** u64 offset, u32 length. */
+    public static final int OFFSET_HOLE_BYTES = 12;
+
+    public static final int OFFSET_HOLE_LENGTH = 8;
+    /** u32 id of the context. */
+    public static final int BLOCK_STATUS_BYTES = 4;
+    /** A descriptor of a block status: u32 length, u32 state. */
+    public static final int DESCRIPTOR_BYTES = 8;
+
+    public static final int DESCRIPTOR_STATE = 4;
+    /** u32 error, u16 length of the text. */
+    public static final int ERROR_BYTES = 6;
+
+    public static final int ERROR_TEXT_LENGTH = 4;
     public static final int REPLY_FLAG_DONE = 1;
     public static final int REPLY_TYPE_NONE = 0;
     public static final int REPLY_TYPE_OFFSET_DATA = 1;

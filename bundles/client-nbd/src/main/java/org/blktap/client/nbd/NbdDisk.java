@@ -19,6 +19,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.nbd.Nbd;
 
 /**
@@ -63,7 +64,7 @@ final class NbdDisk implements VirtualDisk {
         details.put(
                 "block sizes",
                 sizes.minimum() + " minimum, " + sizes.preferred() + " preferred, " + sizes.maximum() + " maximum");
-        if (agreed.size() % SECTOR != 0) {
+        if (!Alignment.isAligned(agreed.size(), SECTOR)) {
             details.put("size rounded", "up, from " + agreed.size() + " bytes");
         }
         DiskInfo exported = DiskInfo.ofContents(agreed.size())

@@ -15,10 +15,6 @@ final class Negotiation {
     /** Most names of exports in a message. */
     private static final int MAX_LISTED = 10;
 
-    private static final int OPTION_REPLY_BYTES = 20;
-    private static final int INFO_EXPORT_BYTES = 12;
-    private static final int INFO_BLOCK_SIZE_BYTES = 14;
-
     private final ServerStream stream;
     private boolean structured;
     private int allocationContext = -1;
@@ -147,14 +143,14 @@ final class Negotiation {
     /** Sends an option and reads its replies, up to the last one. */
     private void option(int option, ByteBuffer data, Replies replies, String what) throws IOException {
         stream.send(
-                ByteBuffer.allocate(16)
+                ByteBuffer.allocate(Nbd.OPTION_HEADER_BYTES)
                         .putLong(Nbd.IHAVEOPT)
                         .putInt(option)
                         .putInt(data.remaining())
                         .flip(),
                 data);
         for (int i = 0; i < MAX_REPLIES; i++) {
-            ByteBuffer reply = stream.read(OPTION_REPLY_BYTES);
+            ByteBuffer reply = stream.read(Nbd.OPTION_REPLY_BYTES);
             long magic = reply.getLong();
             int about = reply.getInt();
             int type = reply.getInt();
@@ -183,18 +179,21 @@ final class Negotiation {
             allocationContext = payload.getInt(0);
         } else if (type == Nbd.REP_INFO && length >= 2) {
             int about = payload.getShort(0);
-            if (about == Nbd.INFO_EXPORT && length == INFO_EXPORT_BYTES) {
-                size = payload.getLong(2);
-                flags = Short.toUnsignedInt(payload.getShort(10));
-            } else if (about == Nbd.INFO_BLOCK_SIZE && length == INFO_BLOCK_SIZE_BYTES) {
-                blockSizes = BlockSizes.of(payload.getInt(2), payload.getInt(6), payload.getInt(10));
+            if (about == Nbd.INFO_EXPORT && length == Nbd.INFO_EXPORT_BYTES) {
+                size = payload.getLong(Nbd.INFO_EXPORT_SIZE);
+                flags = Short.toUnsignedInt(payload.getShort(Nbd.INFO_EXPORT_FLAGS));
+            } else if (about == Nbd.INFO_BLOCK_SIZE && length == Nbd.INFO_BLOCK_SIZE_BYTES) {
+                blockSizes = BlockSizes.of(
+                        payload.getInt(Nbd.INFO_BLOCK_SIZE_MINIMUM),
+                        payload.getInt(Nbd.INFO_BLOCK_SIZE_PREFERRED),
+                        payload.getInt(Nbd.INFO_BLOCK_SIZE_MAXIMUM));
             }
         }
     }
 
     /** Selects the export on a server without GO, which closes the connection if there is no such export. */
     private void exportName(String export, byte[] name, boolean noZeroes) throws IOException {
-        stream.send(ByteBuffer.allocate(16 + name.length)
+        stream.send(ByteBuffer.allocate(Nbd.OPTION_HEADER_BYTES + name.length)
                 .putLong(Nbd.IHAVEOPT)
                 .putInt(Nbd.OPT_EXPORT_NAME)
                 .putInt(name.length)

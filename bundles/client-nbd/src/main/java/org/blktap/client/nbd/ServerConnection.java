@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.nbd.Nbd;
@@ -18,18 +19,17 @@ final class ServerConnection implements AutoCloseable {
     /** Most descriptors of one block status that are kept; a caller asks again for the rest. */
     static final int MAX_EXTENTS = 1 << 16;
 
-    private static final int DESCRIPTOR_BYTES = 8;
     /** The longest chunk: the data of the longest READ after its offset. */
-    private static final int MAX_CHUNK = Nbd.MAX_PAYLOAD + 8;
+    private static final int MAX_CHUNK = Nbd.MAX_PAYLOAD + Nbd.OFFSET_DATA_BYTES;
     /** Errno, length of the text, text, and perhaps an offset. */
-    private static final int MAX_ERROR_CHUNK = 6 + Nbd.MAX_STRING + 8;
+    private static final int MAX_ERROR_CHUNK = Nbd.ERROR_BYTES + Nbd.MAX_STRING + Long.BYTES;
     /** Chunks of the longest READ, if each is one sector. */
     private static final int MAX_CHUNKS = Nbd.MAX_PAYLOAD / SECTOR;
 
     private static final int CONNECT_SECONDS = 20;
 
     private final ServerStream stream;
-    private final ByteBuffer request = ByteBuffer.allocate(28);
+    private final ByteBuffer request = ByteBuffer.allocate(Nbd.REQUEST_BYTES);
     private final ByteBuffer descriptors = ByteBuffer.allocate(4 << 10);
     private final Negotiation.Agreed agreed;
     private long cookie;
@@ -41,16 +41,12 @@ final class ServerConnection implements AutoCloseable {
         CompletableFuture<Void> patience =
                 new CompletableFuture<Void>().completeOnTimeout(null, CONNECT_SECONDS, TimeUnit.SECONDS);
         patience.thenRun(this::abort);
-        boolean done = false;
-        try {
+        try (CloseOnFailure opened = new CloseOnFailure(this::abort)) {
             stream.connect(uri);
             agreed = new Negotiation(stream).run(uri.export());
-            done = true;
+            opened.keep();
         } finally {
             patience.cancel(false);
-            if (!done) {
-                abort();
-            }
         }
     }
 
@@ -125,9 +121,9 @@ final class ServerConnection implements AutoCloseable {
         int missing = end - base;
         boolean mapped = false;
         for (int chunks = 0; chunks < MAX_CHUNKS; chunks++) {
-            int magic = stream.read(4).getInt();
+            int magic = stream.read(Integer.BYTES).getInt();
             if (magic == Nbd.SIMPLE_REPLY_MAGIC && extents == null && (data == null || !agreed.structured())) {
-                ByteBuffer rest = stream.read(12);
+                ByteBuffer rest = stream.read(Nbd.SIMPLE_REPLY_BYTES - Integer.BYTES);
                 error = errno(rest.getInt());
                 expectCookie(rest.getLong());
                 if (error == 0 && data != null) {
@@ -138,7 +134,7 @@ final class ServerConnection implements AutoCloseable {
             if (magic != Nbd.STRUCTURED_REPLY_MAGIC || !agreed.structured()) {
                 throw new IOException(String.format("bad reply: magic 0x%08x", magic));
             }
-            ByteBuffer rest = stream.read(16);
+            ByteBuffer rest = stream.read(Nbd.STRUCTURED_REPLY_BYTES - Integer.BYTES);
             int chunkFlags = rest.getShort();
             int type = Short.toUnsignedInt(rest.getShort());
             expectCookie(rest.getLong());
@@ -147,12 +143,17 @@ final class ServerConnection implements AutoCloseable {
                 throw new IOException("bad reply: a chunk of " + Integer.toUnsignedString(length)
                         + " bytes; expected at most " + MAX_CHUNK);
             }
-            if (type == Nbd.REPLY_TYPE_OFFSET_DATA && data != null && length > 8) {
-                place(data, base, end, stream.read(8).getLong() - offset, length - 8);
+            if (type == Nbd.REPLY_TYPE_OFFSET_DATA && data != null && length > Nbd.OFFSET_DATA_BYTES) {
+                place(
+                        data,
+                        base,
+                        end,
+                        stream.read(Nbd.OFFSET_DATA_BYTES).getLong() - offset,
+                        length - Nbd.OFFSET_DATA_BYTES);
                 stream.read(data);
-                missing -= length - 8;
-            } else if (type == Nbd.REPLY_TYPE_OFFSET_HOLE && data != null && length == 12) {
-                ByteBuffer hole = stream.read(12);
+                missing -= length - Nbd.OFFSET_DATA_BYTES;
+            } else if (type == Nbd.REPLY_TYPE_OFFSET_HOLE && data != null && length == Nbd.OFFSET_HOLE_BYTES) {
+                ByteBuffer hole = stream.read(Nbd.OFFSET_HOLE_BYTES);
                 long at = hole.getLong() - offset;
                 int bytes = hole.getInt();
                 place(data, base, end, at, bytes);
@@ -163,11 +164,13 @@ final class ServerConnection implements AutoCloseable {
             } else if (type == Nbd.REPLY_TYPE_BLOCK_STATUS
                     && extents != null
                     && !mapped
-                    && length >= 12
-                    && length % DESCRIPTOR_BYTES == 4) {
-                mapped = stream.read(4).getInt() == agreed.allocationContext();
-                extents((length - 4) / DESCRIPTOR_BYTES, mapped ? asked : 0, extents);
-            } else if ((type & Nbd.REPLY_TYPE_ERROR_BIT) != 0 && length >= 6 && length <= MAX_ERROR_CHUNK) {
+                    && length >= Nbd.BLOCK_STATUS_BYTES + Nbd.DESCRIPTOR_BYTES
+                    && length % Nbd.DESCRIPTOR_BYTES == Nbd.BLOCK_STATUS_BYTES) {
+                mapped = stream.read(Nbd.BLOCK_STATUS_BYTES).getInt() == agreed.allocationContext();
+                extents((length - Nbd.BLOCK_STATUS_BYTES) / Nbd.DESCRIPTOR_BYTES, mapped ? asked : 0, extents);
+            } else if ((type & Nbd.REPLY_TYPE_ERROR_BIT) != 0
+                    && length >= Nbd.ERROR_BYTES
+                    && length <= MAX_ERROR_CHUNK) {
                 error = errorChunk(length);
             } else if (type != Nbd.REPLY_TYPE_NONE || length != 0) {
                 throw new IOException("bad reply: a chunk of type " + type + " with " + length + " bytes");
@@ -184,14 +187,14 @@ final class ServerConnection implements AutoCloseable {
 
     /** @return never 0 */
     private int errorChunk(int length) throws IOException {
-        ByteBuffer fixed = stream.read(6);
+        ByteBuffer fixed = stream.read(Nbd.ERROR_BYTES);
         int found = errno(fixed.getInt());
         int text = Short.toUnsignedInt(fixed.getShort());
-        if (text > length - 6) {
+        if (text > length - Nbd.ERROR_BYTES) {
             throw new IOException("bad reply: an error with a text of " + text + " bytes in a chunk of " + length);
         }
         message = stream.text(text);
-        stream.skip(length - 6 - text);
+        stream.skip(length - Nbd.ERROR_BYTES - text);
         return found == 0 ? Errno.EIO : found;
     }
 
@@ -216,8 +219,8 @@ final class ServerConnection implements AutoCloseable {
         long left = asked;
         int most = Math.min(count, MAX_EXTENTS);
         for (int taken = 0; taken < count; ) {
-            int here = Math.min(count - taken, descriptors.capacity() / DESCRIPTOR_BYTES);
-            descriptors.clear().limit(here * DESCRIPTOR_BYTES);
+            int here = Math.min(count - taken, descriptors.capacity() / Nbd.DESCRIPTOR_BYTES);
+            descriptors.clear().limit(here * Nbd.DESCRIPTOR_BYTES);
             stream.read(descriptors);
             descriptors.flip();
             for (int i = 0; i < here && left > 0 && taken + i < most; i++) {

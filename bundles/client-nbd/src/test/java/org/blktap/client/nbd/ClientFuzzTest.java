@@ -55,7 +55,9 @@ class ClientFuzzTest {
             Thread serving = new Thread(() -> serve(server));
             Thread victim = new Thread(this::victim);
             serving.setDaemon(true);
+            serving.setName("fuzz-server");
             serving.start();
+            victim.setName("fuzz-victim");
             victim.start();
             try {
                 for (int i = 0; inputs < wanted; i++) {

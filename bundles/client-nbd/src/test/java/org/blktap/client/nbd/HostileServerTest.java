@@ -16,7 +16,10 @@ import org.blktap.api.engine.ExtentList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Servers that say what they should not. */
+/**
+ * Servers that say what they should not. The numbers are written out as in the protocol's text, so that a wrong
+ * constant of the client does not make both sides wrong.
+ */
 @Timeout(60)
 class HostileServerTest {
     private static final long NBDMAGIC = 0x4e42444d41474943L;
@@ -87,6 +90,7 @@ class HostileServerTest {
                     // the client has gone
                 }
             });
+            thread.setName("hostile-server");
             thread.start();
             try (ServerConnection connection = new ServerConnection(
                     new NbdUri(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.getLocalPort()), "x"))) {

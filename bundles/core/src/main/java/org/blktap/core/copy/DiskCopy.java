@@ -50,7 +50,7 @@ public final class DiskCopy implements AutoCloseable {
     private final int granule;
     private final NativeBuffer memory;
     private final ByteBuffer zeros;
-    private final ArrayDeque<Slot> free = new ArrayDeque<>();
+    private final ArrayDeque<Transfer> free = new ArrayDeque<>();
     private final ExtentList extents = new ExtentList();
     private final Request map = new Request(this::mapped, 0);
     private final CompletableFuture<Void> copied = new CompletableFuture<>();
@@ -60,7 +60,7 @@ public final class DiskCopy implements AutoCloseable {
     private int extent;
     /** Bytes of the extent that are left. */
     private long left;
-    /** Next byte to read; all bytes before it are done or in a slot. */
+    /** Next byte to read; all bytes before it are done or in a transfer. */
     private long at;
 
     private boolean mapping;
@@ -95,7 +95,7 @@ public final class DiskCopy implements AutoCloseable {
         memory = nativeMemory.allocate((long) PIECE * SLOTS + granule);
         zeros = memory.bytes((long) PIECE * SLOTS, granule);
         for (int i = 0; i < SLOTS; i++) {
-            free.add(new Slot(i));
+            free.add(new Transfer(i));
         }
     }
 
@@ -134,11 +134,11 @@ public final class DiskCopy implements AutoCloseable {
                 skipZeros();
             } else {
                 int length = (int) Math.min(left, PIECE - at % PIECE);
-                Slot slot = free.poll();
+                Transfer transfer = free.poll();
                 long offset = at;
                 at += length;
                 left -= length;
-                slot.read(offset, length);
+                transfer.read(offset, length);
             }
         }
         advancing = false;
@@ -197,11 +197,11 @@ public final class DiskCopy implements AutoCloseable {
             return;
         }
         long length = Math.min(left, DiskAccess.STRIDE);
-        Slot slot = free.poll();
+        Transfer transfer = free.poll();
         long offset = at;
         at += length;
         left -= length;
-        slot.zero(offset, length);
+        transfer.zero(offset, length);
     }
 
     private void fail(DiskException e) {
@@ -211,7 +211,7 @@ public final class DiskCopy implements AutoCloseable {
     }
 
     /** A piece under way. */
-    private final class Slot {
+    private final class Transfer {
         private final long address;
         private final ByteBuffer bytes;
         private final Request reading = new Request(this::wasRead, 1);
@@ -226,7 +226,7 @@ public final class DiskCopy implements AutoCloseable {
 
         private DiskException error;
 
-        Slot(int i) {
+        Transfer(int i) {
             address = memory.address() + (long) i * PIECE;
             bytes = memory.bytes((long) i * PIECE, PIECE);
         }

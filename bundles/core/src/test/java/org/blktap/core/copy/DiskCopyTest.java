@@ -115,7 +115,7 @@ class DiskCopyTest {
         for (int at = 0; at < SIZE; at += 2 * RUN) {
             byte[] noise = new byte[Math.min(RUN, SIZE - at)];
             random.nextBytes(noise);
-            // zeros that the map does not tell of
+            // zeros that MAP reports as data
             java.util.Arrays.fill(noise, noise.length / 2, noise.length / 2 + 100_000, (byte) 0);
             System.arraycopy(noise, 0, from.contents, at, noise.length);
         }

@@ -56,7 +56,10 @@ final class L1Table implements AutoCloseable {
         ByteBuffer view = bytes.duplicate().order(order);
         for (int i = 0; i < entries; i++) {
             long entry = view.getLong(i * ENTRY_BYTES);
-            if (entry != 0 && (entry % SECTOR != 0 || !header.mayHold(entry, header.l2Bytes()) || entry >= fileSize)) {
+            if (entry != 0
+                    && (!Alignment.isAligned(entry, SECTOR)
+                            || !header.mayHold(entry, header.l2Bytes())
+                            || entry >= fileSize)) {
                 return false;
             }
         }

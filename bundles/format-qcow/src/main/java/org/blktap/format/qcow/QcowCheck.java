@@ -165,7 +165,7 @@ final class QcowCheck {
 
     /** Marks a table or cluster as used; false, with a problem noted, if it may not be there. */
     private boolean claim(String structure, long at, long offset, int length) {
-        if (!header.mayHold(offset, length) || offset >= file.size() || offset % SECTOR != 0) {
+        if (!header.mayHold(offset, length) || offset >= file.size() || !Alignment.isAligned(offset, SECTOR)) {
             problem(
                     structure,
                     at,

@@ -12,6 +12,7 @@ import java.security.NoSuchAlgorithmException;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
@@ -92,11 +93,8 @@ final class QcowCreate {
 
     private static QcowHeader header(Path path, long size, int clusterBits, int l2Bits, boolean coarse, byte[] name)
             throws DiskException {
-        long largest = QcowHeader.MAX_L1_BYTES / 8 << clusterBits + l2Bits;
-        if (size < SECTOR || size % SECTOR != 0 || size > largest) {
-            throw new DiskException(
-                    Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to " + largest);
-        }
+        long largest = QcowHeader.MAX_L1_ENTRIES << clusterBits + l2Bits;
+        DiskInfo.checkSize(path, size, SECTOR, SECTOR, largest);
         int afterHeader = QcowHeader.XEN_OFFSET + QcowHeader.XEN_BYTES;
         long l1Offset = Alignment.up(afterHeader + (name == null ? 0 : name.length), PAGE);
         QcowHeader plain = new QcowHeader(

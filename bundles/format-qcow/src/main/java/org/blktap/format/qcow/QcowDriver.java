@@ -24,6 +24,7 @@ import org.blktap.image.ClusterDisk;
 import org.blktap.image.FirstSector;
 import org.blktap.image.LargerDisk;
 import org.blktap.image.QemuName;
+import org.blktap.image.TableCache;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow:<file>}: qcow version 1, as QEMU and Xen's blktap wrote it. */
@@ -32,8 +33,6 @@ import org.osgi.service.component.annotations.Component;
 public final class QcowDriver implements DiskDriver {
     static final String TYPE = "qcow";
     private static final long DEFAULT_CACHE = 16 << 20;
-    private static final long MIN_CACHE = 64 << 10;
-    private static final long MAX_CACHE = 1L << 30;
     /** The type of a backing file that the attach does not name: the format has no field for it. */
     private static final String BACKING_TYPE = "aio";
 
@@ -44,7 +43,7 @@ public final class QcowDriver implements DiskDriver {
 
     /** @param size bytes of the disk if the header says less; the L1 table has entries for them */
     private static ClusterDisk open(String path, DiskContext context, long size) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
+        long cache = context.options().size("cache", DEFAULT_CACHE, TableCache.MIN_BYTES, TableCache.MAX_BYTES);
         IoFile file = context.openFile(FileNames.path(path));
         try (CloseOnFailure opened = new CloseOnFailure(file::close)) {
             if (file.blockDevice() && !context.readOnly()) {
@@ -58,7 +57,6 @@ public final class QcowDriver implements DiskDriver {
             opened.addOwner(map::close);
             if (!context.readOnly()) {
                 map.mendFirstTable();
-                map.mendOverwrittenTable();
             }
             String named = header.backingName(file);
             QemuName parsed = named == null ? null : QemuName.parse(path, "backing file name", named);

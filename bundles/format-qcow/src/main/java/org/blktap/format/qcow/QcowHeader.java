@@ -66,6 +66,8 @@ record QcowHeader(
     /** The L1 table is held in memory: 64 MiB are a disk of 16 TiB in the usual geometry. */
     static final long MAX_L1_BYTES = 64L << 20;
 
+    static final long MAX_L1_ENTRIES = MAX_L1_BYTES / ENTRY_BYTES;
+
     /**
      * The extension that Xen's tools write at offset 48.
      *
@@ -153,7 +155,7 @@ record QcowHeader(
             throw DiskException.corrupt(
                     file, "header field crypt_method", AT_CRYPT_METHOD, Integer.toUnsignedString(crypt), "0 (none)");
         }
-        long largest = MAX_L1_BYTES / 8 << clusterBits + l2Bits;
+        long largest = MAX_L1_ENTRIES << clusterBits + l2Bits;
         if (size < SECTOR || size > largest) {
             throw DiskException.corrupt(
                     file,

@@ -83,7 +83,7 @@ final class QcowMap implements ClusterMap {
         coarseSlots = keepChecksum
                 && header.backingOffset() == 0
                 && xen.minClusterAlloc() == header.l2Entries()
-                && header.l2Bytes() % clusterSize == 0;
+                && Alignment.isAligned(header.l2Bytes(), clusterSize);
         this.allocateSlots = coarseSlots || allocateSlots && header.slotBytes() <= MAX_COARSE_SLOT;
         space = new FileSpace(file, loop, firstFree(), header.size());
         pastEnd = new PastEnd(space.end());
@@ -91,62 +91,15 @@ final class QcowMap implements ClusterMap {
         l2Tables = new TableCache(memory, file, header.l2Bytes(), cacheBytes, l1.entries());
     }
 
-    /**
-     * Xen 3.3 overwrote the beginning of the first L2 table when it opened an image again. Look-ups that use the
-     * extension do not read this table. After a crash the extension is not used, so the table is repaired before
-     * anything is written.
-     */
+    /** Repairs the first L2 table in the file, before anything is written. */
     void mendFirstTable() throws DiskException {
-        for (int slot = 0; coarseSlots && slot < l1.entries(); slot++) {
-            long l2 = l1.get(slot);
-            if (l2 == OverwrittenTable.OFFSET && header.mayHold(l2, header.l2Bytes())) {
-                ByteBuffer right = ByteBuffer.allocate(header.l2Bytes());
-                for (int i = 0; i < header.l2Entries(); i++) {
-                    right.putLong(l2 + toClusters + (long) i * clusterSize);
-                }
-                ByteBuffer found = ByteBuffer.allocate(header.l2Bytes());
-                try {
-                    file.readFully(found, l2);
-                    if (!found.flip().equals(right.flip())) {
-                        file.writeFully(right, l2);
-                        file.flushNow();
-                    }
-                    // a hostile L1 table may point there millions of times
-                    return;
-                } catch (IOException e) {
-                    throw DiskException.io(file.path(), "put the first L2 table right", e);
-                }
-            }
-        }
-    }
-
-    /** Repairs the table from its remaining entries where the checksum does not vouch for the extension. */
-    void mendOverwrittenTable() throws DiskException {
-        ByteBuffer table = ByteBuffer.allocate(header.l2Bytes());
-        try {
-            file.readFully(table, OverwrittenTable.OFFSET);
-            if (!coarseSlots && isFirstTable() && overwritten.mend(OverwrittenTable.OFFSET, table)) {
-                file.writeFully(table.clear(), OverwrittenTable.OFFSET);
-                file.flushNow();
-            }
-        } catch (IOException e) {
-            throw DiskException.io(file.path(), "put the first L2 table right", e);
-        }
-    }
-
-    private boolean isFirstTable() {
-        for (int slot = 0; slot < l1.entries(); slot++) {
-            if (l1.get(slot) == OverwrittenTable.OFFSET) {
-                return header.mayHold(OverwrittenTable.OFFSET, header.l2Bytes());
-            }
-        }
-        return false;
+        overwritten.mend(file, l1, coarseSlots);
     }
 
     /** First offset past the end of the file and past every slot. */
     private long firstFree() {
         long end = Math.max(file.size(), header.metadataEnd());
-        if (end % toClusters != 0) {
+        if (!Alignment.isAligned(end, toClusters)) {
             // a table or a cluster may have been cut off there, which then reads as zeros past the end
             end += toClusters;
         }
@@ -179,7 +132,7 @@ final class QcowMap implements ClusterMap {
     }
 
     private boolean isValid(long offset, long end) {
-        return header.mayHold(offset, SECTOR) && offset < end && offset % SECTOR == 0;
+        return header.mayHold(offset, SECTOR) && offset < end && Alignment.isAligned(offset, SECTOR);
     }
 
     @Override
@@ -204,7 +157,8 @@ final class QcowMap implements ClusterMap {
             if (table == null) {
                 into.notLoaded(l2Tables, l2);
             } else {
-                if (OverwrittenTable.is(l2, table.getLongBig(0)) && !mend(slot, table)) {
+                if (OverwrittenTable.is(l2, table.getLongBig(0)) && !overwritten.mend(table)) {
+                    corrupt("L2 table of slot " + slot, l2, table.getLongBig(0));
                     into.corrupt(run);
                     return;
                 }
@@ -225,22 +179,6 @@ final class QcowMap implements ClusterMap {
                         into);
             }
         }
-    }
-
-    /** Repairs an overwritten table in memory; false if its entries are not known. */
-    private boolean mend(int slot, Table table) {
-        ByteBuffer bytes = ByteBuffer.allocate(header.l2Bytes());
-        for (int i = 0; i < header.l2Entries(); i++) {
-            bytes.putLong(i * ENTRY_BYTES, table.getLongBig(i * ENTRY_BYTES));
-        }
-        if (!overwritten.mend(table.fileOffset(), bytes)) {
-            corrupt("L2 table of slot " + slot, table.fileOffset(), table.getLongBig(0));
-            return false;
-        }
-        for (int i = 0; i < header.l2Entries(); i++) {
-            table.putLongBig(i * ENTRY_BYTES, bytes.getLong(i * ENTRY_BYTES));
-        }
-        return true;
     }
 
     private void inTable(int slot, Table table, int index, int inCluster, long length, Place into) {

@@ -25,7 +25,7 @@ final class QcowResize {
     QcowResize(QcowHeader header, IoFile file, long size) throws DiskException {
         this.header = header;
         this.size = size;
-        long largest = QcowHeader.MAX_L1_BYTES / 8 << header.clusterBits() + header.l2Bits();
+        long largest = QcowHeader.MAX_L1_ENTRIES << header.clusterBits() + header.l2Bits();
         if (size < header.size()) {
             throw new DiskException(
                     Reason.BAD_OPTION,
@@ -106,7 +106,7 @@ final class QcowResize {
         try {
             if (start(file).getLong(QcowHeader.AT_L1_OFFSET) != header.l1Offset()) {
                 // Xen's tools and this driver put nothing into the rest of its last page; others may
-                boolean pages = header.xen() != null && header.l1Offset() % PAGE == 0;
+                boolean pages = header.xen() != null && Alignment.isAligned(header.l1Offset(), PAGE);
                 long end = pages ? Alignment.up(header.metadataEnd(), PAGE) : header.metadataEnd();
                 new Holes(file, loop).punch(header.l1Offset(), end - header.l1Offset());
             }

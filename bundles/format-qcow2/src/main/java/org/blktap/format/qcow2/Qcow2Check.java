@@ -15,8 +15,8 @@ import org.blktap.image.Interruption;
 
 /**
  * Counts all references and compares them with the image's counts: a count that is too low is a problem, one that is
- * too high a leak. In an image that is marked dirty neither is a problem. A repair corrects the counts, and the marks
- * of a count of one in the tables.
+ * too high a leak. In an image that is marked dirty neither is a problem. A repair corrects the counts, and the
+ * {@link CopiedFlags}.
  *
  * <p>Makes as many passes over the tables as {@link ClusterCounts} needs; a pass reads each table at most once.
  * Blocking, on a control thread; ends when the thread is interrupted.
@@ -33,6 +33,7 @@ final class Qcow2Check implements References.Visitor {
     private final IoFile file;
     private final TableReader reader;
     private final boolean repair;
+    private final CopiedFlags flags;
     private final int clusterSize;
     private final List<String> problems = new ArrayList<>();
     private ClusterCounts counted = new ClusterCounts();
@@ -43,7 +44,7 @@ final class Qcow2Check implements References.Visitor {
 
     private long clusters;
     private long leaked;
-    /** Wrong counts and marks that have been corrected, or that the dirty mark of the image excuses. */
+    /** Wrong counts that have been corrected, or that the dirty mark of the image excuses. */
     private long corrected;
 
     private long freed;
@@ -53,6 +54,7 @@ final class Qcow2Check implements References.Visitor {
         this.header = header;
         this.file = file;
         this.repair = repair;
+        flags = new CopiedFlags(header, file, reader, repair, this);
         clusterSize = header.clusterSize();
     }
 
@@ -89,9 +91,10 @@ final class Qcow2Check implements References.Visitor {
         if (header.has(Qcow2Header.CORRUPT) && done) {
             repairs.add("mark of corruption: cleared");
         }
-        if (corrected > 0) {
-            repairs.add(corrected
-                    + (corrected == 1 ? " reference count or copied flag" : " reference counts or copied flags")
+        long right = corrected + flags.corrected();
+        if (right > 0) {
+            repairs.add(right
+                    + (right == 1 ? " reference count or copied flag" : " reference counts or copied flags")
                     + ": corrected");
         }
         if (freed > 0) {
@@ -144,7 +147,7 @@ final class Qcow2Check implements References.Visitor {
                 continue;
             }
             compare();
-            marks(references);
+            flags.check(references, counted);
             if (!counted.next()) {
                 return;
             }
@@ -264,12 +267,12 @@ final class Qcow2Check implements References.Visitor {
         for (long cluster = from; cluster < to; cluster++) {
             int i = (int) (cluster - skipped);
             long wanted = counted.get(cluster);
-            long found = counts.get(block, i);
+            long found = counts.block().get(block, i);
             if (ClusterCounts.same(found, wanted)) {
                 continue;
             }
-            if (repair && wanted <= counts.largest()) {
-                counts.put(block, i, wanted);
+            if (repair && wanted <= counts.block().largest()) {
+                counts.block().put(block, i, wanted);
                 changed = true;
                 freed += wanted == 0 ? 1 : 0;
                 corrected += wanted == 0 ? 0 : 1;
@@ -312,81 +315,11 @@ final class Qcow2Check implements References.Visitor {
 
     /** Reports a count that is too low. In an image that is marked dirty this is expected. */
     private void tooLow(long cluster, long blockAt, long found, long wanted) {
-        if (header.has(Qcow2Header.DIRTY) && wanted <= counts.largest()) {
+        if (header.has(Qcow2Header.DIRTY) && wanted <= counts.block().largest()) {
             corrected++;
         } else {
             problem("reference count of cluster " + cluster, blockAt, found, wanted);
         }
-    }
-
-    /**
-     * Checks the marks of a count of one, for the clusters of this pass: in the active tables they must agree with the
-     * counts.
-     */
-    private void marks(References references) throws DiskException, IOException {
-        ByteBuffer l1 = ByteBuffer.allocate(Math.min(header.l1Entries() * Qcow2Entry.L1_BYTES, 64 << 10));
-        ByteBuffer l2 = ByteBuffer.allocate(clusterSize);
-        for (int first = 0; first < header.l1Entries() && problems.size() < MOST_PROBLEMS; first += l1.capacity() / 8) {
-            Interruption.check(file.path());
-            int count = Math.min(l1.capacity() / 8, header.l1Entries() - first);
-            long at = header.l1Offset() + first * (long) Qcow2Entry.L1_BYTES;
-            file.readFully(l1.clear().limit(count * Qcow2Entry.L1_BYTES), at);
-            boolean changed = false;
-            for (int i = 0; i < count && problems.size() < MOST_PROBLEMS; i++) {
-                long offset = Qcow2Entry.offset(l1.getLong(i * Qcow2Entry.L1_BYTES));
-                if (offset != 0) {
-                    changed |= mark(l1, i * Qcow2Entry.L1_BYTES, "L1 entry", first + i, at);
-                    if (references.wants(references.l2Tables().find(offset))) {
-                        Interruption.check(file.path());
-                        if (reader.read(l2, offset)) {
-                            marks(l2, offset);
-                        }
-                    }
-                }
-            }
-            if (changed) {
-                file.writeFully(l1.clear().limit(count * Qcow2Entry.L1_BYTES), at);
-            }
-        }
-    }
-
-    private void marks(ByteBuffer l2, long tableOffset) throws IOException {
-        boolean changed = false;
-        for (int i = 0;
-                i < header.l2Entries() && !header.has(Qcow2Header.EXTERNAL_DATA) && problems.size() < MOST_PROBLEMS;
-                i++) {
-            int at = i * header.l2EntryBytes();
-            long entry = l2.getLong(at);
-            if (!Qcow2Entry.compressed(entry) && Qcow2Entry.offset(entry) != 0) {
-                changed |= mark(l2, at, "L2 entry", i, tableOffset);
-            }
-        }
-        if (changed) {
-            file.writeFully(l2.clear(), tableOffset);
-        }
-    }
-
-    /** Checks the mark of an entry. Returns whether the entry has been changed. */
-    private boolean mark(ByteBuffer table, int at, String structure, int index, long tableOffset) {
-        long entry = table.getLong(at);
-        long cluster = Qcow2Entry.offset(entry) >> header.clusterBits();
-        if (cluster < counted.from()
-                || cluster >= counted.limit()
-                || Qcow2Entry.copied(entry) == (counted.get(cluster) == 1)) {
-            return false;
-        }
-        if (repair || header.has(Qcow2Header.DIRTY)) {
-            table.putLong(at, entry ^ Qcow2Entry.COPIED);
-            corrected++;
-            return repair;
-        }
-        problem(
-                structure + " " + index,
-                tableOffset + at,
-                String.format("0x%x", entry),
-                "bit 63 " + (counted.get(cluster) == 1 ? "set" : "clear") + ", as its reference count is "
-                        + counted.get(cluster));
-        return false;
     }
 
     /** Clears the dirty and corrupt marks of an image that is now correct. */

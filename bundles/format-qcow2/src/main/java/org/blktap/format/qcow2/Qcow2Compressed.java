@@ -68,7 +68,8 @@ final class Qcow2Compressed extends AppendedTables {
     @Override
     protected boolean mayJoin(long fileOffset, int length) {
         int cluster = (int) (fileOffset >> header.clusterBits());
-        return cluster >= references.length || references[cluster] < counts.largest();
+        return cluster >= references.length
+                || references[cluster] < counts.block().largest();
     }
 
     @Override

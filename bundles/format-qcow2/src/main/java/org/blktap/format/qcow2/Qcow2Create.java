@@ -11,6 +11,7 @@ import java.util.Map;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
@@ -92,9 +93,7 @@ final class Qcow2Create {
         } else if (size == -1) {
             throw new DiskException(Reason.BAD_OPTION, path + ": a size is needed, or a backing file to take it from");
         }
-        if (size < 0 || size % SECTOR != 0) {
-            throw new DiskException(Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512");
-        }
+        DiskInfo.checkSize(path, size, SECTOR, 0, Long.MAX_VALUE);
         try (IoFile file = context.createFile(path)) {
             plan.write(file, size, backing, context);
         } catch (IOException e) {
@@ -120,13 +119,13 @@ final class Qcow2Create {
     }
 
     private void write(IoFile file, long size, TapSpec backing, DiskContext context) throws DiskException, IOException {
-        int entryBytes = extended ? 16 : 8;
+        int entryBytes = Qcow2Entry.l2Bytes(extended);
         long slotBytes = (long) clusterSize * (clusterSize / entryBytes);
         long l1Entries = Alignment.units(size, slotBytes);
-        if (l1Entries > Qcow2Header.MAX_L1_BYTES / 8) {
+        if (l1Entries > Qcow2Header.MAX_L1_ENTRIES) {
             throw new DiskException(
                     Reason.BAD_OPTION,
-                    path + ": size " + size + ": expected at most " + Qcow2Header.MAX_L1_BYTES / 8 * slotBytes
+                    path + ": size " + size + ": expected at most " + Qcow2Header.MAX_L1_ENTRIES * slotBytes
                             + " with clusters of " + clusterSize + " bytes");
         }
         boolean metadata = !preallocation.equals("off") || dataFile != null && options.flag("data-file-raw", false);
@@ -229,7 +228,7 @@ final class Qcow2Create {
 
     /** Writes all L2 tables, each entry pointing at its cluster. */
     private void preallocate(IoFile file, long size, long l1At, long l2At, long dataAt) throws IOException {
-        int entryBytes = extended ? 16 : 8;
+        int entryBytes = Qcow2Entry.l2Bytes(extended);
         int perTable = clusterSize / entryBytes;
         long left = clusters(size);
         ByteBuffer l1 = ByteBuffer.allocate(Math.toIntExact(Alignment.units(left, perTable) * Qcow2Entry.L1_BYTES));
@@ -243,7 +242,9 @@ final class Qcow2Create {
                         i * entryBytes,
                         used ? dataAt + ((long) slot * perTable + i) * clusterSize | Qcow2Entry.COPIED : 0);
                 if (extended) {
-                    l2.putLong(i * 16 + 8, used ? Qcow2Entry.subclusters(0, Qcow2Entry.SUBCLUSTERS) : 0);
+                    l2.putLong(
+                            i * entryBytes + Qcow2Entry.AT_BITS,
+                            used ? Qcow2Entry.subclusters(0, Qcow2Entry.SUBCLUSTERS) : 0);
                 }
             }
             file.writeFully(l2, l2At + (long) slot * clusterSize);

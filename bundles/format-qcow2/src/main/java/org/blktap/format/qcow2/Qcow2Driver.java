@@ -25,6 +25,7 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.LargerDisk;
 import org.blktap.image.QemuName;
+import org.blktap.image.TableCache;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:qcow2:<file>}: qcow2, versions 2 and 3. */
@@ -33,8 +34,6 @@ import org.osgi.service.component.annotations.Component;
 public final class Qcow2Driver implements DiskDriver {
     static final String TYPE = "qcow2";
     private static final long DEFAULT_CACHE = 32 << 20;
-    private static final long MIN_CACHE = 64 << 10;
-    private static final long MAX_CACHE = 1L << 30;
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -44,7 +43,7 @@ public final class Qcow2Driver implements DiskDriver {
     /** @param atLeast bytes of the disk if the header says less; the L1 table has entries for them */
     private static ClusterDisk open(String path, DiskContext context, long atLeast) throws DiskException {
         Options options = context.options();
-        long cache = options.size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
+        long cache = options.size("cache", DEFAULT_CACHE, TableCache.MIN_BYTES, TableCache.MAX_BYTES);
         String snapshotName = options.text("snapshot", null);
         if (snapshotName != null && !context.readOnly()) {
             throw new DiskException(Reason.BAD_OPTION, path + ": a snapshot is opened read-only (--read-only)");

@@ -8,6 +8,10 @@ import org.blktap.api.memory.Alignment;
 final class Qcow2Entry {
     /** Bytes of an L1 entry. */
     static final int L1_BYTES = 8;
+
+    private static final int L2_BYTES = 8;
+    /** Bytes of an extended L2 entry: the entry and the bits of its subclusters. */
+    private static final int EXTENDED_L2_BYTES = 16;
     /** Offset of the subclusters' bits in an extended L2 entry. */
     static final int AT_BITS = 8;
     /** The count of what the entry points at is exactly one: it may be changed in place. */
@@ -22,6 +26,11 @@ final class Qcow2Entry {
     static final int SUBCLUSTERS = 32;
 
     private Qcow2Entry() {}
+
+    /** Bytes of an L2 entry. */
+    static int l2Bytes(boolean extended) {
+        return extended ? EXTENDED_L2_BYTES : L2_BYTES;
+    }
 
     static long offset(long entry) {
         return entry & OFFSET_MASK;

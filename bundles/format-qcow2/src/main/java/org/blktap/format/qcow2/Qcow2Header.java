@@ -101,8 +101,8 @@ record Qcow2Header(
     static final int ZLIB = 0;
     static final int ZSTD = 1;
 
-    /** Largest L1 table, QEMU's limit; all are held in memory. */
-    static final long MAX_L1_BYTES = 32 << 20;
+    /** Entries of the largest L1 table, QEMU's limit of 32 MiB; all are held in memory. */
+    static final int MAX_L1_ENTRIES = (32 << 20) / Qcow2Entry.L1_BYTES;
 
     static final long MAX_REFCOUNT_TABLE_BYTES = 8 << 20;
     static final int MAX_SNAPSHOTS = 65536;
@@ -193,10 +193,10 @@ record Qcow2Header(
                     "14 or more with extended L2 entries");
         }
         int slotBits = clusterBits + clusterBits - (extendedL2 ? 4 : 3);
-        long largest = slotBits >= 41 ? Long.MAX_VALUE / 2 : MAX_L1_BYTES / Qcow2Entry.L1_BYTES << slotBits;
+        long largest = slotBits >= 41 ? Long.MAX_VALUE / 2 : (long) MAX_L1_ENTRIES << slotBits;
         long size = number(b, file, "size", AT_SIZE, true, 0, largest);
         long needed = size + (1L << slotBits) - 1 >>> slotBits;
-        int l1Entries = (int) number(b, file, "l1_size", AT_L1_SIZE, false, needed, MAX_L1_BYTES / Qcow2Entry.L1_BYTES);
+        int l1Entries = (int) number(b, file, "l1_size", AT_L1_SIZE, false, needed, MAX_L1_ENTRIES);
         long l1Offset = offset(b, file, "l1_table_offset", AT_L1_OFFSET, clusterSize, l1Entries == 0);
         long refcountTable = offset(b, file, "refcount_table_offset", AT_REFCOUNT_TABLE, clusterSize, false);
         int tableClusters = (int) number(
@@ -246,7 +246,8 @@ record Qcow2Header(
     private static long offset(ByteBuffer b, Object file, String field, int at, int clusterSize, boolean unused)
             throws DiskException {
         long value = b.getLong(at);
-        if (!unused && (value < clusterSize || value % clusterSize != 0 || value > Long.MAX_VALUE / 4)) {
+        if (!unused
+                && (value < clusterSize || !Alignment.isAligned(value, clusterSize) || value > Long.MAX_VALUE / 4)) {
             throw DiskException.corrupt(
                     file,
                     "header field " + field,
@@ -384,7 +385,7 @@ record Qcow2Header(
 
     /** Bytes of an L2 entry: 16 with a bitmap of subclusters. */
     int l2EntryBytes() {
-        return has(EXTENDED_L2) ? 16 : 8;
+        return Qcow2Entry.l2Bytes(has(EXTENDED_L2));
     }
 
     int l2Entries() {

@@ -29,11 +29,11 @@ final class Qcow2Resize {
                     file.path() + ": " + Options.sizeText(size) + " is smaller than the present "
                             + Options.sizeText(header.size()) + "; a qcow2 disk does not become smaller");
         }
-        if (entries > Qcow2Header.MAX_L1_BYTES / 8) {
+        if (entries > Qcow2Header.MAX_L1_ENTRIES) {
             throw new DiskException(
                     Reason.BAD_OPTION,
                     file.path() + ": size " + Options.sizeText(size) + ": expected at most "
-                            + Options.sizeText(Qcow2Header.MAX_L1_BYTES / 8 * slotBytes));
+                            + Options.sizeText(Qcow2Header.MAX_L1_ENTRIES * slotBytes));
         }
         if (header.version() == 2 && header.snapshots() > 0) {
             throw new DiskException(

@@ -4,9 +4,6 @@ import static org.blktap.api.memory.Alignment.SECTOR;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
@@ -24,18 +21,15 @@ import org.blktap.image.FileSpace;
  * <p>{@link #plan} and the table belong to the loop. Everything else runs one at a time, on helper threads or while
  * nothing is in flight.
  */
-final class Refcounts implements FileSpace.Layout {
+final class Refcounts implements FileSpace.Growth {
     /** Bytes of an entry of the refcount table. */
     static final int TABLE_ENTRY_BYTES = 8;
-    /** A multiple of every device's sector. */
-    private static final int END_UNIT = 64 << 10;
-
-    private static final int ENTRIES_PER_SECTOR = SECTOR / 8;
 
     private final IoFile file;
     private final int clusterBits;
     private final int clusterSize;
     private final int order;
+    private final RefcountBlock counting;
     private final int perBlock;
     private volatile long[] table;
     private long tableOffset;
@@ -46,6 +40,7 @@ final class Refcounts implements FileSpace.Layout {
         clusterBits = header.clusterBits();
         clusterSize = header.clusterSize();
         order = header.refcountOrder();
+        counting = new RefcountBlock(order);
         perBlock = 1 << clusterBits + 3 - order;
         tableOffset = header.refcountTableOffset();
         tableClusters = header.refcountTableClusters();
@@ -64,10 +59,11 @@ final class Refcounts implements FileSpace.Layout {
         } catch (IOException e) {
             throw DiskException.io(file.path(), "read the refcount table", e);
         }
-        long[] entries = new long[bytes.capacity() / 8];
+        long[] entries = new long[bytes.capacity() / TABLE_ENTRY_BYTES];
         bytes.flip().asLongBuffer().get(entries);
         for (int i = 0; i < entries.length; i++) {
-            if (entries[i] != 0 && (entries[i] % clusterSize != 0 || entries[i] < 0 || entries[i] >= end)) {
+            if (entries[i] != 0
+                    && (!Alignment.isAligned(entries[i], clusterSize) || entries[i] < 0 || entries[i] >= end)) {
                 throw DiskException.corrupt(
                         file.path(),
                         "refcount table entry " + i,
@@ -97,20 +93,17 @@ final class Refcounts implements FileSpace.Layout {
         return perBlock;
     }
 
-    private record Growth(
-            Refcounts counts,
-            long from,
-            long start,
-            long end,
-            List<Integer> newBlocks,
-            long newTable,
-            int newTableClusters,
-            long[] table)
-            implements FileSpace.Extension {
-        @Override
-        public void write() throws IOException {
-            counts.grow(this);
-        }
+    /** How counts lie in a block. */
+    RefcountBlock block() {
+        return counting;
+    }
+
+    IoFile file() {
+        return file;
+    }
+
+    int clusterSize() {
+        return clusterSize;
     }
 
     /**
@@ -122,89 +115,17 @@ final class Refcounts implements FileSpace.Layout {
         return plan(from, from, to);
     }
 
-    /** @param counted the first cluster that must have a block */
-    private Growth plan(long counted, long from, long to) {
-        long[] entries = table;
-        int firstBlock = (int) ((counted >> clusterBits) / perBlock);
-        int newClusters;
-        int missing;
-        int lastBlock;
-        long need = 0;
-        long end;
-        do {
-            int unit = Math.max(clusterSize, END_UNIT);
-            end = Alignment.up(to + need, unit);
-            lastBlock = (int) ((end - 1 >> clusterBits) / perBlock);
-            // half more than is needed, so that this happens rarely
-            newClusters = lastBlock < entries.length ? 0 : (int) Alignment.units((lastBlock + 1L) * 12, clusterSize);
-            missing = 0;
-            for (int i = firstBlock; i <= lastBlock; i++) {
-                missing += i >= entries.length || entries[i] == 0 ? 1 : 0;
-            }
-            need = (long) (newClusters + missing) * clusterSize;
-        } while (to + need > end);
-        entries = newClusters == 0 ? entries.clone() : Arrays.copyOf(entries, newClusters * clusterSize / 8);
-        long at = from + (long) newClusters * clusterSize;
-        List<Integer> blocks = new ArrayList<>();
-        for (int i = firstBlock; i <= lastBlock; i++) {
-            if (entries[i] == 0) {
-                entries[i] = at;
-                blocks.add(i);
-                at += clusterSize;
-            }
-        }
-        table = entries;
-        return new Growth(this, from, at, end, blocks, from, newClusters, entries);
+    /** @param counted an offset in the first cluster that must have a block */
+    private RefcountGrowth plan(long counted, long from, long to) {
+        RefcountGrowth growth = RefcountGrowth.of(this, counted, from, to);
+        table = growth.table();
+        return growth;
     }
 
-    /** Writes what has been planned; called again if the flush after it fails. */
-    private synchronized void grow(Growth growth) throws IOException {
-        for (int block : growth.newBlocks()) {
-            file.writeFully(ByteBuffer.allocate(clusterSize), growth.table()[block]);
-        }
-        set(growth.table(), growth.from(), growth.end(), 1);
-        if (growth.newTableClusters() == 0) {
-            enter(growth);
-            return;
-        }
-        if (growth.newTable() == tableOffset) {
-            return;
-        }
-        ByteBuffer whole = ByteBuffer.allocate(growth.newTableClusters() * clusterSize);
-        whole.asLongBuffer().put(growth.table());
-        file.writeFully(whole, growth.newTable());
-        file.flushNow();
-        long oldOffset = tableOffset;
-        int oldClusters = tableClusters;
-        file.writeFully(
-                ByteBuffer.allocate(12)
-                        .putLong(growth.newTable())
-                        .putInt(growth.newTableClusters())
-                        .flip(),
-                Qcow2Header.AT_REFCOUNT_TABLE);
-        file.flushNow();
-        tableOffset = growth.newTable();
-        tableClusters = growth.newTableClusters();
-        add(oldOffset, oldOffset + (long) oldClusters * clusterSize, -1);
-    }
-
-    /**
-     * Writes the entries that point at the new blocks, after the blocks. Lower new blocks hold the counts of higher
-     * ones, so entries reach the disk from the lowest on, those of one sector at once.
-     */
-    private void enter(Growth growth) throws IOException {
-        List<Integer> blocks = growth.newBlocks();
-        for (int i = 0; i < blocks.size(); ) {
-            int first = blocks.get(i);
-            int last = first;
-            while (i < blocks.size() && blocks.get(i) / ENTRIES_PER_SECTOR == first / ENTRIES_PER_SECTOR) {
-                last = blocks.get(i++);
-            }
-            ByteBuffer run = ByteBuffer.allocate((last + 1 - first) * TABLE_ENTRY_BYTES);
-            run.asLongBuffer().put(growth.table(), first, last + 1 - first);
-            file.flushNow();
-            file.writeFully(run, tableOffset + first * (long) TABLE_ENTRY_BYTES);
-        }
+    /** Called when the header points at a new table. */
+    void tableMoved(long offset, int clusters) {
+        tableOffset = offset;
+        tableClusters = clusters;
     }
 
     /**
@@ -213,12 +134,12 @@ final class Refcounts implements FileSpace.Layout {
      * @param references of each cluster of the file, for those of {@code [from, end)}
      */
     void count(long from, long end, int[] references) throws IOException {
-        Growth growth = plan(from, end, end);
-        grow(growth);
+        RefcountGrowth growth = plan(from, end, end);
+        growth.write();
         add(growth.start(), growth.end(), -1);
         forEachBlock(table, from, end, (block, first, last, cluster) -> {
             for (int i = first; i < last; i++) {
-                put(block, i, references[(int) cluster + i - first]);
+                counting.put(block, i, references[(int) cluster + i - first]);
             }
             return true;
         });
@@ -231,10 +152,10 @@ final class Refcounts implements FileSpace.Layout {
      * @return where they begin
      */
     long extend(long end, int bytes) throws IOException {
-        Growth growth = plan(end, end, end + bytes);
+        RefcountGrowth growth = plan(end, end, end + bytes);
         long used = growth.start() + bytes;
         file.truncateNow(growth.end());
-        grow(growth);
+        growth.write();
         add(used, growth.end(), -1);
         file.truncateNow(used);
         file.flushNow();
@@ -247,18 +168,19 @@ final class Refcounts implements FileSpace.Layout {
      * @param end of the file, a multiple of a cluster; the blocks go there
      */
     void addBlocks(long from, long end) throws IOException {
-        Growth growth = plan(from, end, end);
+        RefcountGrowth growth = plan(from, end, end);
         file.truncateNow(growth.end());
-        grow(growth);
+        growth.write();
         add(growth.start(), growth.end(), -1);
         file.truncateNow(growth.start());
         file.flushNow();
     }
 
-    private void set(long[] entries, long from, long to, long count) throws IOException {
+    /** Sets the counts of clusters, in the blocks of a table. */
+    void set(long[] entries, long from, long to, long count) throws IOException {
         forEachBlock(entries, from, to, (block, first, last, cluster) -> {
             for (int i = first; i < last; i++) {
-                put(block, i, count);
+                counting.put(block, i, count);
             }
             return true;
         });
@@ -269,9 +191,9 @@ final class Refcounts implements FileSpace.Layout {
         forEachBlock(table, from, to, (block, first, last, cluster) -> {
             boolean changed = false;
             for (int i = first; i < last; i++) {
-                long count = get(block, i);
-                if (count + change >= 0 && count + change <= largest()) {
-                    put(block, i, count + change);
+                long count = counting.get(block, i);
+                if (count + change >= 0 && count + change <= counting.largest()) {
+                    counting.put(block, i, count + change);
                     changed = true;
                 }
             }
@@ -297,10 +219,10 @@ final class Refcounts implements FileSpace.Layout {
             forEachBlock(table, ranges.from(r), ranges.to(r), (block, first, last, cluster) -> {
                 boolean changed = false;
                 for (int i = first; i < last; i++) {
-                    long count = get(block, i);
+                    long count = counting.get(block, i);
                     long at = cluster + i - first << clusterBits;
                     if (count > 1) {
-                        put(block, i, count - 1);
+                        counting.put(block, i, count - 1);
                         changed = true;
                     } else if (count == 1) {
                         handedOver.add(at, at + clusterSize);
@@ -338,8 +260,8 @@ final class Refcounts implements FileSpace.Layout {
                 Ranges counted = new Ranges();
                 forEachBlock(table, at, end, (block, first, last, cluster) -> {
                     for (int i = first; i < last; i++) {
-                        if (get(block, i) == 0) {
-                            put(block, i, 1);
+                        if (counting.get(block, i) == 0) {
+                            counting.put(block, i, 1);
                             long taken = cluster + i - first << clusterBits;
                             counted.add(taken, taken + clusterSize);
                         }
@@ -388,35 +310,5 @@ final class Refcounts implements FileSpace.Layout {
         ByteBuffer block = ByteBuffer.allocate(clusterSize);
         file.readFully(block, blockOffset);
         return block.flip();
-    }
-
-    /** The largest count that the width of the image's counts allows. */
-    long largest() {
-        return order >= 6 ? Long.MAX_VALUE : (1L << (1 << order)) - 1;
-    }
-
-    /** Count {@code i} of a block; narrow ones are stored from the low bits of a byte up. */
-    long get(ByteBuffer block, int i) {
-        return switch (order) {
-            case 0, 1, 2 -> block.get(i << order >> 3) >> (i << order & 7) & largest();
-            case 3 -> Byte.toUnsignedLong(block.get(i));
-            case 4 -> Short.toUnsignedLong(block.getShort(i * 2));
-            case 5 -> Integer.toUnsignedLong(block.getInt(i * 4));
-            default -> block.getLong(i * 8);
-        };
-    }
-
-    void put(ByteBuffer block, int i, long count) {
-        switch (order) {
-            case 0, 1, 2 -> {
-                int at = i << order >> 3;
-                int shift = i << order & 7;
-                block.put(at, (byte) (block.get(at) & ~(largest() << shift) | count << shift));
-            }
-            case 3 -> block.put(i, (byte) count);
-            case 4 -> block.putShort(i * 2, (short) count);
-            case 5 -> block.putInt(i * 4, (int) count);
-            default -> block.putLong(i * 8, count);
-        }
     }
 }

@@ -140,9 +140,9 @@ final class References {
     private boolean find(L1 l1) throws DiskException, IOException {
         ByteBuffer piece = ByteBuffer.allocate(Math.min(PIECE, l1.entries * Qcow2Entry.L1_BYTES));
         String entryName = l1.name + " entry";
-        for (int first = 0; first < l1.entries; first += PIECE / 8) {
+        for (int first = 0; first < l1.entries; first += PIECE / Qcow2Entry.L1_BYTES) {
             Interruption.check(file.path());
-            int count = Math.min(PIECE / 8, l1.entries - first);
+            int count = Math.min(PIECE / Qcow2Entry.L1_BYTES, l1.entries - first);
             file.readFully(
                     piece.clear().limit(count * Qcow2Entry.L1_BYTES), l1.offset + first * (long) Qcow2Entry.L1_BYTES);
             for (int i = 0; i < count; i++) {

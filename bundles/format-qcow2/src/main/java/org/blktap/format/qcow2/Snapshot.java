@@ -78,7 +78,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
             if (l1Offset < header.clusterSize()
                     || l1Offset % header.clusterSize() != 0
                     || l1Offset > Long.MAX_VALUE / 4
-                    || l1Entries > Qcow2Header.MAX_L1_BYTES / Qcow2Entry.L1_BYTES) {
+                    || l1Entries > Qcow2Header.MAX_L1_ENTRIES) {
                 throw DiskException.corrupt(
                         file.path(),
                         "L1 table of snapshot " + i,

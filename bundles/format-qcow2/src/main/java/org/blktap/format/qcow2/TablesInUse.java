@@ -8,7 +8,7 @@ import java.util.Arrays;
  */
 final class TablesInUse {
     /** Most tables, one for each entry of the largest L1 table. */
-    static final int MOST = (int) (Qcow2Header.MAX_L1_BYTES / 8);
+    static final int MOST = Qcow2Header.MAX_L1_ENTRIES;
     /**
      * The low 9 bits and the high 8 bits of an offset are zero: shifted, it leaves room for a number in the low bits.
      */

@@ -71,7 +71,7 @@ final class Uncounted implements References.Visitor {
             for (int i = index == 0 ? 1 : 0;
                     i < counts.perBlock() && first + i < end && free.count() < MOST_RANGES;
                     i++) {
-                if (counts.get(block, i) == 0) {
+                if (counts.block().get(block, i) == 0) {
                     free.add(first + i << header.clusterBits(), first + i + 1 << header.clusterBits());
                 }
             }

@@ -20,7 +20,7 @@ import org.blktap.image.sim.SimLoop;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Work and memory do not follow what an image says, but what it is. */
+/** Work and memory depend on the image's real size, not on what it claims. */
 @Timeout(300)
 class Qcow2BoundsTest {
     private static final String IMAGE = "/sim/a.qcow2";
@@ -43,7 +43,7 @@ class Qcow2BoundsTest {
         driver.create(IMAGE, 4L << 30, null, context);
         Qcow2Header header = Qcow2Header.read(file());
         long at = 1 << 20;
-        int entries = (int) (Qcow2Header.MAX_L1_BYTES / 8);
+        int entries = Qcow2Header.MAX_L1_ENTRIES;
         ByteBuffer l1 = ByteBuffer.allocate(entries * 8);
         long table = at + l1.capacity();
         for (int i = 0; i < entries; i++) {

@@ -108,7 +108,7 @@ class Qcow2FreeTest {
         try (NativeBuffer memory = Mapping.anonymous(LENGTH)) {
             for (int i = 0; i < 30; i++) {
                 VirtualDisk disk = driver.open(IMAGE, context);
-                // something stays behind what is freed, so that the file cannot be cut off; for that the file has to
+                // something stays after what is freed, so that the file cannot be cut off; for that the file has to
                 // grow, and free clusters are claimed
                 change(disk, Operation.WRITE, 4 * LENGTH + i * 4096L, 4096, memory);
                 loop.drain();

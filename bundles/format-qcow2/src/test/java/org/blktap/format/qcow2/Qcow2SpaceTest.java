@@ -67,7 +67,7 @@ class Qcow2SpaceTest {
         assertEquals(second - 2 * CLUSTER, claimed.from(0));
         assertEquals(second, claimed.to(0));
         for (int i = 0; i < counts.perBlock(); i++) {
-            assertEquals(i < 2 ? 0 : 1, counts.get(counts.read(counts.table()[1]), i), "cluster " + i);
+            assertEquals(i < 2 ? 0 : 1, counts.block().get(counts.read(counts.table()[1]), i), "cluster " + i);
         }
     }
 
@@ -112,8 +112,9 @@ class Qcow2SpaceTest {
                     ByteBuffer.wrap(before, (int) own, CLUSTER),
                     ByteBuffer.wrap(file.bytes(), (int) own, CLUSTER),
                     "at " + own);
-            assertEquals(1, counts.get(counts.read(counts.table()[(int) (own / CLUSTER / counts.perBlock())]), (int)
-                    (own / CLUSTER % counts.perBlock())));
+            assertEquals(
+                    1, counts.block().get(counts.read(counts.table()[(int) (own / CLUSTER / counts.perBlock())]), (int)
+                            (own / CLUSTER % counts.perBlock())));
         }
         space.close();
         assertEquals(ByteBuffer.wrap(before), ByteBuffer.wrap(file.bytes()));

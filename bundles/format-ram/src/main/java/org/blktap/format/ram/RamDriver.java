@@ -76,7 +76,7 @@ public final class RamDriver implements DiskDriver {
                         "tap:ram:" + path + ": there is no RAM disk '" + name + "' yet; give its size, e.g. tap:ram:"
                                 + name + ",size=512M");
             }
-            if (size <= 0 || size > MAX_SIZE || size % PAGE != 0) {
+            if (size <= 0 || size > MAX_SIZE || !Alignment.isAligned(size, PAGE)) {
                 throw Options.bad("size", Long.toString(size), "a multiple of 4096 up to 1T");
             }
             if (load != null && load.sizeBytes() > size) {

@@ -55,7 +55,7 @@ record Batmap(long headerAt, long at, long sectors, int summedBytes, int version
             int version = b.getInt(AT_VERSION);
             int summed = summedBytes(footer.diskBytes());
             if (at < headerAt + SECTOR
-                    || at % SECTOR != 0
+                    || !Alignment.isAligned(at, SECTOR)
                     || at > limit - sectors * SECTOR
                     || sectors * SECTOR < summed
                     || version != VERSION_1_1 && version != VERSION_1_2) {

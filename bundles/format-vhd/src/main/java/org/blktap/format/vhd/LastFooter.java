@@ -12,7 +12,7 @@ import org.blktap.image.FileSpace;
  * space is used. The new space leaves out the page with the old footer, so that at each moment a footer at the end of
  * the file, or else the copy at offset 0, is intact.
  */
-final class LastFooter implements FileSpace.Layout {
+final class LastFooter implements FileSpace.Growth {
     private final IoFile file;
     private final VhdFooter footer;
     private final long blockBytes;

@@ -96,7 +96,7 @@ record VhdHeader(
         boolean isInside(long limit) {
             return offset >= VhdFooter.BYTES
                     && offset <= limit - space
-                    && space % SECTOR == 0
+                    && Alignment.isAligned(space, SECTOR)
                     && length > 0
                     && length <= space;
         }
@@ -105,7 +105,7 @@ record VhdHeader(
     /** @param limit how long the file is without its last footer */
     static VhdHeader read(IoFile file, VhdFooter footer, long limit) throws DiskException {
         long at = footer.dataOffset();
-        if (at < VhdFooter.BYTES || at > limit - BYTES || at % SECTOR != 0) {
+        if (at < VhdFooter.BYTES || at > limit - BYTES || !Alignment.isAligned(at, SECTOR)) {
             throw DiskException.corrupt(
                     file.path(),
                     "footer field data_offset",
@@ -170,7 +170,7 @@ record VhdHeader(
         }
         long tableOffset = b.getLong(AT_TABLE_OFFSET);
         if (tableOffset < VhdFooter.BYTES
-                || tableOffset % SECTOR != 0
+                || !Alignment.isAligned(tableOffset, SECTOR)
                 || tableOffset > limit - entries * Bat.ENTRY_BYTES) {
             throw DiskException.corrupt(
                     file,

@@ -8,6 +8,7 @@ import java.util.UUID;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.IoFile;
@@ -48,12 +49,7 @@ final class VhdxCreate {
         if (logSize < Layout.MIB || logSize % Layout.MIB != 0 || logSize > MOST_LOG_BYTES) {
             throw Options.bad("log-size", Long.toString(logSize), "a multiple of 1M, up to 64M");
         }
-        if (sizeBytes <= 0 || sizeBytes % sectorSize != 0 || sizeBytes > VhdxMetadata.MAX_SIZE) {
-            throw new DiskException(
-                    Reason.BAD_OPTION,
-                    path + ": size " + sizeBytes + ": expected a multiple of " + sectorSize + " up to "
-                            + VhdxMetadata.MAX_SIZE);
-        }
+        DiskInfo.checkSize(path, sizeBytes, sectorSize, sectorSize, VhdxMetadata.MAX_SIZE);
         Region log = new Region(Layout.MIB, logSize);
         Region metadata = new Region(log.end(), Layout.MIB);
         BlockAllocationTable bat = BlockAllocationTable.of(metadata.end(), blockSize, sectorSize, sizeBytes, false);

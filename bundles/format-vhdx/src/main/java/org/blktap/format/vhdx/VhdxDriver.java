@@ -17,6 +17,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ParentSearch;
+import org.blktap.image.TableCache;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Modified;
@@ -31,8 +32,6 @@ public final class VhdxDriver implements DiskDriver {
     static final String DATA_WRITE_GUID = "data write GUID";
 
     private static final long DEFAULT_CACHE = 4 << 20;
-    private static final long MIN_CACHE = 64 << 10;
-    private static final long MAX_CACHE = 1L << 30;
     private static final Parent NO_PARENT = new Parent(null, null);
 
     private final VhdxLogMemory logs;
@@ -60,7 +59,7 @@ public final class VhdxDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
+        long cache = context.options().size("cache", DEFAULT_CACHE, TableCache.MIN_BYTES, TableCache.MAX_BYTES);
         VhdxImage image = VhdxImage.open(path, context, logs);
         Parent parent = NO_PARENT;
         try (CloseOnFailure opened = new CloseOnFailure(image::close)) {

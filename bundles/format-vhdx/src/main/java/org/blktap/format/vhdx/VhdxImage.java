@@ -56,14 +56,13 @@ record VhdxImage(
     private static Replayed replayed(IoFile raw, Headers headers, DiskContext context, VhdxLogMemory logs)
             throws DiskException {
         VhdxLogMemory.Share memory = logs.take(LogReader.memory(raw, headers.current()), raw.path());
-        boolean kept = false;
-        try {
+        // memory that no replayed file keeps is not needed after this
+        try (CloseOnFailure taken = new CloseOnFailure(memory::close)) {
             LogContents contents = LogReader.read(raw, headers.current());
             int changes = contents.count();
             if (context.readOnly() && changes > 0) {
                 memory.shrinkTo(contents.compact());
-                kept = true;
-                return new Replayed(new ReplayedFile(raw, contents, memory, context.loop()), changes);
+                return taken.keep(new Replayed(new ReplayedFile(raw, contents, memory, context.loop()), changes));
             }
             if (!context.readOnly()) {
                 contents.writeTo(raw, context.loop());
@@ -72,10 +71,6 @@ record VhdxImage(
             return new Replayed(raw, changes);
         } catch (IOException e) {
             throw DiskException.io(raw.path(), "replay the log", e);
-        } finally {
-            if (!kept) {
-                memory.close();
-            }
         }
     }
 

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 /** Differencing images, as Hyper-V makes them. */
 class VhdxDifferencingTest extends VhdxTest {
     private static final String PARENT = "/sim/sub/parent.vhdx";
-    /** Of the only chunk, behind the entries of its 4096 blocks. */
+    /** Of the only chunk, after the entries of its 4096 blocks. */
     private static final int BITMAP_ENTRY = BAT + 4096 * 8;
 
     private static final int LOCATOR = ITEMS + 4096;

@@ -24,7 +24,7 @@ import org.blktap.api.memory.Segments;
 import org.blktap.image.sim.SimFile;
 import org.junit.jupiter.api.Test;
 
-/** Logs that have to be replayed: ours, those of others, and those of nobody's. */
+/** Logs to replay: ours, other programs', and forged ones. */
 class VhdxLogTest extends VhdxTest {
     private static final UUID GUID = UUID.fromString("01020304-0506-0708-090a-0b0c0d0e0f10");
     private static final int SECTOR = Layout.SECTOR;

@@ -5,6 +5,7 @@ import static org.blktap.api.memory.Alignment.SECTOR;
 import java.nio.ByteBuffer;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
+import org.blktap.api.memory.Alignment;
 import org.blktap.image.Decompressor;
 
 /**
@@ -26,7 +27,7 @@ final class GrainInflater implements Decompressor {
                 if (inflater.inflate(plain) == 0) {
                     return inflater.finished()
                             && plain.position() > 0
-                            && plain.remaining() % SECTOR == 0
+                            && Alignment.isAligned(plain.remaining(), SECTOR)
                             && fill(plain);
                 }
             }

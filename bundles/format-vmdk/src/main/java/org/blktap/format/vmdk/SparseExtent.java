@@ -5,8 +5,6 @@ import static org.blktap.api.memory.Alignment.SECTOR;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
@@ -42,6 +40,9 @@ final class SparseExtent extends Extent {
 
     private final TableCache tables;
     private final FileSpace space;
+    /** Null for formats other than COWD. */
+    private final FreeSector freeSector;
+
     private final PastEnd pastEnd;
     private final int grainBytes;
     private final int grainSectors;
@@ -70,50 +71,15 @@ final class SparseExtent extends Extent {
             if (rgd != null) {
                 opened.add(rgd::close);
             }
+            freeSector = layout.freeSector() == 0 ? null : new FreeSector(file, layout.freeSector());
             long free = Alignment.up(Math.max(file.size(), layout.firstGrain()), grainBytes);
-            space = new FileSpace(file, loop, free, end - start, layout.freeSector() == 0 ? null : FreeSector::new);
+            space = new FileSpace(file, loop, free, end - start, freeSector);
             pastEnd = new PastEnd(free);
             pastEnd.look(DIRECTORY, entries, i -> gd.get(i) == 0 ? 0 : gd.get(i) + layout.tableBytes() - 1);
             checkRedundant(rgd);
             tables = new TableCache(memory, file, layout.tableBytes(), cacheBytes, entries);
             opened.keep();
         }
-    }
-
-    /** Raises the end of used space in a COWD header before new space is used, because VMware's products rely on it. */
-    private final class FreeSector implements FileSpace.Extension {
-        private final long from;
-        private final long to;
-
-        private FreeSector(long from, long to) {
-            this.from = from;
-            this.to = to;
-        }
-
-        @Override
-        public long start() {
-            return from;
-        }
-
-        @Override
-        public long end() {
-            return to;
-        }
-
-        @Override
-        public void write() throws IOException {
-            writeFreeSector(to);
-        }
-    }
-
-    private void writeFreeSector(long end) throws IOException {
-        int sector = (int) Math.min(end / SECTOR, 0xffffffffL);
-        file.writeFully(
-                ByteBuffer.allocate(4)
-                        .order(ByteOrder.LITTLE_ENDIAN)
-                        .putInt(sector)
-                        .flip(),
-                layout.freeSector());
     }
 
     /** Checks that each redundant table lies where a table may lie. */
@@ -382,8 +348,8 @@ final class SparseExtent extends Extent {
         try {
             if (writable) {
                 space.trim();
-                if (changed && layout.freeSector() != 0) {
-                    writeFreeSector(space.end());
+                if (changed && freeSector != null) {
+                    freeSector.write(space.end());
                 }
                 if (changed) {
                     file.flushNow();

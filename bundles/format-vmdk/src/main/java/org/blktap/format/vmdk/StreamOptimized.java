@@ -11,7 +11,7 @@ import java.util.zip.Deflater;
 import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
@@ -47,12 +47,7 @@ final class StreamOptimized implements CompressedImage {
 
     static CompressedImage create(Path path, long sizeBytes, DiskContext context) throws DiskException {
         context.options().oneOf("subformat", "streamOptimized", "streamOptimized");
-        if (sizeBytes < SECTOR || sizeBytes % SECTOR != 0 || sizeBytes > GrainLayout.LARGEST_FILE) {
-            throw new DiskException(
-                    Reason.BAD_OPTION,
-                    path + ": size " + sizeBytes + ": expected a multiple of 512 from 512 to "
-                            + GrainLayout.LARGEST_FILE);
-        }
+        DiskInfo.checkSize(path, sizeBytes, SECTOR, SECTOR, GrainLayout.LARGEST_FILE);
         long sectors = sizeBytes / SECTOR;
         String name = FileNames.text(path.getFileName()).replaceAll("[\"\\p{Cntrl}]", "_");
         String descriptor = Descriptor.text(
@@ -117,7 +112,7 @@ final class StreamOptimized implements CompressedImage {
         }
         int size = compressed.remaining();
         stored.clear().putLong(offset / SECTOR).putInt(size).put(compressed.duplicate());
-        while (stored.position() % SECTOR != 0) {
+        while (!Alignment.isAligned(stored.position(), SECTOR)) {
             stored.put((byte) 0);
         }
         table.putInt((int) (offset % SLOT / GRAIN) * GrainLayout.ENTRY_BYTES, sector());

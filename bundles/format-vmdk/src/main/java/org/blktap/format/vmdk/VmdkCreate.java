@@ -12,6 +12,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
@@ -79,10 +80,7 @@ final class VmdkCreate {
         }
         boolean split = subformat.startsWith("twoGb");
         long largest = split ? Descriptor.MAX_EXTENTS * this.split : flat ? 1L << 49 : largestSparse(grain);
-        if (size < SECTOR || size % SECTOR != 0 || size > largest) {
-            throw new DiskException(
-                    Reason.BAD_OPTION, path + ": size " + size + ": expected a multiple of 512 from 512 to " + largest);
-        }
+        DiskInfo.checkSize(path, size, SECTOR, SECTOR, largest);
         ExtentName names = new ExtentName(path);
         List<Descriptor.Line> lines = new ArrayList<>();
         long extentBytes = split ? this.split : size;

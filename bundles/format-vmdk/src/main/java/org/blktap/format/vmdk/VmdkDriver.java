@@ -20,6 +20,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ParentSearch;
+import org.blktap.image.TableCache;
 import org.osgi.service.component.annotations.Component;
 
 /** {@code tap:vmdk:<file>}: VMware's disks, by their descriptor or by the one file that has all. */
@@ -32,12 +33,10 @@ public final class VmdkDriver implements DiskDriver {
     static final String CID = "CID";
 
     private static final long DEFAULT_CACHE = 16 << 20;
-    private static final long MIN_CACHE = 64 << 10;
-    private static final long MAX_CACHE = 1L << 30;
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE, MIN_CACHE, MAX_CACHE);
+        long cache = context.options().size("cache", DEFAULT_CACHE, TableCache.MIN_BYTES, TableCache.MAX_BYTES);
         VmdkImage image = VmdkImage.open(FileNames.path(path), context);
         try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
             VmdkMap map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);

@@ -97,8 +97,8 @@ class VmdkHostileTest {
     }
 
     /**
-     * The file has the name in the descriptor's encoding, or the descriptor's bytes, as when both were copied by what
-     * knows of no encoding.
+     * The file's name is in the descriptor's encoding, or has the descriptor's bytes, as after a copy that ignores
+     * encodings.
      */
     @Test
     void namesInAnyEncodingAndNone() throws Exception {

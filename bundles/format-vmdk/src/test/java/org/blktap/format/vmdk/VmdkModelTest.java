@@ -128,7 +128,7 @@ class VmdkModelTest extends FormatModelTest {
             }
         }
 
-        /** Both directories are empty, and the file ends behind them. */
+        /** Both directories are empty, and the file ends after them. */
         private static void withoutTables(SimContext sim) {
             ByteBuffer bytes =
                     ByteBuffer.wrap(sim.files.get(Path.of(IMAGE)).bytes()).order(ByteOrder.LITTLE_ENDIAN);

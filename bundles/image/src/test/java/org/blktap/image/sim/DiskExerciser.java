@@ -37,7 +37,7 @@ public final class DiskExerciser implements AutoCloseable {
     private final List<Flush> flushes = new ArrayList<>();
     private final boolean[] busy;
     private final NativeBuffer memory;
-    private final List<Slot> free = new ArrayList<>();
+    private final List<Transfer> free = new ArrayList<>();
     private long clock;
     private long stamps = 1;
     private final List<Failure> failures = new ArrayList<>();
@@ -66,14 +66,14 @@ public final class DiskExerciser implements AutoCloseable {
     private record Flush(long submittedAt, int ended) {}
 
     /** A request in flight with its memory. */
-    private final class Slot implements Request.Completion {
+    private final class Transfer implements Request.Completion {
         private final Request request = new Request(this, 4);
         private final long address;
         private final List<Version> versions = new ArrayList<>();
         private final ExtentList extents = new ExtentList();
         private long submittedAt;
 
-        private Slot(long address) {
+        private Transfer(long address) {
             this.address = address;
         }
 
@@ -150,7 +150,7 @@ public final class DiskExerciser implements AutoCloseable {
         clock = 1;
         memory = Mapping.anonymous((long) depth * LONGEST * SECTOR);
         for (int i = 0; i < depth; i++) {
-            free.add(new Slot(memory.address() + (long) i * LONGEST * SECTOR));
+            free.add(new Transfer(memory.address() + (long) i * LONGEST * SECTOR));
         }
     }
 
@@ -196,8 +196,8 @@ public final class DiskExerciser implements AutoCloseable {
     /** Flushes and waits for the end. Returns the errno. */
     int flush(VirtualDisk disk) {
         int before = failures.size();
-        Slot slot = free.remove(free.size() - 1);
-        start(disk, slot, Operation.FLUSH, 0, 0, random);
+        Transfer transfer = free.remove(free.size() - 1);
+        start(disk, transfer, Operation.FLUSH, 0, 0, random);
         drain();
         return failures.size() == before ? 0 : failures.get(before).errno();
     }
@@ -253,53 +253,53 @@ public final class DiskExerciser implements AutoCloseable {
             }
             java.util.Arrays.fill(busy, first, first + length, true);
         }
-        Slot slot = free.remove(free.size() - 1);
+        Transfer transfer = free.remove(free.size() - 1);
         submitted.add(number + ": " + operation
                 + (operation == Operation.FLUSH ? "" : " of " + length + " sectors at " + first));
-        start(disk, slot, operation, first, length, own);
+        start(disk, transfer, operation, first, length, own);
     }
 
-    private void start(VirtualDisk disk, Slot slot, Operation operation, int first, int length, Random own) {
-        Request request = slot.request;
+    private void start(VirtualDisk disk, Transfer transfer, Operation operation, int first, int length, Random own) {
+        Request request = transfer.request;
         request.data().clear();
-        slot.submittedAt = ++clock;
+        transfer.submittedAt = ++clock;
         long offset = (long) first * SECTOR;
         long bytes = (long) length * SECTOR;
         switch (operation) {
             case FLUSH -> request.set(operation, 0, 0, 0);
             case MAP -> {
-                slot.extents.clear();
-                request.setMap(offset, bytes, slot.extents);
+                transfer.extents.clear();
+                request.setMap(offset, bytes, transfer.extents);
             }
             case READ -> {
-                request.data().add(slot.address, (int) bytes);
+                request.data().add(transfer.address, (int) bytes);
                 request.set(operation, offset, bytes, own.nextBoolean() ? Request.SPARSE : 0);
             }
             case WRITE -> {
                 long stamp = ++stamps;
                 for (long p = 0; p < bytes; p += 8) {
-                    Memory.putLong(slot.address + p, stamp);
+                    Memory.putLong(transfer.address + p, stamp);
                 }
                 // in pieces, like a guest's memory
                 int cut = own.nextInt((int) bytes / SECTOR + 1) * SECTOR;
-                request.data().add(slot.address, cut);
-                request.data().add(slot.address + cut, (int) bytes - cut);
+                request.data().add(transfer.address, cut);
+                request.data().add(transfer.address + cut, (int) bytes - cut);
                 request.set(operation, offset, bytes, 0);
-                version(slot, first, length, stamp, false);
+                version(transfer, first, length, stamp, false);
             }
             default -> {
                 request.set(operation, offset, bytes, own.nextInt(4) == 0 ? Request.NO_UNMAP : 0);
-                version(slot, first, length, 0, operation == Operation.DISCARD);
+                version(transfer, first, length, 0, operation == Operation.DISCARD);
             }
         }
         disk.submit(request);
     }
 
-    private void version(Slot slot, int first, int length, long stamp, boolean optional) {
+    private void version(Transfer transfer, int first, int length, long stamp, boolean optional) {
         for (int i = 0; i < length; i++) {
             Version version = new Version(stamp, loop.moment(), optional);
             sectors.get(first + i).add(version);
-            slot.versions.add(version);
+            transfer.versions.add(version);
         }
     }
 
@@ -343,17 +343,17 @@ public final class DiskExerciser implements AutoCloseable {
     }
 
     private void readAll(VirtualDisk disk, int from, SectorCheck check) {
-        Slot slot = free.get(0);
+        Transfer transfer = free.get(0);
         for (int first = from; first < busy.length; first += LONGEST) {
             int length = Math.min(LONGEST, busy.length - first);
             int[] error = {-1};
             Request request = new Request(done -> error[0] = done.error(), 1);
-            request.data().add(slot.address, length * SECTOR);
+            request.data().add(transfer.address, length * SECTOR);
             disk.submit(request.set(Operation.READ, (long) first * SECTOR, (long) length * SECTOR, 0));
             loop.drain();
             expect(error[0] == 0, "reading sector " + first + " ended with " + error[0]);
             for (int i = 0; i < length; i++) {
-                check.check(first + i, stampAt(slot.address + (long) i * SECTOR, first + i));
+                check.check(first + i, stampAt(transfer.address + (long) i * SECTOR, first + i));
             }
         }
     }

@@ -41,7 +41,7 @@ public abstract class FormatModelTest {
     private final DiskDriver driver;
     private final String image;
     private final int rounds;
-    private final long seed = Long.getLong("seed", System.nanoTime());
+    private final long seed;
     private final String only = System.getProperty("only");
 
     /**
@@ -55,6 +55,12 @@ public abstract class FormatModelTest {
 
     /** @param image where it is, in {@code /sim} */
     protected FormatModelTest(DiskDriver driver, String image, int rounds) {
+        this(driver, image, rounds, Long.getLong("seed", System.nanoTime()));
+    }
+
+    /** @param seed of the first round */
+    FormatModelTest(DiskDriver driver, String image, int rounds, long seed) {
+        this.seed = seed;
         this.driver = driver;
         this.image = image;
         this.rounds = Integer.getInteger("rounds", rounds);

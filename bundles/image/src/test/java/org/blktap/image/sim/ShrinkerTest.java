@@ -125,8 +125,8 @@ class ShrinkerTest {
     }
 
     private static final class ForgetfulModel extends FormatModelTest {
-        ForgetfulModel() {
-            super(new ForgetfulDriver(), "/sim/forgetful", 4);
+        ForgetfulModel(long seed) {
+            super(new ForgetfulDriver(), "/sim/forgetful", 4, seed);
         }
 
         @Override
@@ -137,25 +137,15 @@ class ShrinkerTest {
 
     @Test
     void aFailureOfAFormatIsToldByTheRequestsItNeeds() {
-        String before = System.getProperty("seed");
-        try {
-            for (int seed = 1; seed <= 20; seed++) {
-                System.setProperty("seed", Integer.toString(1000 * seed));
-                AssertionError error =
-                        assertThrows(AssertionError.class, () -> new ForgetfulModel().theDiskIsWhatWasWritten());
-                String told = error.getMessage() + "\n" + error.getCause();
-                assertTrue(told.contains("-Dseed=") && told.contains("-Donly="), told);
-                assertTrue(told.contains("WRITE_ZEROES"), told);
-                long requests =
-                        told.lines().filter(line -> line.matches(" *\\d+: .*")).count();
-                assertTrue(requests >= 2 && requests <= 4, told);
-            }
-        } finally {
-            if (before == null) {
-                System.clearProperty("seed");
-            } else {
-                System.setProperty("seed", before);
-            }
+        for (int seed = 1; seed <= 20; seed++) {
+            ForgetfulModel model = new ForgetfulModel(1000 * seed);
+            AssertionError error = assertThrows(AssertionError.class, model::theDiskIsWhatWasWritten);
+            String told = error.getMessage() + "\n" + error.getCause();
+            assertTrue(told.contains("-Dseed=") && told.contains("-Donly="), told);
+            assertTrue(told.contains("WRITE_ZEROES"), told);
+            long requests =
+                    told.lines().filter(line -> line.matches(" *\\d+: .*")).count();
+            assertTrue(requests >= 2 && requests <= 4, told);
         }
     }
 }

@@ -12,8 +12,8 @@ import org.blktap.api.node.Quota;
  * One client in the transmission phase, a stage of the attachment's loop: a turn takes what has arrived by one recv,
  * hands all of it to the disk, and sends all that is answered by one sendmsg.
  *
- * <p>It ends in three steps: it drains (the client has said good-bye: what is in flight is answered), its socket is
- * closed, and, once the disk has completed every request, its memory is freed.
+ * <p>It ends in three steps: when the client says good-bye, the requests in flight are answered; then the socket is
+ * closed; and when the disk has completed every request, the memory is freed.
  */
 final class ClientConnection implements LoopStage, Commands.Owner {
     private static final Logger LOG = System.getLogger("org.blktap.node.nbd");
@@ -22,8 +22,6 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private static final long LINGER_MILLIS = 10_000;
     /** Most buffers of a client that does not read its replies; where buffers are short, none. */
     private static final long BLOCKED_BYTES = 8 << 20;
-    /** SO_SNDBUF: a few large reads, so that the client copies one out while the next comes in. */
-    private static final int SEND_BUFFER = 2 << 20;
 
     private enum State {
         OPEN,
@@ -39,25 +37,14 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private final ReplyQueue replies;
     private final Commands commands;
     private final Quota.Share place;
+    private final ClientProgress progress = new ClientProgress();
     private State state = State.OPEN;
     /** epoll has said that there is something to receive. */
     private boolean readable = true;
-    /** The next request waits in the receiver: for room, or for the port. */
-    private boolean stalled;
-    /** Whether the thing that it waits for may have come. */
-    private boolean retry;
-    /** The socket's send buffer is full. */
-    private boolean blocked;
     /** A write whose payload is on its way. */
     private NbdRequest arriving;
 
     private IoLoop.Timer lingerTimer;
-    /** The next request waits for buffers that others have. */
-    private boolean starving;
-    /** Bytes received and sent, and how many they were when others began to wait for buffers. */
-    private long moved;
-
-    private long movedMark;
 
     /**
      * Takes a socket over. Loop only.
@@ -76,19 +63,16 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             Quota.Share place) {
         this.node = node;
         this.loop = node.loop();
-        socket = new ClientSocket(loop, fd, this::ready);
+        socket = new ClientSocket(loop, fd, largeBuffer, this::ready);
         this.receiver = receiver;
         this.replies = replies;
         this.place = place;
         commands = new Commands(node.port(), replies, node.buffers(), node.extentLists(), session, this);
-        if (largeBuffer) {
-            Sockets.sendBuffer(fd, SEND_BUFFER);
-        }
         socket.watch(IoLoop.READABLE);
         loop.addNode(this);
         // what came with the handshake is taken in the first turn
-        stalled = true;
-        retry = true;
+        progress.stall();
+        progress.wake();
     }
 
     @Override
@@ -105,12 +89,12 @@ final class ClientConnection implements LoopStage, Commands.Owner {
         if (state != State.OPEN) {
             return false;
         }
-        if (stalled) {
-            if (!retry) {
+        if (progress.stalled()) {
+            if (!progress.retry()) {
                 return false;
             }
             parse();
-            if (stalled || state != State.OPEN) {
+            if (progress.stalled() || state != State.OPEN) {
                 return true;
             }
         }
@@ -122,7 +106,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
         readable = false;
         long n = receiver.receive(socket.fd());
         if (n > 0) {
-            moved += n;
+            progress.received(n);
             socket.received();
             node.active();
             parse();
@@ -141,14 +125,12 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     /** Whether the client is likely to send something in a moment. */
     private boolean expecting() {
-        return state == State.OPEN && !stalled && !blocked && socket.expected();
+        return state == State.OPEN && !progress.stalled() && !progress.blocked() && socket.expected();
     }
 
     /** Takes all requests that are here in full and may be taken now. */
     private void parse() {
-        stalled = false;
-        starving = false;
-        retry = false;
+        progress.reset();
         while (state == State.OPEN) {
             if (receiver.skipping() || receiver.payloadMissing()) {
                 return;
@@ -157,7 +139,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
                 return;
             }
             if (!node.port().isOpen()) {
-                stalled = true;
+                progress.stall();
                 return;
             }
             if (arriving != null) {
@@ -177,8 +159,8 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             violation("a request with a bad magic");
             return false;
         }
-        int command = Wire.getUnsignedShort(at + 6);
-        long length = Integer.toUnsignedLong(Wire.getInt(at + 24));
+        int command = Wire.getUnsignedShort(at + Nbd.REQUEST_TYPE);
+        long length = Integer.toUnsignedLong(Wire.getInt(at + Nbd.REQUEST_LENGTH));
         if (command == Nbd.CMD_WRITE && length > Nbd.MAX_PAYLOAD) {
             violation("a write of " + length + " bytes, more than the " + Nbd.MAX_PAYLOAD + " allowed");
             return false;
@@ -187,16 +169,17 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             drain();
             return false;
         }
-        if (blocked && commands.charged() >= (node.starvation().isThere() ? 1 : BLOCKED_BYTES)) {
+        if (progress.blocked() && commands.charged() >= (node.starvation().isThere() ? 1 : BLOCKED_BYTES)) {
             // until the socket takes its replies
-            stalled = true;
+            progress.stall();
             return false;
         }
         Commands.Room room = commands.room(command, length);
         if (room != Commands.Room.YES) {
-            stalled = true;
-            starving = room == Commands.Room.SHARED;
-            if (starving) {
+            if (room == Commands.Room.OWN) {
+                progress.stall();
+            } else {
+                progress.starve();
                 node.starvation().begins();
             }
             return false;
@@ -220,39 +203,29 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     /** A request has been answered in full and is free: one that waits may have room now. */
     @Override
     public void freed() {
-        retry = stalled;
+        progress.wake();
         node.starvation().roomFreed();
     }
 
-    /** Called when another client has returned buffers, or some time has passed. */
-    void roomFreed() {
-        retry |= starving;
+    ClientProgress progress() {
+        return progress;
     }
 
     /** Whether it waits for buffers through no fault of its own. */
     boolean starves() {
-        return state == State.OPEN && starving && !blocked;
+        return state == State.OPEN && progress.starves();
     }
 
     /** Whether it has buffers, and what frees them must come from the client. */
     boolean holdsUp() {
         return (state == State.OPEN || state == State.DRAINING)
                 && commands.charged() > 0
-                && (blocked || arriving != null);
+                && (progress.blocked() || arriving != null);
     }
 
     /** Bytes of buffers that it has. */
     long held() {
         return commands.charged();
-    }
-
-    void markMoved() {
-        movedMark = moved;
-    }
-
-    /** Bytes received and sent since the mark. */
-    long moved() {
-        return moved - movedMark;
     }
 
     void endAsStuck() {
@@ -299,19 +272,18 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private void send() {
         long before = replies.sentBytes();
         int error = replies.send(socket.fd());
-        moved += replies.sentBytes() - before;
+        boolean full = error == Errno.EAGAIN;
         commands.releaseSent();
         socket.sent();
-        blocked = error == Errno.EAGAIN;
-        retry |= stalled && !blocked;
-        if (error != 0 && !blocked) {
+        progress.sent(replies.sentBytes() - before, full);
+        if (error != 0 && !full) {
             closeSocket();
         }
     }
 
     @Override
     public boolean arm() {
-        if (retry || expecting()) {
+        if (progress.retry() || expecting()) {
             return true;
         }
         if (state == State.OPEN || state == State.DRAINING) {
@@ -321,8 +293,8 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     }
 
     private void watchAgain() {
-        int wanted = state == State.OPEN && !stalled ? IoLoop.READABLE : 0;
-        socket.watchAgain(blocked ? wanted | IoLoop.WRITABLE : wanted);
+        int wanted = state == State.OPEN && !progress.stalled() ? IoLoop.READABLE : 0;
+        socket.watchAgain(progress.blocked() ? wanted | IoLoop.WRITABLE : wanted);
     }
 
     @Override
@@ -339,7 +311,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     }
 
     private void look(int events) {
-        if (state == State.OPEN && !stalled) {
+        if (state == State.OPEN && !progress.stalled()) {
             readable = true;
             return;
         }
@@ -353,7 +325,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     /** The port is open again. */
     void resumed() {
-        retry = stalled;
+        progress.wake();
     }
 
     private void violation(String what) {
@@ -364,8 +336,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     /** No more requests: answer those that are here, then close. */
     private void drain() {
         state = State.DRAINING;
-        stalled = false;
-        retry = false;
+        progress.reset();
         if (arriving != null) {
             commands.abandon(arriving);
             arriving = null;
@@ -383,9 +354,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             return;
         }
         state = State.CLOSED;
-        stalled = false;
-        starving = false;
-        retry = false;
+        progress.reset();
         if (lingerTimer != null) {
             lingerTimer.cancel();
         }

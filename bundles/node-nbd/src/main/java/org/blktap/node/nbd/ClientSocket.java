@@ -18,6 +18,8 @@ final class ClientSocket {
      * the kernel looks for a thread to wake at each send and each reception of the client.
      */
     private static final int BUSY = 64;
+    /** SO_SNDBUF: a few large reads, so that the client copies one out while the next comes in. */
+    private static final int LARGE_BUFFER = 2 << 20;
 
     private final IoLoop loop;
     private final int fd;
@@ -31,11 +33,17 @@ final class ClientSocket {
 
     private long averageGap = MAX_WAIT_NANOS;
 
-    /** @param handler called when epoll reports the socket */
-    ClientSocket(IoLoop loop, int fd, IoLoop.FdHandler handler) {
+    /**
+     * @param largeBuffer whether the kernel may keep large replies for it
+     * @param handler called when epoll reports the socket
+     */
+    ClientSocket(IoLoop loop, int fd, boolean largeBuffer, IoLoop.FdHandler handler) {
         this.loop = loop;
         this.fd = fd;
         this.handler = handler;
+        if (largeBuffer) {
+            Sockets.sendBuffer(fd, LARGE_BUFFER);
+        }
     }
 
     int fd() {

@@ -21,9 +21,7 @@ final class Commands {
     /** The longest range that the disk is asked about at once; a client asks again for the rest. */
     private static final long MAX_MAP_BYTES = 1L << 30;
     /** The most runs reported in one answer: 64 KiB of them. */
-    private static final int MAX_DESCRIPTORS = 8192;
-
-    private static final int DESCRIPTOR_BYTES = 8;
+    private static final int MAX_DESCRIPTORS = MAP_BYTES / Nbd.DESCRIPTOR_BYTES;
 
     private final DiskPort port;
     private final ReplyQueue replies;
@@ -125,11 +123,11 @@ final class Commands {
             request.next = null;
         }
         taken++;
-        request.flags = Wire.getUnsignedShort(at + 4);
-        request.command = Wire.getUnsignedShort(at + 6);
-        request.cookie = Wire.getLong(at + 8);
-        request.offset = Wire.getLong(at + 16);
-        request.length = Integer.toUnsignedLong(Wire.getInt(at + 24));
+        request.flags = Wire.getUnsignedShort(at + Nbd.REQUEST_FLAGS);
+        request.command = Wire.getUnsignedShort(at + Nbd.REQUEST_TYPE);
+        request.cookie = Wire.getLong(at + Nbd.REQUEST_COOKIE);
+        request.offset = Wire.getLong(at + Nbd.REQUEST_OFFSET);
+        request.length = Integer.toUnsignedLong(Wire.getInt(at + Nbd.REQUEST_LENGTH));
         return request;
     }
 
@@ -337,8 +335,8 @@ final class Commands {
         for (int i = 0; i < count && left > 0; i++) {
             long run = Math.min(extents.length(i), left);
             Wire.putInt(at, (int) run);
-            Wire.putInt(at + 4, extents.state(i));
-            at += DESCRIPTOR_BYTES;
+            Wire.putInt(at + Nbd.DESCRIPTOR_STATE, extents.state(i));
+            at += Nbd.DESCRIPTOR_BYTES;
             left -= run;
         }
         giveExtents(request);

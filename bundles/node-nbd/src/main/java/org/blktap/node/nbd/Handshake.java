@@ -83,8 +83,8 @@ final class Handshake {
         if (in.getLong(at) != Nbd.IHAVEOPT) {
             return fault("an option with a bad magic");
         }
-        int option = in.getInt(at + 8);
-        long length = Integer.toUnsignedLong(in.getInt(at + 12));
+        int option = in.getInt(at + Nbd.OPTION_HEADER_OPTION);
+        long length = Integer.toUnsignedLong(in.getInt(at + Nbd.OPTION_HEADER_LENGTH));
         if (!fixed && option != Nbd.OPT_EXPORT_NAME) {
             return fault("option " + option + " from a client that has not agreed to fixed newstyle");
         }
@@ -177,7 +177,7 @@ final class Handshake {
 
     /** Data: u32 name length, name, u16 count, u16 information types. */
     private State info(int option, ByteBuffer data, Output out) {
-        if (data.remaining() < 6) {
+        if (data.remaining() < Integer.BYTES + Short.BYTES) {
             return invalid(out, option, "too short");
         }
         long nameLength = Integer.toUnsignedLong(data.getInt());
@@ -209,7 +209,7 @@ final class Handshake {
                 }
             }
         }
-        out.reply(option, Nbd.REP_INFO, 12)
+        out.reply(option, Nbd.REP_INFO, Nbd.INFO_EXPORT_BYTES)
                 .putShort(Nbd.INFO_EXPORT)
                 .putLong(export.sizeBytes())
                 .putShort(export.flags(structured));
@@ -220,7 +220,7 @@ final class Handshake {
             infoText(out, option, Nbd.INFO_DESCRIPTION, export.description());
         }
         if (wantsBlockSize) {
-            out.reply(option, Nbd.REP_INFO, 14)
+            out.reply(option, Nbd.REP_INFO, Nbd.INFO_BLOCK_SIZE_BYTES)
                     .putShort(Nbd.INFO_BLOCK_SIZE)
                     .putInt(ExportInfo.MIN_BLOCK)
                     .putInt(export.preferredBlock())
@@ -244,7 +244,7 @@ final class Handshake {
         if (!structured) {
             return invalid(out, option, "structured replies come first");
         }
-        if (data.remaining() < 8) {
+        if (data.remaining() < 2 * Integer.BYTES) {
             return invalid(out, option, "too short");
         }
         long nameLength = Integer.toUnsignedLong(data.getInt());

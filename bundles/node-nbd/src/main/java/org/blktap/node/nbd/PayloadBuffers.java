@@ -1,5 +1,6 @@
 package org.blktap.node.nbd;
 
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.Quota;
@@ -128,16 +129,11 @@ final class PayloadBuffers implements AutoCloseable {
         if (!leaves(slabBytes + more) || !share.take(slabBytes)) {
             return false;
         }
-        boolean done = false;
-        try {
+        try (CloseOnFailure taken = new CloseOnFailure(() -> share.give(slabBytes))) {
             available[sizeClass] =
                     new Slab(memory.allocate(slabBytes), sizeClass, (int) (slabBytes >> sizeClass + MIN_SHIFT));
             mapped += slabBytes;
-            done = true;
-        } finally {
-            if (!done) {
-                share.give(slabBytes);
-            }
+            taken.keep();
         }
         return true;
     }

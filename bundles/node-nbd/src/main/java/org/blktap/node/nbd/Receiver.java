@@ -2,6 +2,7 @@ package org.blktap.node.nbd;
 
 import java.nio.ByteBuffer;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
@@ -21,9 +22,6 @@ final class Receiver implements AutoCloseable {
      */
     private static final int TAIL_BYTES = 16 << 10;
 
-    private static final int MSG_IOV = 16;
-    private static final int MSG_IOVLEN = 24;
-
     private final NativeBuffer memory;
     private final long buffer;
     private final long message;
@@ -35,12 +33,12 @@ final class Receiver implements AutoCloseable {
     private int skipLeft;
 
     Receiver(NativeMemory nativeMemory) {
-        memory = nativeMemory.allocate(BUFFER_BYTES + 4096);
+        memory = nativeMemory.allocate(BUFFER_BYTES + Alignment.PAGE);
         buffer = memory.address();
         message = buffer + BUFFER_BYTES;
         iovecs = message + 64;
-        Memory.putLong(message + MSG_IOV, iovecs);
-        Memory.putLong(message + MSG_IOVLEN, 2);
+        Memory.putLong(message + Libc.MSGHDR_IOV, iovecs);
+        Memory.putLong(message + Libc.MSGHDR_IOVLEN, 2);
     }
 
     /** Puts bytes in that were received before. */
@@ -133,9 +131,9 @@ final class Receiver implements AutoCloseable {
     private long receivePayload(int fd) {
         // the buffer is empty: all of it went into the payload
         Memory.putLong(iovecs, payload);
-        Memory.putLong(iovecs + 8, payloadLeft);
+        Memory.putLong(iovecs + Libc.IOVEC_LEN, payloadLeft);
         Memory.putLong(iovecs + Libc.IOVEC_BYTES, buffer);
-        Memory.putLong(iovecs + Libc.IOVEC_BYTES + 8, TAIL_BYTES);
+        Memory.putLong(iovecs + Libc.IOVEC_BYTES + Libc.IOVEC_LEN, TAIL_BYTES);
         return Libc.recvmsg(fd, message, Libc.MSG_DONTWAIT);
     }
 

@@ -24,10 +24,6 @@ final class ReplyQueue implements AutoCloseable {
     static final int MAX_REPLIES = 256;
     /** Twice what the replies take, so that a header that does not fit at the end may begin at the front. */
     private static final int HEADER_RING = 2 * MAX_REPLIES * MAX_HEADER;
-    /** Offsets in {@code struct msghdr}. */
-    private static final int MSG_IOV = 16;
-
-    private static final int MSG_IOVLEN = 24;
 
     static {
         assert MAX_REPLIES * IOVECS_PER_REPLY < IOVECS;
@@ -71,7 +67,7 @@ final class ReplyQueue implements AutoCloseable {
 
     /** A structured reply in one chunk with the data of a READ. */
     void data(NbdRequest request) {
-        long at = structured(request, Nbd.REPLY_TYPE_OFFSET_DATA, 8, (int) request.length);
+        long at = structured(request, Nbd.REPLY_TYPE_OFFSET_DATA, Nbd.OFFSET_DATA_BYTES, (int) request.length);
         Wire.putLong(at, request.offset);
         piece(request.address, (int) request.length);
         add(request);
@@ -79,9 +75,9 @@ final class ReplyQueue implements AutoCloseable {
 
     /** A structured reply in one chunk that says that a READ found zeros. */
     void hole(NbdRequest request) {
-        long at = structured(request, Nbd.REPLY_TYPE_OFFSET_HOLE, 12, 0);
+        long at = structured(request, Nbd.REPLY_TYPE_OFFSET_HOLE, Nbd.OFFSET_HOLE_BYTES, 0);
         Wire.putLong(at, request.offset);
-        Wire.putInt(at + 8, (int) request.length);
+        Wire.putInt(at + Nbd.OFFSET_HOLE_LENGTH, (int) request.length);
         add(request);
     }
 
@@ -93,15 +89,15 @@ final class ReplyQueue implements AutoCloseable {
 
     /** A structured reply with an error and no message. */
     void error(NbdRequest request, int error) {
-        long at = structured(request, Nbd.REPLY_TYPE_ERROR, 6, 0);
+        long at = structured(request, Nbd.REPLY_TYPE_ERROR, Nbd.ERROR_BYTES, 0);
         Wire.putInt(at, error);
-        Wire.putShort(at + 4, 0);
+        Wire.putShort(at + Nbd.ERROR_TEXT_LENGTH, 0);
         add(request);
     }
 
     /** A structured reply with descriptors, already in the request's buffer. */
     void blockStatus(NbdRequest request, int descriptorBytes) {
-        long at = structured(request, Nbd.REPLY_TYPE_BLOCK_STATUS, 4, descriptorBytes);
+        long at = structured(request, Nbd.REPLY_TYPE_BLOCK_STATUS, Nbd.BLOCK_STATUS_BYTES, descriptorBytes);
         Wire.putInt(at, Handshake.ALLOCATION_ID);
         piece(request.address, descriptorBytes);
         add(request);
@@ -110,18 +106,18 @@ final class ReplyQueue implements AutoCloseable {
     private void simpleHeader(NbdRequest request, int error) {
         long at = header(Nbd.SIMPLE_REPLY_BYTES);
         Wire.putInt(at, Nbd.SIMPLE_REPLY_MAGIC);
-        Wire.putInt(at + 4, error);
-        Wire.putLong(at + 8, request.cookie);
+        Wire.putInt(at + Nbd.SIMPLE_REPLY_ERROR, error);
+        Wire.putLong(at + Nbd.SIMPLE_REPLY_COOKIE, request.cookie);
     }
 
     /** The header of a structured reply's only chunk; the address of the first bytes of its payload. */
     private long structured(NbdRequest request, int type, int fixedPayload, int morePayload) {
         long at = header(Nbd.STRUCTURED_REPLY_BYTES + fixedPayload);
         Wire.putInt(at, Nbd.STRUCTURED_REPLY_MAGIC);
-        Wire.putShort(at + 4, Nbd.REPLY_FLAG_DONE);
-        Wire.putShort(at + 6, type);
-        Wire.putLong(at + 8, request.cookie);
-        Wire.putInt(at + 16, fixedPayload + morePayload);
+        Wire.putShort(at + Nbd.STRUCTURED_REPLY_FLAGS, Nbd.REPLY_FLAG_DONE);
+        Wire.putShort(at + Nbd.STRUCTURED_REPLY_TYPE, type);
+        Wire.putLong(at + Nbd.STRUCTURED_REPLY_COOKIE, request.cookie);
+        Wire.putInt(at + Nbd.STRUCTURED_REPLY_LENGTH, fixedPayload + morePayload);
         return at + Nbd.STRUCTURED_REPLY_BYTES;
     }
 
@@ -134,9 +130,9 @@ final class ReplyQueue implements AutoCloseable {
         headerTail += bytes;
         if (count > 0) {
             long last = iovec(count - 1);
-            long length = Memory.getLong(last + 8);
+            long length = Memory.getLong(last + Libc.IOVEC_LEN);
             if (Memory.getLong(last) + length == at) {
-                Memory.putLong(last + 8, length + bytes);
+                Memory.putLong(last + Libc.IOVEC_LEN, length + bytes);
                 queuedBytes += bytes;
                 return at;
             }
@@ -148,7 +144,7 @@ final class ReplyQueue implements AutoCloseable {
     private void piece(long address, int bytes) {
         long at = iovec(count++);
         Memory.putLong(at, address);
-        Memory.putLong(at + 8, bytes);
+        Memory.putLong(at + Libc.IOVEC_LEN, bytes);
         queuedBytes += bytes;
     }
 
@@ -175,8 +171,8 @@ final class ReplyQueue implements AutoCloseable {
     int send(int fd) {
         while (count > 0) {
             int run = Math.min(count, IOVECS - first);
-            Memory.putLong(message + MSG_IOV, iovecs + (long) first * Libc.IOVEC_BYTES);
-            Memory.putLong(message + MSG_IOVLEN, run);
+            Memory.putLong(message + Libc.MSGHDR_IOV, iovecs + (long) first * Libc.IOVEC_BYTES);
+            Memory.putLong(message + Libc.MSGHDR_IOVLEN, run);
             long n = Libc.sendmsg(fd, message, Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL);
             if (n < 0) {
                 int error = Libc.errno();
@@ -202,10 +198,10 @@ final class ReplyQueue implements AutoCloseable {
     private boolean drop(long bytes, int run) {
         while (run > 0) {
             long at = iovecs + (long) first * Libc.IOVEC_BYTES;
-            long length = Memory.getLong(at + 8);
+            long length = Memory.getLong(at + Libc.IOVEC_LEN);
             if (bytes < length) {
                 Memory.putLong(at, Memory.getLong(at) + bytes);
-                Memory.putLong(at + 8, length - bytes);
+                Memory.putLong(at + Libc.IOVEC_LEN, length - bytes);
                 return true;
             }
             bytes -= length;

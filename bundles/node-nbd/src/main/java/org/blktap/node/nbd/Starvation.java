@@ -53,12 +53,14 @@ final class Starvation {
 
     private void restart() {
         since = System.nanoTime();
-        connections.forEach(ClientConnection::markMoved);
+        for (ClientConnection connection : connections) {
+            connection.progress().mark();
+        }
     }
 
     private void retry() {
         for (ClientConnection connection : connections) {
-            connection.roomFreed();
+            connection.progress().buffersFreed();
         }
     }
 
@@ -83,7 +85,7 @@ final class Starvation {
         ClientConnection worst = null;
         for (ClientConnection connection : connections) {
             if (connection.holdsUp()
-                    && connection.moved() < LEAST_MOVED
+                    && connection.progress().sinceMark() < LEAST_MOVED
                     && (worst == null || connection.held() > worst.held())) {
                 worst = connection;
             }

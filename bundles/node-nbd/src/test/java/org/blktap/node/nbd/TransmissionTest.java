@@ -399,6 +399,7 @@ class TransmissionTest {
                         failure.set(e);
                     }
                 });
+                writer.setName("nbd-writer");
                 writer.start();
                 while (!expected.isEmpty()) {
                     ByteBuffer head = client.read(16);

@@ -55,9 +55,9 @@ final class DescriptorChain {
             }
             long at = table + (long) Virtqueue.DESCRIPTOR_BYTES * index;
             long address = Memory.getLong(at);
-            long length = Memory.getInt(at + 8) & 0xffffffffL;
-            int flags = Memory.getShort(at + 12);
-            int next = Memory.getShort(at + 14) & 0xffff;
+            long length = Memory.getInt(at + Virtqueue.DESC_LEN) & 0xffffffffL;
+            int flags = Memory.getShort(at + Virtqueue.DESC_FLAGS);
+            int next = Memory.getShort(at + Virtqueue.DESC_NEXT) & 0xffff;
             if ((flags & Virtqueue.DESC_F_INDIRECT) != 0) {
                 if (insideIndirect || !ring.indirect() || (flags & Virtqueue.DESC_F_NEXT) != 0) {
                     throw new BrokenRingException("descriptor chain " + head + " has an indirect table "

@@ -25,9 +25,9 @@ final class FrontendSocket implements AutoCloseable {
      * Most descriptors that a message needs. The kernel passes up to 253, and closes those for which there is no room.
      */
     private static final int FDS_MAX = Protocol.TABLE_REGIONS;
-    // struct cmsghdr: size_t len@0, int level@8, int type@12, data@16
-    private static final int CMSG_HEADER = 16;
-    private static final int CONTROL_BYTES = CMSG_HEADER + 4 * FDS_MAX;
+
+    private static final int FD_BYTES = Integer.BYTES;
+    private static final int CONTROL_BYTES = Libc.CMSGHDR_BYTES + FD_BYTES * FDS_MAX;
 
     private static final int MSGHDR = 0;
     private static final int IOVEC = 64;
@@ -138,8 +138,8 @@ final class FrontendSocket implements AutoCloseable {
 
     private void readHeader() throws ProtocolException {
         request = Memory.getInt(base + HEADER);
-        flags = Memory.getInt(base + HEADER + 4);
-        int payloadSize = Memory.getInt(base + HEADER + 8);
+        flags = Memory.getInt(base + HEADER + Protocol.HEADER_FLAGS);
+        int payloadSize = Memory.getInt(base + HEADER + Protocol.HEADER_SIZE);
         if ((flags & Protocol.FLAG_VERSION_MASK) != Protocol.VERSION || (flags & Protocol.FLAG_REPLY) != 0) {
             throw new ProtocolException(Protocol.name(request) + " with flags 0x" + Integer.toHexString(flags)
                     + ", expected version 1 and no reply");
@@ -166,30 +166,30 @@ final class FrontendSocket implements AutoCloseable {
     private long receiveWithFds(long into, int bytes) throws ProtocolException {
         Memory.fill(base + MSGHDR, Libc.MSGHDR_BYTES, (byte) 0);
         Memory.putLong(base + IOVEC, into);
-        Memory.putLong(base + IOVEC + 8, bytes);
-        Memory.putLong(base + MSGHDR + 16, base + IOVEC);
-        Memory.putLong(base + MSGHDR + 24, 1);
-        Memory.putLong(base + MSGHDR + 32, base + CONTROL);
-        Memory.putLong(base + MSGHDR + 40, CONTROL_BYTES);
+        Memory.putLong(base + IOVEC + Libc.IOVEC_LEN, bytes);
+        Memory.putLong(base + MSGHDR + Libc.MSGHDR_IOV, base + IOVEC);
+        Memory.putLong(base + MSGHDR + Libc.MSGHDR_IOVLEN, 1);
+        Memory.putLong(base + MSGHDR + Libc.MSGHDR_CONTROL, base + CONTROL);
+        Memory.putLong(base + MSGHDR + Libc.MSGHDR_CONTROLLEN, CONTROL_BYTES);
         long got = Libc.recvmsg(fd, base + MSGHDR, Libc.MSG_DONTWAIT | Libc.MSG_CMSG_CLOEXEC);
         if (got <= 0) {
             return got;
         }
-        long end = Memory.getLong(base + MSGHDR + 40);
-        for (long at = 0; at + CMSG_HEADER <= end; ) {
+        long end = Memory.getLong(base + MSGHDR + Libc.MSGHDR_CONTROLLEN);
+        for (long at = 0; at + Libc.CMSGHDR_BYTES <= end; ) {
             long length = Memory.getLong(base + CONTROL + at);
-            if (length < CMSG_HEADER || length > end - at) {
+            if (length < Libc.CMSGHDR_BYTES || length > end - at) {
                 break;
             }
-            if (Memory.getInt(base + CONTROL + at + 8) == Libc.SOL_SOCKET
-                    && Memory.getInt(base + CONTROL + at + 12) == Libc.SCM_RIGHTS) {
-                for (long p = at + CMSG_HEADER; p + 4 <= at + length; p += 4) {
+            if (Memory.getInt(base + CONTROL + at + Libc.CMSGHDR_LEVEL) == Libc.SOL_SOCKET
+                    && Memory.getInt(base + CONTROL + at + Libc.CMSGHDR_TYPE) == Libc.SCM_RIGHTS) {
+                for (long p = at + Libc.CMSGHDR_BYTES; p + FD_BYTES <= at + length; p += FD_BYTES) {
                     keep(Memory.getInt(base + CONTROL + p));
                 }
             }
             at += Alignment.up(length, Long.BYTES);
         }
-        if ((Memory.getInt(base + MSGHDR + 48) & Libc.MSG_CTRUNC) != 0) {
+        if ((Memory.getInt(base + MSGHDR + Libc.MSGHDR_FLAGS) & Libc.MSG_CTRUNC) != 0) {
             throw new ProtocolException("a message with more than " + FDS_MAX + " descriptors");
         }
         return got;
@@ -230,21 +230,22 @@ final class FrontendSocket implements AutoCloseable {
      */
     boolean sendReply(int bytes, int passed) {
         Memory.putInt(base + REPLY, request);
-        Memory.putInt(base + REPLY + 4, Protocol.VERSION | Protocol.FLAG_REPLY);
-        Memory.putInt(base + REPLY + 8, bytes);
+        Memory.putInt(base + REPLY + Protocol.HEADER_FLAGS, Protocol.VERSION | Protocol.FLAG_REPLY);
+        Memory.putInt(base + REPLY + Protocol.HEADER_SIZE, bytes);
         int total = Protocol.HEADER_BYTES + bytes;
         Memory.fill(base + MSGHDR, Libc.MSGHDR_BYTES, (byte) 0);
         Memory.putLong(base + IOVEC, base + REPLY);
-        Memory.putLong(base + IOVEC + 8, total);
-        Memory.putLong(base + MSGHDR + 16, base + IOVEC);
-        Memory.putLong(base + MSGHDR + 24, 1);
+        Memory.putLong(base + IOVEC + Libc.IOVEC_LEN, total);
+        Memory.putLong(base + MSGHDR + Libc.MSGHDR_IOV, base + IOVEC);
+        Memory.putLong(base + MSGHDR + Libc.MSGHDR_IOVLEN, 1);
         if (passed != -1) {
-            Memory.putLong(base + CONTROL, CMSG_HEADER + 4);
-            Memory.putInt(base + CONTROL + 8, Libc.SOL_SOCKET);
-            Memory.putInt(base + CONTROL + 12, Libc.SCM_RIGHTS);
-            Memory.putInt(base + CONTROL + 16, passed);
-            Memory.putLong(base + MSGHDR + 32, base + CONTROL);
-            Memory.putLong(base + MSGHDR + 40, CMSG_HEADER + 8);
+            Memory.putLong(base + CONTROL, Libc.CMSGHDR_BYTES + FD_BYTES);
+            Memory.putInt(base + CONTROL + Libc.CMSGHDR_LEVEL, Libc.SOL_SOCKET);
+            Memory.putInt(base + CONTROL + Libc.CMSGHDR_TYPE, Libc.SCM_RIGHTS);
+            Memory.putInt(base + CONTROL + Libc.CMSGHDR_BYTES, passed);
+            Memory.putLong(base + MSGHDR + Libc.MSGHDR_CONTROL, base + CONTROL);
+            Memory.putLong(
+                    base + MSGHDR + Libc.MSGHDR_CONTROLLEN, Alignment.up(Libc.CMSGHDR_BYTES + FD_BYTES, Long.BYTES));
         }
         return Libc.sendmsg(fd, base + MSGHDR, Libc.MSG_DONTWAIT | Libc.MSG_NOSIGNAL) == total;
     }

@@ -17,9 +17,9 @@ record MemoryRegion(long guest, long user, long size, SharedFile.Part part) impl
      */
     static MemoryRegion map(long at, int fd, VhostUserLimits.MemoryShare share) throws ProtocolException {
         long guest = Memory.getLong(at);
-        long size = Memory.getLong(at + 8);
-        long user = Memory.getLong(at + 16);
-        long offset = Memory.getLong(at + 24);
+        long size = Memory.getLong(at + Protocol.REGION_SIZE);
+        long user = Memory.getLong(at + Protocol.REGION_USER);
+        long offset = Memory.getLong(at + Protocol.REGION_OFFSET);
         String what = "memory region at guest address 0x" + Long.toHexString(guest);
         // no process or guest has addresses with the top bit set; without them, sums stay positive
         if (size <= 0 || guest < 0 || user < 0 || guest > Long.MAX_VALUE - size || user > Long.MAX_VALUE - size) {
@@ -45,6 +45,8 @@ record MemoryRegion(long guest, long user, long size, SharedFile.Part part) impl
 
     /** Whether the description in a message at {@code at} means this region. */
     boolean isDescribedAt(long at) {
-        return guest == Memory.getLong(at) && size == Memory.getLong(at + 8) && user == Memory.getLong(at + 16);
+        return guest == Memory.getLong(at)
+                && size == Memory.getLong(at + Protocol.REGION_SIZE)
+                && user == Memory.getLong(at + Protocol.REGION_USER);
     }
 }

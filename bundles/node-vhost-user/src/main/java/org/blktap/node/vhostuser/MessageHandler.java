@@ -83,7 +83,7 @@ final class MessageHandler implements AutoCloseable {
     /** Answers with a status: 0 for success. */
     boolean acknowledge(long status) {
         Memory.putLong(socket.reply(), status);
-        return socket.sendReply(8, -1);
+        return socket.sendReply(Long.BYTES, -1);
     }
 
     /** Handles the message. Returns a descriptor to send along with the reply, or -1. */
@@ -105,11 +105,11 @@ final class MessageHandler implements AutoCloseable {
             case Protocol.GET_MAX_MEM_SLOTS -> reply(Protocol.MEMORY_SLOTS);
             case Protocol.ADD_MEM_REG -> addMemReg();
             case Protocol.REM_MEM_REG -> removeMemReg();
-            case Protocol.SET_VRING_NUM -> vringState().size(u32(4));
-            case Protocol.SET_VRING_BASE -> vringState().base(u32(4));
+            case Protocol.SET_VRING_NUM -> vringState().size(u32(Protocol.VRING_STATE_NUM));
+            case Protocol.SET_VRING_BASE -> vringState().base(u32(Protocol.VRING_STATE_NUM));
             case Protocol.SET_VRING_ADDR -> setVringAddr();
             case Protocol.GET_VRING_BASE -> getVringBase();
-            case Protocol.SET_VRING_ENABLE -> vringState().enabled(u32(4) != 0);
+            case Protocol.SET_VRING_ENABLE -> vringState().enabled(u32(Protocol.VRING_STATE_NUM) != 0);
             case Protocol.SET_VRING_KICK -> vringOfFd().kick(vringFd());
             case Protocol.SET_VRING_CALL -> vringOfFd().call(vringFd());
             case Protocol.SET_VRING_ERR -> vringOfFd().err(vringFd());
@@ -136,14 +136,18 @@ final class MessageHandler implements AutoCloseable {
         return Memory.getInt(socket.payload() + offset);
     }
 
+    private long payloadLong(int offset) {
+        return Memory.getLong(socket.payload() + offset);
+    }
+
     private long u64() throws ProtocolException {
-        expect(socket.size() == 8, "8 bytes");
+        expect(socket.size() == Long.BYTES, "8 bytes");
         return Memory.getLong(socket.payload());
     }
 
     private void reply(long value) {
         Memory.putLong(socket.reply(), value);
-        replyBytes = 8;
+        replyBytes = Long.BYTES;
     }
 
     private static long known(long asked, long offered, String what) throws ProtocolException {
@@ -169,7 +173,7 @@ final class MessageHandler implements AutoCloseable {
 
     /** Returns the queue of a message with a vring state: u32 index, u32 num. */
     private VirtioBlkQueue vringState() throws ProtocolException {
-        expect(socket.size() == 8, "8 bytes");
+        expect(socket.size() == Protocol.VRING_STATE_BYTES, "8 bytes");
         return queue(u32(0));
     }
 
@@ -230,7 +234,7 @@ final class MessageHandler implements AutoCloseable {
     private int configBytes() throws ProtocolException {
         expect(socket.size() > Protocol.CONFIG_HEADER, "more than 12 bytes");
         int offset = u32(0);
-        int bytes = u32(4);
+        int bytes = u32(Protocol.CONFIG_SIZE);
         expect(bytes == socket.size() - Protocol.CONFIG_HEADER, "12 bytes and as many as it names");
         if (offset < 0 || offset > Protocol.CONFIG_MAX - bytes) {
             throw new ProtocolException("offset " + Integer.toUnsignedString(offset) + " of the configuration");
@@ -278,12 +282,14 @@ final class MessageHandler implements AutoCloseable {
         if (device.guest().count() >= Protocol.MEMORY_SLOTS) {
             throw new ProtocolException("more than " + Protocol.MEMORY_SLOTS + " memory regions");
         }
-        device.guest().add(MemoryRegion.map(socket.payload() + 8, socket.peekFd(0), device.memoryShare()));
+        device.guest()
+                .add(MemoryRegion.map(
+                        socket.payload() + Protocol.SINGLE_REGION, socket.peekFd(0), device.memoryShare()));
     }
 
     private void removeMemReg() throws ProtocolException {
         expect(socket.size() == Protocol.SINGLE_REGION_BYTES, "40 bytes");
-        device.guest().remove(socket.payload() + 8);
+        device.guest().remove(socket.payload() + Protocol.SINGLE_REGION);
         remapRings();
     }
 
@@ -298,11 +304,14 @@ final class MessageHandler implements AutoCloseable {
     private void setVringAddr() throws ProtocolException {
         expect(socket.size() == Protocol.VRING_ADDR_BYTES, "40 bytes");
         VirtioBlkQueue queue = queue(u32(0));
-        if (u32(4) != 0) {
-            throw new ProtocolException("flags 0x" + Integer.toHexString(u32(4)) + ": writes are not logged here");
+        if (u32(Protocol.VRING_ADDR_FLAGS) != 0) {
+            throw new ProtocolException(
+                    "flags 0x" + Integer.toHexString(u32(Protocol.VRING_ADDR_FLAGS)) + ": writes are not logged here");
         }
-        long at = socket.payload() + 8;
-        queue.place(Memory.getLong(at), Memory.getLong(at + 16), Memory.getLong(at + 8));
+        queue.place(
+                payloadLong(Protocol.VRING_ADDR_DESCRIPTORS),
+                payloadLong(Protocol.VRING_ADDR_AVAIL),
+                payloadLong(Protocol.VRING_ADDR_USED));
     }
 
     private void getVringBase() throws ProtocolException {
@@ -310,8 +319,8 @@ final class MessageHandler implements AutoCloseable {
         int index = u32(0);
         queue.stop();
         Memory.putInt(socket.reply(), index);
-        Memory.putInt(socket.reply() + 4, queue.base());
-        replyBytes = 8;
+        Memory.putInt(socket.reply() + Protocol.VRING_STATE_NUM, queue.base());
+        replyBytes = Protocol.VRING_STATE_BYTES;
     }
 
     // ---- in-flight records
@@ -328,12 +337,14 @@ final class MessageHandler implements AutoCloseable {
 
     private int getInflight() throws ProtocolException {
         expectInflight();
-        InflightRegion.Made made = InflightRegion.make(u16(16), device.queues().length, u16(18));
+        InflightRegion.Made made = InflightRegion.make(
+                u16(Protocol.INFLIGHT_QUEUES), device.queues().length, u16(Protocol.INFLIGHT_QUEUE_SIZE));
         made.region().writeback(device.writeback());
         Memory.copy(socket.payload(), socket.reply(), socket.size());
         Memory.putLong(socket.reply(), made.region().size());
-        Memory.putLong(socket.reply() + 8, 0);
-        Memory.putShort(socket.reply() + 18, (short) made.region().queueSize());
+        Memory.putLong(socket.reply() + Protocol.INFLIGHT_OFFSET, 0);
+        Memory.putShort(socket.reply() + Protocol.INFLIGHT_QUEUE_SIZE, (short)
+                made.region().queueSize());
         replyBytes = socket.size();
         // the client returns it with SET_INFLIGHT_FD
         made.region().close();
@@ -349,10 +360,10 @@ final class MessageHandler implements AutoCloseable {
         device.inflight(InflightRegion.given(
                 socket.peekFd(0),
                 Memory.getLong(socket.payload()),
-                Memory.getLong(socket.payload() + 8),
-                u16(16),
+                payloadLong(Protocol.INFLIGHT_OFFSET),
+                u16(Protocol.INFLIGHT_QUEUES),
                 device.queues().length,
-                u16(18),
+                u16(Protocol.INFLIGHT_QUEUE_SIZE),
                 device.memoryShare()));
     }
 

@@ -4,6 +4,8 @@ package org.blktap.node.vhostuser;
 final class Protocol {
     // "Header": u32 request, u32 flags, u32 size of the payload
     static final int HEADER_BYTES = 12;
+    static final int HEADER_FLAGS = 4;
+    static final int HEADER_SIZE = 8;
     static final int VERSION = 1;
     static final int FLAG_VERSION_MASK = 3;
     static final int FLAG_REPLY = 4;
@@ -59,24 +61,45 @@ final class Protocol {
 
     /** "Memory region description": u64 guest address, size, user address, offset in the file. */
     static final int REGION_BYTES = 32;
+
+    static final int REGION_SIZE = 8;
+    static final int REGION_USER = 16;
+    static final int REGION_OFFSET = 24;
     /** "Multiple memory regions description": u32 count, u32 padding before the regions. */
     static final int REGION_TABLE_HEADER = 8;
     /** "Single memory region description": u64 padding before the region. */
-    static final int SINGLE_REGION_BYTES = 8 + REGION_BYTES;
+    static final int SINGLE_REGION = 8;
+
+    static final int SINGLE_REGION_BYTES = SINGLE_REGION + REGION_BYTES;
     /** VHOST_MEMORY_BASELINE_NREGIONS: regions of SET_MEM_TABLE, and the descriptors that come along. */
     static final int TABLE_REGIONS = 8;
     /** Most regions that a client may add by ADD_MEM_REG: the slots that KVM gives a VM for its RAM. */
     static final int MEMORY_SLOTS = 509;
     /** "Virtio device config space": u32 offset, size, flags before the bytes. */
     static final int CONFIG_HEADER = 12;
+
+    static final int CONFIG_SIZE = 4;
     /** VHOST_USER_MAX_CONFIG_SIZE. */
     static final int CONFIG_MAX = 256;
     /** "Inflight description": u64, u64, u16, u16; on the wire with the tail padding of a C structure. */
     static final int INFLIGHT_BYTES = 24;
     /** Bytes without the padding, as in the text. */
     static final int INFLIGHT_BYTES_UNPADDED = 20;
-    /** "Vring addresses description". */
+
+    static final int INFLIGHT_OFFSET = 8;
+    static final int INFLIGHT_QUEUES = 16;
+    static final int INFLIGHT_QUEUE_SIZE = 18;
+    /** "Vring state description": u32 index, u32 num. */
+    static final int VRING_STATE_BYTES = 8;
+
+    static final int VRING_STATE_NUM = 4;
+    /** "Vring addresses description": u32 index, u32 flags, u64 descriptors, used ring, available ring, log. */
     static final int VRING_ADDR_BYTES = 40;
+
+    static final int VRING_ADDR_FLAGS = 4;
+    static final int VRING_ADDR_DESCRIPTORS = 8;
+    static final int VRING_ADDR_USED = 16;
+    static final int VRING_ADDR_AVAIL = 24;
     /** The longest payload of all messages, that of GET_CONFIG; SET_MEM_TABLE has 264 bytes. */
     static final int PAYLOAD_MAX = CONFIG_HEADER + CONFIG_MAX;
 

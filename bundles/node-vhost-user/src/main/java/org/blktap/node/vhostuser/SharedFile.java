@@ -15,7 +15,6 @@ import org.blktap.linux.Mapping;
  */
 final class SharedFile {
     // struct statx of linux/stat.h: u32 blksize@4, u64 size@40
-    private static final int STATX_BYTES = 256;
     private static final int STATX_SIZE = 0x200;
     /** The largest huge page of x86-64 and aarch64. */
     private static final long HUGE_PAGE_MAX = 1L << 34;
@@ -50,17 +49,17 @@ final class SharedFile {
                             + ": its descriptor is not shared memory: expected a memfd, or a file on tmpfs (/dev/shm) or hugetlbfs");
         }
         long pageSize;
-        try (Mapping status = Mapping.anonymous(STATX_BYTES)) {
+        try (Mapping status = Mapping.anonymous(Libc.STATX_BYTES)) {
             long at = status.address();
             if (Libc.statx(fd, "", Libc.AT_EMPTY_PATH, STATX_SIZE, at) != 0) {
                 throw new ProtocolException(what + ": cannot look at its file: " + Errno.text(Libc.errno()));
             }
-            long size = Memory.getLong(at + 40);
+            long size = Memory.getLong(at + Libc.STATX_AT_SIZE);
             if (bytes <= 0 || offset < 0 || offset > size || bytes > size - offset) {
                 throw new ProtocolException(what + ": bytes " + Long.toUnsignedString(offset) + "+"
                         + Long.toUnsignedString(bytes) + " are not inside its file of " + size);
             }
-            long block = Memory.getInt(at + 4) & 0xffffffffL;
+            long block = Memory.getInt(at + Libc.STATX_AT_BLKSIZE) & 0xffffffffL;
             pageSize = Long.bitCount(block) == 1 && block > PAGE && block <= HUGE_PAGE_MAX ? block : PAGE;
         }
         long start = Alignment.down(offset, pageSize);

@@ -46,7 +46,7 @@ final class StuckWrites {
         try (Mapping memory = Mapping.anonymous(Libc.IOVEC_BYTES + Long.BYTES)) {
             long iovec = memory.address();
             Memory.putLong(iovec, iovec + Libc.IOVEC_BYTES);
-            Memory.putLong(iovec + 8, Long.BYTES);
+            Memory.putLong(iovec + Libc.IOVEC_LEN, Long.BYTES);
             while (next()) {
                 for (EventWrites client : clients) {
                     client.look(iovec);

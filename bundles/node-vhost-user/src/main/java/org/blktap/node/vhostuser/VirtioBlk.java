@@ -3,6 +3,7 @@ package org.blktap.node.vhostuser;
 import static org.blktap.api.memory.Alignment.SECTOR;
 
 import java.util.StringJoiner;
+import org.blktap.api.memory.Alignment;
 
 /**
  * Numbers of the virtio 1.2 specification: section 5.2 (block device), 2.7 (split virtqueues) and 6 (reserved feature
@@ -37,10 +38,15 @@ final class VirtioBlk {
     static final byte S_UNSUPP = 2;
     /** le32 type, le32 reserved, le64 sector. */
     static final int HEADER_BYTES = 16;
+
+    static final int HEADER_SECTOR = 8;
     /** Bytes of GET_ID's string, which has no NUL if it is that long. */
     static final int ID_BYTES = 20;
     /** struct virtio_blk_discard_write_zeroes: le64 sector, le32 num_sectors, le32 flags. */
     static final int RANGE_BYTES = 16;
+
+    static final int RANGE_SECTORS = 8;
+    static final int RANGE_FLAGS = 12;
 
     static final int RANGE_FLAG_UNMAP = 1;
     /** Largest queue (2.7: a power of two, at most 32768); QEMU takes no larger one either. */
@@ -56,7 +62,7 @@ final class VirtioBlk {
     /** Sectors per write-zeroes: 16 MiB, since a format may have to write them. */
     static final int ZEROES_SECTORS_MAX = 1 << 15;
     /** Most bytes of one read or write: whole sectors that fit a signed 32-bit length. */
-    static final long DATA_MAX = Integer.MAX_VALUE & -SECTOR;
+    static final long DATA_MAX = Alignment.down(Integer.MAX_VALUE, SECTOR);
 
     private static final String[] NAMES = {
         null,

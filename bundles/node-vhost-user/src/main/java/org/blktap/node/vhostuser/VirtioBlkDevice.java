@@ -8,6 +8,7 @@ import java.util.Map;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.Segments;
@@ -19,7 +20,6 @@ import org.blktap.api.node.NodeContext;
  * takes requests from the rings, answers them and notifies.
  */
 final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
-    private static final int SCRATCH_BYTES = 4096;
     private static final int EVENT_ONE = 64;
     private static final int ID = 128;
 
@@ -48,10 +48,10 @@ final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
     private final MemoryGuard.Work arms = this::armAll;
     /** Task that waits for the end of all requests; meanwhile none is taken. */
     private Runnable quiet;
-    /** Why the client must be disconnected, until that is reported. */
-    private String doom;
+    /** Non-null if the client must be disconnected, until that is reported. */
+    private Doom doom;
 
-    private Throwable doomCause;
+    private record Doom(String why, Throwable cause) {}
 
     /**
      * Called at the end of a turn if the client must be disconnected; the cause is null unless it is a failure of this
@@ -70,7 +70,7 @@ final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
         name = context.id();
         loop = context.loop();
         port = context.port();
-        scratch = context.memory().allocate(SCRATCH_BYTES);
+        scratch = context.memory().allocate(Alignment.PAGE);
         Memory.putLong(scratch.address() + EVENT_ONE, 1);
         byte[] id = context.id().getBytes(StandardCharsets.UTF_8);
         for (int i = 0; i < Math.min(id.length, VirtioBlk.ID_BYTES); i++) {
@@ -175,12 +175,7 @@ final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
 
     /** Whether a ring is started, broken or not: it may hold addresses of the in-flight region. */
     boolean anyStarted() {
-        for (VirtioBlkQueue queue : queues) {
-            if (queue.started()) {
-                return true;
-            }
-        }
-        return false;
+        return Arrays.stream(queues).anyMatch(VirtioBlkQueue::started);
     }
 
     /** Takes over a region of the client's; all rings are stopped. */
@@ -292,9 +287,9 @@ final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
     public void flush() {
         publish();
         if (doom != null) {
-            String why = doom;
+            Doom reported = doom;
             doom = null;
-            failure.failed(why, doomCause);
+            failure.failed(reported.why(), reported.cause());
         }
         runIfQuiet();
     }
@@ -364,8 +359,7 @@ final class VirtioBlkDevice implements LoopStage, MemoryGuard.Outcome {
 
     private void doom(String why, Throwable cause) {
         if (doom == null) {
-            doom = why;
-            doomCause = cause;
+            doom = new Doom(why, cause);
         }
     }
 

@@ -3,13 +3,8 @@ package org.blktap.node.vhostuser;
 import java.lang.System.Logger.Level;
 import org.blktap.api.memory.Memory;
 
-/**
- * One ring of the device: its state announced by the client, its descriptors, and the requests in flight. Loop only.
- */
+/** One ring of the device, and its requests in flight. It runs when its {@link QueueSetup} is complete. Loop only. */
 final class VirtioBlkQueue {
-    /** Stands for no descriptor. */
-    private static final int UNSET = -1;
-
     private static final int[] NONE = {};
     /**
      * Most requests that are read before a check whether the memory is still there: each failed access costs a signal.
@@ -19,20 +14,7 @@ final class VirtioBlkQueue {
     private final VirtioBlkDevice device;
     private final int index;
 
-    // announced by the client
-    private int size;
-    private int base;
-    private long userDescriptors;
-    private long userAvail;
-    private long userUsed;
-    private boolean placed;
-    private boolean enabled;
-    private boolean kickGiven;
-    /** The client's kick; null until one is set, and if the client asks for polling. */
-    private Kick kick;
-
-    private Doorbell call = Doorbell.NONE;
-    private Doorbell err = Doorbell.NONE;
+    private final QueueSetup setup;
 
     // while it runs
     private Virtqueue ring;
@@ -57,86 +39,66 @@ final class VirtioBlkQueue {
     VirtioBlkQueue(VirtioBlkDevice device, int index) {
         this.device = device;
         this.index = index;
+        setup = new QueueSetup(device, index);
     }
 
     // ---- set-up, from messages
 
     /** Sets the number of entries; the ring is stopped. */
     void size(int entries) throws ProtocolException {
-        if (entries < 1 || entries > VirtioBlk.QUEUE_MAX || Integer.bitCount(entries) != 1) {
-            throw new ProtocolException(this + ": " + Integer.toUnsignedString(entries)
-                    + " entries, expected a power of two up to " + VirtioBlk.QUEUE_MAX);
-        }
+        setup.checkSize(entries);
         stop();
-        size = entries;
+        setup.size(entries);
     }
 
     /** Sets the entry to begin with; the ring is stopped. */
     void base(int firstAvail) {
         stop();
-        base = firstAvail & 0xffff;
+        setup.base(firstAvail);
     }
 
     /** Sets the addresses of the ring's parts, in the client's own address space. */
     void place(long descriptors, long avail, long used) throws ProtocolException {
-        if ((descriptors & 15) != 0 || (avail & 1) != 0 || (used & 3) != 0) {
-            throw new ProtocolException(this + ": its parts are not aligned to 16, 2 and 4 bytes");
-        }
-        userDescriptors = descriptors;
-        userAvail = avail;
-        userUsed = used;
-        placed = true;
+        setup.place(descriptors, avail, used);
         if (ring != null) {
-            map(ring);
+            setup.map(ring);
         }
         start();
     }
 
-    /** Takes the descriptor for the driver's kicks; {@link #UNSET} asks for polling. */
+    /** Takes the descriptor for the driver's kicks; -1 asks for polling. */
     void kick(int fd) throws ProtocolException {
-        closeKick();
-        kickGiven = false;
-        if (fd != UNSET) {
-            kick = Kick.of(fd, device, toString());
-        }
-        kickGiven = true;
+        setup.kick(fd);
         start();
     }
 
-    /** Takes the descriptor that notifies the driver, or {@link #UNSET} for none. */
+    /** Takes the descriptor that notifies the driver, or -1 for none. */
     void call(int fd) throws ProtocolException {
-        call.close();
-        call = Doorbell.NONE;
-        if (fd != UNSET) {
-            call = Doorbell.of(fd, device, this + ": call");
-        }
+        setup.call(fd);
         // for requests that ended while there was no descriptor; a superfluous notification does no harm
         if (ring != null) {
-            call.ring();
+            setup.call().ring();
         }
     }
 
-    /** Takes the descriptor that reports a broken ring, or {@link #UNSET} for none. */
+    /** Takes the descriptor that reports a broken ring, or -1 for none. */
     void err(int fd) throws ProtocolException {
-        err.close();
-        err = Doorbell.NONE;
-        if (fd != UNSET) {
-            err = Doorbell.of(fd, device, this + ": err");
-        }
+        setup.err(fd);
     }
 
     void enabled(boolean on) throws ProtocolException {
-        enabled = on;
+        setup.enabled(on);
         start();
     }
 
     /** Starts the ring if everything that it needs is known. */
     void start() throws ProtocolException {
-        if (ring != null || !kickGiven || !placed || size == 0) {
+        if (ring != null || !setup.isComplete()) {
             return;
         }
+        int size = setup.size();
         Virtqueue starting = new Virtqueue(size, device.features());
-        map(starting);
+        setup.map(starting);
         if (requests.length != size) {
             requests = new VirtioBlkRequest[size];
             prepared = new VirtioBlkRequest[size];
@@ -148,7 +110,7 @@ final class VirtioBlkQueue {
         ring = starting;
         device.guarded(
                 () -> {
-                    int first = base;
+                    int first = setup.base();
                     InflightQueue record = device.inflightQueue(index);
                     if (record != null) {
                         int[] unanswered = record.recover(size, starting.usedIndex());
@@ -164,21 +126,11 @@ final class VirtioBlkQueue {
                 this);
     }
 
-    private void map(Virtqueue queue) throws ProtocolException {
-        long descriptors = device.guest().userRange(userDescriptors, Virtqueue.descriptorBytes(size));
-        long avail = device.guest().userRange(userAvail, Virtqueue.availBytes(size));
-        long used = device.guest().userRange(userUsed, Virtqueue.usedBytes(size));
-        if (descriptors == 0 || avail == 0 || used == 0) {
-            throw new ProtocolException(this + ": its addresses are not in the guest's memory");
-        }
-        queue.place(descriptors, avail, used);
-    }
-
     /** Called when the guest's memory has been mapped anew. */
     void remap() {
         if (ring != null && !broken) {
             try {
-                map(ring);
+                setup.map(ring);
             } catch (ProtocolException e) {
                 breakRing(e.getMessage());
             }
@@ -188,37 +140,28 @@ final class VirtioBlkQueue {
     /** Stops the ring; none of its requests is in flight. */
     void stop() {
         if (ring != null) {
-            base = ring.lastAvail();
+            setup.stopped(ring.lastAvail());
             ring = null;
             inflight = null;
             broken = false;
-            kickGiven = false;
         }
     }
 
     /** Index of the next available entry, when the ring was stopped. */
     int base() {
-        return base;
+        return setup.base();
     }
 
     /** Resets the queue to its state when the client connected, except for the descriptors that notify. */
     void reset() {
         stop();
-        closeKick();
-        kickGiven = false;
-        placed = false;
-        enabled = false;
-        size = 0;
-        base = 0;
+        setup.reset();
     }
 
     /** Closes all descriptors; nothing is in flight. */
     void close() {
-        reset();
-        call.close();
-        err.close();
-        call = Doorbell.NONE;
-        err = Doorbell.NONE;
+        stop();
+        setup.close();
     }
 
     // ---- the ring
@@ -228,7 +171,7 @@ final class VirtioBlkQueue {
     }
 
     boolean running() {
-        return ring != null && !broken && (enabled || device.ringsAlwaysEnabled());
+        return ring != null && !broken && (setup.enabled() || device.ringsAlwaysEnabled());
     }
 
     boolean broken() {
@@ -240,7 +183,7 @@ final class VirtioBlkQueue {
     }
 
     boolean polled() {
-        return running() && kick == null;
+        return running() && setup.polled();
     }
 
     /**
@@ -257,7 +200,7 @@ final class VirtioBlkQueue {
         }
         ring.kicksOff();
         // more than one request for each descriptor is impossible: take() would find a head that is in flight
-        int most = Math.min(fromLeft + waiting, size);
+        int most = Math.min(fromLeft + waiting, ring.size());
         int count = 0;
         while (count < most) {
             // none is free: the rest waits in the ring until some end
@@ -365,7 +308,7 @@ final class VirtioBlkQueue {
             inflight.published(ring.usedNext());
         }
         if (wanted) {
-            call.ring();
+            setup.call().ring();
         }
     }
 
@@ -382,16 +325,7 @@ final class VirtioBlkQueue {
             broken = true;
             dropPrepared();
             device.log().log(Level.WARNING, this + ": stopped, " + why);
-            err.ring();
-        }
-    }
-
-    // ---- descriptors
-
-    private void closeKick() {
-        if (kick != null) {
-            kick.close();
-            kick = null;
+            setup.err().ring();
         }
     }
 

@@ -6,6 +6,7 @@ import java.lang.System.Logger.Level;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.Errno;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.Segments;
 
@@ -71,7 +72,7 @@ final class VirtioBlkRequest {
         }
         long header = piece(out, 0, VirtioBlk.HEADER_BYTES);
         int type = Memory.getInt(header);
-        long sector = Memory.getLong(header + 8);
+        long sector = Memory.getLong(header + VirtioBlk.HEADER_SECTOR);
         int last = in.count() - 1;
         statusAddress = in.address(last) + in.length(last) - 1;
         written = 1;
@@ -110,7 +111,10 @@ final class VirtioBlkRequest {
     }
 
     private void transfer(Operation operation, long sector, Segments list, long skip, long bytes, int flags) {
-        if (bytes <= 0 || bytes % SECTOR != 0 || bytes > VirtioBlk.DATA_MAX || outOfReach(sector, bytes)) {
+        if (bytes <= 0
+                || !Alignment.isAligned(bytes, SECTOR)
+                || bytes > VirtioBlk.DATA_MAX
+                || outOfReach(sector, bytes)) {
             answer = VirtioBlk.S_IOERR;
             return;
         }
@@ -132,8 +136,8 @@ final class VirtioBlkRequest {
         }
         long at = piece(out, VirtioBlk.HEADER_BYTES, VirtioBlk.RANGE_BYTES);
         long sector = Memory.getLong(at);
-        long sectors = Memory.getInt(at + 8) & 0xffffffffL;
-        int flags = Memory.getInt(at + 12);
+        long sectors = Memory.getInt(at + VirtioBlk.RANGE_SECTORS) & 0xffffffffL;
+        int flags = Memory.getInt(at + VirtioBlk.RANGE_FLAGS);
         if ((flags & ~(zeroes ? VirtioBlk.RANGE_FLAG_UNMAP : 0)) != 0) {
             // 5.2.6.2: unknown flags, and unmap of a discard, are not supported
             answer = VirtioBlk.S_UNSUPP;

@@ -10,6 +10,9 @@ import org.blktap.api.memory.Memory;
 final class Virtqueue {
     // 2.7.5 The virtqueue descriptor table: le64 addr, le32 len, le16 flags, le16 next
     static final int DESCRIPTOR_BYTES = 16;
+    static final int DESC_LEN = 8;
+    static final int DESC_FLAGS = 12;
+    static final int DESC_NEXT = 14;
     static final int DESC_F_NEXT = 1;
     static final int DESC_F_WRITE = 2;
     static final int DESC_F_INDIRECT = 4;
@@ -20,6 +23,7 @@ final class Virtqueue {
     // 2.7.8 The used ring: le16 flags, le16 idx, {le32 id, le32 len} ring[size], le16 avail_event
     private static final int USED_F_NO_NOTIFY = 1;
     private static final int USED_ELEMENT = 8;
+    private static final int USED_ELEMENT_LEN = 4;
 
     private final int size;
     private final boolean eventIdx;
@@ -122,7 +126,7 @@ final class Virtqueue {
     void use(int head, int written) {
         long entry = used + RING + (long) USED_ELEMENT * (usedNext & size - 1);
         Memory.putInt(entry, head);
-        Memory.putInt(entry + 4, written);
+        Memory.putInt(entry + USED_ELEMENT_LEN, written);
         usedNext = usedNext + 1 & 0xffff;
     }
 

@@ -109,18 +109,18 @@ final class Blkback {
     }
 
     /**
-     * Has the driver let go of a device. It leaves the device's state as it is (Linux 5.6 and newer), or makes it 6,
+     * Makes the driver release a device. It leaves the device's state as it is (Linux 5.6 and newer), or sets it to 6,
      * Closed.
      *
      * @return whether the driver had it
-     * @throws IOException if it does not let go, with what to do
+     * @throws IOException if it does not release the device; the message says what to do
      */
     boolean release(DevicePaths paths) throws IOException {
         if (!has(paths)) {
             return false;
         }
         Path unbind = driver.resolve("unbind");
-        String why = "it still has it";
+        String why = "the driver keeps it";
         try {
             kernel.unbind(unbind, paths.busId());
         } catch (IOException e) {
@@ -128,7 +128,7 @@ final class Blkback {
         }
         if (has(paths)) {
             throw new IOException("the kernel's xen-blkback has the device " + paths.busId()
-                    + " and cannot be told to let it go (" + unbind + ": " + why
+                    + " and does not release it (" + unbind + ": " + why
                     + "): run the daemon as root with a writable /sys, or unload xen-blkback");
         }
         return true;

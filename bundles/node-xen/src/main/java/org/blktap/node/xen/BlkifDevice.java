@@ -1,58 +1,31 @@
 package org.blktap.node.xen;
 
-import java.io.IOException;
 import java.lang.System.Logger.Level;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.blktap.api.disk.LimitedLog;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.LoopStage;
-import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.node.DiskPort;
-import org.blktap.api.node.NodeContext;
 import org.blktap.linux.Libc;
-import org.blktap.ring.BackRing;
-import org.blktap.ring.RequestLog;
 
 /**
- * A connection with a frontend: its rings, mapped, their event channels, and how the data of requests is reached. A
- * stage of the loop, which takes from the rings, answers and notifies. Made anew for each connection; ended by
- * {@link #stop} or {@link #close}. Whatever throws in it ends this connection only, see {@link #failed}. Loop only.
+ * Serves the rings of a connection with a frontend, as a stage of the loop: takes from them, answers and notifies. Made
+ * anew for each connection; ended by {@link #stop} or {@link #close}. Whatever throws in it ends this connection only,
+ * see {@link #failed}. Loop only.
  */
 final class BlkifDevice implements LoopStage {
-    /** What Linux's backend keeps mapped for each request: 32 segments and a page of indirect ones. */
-    private static final int GRANTS_PER_ENTRY = 33;
-
-    private static final int GRANTS_MAX = 16384;
-
-    private final NodeContext context;
+    private final BlkifConnection connection;
     private final LimitedLog log;
-    private final FrontendParameters frontend;
-    private final GrantTable table;
-    private final EventChannels events;
     private final boolean writable;
-    private final GuestLimits limits;
     private final Consumer<String> whenFailed;
-    private GrantCopies copies;
-    private final BounceBuffers buffers;
-    private SpareMemory spare;
+    private final SpareMemory spare;
     private final RequestRoom room = new RequestRoom();
-    private final RequestLogFile logFile;
-    /** The private copies of all rings' requests. */
-    private NativeBuffer requestCopies;
-    /** What it has taken of what all guests share. */
-    private final RingShares shares;
-
     private final BlkifQueue[] queues;
     private final IoLoop.Watch watch;
-    private boolean mapsPages;
-    /** Mapped grants; null where data is copied. */
-    private PersistentGrants grants;
     /** What to do when nothing is in flight; from then on nothing is taken. */
     private Runnable stopped;
     /** Why it serves nothing more, or null. */
@@ -62,70 +35,39 @@ final class BlkifDevice implements LoopStage {
 
     private boolean closed;
 
-    private BlkifDevice(
-            NodeContext context,
-            LimitedLog log,
-            FrontendParameters frontend,
-            boolean writable,
-            RequestLogFile logFile,
-            GuestLimits limits,
-            GrantTable table,
-            EventChannels events,
-            Consumer<String> whenFailed)
-            throws IOException {
-        this.context = context;
-        this.log = log;
-        this.frontend = frontend;
+    private BlkifDevice(BlkifConnection connection, boolean writable, Consumer<String> whenFailed) {
+        this.connection = connection;
+        this.log = connection.log();
         this.writable = writable;
-        this.logFile = logFile;
-        this.table = table;
-        this.events = events;
-        this.limits = limits;
         this.whenFailed = whenFailed;
-        queues = new BlkifQueue[frontend.queues().size()];
-        shares = new RingShares(limits, context.memory(), table, frontend);
-        buffers = new BounceBuffers(context.memory(), limits.buffers(), frontend.domain());
+        queues = new BlkifQueue[connection.rings().size()];
         try (CloseOnFailure opened = new CloseOnFailure(this::release)) {
-            copies = new GrantCopies(context.memory(), table, frontend.domain());
-            spare = new SpareMemory(context.loop(), buffers, copies);
-            mapRings();
-            watch = context.loop().watch(events.fd(), IoLoop.READABLE, ready -> takeEvent());
+            spare = new SpareMemory(connection.context().loop(), connection.buffers(), connection.copies());
+            for (int i = 0; i < queues.length; i++) {
+                queues[i] = new BlkifQueue(this, i, connection.rings().get(i));
+            }
+            watch = connection.context().loop().watch(connection.events().fd(), IoLoop.READABLE, ready -> takeEvent());
             opened.keep();
         }
     }
 
     /**
-     * Connects, and begins to serve: where an earlier process stopped, if the log is of this very connection.
+     * Begins to serve: where an earlier process stopped, if the log is of this very connection.
      *
+     * @param connection is closed with the device, also if this throws
      * @param writable whether the guest may write
-     * @param connection distinguishes this connection from all others
+     * @param identity distinguishes this connection from all others
      * @param whenFailed called at most once, with the reason, if the device fails later
-     * @throws IOException what could not be mapped or bound; nothing is left
      */
-    static BlkifDevice connect(
-            NodeContext context,
-            LimitedLog log,
-            Hypervisor xen,
-            GuestLimits limits,
-            FrontendParameters frontend,
-            boolean writable,
-            RequestLogFile logFile,
-            ConnectionIdentity connection,
-            Consumer<String> whenFailed)
-            throws IOException {
-        GrantTable table = xen.openGrants();
-        try (CloseOnFailure opened = new CloseOnFailure(table::close)) {
-            EventChannels events = xen.openEvents();
-            // from here on the device closes both, also if its constructor throws
-            opened.keep();
-            BlkifDevice device =
-                    new BlkifDevice(context, log, frontend, writable, logFile, limits, table, events, whenFailed);
-            opened.add(device::close);
+    static BlkifDevice start(
+            BlkifConnection connection, boolean writable, ConnectionIdentity identity, Consumer<String> whenFailed) {
+        BlkifDevice device = new BlkifDevice(connection, writable, whenFailed);
+        try (CloseOnFailure opened = new CloseOnFailure(device::close)) {
             for (int i = 0; i < device.queues.length; i++) {
-                device.queues[i].start(connection.ofQueue(i));
+                device.queues[i].start(identity.ofQueue(i));
             }
             settle();
-            context.loop().addNode(device);
+            connection.context().loop().addNode(device);
             return opened.keep(device);
         }
     }
@@ -136,42 +78,6 @@ final class BlkifDevice implements LoopStage {
      */
     static void settle() {
         Libc.getuid();
-    }
-
-    private void mapRings() throws IOException {
-        List<BackRing> rings = new ArrayList<>();
-        long logBytes = 0;
-        int entries = 0;
-        boolean reachable = true;
-        shares.takeEntries();
-        for (FrontendParameters.Queue queue : frontend.queues()) {
-            long address = shares.map(queue.ringRefs());
-            reachable &= table.reachesDisks(address);
-            BackRing ring = new BackRing(address, queue.ringRefs().size(), frontend.abi());
-            rings.add(ring);
-            entries += ring.entries();
-            logBytes += RequestLog.bytes(ring.entries());
-        }
-        mapsPages = reachable;
-        if (reachable && frontend.persistent()) {
-            grants = new PersistentGrants(
-                    context.memory(),
-                    table,
-                    limits,
-                    frontend.domain(),
-                    Math.min(GRANTS_MAX, entries * GRANTS_PER_ENTRY));
-        }
-        requestCopies = context.memory().allocate(RequestLog.copyBytes(entries));
-        long copy = requestCopies.address();
-        long requestLog = logFile.open(logBytes);
-        for (int i = 0; i < queues.length; i++) {
-            BackRing ring = rings.get(i);
-            int port = events.bind(frontend.domain(), frontend.queues().get(i).eventChannel());
-            queues[i] = new BlkifQueue(
-                    this, i, ring, new RequestLog(requestLog, ring.entries(), frontend.abi(), copy), port);
-            copy += RequestLog.copyBytes(ring.entries());
-            requestLog += RequestLog.bytes(ring.entries());
-        }
     }
 
     /** Whether the guest may write, as its toolstack says; the disk may refuse it all the same. */
@@ -185,23 +91,23 @@ final class BlkifDevice implements LoopStage {
     }
 
     DiskPort port() {
-        return context.port();
+        return connection.context().port();
     }
 
     NativeMemory memory() {
-        return context.memory();
+        return connection.context().memory();
     }
 
     EventChannels events() {
-        return events;
+        return connection.events();
     }
 
     GrantCopies copies() {
-        return copies;
+        return connection.copies();
     }
 
     BounceBuffers buffers() {
-        return buffers;
+        return connection.buffers();
     }
 
     RequestRoom room() {
@@ -210,7 +116,7 @@ final class BlkifDevice implements LoopStage {
 
     /** The pages that are mapped and stay so, or null where data is copied. */
     PersistentGrants grants() {
-        return grants;
+        return connection.grants();
     }
 
     /**
@@ -218,11 +124,11 @@ final class BlkifDevice implements LoopStage {
      * persistent.
      */
     boolean mapsPages() {
-        return mapsPages;
+        return connection.mapsPages();
     }
 
     FrontendParameters frontend() {
-        return frontend;
+        return connection.frontend();
     }
 
     // ---- a turn
@@ -296,7 +202,7 @@ final class BlkifDevice implements LoopStage {
 
     private void takeEvent() {
         try {
-            events.take();
+            connection.events().take();
         } catch (RuntimeException | Error e) {
             failed(e);
         }
@@ -357,12 +263,12 @@ final class BlkifDevice implements LoopStage {
         publish();
         closed = true;
         stopped = null;
-        context.loop().remove(this);
+        connection.context().loop().remove(this);
         watch.close();
         spare.stop();
         int atDisk = inFlight();
         for (BlkifQueue queue : queues) {
-            // what is between two steps is at nobody, and stays in the log for the next process
+            // what is between two steps belongs to no queue, and stays in the log for the next process
             atDisk -= queue == null ? 0 : queue.betweenSteps();
         }
         if (atDisk > 0) {
@@ -392,29 +298,11 @@ final class BlkifDevice implements LoopStage {
         }
     }
 
-    /** Releases each on its own: an exception of one does not keep the others. */
     private void release() {
         for (BlkifQueue queue : queues) {
-            release(queue == null ? null : queue::close);
+            connection.release(queue == null ? null : queue::close);
         }
-        release(grants);
-        release(copies);
-        release(buffers);
-        release(events);
-        release(table);
-        release(logFile);
-        release(requestCopies);
-        release(shares);
-    }
-
-    private void release(AutoCloseable part) {
-        try {
-            if (part != null) {
-                part.close();
-            }
-        } catch (Exception | Error e) {
-            log.log(Level.ERROR, "cannot be closed: " + e, e);
-        }
+        connection.close();
     }
 
     Map<String, String> status() {
@@ -422,6 +310,7 @@ final class BlkifDevice implements LoopStage {
         status.put("queues", Integer.toString(queues.length));
         status.put("ring entries", Integer.toString(queues[0].entries()));
         status.put("protocol", queues[0].abi().toString().toLowerCase(java.util.Locale.ROOT));
+        PersistentGrants grants = connection.grants();
         status.put("data", grants == null ? "copied" : "mapped, " + grants.count() + " pages");
         for (BlkifQueue queue : queues) {
             if (queue.halted() != null) {

@@ -9,8 +9,8 @@ import org.blktap.ring.RequestLog;
 import org.blktap.ring.RingException;
 
 /**
- * One ring of a device: what is taken from it, what is in flight, what is answered. All that waits in the ring is taken
- * at once, so that grants are mapped or copied by one call for all of it. Loop only.
+ * One ring of a device: takes its requests, counts those in flight, and answers them. All requests that wait in the
+ * ring are taken in one pass, so that one call maps or copies the grants of all. Loop only.
  */
 final class BlkifQueue {
     private static final int[] NONE = {};
@@ -54,12 +54,12 @@ final class BlkifQueue {
     private String halted;
 
     /** @param port our end of its event channel */
-    BlkifQueue(BlkifDevice device, int index, BackRing ring, RequestLog log, int port) {
+    BlkifQueue(BlkifDevice device, int index, BlkifConnection.Ring part) {
         this.device = device;
         this.index = index;
-        this.ring = ring;
-        this.log = log;
-        this.port = port;
+        ring = part.ring();
+        log = part.log();
+        port = part.port();
         data = new QueueData(
                 device.memory(), ring.entries(), device.copies(), device.buffers(), device.room(), device.grants());
         requests = new QueueRequest[ring.entries()];

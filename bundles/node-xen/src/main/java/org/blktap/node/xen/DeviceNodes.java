@@ -225,8 +225,8 @@ final class DeviceNodes {
     }
 
     /**
-     * A device whose attachment is no more: it is nobody's again, or goes if it was ours. Its state stays, so that
-     * whoever has it next can serve it.
+     * Releases the device of an attachment that has ended, or removes it if we made it. Its state stays, so that
+     * whoever serves it next can continue.
      */
     static void forget(XenStore store, DevicePaths paths) throws IOException {
         if (store.read(paths.backend() + OURS) != null) {

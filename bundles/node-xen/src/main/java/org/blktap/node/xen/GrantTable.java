@@ -16,8 +16,8 @@ interface GrantTable extends AutoCloseable {
     /**
      * Copies between granted pages and memory of ours, piece by piece.
      *
-     * @param pieces the address of so many structures, see {@link GrantCopies}; each is left with a status of its own
-     * @return whether the statuses mean anything
+     * @param pieces the address of {@code count} structures, see {@link GrantCopies}; each gets a status of its own
+     * @return false if the call failed: then the statuses have no meaning
      */
     boolean copy(long pieces, int count);
 

@@ -3,6 +3,7 @@ package org.blktap.node.xen;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.LibXenGnttab;
 import org.blktap.linux.Libc;
@@ -53,14 +54,14 @@ final class NativeGrantTable implements GrantTable {
      */
     @Override
     public boolean reachesDisks(long address) {
-        try (Mapping scratch = Mapping.anonymous(4096)) {
+        try (Mapping scratch = Mapping.anonymous(Alignment.PAGE)) {
             long fds = scratch.address();
             if (Libc.pipe2(fds, Libc.O_CLOEXEC | Libc.O_NONBLOCK) != 0) {
                 return false;
             }
             long iovec = fds + 64;
             Memory.putLong(iovec, address);
-            Memory.putLong(iovec + Long.BYTES, LibXenGnttab.PAGE_BYTES);
+            Memory.putLong(iovec + Libc.IOVEC_LEN, LibXenGnttab.PAGE_BYTES);
             boolean reached = Libc.vmsplice(Memory.getInt(fds + Integer.BYTES), iovec, 1, 0) == LibXenGnttab.PAGE_BYTES;
             Libc.close(Memory.getInt(fds));
             Libc.close(Memory.getInt(fds + Integer.BYTES));

@@ -84,7 +84,7 @@ final class NodeOpener implements NodeProvider {
                 claim.completeExceptionally(new DiskException(Reason.IO, "the connection to XenStore is lost")));
     }
 
-    /** What a node is to be, of what was given with it. */
+    /** What the node needs, from the arguments of the attach. */
     private record Wanted(
             DomainDevice device, int queues, String attachment, boolean reopened, boolean diskWritable, Path runDir) {
         static Wanted of(NodeContext context) throws DiskException {

@@ -113,9 +113,8 @@ final class PersistentGrants implements AutoCloseable {
     }
 
     /**
-     * Maps what is wanted, as far as it is granted; a frontend that brings its pages one by one waits after a while
-     * until there are some more, since the kernel has only so many mappings for this process. What is not mapped is
-     * copied.
+     * Maps the wanted pages that are granted. The kernel limits the mappings of this process: if a frontend brings its
+     * pages one by one, later ones are mapped in batches. Data of pages that are not mapped is copied.
      */
     void map() {
         if (wantedCount == 0 || calls >= CALLS_FREE && wantedCount < BATCH) {

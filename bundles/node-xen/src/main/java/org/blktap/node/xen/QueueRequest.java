@@ -14,7 +14,7 @@ import org.blktap.ring.Blkif;
  */
 final class QueueRequest {
     /** The steps at the disk that are left, in this order. */
-    private enum Step {
+    private enum Stage {
         FLUSH,
         DATA,
         DONE
@@ -24,7 +24,7 @@ final class QueueRequest {
     private final int slot;
     private final BlkRequest blk = new BlkRequest();
     private final Request request;
-    private Step step = Step.DONE;
+    private Stage step = Stage.DONE;
     private int status;
     private NativeBuffer buffer;
     /** Taken of the device's room. */
@@ -60,7 +60,7 @@ final class QueueRequest {
 
     void fail(int blkifStatus) {
         status = blkifStatus;
-        step = Step.DONE;
+        step = Stage.DONE;
     }
 
     boolean failed() {
@@ -95,10 +95,10 @@ final class QueueRequest {
             status = Blkif.ERROR;
         }
         step = status != Blkif.OKAY
-                ? Step.DONE
+                ? Stage.DONE
                 : blk.operation() == Blkif.WRITE_BARRIER || blk.operation() == Blkif.FLUSH_DISKCACHE
-                        ? Step.FLUSH
-                        : Step.DATA;
+                        ? Stage.FLUSH
+                        : Stage.DATA;
     }
 
     // ---- the segments of an indirect request
@@ -112,7 +112,7 @@ final class QueueRequest {
         blk.indirectSegments(copy);
         status = blk.status();
         if (failed()) {
-            step = Step.DONE;
+            step = Stage.DONE;
         }
     }
 
@@ -260,8 +260,8 @@ final class QueueRequest {
             case Errno.EOPNOTSUPP -> Blkif.EOPNOTSUPP;
             default -> Blkif.ERROR;
         };
-        step = failed() || step == Step.DATA || !movesData() ? Step.DONE : Step.DATA;
-        if (step == Step.DONE) {
+        step = failed() || step == Stage.DATA || !movesData() ? Stage.DONE : Stage.DATA;
+        if (step == Stage.DONE) {
             queue.finished(this);
         } else {
             queue.goOn(this);

@@ -4,19 +4,15 @@ import java.io.IOException;
 import java.lang.System.Logger.Level;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.LimitedLog;
-import org.blktap.api.engine.Pace;
 
 /**
  * The backend of one device as XenBus sees it: follows the states of its frontend, as Linux's blkback does, and
  * connects and disconnects the node. Every step reads all it needs anew and does one thing, so that events may come
- * late, together or more than once. A frontend that changes its state all the time gets {@link #STEPS_AT_ONCE} steps,
- * then one every {@link #STEP_MILLISECONDS}: the thread is that of all devices. What throws here ends this device,
- * once. XenBus thread only, except where noted.
+ * late, together or more than once ({@link Steps}). What throws here ends this device, once. XenBus thread only, except
+ * where noted.
  */
 final class XenBackend {
     static final int QUEUES_MAX = 8;
-    static final int STEPS_AT_ONCE = 100;
-    static final long STEP_MILLISECONDS = 20;
 
     private final LimitedLog log;
     private final XenBus bus;
@@ -27,10 +23,6 @@ final class XenBackend {
     private final ServedDevice device;
     private XenStore.Watch frontendWatch;
     private XenStore.Watch backendWatch;
-    /** The node is doing what it was last asked, and answers by {@link XenBus#execute}. */
-    private boolean busy;
-
-    private boolean again;
     /** What is served at present, or null. */
     private FrontendParameters connected;
     /**
@@ -38,18 +30,24 @@ final class XenBackend {
      * connection goes on.
      */
     private boolean met;
-    /** What the frontend wrote cannot be served, and it must close. */
-    private boolean refused;
+
+    private Service service = Service.GIVEN;
     /** The frontend has been CONNECTED since; if it is INITIALISED again it has new rings. */
     private boolean frontendConnected;
     /** What was logged last, and need not be logged again. */
     private volatile String complaint = "";
-    /** The device, or the code here, has failed: it is closed, until the frontend begins anew. */
-    private boolean broken;
 
-    private final Pace steps = new Pace(STEPS_AT_ONCE, STEP_MILLISECONDS);
-    private boolean stepDelayed;
+    private final Steps steps;
     private volatile boolean ended;
+
+    /** Whether a frontend with rings is served; reset when it begins anew. */
+    private enum Service {
+        GIVEN,
+        /** What the frontend wrote cannot be served, and it must close. */
+        REFUSED,
+        /** The device, or the code here, has failed: it is closed. */
+        BROKEN
+    }
 
     /**
      * The rings of the device, on the attachment's loop; each call here is asked of it, and answered on the XenBus
@@ -85,6 +83,7 @@ final class XenBackend {
             Rings rings) {
         this.log = log;
         this.bus = bus;
+        steps = new Steps(bus, guarded(this::step));
         this.store = store;
         this.paths = paths;
         this.queuesMax = queuesMax;
@@ -96,8 +95,8 @@ final class XenBackend {
     void start() {
         bus.execute(guarded(() -> {
             try {
-                frontendWatch = store.watch(paths.frontend() + "/state", guarded(this::changed));
-                backendWatch = store.watch(paths.backend() + "/state", guarded(this::changed));
+                frontendWatch = store.watch(paths.frontend() + "/state", steps::changed);
+                backendWatch = store.watch(paths.backend() + "/state", steps::changed);
             } catch (IOException e) {
                 complain(e.getMessage());
             }
@@ -110,25 +109,12 @@ final class XenBackend {
             try {
                 task.run();
             } catch (RuntimeException | Error e) {
-                if (!broken && !ended) {
+                if (service != Service.BROKEN && !ended) {
                     log.log(Level.ERROR, "the backend failed, and closes the device: " + e, e);
                     breakDown("the backend failed: " + e);
                 }
             }
         };
-    }
-
-    /** A state has changed. */
-    private void changed() {
-        if (steps.now()) {
-            step();
-        } else if (!stepDelayed) {
-            stepDelayed = true;
-            bus.after(STEP_MILLISECONDS, guarded(() -> {
-                stepDelayed = false;
-                changed();
-            }));
-        }
     }
 
     /** The rings have failed, see {@link BlkifDevice#failed}; that is logged already. */
@@ -143,17 +129,14 @@ final class XenBackend {
 
     /** Closes the device and frees all it has. A frontend that starts again may connect to it again. */
     private void breakDown(String why) {
-        broken = true;
+        service = Service.BROKEN;
         complaint = why;
-        refused = true;
         try {
             device.change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
         } catch (IOException | RuntimeException e) {
             complain(e.getMessage());
         }
-        if (busy) {
-            again = true;
-        } else {
+        if (steps.mayBegin()) {
             disconnect(guarded(this::step));
         }
     }
@@ -173,11 +156,7 @@ final class XenBackend {
 
     /** Looks at both sides and takes the next step. */
     void step() {
-        if (ended) {
-            return;
-        }
-        if (busy) {
-            again = true;
+        if (ended || !steps.mayBegin()) {
             return;
         }
         try {
@@ -205,15 +184,14 @@ final class XenBackend {
         if (taken) {
             log.log(
                     Level.WARNING,
-                    "the kernel's xen-blkback had taken the device " + paths.busId() + ", and was told to let it go");
+                    "the kernel's xen-blkback had taken the device " + paths.busId() + "; it has released it");
         }
         return taken;
     }
 
     /** The frontend is there and waits for us. */
     private void initialising(XenbusState own) throws IOException {
-        refused = false;
-        broken = false;
+        service = Service.GIVEN;
         if (connected != null || !met) {
             disconnect(this::step);
         } else if (own == XenbusState.CLOSING && !device.online()) {
@@ -227,9 +205,9 @@ final class XenBackend {
 
     /** The frontend has rings. */
     private void ready(XenbusState frontend, XenbusState own) throws IOException {
-        if (refused || own == XenbusState.CLOSING && connected != null) {
+        if (service != Service.GIVEN || own == XenbusState.CLOSING && connected != null) {
             // it has been asked to close, and is served until it does, unless it failed
-            if (broken && connected != null) {
+            if (service == Service.BROKEN && connected != null) {
                 disconnect(guarded(this::step));
             }
             return;
@@ -254,13 +232,13 @@ final class XenBackend {
 
     private void connect(FrontendParameters parameters) throws IOException {
         DeviceAccess access = device.access();
-        busy = true;
+        steps.asked();
         met = true;
         rings.connect(
                 parameters,
                 access.writable(),
                 (disk, mapsPages, failure) -> guarded(() -> {
-                            busy = false;
+                            steps.answered();
                             if (ended) {
                                 return;
                             }
@@ -269,11 +247,11 @@ final class XenBackend {
                             } else {
                                 connected = parameters;
                                 frontendConnected = false;
-                                if (!broken) {
+                                if (service != Service.BROKEN) {
                                     publish(disk, access, mapsPages);
                                 }
                             }
-                            lookAgain();
+                            steps.next();
                         })
                         .run());
     }
@@ -288,7 +266,7 @@ final class XenBackend {
             complain(e.getMessage());
         }
         if (taken) {
-            again = true;
+            steps.again();
         } else {
             refuse(failure.getMessage());
         }
@@ -309,8 +287,7 @@ final class XenBackend {
 
     /** The frontend wants nothing more. */
     private void closed(XenbusState frontend, XenbusState own) throws IOException {
-        refused = false;
-        broken = false;
+        service = Service.GIVEN;
         if (connected != null || !met) {
             disconnect(this::step);
             return;
@@ -323,15 +300,15 @@ final class XenBackend {
 
     /** Disconnects, and then continues, unless the node has been closed. */
     private void disconnect(Runnable then) {
-        busy = true;
+        steps.asked();
         rings.disconnect(guarded(() -> {
-            busy = false;
+            steps.answered();
             met = true;
             connected = null;
             frontendConnected = false;
             if (!ended) {
                 then.run();
-                lookAgain();
+                steps.next();
             }
         }));
     }
@@ -339,7 +316,9 @@ final class XenBackend {
     /** A frontend that does not keep to the protocol loses its device. */
     private void refuse(String why) {
         complain(why);
-        refused = true;
+        if (service == Service.GIVEN) {
+            service = Service.REFUSED;
+        }
         try {
             device.change(tx -> XenbusState.CLOSING.write(tx, paths.backend()));
         } catch (IOException e) {
@@ -381,13 +360,6 @@ final class XenBackend {
             } catch (IOException e) {
                 complain(e.getMessage());
             }
-        }
-    }
-
-    private void lookAgain() {
-        if (again) {
-            again = false;
-            step();
         }
     }
 

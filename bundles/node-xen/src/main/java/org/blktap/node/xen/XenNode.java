@@ -125,8 +125,8 @@ final class XenNode implements DeviceNode, XenBackend.Rings {
             try {
                 writable = mayWrite;
                 disk = context.port().info();
-                device = BlkifDevice.connect(
-                        context, log, xen, limits, frontend, mayWrite, logFile, identity, this::failed);
+                BlkifConnection connection = new BlkifConnection(context, log, xen, limits, frontend, logFile);
+                device = BlkifDevice.start(connection, mayWrite, identity, this::failed);
             } catch (IOException e) {
                 failure = e;
             } catch (RuntimeException | Error e) {

@@ -290,7 +290,7 @@ class GuestLimitsTest {
     @Test
     void stepsOfOneDevice() {
         long[] now = {0};
-        Pace pace = new Pace(XenBackend.STEPS_AT_ONCE, XenBackend.STEP_MILLISECONDS, () -> now[0]);
+        Pace pace = new Pace(Steps.AT_ONCE, Steps.MILLISECONDS, () -> now[0]);
         int steps = 0;
         for (int millisecond = 0; millisecond < 1000; millisecond++) {
             now[0] += 1_000_000;
@@ -298,6 +298,6 @@ class GuestLimitsTest {
                 steps += pace.now() ? 1 : 0;
             }
         }
-        assertEquals(XenBackend.STEPS_AT_ONCE + 1000 / XenBackend.STEP_MILLISECONDS, steps, 1);
+        assertEquals(Steps.AT_ONCE + 1000 / Steps.MILLISECONDS, steps, 1);
     }
 }

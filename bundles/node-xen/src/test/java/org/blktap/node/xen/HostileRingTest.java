@@ -35,7 +35,7 @@ class HostileRingTest {
                 .flatMap(abi -> Stream.of(new Shape(abi, 0, 1, true), new Shape(abi, 0, 1, false)));
     }
 
-    /** What a hostile guest does, besides another that is to go on. */
+    /** Attacks of a hostile guest while another must continue. */
     private interface Attack {
         void run(XenTestDisk disk, SimFrontend frontend, Runnable othersGoOn) throws Exception;
     }
@@ -69,7 +69,7 @@ class HostileRingTest {
         }
     }
 
-    /** Writes one request, which is to end with a status, and a good one behind it. */
+    /** Writes one request that must end with a status, then a good one. */
     private static void refused(SimFrontend frontend, int status, Io io, RawRequest raw) throws Exception {
         long id = frontend.register(io);
         raw.write(frontend.ring(0), id);
@@ -317,6 +317,7 @@ class HostileRingTest {
                     Memory.putByte(guest.address(segments) + random.nextInt(4096), (byte) random.nextInt(16));
                 }
             });
+            mutator.setName("mutator");
             mutator.start();
             try {
                 Random random = new Random(seed + 1);

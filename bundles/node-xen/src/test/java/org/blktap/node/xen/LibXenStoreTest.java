@@ -111,6 +111,7 @@ class LibXenStoreTest {
                     failures.add(e);
                 }
             });
+            threads[t].setName("xenstore-client-" + t);
             threads[t].start();
         }
         for (Thread thread : threads) {
@@ -136,6 +137,7 @@ class LibXenStoreTest {
         });
         NativeXenStore other = new NativeXenStore(NativeXsLibrary.open(), connection, s -> {});
         Thread reader = new Thread(other::readEvents);
+        reader.setName("xenstore-events");
         reader.start();
         for (int i = 0; i < 20_000; i++) {
             other.write(XenStoreRules.TOP + "/storm", "" + i);

@@ -33,6 +33,7 @@ class NativeXenStoreTest {
 
     private Thread reader() {
         Thread reader = new Thread(store::readEvents);
+        reader.setName("xenstore-events");
         reader.start();
         return reader;
     }

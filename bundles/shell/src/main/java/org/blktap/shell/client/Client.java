@@ -73,7 +73,7 @@ public final class Client {
             SocketStreams streams = new SocketStreams(channel);
             Frame.writeRequest(
                     new DataOutputStream(new BufferedOutputStream(streams.output())),
-                    new Frame.Request("/", "", 0, 0, arguments));
+                    new Frame.VerbRequest("/", "", 0, 0, arguments));
             DataInputStream in = new DataInputStream(new BufferedInputStream(streams.input()));
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             while (true) {
@@ -94,7 +94,7 @@ public final class Client {
         int[] size = LaunchOptions.terminalSize();
         Frame.writeRequest(
                 new DataOutputStream(new BufferedOutputStream(streams.output())),
-                new Frame.Request(
+                new Frame.VerbRequest(
                         FileNames.text(RawArguments.directory()),
                         LaunchOptions.terminal(),
                         size[1],

@@ -39,13 +39,13 @@ public final class Frame {
      * @param terminal the type of its terminal, empty if it has none
      * @param columns 0 if not known
      */
-    public record Request(String directory, String terminal, int columns, int rows, List<String> arguments) {
-        public Request {
+    public record VerbRequest(String directory, String terminal, int columns, int rows, List<String> arguments) {
+        public VerbRequest {
             arguments = List.copyOf(arguments);
         }
     }
 
-    public static void writeRequest(DataOutputStream out, Request request) throws IOException {
+    public static void writeRequest(DataOutputStream out, VerbRequest request) throws IOException {
         out.writeInt(MAGIC);
         writeText(out, request.directory());
         writeText(out, request.terminal());
@@ -59,7 +59,7 @@ public final class Frame {
     }
 
     /** Reads a request; IOException, with what is wrong, for anything that is not one. */
-    public static Request readRequest(DataInputStream in) throws IOException {
+    public static VerbRequest readRequest(DataInputStream in) throws IOException {
         if (in.readInt() != MAGIC) {
             throw new IOException("not a request: bad magic");
         }
@@ -77,7 +77,7 @@ public final class Frame {
             arguments.add(readText(in, Math.min(left, MAX_TEXT)));
             left -= arguments.get(i).length();
         }
-        return new Request(directory, terminal, columns, rows, arguments);
+        return new VerbRequest(directory, terminal, columns, rows, arguments);
     }
 
     private static void writeText(DataOutputStream out, String text) throws IOException {

@@ -6,6 +6,7 @@ import java.util.Map;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.command.VerbDeclaration.Where;
+import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
@@ -44,13 +45,13 @@ public final class Check extends TapCommand {
     @Override
     void run(PrintWriter out) throws Exception {
         TapSpec image = here.spec(tapSpec);
-        CheckReport report = here.images().check(image, false, options);
+        CheckReport report = examine(image, false);
         if (repair && report.wantsRepair()) {
             out.println("found: " + summary(report));
-            CheckReport done = here.images().check(image, true, options);
+            CheckReport done = examine(image, true);
             done.repairs().forEach(line -> out.println("repaired: " + line));
             long leaked = report.leaked();
-            report = here.images().check(image, false, options);
+            report = examine(image, false);
             if (report.leaked() < leaked) {
                 out.println("repaired: " + leaks(leaked - report.leaked()) + " freed");
             }
@@ -69,6 +70,14 @@ public final class Check extends TapCommand {
         status = report.wantsRepair() ? LEFTOVERS : 0;
         out.println((report.wantsRepair() ? "no errors, but " + summary(report) : "clean") + ": " + report.clusters()
                 + " clusters in use");
+    }
+
+    /**
+     * Examines the image, or repairs it, until the caller cancels the call: what is on disk is then as after a crash.
+     */
+    private CheckReport examine(TapSpec image, boolean repairing) throws Exception {
+        Images images = here.images();
+        return InterruptibleWork.run(call, "blktap-examine", () -> images.check(image, repairing, options));
     }
 
     /** Summarises the findings in numbers. */

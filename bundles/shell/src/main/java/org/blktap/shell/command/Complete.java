@@ -5,7 +5,6 @@ import java.util.List;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.command.VerbDeclaration.Where;
-import org.blktap.shell.Completion;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;

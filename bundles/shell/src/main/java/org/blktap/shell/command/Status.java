@@ -12,6 +12,7 @@ import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.disk.DiskException;
 import org.blktap.shell.Json;
 import org.blktap.shell.Readiness;
+import org.blktap.shell.launch.LaunchOptions;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Option;
@@ -44,7 +45,7 @@ public final class Status extends TapCommand {
         all.put(
                 "engines",
                 here.attachments().engines().stream().map(n -> n.name()).toList());
-        all.put("java", System.getProperty("java.version"));
+        all.put("java", LaunchOptions.javaVersion());
         if (json) {
             out.println(Json.of(all));
         } else {

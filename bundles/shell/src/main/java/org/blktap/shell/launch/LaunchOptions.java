@@ -50,6 +50,11 @@ public final class LaunchOptions {
         return size.length == 2 ? new int[] {Integer.parseInt(size[0]), Integer.parseInt(size[1])} : new int[] {0, 0};
     }
 
+    /** The version of Java, in full. */
+    public static String javaVersion() {
+        return property("java.version");
+    }
+
     /** The class of the verb that is called. */
     public static String verb() {
         return text("blktap.verb");

@@ -22,7 +22,6 @@ import org.apache.felix.framework.FrameworkFactory;
 import org.apache.felix.main.Main;
 import org.blktap.api.settings.Directories;
 import org.blktap.deploy.BundleDiagnosis;
-import org.blktap.shell.NativeLibraries;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleException;
 import org.osgi.framework.FrameworkEvent;
@@ -107,8 +106,8 @@ public final class Launcher {
         }
         LOG.log(
                 Level.INFO,
-                "starting on Java " + System.getProperty("java.version") + ": sockets in " + directories.run()
-                        + ", data in " + directories.data());
+                "starting on Java " + LaunchOptions.javaVersion() + ": sockets in " + directories.run() + ", data in "
+                        + directories.data());
         new Requirements(home, directories.data(), directories.run(), directories.deploy()).check();
         // an unreadable file ends the start: without its settings disks could be missing
         Map<String, Map<String, Object>> settings = SettingsFile.read(LaunchOptions.settings());

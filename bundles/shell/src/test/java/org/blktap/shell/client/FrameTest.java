@@ -19,7 +19,7 @@ import net.jqwik.api.constraints.Size;
 import org.junit.jupiter.api.Test;
 
 class FrameTest {
-    private static byte[] bytes(Frame.Request request) throws IOException {
+    private static byte[] bytes(Frame.VerbRequest request) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         Frame.writeRequest(new DataOutputStream(out), request);
         return out.toByteArray();
@@ -38,13 +38,13 @@ class FrameTest {
                 .map(a -> new String(
                         a.getBytes(java.nio.charset.StandardCharsets.UTF_8), java.nio.charset.StandardCharsets.UTF_8))
                 .toList();
-        Frame.Request request = new Frame.Request("/some/where", "xterm", columns, 24, words);
+        Frame.VerbRequest request = new Frame.VerbRequest("/some/where", "xterm", columns, 24, words);
         assertEquals(request, Frame.readRequest(in(bytes(request))));
     }
 
     @Test
     void argumentsNeedNotBeUtf8() throws IOException {
-        Frame.Request request = new Frame.Request(
+        Frame.VerbRequest request = new Frame.VerbRequest(
                 "/x\udce9", "", 80, 24, List.of("info", "tap:raw:/vm/caf\udce9 \u00e9.img", "\udc80"));
         assertEquals(request, Frame.readRequest(in(bytes(request))));
     }
@@ -52,7 +52,7 @@ class FrameTest {
     @Property
     void anyBytesAreARequestOrAnIOException(@ForAll byte[] noise, @ForAll @IntRange(max = 60) int from)
             throws IOException {
-        byte[] request = bytes(new Frame.Request("/d", "", 80, 24, List.of("attach", "tap:ram:x")));
+        byte[] request = bytes(new Frame.VerbRequest("/d", "", 80, 24, List.of("attach", "tap:ram:x")));
         // a good beginning leads further in than noise alone
         byte[] mixed = Arrays.copyOf(request, Math.max(request.length, from + noise.length));
         System.arraycopy(noise, 0, mixed, from, noise.length);
@@ -67,7 +67,7 @@ class FrameTest {
 
     @Test
     void everyCutRequestIsRefused() throws IOException {
-        byte[] request = bytes(new Frame.Request("/d", "xterm", 80, 24, List.of("detach", "a")));
+        byte[] request = bytes(new Frame.VerbRequest("/d", "xterm", 80, 24, List.of("detach", "a")));
         for (int length = 0; length < request.length; length++) {
             byte[] cut = Arrays.copyOf(request, length);
             assertThrows(IOException.class, () -> Frame.readRequest(in(cut)), "of " + length + " bytes");
@@ -86,11 +86,11 @@ class FrameTest {
         }
         String[] many = new String[Frame.MAX_ARGUMENTS + 1];
         Arrays.fill(many, "x");
-        byte[] request = bytes(new Frame.Request("/", "", 0, 0, List.of(many)));
+        byte[] request = bytes(new Frame.VerbRequest("/", "", 0, 0, List.of(many)));
         assertThrows(IOException.class, () -> Frame.readRequest(in(request)));
         String[] large = new String[9];
         Arrays.fill(large, "x".repeat(Frame.MAX_TEXT));
-        byte[] heavy = bytes(new Frame.Request("/", "", 0, 0, List.of(large)));
+        byte[] heavy = bytes(new Frame.VerbRequest("/", "", 0, 0, List.of(large)));
         assertThrows(IOException.class, () -> Frame.readRequest(in(heavy)), "a megabyte in all");
     }
 

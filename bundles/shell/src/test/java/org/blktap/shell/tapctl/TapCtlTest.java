@@ -262,6 +262,7 @@ class TapCtlTest {
     /** Has the action done in another thread, which has the time to end if nothing holds it up. */
     private static Thread begun(Runnable action) {
         Thread other = new Thread(action);
+        other.setName("other-client");
         other.start();
         long end = System.nanoTime() + java.util.concurrent.TimeUnit.MINUTES.toNanos(1);
         while (other.isAlive() && other.getState() != Thread.State.BLOCKED && System.nanoTime() < end) {

@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -15,6 +15,8 @@ import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.shell.Fakes;
+import org.blktap.shell.command.Completion;
 import org.blktap.shell.command.Verbs;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;

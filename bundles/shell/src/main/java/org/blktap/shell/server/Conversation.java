@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 import java.io.BufferedInputStream;
 import java.io.BufferedOutputStream;
@@ -47,7 +47,7 @@ final class Conversation {
 
     /** @throws IOException if the client is none, or has gone */
     void hold() throws IOException {
-        Frame.Request request = Frame.readRequest(in);
+        Frame.VerbRequest request = Frame.readRequest(in);
         Path directory = directory(request);
         List<String> arguments = request.arguments();
         if (arguments.equals(List.of("shell"))) {
@@ -71,7 +71,7 @@ final class Conversation {
         Frame.write(out, Frame.EXIT, new byte[] {(byte) status}, 0, 1);
     }
 
-    private static Path directory(Frame.Request request) throws IOException {
+    private static Path directory(Frame.VerbRequest request) throws IOException {
         try {
             Path directory = FileNames.path(request.directory());
             if (directory.isAbsolute()) {
@@ -83,7 +83,7 @@ final class Conversation {
         throw new IOException("not a request: the directory is not an absolute path");
     }
 
-    private void shell(Frame.Request request, Path directory) throws IOException {
+    private void shell(Frame.VerbRequest request, Path directory) throws IOException {
         services.startPrompt();
         GogoSession session = new GogoSession(gogo, directory);
         if (request.terminal().isEmpty()) {

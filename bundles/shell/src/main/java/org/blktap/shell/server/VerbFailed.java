@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 /** A verb that has failed within gogo, so that {@code &&} and scripts stop there. */
 final class VerbFailed extends Exception {

@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;

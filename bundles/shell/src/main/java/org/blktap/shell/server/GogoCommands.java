@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 import java.io.OutputStream;
 import java.io.OutputStreamWriter;
@@ -78,8 +78,8 @@ public final class GogoCommands {
         arguments.forEach(argument -> words.add(String.valueOf(argument)));
         // the command's own streams: within a pipe they are not the session's
         Process process = Process.Utils.current();
-        Output out = new Output(process == null ? session.getConsole() : process.out());
-        Output err = new Output(process == null ? session.getConsole() : process.err());
+        VerbOutput out = new VerbOutput(process == null ? session.getConsole() : process.out());
+        VerbOutput err = new VerbOutput(process == null ? session.getConsole() : process.err());
         Foreground foreground = session.get(Foreground.VARIABLE) instanceof Foreground at ? at : null;
         Surroundings here = services.in(session.currentDir().toAbsolutePath(), foreground != null);
         StringBuilder failure = new StringBuilder();
@@ -106,12 +106,12 @@ public final class GogoCommands {
         return null;
     }
 
-    /** Output of a verb; drops everything once the verb goes on without its caller. */
-    private static final class Output extends OutputStream {
+    /** VerbOutput of a verb; drops everything once the verb goes on without its caller. */
+    private static final class VerbOutput extends OutputStream {
         private final PrintStream to;
         private volatile boolean cut;
 
-        Output(PrintStream to) {
+        VerbOutput(PrintStream to) {
             this.to = to;
         }
 

@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 import java.io.IOException;
 import java.lang.System.Logger.Level;
@@ -16,6 +16,7 @@ import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.api.settings.Directories;
+import org.blktap.shell.Readiness;
 import org.blktap.shell.client.Client;
 import org.blktap.shell.command.Verbs;
 import org.blktap.shell.launch.ClassArchive;

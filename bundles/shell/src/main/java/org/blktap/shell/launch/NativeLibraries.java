@@ -1,10 +1,9 @@
-package org.blktap.shell;
+package org.blktap.shell.launch;
 
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.blktap.shell.launch.LaunchOptions;
 
 /**
  * The native halves of JNA and zstd-jni, which the distribution holds unpacked: their Java halves would otherwise
@@ -19,7 +18,7 @@ public final class NativeLibraries {
      */
     public static void use(Path home) {
         Path folder = home.toAbsolutePath().resolve("lib/native");
-        String processor = System.getProperty("os.arch");
+        String processor = LaunchOptions.property("os.arch");
         Path jna = folder.resolve("com/sun/jna/linux-" + (processor.equals("amd64") ? "x86-64" : processor));
         if (Files.exists(jna.resolve("libjnidispatch.so")) && LaunchOptions.property("jna.boot.library.path") == null) {
             System.setProperty("jna.boot.library.path", jna.toString());

@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.command;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -13,7 +13,8 @@ import java.util.List;
 import java.util.Map;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.disk.TapSpec;
-import org.blktap.shell.command.Surroundings;
+import org.blktap.shell.Fakes;
+import org.blktap.shell.TestVerbs;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

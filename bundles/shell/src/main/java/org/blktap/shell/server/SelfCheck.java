@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

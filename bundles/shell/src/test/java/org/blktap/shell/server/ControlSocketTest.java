@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -26,6 +26,8 @@ import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.gogo.runtime.threadio.ThreadIOImpl;
 import org.apache.felix.gogo.shell.Posix;
 import org.blktap.api.settings.Directories;
+import org.blktap.shell.Fakes;
+import org.blktap.shell.TestVerbs;
 import org.blktap.shell.client.Frame;
 import org.blktap.shell.client.SocketStreams;
 import org.junit.jupiter.api.AfterEach;
@@ -87,7 +89,7 @@ class ControlSocketTest {
             SocketStreams streams = new SocketStreams(channel);
             Frame.writeRequest(
                     new DataOutputStream(streams.output()),
-                    new Frame.Request(directory.toString(), terminal, 80, 24, List.of(arguments)));
+                    new Frame.VerbRequest(directory.toString(), terminal, 80, 24, List.of(arguments)));
             streams.output().write(input.getBytes(StandardCharsets.UTF_8));
             if (terminal.isEmpty()) {
                 streams.endOutput();
@@ -159,7 +161,7 @@ class ControlSocketTest {
             try (SocketChannel channel = connect()) {
                 SocketStreams streams = new SocketStreams(channel);
                 Frame.writeRequest(
-                        new DataOutputStream(streams.output()), new Frame.Request(bad, "", 0, 0, List.of("list")));
+                        new DataOutputStream(streams.output()), new Frame.VerbRequest(bad, "", 0, 0, List.of("list")));
                 assertThrows(IOException.class, () -> answer(streams), bad);
             }
         }
@@ -223,7 +225,7 @@ class ControlSocketTest {
         Session() throws IOException {
             Frame.writeRequest(
                     new DataOutputStream(streams.output()),
-                    new Frame.Request(directory.toString(), "xterm", 80, 24, List.of("shell")));
+                    new Frame.VerbRequest(directory.toString(), "xterm", 80, 24, List.of("shell")));
         }
 
         void type(String keys) throws IOException {
@@ -294,6 +296,21 @@ class ControlSocketTest {
     }
 
     @Test
+    void controlCEndsACheck() throws Exception {
+        core.endless = true;
+        try (Session session = new Session()) {
+            session.await("blktap> ");
+            session.type("check tap:raw:/b\r");
+            awaitThread("blktap-examine", true);
+            session.type("\u0003");
+            session.await("the check was interrupted");
+            awaitThread("blktap-examine", false);
+            session.await("blktap> ");
+            session.leave();
+        }
+    }
+
+    @Test
     void controlCLeavesAVerbThatGoesOn() throws Exception {
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch end = new CountDownLatch(1);
@@ -325,10 +342,15 @@ class ControlSocketTest {
             session.type("convert tap:ram:x tap:raw:/b\r");
             session.await("[####");
         }
+        awaitThread("blktap-convert", false);
+    }
+
+    private static void awaitThread(String name, boolean present) throws InterruptedException {
         long limit = System.nanoTime() + java.util.concurrent.TimeUnit.MINUTES.toNanos(1);
-        while (Thread.getAllStackTraces().keySet().stream()
-                .anyMatch(each -> each.getName().equals("blktap-convert"))) {
-            assertTrue(System.nanoTime() < limit, "it goes on for nobody");
+        while (present
+                != Thread.getAllStackTraces().keySet().stream()
+                        .anyMatch(each -> each.getName().equals(name))) {
+            assertTrue(System.nanoTime() < limit, name + (present ? " is not started" : " goes on for nobody"));
             Thread.sleep(10);
         }
     }
@@ -366,7 +388,8 @@ class ControlSocketTest {
         try (SocketChannel channel = connect()) {
             SocketStreams streams = new SocketStreams(channel);
             Frame.writeRequest(
-                    new DataOutputStream(streams.output()), new Frame.Request("/", "xterm", 80, 24, List.of("shell")));
+                    new DataOutputStream(streams.output()),
+                    new Frame.VerbRequest("/", "xterm", 80, 24, List.of("shell")));
             new DataInputStream(streams.input()).readByte();
             socket.stop();
             assertThrows(IOException.class, () -> answer(streams));

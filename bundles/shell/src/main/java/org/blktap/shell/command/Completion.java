@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.command;
 
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -16,7 +16,6 @@ import org.blktap.api.command.OperandKind;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
-import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.verbs.Catalog;
 import org.blktap.shell.verbs.Declaration;
 import org.blktap.shell.verbs.Operand;

@@ -1,4 +1,4 @@
-package org.blktap.shell;
+package org.blktap.shell.server;
 
 import java.io.BufferedOutputStream;
 import java.io.IOError;
@@ -14,6 +14,7 @@ import java.util.TreeSet;
 import org.apache.felix.service.command.CommandSession;
 import org.blktap.shell.client.Frame;
 import org.blktap.shell.client.RawUtf8;
+import org.blktap.shell.command.Completion;
 import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.command.Verbs;
 import org.jline.reader.Candidate;
@@ -58,7 +59,7 @@ final class Prompt {
      * @param ending called before the terminal is closed: that interrupts the reader of {@code in}, which closes a
      *     socket
      */
-    void run(Frame.Request request, InputStream in, OutputStream out, Ending ending) throws IOException {
+    void run(Frame.VerbRequest request, InputStream in, OutputStream out, Ending ending) throws IOException {
         // the terminal writes byte by byte
         OutputStream buffered = new BufferedOutputStream(out);
         try (ExternalTerminal terminal =
