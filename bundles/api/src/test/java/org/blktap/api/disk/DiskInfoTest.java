@@ -46,6 +46,22 @@ class DiskInfoTest {
     }
 
     @Test
+    void aSizeIsAMultipleOfItsUnitBetweenItsLimits() throws DiskException {
+        DiskInfo.checkSize("/a", 512, 512, 512, 1024);
+        DiskInfo.checkSize("/a", 1024, 512, 512, 1024);
+        DiskInfo.checkSize("/a", 0, 4096, 0, Long.MAX_VALUE);
+        for (long wrong : new long[] {-512, 0, 511, 513, 1536}) {
+            DiskException refused =
+                    assertThrows(DiskException.class, () -> DiskInfo.checkSize("/a", wrong, 512, 512, 1024));
+            assertEquals(DiskException.Reason.BAD_OPTION, refused.reason());
+            assertEquals("/a: size " + wrong + ": expected a multiple of 512 from 512 to 1024", refused.getMessage());
+        }
+        DiskException refused =
+                assertThrows(DiskException.class, () -> DiskInfo.checkSize("/a", -1, 512, 0, Long.MAX_VALUE));
+        assertEquals("/a: size -1: expected a multiple of 512 from 0 on", refused.getMessage());
+    }
+
+    @Test
     void detailsKeepTheirOrderAndNameTheDisk() {
         assertEquals("", PLAIN.identity());
         assertEquals("1-2", PLAIN.withDetails(Map.of("uuid", "1-2")).identity());
