@@ -286,8 +286,9 @@ class TapCtlIT {
                     daemon.attach("tap:aio:" + other, "meanwhile", "--node", "nbd");
                     daemon.detach("meanwhile");
                     source.detach("a");
-                    Wait.until("the image is free", () -> daemon.state("tap-" + minor)
-                            .equals("running"));
+                    Wait.until(
+                            "the image is free",
+                            () -> daemon.state("tap-" + minor).equals("running"));
                     assertServes(control.resolve("nbd" + daemon.pid() + "." + minor), image);
                 }
                 tapCtl("destroy -p " + daemon.pid() + " -m " + minor);

@@ -48,7 +48,8 @@ class XenPageIT {
         return Pattern.compile("(?m)^ {4}(?!disk = )(\\S.*)$")
                 .matcher(page())
                 .results()
-                .flatMap(line -> Stream.of(line.group(1).replaceAll("\\s+#.*", "").split("\\s*&&\\s*")))
+                .flatMap(line ->
+                        Stream.of(line.group(1).replaceAll("\\s+#.*", "").split("\\s*&&\\s*")))
                 .toList();
     }
 
@@ -82,7 +83,8 @@ class XenPageIT {
                 .map(MatchResult::group)
                 .forEach(done::add);
         try (Stream<Path> tests = Files.list(ROOT.resolve("itests/src/test/java/org/blktap/itests"))) {
-            for (Path test : tests.filter(each -> each.toString().endsWith("IT.java")).toList()) {
+            for (Path test :
+                    tests.filter(each -> each.toString().endsWith("IT.java")).toList()) {
                 Pattern.compile("\\b(setup|daemon\\.blktap)\\(([^()]*)\\)")
                         .matcher(Files.readString(test))
                         .results()
@@ -91,16 +93,17 @@ class XenPageIT {
                         .forEach(done::add);
             }
         }
-        return patterns(done.stream().filter(each -> !each.matches("\\w+ +" + VARIABLE + ".*")).map(XenPageIT::shapeOfCommand));
+        return patterns(done.stream()
+                .filter(each -> !each.matches("\\w+ +" + VARIABLE + ".*"))
+                .map(XenPageIT::shapeOfCommand));
     }
 
     /** The arguments of a call in Java as a line of a shell. */
     private static String words(String arguments) {
         return Arrays.stream(arguments.split(",\\s*"))
                 .filter(each -> !each.isBlank())
-                .map(each -> each.matches("\\s*\"[^\"]*\"\\s*")
-                        ? each.strip().replace("\"", "")
-                        : String.valueOf(VARIABLE))
+                .map(each ->
+                        each.matches("\\s*\"[^\"]*\"\\s*") ? each.strip().replace("\"", "") : String.valueOf(VARIABLE))
                 .collect(Collectors.joining(" "));
     }
 
@@ -159,10 +162,12 @@ class XenPageIT {
                 .orElse(null);
     }
 
-    private static List<String> missing(List<String> typed, java.util.function.UnaryOperator<String> shape, Set<Pattern> done) {
+    private static List<String> missing(
+            List<String> typed, java.util.function.UnaryOperator<String> shape, Set<Pattern> done) {
         return typed.stream()
                 .filter(each -> exception(each) == null)
-                .filter(each -> done.stream().noneMatch(test -> test.matcher(shape.apply(each)).matches()))
+                .filter(each -> done.stream()
+                        .noneMatch(test -> test.matcher(shape.apply(each)).matches()))
                 .map(each -> each + " (" + shape.apply(each) + ")")
                 .toList();
     }
@@ -181,8 +186,13 @@ class XenPageIT {
 
     @Test
     void whatIsAnExceptionIsOnThePage() throws Exception {
-        List<String> all = Stream.concat(commands().stream(), diskLines().stream()).toList();
+        List<String> all =
+                Stream.concat(commands().stream(), diskLines().stream()).toList();
         assertEquals(
-                EXCEPTIONS.keySet(), all.stream().map(XenPageIT::exception).filter(each -> each != null).collect(Collectors.toSet()));
+                EXCEPTIONS.keySet(),
+                all.stream()
+                        .map(XenPageIT::exception)
+                        .filter(each -> each != null)
+                        .collect(Collectors.toSet()));
     }
 }

@@ -379,8 +379,8 @@ class XenSetupIT {
                 java.util.Properties properties = new java.util.Properties();
                 properties.setProperty("spec", "tap:ram:a");
                 properties.setProperty("node.0", "xen:" + record);
-                try (java.io.Writer writer = Files.newBufferedWriter(
-                        records.resolve("xen-" + record.substring(0, 1) + "-51712.cfg"))) {
+                try (java.io.Writer writer =
+                        Files.newBufferedWriter(records.resolve("xen-" + record.substring(0, 1) + "-51712.cfg"))) {
                     properties.store(writer, null);
                 }
             }
