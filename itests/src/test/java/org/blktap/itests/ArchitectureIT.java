@@ -60,6 +60,7 @@ class ArchitectureIT {
             "disk", Set.of("memory", "engine"),
             "node", Set.of("memory", "engine", "disk"),
             "control", Set.of("disk"),
+            "filter", Set.of("memory", "engine", "disk"),
             "command", Set.of("disk", "control"));
     /** Bundles whose packages may use each other, but not in a circle. */
     private static final Set<String> WITHOUT_CIRCLES = Set.of("core", "image");

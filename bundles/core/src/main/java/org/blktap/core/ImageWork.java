@@ -7,6 +7,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.control.Images;
+import org.blktap.api.disk.BlockingDisk;
 import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskDriver.CheckReport;
@@ -26,7 +27,6 @@ import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.core.copy.CompressedCopy;
 import org.blktap.core.copy.CopyDifferences;
-import org.blktap.core.copy.DiskAccess;
 import org.blktap.core.copy.DiskCopy;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -84,7 +84,9 @@ public final class ImageWork implements Images {
                 if (reserve) {
                     VirtualDisk disk = driver.open(spec.path(), context);
                     try {
-                        new DiskAccess(disk, desk.loop(), spec).reserve();
+                        BlockingDisk whole = new BlockingDisk(disk, desk.loop(), spec);
+                        whole.zero(0, disk.info().sizeBytes());
+                        whole.flush();
                     } finally {
                         close(desk, disk);
                     }
@@ -150,7 +152,7 @@ public final class ImageWork implements Images {
     @Override
     public void map(TapSpec spec, Map<String, String> options, Extents to) throws DiskException {
         reading(spec, options, (desk, disk) -> {
-            DiskAccess access = new DiskAccess(disk, desk.loop(), spec);
+            BlockingDisk access = new BlockingDisk(disk, desk.loop(), spec);
             ExtentList extents = new ExtentList();
             long size = disk.info().sizeBytes();
             long start = 0;
