@@ -137,14 +137,14 @@ class ArchitectureIT {
         ours((bundle, jar) -> {
             try (JarFile file = new JarFile(jar.toFile())) {
                 String capabilities = file.getManifest().getMainAttributes().getValue("Provide-Capability");
-                Set<String> declared = found("org\\.blktap\\.(type|node|engine)=\"?([^;,\"]+)", capabilities);
+                Set<String> declared = found("org\\.blktap\\.(type|node|filter|engine)=\"?([^;,\"]+)", capabilities);
                 declared.addAll(found("org\\.blktap\\.(verb);class=\"[^\"]+\";name=\"?([^;,\"]+)", capabilities));
                 Set<String> components = new TreeSet<>();
                 for (var entry : Collections.list(file.entries())) {
                     if (entry.getName().matches("OSGI-INF/.*\\.xml")) {
                         String text = new String(file.getInputStream(entry).readAllBytes(), StandardCharsets.UTF_8);
                         components.addAll(found(
-                                "<property name=\"(tap\\.type|node\\.kind|engine\\.name|verb\\.name)\"[^>]* value=\"([^\"]+)",
+                                "<property name=\"(tap\\.type|node\\.kind|filter\\.type|engine\\.name|verb\\.name)\"[^>]* value=\"([^\"]+)",
                                 text));
                     }
                 }
@@ -161,7 +161,7 @@ class ArchitectureIT {
         Set<String> found = new TreeSet<>();
         Matcher each = Pattern.compile(pattern).matcher(text == null ? "" : text);
         while (each.find()) {
-            String kind = each.group(1).replaceFirst("tap\\.|\\.(kind|name)", "");
+            String kind = each.group(1).replaceFirst("tap\\.|\\.(kind|type|name)", "");
             found.add(kind + " " + each.group(2));
         }
         return found;

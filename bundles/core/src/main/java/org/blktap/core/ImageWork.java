@@ -73,20 +73,36 @@ public final class ImageWork implements Images {
     }
 
     @Override
-    public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> given)
+    public void create(
+            TapSpec spec,
+            long sizeBytes,
+            TapSpec backing,
+            boolean reserve,
+            Map<String, String> given,
+            List<String> filters)
             throws DiskException {
         DiskDriver driver = driver(spec);
+        FilterFormat format = new FilterFormat(filters, installed.filters());
+        if (!format.isEmpty() && backing != null) {
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "an image with a backing has what its filters store from there; create it without filters");
+        }
+        long imageBytes = format.sizeBelow(sizeBytes);
         with(installed.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
             make(desk.context(false, options), context -> {
-                driver.create(spec.path(), sizeBytes, backing, context);
+                driver.create(spec.path(), imageBytes, backing, context);
                 options.checkAllKnown("tap:" + spec.type());
-                if (reserve) {
+                if (reserve || !format.isEmpty()) {
                     VirtualDisk disk = driver.open(spec.path(), context);
                     try {
-                        BlockingDisk whole = new BlockingDisk(disk, desk.loop(), spec);
-                        whole.zero(0, disk.info().sizeBytes());
-                        whole.flush();
+                        if (reserve) {
+                            BlockingDisk whole = new BlockingDisk(disk, desk.loop(), spec);
+                            whole.zero(0, disk.info().sizeBytes());
+                            whole.flush();
+                        }
+                        format.run(disk, new LoopCalls(spec.toString(), desk.loop(), () -> 0), memory);
                     } finally {
                         close(desk, disk);
                     }

@@ -16,7 +16,7 @@ public interface DiskFilter {
      * Makes the disk that VMs, or the filters above, see in place of the one below. Where a filter is added to a
      * running attachment, the disk below serves requests meanwhile; what the filter itself reads of it, it reads by
      * {@link org.blktap.api.disk.BlockingDisk}. Options that are not asked for are refused afterwards, and the new disk
-     * is closed.
+     * is closed; so a filter asks for all that it knows.
      *
      * @throws DiskException with nothing left open; the disk below stays open in any case
      */

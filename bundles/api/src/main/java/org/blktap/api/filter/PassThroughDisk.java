@@ -78,8 +78,8 @@ public abstract class PassThroughDisk implements VirtualDisk {
     /**
      * Changes options of the filter while requests are in flight.
      *
-     * @param options all options that the filter has from now on; it asks for each that it knows, as in
-     *     {@link DiskFilter#open}, because others are refused
+     * @param options all options that the filter has from now on; none that it did not ask for in
+     *     {@link DiskFilter#open}
      * @return false if the filter cannot change these in place: then it has changed nothing, and the core opens the
      *     filter anew with them and closes this one
      * @throws DiskException BAD_OPTION, and nothing has changed
