@@ -1,5 +1,7 @@
 package org.blktap.filter.luks;
 
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.LibCrypto;
 
 /** What all calls of libcrypto need. */
@@ -18,8 +20,8 @@ final class Crypto {
     }
 
     /** Random bytes that may become public. */
-    static byte[] salt(org.blktap.api.memory.NativeMemory memory, int bytes) {
-        try (org.blktap.api.memory.NativeBuffer buffer = memory.allocate(bytes)) {
+    static byte[] salt(NativeMemory memory, int bytes) {
+        try (NativeBuffer buffer = memory.allocate(bytes)) {
             check(LibCrypto.RAND_bytes(buffer.address(), bytes), "RAND_bytes");
             byte[] salt = new byte[bytes];
             buffer.bytes(0, bytes).get(salt);

@@ -3,9 +3,11 @@ package org.blktap.filter.luks;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.memory.NativeBuffer;
 
@@ -17,6 +19,12 @@ final class FileStore implements HeaderStore, AutoCloseable {
 
     FileStore(Path file) throws DiskException {
         name = FileNames.text(file);
+        if (!Files.isRegularFile(file)) {
+            // the opening of a pipe would wait for a writer
+            throw new DiskException(
+                    Files.exists(file) ? Reason.WRONG_TYPE : Reason.NOT_FOUND,
+                    "detached header " + name + (Files.exists(file) ? ": not a regular file" : ": no such file"));
+        }
         FileChannel opened = null;
         try {
             opened = FileChannel.open(file, StandardOpenOption.READ);

@@ -1,6 +1,7 @@
 package org.blktap.filter.luks;
 
 import java.util.ArrayDeque;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskException;
@@ -150,7 +151,7 @@ final class LuksDisk extends PassThroughDisk {
         stats.put("key bits", header.keyBits());
         stats.put("sector size", sectorSize);
         stats.put("header", header.damage() == null ? "whole" : "one of two damaged: " + header.damage());
-        return Map.copyOf(stats);
+        return Collections.unmodifiableMap(stats);
     }
 
     @Override

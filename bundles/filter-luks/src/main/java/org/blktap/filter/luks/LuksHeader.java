@@ -6,8 +6,8 @@ import java.util.List;
  * What a header says, of either version: judged, and free of what distinguishes the two.
  *
  * @param version 1 or 2
- * @param uuid as stored
- * @param label of version 2, or empty
+ * @param uuid fit to be shown
+ * @param label the same, of version 2; or empty
  * @param data where the disk's data is
  * @param slots those that have the key of {@code data}, in the order in which they are tried
  * @param damage what is wrong with the copy of the header that was not used, or null

@@ -5,6 +5,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
+import org.blktap.api.memory.NativeMemory;
 
 /**
  * The options of an attach. They name the key, and never are the key: they are recorded and shown.
@@ -58,7 +59,7 @@ record LuksOptions(
     }
 
     /** Reads the key, which the caller closes. */
-    Secret key(org.blktap.api.memory.NativeMemory memory) throws DiskException {
+    Secret key(NativeMemory memory) throws DiskException {
         return keyFile == null ? KeyFile.read(keyDescriptor, memory) : KeyFile.read(keyFile, memory);
     }
 }

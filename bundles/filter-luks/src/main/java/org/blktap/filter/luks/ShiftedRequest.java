@@ -1,6 +1,7 @@
 package org.blktap.filter.luks;
 
 import java.util.function.Consumer;
+import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.engine.ExtentList;
 
@@ -28,7 +29,7 @@ final class ShiftedRequest extends Request {
     private void ended(Consumer<ShiftedRequest> free) {
         Request answered = original;
         original = null;
-        if (answered.extents() != null && operation() == org.blktap.api.disk.Operation.MAP) {
+        if (operation() == Operation.MAP) {
             for (int i = 0; i < found.count(); i++) {
                 // zeros that were never encrypted are not zeros inside
                 answered.extents().add(found.length(i), found.state(i) & ~ExtentList.ZERO);

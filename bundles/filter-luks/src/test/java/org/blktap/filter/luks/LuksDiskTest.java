@@ -24,6 +24,8 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.testkit.CountedMemory;
 import org.blktap.filter.luks.LuksHeader.DataSegment;
 import org.blktap.filter.luks.LuksHeader.KeySlot;
+import org.blktap.linux.Libc;
+import org.blktap.linux.Mapping;
 import org.blktap.linux.NativeMemoryService;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -248,6 +250,71 @@ class LuksDiskTest {
         assertEquals(65536, found.total());
         assertEquals(ExtentList.DATA, found.state(0));
         assertEquals(ExtentList.HOLE, found.state(1));
+    }
+
+    /** A guest sees its memory and changes it while a request is in flight. */
+    @Test
+    void aGuestSeesNoCiphertextAndChangesNoWriteInFlight() throws Exception {
+        open(SECTOR);
+        below.later = true;
+        Step write = new Step(Operation.WRITE, 4096, 8192);
+        write.submit();
+        assertArrayEquals(write.written, bytes(write.buffer, 8192), "encrypted in the guest's memory");
+        write.buffer.bytes(0, 8192).put(new byte[8192]);
+        while (below.step()) {
+            // until nothing is in flight
+        }
+        assertArrayEquals(write.written, Arrays.copyOfRange(decrypted(), 4096, 12288));
+        write.buffer.close();
+        Step read = new Step(Operation.READ, 4096, 8192);
+        List<byte[]> states = new ArrayList<>();
+        read.submit();
+        states.add(bytes(read.buffer, 8192));
+        while (below.step()) {
+            states.add(bytes(read.buffer, 8192));
+        }
+        assertArrayEquals(new byte[8192], states.get(0));
+        assertArrayEquals(write.written, states.get(states.size() - 1));
+        assertEquals(2, states.size());
+        read.buffer.close();
+    }
+
+    private static byte[] bytes(NativeBuffer buffer, int length) {
+        byte[] bytes = new byte[length];
+        buffer.bytes(0, length).get(bytes);
+        return bytes;
+    }
+
+    /** Libcrypto must not be where the error of such memory arrives: it would end the process. */
+    @Test
+    void aGuestThatTakesItsMemoryAwayHarmsOnlyItsRequest() throws Exception {
+        open(4096);
+        int length = 1 << 18;
+        int fd = Libc.memfd_create("guest", Libc.MFD_CLOEXEC);
+        assertEquals(0, Libc.ftruncate(fd, length));
+        Mapping guest = Mapping.ofFile(fd, 0, length);
+        byte[] before = below.bytes(0, OFFSET + DISK);
+        for (int i = 0; i < 300; i++) {
+            // gone in one of three rounds, at a page that varies
+            boolean gone = i % 3 == 2;
+            assertEquals(0, Libc.ftruncate(fd, gone ? i % 8 * 4096L : length));
+            int[] error = {-1};
+            Request request = new Request(done -> error[0] = done.error(), 1);
+            request.data().foreign(Libc::getuid);
+            request.data().add(guest.address(), length);
+            Operation operation = i % 2 == 0 ? Operation.READ : Operation.WRITE;
+            disk.submit(request.set(operation, 512, length, 0));
+            if (gone) {
+                assertTrue(request.data().faulted(), operation.toString());
+                assertTrue(operation == Operation.READ || error[0] == Errno.EFAULT, "error " + error[0]);
+            } else {
+                assertEquals(0, error[0]);
+                assertFalse(request.data().faulted());
+            }
+        }
+        guest.close();
+        Libc.close(fd);
+        assertArrayEquals(Arrays.copyOf(before, OFFSET), below.bytes(0, OFFSET));
     }
 
     @Test
