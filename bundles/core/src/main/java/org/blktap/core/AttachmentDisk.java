@@ -49,7 +49,7 @@ final class AttachmentDisk {
     private boolean open;
     private boolean savesAtDetach;
     /** The filters of the open disk; none while it is closed. */
-    private volatile FilterStack filters = FilterStack.on(null);
+    private volatile FilterStack filters = FilterStack.on(null, null);
     /** The image that is open. */
     private String name = "";
 
@@ -168,6 +168,7 @@ final class AttachmentDisk {
         options.text(LockWait.OPTION, null);
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
+        WatchedFile.Watch watch = new WatchedFile.Watch();
         OpenContext fresh = new OpenContext(
                 new OpenContext.Environment(
                         loop,
@@ -178,7 +179,8 @@ final class AttachmentDisk {
                         usedDrivers,
                         keptNow),
                 request.readOnly(),
-                options);
+                options,
+                watch);
         VirtualDisk disk = null;
         FilterStack stack = null;
         boolean done = false;
@@ -189,7 +191,7 @@ final class AttachmentDisk {
                 options.checkAllKnown("tap:" + request.spec().type());
                 fresh.checkBackingTypes();
             }
-            stack = FilterStack.open(disk, specs, found, calls, services.memory());
+            stack = FilterStack.open(disk, watch, specs, found, calls, services.memory());
             fits.check(stack.top().info());
             done = true;
         } finally {
@@ -258,7 +260,7 @@ final class AttachmentDisk {
             open = false;
             FilterStack closing = filters;
             // nothing of a filter may outlive its service
-            filters = FilterStack.on(null);
+            filters = FilterStack.on(null, null);
             closing.close(calls);
             close(closing.below(0), context);
             context = null;

@@ -151,7 +151,8 @@ final class FilterChange {
 
     private OpenFilter open(FilterSpec spec, Registry.Entry<DiskFilter> service, VirtualDisk below)
             throws DiskException {
-        OpenFilter opened = OpenFilter.open(spec, service, below, attachment.id(), calls, services.memory());
+        OpenFilter opened =
+                OpenFilter.open(spec, service, below, disk.filters().watch(), calls, services.memory());
         DiskInfo shows = opened.disk().info();
         DiskInfo shown = below.info();
         if (shows.sizeBytes() != shown.sizeBytes()

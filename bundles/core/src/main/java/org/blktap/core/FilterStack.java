@@ -17,16 +17,22 @@ import org.blktap.api.memory.NativeMemory;
  */
 final class FilterStack {
     private final VirtualDisk disk;
+    private final WatchedFile.Watch watch;
     private final List<OpenFilter> filters;
 
-    private FilterStack(VirtualDisk disk, List<OpenFilter> filters) {
+    private FilterStack(VirtualDisk disk, WatchedFile.Watch watch, List<OpenFilter> filters) {
         this.disk = disk;
+        this.watch = watch;
         this.filters = List.copyOf(filters);
     }
 
-    /** A disk without filters. */
-    static FilterStack on(VirtualDisk disk) {
-        return new FilterStack(disk, List.of());
+    /**
+     * A disk without filters.
+     *
+     * @param watch of its files
+     */
+    static FilterStack on(VirtualDisk disk, WatchedFile.Watch watch) {
+        return new FilterStack(disk, watch, List.of());
     }
 
     /**
@@ -61,17 +67,18 @@ final class FilterStack {
     /** Opens all filters on a disk, which stays open if that fails. */
     static FilterStack open(
             VirtualDisk disk,
+            WatchedFile.Watch watch,
             List<FilterSpec> specs,
             List<Registry.Entry<DiskFilter>> services,
             LoopCalls calls,
             NativeMemory memory)
             throws DiskException {
-        FilterStack stack = on(disk);
+        FilterStack stack = on(disk, watch);
         boolean done = false;
         try {
             for (int i = 0; i < specs.size(); i++) {
                 stack = stack.with(
-                        i, OpenFilter.open(specs.get(i), services.get(i), stack.top(), calls.id(), calls, memory));
+                        i, OpenFilter.open(specs.get(i), services.get(i), stack.top(), watch, calls, memory));
             }
             done = true;
             return stack;
@@ -80,6 +87,11 @@ final class FilterStack {
                 stack.close(calls);
             }
         }
+    }
+
+    /** Who watches the files of the disk. */
+    WatchedFile.Watch watch() {
+        return watch;
     }
 
     /** What the gate submits to: the uppermost filter, or the disk. Any thread. */
@@ -122,21 +134,21 @@ final class FilterStack {
     FilterStack with(int place, OpenFilter added) {
         List<OpenFilter> more = new ArrayList<>(filters);
         more.add(place, added);
-        return new FilterStack(disk, more);
+        return new FilterStack(disk, watch, more);
     }
 
     /** Returns the stack with another filter in a place, or the same filter with another spec. */
     FilterStack replaced(int place, OpenFilter by) {
         List<OpenFilter> other = new ArrayList<>(filters);
         other.set(place, by);
-        return new FilterStack(disk, other);
+        return new FilterStack(disk, watch, other);
     }
 
     /** Returns the stack without a filter. */
     FilterStack without(int place) {
         List<OpenFilter> fewer = new ArrayList<>(filters);
         fewer.remove(place);
-        return new FilterStack(disk, fewer);
+        return new FilterStack(disk, watch, fewer);
     }
 
     /** Makes each filter submit to what is below it in this stack. Loop only, with nothing in flight. */

@@ -9,6 +9,7 @@ import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.filter.DiskFilter;
+import org.blktap.api.filter.FileWatcher;
 import org.blktap.api.filter.FilterContext;
 import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.api.memory.NativeMemory;
@@ -23,8 +24,14 @@ record OpenFilter(FilterSpec spec, Options options, Registry.Entry<DiskFilter> s
     private static final Logger LOG = System.getLogger("org.blktap.core");
 
     /** What a filter gets. */
-    record Context(String id, boolean readOnly, Options options, IoLoop loop, NativeMemory memory)
-            implements FilterContext {}
+    record Context(
+            String id, boolean readOnly, Options options, IoLoop loop, NativeMemory memory, WatchedFile.Watch watch)
+            implements FilterContext {
+        @Override
+        public void watchFiles(FileWatcher watcher) {
+            watch.by(watcher);
+        }
+    }
 
     /** The service of a filter. Waits for one that is being replaced; for control threads. */
     static Registry.Entry<DiskFilter> find(FilterSpec spec, Registry<DiskFilter> filters) throws DiskException {
@@ -43,13 +50,13 @@ record OpenFilter(FilterSpec spec, Options options, Registry.Entry<DiskFilter> s
             FilterSpec spec,
             Registry.Entry<DiskFilter> service,
             VirtualDisk below,
-            String id,
+            WatchedFile.Watch watch,
             LoopCalls calls,
             NativeMemory memory)
             throws DiskException {
         Options options = new Options(spec.options());
         PassThroughDisk disk =
-                service.service().open(below, new Context(id, below.info().readOnly(), options, calls.loop(), memory));
+                service.service().open(below, new Context(calls.id(), below.info().readOnly(), options, calls.loop(), memory, watch));
         OpenFilter opened = new OpenFilter(spec, options, service, disk);
         try {
             if (disk.below() != below) {

@@ -21,4 +21,14 @@ public interface FilterContext {
     IoLoop loop();
 
     NativeMemory memory();
+
+    /**
+     * Shows the operations on the files of the disk to a watcher, in place of the one before, until the disk is closed.
+     * Loop only, while the filter is open. A disk that opens its files by itself has none to show.
+     *
+     * @param watcher null for none
+     */
+    default void watchFiles(FileWatcher watcher) {
+        // there are no files
+    }
 }

@@ -38,6 +38,7 @@ public class Substitute extends Request {
     /** Like {@link #of(Request)}, at another offset on the disk below. */
     public final Substitute of(Request request, long offset) {
         original = request;
+        takenNanos(request.takenNanos());
         data().clear();
         if (request.operation() == Operation.MAP) {
             setMap(offset, request.length(), request.extents());

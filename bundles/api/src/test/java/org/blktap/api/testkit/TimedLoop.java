@@ -2,8 +2,10 @@ package org.blktap.api.testkit;
 
 import java.util.ArrayDeque;
 import java.util.Comparator;
+import java.util.List;
 import java.util.PriorityQueue;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.engine.ErrnoException;
 import org.blktap.api.engine.IoCallback;
@@ -12,12 +14,14 @@ import org.blktap.api.engine.LoopStage;
 
 /**
  * A loop whose time passes when the test says so: for what waits for the clock. The test's thread is the loop's. Tasks
- * and calls given to {@link #offload} run in the next step; there are neither descriptors nor stages.
+ * and calls given to {@link #offload} run in the next step. Each task and timer is a turn, after which the stages are
+ * flushed; they are not polled. There are no descriptors.
  */
 public final class TimedLoop implements IoLoop {
     private final ArrayDeque<Runnable> tasks = new ArrayDeque<>();
     private final PriorityQueue<Scheduled> timers = new PriorityQueue<>(
             Comparator.comparingLong((Scheduled each) -> each.nanos).thenComparingLong(each -> each.number));
+    private final List<LoopStage> stages = new CopyOnWriteArrayList<>();
     private long nanos = TimeUnit.HOURS.toNanos(1);
     private long numbers;
 
@@ -46,6 +50,7 @@ public final class TimedLoop implements IoLoop {
             Scheduled next = timers.poll();
             nanos = Math.max(nanos, next.nanos);
             next.task.run();
+            stages.forEach(LoopStage::flush);
             runTasks();
         }
         nanos = end;
@@ -54,6 +59,7 @@ public final class TimedLoop implements IoLoop {
     private void runTasks() {
         for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) {
             task.run();
+            stages.forEach(LoopStage::flush);
         }
     }
 
@@ -116,17 +122,17 @@ public final class TimedLoop implements IoLoop {
 
     @Override
     public void addEngine(LoopStage stage) {
-        throw new UnsupportedOperationException("this loop has no stages");
+        stages.add(stage);
     }
 
     @Override
     public void addNode(LoopStage stage) {
-        throw new UnsupportedOperationException("this loop has no stages");
+        stages.add(stage);
     }
 
     @Override
     public void remove(LoopStage stage) {
-        throw new UnsupportedOperationException("this loop has no stages");
+        stages.remove(stage);
     }
 
     @Override

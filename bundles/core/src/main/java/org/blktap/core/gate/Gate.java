@@ -84,7 +84,7 @@ public final class Gate implements DiskPort, Request.Completion {
         if (!(request instanceof GateRequest own) || !own.isOf(this)) {
             throw new IllegalArgumentException(request + " was not made by this port");
         }
-        own.startNanos(loop.nanoTime());
+        own.taken(loop.nanoTime());
         enter(own);
     }
 

@@ -37,7 +37,7 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  filter add root throttle,iops=2000",
             "  filter add root trace --below throttle",
-            "  filter set root throttle iops=4000 burst-iops=",
+            "  filter set root throttle iops=4000 iops-burst=",
             "  filter remove root throttle",
             "  filter list root"
         })
