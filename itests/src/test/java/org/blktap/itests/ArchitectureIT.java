@@ -42,7 +42,11 @@ class ArchitectureIT {
             Map.entry("format-vhdx", Set.of("image")),
             Map.entry("format-vmdk", Set.of("image")),
             Map.entry("format-ram", Set.of("linux")),
+            Map.entry("filter-luks", Set.of("linux")),
             Map.entry("client-nbd", Set.of()),
+            Map.entry("filter-throttle", Set.of()),
+            Map.entry("filter-fault", Set.of()),
+            Map.entry("filter-trace", Set.of()),
             Map.entry("ring", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),
             Map.entry("node-nbd", Set.of("linux")),
@@ -60,6 +64,7 @@ class ArchitectureIT {
             "disk", Set.of("memory", "engine"),
             "node", Set.of("memory", "engine", "disk"),
             "control", Set.of("disk"),
+            "filter", Set.of("memory", "engine", "disk"),
             "command", Set.of("disk", "control"));
     /** The packages of core that each package of core uses; "" is org.blktap.core itself. */
     private static final Map<String, Set<String>> CORE_KNOWS =
@@ -82,6 +87,10 @@ class ArchitectureIT {
             "type ram",
             "type nbd",
             "type empty",
+            "filter luks",
+            "filter throttle",
+            "filter fault",
+            "filter trace",
             "node vhost-user",
             "node nbd",
             "node xen",
@@ -141,14 +150,14 @@ class ArchitectureIT {
         ours((bundle, jar) -> {
             try (JarFile file = new JarFile(jar.toFile())) {
                 String capabilities = file.getManifest().getMainAttributes().getValue("Provide-Capability");
-                Set<String> declared = found("org\\.blktap\\.(type|node|engine)=\"?([^;,\"]+)", capabilities);
+                Set<String> declared = found("org\\.blktap\\.(type|node|filter|engine)=\"?([^;,\"]+)", capabilities);
                 declared.addAll(found("org\\.blktap\\.(verb);class=\"[^\"]+\";name=\"?([^;,\"]+)", capabilities));
                 Set<String> components = new TreeSet<>();
                 for (var entry : Collections.list(file.entries())) {
                     if (entry.getName().matches("OSGI-INF/.*\\.xml")) {
                         String text = new String(file.getInputStream(entry).readAllBytes(), StandardCharsets.UTF_8);
                         components.addAll(found(
-                                "<property name=\"(tap\\.type|node\\.kind|engine\\.name|verb\\.name)\"[^>]* value=\"([^\"]+)",
+                                "<property name=\"(tap\\.type|node\\.kind|filter\\.type|engine\\.name|verb\\.name)\"[^>]* value=\"([^\"]+)",
                                 text));
                     }
                 }
@@ -165,7 +174,7 @@ class ArchitectureIT {
         Set<String> found = new TreeSet<>();
         Matcher each = Pattern.compile(pattern).matcher(text == null ? "" : text);
         while (each.find()) {
-            String kind = each.group(1).replaceFirst("tap\\.|\\.(kind|name)", "");
+            String kind = each.group(1).replaceFirst("tap\\.|\\.(kind|type|name)", "");
             found.add(kind + " " + each.group(2));
         }
         return found;

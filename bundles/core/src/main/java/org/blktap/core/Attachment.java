@@ -49,6 +49,7 @@ final class Attachment {
     private final AttachmentEnd end;
     private final ImageChange image;
     private final NodeChange nodeChange;
+    private final FilterChange filterChange;
     private final ServiceLoss serviceLoss;
     private final AttachmentView view;
 
@@ -81,6 +82,7 @@ final class Attachment {
         end = new AttachmentEnd(this, record, services, calls, operations, commands, gate, nodes, disk);
         image = new ImageChange(this, record, services, operations, commands, disk, nodes);
         nodeChange = new NodeChange(this, record, services, calls, operations, commands, gate, nodes, disk);
+        filterChange = new FilterChange(this, record, services, calls, operations, commands, disk);
         serviceLoss = new ServiceLoss(this, operations, nodeChange, nodes, disk);
         view = new AttachmentView(this, calls, operations, gate, nodes, disk, parks);
         loop.execute(() -> {
@@ -100,8 +102,10 @@ final class Attachment {
 
         @Override
         public void diskThrew(Throwable failure) {
-            LOG.log(Level.ERROR, id + ": the driver of tap:" + request.spec().type() + " threw", failure);
-            failed("the driver of tap:" + request.spec().type(), failure, false);
+            String filter = disk.filters().thrower(failure);
+            String what = filter == null ? "the driver of tap:" + request.spec().type() : "the filter " + filter;
+            LOG.log(Level.ERROR, id + ": " + what + " threw", failure);
+            failed(what, failure, false);
         }
 
         @Override
@@ -146,6 +150,11 @@ final class Attachment {
     /** Its nodes, while a VM has it. */
     NodeChange nodes() {
         return nodeChange;
+    }
+
+    /** Its filters, while a VM has it. */
+    FilterChange filters() {
+        return filterChange;
     }
 
     /** The operations that release services that go away. */

@@ -19,12 +19,13 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.engine.IoQueue;
+import org.blktap.api.filter.DiskFilter;
 import org.blktap.api.node.DeviceNode;
 import org.blktap.core.gate.Gate;
 
 /**
- * The disk of an attachment, below its gate, and the queue of the engine that carries it. Its methods are for control
- * threads, one at a time, as the attachment's; what the attachment shows of it is for any.
+ * The disk of an attachment with its filters, below its gate, and the queue of the engine that carries it. Its methods
+ * are for control threads, one at a time, as the attachment's; what the attachment shows of it is for any.
  */
 final class AttachmentDisk {
     private static final DiskInfo NOT_KNOWN_YET = DiskInfo.ofSize(0);
@@ -49,6 +50,8 @@ final class AttachmentDisk {
     private IoQueue queue;
     private boolean open;
     private boolean savesAtDetach;
+    /** The filters of the open disk; none while it is closed. */
+    private volatile FilterStack filters = FilterStack.on(null, null);
     /** The image that is open. */
     private String name = "";
 
@@ -76,6 +79,31 @@ final class AttachmentDisk {
     /** Whether the images that were last opened, or could not be, are of this type. Any thread. */
     boolean tried(String type) {
         return usedDrivers.stream().anyMatch(driver -> driver.name().equals(type));
+    }
+
+    /** Whether one of its filters was opened by this service. */
+    boolean filteredBy(Registry.Entry<DiskFilter> service) {
+        return open && filters.uses(service);
+    }
+
+    /** The filters of the open disk. Any thread. */
+    FilterStack filters() {
+        return filters;
+    }
+
+    /** Sets the same filters with other options. */
+    void filters(FilterStack stack) {
+        filters = stack;
+    }
+
+    /** Has the gate submit to other filters on the same disk. The gate is closed, and nothing is in flight. */
+    void change(FilterStack stack) throws DiskException {
+        calls.run(() -> {
+            stack.connect();
+            gate.install(stack.top());
+        });
+        filters = stack;
+        info = stack.top().info();
     }
 
     boolean isCarriedBy(Registry.Entry<IoEngine> other) {
@@ -137,11 +165,17 @@ final class AttachmentDisk {
     }
 
     private void openDisk(AttachRequest request, Fits fits) throws DiskException {
+        // an empty drive has nothing that a filter could be opened on
+        List<FilterSpec> specs =
+                request.spec().type().equals(EmptyDrive.TYPE) ? List.of() : FilterStack.parse(request.filters());
+        List<Registry.Entry<DiskFilter>> found =
+                FilterStack.find(specs, services.installed().filters());
         Options options = new Options(request.options());
         options.text("engine", null);
         options.text(LockWait.OPTION, null);
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
+        WatchedFile.Watch watch = new WatchedFile.Watch();
         OpenContext fresh = new OpenContext(
                 new OpenContext.Environment(
                         loop,
@@ -152,8 +186,10 @@ final class AttachmentDisk {
                         usedDrivers,
                         keptNow),
                 request.readOnly(),
-                options);
+                options,
+                watch);
         VirtualDisk disk = null;
+        FilterStack stack = null;
         boolean done = false;
         try {
             disk = fresh.open(request.spec().type(), request.spec().path());
@@ -162,10 +198,14 @@ final class AttachmentDisk {
                 options.checkAllKnown("tap:" + request.spec().type());
                 fresh.checkBackingTypes();
             }
-            fits.check(disk.info());
+            stack = FilterStack.open(disk, watch, specs, found, calls, services.memory());
+            fits.check(stack.top().info());
             done = true;
         } finally {
             if (!done) {
+                if (stack != null) {
+                    stack.close(calls);
+                }
                 close(disk, fresh);
                 close(keptNow);
             }
@@ -174,14 +214,16 @@ final class AttachmentDisk {
         close(kept);
         kept = keptNow;
         name = request.spec().toString();
-        putBehindGate(disk);
+        putBehindGate(stack);
         context = fresh;
     }
 
-    private void putBehindGate(VirtualDisk disk) throws DiskException {
+    private void putBehindGate(FilterStack stack) throws DiskException {
+        VirtualDisk disk = stack.top();
         DiskInfo found = disk.info();
         boolean resized = info.sizeBytes() != found.sizeBytes();
         info = found;
+        filters = stack;
         open = true;
         savesAtDetach = disk.savesAtDetach();
         calls.run(() -> {
@@ -221,9 +263,13 @@ final class AttachmentDisk {
      */
     void close() throws DiskException {
         if (open) {
-            VirtualDisk disk = calls.ask(gate::remove);
+            calls.ask(gate::remove);
             open = false;
-            close(disk, context);
+            FilterStack closing = filters;
+            // nothing of a filter may outlive its service
+            filters = FilterStack.on(null, null);
+            closing.close(calls);
+            close(closing.below(0), context);
             context = null;
         }
         if (queue != null) {

@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Files;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats;
@@ -109,6 +111,29 @@ public final class AttachmentManager implements Attachments {
     }
 
     @Override
+    public Duration addFilter(String id, String spec, String below) throws DiskException {
+        Duration pause = table.find(id).filters().add(spec, below);
+        LOG.log(Level.INFO, id + ": has the filter " + spec + "; requests waited " + pause.toMillis() + " ms");
+        return pause;
+    }
+
+    @Override
+    public Duration setFilter(String id, String type, Map<String, String> values) throws DiskException {
+        Duration pause = table.find(id).filters().set(type, values);
+        LOG.log(
+                Level.INFO,
+                id + ": the filter " + type + " is set to " + values + "; requests waited " + pause.toMillis() + " ms");
+        return pause;
+    }
+
+    @Override
+    public Duration removeFilter(String id, String type) throws DiskException {
+        Duration pause = table.find(id).filters().remove(type);
+        LOG.log(Level.INFO, id + ": has no filter " + type + " any more; requests waited " + pause.toMillis() + " ms");
+        return pause;
+    }
+
+    @Override
     public long resize(String id, long sizeBytes) throws DiskException {
         return table.find(id).image().resize(sizeBytes);
     }
@@ -132,6 +157,11 @@ public final class AttachmentManager implements Attachments {
     @Override
     public List<ServiceStatus> nodes() {
         return services.nodeKinds().kinds().list();
+    }
+
+    @Override
+    public List<ServiceStatus> filters() {
+        return services.installed().filters().list();
     }
 
     @Override

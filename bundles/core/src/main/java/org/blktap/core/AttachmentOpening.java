@@ -7,6 +7,7 @@ import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.core.Operations.Pending;
 
@@ -99,16 +100,28 @@ final class AttachmentOpening {
      * sense.
      */
     Pending<Boolean> driverCame(String type) {
-        return operations.submit("a driver has come", () -> {
-            boolean failed = attachment.life() instanceof Life.Parked parked
-                    && parked.why().kind() == Kind.FAILED
-                    && disk.tried(type);
-            if (failed) {
-                attachment.to(new Life.Parked(
-                        new StateReason(Kind.NO_DRIVER, attachment.life().why().text())));
-            }
-            return failed;
-        });
+        return operations.submit("a driver has come", () -> mayServeNow(Kind.NO_DRIVER, disk.tried(type)));
+    }
+
+    /** The same for a filter. */
+    Pending<Boolean> filterCame(String type) {
+        return operations.submit(
+                "a filter has come",
+                () -> mayServeNow(
+                        Kind.NO_FILTER,
+                        attachment.request().filters().stream()
+                                .anyMatch(each -> Options.nameIn(each).equals(type))));
+    }
+
+    private boolean mayServeNow(Kind kind, boolean used) {
+        boolean failed = used
+                && attachment.life() instanceof Life.Parked parked
+                && parked.why().kind() == Kind.FAILED;
+        if (failed) {
+            attachment.to(new Life.Parked(
+                    new StateReason(kind, attachment.life().why().text())));
+        }
+        return failed;
     }
 
     /** Opens what is not open, if it still waits for that. */
@@ -182,7 +195,7 @@ final class AttachmentOpening {
             attachment.to(new Life.Parked(new StateReason(kind, e.getMessage())));
             throw e;
         } catch (RuntimeException | Error e) {
-            LOG.log(Level.ERROR, attachment.id() + ": cannot be opened: the driver, engine or node threw", e);
+            LOG.log(Level.ERROR, attachment.id() + ": cannot be opened: the driver, filter, engine or node threw", e);
             attachment.to(new Life.Parked(new StateReason(
                     Kind.FAILED, "opening " + attachment.request().spec() + " threw " + e)));
             throw new DiskException(Reason.IO, attachment.request().spec() + ": internal error: " + e, e);

@@ -128,6 +128,12 @@ final class AttachmentTable {
                 .forEach(attachment -> attachment.opening().driverCame(type).thenAccept(this::retryIf));
     }
 
+    void filterCame(String type) {
+        attachments
+                .values()
+                .forEach(attachment -> attachment.opening().filterCame(type).thenAccept(this::retryIf));
+    }
+
     /** Makes all attachments release a service that is leaving, and waits for them within the limit of an unbind. */
     void leave(String what, Function<Attachment, CompletableFuture<Boolean>> leaving) {
         Map<Attachment, CompletableFuture<Boolean>> all = new LinkedHashMap<>();
@@ -173,9 +179,7 @@ final class AttachmentTable {
         String id = request.id() == null
                 ? AttachmentIds.free(request.spec(), attachments::containsKey)
                 : AttachmentIds.check(request.id());
-        AttachRequest asked = services.nodeKinds().onlyRead(request.nodes())
-                ? new AttachRequest(request.spec(), request.id(), request.nodes(), true, request.options())
-                : request;
+        AttachRequest asked = services.nodeKinds().onlyRead(request.nodes()) ? request.withoutWrites() : request;
         Attachment attachment = new Attachment(
                 id, new Records.Kept(asked, null, false, false), false, records.entry(id), services, threads);
         Attachment present = add(id, attachment);

@@ -70,7 +70,8 @@ final class AttachmentView {
                 disk.engineName(),
                 nodeStatus == null ? nodes.lastStatus() : nodeStatus,
                 attachment.request().options(),
-                info.details());
+                info.details(),
+                attachment.request().filters());
     }
 
     private StateReason shownReason(Life now) {
@@ -96,7 +97,8 @@ final class AttachmentView {
                             gate.inFlight(),
                             parks.count(),
                             parks.millis(),
-                            gate.statistics().snapshot())),
+                            gate.statistics().snapshot(),
+                            disk.filters().stats())),
                     "its statistics",
                     ANSWER);
         } catch (TimeoutException e) {

@@ -99,6 +99,7 @@ final class ImageChange {
 
     private void whileClosed(long sizeBytes) throws DiskException {
         StateReason why = new StateReason(Kind.RESIZING, "being resized");
+        long imageBytes = sizeBytes == -1 ? -1 : disk.filters().sizeBelow(sizeBytes);
         attachment.quiesce(why, services.limits().drain());
         DiskException failed;
         try {
@@ -106,8 +107,8 @@ final class ImageChange {
         } finally {
             attachment.to(new Life.Parked(why));
         }
-        if (failed == null && sizeBytes != -1) {
-            failed = grow(sizeBytes);
+        if (failed == null && imageBytes != -1) {
+            failed = grow(imageBytes);
         }
         if (operations.closed()) {
             throw new DiskException(Reason.NOT_FOUND, named() + " was detached while it was resized");
@@ -167,8 +168,7 @@ final class ImageChange {
                 }
                 throw e;
             }
-            AttachRequest readOnly =
-                    new AttachRequest(before.spec(), before.id(), before.nodes(), true, before.options());
+            AttachRequest readOnly = before.withoutWrites();
             DiskShape known = attachment.known();
             DiskShape shape = known == null ? null : known.withoutWrites();
             try {
@@ -264,7 +264,7 @@ final class ImageChange {
      */
     private void open(TapSpec image, boolean anySize) throws DiskException {
         AttachRequest before = attachment.request();
-        attachment.request(new AttachRequest(image, before.id(), before.nodes(), before.readOnly(), before.options()));
+        attachment.request(before.withSpec(image));
         try {
             attachment.opening().open(found -> {
                 if (attachment.known() != null) {

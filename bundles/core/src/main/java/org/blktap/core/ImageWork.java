@@ -7,6 +7,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.control.Images;
+import org.blktap.api.disk.BlockingDisk;
 import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskDriver.CheckReport;
@@ -26,7 +27,6 @@ import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.core.copy.CompressedCopy;
 import org.blktap.core.copy.CopyDifferences;
-import org.blktap.core.copy.DiskAccess;
 import org.blktap.core.copy.DiskCopy;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -73,18 +73,36 @@ public final class ImageWork implements Images {
     }
 
     @Override
-    public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> given)
+    public void create(
+            TapSpec spec,
+            long sizeBytes,
+            TapSpec backing,
+            boolean reserve,
+            Map<String, String> given,
+            List<String> filters)
             throws DiskException {
         DiskDriver driver = driver(spec);
+        FilterFormat format = new FilterFormat(filters, installed.filters());
+        if (!format.isEmpty() && backing != null) {
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "an image with a backing has what its filters store from there; create it without filters");
+        }
+        long imageBytes = format.sizeBelow(sizeBytes);
         with(installed.engineFor(spec.type()), desk -> {
             Options options = new Options(given);
             make(desk.context(false, options), context -> {
-                driver.create(spec.path(), sizeBytes, backing, context);
+                driver.create(spec.path(), imageBytes, backing, context);
                 options.checkAllKnown("tap:" + spec.type());
-                if (reserve) {
+                if (reserve || !format.isEmpty()) {
                     VirtualDisk disk = driver.open(spec.path(), context);
                     try {
-                        new DiskAccess(disk, desk.loop(), spec).reserve();
+                        if (reserve) {
+                            BlockingDisk whole = new BlockingDisk(disk, desk.loop(), spec);
+                            whole.zero(0, disk.info().sizeBytes());
+                            whole.flush();
+                        }
+                        format.run(disk, new LoopCalls(spec.toString(), desk.loop(), () -> 0), memory);
                     } finally {
                         close(desk, disk);
                     }
@@ -147,7 +165,7 @@ public final class ImageWork implements Images {
     @Override
     public void map(TapSpec spec, Map<String, String> options, Extents to) throws DiskException {
         reading(spec, options, (desk, disk) -> {
-            DiskAccess access = new DiskAccess(disk, desk.loop(), spec);
+            BlockingDisk access = new BlockingDisk(disk, desk.loop(), spec);
             ExtentList extents = new ExtentList();
             long size = disk.info().sizeBytes();
             long start = 0;

@@ -3,6 +3,7 @@ package org.blktap.core;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.SimpleDriver;
 import org.blktap.api.engine.IoEngine;
+import org.blktap.api.filter.DiskFilter;
 import org.osgi.framework.ServiceReference;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
@@ -11,12 +12,13 @@ import org.osgi.service.component.annotations.ReferencePolicy;
 import org.osgi.service.component.annotations.ReferencePolicyOption;
 
 /**
- * The drivers and I/O engines that are installed at present: what disks are opened with. A service is released when its
- * remove method returns, see {@link Registry.Follower}. Any thread.
+ * The drivers, filters and I/O engines that are installed at present: what disks are opened with. A service is released
+ * when its remove method returns, see {@link Registry.Follower}. Any thread.
  */
 @Component(service = InstalledServices.class, immediate = true)
 public final class InstalledServices {
     private final Registry<DiskDriver> drivers = new Registry<>("tap.type", "tap.summary");
+    private final Registry<DiskFilter> filters = new Registry<>("filter.type", "filter.summary");
     private final Registry<IoEngine> engines = new Registry<>("engine.name", "engine.summary");
 
     @Reference(
@@ -55,8 +57,24 @@ public final class InstalledServices {
         engines.remove(reference);
     }
 
+    @Reference(
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
+            policyOption = ReferencePolicyOption.GREEDY)
+    void addFilter(DiskFilter filter, ServiceReference<DiskFilter> reference) {
+        filters.add(reference, filter);
+    }
+
+    void removeFilter(ServiceReference<DiskFilter> reference) {
+        filters.remove(reference);
+    }
+
     Registry<DiskDriver> drivers() {
         return drivers;
+    }
+
+    Registry<DiskFilter> filters() {
+        return filters;
     }
 
     Registry<IoEngine> engines() {

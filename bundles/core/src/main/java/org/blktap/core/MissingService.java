@@ -3,7 +3,7 @@ package org.blktap.core;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
 
-/** A driver, engine or node kind is not installed at present; an attachment waits for it. */
+/** A driver, filter, engine or node kind is not installed at present; an attachment waits for it. */
 final class MissingService extends DiskException {
     private static final long serialVersionUID = 1;
 

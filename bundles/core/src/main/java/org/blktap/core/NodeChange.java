@@ -104,9 +104,7 @@ final class NodeChange {
     }
 
     private void recordNodes(List<String> specs) throws DiskException {
-        AttachRequest before = attachment.request();
-        AttachRequest changed =
-                new AttachRequest(before.spec(), before.id(), specs, before.readOnly(), before.options());
+        AttachRequest changed = attachment.request().withNodes(specs);
         record.write(changed, attachment.known());
         attachment.request(changed);
     }

@@ -43,6 +43,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private Path first;
 
     private boolean devicesOnly;
+    private final WatchedFile.Watch watch;
     /** The context of its backing image, if it has one. */
     private OpenContext below;
 
@@ -62,12 +63,23 @@ final class OpenContext implements DiskContext, AutoCloseable {
             List<AutoCloseable> kept) {}
 
     OpenContext(Environment environment, boolean readOnly, Options options) {
-        this(environment, null, readOnly, options, backingTypes(options));
+        this(environment, readOnly, options, null);
+    }
+
+    /** @param watch whoever watches the files; null if nobody ever does */
+    OpenContext(Environment environment, boolean readOnly, Options options, WatchedFile.Watch watch) {
+        this(environment, null, readOnly, options, backingTypes(options), watch);
     }
 
     private OpenContext(
-            Environment environment, OpenContext above, boolean readOnly, Options options, List<String> backingTypes) {
+            Environment environment,
+            OpenContext above,
+            boolean readOnly,
+            Options options,
+            List<String> backingTypes,
+            WatchedFile.Watch watch) {
         this.environment = environment;
+        this.watch = watch;
         this.above = above;
         this.readOnly = readOnly;
         this.options = options;
@@ -241,8 +253,9 @@ final class OpenContext implements DiskContext, AutoCloseable {
         }
         opened.add(pinned.status());
         IoFile file = EngineCalls.open(environment.queue(), path, pinned.fd(), !readOnly);
-        files.add(file);
-        return file;
+        IoFile shown = watch == null ? file : new WatchedFile(file, watch);
+        files.add(shown);
+        return shown;
     }
 
     @Override
@@ -281,7 +294,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
                     Reason.CORRUPT, FileNames.text(path) + ": the chain of backing images is longer than " + MAX_DEPTH);
         }
         List<String> rest = backingTypes.isEmpty() ? backingTypes : backingTypes.subList(1, backingTypes.size());
-        below = new OpenContext(environment, this, true, Options.none(), rest);
+        below = new OpenContext(environment, this, true, Options.none(), rest, watch);
         return below.open(type, FileNames.text(path));
     }
 

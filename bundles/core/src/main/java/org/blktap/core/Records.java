@@ -122,6 +122,9 @@ final class Records {
         for (int i = 0; i < request.nodes().size(); i++) {
             properties.setProperty("node." + i, request.nodes().get(i));
         }
+        for (int i = 0; i < request.filters().size(); i++) {
+            properties.setProperty("filter." + i, request.filters().get(i));
+        }
         request.options().forEach((key, value) -> properties.setProperty("option." + key, value));
         try {
             Files.createDirectories(directory);
@@ -200,10 +203,7 @@ final class Records {
     }
 
     private static AttachRequest request(String id, Properties properties) throws DiskException {
-        List<String> nodes = new ArrayList<>();
-        for (int i = 0; properties.getProperty("node." + i) != null; i++) {
-            nodes.add(properties.getProperty("node." + i));
-        }
+        List<String> nodes = listed(properties, "node.");
         Map<String, String> options = new LinkedHashMap<>();
         for (String key : new TreeSet<>(properties.stringPropertyNames())) {
             if (key.startsWith("option.")) {
@@ -215,7 +215,16 @@ final class Records {
                 id,
                 nodes,
                 Boolean.parseBoolean(properties.getProperty("read-only")),
-                options);
+                options,
+                listed(properties, "filter."));
+    }
+
+    private static List<String> listed(Properties properties, String prefix) {
+        List<String> all = new ArrayList<>();
+        for (int i = 0; properties.getProperty(prefix + i) != null; i++) {
+            all.add(properties.getProperty(prefix + i));
+        }
+        return all;
     }
 
     private Path file(String id) {

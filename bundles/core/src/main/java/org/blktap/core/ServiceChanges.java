@@ -40,6 +40,13 @@ final class ServiceChanges<T> implements Registry.Follower<T> {
                         table::driverCame,
                         (attachment, gone) -> attachment.serviceLoss().driverGone(gone)));
         services.installed()
+                .filters()
+                .follow(new ServiceChanges<>(
+                        table,
+                        "filter ",
+                        table::filterCame,
+                        (attachment, gone) -> attachment.serviceLoss().filterGone(gone)));
+        services.installed()
                 .engines()
                 .follow(new ServiceChanges<>(
                         table,
@@ -58,6 +65,7 @@ final class ServiceChanges<T> implements Registry.Follower<T> {
     /** Disconnects the table: when the daemon stops, the going of services has no effect. */
     static void unfollow(Services services) {
         services.installed().drivers().follow(null);
+        services.installed().filters().follow(null);
         services.installed().engines().follow(null);
         services.nodeKinds().kinds().follow(null);
     }

@@ -5,6 +5,7 @@ import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.engine.IoEngine;
+import org.blktap.api.filter.DiskFilter;
 import org.blktap.api.node.NodeProvider;
 
 /**
@@ -40,6 +41,16 @@ final class ServiceLoss {
                 gone.name(),
                 "waiting for the driver of tap:" + gone.name(),
                 () -> disk.uses(gone),
+                attachment::closeDisk);
+    }
+
+    /** Parks if it uses a filter that is going away: a disk does not run without one of its filters. */
+    CompletableFuture<Boolean> filterGone(Registry.Entry<DiskFilter> gone) {
+        return leave(
+                Kind.NO_FILTER,
+                gone.name(),
+                "waiting for the filter " + gone.name(),
+                () -> disk.filteredBy(gone),
                 attachment::closeDisk);
     }
 

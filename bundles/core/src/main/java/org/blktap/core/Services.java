@@ -46,6 +46,7 @@ record Services(
         String name = missing.name();
         return switch (missing.kind()) {
             case NO_DRIVER -> installed.drivers().get(name) != null;
+            case NO_FILTER -> installed.filters().get(name) != null;
             case NO_NODE_KIND -> nodeKinds.kinds().get(name) != null;
             default ->
                 name == null

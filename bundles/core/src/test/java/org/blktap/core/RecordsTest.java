@@ -20,7 +20,12 @@ class RecordsTest {
     void namesThatAreNotUtf8ComeBack() throws Exception {
         for (String path : List.of("/vm/caf\udce9.img", "/vm/\u00e9\udc80\\udce9 \ud83d\ude00", "/vm/\udcffff")) {
             AttachRequest request = new AttachRequest(
-                    TapSpec.parse("tap:raw:" + path), "a", List.of("nbd"), false, Map.of("parent", path));
+                    TapSpec.parse("tap:raw:" + path),
+                    "a",
+                    List.of("nbd"),
+                    false,
+                    Map.of("parent", path),
+                    List.of("b,file=" + path, "a"));
             new Records(directory).entry("a").write(request, null);
             assertEquals(request, new Records(directory).readAll().get(0).request());
             // others read it as text

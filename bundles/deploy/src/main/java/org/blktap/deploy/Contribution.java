@@ -7,6 +7,7 @@ import java.util.Locale;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.engine.EngineName;
+import org.blktap.api.filter.FilterType;
 import org.blktap.api.node.NodeKind;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
@@ -23,6 +24,7 @@ public record Contribution(Kind kind, String name, String summary, String implem
     public enum Kind {
         TYPE(TapType.NAMESPACE, TapType.NAMESPACE, "tap.type"),
         NODE(NodeKind.NAMESPACE, NodeKind.NAMESPACE, "node.kind"),
+        FILTER(FilterType.NAMESPACE, FilterType.NAMESPACE, "filter.type"),
         ENGINE(EngineName.NAMESPACE, EngineName.NAMESPACE, "engine.name"),
         VERB(VerbDeclaration.NAMESPACE, "name", "verb.name");
 

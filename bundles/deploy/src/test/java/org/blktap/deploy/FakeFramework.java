@@ -11,6 +11,7 @@ import java.util.stream.Stream;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.engine.EngineName;
+import org.blktap.api.filter.FilterType;
 import org.blktap.api.node.NodeKind;
 import org.blktap.deploy.Contribution.Kind;
 import org.osgi.framework.Bundle;
@@ -72,6 +73,7 @@ final class FakeFramework {
         String namespace = switch (kind) {
             case TYPE -> TapType.NAMESPACE;
             case NODE -> NodeKind.NAMESPACE;
+            case FILTER -> FilterType.NAMESPACE;
             case ENGINE -> EngineName.NAMESPACE;
             case VERB -> VerbDeclaration.NAMESPACE;
         };

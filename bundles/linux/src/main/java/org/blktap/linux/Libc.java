@@ -38,6 +38,7 @@ public final class Libc {
     public static final int FALLOC_FL_PUNCH_HOLE = 2;
     public static final int FALLOC_FL_ZERO_RANGE = 0x10;
     public static final int SEEK_SET = 0;
+    public static final int SEEK_CUR = 1;
     public static final int SEEK_END = 2;
     public static final int SEEK_DATA = 3;
     public static final int SEEK_HOLE = 4;
@@ -55,6 +56,9 @@ public final class Libc {
     public static final int MFD_CLOEXEC = 1;
     public static final int MADV_DONTNEED = 4;
     public static final int MADV_REMOVE = 9;
+    /** Leaves the range out of core dumps. */
+    public static final int MADV_DONTDUMP = 16;
+
     public static final int POSIX_FADV_DONTNEED = 4;
     // sys/eventfd.h, sys/epoll.h
     public static final int EFD_CLOEXEC = O_CLOEXEC;

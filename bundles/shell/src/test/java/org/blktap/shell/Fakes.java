@@ -3,6 +3,7 @@ package org.blktap.shell;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -21,6 +22,7 @@ import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.shell.command.Surroundings;
@@ -73,7 +75,8 @@ public final class Fakes implements Attachments, Images {
                 "libaio",
                 nodes,
                 request.options(),
-                Map.of("format", "fake"));
+                Map.of("format", "fake"),
+                request.filters());
     }
 
     @Override
@@ -84,7 +87,8 @@ public final class Fakes implements Attachments, Images {
                 request.id() == null ? "made" : request.id(),
                 request.nodes(),
                 request.readOnly(),
-                request.options());
+                request.options(),
+                request.filters());
         attached.add(named);
         return status(named);
     }
@@ -137,7 +141,10 @@ public final class Fakes implements Attachments, Images {
                 Map.of(
                         "read",
                         new AttachmentStats.Counter(
-                                5, 20480, 0, new AttachmentStats.Latency(Double.NaN, 10, 11, 12, 13, 14))));
+                                5, 20480, 0, new AttachmentStats.Latency(Double.NaN, 10, 11, 12, 13, 14))),
+                find(id).filters().stream()
+                        .map(each -> new AttachmentStats.FilterStats(Options.nameIn(each), Map.of("waiting", 7)))
+                        .toList());
     }
 
     @Override
@@ -150,9 +157,7 @@ public final class Fakes implements Attachments, Images {
     public void makeReadOnly(String id) throws DiskException {
         called("read-only " + id);
         AttachRequest before = find(id);
-        attached.set(
-                attached.indexOf(before),
-                new AttachRequest(before.spec(), before.id(), before.nodes(), true, before.options()));
+        attached.set(attached.indexOf(before), before.withoutWrites());
     }
 
     @Override
@@ -166,9 +171,36 @@ public final class Fakes implements Attachments, Images {
         called("resume " + id + " " + image);
         parked.remove(id);
         AttachRequest before = find(id);
-        attached.set(
-                attached.indexOf(before),
-                new AttachRequest(image, id, before.nodes(), before.readOnly(), before.options()));
+        attached.set(attached.indexOf(before), before.withSpec(image));
+    }
+
+    @Override
+    public Duration addFilter(String id, String spec, String below) throws DiskException {
+        AttachRequest before = find(id);
+        called("filter add " + id + " " + spec + " below " + below);
+        List<String> more = new ArrayList<>(before.filters());
+        more.add(spec);
+        attached.set(attached.indexOf(before), before.withFilters(more));
+        return Duration.ofMillis(4);
+    }
+
+    @Override
+    public Duration setFilter(String id, String type, Map<String, String> values) throws DiskException {
+        find(id);
+        called("filter set " + id + " " + type + " " + values);
+        return Duration.ZERO;
+    }
+
+    @Override
+    public Duration removeFilter(String id, String type) throws DiskException {
+        find(id);
+        called("filter remove " + id + " " + type);
+        return Duration.ofNanos(300);
+    }
+
+    @Override
+    public List<ServiceStatus> filters() {
+        return List.of(new ServiceStatus("throttle", "limits", "t 1"));
     }
 
     @Override
@@ -208,9 +240,16 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
-    public void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> options)
+    public void create(
+            TapSpec spec,
+            long sizeBytes,
+            TapSpec backing,
+            boolean reserve,
+            Map<String, String> options,
+            List<String> filters)
             throws DiskException {
-        called("create " + spec + " " + sizeBytes + " " + backing + " " + options + (reserve ? " reserved" : ""));
+        called("create " + spec + " " + sizeBytes + " " + backing + " " + options + (reserve ? " reserved" : "")
+                + (filters.isEmpty() ? "" : " " + filters));
     }
 
     @Override

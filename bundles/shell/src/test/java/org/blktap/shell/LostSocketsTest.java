@@ -35,7 +35,8 @@ class LostSocketsTest {
                 "libaio",
                 nodes,
                 Map.of(),
-                Map.of());
+                Map.of(),
+                List.of());
         assertEquals(List.of(), LostSockets.of(status));
     }
 
@@ -61,7 +62,8 @@ class LostSocketsTest {
                 "libaio",
                 nodes,
                 Map.of(),
-                Map.of());
+                Map.of(),
+                List.of());
         assertEquals(List.of("vhost-user:" + gone, "nbd+unix:///b?socket=" + gone), LostSockets.of(status));
     }
 }

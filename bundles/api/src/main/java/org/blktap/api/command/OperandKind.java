@@ -13,6 +13,10 @@ public enum OperandKind {
     NEW,
     /** A node to make: {@code kind[:target][,key=value...]}. */
     NODE,
+    /** A filter to make: {@code type[,key=value...]}. */
+    FILTER,
+    /** The type of a filter of the attachment that was named before. */
+    FILTERED,
     /** A node of the attachment that was named before. */
     PLUGGED,
     /** A file of the caller. */

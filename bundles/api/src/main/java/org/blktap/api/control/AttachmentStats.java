@@ -1,5 +1,6 @@
 package org.blktap.api.control;
 
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -9,8 +10,22 @@ import java.util.Map;
  * @param parks how often it was parked
  * @param parkedMillis how long it was parked in all
  * @param operations by operation name in lower case: read, write, flush, discard, write_zeroes, map
+ * @param filters those that are open, from the disk to the nodes
  */
-public record AttachmentStats(String id, int inFlight, long parks, long parkedMillis, Map<String, Counter> operations) {
+public record AttachmentStats(
+        String id,
+        int inFlight,
+        long parks,
+        long parkedMillis,
+        Map<String, Counter> operations,
+        List<FilterStats> filters) {
+    /**
+     * What a filter reports.
+     *
+     * @param values numbers and texts
+     */
+    public record FilterStats(String type, Map<String, ?> values) {}
+
     /**
      * @param count ended requests
      * @param bytes of those

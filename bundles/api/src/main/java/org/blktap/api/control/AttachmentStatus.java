@@ -13,6 +13,7 @@ import java.util.Map;
  * @param engine the I/O engine's name
  * @param options as given to attach
  * @param details reported by the driver about the disk
+ * @param filters their specs, from the disk to the nodes
  */
 public record AttachmentStatus(
         String id,
@@ -25,7 +26,8 @@ public record AttachmentStatus(
         String engine,
         List<Node> nodes,
         Map<String, String> options,
-        Map<String, String> details) {
+        Map<String, String> details,
+        List<String> filters) {
 
     /** The life of an attachment. */
     public enum State {

@@ -1,6 +1,8 @@
 package org.blktap.api.control;
 
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
@@ -53,6 +55,38 @@ public interface Attachments {
      * @throws DiskException NOT_FOUND; BUSY if the VM keeps the device
      */
     void unplug(String id, String node, boolean force) throws DiskException;
+
+    /**
+     * Puts a filter into an attachment while its VM uses it, and records it. The disk stays open; requests wait while
+     * those in flight end. If an operator has parked it, the filter is only recorded.
+     *
+     * @param spec {@code type[,key=value…]}
+     * @param below the type of the filter that the new one is put below; null to put it above all
+     * @return how long requests waited
+     * @throws DiskException NOT_FOUND; EXISTS if it has a filter of the type; BUSY if it is neither running nor parked
+     *     by an operator, or if its requests do not end; UNSUPPORTED for a filter that changes what the VM reads, or
+     *     the size; and what opening the filter throws
+     */
+    Duration addFilter(String id, String spec, String below) throws DiskException;
+
+    /**
+     * Changes options of a filter while the VM uses the disk, and records them.
+     *
+     * @param values the options that change; an empty value takes an option back
+     * @return how long requests waited: zero if the filter could change them in place
+     * @throws DiskException NOT_FOUND; BUSY as {@link #addFilter}; BAD_OPTION, and what opening the filter throws, and
+     *     then nothing has changed
+     */
+    Duration setFilter(String id, String type, Map<String, String> values) throws DiskException;
+
+    /**
+     * Takes a filter out of an attachment while its VM uses it, and records that.
+     *
+     * @return how long requests waited
+     * @throws DiskException NOT_FOUND; BUSY as {@link #addFilter}; UNSUPPORTED for a filter that changes what the VM
+     *     reads, or that is not installed and may be such a filter
+     */
+    Duration removeFilter(String id, String type) throws DiskException;
 
     /**
      * All, by id, within two seconds: one whose loop does not answer is shown with what is known, and
@@ -135,11 +169,14 @@ public interface Attachments {
     /** The node kinds present. */
     List<ServiceStatus> nodes();
 
+    /** The filters present, by type. */
+    List<ServiceStatus> filters();
+
     /** The engines present, the default first. */
     List<ServiceStatus> engines();
 
     /**
-     * A driver, node or engine.
+     * A driver, node, filter or engine.
      *
      * @param name its type, kind or name
      * @param summary one line

@@ -1,5 +1,6 @@
 package org.blktap.api.control;
 
+import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
@@ -13,12 +14,26 @@ public interface Images {
     /**
      * Creates an image; nothing is left if it fails.
      *
-     * @param sizeBytes -1 to take the size of the backing
+     * @param sizeBytes of the disk that VMs see; -1 to take the size of the backing
      * @param backing what it overlays, or null
      * @param reserve whether all of the disk takes its space at once
+     * @param filters specs of the filters that the image will be attached with, from the image to the nodes: they write
+     *     what they store in it, and the image is larger by that; none for an image with a backing
      */
-    void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> options)
+    void create(
+            TapSpec spec,
+            long sizeBytes,
+            TapSpec backing,
+            boolean reserve,
+            Map<String, String> options,
+            List<String> filters)
             throws DiskException;
+
+    /** Creates an image for an attachment without filters that store anything in it. */
+    default void create(TapSpec spec, long sizeBytes, TapSpec backing, boolean reserve, Map<String, String> options)
+            throws DiskException {
+        create(spec, sizeBytes, backing, reserve, options, List.of());
+    }
 
     /**
      * Examines an image; BUSY if it is attached for writing.

@@ -22,6 +22,8 @@ public record StateReason(Kind kind, String text) {
         NO_ENGINE,
         /** The bundle of one of its nodes is not installed, or is being replaced. */
         NO_NODE_KIND,
+        /** One of its filters is not installed, or is being replaced. */
+        NO_FILTER,
         /** Its image or one of its nodes cannot be opened. Tried again whenever a service arrives. */
         OPEN_FAILED,
         /**
@@ -32,13 +34,16 @@ public record StateReason(Kind kind, String text) {
         /** What was found at its path is not the disk that the VM knows. */
         DIFFERENT_DISK,
         /**
-         * Code of a driver, engine or node threw. Stays parked until an operator resumes it or the driver is replaced.
+         * Code of a driver, filter, engine or node threw. Stays parked until an operator resumes it, or the driver or
+         * filter is replaced.
          */
         FAILED,
         /** Its disk is saving what a detach would lose. */
         SAVING,
         /** Its nodes are being changed. */
         NODE_CHANGE,
+        /** Its filters are being changed. */
+        FILTER_CHANGE,
         /** Its image is being made larger. */
         RESIZING,
         /** Its medium is being changed. */

@@ -18,6 +18,13 @@ public final class Options {
         this.values = Collections.unmodifiableMap(new LinkedHashMap<>(values));
     }
 
+    /** Returns options with other values, of which those are known that are known here. */
+    public Options withValues(Map<String, String> other) {
+        Options changed = new Options(other);
+        changed.known.addAll(known);
+        return changed;
+    }
+
     public static Options none() {
         return new Options(Map.of());
     }

@@ -43,6 +43,7 @@ public class Request implements IoCallback {
     private ExtentList extents;
     private int error;
     private boolean zeros;
+    private long takenNanos;
 
     /**
      * @param completion called at each end of this request
@@ -114,6 +115,19 @@ public class Request implements IoCallback {
     /** The list that receives the answer of a MAP. */
     public final ExtentList extents() {
         return extents;
+    }
+
+    /**
+     * {@link System#nanoTime} of the turn in which the core took the request from a node; of a request that another
+     * disk makes, what that sets.
+     */
+    public final long takenNanos() {
+        return takenNanos;
+    }
+
+    /** Sets {@link #takenNanos}. */
+    protected final void takenNanos(long nanos) {
+        takenNanos = nanos;
     }
 
     /** 0, or the positive errno it ended with. */

@@ -17,6 +17,17 @@ public interface VirtualDisk extends AutoCloseable {
      */
     void submit(Request request);
 
+    /**
+     * Tells the disk that the core waits for all requests in flight to end, or that this is over. A disk that holds
+     * requests back on purpose, such as for a limit, submits them at once meanwhile; a VM must not wait for a change of
+     * its disk as long as the queue would take.
+     *
+     * @param begins true when the core begins to wait; false when requests are taken again
+     */
+    default void draining(boolean begins) {
+        // most hold nothing back
+    }
+
     /** Whether {@link #beforeDetach} does anything; constant. */
     default boolean savesAtDetach() {
         return false;

@@ -9,6 +9,7 @@ import java.util.function.ToIntFunction;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
@@ -18,14 +19,14 @@ import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.node.DiskPort;
 
 /**
- * A disk in native memory behind a port that does as a test says: it closes, performs requests at once, later or in
- * another order, holds them, and fails them.
+ * A disk in native memory, for filters, and behind a port, for nodes. It does as a test says: it closes, performs
+ * requests at once, later or in another order, holds them, and fails them.
  *
  * <p>Methods run on the loop, except where noted. Fields may be set by any thread; one that lets held requests go
  * should be set on the loop, which may sleep otherwise. Requests that are held or shuffled complete in turns of the
  * loop once the port is added to it ({@link IoLoop#addEngine}).
  */
-public final class MemoryPort implements DiskPort, LoopStage, AutoCloseable {
+public final class MemoryPort implements DiskPort, VirtualDisk, LoopStage {
     /** A request as it was submitted; as a string, e.g. {@code WRITE 0 4096 0}. */
     public record Seen(Operation operation, long offset, long length, int flags) {
         @Override

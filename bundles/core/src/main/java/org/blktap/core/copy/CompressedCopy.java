@@ -9,6 +9,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.control.Images.Progress;
+import org.blktap.api.disk.BlockingDisk;
 import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -25,7 +26,7 @@ public final class CompressedCopy {
 
     private final CompressedImage to;
     private final String toName;
-    private final DiskAccess disk;
+    private final BlockingDisk disk;
     private final long size;
     private final NativeMemory memory;
     private final int clusterSize;
@@ -38,7 +39,7 @@ public final class CompressedCopy {
         this.to = to;
         this.toName = toName.toString();
         this.memory = memory;
-        disk = new DiskAccess(from, loop, fromName);
+        disk = new BlockingDisk(from, loop, fromName);
         size = from.info().sizeBytes();
         clusterSize = to.clusterSize();
     }

@@ -7,6 +7,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.blktap.api.control.Images.Progress;
+import org.blktap.api.disk.BlockingDisk;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
@@ -117,7 +118,7 @@ public final class DiskCopy implements AutoCloseable {
                         : new DiskException(Reason.IO, toName + ": " + e.getCause(), e);
             }
         }
-        new DiskAccess(to, toLoop, toName).flush();
+        new BlockingDisk(to, toLoop, toName).flush();
         progress.at(size, size);
     }
 
@@ -166,17 +167,17 @@ public final class DiskCopy implements AutoCloseable {
         extents.clear();
         mapping = true;
         try {
-            from.submit(map.setMap(at, Math.min(size - at, DiskAccess.STRIDE), extents));
+            from.submit(map.setMap(at, Math.min(size - at, BlockingDisk.STRIDE), extents));
         } catch (RuntimeException | Error e) {
             mapping = false;
-            fail(DiskAccess.internal(fromName, e));
+            fail(BlockingDisk.internal(fromName, e));
         }
     }
 
     private void mapped(Request request) {
         mapping = false;
         if (request.error() != 0) {
-            fail(DiskAccess.failed(fromName, Operation.MAP, request.offset(), request.error()));
+            fail(BlockingDisk.failed(fromName, Operation.MAP, request.offset(), request.error()));
         } else if (extents.count() == 0 || extents.total() > request.length()) {
             fail(new DiskException(
                     Reason.IO,
@@ -196,7 +197,7 @@ public final class DiskCopy implements AutoCloseable {
             left = 0;
             return;
         }
-        long length = Math.min(left, DiskAccess.STRIDE);
+        long length = Math.min(left, BlockingDisk.STRIDE);
         Transfer transfer = free.poll();
         long offset = at;
         at += length;
@@ -247,7 +248,7 @@ public final class DiskCopy implements AutoCloseable {
                 from.submit(reading.set(Operation.READ, offset, length, 0));
             } catch (RuntimeException | Error e) {
                 reads--;
-                error = DiskAccess.internal(fromName, e);
+                error = BlockingDisk.internal(fromName, e);
                 ended();
             }
         }
@@ -261,7 +262,7 @@ public final class DiskCopy implements AutoCloseable {
         private void wasRead(Request request) {
             reads--;
             if (request.error() != 0) {
-                error = DiskAccess.failed(fromName, Operation.READ, offset, request.error());
+                error = BlockingDisk.failed(fromName, Operation.READ, offset, request.error());
                 ended();
             } else {
                 toLoop.execute(write);
@@ -275,7 +276,7 @@ public final class DiskCopy implements AutoCloseable {
             try {
                 step.run();
             } catch (RuntimeException | Error e) {
-                error = DiskAccess.internal(toName, e);
+                error = BlockingDisk.internal(toName, e);
                 fromLoop.execute(ended);
             }
         }
@@ -328,7 +329,7 @@ public final class DiskCopy implements AutoCloseable {
 
         private void written(Request request) {
             if (request.error() != 0) {
-                error = DiskAccess.failed(toName, request.operation(), request.offset(), request.error());
+                error = BlockingDisk.failed(toName, request.operation(), request.offset(), request.error());
                 fromLoop.execute(ended);
             } else {
                 guarded(this::writeNext);

@@ -84,7 +84,7 @@ public final class Gate implements DiskPort, Request.Completion {
         if (!(request instanceof GateRequest own) || !own.isOf(this)) {
             throw new IllegalArgumentException(request + " was not made by this port");
         }
-        own.startNanos(loop.nanoTime());
+        own.taken(loop.nanoTime());
         enter(own);
     }
 
@@ -325,6 +325,9 @@ public final class Gate implements DiskPort, Request.Completion {
     /** Opens the gate; first submits the requests that the disk before left. Without a disk the gate stays closed. */
     public void open() {
         open = disk != null;
+        if (open) {
+            draining(false);
+        }
         // one that throws again is held, and closes the gate again
         while (open) {
             GateRequest each = held.take();
@@ -341,6 +344,9 @@ public final class Gate implements DiskPort, Request.Completion {
      */
     public CompletableFuture<Void> close() {
         open = false;
+        if (inFlight != 0 && disk != null) {
+            draining(true);
+        }
         if (inFlight == 0) {
             return CompletableFuture.completedFuture(null);
         }
@@ -348,6 +354,15 @@ public final class Gate implements DiskPort, Request.Completion {
             drained = new CompletableFuture<>();
         }
         return drained;
+    }
+
+    private void draining(boolean begins) {
+        try {
+            disk.draining(begins);
+        } catch (RuntimeException | Error e) {
+            open = false;
+            owner.diskThrew(e);
+        }
     }
 
     /**

@@ -18,7 +18,6 @@ final class GateRequest extends Request {
     private final Gate gate;
     private final Completion owner;
     private boolean atDisk;
-    private long startNanos;
     private GateRequest next;
     /** The error that was last delivered to the owner. */
     private int delivered;
@@ -78,13 +77,9 @@ final class GateRequest extends Request {
         owner.completed(this);
     }
 
-    /** {@link System#nanoTime} of the turn in which it was taken. */
-    long startNanos() {
-        return startNanos;
-    }
-
-    void startNanos(long nanos) {
-        startNanos = nanos;
+    /** Sets the time of the turn in which it is taken. */
+    void taken(long nanos) {
+        takenNanos(nanos);
     }
 
     /** A link for its present holder, to keep it in a list without allocating. */

@@ -29,7 +29,7 @@ public final class Statistics {
             histogram = new Histogram(LOWEST_NANOS, HIGHEST_NANOS, DIGITS);
             latency[kind] = histogram;
         }
-        histogram.recordValue(Math.min(HIGHEST_NANOS, Math.max(0, nowNanos - request.startNanos())));
+        histogram.recordValue(Math.min(HIGHEST_NANOS, Math.max(0, nowNanos - request.takenNanos())));
         bytes[kind] += request.length();
         if (request.error() != 0) {
             errors[kind]++;

@@ -1,6 +1,7 @@
 package org.blktap.node.xen;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -117,7 +118,7 @@ final class FakeAttachments implements Attachments {
             throw new DiskException(
                     DiskException.Reason.BUSY, id + " cannot become read-only: the VM of nbd may be writing");
         }
-        attached.put(id, new AttachRequest(request.spec(), id, request.nodes(), true, request.options()));
+        attached.put(id, request.withoutWrites());
     }
 
     @Override
@@ -129,7 +130,7 @@ final class FakeAttachments implements Attachments {
         }
         List<String> nodes = new ArrayList<>(request.nodes());
         nodes.add(node);
-        put(new AttachRequest(request.spec(), id, nodes, request.readOnly(), request.options()));
+        put(request.withNodes(nodes));
     }
 
     @Override
@@ -138,7 +139,27 @@ final class FakeAttachments implements Attachments {
         AttachRequest request = attached.get(id);
         List<String> nodes = new ArrayList<>(request.nodes());
         nodes.remove(node);
-        attached.put(id, new AttachRequest(request.spec(), id, nodes, request.readOnly(), request.options()));
+        attached.put(id, request.withNodes(nodes));
+    }
+
+    @Override
+    public Duration addFilter(String id, String spec, String below) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Duration setFilter(String id, String type, Map<String, String> values) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Duration removeFilter(String id, String type) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public List<ServiceStatus> filters() {
+        return List.of();
     }
 
     @Override
@@ -166,7 +187,8 @@ final class FakeAttachments implements Attachments {
                 "",
                 nodes,
                 Map.of(),
-                Map.of());
+                Map.of(),
+                List.of());
     }
 
     @Override

@@ -19,14 +19,15 @@ import picocli.CommandLine.Parameters;
         name = "attach",
         summary = "Opens a disk and makes device nodes for it.",
         operands = "SPEC",
-        values = "--node=NODE")
+        values = {"--node=NODE", "--filter=FILTER"})
 @Command(
         footer = {
             "",
             "Examples:",
             "  attach tap:qcow:/vm/a.qcow --id a --node vhost-user --node nbd",
             "  attach tap:aio:/dev/vg/b --node vhost-user,queues=2,mode=0660,group=kvm --read-only",
-            "  attach tap:ram:shared,size=1G --node nbd,tcp=10809"
+            "  attach tap:ram:shared,size=1G --node nbd,tcp=10809",
+            "  attach tap:qcow2:/vm/c.qcow2 --node vhost-user --filter throttle,iops=2000"
         })
 public final class Attach extends TapCommand {
     @Parameters(description = "tap:<type>:<path>")
@@ -41,6 +42,13 @@ public final class Attach extends TapCommand {
             description =
                     "kind[:target][,key=value...]; may be repeated. Without one the disk is opened, and nobody can reach it.")
     List<String> nodes = List.of();
+
+    @Option(
+            names = "--filter",
+            paramLabel = "FILTER",
+            description =
+                    "type[,key=value...]; may be repeated. The first one is on the disk, the last one faces the nodes.")
+    List<String> filters = List.of();
 
     @Option(names = "--read-only", description = "Writes are refused, and files are opened read-only.")
     boolean readOnly;
@@ -62,7 +70,7 @@ public final class Attach extends TapCommand {
             options.put("wait-for-lock", waitForLock.toString());
         }
         AttachmentStatus status =
-                here.attachments().attach(new AttachRequest(here.spec(tapSpec), id, nodes, readOnly, options));
+                here.attachments().attach(new AttachRequest(here.spec(tapSpec), id, nodes, readOnly, options, filters));
         out.println(status.id());
         status.nodes().forEach(node -> out.println(node.address()));
     }

@@ -16,6 +16,7 @@ import org.blktap.api.command.OperandKind;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Options;
 import org.blktap.shell.verbs.Catalog;
 import org.blktap.shell.verbs.Declaration;
 import org.blktap.shell.verbs.Operand;
@@ -140,6 +141,11 @@ public final class Completion {
             case SPEC, NEW -> specs(word, all);
             case NODE ->
                 here.attachments().nodes().forEach(node -> all.add(new Proposal(node.name(), node.summary(), true)));
+            case FILTER ->
+                here.attachments()
+                        .filters()
+                        .forEach(filter -> all.add(new Proposal(filter.name(), filter.summary(), true)));
+            case FILTERED -> filtered(given, all);
             case PLUGGED -> plugged(given, all);
             case FILE -> files("", word, all);
             case BUNDLE -> deployed().forEach(each -> all.add(Proposal.of(each)));
@@ -148,6 +154,15 @@ public final class Completion {
                 // a size or a text: there is nothing to propose
             }
         }
+    }
+
+    /** The filters of the first attachment among the words. */
+    private void filtered(List<String> given, List<Proposal> all) throws DiskException {
+        here.attachments().list().stream()
+                .filter(each -> given.contains(each.id()))
+                .limit(1)
+                .forEach(each ->
+                        each.filters().forEach(spec -> all.add(new Proposal(Options.nameIn(spec), spec, true))));
     }
 
     private void plugged(List<String> given, List<Proposal> all) throws DiskException {

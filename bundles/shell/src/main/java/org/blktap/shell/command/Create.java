@@ -2,6 +2,7 @@ package org.blktap.shell.command;
 
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
@@ -20,7 +21,7 @@ import picocli.CommandLine.Parameters;
         name = "create",
         summary = "Creates an image.",
         operands = {"SPEC=NEW", "[SIZE]"},
-        values = "--backing=SPEC",
+        values = {"--backing=SPEC", "--filter=FILTER"},
         runs = Where.CLIENT)
 @Command(
         footer = {
@@ -42,6 +43,14 @@ public final class Create extends TapCommand {
     @Option(names = "--reserve", description = "Takes the space of the whole disk at once.")
     boolean reserve;
 
+    @Option(
+            names = "--filter",
+            paramLabel = "FILTER",
+            description =
+                    "A filter that the disk will be attached with and that stores something in the image; may be repeated."
+                            + " SIZE is what the VM sees.")
+    List<String> filters = List.of();
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the format.")
     Map<String, String> options = new LinkedHashMap<>();
 
@@ -57,7 +66,7 @@ public final class Create extends TapCommand {
         TapSpec image = here.newFile(tapSpec);
         TapSpec overlaid = backing == null ? null : here.spec(backing);
         try {
-            here.images().create(image, bytes, overlaid, reserve, options);
+            here.images().create(image, bytes, overlaid, reserve, options, filters);
         } catch (DiskException e) {
             if (e.reason() == DiskException.Reason.UNSUPPORTED && e.getMessage().startsWith(image.path())) {
                 // the name of a disk that is no file has become a path

@@ -11,6 +11,7 @@ import org.blktap.api.command.VerbDeclaration.Where;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.Options;
 import org.blktap.shell.Json;
 import org.blktap.shell.TextTable;
 import org.osgi.service.component.annotations.Component;
@@ -92,6 +93,7 @@ public final class Info extends TapCommand {
         all.put("access", status.readOnly() ? "read-only" : "read-write");
         all.put("engine", status.engine());
         status.options().forEach((key, value) -> all.put("option " + key, value));
+        status.filters().forEach(spec -> all.put("filter " + Options.nameIn(spec), spec));
         status.details().forEach(all::put);
         int width = width(all, 0);
         for (AttachmentStatus.Node node : status.nodes()) {

@@ -54,9 +54,13 @@ public final class Stats extends TapCommand {
                             micros(c.latency().max())));
         }
         table.print(out);
-        all.forEach(stats -> out.printf(
-                "%s: %d in flight; parked %d times, %d ms in all%n",
-                stats.id(), stats.inFlight(), stats.parks(), stats.parkedMillis()));
+        all.forEach(stats -> {
+            out.printf(
+                    "%s: %d in flight; parked %d times, %d ms in all%n",
+                    stats.id(), stats.inFlight(), stats.parks(), stats.parkedMillis());
+            stats.filters()
+                    .forEach(each -> out.printf("%s: %s: %s%n", stats.id(), each.type(), Filter.text(each.values())));
+        });
     }
 
     private static List<AttachmentStats> all(Attachments attachments) throws DiskException {

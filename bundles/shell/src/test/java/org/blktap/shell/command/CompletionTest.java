@@ -78,6 +78,15 @@ class CompletionTest {
     }
 
     @Test
+    void filters() throws Exception {
+        assertTrue(after("attach tap:ram:x --filter ").contains("throttle"));
+        core.addFilter("alpha", "trace,slowest=7", null);
+        assertTrue(after("filter add alpha ").contains("throttle"));
+        assertTrue(after("filter set alpha ").contains("trace"));
+        assertTrue(after("filter add alpha throttle --below ").contains("trace"));
+    }
+
+    @Test
     void eachOperandIsOfItsKind() throws Exception {
         core.attach(new AttachRequest(TapSpec.parse("tap:ram:y"), "beta", List.of("nbd"), false, Map.of()));
         Files.createFile(directory.resolve("a.vmdk"));

@@ -55,6 +55,59 @@ class VerbsTest {
         core.calls.clear();
     }
 
+    @Test
+    void filters() {
+        assertEquals(0, run("attach", "tap:ram:y,size=1M", "--id", "two", "--filter", "a,x=1", "--filter", "b"));
+        assertEquals(List.of("a,x=1", "b"), core.attached.get(1).filters());
+        core.calls.clear();
+        assertEquals(0, run("filter", "add", "one", "throttle,iops=5", "--below", "b"));
+        assertEquals("paused 4 ms\n", out);
+        assertEquals(0, run("filter", "set", "one", "throttle", "iops=7", "group="));
+        assertEquals("set without a pause\n", out);
+        assertEquals(0, run("filter", "add", "one", "trace", "--json"));
+        assertTrue(out.contains("\"pausedMicros\": 4000"), out);
+        assertEquals(0, run("filter", "remove", "one", "trace"));
+        assertEquals("paused 0 ms\n", out);
+        assertEquals(
+                List.of(
+                        "filter add one throttle,iops=5 below b",
+                        "filter set one throttle {iops=7, group=}",
+                        "filter add one trace below null",
+                        "filter remove one trace"),
+                core.calls);
+        assertEquals(0, run("filter", "list", "two"));
+        List<String> lines = out.lines().toList();
+        assertTrue(lines.get(1).matches("b +- +waiting 7"), out);
+        assertTrue(lines.get(2).matches("a +x=1 +waiting 7"), out);
+        assertEquals(0, run("filter", "list", "two", "--json"));
+        assertEquals(
+                "a",
+                JsonParser.parseString(out)
+                        .getAsJsonArray()
+                        .get(0)
+                        .getAsJsonObject()
+                        .get("type")
+                        .getAsString());
+        assertEquals(0, run("stats", "two"));
+        assertTrue(out.contains("two: b: waiting 7"), out);
+        assertEquals(0, run("info", "two"));
+        assertTrue(out.contains("filter a"), out);
+        for (String wrong : List.of(
+                "filter add one",
+                "filter set one a",
+                "filter set one a b",
+                "filter remove one a b=1",
+                "filter list one a",
+                "filter remove one a --below b",
+                "filter put one a",
+                "filter list")) {
+            assertEquals(2, run(wrong.split(" ")), wrong);
+        }
+        core.parked.add("one");
+        assertEquals(0, run("filter", "add", "one", "x"));
+        assertEquals("recorded; in force when it is resumed\n", out);
+    }
+
     @ParameterizedTest
     @FieldSource("NAMES")
     void everyVerbHasAPage(String verb) {

@@ -1,20 +1,19 @@
-package org.blktap.core.copy;
+package org.blktap.api.disk;
 
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Request;
-import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoLoop;
 
-/** Submits requests to a disk that is not attached, one at a time, and waits for each. Not on the loop's thread. */
-public final class DiskAccess {
+/**
+ * Submits requests to a disk, one at a time, and waits for each. For control threads, one at a time, never the loop's.
+ * Ranges are multiples of 512 bytes inside the disk.
+ */
+public final class BlockingDisk {
     /** The longest range of one MAP or WRITE_ZEROES. */
-    static final long STRIDE = 256 << 20;
+    public static final long STRIDE = 256 << 20;
 
     private final VirtualDisk disk;
     private final IoLoop loop;
@@ -22,33 +21,50 @@ public final class DiskAccess {
     private CompletableFuture<Integer> ended;
     private final Request request = new Request(done -> ended.complete(done.error()), 1);
 
-    /** @param name of the disk, for errors */
-    public DiskAccess(VirtualDisk disk, IoLoop loop, Object name) {
+    /**
+     * @param loop the disk's
+     * @param name of the disk, for errors
+     */
+    public BlockingDisk(VirtualDisk disk, IoLoop loop, Object name) {
         this.disk = disk;
         this.loop = loop;
         this.name = name.toString();
     }
 
-    void read(long offset, long address, int length) throws DiskException {
+    /** Reads into native memory. */
+    public void read(long offset, long address, int length) throws DiskException {
+        move(Operation.READ, offset, address, length);
+    }
+
+    /** Writes from native memory. */
+    public void write(long offset, long address, int length) throws DiskException {
+        move(Operation.WRITE, offset, address, length);
+    }
+
+    private void move(Operation operation, long offset, long address, int length) throws DiskException {
         request.data().clear();
         request.data().add(address, length);
-        run(request.set(Operation.READ, offset, length, 0));
+        run(request.set(operation, offset, length, 0));
     }
 
-    /** Zeroes the whole disk and allocates its space. */
-    public void reserve() throws DiskException {
-        long size = disk.info().sizeBytes();
-        for (long at = 0; at < size; at += STRIDE) {
-            run(request.set(Operation.WRITE_ZEROES, at, Math.min(STRIDE, size - at), Request.NO_UNMAP));
+    /** Makes a range of any length read as zeros; its space stays allocated, or is allocated. */
+    public void zero(long offset, long length) throws DiskException {
+        for (long at = 0; at < length; at += STRIDE) {
+            run(request.set(Operation.WRITE_ZEROES, offset + at, Math.min(STRIDE, length - at), Request.NO_UNMAP));
         }
-        flush();
     }
 
-    void flush() throws DiskException {
+    /** Makes all that was written survive power loss. */
+    public void flush() throws DiskException {
         run(request.set(Operation.FLUSH, 0, 0, 0));
     }
 
-    /** @return bytes that the answer covers, from the offset on */
+    /**
+     * Asks how a range is stored.
+     *
+     * @return bytes that the answer covers, from the offset on; fewer than asked for if the range is longer than
+     *     {@link #STRIDE}, or if the disk says so
+     */
     public long map(long offset, long length, ExtentList into) throws DiskException {
         into.clear();
         long asked = Math.min(length, STRIDE);
@@ -61,17 +77,18 @@ public final class DiskAccess {
     }
 
     private void run(Request next) throws DiskException {
-        ended = new CompletableFuture<>();
+        CompletableFuture<Integer> end = new CompletableFuture<>();
+        ended = end;
         loop.execute(() -> {
             try {
                 disk.submit(next);
             } catch (RuntimeException | Error e) {
-                ended.completeExceptionally(e);
+                end.completeExceptionally(e);
             }
         });
         int error;
         try {
-            error = ended.get();
+            error = end.get();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new DiskException(Reason.IO, name + ": interrupted", e);
@@ -83,13 +100,13 @@ public final class DiskAccess {
         }
     }
 
-    /** Reports a bug of a disk. */
-    static DiskException internal(String name, Throwable e) {
+    /** Makes the exception for a disk that threw. */
+    public static DiskException internal(String name, Throwable e) {
         return new DiskException(Reason.IO, name + ": internal error: " + e, e);
     }
 
-    /** Makes the exception for a failed request. */
-    static DiskException failed(String name, Operation operation, long offset, int error) {
+    /** Makes the exception for a request that has failed. */
+    public static DiskException failed(String name, Operation operation, long offset, int error) {
         return new DiskException(
                 error == Errno.ENOSPC ? Reason.NO_SPACE : Reason.IO,
                 name + ": "

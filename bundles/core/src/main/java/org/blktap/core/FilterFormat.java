@@ -1,0 +1,62 @@
+package org.blktap.core;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.blktap.api.disk.BlockingDisk;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.filter.DiskFilter;
+import org.blktap.api.filter.PassThroughDisk;
+import org.blktap.api.memory.NativeMemory;
+
+/** Prepares a new image for the filters that it will be attached with. For control threads. */
+final class FilterFormat {
+    private final List<FilterSpec> specs;
+    private final List<Registry.Entry<DiskFilter>> services;
+    /** One for each, in which the filter marks what it knows. */
+    private final List<Options> options = new ArrayList<>();
+
+    /** @param filters specs, from the image up */
+    FilterFormat(List<String> filters, Registry<DiskFilter> present) throws DiskException {
+        specs = FilterStack.parse(filters);
+        services = FilterStack.find(specs, present);
+        specs.forEach(each -> options.add(new Options(each.options())));
+    }
+
+    boolean isEmpty() {
+        return specs.isEmpty();
+    }
+
+    /** The size that the image must have for VMs to see a size. */
+    long sizeBelow(long sizeBytes) throws DiskException {
+        long size = sizeBytes;
+        for (int i = specs.size() - 1; i >= 0; i--) {
+            size = services.get(i).service().sizeBelow(size, options.get(i));
+        }
+        return size;
+    }
+
+    /** Has each filter write what it stores, on the disk as the filters below show it. */
+    void run(VirtualDisk image, LoopCalls calls, NativeMemory memory) throws DiskException {
+        List<OpenFilter> opened = new ArrayList<>();
+        try {
+            VirtualDisk disk = image;
+            for (int i = 0; i < specs.size(); i++) {
+                OpenFilter.Context context =
+                        new OpenFilter.Context(calls.id(), false, options.get(i), calls.loop(), memory, new WatchedFile.Watch());
+                services.get(i).service().format(disk, context);
+                // also the uppermost: what cannot be opened was not created
+                PassThroughDisk fresh = services.get(i).service().open(disk, context);
+                opened.add(new OpenFilter(specs.get(i), options.get(i), services.get(i), fresh));
+                options.get(i).checkAllKnown("filter " + specs.get(i).type());
+                disk = fresh;
+            }
+            new BlockingDisk(disk, calls.loop(), calls.id()).flush();
+        } finally {
+            for (int i = opened.size() - 1; i >= 0; i--) {
+                opened.get(i).close(calls);
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+package org.blktap.core;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.blktap.api.control.AttachmentStats.FilterStats;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.filter.DiskFilter;
+import org.blktap.api.memory.NativeMemory;
+
+/**
+ * The filters that are open on one disk, from the disk up. For control threads, one at a time, except where noted.
+ * Immutable: a change makes another stack, which shares the filters that stay.
+ */
+final class FilterStack {
+    private final VirtualDisk disk;
+    private final WatchedFile.Watch watch;
+    private final List<OpenFilter> filters;
+
+    private FilterStack(VirtualDisk disk, WatchedFile.Watch watch, List<OpenFilter> filters) {
+        this.disk = disk;
+        this.watch = watch;
+        this.filters = List.copyOf(filters);
+    }
+
+    /**
+     * A disk without filters.
+     *
+     * @param watch of its files
+     */
+    static FilterStack on(VirtualDisk disk, WatchedFile.Watch watch) {
+        return new FilterStack(disk, watch, List.of());
+    }
+
+    /**
+     * Parses specs.
+     *
+     * @throws DiskException BAD_OPTION; EXISTS if a type is there twice, since commands name a filter by its type
+     */
+    static List<FilterSpec> parse(List<String> specs) throws DiskException {
+        List<FilterSpec> all = new ArrayList<>();
+        Set<String> types = new HashSet<>();
+        for (String each : specs) {
+            FilterSpec spec = FilterSpec.parse(each);
+            if (!types.add(spec.type())) {
+                throw new DiskException(
+                        Reason.EXISTS, "filter " + spec.type() + " is there twice: a disk has one of each type");
+            }
+            all.add(spec);
+        }
+        return all;
+    }
+
+    /** Looks for the services of all filters, before anything is opened. */
+    static List<Registry.Entry<DiskFilter>> find(List<FilterSpec> specs, Registry<DiskFilter> present)
+            throws DiskException {
+        List<Registry.Entry<DiskFilter>> found = new ArrayList<>();
+        for (FilterSpec each : specs) {
+            found.add(OpenFilter.find(each, present));
+        }
+        return found;
+    }
+
+    /** Opens all filters on a disk, which stays open if that fails. */
+    static FilterStack open(
+            VirtualDisk disk,
+            WatchedFile.Watch watch,
+            List<FilterSpec> specs,
+            List<Registry.Entry<DiskFilter>> services,
+            LoopCalls calls,
+            NativeMemory memory)
+            throws DiskException {
+        FilterStack stack = on(disk, watch);
+        boolean done = false;
+        try {
+            for (int i = 0; i < specs.size(); i++) {
+                stack = stack.with(
+                        i, OpenFilter.open(specs.get(i), services.get(i), stack.top(), watch, calls, memory));
+            }
+            done = true;
+            return stack;
+        } finally {
+            if (!done) {
+                stack.close(calls);
+            }
+        }
+    }
+
+    /** Who watches the files of the disk. */
+    WatchedFile.Watch watch() {
+        return watch;
+    }
+
+    /** What the gate submits to: the uppermost filter, or the disk. Any thread. */
+    VirtualDisk top() {
+        return below(filters.size());
+    }
+
+    /** What is below place {@code i}: the filter of the place before, or the disk. */
+    VirtualDisk below(int i) {
+        return i == 0 ? disk : filters.get(i - 1).disk();
+    }
+
+    /** The filters, from the disk up. Any thread. */
+    List<OpenFilter> filters() {
+        return filters;
+    }
+
+    /**
+     * The place of a filter.
+     *
+     * @throws DiskException NOT_FOUND
+     */
+    static int place(List<FilterSpec> specs, String type, String id) throws DiskException {
+        for (int i = 0; i < specs.size(); i++) {
+            if (specs.get(i).type().equals(type)) {
+                return i;
+            }
+        }
+        throw new DiskException(
+                Reason.NOT_FOUND,
+                "attachment '" + id + "' has no filter '" + type + "'; present: "
+                        + (specs.isEmpty()
+                                ? "none"
+                                : String.join(
+                                        ", ",
+                                        specs.stream().map(FilterSpec::type).toList())));
+    }
+
+    /** Returns the stack with one more filter. */
+    FilterStack with(int place, OpenFilter added) {
+        List<OpenFilter> more = new ArrayList<>(filters);
+        more.add(place, added);
+        return new FilterStack(disk, watch, more);
+    }
+
+    /** Returns the stack with another filter in a place, or the same filter with another spec. */
+    FilterStack replaced(int place, OpenFilter by) {
+        List<OpenFilter> other = new ArrayList<>(filters);
+        other.set(place, by);
+        return new FilterStack(disk, watch, other);
+    }
+
+    /** Returns the stack without a filter. */
+    FilterStack without(int place) {
+        List<OpenFilter> fewer = new ArrayList<>(filters);
+        fewer.remove(place);
+        return new FilterStack(disk, watch, fewer);
+    }
+
+    /** Makes each filter submit to what is below it in this stack. Loop only, with nothing in flight. */
+    void connect() {
+        for (int i = 0; i < filters.size(); i++) {
+            if (filters.get(i).disk().below() != below(i)) {
+                filters.get(i).disk().setBelow(below(i));
+            }
+        }
+    }
+
+    /** The size that the image must have for VMs to see a size. */
+    long sizeBelow(long sizeBytes) {
+        long size = sizeBytes;
+        for (int i = filters.size() - 1; i >= 0; i--) {
+            size = filters.get(i).disk().sizeBelow(size);
+        }
+        return size;
+    }
+
+    boolean uses(Registry.Entry<DiskFilter> service) {
+        return filters.stream().anyMatch(each -> each.service().equals(service));
+    }
+
+    /** What the filters report. Loop only. */
+    List<FilterStats> stats() {
+        return filters.stream()
+                .map(each -> new FilterStats(each.spec().type(), each.disk().stats()))
+                .toList();
+    }
+
+    /**
+     * The filter whose code threw; null if it was the disk. A filter calls the disk below it, so that the innermost
+     * frame decides.
+     */
+    String thrower(Throwable failure) {
+        for (StackTraceElement frame : failure.getStackTrace()) {
+            if (!frame.getClassName().startsWith("java.")) {
+                String room =
+                        frame.getClassName().substring(0, frame.getClassName().lastIndexOf('.') + 1);
+                return filters.stream()
+                        .filter(each -> room.equals(each.disk().getClass().getPackageName() + "."))
+                        .map(each -> each.spec().type())
+                        .findFirst()
+                        .orElse(null);
+            }
+        }
+        return null;
+    }
+
+    /** Closes the filters, from the uppermost down. The disk stays open. Nothing is in flight. */
+    void close(LoopCalls calls) throws DiskException {
+        for (int i = filters.size() - 1; i >= 0; i--) {
+            filters.get(i).close(calls);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+package org.blktap.filter.luks;
+
+import com.google.gson.Strictness;
+import com.google.gson.stream.JsonReader;
+import java.io.IOException;
+import java.io.StringReader;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Reads JSON of unknown origin into maps, lists, strings, {@link Long}, {@link Double}, {@link Boolean}, and null,
+ * within limits of depth, number and length: a text of four megabytes could otherwise become objects of a hundred.
+ */
+final class BoundedJson {
+    /** The deepest of the format itself is 5: keyslots, a slot, its kdf, a value. */
+    private static final int DEPTH_MAX = 16;
+    /** Values in all: 32 key slots with everything that belongs to them are some 1500. */
+    private static final int VALUES_MAX = 20_000;
+
+    private int values;
+
+    private BoundedJson() {}
+
+    /**
+     * Parses a text that is one object, and nothing else.
+     *
+     * @throws IOException with what is wrong
+     */
+    static Map<String, Object> parse(String text) throws IOException {
+        try (JsonReader reader = new JsonReader(new StringReader(text))) {
+            reader.setStrictness(Strictness.STRICT);
+            reader.setNestingLimit(DEPTH_MAX);
+            Map<String, Object> root = new BoundedJson().object(reader);
+            reader.peek(); // throws if anything follows
+            return root;
+        } catch (IllegalStateException | NumberFormatException e) {
+            throw new IOException(e.getMessage(), e);
+        }
+    }
+
+    private Object value(JsonReader reader) throws IOException {
+        if (++values > VALUES_MAX) {
+            throw new IOException("more than " + VALUES_MAX + " values");
+        }
+        return switch (reader.peek()) {
+            case BEGIN_OBJECT -> object(reader);
+            case BEGIN_ARRAY -> array(reader);
+            case STRING -> reader.nextString();
+            case NUMBER -> number(reader.nextString());
+            case BOOLEAN -> reader.nextBoolean();
+            case NULL -> {
+                reader.nextNull();
+                yield null;
+            }
+            default -> throw new IOException("no value at " + reader.getPath());
+        };
+    }
+
+    private Map<String, Object> object(JsonReader reader) throws IOException {
+        Map<String, Object> members = new LinkedHashMap<>();
+        reader.beginObject();
+        while (reader.hasNext()) {
+            String name = reader.nextName();
+            if (members.containsKey(name)) {
+                throw new IOException("two members of one name at " + reader.getPath());
+            }
+            members.put(name, value(reader));
+        }
+        reader.endObject();
+        return members;
+    }
+
+    private List<Object> array(JsonReader reader) throws IOException {
+        List<Object> elements = new ArrayList<>();
+        reader.beginArray();
+        while (reader.hasNext()) {
+            elements.add(value(reader));
+        }
+        reader.endArray();
+        return elements;
+    }
+
+    private static Object number(String text) {
+        try {
+            return Long.valueOf(text);
+        } catch (NumberFormatException e) {
+            return Double.valueOf(text);
+        }
+    }
+}

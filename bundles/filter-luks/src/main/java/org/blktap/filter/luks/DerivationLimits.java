@@ -1,0 +1,24 @@
+package org.blktap.filter.luks;
+
+/**
+ * What the derivation of a key may take, since a header decides it. Slots that exceed the constants are refused when
+ * the header is read.
+ *
+ * @param memoryBytes most memory of one derivation: the operator's
+ */
+record DerivationLimits(long memoryBytes) {
+    /** Most iterations of PBKDF2 for a key slot: half a minute of SHA-512 on a processor of 2020. */
+    static final int SLOT_ITERATIONS_MAX = 50_000_000;
+    /** Most iterations of PBKDF2 for the digest of a volume key, for which cryptsetup takes an eighth of a second. */
+    static final int DIGEST_ITERATIONS_MAX = 10_000_000;
+    /** Most memory of Argon2 in KiB, and so the largest value of the option: what cryptsetup takes at most. */
+    static final int ARGON2_KIB_MAX = 4 << 20;
+    /** Most KiB that Argon2 passes over in all: 64 GiB, some twenty seconds with four lanes. */
+    static final long ARGON2_PASSED_KIB_MAX = 64L << 20;
+    /** Most lanes of Argon2, each of which has a thread; cryptsetup takes at most 4. */
+    static final int ARGON2_LANES_MAX = 16;
+    /** The default of the memory: that of cryptsetup. */
+    static final long MEMORY_DEFAULT = 1L << 30;
+    /** No further slot is tried after so long. */
+    static final long SECONDS = 60;
+}

@@ -1,0 +1,40 @@
+package org.blktap.filter.throttle;
+
+import org.blktap.api.disk.Operation;
+
+/** What is limited: operations or bytes a second, of reads, of writes, or of both together. */
+enum Limit {
+    IOPS("iops", false, true, true),
+    IOPS_READ("iops-read", false, true, false),
+    IOPS_WRITE("iops-write", false, false, true),
+    BPS("bps", true, true, true),
+    BPS_READ("bps-read", true, true, false),
+    BPS_WRITE("bps-write", true, false, true);
+
+    /** All, without the copy that {@link #values} makes. */
+    static final Limit[] ALL = values();
+
+    /** The option's name. */
+    final String key;
+
+    final boolean bytes;
+    private final boolean reads;
+    private final boolean writes;
+
+    Limit(String key, boolean bytes, boolean reads, boolean writes) {
+        this.key = key;
+        this.bytes = bytes;
+        this.reads = reads;
+        this.writes = writes;
+    }
+
+    /** Whether it is about reads, or about operations that change the disk. */
+    boolean appliesTo(boolean write) {
+        return write ? writes : reads;
+    }
+
+    /** Whether an operation counts at all. A flush moves no data, and a map reads none. */
+    static boolean counts(Operation operation) {
+        return operation != Operation.FLUSH && operation != Operation.MAP;
+    }
+}
