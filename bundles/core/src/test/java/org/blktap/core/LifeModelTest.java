@@ -165,7 +165,7 @@ class LifeModelTest {
             relent();
             kit.awaitGone(id);
         }
-        assertEquals(0, unruly.open, "a disk is left open");
+        assertEquals(0, unruly.open.get(), "a disk is left open");
         assertEquals(List.of(), faults);
     }
 

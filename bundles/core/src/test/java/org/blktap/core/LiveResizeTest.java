@@ -62,7 +62,7 @@ class LiveResizeTest {
         assertEquals(State.RUNNING, manager.status("a").state());
         assertEquals(size, manager.status("a").sizeBytes());
         assertEquals(0, kit.send("a", Operation.WRITE).get(1, TimeUnit.MINUTES));
-        assertEquals(1, driver.open);
+        assertEquals(1, driver.open.get());
     }
 
     @Test
@@ -138,7 +138,7 @@ class LiveResizeTest {
         driver.resizing = Mood.BLOCKS;
         CompletableFuture<DiskException> resize = CompletableFuture.supplyAsync(
                 () -> assertThrows(DiskException.class, () -> manager.resize("a", 2 * SIZE)));
-        kit.until("it is resized", () -> driver.resizes == 1);
+        kit.until("it is resized", () -> driver.resizes.get() == 1);
         assertEquals(Kind.RESIZING, manager.status("a").reason().kind());
         CompletableFuture<Integer> waits = kit.send("a", Operation.WRITE);
         driver.opening = Mood.THROWS;
@@ -157,11 +157,11 @@ class LiveResizeTest {
         driver.resizing = Mood.BLOCKS;
         CompletableFuture<DiskException> resize = CompletableFuture.supplyAsync(
                 () -> assertThrows(DiskException.class, () -> manager.resize("a", 2 * SIZE)));
-        kit.until("it is resized", () -> driver.resizes == 1);
+        kit.until("it is resized", () -> driver.resizes.get() == 1);
         manager.detach("a", true);
         driver.relent();
         kit.awaitGone("a");
         assertEquals(Reason.NOT_FOUND, resize.get(1, TimeUnit.MINUTES).reason());
-        assertEquals(0, driver.open);
+        assertEquals(0, driver.open.get());
     }
 }

@@ -68,7 +68,7 @@ class LockWaitTest {
         kit.await("a", State.RUNNING);
         assertEquals(1 << 20, manager.status("a").sizeBytes());
         assertEquals(0, kit.send("a", Operation.READ).get(1, TimeUnit.MINUTES));
-        assertEquals(1, driver.open);
+        assertEquals(1, driver.open.get());
     }
 
     @Test
@@ -146,7 +146,7 @@ class LockWaitTest {
         driver.inUse = false;
         int fd = locked();
         waiting();
-        assertEquals(0, driver.open, "it was not even tried");
+        assertEquals(0, driver.open.get(), "it was not even tried");
         for (int i = 0; i < 300; i++) {
             int again = -1;
             Libc.close(fd);
@@ -175,7 +175,7 @@ class LockWaitTest {
         assertEquals(List.of(), manager.list());
         driver.inUse = false;
         Thread.sleep(300);
-        assertEquals(0, driver.open);
+        assertEquals(0, driver.open.get());
         attach(Map.of("wait-for-lock", "600"), false);
         assertServes();
     }

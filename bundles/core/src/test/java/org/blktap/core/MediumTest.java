@@ -80,8 +80,8 @@ class MediumTest {
         assertEquals(size, manager.status("a").sizeBytes());
         assertEquals(error, kit.send("a", Operation.READ).get(1, TimeUnit.MINUTES));
         assertEquals(0, kit.send("a", Operation.FLUSH).get(1, TimeUnit.MINUTES));
-        assertEquals(spec.startsWith("tap:first") ? 1 : 0, first.open);
-        assertEquals(spec.startsWith("tap:second") ? 1 : 0, second.open);
+        assertEquals(spec.startsWith("tap:first") ? 1 : 0, first.open.get());
+        assertEquals(spec.startsWith("tap:second") ? 1 : 0, second.open.get());
     }
 
     @Test

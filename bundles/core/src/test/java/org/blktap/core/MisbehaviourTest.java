@@ -101,7 +101,7 @@ class MisbehaviourTest {
         kit.installed.removeDriver(unrulyReference);
         unruly.relent();
         kit.awaitGone("evil");
-        assertEquals(0, unruly.open);
+        assertEquals(0, unruly.open.get());
         assertEquals(State.RUNNING, kit.attach("good", "evil").state());
     }
 
@@ -113,7 +113,7 @@ class MisbehaviourTest {
         kit.installed.addDriver(good, CoreKit.driver("unruly"));
         unruly.relent();
         kit.await("evil", State.RUNNING);
-        assertEquals(0, unruly.open);
+        assertEquals(0, unruly.open.get());
         assertEquals(0, result(kit.send("evil", Operation.READ)));
     }
 
@@ -123,7 +123,7 @@ class MisbehaviourTest {
         kit.attach("good", "saver");
         blockedLoop();
         manager.deactivate();
-        assertEquals(1, good.saved, "the disk that saves has done so");
+        assertEquals(1, good.saved.get(), "the disk that saves has done so");
         assertTrue(Files.exists(directory.resolve("data/attachments/evil.cfg")));
         unruly.relent();
         kit.start();
@@ -140,7 +140,7 @@ class MisbehaviourTest {
         kit.await("evil", State.PARKED);
         assertEquals(Kind.FAILED, why("evil"));
         assertTrue(manager.status("evil").reason().text().contains("meant to fail"));
-        assertEquals(0, unruly.open);
+        assertEquals(0, unruly.open.get());
         // services that come do not open it again
         kit.installed.addDriver(good, CoreKit.driver("third"));
         assertEquals(State.PARKED, manager.status("evil").state());
@@ -215,7 +215,7 @@ class MisbehaviourTest {
         Files.createDirectories(records.resolve("evil.cfg/x"));
         assertThrows(DiskException.class, () -> manager.detach("evil", true), "the record stays");
         kit.awaitGone("evil");
-        assertEquals(0, unruly.open);
+        assertEquals(0, unruly.open.get());
     }
 
     @Test
@@ -270,7 +270,7 @@ class MisbehaviourTest {
         unruly.relent();
         kit.awaitGone("evil");
         assertThrows(ExecutionException.class, () -> attach.get(1, TimeUnit.MINUTES));
-        assertEquals(0, unruly.open);
+        assertEquals(0, unruly.open.get());
     }
 
     @Test
@@ -336,7 +336,7 @@ class MisbehaviourTest {
             kit.awaitGone("evil");
             DiskException failure = forced.get(1, TimeUnit.MINUTES);
             assertTrue(failure == null || failure.reason() == Reason.NOT_FOUND, () -> "" + failure);
-            assertEquals(0, unruly.open);
+            assertEquals(0, unruly.open.get());
         }
     }
 
@@ -359,7 +359,7 @@ class MisbehaviourTest {
         assertEquals("", node.end);
         unruly.relent();
         manager.detach("evil", true);
-        assertEquals(1, unruly.saved);
+        assertEquals(1, unruly.saved.get());
         assertEquals("removed", node.end);
     }
 
@@ -444,7 +444,7 @@ class MisbehaviourTest {
         kit.until(
                 "it is refused after a restart",
                 () -> manager.list().stream().anyMatch(each -> each.reason().kind() == Kind.DIFFERENT_DISK));
-        assertEquals(0, unruly.open);
+        assertEquals(0, unruly.open.get());
     }
 
     @Test

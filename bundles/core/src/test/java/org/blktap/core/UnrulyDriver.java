@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -36,10 +37,10 @@ final class UnrulyDriver implements DiskDriver {
     /** Others have the image open. */
     volatile boolean inUse;
 
-    volatile int saved;
-    volatile int open;
+    final AtomicInteger saved = new AtomicInteger();
+    final AtomicInteger open = new AtomicInteger();
     /** Calls of resize that have begun. */
-    volatile int resizes;
+    final AtomicInteger resizes = new AtomicInteger();
 
     private volatile CountDownLatch gate = new CountDownLatch(1);
     private final Deque<Request> lost = new ArrayDeque<>();
@@ -98,14 +99,14 @@ final class UnrulyDriver implements DiskDriver {
         if (inUse) {
             throw new DiskException(DiskException.Reason.BUSY, path + ": in use by another attachment or process");
         }
-        open++;
+        open.incrementAndGet();
         return new Disk(context.readOnly());
     }
 
     /** LOSES: fails half-way, as on a full file system. */
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
-        resizes++;
+        resizes.incrementAndGet();
         act(resizing);
         if (resizing == Mood.LOSES) {
             throw new DiskException(DiskException.Reason.NO_SPACE, "no space: " + Errno.text(Errno.ENOSPC));
@@ -153,12 +154,12 @@ final class UnrulyDriver implements DiskDriver {
                 throw new DiskException(DiskException.Reason.NO_SPACE, "no space: " + Errno.text(Errno.ENOSPC));
             }
             act(saving);
-            saved++;
+            saved.incrementAndGet();
         }
 
         @Override
         public void close() {
-            open--;
+            open.decrementAndGet();
             act(closing);
         }
     }
