@@ -54,7 +54,12 @@ class LuksIT {
             String pbkdf = sectorSize.equals("512") ? "argon2id" : "pbkdf2";
             String id = "dm" + sectorSize;
             String image = "tap:qcow2:" + directory.resolve(id + ".qcow2");
-            daemon.blktap("create", image, "64M", "--filter", luks("sector-size=" + sectorSize, "pbkdf=" + pbkdf, "iter-time=100"))
+            daemon.blktap(
+                            "create",
+                            image,
+                            "64M",
+                            "--filter",
+                            luks("sector-size=" + sectorSize, "pbkdf=" + pbkdf, "iter-time=100"))
                     .ok();
             daemon.attach(image, id, "--node", "vhost-user", "--filter", luks());
             Uml.run(directory, id + "-first", """
