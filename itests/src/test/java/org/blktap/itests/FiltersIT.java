@@ -59,7 +59,8 @@ class FiltersIT {
                 .redirectOutput(log.toFile())
                 .start();
         Wait.until(
-                "fio writes", () -> daemon.stats(id).getAsJsonObject("operations").has("write"));
+                "fio writes",
+                () -> daemon.stats(id).getAsJsonObject("operations").has("write"));
         return fio;
     }
 
@@ -100,8 +101,13 @@ class FiltersIT {
             pauses.add(paused(daemon.blktap("filter", "add", "a", "delay,ms=1")));
             assertEquals(
                     "set without a pause",
-                    daemon.blktap("filter", "set", "a", "delay", "ms=2").ok().out().strip());
-            assertEquals("delay,ms=2", filters("a").get(0).getAsJsonObject().get("spec").getAsString());
+                    daemon.blktap("filter", "set", "a", "delay", "ms=2")
+                            .ok()
+                            .out()
+                            .strip());
+            assertEquals(
+                    "delay,ms=2",
+                    filters("a").get(0).getAsJsonObject().get("spec").getAsString());
             if (rounds % 3 == 0) {
                 int parks = daemon.stats("a").get("parks").getAsInt();
                 replace(delay, daemon.home.resolve("deploy/filter-delay.jar"));
@@ -161,7 +167,8 @@ class FiltersIT {
         }
         io("a", "read -P 7 0 1M");
         assertEquals(
-                "paused 0 ms", daemon.blktap("filter", "remove", "a", "delay").ok().out().strip());
+                "paused 0 ms",
+                daemon.blktap("filter", "remove", "a", "delay").ok().out().strip());
         daemon.blktap("undeploy", "filter-delay").ok();
         assertEquals("running", daemon.state("a"));
     }
@@ -275,7 +282,10 @@ class FiltersIT {
                     () -> daemon.blktap("stats", "a").ok().out().contains("waiting for iops"));
             assertEquals(
                     "set without a pause",
-                    daemon.blktap("filter", "set", "a", "throttle", "iops=1").ok().out().strip());
+                    daemon.blktap("filter", "set", "a", "throttle", "iops=1")
+                            .ok()
+                            .out()
+                            .strip());
             Thread.sleep(1000);
             // 64 requests wait for a minute
             start = System.nanoTime();
@@ -377,11 +387,13 @@ class FiltersIT {
     @Test
     void faultsAreSeenByClients() throws Exception {
         daemon.attach(create("aio"), "a", "--node", "nbd");
-        daemon.blktap("filter", "add", "a", "fault,errors=100,error=ENOSPC,range=1M-2M,operations=write").ok();
+        daemon.blktap("filter", "add", "a", "fault,errors=100,error=ENOSPC,range=1M-2M,operations=write")
+                .ok();
         io("a", "write -P 7 0 1M", "read 1M 1M");
         Run failed = Run.of("qemu-io", "-f", "raw", daemon.nbd("a"), "-c", "write -P 7 1M 4k");
         assertTrue((failed.out() + failed.err()).contains("No space left on device"), failed::toString);
-        daemon.blktap("filter", "set", "a", "fault", "delay-ms=100", "errors=", "range=").ok();
+        daemon.blktap("filter", "set", "a", "fault", "delay-ms=100", "errors=", "range=")
+                .ok();
         io("a", "write -P 7 1M 4k");
         assertTrue(daemon.blktap("filter", "list", "a").ok().out().contains("errors 1"));
         daemon.blktap("filter", "remove", "a", "fault").ok();

@@ -65,7 +65,7 @@ final class Calibration {
         long wanted = (long) Math.max(KIB_MIN, Math.min(most, kib * factor));
         long passes = (long) Math.max(PASSES_MIN, PASSES_MIN * factor * kib / wanted);
         return new Argon2(
-                id, (int) Math.min(passes, DerivationLimits.ARGON2_PASSED_KIB_MAX / wanted), (int) wanted, lanes, salt);
+                id, (int) Math.min(passes, DerivationLimits.passesMax(wanted, lanes)), (int) wanted, lanes, salt);
     }
 
     private static long measure(Argon2 argon2, FormatOptions options, NativeMemory memory) throws DiskException {

@@ -17,8 +17,15 @@ record DerivationLimits(long memoryBytes) {
     static final long ARGON2_PASSED_KIB_MAX = 64L << 20;
     /** Most lanes of Argon2, each of which has a thread; cryptsetup takes at most 4. */
     static final int ARGON2_LANES_MAX = 16;
+    /** Most passes of Argon2 times lanes: a pass starts four threads for each lane, however little memory there is. */
+    static final int ARGON2_PASSES_LANES_MAX = 200_000;
     /** The default of the memory: that of cryptsetup. */
     static final long MEMORY_DEFAULT = 1L << 30;
     /** No further slot is tried after so long. */
     static final long SECONDS = 60;
+
+    /** Returns the most passes of Argon2 over so much memory. */
+    static long passesMax(long kib, int lanes) {
+        return Math.min(ARGON2_PASSED_KIB_MAX / kib, ARGON2_PASSES_LANES_MAX / lanes);
+    }
 }

@@ -101,7 +101,8 @@ final class Luks1Header {
                 }
             }
         }
-        return new LuksHeader(1, Printable.of(text(UUID, UUID_BYTES)), "", new DataSegment(payload, -1, SECTOR, 0), slots, null);
+        return new LuksHeader(
+                1, Printable.of(text(UUID, UUID_BYTES)), "", new DataSegment(payload, -1, SECTOR, 0), slots, null);
     }
 
     private KeySlot slot(int number, HashSpec hash, int keyBytes, KeyDigest digest, HeaderStore store)

@@ -192,7 +192,7 @@ final class Luks2Metadata {
             case "argon2id":
                 int lanes = (int) kdf.number("cpus", 1, DerivationLimits.ARGON2_LANES_MAX);
                 long kib = kdf.number("memory", (long) KIB_PER_LANE * lanes, DerivationLimits.ARGON2_KIB_MAX);
-                long passes = kdf.number("time", 1, DerivationLimits.ARGON2_PASSED_KIB_MAX / kib);
+                long passes = kdf.number("time", 1, DerivationLimits.passesMax(kib, lanes));
                 return new Argon2(kdf.text("type").equals("argon2id"), (int) passes, (int) kib, lanes, salt);
             default:
                 throw kdf.unsupported("type", "pbkdf2, argon2i, argon2id");

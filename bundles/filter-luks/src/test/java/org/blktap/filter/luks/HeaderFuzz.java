@@ -116,7 +116,7 @@ final class HeaderFuzz {
                 assertTrue(pbkdf2.iterations() > 0 && pbkdf2.iterations() <= DerivationLimits.SLOT_ITERATIONS_MAX);
             } else if (slot.derivation() instanceof Argon2 argon2) {
                 assertTrue(argon2.kib() > 0 && argon2.kib() <= DerivationLimits.ARGON2_KIB_MAX);
-                assertTrue((long) argon2.kib() * argon2.passes() <= DerivationLimits.ARGON2_PASSED_KIB_MAX);
+                assertTrue(argon2.passes() <= DerivationLimits.passesMax(argon2.kib(), argon2.lanes()));
                 assertTrue(argon2.lanes() > 0 && argon2.lanes() <= DerivationLimits.ARGON2_LANES_MAX);
             }
         }

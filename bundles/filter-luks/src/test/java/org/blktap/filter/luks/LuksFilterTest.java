@@ -232,6 +232,11 @@ class LuksFilterTest {
                 List.of("\"memory\":[0-9]+", "\"memory\":4194304", "UNSUPPORTED", "needs more memory than the option"),
                 List.of("\"memory\":[0-9]+", "\"memory\":4294967295", "CORRUPT", "keyslots/0/kdf/memory"),
                 List.of("\"time\":[0-9]+", "\"time\":99999999", "CORRUPT", "keyslots/0/kdf/time"),
+                List.of(
+                        "\"time\":[0-9]+,\"memory\":[0-9]+,\"cpus\":[0-9]+",
+                        "\"time\":100001,\"memory\":16,\"cpus\":2",
+                        "CORRUPT",
+                        "keyslots/0/kdf/time"),
                 List.of("\"cpus\":[0-9]+", "\"cpus\":100", "CORRUPT", "keyslots/0/kdf/cpus"),
                 List.of("\"iterations\":[0-9]+", "\"iterations\":2147483647", "CORRUPT", "digests/0/iterations"),
                 List.of("\"salt\":\"[^\"]+\"", "\"salt\":\"!\"", "CORRUPT", "keyslots/0/kdf/salt"),
