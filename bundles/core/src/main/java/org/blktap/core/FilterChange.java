@@ -57,6 +57,7 @@ final class FilterChange {
     Duration add(String text, String below) throws DiskException {
         FilterSpec spec = FilterSpec.parse(text);
         return commands.forResult(operations.submit("a filter is being added", () -> {
+            boolean open = isOpen();
             List<FilterSpec> specs = present();
             if (specs.stream().anyMatch(each -> each.type().equals(spec.type()))) {
                 throw new DiskException(
@@ -69,10 +70,10 @@ final class FilterChange {
                     OpenFilter.find(spec, services.installed().filters());
             checkTransparent(service, spec);
             specs.add(place, spec);
-            FilterStack now = disk.filters();
-            if (!isOpen()) {
+            if (!open) {
                 return recorded(specs);
             }
+            FilterStack now = disk.filters();
             OpenFilter added = open(spec, service, now.below(place));
             return exchange(specs, now.with(place, added), added, null);
         }));
@@ -104,6 +105,7 @@ final class FilterChange {
     /** Takes a filter out. Returns how long requests waited. */
     Duration remove(String type) throws DiskException {
         return commands.forResult(operations.submit("a filter is being removed", () -> {
+            boolean open = isOpen();
             List<FilterSpec> specs = present();
             int place = FilterStack.place(specs, type, attachment.id());
             Registry.Entry<DiskFilter> service = services.installed().filters().awaited(type);
@@ -115,7 +117,7 @@ final class FilterChange {
             }
             checkTransparent(service, specs.get(place));
             specs.remove(place);
-            if (!isOpen()) {
+            if (!open) {
                 return recorded(specs);
             }
             FilterStack now = disk.filters();
@@ -151,8 +153,7 @@ final class FilterChange {
 
     private OpenFilter open(FilterSpec spec, Registry.Entry<DiskFilter> service, VirtualDisk below)
             throws DiskException {
-        OpenFilter opened =
-                OpenFilter.open(spec, service, below, disk.filters().watch(), calls, services.memory());
+        OpenFilter opened = OpenFilter.open(spec, service, below, disk.filters().watch(), calls, services.memory());
         DiskInfo shows = opened.disk().info();
         DiskInfo shown = below.info();
         if (shows.sizeBytes() != shown.sizeBytes()

@@ -43,8 +43,8 @@ final class FilterFormat {
         try {
             VirtualDisk disk = image;
             for (int i = 0; i < specs.size(); i++) {
-                OpenFilter.Context context =
-                        new OpenFilter.Context(calls.id(), false, options.get(i), calls.loop(), memory, new WatchedFile.Watch());
+                OpenFilter.Context context = new OpenFilter.Context(
+                        calls.id(), false, options.get(i), calls.loop(), memory, new WatchedFile.Watch());
                 services.get(i).service().format(disk, context);
                 // also the uppermost: what cannot be opened was not created
                 PassThroughDisk fresh = services.get(i).service().open(disk, context);

@@ -55,8 +55,8 @@ record OpenFilter(FilterSpec spec, Options options, Registry.Entry<DiskFilter> s
             NativeMemory memory)
             throws DiskException {
         Options options = new Options(spec.options());
-        PassThroughDisk disk =
-                service.service().open(below, new Context(calls.id(), below.info().readOnly(), options, calls.loop(), memory, watch));
+        PassThroughDisk disk = service.service()
+                .open(below, new Context(calls.id(), below.info().readOnly(), options, calls.loop(), memory, watch));
         OpenFilter opened = new OpenFilter(spec, options, service, disk);
         try {
             if (disk.below() != below) {

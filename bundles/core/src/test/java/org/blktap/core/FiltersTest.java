@@ -13,6 +13,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStats.FilterStats;
+import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
@@ -20,6 +21,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.filter.DiskFilter;
+import org.blktap.api.testkit.Eventually;
 import org.blktap.core.UnrulyDriver.Mood;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -63,10 +65,13 @@ class FiltersTest {
     }
 
     @AfterEach
-    void stop() {
+    void stop() throws Exception {
         driver.relent();
+        for (AttachmentStatus each : kit.manager.list()) {
+            kit.manager.detach(each.id(), true);
+        }
+        Eventually.holds("all filters are closed", () -> first.open + second.open == 0);
         kit.close();
-        assertEquals(0, first.open + second.open, "all filters are closed");
     }
 
     private void attach(String... filters) throws DiskException {
@@ -263,7 +268,7 @@ class FiltersTest {
     void aFilterThatGoesParksItsDiskUntilItIsBack() throws Exception {
         attach("first");
         kit.installed.removeFilter(firstReference);
-        assertEquals(State.PARKED, manager.status("a").state());
+        kit.await("a", State.PARKED);
         assertEquals(Kind.NO_FILTER, manager.status("a").reason().kind());
         assertEquals(0, first.open + driver.open);
         refused(Reason.BUSY, () -> manager.addFilter("a", "second", null));

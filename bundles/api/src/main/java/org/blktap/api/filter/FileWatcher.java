@@ -3,9 +3,7 @@ package org.blktap.api.filter;
 import org.blktap.api.engine.IoCallback;
 import org.osgi.annotation.versioning.ConsumerType;
 
-/**
- * Sees the operations that a disk does on its files: see {@link FilterContext#watchFiles}. Loop only.
- */
+/** Sees the operations that a disk does on its files: see {@link FilterContext#watchFiles}. Loop only. */
 @ConsumerType
 @FunctionalInterface
 public interface FileWatcher {

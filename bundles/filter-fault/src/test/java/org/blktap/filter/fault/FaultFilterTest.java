@@ -133,8 +133,15 @@ class FaultFilterTest {
     @Test
     void badOptionsAreRefused() {
         for (String wrong : List.of(
-                "errors=x", "errors=101", "errors=NaN", "error=EPIPE", "range=1M", "range=2M-1M", "operations=reed",
-                "delay-ms=-1", "outage-ms=5")) {
+                "errors=x",
+                "errors=101",
+                "errors=NaN",
+                "error=EPIPE",
+                "range=1M",
+                "range=2M-1M",
+                "operations=reed",
+                "delay-ms=-1",
+                "outage-ms=5")) {
             DiskException e = assertThrows(DiskException.class, () -> open(wrong), wrong);
             assertTrue(e.getMessage().startsWith("bad option " + wrong.replaceAll("=.*", "=")), e.getMessage());
         }

@@ -1,8 +1,8 @@
 package org.blktap.filter.throttle;
 
 /**
- * A token bucket for one limit. A request may pass while there are tokens, and then takes what it costs, which may leave
- * a debt: so a request that is larger than the bucket passes too, and the average is exact. One thread.
+ * A token bucket for one limit. A request may pass while there are tokens, and then takes what it costs, which may
+ * leave a debt: so a request that is larger than the bucket passes too, and the average is exact. One thread.
  */
 final class Bucket {
     private static final double NANOS = 1e9;
@@ -30,14 +30,13 @@ final class Bucket {
      *
      * @param perSecond tokens a second
      * @param burst tokens a second during a burst, or 0
-     * @param seconds how long a burst from a full bucket lasts
+     * @param saved tokens that are saved up for a burst, or 0
      */
-    void limit(double perSecond, double burst, int seconds, long nowNanos) {
+    void limit(double perSecond, double burst, double saved, long nowNanos) {
         refill(nowNanos);
         rate = perSecond;
-        burstRate = burst > perSecond ? burst : 0;
-        // at the burst's rate, this and what comes meanwhile last so long
-        capacity = Math.max(perSecond * SLACK_SECONDS, (burstRate - perSecond) * seconds);
+        burstRate = burst;
+        capacity = Math.max(perSecond * SLACK_SECONDS, saved);
         burstCapacity = burstRate * SLACK_SECONDS;
         tokens = Math.min(tokens, capacity);
         burstTokens = Math.min(burstTokens, burstCapacity);

@@ -94,11 +94,13 @@ final class Group {
             }
         }
         for (int i = 0; i < all.length; i++) {
-            all[i].assign(limits, shares[i]);
+            all[i].assign(limits, shares[i], all.length);
         }
     }
 
-    /** Divides a sum: nobody gets more than it wants while another gets less than it. What nobody wants is divided too. */
+    /**
+     * Divides a sum: nobody gets more than it wants while another gets less than it. What nobody wants is divided too.
+     */
     static double[] maxMin(double[] wanted, double sum) {
         Integer[] order = new Integer[wanted.length];
         Arrays.setAll(order, i -> i);

@@ -57,12 +57,25 @@ record Limits(double[] rates, double[] bursts, int burstSeconds, long iopsSize) 
                 itsBurst[i] = other.bursts[i];
             }
         }
-        long size = iopsSize == 0 ? other.iopsSize : other.iopsSize == 0 ? iopsSize : Math.min(iopsSize, other.iopsSize);
-        return new Limits(lowest, itsBurst, Math.min(burstSeconds, other.burstSeconds), size);
+        long size =
+                iopsSize == 0 ? other.iopsSize : other.iopsSize == 0 ? iopsSize : Math.min(iopsSize, other.iopsSize);
+        int seconds = !hasBursts()
+                ? other.burstSeconds
+                : !other.hasBursts() ? burstSeconds : Math.min(burstSeconds, other.burstSeconds);
+        return new Limits(lowest, itsBurst, seconds, size);
+    }
+
+    private boolean hasBursts() {
+        return Arrays.stream(bursts).anyMatch(each -> each != 0);
     }
 
     boolean has(int limit) {
         return rates[limit] != 0;
+    }
+
+    /** Tokens that a full bucket has for a burst: at the burst's rate, these and what comes meanwhile last its time. */
+    double savedForBurst(int limit) {
+        return bursts[limit] == 0 ? 0 : (bursts[limit] - rates[limit]) * burstSeconds;
     }
 
     /** The rates for people: {@code iops 2000, bps 10M}. */

@@ -13,8 +13,8 @@ import org.blktap.api.engine.IoLoop;
 import org.blktap.api.filter.PassThroughDisk;
 
 /**
- * A disk whose requests pass as its limits allow. Reads and writes wait in a queue each, in their order; one timer wakes
- * the first of them. Loop only, except where noted.
+ * A disk whose requests pass as its limits allow. Reads and writes wait in a queue each, in their order; one timer
+ * wakes the first of them. Loop only, except where noted.
  */
 final class ThrottledDisk extends PassThroughDisk {
     private static final int READ = 0;
@@ -44,7 +44,7 @@ final class ThrottledDisk extends PassThroughDisk {
     private long delayed;
     private long waitedNanos;
 
-    private record Assigned(Limits limits, double[] shares) {}
+    private record Assigned(Limits limits, double[] shares, int members) {}
 
     /** Requests in their order with the times at which they came; grows to what is needed and is reused. */
     private static final class Queue {
@@ -87,25 +87,27 @@ final class ThrottledDisk extends PassThroughDisk {
     }
 
     private void apply(Settings settings, long nowNanos) {
-        Group before = group;
-        group = settings.group().isEmpty() ? null : groups.join(settings.group(), this, settings.limits(), nowNanos);
-        if (before != null && before != group) {
-            groups.leave(before, this, nowNanos);
+        // left first: it must not assign anything afterwards
+        if (group != null && !group.name().equals(settings.group())) {
+            groups.leave(group, this, nowNanos);
         }
+        group = settings.group().isEmpty() ? null : groups.join(settings.group(), this, settings.limits(), nowNanos);
         if (group == null) {
             assigned = null;
             applied = null;
-            limit(settings.limits(), null, nowNanos);
+            limit(settings.limits(), null, 1, nowNanos);
         } else {
             follow(nowNanos);
         }
     }
 
-    private void limit(Limits now, double[] shares, long nowNanos) {
+    private void limit(Limits now, double[] shares, int members, long nowNanos) {
         limits = now;
         for (int i = 0; i < buckets.length; i++) {
             double share = shares == null ? 1 : shares[i];
-            buckets[i].limit(now.rates()[i] * share, now.bursts()[i] * share, now.burstSeconds(), nowNanos);
+            // an equal part, whatever the share is at the moment: tokens that are saved must not be lost with it
+            double saved = now.savedForBurst(i) / members;
+            buckets[i].limit(now.rates()[i] * share, now.bursts()[i] * share, saved, nowNanos);
         }
     }
 
@@ -116,15 +118,15 @@ final class ThrottledDisk extends PassThroughDisk {
     }
 
     /** Sets limits and the part of each that this disk has, from its next request on. Any thread. */
-    void assign(Limits groups, double[] shares) {
-        assigned = new Assigned(groups, shares);
+    void assign(Limits groups, double[] shares, int members) {
+        assigned = new Assigned(groups, shares, members);
     }
 
     private void follow(long nowNanos) {
         Assigned latest = assigned;
         if (latest != applied) {
             applied = latest;
-            limit(latest.limits(), latest.shares(), nowNanos);
+            limit(latest.limits(), latest.shares(), latest.members(), nowNanos);
         }
     }
 
@@ -188,9 +190,7 @@ final class ThrottledDisk extends PassThroughDisk {
         if (bytes) {
             return discard ? 0 : request.length();
         }
-        return discard || limits.iopsSize() == 0
-                ? 1
-                : (request.length() + limits.iopsSize() - 1) / limits.iopsSize();
+        return discard || limits.iopsSize() == 0 ? 1 : (request.length() + limits.iopsSize() - 1) / limits.iopsSize();
     }
 
     /** Passes what may pass, by turns from both queues, and sets the timer for the rest. */

@@ -31,7 +31,9 @@ class GroupTest {
     void equalMembersGetEqualParts() throws Exception {
         // whatever their depths: what counts is that they want more than their part
         Load[] all = {
-            member("iops", "900").start(1), member("iops", "900").start(8), member("iops", "900").start(128)
+            member("iops", "900").start(1),
+            member("iops", "900").start(8),
+            member("iops", "900").start(128)
         };
         loop.pass(2, TimeUnit.SECONDS);
         long[] counts = Load.during(loop, 10, all);
@@ -114,6 +116,25 @@ class GroupTest {
         loop.pass(2, TimeUnit.SECONDS);
         near(10_000, Load.during(loop, 10, first)[0], 0.03);
         assertEquals(1, first.disk.stats().get("members"));
+    }
+
+    @Test
+    void aMemberMayTakePartInWhatAnotherGives() throws Exception {
+        Load gives =
+                new Load(filter, loop, Map.of("group", "g", "iops", "100", "iops-burst", "1000", "burst-seconds", "5"));
+        Load takes = new Load(filter, loop, Map.of("group", "g"));
+        assertEquals("iops 100 (burst 1000)", takes.disk.stats().get("limits"));
+        loop.pass(100, TimeUnit.SECONDS);
+        gives.start(64);
+        takes.start(64);
+        long both = Arrays.stream(Load.during(loop, 4, gives, takes)).sum();
+        near(4100, both, 0.15);
+        loop.pass(4, TimeUnit.SECONDS);
+        near(1000, Arrays.stream(Load.during(loop, 10, gives, takes)).sum(), 0.05);
+        takes.disk.set(new Options(Map.of("iops", "50")));
+        loop.pass(2, TimeUnit.SECONDS);
+        near(500, Load.during(loop, 10, takes)[0], 0.05);
+        assertEquals(1, gives.disk.stats().get("members"));
     }
 
     @Test

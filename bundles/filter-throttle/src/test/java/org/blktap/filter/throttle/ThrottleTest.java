@@ -81,7 +81,8 @@ class ThrottleTest {
 
     @Test
     void aLargeRequestIsSeveralOperations() throws Exception {
-        Load load = load("iops=100", "iops-size=64K").of(Operation.READ, 1 << 20).start(8);
+        Load load =
+                load("iops=100", "iops-size=64K").of(Operation.READ, 1 << 20).start(8);
         loop.pass(1, TimeUnit.SECONDS);
         near(100 / 16.0 * 20, Load.during(loop, 20, load)[0], 0.02);
         load.stop();
@@ -172,7 +173,14 @@ class ThrottleTest {
     @Test
     void badOptionsAreRefused() {
         for (String wrong : List.of(
-                "iops=x", "iops=-1", "bps=1X", "iops-burst=5", "burst-seconds=0", "group=a b", "iops-size=-1", "bps=9000T")) {
+                "iops=x",
+                "iops=-1",
+                "bps=1X",
+                "iops-burst=5",
+                "burst-seconds=0",
+                "group=a b",
+                "iops-size=-1",
+                "bps=9000T")) {
             DiskException e = assertThrows(DiskException.class, () -> load(wrong), wrong);
             assertTrue(e.getMessage().startsWith("bad option " + wrong.replaceAll("=.*", "=")), e.getMessage());
         }

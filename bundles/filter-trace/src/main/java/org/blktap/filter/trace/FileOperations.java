@@ -9,8 +9,8 @@ import org.blktap.api.filter.FileWatcher;
 
 /**
  * Measures the file operations of a disk and adds them to the requests that cause them: an operation belongs to the
- * request that is being submitted, or to that of the operation whose end leads to it. What a disk does by itself belongs
- * to none. As a stage of the loop, it sees when a turn's operations have been submitted. Loop only.
+ * request that is being submitted, or to that of the operation whose end leads to it. What a disk does by itself
+ * belongs to none. As a stage of the loop, it sees when a turn's operations have been submitted. Loop only.
  */
 final class FileOperations implements FileWatcher, LoopStage {
     private final ArrayDeque<Measured> free = new ArrayDeque<>();

@@ -1,7 +1,7 @@
 package org.blktap.filter.trace;
 
-import org.blktap.filter.trace.TracedDisk.Ended;
 import org.blktap.api.filter.Substitute;
+import org.blktap.filter.trace.TracedDisk.Ended;
 
 /** A request on its way, with the times of what it passes. Loop only. */
 final class TracedRequest extends Substitute {
@@ -58,8 +58,8 @@ final class TracedRequest extends Substitute {
             nanos[Stretch.DEVICE.ordinal()] += now - busySince;
         }
         long below = now - begunNanos;
-        nanos[Stretch.FORMAT.ordinal()] = Math.max(
-                0, below - nanos[Stretch.ENGINE.ordinal()] - nanos[Stretch.DEVICE.ordinal()]);
+        nanos[Stretch.FORMAT.ordinal()] =
+                Math.max(0, below - nanos[Stretch.ENGINE.ordinal()] - nanos[Stretch.DEVICE.ordinal()]);
         return below + nanos[Stretch.ABOVE.ordinal()];
     }
 }

@@ -33,7 +33,8 @@ import picocli.CommandLine.Parameters;
         operands = "ID",
         values = "--record=FILE")
 @Command(
-        description = "The attachment has the filter trace: blktap filter add ID trace, above the filters that are measured as part of the disk.",
+        description =
+                "The attachment has the filter trace: blktap filter add ID trace, above the filters that are measured as part of the disk.",
         footer = {
             "",
             "Examples:",
@@ -45,7 +46,8 @@ import picocli.CommandLine.Parameters;
 public final class Why implements Verb {
     private static final int POLL_MILLIS = 100;
     private static final int SHOWN = 10;
-    private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("HH:mm:ss").withZone(ZoneId.systemDefault());
+    private static final DateTimeFormatter TIME =
+            DateTimeFormatter.ofPattern("HH:mm:ss").withZone(ZoneId.systemDefault());
 
     @Reference
     TraceFilter traces;
@@ -110,8 +112,15 @@ public final class Why implements Verb {
         }
         call.out().println();
         List<List<?>> rows = new ArrayList<>();
-        report.operations().forEach((operation, stretches) -> stretches.forEach((name, each) -> rows.add(List.of(
-                operation, name, each.count(), micros(each.mean()), micros(each.p50()), micros(each.p99()), micros(each.max())))));
+        report.operations()
+                .forEach((operation, stretches) -> stretches.forEach((name, each) -> rows.add(List.of(
+                        operation,
+                        name,
+                        each.count(),
+                        micros(each.mean()),
+                        micros(each.p50()),
+                        micros(each.p99()),
+                        micros(each.max())))));
         call.table(List.of("OPERATION", "WHERE", "COUNT", "MEAN µs", "P50 µs", "P99 µs", "MAX µs"), rows);
         call.out().println();
         List<String> heading = new ArrayList<>(List.of("ENDED", "OPERATION", "OFFSET", "LENGTH", "IN FLIGHT"));
@@ -159,9 +168,14 @@ public final class Why implements Verb {
                 Thread.sleep(POLL_MILLIS);
                 log.add(onLoop(disk, recording::take));
             }
-            call.out().println(log.count() + " requests recorded"
-                    + (log.without() == 0 ? "" : ", without " + log.without() + " maps, which fio does not know")
-                    + (recording.lost() == 0 ? "" : "; " + recording.lost() + " were lost, more than there is room for"));
+            call.out()
+                    .println(log.count() + " requests recorded"
+                            + (log.without() == 0
+                                    ? ""
+                                    : ", without " + log.without() + " maps, which fio does not know")
+                            + (recording.lost() == 0
+                                    ? ""
+                                    : "; " + recording.lost() + " were lost, more than there is room for"));
         } catch (FileAlreadyExistsException e) {
             throw new DiskException(Reason.EXISTS, record + ": exists; choose another file", e);
         } catch (IOException e) {

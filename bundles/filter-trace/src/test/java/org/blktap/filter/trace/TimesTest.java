@@ -18,7 +18,8 @@ class TimesTest {
         assertEquals(100_000, times.most());
         for (double part : new double[] {0.1, 0.5, 0.9, 0.99}) {
             double expected = part * 100_000;
-            assertTrue(Math.abs(times.percentile(part) - expected) <= expected / 8, part + ": " + times.percentile(part));
+            assertTrue(
+                    Math.abs(times.percentile(part) - expected) <= expected / 8, part + ": " + times.percentile(part));
         }
         assertEquals(100_000, times.percentile(1), 100_000 / 8.0);
         times.add(Long.MAX_VALUE);

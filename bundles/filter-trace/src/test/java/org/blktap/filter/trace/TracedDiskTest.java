@@ -134,8 +134,7 @@ class TracedDiskTest {
         assertEquals(4096, slow.offset());
         assertTrue(millis(slow, Stretch.ENGINE) >= 20, () -> "engine " + millis(slow, Stretch.ENGINE));
         assertTrue(millis(slow, Stretch.DEVICE) >= 35, () -> "device " + millis(slow, Stretch.DEVICE));
-        assertEquals(
-                slow.totalNanos(), java.util.Arrays.stream(slow.nanos()).sum(), "the parts are the whole");
+        assertEquals(slow.totalNanos(), java.util.Arrays.stream(slow.nanos()).sum(), "the parts are the whole");
         assertEquals(0, disk.measured().inFlight());
     }
 
@@ -178,8 +177,11 @@ class TracedDiskTest {
                 measured.times().get(Operation.FLUSH)[0].most(),
                 measured.slowest().get(0).totalNanos());
         Report report = Report.of("a", List.of("x", "trace,slowest=3", "throttle,iops=5"), measured);
-        assertTrue(report.words().get(0).startsWith("a: the slowest 3 requests took"), report.words().toString());
-        assertEquals(1, report.parts().values().stream().mapToDouble(each -> each).sum(), 1e-6);
+        assertTrue(
+                report.words().get(0).startsWith("a: the slowest 3 requests took"),
+                report.words().toString());
+        assertEquals(
+                1, report.parts().values().stream().mapToDouble(each -> each).sum(), 1e-6);
         assertTrue(disk.set(new Options(Map.of("slowest", "2"))));
         assertEquals(List.of(), disk.measured().slowest());
     }
