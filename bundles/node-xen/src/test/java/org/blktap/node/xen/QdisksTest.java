@@ -82,7 +82,7 @@ class QdisksTest {
                         List.of("attach tap:ram:a xen-5-51712 [xen:5/51712,backend=qdisk] {wait-for-lock=60}")));
         Eventually.holds("it is announced", () -> "2".equals(host.store.read(BACKEND + "/state")));
         assertNull(host.store.read(BACKEND + "/blktap-attachment"));
-        // what is wrong with an image is told at once
+        // an image that cannot be opened is reported at once
         host.store.remove("/local/domain/0/backend/qdisk/5");
         host.toolstackWrites("qdisk", 5, 51728, "qcow:/none", "w");
         Eventually.holds(
