@@ -139,6 +139,16 @@ public final class AttachmentManager implements Attachments {
     }
 
     @Override
+    public List<Duration> snapshot(List<Overlay> overlays) throws DiskException {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Duration switchImage(String id, ImageSwitch to) throws DiskException {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
     public void exchange(String id, TapSpec medium, boolean force) throws DiskException {
         table.find(id).image().exchange(medium, force);
         LOG.log(Level.INFO, id + ": has the medium " + medium);

@@ -2,10 +2,12 @@ package org.blktap.core;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.util.Map;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.filter.DiskFilter;
@@ -27,6 +29,11 @@ record OpenFilter(FilterSpec spec, Options options, Registry.Entry<DiskFilter> s
     record Context(
             String id, boolean readOnly, Options options, IoLoop loop, NativeMemory memory, WatchedFile.Watch watch)
             implements FilterContext {
+        @Override
+        public VirtualDisk openDisk(TapSpec spec, Map<String, String> options, boolean readOnly) {
+            throw new UnsupportedOperationException();
+        }
+
         @Override
         public void watchFiles(FileWatcher watcher) {
             watch.by(watcher);

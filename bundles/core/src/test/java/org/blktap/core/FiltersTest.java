@@ -130,7 +130,7 @@ class FiltersTest {
         refused(Reason.BAD_OPTION, () -> attach("First"));
         refused(Reason.EXISTS, () -> attach("first", "first,number=1"));
         assertEquals(List.of(), manager.list());
-        assertEquals(0, driver.open + first.open + second.open);
+        assertEquals(0, driver.open.get() + first.open + second.open);
     }
 
     @Test
@@ -270,7 +270,7 @@ class FiltersTest {
         kit.installed.removeFilter(firstReference);
         kit.await("a", State.PARKED);
         assertEquals(Kind.NO_FILTER, manager.status("a").reason().kind());
-        assertEquals(0, first.open + driver.open);
+        assertEquals(0, first.open + driver.open.get());
         refused(Reason.BUSY, () -> manager.addFilter("a", "second", null));
         CompletableFuture<Integer> waits = kit.send("a", Operation.WRITE);
         assertFalse(waits.isDone());

@@ -12,6 +12,7 @@ final class MapOperation extends DiskOperation implements Request.Completion {
     private final Backing backing;
     private final Pool<MapOperation> pool;
     private final Request below = new Request(this, 0);
+    private final ExtentList belowExtents = new ExtentList();
     private final IoCallback mapped = this::mapped;
     private Request request;
     private long totalBefore;
@@ -52,13 +53,14 @@ final class MapOperation extends DiskOperation implements Request.Completion {
                 case UNALLOCATED -> {
                     if (from < backing.size()) {
                         waiting = true;
-                        backing.submit(below.setMap(from, Math.min(length, backing.size() - from), list));
+                        belowExtents.clear();
+                        backing.submit(below.setMap(from, Math.min(length, backing.size() - from), belowExtents));
                     } else {
-                        add(list, length, ExtentList.HOLE | ExtentList.ZERO);
+                        add(list, length, ExtentList.HOLE | ExtentList.ZERO, ExtentList.NOWHERE);
                     }
                 }
-                case ZERO -> add(list, length, ExtentList.HOLE | ExtentList.ZERO);
-                case COMPRESSED, CORRUPT -> add(list, length, ExtentList.DATA);
+                case ZERO -> add(list, length, ExtentList.HOLE | ExtentList.ZERO, ExtentList.HERE);
+                case COMPRESSED, CORRUPT -> add(list, length, ExtentList.DATA, ExtentList.HERE);
             }
             if (waiting) {
                 scanning = false;
@@ -69,13 +71,14 @@ final class MapOperation extends DiskOperation implements Request.Completion {
         done(0);
     }
 
-    private void add(ExtentList list, long length, int state) {
-        list.add(length, state);
+    private void add(ExtentList list, long length, int state, int depth) {
+        list.add(length, state, depth);
         position += length;
     }
 
     @Override
     public void completed(Request ended) {
+        request.extents().addBacking(belowExtents);
         mapped(ended.error());
     }
 
@@ -87,7 +90,7 @@ final class MapOperation extends DiskOperation implements Request.Completion {
             fail(error);
         } else if (next <= position) {
             // an empty answer: the range is taken to be data
-            add(request.extents(), end - position, ExtentList.DATA);
+            add(request.extents(), end - position, ExtentList.DATA, ExtentList.HERE);
         } else {
             position = next;
         }

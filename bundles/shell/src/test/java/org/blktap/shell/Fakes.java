@@ -199,6 +199,16 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public List<Duration> snapshot(List<Overlay> overlays) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Duration switchImage(String id, ImageSwitch to) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
     public List<ServiceStatus> filters() {
         return List.of(new ServiceStatus("throttle", "limits", "t 1"));
     }

@@ -1,6 +1,8 @@
 package org.blktap.api.control;
 
 import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
@@ -112,6 +114,58 @@ public interface Attachments {
      *     size that is smaller or no whole number of sectors; and what opening or resizing the image throws
      */
     long resize(String id, long sizeBytes) throws DiskException;
+
+    /**
+     * Makes a new overlay of each of several disks at one point in time: requests to all of them wait, each disk is
+     * flushed, its image becomes the backing of the overlay, and the overlay is recorded and opened in its place. It
+     * happens to all or to none, also if the daemon is killed meanwhile.
+     *
+     * @return how long requests waited, for each
+     * @throws DiskException NOT_FOUND; BUSY if one is not running or its requests do not end; UNSUPPORTED for a type
+     *     without overlays, a read-only disk, or one that saves its contents at the detach; EXISTS if there is a file
+     *     of the name; and what creating or opening an overlay throws, and then all disks continue as before
+     */
+    List<Duration> snapshot(List<Overlay> overlays) throws DiskException;
+
+    /**
+     * The overlay that a disk continues in.
+     *
+     * @param id of the attachment
+     * @param image the new image
+     * @param options of its creation
+     */
+    record Overlay(String id, TapSpec image, Map<String, String> options) {
+        public Overlay {
+            options = Map.copyOf(options);
+        }
+    }
+
+    /**
+     * Has a running disk continue with an image that holds the same, in one pause: requests wait, the disk is flushed
+     * and closed, the change is recorded, and the image is opened. If it cannot be opened, the disk continues as
+     * before.
+     *
+     * @return how long requests waited
+     * @throws DiskException NOT_FOUND; BUSY if it is not running or its requests do not end; NOT_FOUND if it has not
+     *     the filter; and what rebasing or opening throws
+     */
+    Duration switchImage(String id, ImageSwitch to) throws DiskException;
+
+    /**
+     * Another image for a disk.
+     *
+     * @param image what is opened from now on; the same as before if only its chain changes
+     * @param options of the attachment from now on
+     * @param overlay an image of the chain that gets another backing image while the disk is closed; null for none
+     * @param backing the overlay's backing image from now on; null for none
+     * @param withoutFilter the type of a filter that is taken out in the same step; null for none
+     */
+    record ImageSwitch(
+            TapSpec image, Map<String, String> options, TapSpec overlay, TapSpec backing, String withoutFilter) {
+        public ImageSwitch {
+            options = Collections.unmodifiableMap(new LinkedHashMap<>(options));
+        }
+    }
 
     /**
      * Changes the medium of a drive while its VM uses it: an attachment that is read-only. The VM sees the size of the

@@ -1,6 +1,6 @@
 /** What an operator's tool calls: attachments, their states and statistics. */
 @Export(substitution = Export.Substitution.NOIMPORT)
-@Version("2.1.0")
+@Version("2.2.0")
 package org.blktap.api.control;
 
 import org.osgi.annotation.bundle.Export;

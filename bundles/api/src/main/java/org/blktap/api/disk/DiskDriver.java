@@ -74,6 +74,19 @@ public interface DiskDriver {
     }
 
     /**
+     * Has an overlay name another backing image, or none, without a look at the contents: the caller knows that the
+     * disk reads the same with both. The image is not in use, or only read by the caller itself. A crash at any time
+     * leaves the old name or the new one.
+     *
+     * @param backing null for none
+     */
+    default void rebase(String path, TapSpec backing, DiskContext context) throws DiskException {
+        throw new DiskException(
+                DiskException.Reason.UNSUPPORTED,
+                path + ": disks of this type have no backing image that could change");
+    }
+
+    /**
      * Creates an image to be filled from its beginning to its end with compressed clusters. Nothing is left under the
      * name unless {@link CompressedImage#finish} succeeds.
      *

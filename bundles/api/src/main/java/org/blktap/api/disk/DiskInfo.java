@@ -2,12 +2,14 @@ package org.blktap.api.disk;
 
 import static org.blktap.api.memory.Alignment.SECTOR;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.blktap.api.engine.ExtentList;
 import org.blktap.api.memory.Alignment;
 
 /**
@@ -42,7 +44,12 @@ public final class DiskInfo {
     /** With those that a read-only disk refuses. */
     private final Set<Operation> operations;
 
-    private final Map<String, String> details;
+    private final Description description;
+
+    /** What people and other disks are told of a disk; nothing of it decides how requests are served. */
+    private record Description(Map<String, String> details, TapSpec backing, List<String> contexts) {
+        private static final Description EMPTY = new Description(Map.of(), null, List.of());
+    }
 
     private DiskInfo(
             long sizeBytes,
@@ -52,7 +59,7 @@ public final class DiskInfo {
             int optimalIoSize,
             boolean readOnly,
             Set<Operation> operations,
-            Map<String, String> details) {
+            Description description) {
         if (sizeBytes < 0 || !Alignment.isAligned(sizeBytes, SECTOR)) {
             throw new IllegalArgumentException("disk size " + sizeBytes + " is not a multiple of 512");
         }
@@ -63,7 +70,7 @@ public final class DiskInfo {
         this.optimalIoSize = optimalIoSize;
         this.readOnly = readOnly;
         this.operations = operations;
-        this.details = details;
+        this.description = description;
     }
 
     /**
@@ -72,12 +79,13 @@ public final class DiskInfo {
      * @param sizeBytes a multiple of 512
      */
     public static DiskInfo ofSize(long sizeBytes) {
-        return new DiskInfo(sizeBytes, sizeBytes, SECTOR, SECTOR, 0, false, COMMON, Map.of());
+        return new DiskInfo(sizeBytes, sizeBytes, SECTOR, SECTOR, 0, false, COMMON, Description.EMPTY);
     }
 
     /** Like {@link #ofSize}, for contents that may end inside the last sector. */
     public static DiskInfo ofContents(long contentBytes) {
-        return new DiskInfo(wholeSectors(contentBytes), contentBytes, SECTOR, SECTOR, 0, false, COMMON, Map.of());
+        return new DiskInfo(
+                wholeSectors(contentBytes), contentBytes, SECTOR, SECTOR, 0, false, COMMON, Description.EMPTY);
     }
 
     /** A number of bytes, rounded up to whole sectors of 512. */
@@ -105,7 +113,8 @@ public final class DiskInfo {
 
     /** Returns a copy with another size, all of which is stored. */
     public DiskInfo withSize(long bytes) {
-        return new DiskInfo(bytes, bytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, operations, details);
+        return new DiskInfo(
+                bytes, bytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, operations, description);
     }
 
     /**
@@ -115,13 +124,14 @@ public final class DiskInfo {
      * @param physical see {@link #physicalBlockSize}
      */
     public DiskInfo withBlocks(int logical, int physical) {
-        return new DiskInfo(sizeBytes, contentBytes, logical, physical, optimalIoSize, readOnly, operations, details);
+        return new DiskInfo(
+                sizeBytes, contentBytes, logical, physical, optimalIoSize, readOnly, operations, description);
     }
 
     /** Returns a copy with another {@link #optimalIoSize}. */
     public DiskInfo withOptimalIo(int bytes) {
         return new DiskInfo(
-                sizeBytes, contentBytes, blockSize, physicalBlockSize, bytes, readOnly, operations, details);
+                sizeBytes, contentBytes, blockSize, physicalBlockSize, bytes, readOnly, operations, description);
     }
 
     /**
@@ -137,7 +147,7 @@ public final class DiskInfo {
                 optimalIoSize,
                 refusesWrites,
                 operations,
-                details);
+                description);
     }
 
     /** Returns a copy that supports more operations. */
@@ -163,20 +173,30 @@ public final class DiskInfo {
                 optimalIoSize,
                 readOnly,
                 Collections.unmodifiableSet(now),
-                details);
+                description);
     }
 
     /** Returns a copy with other details. */
     public DiskInfo withDetails(Map<String, String> inOrder) {
+        Map<String, String> details = Collections.unmodifiableMap(new LinkedHashMap<>(inOrder));
+        return withDescription(new Description(details, description.backing, description.contexts));
+    }
+
+    /** Returns a copy for a disk that overlays an image; null for none. */
+    public DiskInfo withBacking(TapSpec image) {
+        return withDescription(new Description(description.details, image, description.contexts));
+    }
+
+    /** Returns a copy of which a MAP can ask for one more {@linkplain #contexts context}. */
+    public DiskInfo withContext(String name) {
+        List<String> more = new ArrayList<>(description.contexts);
+        more.add(name);
+        return withDescription(new Description(description.details, description.backing, List.copyOf(more)));
+    }
+
+    private DiskInfo withDescription(Description other) {
         return new DiskInfo(
-                sizeBytes,
-                contentBytes,
-                blockSize,
-                physicalBlockSize,
-                optimalIoSize,
-                readOnly,
-                operations,
-                Collections.unmodifiableMap(new LinkedHashMap<>(inOrder)));
+                sizeBytes, contentBytes, blockSize, physicalBlockSize, optimalIoSize, readOnly, operations, other);
     }
 
     /** The size that VMs see, a multiple of 512. */
@@ -236,14 +256,28 @@ public final class DiskInfo {
 
     /** Further properties that {@code info} shows, in order: format, backing chain, geometry. */
     public Map<String, String> details() {
-        return details;
+        return description.details;
+    }
+
+    /** The image that this one overlays, with the type and the path by which it was opened; null if there is none. */
+    public TapSpec backing() {
+        return description.backing;
+    }
+
+    /**
+     * What a MAP can be asked for besides how a range is stored ({@link Request#setMap(long, long, ExtentList, int)}):
+     * names such as {@code dirty-bitmap:daily}, in an order that does not change while the disk is open unless one is
+     * taken away. Of a dirty bitmap, state 1 means that the range was written.
+     */
+    public List<String> contexts() {
+        return description.contexts;
     }
 
     /** Identity of the disk, as its format records it; empty for formats that record none. */
     public String identity() {
         for (String key : IDENTITIES) {
-            if (details.containsKey(key)) {
-                return details.get(key);
+            if (details().containsKey(key)) {
+                return details().get(key);
             }
         }
         return "";

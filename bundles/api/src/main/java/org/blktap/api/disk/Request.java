@@ -41,6 +41,7 @@ public class Request implements IoCallback {
     private long length;
     private int flags;
     private ExtentList extents;
+    private int context;
     private int error;
     private boolean zeros;
     private long takenNanos;
@@ -74,6 +75,7 @@ public class Request implements IoCallback {
         this.offset = offset;
         this.length = length;
         this.flags = flags;
+        this.context = 0;
         this.error = 0;
         this.zeros = false;
         return this;
@@ -83,6 +85,18 @@ public class Request implements IoCallback {
     public final Request setMap(long offset, long length, ExtentList into) {
         this.extents = into;
         return set(Operation.MAP, offset, length, 0);
+    }
+
+    /**
+     * Makes this a MAP of another property of a range than how it is stored.
+     *
+     * @param context the place of its name in {@link DiskInfo#contexts}, counted from 1; 0 for how the range is stored.
+     *     The states of the answer are then those of the context
+     */
+    public final Request setMap(long offset, long length, ExtentList into, int context) {
+        setMap(offset, length, into);
+        this.context = context;
+        return this;
     }
 
     public final Operation operation() {
@@ -115,6 +129,11 @@ public class Request implements IoCallback {
     /** The list that receives the answer of a MAP. */
     public final ExtentList extents() {
         return extents;
+    }
+
+    /** Which property a MAP asks for: 0 for how the range is stored, else the place in {@link DiskInfo#contexts}. */
+    public final int context() {
+        return context;
     }
 
     /**

@@ -1,6 +1,6 @@
 /** What a disk format implements: drivers, disks, requests. */
 @Export(substitution = Export.Substitution.NOIMPORT)
-@Version("2.1.0")
+@Version("2.2.0")
 package org.blktap.api.disk;
 
 import org.osgi.annotation.bundle.Export;

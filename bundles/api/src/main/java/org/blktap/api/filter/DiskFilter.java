@@ -31,6 +31,14 @@ public interface DiskFilter {
     }
 
     /**
+     * Whether a filter that is added to an attachment belongs directly on the image, below filters that are there, such
+     * as one that copies the image, which must see it as it is stored. Constant.
+     */
+    default boolean onImage() {
+        return false;
+    }
+
+    /**
      * Prepares a new disk, below, for the filter, such as by a header. Called when an image is created with the filter;
      * the options are those of the creation.
      */

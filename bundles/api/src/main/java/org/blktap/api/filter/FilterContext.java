@@ -1,6 +1,10 @@
 package org.blktap.api.filter;
 
+import java.util.Map;
+import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeMemory;
 import org.osgi.annotation.versioning.ProviderType;
@@ -21,6 +25,16 @@ public interface FilterContext {
     IoLoop loop();
 
     NativeMemory memory();
+
+    /**
+     * Opens another disk on the loop and the engine of this one. It may be an image of this disk's own chain, also for
+     * writing, which no other attachment may have open then. A driver that is replaced parks the attachment, as those
+     * of its chain do.
+     *
+     * @param options of the driver
+     * @return the caller's, to be closed on the loop before the filter is closed
+     */
+    VirtualDisk openDisk(TapSpec spec, Map<String, String> options, boolean readOnly) throws DiskException;
 
     /**
      * Shows the operations on the files of the disk to a watcher, in place of the one before, until the disk is closed.

@@ -41,7 +41,7 @@ public class Substitute extends Request {
         takenNanos(request.takenNanos());
         data().clear();
         if (request.operation() == Operation.MAP) {
-            setMap(offset, request.length(), request.extents());
+            setMap(offset, request.length(), request.extents(), request.context());
         } else {
             if (request.operation() == Operation.READ || request.operation() == Operation.WRITE) {
                 data().addSlice(request.data(), 0, request.length());

@@ -14,6 +14,7 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoCallback;
@@ -60,6 +61,11 @@ class TracedDiskTest {
         @Override
         public NativeMemory memory() {
             return null;
+        }
+
+        @Override
+        public VirtualDisk openDisk(TapSpec spec, Map<String, String> values, boolean refusesWrites) {
+            throw new UnsupportedOperationException();
         }
 
         @Override

@@ -158,6 +158,16 @@ final class FakeAttachments implements Attachments {
     }
 
     @Override
+    public List<Duration> snapshot(List<Overlay> overlays) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Duration switchImage(String id, ImageSwitch to) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
     public List<ServiceStatus> filters() {
         return List.of();
     }
