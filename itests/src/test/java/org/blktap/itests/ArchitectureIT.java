@@ -45,6 +45,7 @@ class ArchitectureIT {
             Map.entry("filter-luks", Set.of("linux")),
             Map.entry("client-nbd", Set.of()),
             Map.entry("filter-throttle", Set.of()),
+            Map.entry("jobs", Set.of("linux")),
             Map.entry("filter-fault", Set.of()),
             Map.entry("filter-trace", Set.of()),
             Map.entry("ring", Set.of()),

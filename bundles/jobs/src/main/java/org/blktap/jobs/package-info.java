@@ -1,0 +1,2 @@
+/** Long work on disks while their VMs run. */
+package org.blktap.jobs;
