@@ -82,6 +82,11 @@ class ExtendedHeadersTest {
             assertEquals(Nbd.REPLY_TYPE_OFFSET_DATA, read.type());
             assertEquals(512, read.offset());
             assertArrayEquals(data, read.data());
+            // QEMU does not announce the payload of a write
+            client.write(ByteBuffer.allocate(32 + 512)
+                    .put(NbdTestClient.extended(Nbd.CMD_WRITE, 0, 3, 0, 512).flip())
+                    .put(new byte[512]));
+            assertEquals(0, client.reply().error());
             disk.zerosFrom = 1 << 20;
             expect(client, Nbd.REPLY_TYPE_OFFSET_HOLE, 0, Nbd.CMD_READ, 0, 1 << 20, 4096);
             expect(client, Nbd.REPLY_TYPE_NONE, 0, Nbd.CMD_READ, 0, 4096, 0);
@@ -188,7 +193,6 @@ class ExtendedHeadersTest {
                 NbdTestClient.extended(Nbd.CMD_WRITE, Nbd.CMD_FLAG_PAYLOAD_LEN, 1, 0, Nbd.MAX_PAYLOAD + 1),
                 NbdTestClient.extended(Nbd.CMD_WRITE, Nbd.CMD_FLAG_PAYLOAD_LEN, 1, 0, -1),
                 NbdTestClient.extended(Nbd.CMD_BLOCK_STATUS, Nbd.CMD_FLAG_PAYLOAD_LEN, 1, 0, 1L << 40),
-                NbdTestClient.extended(Nbd.CMD_WRITE, 0, 1, 0, 512),
                 // a compact request
                 ByteBuffer.allocate(32)
                         .put(NbdTestClient.header(Nbd.CMD_FLUSH, 0, 1, 0, 0).flip())
