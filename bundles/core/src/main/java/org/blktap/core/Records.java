@@ -45,22 +45,34 @@ final class Records {
      * @param known what the VM knows of its disk; null if it was never recorded
      * @param parked whether an operator has parked it
      * @param owesError whether a flush has failed of which no VM knows
+     * @param rebase what is to be done before the disk is opened; null for nothing
      */
-    record Kept(AttachRequest request, DiskShape known, boolean parked, boolean owesError) {}
+    record Kept(AttachRequest request, DiskShape known, boolean parked, boolean owesError, Rebase rebase) {}
 
     /** The record of one attachment; nothing is written once it has been removed. Thread-safe. */
     final class Entry {
         private final String id;
         private boolean removed;
+        private Rebase rebase;
 
-        private Entry(String id) {
+        private Entry(String id, Rebase rebase) {
             this.id = id;
+            this.rebase = rebase;
+        }
+
+        /** Sets what a restart does before it opens the disk; the next write has it. */
+        synchronized void rebasing(Rebase first) {
+            rebase = first;
+        }
+
+        synchronized Rebase rebase() {
+            return rebase;
         }
 
         synchronized void write(AttachRequest request, DiskShape known) throws DiskException {
             if (!removed) {
                 uninterrupted(() -> {
-                    Records.this.write(id, request, known);
+                    Records.this.write(id, request, known, rebase);
                 });
             }
         }
@@ -105,11 +117,22 @@ final class Records {
         }
     }
 
+    /** The record of a new attachment. */
     Entry entry(String id) {
-        return new Entry(id);
+        return new Entry(id, null);
     }
 
-    private void write(String id, AttachRequest request, DiskShape known) throws DiskException {
+    /** The record of an attachment that is kept. */
+    Entry entry(Kept kept) {
+        return new Entry(kept.request().id(), kept.rebase());
+    }
+
+    private void write(String id, AttachRequest request, DiskShape known, Rebase rebase) throws DiskException {
+        write(id, properties(request, known, rebase));
+    }
+
+    /** What a record of an attachment says. */
+    static Properties properties(AttachRequest request, DiskShape known, Rebase rebase) {
         Properties properties = new Properties();
         properties.setProperty("spec", request.spec().toString());
         properties.setProperty("read-only", Boolean.toString(request.readOnly()));
@@ -119,6 +142,13 @@ final class Records {
             properties.setProperty("disk.read-only", Boolean.toString(known.readOnly()));
             properties.setProperty("disk.identity", known.identity());
         }
+        if (rebase != null) {
+            properties.setProperty("rebase.overlay", rebase.overlay().toString());
+            properties.setProperty(
+                    "rebase.backing",
+                    rebase.backing() == null ? "" : rebase.backing().toString());
+            properties.setProperty("rebase.types", rebase.types());
+        }
         for (int i = 0; i < request.nodes().size(); i++) {
             properties.setProperty("node." + i, request.nodes().get(i));
         }
@@ -126,13 +156,34 @@ final class Records {
             properties.setProperty("filter." + i, request.filters().get(i));
         }
         request.options().forEach((key, value) -> properties.setProperty("option." + key, value));
+        return properties;
+    }
+
+    /** Writes a record; for an attachment that runs, its entry does. */
+    void write(String id, Properties properties) throws DiskException {
         try {
             Files.createDirectories(directory);
-            StringWriter text = new StringWriter();
-            properties.store(text, "attached by blktap; edit while the daemon is stopped");
-            WholeFile.write(file(id), FileNames.escaped(text.toString()).getBytes(StandardCharsets.UTF_8));
+            WholeFile.write(file(id), text(properties, "attached by blktap; edit while the daemon is stopped"));
         } catch (IOException e) {
             throw DiskException.io(file(id), "write the record of the attachment", e);
+        }
+    }
+
+    /** Properties as a file has them. */
+    static byte[] text(Properties properties, String comment) throws IOException {
+        StringWriter text = new StringWriter();
+        properties.store(text, comment);
+        return FileNames.escaped(text.toString()).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Whether there is a record of an attachment, and its image is this one. */
+    boolean names(String id, String spec) {
+        try (Reader reader = Files.newBufferedReader(file(id), StandardCharsets.UTF_8)) {
+            Properties properties = new Properties();
+            properties.load(reader);
+            return properties.getProperty("spec", "").equals(spec);
+        } catch (IOException | IllegalArgumentException e) {
+            return false;
         }
     }
 
@@ -199,7 +250,20 @@ final class Records {
                 request(id, properties),
                 known,
                 Files.exists(directory.resolve(id + PARKED)),
-                Files.exists(directory.resolve(id + OWES_ERROR)));
+                Files.exists(directory.resolve(id + OWES_ERROR)),
+                rebase(properties));
+    }
+
+    private static Rebase rebase(Properties properties) throws DiskException {
+        String overlay = properties.getProperty("rebase.overlay");
+        if (overlay == null) {
+            return null;
+        }
+        String backing = properties.getProperty("rebase.backing", "");
+        return new Rebase(
+                TapSpec.parse(overlay),
+                backing.isEmpty() ? null : TapSpec.parse(backing),
+                properties.getProperty("rebase.types", ""));
     }
 
     private static AttachRequest request(String id, Properties properties) throws DiskException {
