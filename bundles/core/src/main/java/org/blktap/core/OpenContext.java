@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
@@ -12,6 +13,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
@@ -29,6 +31,8 @@ import org.blktap.linux.PinnedFile;
 final class OpenContext implements DiskContext, AutoCloseable {
     /** A chain longer than any real one; each image costs open files and memory. */
     private static final int MAX_DEPTH = 64;
+    /** The option that lists the types of the backing files, from top to bottom. */
+    static final String BACKING_TYPE = "backing-type";
 
     private final Environment environment;
     private final OpenContext above;
@@ -37,21 +41,28 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final List<String> backingTypes;
     private final List<IoFile> files = new ArrayList<>();
     private final List<FileStatus> opened = new ArrayList<>();
+    /** The files that are open, as their engine knows them. */
+    private final List<Open> engineFiles = new CopyOnWriteArrayList<>();
+
     private final NewFiles created = new NewFiles();
     private final NamedFiles named;
     /** The path of the first opened file. */
     private Path first;
 
     private boolean devicesOnly;
+    /** What was opened last. */
+    private TapSpec spec;
+
     private final WatchedFile.Watch watch;
     /** The context of its backing image, if it has one. */
-    private OpenContext below;
+    private volatile OpenContext below;
 
     /**
      * State that all openings of one attachment share.
      *
      * @param used receives the drivers that took part
      * @param kept receives what stays until the detach
+     * @param own the uppermost image of each disk that the attachment has open: their locks do not exclude each other
      */
     record Environment(
             IoLoop loop,
@@ -60,7 +71,15 @@ final class OpenContext implements DiskContext, AutoCloseable {
             Registry<DiskDriver> drivers,
             PathPolicy paths,
             Set<Registry.Entry<DiskDriver>> used,
-            List<AutoCloseable> kept) {}
+            List<AutoCloseable> kept,
+            List<OpenContext> own) {
+        /** The same, with another receiver of the drivers that take part. */
+        Environment using(Set<Registry.Entry<DiskDriver>> drivers) {
+            return new Environment(loop, queue, memory, this.drivers, paths, drivers, kept, own);
+        }
+    }
+
+    private record Open(FileStatus status, IoFile file) {}
 
     OpenContext(Environment environment, boolean readOnly, Options options) {
         this(environment, readOnly, options, null);
@@ -88,7 +107,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     }
 
     private static List<String> backingTypes(Options options) {
-        String list = options.text("backing-type", "");
+        String list = options.text(BACKING_TYPE, "");
         return list.isEmpty() ? List.of() : List.of(list.split(":"));
     }
 
@@ -110,6 +129,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     VirtualDisk open(String type, String path) throws DiskException {
         Registry.Entry<DiskDriver> driver = driver(environment.drivers(), type);
         environment.used().add(driver);
+        spec = new TapSpec(type, path);
         try (CloseOnFailure opened = new CloseOnFailure(() -> files.forEach(IoFile::close))) {
             return opened.keep(driver.service().open(path, this));
         } finally {
@@ -132,9 +152,34 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return driver;
     }
 
+    /** The image that is open. */
+    TapSpec spec() {
+        return spec;
+    }
+
+    /** The types of the images below, as the attach lists them; may be empty. */
+    List<String> backingTypes() {
+        return backingTypes;
+    }
+
+    /** The context of the backing image; null if it has none. */
+    OpenContext below() {
+        return below;
+    }
+
+    /** Whether this very file is open as a part of the image. */
+    boolean has(FileStatus status) {
+        return opened.stream().anyMatch(status::sameFile);
+    }
+
     /** Gives new files their names after a creation, unless others have taken them meanwhile. */
     void nameCreated() throws DiskException {
         created.nameAll();
+    }
+
+    /** The disk is being closed: its files are of no account to others of the attachment. */
+    void forget() {
+        environment.own().remove(this);
     }
 
     /** Closes the files of the image and of all images below it, if their disk failed to. No request is in flight. */
@@ -252,17 +297,34 @@ final class OpenContext implements DiskContext, AutoCloseable {
             first = path;
         }
         opened.add(pinned.status());
-        IoFile file = EngineCalls.open(environment.queue(), path, pinned.fd(), !readOnly);
+        IoFile file = EngineCalls.open(environment.queue(), path, pinned.fd(), !readOnly, ownFiles(pinned.status()));
+        engineFiles.add(new Open(pinned.status(), file));
         IoFile shown = watch == null ? file : new WatchedFile(file, watch);
         files.add(shown);
         return shown;
+    }
+
+    /** This very file where the attachment has it open. What writes it shares it with none that writes it too. */
+    private List<IoFile> ownFiles(FileStatus status) {
+        List<IoFile> found = new ArrayList<>();
+        for (OpenContext top : environment.own()) {
+            for (OpenContext each = top; each != null; each = each.below) {
+                for (Open file : each.engineFiles) {
+                    if (file.status().sameFile(status)
+                            && (readOnly || !file.file().writable())) {
+                        found.add(file.file());
+                    }
+                }
+            }
+        }
+        return found;
     }
 
     @Override
     public IoFile createFile(Path path) throws DiskException {
         PinnedFile made = created.create(path);
         named.image(path, made);
-        IoFile file = EngineCalls.open(environment.queue(), path, made.fd(), true);
+        IoFile file = EngineCalls.open(environment.queue(), path, made.fd(), true, List.of());
         files.add(file);
         return file;
     }
