@@ -32,7 +32,7 @@ final class ShiftedRequest extends Request {
         if (operation() == Operation.MAP) {
             for (int i = 0; i < found.count(); i++) {
                 // zeros that were never encrypted are not zeros inside
-                answered.extents().add(found.length(i), found.state(i) & ~ExtentList.ZERO);
+                answered.extents().add(found.length(i), found.state(i) & ~ExtentList.ZERO, found.depth(i));
             }
         }
         int error = error();
