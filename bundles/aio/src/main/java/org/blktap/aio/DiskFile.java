@@ -14,6 +14,7 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Segments;
+import org.blktap.linux.FileLock;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 
@@ -289,6 +290,15 @@ abstract class DiskFile implements IoFile {
     @Override
     public int physicalSectorSize() {
         return file.physicalSize();
+    }
+
+    /** Holds its lock, or lets go of it for a moment; nothing once it is closed. Any thread. */
+    final synchronized void lock(boolean held) {
+        if (!closed && held) {
+            FileLock.hold(file.fd(), file.writable());
+        } else if (!closed) {
+            FileLock.release(file.fd());
+        }
     }
 
     @Override

@@ -96,7 +96,12 @@ final class LibaioQueue implements IoQueue, LoopStage {
 
     @Override
     public IoFile open(Path path, int descriptor, boolean writable) throws IOException {
-        return file(OpenedFile.open(path, descriptor, writable));
+        return file(OpenedFile.open(path, descriptor, writable, List.of()));
+    }
+
+    @Override
+    public IoFile open(Path path, int descriptor, boolean writable, List<IoFile> own) throws IOException {
+        return file(OpenedFile.open(path, descriptor, writable, own));
     }
 
     private IoFile file(OpenedFile file) {

@@ -4,11 +4,13 @@ import static org.blktap.api.memory.Alignment.PAGE;
 import static org.blktap.api.memory.Alignment.SECTOR;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ErrnoException;
+import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.FileLock;
 import org.blktap.linux.FileStatus;
@@ -40,7 +42,7 @@ record OpenedFile(
 
     static OpenedFile open(Path path, boolean writable) throws ErrnoException {
         try (PinnedFile pinned = PinnedFile.of(path)) {
-            return open(path, pinned.fd(), writable);
+            return open(path, pinned.fd(), writable, List.of());
         } catch (DiskException e) {
             int errno = switch (e.reason()) {
                 case NOT_FOUND -> Errno.ENOENT;
@@ -54,8 +56,9 @@ record OpenedFile(
     /**
      * @param pinned a descriptor of any kind; its file is judged before it is opened, because opening a device can have
      *     side effects
+     * @param own open files whose locks do not count
      */
-    static OpenedFile open(Path path, int pinned, boolean writable) throws ErrnoException {
+    static OpenedFile open(Path path, int pinned, boolean writable, List<IoFile> own) throws ErrnoException {
         FileStatus status = FileStatus.of(pinned);
         if (status == null) {
             throw failed(path, writable, Libc.errno());
@@ -73,7 +76,7 @@ record OpenedFile(
             throw failed(path, writable, Libc.errno());
         }
         try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(fd))) {
-            if (!FileLock.acquire(fd, writable)) {
+            if (!lock(fd, writable, own)) {
                 throw new ErrnoException(
                         Errno.EBUSY,
                         FileNames.text(path) + ": in use by another attachment or process"
@@ -89,6 +92,17 @@ record OpenedFile(
                     status.blockDevice()
                             ? device(path, fd, writable, direct, status)
                             : regular(path, fd, writable, direct, status));
+        }
+    }
+
+    /** Locks it; own files let go of their locks while those of others are looked at, after this one has its own. */
+    private static boolean lock(int fd, boolean writable, List<IoFile> own) {
+        FileLock.hold(fd, writable);
+        own.forEach(each -> ((DiskFile) each).lock(false));
+        try {
+            return FileLock.isFree(fd, writable);
+        } finally {
+            own.forEach(each -> ((DiskFile) each).lock(true));
         }
     }
 

@@ -2,6 +2,7 @@ package org.blktap.aio;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import org.blktap.api.engine.EngineName;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoFile;
@@ -25,7 +26,12 @@ public final class PortableEngine implements IoEngine {
 
             @Override
             public IoFile open(Path path, int descriptor, boolean writable) throws IOException {
-                return new ThreadedFile(OpenedFile.open(path, descriptor, writable), loop);
+                return new ThreadedFile(OpenedFile.open(path, descriptor, writable, List.of()), loop);
+            }
+
+            @Override
+            public IoFile open(Path path, int descriptor, boolean writable, List<IoFile> own) throws IOException {
+                return new ThreadedFile(OpenedFile.open(path, descriptor, writable, own), loop);
             }
 
             @Override

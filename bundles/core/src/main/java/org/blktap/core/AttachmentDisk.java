@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskDriver;
@@ -71,7 +72,7 @@ final class AttachmentDisk {
         return open;
     }
 
-    /** Whether an image of its chain was opened by this driver. */
+    /** Whether an image of its chain, or a disk that a filter has opened, is of this driver. */
     boolean uses(Registry.Entry<DiskDriver> driver) {
         return open && usedDrivers.contains(driver);
     }
@@ -176,18 +177,17 @@ final class AttachmentDisk {
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
         WatchedFile.Watch watch = new WatchedFile.Watch();
-        OpenContext fresh = new OpenContext(
-                new OpenContext.Environment(
-                        loop,
-                        queue,
-                        services.memory(),
-                        services.installed().drivers(),
-                        services.configuration().paths(),
-                        usedDrivers,
-                        keptNow),
-                request.readOnly(),
-                options,
-                watch);
+        OpenContext.Environment environment = new OpenContext.Environment(
+                loop,
+                queue,
+                services.memory(),
+                services.installed().drivers(),
+                services.configuration().paths(),
+                usedDrivers,
+                keptNow,
+                new CopyOnWriteArrayList<>());
+        OpenContext fresh = new OpenContext(environment, request.readOnly(), options, watch);
+        environment.own().add(fresh);
         VirtualDisk disk = null;
         FilterStack stack = null;
         boolean done = false;
@@ -198,7 +198,7 @@ final class AttachmentDisk {
                 options.checkAllKnown("tap:" + request.spec().type());
                 fresh.checkBackingTypes();
             }
-            stack = FilterStack.open(disk, watch, specs, found, calls, services.memory());
+            stack = FilterStack.open(disk, new FilterMeans(calls, services.memory(), watch, environment), specs, found);
             fits.check(stack.top().info());
             done = true;
         } finally {

@@ -2,6 +2,7 @@ package org.blktap.core;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.Errno;
@@ -24,10 +25,11 @@ final class EngineCalls {
         }
     }
 
-    /** Opens the file that a descriptor refers to. */
-    static IoFile open(IoQueue queue, Path path, int descriptor, boolean writable) throws DiskException {
+    /** Opens the file that a descriptor refers to, beside files of the queue that may be the same. */
+    static IoFile open(IoQueue queue, Path path, int descriptor, boolean writable, List<IoFile> own)
+            throws DiskException {
         try {
-            return queue.open(path, descriptor, writable);
+            return own.isEmpty() ? queue.open(path, descriptor, writable) : queue.open(path, descriptor, writable, own);
         } catch (IOException e) {
             throw refused(e);
         }

@@ -53,7 +53,7 @@ final class FilterChange {
         this.disk = disk;
     }
 
-    /** Puts a filter above all, or below the one of a type. Returns how long requests waited. */
+    /** Puts a filter above all, or below the one of a type, or where it belongs. Returns how long requests waited. */
     Duration add(String text, String below) throws DiskException {
         FilterSpec spec = FilterSpec.parse(text);
         return commands.forResult(operations.submit("a filter is being added", () -> {
@@ -65,9 +65,10 @@ final class FilterChange {
                         named() + " has a filter " + spec.type() + "; change it with filter set " + attachment.id()
                                 + " " + spec.type());
             }
-            int place = below == null ? specs.size() : FilterStack.place(specs, below, attachment.id());
+            int above = below == null ? specs.size() : FilterStack.place(specs, below, attachment.id());
             Registry.Entry<DiskFilter> service =
                     OpenFilter.find(spec, services.installed().filters());
+            int place = service.service().onImage() ? 0 : above;
             checkTransparent(service, spec);
             specs.add(place, spec);
             if (!open) {
@@ -153,7 +154,7 @@ final class FilterChange {
 
     private OpenFilter open(FilterSpec spec, Registry.Entry<DiskFilter> service, VirtualDisk below)
             throws DiskException {
-        OpenFilter opened = OpenFilter.open(spec, service, below, disk.filters().watch(), calls, services.memory());
+        OpenFilter opened = OpenFilter.open(spec, service, below, disk.filters().means());
         DiskInfo shows = opened.disk().info();
         DiskInfo shown = below.info();
         if (shows.sizeBytes() != shown.sizeBytes()

@@ -7,8 +7,6 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.filter.DiskFilter;
-import org.blktap.api.filter.PassThroughDisk;
-import org.blktap.api.memory.NativeMemory;
 
 /** Prepares a new image for the filters that it will be attached with. For control threads. */
 final class FilterFormat {
@@ -38,19 +36,23 @@ final class FilterFormat {
     }
 
     /** Has each filter write what it stores, on the disk as the filters below show it. */
-    void run(VirtualDisk image, LoopCalls calls, NativeMemory memory) throws DiskException {
+    void run(VirtualDisk image, FilterMeans means) throws DiskException {
+        LoopCalls calls = means.calls();
         List<OpenFilter> opened = new ArrayList<>();
         try {
             VirtualDisk disk = image;
             for (int i = 0; i < specs.size(); i++) {
-                OpenFilter.Context context = new OpenFilter.Context(
-                        calls.id(), false, options.get(i), calls.loop(), memory, new WatchedFile.Watch());
-                services.get(i).service().format(disk, context);
+                OtherDisks others = new OtherDisks(specs.get(i).type(), means);
+                try {
+                    services.get(i)
+                            .service()
+                            .format(disk, new OpenFilter.Context(false, options.get(i), means, others));
+                } finally {
+                    calls.run(others::close);
+                }
                 // also the uppermost: what cannot be opened was not created
-                PassThroughDisk fresh = services.get(i).service().open(disk, context);
-                opened.add(new OpenFilter(specs.get(i), options.get(i), services.get(i), fresh));
-                options.get(i).checkAllKnown("filter " + specs.get(i).type());
-                disk = fresh;
+                opened.add(OpenFilter.open(specs.get(i), options.get(i), services.get(i), disk, means));
+                disk = opened.get(i).disk();
             }
             new BlockingDisk(disk, calls.loop(), calls.id()).flush();
         } finally {

@@ -9,7 +9,6 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.filter.DiskFilter;
-import org.blktap.api.memory.NativeMemory;
 
 /**
  * The filters that are open on one disk, from the disk up. For control threads, one at a time, except where noted.
@@ -17,22 +16,22 @@ import org.blktap.api.memory.NativeMemory;
  */
 final class FilterStack {
     private final VirtualDisk disk;
-    private final WatchedFile.Watch watch;
+    private final FilterMeans means;
     private final List<OpenFilter> filters;
 
-    private FilterStack(VirtualDisk disk, WatchedFile.Watch watch, List<OpenFilter> filters) {
+    private FilterStack(VirtualDisk disk, FilterMeans means, List<OpenFilter> filters) {
         this.disk = disk;
-        this.watch = watch;
+        this.means = means;
         this.filters = List.copyOf(filters);
     }
 
     /**
      * A disk without filters.
      *
-     * @param watch of its files
+     * @param means what its filters are given
      */
-    static FilterStack on(VirtualDisk disk, WatchedFile.Watch watch) {
-        return new FilterStack(disk, watch, List.of());
+    static FilterStack on(VirtualDisk disk, FilterMeans means) {
+        return new FilterStack(disk, means, List.of());
     }
 
     /**
@@ -66,32 +65,26 @@ final class FilterStack {
 
     /** Opens all filters on a disk, which stays open if that fails. */
     static FilterStack open(
-            VirtualDisk disk,
-            WatchedFile.Watch watch,
-            List<FilterSpec> specs,
-            List<Registry.Entry<DiskFilter>> services,
-            LoopCalls calls,
-            NativeMemory memory)
+            VirtualDisk disk, FilterMeans means, List<FilterSpec> specs, List<Registry.Entry<DiskFilter>> services)
             throws DiskException {
-        FilterStack stack = on(disk, watch);
+        FilterStack stack = on(disk, means);
         boolean done = false;
         try {
             for (int i = 0; i < specs.size(); i++) {
-                stack = stack.with(
-                        i, OpenFilter.open(specs.get(i), services.get(i), stack.top(), watch, calls, memory));
+                stack = stack.with(i, OpenFilter.open(specs.get(i), services.get(i), stack.top(), means));
             }
             done = true;
             return stack;
         } finally {
             if (!done) {
-                stack.close(calls);
+                stack.close(means.calls());
             }
         }
     }
 
-    /** Who watches the files of the disk. */
-    WatchedFile.Watch watch() {
-        return watch;
+    /** What its filters are given. */
+    FilterMeans means() {
+        return means;
     }
 
     /** What the gate submits to: the uppermost filter, or the disk. Any thread. */
@@ -134,21 +127,21 @@ final class FilterStack {
     FilterStack with(int place, OpenFilter added) {
         List<OpenFilter> more = new ArrayList<>(filters);
         more.add(place, added);
-        return new FilterStack(disk, watch, more);
+        return new FilterStack(disk, means, more);
     }
 
     /** Returns the stack with another filter in a place, or the same filter with another spec. */
     FilterStack replaced(int place, OpenFilter by) {
         List<OpenFilter> other = new ArrayList<>(filters);
         other.set(place, by);
-        return new FilterStack(disk, watch, other);
+        return new FilterStack(disk, means, other);
     }
 
     /** Returns the stack without a filter. */
     FilterStack without(int place) {
         List<OpenFilter> fewer = new ArrayList<>(filters);
         fewer.remove(place);
-        return new FilterStack(disk, watch, fewer);
+        return new FilterStack(disk, means, fewer);
     }
 
     /** Makes each filter submit to what is below it in this stack. Loop only, with nothing in flight. */

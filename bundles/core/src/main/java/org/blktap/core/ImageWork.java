@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.BlockingDisk;
 import org.blktap.api.disk.CompressedImage;
@@ -102,7 +103,13 @@ public final class ImageWork implements Images {
                             whole.zero(0, disk.info().sizeBytes());
                             whole.flush();
                         }
-                        format.run(disk, new LoopCalls(spec.toString(), desk.loop(), () -> 0), memory);
+                        format.run(
+                                disk,
+                                new FilterMeans(
+                                        new LoopCalls(spec.toString(), desk.loop(), () -> 0),
+                                        memory,
+                                        new WatchedFile.Watch(),
+                                        desk.environment()));
                     } finally {
                         close(desk, disk);
                     }
@@ -316,7 +323,14 @@ public final class ImageWork implements Images {
                 return work.run(new Desk(
                         loop,
                         new OpenContext.Environment(
-                                loop, queue, memory, installed.drivers(), configuration.paths(), new HashSet<>(), kept),
+                                loop,
+                                queue,
+                                memory,
+                                installed.drivers(),
+                                configuration.paths(),
+                                new HashSet<>(),
+                                kept,
+                                new CopyOnWriteArrayList<>()),
                         contexts));
             } finally {
                 contexts.forEach(OpenContext::close);

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
@@ -37,6 +38,9 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private final List<String> backingTypes;
     private final List<IoFile> files = new ArrayList<>();
     private final List<FileStatus> opened = new ArrayList<>();
+    /** The files that are open, as their engine knows them. */
+    private final List<Open> engineFiles = new CopyOnWriteArrayList<>();
+
     private final NewFiles created = new NewFiles();
     private final NamedFiles named;
     /** The path of the first opened file. */
@@ -45,13 +49,14 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private boolean devicesOnly;
     private final WatchedFile.Watch watch;
     /** The context of its backing image, if it has one. */
-    private OpenContext below;
+    private volatile OpenContext below;
 
     /**
      * State that all openings of one attachment share.
      *
      * @param used receives the drivers that took part
      * @param kept receives what stays until the detach
+     * @param own the uppermost image of each disk that the attachment has open: their locks do not exclude each other
      */
     record Environment(
             IoLoop loop,
@@ -60,7 +65,10 @@ final class OpenContext implements DiskContext, AutoCloseable {
             Registry<DiskDriver> drivers,
             PathPolicy paths,
             Set<Registry.Entry<DiskDriver>> used,
-            List<AutoCloseable> kept) {}
+            List<AutoCloseable> kept,
+            List<OpenContext> own) {}
+
+    private record Open(FileStatus status, IoFile file) {}
 
     OpenContext(Environment environment, boolean readOnly, Options options) {
         this(environment, readOnly, options, null);
@@ -252,17 +260,34 @@ final class OpenContext implements DiskContext, AutoCloseable {
             first = path;
         }
         opened.add(pinned.status());
-        IoFile file = EngineCalls.open(environment.queue(), path, pinned.fd(), !readOnly);
+        IoFile file = EngineCalls.open(environment.queue(), path, pinned.fd(), !readOnly, ownFiles(pinned.status()));
+        engineFiles.add(new Open(pinned.status(), file));
         IoFile shown = watch == null ? file : new WatchedFile(file, watch);
         files.add(shown);
         return shown;
+    }
+
+    /** This very file where the attachment has it open. What writes it shares it with none that writes it too. */
+    private List<IoFile> ownFiles(FileStatus status) {
+        List<IoFile> found = new ArrayList<>();
+        for (OpenContext top : environment.own()) {
+            for (OpenContext each = top; each != null; each = each.below) {
+                for (Open file : each.engineFiles) {
+                    if (file.status().sameFile(status)
+                            && (readOnly || !file.file().writable())) {
+                        found.add(file.file());
+                    }
+                }
+            }
+        }
+        return found;
     }
 
     @Override
     public IoFile createFile(Path path) throws DiskException {
         PinnedFile made = created.create(path);
         named.image(path, made);
-        IoFile file = EngineCalls.open(environment.queue(), path, made.fd(), true);
+        IoFile file = EngineCalls.open(environment.queue(), path, made.fd(), true, List.of());
         files.add(file);
         return file;
     }

@@ -21,22 +21,38 @@ import org.blktap.api.memory.NativeMemory;
  *
  * @param options those that it was opened or set with, with what it knows
  * @param service what has opened it
+ * @param others what it has opened besides
  */
-record OpenFilter(FilterSpec spec, Options options, Registry.Entry<DiskFilter> service, PassThroughDisk disk) {
+record OpenFilter(
+        FilterSpec spec, Options options, Registry.Entry<DiskFilter> service, PassThroughDisk disk, OtherDisks others) {
     private static final Logger LOG = System.getLogger("org.blktap.core");
 
     /** What a filter gets. */
-    record Context(
-            String id, boolean readOnly, Options options, IoLoop loop, NativeMemory memory, WatchedFile.Watch watch)
-            implements FilterContext {
+    record Context(boolean readOnly, Options options, FilterMeans means, OtherDisks others) implements FilterContext {
         @Override
-        public VirtualDisk openDisk(TapSpec spec, Map<String, String> options, boolean readOnly) {
-            throw new UnsupportedOperationException();
+        public String id() {
+            return means.calls().id();
+        }
+
+        @Override
+        public IoLoop loop() {
+            return means.calls().loop();
+        }
+
+        @Override
+        public NativeMemory memory() {
+            return means.memory();
+        }
+
+        @Override
+        public VirtualDisk openDisk(TapSpec spec, Map<String, String> values, boolean refusesWrites)
+                throws DiskException {
+            return others.open(spec, values, refusesWrites);
         }
 
         @Override
         public void watchFiles(FileWatcher watcher) {
-            watch.by(watcher);
+            means.watch().by(watcher);
         }
     }
 
@@ -53,18 +69,32 @@ record OpenFilter(FilterSpec spec, Options options, Registry.Entry<DiskFilter> s
     }
 
     /** Opens a filter on a disk, which stays open if that fails. For control threads. */
-    static OpenFilter open(
-            FilterSpec spec,
-            Registry.Entry<DiskFilter> service,
-            VirtualDisk below,
-            WatchedFile.Watch watch,
-            LoopCalls calls,
-            NativeMemory memory)
+    static OpenFilter open(FilterSpec spec, Registry.Entry<DiskFilter> service, VirtualDisk below, FilterMeans means)
             throws DiskException {
-        Options options = new Options(spec.options());
-        PassThroughDisk disk = service.service()
-                .open(below, new Context(calls.id(), below.info().readOnly(), options, calls.loop(), memory, watch));
-        OpenFilter opened = new OpenFilter(spec, options, service, disk);
+        return open(spec, new Options(spec.options()), service, below, means);
+    }
+
+    /**
+     * Opens as {@link #open(FilterSpec, Registry.Entry, VirtualDisk, FilterMeans)}, with options that others have asked
+     * for values.
+     */
+    static OpenFilter open(
+            FilterSpec spec, Options options, Registry.Entry<DiskFilter> service, VirtualDisk below, FilterMeans means)
+            throws DiskException {
+        LoopCalls calls = means.calls();
+        OtherDisks others = new OtherDisks(spec.type(), means);
+        PassThroughDisk disk;
+        boolean done = false;
+        try {
+            disk = service.service().open(below, new Context(below.info().readOnly(), options, means, others));
+            done = true;
+        } finally {
+            others.opened();
+            if (!done) {
+                calls.run(others::close);
+            }
+        }
+        OpenFilter opened = new OpenFilter(spec, options, service, disk, others);
         try {
             if (disk.below() != below) {
                 throw new DiskException(
@@ -88,7 +118,7 @@ record OpenFilter(FilterSpec spec, Options options, Registry.Entry<DiskFilter> s
     OpenFilter set(FilterSpec other, LoopCalls calls) throws DiskException {
         Options changed = options.withValues(other.options());
         changed.checkAllKnown("filter " + spec.type());
-        return calls.ask(() -> disk.set(changed)) ? new OpenFilter(other, changed, service, disk) : null;
+        return calls.ask(() -> disk.set(changed)) ? new OpenFilter(other, changed, service, disk, others) : null;
     }
 
     /** Closes the filter on the loop; the disk below stays open. Nothing is in flight. */
@@ -99,6 +129,7 @@ record OpenFilter(FilterSpec spec, Options options, Registry.Entry<DiskFilter> s
             } catch (RuntimeException | Error e) {
                 LOG.log(Level.ERROR, calls.id() + ": the filter " + spec.type() + " cannot be closed", e);
             }
+            others.close();
         });
     }
 }

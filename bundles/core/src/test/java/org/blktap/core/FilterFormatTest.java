@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 import java.util.Map;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.engine.IoLoop;
 import org.blktap.api.filter.DiskFilter;
 import org.blktap.api.testkit.MemoryPort;
 import org.blktap.api.testkit.TimedLoop;
@@ -26,6 +27,11 @@ class FilterFormatTest {
         present.add(new FakeReference<>(Map.of("filter.type", "outer")), outer);
     }
 
+    private static FilterMeans means(IoLoop loop) {
+        return new FilterMeans(
+                new LoopCalls("tap:x:y", loop, () -> 0), new NativeMemoryService(), new WatchedFile.Watch(), null);
+    }
+
     @Test
     void eachWritesOnWhatTheOnesBelowShow() throws Exception {
         FilterFormat format = new FilterFormat(List.of("inner,label=x", "outer"), present);
@@ -33,7 +39,7 @@ class FilterFormatTest {
         EpollLoops loops = new EpollLoops();
         NativeMemoryService memory = new NativeMemoryService();
         try (MemoryPort disk = new MemoryPort(memory.allocate(65536 + 8192))) {
-            format.run(disk, new LoopCalls("tap:x:y", loops.start("format"), () -> 0), memory);
+            format.run(disk, means(loops.start("format")));
             assertEquals(
                     List.of("FLUSH 0 0 0"),
                     disk.seen.stream().map(Object::toString).toList());
@@ -50,9 +56,7 @@ class FilterFormatTest {
         FilterFormat format = new FilterFormat(List.of("inner,lable=x"), present);
         NativeMemoryService memory = new NativeMemoryService();
         try (MemoryPort disk = new MemoryPort(memory.allocate(65536))) {
-            DiskException e = assertThrows(
-                    DiskException.class,
-                    () -> format.run(disk, new LoopCalls("tap:x:y", new TimedLoop(), () -> 0), memory));
+            DiskException e = assertThrows(DiskException.class, () -> format.run(disk, means(new TimedLoop())));
             assertTrue(e.getMessage().contains("unknown option 'lable'"), e.getMessage());
         }
         assertEquals(0, inner.open);

@@ -174,7 +174,7 @@ class FiltersTest {
         write();
         assertEquals(2, second.seen.size());
         assertEquals(2, first.seen.size());
-        assertEquals(1, driver.open, "the disk has stayed open");
+        assertEquals(1, driver.open.get(), "the disk has stayed open");
         kit.restart();
         bring();
         kit.await("a", State.RUNNING);
@@ -291,7 +291,7 @@ class FiltersTest {
         kit.installed.addDriver(driver, CoreKit.driver("good"));
         kit.await("a", State.PARKED);
         kit.until("it lacks the filter", () -> manager.status("a").reason().kind() == Kind.NO_FILTER);
-        assertEquals(0, driver.open);
+        assertEquals(0, driver.open.get());
         firstReference = bring("first", first);
         kit.await("a", State.RUNNING);
         first.seen.clear();

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Stream;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
@@ -113,7 +114,8 @@ class OpenContextTest {
                         drivers,
                         PathPolicy.of(List.of()),
                         new HashSet<>(),
-                        kept),
+                        kept,
+                        new CopyOnWriteArrayList<>()),
                 readOnly,
                 new Options(options));
     }

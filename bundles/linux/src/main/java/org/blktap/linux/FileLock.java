@@ -26,6 +26,12 @@ public final class FileLock {
      * @return false if another user of the file does not allow it; locks are then left for close to remove
      */
     public static boolean acquire(int fd, boolean writable) {
+        hold(fd, writable);
+        return isFree(fd, writable);
+    }
+
+    /** Sets the locks, without a look at those of others: for one that has looked before, or looks afterwards. */
+    public static void hold(int fd, boolean writable) {
         try (Mapping buffer = Mapping.anonymous(Alignment.PAGE)) {
             long flock = buffer.address();
             for (int permission : held(writable)) {
@@ -35,7 +41,14 @@ public final class FileLock {
                 lock(fd, flock, NOT_SHARED + permission);
             }
         }
-        return isFree(fd, writable);
+    }
+
+    /** Removes the locks; the file stays open. */
+    public static void release(int fd) {
+        try (Mapping buffer = Mapping.anonymous(Alignment.PAGE)) {
+            fill(buffer.address(), Libc.F_UNLCK, HELD, NOT_SHARED + RESIZE + 1 - HELD);
+            Libc.fcntl(fd, Libc.F_OFD_SETLK, buffer.address());
+        }
     }
 
     /** Whether {@link #acquire} would succeed, without locking: others do not notice. */
@@ -62,20 +75,20 @@ public final class FileLock {
 
     /** Sets a lock. File systems without locks refuse it; there no other process can be warned. */
     private static void lock(int fd, long flock, long at) {
-        fill(flock, Libc.F_RDLCK, at);
+        fill(flock, Libc.F_RDLCK, at, 1);
         Libc.fcntl(fd, Libc.F_OFD_SETLK, flock);
     }
 
     private static boolean lockedByOther(int fd, long flock, long at) {
-        fill(flock, Libc.F_WRLCK, at);
+        fill(flock, Libc.F_WRLCK, at, 1);
         return Libc.fcntl(fd, Libc.F_OFD_GETLK, flock) == 0 && Memory.getShort(flock) != Libc.F_UNLCK;
     }
 
-    private static void fill(long flock, short type, long at) {
+    private static void fill(long flock, short type, long at, long length) {
         Memory.fill(flock, Libc.FLOCK_BYTES, (byte) 0);
         Memory.putShort(flock, type);
         Memory.putShort(flock + 2, (short) Libc.SEEK_SET);
         Memory.putLong(flock + 8, at);
-        Memory.putLong(flock + 16, 1);
+        Memory.putLong(flock + 16, length);
     }
 }

@@ -2,6 +2,7 @@ package org.blktap.api.engine;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /** One engine's queue on one loop. */
@@ -26,6 +27,17 @@ public interface IoQueue extends AutoCloseable {
      */
     default IoFile open(Path path, int descriptor, boolean writable) throws IOException {
         return open(Path.of("/proc/self/fd/" + descriptor), writable);
+    }
+
+    /**
+     * Opens a file that files of this queue may have open already, as {@link #open(Path, int, boolean)} does. Their
+     * locks do not count, and stay. At each moment, other processes meet the lock of one or the other. Any thread; may
+     * block.
+     *
+     * @param own files of this queue, perhaps closed meanwhile
+     */
+    default IoFile open(Path path, int descriptor, boolean writable, List<IoFile> own) throws IOException {
+        return open(path, descriptor, writable);
     }
 
     /** Ends the queue; its files are closed before, nothing is in flight. Loop only. */
