@@ -29,6 +29,7 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.core.copy.CompressedCopy;
 import org.blktap.core.copy.CopyDifferences;
 import org.blktap.core.copy.DiskCopy;
+import org.blktap.core.copy.DiskCopy.Unwritten;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
@@ -207,6 +208,12 @@ public final class ImageWork implements Images {
                 (source, from) -> with(installed.engineFor(target.type()), desk -> {
                     Options options = new Options(conversion.toOptions());
                     OpenContext context = desk.context(false, options);
+                    if (conversion.onto() != null
+                            && (conversion.compressed() || PathPolicy.isBlockDevice(FileNames.path(target.path())))) {
+                        throw new DiskException(
+                                Reason.BAD_OPTION,
+                                target + ": an image on a backing is a new file, and not compressed");
+                    }
                     boolean device =
                             !conversion.compressed() && PathPolicy.isBlockDevice(FileNames.path(target.path()));
                     if (conversion.compressed()) {
@@ -221,11 +228,24 @@ public final class ImageWork implements Images {
                     } else if (device) {
                         // a file that takes its name meanwhile is not overwritten
                         context.devicesOnly();
-                        copy(source, from, desk, conversion, driver, context, true, progress);
+                        copy(source, from, desk, conversion, driver, context, Unwritten.ANYTHING, progress);
                     } else {
                         make(context, making -> {
-                            driver.createFor(from.info(), target.path(), making);
-                            copy(source, from, desk, conversion, driver, making, false, progress);
+                            boolean whole = conversion.onto() == null;
+                            if (whole) {
+                                driver.createFor(from.info(), target.path(), making);
+                            } else {
+                                driver.create(target.path(), from.info().sizeBytes(), conversion.onto(), making);
+                            }
+                            copy(
+                                    source,
+                                    from,
+                                    desk,
+                                    conversion,
+                                    driver,
+                                    making,
+                                    whole ? Unwritten.ZEROS : Unwritten.BACKING,
+                                    progress);
                             if (from.info().contentBytes() < from.info().sizeBytes()) {
                                 driver.endInside(target.path(), from.info().contentBytes(), making);
                             }
@@ -259,7 +279,7 @@ public final class ImageWork implements Images {
             Conversion conversion,
             DiskDriver driver,
             OpenContext context,
-            boolean dirty,
+            Unwritten unwritten,
             Progress progress)
             throws DiskException {
         TapSpec target = conversion.to();
@@ -273,7 +293,7 @@ public final class ImageWork implements Images {
                                 + from.info().sizeBytes() + " of " + conversion.from());
             }
             try (DiskCopy copy =
-                    new DiskCopy(from, conversion.from(), source.loop(), to, target, desk.loop(), dirty, memory)) {
+                    new DiskCopy(from, conversion.from(), source.loop(), to, target, desk.loop(), unwritten, memory)) {
                 copy.run(progress);
             }
         } finally {
