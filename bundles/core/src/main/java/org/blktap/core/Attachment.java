@@ -48,6 +48,7 @@ final class Attachment {
     private final AttachmentOpening opening;
     private final AttachmentEnd end;
     private final ImageChange image;
+    private final DiskSwitch diskSwitch;
     private final NodeChange nodeChange;
     private final FilterChange filterChange;
     private final ServiceLoss serviceLoss;
@@ -81,6 +82,7 @@ final class Attachment {
         opening = new AttachmentOpening(this, lockWait, record, services, loop, operations, commands, disk, nodes);
         end = new AttachmentEnd(this, record, services, calls, operations, commands, gate, nodes, disk);
         image = new ImageChange(this, record, services, operations, commands, disk, nodes);
+        diskSwitch = new DiskSwitch(this, record, services, operations, commands, disk);
         nodeChange = new NodeChange(this, record, services, calls, operations, commands, gate, nodes, disk);
         filterChange = new FilterChange(this, record, services, calls, operations, commands, disk);
         serviceLoss = new ServiceLoss(this, operations, nodeChange, nodes, disk);
@@ -147,6 +149,11 @@ final class Attachment {
         return image;
     }
 
+    /** Another image that holds the same, while a VM has it. */
+    DiskSwitch diskSwitch() {
+        return diskSwitch;
+    }
+
     /** Its nodes, while a VM has it. */
     NodeChange nodes() {
         return nodeChange;
@@ -177,6 +184,14 @@ final class Attachment {
     }
 
     // ---- running and parking
+
+    /** @throws DiskException BUSY */
+    void checkRunning() throws DiskException {
+        if (!(life instanceof Life.Running)) {
+            throw new DiskException(
+                    Reason.BUSY, "attachment '" + id + "' is not running: " + life.why() + "; resume it first");
+        }
+    }
 
     /** All is open: requests are taken. */
     void letThrough() throws DiskException {
@@ -235,6 +250,17 @@ final class Attachment {
     }
 
     DiskException closeDisk() throws DiskException {
+        DiskException failed = flushDisk();
+        disk.close();
+        return failed;
+    }
+
+    /**
+     * Flushes the disk, if it is open. The gate is closed, and nothing is in flight.
+     *
+     * @return what the flush failed with, which the VM's next one fails with too; or null
+     */
+    DiskException flushDisk() throws DiskException {
         DiskException failed = disk.flush();
         if (failed != null) {
             LOG.log(Level.ERROR, id + ": " + failed.getMessage());
@@ -242,7 +268,6 @@ final class Attachment {
             // before the disk is closed: an error of the close must not hide it
             recordDebt();
         }
-        disk.close();
         return failed;
     }
 

@@ -14,7 +14,6 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.Options;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
@@ -42,8 +41,8 @@ final class AttachmentDisk {
     private final AttachmentNodes nodes;
     private final Services services;
     private final Set<Registry.Entry<DiskDriver>> usedDrivers = ConcurrentHashMap.newKeySet();
-    /** How the open disk was opened, with its open files. */
-    private OpenContext context;
+    /** The image that is open, or was last; null once it is closed. */
+    private OpenImage image;
     /** Objects that outlive a driver, such as the memory of a RAM disk. */
     private List<AutoCloseable> kept = new ArrayList<>();
 
@@ -53,8 +52,6 @@ final class AttachmentDisk {
     private boolean savesAtDetach;
     /** The filters of the open disk; none while it is closed. */
     private volatile FilterStack filters = FilterStack.on(null, null);
-    /** The image that is open. */
-    private String name = "";
 
     private volatile DiskInfo info = NOT_KNOWN_YET;
     private volatile String engineName = "";
@@ -148,7 +145,25 @@ final class AttachmentDisk {
         void check(DiskInfo found) throws DiskException;
     }
 
+    /** Refuses an image that lacks a driver or an engine, before anything is closed for it. */
+    void checkOpens(AttachRequest request) throws DiskException {
+        OpenContext.driver(services.installed().drivers(), request.spec().type());
+        engineFor(request);
+    }
+
+    /** The image that is open. */
+    OpenImage image() {
+        return image;
+    }
+
     private void openQueue(AttachRequest request) throws DiskException {
+        Registry.Entry<IoEngine> found = engineFor(request);
+        queue = calls.ask(() -> EngineCalls.open(found.service(), loop));
+        engine = found;
+        engineName = found.name();
+    }
+
+    private Registry.Entry<IoEngine> engineFor(AttachRequest request) throws DiskException {
         String wanted = request.options().get("engine");
         Registry.Entry<IoEngine> found = wanted == null
                 ? services.installed().engineFor(request.spec().type())
@@ -160,9 +175,7 @@ final class AttachmentDisk {
                     (wanted == null ? "no I/O engine" : "no I/O engine '" + wanted + "'") + "; present: "
                             + services.installed().engines().names());
         }
-        queue = calls.ask(() -> EngineCalls.open(found.service(), loop));
-        engine = found;
-        engineName = found.name();
+        return found;
     }
 
     private void openDisk(AttachRequest request, Fits fits) throws DiskException {
@@ -171,34 +184,17 @@ final class AttachmentDisk {
                 request.spec().type().equals(EmptyDrive.TYPE) ? List.of() : FilterStack.parse(request.filters());
         List<Registry.Entry<DiskFilter>> found =
                 FilterStack.find(specs, services.installed().filters());
-        Options options = new Options(request.options());
-        options.text("engine", null);
-        options.text(LockWait.OPTION, null);
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
         WatchedFile.Watch watch = new WatchedFile.Watch();
-        OpenContext.Environment environment = new OpenContext.Environment(
-                loop,
-                queue,
-                services.memory(),
-                services.installed().drivers(),
-                services.configuration().paths(),
-                usedDrivers,
-                keptNow,
-                new CopyOnWriteArrayList<>());
-        OpenContext fresh = new OpenContext(environment, request.readOnly(), options, watch);
-        environment.own().add(fresh);
-        VirtualDisk disk = null;
+        OpenContext.Environment environment = environment(keptNow, new CopyOnWriteArrayList<>());
+        OpenImage fresh = null;
         FilterStack stack = null;
         boolean done = false;
         try {
-            disk = fresh.open(request.spec().type(), request.spec().path());
-            if (!request.spec().type().equals(EmptyDrive.TYPE)) {
-                // that has the options of its media
-                options.checkAllKnown("tap:" + request.spec().type());
-                fresh.checkBackingTypes();
-            }
-            stack = FilterStack.open(disk, new FilterMeans(calls, services.memory(), watch, environment), specs, found);
+            fresh = OpenImage.open(request, environment, watch, calls);
+            stack = FilterStack.open(
+                    fresh.disk(), new FilterMeans(calls, services.memory(), watch, environment), specs, found);
             fits.check(stack.top().info());
             done = true;
         } finally {
@@ -206,16 +202,87 @@ final class AttachmentDisk {
                 if (stack != null) {
                     stack.close(calls);
                 }
-                close(disk, fresh);
+                if (fresh != null) {
+                    fresh.close(calls);
+                }
                 close(keptNow);
             }
         }
+        install(fresh, stack, keptNow);
+    }
+
+    private OpenContext.Environment environment(List<AutoCloseable> keptNow, List<OpenContext> own) {
+        return new OpenContext.Environment(
+                loop,
+                queue,
+                services.memory(),
+                services.installed().drivers(),
+                services.configuration().paths(),
+                usedDrivers,
+                keptNow,
+                own);
+    }
+
+    private void install(OpenImage fresh, FilterStack stack, List<AutoCloseable> keptNow) throws DiskException {
         // what the opening before has kept is held by this one now
         close(kept);
         kept = keptNow;
-        name = request.spec().toString();
+        image = fresh;
         putBehindGate(stack);
-        context = fresh;
+    }
+
+    /** What is done between the closing of one image and the opening of the next. */
+    interface Between {
+        /** @param environment to work on images with the queue of the disk */
+        void run(OpenContext.Environment environment) throws DiskException;
+    }
+
+    /**
+     * Closes the image and opens another in its place. Filters stay open, except one, since what they have below reads
+     * the same; if the other image needs another engine, they are opened anew with it. The gate is closed, nothing is
+     * in flight, and the disk is flushed.
+     *
+     * @param without the type of the filter that is closed; null for none
+     * @throws DiskException and nothing but a part of it is open: the caller closes that, by {@link #close}
+     */
+    void exchange(AttachRequest request, String without, Between between, Fits fits) throws DiskException {
+        if (!engineFor(request).equals(engine)) {
+            close();
+            openQueue(request);
+            between.run(environment(new ArrayList<>(), new CopyOnWriteArrayList<>()));
+            openDisk(request, fits);
+            return;
+        }
+        OpenImage old = image;
+        FilterMeans before = filters.means();
+        calls.ask(gate::remove);
+        if (without != null) {
+            int place = filters.place(without, id);
+            OpenFilter leaving = filters.filters().get(place);
+            filters = filters.without(place);
+            leaving.close(calls);
+        }
+        image = null;
+        old.close(calls);
+        List<AutoCloseable> keptNow = new ArrayList<>();
+        OpenContext.Environment environment =
+                environment(keptNow, before.environment().own());
+        boolean done = false;
+        try {
+            between.run(environment);
+            OpenImage fresh = OpenImage.open(request, environment, before.watch(), calls);
+            image = fresh;
+            FilterStack stack =
+                    filters.moved(fresh.disk(), new FilterMeans(calls, services.memory(), before.watch(), environment));
+            calls.run(stack::connect);
+            fits.check(stack.top().info());
+            done = true;
+            install(fresh, stack, keptNow);
+        } finally {
+            if (!done) {
+                close(keptNow);
+            }
+        }
     }
 
     private void putBehindGate(FilterStack stack) throws DiskException {
@@ -230,20 +297,6 @@ final class AttachmentDisk {
             gate.install(disk);
             if (resized) {
                 nodes.each(DeviceNode::resized);
-            }
-        });
-    }
-
-    /** Closes a disk on the loop; if it throws, its files are closed all the same. */
-    private void close(VirtualDisk disk, OpenContext opened) throws DiskException {
-        calls.run(() -> {
-            try {
-                if (disk != null) {
-                    disk.close();
-                }
-            } catch (RuntimeException | Error e) {
-                LOG.log(Level.ERROR, id + ": the disk cannot be closed; its files are", e);
-                opened.closeFiles();
             }
         });
     }
@@ -269,8 +322,11 @@ final class AttachmentDisk {
             // nothing of a filter may outlive its service
             filters = FilterStack.on(null, null);
             closing.close(calls);
-            close(closing.below(0), context);
-            context = null;
+            OpenImage below = image;
+            image = null;
+            if (below != null) {
+                below.close(calls);
+            }
         }
         if (queue != null) {
             IoQueue closing = queue;
@@ -314,7 +370,7 @@ final class AttachmentDisk {
                 ? null
                 : new DiskException(
                         Reason.IO,
-                        name + ": the last flush failed: " + Errno.text(error)
+                        image.spec() + ": the last flush failed: " + Errno.text(error)
                                 + "; writes since the flush before may be lost");
     }
 

@@ -145,7 +145,9 @@ public final class AttachmentManager implements Attachments {
 
     @Override
     public Duration switchImage(String id, ImageSwitch to) throws DiskException {
-        throw new UnsupportedOperationException();
+        Duration pause = table.find(id).diskSwitch().to(to);
+        LOG.log(Level.INFO, id + ": continues with " + to.image() + "; requests waited " + pause.toMillis() + " ms");
+        return pause;
     }
 
     @Override

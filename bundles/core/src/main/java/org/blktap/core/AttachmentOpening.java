@@ -178,6 +178,9 @@ final class AttachmentOpening {
             if (first) {
                 lockWait.check(attachment.request());
             }
+            if (record.rebase() != null && !disk.isOpen()) {
+                rebase();
+            }
             disk.open(attachment.request(), fits);
             nodes.open();
         } catch (MissingService e) {
@@ -201,6 +204,16 @@ final class AttachmentOpening {
             throw new DiskException(Reason.IO, attachment.request().spec() + ": internal error: " + e, e);
         }
         attachment.letThrough();
+    }
+
+    /** Finishes a change of the chain that a kill has interrupted, or takes it back. */
+    private void rebase() throws DiskException {
+        Rebase first = record.rebase();
+        new ImageWork(services.loops(), services.memory(), services.installed(), services.configuration())
+                .rebase(first);
+        record.rebasing(null);
+        record.write(attachment.request(), attachment.known());
+        LOG.log(Level.INFO, attachment.id() + ": " + first);
     }
 
     /** Begins to wait for an image that others have open; its VM waits meanwhile. */

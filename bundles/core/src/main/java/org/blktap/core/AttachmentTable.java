@@ -60,7 +60,7 @@ final class AttachmentTable {
             String id = kept.request().id();
             try {
                 AttachmentIds.check(id);
-                add(id, new Attachment(id, kept, true, records.entry(id), services, threads));
+                add(id, new Attachment(id, kept, true, records.entry(kept), services, threads));
             } catch (DiskException e) {
                 LOG.log(Level.ERROR, id + ": cannot be attached again: " + e.getMessage());
             }
@@ -181,7 +181,7 @@ final class AttachmentTable {
                 : AttachmentIds.check(request.id());
         AttachRequest asked = services.nodeKinds().onlyRead(request.nodes()) ? request.withoutWrites() : request;
         Attachment attachment = new Attachment(
-                id, new Records.Kept(asked, null, false, false), false, records.entry(id), services, threads);
+                id, new Records.Kept(asked, null, false, false, null), false, records.entry(id), services, threads);
         Attachment present = add(id, attachment);
         if (present != null) {
             attachment.end().shutDown();

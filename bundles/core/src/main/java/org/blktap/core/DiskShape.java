@@ -24,6 +24,11 @@ record DiskShape(long sizeBytes, int blockSize, boolean readOnly, String identit
         return new DiskShape(sizeBytes, blockSize, true, identity);
     }
 
+    /** The same disk in an image whose identity is not known yet: the next opening takes what it finds. */
+    DiskShape ofAnyIdentity() {
+        return new DiskShape(sizeBytes, blockSize, readOnly, "");
+    }
+
     /**
      * Refuses another image that cannot take the place of this disk. A drive may have none, of whatever sectors.
      *

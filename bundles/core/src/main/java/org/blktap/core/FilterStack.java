@@ -123,6 +123,16 @@ final class FilterStack {
                                         specs.stream().map(FilterSpec::type).toList())));
     }
 
+    /** The place of an open filter, likewise. */
+    int place(String type, String id) throws DiskException {
+        return place(filters.stream().map(OpenFilter::spec).toList(), type, id);
+    }
+
+    /** Returns the stack with the same filters for another disk; they are not connected to it yet. */
+    FilterStack moved(VirtualDisk to, FilterMeans meansThere) {
+        return new FilterStack(to, meansThere, filters);
+    }
+
     /** Returns the stack with one more filter. */
     FilterStack with(int place, OpenFilter added) {
         List<OpenFilter> more = new ArrayList<>(filters);

@@ -56,11 +56,7 @@ final class ImageChange {
      */
     long resize(long sizeBytes) throws DiskException {
         return commands.forResult(operations.submit("being resized", () -> {
-            if (!(attachment.life() instanceof Life.Running)) {
-                throw new DiskException(
-                        Reason.BUSY,
-                        named() + " is not running: " + attachment.life().why() + "; resume it first");
-            }
+            attachment.checkRunning();
             DiskInfo before = disk.info();
             if (sizeBytes == before.sizeBytes()) {
                 return sizeBytes;

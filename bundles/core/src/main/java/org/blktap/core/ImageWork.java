@@ -151,6 +151,13 @@ public final class ImageWork implements Images {
         });
     }
 
+    void rebase(Rebase change) throws DiskException {
+        with(installed.engineFor(change.overlay().type()), desk -> {
+            change.run(desk.environment());
+            return null;
+        });
+    }
+
     /** Checks the options, before anything is changed. */
     private static void checkOptions(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given)
             throws DiskException {

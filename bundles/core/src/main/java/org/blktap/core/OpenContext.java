@@ -13,6 +13,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
@@ -30,6 +31,8 @@ import org.blktap.linux.PinnedFile;
 final class OpenContext implements DiskContext, AutoCloseable {
     /** A chain longer than any real one; each image costs open files and memory. */
     private static final int MAX_DEPTH = 64;
+    /** The option that lists the types of the backing files, from top to bottom. */
+    static final String BACKING_TYPE = "backing-type";
 
     private final Environment environment;
     private final OpenContext above;
@@ -47,6 +50,9 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private Path first;
 
     private boolean devicesOnly;
+    /** What was opened last. */
+    private TapSpec spec;
+
     private final WatchedFile.Watch watch;
     /** The context of its backing image, if it has one. */
     private volatile OpenContext below;
@@ -66,7 +72,12 @@ final class OpenContext implements DiskContext, AutoCloseable {
             PathPolicy paths,
             Set<Registry.Entry<DiskDriver>> used,
             List<AutoCloseable> kept,
-            List<OpenContext> own) {}
+            List<OpenContext> own) {
+        /** The same, with another receiver of the drivers that take part. */
+        Environment using(Set<Registry.Entry<DiskDriver>> drivers) {
+            return new Environment(loop, queue, memory, this.drivers, paths, drivers, kept, own);
+        }
+    }
 
     private record Open(FileStatus status, IoFile file) {}
 
@@ -96,7 +107,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     }
 
     private static List<String> backingTypes(Options options) {
-        String list = options.text("backing-type", "");
+        String list = options.text(BACKING_TYPE, "");
         return list.isEmpty() ? List.of() : List.of(list.split(":"));
     }
 
@@ -118,6 +129,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     VirtualDisk open(String type, String path) throws DiskException {
         Registry.Entry<DiskDriver> driver = driver(environment.drivers(), type);
         environment.used().add(driver);
+        spec = new TapSpec(type, path);
         try (CloseOnFailure opened = new CloseOnFailure(() -> files.forEach(IoFile::close))) {
             return opened.keep(driver.service().open(path, this));
         } finally {
@@ -140,9 +152,34 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return driver;
     }
 
+    /** The image that is open. */
+    TapSpec spec() {
+        return spec;
+    }
+
+    /** The types of the images below, as the attach lists them; may be empty. */
+    List<String> backingTypes() {
+        return backingTypes;
+    }
+
+    /** The context of the backing image; null if it has none. */
+    OpenContext below() {
+        return below;
+    }
+
+    /** Whether this very file is open as a part of the image. */
+    boolean has(FileStatus status) {
+        return opened.stream().anyMatch(status::sameFile);
+    }
+
     /** Gives new files their names after a creation, unless others have taken them meanwhile. */
     void nameCreated() throws DiskException {
         created.nameAll();
+    }
+
+    /** The disk is being closed: its files are of no account to others of the attachment. */
+    void forget() {
+        environment.own().remove(this);
     }
 
     /** Closes the files of the image and of all images below it, if their disk failed to. No request is in flight. */

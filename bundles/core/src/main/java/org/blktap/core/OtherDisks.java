@@ -38,9 +38,7 @@ final class OtherDisks {
         if (spec.type().equals(EmptyDrive.TYPE)) {
             throw new DiskException(Reason.UNSUPPORTED, "filter " + filter + ": " + spec + " is no disk");
         }
-        Options options = new Options(given);
-        options.text("engine", null);
-        options.text(LockWait.OPTION, null);
+        Options options = OpenImage.options(given);
         OpenContext context = new OpenContext(means.environment(), readOnly, options);
         means.environment().own().add(context);
         VirtualDisk disk = null;
@@ -120,7 +118,7 @@ final class OtherDisks {
             }
             closed = true;
             open.remove(this);
-            means.environment().own().remove(context);
+            context.forget();
             try {
                 if (disk != null) {
                     disk.close();

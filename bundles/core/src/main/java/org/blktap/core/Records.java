@@ -45,22 +45,34 @@ final class Records {
      * @param known what the VM knows of its disk; null if it was never recorded
      * @param parked whether an operator has parked it
      * @param owesError whether a flush has failed of which no VM knows
+     * @param rebase what is to be done before the disk is opened; null for nothing
      */
-    record Kept(AttachRequest request, DiskShape known, boolean parked, boolean owesError) {}
+    record Kept(AttachRequest request, DiskShape known, boolean parked, boolean owesError, Rebase rebase) {}
 
     /** The record of one attachment; nothing is written once it has been removed. Thread-safe. */
     final class Entry {
         private final String id;
         private boolean removed;
+        private Rebase rebase;
 
-        private Entry(String id) {
+        private Entry(String id, Rebase rebase) {
             this.id = id;
+            this.rebase = rebase;
+        }
+
+        /** Sets what a restart does before it opens the disk; the next write has it. */
+        synchronized void rebasing(Rebase first) {
+            rebase = first;
+        }
+
+        synchronized Rebase rebase() {
+            return rebase;
         }
 
         synchronized void write(AttachRequest request, DiskShape known) throws DiskException {
             if (!removed) {
                 uninterrupted(() -> {
-                    Records.this.write(id, request, known);
+                    Records.this.write(id, request, known, rebase);
                 });
             }
         }
@@ -105,11 +117,17 @@ final class Records {
         }
     }
 
+    /** The record of a new attachment. */
     Entry entry(String id) {
-        return new Entry(id);
+        return new Entry(id, null);
     }
 
-    private void write(String id, AttachRequest request, DiskShape known) throws DiskException {
+    /** The record of an attachment that is kept. */
+    Entry entry(Kept kept) {
+        return new Entry(kept.request().id(), kept.rebase());
+    }
+
+    private void write(String id, AttachRequest request, DiskShape known, Rebase rebase) throws DiskException {
         Properties properties = new Properties();
         properties.setProperty("spec", request.spec().toString());
         properties.setProperty("read-only", Boolean.toString(request.readOnly()));
@@ -118,6 +136,13 @@ final class Records {
             properties.setProperty("disk.sector-size", Integer.toString(known.blockSize()));
             properties.setProperty("disk.read-only", Boolean.toString(known.readOnly()));
             properties.setProperty("disk.identity", known.identity());
+        }
+        if (rebase != null) {
+            properties.setProperty("rebase.overlay", rebase.overlay().toString());
+            properties.setProperty(
+                    "rebase.backing",
+                    rebase.backing() == null ? "" : rebase.backing().toString());
+            properties.setProperty("rebase.types", rebase.types());
         }
         for (int i = 0; i < request.nodes().size(); i++) {
             properties.setProperty("node." + i, request.nodes().get(i));
@@ -199,7 +224,20 @@ final class Records {
                 request(id, properties),
                 known,
                 Files.exists(directory.resolve(id + PARKED)),
-                Files.exists(directory.resolve(id + OWES_ERROR)));
+                Files.exists(directory.resolve(id + OWES_ERROR)),
+                rebase(properties));
+    }
+
+    private static Rebase rebase(Properties properties) throws DiskException {
+        String overlay = properties.getProperty("rebase.overlay");
+        if (overlay == null) {
+            return null;
+        }
+        String backing = properties.getProperty("rebase.backing", "");
+        return new Rebase(
+                TapSpec.parse(overlay),
+                backing.isEmpty() ? null : TapSpec.parse(backing),
+                properties.getProperty("rebase.types", ""));
     }
 
     private static AttachRequest request(String id, Properties properties) throws DiskException {

@@ -46,6 +46,8 @@ public record StateReason(Kind kind, String text) {
         FILTER_CHANGE,
         /** Its image is being made larger. */
         RESIZING,
+        /** It is being changed to another image that holds the same, or to an overlay of its image. */
+        IMAGE_CHANGE,
         /** Its medium is being changed. */
         MEDIUM_CHANGE,
         /** Requests at the disk do not end. */

@@ -1,0 +1,170 @@
+package org.blktap.core;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.Attachments.ImageSwitch;
+import org.blktap.api.control.StateReason;
+import org.blktap.api.control.StateReason.Kind;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+
+/**
+ * Has one attachment continue with an image that holds the same, while a VM has it. The steps are: check all that can
+ * be checked; make requests wait; flush; close the image; give the overlay its other backing image; open the new image;
+ * record it; let requests through. At each of them, the record names an image that is right. Any thread but a loop;
+ * methods wait as commands do.
+ */
+final class DiskSwitch {
+    private static final Logger LOG = System.getLogger("org.blktap.core");
+
+    private final Attachment attachment;
+    private final Records.Entry record;
+    private final Services services;
+    private final Operations operations;
+    private final CommandWait commands;
+    private final AttachmentDisk disk;
+
+    DiskSwitch(
+            Attachment attachment,
+            Records.Entry record,
+            Services services,
+            Operations operations,
+            CommandWait commands,
+            AttachmentDisk disk) {
+        this.attachment = attachment;
+        this.record = record;
+        this.services = services;
+        this.operations = operations;
+        this.commands = commands;
+        this.disk = disk;
+    }
+
+    /** Returns how long requests waited. */
+    Duration to(ImageSwitch to) throws DiskException {
+        return commands.forResult(operations.submit("its image is being changed", () -> run(to)));
+    }
+
+    private Duration run(ImageSwitch to) throws DiskException {
+        attachment.checkRunning();
+        AttachRequest before = attachment.request();
+        AttachRequest after = changed(before, to);
+        disk.checkOpens(after);
+        Rebase rebase = to.overlay() == null ? null : disk.image().rebase(to);
+        Rebase undo = rebase == null ? null : disk.image().present(rebase);
+        if (rebase != null) {
+            OpenContext.driver(services.installed().drivers(), rebase.overlay().type());
+        }
+        AtomicBoolean rebased = new AtomicBoolean();
+        long start = System.nanoTime();
+        attachment.quiesce(
+                new StateReason(Kind.IMAGE_CHANGE, "its image is being changed"),
+                services.limits().drain());
+        DiskException unflushed = attachment.flushDisk();
+        if (unflushed != null) {
+            attachment.letThrough();
+            throw unflushed;
+        }
+        try {
+            disk.exchange(
+                    after,
+                    to.withoutFilter(),
+                    environment -> {
+                        if (rebase != null) {
+                            record.rebasing(rebase);
+                            record.write(after, attachment.known().ofAnyIdentity());
+                            rebase.run(environment);
+                            rebased.set(true);
+                        }
+                    },
+                    found -> {
+                        attachment.known().checkSame(after.spec(), found, false);
+                        if (rebase == null) {
+                            record.write(after, DiskShape.of(found));
+                        }
+                    });
+        } catch (DiskException | RuntimeException | Error e) {
+            goBack(before, rebased.get() ? undo : null, e);
+            throw e;
+        }
+        attachment.request(after);
+        attachment.known(DiskShape.of(disk.info()));
+        attachment.letThrough();
+        Duration pause = Duration.ofNanos(System.nanoTime() - start);
+        if (rebase != null) {
+            recordAsItIs();
+        }
+        return pause;
+    }
+
+    private AttachRequest changed(AttachRequest before, ImageSwitch to) throws DiskException {
+        if (to.image().type().equals(EmptyDrive.TYPE) || before.spec().type().equals(EmptyDrive.TYPE)) {
+            throw new DiskException(
+                    Reason.BAD_OPTION, "attachment '" + attachment.id() + "': an empty drive has no image to change");
+        }
+        List<FilterSpec> filters = new ArrayList<>(FilterStack.parse(before.filters()));
+        if (to.withoutFilter() != null) {
+            filters.remove(FilterStack.place(filters, to.withoutFilter(), attachment.id()));
+        }
+        return new AttachRequest(
+                to.image(),
+                before.id(),
+                before.nodes(),
+                before.readOnly(),
+                to.options(),
+                filters.stream().map(FilterSpec::text).toList());
+    }
+
+    /** The other backing image was on record to be set again after a kill. */
+    private void recordAsItIs() {
+        record.rebasing(null);
+        try {
+            record.write(attachment.request(), attachment.known());
+        } catch (DiskException e) {
+            LOG.log(
+                    Level.WARNING,
+                    attachment.id() + ": a restart will rebase its overlay once more: " + e.getMessage());
+        }
+    }
+
+    /**
+     * Opens the image that was there before.
+     *
+     * @param undo what has the overlay named before; null if no overlay was changed
+     */
+    private void goBack(AttachRequest before, Rebase undo, Throwable why) throws DiskException {
+        LOG.log(
+                Level.ERROR,
+                attachment.id() + ": its image could not be changed, and it returns to " + before.spec(),
+                why);
+        try {
+            disk.close();
+        } finally {
+            attachment.to(new Life.Parked(
+                    new StateReason(Kind.OPEN_FAILED, "its image could not be changed: " + why.getMessage())));
+        }
+        record.rebasing(undo);
+        try {
+            record.write(before, attachment.known());
+        } catch (DiskException e) {
+            LOG.log(Level.ERROR, attachment.id() + ": a restart would try the change again: " + e.getMessage());
+        }
+        if (operations.closed()) {
+            throw new DiskException(
+                    Reason.NOT_FOUND, "attachment '" + attachment.id() + "' was detached while its image was changed");
+        }
+        try {
+            attachment.opening().open();
+        } catch (DiskException e) {
+            throw new DiskException(
+                    e.reason(),
+                    "attachment '" + attachment.id() + "' is parked: " + why.getMessage() + "; and then "
+                            + e.getMessage(),
+                    e);
+        }
+    }
+}
