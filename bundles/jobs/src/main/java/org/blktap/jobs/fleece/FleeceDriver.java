@@ -18,6 +18,7 @@ import org.osgi.service.component.annotations.Reference;
 @TapType(type = FleeceDriver.TYPE, summary = "a point in time of another attachment, kept by backup or expose")
 public final class FleeceDriver implements DiskDriver {
     static final String TYPE = "fleece";
+    private static final int PATIENCE_SECONDS = 30;
 
     private final FleeceFilter filter;
 
@@ -40,7 +41,8 @@ public final class FleeceDriver implements DiskDriver {
                     Reason.BAD_OPTION, "tap:fleece:" + path + ": expected <attachment> or <attachment>/<name>");
         }
         boolean changesOnly = context.options().flag("changes", false);
-        long speed = context.options().size("speed", 0);
+        boolean paced = context.options().flag("paced", false);
+        int patience = context.options().number("patience", PATIENCE_SECONDS, 1, 86400);
         DiskInfo info = PointFile.info(filter.directory(), id, name);
         if (changesOnly && info.contexts().isEmpty()) {
             throw new DiskException(
@@ -54,6 +56,7 @@ public final class FleeceDriver implements DiskDriver {
                 context.loop(),
                 filter.point(id),
                 changesOnly,
-                speed);
+                paced,
+                patience);
     }
 }

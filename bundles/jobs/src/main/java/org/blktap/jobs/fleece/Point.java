@@ -17,6 +17,28 @@ final class Point {
     private FleeceDisk disk;
 
     private boolean ended;
+    private volatile long speed;
+    private volatile boolean paused;
+
+    /**
+     * Sets how fast a backup reads.
+     *
+     * @param bytesASecond 0 for no limit
+     * @param rests whether it rests
+     */
+    void pace(long bytesASecond, boolean rests) {
+        speed = bytesASecond;
+        paused = rests;
+    }
+
+    /** Bytes a second, or 0. */
+    long speed() {
+        return speed;
+    }
+
+    boolean paused() {
+        return paused;
+    }
 
     /** The disk is open. */
     synchronized void entered(FleeceDisk opened) {

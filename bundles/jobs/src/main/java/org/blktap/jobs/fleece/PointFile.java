@@ -4,10 +4,12 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Set;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
@@ -125,23 +127,30 @@ final class PointFile implements AutoCloseable {
         }
     }
 
+    /** Removes the files of all attachments but these. */
+    static void removeOthers(Path directory, Set<String> ids) throws DiskException {
+        if (!Files.isDirectory(directory)) {
+            return;
+        }
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "*.{point,scratch}")) {
+            for (Path each : files) {
+                String name = each.getFileName().toString();
+                if (!ids.contains(name.substring(0, name.lastIndexOf('.')))) {
+                    Files.deleteIfExists(each);
+                }
+            }
+        } catch (IOException e) {
+            throw DiskException.io(directory, "remove old files", e);
+        }
+    }
+
     /**
      * What a reader sees of the disk, as it was at the point in time, without a look at the disk itself.
      *
      * @throws DiskException NOT_FOUND if there is no point in time of the name, or it is lost
      */
     static DiskInfo info(Path directory, String id, String name) throws DiskException {
-        ByteBuffer page = ByteBuffer.allocate(HEADER);
-        try (FileChannel file = FileChannel.open(point(directory, id), StandardOpenOption.READ)) {
-            while (page.hasRemaining() && file.read(page) > 0) {
-                // until it is full or the file ends
-            }
-        } catch (IOException e) {
-            throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' has no point in time", e);
-        }
-        if (page.hasRemaining() || page.getLong(0) != MAGIC) {
-            throw DiskException.corrupt(point(directory, id), "header", 0, "something else", "BTPOINT1");
-        }
+        ByteBuffer page = header(directory, id);
         if (!name.isEmpty() && !name.equals(text(page, NAME_AT))) {
             throw new DiskException(
                     Reason.NOT_FOUND,
@@ -158,6 +167,31 @@ final class PointFile implements AutoCloseable {
                 .withReadOnly(true);
         String since = text(page, SINCE_AT);
         return since.isEmpty() ? info : info.withContext("dirty-bitmap:" + since);
+    }
+
+    /** Why a point in time is lost; empty if it is not, or is not there. */
+    static String lostReason(Path directory, String id) {
+        try {
+            ByteBuffer page = header(directory, id);
+            return state(page) == State.LOST ? text(page, REASON_AT) : "";
+        } catch (DiskException e) {
+            return "";
+        }
+    }
+
+    private static ByteBuffer header(Path directory, String id) throws DiskException {
+        ByteBuffer page = ByteBuffer.allocate(HEADER);
+        try (FileChannel file = FileChannel.open(point(directory, id), StandardOpenOption.READ)) {
+            while (page.hasRemaining() && file.read(page) > 0) {
+                // until it is full or the file ends
+            }
+        } catch (IOException e) {
+            throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' has no point in time", e);
+        }
+        if (page.hasRemaining() || page.getLong(0) != MAGIC) {
+            throw DiskException.corrupt(point(directory, id), "header", 0, "something else", "BTPOINT1");
+        }
+        return page;
     }
 
     /**

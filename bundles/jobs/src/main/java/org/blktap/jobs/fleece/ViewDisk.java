@@ -14,22 +14,22 @@ import org.blktap.api.engine.IoLoop;
 
 /**
  * A point in time as a disk, on a loop of its own. Requests go to the loop of the source and come back. While the source
- * is closed they wait, and fail after {@link #PATIENCE_SECONDS}. Loop only, except where noted.
+ * is closed they wait, and fail after some time. Loop only, except where noted.
  */
 final class ViewDisk implements VirtualDisk {
-    /** How long a request waits for a source that is not open. */
-    static final long PATIENCE_SECONDS = 30;
-
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
     private static final long LOOK_MILLISECONDS = 1000;
+    private static final long PACE_MILLISECONDS = 200;
 
     private final String name;
     private final DiskInfo info;
     private final IoLoop loop;
     private final Point point;
     private final boolean changesOnly;
-    /** Bytes a second, or 0. */
-    private final long speed;
+    /** Whether the point says how fast it reads. */
+    private final boolean paced;
+
+    private final int patienceSeconds;
 
     private final ArrayDeque<ViewRequest> free = new ArrayDeque<>();
     private final ArrayDeque<Request> slowed = new ArrayDeque<>();
@@ -41,13 +41,22 @@ final class ViewDisk implements VirtualDisk {
 
     private boolean draining;
 
-    ViewDisk(String name, DiskInfo info, IoLoop loop, Point point, boolean changesOnly, long speed) {
+    /** @param patienceSeconds how long a request waits for a source that is not open */
+    ViewDisk(
+            String name,
+            DiskInfo info,
+            IoLoop loop,
+            Point point,
+            boolean changesOnly,
+            boolean paced,
+            int patienceSeconds) {
         this.name = name;
         this.info = info;
         this.loop = loop;
         this.point = point;
         this.changesOnly = changesOnly;
-        this.speed = speed;
+        this.paced = paced;
+        this.patienceSeconds = patienceSeconds;
     }
 
     @Override
@@ -79,7 +88,7 @@ final class ViewDisk implements VirtualDisk {
         switch (request.operation()) {
             case FLUSH -> request.complete(0);
             case READ, MAP -> {
-                if (speed != 0 && !draining && request.operation() == Operation.READ) {
+                if (paced && !draining && request.operation() == Operation.READ) {
                     slowed.add(request);
                     startSlowed();
                 } else {
@@ -94,13 +103,17 @@ final class ViewDisk implements VirtualDisk {
         next = null;
         long now = System.nanoTime();
         paidNanos = Math.max(paidNanos, now - TimeUnit.MILLISECONDS.toNanos(100));
-        while (!slowed.isEmpty() && (draining || paidNanos <= now)) {
+        while (!slowed.isEmpty() && (draining || !point.paused() && (point.speed() == 0 || paidNanos <= now))) {
             Request request = slowed.poll();
-            paidNanos += (long) (request.length() * 1e9 / speed);
+            if (point.speed() != 0) {
+                paidNanos += (long) (request.length() * 1e9 / point.speed());
+            }
             start(request);
         }
         if (!slowed.isEmpty() && next == null) {
-            next = loop.schedule(this::startSlowed, TimeUnit.NANOSECONDS.toMillis(paidNanos - now) + 1);
+            // another speed may be set meanwhile
+            long wait = Math.min(PACE_MILLISECONDS, TimeUnit.NANOSECONDS.toMillis(Math.max(0, paidNanos - now)) + 1);
+            next = loop.schedule(this::startSlowed, point.paused() ? PACE_MILLISECONDS : wait);
         }
     }
 
@@ -116,7 +129,7 @@ final class ViewDisk implements VirtualDisk {
     /** Fails what waits for too long. */
     private void look() {
         look = null;
-        int late = point.expire(System.nanoTime() - TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS));
+        int late = point.expire(System.nanoTime() - TimeUnit.SECONDS.toNanos(patienceSeconds));
         if (late != 0) {
             LOG.log(Level.WARNING, name + ": " + late + " requests have failed: the disk is not open");
         }

@@ -331,13 +331,13 @@ class FleeceTest {
     @Test
     void readersOfASourceThatIsGoneFailAfterAWhile() throws Exception {
         begin();
-        ViewDisk view = view();
+        ViewDisk view = view("patience=2");
         assertEquals(0, ended(read(view, 0, 4096)));
         closeDisk();
         CompletableFuture<Integer> waits = read(view, 0, 4096);
         long begun = System.nanoTime();
         assertEquals(Errno.EIO, ended(waits));
-        assertTrue(System.nanoTime() - begun > TimeUnit.SECONDS.toNanos(ViewDisk.PATIENCE_SECONDS - 1));
+        assertTrue(System.nanoTime() - begun > TimeUnit.SECONDS.toNanos(1));
         CompletableFuture<Integer> ends = read(view, 0, 4096);
         Eventually.holds("it waits", () -> !ends.isDone());
         filter.deactivate();
@@ -373,7 +373,8 @@ class FleeceTest {
     @Test
     void theReaderCanBeSlowedDown() throws Exception {
         begin();
-        ViewDisk view = view("speed=4M");
+        ViewDisk view = view("paced=yes");
+        filter.point("a").pace(4 << 20, false);
         long begun = System.nanoTime();
         List<CompletableFuture<Integer>> all = new ArrayList<>();
         for (int i = 0; i < SIZE; i += 512 << 10) {
