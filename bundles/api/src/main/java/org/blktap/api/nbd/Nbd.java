@@ -48,6 +48,8 @@ public final class Nbd {
     public static final int OPT_STRUCTURED_REPLY = 8;
     public static final int OPT_LIST_META_CONTEXT = 9;
     public static final int OPT_SET_META_CONTEXT = 10;
+    /** Of the extension {@code EXTENDED_HEADERS} (doc/proto.md of the branch extension-ext-header). */
+    public static final int OPT_EXTENDED_HEADERS = 11;
 
     // "Option reply types"
     public static final int REP_ACK = 1;
@@ -86,6 +88,10 @@ public final class Nbd {
     // "Metadata querying"
     public static final String BASE = "base:";
     public static final String BASE_ALLOCATION = "base:allocation";
+    // docs/interop/nbd.txt of QEMU
+    public static final String QEMU = "qemu:";
+    public static final String QEMU_ALLOCATION_DEPTH = "qemu:allocation-depth";
+    public static final String QEMU_DIRTY_BITMAP = "qemu:dirty-bitmap:";
 
     // "Request message"
     public static final int REQUEST_MAGIC = 0x25609513;
@@ -97,6 +103,10 @@ public final class Nbd {
     public static final int REQUEST_COOKIE = 8;
     public static final int REQUEST_OFFSET = 16;
     public static final int REQUEST_LENGTH = 24;
+    /** With extended headers, the same fields at the same places, but a length of 64 bits. */
+    public static final int EXTENDED_REQUEST_MAGIC = 0x21e41c71;
+
+    public static final int EXTENDED_REQUEST_BYTES = 32;
 
     public static final int CMD_READ = 0;
     public static final int CMD_WRITE = 1;
@@ -113,6 +123,8 @@ public final class Nbd {
     public static final int CMD_FLAG_DF = 1 << 2;
     public static final int CMD_FLAG_REQ_ONE = 1 << 3;
     public static final int CMD_FLAG_FAST_ZERO = 1 << 4;
+    /** The length of an extended request is that of a payload that follows. */
+    public static final int CMD_FLAG_PAYLOAD_LEN = 1 << 5;
 
     // "Simple reply message": magic, error, cookie
     public static final int SIMPLE_REPLY_MAGIC = 0x67446698;
@@ -126,6 +138,14 @@ public final class Nbd {
     public static final int STRUCTURED_REPLY_TYPE = 6;
     public static final int STRUCTURED_REPLY_COOKIE = 8;
     public static final int STRUCTURED_REPLY_LENGTH = 16;
+    // "Extended reply chunk message": magic, flags, type, cookie, offset of the request, length
+    public static final int EXTENDED_REPLY_MAGIC = 0x6e8a278c;
+    public static final int EXTENDED_REPLY_BYTES = 32;
+    public static final int EXTENDED_REPLY_FLAGS = 4;
+    public static final int EXTENDED_REPLY_TYPE = 6;
+    public static final int EXTENDED_REPLY_COOKIE = 8;
+    public static final int EXTENDED_REPLY_OFFSET = 16;
+    public static final int EXTENDED_REPLY_LENGTH = 24;
     // "Structured reply types": the payloads before their data, texts or descriptors
     /** u64 offset. */
     public static final int OFFSET_DATA_BYTES = 8;
@@ -139,6 +159,14 @@ public final class Nbd {
     public static final int DESCRIPTOR_BYTES = 8;
 
     public static final int DESCRIPTOR_STATE = 4;
+    /** u32 id of the context, u32 number of descriptors. */
+    public static final int BLOCK_STATUS_EXT_BYTES = 8;
+
+    public static final int BLOCK_STATUS_EXT_COUNT = 4;
+    /** A descriptor of an extended block status: u64 length, u64 state. */
+    public static final int EXTENDED_DESCRIPTOR_BYTES = 16;
+
+    public static final int EXTENDED_DESCRIPTOR_STATE = 8;
     /** u32 error, u16 length of the text. */
     public static final int ERROR_BYTES = 6;
 
@@ -148,6 +176,7 @@ public final class Nbd {
     public static final int REPLY_TYPE_OFFSET_DATA = 1;
     public static final int REPLY_TYPE_OFFSET_HOLE = 2;
     public static final int REPLY_TYPE_BLOCK_STATUS = 5;
+    public static final int REPLY_TYPE_BLOCK_STATUS_EXT = 6;
     /** Set in the types of all chunks that report an error. */
     public static final int REPLY_TYPE_ERROR_BIT = 1 << 15;
 

@@ -67,6 +67,8 @@ public final class MemoryPort implements DiskPort, VirtualDisk, LoopStage {
     public volatile long zerosFrom = Long.MAX_VALUE;
     /** The length of the runs in answer to MAP: data and holes by turns, beginning with data. */
     public volatile long runBytes = 1 << 20;
+    /** Answers a MAP in place of {@link #runBytes}, if set. */
+    public volatile Consumer<Request> maps;
 
     private final List<Request> pending = new ArrayList<>();
     private volatile int pendingCount;
@@ -201,7 +203,9 @@ public final class MemoryPort implements DiskPort, VirtualDisk, LoopStage {
         if (writes && info.readOnly()) {
             return Errno.EROFS;
         }
-        if (request.offset() < 0 || request.length() <= 0 || request.offset() > content.size() - request.length()) {
+        boolean moves = operation == Operation.READ || operation == Operation.WRITE;
+        long size = moves ? content.size() : Math.max(content.size(), info.sizeBytes());
+        if (request.offset() < 0 || request.length() <= 0 || request.offset() > size - request.length()) {
             return Errno.EINVAL;
         }
         if (operation == Operation.WRITE_ZEROES && request.has(Request.FAST_ONLY) && request.has(Request.NO_UNMAP)) {
@@ -226,7 +230,13 @@ public final class MemoryPort implements DiskPort, VirtualDisk, LoopStage {
                     }
                 }
                 case WRITE -> request.data().copyTo(at, 0, request.length());
-                default -> Memory.fill(at, request.length(), (byte) 0);
+                default -> {
+                    // past the contents all is zeros
+                    long there = Math.min(request.length(), content.size() - request.offset());
+                    if (there > 0) {
+                        Memory.fill(at, there, (byte) 0);
+                    }
+                }
             }
             afterMove.run();
             return !request.data().faulted();
@@ -236,6 +246,10 @@ public final class MemoryPort implements DiskPort, VirtualDisk, LoopStage {
     }
 
     private void map(Request request) {
+        if (maps != null) {
+            maps.accept(request);
+            return;
+        }
         long run = runBytes;
         long position = request.offset();
         long end = position + request.length();

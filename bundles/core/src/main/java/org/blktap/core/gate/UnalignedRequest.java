@@ -67,7 +67,7 @@ final class UnalignedRequest implements Request.Completion {
         part = Part.MAP;
         long begin = Alignment.down(at, SECTOR);
         long last = Alignment.up(end, SECTOR);
-        inner.setMap(begin, last - begin, new ExtentList());
+        inner.setMap(begin, last - begin, new ExtentList(), whole.context());
         disk.accept(inner);
     }
 
@@ -78,7 +78,7 @@ final class UnalignedRequest implements Request.Completion {
             long from = Math.max(position, whole.offset());
             long to = Math.min(position + found.length(i), end);
             if (to > from) {
-                whole.extents().add(to - from, found.state(i));
+                whole.extents().add(to - from, found.state(i), found.depth(i));
             }
             position += found.length(i);
         }

@@ -110,7 +110,8 @@ final class LuksDisk extends PassThroughDisk {
                 }
             }
             case DISCARD -> discard(request);
-            case MAP -> below().submit(shifted(request).map(request.offset() + offset, request.length()));
+            case MAP ->
+                below().submit(shifted(request).map(request.offset() + offset, request.length(), request.context()));
             case FLUSH -> below().submit(request);
         }
     }

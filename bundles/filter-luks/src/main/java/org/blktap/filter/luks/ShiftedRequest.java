@@ -20,9 +20,9 @@ final class ShiftedRequest extends Request {
         return this;
     }
 
-    ShiftedRequest map(long offset, long length) {
+    ShiftedRequest map(long offset, long length, int context) {
         found.clear();
-        setMap(offset, length, found);
+        setMap(offset, length, found, context);
         return this;
     }
 
@@ -32,7 +32,8 @@ final class ShiftedRequest extends Request {
         if (operation() == Operation.MAP) {
             for (int i = 0; i < found.count(); i++) {
                 // zeros that were never encrypted are not zeros inside
-                answered.extents().add(found.length(i), found.state(i) & ~ExtentList.ZERO);
+                int state = context() == 0 ? found.state(i) & ~ExtentList.ZERO : found.state(i);
+                answered.extents().add(found.length(i), state, found.depth(i));
             }
         }
         int error = error();

@@ -33,6 +33,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     private final NbdNode node;
     private final IoLoop loop;
     private final ClientSocket socket;
+    private final RequestHeader header;
     private final Receiver receiver;
     private final ReplyQueue replies;
     private final Commands commands;
@@ -67,6 +68,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
         this.receiver = receiver;
         this.replies = replies;
         this.place = place;
+        header = new RequestHeader(session.framing());
         commands = new Commands(node.port(), replies, node.buffers(), node.extentLists(), session, this);
         socket.watch(IoLoop.READABLE);
         loop.addNode(this);
@@ -78,7 +80,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
     @Override
     public boolean poll() {
         try {
-            return take();
+            return commands.goOn() | take();
         } catch (RuntimeException | Error e) {
             failed(e);
             return true;
@@ -135,7 +137,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             if (receiver.skipping() || receiver.payloadMissing()) {
                 return;
             }
-            if (arriving == null && receiver.available() < Nbd.REQUEST_BYTES) {
+            if (arriving == null && receiver.available() < header.bytes()) {
                 return;
             }
             if (!node.port().isOpen()) {
@@ -154,18 +156,12 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     /** Takes one request; false if it must wait. */
     private boolean takeRequest() {
-        long at = receiver.address();
-        if (Wire.getInt(at) != Nbd.REQUEST_MAGIC) {
-            violation("a request with a bad magic");
+        String wrong = header.read(receiver.address()) ? header.violation() : "a request with a bad magic";
+        if (wrong != null) {
+            violation(wrong);
             return false;
         }
-        int command = Wire.getUnsignedShort(at + Nbd.REQUEST_TYPE);
-        long length = Integer.toUnsignedLong(Wire.getInt(at + Nbd.REQUEST_LENGTH));
-        if (command == Nbd.CMD_WRITE && length > Nbd.MAX_PAYLOAD) {
-            violation("a write of " + length + " bytes, more than the " + Nbd.MAX_PAYLOAD + " allowed");
-            return false;
-        }
-        if (command == Nbd.CMD_DISC) {
+        if (header.command == Nbd.CMD_DISC) {
             drain();
             return false;
         }
@@ -174,7 +170,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             progress.stall();
             return false;
         }
-        Commands.Room room = commands.room(command, length);
+        Commands.Room room = commands.room(header);
         if (room != Commands.Room.YES) {
             if (room == Commands.Room.OWN) {
                 progress.stall();
@@ -184,15 +180,16 @@ final class ClientConnection implements LoopStage, Commands.Owner {
             }
             return false;
         }
-        NbdRequest request = commands.decode(at);
-        receiver.drop(Nbd.REQUEST_BYTES);
+        NbdRequest request = commands.decode(header);
+        receiver.drop(header.bytes());
         boolean good = commands.begin(request);
-        if (command == Nbd.CMD_WRITE && length > 0) {
+        if (header.hasPayload() && header.length > 0) {
+            // of a command other than WRITE it is of no use, and the request is refused
             if (good) {
-                receiver.payload(request.address, (int) length);
+                receiver.payload(request.address, (int) header.length);
                 arriving = request;
             } else {
-                receiver.skip((int) length);
+                receiver.skip((int) header.length);
             }
         } else if (good) {
             commands.submit(request);
@@ -283,7 +280,7 @@ final class ClientConnection implements LoopStage, Commands.Owner {
 
     @Override
     public boolean arm() {
-        if (progress.retry() || expecting()) {
+        if (progress.retry() || expecting() || commands.mayGoOn()) {
             return true;
         }
         if (state == State.OPEN || state == State.DRAINING) {

@@ -3,7 +3,6 @@ package org.blktap.node.nbd;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
-import org.blktap.api.engine.ExtentList;
 import org.blktap.api.nbd.Nbd;
 import org.blktap.api.node.DiskPort;
 
@@ -16,20 +15,21 @@ final class Commands {
     static final int MAX_REQUESTS = ReplyQueue.MAX_REPLIES;
     /** Bytes of reads and writes of one client at once. */
     static final int BUDGET = 64 << 20;
-    /** Size of an answer about allocation. */
-    private static final int MAP_BYTES = 64 << 10;
-    /** The longest range that the disk is asked about at once; a client asks again for the rest. */
-    private static final long MAX_MAP_BYTES = 1L << 30;
-    /** The most runs reported in one answer: 64 KiB of them. */
-    private static final int MAX_DESCRIPTORS = MAP_BYTES / Nbd.DESCRIPTOR_BYTES;
+    /** The longest range that the disk is given at once; the next piece follows in a later turn of the loop. */
+    static final long PIECE_BYTES = 1L << 30;
 
     private final DiskPort port;
     private final ReplyQueue replies;
     private final PayloadBuffers buffers;
-    private final Session session;
+    private final Framing framing;
+    private final BlockStatus blockStatus;
     private final Owner owner;
     private final ExtentLists extentLists;
     private NbdRequest free;
+    /** Requests whose next piece must be submitted, in their order. */
+    private NbdRequest firstUnfinished;
+
+    private NbdRequest lastUnfinished;
     private int taken;
     private long charged;
     private boolean closed;
@@ -58,18 +58,19 @@ final class Commands {
         this.replies = replies;
         this.buffers = buffers;
         this.extentLists = extentLists;
-        this.session = session;
+        framing = session.framing();
+        blockStatus = new BlockStatus(session, port, extentLists);
         this.owner = owner;
     }
 
-    /** Whether a command of a length may be taken now. */
-    Room room(int command, long length) {
+    /** Whether a request may be taken now. */
+    Room room(RequestHeader request) {
         if (taken == MAX_REQUESTS) {
             return Room.OWN;
         }
-        return switch (command) {
-            case Nbd.CMD_READ, Nbd.CMD_WRITE -> room(charge(length));
-            case Nbd.CMD_BLOCK_STATUS -> extentLists.hasOne() ? room(MAP_BYTES) : Room.SHARED;
+        return switch (request.command) {
+            case Nbd.CMD_READ, Nbd.CMD_WRITE -> room(charge(request.length));
+            case Nbd.CMD_BLOCK_STATUS -> extentLists.hasOne() ? room(BlockStatus.REPLY_BYTES) : Room.SHARED;
             case Nbd.CMD_CACHE -> extentLists.hasOne() ? Room.YES : Room.SHARED;
             default -> Room.YES;
         };
@@ -100,7 +101,7 @@ final class Commands {
     }
 
     private static int charge(long length) {
-        return length == 0 || length > Nbd.MAX_PAYLOAD ? 0 : PayloadBuffers.sizeFor((int) length);
+        return length <= 0 || length > Nbd.MAX_PAYLOAD ? 0 : PayloadBuffers.sizeFor((int) length);
     }
 
     /** Bytes of buffers that the client has. */
@@ -113,8 +114,8 @@ final class Commands {
         return taken;
     }
 
-    /** A request with the contents of the header ("Request message") at an address; the magic has been looked at. */
-    NbdRequest decode(long at) {
+    /** A request with the contents of a header. */
+    NbdRequest decode(RequestHeader header) {
         NbdRequest request = free;
         if (request == null) {
             request = new NbdRequest(this::done, port);
@@ -123,11 +124,7 @@ final class Commands {
             request.next = null;
         }
         taken++;
-        request.flags = Wire.getUnsignedShort(at + Nbd.REQUEST_FLAGS);
-        request.command = Wire.getUnsignedShort(at + Nbd.REQUEST_TYPE);
-        request.cookie = Wire.getLong(at + Nbd.REQUEST_COOKIE);
-        request.offset = Wire.getLong(at + Nbd.REQUEST_OFFSET);
-        request.length = Integer.toUnsignedLong(Wire.getInt(at + Nbd.REQUEST_LENGTH));
+        request.take(header);
         return request;
     }
 
@@ -138,9 +135,9 @@ final class Commands {
      */
     boolean begin(NbdRequest request) {
         DiskInfo info = port.info();
-        int error = check(request, info);
+        int error = RequestCheck.error(request, info, framing, blockStatus.isAgreed());
         if (error != 0) {
-            fail(request, error);
+            replies.error(request, error);
             return false;
         }
         if (request.command == Nbd.CMD_FLUSH) {
@@ -148,7 +145,7 @@ final class Commands {
             return true;
         }
         if (request.length == 0) {
-            succeed(request);
+            replies.success(request);
             return false;
         }
         return switch (request.command) {
@@ -156,37 +153,60 @@ final class Commands {
                 data(
                         request,
                         Operation.READ,
-                        session.structured() && !request.has(Nbd.CMD_FLAG_DF) ? Request.SPARSE : 0);
+                        framing.hasChunks() && !request.has(Nbd.CMD_FLAG_DF) ? Request.SPARSE : 0);
             case Nbd.CMD_WRITE -> data(request, Operation.WRITE, fua(request));
             case Nbd.CMD_TRIM -> {
                 if (!info.supports(Operation.DISCARD)) {
                     // a hint, and the disk may have become another one since it was announced to the client
-                    succeed(request);
+                    replies.success(request);
                     yield false;
                 }
-                request.disk.set(Operation.DISCARD, request.offset, request.length, fua(request));
+                setPiece(request);
                 yield true;
             }
             case Nbd.CMD_WRITE_ZEROES -> {
-                request.disk.set(
-                        Operation.WRITE_ZEROES,
-                        request.offset,
-                        request.length,
-                        fua(request)
-                                | (request.has(Nbd.CMD_FLAG_NO_HOLE) ? Request.NO_UNMAP : 0)
-                                | (request.has(Nbd.CMD_FLAG_FAST_ZERO) ? Request.FAST_ONLY : 0));
+                setPiece(request);
                 yield true;
             }
-            default -> {
-                // CACHE brings the tables of the range to memory, as a question about it does
-                if (request.command == Nbd.CMD_BLOCK_STATUS && !takeBuffer(request, MAP_BYTES)) {
+            case Nbd.CMD_BLOCK_STATUS -> {
+                if (!takeBuffer(request, BlockStatus.REPLY_BYTES)) {
                     yield false;
                 }
                 request.extents = extentLists.take();
-                request.disk.setMap(request.offset, Math.min(request.length, MAX_MAP_BYTES), request.extents);
+                blockStatus.begin(request);
+                yield asked(request);
+            }
+            default -> {
+                // CACHE brings the tables of the range to memory, as a question about it does
+                request.extents = extentLists.take();
+                request.disk.setMap(request.offset, Math.min(request.length, PIECE_BYTES), request.extents);
                 yield true;
             }
         };
+    }
+
+    /** Prepares the next piece of a range; the first and the last may be shorter, so that the others are aligned. */
+    private static void setPiece(NbdRequest request) {
+        long from = request.offset + request.done;
+        long left = request.length - request.done;
+        long bytes = left <= PIECE_BYTES ? left : PIECE_BYTES - (from & PIECE_BYTES - 1);
+        boolean zeroes = request.command == Nbd.CMD_WRITE_ZEROES;
+        request.disk.set(
+                zeroes ? Operation.WRITE_ZEROES : Operation.DISCARD,
+                from,
+                bytes,
+                fua(request)
+                        | (zeroes && request.has(Nbd.CMD_FLAG_NO_HOLE) ? Request.NO_UNMAP : 0)
+                        | (zeroes && request.has(Nbd.CMD_FLAG_FAST_ZERO) ? Request.FAST_ONLY : 0));
+    }
+
+    /** Prepares the next question of a BLOCK_STATUS; false if it is answered with an error. */
+    private boolean asked(NbdRequest request) {
+        int error = blockStatus.ask(request);
+        if (error != 0) {
+            replies.error(request, error);
+        }
+        return error == 0;
     }
 
     private static int fua(NbdRequest request) {
@@ -209,55 +229,12 @@ final class Commands {
             request.takeBuffer(buffers, bytes);
         } catch (OutOfMemoryError e) {
             // native memory: the request fails, the client and the disk go on
-            fail(request, Nbd.ENOMEM);
+            replies.error(request, Nbd.ENOMEM);
             return false;
         }
         request.charged = PayloadBuffers.sizeFor(bytes);
         charged += request.charged;
         return true;
-    }
-
-    /** The error that a request deserves as it is, or 0 ("Request types", "Error values"). */
-    private int check(NbdRequest request, DiskInfo info) {
-        int allowed = Nbd.CMD_FLAG_FUA;
-        boolean writes = false;
-        switch (request.command) {
-            case Nbd.CMD_READ -> allowed |= session.structured() ? Nbd.CMD_FLAG_DF : 0;
-            case Nbd.CMD_WRITE, Nbd.CMD_TRIM -> writes = true;
-            case Nbd.CMD_WRITE_ZEROES -> {
-                writes = true;
-                allowed |= Nbd.CMD_FLAG_NO_HOLE | Nbd.CMD_FLAG_FAST_ZERO;
-            }
-            case Nbd.CMD_FLUSH, Nbd.CMD_CACHE -> {
-                // only the flag that is valid for all
-            }
-            case Nbd.CMD_BLOCK_STATUS -> {
-                allowed |= Nbd.CMD_FLAG_REQ_ONE;
-                if (!session.allocation() || request.length == 0) {
-                    return Nbd.EINVAL;
-                }
-            }
-            default -> {
-                return Nbd.EINVAL;
-            }
-        }
-        if ((request.flags & ~allowed) != 0) {
-            return Nbd.EINVAL;
-        }
-        if (request.command == Nbd.CMD_FLUSH) {
-            return request.offset == 0 && request.length == 0 ? 0 : Nbd.EINVAL;
-        }
-        if (writes && info.readOnly()) {
-            return Nbd.EPERM;
-        }
-        long size = info.sizeBytes();
-        if (request.offset < 0 || request.offset > size || request.length > size - request.offset) {
-            return writes && request.command != Nbd.CMD_TRIM ? Nbd.ENOSPC : Nbd.EINVAL;
-        }
-        if (request.command == Nbd.CMD_READ && request.length > Nbd.MAX_PAYLOAD) {
-            return session.structured() ? Nbd.EOVERFLOW : Nbd.EINVAL;
-        }
-        return 0;
     }
 
     /** Hands a request to the disk, whose port is open. A port that throws has not taken it. */
@@ -290,57 +267,73 @@ final class Commands {
     private void answer(NbdRequest request) {
         int errno = request.disk.error();
         if (errno != 0) {
-            fail(request, ReplyError.of(errno, request.has(Nbd.CMD_FLAG_FAST_ZERO)));
-        } else if (request.command == Nbd.CMD_BLOCK_STATUS) {
-            blockStatus(request);
-        } else {
-            succeed(request);
-        }
-    }
-
-    private void succeed(NbdRequest request) {
-        if (request.command != Nbd.CMD_READ) {
-            replies.simple(request, 0);
-        } else if (!session.structured()) {
-            replies.simpleData(request);
-        } else if (request.length == 0) {
-            replies.none(request);
-        } else if (request.disk.zeros()) {
-            replies.hole(request);
-        } else {
-            replies.data(request);
-        }
-    }
-
-    /** Answers with an error; READ and BLOCK_STATUS take no simple reply where structured ones were agreed. */
-    private void fail(NbdRequest request, int error) {
-        if (session.structured() && (request.command == Nbd.CMD_READ || request.command == Nbd.CMD_BLOCK_STATUS)) {
-            replies.error(request, error);
-        } else {
-            replies.simple(request, error);
-        }
-    }
-
-    /** Descriptors: u32 length, u32 state. */
-    private void blockStatus(NbdRequest request) {
-        ExtentList extents = request.extents;
-        int most = request.has(Nbd.CMD_FLAG_REQ_ONE) ? 1 : MAX_DESCRIPTORS;
-        int count = Math.min(extents.count(), most);
-        if (count == 0) {
-            fail(request, Nbd.EIO);
+            replies.error(request, ReplyError.of(errno, request.has(Nbd.CMD_FLAG_FAST_ZERO)));
             return;
         }
-        long left = request.disk.length();
-        long at = request.address;
-        for (int i = 0; i < count && left > 0; i++) {
-            long run = Math.min(extents.length(i), left);
-            Wire.putInt(at, (int) run);
-            Wire.putInt(at + Nbd.DESCRIPTOR_STATE, extents.state(i));
-            at += Nbd.DESCRIPTOR_BYTES;
-            left -= run;
+        switch (request.command) {
+            case Nbd.CMD_BLOCK_STATUS -> {
+                if (request.extents.count() == 0) {
+                    replies.error(request, Nbd.EIO);
+                } else if (blockStatus.take(request)) {
+                    giveExtents(request);
+                    replies.chunks(request);
+                } else {
+                    later(request);
+                }
+            }
+            case Nbd.CMD_TRIM, Nbd.CMD_WRITE_ZEROES -> {
+                request.done += request.disk.length();
+                if (request.done == request.length) {
+                    replies.success(request);
+                } else {
+                    later(request);
+                }
+            }
+            case Nbd.CMD_READ -> {
+                if (request.disk.zeros()) {
+                    replies.hole(request);
+                } else {
+                    replies.data(request);
+                }
+            }
+            default -> replies.success(request);
         }
-        giveExtents(request);
-        replies.blockStatus(request, (int) (at - request.address));
+    }
+
+    private void later(NbdRequest request) {
+        request.next = null;
+        if (firstUnfinished == null) {
+            firstUnfinished = request;
+        } else {
+            lastUnfinished.next = request;
+        }
+        lastUnfinished = request;
+    }
+
+    /** Whether {@link #goOn} has something to do. */
+    boolean mayGoOn() {
+        return firstUnfinished != null && port.isOpen();
+    }
+
+    /** Submits the next piece of each request that has one; false if there was nothing to do. */
+    boolean goOn() {
+        boolean work = mayGoOn();
+        NbdRequest last = lastUnfinished;
+        NbdRequest request = null;
+        while (request != last && mayGoOn()) {
+            request = firstUnfinished;
+            firstUnfinished = request.next;
+            request.next = null;
+            if (request.command == Nbd.CMD_BLOCK_STATUS) {
+                if (asked(request)) {
+                    submit(request);
+                }
+            } else {
+                setPiece(request);
+                submit(request);
+            }
+        }
+        return work;
     }
 
     /** Frees the requests whose replies are sent. */
@@ -358,6 +351,11 @@ final class Commands {
     /** Nobody is there to be answered any more. */
     void closed() {
         closed = true;
+        while (firstUnfinished != null) {
+            NbdRequest request = firstUnfinished;
+            firstUnfinished = request.next;
+            release(request);
+        }
         for (NbdRequest request = replies.takeAny(); request != null; request = replies.takeAny()) {
             release(request);
         }

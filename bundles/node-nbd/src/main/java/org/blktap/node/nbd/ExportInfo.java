@@ -1,5 +1,6 @@
 package org.blktap.node.nbd;
 
+import java.util.List;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.memory.Alignment;
@@ -13,8 +14,10 @@ import org.blktap.api.nbd.Nbd;
  * @param sizeBytes the size of the disk
  * @param flags transmission flags, but SEND_DF, which depends on the client
  * @param preferredBlock bytes, a power of two
+ * @param contexts what clients may ask about ranges
  */
-record ExportInfo(String name, String description, long sizeBytes, int flags, int preferredBlock) {
+record ExportInfo(
+        String name, String description, long sizeBytes, int flags, int preferredBlock, List<MetaContext> contexts) {
     /** The platform's sector, the only alignment without extra cost. */
     static final int MIN_BLOCK = Alignment.SECTOR;
 
@@ -34,10 +37,11 @@ record ExportInfo(String name, String description, long sizeBytes, int flags, in
             }
         }
         int preferred = Math.max(Alignment.PAGE, Integer.highestOneBit(disk.physicalBlockSize()));
-        return new ExportInfo(name, description, disk.sizeBytes(), flags, Math.min(preferred, Nbd.MAX_PAYLOAD));
+        return new ExportInfo(
+                name, description, disk.sizeBytes(), flags, Math.min(preferred, Nbd.MAX_PAYLOAD), MetaContext.of(disk));
     }
 
-    int flags(boolean structured) {
-        return structured ? flags | Nbd.FLAG_SEND_DF : flags;
+    int flags(Framing framing) {
+        return framing.hasChunks() ? flags | Nbd.FLAG_SEND_DF : flags;
     }
 }

@@ -31,6 +31,12 @@ final class ExtentLists {
         return list;
     }
 
+    /** An empty list in place of one. */
+    ExtentList renew(ExtentList list) {
+        give(list);
+        return take();
+    }
+
     void give(ExtentList list) {
         taken--;
         if (list.count() <= MOST_KEPT) {

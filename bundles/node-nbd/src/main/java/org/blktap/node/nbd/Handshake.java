@@ -2,6 +2,7 @@ package org.blktap.node.nbd;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.blktap.api.nbd.Nbd;
 
 /**
@@ -15,8 +16,8 @@ final class Handshake {
     static final int MAX_SKIPPED = 1 << 20;
     /** No client needs more options than that. */
     static final int MAX_OPTIONS = 1024;
-    /** The id that we give to base:allocation, the only context. */
-    static final int ALLOCATION_ID = 1;
+    /** The most contexts of one client: they share the buffer of a reply. */
+    static final int MAX_CONTEXTS = 16;
 
     /** What {@link #advance} came to. */
     enum State {
@@ -36,9 +37,11 @@ final class Handshake {
     private boolean flagsTaken;
     private boolean fixed;
     private boolean noZeroes;
-    private boolean structured;
-    /** The export whose base:allocation is selected, or null. */
-    private String allocationOf;
+    private Framing framing = Framing.SIMPLE;
+    /** What is selected, of which export. */
+    private List<MetaContext> contexts = List.of();
+
+    private String contextsOf = "";
 
     private int skip;
     private int options;
@@ -111,7 +114,7 @@ final class Handshake {
 
     private static boolean isKnown(int option) {
         return option >= Nbd.OPT_EXPORT_NAME
-                && option <= Nbd.OPT_SET_META_CONTEXT
+                && option <= Nbd.OPT_EXTENDED_HEADERS
                 && option != 4
                 && option != Nbd.OPT_STARTTLS;
     }
@@ -135,27 +138,39 @@ final class Handshake {
             }
             case Nbd.OPT_LIST -> list(data, out);
             case Nbd.OPT_INFO, Nbd.OPT_GO -> info(option, data, out);
-            case Nbd.OPT_STRUCTURED_REPLY -> {
-                if (data.hasRemaining()) {
-                    yield invalid(out, option, "this option takes no data");
-                }
-                structured = true;
-                yield acknowledge(out, option);
-            }
+            case Nbd.OPT_STRUCTURED_REPLY, Nbd.OPT_EXTENDED_HEADERS -> frame(option, data, out);
             case Nbd.OPT_LIST_META_CONTEXT, Nbd.OPT_SET_META_CONTEXT -> metaContext(option, data, out);
             default -> error(out, option, Nbd.REP_ERR_UNSUP, "option " + option + " is not supported");
         };
     }
 
+    private State frame(int option, ByteBuffer data, Output out) {
+        if (data.hasRemaining()) {
+            return invalid(out, option, "this option takes no data");
+        }
+        if (option == Nbd.OPT_EXTENDED_HEADERS) {
+            framing = Framing.EXTENDED;
+        } else if (framing == Framing.EXTENDED) {
+            return error(out, option, Nbd.REP_ERR_EXT_HEADER_REQD, "extended headers are agreed");
+        } else {
+            framing = Framing.STRUCTURED;
+        }
+        return acknowledge(out, option);
+    }
+
     private State exportName(ByteBuffer data, Output out) {
-        ExportInfo export = data.remaining() > Nbd.MAX_STRING ? null : catalogue.find(string(data, data.remaining()));
+        if (framing == Framing.EXTENDED) {
+            return fault("EXPORT_NAME after extended headers");
+        }
+        ExportInfo export =
+                data.remaining() > Nbd.MAX_STRING ? null : catalogue.find(ContextQuery.string(data, data.remaining()));
         if (export == null) {
             return fault("EXPORT_NAME of an unknown export");
         }
         if (!catalogue.hasPlace(export.name())) {
             return fault("EXPORT_NAME of an export that has no place for more clients");
         }
-        out.putLong(export.sizeBytes()).putShort(export.flags(structured));
+        out.putLong(export.sizeBytes()).putShort(export.flags(framing));
         if (!noZeroes) {
             out.putZeros(Nbd.EXPORT_NAME_PADDING);
         }
@@ -184,7 +199,7 @@ final class Handshake {
         if (nameLength > data.remaining() - 2 || nameLength > Nbd.MAX_STRING) {
             return invalid(out, option, "bad length of the name");
         }
-        String name = string(data, (int) nameLength);
+        String name = ContextQuery.string(data, (int) nameLength);
         int count = Short.toUnsignedInt(data.getShort());
         if (data.remaining() != count * 2) {
             return invalid(out, option, "bad number of information requests");
@@ -212,7 +227,7 @@ final class Handshake {
         out.reply(option, Nbd.REP_INFO, Nbd.INFO_EXPORT_BYTES)
                 .putShort(Nbd.INFO_EXPORT)
                 .putLong(export.sizeBytes())
-                .putShort(export.flags(structured));
+                .putShort(export.flags(framing));
         if (wantsName) {
             infoText(out, option, Nbd.INFO_NAME, export.name());
         }
@@ -235,57 +250,41 @@ final class Handshake {
         out.reply(option, Nbd.REP_INFO, 2 + bytes.length).putShort(type).put(bytes);
     }
 
-    /** Data: u32 name length, name, u32 count, queries of u32 length and text. */
     private State metaContext(int option, ByteBuffer data, Output out) {
         boolean set = option == Nbd.OPT_SET_META_CONTEXT;
         if (set) {
-            allocationOf = null;
+            contexts = List.of();
         }
-        if (!structured) {
+        if (!framing.hasChunks()) {
             return invalid(out, option, "structured replies come first");
         }
-        if (data.remaining() < 2 * Integer.BYTES) {
-            return invalid(out, option, "too short");
+        ContextQuery query = new ContextQuery(data);
+        if (query.fault() != null) {
+            return invalid(out, option, query.fault());
         }
-        long nameLength = Integer.toUnsignedLong(data.getInt());
-        if (nameLength > data.remaining() - 4 || nameLength > Nbd.MAX_STRING) {
-            return invalid(out, option, "bad length of the name");
-        }
-        String name = string(data, (int) nameLength);
-        long queries = Integer.toUnsignedLong(data.getInt());
-        boolean found = queries == 0 && !set;
-        for (long i = 0; i < queries; i++) {
-            if (data.remaining() < 4) {
-                return invalid(out, option, "fewer queries than said");
-            }
-            long length = Integer.toUnsignedLong(data.getInt());
-            if (length > data.remaining() || length > Nbd.MAX_STRING) {
-                return invalid(out, option, "bad length of a query");
-            }
-            String query = string(data, (int) length);
-            found |= query.equals(Nbd.BASE_ALLOCATION) || !set && query.equals(Nbd.BASE);
-        }
-        if (data.hasRemaining()) {
-            return invalid(out, option, "more data than queries");
-        }
-        ExportInfo export = catalogue.find(name);
+        ExportInfo export = catalogue.find(query.export());
         if (export == null) {
             return error(out, option, Nbd.REP_ERR_UNKNOWN, "no such export");
         }
-        if (found) {
-            byte[] context = bytes(Nbd.BASE_ALLOCATION);
-            out.reply(option, Nbd.REP_META_CONTEXT, 4 + context.length)
-                    .putInt(set ? Handshake.ALLOCATION_ID : 0)
-                    .put(context);
-            if (set) {
-                allocationOf = export.name();
-            }
+        List<MetaContext> found = set ? query.select(export) : query.list(export);
+        if (set && found.size() > MAX_CONTEXTS) {
+            return error(out, option, Nbd.REP_ERR_TOO_BIG, "more than " + MAX_CONTEXTS + " contexts");
+        }
+        for (MetaContext context : found) {
+            byte[] name = bytes(context.name());
+            out.reply(option, Nbd.REP_META_CONTEXT, 4 + name.length)
+                    .putInt(set ? context.id() : 0)
+                    .put(name);
+        }
+        if (set) {
+            contexts = found;
+            contextsOf = export.name();
         }
         return acknowledge(out, option);
     }
 
     private State begin(ExportInfo export) {
-        session = new Session(export.name(), structured, export.name().equals(allocationOf));
+        session = new Session(export.name(), framing, export.name().equals(contextsOf) ? contexts : List.of());
         return State.TRANSMISSION;
     }
 
@@ -311,12 +310,5 @@ final class Handshake {
 
     private static byte[] bytes(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
-    }
-
-    /** A malformed string becomes one that names no export and no context. */
-    private static String string(ByteBuffer data, int length) {
-        byte[] bytes = new byte[length];
-        data.get(bytes);
-        return new String(bytes, StandardCharsets.UTF_8);
     }
 }

@@ -133,7 +133,7 @@ final class NbdNode implements DeviceNode {
         try {
             receiver = new Receiver(context.memory());
             receiver.put(early);
-            replies = new ReplyQueue(context.memory());
+            replies = new ReplyQueue(context.memory(), session.framing());
             connections.add(new ClientConnection(
                     this, receiver, replies, fd, session, connections.size() < LARGE_SEND_BUFFERS, place));
         } catch (RuntimeException | Error e) {

@@ -20,8 +20,14 @@ final class NbdRequest implements Request.Completion {
     int command;
     int flags;
     long offset;
-    /** Length given by the client: unsigned 32 bits. */
+    /** Length given by the client. */
     long length;
+    /** Bytes of a long range, from its beginning, that the disk has done or has been asked about. */
+    long done;
+    /** Place of the context that a BLOCK_STATUS asks about. */
+    int context;
+    /** Bytes of a reply in its buffer. */
+    int filled;
     /** Address of its data, or 0. */
     long address;
 
@@ -38,6 +44,16 @@ final class NbdRequest implements Request.Completion {
     NbdRequest(Owner owner, DiskPort port) {
         this.owner = owner;
         disk = port.newRequest(this, 1);
+    }
+
+    /** Takes what the client has sent. */
+    void take(RequestHeader header) {
+        command = header.command;
+        flags = header.flags;
+        cookie = header.cookie;
+        offset = header.offset;
+        length = header.length;
+        done = 0;
     }
 
     boolean has(int flag) {

@@ -6,7 +6,6 @@ import org.blktap.api.memory.Alignment;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.memory.NativeMemory;
-import org.blktap.api.nbd.Nbd;
 import org.blktap.linux.Libc;
 
 /**
@@ -104,7 +103,7 @@ final class Receiver implements AutoCloseable {
      * @return the bytes received, 0 at the end of the stream, or a negative errno
      */
     long receive(int fd) {
-        if (start > 0 && end - start < Nbd.REQUEST_BYTES) {
+        if (start > 0 && end - start < Framing.MAX_REQUEST_BYTES) {
             // all but a part of a header has been taken: begin at the front again
             for (int i = 0; i < end - start; i++) {
                 Memory.putByte(buffer + i, Memory.getByte(buffer + start + i));

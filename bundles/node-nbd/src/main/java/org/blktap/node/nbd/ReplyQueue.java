@@ -18,8 +18,8 @@ final class ReplyQueue implements AutoCloseable {
     private static final int IOVECS = 1024;
     /** A reply is a header and perhaps data. */
     private static final int IOVECS_PER_REPLY = 2;
-    /** The longest header: a structured reply with offset, or with a short error. */
-    private static final int MAX_HEADER = 32;
+    /** The longest header: an extended reply that is a hole. */
+    private static final int MAX_HEADER = 48;
     /** Replies that may be queued. */
     static final int MAX_REPLIES = 256;
     /** Twice what the replies take, so that a header that does not fit at the end may begin at the front. */
@@ -29,6 +29,7 @@ final class ReplyQueue implements AutoCloseable {
         assert MAX_REPLIES * IOVECS_PER_REPLY < IOVECS;
     }
 
+    private final Framing framing;
     private final NativeBuffer memory;
     private final long message;
     private final long iovecs;
@@ -41,7 +42,8 @@ final class ReplyQueue implements AutoCloseable {
     private NbdRequest oldest;
     private NbdRequest newest;
 
-    ReplyQueue(NativeMemory nativeMemory) {
+    ReplyQueue(NativeMemory nativeMemory, Framing framing) {
+        this.framing = framing;
         memory = nativeMemory.allocate(64 + IOVECS * Libc.IOVEC_BYTES + HEADER_RING);
         message = memory.address();
         iovecs = message + 64;
@@ -52,54 +54,56 @@ final class ReplyQueue implements AutoCloseable {
         return oldest == null;
     }
 
-    /** A simple reply, without data. */
-    void simple(NbdRequest request, int error) {
-        simpleHeader(request, error);
+    /** Success, without data. */
+    void success(NbdRequest request) {
+        if (framing == Framing.EXTENDED || framing.hasChunks() && needsChunks(request)) {
+            chunk(request, Nbd.REPLY_TYPE_NONE, 0, 0);
+        } else {
+            simpleHeader(request, 0);
+        }
         add(request);
     }
 
-    /** A simple reply with the data of a READ. */
-    void simpleData(NbdRequest request) {
-        simpleHeader(request, 0);
-        piece(request.address, (int) request.length);
+    /** An error, without a message. */
+    void error(NbdRequest request, int error) {
+        if (framing == Framing.EXTENDED || framing.hasChunks() && needsChunks(request)) {
+            long at = chunk(request, Nbd.REPLY_TYPE_ERROR, Nbd.ERROR_BYTES, 0);
+            Wire.putInt(at, error);
+            Wire.putShort(at + Nbd.ERROR_TEXT_LENGTH, 0);
+        } else {
+            simpleHeader(request, error);
+        }
         add(request);
     }
 
-    /** A structured reply in one chunk with the data of a READ. */
+    /** Commands that take no simple reply where structured ones were agreed. */
+    private static boolean needsChunks(NbdRequest request) {
+        return request.command == Nbd.CMD_READ || request.command == Nbd.CMD_BLOCK_STATUS;
+    }
+
+    /** The data of a READ, in one chunk if replies come in chunks. */
     void data(NbdRequest request) {
-        long at = structured(request, Nbd.REPLY_TYPE_OFFSET_DATA, Nbd.OFFSET_DATA_BYTES, (int) request.length);
-        Wire.putLong(at, request.offset);
+        if (framing.hasChunks()) {
+            long at = chunk(request, Nbd.REPLY_TYPE_OFFSET_DATA, Nbd.OFFSET_DATA_BYTES, (int) request.length);
+            Wire.putLong(at, request.offset);
+        } else {
+            simpleHeader(request, 0);
+        }
         piece(request.address, (int) request.length);
         add(request);
     }
 
-    /** A structured reply in one chunk that says that a READ found zeros. */
+    /** A reply in one chunk that says that a READ found zeros. */
     void hole(NbdRequest request) {
-        long at = structured(request, Nbd.REPLY_TYPE_OFFSET_HOLE, Nbd.OFFSET_HOLE_BYTES, 0);
+        long at = chunk(request, Nbd.REPLY_TYPE_OFFSET_HOLE, Nbd.OFFSET_HOLE_BYTES, 0);
         Wire.putLong(at, request.offset);
         Wire.putInt(at + Nbd.OFFSET_HOLE_LENGTH, (int) request.length);
         add(request);
     }
 
-    /** A structured reply that says success and nothing else. */
-    void none(NbdRequest request) {
-        structured(request, Nbd.REPLY_TYPE_NONE, 0, 0);
-        add(request);
-    }
-
-    /** A structured reply with an error and no message. */
-    void error(NbdRequest request, int error) {
-        long at = structured(request, Nbd.REPLY_TYPE_ERROR, Nbd.ERROR_BYTES, 0);
-        Wire.putInt(at, error);
-        Wire.putShort(at + Nbd.ERROR_TEXT_LENGTH, 0);
-        add(request);
-    }
-
-    /** A structured reply with descriptors, already in the request's buffer. */
-    void blockStatus(NbdRequest request, int descriptorBytes) {
-        long at = structured(request, Nbd.REPLY_TYPE_BLOCK_STATUS, Nbd.BLOCK_STATUS_BYTES, descriptorBytes);
-        Wire.putInt(at, Handshake.ALLOCATION_ID);
-        piece(request.address, descriptorBytes);
+    /** Chunks that are in the request's buffer. */
+    void chunks(NbdRequest request) {
+        piece(request.address, request.filled);
         add(request);
     }
 
@@ -110,15 +114,10 @@ final class ReplyQueue implements AutoCloseable {
         Wire.putLong(at + Nbd.SIMPLE_REPLY_COOKIE, request.cookie);
     }
 
-    /** The header of a structured reply's only chunk; the address of the first bytes of its payload. */
-    private long structured(NbdRequest request, int type, int fixedPayload, int morePayload) {
-        long at = header(Nbd.STRUCTURED_REPLY_BYTES + fixedPayload);
-        Wire.putInt(at, Nbd.STRUCTURED_REPLY_MAGIC);
-        Wire.putShort(at + Nbd.STRUCTURED_REPLY_FLAGS, Nbd.REPLY_FLAG_DONE);
-        Wire.putShort(at + Nbd.STRUCTURED_REPLY_TYPE, type);
-        Wire.putLong(at + Nbd.STRUCTURED_REPLY_COOKIE, request.cookie);
-        Wire.putInt(at + Nbd.STRUCTURED_REPLY_LENGTH, fixedPayload + morePayload);
-        return at + Nbd.STRUCTURED_REPLY_BYTES;
+    /** The header of a reply's only chunk; the address of the first bytes of its payload. */
+    private long chunk(NbdRequest request, int type, int fixedPayload, int morePayload) {
+        long at = header(framing.chunkBytes() + fixedPayload);
+        return framing.putChunk(at, Nbd.REPLY_FLAG_DONE, type, request, fixedPayload + morePayload);
     }
 
     /** Room for a header, named by an iovec: the last one, if that ends here. */

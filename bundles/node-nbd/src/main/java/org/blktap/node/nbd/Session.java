@@ -1,10 +1,12 @@
 package org.blktap.node.nbd;
 
+import java.util.List;
+
 /**
  * What a handshake has agreed on.
  *
  * @param export the name of the chosen export, never empty
- * @param structured whether reads are answered by structured replies
- * @param allocation whether BLOCK_STATUS may be asked
+ * @param framing the headers of requests and replies
+ * @param contexts what a BLOCK_STATUS answers, in the order of {@link MetaContext#of}; if empty, none may be asked
  */
-record Session(String export, boolean structured, boolean allocation) {}
+record Session(String export, Framing framing, List<MetaContext> contexts) {}

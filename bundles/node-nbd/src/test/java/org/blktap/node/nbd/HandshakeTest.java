@@ -25,6 +25,10 @@ import org.junit.jupiter.api.Test;
 class HandshakeTest {
     private static final ExportInfo A = ExportInfo.of("a", "the first", DiskInfo.ofSize(1 << 20));
     private static final ExportInfo B = ExportInfo.of("b", "the second", DiskInfo.ofSize(2 << 20));
+    private static final ExportInfo C = ExportInfo.of(
+            "c",
+            "with bitmaps",
+            DiskInfo.ofSize(512).withContext("dirty-bitmap:a").withContext("dirty-bitmap:b"));
     private static final int BOTH_FLAGS = Nbd.FLAG_FIXED_NEWSTYLE | Nbd.FLAG_NO_ZEROES;
 
     private Catalogue catalogue = () -> List.of(A, B);
@@ -136,7 +140,7 @@ class HandshakeTest {
         assertEquals(32 << 20, sizes.getInt());
         expect(Nbd.OPT_GO, Nbd.REP_ACK);
         expectNothingMore();
-        assertEquals(new Session("b", false, false), handshake.session());
+        assertEquals(new Session("b", Framing.SIMPLE, List.of()), handshake.session());
     }
 
     @Test
@@ -190,9 +194,8 @@ class HandshakeTest {
                         option(77, new byte[100]),
                         option(Nbd.OPT_STARTTLS),
                         option(4),
-                        option(11),
                         option(Nbd.OPT_LIST)));
-        for (int option : new int[] {77, Nbd.OPT_STARTTLS, 4, 11}) {
+        for (int option : new int[] {77, Nbd.OPT_STARTTLS, 4}) {
             expect(option, Nbd.REP_ERR_UNSUP);
         }
         for (String name : new String[] {"a", "b"}) {
@@ -276,25 +279,128 @@ class HandshakeTest {
 
     @Test
     void contextsAreListedByQuery() {
+        catalogue = () -> List.of(A, C);
         int list = Nbd.OPT_LIST_META_CONTEXT;
         feed(
                 flags(BOTH_FLAGS),
                 option(Nbd.OPT_STRUCTURED_REPLY),
-                option(list, NbdTestClient.context("a", new String[0])),
-                option(list, NbdTestClient.context("a", "base:", "base:allocation")),
-                option(list, NbdTestClient.context("a", "qemu:", "base:no")),
+                option(list, NbdTestClient.context("c", new String[0])),
+                option(list, NbdTestClient.context("c", "base:", "base:allocation")),
+                option(list, NbdTestClient.context("c", "qemu:", "base:no", "x-y:")),
+                option(list, NbdTestClient.context("c", "qemu:dirty-bitmap:")),
+                option(list, NbdTestClient.context("c", "qemu:allocation-depth", "qemu:dirty-bitmap:b")),
+                option(list, NbdTestClient.context("c", "qemu:dirty-bitmap:no", "base", "qemu:d")),
                 option(list, NbdTestClient.context("zz", "base:")));
         expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
-        for (int i = 0; i < 2; i++) {
-            ByteBuffer context = expect(list, Nbd.REP_META_CONTEXT);
-            assertEquals(0, context.getInt());
-            assertEquals(
-                    "base:allocation", StandardCharsets.UTF_8.decode(context).toString());
+        String depth = "qemu:allocation-depth";
+        String a = "qemu:dirty-bitmap:a";
+        String b = "qemu:dirty-bitmap:b";
+        for (List<String> names : List.of(
+                List.of("base:allocation", depth, a, b),
+                List.of("base:allocation"),
+                List.of(depth, a, b),
+                List.of(a, b),
+                List.of(depth, b),
+                List.<String>of())) {
+            for (String name : names) {
+                ByteBuffer context = expect(list, Nbd.REP_META_CONTEXT);
+                assertEquals(0, context.getInt());
+                assertEquals(name, StandardCharsets.UTF_8.decode(context).toString());
+            }
             expect(list, Nbd.REP_ACK);
         }
-        expect(list, Nbd.REP_ACK);
         expect(list, Nbd.REP_ERR_UNKNOWN);
         expectNothingMore();
+    }
+
+    @Test
+    void contextsAreSelectedByTheirNames() {
+        catalogue = () -> List.of(A, C);
+        int set = Nbd.OPT_SET_META_CONTEXT;
+        feed(
+                flags(BOTH_FLAGS),
+                option(Nbd.OPT_STRUCTURED_REPLY),
+                option(
+                        set,
+                        NbdTestClient.context(
+                                "c", "qemu:dirty-bitmap:b", "qemu:", "base:", "base:allocation", "base:allocation")),
+                option(Nbd.OPT_GO, NbdTestClient.go("c")));
+        expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
+        assertEquals(1, expect(set, Nbd.REP_META_CONTEXT).getInt());
+        assertEquals(4, expect(set, Nbd.REP_META_CONTEXT).getInt());
+        expect(set, Nbd.REP_ACK);
+        assertEquals(
+                new Session(
+                        "c",
+                        Framing.STRUCTURED,
+                        List.of(MetaContext.ALLOCATION, new MetaContext(4, "qemu:dirty-bitmap:b", "dirty-bitmap:b"))),
+                handshake.session());
+    }
+
+    @Test
+    void contextsOfAClientAreBounded() {
+        DiskInfo disk = DiskInfo.ofSize(512);
+        String[] names = new String[Handshake.MAX_CONTEXTS + 1];
+        for (int i = 0; i < names.length; i++) {
+            disk = disk.withContext("dirty-bitmap:" + i);
+            names[i] = "qemu:dirty-bitmap:" + i;
+        }
+        disk = disk.withContext("dirty-bitmap:" + "x".repeat(5000)).withContext("something else");
+        ExportInfo many = ExportInfo.of("m", "", disk);
+        assertEquals(2 + names.length, many.contexts().size(), "contexts with a name that clients may use");
+        catalogue = () -> List.of(many);
+        int set = Nbd.OPT_SET_META_CONTEXT;
+        feed(
+                flags(BOTH_FLAGS),
+                option(Nbd.OPT_STRUCTURED_REPLY),
+                option(set, NbdTestClient.context("m", java.util.Arrays.copyOf(names, Handshake.MAX_CONTEXTS))),
+                option(set, NbdTestClient.context("m", names)),
+                option(Nbd.OPT_GO, NbdTestClient.go("m")));
+        expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
+        for (int i = 0; i < Handshake.MAX_CONTEXTS; i++) {
+            expect(set, Nbd.REP_META_CONTEXT);
+        }
+        expect(set, Nbd.REP_ACK);
+        expect(set, Nbd.REP_ERR_TOO_BIG);
+        assertEquals(List.of(), handshake.session().contexts(), "a refused option selects nothing");
+        handshake = new Handshake(catalogue);
+        String[] empty = new String[4000];
+        java.util.Arrays.fill(empty, "");
+        feed(
+                flags(BOTH_FLAGS),
+                option(Nbd.OPT_STRUCTURED_REPLY),
+                option(Nbd.OPT_LIST_META_CONTEXT, NbdTestClient.context("m", empty)));
+        expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
+        expect(Nbd.OPT_LIST_META_CONTEXT, Nbd.REP_ACK);
+        expectNothingMore();
+    }
+
+    @Test
+    void extendedHeadersTakePrecedence() {
+        byte[] set = NbdTestClient.context("a");
+        feed(
+                flags(BOTH_FLAGS),
+                option(Nbd.OPT_EXTENDED_HEADERS, new byte[1]),
+                option(Nbd.OPT_STRUCTURED_REPLY),
+                option(Nbd.OPT_EXTENDED_HEADERS),
+                option(Nbd.OPT_EXTENDED_HEADERS),
+                option(Nbd.OPT_STRUCTURED_REPLY),
+                option(Nbd.OPT_SET_META_CONTEXT, set),
+                option(Nbd.OPT_GO, NbdTestClient.go("a")));
+        expect(Nbd.OPT_EXTENDED_HEADERS, Nbd.REP_ERR_INVALID);
+        expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ACK);
+        expect(Nbd.OPT_EXTENDED_HEADERS, Nbd.REP_ACK);
+        expect(Nbd.OPT_EXTENDED_HEADERS, Nbd.REP_ACK);
+        expect(Nbd.OPT_STRUCTURED_REPLY, Nbd.REP_ERR_EXT_HEADER_REQD);
+        expect(Nbd.OPT_SET_META_CONTEXT, Nbd.REP_META_CONTEXT);
+        expect(Nbd.OPT_SET_META_CONTEXT, Nbd.REP_ACK);
+        ByteBuffer export = expect(Nbd.OPT_GO, Nbd.REP_INFO);
+        assertNotEquals(0, export.getShort(10) & Nbd.FLAG_SEND_DF);
+        assertEquals(new Session("a", Framing.EXTENDED, List.of(MetaContext.ALLOCATION)), handshake.session());
+        handshake = new Handshake(catalogue);
+        assertEquals(
+                State.FAULT,
+                feed(flags(BOTH_FLAGS), option(Nbd.OPT_EXTENDED_HEADERS), option(Nbd.OPT_EXPORT_NAME, bytes("a"))));
     }
 
     @Test
@@ -302,7 +408,7 @@ class HandshakeTest {
         ByteBuffer structured = option(Nbd.OPT_STRUCTURED_REPLY);
         ByteBuffer set = option(Nbd.OPT_SET_META_CONTEXT, NbdTestClient.context("a"));
         feed(flags(BOTH_FLAGS), structured, set, option(Nbd.OPT_GO, NbdTestClient.go("a")));
-        assertEquals(new Session("a", true, true), handshake.session());
+        assertEquals(new Session("a", Framing.STRUCTURED, List.of(MetaContext.ALLOCATION)), handshake.session());
         for (byte[] undone : List.of(
                 NbdTestClient.context("a", "base:"),
                 NbdTestClient.context("b"),
@@ -316,7 +422,7 @@ class HandshakeTest {
                     set.rewind().position(set.limit()),
                     option(Nbd.OPT_SET_META_CONTEXT, undone),
                     option(Nbd.OPT_GO, NbdTestClient.go("a")));
-            assertEquals(new Session("a", true, false), handshake.session());
+            assertEquals(new Session("a", Framing.STRUCTURED, List.of()), handshake.session());
         }
     }
 

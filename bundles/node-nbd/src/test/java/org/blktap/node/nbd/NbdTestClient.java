@@ -1,6 +1,7 @@
 package org.blktap.node.nbd;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 
 import java.io.EOFException;
 import java.io.IOException;
@@ -12,13 +13,20 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import org.blktap.api.nbd.Nbd;
 
 /** A client that can do wrong: bytes as a test wants them. */
 final class NbdTestClient implements AutoCloseable {
     final SocketChannel channel;
+    private Framing framing = Framing.SIMPLE;
     long size;
     int flags;
+    /** The request's offset in the last extended reply. */
+    long repliedOffset;
 
     NbdTestClient(SocketAddress address) throws IOException {
         channel = SocketChannel.open(address);
@@ -38,12 +46,19 @@ final class NbdTestClient implements AutoCloseable {
     }
 
     NbdTestClient enter(String export, boolean structured) throws IOException {
+        return structured ? enter(export, Framing.STRUCTURED, Nbd.BASE_ALLOCATION) : enter(export, Framing.SIMPLE);
+    }
+
+    NbdTestClient enter(String export, Framing wanted, String... contexts) throws IOException {
         greet();
-        if (structured) {
-            option(Nbd.OPT_STRUCTURED_REPLY, new byte[0]);
+        framing = wanted;
+        if (framing != Framing.SIMPLE) {
+            option(framing == Framing.EXTENDED ? Nbd.OPT_EXTENDED_HEADERS : Nbd.OPT_STRUCTURED_REPLY, new byte[0]);
             assertEquals(Nbd.REP_ACK, optionReply().type());
-            option(Nbd.OPT_SET_META_CONTEXT, context(export));
-            assertEquals(Nbd.REP_META_CONTEXT, optionReply().type());
+            option(Nbd.OPT_SET_META_CONTEXT, context(export, contexts));
+            for (int i = 0; i < contexts.length; i++) {
+                assertEquals(Nbd.REP_META_CONTEXT, optionReply().type());
+            }
             assertEquals(Nbd.REP_ACK, optionReply().type());
         }
         option(Nbd.OPT_GO, go(export));
@@ -124,14 +139,30 @@ final class NbdTestClient implements AutoCloseable {
                 .putInt(length);
     }
 
-    void request(int command, int requestFlags, long cookie, long offset, int length) throws IOException {
-        write(header(command, requestFlags, cookie, offset, length));
+    /** The header of a request with a length of 64 bits. */
+    static ByteBuffer extended(int command, int flags, long cookie, long offset, long length) {
+        return ByteBuffer.allocate(Nbd.EXTENDED_REQUEST_BYTES)
+                .putInt(Nbd.EXTENDED_REQUEST_MAGIC)
+                .putShort((short) flags)
+                .putShort((short) command)
+                .putLong(cookie)
+                .putLong(offset)
+                .putLong(length);
+    }
+
+    void request(int command, int requestFlags, long cookie, long offset, long length) throws IOException {
+        write(
+                framing == Framing.EXTENDED
+                        ? extended(command, requestFlags, cookie, offset, length)
+                        : header(command, requestFlags, cookie, offset, (int) length));
     }
 
     void requestWrite(int requestFlags, long cookie, long offset, byte[] data) throws IOException {
-        write(ByteBuffer.allocate(Nbd.REQUEST_BYTES + data.length)
-                .put(header(Nbd.CMD_WRITE, requestFlags, cookie, offset, data.length)
-                        .flip())
+        ByteBuffer header = framing == Framing.EXTENDED
+                ? extended(Nbd.CMD_WRITE, requestFlags | Nbd.CMD_FLAG_PAYLOAD_LEN, cookie, offset, data.length)
+                : header(Nbd.CMD_WRITE, requestFlags, cookie, offset, data.length);
+        write(ByteBuffer.allocate(header.position() + data.length)
+                .put(header.flip())
                 .put(data));
     }
 
@@ -141,18 +172,17 @@ final class NbdTestClient implements AutoCloseable {
     /** Reads a reply; {@code simpleData} bytes follow a simple one without an error. */
     Reply reply(int simpleData) throws IOException {
         int magic = read(4).getInt();
-        if (magic == Nbd.SIMPLE_REPLY_MAGIC) {
+        if (magic == Nbd.SIMPLE_REPLY_MAGIC && framing != Framing.EXTENDED) {
             ByteBuffer rest = read(12);
             int error = rest.getInt();
             long cookie = rest.getLong();
             return new Reply(-1, error, cookie, 0, error == 0 ? read(simpleData).array() : new byte[0]);
         }
-        assertEquals(Nbd.STRUCTURED_REPLY_MAGIC, magic);
-        ByteBuffer rest = read(16);
-        assertEquals(Nbd.REPLY_FLAG_DONE, rest.getShort());
-        int type = Short.toUnsignedInt(rest.getShort());
-        long cookie = rest.getLong();
-        ByteBuffer payload = read(rest.getInt());
+        Chunk chunk = chunk(magic);
+        assertEquals(Nbd.REPLY_FLAG_DONE, chunk.flags());
+        int type = chunk.type();
+        long cookie = chunk.cookie();
+        ByteBuffer payload = chunk.payload();
         int error = 0;
         long offset = 0;
         if (type == Nbd.REPLY_TYPE_ERROR) {
@@ -161,7 +191,7 @@ final class NbdTestClient implements AutoCloseable {
         } else if (type == Nbd.REPLY_TYPE_OFFSET_DATA || type == Nbd.REPLY_TYPE_OFFSET_HOLE) {
             offset = payload.getLong();
         } else if (type == Nbd.REPLY_TYPE_BLOCK_STATUS) {
-            assertEquals(Handshake.ALLOCATION_ID, payload.getInt());
+            assertEquals(MetaContext.ALLOCATION.id(), payload.getInt());
         }
         byte[] data = new byte[payload.remaining()];
         payload.get(data);
@@ -170,6 +200,55 @@ final class NbdTestClient implements AutoCloseable {
 
     Reply reply() throws IOException {
         return reply(0);
+    }
+
+    /** One chunk of a reply. */
+    record Chunk(int flags, int type, long cookie, ByteBuffer payload) {}
+
+    private Chunk chunk(int magic) throws IOException {
+        boolean extended = framing == Framing.EXTENDED;
+        assertEquals(extended ? Nbd.EXTENDED_REPLY_MAGIC : Nbd.STRUCTURED_REPLY_MAGIC, magic);
+        ByteBuffer rest = read((extended ? Nbd.EXTENDED_REPLY_BYTES : Nbd.STRUCTURED_REPLY_BYTES) - 4);
+        int flags = rest.getShort();
+        int type = Short.toUnsignedInt(rest.getShort());
+        long cookie = rest.getLong();
+        if (extended) {
+            repliedOffset = rest.getLong();
+        }
+        return new Chunk(flags, type, cookie, read(extended ? Math.toIntExact(rest.getLong()) : rest.getInt()));
+    }
+
+    /** A descriptor of a block status. */
+    record Run(long bytes, long state) {}
+
+    /** Reads a whole reply to BLOCK_STATUS: the runs by the ids of their contexts; an error as the id -1. */
+    Map<Integer, List<Run>> blockStatus() throws IOException {
+        Map<Integer, List<Run>> contexts = new LinkedHashMap<>();
+        Chunk chunk;
+        do {
+            chunk = chunk(read(4).getInt());
+            ByteBuffer payload = chunk.payload();
+            if (chunk.type() == Nbd.REPLY_TYPE_ERROR) {
+                contexts.put(-1, List.of(new Run(0, payload.getInt())));
+                continue;
+            }
+            boolean extended = framing == Framing.EXTENDED;
+            assertEquals(extended ? Nbd.REPLY_TYPE_BLOCK_STATUS_EXT : Nbd.REPLY_TYPE_BLOCK_STATUS, chunk.type());
+            int id = payload.getInt();
+            if (extended) {
+                assertEquals(
+                        payload.getInt(), payload.remaining() / Nbd.EXTENDED_DESCRIPTOR_BYTES, "number of descriptors");
+            }
+            List<Run> runs = new ArrayList<>();
+            while (payload.hasRemaining()) {
+                runs.add(
+                        extended
+                                ? new Run(payload.getLong(), payload.getLong())
+                                : new Run(Integer.toUnsignedLong(payload.getInt()), payload.getInt()));
+            }
+            assertNull(contexts.put(id, runs), "one chunk for each context");
+        } while ((chunk.flags() & Nbd.REPLY_FLAG_DONE) == 0);
+        return contexts;
     }
 
     /** Writes what was put into the buffer. */

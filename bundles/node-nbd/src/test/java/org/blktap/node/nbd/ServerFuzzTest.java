@@ -28,7 +28,18 @@ class ServerFuzzTest {
     private static final int IDLE = 20;
 
     private static final String[] NAMES = {
-        "target", "victim", "", "nobody", "x".repeat(5000), "\0", "base:allocation", "base:"
+        "target",
+        "victim",
+        "",
+        "nobody",
+        "x".repeat(5000),
+        "\0",
+        "base:allocation",
+        "base:",
+        "qemu:",
+        "qemu:allocation-depth",
+        "qemu:dirty-bitmap:",
+        "qemu:dirty-bitmap:b"
     };
     private static final int[] OPTIONS = {
         Nbd.OPT_EXPORT_NAME,
@@ -40,8 +51,8 @@ class ServerFuzzTest {
         Nbd.OPT_STRUCTURED_REPLY,
         Nbd.OPT_LIST_META_CONTEXT,
         Nbd.OPT_SET_META_CONTEXT,
+        Nbd.OPT_EXTENDED_HEADERS,
         4,
-        11,
         -1
     };
 
@@ -51,6 +62,7 @@ class ServerFuzzTest {
     private final ArrayDeque<NbdTestClient> idle = new ArrayDeque<>();
     private Random random;
     private long inputs;
+    private boolean extended;
 
     @Test
     void anythingFromAClientHarmsNobody() throws Exception {
@@ -62,6 +74,11 @@ class ServerFuzzTest {
         TestDaemon daemon = new TestDaemon(directory, limits);
         MemoryPort target = daemon.attach("target", SIZE, Map.of());
         target.quiet = true;
+        target.info = target.info.withContext("dirty-bitmap:a").withContext("dirty-bitmap:b");
+        daemon.loop("target").call(() -> {
+            daemon.node("target").resized();
+            return null;
+        });
         daemon.attach("victim", VICTIM_SIZE, Map.of()).quiet = true;
         long start = System.nanoTime();
         String report;
@@ -127,10 +144,14 @@ class ServerFuzzTest {
         }
         boolean good = random.nextInt(4) > 0;
         if (good) {
-            if (random.nextBoolean()) {
-                bytes.put(NbdTestClient.optionBytes(Nbd.OPT_STRUCTURED_REPLY, new byte[0])
+            extended = random.nextBoolean();
+            if (extended || random.nextBoolean()) {
+                bytes.put(NbdTestClient.optionBytes(
+                                extended ? Nbd.OPT_EXTENDED_HEADERS : Nbd.OPT_STRUCTURED_REPLY, new byte[0])
                         .flip());
-                bytes.put(NbdTestClient.optionBytes(Nbd.OPT_SET_META_CONTEXT, NbdTestClient.context("target"))
+                bytes.put(NbdTestClient.optionBytes(
+                                Nbd.OPT_SET_META_CONTEXT,
+                                NbdTestClient.context("target", Nbd.BASE_ALLOCATION, name(), name(), name()))
                         .flip());
             }
             bytes.put(NbdTestClient.optionBytes(Nbd.OPT_GO, NbdTestClient.go("target", Nbd.INFO_BLOCK_SIZE))
@@ -187,10 +208,23 @@ class ServerFuzzTest {
         if (command == Nbd.CMD_WRITE && random.nextInt(10) > 0) {
             length &= (32 << 10) - 1;
         }
-        bytes.put(NbdTestClient.header(
-                        command, random.nextInt(3) == 0 ? random.nextInt() : random.nextInt(2), inputs, offset, length)
-                .flip());
-        if (command == Nbd.CMD_WRITE && length >= 0 && length < 64 << 10) {
+        int flags = random.nextInt(3) == 0 ? random.nextInt() : random.nextInt(2);
+        if (extended) {
+            if (command == Nbd.CMD_WRITE && random.nextInt(50) > 0) {
+                flags |= Nbd.CMD_FLAG_PAYLOAD_LEN;
+            }
+            long range = length;
+            if (random.nextInt(20) == 0) {
+                range = random.nextLong() >> random.nextInt(40);
+            }
+            bytes.put(NbdTestClient.extended(command, flags, inputs, offset, range)
+                    .flip());
+        } else {
+            bytes.put(
+                    NbdTestClient.header(command, flags, inputs, offset, length).flip());
+        }
+        boolean payload = command == Nbd.CMD_WRITE || extended && (flags & Nbd.CMD_FLAG_PAYLOAD_LEN) != 0;
+        if (payload && length >= 0 && length < 64 << 10) {
             bytes.position(bytes.position() + (random.nextInt(30) == 0 ? random.nextInt(length + 1) : length));
         }
         damage(bytes, start);

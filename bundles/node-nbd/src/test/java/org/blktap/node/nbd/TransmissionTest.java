@@ -302,7 +302,8 @@ class TransmissionTest {
                     client.reply().data());
             disk.runBytes = 512;
             client.request(Nbd.CMD_BLOCK_STATUS, 0, 3, 0, SIZE);
-            assertEquals(64 << 10, client.reply().data().length, "the answer is bounded");
+            int answer = client.reply().data().length;
+            assertTrue(answer > 65_000 && answer <= 64 << 10, "the answer is bounded: " + answer);
         }
     }
 
