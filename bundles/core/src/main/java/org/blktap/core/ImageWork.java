@@ -120,6 +120,19 @@ public final class ImageWork implements Images {
         });
     }
 
+    @Override
+    public void createFor(DiskInfo source, TapSpec spec, Map<String, String> given) throws DiskException {
+        DiskDriver driver = driver(spec);
+        with(installed.engineFor(spec.type()), desk -> {
+            Options options = new Options(given);
+            make(desk.context(false, options), context -> {
+                driver.createFor(source, spec.path(), context);
+                options.checkAllKnown("tap:" + spec.type());
+            });
+            return null;
+        });
+    }
+
     /** Gives new files their names if the work succeeds, and removes them otherwise. */
     private static void make(OpenContext context, Making making) throws DiskException {
         try (CloseOnFailure opened = new CloseOnFailure(context::undo)) {

@@ -16,6 +16,9 @@ final class MapOperation extends DiskOperation implements Request.Completion {
     private final IoCallback mapped = this::mapped;
     private Request request;
     private long totalBefore;
+    /** Bytes that the file or the backing disk has been asked for. */
+    private long asked;
+
     private boolean scanning;
     private boolean waiting;
 
@@ -25,11 +28,11 @@ final class MapOperation extends DiskOperation implements Request.Completion {
         this.pool = pool;
     }
 
-    void start(Request asked) {
-        request = asked;
-        totalBefore = asked.extents().total();
+    void start(Request map) {
+        request = map;
+        totalBefore = map.extents().total();
         waiting = false;
-        begin(asked.offset(), asked.length());
+        begin(map.offset(), map.length());
     }
 
     @Override
@@ -48,13 +51,15 @@ final class MapOperation extends DiskOperation implements Request.Completion {
                 }
                 case DATA, SHARED -> {
                     waiting = true;
+                    asked = length;
                     place.file().map(place.fileOffset(), length, list, mapped);
                 }
                 case UNALLOCATED -> {
                     if (from < backing.size()) {
                         waiting = true;
+                        asked = Math.min(length, backing.size() - from);
                         belowExtents.clear();
-                        backing.submit(below.setMap(from, Math.min(length, backing.size() - from), belowExtents));
+                        backing.submit(below.setMap(from, asked, belowExtents));
                     } else {
                         add(list, length, ExtentList.HOLE | ExtentList.ZERO, ExtentList.NOWHERE);
                     }
@@ -78,6 +83,10 @@ final class MapOperation extends DiskOperation implements Request.Completion {
 
     @Override
     public void completed(Request ended) {
+        if (ended.error() == 0 && belowExtents.count() == 0) {
+            // an empty answer: the range is taken to be data of the backing image
+            belowExtents.add(asked, ExtentList.DATA);
+        }
         request.extents().addBacking(belowExtents);
         mapped(ended.error());
     }
@@ -90,7 +99,7 @@ final class MapOperation extends DiskOperation implements Request.Completion {
             fail(error);
         } else if (next <= position) {
             // an empty answer: the range is taken to be data
-            add(request.extents(), end - position, ExtentList.DATA, ExtentList.HERE);
+            add(request.extents(), asked, ExtentList.DATA, ExtentList.HERE);
         } else {
             position = next;
         }

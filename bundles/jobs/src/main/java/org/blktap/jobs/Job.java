@@ -183,6 +183,23 @@ public final class Job {
             }
         }
         write();
+        changed();
+    }
+
+    /** All that belongs to the kind and begins so, in order, without that beginning. */
+    public synchronized Map<String, String> valuesOf(String prefix) {
+        Map<String, String> found = new LinkedHashMap<>();
+        values.forEach((key, value) -> {
+            if (key.startsWith(prefix)) {
+                found.put(key.substring(prefix.length()), value);
+            }
+        });
+        return found;
+    }
+
+    /** Says something of what it has done, or does. */
+    public synchronized void say(String text) {
+        message = text;
     }
 
     /** Sets what runs, on any thread, when an operator changes something. */

@@ -36,6 +36,12 @@ public interface Images {
     }
 
     /**
+     * Creates an image for a copy of a disk: of its size and, where the type records them, its sector sizes. Nothing is
+     * left if it fails.
+     */
+    void createFor(DiskInfo source, TapSpec spec, Map<String, String> options) throws DiskException;
+
+    /**
      * Examines an image; BUSY if it is attached for writing.
      *
      * @param repair repairs what it can; the report is of what is left and of what was done. UNSUPPORTED where the type

@@ -342,8 +342,9 @@ public final class Gate implements DiskPort, Request.Completion {
      * the gate.
      */
     public CompletableFuture<Void> close() {
+        boolean was = open;
         open = false;
-        if (disk != null) {
+        if (disk != null && (was || inFlight != 0)) {
             draining(true);
         }
         if (inFlight == 0 && !diskBusy()) {

@@ -85,7 +85,9 @@ final class QcowCheck {
     private void padding() {
         used.add(0, PAGE);
         if (header.backingOffset() != 0) {
-            used.add(0, Alignment.up(header.backingOffset() + header.backingLength(), PAGE));
+            // after the header, or after everything else
+            long name = header.backingOffset() < header.l1Offset() ? 0 : header.backingOffset();
+            used.add(name, Alignment.up(header.backingOffset() + header.backingLength(), PAGE) - name);
         }
         QcowHeader.XenExtension xen = header.xen();
         if (xen != null && header.backingOffset() == 0 && xen.minClusterAlloc() == header.l2Entries()) {

@@ -19,6 +19,7 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
+import org.blktap.image.BackingName;
 import org.blktap.image.QemuName;
 
 /**
@@ -39,15 +40,10 @@ final class QcowCreate {
         byte[] name = null;
         long size = sizeBytes;
         if (backing != null) {
-            name = FileNames.bytes(QemuName.encode(backing.path()));
-            if (name.length > QcowHeader.MAX_BACKING_NAME) {
-                throw new DiskException(
-                        Reason.BAD_OPTION,
-                        path + ": the backing file's name is " + name.length + " bytes long, more than "
-                                + QcowHeader.MAX_BACKING_NAME);
-            }
+            String named = backingName(path, backing);
+            name = FileNames.bytes(QemuName.encode(named));
             // opened as an attach opens it: an image that cannot be attached is not made
-            try (VirtualDisk below = context.openBacking(backing.type(), context.confine(path, backing.path()))) {
+            try (VirtualDisk below = context.openBacking(backing.type(), context.confine(path, named))) {
                 size = sizeBytes == -1 ? below.info().sizeBytes() : sizeBytes;
             }
         } else if (size == -1) {
@@ -68,6 +64,19 @@ final class QcowCreate {
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
         }
+    }
+
+    /** Returns the name of a backing file, without the mark of one that looks like a protocol. */
+    static String backingName(Path path, TapSpec backing) throws DiskException {
+        String name = BackingName.of(path, backing.path());
+        int length = FileNames.bytes(QemuName.encode(name)).length;
+        if (length > QcowHeader.MAX_BACKING_NAME) {
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": the backing file's name is " + length + " bytes long, more than "
+                            + QcowHeader.MAX_BACKING_NAME);
+        }
+        return name;
     }
 
     /** Makes an image for compressed clusters. They are written one by one, so it has none of Xen's coarse slots. */

@@ -20,6 +20,7 @@ import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
+import org.blktap.image.BackingName;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.FirstSector;
 import org.blktap.image.LargerDisk;
@@ -64,16 +65,23 @@ public final class QcowDriver implements DiskDriver {
             String namedType = context.backingType(parsed == null ? null : QemuName.typeOf(parsed.format()));
             String backingType = namedType == null ? BACKING_TYPE : namedType;
             VirtualDisk backing = null;
+            TapSpec backingSpec = null;
             if (backingName != null) {
                 Path backingFile = context.confine(FileNames.path(path), backingName);
                 backing = context.openBacking(backingType, backingFile);
                 opened.add(backing::close);
+                backingSpec = BackingName.spec(backingType, backingFile);
                 if (namedType == null) {
                     refuseOtherImages(path, backing, backingFile, context);
                 }
             }
             DiskInfo info = info(
-                    header, map, file, context.readOnly(), backing == null ? null : backingType + ":" + backingName);
+                            header,
+                            map,
+                            file,
+                            context.readOnly(),
+                            backing == null ? null : backingType + ":" + backingName)
+                    .withBacking(backingSpec);
             return opened.keep(new ClusterDisk(map, List.of(file), backing, info, context.loop(), context.memory()));
         }
     }
@@ -137,6 +145,22 @@ public final class QcowDriver implements DiskDriver {
         try (IoFile file = context.openFile(FileNames.path(path))) {
             resize.setSize(file);
             resize.freeOldL1(file, context.loop());
+        }
+    }
+
+    /** The image has no field for the type: who attaches it names the type with {@code -o backing-type=}. */
+    @Override
+    public void rebase(String path, TapSpec backing, DiskContext context) throws DiskException {
+        Path image = FileNames.path(path);
+        byte[] name = null;
+        try (IoFile file = context.openFile(image)) {
+            if (backing != null) {
+                String named = QcowCreate.backingName(image, backing);
+                // opened as an attach opens it: an image does not get a backing file with which it cannot be attached
+                context.openBacking(backing.type(), context.confine(image, named)).close();
+                name = FileNames.bytes(QemuName.encode(named));
+            }
+            new QcowRebase(file).run(name, context.memory());
         }
     }
 

@@ -38,8 +38,8 @@ record QcowHeader(
     static final int VERSION = 1;
     private static final int AT_MAGIC = 0;
     private static final int AT_VERSION = 4;
-    private static final int AT_BACKING_OFFSET = 8;
-    private static final int AT_BACKING_SIZE = 16;
+    static final int AT_BACKING_OFFSET = 8;
+    static final int AT_BACKING_SIZE = 16;
     private static final int AT_MTIME = 20;
     static final int AT_SIZE = 24;
     private static final int AT_CLUSTER_BITS = 32;
@@ -49,7 +49,7 @@ record QcowHeader(
     static final int BYTES = 48;
     static final int XEN_OFFSET = 48;
     static final int AT_XEN_CHECKSUM = 52;
-    private static final int AT_XEN_MIN_CLUSTER_ALLOC = 56;
+    static final int AT_XEN_MIN_CLUSTER_ALLOC = 56;
     private static final int AT_XEN_FLAGS = 60;
     static final int XEN_BYTES = 16;
     /** Bytes of an entry of an L1 or L2 table. */
@@ -63,6 +63,8 @@ record QcowHeader(
     static final int MAX_L2_BITS = 13;
     /** Longer names are refused, as QEMU does. */
     static final int MAX_BACKING_NAME = 1023;
+    /** A name is after the header, or where a rebase found room, at the end of the file. */
+    private static final long MAX_BACKING_OFFSET = 1L << 56;
     /** The L1 table is held in memory: 64 MiB are a disk of 16 TiB in the usual geometry. */
     static final long MAX_L1_BYTES = 64L << 20;
 
@@ -117,13 +119,13 @@ record QcowHeader(
         int l2Bits = Byte.toUnsignedInt(bytes.get(AT_L2_BITS));
         int crypt = bytes.getInt(AT_CRYPT_METHOD);
         long l1Offset = bytes.getLong(AT_L1_OFFSET);
-        if (backingOffset != 0 && (backingOffset < BYTES || backingOffset > MAX_L1_BYTES)) {
+        if (backingOffset != 0 && (backingOffset < BYTES || backingOffset > MAX_BACKING_OFFSET)) {
             throw DiskException.corrupt(
                     file,
                     "header field backing_file_offset",
                     AT_BACKING_OFFSET,
                     Long.toUnsignedString(backingOffset),
-                    "0, or an offset from " + BYTES + " to " + MAX_L1_BYTES);
+                    "0, or an offset from " + BYTES + " to " + MAX_BACKING_OFFSET);
         }
         if (backingOffset != 0 && (backingLength < 1 || backingLength > MAX_BACKING_NAME)) {
             throw DiskException.corrupt(
@@ -256,13 +258,21 @@ record QcowHeader(
         return l1Offset + (long) ENTRY_BYTES * l1Entries();
     }
 
+    /** The end of the header's fields. */
+    int fieldsEnd() {
+        return xen == null ? BYTES : XEN_OFFSET + XEN_BYTES;
+    }
+
     /**
-     * Whether a table or a cluster may lie there: outside of the header and of the L1 table, which a resize moves to
-     * the end of the file.
+     * Whether a table or a cluster may lie there: outside of the header, of the backing file's name, which a rebase may
+     * move to the end of the file, and of the L1 table, which a resize moves there.
      */
     boolean mayHold(long offset, int length) {
-        long afterHeader = Math.max(xen == null ? BYTES : XEN_OFFSET + XEN_BYTES, backingOffset + backingLength);
-        return offset >= metadataEnd() || offset >= afterHeader && offset + length <= l1Offset;
+        return offset >= fieldsEnd()
+                && (offset >= metadataEnd() || offset + length <= l1Offset)
+                && (backingOffset == 0
+                        || offset >= backingOffset + backingLength
+                        || offset + length <= backingOffset);
     }
 
     private static String hex(int value) {

@@ -18,6 +18,7 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
+import org.blktap.image.BackingName;
 import org.blktap.image.QemuName;
 
 /** Makes an image: header, refcount table and blocks, L1 table, and what is preallocated, one after the other. */
@@ -87,7 +88,8 @@ final class Qcow2Create {
         long size = sizeBytes;
         if (backing != null) {
             // opened as an attach opens it: an image that cannot be attached is not made
-            try (VirtualDisk below = context.openBacking(backing.type(), context.confine(path, backing.path()))) {
+            try (VirtualDisk below =
+                    context.openBacking(backing.type(), context.confine(path, backingName(path, backing)))) {
                 size = sizeBytes == -1 ? below.info().sizeBytes() : sizeBytes;
             }
         } else if (size == -1) {
@@ -99,6 +101,17 @@ final class Qcow2Create {
         } catch (IOException e) {
             throw DiskException.io(path, "create", e);
         }
+    }
+
+    /** Returns the name of a backing file, without the mark of one that looks like a protocol. */
+    static String backingName(Path path, TapSpec backing) throws DiskException {
+        String name = BackingName.of(path, backing.path());
+        if (FileNames.bytes(QemuName.encode(name)).length > Qcow2Header.MAX_BACKING_NAME) {
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    path + ": the backing file's name is longer than " + Qcow2Header.MAX_BACKING_NAME + " bytes");
+        }
+        return name;
     }
 
     /** Makes an image for compressed clusters. */
@@ -191,11 +204,6 @@ final class Qcow2Create {
             extensions.put(
                     Qcow2Header.EXT_BACKING_FORMAT,
                     QemuName.formatOf(backing.type()).getBytes(StandardCharsets.UTF_8));
-            if (FileNames.bytes(QemuName.encode(backing.path())).length > Qcow2Header.MAX_BACKING_NAME) {
-                throw new DiskException(
-                        Reason.BAD_OPTION,
-                        path + ": the backing file's name is longer than " + Qcow2Header.MAX_BACKING_NAME + " bytes");
-            }
         }
         if (dataFile != null) {
             if (dataFile.isEmpty() || dataFile.contains("/") || dataFile.equals("..")) {
@@ -208,7 +216,7 @@ final class Qcow2Create {
                 | (extended ? Qcow2Header.EXTENDED_L2 : 0);
         return new Qcow2Header(
                 version,
-                backing == null ? null : QemuName.encode(backing.path()),
+                backing == null ? null : QemuName.encode(backingName(path, backing)),
                 clusterBits,
                 size,
                 l1Entries,

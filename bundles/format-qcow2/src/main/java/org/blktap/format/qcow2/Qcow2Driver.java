@@ -4,6 +4,7 @@ import static org.blktap.api.memory.Alignment.SECTOR;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +23,7 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.image.BackingName;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.LargerDisk;
 import org.blktap.image.QemuName;
@@ -77,16 +79,20 @@ public final class Qcow2Driver implements DiskDriver {
                 map.findFree();
             }
             String backing = null;
+            TapSpec backingSpec = null;
             VirtualDisk backingDisk = null;
             if (header.backingName() != null) {
                 QemuName name = QemuName.parse(path, "backing file name", header.backingName());
                 String backingType = backingType(header, name, path, context);
-                backingDisk = context.openBacking(backingType, context.confine(FileNames.path(path), name.file()));
+                Path backingFile = context.confine(FileNames.path(path), name.file());
+                backingDisk = context.openBacking(backingType, backingFile);
                 opened.add(backingDisk::close);
                 backing = backingType + ":" + name.file();
+                backingSpec = BackingName.spec(backingType, backingFile);
             }
             long size = snapshot == null ? Math.max(atLeast, header.size()) : snapshot.size();
-            DiskInfo info = info(header, file, size, snapshots, snapshot, backing, context.readOnly());
+            DiskInfo info = info(header, file, size, snapshots, snapshot, backing, context.readOnly())
+                    .withBacking(backingSpec);
             return opened.keep(new ClusterDisk(
                     map,
                     data == null ? List.of(file) : List.of(file, data),
@@ -260,6 +266,22 @@ public final class Qcow2Driver implements DiskDriver {
         LargerDisk.zeroNew(open(path, context, sizeBytes), before, context.loop(), path);
         try (IoFile file = context.openFile(FileNames.path(path))) {
             Qcow2Resize.setSize(file, sizeBytes);
+        }
+    }
+
+    @Override
+    public void rebase(String path, TapSpec backing, DiskContext context) throws DiskException {
+        Path image = FileNames.path(path);
+        try (IoFile file = context.openFile(image)) {
+            Qcow2Rebase rebase = new Qcow2Rebase(file);
+            if (backing == null) {
+                rebase.run(null, null);
+                return;
+            }
+            String name = Qcow2Create.backingName(image, backing);
+            // opened as an attach opens it: an image does not get a backing file with which it cannot be attached
+            context.openBacking(backing.type(), context.confine(image, name)).close();
+            rebase.run(QemuName.encode(name), QemuName.formatOf(backing.type()));
         }
     }
 

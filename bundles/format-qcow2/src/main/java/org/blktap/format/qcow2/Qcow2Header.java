@@ -57,8 +57,8 @@ record Qcow2Header(
 
     private static final int AT_MAGIC = 0;
     private static final int AT_VERSION = 4;
-    private static final int AT_BACKING_OFFSET = 8;
-    private static final int AT_BACKING_SIZE = 16;
+    static final int AT_BACKING_OFFSET = 8;
+    static final int AT_BACKING_SIZE = 16;
     private static final int AT_CLUSTER_BITS = 20;
     static final int AT_SIZE = 24;
     private static final int AT_CRYPT_METHOD = 32;
@@ -86,9 +86,9 @@ record Qcow2Header(
     static final long RAW_EXTERNAL = 1 << 1;
 
     /** A header extension begins with its type and its length; its data is padded to 8. */
-    private static final int AT_EXT_LENGTH = 4;
+    static final int AT_EXT_LENGTH = 4;
 
-    private static final int EXT_BYTES = 8;
+    static final int EXT_BYTES = 8;
     static final int EXT_END = 0;
     static final int EXT_BACKING_FORMAT = 0xe2792aca;
     static final int EXT_FEATURE_NAMES = 0x6803f857;

@@ -15,6 +15,7 @@ import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.PercentCoding;
 import org.blktap.api.engine.IoFile;
 import org.blktap.format.vhd.VhdHeader.ParentLocator;
+import org.blktap.image.BackingName;
 
 /**
  * The names of a differencing image's parent: those of its locators, then the one in its header. Layout: the
@@ -135,7 +136,9 @@ final class ParentNames {
     static List<Encoded> encode(Path image, String named) throws DiskException {
         Path path = FileNames.path(named);
         String relative = FileNames.text(
-                path.isAbsolute() ? image.toAbsolutePath().getParent().relativize(path) : path.normalize());
+                path.isAbsolute()
+                        ? BackingName.withoutLinks(image).getParent().relativize(path)
+                        : path.normalize());
         if (relative.indexOf('\\') >= 0 || relative.length() > LONGEST / 4) {
             throw new DiskException(
                     Reason.BAD_OPTION,

@@ -57,7 +57,10 @@ final class VhdCheck {
         lookForLeftovers();
         window = new UseWindow(SECTOR, image.limit());
         while (window.next() && problems.size() < MOST_PROBLEMS) {
-            window.claim(0, VhdImage.end(image.structures()));
+            for (VhdImage.Structure each : image.structures()) {
+                // a rebase may have put the header after blocks
+                window.claim(each.start(), each.end() - each.start());
+            }
             claimBlocks();
         }
         // Gaps between blocks, which a resize leaves, are usual in VHD and cannot be freed. The rest of a block device

@@ -17,6 +17,7 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
+import org.blktap.image.BackingName;
 
 /** Makes an empty image, as XenServer's libvhd lays it out. */
 final class VhdCreate {
@@ -80,7 +81,8 @@ final class VhdCreate {
         return Alignment.up(size, SECTOR);
     }
 
-    private static VhdMetadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below)
+    /** Returns what a child records of its parent, which is open. */
+    static VhdMetadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below)
             throws DiskException {
         UUID uuid = VhdHeader.NO_UUID;
         if (backing.type().equals(VhdDriver.TYPE)) {
@@ -101,6 +103,6 @@ final class VhdCreate {
             // the time stays 0: an attach reports that the parent's time differs
         }
         return new VhdMetadata.Parent(
-                uuid, timestamp, FileNames.text(file.getFileName()), ParentNames.encode(path, backing.path()));
+                uuid, timestamp, FileNames.text(file.getFileName()), ParentNames.encode(path, BackingName.of(path, backing.path())));
     }
 }

@@ -24,6 +24,7 @@ import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
+import org.blktap.image.BackingName;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.ClusterMap;
 import org.blktap.image.ParentSearch;
@@ -48,7 +49,7 @@ public final class VhdDriver implements DiskDriver {
     private static final long MAX_CACHE = 128 << 20;
 
     /** A parent and what the image calls it. */
-    record Parent(VirtualDisk disk, String spec) {}
+    record Parent(VirtualDisk disk, String name, TapSpec spec) {}
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
@@ -97,7 +98,7 @@ public final class VhdDriver implements DiskDriver {
                 context,
                 raw ? null : candidate -> objection(uuid, candidate));
         tellOfChange(image, file, found.path());
-        return new Parent(found.disk(), type + ":" + found.name());
+        return new Parent(found.disk(), type + ":" + found.name(), BackingName.spec(type, found.path()));
     }
 
     private static String objection(UUID uuid, VirtualDisk candidate) {
@@ -131,7 +132,7 @@ public final class VhdDriver implements DiskDriver {
         details.put("format", TYPE);
         details.put("file", FileNames.text(file.path()));
         if (parent != null) {
-            details.put("backing", parent.spec());
+            details.put("backing", parent.name());
         }
         VhdFooter footer = image.footer();
         details.put(
@@ -153,7 +154,8 @@ public final class VhdDriver implements DiskDriver {
                 .withOptimalIo(4096)
                 .with(Operation.DISCARD, Operation.WRITE_ZEROES)
                 .withReadOnly(readOnly)
-                .withDetails(details);
+                .withDetails(details)
+                .withBacking(parent == null ? null : parent.spec());
     }
 
     @Override
@@ -174,5 +176,20 @@ public final class VhdDriver implements DiskDriver {
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
         VhdResize.resize(FileNames.path(path), sizeBytes, context);
+    }
+
+    @Override
+    public void rebase(String path, TapSpec backing, DiskContext context) throws DiskException {
+        Path image = FileNames.path(path);
+        try (IoFile file = context.openFile(image)) {
+            VhdMetadata.Parent parent = VhdMetadata.Parent.NONE;
+            if (backing != null) {
+                Path found = context.confine(image, BackingName.of(image, backing.path()));
+                try (VirtualDisk disk = context.openBacking(backing.type(), found)) {
+                    parent = VhdCreate.parent(image, backing, found, disk);
+                }
+            }
+            VhdRebase.rebase(file, parent, context.memory());
+        }
     }
 }

@@ -155,6 +155,11 @@ final class VhdFooter {
                 .putInt(AT_CREATOR_VERSION, creatorVersion));
     }
 
+    /** Copies it with another header offset, for a disk with or without a parent; all else stays. */
+    VhdFooter rebased(long dataOffset, boolean differencing) {
+        return sealed(copy().putLong(AT_DATA_OFFSET, dataOffset).putInt(AT_TYPE, differencing ? DIFFERENCING : DYNAMIC));
+    }
+
     /** Copies it for a disk of another size; a creator whose size would be the geometry's is replaced. */
     VhdFooter resized(long size) {
         ByteBuffer b = copy().putLong(AT_CURRENT_SIZE, size).putInt(AT_GEOMETRY, geometry(size));

@@ -201,6 +201,19 @@ record VhdHeader(
                 List.copyOf(locators));
     }
 
+    /** Copies it to another place, for another parent. */
+    VhdHeader rebased(long elsewhere, VhdMetadata.Parent parent, List<ParentLocator> names) {
+        return new VhdHeader(
+                elsewhere,
+                tableOffset,
+                maxTableEntries,
+                blockSize,
+                parent.uuid(),
+                parent.timestamp(),
+                parent.name(),
+                List.copyOf(names));
+    }
+
     ByteBuffer bytes() {
         ByteBuffer b = ByteBuffer.allocate(BYTES);
         b.putLong(AT_COOKIE, COOKIE)

@@ -67,8 +67,8 @@ record Descriptor(
                     + "(?:\\s++\"([^\"]++)\"(?:\\s++(\\d{1,18})(?!\\S))?(?:\\s++(?!#)(?:\"[^\"]*+\"|[^\\s\"]++)){0,2})?\\s*+(?:#.*)?",
             Pattern.CASE_INSENSITIVE);
 
-    private static final Pattern EXTENT_BEGIN = Pattern.compile("(RW|RDONLY|NOACCESS)\\s.*", Pattern.CASE_INSENSITIVE);
-    private static final Pattern VALUE =
+    static final Pattern EXTENT_BEGIN = Pattern.compile("(RW|RDONLY|NOACCESS)\\s.*", Pattern.CASE_INSENSITIVE);
+    static final Pattern VALUE =
             Pattern.compile("([A-Za-z][\\w.]*+)\\s*+=\\s*+(?:\"([^\"]*+)\"|([^\"]*+))\\s*+");
     /** The mark that some editors put before UTF-8, with each byte as a character. */
     private static final String BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
@@ -99,7 +99,11 @@ record Descriptor(
      * @param fileName as the descriptor has it; null for ZERO
      * @param offset sectors from the beginning of a flat extent's file
      */
-    record Line(Access access, long sectors, Type type, FileName fileName, long offset) {}
+    record Line(Access access, long sectors, Type type, FileName fileName, long offset) {
+        Line withSectors(long others) {
+            return new Line(access, others, type, fileName, offset);
+        }
+    }
 
     /**
      * A name of a file.

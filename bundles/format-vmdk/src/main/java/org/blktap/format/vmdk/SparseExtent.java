@@ -44,6 +44,9 @@ final class SparseExtent extends Extent {
     private final FreeSector freeSector;
 
     private final PastEnd pastEnd;
+    /** Whether a resize has moved directories to where grains are. */
+    private final boolean movedDirectories;
+
     private final int grainBytes;
     private final int grainSectors;
     private final int slotBits;
@@ -59,6 +62,7 @@ final class SparseExtent extends Extent {
         file = part.file();
         writable = !readOnly && part.writable();
         grainBytes = layout.grainBytes();
+        movedDirectories = Math.max(layout.gdOffset(), layout.rgdOffset()) >= layout.firstGrain();
         grainSectors = grainBytes / SECTOR;
         slotBits = layout.grainBits() + layout.tableBits();
         slotMask = layout.slotBytes() - 1;
@@ -101,8 +105,7 @@ final class SparseExtent extends Extent {
         long behind = offset + layout.tableBytes();
         return offset >= layout.firstTable()
                 && offset < space.end()
-                && apart(offset, behind, layout.gdOffset())
-                && (layout.rgdOffset() == 0 || apart(offset, behind, layout.rgdOffset()));
+                && isApart(offset, behind);
     }
 
     private boolean apart(long from, long to, long directory) {
@@ -110,7 +113,13 @@ final class SparseExtent extends Extent {
     }
 
     private boolean isGrain(long offset) {
-        return offset >= layout.firstGrain() && offset < space.end();
+        return offset >= layout.firstGrain()
+                && offset < space.end()
+                && (!movedDirectories || isApart(offset, offset + grainBytes));
+    }
+
+    private boolean isApart(long from, long to) {
+        return apart(from, to, layout.gdOffset()) && (layout.rgdOffset() == 0 || apart(from, to, layout.rgdOffset()));
     }
 
     @Override

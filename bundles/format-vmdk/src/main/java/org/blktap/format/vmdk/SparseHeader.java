@@ -73,8 +73,8 @@ record SparseHeader(
     static final int AT_DESCRIPTOR_OFFSET = 28;
     private static final int AT_DESCRIPTOR_SIZE = 36;
     private static final int AT_GTES_PER_GT = 44;
-    private static final int AT_RGD_OFFSET = 48;
-    private static final int AT_GD_OFFSET = 56;
+    static final int AT_RGD_OFFSET = 48;
+    static final int AT_GD_OFFSET = 56;
     private static final int AT_OVERHEAD = 64;
     static final int AT_UNCLEAN = 72;
     private static final int AT_CHECK_BYTES = 73;
@@ -274,6 +274,27 @@ record SparseHeader(
         return descriptorOffset == 0 ? BYTES : (descriptorOffset + descriptorSize) * SECTOR;
     }
 
+    /** Whether a structure is in its usual place; a change of the disk may have moved it to the end of the file. */
+    private boolean isBeforeGrains(long sector) {
+        return overHead == 0 || sector < overHead;
+    }
+
+    /** Copies it for a disk of another size. */
+    SparseHeader withCapacity(long sectors) {
+        return new SparseHeader(
+                version,
+                flags,
+                sectors,
+                grainSize,
+                descriptorOffset,
+                descriptorSize,
+                rgdOffset,
+                gdOffset,
+                overHead,
+                uncleanShutdown,
+                compressAlgorithm);
+    }
+
     /** Checks what depends on the file's size. */
     GrainLayout layout(IoFile file) throws DiskException {
         boolean compressed = compressed();
@@ -327,8 +348,10 @@ record SparseHeader(
                 overHead,
                 "at most the " + file.size() / SECTOR + " sectors of the file");
         long firstGrain = Math.max(
-                Math.max(overHead * SECTOR, descriptorEnd()),
-                Math.max(layout.gdOffset() + directory, layout.rgdOffset() == 0 ? 0 : layout.rgdOffset() + directory));
+                Math.max(overHead * SECTOR, isBeforeGrains(descriptorOffset) ? descriptorEnd() : BYTES),
+                Math.max(
+                        isBeforeGrains(gdOffset) ? layout.gdOffset() + directory : 0,
+                        layout.rgdOffset() != 0 && isBeforeGrains(rgdOffset) ? layout.rgdOffset() + directory : 0));
         return new GrainLayout(
                 layout.capacity(),
                 layout.grainBits(),

@@ -19,6 +19,7 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
+import org.blktap.image.BackingName;
 
 /**
  * Makes an empty disk: a descriptor and its extents, or one file that has both. All grain tables are there from the
@@ -26,7 +27,7 @@ import org.blktap.api.memory.Alignment;
  */
 final class VmdkCreate {
     /** The extent size that VMware and QEMU call "2 GB". */
-    private static final long SPLIT = 2L << 30;
+    static final long SPLIT = 2L << 30;
 
     private static final int DEFAULT_GRAIN = 64 << 10;
     private static final int MIN_GRAIN = 4096;
@@ -96,7 +97,11 @@ final class VmdkCreate {
                     0));
         }
         byte[] descriptor = FileNames.bytes(Descriptor.text(
-                newCid(), parentCid, backing == null ? null : writable(backing.path()), subformat, lines));
+                newCid(),
+                parentCid,
+                backing == null ? null : writable(BackingName.of(path, backing.path())),
+                subformat,
+                lines));
         int room = split || flat ? Descriptor.MAX_BYTES : DESCRIPTOR_SIZE * SECTOR;
         if (descriptor.length > room) {
             throw new DiskException(
@@ -132,7 +137,7 @@ final class VmdkCreate {
      * Returns the largest size of a sparse extent: sector numbers must reach all of its header, directories, grains,
      * and two tables with four bytes for each grain.
      */
-    private static long largestSparse(long grain) {
+    static long largestSparse(long grain) {
         return Alignment.down((long) ((GrainLayout.LARGEST_FILE - (64 << 20)) / (1 + 8.0 / grain)), SECTOR);
     }
 
@@ -144,16 +149,17 @@ final class VmdkCreate {
         return cid;
     }
 
-    private VirtualDisk parent(TapSpec backing) throws DiskException {
+    /** Opens the parent of a child that is made, or gets another parent. */
+    VirtualDisk parent(TapSpec backing) throws DiskException {
         if (!backing.type().equals(VmdkDriver.TYPE)) {
             throw new DiskException(
                     Reason.BAD_OPTION, path + ": the parent of a VMDK disk is a VMDK disk, not tap:" + backing.type());
         }
         // opened as an attach opens it: an image that cannot be attached is not made
-        return context.openBacking(backing.type(), context.confine(path, backing.path()));
+        return context.openBacking(backing.type(), context.confine(path, BackingName.of(path, backing.path())));
     }
 
-    private int parentCid(VirtualDisk parent, TapSpec backing) throws DiskException {
+    int parentCid(VirtualDisk parent, TapSpec backing) throws DiskException {
         String cid = parent.info().details().get(VmdkDriver.CID);
         if (cid == null) {
             throw new DiskException(
@@ -163,7 +169,7 @@ final class VmdkCreate {
         return Integer.parseUnsignedInt(cid, 16);
     }
 
-    private String writable(String name) throws DiskException {
+    String writable(String name) throws DiskException {
         if (name.chars().anyMatch(c -> c == '"' || c < ' ')) {
             throw new DiskException(Reason.BAD_OPTION, path + ": a descriptor cannot hold the name " + name);
         }

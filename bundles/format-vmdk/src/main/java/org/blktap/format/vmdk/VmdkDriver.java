@@ -2,6 +2,7 @@ package org.blktap.format.vmdk;
 
 import static org.blktap.api.memory.Alignment.SECTOR;
 
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -10,6 +11,7 @@ import org.blktap.api.disk.CompressedImage;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Operation;
@@ -18,7 +20,9 @@ import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
+import org.blktap.image.BackingName;
 import org.blktap.image.ClusterDisk;
+import org.blktap.image.LargerDisk;
 import org.blktap.image.ParentSearch;
 import org.blktap.image.TableCache;
 import org.osgi.service.component.annotations.Component;
@@ -36,9 +40,18 @@ public final class VmdkDriver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        long cache = context.options().size("cache", DEFAULT_CACHE, TableCache.MIN_BYTES, TableCache.MAX_BYTES);
+        boolean keepCid = context.options().flag("keep-cid", false);
         VmdkImage image = VmdkImage.open(FileNames.path(path), context);
+        ClusterDisk disk = open(path, image, context);
+        return disk.info().readOnly() || keepCid || image.descriptor() == null
+                ? disk
+                : new VmdkDisk(disk, image, context.memory());
+    }
+
+    /** @param image closed with the disk, also if this fails */
+    private static ClusterDisk open(String path, VmdkImage image, DiskContext context) throws DiskException {
         try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
+            long cache = context.options().size("cache", DEFAULT_CACHE, TableCache.MIN_BYTES, TableCache.MAX_BYTES);
             VmdkMap map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
             opened.addOwner(map::close);
             ParentSearch.Parent parent = parent(path, image.descriptor(), context);
@@ -46,15 +59,13 @@ public final class VmdkDriver implements DiskDriver {
                 opened.add(parent.disk()::close);
             }
             boolean readOnly = context.readOnly() || image.parts().stream().noneMatch(VmdkImage.Part::writable);
-            VirtualDisk disk = new ClusterDisk(
+            return opened.keep(new ClusterDisk(
                     map,
                     image.dataFiles(),
                     parent == null ? null : parent.disk(),
                     info(image, readOnly, parent),
                     context.loop(),
-                    context.memory());
-            return opened.keep(
-                    readOnly || image.descriptor() == null ? disk : new VmdkDisk(disk, image, context.memory()));
+                    context.memory()));
         }
     }
 
@@ -124,7 +135,8 @@ public final class VmdkDriver implements DiskDriver {
                 .withOptimalIo(flat ? 0 : grain)
                 .with(Operation.DISCARD, Operation.WRITE_ZEROES)
                 .withReadOnly(readOnly)
-                .withDetails(details);
+                .withDetails(details)
+                .withBacking(parent == null ? null : BackingName.spec(TYPE, parent.path()));
     }
 
     @Override
@@ -135,6 +147,51 @@ public final class VmdkDriver implements DiskDriver {
     @Override
     public CompressedImage createCompressed(String path, long sizeBytes, DiskContext context) throws DiskException {
         return StreamOptimized.create(FileNames.path(path), sizeBytes, context);
+    }
+
+    @Override
+    public void rebase(String path, TapSpec backing, DiskContext context) throws DiskException {
+        Path file = FileNames.path(path);
+        VmdkCreate create = new VmdkCreate(file, context);
+        try (VmdkImage image = VmdkImage.open(file, context)) {
+            boolean overlay = image.parts().stream().anyMatch(part -> part.grains() != null);
+            if (image.descriptor() == null || backing != null && !overlay) {
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        path + ": has no " + (overlay ? "descriptor" : "sparse extents") + ", and so no parent");
+            }
+            DescriptorEdit edit = new DescriptorEdit(image.place().read());
+            if (backing == null) {
+                edit.parent(Descriptor.NO_PARENT, null);
+            } else {
+                try (VirtualDisk parent = create.parent(backing)) {
+                    edit.parent(
+                            create.parentCid(parent, backing),
+                            create.writable(BackingName.of(file, backing.path())));
+                }
+            }
+            image.place().replace(edit.bytes());
+        }
+    }
+
+    @Override
+    public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
+        Path file = FileNames.path(path);
+        long before;
+        boolean sparse;
+        try (VmdkImage image = VmdkImage.open(file, context)) {
+            before = image.size();
+            VmdkResize resize = new VmdkResize(path, image, sizeBytes);
+            sparse = resize.isSparse();
+            resize.makeRoom(context.loop(), context.memory());
+        }
+        if (sparse && sizeBytes > before) {
+            ClusterDisk larger = open(path, VmdkImage.open(file, context, sizeBytes), context);
+            LargerDisk.zeroNew(larger, before, context.loop(), path);
+        }
+        try (VmdkImage image = VmdkImage.open(file, context)) {
+            new VmdkResize(path, image, sizeBytes).setSize();
+        }
     }
 
     @Override

@@ -2,8 +2,6 @@ package org.blktap.format.vmdk;
 
 import static org.blktap.api.memory.Alignment.SECTOR;
 
-import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -23,7 +21,7 @@ import org.blktap.api.engine.IoFile;
  */
 final class VmdkImage implements AutoCloseable {
     /** All grain directories are held in memory. */
-    private static final long MAX_DIRECTORIES = 64 << 20;
+    static final long MAX_DIRECTORIES = 64 << 20;
 
     private final Path path;
     private final DiskContext context;
@@ -32,7 +30,11 @@ final class VmdkImage implements AutoCloseable {
     private final List<Part> parts = new ArrayList<>();
     private IoFile file;
     private Descriptor descriptor;
+    private DescriptorPlace place;
     private long descriptorAt;
+    /** Bytes of the disk if it is to be larger than its descriptor says; else 0. */
+    private final long atLeast;
+
     private long size;
     private long directories;
 
@@ -54,14 +56,20 @@ final class VmdkImage implements AutoCloseable {
         }
     }
 
-    private VmdkImage(Path path, DiskContext context) {
+    private VmdkImage(Path path, DiskContext context, long atLeast) {
         this.path = path;
         this.context = context;
+        this.atLeast = atLeast;
     }
 
     /** Opens all files and reads all headers. */
     static VmdkImage open(Path path, DiskContext context) throws DiskException {
-        VmdkImage image = new VmdkImage(path, context);
+        return open(path, context, 0);
+    }
+
+    /** @param atLeast bytes of the disk if it has less; the last extent has tables for them */
+    static VmdkImage open(Path path, DiskContext context, long atLeast) throws DiskException {
+        VmdkImage image = new VmdkImage(path, context, atLeast);
         try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
             image.open();
             return opened.keep(image);
@@ -84,8 +92,7 @@ final class VmdkImage implements AutoCloseable {
                         Reason.UNSUPPORTED,
                         path + ": has no descriptor: it is one extent of a disk; name the disk's descriptor file");
             }
-            descriptorAt = header.descriptorOffset() * SECTOR;
-            if (descriptorAt >= file.size()) {
+            if (header.descriptorOffset() * SECTOR >= file.size()) {
                 throw DiskException.corrupt(
                         path,
                         "header field descriptorOffset",
@@ -93,14 +100,15 @@ final class VmdkImage implements AutoCloseable {
                         header.descriptorOffset(),
                         "a sector inside the file");
             }
-            descriptor = descriptor((int) header.descriptorSize() * SECTOR);
+            descriptor(new DescriptorPlace(file, header));
             if (header.capacity() == 0) {
                 extents();
             } else {
                 // the extent line means this file, whatever its name was when the line was written
                 add(
                         new Descriptor.Line(Descriptor.Access.RW, header.capacity(), Descriptor.Type.SPARSE, null, 0),
-                        file);
+                        file,
+                        true);
             }
         } else if (magic == CowdHeader.MAGIC) {
             CowdHeader header = CowdHeader.read(file);
@@ -111,7 +119,8 @@ final class VmdkImage implements AutoCloseable {
             }
             add(
                     new Descriptor.Line(Descriptor.Access.RW, header.numSectors(), Descriptor.Type.VMFSSPARSE, null, 0),
-                    file);
+                    file,
+                    true);
         } else if (magic == (int) SeSparseHeader.MAGIC) {
             throw new DiskException(
                     Reason.UNSUPPORTED, path + ": is a seSparse extent of a disk; name the disk's descriptor file");
@@ -123,27 +132,25 @@ final class VmdkImage implements AutoCloseable {
                                 + ": is no VMDK disk: it begins neither as a sparse extent nor is it a descriptor, which has "
                                 + Descriptor.MAX_BYTES + " bytes at most");
             }
-            descriptor = descriptor((int) file.size());
+            descriptor(new DescriptorPlace(file, null));
             extents();
         }
     }
 
-    private Descriptor descriptor(int length) throws DiskException {
-        byte[] text = new byte[length];
-        try {
-            file.readFully(ByteBuffer.wrap(text), descriptorAt);
-        } catch (IOException e) {
-            throw DiskException.io(path, "read the descriptor", e);
-        }
-        return Descriptor.parse(text, path, descriptorAt);
+    private void descriptor(DescriptorPlace found) throws DiskException {
+        place = context.readOnly() ? found : found.finished();
+        descriptorAt = place.at();
+        descriptor = Descriptor.parse(place.read(), path, descriptorAt);
     }
 
     private void extents() throws DiskException {
         if (descriptor.extents().isEmpty()) {
             throw DiskException.corrupt(path, "descriptor extent lines", descriptorAt, "none", "at least one");
         }
-        for (Descriptor.Line line : descriptor.extents()) {
-            add(line, line.type() == Descriptor.Type.ZERO ? null : file(line));
+        List<Descriptor.Line> lines = descriptor.extents();
+        for (int i = 0; i < lines.size(); i++) {
+            Descriptor.Line line = lines.get(i);
+            add(line, line.type() == Descriptor.Type.ZERO ? null : file(line), i == lines.size() - 1);
         }
     }
 
@@ -181,7 +188,9 @@ final class VmdkImage implements AutoCloseable {
         return found;
     }
 
-    private void add(Descriptor.Line line, IoFile in) throws DiskException {
+    private void add(Descriptor.Line found, IoFile in, boolean last) throws DiskException {
+        long more = last ? atLeast - size - found.sectors() * SECTOR : 0;
+        Descriptor.Line line = more <= 0 ? found : found.withSectors((atLeast - size) / SECTOR);
         long bytes = line.sectors() * SECTOR;
         GrainLayout grains = null;
         SeSparseHeader seSparse = null;
@@ -194,11 +203,12 @@ final class VmdkImage implements AutoCloseable {
                             in.path(), "flat extent", in.size(), "the end of the file", "at least " + end + " bytes");
                 }
             }
-            case SPARSE, VMFSSPARSE -> grains = grains(in);
+            case SPARSE, VMFSSPARSE -> grains = grains(in, more <= 0 ? 0 : line.sectors());
             case SESPARSE -> seSparse = SeSparseHeader.read(in);
         }
         if (grains != null) {
-            same(in, bytes, grains.capacity());
+            // a resize makes the extent larger before its line
+            same(in, bytes, last ? Math.min(bytes, grains.capacity()) : grains.capacity());
             directories += grains.directoryBytes() * (grains.rgdOffset() == 0 ? 1 : 2);
             refuseWriting(
                     line, in, in.blockDevice() ? "is on a block device, where it cannot grow" : grains.onlyRead());
@@ -217,7 +227,8 @@ final class VmdkImage implements AutoCloseable {
         size += bytes;
     }
 
-    private GrainLayout grains(IoFile in) throws DiskException {
+    /** @param sectors of the extent if its header says less; else 0 */
+    private GrainLayout grains(IoFile in, long sectors) throws DiskException {
         int magic = SparseHeader.sector(in, 0, "read the header").getInt(0);
         if (magic == CowdHeader.MAGIC) {
             return CowdHeader.read(in).layout(in);
@@ -233,7 +244,7 @@ final class VmdkImage implements AutoCloseable {
                     path + ": names the extent " + in.path() + ", which is a disk of its own: it has a descriptor;"
                             + " attach it read-only");
         }
-        return header.layout(in);
+        return (sectors > header.capacity() ? header.withCapacity(sectors) : header).layout(in);
     }
 
     /**
@@ -316,6 +327,11 @@ final class VmdkImage implements AutoCloseable {
     /** The descriptor, or null for a bare COWD file. */
     Descriptor descriptor() {
         return descriptor;
+    }
+
+    /** Where the descriptor is; null for a bare COWD file. */
+    DescriptorPlace place() {
+        return place;
     }
 
     /** Offset of the descriptor in {@link #file}. */

@@ -37,8 +37,7 @@ final class Copier implements AutoCloseable {
     private final MappedBits bits;
     private final VmChanges changes;
     private final Job job;
-    /** What lies at this depth of the chain or deeper is not copied; 0 if all is. */
-    private final int depth;
+    private final Depths depths;
 
     private final long size;
     private final long chunk;
@@ -69,7 +68,7 @@ final class Copier implements AutoCloseable {
 
     /**
      * @param names of the source and the target, for errors
-     * @param depth of the target in the source's chain; 0 if it is no image of that
+     * @param depths what is copied of the source's chain
      * @param fresh whether the target contains only zeros
      * @param onIdle called when nothing is in flight
      */
@@ -81,7 +80,7 @@ final class Copier implements AutoCloseable {
             MappedBits bits,
             VmChanges changes,
             Job job,
-            int depth,
+            Depths depths,
             boolean fresh,
             NativeMemory memory,
             Runnable onIdle) {
@@ -92,7 +91,7 @@ final class Copier implements AutoCloseable {
         this.bits = bits;
         this.changes = changes;
         this.job = job;
-        this.depth = depth;
+        this.depths = depths;
         this.onIdle = onIdle;
         freshFrom = fresh ? 0 : Long.MAX_VALUE;
         size = bits.diskBytes();
@@ -248,7 +247,7 @@ final class Copier implements AutoCloseable {
         if (at < 0) {
             return false;
         }
-        if (!map.covers(at) || depth != 0 && !(map.isValid() && map.end() >= Math.min(size, at + chunk))) {
+        if (!map.covers(at) || !depths.all() && !(map.isValid() && map.end() >= Math.min(size, at + chunk))) {
             return ask(at);
         }
         long end = Math.min(bits.nextClear(at), Math.min(size, at + ZEROS));
@@ -257,14 +256,14 @@ final class Copier implements AutoCloseable {
         map.seek(at);
         boolean known = map.isValid();
         long run = known ? whole(at, Math.min(end, map.runEnd())) : at;
-        if (run > at && depth != 0 && skipped()) {
+        if (run > at && !depths.all() && skipped()) {
             bits.clear(at, run - at);
             cursor = run;
-        } else if (run > at && depth == 0 && map.zero()) {
+        } else if (run > at && depths.all() && map.zero()) {
             zeros(at, run);
         } else {
             end = Math.min(end, at + CopyPiece.BYTES);
-            if (depth != 0) {
+            if (!depths.all()) {
                 end = Math.min(end, whole(at, map.end()));
             } else if (known) {
                 // what follows may be zeros that need no read
@@ -329,9 +328,9 @@ final class Copier implements AutoCloseable {
         freshFrom = Long.MAX_VALUE;
     }
 
-    /** Whether the run of the map is stored at the target's depth or deeper. */
+    /** Whether the run of the map is not copied. */
     private boolean skipped() {
-        return map.depth() == 0 || map.depth() >= depth;
+        return depths.skips(map.depth(), map.zero());
     }
 
     private boolean ask(long at) {
@@ -359,7 +358,7 @@ final class Copier implements AutoCloseable {
             fail(MirrorFailure.internal(names, new IllegalStateException("a map of " + map.extents.total() + " bytes")));
         } else {
             map.answered();
-            if (depth != 0 && !(map.isValid() && map.end() >= Math.min(size, request.offset() + chunk))) {
+            if (!depths.all() && !(map.isValid() && map.end() >= Math.min(size, request.offset() + chunk))) {
                 retreat(request);
             }
         }
@@ -397,7 +396,7 @@ final class Copier implements AutoCloseable {
         if (freshFrom != Long.MAX_VALUE) {
             freshFrom = Math.max(freshFrom, end);
         }
-        if (depth == 0) {
+        if (depths.all()) {
             piece.part(at, end);
         } else {
             for (long from = at; from < end; ) {

@@ -4,9 +4,6 @@ import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
@@ -34,11 +31,13 @@ final class MirrorDisk extends PassThroughDisk {
     /** After so many passes they do in any case. */
     private static final int MOST_PASSES = 3;
 
-    private static final long FINISH_SECONDS = 30;
-
     private final FilterContext context;
     private final Job job;
+    /** What is copied: the disk below, or an image of its chain, which the VM does not change. */
+    private final VirtualDisk source;
+
     private final VirtualDisk target;
+    private final boolean live;
     private final MappedBits bits;
     private final VmChanges changes;
     private final Copier copier;
@@ -53,6 +52,7 @@ final class MirrorDisk extends PassThroughDisk {
     private boolean through;
     private boolean draining;
     private CompletableFuture<Void> finishing;
+    private volatile boolean equalAtRemoval;
     private volatile State state = new State(false, 0, 1, null, false);
 
     /**
@@ -63,37 +63,41 @@ final class MirrorDisk extends PassThroughDisk {
     record State(boolean ready, long copied, long remaining, MirrorFailure failure, boolean started) {}
 
     /**
-     * @param depth of the target in the source's chain; 0 if it is no image of that
+     * @param source the disk below, or an image of its chain that was opened for this
+     * @param depths what is copied of the source's chain
      * @param fresh whether the target contains only zeros
      * @param closed called when the filter is closed
      */
     MirrorDisk(
             VirtualDisk below,
+            VirtualDisk source,
             VirtualDisk target,
             MappedBits bits,
             FilterContext context,
             Job job,
-            int depth,
+            Depths depths,
             boolean fresh,
             Runnable closed) {
         super(below);
         this.context = context;
         this.job = job;
+        this.source = source;
         this.target = target;
+        live = source == below;
         this.bits = bits;
         this.closed = closed;
-        oneAfterTheOther = depth != 0;
+        oneAfterTheOther = !depths.all();
         changes = new VmChanges(bits);
         copiedBefore = Math.max(job.status().doneBytes(), bits.diskBytes() - left());
         copier = new Copier(
-                below,
+                source,
                 target,
                 job.value(MirrorFilter.TARGET),
                 context.loop(),
                 bits,
                 changes,
                 job,
-                depth,
+                depths,
                 fresh,
                 context.memory(),
                 this::idle);
@@ -144,12 +148,11 @@ final class MirrorDisk extends PassThroughDisk {
     }
 
     /**
-     * Makes the target equal, and flushes it, while the VM waits: the disk is about to continue with it. On a control
-     * thread.
+     * Makes the target equal, and flushes it, while the VM waits. On a control thread.
      *
      * @throws DiskException BUSY if much is left; what writing the target throws
      */
-    void finish() throws DiskException {
+    private void finish() throws DiskException {
         CompletableFuture<Void> done = new CompletableFuture<>();
         context.loop().execute(() -> {
             if (!started || copier.failure() != null || left() > 2 * LITTLE) {
@@ -161,19 +164,31 @@ final class MirrorDisk extends PassThroughDisk {
             copier.finishing(true);
         });
         try {
-            done.get(FINISH_SECONDS, TimeUnit.SECONDS);
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof DiskException known) {
-                throw known;
-            }
-            throw new DiskException(Reason.IO, String.valueOf(e.getCause()), e);
-        } catch (TimeoutException | InterruptedException e) {
+            MirrorFilter.await(done, job);
+        } catch (DiskException e) {
             context.loop().execute(this::finished);
-            if (e instanceof InterruptedException) {
-                Thread.currentThread().interrupt();
-            }
-            throw new DiskException(Reason.BUSY, "job " + job.id() + ": the target takes too long", e);
+            throw e;
         }
+    }
+
+    /** Sets whether {@link #beforeRemoval} makes the target equal. Any thread. */
+    void equalAtRemoval(boolean equal) {
+        equalAtRemoval = equal;
+    }
+
+    @Override
+    public void beforeRemoval() throws DiskException {
+        if (equalAtRemoval) {
+            finish();
+        } else {
+            MirrorFilter.await(stop(), job);
+        }
+    }
+
+    @Override
+    public void checkDetach() throws DiskException {
+        MirrorFilter.checkDetach(job);
+        super.checkDetach();
     }
 
     private void finished() {
@@ -186,7 +201,7 @@ final class MirrorDisk extends PassThroughDisk {
     @Override
     public void submit(Request request) {
         copier.vmAtWork();
-        if (request.operation().changes()) {
+        if (live && request.operation().changes()) {
             change(request);
         } else if (request.operation() == Operation.FLUSH && draining && !copier.isIdle()) {
             // the last one before the disk is closed: nothing of ours may be in flight then
@@ -355,6 +370,9 @@ final class MirrorDisk extends PassThroughDisk {
         onIdle(() -> {
             copier.close();
             target.close();
+            if (!live) {
+                source.close();
+            }
             bits.close();
         });
     }

@@ -5,6 +5,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.filter.PassThroughDisk;
+import org.blktap.jobs.Job;
 import org.blktap.jobs.bits.MappedBits;
 
 /**
@@ -15,15 +16,20 @@ final class UnopenedMirror extends PassThroughDisk {
     /** Null before anything has been copied. */
     private final MappedBits bits;
 
+    /** Null if there is none. */
+    private final Job job;
+
     private final DiskException why;
     private final Runnable closed;
 
     /**
+     * @param job null if there is none
      * @param bits null if nothing has been copied yet
      * @param why the target cannot be opened; null if it is not known yet
      */
-    UnopenedMirror(VirtualDisk below, MappedBits bits, DiskException why, Runnable closed) {
+    UnopenedMirror(VirtualDisk below, Job job, MappedBits bits, DiskException why, Runnable closed) {
         super(below);
+        this.job = job;
         this.bits = bits;
         this.why = why;
         this.closed = closed;
@@ -40,6 +46,12 @@ final class UnopenedMirror extends PassThroughDisk {
             bits.set(request.offset(), request.length());
         }
         below().submit(request);
+    }
+
+    @Override
+    public void checkDetach() throws DiskException {
+        MirrorFilter.checkDetach(job);
+        super.checkDetach();
     }
 
     @Override
