@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
@@ -44,7 +46,7 @@ final class FleeceDisk extends PassThroughDisk {
     /** Whether requests are taken: not before the disk is behind its gate, nor while that is closed. */
     private boolean running;
 
-    private boolean lost;
+    private volatile boolean lost;
     private boolean closed;
     /** Bytes in the scratch file, or on the way there. */
     private long used;
@@ -322,6 +324,19 @@ final class FleeceDisk extends PassThroughDisk {
                 || readers.busy()
                 || saves.stream().anyMatch(each -> !each.isIdle())
                 || super.busy();
+    }
+
+    /** {@inheritDoc} Whoever reads the point in time would lose it. */
+    @Override
+    public void checkDetach() throws DiskException {
+        if (!lost) {
+            throw new DiskException(
+                    Reason.BUSY,
+                    "attachment '" + id + "' has the point in time '" + file.name() + "', which would be lost: "
+                            + (limits.once() ? "wait for its backup, or cancel the job" : "end it with expose --end")
+                            + ", or detach with --force");
+        }
+        super.checkDetach();
     }
 
     @Override
