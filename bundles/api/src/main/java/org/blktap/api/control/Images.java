@@ -91,16 +91,29 @@ public interface Images {
      * @param from any readable disk
      * @param to a file that is not there yet, or a block device
      * @param compressed whether the new image's clusters are compressed
+     * @param onto the new image's backing: then only what the source's own image has is copied
+     *     ({@link org.blktap.api.engine.ExtentList#HERE}); null for none
      */
     record Conversion(
             TapSpec from,
             Map<String, String> fromOptions,
             TapSpec to,
             Map<String, String> toOptions,
-            boolean compressed) {
+            boolean compressed,
+            TapSpec onto) {
         public Conversion {
             fromOptions = Map.copyOf(fromOptions);
             toOptions = Map.copyOf(toOptions);
+        }
+
+        /** A copy of all of a disk. */
+        public Conversion(
+                TapSpec from,
+                Map<String, String> fromOptions,
+                TapSpec to,
+                Map<String, String> toOptions,
+                boolean compressed) {
+            this(from, fromOptions, to, toOptions, compressed, null);
         }
     }
 }

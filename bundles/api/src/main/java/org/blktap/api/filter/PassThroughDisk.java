@@ -82,6 +82,12 @@ public abstract class PassThroughDisk implements VirtualDisk {
         below.draining(begins);
     }
 
+    /** {@inheritDoc} A filter that overrides this asks the disk below as well. */
+    @Override
+    public boolean busy() {
+        return below.busy();
+    }
+
     /**
      * The size that the disk below needs for this disk to have a size; for {@code resize}. The operator's change of the
      * disk below follows, and then the whole disk is opened again. Any thread.

@@ -59,6 +59,12 @@ class GateTest {
         final List<Operation> seen = new ArrayList<>();
         DiskInfo info;
         int error;
+        volatile boolean busy;
+
+        @Override
+        public boolean busy() {
+            return busy;
+        }
 
         HeldDisk(int size) {
             contents = new byte[size];
@@ -164,6 +170,17 @@ class GateTest {
         assertTrue(gate.close().isDone());
         gate.open();
         assertTrue(gate.isOpen());
+    }
+
+    @Test
+    void aClosedGateWaitsForTheDisksOwnWork() throws Exception {
+        disk.busy = true;
+        var drained = loop.call(gate::close);
+        loop.call(() -> null);
+        assertFalse(drained.isDone());
+        disk.busy = false;
+        drained.get(60, java.util.concurrent.TimeUnit.SECONDS);
+        assertTrue(loop.call(gate::close).isDone());
     }
 
     @Test
