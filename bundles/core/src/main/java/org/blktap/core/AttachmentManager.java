@@ -14,6 +14,7 @@ import org.blktap.api.control.AttachmentStats;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
@@ -75,6 +76,11 @@ public final class AttachmentManager implements Attachments {
     @Override
     public AttachmentStatus status(String id) throws DiskException {
         return table.status(id);
+    }
+
+    @Override
+    public DiskInfo disk(String id) throws DiskException {
+        return table.find(id).view().disk();
     }
 
     @Override

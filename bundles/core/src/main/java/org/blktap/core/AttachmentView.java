@@ -89,6 +89,10 @@ final class AttachmentView {
         return now.why();
     }
 
+    DiskInfo disk() {
+        return disk.info();
+    }
+
     AttachmentStats stats() throws DiskException {
         try {
             return calls.await(

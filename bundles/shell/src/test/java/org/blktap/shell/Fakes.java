@@ -5,6 +5,7 @@ import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +30,9 @@ import org.blktap.shell.command.Surroundings;
 
 /** A core that keeps its attachments in a list. */
 public final class Fakes implements Attachments, Images {
+    /** The backing images of images, by their specs. */
+    public final Map<String, TapSpec> backings = new HashMap<>();
+
     public final List<AttachRequest> attached = new ArrayList<>();
     public final List<String> calls = new ArrayList<>();
     public final Set<String> parked = new HashSet<>();
@@ -128,6 +132,11 @@ public final class Fakes implements Attachments, Images {
     @Override
     public AttachmentStatus status(String id) throws DiskException {
         return status(find(id));
+    }
+
+    @Override
+    public DiskInfo disk(String id) throws DiskException {
+        return DiskInfo.ofSize(1 << 20).withBacking(backings.get(status(id).spec()));
     }
 
     @Override
@@ -275,7 +284,10 @@ public final class Fakes implements Attachments, Images {
     @Override
     public DiskInfo info(TapSpec spec, Map<String, String> options) throws DiskException {
         called("info " + spec);
-        return DiskInfo.ofSize(1 << 20).withReadOnly(true).withDetails(Map.of("format", "fake"));
+        return DiskInfo.ofSize(1 << 20)
+                .withReadOnly(true)
+                .withDetails(Map.of("format", "fake"))
+                .withBacking(backings.get(spec.toString()));
     }
 
     @Override

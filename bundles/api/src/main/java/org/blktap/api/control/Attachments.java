@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 import org.osgi.annotation.versioning.ProviderType;
 
@@ -98,6 +99,13 @@ public interface Attachments {
 
     /** @throws DiskException NOT_FOUND */
     AttachmentStatus status(String id) throws DiskException;
+
+    /**
+     * Returns what the disk of an attachment is, as its nodes see it; of the last open one while it is parked.
+     *
+     * @throws DiskException NOT_FOUND
+     */
+    DiskInfo disk(String id) throws DiskException;
 
     /** @throws DiskException NOT_FOUND */
     AttachmentStats stats(String id) throws DiskException;

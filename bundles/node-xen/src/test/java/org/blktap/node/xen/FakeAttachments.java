@@ -17,6 +17,7 @@ import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.TapSpec;
 
 /** Attaches anything of the type ram, and does of a node what the core would have it do. */
@@ -208,6 +209,11 @@ final class FakeAttachments implements Attachments {
             throw new DiskException(DiskException.Reason.NOT_FOUND, "no attachment " + id);
         }
         return show(request);
+    }
+
+    @Override
+    public DiskInfo disk(String id) {
+        throw new AssertionError("not asked for here");
     }
 
     @Override

@@ -80,7 +80,7 @@ public record Surroundings(
     }
 
     /** @throws DiskException if the core is not there */
-    Images images() throws DiskException {
+    public Images images() throws DiskException {
         return present(imagesNow.get());
     }
 

@@ -5,6 +5,7 @@ import static org.blktap.api.memory.Alignment.SECTOR;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +19,8 @@ import picocli.CommandLine.Mixin;
 final class TapStats extends TapCtlVerb {
     private static final Gson JSON =
             new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
+
+    private static final List<Long> NONE = List.of(0L, 0L);
 
     @Mixin
     Tap tap;
@@ -33,20 +36,17 @@ final class TapStats extends TapCtlVerb {
         TapSpec spec = TapSpec.parse(found.disk().spec());
         List<Long> sectors = List.of(
                 counter(stats, "read").bytes() / SECTOR, counter(stats, "write").bytes() / SECTOR);
-        Map<String, Object> driver = new LinkedHashMap<>();
-        driver.put("name", spec.type());
-        driver.put("status", null);
-        Map<String, Object> image = new LinkedHashMap<>();
-        image.put("name", spec.path());
-        image.put("hits", sectors);
-        image.put(
-                "fail",
-                List.of(counter(stats, "read").errors(), counter(stats, "write").errors()));
-        image.put("driver", driver);
+        List<Map<String, Object>> images = new ArrayList<>();
+        images.add(image(
+                spec,
+                sectors,
+                List.of(counter(stats, "read").errors(), counter(stats, "write").errors())));
+        // requests are counted where they come in
+        taps.backings(found).forEach(backing -> images.add(image(backing, NONE, NONE)));
         Map<String, Object> all = new LinkedHashMap<>();
         all.put("name", spec.type() + ":" + spec.path());
         all.put("secs", sectors);
-        all.put("images", List.of(image));
+        all.put("images", images);
         // tapdisk really calls it so, and what reads its statistics looks for that
         all.put("FIXME_enospc_redirect_count", 0);
         all.put("nbd_mirror_failed", 0);
@@ -55,6 +55,18 @@ final class TapStats extends TapCtlVerb {
         all.put("read_only", found.disk().readOnly());
         all.put("read_caching", "false");
         out.println(JSON.toJson(all));
+    }
+
+    private static Map<String, Object> image(TapSpec spec, List<Long> hits, List<Long> failures) {
+        Map<String, Object> driver = new LinkedHashMap<>();
+        driver.put("name", spec.type());
+        driver.put("status", null);
+        Map<String, Object> image = new LinkedHashMap<>();
+        image.put("name", spec.path());
+        image.put("hits", hits);
+        image.put("fail", failures);
+        image.put("driver", driver);
+        return image;
     }
 
     private static AttachmentStats.Counter counter(AttachmentStats stats, String operation) {

@@ -1,5 +1,8 @@
 package org.blktap.shell.tapctl;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -15,6 +18,10 @@ import org.blktap.shell.tapctl.Minors.Minor;
 
 /** What tap-ctl's verbs are made of: finding a minor, opening and closing its disk. */
 final class Taps {
+    private static final Logger LOG = System.getLogger("org.blktap.shell.tapctl");
+    /** A longer chain is not shown. */
+    private static final int MOST_IMAGES = 64;
+
     private final Surroundings here;
     private final Minors minors;
 
@@ -95,6 +102,25 @@ final class Taps {
                     TapErrno.ENOENT, "no driver of the type " + spec.type() + "; present: " + String.join(", ", types));
         }
         return spec;
+    }
+
+    /**
+     * The images below the one of a minor, from the uppermost down: as far as they can be opened without options that
+     * the attachment alone has.
+     */
+    List<TapSpec> backings(Minor of) throws DiskException {
+        List<TapSpec> found = new ArrayList<>();
+        TapSpec next = attachments().disk(of.disk().id()).backing();
+        while (next != null && found.size() < MOST_IMAGES) {
+            found.add(next);
+            try {
+                next = here.images().info(next, Map.of()).backing();
+            } catch (DiskException e) {
+                LOG.log(Level.DEBUG, "the images below " + next + " are not known: " + e.getMessage());
+                break;
+            }
+        }
+        return found;
     }
 
     /** Attaches a disk, with an NBD server where tapdisk's would be. */

@@ -11,6 +11,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
@@ -194,6 +195,28 @@ class TapCtlTest {
         refused(TapErrno.EBUSY, "detach -p 42 -m 0");
         silent("list -p 7");
         silent("list -m 5");
+    }
+
+    @Test
+    void statsShowTheImagesOfTheChain() {
+        line("create -a qcow:/vm/a.qcow");
+        core.backings.put("tap:qcow:/vm/a.qcow", new TapSpec("vhd", "/vm/b.vhd"));
+        core.backings.put("tap:vhd:/vm/b.vhd", new TapSpec("aio", "/vm/c"));
+        JsonObject stats = JsonParser.parseString(line("stats -p 42 -m 0")).getAsJsonObject();
+        List<String> images = new ArrayList<>();
+        stats.get("images").getAsJsonArray().forEach(each -> {
+            JsonObject image = each.getAsJsonObject();
+            images.add(image.getAsJsonObject("driver").get("name").getAsString() + ":"
+                    + image.get("name").getAsString() + " " + image.get("hits"));
+        });
+        assertEquals(List.of("qcow:/vm/a.qcow [40,0]", "vhd:/vm/b.vhd [0,0]", "aio:/vm/c [0,0]"), images);
+        // each names the other: no end of them
+        core.backings.put("tap:aio:/vm/c", new TapSpec("vhd", "/vm/b.vhd"));
+        assertTrue(JsonParser.parseString(line("stats -p 42 -m 0"))
+                        .getAsJsonObject()
+                        .getAsJsonArray("images")
+                        .size()
+                < 100);
     }
 
     @Test
