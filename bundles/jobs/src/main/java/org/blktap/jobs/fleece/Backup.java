@@ -58,6 +58,11 @@ public final class Backup implements Verb {
             description = "With --since: the backup before, which becomes the new image's backing.")
     String onto;
 
+    @Option(
+            names = "--stale",
+            description = "With --since: a bitmap that may miss changes after a power loss is used; all is copied then.")
+    boolean stale;
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the target's format.")
     Map<String, String> options = new LinkedHashMap<>();
 
@@ -96,6 +101,7 @@ public final class Backup implements Verb {
         put(values, BackupJob.ONTO, onto == null ? null : call.spec(onto).toString());
         put(values, BackupJob.BUFFER, buffer);
         put(values, BackupJob.RANGE, range);
+        put(values, BackupJob.STALE, stale ? "yes" : null);
         put(values, BackupJob.WAITS, waits ? "yes" : null);
         options.forEach((key, value) -> values.put(BackupJob.OPTION + key, value));
         Job job = jobs.start(BackupJob.KIND, id, speed == null ? Map.of() : Map.of("speed", speed), values);

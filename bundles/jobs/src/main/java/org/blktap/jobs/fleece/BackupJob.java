@@ -32,7 +32,9 @@ public final class BackupJob implements JobKind {
     /** Begins the keys of the target's options. */
     static final String OPTION = "o.";
 
+    static final String STALE = "stale";
     private static final String BEGUN = "begun";
+    private static final String COPIED = "copied";
     private static final long LOOK_MILLIS = 500;
     /** A source that an operator parks delays its backup. */
     private static final String PATIENCE_SECONDS = "3600";
@@ -56,7 +58,11 @@ public final class BackupJob implements JobKind {
         String id = job.attachment();
         if (job.value(BEGUN) != null) {
             awaitRunning(job);
-            points.end(id);
+            boolean copied = job.value(COPIED) != null;
+            points.end(id, copied);
+            if (copied) {
+                return;
+            }
         }
         job.keep(BEGUN, "yes");
         String name = KIND + "-" + job.id();
@@ -68,10 +74,14 @@ public final class BackupJob implements JobKind {
                         job.value(BUFFER),
                         job.value(RANGE),
                         job.value(WAITS) != null,
-                        true));
+                        true,
+                        job.value(STALE) != null));
         boolean goesOn = false;
+        boolean copied = false;
         try {
             copy(job, name);
+            copied = true;
+            job.keep(COPIED, "yes");
         } catch (DiskException e) {
             if (Thread.interrupted()) {
                 goesOn = true;
@@ -84,7 +94,7 @@ public final class BackupJob implements JobKind {
                     : new DiskException(Reason.IO, "the point in time was lost, and the VM goes on: " + lost, e);
         } finally {
             if (!goesOn) {
-                points.end(id);
+                points.end(id, copied);
             }
         }
     }

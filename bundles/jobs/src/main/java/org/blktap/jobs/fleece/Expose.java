@@ -67,6 +67,16 @@ public final class Expose implements Verb {
     @Option(names = "--end", paramLabel = "NAME", description = "Ends what was exposed under this name.")
     String ended;
 
+    @Option(
+            names = "--failed",
+            description = "With --end: what was copied is not safe; the bitmap contains it again.")
+    boolean failed;
+
+    @Option(
+            names = "--stale",
+            description = "With --since: a bitmap that may miss changes after a power loss is used; all is shown as changed.")
+    boolean stale;
+
     @Override
     public int run(Call call) throws Exception {
         if (ended != null) {
@@ -84,7 +94,7 @@ public final class Expose implements Verb {
     }
 
     private void begin(Attachments attachments) throws DiskException {
-        points.begin(id, new PointsInTime.Wish(name, since, buffer, range, false, false));
+        points.begin(id, new PointsInTime.Wish(name, since, buffer, range, false, false, stale));
         boolean done = false;
         try {
             attachments.attach(new AttachRequest(
@@ -96,7 +106,7 @@ public final class Expose implements Verb {
             done = true;
         } finally {
             if (!done) {
-                points.end(id);
+                points.end(id, false);
             }
         }
     }
@@ -112,7 +122,7 @@ public final class Expose implements Verb {
             attachments.detach(ended, true);
         }
         if (source != null) {
-            points.end(source);
+            points.end(source, !failed);
         }
     }
 }

@@ -13,8 +13,10 @@ import java.util.Set;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Alignment;
+import org.blktap.jobs.bits.MappedBits;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.ProcFile;
@@ -54,9 +56,8 @@ final class PointFile implements AutoCloseable {
      *
      * @param range bytes that are saved as one, a power of two
      * @param owner a mark of what cannot go on without it, in this run of the bundle; empty if it outlives the daemon
-     * @param since the bitmap whose bits were taken at the point in time; empty for none
      */
-    record Asked(String name, int range, String owner, String since) {}
+    record Asked(String name, int range, String owner) {}
 
     private final Mapping map;
     private final ByteBuffer header;
@@ -105,7 +106,6 @@ final class PointFile implements AutoCloseable {
         put(page, BOOT_AT, bootId());
         put(page, OWNER_AT, asked.owner());
         put(page, NAME_AT, asked.name());
-        put(page, SINCE_AT, asked.since());
         try {
             Files.createDirectories(directory);
             remove(directory, id);
@@ -179,6 +179,43 @@ final class PointFile implements AutoCloseable {
         }
     }
 
+    /** The bitmap whose bits a point in time has; empty for none, and if it is not there. */
+    static String since(Path directory, String id) {
+        try {
+            return text(header(directory, id), SINCE_AT);
+        } catch (DiskException e) {
+            return "";
+        }
+    }
+
+    /**
+     * Notes what has changed before the point in time. Before anybody reads it; the disk may be open.
+     *
+     * @param since the bitmap
+     * @param bits do not change meanwhile
+     */
+    static void note(Path directory, String id, String since, MappedBits bits) throws DiskException {
+        Path path = point(directory, id);
+        int fd = Libc.open(path.toString(), Libc.O_RDWR | Libc.O_CLOEXEC, 0);
+        if (fd < 0) {
+            throw new DiskException(Reason.NOT_FOUND, path + ": " + Errno.text(Libc.errno()));
+        }
+        try (PointFile file = mapped(path, fd, -1)) {
+            long size = file.sizeBytes();
+            for (long at = bits.nextSet(0); at >= 0 && at < size; at = bits.nextSet(at)) {
+                long end = Math.min(size, bits.nextClear(at));
+                file.changed.put(at / file.range(), (end - 1) / file.range() + 1, true);
+                at = end;
+            }
+            if (bits.diskBytes() < size) {
+                file.changed.put(bits.diskBytes() / file.range(), file.ranges(), true);
+            }
+            put(file.header, SINCE_AT, since);
+        } finally {
+            Libc.close(fd);
+        }
+    }
+
     private static ByteBuffer header(Path directory, String id) throws DiskException {
         ByteBuffer page = ByteBuffer.allocate(HEADER);
         try (FileChannel file = FileChannel.open(point(directory, id), StandardOpenOption.READ)) {
@@ -229,25 +266,20 @@ final class PointFile implements AutoCloseable {
 
     private static PointFile open(Path directory, String id, int fd, DiskInfo disk) throws DiskException {
         Path path = point(directory, id);
-        Mapping first = Mapping.ofFile(fd, 0, HEADER);
-        if (first == null) {
-            throw new DiskException(Reason.IO, path + ": mmap: " + Errno.text(Libc.errno()));
-        }
-        long bytes;
-        try (first) {
+        try (Mapping first = Mapping.ofFile(fd, 0, HEADER)) {
+            if (first == null) {
+                throw new DiskException(Reason.IO, path + ": mmap: " + Errno.text(Libc.errno()));
+            }
             ByteBuffer header = first.bytes(0, HEADER);
             if (header.getLong(0) != MAGIC) {
                 throw DiskException.corrupt(path, "header", 0, Long.toHexString(header.getLong(0)), "BTPOINT1");
             }
-            boolean begins = state(header) == State.ASKED;
-            long size = begins ? disk.sizeBytes() : header.getLong(SIZE_AT);
-            bytes = HEADER + 4 * RangeBits.bytes(ranges(size, header.getInt(RANGE_AT)));
-            // all of it has space: a mapped page without any would end the process
-            if (begins && Libc.fallocate(fd, 0, 0, bytes) != 0) {
-                throw new DiskException(Reason.NO_SPACE, path + ": " + Errno.text(Libc.errno()));
-            }
-            if (begins) {
-                header.putLong(SIZE_AT, size);
+            if (state(header) == State.ASKED) {
+                // all of it has space: a mapped page without any would end the process
+                if (Libc.fallocate(fd, 0, 0, bytes(disk.sizeBytes(), header.getInt(RANGE_AT))) != 0) {
+                    throw new DiskException(Reason.NO_SPACE, path + ": " + Errno.text(Libc.errno()));
+                }
+                header.putLong(SIZE_AT, disk.sizeBytes());
                 header.putInt(BLOCK_AT, disk.blockSize());
                 header.putInt(PHYSICAL_AT, disk.physicalBlockSize());
                 header.putInt(STATE_AT, State.BEGUN.ordinal());
@@ -258,12 +290,28 @@ final class PointFile implements AutoCloseable {
         if (scratch < 0) {
             throw new DiskException(Reason.NOT_FOUND, data + ": " + Errno.text(Libc.errno()));
         }
-        Mapping map = Mapping.ofFile(fd, 0, bytes);
-        if (map == null) {
-            Libc.close(scratch);
-            throw new DiskException(Reason.IO, path + ": mmap: " + Errno.text(Libc.errno()));
+        try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(scratch))) {
+            return opened.keep(mapped(path, fd, scratch));
         }
-        return new PointFile(map, scratch);
+    }
+
+    private static PointFile mapped(Path path, int fd, int scratch) throws DiskException {
+        try (Mapping header = Mapping.ofFile(fd, 0, HEADER)) {
+            if (header == null) {
+                throw new DiskException(Reason.IO, path + ": mmap: " + Errno.text(Libc.errno()));
+            }
+            ByteBuffer fields = header.bytes(0, HEADER);
+            long bytes = bytes(fields.getLong(SIZE_AT), fields.getInt(RANGE_AT));
+            Mapping map = Mapping.ofFile(fd, 0, bytes);
+            if (map == null) {
+                throw new DiskException(Reason.IO, path + ": mmap: " + Errno.text(Libc.errno()));
+            }
+            return new PointFile(map, scratch);
+        }
+    }
+
+    private static long bytes(long size, int range) {
+        return HEADER + 4 * RangeBits.bytes(ranges(size, range));
     }
 
     private static String bootId() throws DiskException {
@@ -308,11 +356,6 @@ final class PointFile implements AutoCloseable {
 
     String name() {
         return text(header, NAME_AT);
-    }
-
-    /** The bitmap whose bits are taken at the point in time; empty for none. */
-    String since() {
-        return text(header, SINCE_AT);
     }
 
     /** Gives the point in time up; {@link #empty} gives the space back. */
@@ -379,6 +422,8 @@ final class PointFile implements AutoCloseable {
     @Override
     public void close() {
         map.close();
-        Libc.close(scratch);
+        if (scratch >= 0) {
+            Libc.close(scratch);
+        }
     }
 }

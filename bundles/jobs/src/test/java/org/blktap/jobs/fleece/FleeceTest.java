@@ -97,7 +97,7 @@ class FleeceTest {
         PointFile.ask(
                 filter.directory(),
                 "a",
-                new PointFile.Asked("p", RANGE, List.of(options).contains("once=yes") ? filter.run() : "", ""));
+                new PointFile.Asked("p", RANGE, List.of(options).contains("once=yes") ? filter.run() : ""));
         openDisk(options);
     }
 
