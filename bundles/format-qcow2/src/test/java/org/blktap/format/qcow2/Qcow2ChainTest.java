@@ -35,7 +35,7 @@ class Qcow2ChainTest extends FormatChainTest {
     @Test
     void zeroClustersHaveADepth() throws Exception {
         createBase("/sim/base.qcow2", 8 * UNIT);
-        write("/sim/base.qcow2", 1, 0, 1, 2);
+        write("/sim/base.qcow2", 1, 0, 1, 2, 3);
         request("/sim/base.qcow2", Operation.WRITE_ZEROES, 3 * UNIT, UNIT);
         request("/sim/base.qcow2", Operation.DISCARD, 2 * UNIT, UNIT);
         driver.create("/sim/top.qcow2", 8 * UNIT, new TapSpec("qcow2", "/sim/base.qcow2"), context);

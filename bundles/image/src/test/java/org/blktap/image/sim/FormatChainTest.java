@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.Operation;
@@ -39,7 +40,7 @@ public abstract class FormatChainTest {
 
     private static final String DIRECTORY = "/sim/";
     private static final String FAR = "d".repeat(180) + "/" + "e".repeat(200) + "/";
-    private static final int POWER_LOSSES = 4;
+    private static final int POWER_LOSSES = 3;
 
     protected final SimLoop loop = new SimLoop(new Random(1));
     protected final DiskDriver driver;
@@ -93,7 +94,7 @@ public abstract class FormatChainTest {
         renew(new TreeMap<>(context.files), SimFile::bytes);
     }
 
-    private void renew(Map<Path, SimFile> from, java.util.function.Function<SimFile, byte[]> bytes) {
+    private void renew(Map<Path, SimFile> from, Function<SimFile, byte[]> bytes) {
         from.forEach((path, file) -> context.put(path.toString(), bytes.apply(file)));
     }
 
