@@ -202,8 +202,13 @@ public final class Fakes implements Attachments, Images {
 
     @Override
     public Duration removeFilter(String id, String type) throws DiskException {
-        find(id);
+        AttachRequest before = find(id);
         called("filter remove " + id + " " + type);
+        attached.set(
+                attached.indexOf(before),
+                before.withFilters(before.filters().stream()
+                        .filter(each -> !each.startsWith(type + ","))
+                        .toList()));
         return Duration.ofNanos(300);
     }
 
