@@ -249,6 +249,7 @@ public final class Fakes implements Attachments, Images {
     public List<ServiceStatus> drivers() {
         return List.of(
                 new ServiceStatus("aio", "raw", "a 1"),
+                new ServiceStatus("nbd", "other servers", "n 1"),
                 new ServiceStatus("qcow", "qcow version 1", "q 1"),
                 new ServiceStatus("ram", "memory", "r 1"));
     }
