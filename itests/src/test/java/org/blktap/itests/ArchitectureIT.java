@@ -47,6 +47,7 @@ class ArchitectureIT {
             Map.entry("filter-throttle", Set.of()),
             Map.entry("jobs", Set.of("linux")),
             Map.entry("filter-fault", Set.of()),
+            Map.entry("filter-tee", Set.of("linux")),
             Map.entry("filter-trace", Set.of()),
             Map.entry("ring", Set.of()),
             Map.entry("node-vhost-user", Set.of("linux")),

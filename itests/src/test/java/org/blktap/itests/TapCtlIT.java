@@ -298,6 +298,161 @@ class TapCtlIT {
         }
     }
 
+    private static String minorOf(String name) {
+        return name.substring(name.lastIndexOf('-') + 1);
+    }
+
+    private static String nbd(Path socket) {
+        return "nbd+unix:///tapdisk_client?socket=" + socket;
+    }
+
+    private static void io(String uri, String... commands) throws Exception {
+        List<String> words = new ArrayList<>(List.of("qemu-io", "-f", "raw", uri));
+        for (String command : commands) {
+            words.addAll(List.of("-c", command));
+        }
+        Run.of(words.toArray(String[]::new)).ok();
+    }
+
+    private static JsonObject stats(String tap) throws Exception {
+        return JsonParser.parseString(tapCtl("stats" + tap)).getAsJsonObject();
+    }
+
+    private static List<String> images(String tap) throws Exception {
+        List<String> images = new ArrayList<>();
+        stats(tap).getAsJsonArray("images").forEach(each -> {
+            JsonObject image = each.getAsJsonObject();
+            images.add(image.getAsJsonObject("driver").get("name").getAsString() + ":"
+                    + image.get("name").getAsString());
+        });
+        return images;
+    }
+
+    /**
+     * As XAPI's storage manager calls: for a snapshot the leaf is paused, and the guest continues on a new one; a leaf
+     * is coalesced into its parent while it is paused, and the guest continues on that; a parent that has become
+     * another one is taken up by a pause.
+     */
+    @Test
+    void snapshotAndCoalesceAsTheStorageManagerCalls() throws Exception {
+        Path base = directory.resolve("sm-base.qcow2");
+        Path leaf = directory.resolve("sm-leaf.qcow2");
+        Path top = directory.resolve("sm-top.qcow2");
+        daemon.blktap("create", "tap:qcow2:" + base, "32M").ok();
+        String minor = minorOf(tapCtl("create -a qcow2:" + base));
+        String tap = " -p " + daemon.pid() + " -m " + minor;
+        String uri = nbd(control.resolve("nbd" + daemon.pid() + "." + minor));
+        io(uri, "write -P 1 0 8M", "flush");
+        // VDI.snapshot
+        tapCtl("pause" + tap);
+        daemon.blktap("create", "tap:qcow2:" + leaf, "32M", "--backing", "tap:qcow2:" + base)
+                .ok();
+        tapCtl("unpause" + tap + " -a qcow2:" + leaf);
+        assertEquals(List.of("qcow2:" + leaf, "qcow2:" + base), images(tap));
+        io(uri, "read -P 1 0 8M", "write -P 2 4M 8M", "flush");
+        // and another one
+        tapCtl("pause" + tap);
+        daemon.blktap("create", "tap:qcow2:" + top, "32M", "--backing", "tap:qcow2:" + leaf)
+                .ok();
+        tapCtl("unpause" + tap + " -a qcow2:" + top);
+        assertEquals(List.of("qcow2:" + top, "qcow2:" + leaf, "qcow2:" + base), images(tap));
+        io(uri, "write -P 3 10M 4M", "flush", "read -P 1 0 4M", "read -P 2 4M 6M");
+        // cleanup.py: the snapshot in between is gone, its data goes to the parent, the child is relinked and refreshed
+        tapCtl("pause" + tap);
+        Run.of("qemu-img", "commit", "-q", "-d", leaf.toString()).ok();
+        Run.of("qemu-img", "rebase", "-q", "-u", "-F", "qcow2", "-b", base.toString(), top.toString())
+                .ok();
+        tapCtl("unpause" + tap);
+        assertEquals(List.of("qcow2:" + top, "qcow2:" + base), images(tap));
+        io(uri, "read -P 1 0 4M", "read -P 2 4M 6M", "read -P 3 10M 4M", "write -P 4 14M 1M", "flush");
+        // a live leaf is coalesced
+        tapCtl("pause" + tap);
+        Run.of("qemu-img", "commit", "-q", "-d", top.toString()).ok();
+        tapCtl("unpause" + tap + " -a qcow2:" + base);
+        assertEquals(List.of("qcow2:" + base), images(tap));
+        io(uri, "read -P 1 0 4M", "read -P 2 4M 6M", "read -P 3 10M 4M", "read -P 4 14M 1M");
+        tapCtl("destroy" + tap);
+        daemon.blktap("check", "tap:qcow2:" + base).ok();
+    }
+
+    /**
+     * As XAPI moves a disk to another host: a snapshot; its new leaf is written here and there; what the snapshot has
+     * is copied meanwhile. The other host is a server of this one.
+     */
+    @Test
+    void mirrorAsXapiCalls() throws Exception {
+        Path base = directory.resolve("sxm-base.qcow2");
+        Path leaf = directory.resolve("sxm-leaf.qcow2");
+        Path otherBase = directory.resolve("sxm-other-base.qcow2");
+        Path otherLeaf = directory.resolve("sxm-other-leaf.qcow2");
+        Path there = directory.resolve("sxm.sock");
+        daemon.blktap("create", "tap:qcow2:" + base, "32M").ok();
+        daemon.blktap("create", "tap:qcow2:" + otherBase, "32M").ok();
+        daemon.blktap("create", "tap:qcow2:" + otherLeaf, "32M", "--backing", "tap:qcow2:" + otherBase)
+                .ok();
+        String minor = minorOf(tapCtl("create -a qcow2:" + base));
+        String tap = " -p " + daemon.pid() + " -m " + minor;
+        String uri = nbd(control.resolve("nbd" + daemon.pid() + "." + minor));
+        io(uri, "write -P 1 0 16M", "flush");
+        tapCtl("pause" + tap);
+        daemon.blktap("create", "tap:qcow2:" + leaf, "32M", "--backing", "tap:qcow2:" + base)
+                .ok();
+        // nobody listens yet: it stays paused
+        assertFalse(
+                run("unpause" + tap + " -a qcow2:" + leaf + " -2 nbd:" + there).status() == 0);
+        assertTrue(tapCtl("list -m " + minor).contains(" state=0x2a "));
+        Process server = qemuNbd(there, otherLeaf);
+        try {
+            Wait.until("the server listens", () -> Files.exists(there));
+            tapCtl("unpause" + tap + " -a qcow2:" + leaf + " -2 nbd:" + there);
+            io(uri, "write -P 2 4M 8M", "write -z 20M 1M", "discard 10M 1M", "flush", "read -P 1 0 4M");
+            assertEquals(0, stats(tap).get("nbd_mirror_failed").getAsInt());
+            assertEquals(List.of("qcow2:" + leaf, "qcow2:" + base), images(tap));
+            io(uri, "write -P 3 24M 2M", "flush");
+            // both leaves have the same, above a copy of the base
+            tapCtl("pause" + tap);
+            tapCtl("unpause" + tap);
+            assertFalse(
+                    daemon.blktap("filter", "list", "tap-" + minor).ok().out().contains("tee"));
+        } finally {
+            server.destroy();
+            server.waitFor();
+        }
+        // the copy of the snapshot
+        tapCtl("pause" + tap);
+        Run.of("qemu-img", "convert", "-n", "-O", "qcow2", base.toString(), otherBase.toString())
+                .ok();
+        Run.of("qemu-img", "compare", leaf.toString(), otherLeaf.toString()).ok();
+        // a mirror that fails is noted, and the guest goes on
+        Files.deleteIfExists(there);
+        server = qemuNbd(there, otherLeaf);
+        try {
+            Wait.until("the server listens", () -> Files.exists(there));
+            tapCtl("unpause" + tap + " -2 nbd:" + there);
+            io(uri, "write -P 5 0 1M");
+            assertEquals(0, stats(tap).get("nbd_mirror_failed").getAsInt());
+        } finally {
+            server.destroyForcibly();
+            server.waitFor();
+        }
+        io(uri, "write -P 6 0 1M", "flush", "read -P 6 0 1M");
+        assertEquals(1, stats(tap).get("nbd_mirror_failed").getAsInt());
+        daemon.kill();
+        daemon.start();
+        Wait.until("it runs again", () -> daemon.state("tap-" + minor).equals("running"));
+        io(uri, "read -P 6 0 1M", "write -P 7 0 1M", "flush");
+        assertEquals(1, stats(tap).get("nbd_mirror_failed").getAsInt());
+        tapCtl("destroy" + tap);
+        daemon.blktap("check", "tap:qcow2:" + leaf).ok();
+    }
+
+    private static Process qemuNbd(Path socket, Path image) throws Exception {
+        return new ProcessBuilder("qemu-nbd", "-t", "-k", socket.toString(), "-f", "qcow2", image.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(directory.resolve("qemu-nbd.out").toFile())
+                .start();
+    }
+
     /** By each name of a format that a toolstack may write. */
     @Test
     void allFormats() throws Exception {

@@ -202,8 +202,13 @@ public final class Fakes implements Attachments, Images {
 
     @Override
     public Duration removeFilter(String id, String type) throws DiskException {
-        find(id);
+        AttachRequest before = find(id);
         called("filter remove " + id + " " + type);
+        attached.set(
+                attached.indexOf(before),
+                before.withFilters(before.filters().stream()
+                        .filter(each -> !each.startsWith(type + ","))
+                        .toList()));
         return Duration.ofNanos(300);
     }
 
@@ -244,6 +249,7 @@ public final class Fakes implements Attachments, Images {
     public List<ServiceStatus> drivers() {
         return List.of(
                 new ServiceStatus("aio", "raw", "a 1"),
+                new ServiceStatus("nbd", "other servers", "n 1"),
                 new ServiceStatus("qcow", "qcow version 1", "q 1"),
                 new ServiceStatus("ram", "memory", "r 1"));
     }

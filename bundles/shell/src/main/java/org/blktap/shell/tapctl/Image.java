@@ -34,7 +34,7 @@ final class Image {
     @Option(names = "-r", description = "Refused: the read cache in the leaf.")
     boolean readCache;
 
-    @Option(names = "-2", paramLabel = "PATH", description = "Refused: a second image.")
+    @Option(names = "-2", paramLabel = "TYPE:PATH", description = "A second image, which gets all writes, too.")
     String secondary;
 
     @Option(names = "-s", description = "Refused: going over to the second image.")
@@ -47,8 +47,7 @@ final class Image {
     void check() throws Refused {
         refuse(parent != null, "-e", "every image has its own chain");
         refuse(readCache, "-r", "there is no read cache in a leaf");
-        refuse(secondary != null, "-2", "there is no second image");
-        refuse(standby, "-s", "there is no second image");
+        refuse(standby, "-s", "a second image is never used in place of the first");
         refuse(log != null, "-C", "there is no log of changed blocks");
     }
 

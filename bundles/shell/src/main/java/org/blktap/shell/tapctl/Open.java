@@ -1,6 +1,7 @@
 package org.blktap.shell.tapctl;
 
 import java.io.PrintWriter;
+import java.util.List;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.tapctl.Minors.Minor;
@@ -35,7 +36,8 @@ final class Open extends TapCtlVerb {
                             + found.disk().spec());
         }
         TapSpec spec = taps.image(image.arguments);
-        Taps.within(image.timeout, () -> taps.open(found, spec, image.readOnly, image.options()));
+        List<String> filters = taps.mirror(image.secondary);
+        Taps.within(image.timeout, () -> taps.open(found, spec, image, filters));
     }
 
     /** As tapdisk, which reports by another number here that nothing is attached. */

@@ -1,6 +1,7 @@
 package org.blktap.shell.tapctl;
 
 import java.io.PrintWriter;
+import java.util.List;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.tapctl.Minors.Minor;
 import picocli.CommandLine.Command;
@@ -23,13 +24,14 @@ final class TapCreate extends TapCtlVerb {
     void run(PrintWriter out) throws Exception {
         image.check();
         TapSpec spec = taps.image(image.arguments);
+        List<String> filters = taps.mirror(image.secondary);
         Minors minors = taps.minors();
         int number = minors.allocate(taps.attachments());
         Taps.within(image.timeout, () -> {
             boolean done = false;
             try {
                 minors.bind(number, minors.daemon());
-                taps.open(new Minor(number, minors.daemon(), null), spec, image.readOnly, image.options());
+                taps.open(new Minor(number, minors.daemon(), null), spec, image, filters);
                 done = true;
             } finally {
                 if (!done) {

@@ -49,12 +49,16 @@ final class TapStats extends TapCtlVerb {
         all.put("images", images);
         // tapdisk really calls it so, and what reads its statistics looks for that
         all.put("FIXME_enospc_redirect_count", 0);
-        all.put("nbd_mirror_failed", 0);
+        all.put("nbd_mirror_failed", stats.filters().stream().anyMatch(TapStats::mirrorFailed) ? 1 : 0);
         all.put("reqs_outstanding", stats.inFlight());
         // not tapdisk's: its clients read what they know
         all.put("read_only", found.disk().readOnly());
         all.put("read_caching", "false");
         out.println(JSON.toJson(all));
+    }
+
+    private static boolean mirrorFailed(AttachmentStats.FilterStats filter) {
+        return filter.type().equals(Taps.MIRROR) && !"no".equals(filter.values().get("failed"));
     }
 
     private static Map<String, Object> image(TapSpec spec, List<Long> hits, List<Long> failures) {

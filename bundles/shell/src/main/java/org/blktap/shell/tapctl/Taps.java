@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -12,6 +13,7 @@ import java.util.concurrent.TimeoutException;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.PercentCoding;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.command.Surroundings;
 import org.blktap.shell.tapctl.Minors.Minor;
@@ -19,6 +21,8 @@ import org.blktap.shell.tapctl.Minors.Minor;
 /** What tap-ctl's verbs are made of: finding a minor, opening and closing its disk. */
 final class Taps {
     private static final Logger LOG = System.getLogger("org.blktap.shell.tapctl");
+    /** The filter that writes to a second image, of the bundle filter-tee. */
+    static final String MIRROR = "tee";
     /** A longer chain is not shown. */
     private static final int MOST_IMAGES = 64;
 
@@ -123,15 +127,53 @@ final class Taps {
         return found;
     }
 
-    /** Attaches a disk, with an NBD server where tapdisk's would be. */
-    void open(Minor at, TapSpec image, boolean readOnly, Map<String, String> options) throws DiskException {
+    /**
+     * The filter for a second image, which gets all writes as well; none if none is named. The image has been looked
+     * at.
+     *
+     * @param arguments {@code type:path} or null; a path of the type nbd is the socket of a server
+     */
+    List<String> mirror(String arguments) throws DiskException, Refused {
+        if (arguments == null) {
+            return List.of();
+        }
+        TapSpec second = image(arguments);
+        if (second.type().equals("nbd") && second.path().startsWith("/")) {
+            second = new TapSpec("nbd", "nbd+unix:///?socket=" + PercentCoding.encode(second.path()));
+        }
+        if (second.path().indexOf(',') >= 0) {
+            throw new Refused(TapErrno.EINVAL, second + ": the path of a second image has no comma");
+        }
+        here.images().info(second, Map.of());
+        return List.of(MIRROR + ",to=" + second + ",key=" + UUID.randomUUID());
+    }
+
+    /** Whether a filter of an attachment is one of {@link #mirror}. */
+    static boolean isMirror(String filter) {
+        return filter.equals(MIRROR) || filter.startsWith(MIRROR + ",");
+    }
+
+    /** Nothing more is written to a second image. */
+    void endMirror(Minor of) throws DiskException {
+        if (of.disk().filters().stream().anyMatch(Taps::isMirror)) {
+            attachments().removeFilter(of.disk().id(), MIRROR);
+        }
+    }
+
+    /**
+     * Attaches a disk, with an NBD server where tapdisk's would be.
+     *
+     * @param filters of {@link #mirror}
+     */
+    void open(Minor at, TapSpec image, Image how, List<String> filters) throws DiskException {
         attachments()
                 .attach(new AttachRequest(
                         image,
                         Minors.id(at.number()),
                         List.of("nbd,socket=" + minors.socket(at.pid(), at.number()) + ",name=tapdisk_client"),
-                        readOnly,
-                        options));
+                        how.readOnly,
+                        how.options(),
+                        filters));
     }
 
     /**

@@ -1,7 +1,9 @@
 package org.blktap.shell.tapctl;
 
 import java.io.PrintWriter;
+import java.util.List;
 import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.shell.tapctl.Minors.Minor;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -18,7 +20,10 @@ final class Unpause extends TapCtlVerb {
             description = "Another image, of the same size, sector size and access.")
     String arguments;
 
-    @Option(names = "-2", paramLabel = "PATH", description = "Refused: a second image.")
+    @Option(
+            names = "-2",
+            paramLabel = "TYPE:PATH",
+            description = "A second image, which gets all writes from now on, too; nbd:PATH is the socket of a server.")
     String secondary;
 
     @Option(names = "-c", paramLabel = "PATH", description = "Refused: the log of changed blocks.")
@@ -30,16 +35,31 @@ final class Unpause extends TapCtlVerb {
 
     @Override
     void run(PrintWriter out) throws Exception {
-        Image.refuse(secondary != null, "-2", "there is no second image");
         Image.refuse(log != null, "-c", "there is no log of changed blocks");
         Minor found = taps.findOpen(tap.pid, tap.minor);
         if (found.disk().state() != State.PARKED) {
             throw new Refused(TapErrno.EINVAL, "minor " + tap.minor + " is not paused");
         }
-        if (arguments == null) {
-            taps.attachments().resume(found.disk().id());
-        } else {
-            taps.attachments().resume(found.disk().id(), taps.image(arguments));
+        TapSpec other = arguments == null ? null : taps.image(arguments);
+        List<String> mirror = taps.mirror(secondary);
+        String id = found.disk().id();
+        // as tapdisk's, a mirror ends with the pause
+        taps.endMirror(found);
+        for (String each : mirror) {
+            taps.attachments().addFilter(id, each, null);
+        }
+        boolean done = false;
+        try {
+            if (other == null) {
+                taps.attachments().resume(id);
+            } else {
+                taps.attachments().resume(id, other);
+            }
+            done = true;
+        } finally {
+            if (!done) {
+                taps.endMirror(taps.findOpen(tap.pid, tap.minor));
+            }
         }
     }
 }

@@ -143,7 +143,7 @@ class TapCtlTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"-e 3", "-r", "-2 aio:/b", "-s", "-C /log"})
+    @CsvSource({"-e 3", "-r", "-s", "-C /log"})
     void optionsWithoutAMeaningAreRefused(String option) {
         refused(TapErrno.EOPNOTSUPP, "create -a aio:/a " + option);
         line("allocate");
@@ -164,7 +164,6 @@ class TapCtlTest {
         assertEquals("pid=42 minor=0 state=0 args=qcow:/vm/a.qcow", line("list"));
         refused(TapErrno.EINVAL, "unpause -p 42 -m 0");
         silent("pause -p 42 -m 0");
-        refused(TapErrno.EOPNOTSUPP, "unpause -p 42 -m 0 -2 aio:/x");
         refused(TapErrno.EOPNOTSUPP, "unpause -p 42 -m 0 -c /x");
         core.failure = new DiskException(Reason.WRONG_TYPE, "another size");
         refused(TapErrno.EMEDIUMTYPE, "unpause -p 42 -m 0 -a qcow:/vm/b.qcow");
@@ -195,6 +194,39 @@ class TapCtlTest {
         refused(TapErrno.EBUSY, "detach -p 42 -m 0");
         silent("list -p 7");
         silent("list -m 5");
+    }
+
+    @Test
+    void aSecondImageIsWrittenFromAnUnpauseToTheNextPause() {
+        line("create -a qcow:/vm/a.qcow");
+        silent("pause -p 42 -m 0");
+        core.calls.clear();
+        silent("unpause -p 42 -m 0 -a qcow:/vm/leaf.qcow -2 nbd:/run/other,1.sock");
+        assertEquals("info tap:nbd:nbd+unix:///?socket=/run/other%2C1.sock", core.calls.get(0));
+        assertTrue(
+                core.calls
+                        .get(1)
+                        .matches("filter add tap-0 tee,to=tap:nbd:nbd\\+unix:///\\?socket=/run/other%2C1.sock"
+                                + ",key=[-0-9a-f]{36} below null"),
+                core.calls::toString);
+        assertEquals("resume tap-0 tap:qcow:/vm/leaf.qcow", core.calls.get(2));
+        silent("pause -p 42 -m 0");
+        core.calls.clear();
+        silent("unpause -p 42 -m 0");
+        assertEquals(List.of("filter remove tap-0 tee", "resume tap-0"), core.calls);
+        // one that is not there changes nothing
+        silent("pause -p 42 -m 0");
+        core.calls.clear();
+        core.failure = new DiskException(Reason.IO, "nobody listens");
+        refused(TapErrno.EIO, "unpause -p 42 -m 0 -2 nbd:/run/gone");
+        core.failure = null;
+        assertEquals(List.of("info tap:nbd:nbd+unix:///?socket=/run/gone"), core.calls);
+        refused(TapErrno.EINVAL, "unpause -p 42 -m 0 -2 aio:/a,b");
+        refused(TapErrno.ENOENT, "unpause -p 42 -m 0 -2 nosuch:/a");
+        silent("unpause -p 42 -m 0");
+        assertEquals("", core.attached.get(0).filters().stream().reduce("", String::concat));
+        line("create -a qcow:/vm/b.qcow -2 aio:/vm/second");
+        assertTrue(core.attached.get(1).filters().get(0).startsWith("tee,to=tap:aio:/vm/second,key="));
     }
 
     @Test

@@ -1,0 +1,134 @@
+package org.blktap.filter.tee;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayDeque;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.filter.PassThroughDisk;
+import org.blktap.api.filter.Substitute;
+
+/**
+ * Sends what changes the disk to a second one as well; a change completes when both have done it. The first error of
+ * the second disk ends its use: the VM does not see it. Loop only, except where noted.
+ */
+final class TeeDisk extends PassThroughDisk {
+    private static final Logger LOG = System.getLogger("org.blktap.filter.tee");
+
+    private final String id;
+    private final VirtualDisk second;
+    private final TapSpec spec;
+    private final Runnable complete;
+    private final ArrayDeque<Pair> free = new ArrayDeque<>();
+    /** Why the second disk is not used any more; null while it has every write. */
+    private volatile String lost;
+
+    private volatile long writes;
+
+    /**
+     * @param second null if it is lost already
+     * @param lost see above
+     * @param complete called when the filter is closed and the second disk has every write
+     */
+    TeeDisk(String id, VirtualDisk below, VirtualDisk second, TapSpec spec, String lost, Runnable complete) {
+        super(below);
+        this.id = id;
+        this.second = second;
+        this.spec = spec;
+        this.lost = lost;
+        this.complete = complete;
+    }
+
+    @Override
+    public void submit(Request request) {
+        boolean reads = request.operation() == Operation.READ || request.operation() == Operation.MAP;
+        if (reads || lost != null) {
+            below().submit(request);
+        } else {
+            Pair pair = free.poll();
+            (pair == null ? new Pair() : pair).start(request);
+        }
+    }
+
+    private void lose(Operation operation, int errno) {
+        if (lost == null) {
+            lost = operation + " failed: " + Errno.text(errno);
+            LOG.log(Level.WARNING, id + ": nothing more is written to the second disk " + spec + ": " + lost);
+        }
+    }
+
+    /** One change on both disks. Reused. */
+    private final class Pair {
+        private final Substitute first = new Substitute(this::ended);
+        private final Substitute other = new Substitute(this::otherEnded);
+        private int left;
+
+        void start(Request request) {
+            left = 2;
+            first.of(request);
+            other.of(request);
+            if (request.has(Request.FAST_ONLY)) {
+                // that the first can do it fast is no reason to lose the second
+                other.set(
+                        request.operation(), request.offset(), request.length(), request.flags() & ~Request.FAST_ONLY);
+            }
+            writes++;
+            below().submit(first);
+            second.submit(other);
+        }
+
+        private void ended(Request part) {
+            end();
+        }
+
+        private void otherEnded(Request part) {
+            if (part.error() != 0) {
+                lose(part.operation(), part.error());
+            }
+            end();
+        }
+
+        private void end() {
+            if (--left == 0) {
+                int error = first.error();
+                Request original = first.release();
+                other.release();
+                free.push(this);
+                original.complete(error);
+            }
+        }
+    }
+
+    @Override
+    public void draining(boolean begins) {
+        if (second != null) {
+            second.draining(begins);
+        }
+        super.draining(begins);
+    }
+
+    /** {@inheritDoc} Any thread. */
+    @Override
+    public Map<String, ?> stats() {
+        Map<String, Object> stats = new LinkedHashMap<>();
+        stats.put("to", spec.toString());
+        stats.put("written", writes);
+        stats.put("failed", lost == null ? "no" : lost);
+        return stats;
+    }
+
+    @Override
+    public void close() {
+        if (second != null) {
+            second.close();
+        }
+        if (lost == null) {
+            complete.run();
+        }
+    }
+}
