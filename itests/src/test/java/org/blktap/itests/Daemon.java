@@ -128,6 +128,18 @@ final class Daemon implements AutoCloseable {
         return Run.of(environment, command.toArray(String[]::new));
     }
 
+    /** Starts the client, and leaves it to itself: the daemon may end before it answers. */
+    Process begin(String... arguments) throws IOException {
+        List<String> command =
+                new ArrayList<>(List.of(home.resolve("bin/blktap").toString()));
+        command.addAll(List.of(arguments));
+        ProcessBuilder builder = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD);
+        builder.environment().putAll(environment);
+        return builder.start();
+    }
+
     Run attach(String spec, String id, String... more) throws Exception {
         List<String> arguments = new ArrayList<>(List.of("attach", spec, "--id", id));
         arguments.addAll(List.of(more));

@@ -57,6 +57,7 @@ final class AttachmentEnd {
     void detach() throws DiskException {
         try {
             commands.forResult(operations.submit("being detached", () -> {
+                disk.filters().checkDetach();
                 nodes.unplug();
                 end(true, false);
                 return null;

@@ -64,6 +64,14 @@ final class DiskSwitch {
         attachment.quiesce(
                 new StateReason(Kind.IMAGE_CHANGE, "its image is being changed"),
                 services.limits().drain());
+        if (to.withoutFilter() != null) {
+            try {
+                disk.filters().beforeRemoval(to.withoutFilter(), attachment.id());
+            } catch (DiskException | RuntimeException e) {
+                attachment.letThrough();
+                throw e;
+            }
+        }
         DiskException unflushed = attachment.flushDisk();
         if (unflushed != null) {
             attachment.letThrough();

@@ -209,6 +209,18 @@ final class FilterChange {
             throw e;
         }
         try {
+            if (removed != null) {
+                removed.disk().beforeRemoval();
+            }
+        } catch (DiskException | RuntimeException e) {
+            recordAgain(before);
+            attachment.letThrough();
+            if (added != null) {
+                added.close(calls);
+            }
+            throw e;
+        }
+        try {
             disk.change(stack);
         } catch (RuntimeException | Error e) {
             // the filters may be connected in part

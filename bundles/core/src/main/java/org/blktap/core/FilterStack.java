@@ -172,6 +172,18 @@ final class FilterStack {
         return size;
     }
 
+    /** Tells a filter that it is about to be taken out. The gate is closed, and nothing is in flight. */
+    void beforeRemoval(String type, String id) throws DiskException {
+        filters.get(place(type, id)).disk().beforeRemoval();
+    }
+
+    /** @throws DiskException BUSY if the disk, or one of its filters, refuses to be detached now */
+    void checkDetach() throws DiskException {
+        if (top() != null) {
+            top().checkDetach();
+        }
+    }
+
     boolean uses(Registry.Entry<DiskFilter> service) {
         return filters.stream().anyMatch(each -> each.service().equals(service));
     }

@@ -29,6 +29,7 @@ import org.blktap.api.memory.NativeMemory;
 import org.blktap.core.copy.CompressedCopy;
 import org.blktap.core.copy.CopyDifferences;
 import org.blktap.core.copy.DiskCopy;
+import org.blktap.core.copy.DiskCopy.Unwritten;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
@@ -114,6 +115,19 @@ public final class ImageWork implements Images {
                         close(desk, disk);
                     }
                 }
+            });
+            return null;
+        });
+    }
+
+    @Override
+    public void createFor(DiskInfo source, TapSpec spec, Map<String, String> given) throws DiskException {
+        DiskDriver driver = driver(spec);
+        with(installed.engineFor(spec.type()), desk -> {
+            Options options = new Options(given);
+            make(desk.context(false, options), context -> {
+                driver.createFor(source, spec.path(), context);
+                options.checkAllKnown("tap:" + spec.type());
             });
             return null;
         });
@@ -214,6 +228,12 @@ public final class ImageWork implements Images {
                 (source, from) -> with(installed.engineFor(target.type()), desk -> {
                     Options options = new Options(conversion.toOptions());
                     OpenContext context = desk.context(false, options);
+                    if (conversion.onto() != null
+                            && (conversion.compressed() || PathPolicy.isBlockDevice(FileNames.path(target.path())))) {
+                        throw new DiskException(
+                                Reason.BAD_OPTION,
+                                target + ": an image on a backing is a new file, and not compressed");
+                    }
                     boolean device =
                             !conversion.compressed() && PathPolicy.isBlockDevice(FileNames.path(target.path()));
                     if (conversion.compressed()) {
@@ -228,11 +248,24 @@ public final class ImageWork implements Images {
                     } else if (device) {
                         // a file that takes its name meanwhile is not overwritten
                         context.devicesOnly();
-                        copy(source, from, desk, conversion, driver, context, true, progress);
+                        copy(source, from, desk, conversion, driver, context, Unwritten.ANYTHING, progress);
                     } else {
                         make(context, making -> {
-                            driver.createFor(from.info(), target.path(), making);
-                            copy(source, from, desk, conversion, driver, making, false, progress);
+                            boolean whole = conversion.onto() == null;
+                            if (whole) {
+                                driver.createFor(from.info(), target.path(), making);
+                            } else {
+                                driver.create(target.path(), from.info().sizeBytes(), conversion.onto(), making);
+                            }
+                            copy(
+                                    source,
+                                    from,
+                                    desk,
+                                    conversion,
+                                    driver,
+                                    making,
+                                    whole ? Unwritten.ZEROS : Unwritten.BACKING,
+                                    progress);
                             if (from.info().contentBytes() < from.info().sizeBytes()) {
                                 driver.endInside(target.path(), from.info().contentBytes(), making);
                             }
@@ -266,7 +299,7 @@ public final class ImageWork implements Images {
             Conversion conversion,
             DiskDriver driver,
             OpenContext context,
-            boolean dirty,
+            Unwritten unwritten,
             Progress progress)
             throws DiskException {
         TapSpec target = conversion.to();
@@ -280,7 +313,7 @@ public final class ImageWork implements Images {
                                 + from.info().sizeBytes() + " of " + conversion.from());
             }
             try (DiskCopy copy =
-                    new DiskCopy(from, conversion.from(), source.loop(), to, target, desk.loop(), dirty, memory)) {
+                    new DiskCopy(from, conversion.from(), source.loop(), to, target, desk.loop(), unwritten, memory)) {
                 copy.run(progress);
             }
         } finally {

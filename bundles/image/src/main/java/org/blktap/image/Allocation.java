@@ -16,11 +16,12 @@ public final class Allocation {
     private long busyStart;
     private long busyEnd;
     private boolean barrier;
-    private TableCache fullCache;
+    private TableCache cache;
+    private long tableOffset;
 
     // kept by the disk
     private final ArrayDeque<Resumable> waiters = new ArrayDeque<>();
-    /** A format changes at most two tables in one allocation: the two copies of one table. */
+    /** A format changes at most two tables in one allocation. */
     private Table firstChanged;
 
     private Table secondChanged;
@@ -34,7 +35,7 @@ public final class Allocation {
         busyStart = 0;
         busyEnd = 0;
         barrier = false;
-        fullCache = null;
+        cache = null;
         firstChanged = null;
         secondChanged = null;
         error = 0;
@@ -77,8 +78,15 @@ public final class Allocation {
 
     /** Notes that no table of this cache is free at present, and answers NO_TABLE. */
     public Answer noTable(TableCache full) {
-        fullCache = full;
+        cache = full;
         return Answer.NO_TABLE;
+    }
+
+    /** Notes a table that must be loaded before the map can decide, and answers NOT_LOADED. */
+    public Answer notLoaded(TableCache from, long offset) {
+        cache = from;
+        tableOffset = offset;
+        return Answer.NOT_LOADED;
     }
 
     // ---- for the disk
@@ -106,8 +114,14 @@ public final class Allocation {
         return barrier || target.isUsed();
     }
 
-    TableCache fullCache() {
-        return fullCache;
+    /** The cache of a NO_TABLE or NOT_LOADED. */
+    TableCache cache() {
+        return cache;
+    }
+
+    /** Offset in the file of the table of a NOT_LOADED. */
+    long tableOffset() {
+        return tableOffset;
     }
 
     boolean hasData() {

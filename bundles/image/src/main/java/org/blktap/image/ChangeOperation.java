@@ -18,6 +18,7 @@ final class ChangeOperation extends DiskOperation {
     private final Pool<AllocatingWrite> writes;
     private final Pool<ChangeOperation> pool;
     private final IoCallback allocated = this::allocated;
+    private final IoCallback prepared = this::prepared;
     private Request request;
     private int allocating;
     private boolean waitsForOwn;
@@ -151,11 +152,11 @@ final class ChangeOperation extends DiskOperation {
                 writes.give(write);
             }
             case NO_TABLE -> {
-                TableCache full = allocation.fullCache();
+                TableCache full = allocation.cache();
                 writes.give(write);
                 full.awaitRoom(this);
             }
-            case REFUSED -> writes.give(write);
+            default -> writes.give(write);
         }
         return answer;
     }
@@ -205,11 +206,22 @@ final class ChangeOperation extends DiskOperation {
         if (answer == Answer.REFUSED) {
             answer = map.allocate(place, free, allocation);
         }
+        if (answer == Answer.PREPARED) {
+            part();
+            allocating++;
+            write.startEntries(prepared);
+            return false;
+        }
         if (answer != Answer.ALLOCATED) {
-            TableCache full = allocation.fullCache();
+            TableCache cache = allocation.cache();
+            long table = allocation.tableOffset();
             writes.give(write);
             if (answer == Answer.NO_TABLE) {
-                full.awaitRoom(this);
+                cache.awaitRoom(this);
+                return false;
+            }
+            if (answer == Answer.NOT_LOADED) {
+                cache.load(table, this);
                 return false;
             }
             fail(Errno.EIO);
@@ -247,6 +259,16 @@ final class ChangeOperation extends DiskOperation {
         if (goOn) {
             scan();
         }
+    }
+
+    /** Called when a table that the map needs is in the file, or could not be made: then the rest is not tried. */
+    private void prepared(int error) {
+        allocating--;
+        if (error != 0) {
+            position = end;
+        }
+        done(error);
+        scan();
     }
 
     @Override

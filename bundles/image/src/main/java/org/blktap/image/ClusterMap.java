@@ -47,7 +47,8 @@ public interface ClusterMap {
      * The range may be cut at its end, down to what one table holds, but not below one cluster.
      *
      * @param length bytes, at most the place's
-     * @return {@link Answer#ALLOCATED}, {@link Answer#NO_TABLE} or {@link Answer#REFUSED}
+     * @return {@link Answer#ALLOCATED}, {@link Answer#NO_TABLE}, {@link Answer#NOT_LOADED}, {@link Answer#PREPARED} or
+     *     {@link Answer#REFUSED}
      */
     Answer allocate(Place found, long length, Allocation into);
 

@@ -13,7 +13,9 @@ public final class EntryChange {
         /** Are zeros, without taking space. */
         ZEROS,
         /** Point at nothing: what they pointed at is freed. */
-        RELEASED
+        RELEASED,
+        /** Point at a table that the map needs before it can decide; no byte of the disk is covered. */
+        TABLE
     }
 
     private Kind kind;
@@ -21,6 +23,8 @@ public final class EntryChange {
     private long length;
     private Table table;
     private boolean newTable;
+    private Table second;
+    private int secondEntry;
     private int slot;
     private long previousDirectory;
     private int first;
@@ -36,6 +40,7 @@ public final class EntryChange {
         length = 0;
         table = null;
         newTable = false;
+        second = null;
     }
 
     /** Sets the kind of change and the bytes of the disk that it covers, from the asked offset on. */
@@ -63,6 +68,16 @@ public final class EntryChange {
         newTable = true;
         slot = directorySlot;
         previousDirectory = directoryBefore;
+    }
+
+    /**
+     * Says that an entry of a second existing table changes too, or may; it is pinned.
+     *
+     * @param entry its number
+     */
+    public void alsoIn(Table existing, int entry) {
+        second = existing;
+        secondEntry = entry;
     }
 
     /** Sets which entries of the table change, and the old value of the first one. */
@@ -100,6 +115,16 @@ public final class EntryChange {
     /** Whether {@link #table} is new. */
     public boolean newTable() {
         return newTable;
+    }
+
+    /** The second table; null if only one changes. */
+    public Table second() {
+        return second;
+    }
+
+    /** Number of the entry in the second table. */
+    public int secondEntry() {
+        return secondEntry;
     }
 
     /** Number of the directory's entry that points at a new table. */
@@ -142,8 +167,11 @@ public final class EntryChange {
         return nextBits;
     }
 
-    /** Unpins the table when the allocation has ended, and drops a new table that is not in the file. */
+    /** Unpins the tables when the allocation has ended, and drops a new table that is not in the file. */
     public void releaseTable(boolean kept) {
+        if (second != null) {
+            second.release();
+        }
         if (newTable && !kept) {
             table.drop();
         } else {

@@ -265,6 +265,11 @@ public final class Fakes implements Attachments, Images {
     }
 
     @Override
+    public void createFor(DiskInfo source, TapSpec spec, Map<String, String> options) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
     public void create(
             TapSpec spec,
             long sizeBytes,

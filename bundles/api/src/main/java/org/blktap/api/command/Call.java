@@ -43,6 +43,9 @@ public interface Call {
     /** @throws DiskException NOT_FOUND if there is no core */
     Images images() throws DiskException;
 
+    /** Begins to show the progress of long work. The caller closes it before it prints anything else. */
+    Progress progress();
+
     /** Prints a value as JSON on {@link #out}: records as objects with their fields' names. */
     void json(Object value);
 

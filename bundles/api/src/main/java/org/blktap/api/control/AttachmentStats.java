@@ -19,6 +19,11 @@ public record AttachmentStats(
         long parkedMillis,
         Map<String, Counter> operations,
         List<FilterStats> filters) {
+    /** Counters of an attachment without filters. */
+    public AttachmentStats(String id, int inFlight, long parks, long parkedMillis, Map<String, Counter> operations) {
+        this(id, inFlight, parks, parkedMillis, operations, List.of());
+    }
+
     /**
      * What a filter reports.
      *

@@ -28,6 +28,21 @@ public record AttachmentStatus(
         Map<String, String> options,
         Map<String, String> details,
         List<String> filters) {
+    /** An attachment without filters. */
+    public AttachmentStatus(
+            String id,
+            String spec,
+            State state,
+            StateReason reason,
+            long sizeBytes,
+            int blockSize,
+            boolean readOnly,
+            String engine,
+            List<Node> nodes,
+            Map<String, String> options,
+            Map<String, String> details) {
+        this(id, spec, state, reason, sizeBytes, blockSize, readOnly, engine, nodes, options, details, List.of());
+    }
 
     /** The life of an attachment. */
     public enum State {

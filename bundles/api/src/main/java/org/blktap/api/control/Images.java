@@ -36,6 +36,12 @@ public interface Images {
     }
 
     /**
+     * Creates an image for a copy of a disk: of its size and, where the type records them, its sector sizes. Nothing is
+     * left if it fails.
+     */
+    void createFor(DiskInfo source, TapSpec spec, Map<String, String> options) throws DiskException;
+
+    /**
      * Examines an image; BUSY if it is attached for writing.
      *
      * @param repair repairs what it can; the report is of what is left and of what was done. UNSUPPORTED where the type
@@ -85,16 +91,29 @@ public interface Images {
      * @param from any readable disk
      * @param to a file that is not there yet, or a block device
      * @param compressed whether the new image's clusters are compressed
+     * @param onto the new image's backing: then only what the source's own image has is copied
+     *     ({@link org.blktap.api.engine.ExtentList#HERE}); null for none
      */
     record Conversion(
             TapSpec from,
             Map<String, String> fromOptions,
             TapSpec to,
             Map<String, String> toOptions,
-            boolean compressed) {
+            boolean compressed,
+            TapSpec onto) {
         public Conversion {
             fromOptions = Map.copyOf(fromOptions);
             toOptions = Map.copyOf(toOptions);
+        }
+
+        /** A copy of all of a disk. */
+        public Conversion(
+                TapSpec from,
+                Map<String, String> fromOptions,
+                TapSpec to,
+                Map<String, String> toOptions,
+                boolean compressed) {
+            this(from, fromOptions, to, toOptions, compressed, null);
         }
     }
 }

@@ -18,7 +18,8 @@ public interface VirtualDisk extends AutoCloseable {
     void submit(Request request);
 
     /**
-     * Tells the disk that the core waits for all requests in flight to end, or that this is over. A disk that holds
+     * Tells the disk that the core takes no more requests, and waits for all in flight to end, if there are any, or that
+     * this is over, which comes before the first request as well. A disk that holds
      * requests back on purpose, such as for a limit, submits them at once meanwhile; a VM must not wait for a change of
      * its disk as long as the queue would take.
      *
@@ -26,6 +27,25 @@ public interface VirtualDisk extends AutoCloseable {
      */
     default void draining(boolean begins) {
         // most hold nothing back
+    }
+
+    /**
+     * Whether the disk does work of its own at the disks below, which is part of no request in flight, such as a filter
+     * that copies. Between {@link #draining draining(true)} and {@code draining(false)} it begins no more of it. The core
+     * waits for its end before it changes or closes a disk.
+     */
+    default boolean busy() {
+        return false;
+    }
+
+    /**
+     * Refuses to be detached now, before anything is done to detach it. Not called if the detach is forced. On a control
+     * thread, while requests are served.
+     *
+     * @throws DiskException BUSY
+     */
+    default void checkDetach() throws DiskException {
+        // most do not mind
     }
 
     /** Whether {@link #beforeDetach} does anything; constant. */

@@ -59,10 +59,33 @@ public abstract class PassThroughDisk implements VirtualDisk {
         below.beforeDetach();
     }
 
+    /** {@inheritDoc} A filter that overrides this calls it, so that the disk below is asked as well. */
+    @Override
+    public void checkDetach() throws DiskException {
+        below.checkDetach();
+    }
+
+    /**
+     * The filter is about to be taken out while the disk stays, or is about to continue with another image: no request
+     * is in flight, none is taken, and {@link #close} follows. A filter with requests of its own waits for their end
+     * here. Not called when the whole disk is closed; then a FLUSH comes before. On a control thread; may block briefly.
+     *
+     * @throws DiskException the filter stays, and requests are taken again
+     */
+    public void beforeRemoval() throws DiskException {
+        // most have no requests of their own
+    }
+
     /** {@inheritDoc} A filter that overrides this calls it, so that the disk below is told as well. */
     @Override
     public void draining(boolean begins) {
         below.draining(begins);
+    }
+
+    /** {@inheritDoc} A filter that overrides this asks the disk below as well. */
+    @Override
+    public boolean busy() {
+        return below.busy();
     }
 
     /**

@@ -38,12 +38,20 @@ public final class DiskCopy implements AutoCloseable {
     private static final int LARGEST_HOLE = 64 << 10;
     private static final long TELL_MILLISECONDS = 200;
 
+    /** What a target reads where nothing is written to it. */
+    public enum Unwritten {
+        ZEROS,
+        /** Zeros must be written. */
+        ANYTHING,
+        /** What its backing image has: only what the source's own image has is copied, zeros too. */
+        BACKING
+    }
+
     private final VirtualDisk from;
     private final VirtualDisk to;
     private final IoLoop fromLoop;
     private final IoLoop toLoop;
-    /** Whether what is not written must be zeroed. */
-    private final boolean dirtyTarget;
+    private final Unwritten unwritten;
 
     private final String fromName;
     private final String toName;
@@ -70,7 +78,6 @@ public final class DiskCopy implements AutoCloseable {
     private volatile boolean cancelled;
     private volatile long done;
 
-    /** @param dirtyTarget whether the target may hold anything but zeros */
     public DiskCopy(
             VirtualDisk from,
             Object fromName,
@@ -78,7 +85,7 @@ public final class DiskCopy implements AutoCloseable {
             VirtualDisk to,
             Object toName,
             IoLoop toLoop,
-            boolean dirtyTarget,
+            Unwritten unwritten,
             NativeMemory nativeMemory) {
         this.from = from;
         this.to = to;
@@ -86,7 +93,7 @@ public final class DiskCopy implements AutoCloseable {
         this.toName = toName.toString();
         this.fromLoop = fromLoop;
         this.toLoop = toLoop;
-        this.dirtyTarget = dirtyTarget;
+        this.unwritten = unwritten;
         size = from.info().sizeBytes();
         granule = Math.max(
                 SMALLEST_HOLE,
@@ -131,6 +138,8 @@ public final class DiskCopy implements AutoCloseable {
         while (!stopped() && at < size && !free.isEmpty() && reads < MOST_READS && !mapping) {
             if (left == 0) {
                 nextExtent();
+            } else if (unwritten == Unwritten.BACKING && extents.depth(extent) != ExtentList.HERE) {
+                skip();
             } else if ((extents.state(extent) & ExtentList.ZERO) != 0) {
                 skipZeros();
             } else {
@@ -190,11 +199,15 @@ public final class DiskCopy implements AutoCloseable {
         advance();
     }
 
+    private void skip() {
+        at += left;
+        done += left;
+        left = 0;
+    }
+
     private void skipZeros() {
-        if (!dirtyTarget) {
-            at += left;
-            done += left;
-            left = 0;
+        if (unwritten == Unwritten.ZEROS) {
+            skip();
             return;
         }
         long length = Math.min(left, BlockingDisk.STRIDE);
@@ -289,7 +302,7 @@ public final class DiskCopy implements AutoCloseable {
         private void writeNext() {
             int start = next;
             boolean zeros = false;
-            if (!dirtyTarget) {
+            if (unwritten == Unwritten.ZEROS) {
                 start = run(start, true);
             } else if (start < length) {
                 zeros = isZero(start);

@@ -18,6 +18,9 @@ import org.blktap.api.node.DiskPort;
  * and the request waits for the next disk. Loop only, except where noted.
  */
 public final class Gate implements DiskPort, Request.Completion {
+    /** Interval of the look whether the disk still does work of its own. */
+    private static final long BUSY_MILLISECONDS = 1;
+
     private final IoLoop loop;
     private final Statistics statistics = new Statistics();
     private final ErrorSeries errors;
@@ -273,11 +276,7 @@ public final class Gate implements DiskPort, Request.Completion {
     /** Called when one request fewer is in flight. */
     private void ended() {
         startAlone();
-        if (inFlight == 0 && drained != null) {
-            CompletableFuture<Void> waiting = drained;
-            drained = null;
-            waiting.complete(null);
-        }
+        awaitDisk();
         if (paused && isOpen()) {
             paused = false;
             owner.reopened();
@@ -343,17 +342,47 @@ public final class Gate implements DiskPort, Request.Completion {
      * the gate.
      */
     public CompletableFuture<Void> close() {
+        boolean was = open;
         open = false;
-        if (inFlight != 0 && disk != null) {
+        if (disk != null && (was || inFlight != 0)) {
             draining(true);
         }
-        if (inFlight == 0) {
+        if (inFlight == 0 && !diskBusy()) {
             return CompletableFuture.completedFuture(null);
         }
         if (drained == null) {
             drained = new CompletableFuture<>();
         }
-        return drained;
+        CompletableFuture<Void> end = drained;
+        if (inFlight == 0) {
+            awaitDisk();
+        }
+        return end;
+    }
+
+    /** Whether the disk does work of its own; one that throws does none. */
+    private boolean diskBusy() {
+        try {
+            return disk != null && disk.busy();
+        } catch (RuntimeException | Error e) {
+            open = false;
+            owner.diskThrew(e);
+            return false;
+        }
+    }
+
+    /** No request is in flight: waits for the end of the disk's own work. */
+    private void awaitDisk() {
+        if (drained == null || inFlight != 0) {
+            return;
+        }
+        if (diskBusy()) {
+            loop.schedule(this::awaitDisk, BUSY_MILLISECONDS);
+            return;
+        }
+        CompletableFuture<Void> waiting = drained;
+        drained = null;
+        waiting.complete(null);
     }
 
     private void draining(boolean begins) {

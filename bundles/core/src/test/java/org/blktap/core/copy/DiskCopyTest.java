@@ -58,6 +58,8 @@ class DiskCopyTest {
             this.loop = loop;
         }
 
+        int depthOfHoles = ExtentList.HERE;
+
         @Override
         public DiskInfo info() {
             return DiskInfo.ofSize(SIZE);
@@ -94,7 +96,10 @@ class DiskCopyTest {
                     for (int at = offset; at < offset + length; ) {
                         int run = Math.min(offset + length, (at / RUN + 1) * RUN) - at;
                         request.extents()
-                                .add(run, at / RUN % 2 == 0 ? ExtentList.DATA : ExtentList.HOLE | ExtentList.ZERO);
+                                .add(
+                                        run,
+                                        at / RUN % 2 == 0 ? ExtentList.DATA : ExtentList.HOLE | ExtentList.ZERO,
+                                        at / RUN % 2 == 0 ? ExtentList.HERE : depthOfHoles);
                         at += run;
                     }
                 }
@@ -121,9 +126,9 @@ class DiskCopyTest {
         }
     }
 
-    private void copy(boolean dirtyTarget) throws DiskException {
+    private void copy(DiskCopy.Unwritten unwritten) throws DiskException {
         try (DiskCopy copy =
-                new DiskCopy(from, "source", fromLoop, to, "target", toLoop, dirtyTarget, new NativeMemoryService())) {
+                new DiskCopy(from, "source", fromLoop, to, "target", toLoop, unwritten, new NativeMemoryService())) {
             copy.run((bytes, of) -> true);
         }
     }
@@ -131,7 +136,7 @@ class DiskCopyTest {
     @Test
     void theCopyIsTheSameAndHolesStay() throws Exception {
         fill();
-        copy(false);
+        copy(DiskCopy.Unwritten.ZEROS);
         assertArrayEquals(from.contents, to.contents);
         assertFalse(to.seen.contains(Operation.WRITE_ZEROES));
         assertEquals(Operation.FLUSH, to.seen.get(to.seen.size() - 1));
@@ -141,8 +146,22 @@ class DiskCopyTest {
     void whatWasInADirtyTargetIsGone() throws Exception {
         fill();
         new Random(2).nextBytes(to.contents);
-        copy(true);
+        copy(DiskCopy.Unwritten.ANYTHING);
         assertArrayEquals(from.contents, to.contents);
+    }
+
+    @Test
+    void onABackingOnlyWhatTheSourceItselfHasIsCopied() throws Exception {
+        fill();
+        new Random(2).nextBytes(to.contents);
+        byte[] expected = to.contents.clone();
+        for (int at = 0; at < SIZE; at += 2 * RUN) {
+            int length = Math.min(RUN, SIZE - at);
+            System.arraycopy(from.contents, at, expected, at, length);
+        }
+        from.depthOfHoles = ExtentList.NOWHERE;
+        copy(DiskCopy.Unwritten.BACKING);
+        assertArrayEquals(expected, to.contents);
     }
 
     @Test
@@ -183,7 +202,7 @@ class DiskCopyTest {
     }
 
     private void assertFailure(String beginning) {
-        DiskException e = assertThrows(DiskException.class, () -> copy(false));
+        DiskException e = assertThrows(DiskException.class, () -> copy(DiskCopy.Unwritten.ZEROS));
         assertTrue(e.getMessage().startsWith(beginning), e.getMessage());
     }
 }

@@ -59,6 +59,12 @@ class GateTest {
         final List<Operation> seen = new ArrayList<>();
         DiskInfo info;
         int error;
+        volatile boolean busy;
+
+        @Override
+        public boolean busy() {
+            return busy;
+        }
 
         HeldDisk(int size) {
             contents = new byte[size];
@@ -88,7 +94,8 @@ class GateTest {
                 case WRITE_ZEROES -> Arrays.fill(contents, at, at + length, (byte) 0);
                 case MAP -> {
                     for (int sector = at; sector < at + length; sector += 512) {
-                        request.extents().add(512, sector / 512 % 2 == 0 ? ExtentList.DATA : ExtentList.ZERO);
+                        int odd = sector / 512 % 2;
+                        request.extents().add(512, odd == 0 ? ExtentList.DATA : ExtentList.ZERO, 1 + odd);
                     }
                 }
                 default -> {}
@@ -164,6 +171,17 @@ class GateTest {
         assertTrue(gate.close().isDone());
         gate.open();
         assertTrue(gate.isOpen());
+    }
+
+    @Test
+    void aClosedGateWaitsForTheDisksOwnWork() throws Exception {
+        disk.busy = true;
+        var drained = loop.call(gate::close);
+        loop.call(() -> null);
+        assertFalse(drained.isDone());
+        disk.busy = false;
+        drained.get(60, java.util.concurrent.TimeUnit.SECONDS);
+        assertTrue(loop.call(gate::close).isDone());
     }
 
     @Test
@@ -328,6 +346,7 @@ class GateTest {
         assertEquals(412, extents.length(0));
         assertEquals(512, extents.length(1));
         assertEquals(ExtentList.ZERO, extents.state(1));
+        assertEquals(2, extents.depth(1));
     }
 
     @Test

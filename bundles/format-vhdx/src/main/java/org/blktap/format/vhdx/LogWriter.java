@@ -3,6 +3,7 @@ package org.blktap.format.vhdx;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Map;
 import java.util.UUID;
 import java.util.zip.CRC32C;
 import org.blktap.api.engine.IoFile;
@@ -17,7 +18,7 @@ import org.blktap.api.memory.NativeMemory;
  */
 final class LogWriter implements AutoCloseable {
     /** The most bytes of changes in one entry. */
-    static final int MOST_BYTES = 64 << 10;
+    static final int MOST_BYTES = 128 << 10;
 
     private final IoFile file;
     private final Headers headers;
@@ -29,6 +30,9 @@ final class LogWriter implements AutoCloseable {
     private int position;
     /** The oldest entry whose changes may be missing in their place. */
     private int tail;
+
+    /** Of the entry that is being built. */
+    private int descriptors;
 
     private int entryLength;
     private long flushedFileOffset;
@@ -47,10 +51,19 @@ final class LogWriter implements AutoCloseable {
     }
 
     /**
-     * Marks the image as being changed, before its first change: a log with an empty entry, then headers with new
-     * GUIDs. Blocking.
+     * Marks the image as being changed, before the first change of its disk: a log with an empty entry, then headers
+     * with new GUIDs. Blocking.
      */
     void begin() throws IOException {
+        begin(UUID.randomUUID());
+    }
+
+    /**
+     * Marks the image as being changed, as {@link #begin()} does.
+     *
+     * @param dataWriteGuid the present one if what the disk holds does not change
+     */
+    void begin(UUID dataWriteGuid) throws IOException {
         file.flushNow();
         if (guid == null) {
             // one GUID, also when this is repeated after an error: a header may have it already
@@ -61,12 +74,19 @@ final class LogWriter implements AutoCloseable {
         tail = 0;
         // the size that the flush has made durable; it only grows from here on
         flushedFileOffset = Alignment.down(file.size(), Layout.MIB);
-        build(0, ByteBuffer.allocate(0), flushedFileOffset);
+        start(flushedFileOffset);
+        finish();
         file.writeFully(bytes(), headers.current().logOffset());
         file.flushNow();
         stable();
-        headers.write(headers.current().changing(guid));
+        headers.write(headers.current().changing(guid, dataWriteGuid));
         begun = true;
+    }
+
+    /** Says in the headers that what the disk holds changes. The image is marked already. Blocking. */
+    void contentsChange(UUID dataWriteGuid) throws IOException {
+        file.flushNow();
+        headers.write(headers.current().changing(guid, dataWriteGuid));
     }
 
     /** Clears the mark that the image is being changed. All changes must be in their place. Blocking. */
@@ -77,31 +97,35 @@ final class LogWriter implements AutoCloseable {
     }
 
     /**
-     * Builds the next entry.
+     * Begins to build the next entry.
      *
-     * @param offset of the changed bytes in the file, a multiple of 4096
-     * @param data their new contents; whole sectors, up to {@link #MOST_BYTES}
      * @param lastFileOffset the end of all that is in use, a multiple of 1 MiB
      */
-    void build(long offset, ByteBuffer data, long lastFileOffset) {
-        ByteBuffer from = data.duplicate().order(ByteOrder.LITTLE_ENDIAN);
-        int base = data.position();
-        int sectors = data.remaining() / Layout.SECTOR;
-        entryLength = (1 + sectors) * Layout.SECTOR;
+    void start(long lastFileOffset) {
+        descriptors = 0;
         for (int i = 0; i < Layout.SECTOR; i += 8) {
             entry.putLong(i, 0);
         }
-        entry.putInt(0, LogEntry.SIGNATURE)
-                .putInt(LogEntry.ENTRY_LENGTH, entryLength)
-                .putInt(LogEntry.TAIL, tail);
-        entry.putLong(LogEntry.SEQUENCE_NUMBER, sequence).putInt(LogEntry.DESCRIPTOR_COUNT, sectors);
+        entry.putInt(0, LogEntry.SIGNATURE).putInt(LogEntry.TAIL, tail);
+        entry.putLong(LogEntry.SEQUENCE_NUMBER, sequence);
         Layout.putGuid(entry, LogEntry.LOG_GUID, guid);
         entry.putLong(LogEntry.FLUSHED_FILE_OFFSET, flushedFileOffset)
                 .putLong(LogEntry.LAST_FILE_OFFSET, lastFileOffset);
+    }
+
+    /**
+     * Adds a change to the entry; all of it together has {@link #MOST_BYTES} at most.
+     *
+     * @param offset of the changed bytes in the file, a multiple of 4096
+     * @param from their new contents, little-endian; whole sectors
+     */
+    void add(long offset, ByteBuffer from) {
+        int base = from.position();
+        int sectors = from.remaining() / Layout.SECTOR;
         for (int i = 0; i < sectors; i++) {
             int source = base + i * Layout.SECTOR;
-            int descriptor = LogEntry.HEADER_BYTES + i * LogEntry.DESCRIPTOR_BYTES;
-            int sector = (1 + i) * Layout.SECTOR;
+            int descriptor = LogEntry.HEADER_BYTES + descriptors * LogEntry.DESCRIPTOR_BYTES;
+            int sector = ++descriptors * Layout.SECTOR;
             entry.putInt(descriptor, LogEntry.DATA_DESCRIPTOR);
             entry.putInt(descriptor + LogEntry.TRAILING_BYTES, from.getInt(source + Layout.SECTOR - 4));
             entry.putLong(descriptor + LogEntry.LEADING_BYTES, from.getLong(source));
@@ -111,6 +135,12 @@ final class LogWriter implements AutoCloseable {
             entry.putInt(sector, LogEntry.DATA_SECTOR).putInt(sector + LogEntry.SEQUENCE_HIGH, (int) (sequence >>> 32));
             entry.putInt(sector + LogEntry.SEQUENCE_LOW, (int) sequence);
         }
+    }
+
+    /** Ends the building of the entry. */
+    void finish() {
+        entryLength = (1 + descriptors) * Layout.SECTOR;
+        entry.putInt(LogEntry.ENTRY_LENGTH, entryLength).putInt(LogEntry.DESCRIPTOR_COUNT, descriptors);
         CRC32C crc = new CRC32C();
         crc.update(bytes());
         entry.putInt(LogEntry.CHECKSUM, (int) crc.getValue());
@@ -149,17 +179,26 @@ final class LogWriter implements AutoCloseable {
         return entryLength;
     }
 
-    /** Makes a change: writes it to the log, then to its place. Blocking. */
-    void writeNow(long offset, ByteBuffer data, long lastFileOffset) throws IOException {
-        if (!hasRoom(data.remaining())) {
+    /**
+     * Makes changes, all or none: writes them to the log, then to their places. Blocking.
+     *
+     * @param changes by their offsets, as for {@link #add}
+     */
+    void writeNow(Map<Long, ByteBuffer> changes, long lastFileOffset) throws IOException {
+        int bytes = changes.values().stream().mapToInt(ByteBuffer::remaining).sum();
+        if (!hasRoom(bytes)) {
             file.flushNow();
             restart();
         }
-        build(offset, data, lastFileOffset);
+        start(lastFileOffset);
+        changes.forEach(this::add);
+        finish();
         file.writeFully(bytes(), entryOffset());
         file.flushNow();
         stable();
-        file.writeFully(data.duplicate(), offset);
+        for (Map.Entry<Long, ByteBuffer> change : changes.entrySet()) {
+            file.writeFully(change.getValue().duplicate(), change.getKey());
+        }
     }
 
     private ByteBuffer bytes() {

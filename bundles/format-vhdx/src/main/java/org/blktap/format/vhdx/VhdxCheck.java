@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver.CheckReport;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
@@ -34,6 +35,10 @@ final class VhdxCheck {
     private long end;
 
     private long blocks;
+    /** The bitmap's entry that was looked at last, and whether it is present. */
+    private long bitmapSeen = -1;
+
+    private boolean bitmapThere;
 
     VhdxCheck(VhdxImage image, boolean repair, IoLoop loop) {
         this.image = image;
@@ -41,6 +46,16 @@ final class VhdxCheck {
         this.repair = repair;
         bat = image.bat();
         holes = new Holes(file, loop);
+    }
+
+    /** Refuses a change of an image that has problems. */
+    static void refuseDamaged(VhdxImage image, DiskContext context) throws DiskException {
+        List<String> problems =
+                new VhdxCheck(image, false, context.loop()).run().problems();
+        if (!problems.isEmpty()) {
+            throw new DiskException(
+                    Reason.CORRUPT, image.file().path() + ": is not changed as it is damaged: " + problems.get(0));
+        }
     }
 
     CheckReport run() throws DiskException {
@@ -115,7 +130,7 @@ final class VhdxCheck {
         }
     }
 
-    private void entry(long index, long entry) {
+    private void entry(long index, long entry) throws DiskException {
         if (!bat.isValid(index, entry, image.regions(), file.size())) {
             problem(
                     index,
@@ -127,8 +142,20 @@ final class VhdxCheck {
             blocks += bat.isBitmap(index) ? 0 : 1;
             if (!claim(BlockAllocationTable.fileOffset(entry), length)) {
                 problem(index, entry, "an offset that nothing else uses");
+            } else if (BlockAllocationTable.state(entry) == BlockAllocationTable.PAYLOAD_BLOCK_PARTIALLY_PRESENT
+                    && !hasBitmap(bat.block(index))) {
+                problem(index, entry, "a block that is not partially present, as its chunk has no sector bitmap");
             }
         }
+    }
+
+    private boolean hasBitmap(long block) throws DiskException {
+        long index = bat.bitmapIndex(block);
+        if (index != bitmapSeen) {
+            bitmapSeen = index;
+            bitmapThere = bat.isPresent(index, image.batEntry(index));
+        }
+        return bitmapThere;
     }
 
     private void problem(long index, long entry, String expected) {

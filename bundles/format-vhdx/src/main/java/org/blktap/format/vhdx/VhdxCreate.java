@@ -36,11 +36,14 @@ final class VhdxCreate {
                 options.oneOf("subformat", "dynamic", "dynamic", "fixed").equals("fixed");
         long blockSize = options.size("block-size", DEFAULT_BLOCK_SIZE);
         long logSize = options.size("log-size", Layout.MIB);
+        VhdxParent.Link parent = backing == null ? null : VhdxParent.link(path, backing, context);
+        int usualSectorSize = parent == null ? defaultSectorSize : parent.sectorSize();
         int sectorSize =
-                Integer.parseInt(options.oneOf("sector-size", Integer.toString(defaultSectorSize), "512", "4096"));
-        if (backing != null) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": differencing images are only read, not made");
+                Integer.parseInt(options.oneOf("sector-size", Integer.toString(usualSectorSize), "512", "4096"));
+        if (parent != null) {
+            refuseWhatDiffers(parent, fixed, sectorSize, sizeBytes);
         }
+        long size = parent != null && sizeBytes == -1 ? parent.size() : sizeBytes;
         if (Long.bitCount(blockSize) != 1
                 || blockSize < VhdxMetadata.MIN_BLOCK_SIZE
                 || blockSize > VhdxMetadata.MAX_BLOCK_SIZE) {
@@ -49,10 +52,11 @@ final class VhdxCreate {
         if (logSize < Layout.MIB || logSize % Layout.MIB != 0 || logSize > MOST_LOG_BYTES) {
             throw Options.bad("log-size", Long.toString(logSize), "a multiple of 1M, up to 64M");
         }
-        DiskInfo.checkSize(path, sizeBytes, sectorSize, sectorSize, VhdxMetadata.MAX_SIZE);
+        DiskInfo.checkSize(path, size, sectorSize, sectorSize, VhdxMetadata.MAX_SIZE);
         Region log = new Region(Layout.MIB, logSize);
         Region metadata = new Region(log.end(), Layout.MIB);
-        BlockAllocationTable bat = BlockAllocationTable.of(metadata.end(), blockSize, sectorSize, sizeBytes, false);
+        BlockAllocationTable bat = 
+                BlockAllocationTable.of(metadata.end(), blockSize, sectorSize, size, parent != null);
         Region batRegion =
                 new Region(metadata.end(), Alignment.up(bat.entries() * BlockAllocationTable.ENTRY_BYTES, Layout.MIB));
         try (IoFile file = context.createFile(path)) {
@@ -60,7 +64,7 @@ final class VhdxCreate {
             file.writeFully(identifier(), 0);
             file.writeFully(Regions.bytes(batRegion, metadata), Regions.FIRST_OFFSET);
             file.writeFully(Regions.bytes(batRegion, metadata), Regions.SECOND_OFFSET);
-            file.writeFully(metadata((int) blockSize, fixed, sizeBytes, sectorSize), metadata.offset());
+            file.writeFully(metadata((int) blockSize, fixed, size, sectorSize, parent), metadata.offset());
             if (fixed) {
                 allocateAll(file, bat, batRegion.end());
             }
@@ -80,6 +84,21 @@ final class VhdxCreate {
         }
     }
 
+    private static void refuseWhatDiffers(VhdxParent.Link parent, boolean fixed, int sectorSize, long size)
+            throws DiskException {
+        if (fixed) {
+            throw Options.bad("subformat", "fixed", "dynamic, for an image with a backing file");
+        }
+        if (sectorSize != parent.sectorSize()) {
+            throw Options.bad("sector-size", Integer.toString(sectorSize), parent.sectorSize() + ", as its parent has");
+        }
+        if (size != -1 && size < parent.size()) {
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    "size " + size + ": expected at least the " + parent.size() + " bytes of the backing file");
+        }
+    }
+
     /** The file identifier, with the creator in UTF-16 after the signature. [MS-VHDX] section 2.2.1. */
     private static ByteBuffer identifier() {
         ByteBuffer bytes = Layout.allocate((int) VhdxHeader.FIRST_OFFSET);
@@ -88,22 +107,28 @@ final class VhdxCreate {
         return bytes;
     }
 
-    private static ByteBuffer metadata(int blockSize, boolean fixed, long size, int sectorSize) {
+    private static ByteBuffer metadata(
+            int blockSize, boolean fixed, long size, int sectorSize, VhdxParent.Link parent) {
         ByteBuffer bytes = Layout.allocate(2 * VhdxMetadata.TABLE_BYTES);
         bytes.putLong(VhdxMetadata.AT_SIGNATURE, VhdxMetadata.SIGNATURE);
         int at = item(bytes, VhdxMetadata.FILE_PARAMETERS, VhdxMetadata.FILE_PARAMETERS_BYTES, 0);
         bytes.putInt(at + VhdxMetadata.AT_BLOCK_SIZE, blockSize)
-                .putInt(at + VhdxMetadata.AT_FLAGS, fixed ? VhdxMetadata.LEAVE_BLOCKS_ALLOCATED : 0);
+                .putInt(at + VhdxMetadata.AT_FLAGS, fixed ? VhdxMetadata.LEAVE_BLOCKS_ALLOCATED : parent != null ? VhdxMetadata.HAS_PARENT : 0);
         bytes.putLong(item(bytes, VhdxMetadata.VIRTUAL_DISK_SIZE, Long.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), size);
         Layout.putGuid(
                 bytes,
                 item(bytes, VhdxMetadata.VIRTUAL_DISK_ID, Layout.GUID_BYTES, VhdxMetadata.IS_VIRTUAL_DISK),
-                UUID.randomUUID());
+                // what a guest sees of a disk stays when its image gets an overlay
+                parent == null ? UUID.randomUUID() : parent.virtualDiskId());
         bytes.putInt(
                 item(bytes, VhdxMetadata.LOGICAL_SECTOR_SIZE, Integer.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), sectorSize);
         bytes.putInt(
                 item(bytes, VhdxMetadata.PHYSICAL_SECTOR_SIZE, Integer.BYTES, VhdxMetadata.IS_VIRTUAL_DISK),
                 PHYSICAL_SECTOR_SIZE);
+        if (parent != null) {
+            ByteBuffer locator = ParentLocator.bytes(parent.locator());
+            bytes.put(item(bytes, VhdxMetadata.PARENT_LOCATOR, locator.limit(), 0), locator, 0, locator.limit());
+        }
         return bytes;
     }
 

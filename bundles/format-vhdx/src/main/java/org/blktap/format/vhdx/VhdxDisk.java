@@ -1,5 +1,6 @@
 package org.blktap.format.vhdx;
 
+import java.io.IOException;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoLoop;
@@ -7,12 +8,17 @@ import org.blktap.image.FirstChangeDisk;
 
 /** Marks the image as being changed, by the identity of its log, before the first change. */
 final class VhdxDisk extends FirstChangeDisk implements IoLoop.BlockingCall {
-    private final LogWriter log;
+    private final Mark mark;
     private final IoLoop loop;
 
-    VhdxDisk(VirtualDisk disk, LogWriter log, IoLoop loop) {
+    /** Marks an image before its first change. Blocking. */
+    interface Mark {
+        void write() throws IOException;
+    }
+
+    VhdxDisk(VirtualDisk disk, Mark mark, IoLoop loop) {
         super(disk);
-        this.log = log;
+        this.mark = mark;
         this.loop = loop;
     }
 
@@ -23,7 +29,7 @@ final class VhdxDisk extends FirstChangeDisk implements IoLoop.BlockingCall {
 
     @Override
     public int run() throws Exception {
-        log.begin();
+        mark.write();
         return 0;
     }
 }

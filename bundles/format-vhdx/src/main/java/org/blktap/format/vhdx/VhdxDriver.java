@@ -1,5 +1,6 @@
 package org.blktap.format.vhdx;
 
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +17,6 @@ import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.image.ClusterDisk;
-import org.blktap.image.ParentSearch;
 import org.blktap.image.TableCache;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -28,19 +28,13 @@ import org.osgi.service.component.annotations.Modified;
 public final class VhdxDriver implements DiskDriver {
     static final String TYPE = "vhdx";
 
-    /** The name under which a disk gives its DataWriteGuid to a child. */
-    static final String DATA_WRITE_GUID = "data write GUID";
-
     private static final long DEFAULT_CACHE = 4 << 20;
-    private static final Parent NO_PARENT = new Parent(null, null);
 
     private final VhdxLogMemory logs;
+    private final OpenParents parents = new OpenParents();
 
     @VhdxSettings
     private static final class Defaults {}
-
-    /** @param name its type, and its name in the image */
-    private record Parent(String name, VirtualDisk disk) {}
 
     @Activate
     public VhdxDriver(VhdxSettings settings) {
@@ -60,65 +54,60 @@ public final class VhdxDriver implements DiskDriver {
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
         long cache = context.options().size("cache", DEFAULT_CACHE, TableCache.MIN_BYTES, TableCache.MAX_BYTES);
+        Path file = FileNames.path(path);
         VhdxImage image = VhdxImage.open(path, context, logs);
-        Parent parent = NO_PARENT;
+        VhdxParent parent = null;
         try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
+            Runnable noParent = () -> {};
             if (image.metadata().hasParent()) {
-                if (!context.readOnly()) {
-                    throw new DiskException(
-                            Reason.UNSUPPORTED,
-                            path + ": is a differencing image, which is only read; attach it read-only");
-                }
-                parent = parent(path, image.metadata().parentLocator(), context);
+                parent = VhdxParent.open(file, image.metadata().parentLocator(), context);
                 opened.add(parent.disk()::close);
+                noParent = parents.add(parent.path(), file);
+                opened.add(noParent);
             }
-            VhdxMap map = new VhdxMap(image, context, cache);
+            VirtualDisk below = parent == null ? null : parent.disk();
+            VhdxMap map =
+                    new VhdxMap(image, context, below == null ? 0 : below.info().sizeBytes(), cache, noParent);
             VirtualDisk disk = new ClusterDisk(
                     map,
                     List.of(image.file()),
-                    parent.disk(),
-                    info(image, parent.name(), context),
+                    below,
+                    info(image, parent, context),
                     context.loop(),
                     context.memory());
-            return opened.keep(context.readOnly() ? disk : new VhdxDisk(disk, map.log(), context.loop()));
+            return opened.keep(context.readOnly() ? disk : writable(disk, file, image, map.log(), context));
         }
     }
 
-    private static Parent parent(String path, Map<String, String> locator, DiskContext context) throws DiskException {
-        List<UUID> linkages = ParentLocator.linkages(locator, path);
-        String type = context.backingType(TYPE);
-        ParentSearch.Parent found = ParentSearch.open(
-                FileNames.path(path),
-                ParentLocator.paths(locator),
-                type,
-                context,
-                candidate -> objection(linkages, candidate));
-        return new Parent(type + ":" + found.name(), found.disk());
+    private VirtualDisk writable(VirtualDisk disk, Path file, VhdxImage image, LogWriter log, DiskContext context) {
+        Path child = parents.childOf(file);
+        if (child == null) {
+            return new VhdxDisk(disk, log::begin, context.loop());
+        }
+        CommitMark mark = CommitMark.next(image, FileNames.text(child.getFileName()));
+        return new VhdxDisk(disk, () -> mark.begin(image, log), context.loop());
     }
 
-    /** Refuses a parent that has changed since the child was made. */
-    private static String objection(List<UUID> linkages, VirtualDisk candidate) {
-        String found = candidate.info().details().get(DATA_WRITE_GUID);
-        return linkages.stream().anyMatch(linkage -> linkage.toString().equals(found))
-                ? null
-                : "has " + (found == null ? "no DataWriteGuid" : "the DataWriteGuid " + found) + ", expected "
-                        + linkages.get(0) + " (parent_linkage): it was changed since, or is another";
-    }
-
-    private static DiskInfo info(VhdxImage image, String backing, DiskContext context) {
+    private static DiskInfo info(VhdxImage image, VhdxParent parent, DiskContext context) {
         VhdxMetadata metadata = image.metadata();
         Map<String, String> details = new LinkedHashMap<>();
         details.put("format", TYPE);
         details.put("file", FileNames.text(image.file().path()));
-        if (backing != null) {
-            details.put("backing", backing);
+        if (parent != null) {
+            details.put("backing", parent.spec().type() + ":" + parent.spec().path());
         }
         details.put(
                 "subformat",
                 metadata.hasParent() ? "differencing" : metadata.leaveBlocksAllocated() ? "fixed" : "dynamic");
         details.put("block size", Integer.toString(metadata.blockSize()));
-        details.put("virtual disk ID", metadata.virtualDiskId().toString());
-        details.put(DATA_WRITE_GUID, image.headers().current().dataWriteGuid().toString());
+        details.put(VhdxParent.VIRTUAL_DISK_ID, metadata.virtualDiskId().toString());
+        UUID dataWriteGuid = image.headers().current().dataWriteGuid();
+        details.put(VhdxParent.DATA_WRITE_GUID, dataWriteGuid.toString());
+        if (metadata.commit() != null && metadata.commit().counts(dataWriteGuid)) {
+            details.put(
+                    VhdxParent.COMMITTED + metadata.commit().child(),
+                    metadata.commit().from().toString());
+        }
         if (image.file() instanceof ReplayedFile) {
             details.put("log", "replayed in memory");
         }
@@ -129,6 +118,10 @@ public final class VhdxDriver implements DiskDriver {
                 .withBlocks(metadata.logicalSectorSize(), physical)
                 .with(Operation.DISCARD, Operation.WRITE_ZEROES)
                 .withReadOnly(context.readOnly())
+                .withBacking(
+                        parent == null
+                                ? null
+                                : new TapSpec(parent.spec().type(), FileNames.text(parent.path())))
                 .withDetails(details);
     }
 
@@ -158,6 +151,13 @@ public final class VhdxDriver implements DiskDriver {
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
         try (VhdxImage image = VhdxImage.open(path, context, logs)) {
             VhdxResize.grow(image, sizeBytes, context);
+        }
+    }
+
+    @Override
+    public void rebase(String path, TapSpec backing, DiskContext context) throws DiskException {
+        try (VhdxImage image = VhdxImage.open(path, context, logs)) {
+            VhdxRebase.rebase(image, backing, context);
         }
     }
 }

@@ -73,9 +73,9 @@ record VhdxHeader(
     }
 
     /** The header while the file is being changed. */
-    VhdxHeader changing(UUID newLogGuid) {
+    VhdxHeader changing(UUID newLogGuid, UUID newDataWriteGuid) {
         return new VhdxHeader(
-                sequenceNumber, UUID.randomUUID(), UUID.randomUUID(), newLogGuid, 0, version, logLength, logOffset);
+                sequenceNumber, UUID.randomUUID(), newDataWriteGuid, newLogGuid, 0, version, logLength, logOffset);
     }
 
     /** The header once no log entry counts any more. */

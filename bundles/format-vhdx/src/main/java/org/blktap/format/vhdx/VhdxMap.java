@@ -8,68 +8,69 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
-import org.blktap.api.memory.Memory;
 import org.blktap.image.Allocation;
 import org.blktap.image.Answer;
 import org.blktap.image.ClusterMap;
 import org.blktap.image.DirtyTables;
 import org.blktap.image.EntryChange;
 import org.blktap.image.FileSpace;
-import org.blktap.image.PastEnd;
 import org.blktap.image.Place;
 import org.blktap.image.SeveralSpaces;
 import org.blktap.image.Space;
 import org.blktap.image.Table;
-import org.blktap.image.TableCache;
 
 /**
- * The BAT, a page at a time, and for differencing images the sector bitmaps. The clusters of the map are the payload
- * blocks; new ones go to the end of the file, and the BAT changes through the log.
+ * The blocks of an image. New ones go to the end of the file, and the BAT changes through the log.
+ *
+ * <p>Without a parent a cluster of the map is a payload block. In a differencing image it is one sector, so that
+ * nothing is copied up: a block that has only some of its sectors is partially present, and the bitmap of its chunk
+ * says which. A block becomes fully present when the last bit is set, or at once if a write covers all of it, or if
+ * the parent has nothing there.
  */
 final class VhdxMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.vhdx");
-    /** Entries of a page of the BAT: 64 KiB, which is what an entry of the log can hold. */
-    private static final int PAGE_ENTRY_BITS = 13;
-
-    private static final int PAGE_ENTRIES = 1 << PAGE_ENTRY_BITS;
-    private static final int PAGE_BYTES = PAGE_ENTRIES * BlockAllocationTable.ENTRY_BYTES;
-    private static final int BITMAP_PAGE_BYTES = 4096;
-    private static final int BITMAP_CACHE = 1 << 20;
     /** Most bytes that one write allocates, so that a write of a huge range does not make a file of many terabytes. */
     private static final long MOST_AT_ONCE = 64 << 20;
 
     private static final int SMALLEST_UNIT = Alignment.SECTOR;
 
-    private final VhdxImage image;
     private final IoFile file;
     private final BlockAllocationTable bat;
-    private final TableCache pages;
-    private final TableCache bitmaps;
+    private final BatPages pages;
+    /** Null without a parent. */
+    private final SectorBitmaps bitmaps;
+
+    private final ChangedEntries entries;
+
     private final LogWriter log;
     private final LoggedFile logged;
     private final FileSpace space;
     /** The background work of the log and of the file's end, both of which make flushes of their own. */
     private final Space flushed;
 
-    private final PastEnd pastEnd;
     private final int blockBits;
     private final int chunkBits;
     private final long blockMask;
     private final int sectorBits;
-    private final long openEnd;
-    private boolean corruptTold;
+    private final long parentSize;
+    private final Runnable whenClosed;
 
-    /** @param cacheBytes for pages of the BAT */
-    VhdxMap(VhdxImage image, DiskContext context, long cacheBytes) throws DiskException {
-        this.image = image;
+    /**
+     * @param parentSize bytes of the parent's disk; 0 without one
+     * @param cacheBytes for pages of the BAT, and as much for pages of bitmaps
+     * @param whenClosed called at the end of {@link #close}
+     */
+    VhdxMap(VhdxImage image, DiskContext context, long parentSize, long cacheBytes, Runnable whenClosed)
+            throws DiskException {
+        this.parentSize = parentSize;
+        this.whenClosed = whenClosed;
         file = image.file();
         bat = image.bat();
         blockBits = bat.blockBits();
         chunkBits = bat.chunkBits();
         blockMask = bat.blockSize() - 1;
         sectorBits = Integer.numberOfTrailingZeros(image.metadata().logicalSectorSize());
-        openEnd = file.size();
-        pastEnd = new PastEnd(openEnd);
+        long openEnd = file.size();
         if (context.readOnly()) {
             space = null;
             log = null;
@@ -79,14 +80,15 @@ final class VhdxMap implements ClusterMap {
             space = new FileSpace(
                     file, context.loop(), image.firstFree(), image.metadata().size());
             log = new LogWriter(file, image.headers(), context.memory());
-            logged = new LoggedFile(file, log, space::end);
+            logged = new LoggedFile(file, log, context.loop(), space::end);
             flushed = new SeveralSpaces(List.of(logged, space));
         }
-        long mostPages = bat.entries() + PAGE_ENTRIES - 1 >>> PAGE_ENTRY_BITS;
-        pages = new TableCache(context.memory(), logged == null ? file : logged, PAGE_BYTES, cacheBytes, mostPages);
+        pages = new BatPages(image, logged == null ? file : logged, context.memory(), cacheBytes, openEnd);
         bitmaps = bat.hasParent()
-                ? new TableCache(context.memory(), file, BITMAP_PAGE_BYTES, BITMAP_CACHE, Long.MAX_VALUE)
+                ? new SectorBitmaps(
+                        bat, sectorBits, logged == null ? file : logged.first(), context.memory(), cacheBytes)
                 : null;
+        entries = new ChangedEntries(bat, bitmaps, sectorBits);
     }
 
     /** The log of a disk that may be written. */
@@ -96,77 +98,58 @@ final class VhdxMap implements ClusterMap {
 
     @Override
     public int clusterSize() {
-        return 1 << blockBits;
+        return bitmaps == null ? 1 << blockBits : 1 << sectorBits;
     }
 
-    /** Nothing is copied up: new blocks of a disk without a parent read as zeros. */
+    /** Without a parent nothing is copied up: new blocks read as zeros. */
     @Override
     public int largestUnit() {
-        return SMALLEST_UNIT;
+        return bitmaps == null ? SMALLEST_UNIT : clusterSize();
     }
 
     @Override
     public void find(long offset, long length, Place into) {
         long block = offset >>> blockBits;
         long index = bat.index(block);
-        int pageNumber = (int) (index >>> PAGE_ENTRY_BITS);
-        Table page = page(pageNumber, into);
+        Table page = pages.page(index);
         if (page == null) {
+            into.notLoaded(pages.cache(), pages.at(index));
             return;
         }
-        int i = (int) index & PAGE_ENTRIES - 1;
-        long entry = entry(page, i);
-        into.inTable(page, i, entry, 0);
+        int slot = BatPages.slot(index);
+        long entry = BatPages.entry(page, slot);
+        into.inTable(page, slot, entry, 0);
         long run = Math.min(length, blockMask + 1 - (offset & blockMask));
-        if (pastEnd.isStale(pageNumber, i)) {
-            corrupt(index, entry);
+        if (pages.isInvalid(index)) {
+            pages.corrupt(index, entry);
             into.corrupt(run);
             return;
         }
         switch (BlockAllocationTable.state(entry)) {
             case BlockAllocationTable.PAYLOAD_BLOCK_NOT_PRESENT ->
-                into.unallocated(run(block, page, pageNumber, entry, 0, run, length));
+                into.unallocated(run(block, page, entry, 0, run, length));
             case BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT ->
                 into.data(
                         file,
                         BlockAllocationTable.fileOffset(entry) + (offset & blockMask),
-                        run(block, page, pageNumber, entry, blockMask + 1, run, length));
+                        run(block, page, entry, blockMask + 1, run, length));
             case BlockAllocationTable.PAYLOAD_BLOCK_PARTIALLY_PRESENT -> partial(block, entry, offset, run, into);
             // UNDEFINED and UNMAPPED may have any contents except the parent's
-            default -> into.zero(run(block, page, pageNumber, entry, 0, run, length));
+            default -> into.zero(run(block, page, entry, 0, run, length));
         }
-    }
-
-    /**
-     * Returns the page if it is loaded; else null, and {@code into} says so. The entries of a page are checked once.
-     */
-    private Table page(int number, Place into) {
-        long at = bat.offset() + (long) number * PAGE_BYTES;
-        Table page = pages.get(at);
-        if (page == null) {
-            into.notLoaded(pages, at);
-        } else if (!pastEnd.hasSeen(number)) {
-            long first = (long) number << PAGE_ENTRY_BITS;
-            int count = (int) Math.min(PAGE_ENTRIES, bat.entries() - first);
-            pastEnd.look(
-                    number,
-                    count,
-                    i -> bat.isValid(first + i, entry(page, i), image.regions(), openEnd) ? 0 : Long.MAX_VALUE);
-        }
-        return page;
     }
 
     /** Extends the run while the next block's entry is the last one plus a step. */
-    private long run(
-            long firstBlock, Table page, int pageNumber, long firstEntry, long step, long firstRun, long length) {
+    private long run(long firstBlock, Table page, long firstEntry, long step, long firstRun, long length) {
         long run = firstRun;
         long block = firstBlock;
         long entry = firstEntry;
         while (run < length) {
             long index = bat.index(++block);
-            int i = (int) index & PAGE_ENTRIES - 1;
             entry += step;
-            if (index >>> PAGE_ENTRY_BITS != pageNumber || entry(page, i) != entry || pastEnd.isStale(pageNumber, i)) {
+            if (!BatPages.samePage(index, bat.index(firstBlock))
+                    || BatPages.entry(page, BatPages.slot(index)) != entry
+                    || pages.isInvalid(index)) {
                 break;
             }
             run = Math.min(length, run + blockMask + 1);
@@ -174,85 +157,81 @@ final class VhdxMap implements ClusterMap {
         return run;
     }
 
-    /**
-     * Answers by the chunk's bitmap, which says for each sector, lowest bit first, whether it is here or in the parent.
-     */
+    /** Answers by the chunk's bitmap. The place then has the bitmap's page, the bit, and the block's entry of the BAT. */
     private void partial(long block, long entry, long offset, long length, Place into) {
         long index = bat.bitmapIndex(block);
-        int pageNumber = (int) (index >>> PAGE_ENTRY_BITS);
-        Table page = page(pageNumber, into);
+        Table page = pages.page(index);
         if (page == null) {
+            into.notLoaded(pages.cache(), pages.at(index));
             return;
         }
-        int i = (int) index & PAGE_ENTRIES - 1;
-        long bitmapEntry = entry(page, i);
-        if (pastEnd.isStale(pageNumber, i)
+        long bitmapEntry = BatPages.entry(page, BatPages.slot(index));
+        if (pages.isInvalid(index)
                 || BlockAllocationTable.state(bitmapEntry) != BlockAllocationTable.SB_BLOCK_PRESENT) {
-            corrupt(index, bitmapEntry);
+            pages.corrupt(index, bitmapEntry);
             into.corrupt(length);
             return;
         }
-        long sector = (offset & (1L << blockBits + chunkBits) - 1) >>> sectorBits;
-        long at = BlockAllocationTable.fileOffset(bitmapEntry) + Alignment.down(sector >>> 3, BITMAP_PAGE_BYTES);
-        Table bitmap = bitmaps.get(at);
+        long at = bitmaps.at(bitmapEntry, offset);
+        Table bitmap = bitmaps.cache().get(at);
         if (bitmap == null) {
-            into.notLoaded(bitmaps, at);
+            into.notLoaded(bitmaps.cache(), at);
             return;
         }
-        int bit = (int) sector & BITMAP_PAGE_BYTES * 8 - 1;
-        boolean here = isSet(bitmap, bit);
-        long run = (sector + 1 << sectorBits) - (offset & (1L << blockBits + chunkBits) - 1);
-        while (run < length && ++bit < BITMAP_PAGE_BYTES * 8 && isSet(bitmap, bit) == here) {
-            run += 1L << sectorBits;
-        }
+        int bit = bitmaps.bit(offset);
+        boolean here = SectorBitmaps.get(bitmap, bit);
+        into.inTable(bitmap, bit, entry, 0);
+        int end = SectorBitmaps.runEnd(bitmap, bit, bit + sectors(offset, length), here);
+        long run = Math.min(length, ((long) (end - bit) << sectorBits) - inSector(offset));
         if (here) {
-            into.data(file, BlockAllocationTable.fileOffset(entry) + (offset & blockMask), Math.min(run, length));
+            into.data(file, BlockAllocationTable.fileOffset(entry) + (offset & blockMask), run);
         } else {
-            into.unallocated(Math.min(run, length));
+            into.unallocated(run);
         }
     }
 
-    private static boolean isSet(Table bitmap, int bit) {
-        return (Memory.getByte(bitmap.address() + (bit >>> 3)) >>> (bit & 7) & 1) != 0;
+    private long inSector(long offset) {
+        return offset & (1L << sectorBits) - 1;
     }
 
-    private static long entry(Table page, int i) {
-        return Long.reverseBytes(page.getLongBig(i * BlockAllocationTable.ENTRY_BYTES));
-    }
-
-    private static void put(Table page, int i, long entry) {
-        page.putLongBig(i * BlockAllocationTable.ENTRY_BYTES, Long.reverseBytes(entry));
-    }
-
-    private void corrupt(long index, long entry) {
-        if (!corruptTold) {
-            corruptTold = true;
-            LOG.log(
-                    Level.ERROR,
-                    DiskException.corrupt(
-                                            file.path(),
-                                            "BAT entry " + index,
-                                            bat.offset() + index * BlockAllocationTable.ENTRY_BYTES,
-                                            Layout.hex(entry),
-                                            "a known state, and an offset inside the file after its regions")
-                                    .getMessage()
-                            + "; this range and others like it end with I/O errors");
-        }
+    /** How many sectors a range touches. */
+    private int sectors(long offset, long length) {
+        return (int) (inSector(offset) + length + (1L << sectorBits) - 1 >>> sectorBits);
     }
 
     @Override
     public Answer allocate(Place found, long length, Allocation into) {
         long offset = found.offset();
         long block = offset >>> blockBits;
-        long blocks = (offset + length - 1 >>> blockBits) - block + 1;
-        blocks = Math.min(blocks, Math.max(1, MOST_AT_ONCE >>> blockBits));
+        if (BlockAllocationTable.state(found.entry()) == BlockAllocationTable.PAYLOAD_BLOCK_PARTIALLY_PRESENT) {
+            return inPartialBlock(found, block, length, into);
+        }
+        boolean showsParent = found.kind() == Place.Kind.UNALLOCATED && block << blockBits < parentSize;
+        long blocks = showsParent ? wholeBlocks(offset, length) : (offset + length - 1 >>> blockBits) - block + 1;
+        return blocks == 0 ? inNewPartialBlock(found, block, length, into) : inNewBlocks(found, blocks, length, into);
+    }
+
+    /** How many blocks the range covers, from its beginning on. */
+    private long wholeBlocks(long offset, long length) {
+        long end = offset + length;
+        long last = end == bat.size() ? Alignment.up(end, blockMask + 1) : end;
+        return (offset & blockMask) != 0 ? 0 : (last >>> blockBits) - (offset >>> blockBits);
+    }
+
+    /** At most so many blocks, as far as their entries follow each other in one page. */
+    private long inOnePage(Place found, long blocks) {
         // the entry of a bitmap lies between those of two chunks
-        blocks = Math.min(blocks, (1L << chunkBits) - (block & (1L << chunkBits) - 1));
-        blocks = Math.min(blocks, PAGE_ENTRIES - found.index());
-        long start = block << blockBits;
+        long inChunk = (1L << chunkBits) - (found.offset() >>> blockBits & (1L << chunkBits) - 1);
+        return Math.min(Math.min(blocks, inChunk), BatPages.ENTRIES - found.index());
+    }
+
+    private Answer inNewBlocks(Place found, long wanted, long length, Allocation into) {
+        long offset = found.offset();
+        long blocks = inOnePage(found, Math.min(wanted, Math.max(1, MOST_AT_ONCE >>> blockBits)));
+        long start = offset & ~blockMask;
         long end = start + (blocks << blockBits);
         long at = space.reserve(end - start);
-        into.target().fresh(file, at, clusterSize());
+        into.target().fresh(file, at + Alignment.down(offset - start, clusterSize()), clusterSize());
         into.room(space, space.end());
         into.busy(start, end);
         pages.pin(found.table());
@@ -260,32 +239,116 @@ final class VhdxMap implements ClusterMap {
         change.covers(EntryChange.Kind.DATA, offset, Math.min(length, end - offset));
         change.inTable(found.table());
         change.entries(found.index(), (int) blocks, found.entry(), 0);
-        change.become(at | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT, 0);
+        change.become(at | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT, ChangedEntries.BLOCKS);
+        return Answer.ALLOCATED;
+    }
+
+    private Answer inPartialBlock(Place found, long block, long length, Allocation into) {
+        long offset = found.offset();
+        EntryChange change = into.change();
+        // the sectors may hold data of a write whose bits were never set
+        into.target()
+                .used(
+                        file,
+                        BlockAllocationTable.fileOffset(found.entry())
+                                + Alignment.down(offset & blockMask, clusterSize()),
+                        clusterSize());
+        into.busy(Alignment.down(offset, clusterSize()), Alignment.up(offset + length, clusterSize()));
+        bitmaps.cache().pin(found.table());
+        change.covers(EntryChange.Kind.DATA, offset, length);
+        change.inTable(found.table());
+        change.entries(found.index(), sectors(offset, length), 0, 0);
+        change.become(0, ChangedEntries.BITS);
+        long index = bat.index(block);
+        Table page = pages.page(index);
+        if (page != null) {
+            pages.pin(page);
+            change.alsoIn(page, BatPages.slot(index));
+        }
+        return Answer.ALLOCATED;
+    }
+
+    private Answer inNewPartialBlock(Place found, long block, long length, Allocation into) {
+        long index = bat.bitmapIndex(block);
+        Table page = pages.page(index);
+        if (page == null) {
+            return into.notLoaded(pages.cache(), pages.at(index));
+        }
+        long bitmapEntry = BatPages.entry(page, BatPages.slot(index));
+        if (pages.isInvalid(index)) {
+            pages.corrupt(index, bitmapEntry);
+            return Answer.REFUSED;
+        }
+        if (BlockAllocationTable.state(bitmapEntry) != BlockAllocationTable.SB_BLOCK_PRESENT) {
+            return newBitmap(found, page, index, bitmapEntry, into);
+        }
+        long offset = found.offset();
+        long bitmapAt = bitmaps.at(bitmapEntry, offset);
+        Table bitmap = bitmaps.cache().get(bitmapAt);
+        if (bitmap == null) {
+            return into.notLoaded(bitmaps.cache(), bitmapAt);
+        }
+        long start = block << blockBits;
+        long covered = Math.min(length, start + blockMask + 1 - offset);
+        long at = space.reserve(blockMask + 1);
+        into.target().fresh(file, at + Alignment.down(offset - start, clusterSize()), clusterSize());
+        into.room(space, space.end());
+        into.busy(start, start + blockMask + 1);
+        bitmaps.cache().pin(bitmap);
+        pages.pin(found.table());
+        EntryChange change = into.change();
+        change.covers(EntryChange.Kind.DATA, offset, covered);
+        change.inTable(bitmap);
+        change.entries(bitmaps.bit(offset), sectors(offset, covered), found.entry(), 0);
+        change.alsoIn(found.table(), found.index());
+        change.become(at | BlockAllocationTable.PAYLOAD_BLOCK_PARTIALLY_PRESENT, ChangedEntries.BLOCK_WITH_BITS);
+        return Answer.ALLOCATED;
+    }
+
+    /** A bitmap for the chunk, all clear as new space is. All of the chunk waits, which is once in its life. */
+    private Answer newBitmap(Place found, Table page, long index, long entry, Allocation into) {
+        long chunkStart = Alignment.down(found.offset(), 1L << blockBits + chunkBits);
+        long at = space.reserve(BlockAllocationTable.SECTOR_BITMAP_BYTES);
+        into.room(space, space.end());
+        into.busy(chunkStart, chunkStart + (1L << blockBits + chunkBits));
+        pages.pin(page);
+        EntryChange change = into.change();
+        change.covers(EntryChange.Kind.TABLE, found.offset(), 0);
+        change.inTable(page);
+        change.entries(BatPages.slot(index), 1, entry, 0);
+        change.become(at | BlockAllocationTable.SB_BLOCK_PRESENT, ChangedEntries.BLOCKS);
+        return Answer.PREPARED;
+    }
+
+    /** Whole blocks that are the parent's become zeros without space. */
+    @Override
+    public Answer markZero(Place found, long length, Allocation into) {
+        if (BlockAllocationTable.state(found.entry()) == BlockAllocationTable.PAYLOAD_BLOCK_PARTIALLY_PRESENT) {
+            return Answer.REFUSED;
+        }
+        long offset = found.offset();
+        long blocks = inOnePage(found, wholeBlocks(offset, length));
+        if (blocks == 0) {
+            return Answer.REFUSED;
+        }
+        into.busy(offset, offset + (blocks << blockBits));
+        pages.pin(found.table());
+        EntryChange change = into.change();
+        change.covers(EntryChange.Kind.ZEROS, offset, Math.min(length, blocks << blockBits));
+        change.inTable(found.table());
+        change.entries(found.index(), (int) blocks, found.entry(), 0);
+        change.become(BlockAllocationTable.PAYLOAD_BLOCK_ZERO, ChangedEntries.BLOCKS);
         return Answer.ALLOCATED;
     }
 
     @Override
     public void commit(EntryChange change, DirtyTables dirty) {
-        for (int i = 0; i < change.count(); i++) {
-            put(change.table(), change.first() + i, change.next() + ((long) i << blockBits));
-        }
-        mark(change, dirty);
+        entries.commit(change, dirty);
     }
 
     @Override
     public void undo(EntryChange change, DirtyTables dirty) {
-        // several blocks are allocated together only where all entries were the same
-        for (int i = 0; i < change.count(); i++) {
-            put(change.table(), change.first() + i, change.previous());
-        }
-        mark(change, dirty);
-    }
-
-    private static void mark(EntryChange change, DirtyTables dirty) {
-        dirty.mark(
-                change.table(),
-                change.first() * BlockAllocationTable.ENTRY_BYTES,
-                change.count() * BlockAllocationTable.ENTRY_BYTES);
+        entries.undo(change, dirty);
     }
 
     @Override
@@ -320,6 +383,7 @@ final class VhdxMap implements ClusterMap {
                 log.close();
             }
             file.close();
+            whenClosed.run();
         }
     }
 }

@@ -14,23 +14,27 @@ import org.blktap.api.engine.IoFile;
  * @param blockSize bytes of a payload block: a power of two from 1 MiB to 256 MiB
  * @param leaveBlocksAllocated a fixed image
  * @param hasParent a differencing image
+ * @param parametersOffset bytes from the beginning of the file to the item File Parameters
  * @param size bytes of the disk
  * @param sizeOffset bytes from the beginning of the file to the size field
  * @param virtualDiskId identity of the disk that a guest may see
  * @param logicalSectorSize bytes: 512 or 4096
  * @param physicalSectorSize bytes: 512 or 4096
  * @param parentLocator how the parent is found; null without one
+ * @param commit the mark that a commit has left; null without one
  */
 record VhdxMetadata(
         int blockSize,
         boolean leaveBlocksAllocated,
         boolean hasParent,
+        long parametersOffset,
         long size,
         long sizeOffset,
         UUID virtualDiskId,
         int logicalSectorSize,
         int physicalSectorSize,
-        Map<String, String> parentLocator) {
+        Map<String, String> parentLocator,
+        CommitMark commit) {
     /** "metadata". */
     static final long SIGNATURE = 0x617461646174656dL;
 
@@ -101,12 +105,20 @@ record VhdxMetadata(
                 (int) blockSize,
                 (flags & LEAVE_BLOCKS_ALLOCATED) != 0,
                 hasParent,
+                items.get(FILE_PARAMETERS).offset(),
                 size,
                 sizeOffset,
                 id,
                 logical,
                 physical,
-                locator);
+                locator,
+                commit(file, items));
+    }
+
+    private static CommitMark commit(IoFile file, Map<UUID, Item> items) throws DiskException {
+        return items.containsKey(CommitMark.ITEM)
+                ? CommitMark.parse(item(file, items, CommitMark.ITEM, "commit mark", 0))
+                : null;
     }
 
     private static Map<UUID, Item> items(IoFile file, Regions.Region region) throws DiskException {
@@ -141,7 +153,7 @@ record VhdxMetadata(
                         "an item of up to " + MOST_ITEM_BYTES + " bytes, from " + TABLE_BYTES + " to "
                                 + region.length());
             }
-            boolean known = (flags & IS_USER) == 0 && isKnown(id);
+            boolean known = (flags & IS_USER) == 0 ? isKnown(id) : id.equals(CommitMark.ITEM);
             if (!known && (flags & IS_REQUIRED) != 0) {
                 throw new DiskException(
                         Reason.UNSUPPORTED,

@@ -1,13 +1,11 @@
 package org.blktap.format.vhdx;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.util.List;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Options;
+import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.Alignment;
@@ -23,9 +21,6 @@ final class VhdxResize {
         VhdxMetadata metadata = image.metadata();
         BlockAllocationTable before = image.bat();
         Object path = image.file().path();
-        if (metadata.hasParent()) {
-            throw new DiskException(Reason.UNSUPPORTED, path + ": is a differencing image, which is only read");
-        }
         if (newSize < metadata.size()) {
             throw new DiskException(
                     Reason.UNSUPPORTED,
@@ -39,7 +34,7 @@ final class VhdxResize {
                             + VhdxMetadata.MAX_SIZE);
         }
         BlockAllocationTable after = BlockAllocationTable.of(
-                before.offset(), metadata.blockSize(), metadata.logicalSectorSize(), newSize, false);
+                before.offset(), metadata.blockSize(), metadata.logicalSectorSize(), newSize, metadata.hasParent());
         if (after.entries() * BlockAllocationTable.ENTRY_BYTES
                 > image.regions().bat().length()) {
             throw new DiskException(
@@ -50,24 +45,55 @@ final class VhdxResize {
         if (newSize == metadata.size()) {
             return;
         }
-        List<String> problems =
-                new VhdxCheck(image, false, context.loop()).run().problems();
-        if (!problems.isEmpty()) {
-            throw new DiskException(Reason.CORRUPT, path + ": is not resized as it is damaged: " + problems.get(0));
-        }
+        refuseIfParentWouldShow(image, context);
+        VhdxCheck.refuseDamaged(image, context);
         IoFile file = image.file();
         try (LogWriter log = new LogWriter(file, image.headers(), context.memory())) {
             clearLastBlock(image, context.loop());
-            long from = before.offset() + before.entries() * BlockAllocationTable.ENTRY_BYTES;
-            long more = (after.entries() - before.entries()) * BlockAllocationTable.ENTRY_BYTES;
-            if (more > 0) {
-                LogContents.zero(file, context.loop(), from, more);
-            }
+            clearNewEntries(image, after, context.loop());
             log.begin();
-            writeSize(file, metadata.sizeOffset(), newSize, log);
+            MetadataEdit edit = new MetadataEdit(file, image.regions().metadata());
+            edit.putLong(metadata.sizeOffset(), newSize);
+            edit.apply(log, Alignment.up(file.size(), Layout.MIB));
             log.end();
         } catch (IOException e) {
             throw DiskException.io(path, "resize", e);
+        }
+    }
+
+    private static void refuseIfParentWouldShow(VhdxImage image, DiskContext context) throws DiskException {
+        VhdxMetadata metadata = image.metadata();
+        if (!metadata.hasParent()) {
+            return;
+        }
+        try (VirtualDisk parent = VhdxParent.open(image.file().path(), metadata.parentLocator(), context)
+                .disk()) {
+            if (parent.info().sizeBytes() > metadata.size()) {
+                throw new DiskException(
+                        Reason.UNSUPPORTED,
+                        image.file().path()
+                                + ": its parent is larger, and what is new would show the parent's data");
+            }
+        }
+    }
+
+    /** Zeroes the entries of new blocks and chunks, except that of the last chunk's bitmap, which may be in use. */
+    private static void clearNewEntries(VhdxImage image, BlockAllocationTable after, IoLoop loop) throws IOException {
+        BlockAllocationTable before = image.bat();
+        long last = before.payloadBlocks() - 1;
+        long bitmap = before.bitmapIndex(last);
+        long from = before.index(last) + 1;
+        clearEntries(image, from, Math.min(bitmap, after.entries()), loop);
+        clearEntries(image, before.hasParent() ? bitmap + 1 : Math.max(from, bitmap), after.entries(), loop);
+    }
+
+    private static void clearEntries(VhdxImage image, long from, long to, IoLoop loop) throws IOException {
+        if (from < to) {
+            LogContents.zero(
+                    image.file(),
+                    loop,
+                    image.bat().offset() + from * BlockAllocationTable.ENTRY_BYTES,
+                    (to - from) * BlockAllocationTable.ENTRY_BYTES);
         }
     }
 
@@ -81,14 +107,5 @@ final class VhdxResize {
             return;
         }
         LogContents.zero(image.file(), loop, BlockAllocationTable.fileOffset(entry) + used, bat.blockSize() - used);
-    }
-
-    private static void writeSize(IoFile file, long at, long size, LogWriter log) throws IOException {
-        long from = Alignment.down(at, Layout.SECTOR);
-        int length = (int) (Alignment.up(at + Long.BYTES, Layout.SECTOR) - from);
-        ByteBuffer sectors = ByteBuffer.allocate(length).order(ByteOrder.LITTLE_ENDIAN);
-        file.readFully(sectors, from);
-        sectors.flip().putLong((int) (at - from), size);
-        log.writeNow(from, sectors, Alignment.up(file.size(), Layout.MIB));
     }
 }

@@ -13,7 +13,6 @@ import java.util.TreeMap;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.image.sim.SimContext;
@@ -133,26 +132,6 @@ class VhdxDifferencingTest extends VhdxTest {
         disk.close();
         assertTrue(driver.check(IMAGE, reading()).clean());
         assertEquals(2, driver.check(IMAGE, reading()).clusters());
-    }
-
-    @Test
-    void itIsOnlyRead() throws Exception {
-        parent();
-        child(Map.of("parent_linkage", linkage(), "relative_path", "sub\\parent.vhdx"));
-        assertEquals(
-                Reason.UNSUPPORTED,
-                assertThrows(DiskException.class, () -> driver.open(IMAGE, context))
-                        .reason());
-        assertEquals(
-                Reason.UNSUPPORTED,
-                assertThrows(DiskException.class, () -> driver.resize(IMAGE, 16L * MIB, context))
-                        .reason());
-        assertEquals(
-                Reason.UNSUPPORTED,
-                assertThrows(
-                                DiskException.class,
-                                () -> driver.create("/sim/b.vhdx", -1, new TapSpec("vhdx", PARENT), context))
-                        .reason());
     }
 
     @Test

@@ -356,7 +356,7 @@ class VhdxLogTest extends VhdxTest {
             log.begin();
             file.settle();
             begin = loop.moment();
-            LoggedFile logged = new LoggedFile(file, log, () -> PAYLOAD);
+            LoggedFile logged = new LoggedFile(file, log, loop, () -> PAYLOAD);
             for (int i = 0; i < ended.length; i++) {
                 int number = i;
                 Memory.fill(memory.address(), 3 * SECTOR, (byte) (i + 1));

@@ -16,6 +16,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.NativeBuffer;
@@ -63,6 +64,11 @@ public abstract class FormatAllocationTest {
         this.mostPerAllocatingWrite = mostPerAllocatingWrite;
     }
 
+    /** Makes the backing image of the disk, if it has one; returns its spec. */
+    protected TapSpec base(SimContext context, long size) throws DiskException {
+        return null;
+    }
+
     private final class Context extends SimContext {
         private Context() {
             super(FormatAllocationTest.this.loop, false, options);
@@ -79,7 +85,7 @@ public abstract class FormatAllocationTest {
     @Test
     void aRequestAllocatesNothing() throws Exception {
         Context context = new Context();
-        driver.create(image, SIZE, null, context);
+        driver.create(image, SIZE, base(context, SIZE), context);
         opened.clear();
         disk = driver.open(FileNames.text(FileNames.path(image)), context);
         try (NativeBuffer buffer = context.memory().allocate(CHUNK)) {

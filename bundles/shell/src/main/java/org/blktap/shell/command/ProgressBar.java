@@ -3,14 +3,11 @@ package org.blktap.shell.command;
 import java.io.PrintWriter;
 import java.util.Locale;
 import org.blktap.api.command.Call;
-import org.blktap.api.control.Images.Progress;
+import org.blktap.api.command.Progress;
 import org.blktap.shell.TextTable;
 
-/**
- * Shows progress as one line that is rewritten on a terminal, and nothing elsewhere. Gives up when the caller has
- * interrupted the call or has disconnected.
- */
-final class ProgressBar implements Progress, AutoCloseable {
+/** The progress of a call, as a bar. */
+final class ProgressBar implements Progress {
     private static final int WIDTH = 40;
 
     private final Call call;

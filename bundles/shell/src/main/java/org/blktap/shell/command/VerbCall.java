@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.blktap.api.command.Call;
+import org.blktap.api.command.Progress;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.DiskException;
@@ -48,6 +49,11 @@ record VerbCall(Verbs verbs, Surroundings here, PrintWriter out, PrintWriter err
     @Override
     public Images images() throws DiskException {
         return here.images();
+    }
+
+    @Override
+    public Progress progress() {
+        return new ProgressBar(this);
     }
 
     @Override

@@ -1,0 +1,335 @@
+package org.blktap.jobs;
+
+import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeSet;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Options;
+
+/**
+ * One job: what it is, what operators want of it, and how far it is. Thread-safe. All but its progress is on record, so
+ * that a restart goes on with it.
+ */
+public final class Job {
+    /** Pieces that are copied at once while the VM has requests in flight, unless it is set. */
+    private static final int SHARE = 2;
+
+    private static final int MOST_SHARE = 16;
+
+    private final JobFiles files;
+    private final String id;
+    private final String kind;
+    private final String attachment;
+    private final long createdMillis;
+    private final Map<String, String> values = new LinkedHashMap<>();
+    private JobState state = JobState.RUNNING;
+    private volatile boolean paused;
+    private volatile boolean cancelled;
+    private volatile boolean complete;
+    private String message = "";
+    private long pausedMicros = -1;
+    private long endedMillis;
+    private long doneBytes;
+    private long totalBytes;
+    private volatile long speed;
+    private volatile int share = SHARE;
+    private volatile Runnable onChange = () -> {};
+
+    /** A new job. */
+    Job(JobFiles files, String id, String kind, String attachment, Map<String, String> values) {
+        this.files = files;
+        this.id = id;
+        this.kind = kind;
+        this.attachment = attachment;
+        this.createdMillis = System.currentTimeMillis();
+        this.values.putAll(values);
+    }
+
+    /** One that is on record. */
+    Job(JobFiles files, String id, Properties record) {
+        this.files = files;
+        this.id = id;
+        kind = record.getProperty("kind", "");
+        attachment = record.getProperty("attachment", "");
+        createdMillis = Long.parseLong(record.getProperty("created", "0"));
+        state = JobState.valueOf(record.getProperty("state", "RUNNING"));
+        paused = Boolean.parseBoolean(record.getProperty("paused"));
+        cancelled = Boolean.parseBoolean(record.getProperty("cancelled"));
+        complete = Boolean.parseBoolean(record.getProperty("complete"));
+        message = record.getProperty("message", "");
+        pausedMicros = Long.parseLong(record.getProperty("paused-micros", "-1"));
+        endedMillis = Long.parseLong(record.getProperty("ended", "0"));
+        doneBytes = Long.parseLong(record.getProperty("done", "0"));
+        totalBytes = Long.parseLong(record.getProperty("total", "0"));
+        speed = Long.parseLong(record.getProperty("speed", "0"));
+        share = Integer.parseInt(record.getProperty("share", Integer.toString(SHARE)));
+        for (String key : new TreeSet<>(record.stringPropertyNames())) {
+            if (key.startsWith("value.")) {
+                values.put(key.substring("value.".length()), record.getProperty(key));
+            }
+        }
+    }
+
+    private synchronized Properties record() {
+        Properties record = new Properties();
+        record.setProperty("kind", kind);
+        record.setProperty("attachment", attachment);
+        record.setProperty("created", Long.toString(createdMillis));
+        record.setProperty("state", state.name());
+        record.setProperty("paused", Boolean.toString(paused));
+        record.setProperty("cancelled", Boolean.toString(cancelled));
+        record.setProperty("complete", Boolean.toString(complete));
+        record.setProperty("message", message);
+        record.setProperty("paused-micros", Long.toString(pausedMicros));
+        record.setProperty("ended", Long.toString(endedMillis));
+        record.setProperty("done", Long.toString(doneBytes));
+        record.setProperty("total", Long.toString(totalBytes));
+        record.setProperty("speed", Long.toString(speed));
+        record.setProperty("share", Integer.toString(share));
+        values.forEach((key, value) -> record.setProperty("value." + key, value));
+        return record;
+    }
+
+    void write() throws DiskException {
+        files.write(id, record());
+    }
+
+    private void changed() {
+        synchronized (this) {
+            notifyAll();
+        }
+        onChange.run();
+    }
+
+    public String id() {
+        return id;
+    }
+
+    public String kind() {
+        return kind;
+    }
+
+    public String attachment() {
+        return attachment;
+    }
+
+    public synchronized JobState state() {
+        return state;
+    }
+
+    public synchronized String message() {
+        return message;
+    }
+
+    /** The limit in bytes a second; 0 for none. */
+    public long speed() {
+        return speed;
+    }
+
+    /** Pieces that are copied at once while the VM has requests in flight. */
+    public int share() {
+        return share;
+    }
+
+    /** Whether the work must rest. */
+    public boolean paused() {
+        return paused;
+    }
+
+    public boolean cancelled() {
+        return cancelled;
+    }
+
+    /** Whether an operator wants the last step of a job that is ready. */
+    public boolean complete() {
+        return complete;
+    }
+
+    public synchronized JobStatus status() {
+        return new JobStatus(
+                id,
+                kind,
+                attachment,
+                state,
+                doneBytes,
+                totalBytes,
+                speed,
+                share,
+                message,
+                pausedMicros,
+                createdMillis,
+                endedMillis,
+                Collections.unmodifiableMap(new LinkedHashMap<>(values)));
+    }
+
+    // ---- what its work calls
+
+    /** Something that belongs to the kind and is on record; null if it is not there. */
+    public synchronized String value(String key) {
+        return values.get(key);
+    }
+
+    /** Records something that belongs to the kind; a null value takes it back. */
+    public void keep(String key, String value) throws DiskException {
+        synchronized (this) {
+            if (value == null) {
+                values.remove(key);
+            } else {
+                values.put(key, value);
+            }
+        }
+        write();
+        changed();
+    }
+
+    /** All that belongs to the kind and begins so, in order, without that beginning. */
+    public synchronized Map<String, String> valuesOf(String prefix) {
+        Map<String, String> found = new LinkedHashMap<>();
+        values.forEach((key, value) -> {
+            if (key.startsWith(prefix)) {
+                found.put(key.substring(prefix.length()), value);
+            }
+        });
+        return found;
+    }
+
+    /** Says something of what it has done, or does. */
+    public synchronized void say(String text) {
+        message = text;
+    }
+
+    /** Sets what runs, on any thread, when an operator changes something. */
+    public void onChange(Runnable action) {
+        onChange = action;
+    }
+
+    public synchronized void progress(long done, long total) {
+        doneBytes = done;
+        totalBytes = total;
+    }
+
+    /** Goes to a state that has not ended, and records it if it is another one. */
+    public void to(JobState next) throws DiskException {
+        synchronized (this) {
+            if (state == next || state.ended()) {
+                return;
+            }
+            state = next;
+        }
+        write();
+        changed();
+    }
+
+    /** Rests, because of an error that an operator can mend. */
+    public void pause(String why) throws DiskException {
+        synchronized (this) {
+            paused = true;
+            message = why;
+            state = JobState.PAUSED;
+        }
+        write();
+        changed();
+    }
+
+    /** Records how long the VM's requests waited in the last step. */
+    public synchronized void waited(Duration pause) {
+        pausedMicros = pause.toNanos() / 1000;
+    }
+
+    /** Waits until something changes, or some time has passed. */
+    public synchronized void await(long milliseconds) throws InterruptedException {
+        wait(milliseconds);
+    }
+
+    /** @throws JobCancelled if an operator has cancelled it */
+    public synchronized void checkCancelled() throws JobCancelled {
+        if (cancelled) {
+            throw new JobCancelled();
+        }
+    }
+
+    /** Ends the job. What cannot be recorded is done again after a restart. */
+    void end(JobState last, String why) throws DiskException {
+        synchronized (this) {
+            state = last;
+            message = why;
+            paused = false;
+            endedMillis = System.currentTimeMillis();
+        }
+        write();
+        changed();
+    }
+
+    // ---- what operators want
+
+    void pauseByOperator() throws DiskException {
+        synchronized (this) {
+            checkRuns();
+            paused = true;
+            message = "paused by an operator";
+        }
+        write();
+        changed();
+    }
+
+    void resume() throws DiskException {
+        synchronized (this) {
+            checkRuns();
+            paused = false;
+            message = "";
+        }
+        write();
+        changed();
+    }
+
+    void cancel() throws DiskException {
+        synchronized (this) {
+            checkRuns();
+            cancelled = true;
+        }
+        write();
+        changed();
+    }
+
+    void completeByOperator() throws DiskException {
+        synchronized (this) {
+            checkRuns();
+            if (state != JobState.READY) {
+                throw new DiskException(
+                        Reason.BUSY,
+                        "job " + id + " is " + state
+                                + (kind.equals("mirror")
+                                        ? "; it can be completed when it is ready"
+                                        : ", and completes by itself"));
+            }
+            complete = true;
+        }
+        write();
+        changed();
+    }
+
+    /** Sets {@code speed=} and {@code share=}. */
+    void set(Map<String, String> settings) throws DiskException {
+        Options options = new Options(settings);
+        long newSpeed = options.size("speed", speed);
+        int newShare = options.number("share", share, 1, MOST_SHARE);
+        options.checkAllKnown("job " + id);
+        synchronized (this) {
+            checkRuns();
+            speed = newSpeed;
+            share = newShare;
+        }
+        write();
+        changed();
+    }
+
+    private void checkRuns() throws DiskException {
+        if (state.ended()) {
+            throw new DiskException(Reason.BUSY, "job " + id + " has ended: " + state + ", " + message);
+        }
+    }
+}

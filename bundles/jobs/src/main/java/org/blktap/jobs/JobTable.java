@@ -1,0 +1,115 @@
+package org.blktap.jobs;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.settings.Directories;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
+
+/** All jobs: those that work, and for a while those that have ended. Thread-safe. */
+@Component(service = JobTable.class)
+public final class JobTable {
+    private static final long KEPT_MILLIS = TimeUnit.HOURS.toMillis(24);
+    private static final int MOST_KEPT = 100;
+
+    private final JobFiles files;
+    private final Path directory;
+    private final Map<Long, Job> jobs = new TreeMap<>();
+    private long last;
+
+    @Activate
+    public JobTable(@Reference Directories directories) {
+        this(directories.data().resolve("jobs"));
+    }
+
+    /** A table whose records are in a directory. */
+    public JobTable(Path directory) {
+        this.directory = directory;
+        files = new JobFiles(directory);
+        for (Job each : files.readAll()) {
+            if (each.id().matches("[0-9]{1,18}")) {
+                jobs.put(Long.parseLong(each.id()), each);
+                last = Math.max(last, Long.parseLong(each.id()));
+            }
+        }
+    }
+
+    /** The directory of the records, in which the work of a job may keep files of its own. */
+    public Path directory() {
+        return directory;
+    }
+
+    /**
+     * Makes a job, and records it; {@link JobRunner} starts it.
+     *
+     * @param settings {@code speed} and {@code share}
+     * @param values what its kind keeps
+     * @throws DiskException BUSY if a job works on the attachment; it names that
+     */
+    synchronized Job add(String kind, String attachment, Map<String, String> settings, Map<String, String> values)
+            throws DiskException {
+        Job other = of(attachment);
+        if (other != null) {
+            throw new DiskException(
+                    Reason.BUSY,
+                    "attachment '" + attachment + "' has job " + other.id() + " (" + other.kind() + ", " + other.state()
+                            + "); wait for it, or: blktap job cancel " + other.id());
+        }
+        forget();
+        Job job = new Job(files, Long.toString(++last), kind, attachment, values);
+        job.set(settings);
+        jobs.put(last, job);
+        return job;
+    }
+
+    /** The job that works on an attachment, or null. */
+    public synchronized Job of(String attachment) {
+        return jobs.values().stream()
+                .filter(each -> each.attachment().equals(attachment) && !each.state().ended())
+                .findFirst()
+                .orElse(null);
+    }
+
+    /** The job of an id, or null. */
+    public synchronized Job find(String id) {
+        return id.matches("[0-9]{1,18}") ? jobs.get(Long.parseLong(id)) : null;
+    }
+
+    /** @throws DiskException NOT_FOUND */
+    Job named(String id) throws DiskException {
+        Job job = find(id);
+        if (job == null) {
+            throw new DiskException(Reason.NOT_FOUND, "no job '" + id + "'; blktap jobs lists them");
+        }
+        return job;
+    }
+
+    /** All of them, the oldest first. */
+    public synchronized List<Job> all() {
+        forget();
+        return List.copyOf(jobs.values());
+    }
+
+    /** Forgets jobs that ended long ago, and the oldest if there are many. */
+    private void forget() {
+        List<Job> ended = new ArrayList<>(
+                jobs.values().stream().filter(each -> each.state().ended()).toList());
+        ended.sort(Comparator.comparingLong(each -> each.status().endedMillis()));
+        long now = System.currentTimeMillis();
+        for (int i = 0; i < ended.size(); i++) {
+            Job each = ended.get(i);
+            if (ended.size() - i > MOST_KEPT || now - each.status().endedMillis() > KEPT_MILLIS) {
+                jobs.remove(Long.parseLong(each.id()));
+                files.remove(each.id());
+            }
+        }
+    }
+}

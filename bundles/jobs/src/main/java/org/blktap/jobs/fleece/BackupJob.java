@@ -1,0 +1,139 @@
+package org.blktap.jobs.fleece;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.control.Images;
+import org.blktap.api.control.Images.Conversion;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.jobs.Job;
+import org.blktap.jobs.JobCancelled;
+import org.blktap.jobs.JobKind;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
+
+/**
+ * Does backups: begins a point in time, copies it into a new image, and ends it. What the daemon's end interrupts begins
+ * anew, with another point in time, since the image had no name yet.
+ */
+@Component
+public final class BackupJob implements JobKind {
+    static final String KIND = "backup";
+    static final String TARGET = "target";
+    static final String ONTO = "onto";
+    static final String SINCE = "since";
+    static final String BUFFER = "buffer";
+    static final String RANGE = "range";
+    static final String WAITS = "vm-waits";
+    /** Begins the keys of the target's options. */
+    static final String OPTION = "o.";
+
+    static final String STALE = "stale";
+    private static final String BEGUN = "begun";
+    private static final String COPIED = "copied";
+    private static final long LOOK_MILLIS = 500;
+    /** A source that an operator parks delays its backup. */
+    private static final String PATIENCE_SECONDS = "3600";
+
+    @Reference
+    PointsInTime points;
+
+    @Reference
+    Attachments attachments;
+
+    @Reference
+    Images images;
+
+    @Override
+    public Set<String> kinds() {
+        return Set.of(KIND);
+    }
+
+    @Override
+    public void run(Job job) throws Exception {
+        String id = job.attachment();
+        if (job.value(BEGUN) != null) {
+            awaitRunning(job);
+            boolean copied = job.value(COPIED) != null;
+            points.end(id, copied);
+            if (copied) {
+                return;
+            }
+        }
+        job.keep(BEGUN, "yes");
+        String name = KIND + "-" + job.id();
+        points.begin(
+                id,
+                new PointsInTime.Wish(
+                        name,
+                        job.value(SINCE),
+                        job.value(BUFFER),
+                        job.value(RANGE),
+                        job.value(WAITS) != null,
+                        true,
+                        job.value(STALE) != null));
+        boolean goesOn = false;
+        boolean copied = false;
+        try {
+            copy(job, name);
+            copied = true;
+            job.keep(COPIED, "yes");
+        } catch (DiskException e) {
+            if (Thread.interrupted()) {
+                goesOn = true;
+                throw new InterruptedException();
+            }
+            job.checkCancelled();
+            String lost = points.lostReason(id);
+            throw lost.isEmpty()
+                    ? e
+                    : new DiskException(Reason.IO, "the point in time was lost, and the VM goes on: " + lost, e);
+        } finally {
+            if (!goesOn) {
+                points.end(id, copied);
+            }
+        }
+    }
+
+    private void copy(Job job, String name) throws DiskException {
+        Point point = points.point(job.attachment());
+        Runnable pace = () -> point.pace(job.speed(), job.paused());
+        job.onChange(pace);
+        pace.run();
+        Map<String, String> options = new LinkedHashMap<>(Map.of("paced", "yes", "patience", PATIENCE_SECONDS));
+        if (job.value(SINCE) != null) {
+            options.put("changes", "yes");
+        }
+        Map<String, String> targets = new LinkedHashMap<>();
+        job.status().values().forEach((key, value) -> {
+            if (key.startsWith(OPTION)) {
+                targets.put(key.substring(OPTION.length()), value);
+            }
+        });
+        String onto = job.value(ONTO);
+        images.convert(
+                new Conversion(
+                        new TapSpec(FleeceDriver.TYPE, job.attachment() + "/" + name),
+                        options,
+                        TapSpec.parse(job.value(TARGET)),
+                        targets,
+                        false,
+                        onto == null ? null : TapSpec.parse(onto)),
+                (bytes, of) -> {
+                    job.progress(bytes, of);
+                    return !job.cancelled();
+                });
+    }
+
+    /** After a restart, the disk may open later. */
+    private void awaitRunning(Job job) throws DiskException, InterruptedException, JobCancelled {
+        while (attachments.status(job.attachment()).state() != State.RUNNING) {
+            job.checkCancelled();
+            job.await(LOOK_MILLIS);
+        }
+    }
+}

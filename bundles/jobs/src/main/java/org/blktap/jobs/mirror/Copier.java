@@ -1,0 +1,470 @@
+package org.blktap.jobs.mirror;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.IoLoop;
+import org.blktap.api.memory.NativeBuffer;
+import org.blktap.api.memory.NativeMemory;
+import org.blktap.jobs.Job;
+import org.blktap.jobs.bits.MappedBits;
+
+/**
+ * Copies what the bits say from one disk to another, in the background. A bit is cleared when its chunk has been copied
+ * and the VM has not changed it meanwhile. A chunk with a change of the VM in flight is left for later.
+ *
+ * <p>Few pieces are in flight while the VM is at work, more while it is idle. Loop only.
+ */
+final class Copier implements AutoCloseable {
+    /** Pieces in flight while the VM is idle. */
+    static final int PIECES = 16;
+    /** The VM is idle when it has submitted nothing for this time. */
+    private static final long IDLE_NANOS = 10_000_000;
+    /** Bytes of one question for the source's map. */
+    private static final long WINDOW = 64 << 20;
+    /** The longest run of zeros that is written by one request. */
+    private static final long ZEROS = 32 << 20;
+
+    private static final double NANOS = 1e9;
+
+    private final VirtualDisk source;
+    private final VirtualDisk target;
+    private final String names;
+    private final IoLoop loop;
+    private final MappedBits bits;
+    private final VmChanges changes;
+    private final Job job;
+    private final Depths depths;
+
+    private final long size;
+    private final long chunk;
+    private final NativeBuffer memory;
+    private final ArrayDeque<CopyPiece> free = new ArrayDeque<>();
+    private final ArrayList<CopyPiece> active = new ArrayList<>();
+    private final SourceMap map = new SourceMap();
+    private final Request mapping = new Request(this::mapped, 0);
+    private final Runnable onIdle;
+    private boolean asking;
+    private boolean advancing;
+    private boolean running;
+    /** Whether it copies the rest while the VM waits. */
+    private boolean finishing;
+
+    private boolean draining;
+    private long cursor;
+    /** All of a new target is zeros from here on. */
+    private long freshFrom;
+
+    private int passes;
+    private long copied;
+    private long lastVmNanos;
+    private double tokens;
+    private long tokensNanos;
+    private IoLoop.Timer timer;
+    private MirrorFailure failure;
+
+    /**
+     * @param names of the source and the target, for errors
+     * @param depths what is copied of the source's chain
+     * @param fresh whether the target contains only zeros
+     * @param onIdle called when nothing is in flight
+     */
+    Copier(
+            VirtualDisk source,
+            VirtualDisk target,
+            String names,
+            IoLoop loop,
+            MappedBits bits,
+            VmChanges changes,
+            Job job,
+            Depths depths,
+            boolean fresh,
+            NativeMemory memory,
+            Runnable onIdle) {
+        this.source = source;
+        this.target = target;
+        this.names = names;
+        this.loop = loop;
+        this.bits = bits;
+        this.changes = changes;
+        this.job = job;
+        this.depths = depths;
+        this.onIdle = onIdle;
+        freshFrom = fresh ? 0 : Long.MAX_VALUE;
+        size = bits.diskBytes();
+        chunk = bits.granularity();
+        this.memory = memory.allocate((long) PIECES * CopyPiece.BYTES + CopyPiece.GRANULE);
+        ByteBuffer zeros = this.memory.bytes((long) PIECES * CopyPiece.BYTES, CopyPiece.GRANULE);
+        for (int i = 0; i < PIECES; i++) {
+            free.add(new CopyPiece(this, this.memory, (long) i * CopyPiece.BYTES, zeros));
+        }
+    }
+
+    VirtualDisk source() {
+        return source;
+    }
+
+    VirtualDisk target() {
+        return target;
+    }
+
+    // ---- what the filter says
+
+    void run(boolean now) {
+        running = now;
+        advance();
+    }
+
+    void draining(boolean begins) {
+        draining = begins;
+        advance();
+    }
+
+    void finishing(boolean now) {
+        finishing = now;
+        advance();
+    }
+
+    /** The VM has submitted something. */
+    void vmAtWork() {
+        lastVmNanos = loop.nanoTime();
+    }
+
+    /** The VM changes a range: what is being copied of it is copied again, what is known of it is old. */
+    void touch(long from, long to) {
+        map.touch(from, to);
+        for (int i = 0; i < active.size(); i++) {
+            active.get(i).touch(from, to);
+        }
+    }
+
+    /** Whether a range is being copied. */
+    boolean copies(long from, long to) {
+        return overlapping(from, to) != null;
+    }
+
+    private CopyPiece overlapping(long from, long to) {
+        for (int i = 0; i < active.size(); i++) {
+            CopyPiece each = active.get(i);
+            if (each.begin() < to && from < each.end()) {
+                return each;
+            }
+        }
+        return null;
+    }
+
+    MirrorFailure failure() {
+        return failure;
+    }
+
+    /** Tries again after a failure. */
+    void retry() {
+        failure = null;
+        advance();
+    }
+
+    /** Whether nothing of it is in flight. */
+    boolean isIdle() {
+        return active.isEmpty() && !asking;
+    }
+
+    /** Times that it has come to the end of the disk. */
+    int passes() {
+        return passes;
+    }
+
+    long copied() {
+        return copied;
+    }
+
+    /** Chunks that are to be copied, but for those that wait for a change of the VM to end. */
+    long remaining() {
+        return Math.max(0, bits.count() - changes.chunks());
+    }
+
+    // ---- what is next
+
+    void advance() {
+        if (advancing) {
+            return;
+        }
+        advancing = true;
+        while (mayStart() && startNext()) {
+            // as many as may be in flight
+        }
+        advancing = false;
+        if (isIdle()) {
+            onIdle.run();
+        }
+    }
+
+    private boolean mayStart() {
+        if (!running || failure != null || asking || free.isEmpty()) {
+            return false;
+        }
+        if (finishing) {
+            return true;
+        }
+        if (draining || job.paused() || job.cancelled() || active.size() >= most()) {
+            return false;
+        }
+        return withinSpeed();
+    }
+
+    private int most() {
+        return loop.nanoTime() - lastVmNanos < IDLE_NANOS ? Math.min(PIECES, job.share()) : PIECES;
+    }
+
+    /** Whether the limit of the speed allows a piece now; if not, a timer goes on. */
+    private boolean withinSpeed() {
+        long speed = job.speed();
+        if (speed == 0) {
+            return true;
+        }
+        long now = loop.nanoTime();
+        tokens = Math.min(speed / 10.0, tokens + speed * ((now - tokensNanos) / NANOS));
+        tokensNanos = now;
+        if (tokens > 0) {
+            return true;
+        }
+        if (timer == null) {
+            timer = loop.schedule(
+                    () -> {
+                        timer = null;
+                        advance();
+                    },
+                    Math.max(1, (long) Math.min(1000, -tokens / speed * 1000)));
+        }
+        return false;
+    }
+
+    /** Starts a piece, or a question for the map; false if there is nothing to do now. */
+    private boolean startNext() {
+        long at = candidate();
+        if (at < 0) {
+            return false;
+        }
+        if (!map.covers(at) || !depths.all() && !(map.isValid() && map.end() >= Math.min(size, at + chunk))) {
+            return ask(at);
+        }
+        long end = Math.min(bits.nextClear(at), Math.min(size, at + ZEROS));
+        CopyPiece other = nextActive(at, end);
+        end = changes.untouched(at, other == null ? end : other.begin());
+        map.seek(at);
+        boolean known = map.isValid();
+        long run = known ? whole(at, Math.min(end, map.runEnd())) : at;
+        if (run > at && !depths.all() && skipped()) {
+            bits.clear(at, run - at);
+            cursor = run;
+        } else if (run > at && depths.all() && map.zero()) {
+            zeros(at, run);
+        } else {
+            end = Math.min(end, at + CopyPiece.BYTES);
+            if (!depths.all()) {
+                end = Math.min(end, whole(at, map.end()));
+            } else if (known) {
+                // what follows may be zeros that need no read
+                end = Math.min(end, Math.max(at + chunk, run));
+            }
+            data(at, end);
+        }
+        return true;
+    }
+
+    /** The end of the whole chunks of a range that begins with a chunk; the last chunk ends with the disk. */
+    private long whole(long at, long end) {
+        return end == size ? end : end - end % chunk;
+    }
+
+    /** The active piece that begins first in a range. */
+    private CopyPiece nextActive(long from, long to) {
+        CopyPiece first = null;
+        for (int i = 0; i < active.size(); i++) {
+            CopyPiece each = active.get(i);
+            if (each.begin() >= from && each.begin() < to && (first == null || each.begin() < first.begin())) {
+                first = each;
+            }
+        }
+        return first;
+    }
+
+    /** The first chunk from the cursor on, once around, that can be copied now; -1 if there is none. */
+    private long candidate() {
+        long start = cursor < size ? cursor : 0;
+        long from = start;
+        boolean around = false;
+        while (remaining() > 0) {
+            long found = from < size ? bits.nextSet(from) : -1;
+            if (found < 0 && !around && start > 0) {
+                around = true;
+                from = 0;
+                continue;
+            }
+            if (found < 0 || around && found >= start) {
+                break;
+            }
+            CopyPiece piece = overlapping(found, found + 1);
+            if (piece != null) {
+                from = piece.end();
+            } else if (changes.touch(found, Math.min(size, found + chunk))) {
+                from = found + chunk;
+            } else {
+                if (around) {
+                    wrapped();
+                }
+                cursor = found;
+                return found;
+            }
+        }
+        wrapped();
+        return -1;
+    }
+
+    private void wrapped() {
+        passes++;
+        freshFrom = Long.MAX_VALUE;
+    }
+
+    /** Whether the run of the map is not copied. */
+    private boolean skipped() {
+        return depths.skips(map.depth(), map.zero());
+    }
+
+    private boolean ask(long at) {
+        // where the VM keeps changing a window, a smaller one is more likely to stay valid
+        long length = map.covers(at) ? CopyPiece.BYTES : WINDOW;
+        long end = Math.min(size, at + length);
+        map.ask(at, end);
+        asking = true;
+        try {
+            source.submit(mapping.setMap(at, end - at, map.extents));
+        } catch (RuntimeException | Error e) {
+            asking = false;
+            fail(MirrorFailure.internal(names, e));
+        }
+        return !asking && failure == null;
+    }
+
+    private void mapped(Request request) {
+        asking = false;
+        if (request.error() != 0) {
+            map.forget();
+            fail(MirrorFailure.of(names, Operation.MAP, request.offset(), request.error()));
+        } else if (map.extents.count() == 0 || map.extents.total() > request.length()) {
+            map.forget();
+            fail(MirrorFailure.internal(names, new IllegalStateException("a map of " + map.extents.total() + " bytes")));
+        } else {
+            map.answered();
+            if (!depths.all() && !(map.isValid() && map.end() >= Math.min(size, request.offset() + chunk))) {
+                retreat(request);
+            }
+        }
+        advance();
+    }
+
+    /** The answer is of no use: the VM has changed the window meanwhile, or it is less than a chunk. */
+    private void retreat(Request request) {
+        if (map.isValid()) {
+            fail(MirrorFailure.internal(names, new IllegalStateException("a map of less than a chunk")));
+        } else if (request.length() <= CopyPiece.BYTES) {
+            // a later pass finds it
+            cursor = request.offset() + request.length();
+        }
+    }
+
+    private void zeros(long at, long end) {
+        cursor = end;
+        if (at >= freshFrom) {
+            copied += end - at;
+            bits.clear(at, end - at);
+            return;
+        }
+        CopyPiece piece = free.pop();
+        piece.at(at, end, false);
+        active.add(piece);
+        take(CopyPiece.GRANULE);
+        piece.zero();
+    }
+
+    private void data(long at, long end) {
+        cursor = end;
+        CopyPiece piece = free.pop();
+        piece.at(at, end, at >= freshFrom);
+        if (freshFrom != Long.MAX_VALUE) {
+            freshFrom = Math.max(freshFrom, end);
+        }
+        if (depths.all()) {
+            piece.part(at, end);
+        } else {
+            for (long from = at; from < end; ) {
+                map.seek(from);
+                long to = Math.min(end, map.runEnd());
+                if (!skipped()) {
+                    piece.part(from, to);
+                }
+                from = to;
+            }
+        }
+        active.add(piece);
+        take(end - at);
+        piece.read();
+    }
+
+    private void take(long cost) {
+        tokens -= cost;
+    }
+
+    // ---- how it ends
+
+    /** A piece has ended. */
+    void ended(CopyPiece piece, boolean whole) {
+        int last = active.size() - 1;
+        active.set(active.indexOf(piece), active.get(last));
+        active.remove(last);
+        if (whole) {
+            copied += piece.end() - piece.begin();
+            if (!piece.touched()) {
+                bits.clear(piece.begin(), piece.end() - piece.begin());
+            }
+        }
+        free.push(piece);
+        advance();
+    }
+
+    void sourceFailed(CopyPiece piece, Operation operation, long offset, int error) {
+        fail(MirrorFailure.of("source of " + names, operation, offset, error));
+        ended(piece, false);
+    }
+
+    void sourceThrew(CopyPiece piece, Throwable thrown) {
+        fail(MirrorFailure.internal("source of " + names, thrown));
+        ended(piece, false);
+    }
+
+    void targetFailed(Operation operation, long offset, int error) {
+        fail(MirrorFailure.of(names, operation, offset, error));
+    }
+
+    void targetThrew(Throwable thrown) {
+        fail(MirrorFailure.internal(names, thrown));
+    }
+
+    private void fail(MirrorFailure with) {
+        if (failure == null) {
+            failure = with;
+        }
+    }
+
+    /** Nothing is in flight. */
+    @Override
+    public void close() {
+        running = false;
+        if (timer != null) {
+            timer.cancel();
+        }
+        memory.close();
+    }
+}

@@ -1,0 +1,379 @@
+package org.blktap.jobs.mirror;
+
+import java.util.ArrayDeque;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Options;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.Errno;
+import org.blktap.api.filter.FilterContext;
+import org.blktap.api.filter.PassThroughDisk;
+import org.blktap.jobs.Job;
+import org.blktap.jobs.bits.MappedBits;
+
+/**
+ * A disk whose contents are copied to another, the target, while its VM writes.
+ *
+ * <p>At first a change of the VM goes to the source only, and its bits are set. When little is left, changes go to both
+ * ({@link #through}), and complete when both have ended. A discard always goes to the source only: what it leaves there
+ * is copied. An error of the target leaves the bits set, and the VM does not see it.
+ *
+ * <p>Loop only, except where noted.
+ */
+final class MirrorDisk extends PassThroughDisk {
+    /** Less than this is left when changes begin to go to both. */
+    private static final long LITTLE = 32 << 20;
+    /** After so many passes they do in any case. */
+    private static final int MOST_PASSES = 3;
+
+    private final FilterContext context;
+    private final Job job;
+    /** What is copied: the disk below, or an image of its chain, which the VM does not change. */
+    private final VirtualDisk source;
+
+    private final VirtualDisk target;
+    private final boolean live;
+    private final MappedBits bits;
+    private final VmChanges changes;
+    private final Copier copier;
+    private final Runnable closed;
+    /** Whether a change goes to the source first, and then to the target. */
+    private final boolean oneAfterTheOther;
+
+    private final long copiedBefore;
+    private final Request flush = new Request(this::targetFlushed, 0);
+    private final ArrayDeque<Runnable> whenIdle = new ArrayDeque<>();
+    private boolean started;
+    private boolean through;
+    private boolean draining;
+    private CompletableFuture<Void> finishing;
+    private volatile boolean equalAtRemoval;
+    private volatile State state = new State(false, 0, 1, null, false);
+
+    /**
+     * How far it is, for any thread.
+     *
+     * @param ready whether both disks are equal but for changes in flight
+     */
+    record State(boolean ready, long copied, long remaining, MirrorFailure failure, boolean started) {}
+
+    /**
+     * @param source the disk below, or an image of its chain that was opened for this
+     * @param depths what is copied of the source's chain
+     * @param fresh whether the target contains only zeros
+     * @param closed called when the filter is closed
+     */
+    MirrorDisk(
+            VirtualDisk below,
+            VirtualDisk source,
+            VirtualDisk target,
+            MappedBits bits,
+            FilterContext context,
+            Job job,
+            Depths depths,
+            boolean fresh,
+            Runnable closed) {
+        super(below);
+        this.context = context;
+        this.job = job;
+        this.source = source;
+        this.target = target;
+        live = source == below;
+        this.bits = bits;
+        this.closed = closed;
+        oneAfterTheOther = !depths.all();
+        changes = new VmChanges(bits);
+        copiedBefore = Math.max(job.status().doneBytes(), bits.diskBytes() - left());
+        copier = new Copier(
+                source,
+                target,
+                job.value(MirrorFilter.TARGET),
+                context.loop(),
+                bits,
+                changes,
+                job,
+                depths,
+                fresh,
+                context.memory(),
+                this::idle);
+        publish();
+    }
+
+    private long left() {
+        return Math.min(bits.diskBytes(), bits.count() * bits.granularity());
+    }
+
+    // ---- what the job's thread calls
+
+    /** How far it is. Any thread. */
+    State state() {
+        return state;
+    }
+
+    /** Starts or resumes copying, and looks at what operators have set. Any thread. */
+    void kick() {
+        context.loop().execute(() -> {
+            if (!started) {
+                started = true;
+                copier.run(true);
+            } else {
+                copier.advance();
+            }
+            publish();
+        });
+    }
+
+    /** Tries again after a failure. Any thread. */
+    void retry() {
+        context.loop().execute(() -> {
+            copier.retry();
+            publish();
+        });
+    }
+
+    /** Stops copying; ends when nothing of it is in flight. Any thread. */
+    CompletableFuture<Void> stop() {
+        CompletableFuture<Void> stopped = new CompletableFuture<>();
+        context.loop().execute(() -> {
+            through = false;
+            copier.run(false);
+            onIdle(() -> stopped.complete(null));
+        });
+        return stopped;
+    }
+
+    /**
+     * Makes the target equal, and flushes it, while the VM waits. On a control thread.
+     *
+     * @throws DiskException BUSY if much is left; what writing the target throws
+     */
+    private void finish() throws DiskException {
+        CompletableFuture<Void> done = new CompletableFuture<>();
+        context.loop().execute(() -> {
+            if (!started || copier.failure() != null || left() > 2 * LITTLE) {
+                done.completeExceptionally(new DiskException(
+                        Reason.BUSY, "job " + job.id() + " is not ready: " + left() + " bytes are left"));
+                return;
+            }
+            finishing = done;
+            copier.finishing(true);
+        });
+        try {
+            MirrorFilter.await(done, job);
+        } catch (DiskException e) {
+            context.loop().execute(this::finished);
+            throw e;
+        }
+    }
+
+    /** Sets whether {@link #beforeRemoval} makes the target equal. Any thread. */
+    void equalAtRemoval(boolean equal) {
+        equalAtRemoval = equal;
+    }
+
+    @Override
+    public void beforeRemoval() throws DiskException {
+        if (equalAtRemoval) {
+            finish();
+        } else {
+            MirrorFilter.await(stop(), job);
+        }
+    }
+
+    @Override
+    public void checkDetach() throws DiskException {
+        MirrorFilter.checkDetach(job);
+        super.checkDetach();
+    }
+
+    private void finished() {
+        finishing = null;
+        copier.finishing(false);
+    }
+
+    // ---- the VM's requests
+
+    @Override
+    public void submit(Request request) {
+        copier.vmAtWork();
+        if (live && request.operation().changes()) {
+            change(request);
+        } else if (request.operation() == Operation.FLUSH && draining && !copier.isIdle()) {
+            // the last one before the disk is closed: nothing of ours may be in flight then
+            onIdle(() -> below().submit(request));
+        } else {
+            below().submit(request);
+        }
+    }
+
+    private void change(Request request) {
+        VmChange change = changes.poll();
+        if (change == null) {
+            change = new VmChange(this::sourceEnded, this::targetEnded);
+        }
+        change.begins(request);
+        boolean copied = request.operation() != Operation.DISCARD && !request.has(Request.FAST_ONLY);
+        change.through = through
+                && copied
+                && copier.failure() == null
+                && !copier.copies(change.begin, change.end)
+                && changes.admits(change);
+        copier.touch(change.begin, change.end);
+        changes.begin(change);
+        boolean both = change.through && !oneAfterTheOther;
+        change.pending = both ? 2 : 1;
+        below().submit(change);
+        if (both) {
+            toTarget(change);
+        }
+    }
+
+    private void sourceEnded(Request ended) {
+        VmChange change = (VmChange) ended;
+        change.sourceError = ended.error();
+        if (change.sourceError != 0) {
+            change.tainted = true;
+        } else if (change.through && oneAfterTheOther) {
+            toTarget(change);
+            return;
+        }
+        partEnded(change);
+    }
+
+    private void toTarget(VmChange change) {
+        try {
+            target.submit(change.forTarget());
+        } catch (RuntimeException | Error e) {
+            copier.targetThrew(e);
+            change.tainted = true;
+            partEnded(change);
+        }
+    }
+
+    private void targetEnded(VmChange change, int error) {
+        if (error != 0) {
+            copier.targetFailed(change.operation(), change.begin, error);
+            change.tainted = true;
+        }
+        partEnded(change);
+    }
+
+    private void partEnded(VmChange change) {
+        if (--change.pending > 0) {
+            return;
+        }
+        int error = change.sourceError;
+        Request original = change.release();
+        changes.end(change);
+        if (copier.failure() != null) {
+            through = false;
+            publish();
+        }
+        copier.advance();
+        original.complete(error);
+    }
+
+    @Override
+    public void draining(boolean begins) {
+        draining = begins;
+        copier.draining(begins);
+        super.draining(begins);
+    }
+
+    // ---- how far it is
+
+    /** Called when nothing of the copying is in flight, and nothing can be started. */
+    private void idle() {
+        while (!whenIdle.isEmpty() && copier.isIdle()) {
+            whenIdle.poll().run();
+        }
+        if (finishing != null && copier.isIdle()) {
+            if (copier.failure() != null) {
+                CompletableFuture<Void> failed = finishing;
+                finished();
+                failed.completeExceptionally(copier.failure().why());
+            } else if (bits.count() == 0) {
+                target.submit(flush.set(Operation.FLUSH, 0, 0, 0));
+            }
+        }
+        publish();
+    }
+
+    private void targetFlushed(Request ended) {
+        CompletableFuture<Void> done = finishing;
+        if (done == null) {
+            return;
+        }
+        finished();
+        if (ended.error() == 0) {
+            done.complete(null);
+        } else {
+            done.completeExceptionally(new DiskException(
+                    Reason.IO, job.value(MirrorFilter.TARGET) + ": flush: " + Errno.text(ended.error())));
+        }
+    }
+
+    private void onIdle(Runnable action) {
+        if (copier.isIdle()) {
+            action.run();
+        } else {
+            whenIdle.add(action);
+        }
+    }
+
+    private void publish() {
+        if (copier.failure() != null) {
+            through = false;
+        } else if (started && !through && copier.passes() > 0) {
+            through = left() <= LITTLE || copier.passes() >= MOST_PASSES;
+        }
+        if (job.paused()) {
+            through = false;
+        }
+        long remaining = copier.remaining() * bits.granularity();
+        boolean ready = started && through && remaining == 0 && copier.isIdle();
+        State now = state;
+        long copied = copiedBefore + copier.copied();
+        if (now.ready() != ready
+                || now.copied() != copied
+                || now.remaining() != remaining
+                || now.failure() != copier.failure()
+                || now.started() != started) {
+            state = new State(ready, copied, remaining, copier.failure(), started);
+        }
+    }
+
+    /** Takes any: the target stays, since it must not be open twice. */
+    @Override
+    public boolean set(Options options) {
+        return true;
+    }
+
+    @Override
+    public Map<String, ?> stats() {
+        Map<String, Object> stats = new LinkedHashMap<>();
+        stats.put("job", job.id());
+        stats.put("left", Options.sizeText(left()));
+        stats.put("writes", through ? "to both" : "to the source");
+        return stats;
+    }
+
+    @Override
+    public void close() {
+        copier.run(false);
+        closed.run();
+        onIdle(() -> {
+            copier.close();
+            target.close();
+            if (!live) {
+                source.close();
+            }
+            bits.close();
+        });
+    }
+}

@@ -1,0 +1,58 @@
+package org.blktap.jobs.mirror;
+
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.filter.Substitute;
+
+/** A request of the VM that changes the disk, on its way to the source and, if it is written through, to the target. */
+final class VmChange extends Substitute {
+    private final Request copy;
+    /** Whether it goes to the target too. */
+    boolean through;
+    /** Whether the target may differ afterwards where this one writes: its bits stay set. */
+    boolean tainted;
+    /** Parts that have not ended. */
+    int pending;
+
+    int sourceError;
+    long begin;
+    long end;
+
+    /**
+     * @param atSource called when the source has ended
+     * @param atTarget called with a request whose owner is this, when the target has ended
+     */
+    VmChange(Completion atSource, AtTarget atTarget) {
+        super(atSource);
+        copy = new Request(ended -> atTarget.ended(this, ended.error()), 4);
+    }
+
+    /** See the constructor. */
+    interface AtTarget {
+        void ended(VmChange change, int error);
+    }
+
+    VmChange begins(Request request) {
+        of(request);
+        begin = request.offset();
+        end = begin + request.length();
+        through = false;
+        tainted = false;
+        pending = 1;
+        sourceError = 0;
+        return this;
+    }
+
+    /** The same change for the target. */
+    Request forTarget() {
+        copy.data().clear();
+        if (operation() == Operation.WRITE) {
+            copy.data().addSlice(data(), 0, length());
+        }
+        return copy.set(operation(), begin, length(), flags() & Request.NO_UNMAP);
+    }
+
+    boolean overlaps(long from, long to) {
+        return begin < to && from < end;
+    }
+}

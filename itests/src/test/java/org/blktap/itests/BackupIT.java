@@ -1,0 +1,231 @@
+package org.blktap.itests;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Backups of disks that are being written, and points in time that others read. */
+class BackupIT {
+    @TempDir
+    Path directory;
+
+    private Daemon daemon;
+    private Process load;
+
+    @BeforeEach
+    void start() throws Exception {
+        daemon = Daemon.started(directory);
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        endLoad();
+        daemon.close();
+    }
+
+    private String spec(String name) {
+        String type = name.substring(name.lastIndexOf('.') + 1);
+        return "tap:" + (type.equals("img") ? "aio" : type) + ":" + directory.resolve(name);
+    }
+
+    private void io(String id, String... commands) throws Exception {
+        List<String> all = new ArrayList<>(List.of("qemu-io", "-f", "raw", daemon.nbd(id)));
+        for (String command : commands) {
+            all.addAll(List.of("-c", command));
+        }
+        Run run = Run.of(all.toArray(String[]::new)).ok();
+        assertFalse(run.out().contains("Pattern verification failed"), run::toString);
+    }
+
+    /** Makes a disk of 128 MiB of which three quarters are written, attaches it as a, and returns a copy of it. */
+    private Path attach(String name) throws Exception {
+        daemon.blktap("create", spec(name), "128M").ok();
+        daemon.attach(spec(name), "a", "--node", "nbd");
+        Run.of(
+                        "fio",
+                        "--name=fill",
+                        "--ioengine=nbd",
+                        "--uri=" + daemon.nbd("a"),
+                        "--rw=write",
+                        "--bs=256k",
+                        "--iodepth=8",
+                        "--size=96m",
+                        "--randseed=7")
+                .ok();
+        return copy("a", "then.raw");
+    }
+
+    private Path copy(String id, String name) throws Exception {
+        Path copy = directory.resolve(name);
+        Run.of("qemu-img", "convert", "-f", "raw", "-O", "raw", daemon.nbd(id), copy.toString())
+                .ok();
+        return copy;
+    }
+
+    private void startLoad(String... more) throws Exception {
+        List<String> all = new ArrayList<>(List.of(
+                "fio",
+                "--name=load",
+                "--ioengine=nbd",
+                "--uri=" + daemon.nbd("a"),
+                "--rw=randwrite",
+                "--bs=4k",
+                "--iodepth=32",
+                "--size=128m",
+                "--time_based",
+                "--runtime=3600"));
+        all.addAll(List.of(more));
+        load = new ProcessBuilder(all)
+                .redirectErrorStream(true)
+                .redirectOutput(directory.resolve("load.log").toFile())
+                .start();
+        long before = writes();
+        Wait.until("the VM writes", () -> writes() > before + 200);
+    }
+
+    private long writes() throws Exception {
+        JsonObject operations = daemon.stats("a").getAsJsonObject("operations");
+        return operations.has("write")
+                ? operations.getAsJsonObject("write").get("count").getAsLong()
+                : 0;
+    }
+
+    private void endLoad() throws Exception {
+        if (load != null) {
+            load.descendants().forEach(ProcessHandle::destroyForcibly);
+            load.destroyForcibly().waitFor();
+            load = null;
+        }
+    }
+
+    private static void assertSame(Path raw, String format, Path other) throws Exception {
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", format, raw.toString(), other.toString())
+                .ok();
+    }
+
+    private void refused(String says, String... command) throws Exception {
+        Run run = daemon.blktap(command);
+        assertTrue(run.status() != 0 && (run.out() + run.err()).contains(says), run::toString);
+    }
+
+    private long scratchFiles() throws Exception {
+        try (Stream<Path> files = Files.list(daemon.dataDir.resolve("fleece"))) {
+            return files.count();
+        }
+    }
+
+    @Test
+    void clientsCopyAPointInTimeWhileTheVmWrites() throws Exception {
+        Path then = attach("disk.qcow2");
+        daemon.blktap("expose", "a", "--as", "a-now").ok();
+        startLoad();
+        assertSame(then, "raw", copy("a-now", "convert.raw"));
+        Path copied = directory.resolve("nbdcopy.raw");
+        Run.of("nbdcopy", daemon.nbd("a-now"), copied.toString()).ok();
+        assertSame(then, "raw", copied);
+        refused("has the point in time 'a-now', and only one at a time", "expose", "a", "--as", "b");
+        refused("which would be lost: end it with expose --end", "detach", "a");
+
+        // it outlives the daemon
+        endLoad();
+        daemon.kill();
+        daemon.start();
+        Wait.until("both run", () -> daemon.state("a").equals("running")
+                && daemon.state("a-now").equals("running"));
+        startLoad();
+        assertSame(then, "raw", copy("a-now", "again.raw"));
+        daemon.blktap("park", "a").ok();
+        daemon.blktap("resume", "a").ok();
+        assertSame(then, "raw", copy("a-now", "parked.raw"));
+
+        daemon.blktap("expose", "--end", "a-now").ok();
+        assertEquals("absent", daemon.state("a-now"));
+        assertEquals(0, scratchFiles());
+        refused("nothing is exposed as 'a-now'", "expose", "--end", "a-now");
+        assertTrue(load.isAlive(), () -> "the load has failed");
+        endLoad();
+        daemon.detach("a");
+        daemon.blktap("check", spec("disk.qcow2")).ok();
+    }
+
+    @Test
+    void aFullBackupIsOfOneMoment() throws Exception {
+        Path then = attach("disk.img");
+        String full = directory.resolve("full.qcow2").toString();
+        startLoad("--rate_iops=2000");
+        endLoad();
+        then = copy("a", "later.raw");
+        // slow enough that the VM overtakes it
+        daemon.blktap("backup", "a", "tap:qcow2:" + full, "--speed", "24M").ok();
+        startLoad();
+        refused("has job", "backup", "a", spec("other.qcow2"));
+        JsonObject job = JsonParser.parseString(daemon.blktap("jobs", "--json").ok().out())
+                .getAsJsonArray()
+                .get(0)
+                .getAsJsonObject();
+        assertEquals("backup", job.get("kind").getAsString());
+        daemon.blktap("job", "wait", job.get("id").getAsString()).ok();
+        assertSame(then, "qcow2", Path.of(full));
+        Run.of("qemu-img", "check", full).ok();
+        assertEquals(0, scratchFiles());
+        assertTrue(load.isAlive(), "the load has failed");
+    }
+
+    @Test
+    void aBackupThatFailsLeavesTheVmAndNothingElse() throws Exception {
+        attach("disk.qcow2");
+        daemon.blktap("backup", "a", spec("full.vhd"), "--speed", "1M", "--buffer", "1M")
+                .ok();
+        startLoad();
+        refused("its buffer of 1M is full", "job", "wait", "1");
+        assertFalse(Files.exists(directory.resolve("full.vhd")));
+        assertEquals(0, scratchFiles());
+        long count = writes();
+        Wait.until("the VM goes on", () -> writes() > count + 200);
+        endLoad();
+
+        daemon.blktap("backup", "a", spec("full.vhd"), "--speed", "1M").ok();
+        daemon.blktap("job", "cancel", "2").ok();
+        assertFalse(Files.exists(directory.resolve("full.vhd")));
+        assertEquals(0, scratchFiles());
+        assertEquals("[]", daemon.blktap("filter", "list", "a", "--json").ok().out().strip());
+
+        // with a VM that waits for the backup
+        Path then = copy("a", "later.raw");
+        daemon.blktap("backup", "a", spec("full.vhd"), "--buffer", "1M", "--vm-waits", "--speed", "24M")
+                .ok();
+        startLoad();
+        daemon.blktap("job", "wait", "3").ok();
+        endLoad();
+        assertSame(then, "vpc", directory.resolve("full.vhd"));
+    }
+
+    @Test
+    void aBackupThatWasKilledBeginsAnew() throws Exception {
+        attach("disk.qcow2");
+        daemon.blktap("backup", "a", spec("full.qcow2"), "--speed", "8M").ok();
+        io("a", "write -P 7 0 1M", "flush");
+        daemon.kill();
+        daemon.start();
+        Wait.until("it runs", () -> daemon.state("a").equals("running"));
+        daemon.blktap("job", "set", "1", "speed=0").ok();
+        daemon.blktap("job", "wait", "1").ok();
+        assertSame(copy("a", "now.raw"), "qcow2", directory.resolve("full.qcow2"));
+        assertEquals(0, scratchFiles());
+        try (Stream<Path> files = Files.list(directory)) {
+            assertFalse(files.anyMatch(each -> each.toString().endsWith(".new")), "unfinished images are gone");
+        }
+    }
+}
