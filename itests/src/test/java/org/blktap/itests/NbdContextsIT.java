@@ -80,6 +80,26 @@ class NbdContextsIT {
                 "data");
     }
 
+    private static void copy(String uri, Path to, long offset, long mebibytes) throws Exception {
+        Run.of(
+                        "/usr/bin/python3",
+                        "-c",
+                        """
+                        import nbd, sys
+                        h = nbd.NBD()
+                        h.connect_uri(sys.argv[1])
+                        with open(sys.argv[2], 'r+b') as f:
+                            for at in range(int(sys.argv[3]) << 20, (int(sys.argv[3]) + int(sys.argv[4])) << 20, 1 << 20):
+                                f.seek(at)
+                                f.write(h.pread(1 << 20, at))
+                        """,
+                        uri,
+                        to.toString(),
+                        Long.toString(offset),
+                        Long.toString(mebibytes))
+                .ok();
+    }
+
     @Test
     void theDepthOfAChainIsSeen() throws Exception {
         String base = directory.resolve("base.raw").toString();
@@ -104,5 +124,47 @@ class NbdContextsIT {
         String list = Run.of("nbdinfo", "--json", uri).ok().out();
         assertTrue(list.contains("base:allocation") && list.contains("qemu:allocation-depth"), list);
         daemon.detach("chain");
+    }
+
+    /** A full copy, writes, and a copy of only what the bitmap has, as clients of QEMU make incremental backups. */
+    @Test
+    void theDirtyExtentsAreSeenAndCopied() throws Exception {
+        Path image = directory.resolve("dirty.qcow2");
+        Path backup = directory.resolve("backup.raw");
+        daemon.blktap("create", "tap:qcow2:" + image, "32M").ok();
+        daemon.attach("tap:qcow2:" + image, "dirty", "--node", "nbd");
+        String uri = daemon.nbd("dirty");
+        write("raw", uri, 1, 0, 16);
+        daemon.blktap("bitmap", "add", "dirty", "daily").ok();
+        Run.of("qemu-img", "convert", "-O", "raw", uri, backup.toString()).ok();
+        assertEquals(List.of("0.0 32.0 0"), nbdinfo("qemu:dirty-bitmap:daily", uri));
+        write("raw", uri, 2, 4, 1);
+        write("raw", uri, 3, 20, 2);
+        List<String> dirty = List.of("0.0 4.0 0", "4.0 1.0 1", "5.0 15.0 0", "20.0 2.0 1", "22.0 10.0 0");
+        assertEquals(dirty, nbdinfo("qemu:dirty-bitmap:daily", uri));
+        assertEquals(
+                List.of("0.0 4.0 true", "4.0 1.0 false", "5.0 15.0 true", "20.0 2.0 false", "22.0 10.0 true"),
+                qemuMap("dirty", "qemu:dirty-bitmap:daily"));
+        assertTrue(
+                Run.of("nbdinfo", "--json", uri).ok().out().contains("qemu:dirty-bitmap:daily"),
+                "nbdinfo lists the bitmap");
+        for (String run : dirty) {
+            String[] fields = run.split(" ");
+            if (fields[2].equals("1")) {
+                long offset = (long) Double.parseDouble(fields[0]);
+                long length = (long) Double.parseDouble(fields[1]);
+                copy(uri, backup, offset, length);
+            }
+        }
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", uri, backup.toString())
+                .ok();
+        // over a kill, and gone after it is removed
+        daemon.kill();
+        daemon.start();
+        Wait.until("it runs again", () -> daemon.state("dirty").equals("running"));
+        assertEquals(dirty, nbdinfo("qemu:dirty-bitmap:daily", uri));
+        daemon.blktap("bitmap", "remove", "dirty", "daily").ok();
+        Daemon.assertStatus(1, Run.of("nbdinfo", "--map=qemu:dirty-bitmap:daily", uri));
+        daemon.detach("dirty");
     }
 }
