@@ -28,6 +28,8 @@ public record AttachmentStatus(
         Map<String, String> options,
         Map<String, String> details,
         List<String> filters) {
+    /** The key of {@link #details} with the spec of the backing image, if there is one. */
+    public static final String BACKING = "backing image";
 
     /** The life of an attachment. */
     public enum State {
