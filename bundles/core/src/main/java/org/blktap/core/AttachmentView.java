@@ -1,7 +1,9 @@
 package org.blktap.core;
 
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -70,8 +72,17 @@ final class AttachmentView {
                 disk.engineName(),
                 nodeStatus == null ? nodes.lastStatus() : nodeStatus,
                 attachment.request().options(),
-                info.details(),
+                details(info),
                 attachment.request().filters());
+    }
+
+    private static Map<String, String> details(DiskInfo info) {
+        if (info.backing() == null) {
+            return info.details();
+        }
+        Map<String, String> details = new LinkedHashMap<>(info.details());
+        details.put(AttachmentStatus.BACKING, info.backing().toString());
+        return details;
     }
 
     private StateReason shownReason(Life now) {

@@ -129,6 +129,7 @@ final class ImageChange {
         Map<String, String> options = new LinkedHashMap<>(attachment.request().options());
         options.remove("engine");
         options.remove(LockWait.OPTION);
+        options.remove("max-chain");
         try {
             new ImageWork(services.loops(), services.memory(), services.installed(), services.configuration())
                     .resize(spec, sizeBytes, options);

@@ -53,6 +53,8 @@ record OpenImage(TapSpec spec, VirtualDisk disk, OpenContext context) {
         Options options = new Options(ofAttachment);
         options.text("engine", null);
         options.text(LockWait.OPTION, null);
+        // of the bundle jobs
+        options.text("max-chain", null);
         return options;
     }
 

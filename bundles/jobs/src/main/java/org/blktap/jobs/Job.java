@@ -266,7 +266,7 @@ public final class Job {
 
     // ---- what operators want
 
-    void pauseByOperator() throws DiskException {
+    public void pauseByOperator() throws DiskException {
         synchronized (this) {
             checkRuns();
             paused = true;
@@ -276,7 +276,7 @@ public final class Job {
         changed();
     }
 
-    void resume() throws DiskException {
+    public void resume() throws DiskException {
         synchronized (this) {
             checkRuns();
             paused = false;
@@ -286,7 +286,7 @@ public final class Job {
         changed();
     }
 
-    void cancel() throws DiskException {
+    public void cancel() throws DiskException {
         synchronized (this) {
             checkRuns();
             cancelled = true;
@@ -295,7 +295,7 @@ public final class Job {
         changed();
     }
 
-    void completeByOperator() throws DiskException {
+    public void completeByOperator() throws DiskException {
         synchronized (this) {
             checkRuns();
             if (state != JobState.READY) {
@@ -313,7 +313,7 @@ public final class Job {
     }
 
     /** Sets {@code speed=} and {@code share=}. */
-    void set(Map<String, String> settings) throws DiskException {
+    public void set(Map<String, String> settings) throws DiskException {
         Options options = new Options(settings);
         long newSpeed = options.size("speed", speed);
         int newShare = options.number("share", share, 1, MOST_SHARE);

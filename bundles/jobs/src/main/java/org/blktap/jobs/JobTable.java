@@ -54,7 +54,7 @@ public final class JobTable {
      * @param values what its kind keeps
      * @throws DiskException BUSY if a job works on the attachment; it names that
      */
-    synchronized Job add(String kind, String attachment, Map<String, String> settings, Map<String, String> values)
+    public synchronized Job add(String kind, String attachment, Map<String, String> settings, Map<String, String> values)
             throws DiskException {
         Job other = of(attachment);
         if (other != null) {
@@ -76,6 +76,16 @@ public final class JobTable {
                 .filter(each -> each.attachment().equals(attachment) && !each.state().ended())
                 .findFirst()
                 .orElse(null);
+    }
+
+    /** Whether the last job of an attachment has failed. */
+    public synchronized boolean lastFailed(String attachment) {
+        return jobs.values().stream()
+                        .filter(each -> each.attachment().equals(attachment))
+                        .reduce((first, second) -> second)
+                        .map(Job::state)
+                        .orElse(JobState.DONE)
+                == JobState.FAILED;
     }
 
     /** The job of an id, or null. */

@@ -28,6 +28,9 @@ public record AttachmentStatus(
         Map<String, String> options,
         Map<String, String> details,
         List<String> filters) {
+    /** The key of {@link #details} with the spec of the backing image, if there is one. */
+    public static final String BACKING = "backing image";
+
     /** An attachment without filters. */
     public AttachmentStatus(
             String id,

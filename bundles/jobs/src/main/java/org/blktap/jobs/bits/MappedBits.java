@@ -162,6 +162,16 @@ public final class MappedBits implements AutoCloseable {
         return resized;
     }
 
+    /**
+     * Takes the file over from an object that had it open as well until now: bits that it has set are counted, and its
+     * closing has not made the file clean.
+     */
+    public void takeOver() throws DiskException {
+        BitsHeader.putFlags(mapping.address(), stale ? BitsHeader.STALE : 0);
+        sync();
+        count = countAll();
+    }
+
     /** Writes all bits to the device. It still is stale after a power loss, since others may be set afterwards. */
     public void sync() throws DiskException {
         BitsFile.sync(file, fd);

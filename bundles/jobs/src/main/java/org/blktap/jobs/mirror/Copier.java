@@ -2,7 +2,6 @@ package org.blktap.jobs.mirror;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
@@ -27,8 +26,8 @@ final class Copier implements AutoCloseable {
     private static final long WINDOW = 64 << 20;
     /** The longest run of zeros that is written by one request. */
     private static final long ZEROS = 32 << 20;
-
-    private static final double NANOS = 1e9;
+    /** Pieces and questions that are started in one turn of the loop. */
+    private static final int MOST_STEPS = 2 * PIECES;
 
     private final VirtualDisk source;
     private final VirtualDisk target;
@@ -43,10 +42,12 @@ final class Copier implements AutoCloseable {
     private final long chunk;
     private final NativeBuffer memory;
     private final ArrayDeque<CopyPiece> free = new ArrayDeque<>();
-    private final ArrayList<CopyPiece> active = new ArrayList<>();
+    private final ActivePieces active = new ActivePieces();
+    private final SpeedLimit speed;
     private final SourceMap map = new SourceMap();
     private final Request mapping = new Request(this::mapped, 0);
     private final Runnable onIdle;
+    private Runnable onEnded = () -> {};
     private boolean asking;
     private boolean advancing;
     private boolean running;
@@ -61,9 +62,6 @@ final class Copier implements AutoCloseable {
     private int passes;
     private long copied;
     private long lastVmNanos;
-    private double tokens;
-    private long tokensNanos;
-    private IoLoop.Timer timer;
     private MirrorFailure failure;
 
     /**
@@ -91,6 +89,7 @@ final class Copier implements AutoCloseable {
         this.bits = bits;
         this.changes = changes;
         this.job = job;
+        speed = new SpeedLimit(loop, job, this::advance);
         this.depths = depths;
         this.onIdle = onIdle;
         freshFrom = fresh ? 0 : Long.MAX_VALUE;
@@ -112,6 +111,11 @@ final class Copier implements AutoCloseable {
     }
 
     // ---- what the filter says
+
+    /** Sets what is called when a piece has ended. */
+    void onEnded(Runnable action) {
+        onEnded = action;
+    }
 
     void run(boolean now) {
         running = now;
@@ -136,24 +140,17 @@ final class Copier implements AutoCloseable {
     /** The VM changes a range: what is being copied of it is copied again, what is known of it is old. */
     void touch(long from, long to) {
         map.touch(from, to);
-        for (int i = 0; i < active.size(); i++) {
-            active.get(i).touch(from, to);
-        }
+        active.touch(from, to);
+    }
+
+    /** The VM has changed a range: what the map said meanwhile may be old. */
+    void touched(long from, long to) {
+        map.touch(from, to);
     }
 
     /** Whether a range is being copied. */
     boolean copies(long from, long to) {
-        return overlapping(from, to) != null;
-    }
-
-    private CopyPiece overlapping(long from, long to) {
-        for (int i = 0; i < active.size(); i++) {
-            CopyPiece each = active.get(i);
-            if (each.begin() < to && from < each.end()) {
-                return each;
-            }
-        }
-        return null;
+        return active.overlapping(from, to) != null;
     }
 
     MirrorFailure failure() {
@@ -168,7 +165,7 @@ final class Copier implements AutoCloseable {
 
     /** Whether nothing of it is in flight. */
     boolean isIdle() {
-        return active.isEmpty() && !asking;
+        return active.count() == 0 && !asking;
     }
 
     /** Times that it has come to the end of the disk. */
@@ -192,8 +189,13 @@ final class Copier implements AutoCloseable {
             return;
         }
         advancing = true;
+        int steps = 0;
         while (mayStart() && startNext()) {
-            // as many as may be in flight
+            if (++steps == MOST_STEPS) {
+                // the VM's requests come in between: large parts of a chain may be skipped
+                loop.execute(this::advance);
+                break;
+            }
         }
         advancing = false;
         if (isIdle()) {
@@ -208,37 +210,14 @@ final class Copier implements AutoCloseable {
         if (finishing) {
             return true;
         }
-        if (draining || job.paused() || job.cancelled() || active.size() >= most()) {
+        if (draining || job.paused() || job.cancelled() || active.count() >= most()) {
             return false;
         }
-        return withinSpeed();
+        return speed.passes();
     }
 
     private int most() {
         return loop.nanoTime() - lastVmNanos < IDLE_NANOS ? Math.min(PIECES, job.share()) : PIECES;
-    }
-
-    /** Whether the limit of the speed allows a piece now; if not, a timer goes on. */
-    private boolean withinSpeed() {
-        long speed = job.speed();
-        if (speed == 0) {
-            return true;
-        }
-        long now = loop.nanoTime();
-        tokens = Math.min(speed / 10.0, tokens + speed * ((now - tokensNanos) / NANOS));
-        tokensNanos = now;
-        if (tokens > 0) {
-            return true;
-        }
-        if (timer == null) {
-            timer = loop.schedule(
-                    () -> {
-                        timer = null;
-                        advance();
-                    },
-                    Math.max(1, (long) Math.min(1000, -tokens / speed * 1000)));
-        }
-        return false;
     }
 
     /** Starts a piece, or a question for the map; false if there is nothing to do now. */
@@ -251,8 +230,7 @@ final class Copier implements AutoCloseable {
             return ask(at);
         }
         long end = Math.min(bits.nextClear(at), Math.min(size, at + ZEROS));
-        CopyPiece other = nextActive(at, end);
-        end = changes.untouched(at, other == null ? end : other.begin());
+        end = changes.untouched(at, active.firstBegin(at, end));
         map.seek(at);
         boolean known = map.isValid();
         long run = known ? whole(at, Math.min(end, map.runEnd())) : at;
@@ -279,18 +257,6 @@ final class Copier implements AutoCloseable {
         return end == size ? end : end - end % chunk;
     }
 
-    /** The active piece that begins first in a range. */
-    private CopyPiece nextActive(long from, long to) {
-        CopyPiece first = null;
-        for (int i = 0; i < active.size(); i++) {
-            CopyPiece each = active.get(i);
-            if (each.begin() >= from && each.begin() < to && (first == null || each.begin() < first.begin())) {
-                first = each;
-            }
-        }
-        return first;
-    }
-
     /** The first chunk from the cursor on, once around, that can be copied now; -1 if there is none. */
     private long candidate() {
         long start = cursor < size ? cursor : 0;
@@ -306,7 +272,7 @@ final class Copier implements AutoCloseable {
             if (found < 0 || around && found >= start) {
                 break;
             }
-            CopyPiece piece = overlapping(found, found + 1);
+            CopyPiece piece = active.overlapping(found, found + 1);
             if (piece != null) {
                 from = piece.end();
             } else if (changes.touch(found, Math.min(size, found + chunk))) {
@@ -385,14 +351,14 @@ final class Copier implements AutoCloseable {
         CopyPiece piece = free.pop();
         piece.at(at, end, false);
         active.add(piece);
-        take(CopyPiece.GRANULE);
+        speed.take(CopyPiece.GRANULE);
         piece.zero();
     }
 
     private void data(long at, long end) {
         cursor = end;
         CopyPiece piece = free.pop();
-        piece.at(at, end, at >= freshFrom);
+        piece.at(at, end, at >= freshFrom || !depths.zeros());
         if (freshFrom != Long.MAX_VALUE) {
             freshFrom = Math.max(freshFrom, end);
         }
@@ -409,21 +375,15 @@ final class Copier implements AutoCloseable {
             }
         }
         active.add(piece);
-        take(end - at);
+        speed.take(end - at);
         piece.read();
-    }
-
-    private void take(long cost) {
-        tokens -= cost;
     }
 
     // ---- how it ends
 
     /** A piece has ended. */
     void ended(CopyPiece piece, boolean whole) {
-        int last = active.size() - 1;
-        active.set(active.indexOf(piece), active.get(last));
-        active.remove(last);
+        active.remove(piece);
         if (whole) {
             copied += piece.end() - piece.begin();
             if (!piece.touched()) {
@@ -431,6 +391,7 @@ final class Copier implements AutoCloseable {
             }
         }
         free.push(piece);
+        onEnded.run();
         advance();
     }
 
@@ -452,7 +413,7 @@ final class Copier implements AutoCloseable {
         fail(MirrorFailure.internal(names, thrown));
     }
 
-    private void fail(MirrorFailure with) {
+    void fail(MirrorFailure with) {
         if (failure == null) {
             failure = with;
         }
@@ -462,9 +423,7 @@ final class Copier implements AutoCloseable {
     @Override
     public void close() {
         running = false;
-        if (timer != null) {
-            timer.cancel();
-        }
+        speed.close();
         memory.close();
     }
 }

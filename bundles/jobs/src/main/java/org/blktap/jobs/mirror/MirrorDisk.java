@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
@@ -17,7 +18,8 @@ import org.blktap.jobs.Job;
 import org.blktap.jobs.bits.MappedBits;
 
 /**
- * A disk whose contents are copied to another, the target, while its VM writes.
+ * A disk whose contents are copied to another, the target, while its VM writes. Or what its backing images have is
+ * copied into itself: then a change of the VM waits while its range is being copied.
  *
  * <p>At first a change of the VM goes to the source only, and its bits are set. When little is left, changes go to both
  * ({@link #through}), and complete when both have ended. A discard always goes to the source only: what it leaves there
@@ -38,6 +40,11 @@ final class MirrorDisk extends PassThroughDisk {
 
     private final VirtualDisk target;
     private final boolean live;
+    /** Whether the disk is copied into itself: what its backing images have. */
+    private final boolean upward;
+    /** Changes of the VM that wait until what they change has been copied up. */
+    private final ArrayDeque<VmChange> held = new ArrayDeque<>();
+
     private final MappedBits bits;
     private final VmChanges changes;
     private final Copier copier;
@@ -51,16 +58,10 @@ final class MirrorDisk extends PassThroughDisk {
     private boolean started;
     private boolean through;
     private boolean draining;
+    private boolean flushing;
     private CompletableFuture<Void> finishing;
     private volatile boolean equalAtRemoval;
-    private volatile State state = new State(false, 0, 1, null, false);
-
-    /**
-     * How far it is, for any thread.
-     *
-     * @param ready whether both disks are equal but for changes in flight
-     */
-    record State(boolean ready, long copied, long remaining, MirrorFailure failure, boolean started) {}
+    private volatile MirrorState state = new MirrorState(false, 0, 1, null, false);
 
     /**
      * @param source the disk below, or an image of its chain that was opened for this
@@ -84,10 +85,11 @@ final class MirrorDisk extends PassThroughDisk {
         this.source = source;
         this.target = target;
         live = source == below;
+        upward = target == below;
         this.bits = bits;
         this.closed = closed;
         oneAfterTheOther = !depths.all();
-        changes = new VmChanges(bits);
+        changes = new VmChanges(bits, !upward);
         copiedBefore = Math.max(job.status().doneBytes(), bits.diskBytes() - left());
         copier = new Copier(
                 source,
@@ -101,6 +103,7 @@ final class MirrorDisk extends PassThroughDisk {
                 fresh,
                 context.memory(),
                 this::idle);
+        copier.onEnded(this::release);
         publish();
     }
 
@@ -111,15 +114,16 @@ final class MirrorDisk extends PassThroughDisk {
     // ---- what the job's thread calls
 
     /** How far it is. Any thread. */
-    State state() {
+    MirrorState state() {
         return state;
     }
 
     /** Starts or resumes copying, and looks at what operators have set. Any thread. */
     void kick() {
-        context.loop().execute(() -> {
+        execute(() -> {
             if (!started) {
                 started = true;
+                takeOver();
                 copier.run(true);
             } else {
                 copier.advance();
@@ -130,10 +134,27 @@ final class MirrorDisk extends PassThroughDisk {
 
     /** Tries again after a failure. Any thread. */
     void retry() {
-        context.loop().execute(() -> {
+        execute(() -> {
             copier.retry();
             publish();
         });
+    }
+
+    private void execute(Runnable task) {
+        try {
+            context.loop().execute(task);
+        } catch (RejectedExecutionException e) {
+            // the attachment has ended
+        }
+    }
+
+    /** Another object may have had the bits until the filter was in its place. */
+    private void takeOver() {
+        try {
+            bits.takeOver();
+        } catch (DiskException e) {
+            copier.fail(new MirrorFailure(e, false));
+        }
     }
 
     /** Stops copying; ends when nothing of it is in flight. Any thread. */
@@ -147,12 +168,8 @@ final class MirrorDisk extends PassThroughDisk {
         return stopped;
     }
 
-    /**
-     * Makes the target equal, and flushes it, while the VM waits. On a control thread.
-     *
-     * @throws DiskException BUSY if much is left; what writing the target throws
-     */
-    private void finish() throws DiskException {
+    /** Makes the target equal, and flushes it, while the VM waits. Any thread. */
+    CompletableFuture<Void> makeEqual() {
         CompletableFuture<Void> done = new CompletableFuture<>();
         context.loop().execute(() -> {
             if (!started || copier.failure() != null || left() > 2 * LITTLE) {
@@ -163,12 +180,7 @@ final class MirrorDisk extends PassThroughDisk {
             finishing = done;
             copier.finishing(true);
         });
-        try {
-            MirrorFilter.await(done, job);
-        } catch (DiskException e) {
-            context.loop().execute(this::finished);
-            throw e;
-        }
+        return done;
     }
 
     /** Sets whether {@link #beforeRemoval} makes the target equal. Any thread. */
@@ -178,10 +190,11 @@ final class MirrorDisk extends PassThroughDisk {
 
     @Override
     public void beforeRemoval() throws DiskException {
-        if (equalAtRemoval) {
-            finish();
-        } else {
-            MirrorFilter.await(stop(), job);
+        try {
+            MirrorFilter.await(equalAtRemoval ? makeEqual() : stop(), job);
+        } catch (DiskException e) {
+            context.loop().execute(this::finished);
+            throw e;
         }
     }
 
@@ -217,6 +230,16 @@ final class MirrorDisk extends PassThroughDisk {
             change = new VmChange(this::sourceEnded, this::targetEnded);
         }
         change.begins(request);
+        if (upward) {
+            changes.begin(change);
+            if (copier.copies(change.begin, change.end)) {
+                held.add(change);
+            } else {
+                copier.touch(change.begin, change.end);
+                below().submit(change);
+            }
+            return;
+        }
         boolean copied = request.operation() != Operation.DISCARD && !request.has(Request.FAST_ONLY);
         change.through = through
                 && copied
@@ -230,6 +253,19 @@ final class MirrorDisk extends PassThroughDisk {
         below().submit(change);
         if (both) {
             toTarget(change);
+        }
+    }
+
+    /** A piece has been copied up: changes of it go on. */
+    private void release() {
+        for (int i = held.size(); i > 0; i--) {
+            VmChange change = held.poll();
+            if (copier.copies(change.begin, change.end)) {
+                held.add(change);
+            } else {
+                copier.touch(change.begin, change.end);
+                below().submit(change);
+            }
         }
     }
 
@@ -268,6 +304,7 @@ final class MirrorDisk extends PassThroughDisk {
             return;
         }
         int error = change.sourceError;
+        copier.touched(change.begin, change.end);
         Request original = change.release();
         changes.end(change);
         if (copier.failure() != null) {
@@ -297,7 +334,8 @@ final class MirrorDisk extends PassThroughDisk {
                 CompletableFuture<Void> failed = finishing;
                 finished();
                 failed.completeExceptionally(copier.failure().why());
-            } else if (bits.count() == 0) {
+            } else if (bits.count() == 0 && !flushing) {
+                flushing = true;
                 target.submit(flush.set(Operation.FLUSH, 0, 0, 0));
             }
         }
@@ -305,6 +343,7 @@ final class MirrorDisk extends PassThroughDisk {
     }
 
     private void targetFlushed(Request ended) {
+        flushing = false;
         CompletableFuture<Void> done = finishing;
         if (done == null) {
             return;
@@ -337,14 +376,14 @@ final class MirrorDisk extends PassThroughDisk {
         }
         long remaining = copier.remaining() * bits.granularity();
         boolean ready = started && through && remaining == 0 && copier.isIdle();
-        State now = state;
+        MirrorState now = state;
         long copied = copiedBefore + copier.copied();
         if (now.ready() != ready
                 || now.copied() != copied
                 || now.remaining() != remaining
                 || now.failure() != copier.failure()
                 || now.started() != started) {
-            state = new State(ready, copied, remaining, copier.failure(), started);
+            state = new MirrorState(ready, copied, remaining, copier.failure(), started);
         }
     }
 
@@ -359,7 +398,7 @@ final class MirrorDisk extends PassThroughDisk {
         Map<String, Object> stats = new LinkedHashMap<>();
         stats.put("job", job.id());
         stats.put("left", Options.sizeText(left()));
-        stats.put("writes", through ? "to both" : "to the source");
+        stats.put("writes", upward ? "to the disk" : through ? "to both" : "to the source");
         return stats;
     }
 
@@ -369,7 +408,9 @@ final class MirrorDisk extends PassThroughDisk {
         closed.run();
         onIdle(() -> {
             copier.close();
-            target.close();
+            if (!upward) {
+                target.close();
+            }
             if (!live) {
                 source.close();
             }

@@ -26,11 +26,12 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The filter {@code mirror,job=N}: what the jobs {@code move}, {@code mirror} and {@code commit} see of a live disk. What
+ * The filter {@code mirror,job=N}: what the jobs {@code move}, {@code mirror}, {@code commit} and
+ * {@code stream} see of a live disk. What
  * it copies, and where, is on record with the job.
  */
 @Component(service = {DiskFilter.class, MirrorFilter.class})
-@FilterType(type = MirrorFilter.TYPE, summary = "copies the disk while its VM writes, for move, mirror and commit")
+@FilterType(type = MirrorFilter.TYPE, summary = "copies the disk while its VM writes, for move, mirror, commit and stream")
 public final class MirrorFilter implements DiskFilter {
     static final String TYPE = "mirror";
 
@@ -46,6 +47,8 @@ public final class MirrorFilter implements DiskFilter {
     static final String SOURCE_OPTION = "source-option.";
     /** Depth of the target in the source's chain. */
     static final String DEPTH = "depth";
+    /** Whether the disk itself is the target, and what is copied has a depth of 2 or more. */
+    static final String UP = "up";
     /** Whether the job has made the target. */
     static final String CREATED = "created";
     /** Its phase: none while it is prepared, then one of these. */
@@ -117,11 +120,12 @@ public final class MirrorFilter implements DiskFilter {
                 source = context.openDisk(TapSpec.parse(job.value(SOURCE)), job.valuesOf(SOURCE_OPTION), true);
                 closeOnLoop(opened, context, source);
             }
-            VirtualDisk target =
-                    context.openDisk(TapSpec.parse(job.value(TARGET)), job.valuesOf(TARGET_OPTION), false);
-            closeOnLoop(opened, context, target);
+            VirtualDisk target = below;
+            if (job.value(UP) == null) {
+                target = context.openDisk(TapSpec.parse(job.value(TARGET)), job.valuesOf(TARGET_OPTION), false);
+                closeOnLoop(opened, context, target);
+            }
             check(job, below, source, target);
-            int depth = job.value(DEPTH) == null ? 0 : Integer.parseInt(job.value(DEPTH));
             boolean fresh = !goesOn && YES.equals(job.value(CREATED));
             return opened.keep(new MirrorDisk(
                     below,
@@ -130,13 +134,22 @@ public final class MirrorFilter implements DiskFilter {
                     bits,
                     context,
                     job,
-                    depth == 0 ? Depths.ALL : new Depths(1, depth, true),
+                    depths(job),
                     fresh,
                     closed));
         } catch (DiskException e) {
             // the VM goes on without the target
             return new UnopenedMirror(below, job, goesOn ? again(job, below) : null, e, closed);
         }
+    }
+
+    private static Depths depths(Job job) {
+        int depth = job.value(DEPTH) == null ? Integer.MAX_VALUE : Integer.parseInt(job.value(DEPTH));
+        if (job.value(UP) != null) {
+            // what the disk has nowhere reads as zeros without a base
+            return new Depths(2, depth, job.value(DEPTH) != null);
+        }
+        return job.value(DEPTH) == null ? Depths.ALL : new Depths(1, depth, true);
     }
 
     private static void closeOnLoop(CloseOnFailure opened, FilterContext context, VirtualDisk disk) {

@@ -10,12 +10,13 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
-/** Does the jobs {@code move}, {@code mirror} and {@code commit}. */
+/** Does the jobs {@code move}, {@code mirror}, {@code commit} and {@code stream}. */
 @Component
 public final class MirrorJobs implements JobKind {
     static final String MOVE = "move";
     static final String MIRROR = "mirror";
     static final String COMMIT = "commit";
+    static final String STREAM = "stream";
 
     private final Attachments attachments;
     private final Images images;
@@ -36,7 +37,7 @@ public final class MirrorJobs implements JobKind {
 
     @Override
     public Set<String> kinds() {
-        return Set.of(MOVE, MIRROR, COMMIT);
+        return Set.of(MOVE, MIRROR, COMMIT, STREAM);
     }
 
     @Override

@@ -53,6 +53,8 @@ final class MirrorPlan {
         TapSpec present = TapSpec.parse(attachment.spec());
         if (job.kind().equals(MirrorJobs.COMMIT)) {
             commit(Chain.of(present, disk.backing(), attachment.options(), images), disk);
+        } else if (job.kind().equals(MirrorJobs.STREAM)) {
+            stream(Chain.of(present, disk.backing(), attachment.options(), images));
         } else {
             copy(attachment, present, disk);
         }
@@ -141,6 +143,31 @@ final class MirrorPlan {
                     target + ": has clusters of " + into.optimalIoSize() + " bytes, larger than the " + unit + " of "
                             + chain.images().get(top) + "; move the disk instead");
         }
+    }
+
+    // ---- from the images of the chain
+
+    private void stream(Chain chain) throws DiskException {
+        TapSpec present = chain.images().get(0);
+        int count = chain.images().size();
+        if (count == 1) {
+            throw new DiskException(Reason.UNSUPPORTED, present + ": has no backing image that it could be rid of");
+        }
+        int base = job.value(BASE) == null ? count : chain.place(TapSpec.parse(job.value(BASE)));
+        if (base < 2) {
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    job.value(BASE) + ": is " + (base == 0 ? "the disk itself" : "its backing image already"));
+        }
+        if (base < count) {
+            job.keep(MirrorFilter.DEPTH, Integer.toString(base + 1));
+            job.keep(BACKING, chain.images().get(base).toString());
+        }
+        job.keep(MirrorFilter.UP, MirrorFilter.YES);
+        job.keep(IMAGE, present.toString());
+        keepOptions(IMAGE_OPTION, chain.optionsWithout(1, base));
+        job.keep(OVERLAY, present.toString());
+        job.keep(MirrorFilter.TARGET, present.toString());
     }
 
     private void keepOptions(String prefix, Map<String, String> options) throws DiskException {

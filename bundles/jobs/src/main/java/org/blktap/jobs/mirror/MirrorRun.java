@@ -177,7 +177,7 @@ final class MirrorRun {
 
     /** Looks how far the copy is, and makes the last step; true if that was made. */
     private boolean step(MirrorDisk disk) throws DiskException, InterruptedException {
-        MirrorDisk.State state = disk.state();
+        MirrorState state = disk.state();
         disk.kick();
         job.progress(state.copied(), state.copied() + state.remaining());
         if (state.failure() != null) {

@@ -17,11 +17,14 @@ final class VmChanges {
     private final ArrayDeque<VmChange> free = new ArrayDeque<>();
     private final MappedBits bits;
     private final int chunk;
+    private final boolean dirty;
     /** Chunks that the active changes touch; one that two of them touch counts twice. */
     private long chunks;
 
-    VmChanges(MappedBits bits) {
+    /** @param dirty whether what a change writes must be copied */
+    VmChanges(MappedBits bits, boolean dirty) {
         this.bits = bits;
+        this.dirty = dirty;
         chunk = bits.granularity();
     }
 
@@ -34,7 +37,9 @@ final class VmChanges {
         if (!change.through) {
             taint(change);
         }
-        bits.set(change.begin, change.end - change.begin);
+        if (dirty) {
+            bits.set(change.begin, change.end - change.begin);
+        }
         active.add(change);
         chunks += chunksOf(change);
     }

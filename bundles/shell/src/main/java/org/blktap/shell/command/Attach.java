@@ -61,6 +61,13 @@ public final class Attach extends TapCommand {
                             + " returns at once; the disk is \"opening\" until then.")
     Integer waitForLock;
 
+    @Option(
+            names = "--max-chain",
+            paramLabel = "N",
+            description =
+                    "When the disk has more images than this, its oldest overlay is committed to the base, slowly, by itself.")
+    Integer maxChain;
+
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the driver, or engine=, backing-type=.")
     Map<String, String> options = new LinkedHashMap<>();
 
@@ -68,6 +75,9 @@ public final class Attach extends TapCommand {
     void run(PrintWriter out) throws Exception {
         if (waitForLock != null) {
             options.put("wait-for-lock", waitForLock.toString());
+        }
+        if (maxChain != null) {
+            options.put("max-chain", maxChain.toString());
         }
         AttachmentStatus status =
                 here.attachments().attach(new AttachRequest(here.spec(tapSpec), id, nodes, readOnly, options, filters));
