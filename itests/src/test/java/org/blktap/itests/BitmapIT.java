@@ -86,11 +86,8 @@ class BitmapIT {
         Path image = directory.resolve("disk.raw");
         daemon.blktap("create", "tap:aio:" + image, "64M").ok();
         daemon.attach("tap:aio:" + image, "a", "--node", "nbd", "--filter", "throttle,iops=100000");
-        assertTrue(daemon.blktap("bitmap", "add", "a", "daily")
-                .ok()
-                .out()
-                .strip()
-                .matches("paused \\d+ ms"));
+        assertTrue(
+                daemon.blktap("bitmap", "add", "a", "daily").ok().out().strip().matches("paused \\d+ ms"));
         assertTrue(daemon.blktap("bitmap", "add", "a", "hourly", "--granularity", "64K")
                 .ok()
                 .out()
@@ -148,7 +145,9 @@ class BitmapIT {
         io("a", "write -P 7 1M 4k", "write -z 2M 64k", "discard 3M 64k", "flush", "read 5M 4k");
         assertEquals(3 * GRANULE, dirty("a"));
         Run table = daemon.blktap("bitmap", "list", "a").ok();
-        assertTrue(table.out().matches("(?s)BITMAP +GRANULARITY +DIRTY +STATE\\s+daily +64K +192K +recording\\s+"), table::toString);
+        assertTrue(
+                table.out().matches("(?s)BITMAP +GRANULARITY +DIRTY +STATE\\s+daily +64K +192K +recording\\s+"),
+                table::toString);
         daemon.blktap("resize", "a", "65M").ok();
         assertEquals(3 * GRANULE + (1 << 20), dirty("a"), "what has grown is dirty");
         daemon.blktap("park", "a").ok();
@@ -177,7 +176,8 @@ class BitmapIT {
         assertTrue(only("a").get("stale").getAsBoolean());
         assertEquals(65 << 20, only("a").get("dirtyBytes").getAsLong());
         daemon.blktap("bitmap", "remove", "a", "daily").ok();
-        assertEquals("[]", daemon.blktap("filter", "list", "a", "--json").ok().out().strip());
+        assertEquals(
+                "[]", daemon.blktap("filter", "list", "a", "--json").ok().out().strip());
         assertFalse(Files.exists(daemon.dataDir.resolve("bitmaps/a/daily")));
         daemon.detach("a");
     }

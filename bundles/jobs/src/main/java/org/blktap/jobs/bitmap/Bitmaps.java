@@ -22,8 +22,8 @@ import org.osgi.service.component.annotations.Reference;
 /** The dirty bitmaps of attachments. Any thread but a loop; methods block. */
 @Component(service = Bitmaps.class)
 public final class Bitmaps {
-    /** Owner of the bits while they are cleared. */
-    static final String CLEARING = "clear";
+    /** Owner of the bits while they are cleared; no job is called so. */
+    static final String CLEARING = "(clear)";
 
     private final BitmapStore store;
     private final Attachments attachments;

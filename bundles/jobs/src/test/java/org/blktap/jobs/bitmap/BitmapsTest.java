@@ -153,6 +153,19 @@ class BitmapsTest {
         assertNull(machine.bitmaps.frozen(ID, "daily", "job-7"));
     }
 
+    @Test
+    void aKillWhileItIsClearedClearsNothing() throws Exception {
+        machine.bitmaps.add(ID, "daily", 4096);
+        machine.change(Operation.WRITE, 0, 512);
+        machine.bitmaps.freeze(ID, "daily", Bitmaps.CLEARING).close();
+        machine.change(Operation.DISCARD, 8192, 512);
+        machine.kill(false);
+        assertEquals(new BitmapStatus("daily", 4096, 8192, false, ""), only());
+        assertFalse(Files.exists(machine.file("daily+")));
+        boolean[] dirty = machine.dirty("daily");
+        assertTrue(dirty[0] && !dirty[8] && dirty[16]);
+    }
+
     private static void busy(Executable call) {
         assertEquals(Reason.BUSY, assertThrows(DiskException.class, call).reason());
     }
