@@ -120,7 +120,7 @@ public final class MirrorFilter implements DiskFilter {
             VirtualDisk target =
                     context.openDisk(TapSpec.parse(job.value(TARGET)), job.valuesOf(TARGET_OPTION), false);
             closeOnLoop(opened, context, target);
-            check(job, below, target);
+            check(job, below, source, target);
             int depth = job.value(DEPTH) == null ? 0 : Integer.parseInt(job.value(DEPTH));
             boolean fresh = !goesOn && YES.equals(job.value(CREATED));
             return opened.keep(new MirrorDisk(
@@ -143,8 +143,13 @@ public final class MirrorFilter implements DiskFilter {
         opened.add(() -> context.loop().execute(disk::close));
     }
 
-    private MappedBits again(Job job, VirtualDisk below) throws DiskException {
-        return bits(job, below.info().sizeBytes(), true);
+    /** The bits of a job whose target is not open; null if the disk is not the one that they are for. */
+    private MappedBits again(Job job, VirtualDisk below) {
+        try {
+            return bits(job, below.info().sizeBytes(), true);
+        } catch (DiskException e) {
+            return null;
+        }
     }
 
     private MappedBits bits(Job job, long size, boolean goesOn) throws DiskException {
@@ -178,8 +183,15 @@ public final class MirrorFilter implements DiskFilter {
         return MappedBits.create(file, size, granularity, "", MappedBits.Initially.SET);
     }
 
-    private static void check(Job job, VirtualDisk disk, VirtualDisk target) throws DiskException {
+    private static void check(Job job, VirtualDisk disk, VirtualDisk source, VirtualDisk target)
+            throws DiskException {
         long size = disk.info().sizeBytes();
+        if (source.info().sizeBytes() != size) {
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    job.value(SOURCE) + ": has " + source.info().sizeBytes() + " bytes, and the disk " + size
+                            + "; they must be equal");
+        }
         if (target.info().sizeBytes() != size || target.info().blockSize() != disk.info().blockSize()) {
             throw new DiskException(
                     Reason.UNSUPPORTED,

@@ -1,0 +1,95 @@
+package org.blktap.jobs.mirror;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.control.Images;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.TapSpec;
+
+/**
+ * The images of a disk, from the one that the VM writes down to the last backing image.
+ *
+ * @param images at least one
+ * @param options of the attachment
+ */
+record Chain(List<TapSpec> images, Map<String, String> options) {
+    private static final String BACKING_TYPE = "backing-type";
+    /** Options of an attachment that are not its driver's. */
+    private static final List<String> OF_CORE = List.of("engine", "wait-for-lock", "max-chain");
+
+    private static final int MOST_IMAGES = 64;
+
+    /**
+     * Looks for the images below one.
+     *
+     * @param backing of the uppermost image; null for none
+     */
+    static Chain of(TapSpec top, TapSpec backing, Map<String, String> options, Images files) throws DiskException {
+        List<TapSpec> images = new ArrayList<>(List.of(top));
+        TapSpec next = backing;
+        while (next != null && images.size() < MOST_IMAGES) {
+            images.add(next);
+            DiskInfo info = files.info(next, new Chain(images, options).driverOptions(images.size() - 1));
+            next = info.backing();
+        }
+        return new Chain(List.copyOf(images), options);
+    }
+
+    /** The options with which an image of the chain is opened as a disk. */
+    Map<String, String> driverOptions(int image) {
+        Map<String, String> found = attachmentOptions(image);
+        OF_CORE.forEach(found::remove);
+        return found;
+    }
+
+    /** The options of the attachment if it began with an image of the chain. */
+    Map<String, String> attachmentOptions(int image) {
+        Map<String, String> changed = new LinkedHashMap<>(options);
+        String types = options.get(BACKING_TYPE);
+        if (types != null) {
+            List<String> all = List.of(types.split(":"));
+            putTypes(changed, all.subList(Math.min(image, all.size()), all.size()));
+        }
+        return changed;
+    }
+
+    /** The options of the attachment without the images from one up to, not including, another. */
+    Map<String, String> optionsWithout(int from, int to) {
+        Map<String, String> changed = new LinkedHashMap<>(options);
+        String types = options.get(BACKING_TYPE);
+        if (types != null) {
+            // the first type is that of the second image
+            List<String> all = new ArrayList<>(List.of(types.split(":")));
+            all.subList(Math.min(from - 1, all.size()), Math.min(to - 1, all.size()))
+                    .clear();
+            putTypes(changed, all);
+        }
+        return changed;
+    }
+
+    private static void putTypes(Map<String, String> options, List<String> types) {
+        if (types.isEmpty()) {
+            options.remove(BACKING_TYPE);
+        } else {
+            options.put(BACKING_TYPE, String.join(":", types));
+        }
+    }
+
+    /** The place of an image. @throws DiskException NOT_FOUND, naming those that are there */
+    int place(TapSpec image) throws DiskException {
+        int place = images.indexOf(image);
+        if (place < 0) {
+            throw new DiskException(Reason.NOT_FOUND, image + ": is no image of the disk; its images: " + this);
+        }
+        return place;
+    }
+
+    @Override
+    public String toString() {
+        return String.join(", ", images.stream().map(TapSpec::toString).toList());
+    }
+}

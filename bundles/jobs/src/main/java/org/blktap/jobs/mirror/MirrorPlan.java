@@ -1,0 +1,183 @@
+package org.blktap.jobs.mirror;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.Attachments.ImageSwitch;
+import org.blktap.api.control.Images;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.disk.TapSpec;
+import org.blktap.jobs.Job;
+
+/**
+ * What a job copies where, and what the disk is afterwards: worked out when the job begins, and kept with it. One
+ * thread.
+ */
+final class MirrorPlan {
+    /** The target that an operator has named, of a move or mirror. */
+    static final String TO = "to";
+    /** Options of the target's creation, one value each. */
+    static final String CREATE_OPTION = "create-option.";
+    /** The images that an operator has named, of a commit. */
+    static final String TOP = "top";
+
+    static final String BASE = "base";
+    /** Whether images that are not needed afterwards stay. */
+    static final String KEEP = "keep";
+    /** Whether the target is being created, or has been. */
+    private static final String CREATING = "creating";
+
+    private static final String IMAGE = "switch-image";
+    private static final String IMAGE_OPTION = "switch-option.";
+    private static final String OVERLAY = "switch-overlay";
+    private static final String BACKING = "switch-backing";
+    private static final String REMOVED = "removed.";
+
+    private final Job job;
+    private final Images images;
+
+    MirrorPlan(Job job, Images images) {
+        this.job = job;
+        this.images = images;
+    }
+
+    /**
+     * Makes the plan, and the target if it must be made.
+     *
+     * @param disk the disk below all filters
+     */
+    void make(AttachmentStatus attachment, DiskInfo disk) throws DiskException {
+        TapSpec present = TapSpec.parse(attachment.spec());
+        if (job.kind().equals(MirrorJobs.COMMIT)) {
+            commit(Chain.of(present, disk.backing(), attachment.options(), images), disk);
+        } else {
+            copy(attachment, present, disk);
+        }
+    }
+
+    // ---- to another image
+
+    private void copy(AttachmentStatus attachment, TapSpec present, DiskInfo disk) throws DiskException {
+        TapSpec target = TapSpec.parse(job.value(TO));
+        for (TapSpec each : Chain.of(present, disk.backing(), attachment.options(), images).images()) {
+            if (ImageFiles.same(each, target)) {
+                throw new DiskException(Reason.EXISTS, target + ": is an image of the disk itself");
+            }
+        }
+        if (!ImageFiles.exists(target)) {
+            job.keep(CREATING, MirrorFilter.YES);
+            try {
+                images.createFor(disk, target, job.valuesOf(CREATE_OPTION));
+            } catch (DiskException e) {
+                job.keep(CREATING, null);
+                throw e;
+            }
+            job.keep(MirrorFilter.CREATED, MirrorFilter.YES);
+        } else if (!job.valuesOf(CREATE_OPTION).isEmpty()) {
+            throw new DiskException(Reason.BAD_OPTION, target + ": exists already; -o is for an image that is created");
+        }
+        Map<String, String> options = new LinkedHashMap<>(attachment.options());
+        options.keySet().retainAll(List.of("engine", "max-chain"));
+        options.putAll(job.valuesOf(MirrorFilter.TARGET_OPTION));
+        keepOptions(IMAGE_OPTION, options);
+        job.keep(IMAGE, target.toString());
+        job.keep(MirrorFilter.TARGET, target.toString());
+    }
+
+    // ---- into an image of the chain
+
+    private void commit(Chain chain, DiskInfo disk) throws DiskException {
+        if (chain.images().size() == 1) {
+            throw new DiskException(
+                    Reason.UNSUPPORTED, chain.images().get(0) + ": has no backing image that it could be committed to");
+        }
+        int top = job.value(TOP) == null ? 0 : chain.place(TapSpec.parse(job.value(TOP)));
+        int base = job.value(BASE) == null ? top + 1 : chain.place(TapSpec.parse(job.value(BASE)));
+        if (base >= chain.images().size()) {
+            throw new DiskException(Reason.BAD_OPTION, chain.images().get(top) + ": has no backing image");
+        }
+        if (base <= top) {
+            throw new DiskException(
+                    Reason.BAD_OPTION,
+                    chain.images().get(base) + ": is not below " + chain.images().get(top));
+        }
+        TapSpec target = chain.images().get(base);
+        check(chain, top, base, target, disk);
+        keepOptions(MirrorFilter.TARGET_OPTION, chain.driverOptions(base));
+        job.keep(MirrorFilter.DEPTH, Integer.toString(base - top + 1));
+        for (int i = top; i < base; i++) {
+            job.keep(REMOVED + i, chain.images().get(i).toString());
+        }
+        if (top == 0) {
+            job.keep(IMAGE, target.toString());
+            keepOptions(IMAGE_OPTION, chain.attachmentOptions(base));
+        } else {
+            job.keep(MirrorFilter.SOURCE, chain.images().get(top).toString());
+            keepOptions(MirrorFilter.SOURCE_OPTION, chain.driverOptions(top));
+            job.keep(IMAGE, chain.images().get(0).toString());
+            keepOptions(IMAGE_OPTION, chain.optionsWithout(top, base));
+            job.keep(OVERLAY, chain.images().get(top - 1).toString());
+            job.keep(BACKING, target.toString());
+        }
+        job.keep(MirrorFilter.TARGET, target.toString());
+    }
+
+    private void check(Chain chain, int top, int base, TapSpec target, DiskInfo disk) throws DiskException {
+        DiskInfo into = images.info(target, chain.driverOptions(base));
+        if (into.sizeBytes() < disk.sizeBytes()) {
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    target + ": has " + into.sizeBytes() + " bytes, less than the " + disk.sizeBytes()
+                            + " of the disk; what is past its end cannot be committed");
+        }
+        int unit = disk.optimalIoSize();
+        if (target.type().equals("qcow2") && unit > 0 && into.optimalIoSize() > unit) {
+            // a compressed cluster that is copied in part moves, and what reads the chain would look at its old place
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    target + ": has clusters of " + into.optimalIoSize() + " bytes, larger than the " + unit + " of "
+                            + chain.images().get(top) + "; move the disk instead");
+        }
+    }
+
+    private void keepOptions(String prefix, Map<String, String> options) throws DiskException {
+        for (Map.Entry<String, String> each : options.entrySet()) {
+            job.keep(prefix + each.getKey(), each.getValue());
+        }
+    }
+
+    // ---- afterwards
+
+    /** The disk continues so. */
+    ImageSwitch then() throws DiskException {
+        return new ImageSwitch(
+                TapSpec.parse(job.value(IMAGE)), job.valuesOf(IMAGE_OPTION), spec(OVERLAY), spec(BACKING), MirrorFilter.TYPE);
+    }
+
+    private TapSpec spec(String key) throws DiskException {
+        return job.value(key) == null ? null : TapSpec.parse(job.value(key));
+    }
+
+    /** Removes the images that the disk had and does not need any more. */
+    void removeOld() throws DiskException {
+        if (job.value(KEEP) == null) {
+            for (String each : job.valuesOf(REMOVED).values()) {
+                ImageFiles.remove(TapSpec.parse(each));
+            }
+        }
+    }
+
+    /** Removes the target, if this job has made it. */
+    void removeTarget() throws DiskException {
+        if (job.value(CREATING) != null) {
+            TapSpec target = TapSpec.parse(job.value(TO));
+            if (MirrorFilter.YES.equals(job.value(MirrorFilter.CREATED))
+                    || ImageFiles.madeSince(target, job.status().createdMillis())) {
+                ImageFiles.remove(target);
+            }
+        }
+    }
+}

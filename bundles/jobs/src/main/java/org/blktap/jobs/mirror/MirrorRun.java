@@ -1,0 +1,297 @@
+package org.blktap.jobs.mirror;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.blktap.api.control.AttachmentStatus;
+import org.blktap.api.control.AttachmentStatus.State;
+import org.blktap.api.control.Attachments;
+import org.blktap.api.control.Images;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
+import org.blktap.api.filter.PassThroughDisk;
+import org.blktap.jobs.Job;
+import org.blktap.jobs.JobCancelled;
+import org.blktap.jobs.JobState;
+
+/**
+ * One job of copying a live disk: prepares target and filter, watches the filter copy, has the attachment continue with
+ * the target, removes what is not needed any more. Each step is on record before the next, so that a restart goes on.
+ * On the job's thread.
+ */
+final class MirrorRun {
+    private static final Logger LOG = System.getLogger("org.blktap.jobs");
+    private static final String STARTED = "started";
+    private static final long POLL_MILLIS = 50;
+    private static final long RETRY_MILLIS = 1000;
+    /** Attempts of the last step, which requests that do not end can keep from happening. */
+    private static final int MOST_SWITCHES = 10;
+    /** Lookups of an attachment before it counts as detached: a core that is being replaced has none for a while. */
+    private static final int MOST_MISSING = 40;
+
+    private final Job job;
+    private final Attachments attachments;
+    private final MirrorFilter filter;
+    private final Path bits;
+    private final MirrorPlan plan;
+    private int switches;
+    private int missing;
+    private long attempts = 1;
+    /** Why the job was paused by an error; null if it was not. */
+    private MirrorFailure paused;
+
+    MirrorRun(Job job, Attachments attachments, Images images, MirrorFilter filter, Path bits) {
+        this.job = job;
+        this.attachments = attachments;
+        this.filter = filter;
+        this.bits = bits;
+        plan = new MirrorPlan(job, images);
+    }
+
+    void run() throws Exception {
+        try {
+            if (job.value(MirrorFilter.PHASE) == null) {
+                if (job.value(STARTED) != null) {
+                    throw new DiskException(
+                            Reason.IO, "the daemon ended while the job was being prepared; start it again");
+                }
+                job.keep(STARTED, MirrorFilter.YES);
+                prepare();
+                job.keep(MirrorFilter.PHASE, MirrorFilter.COPYING);
+            }
+            if (!MirrorFilter.SWITCHED.equals(job.value(MirrorFilter.PHASE)) && !copy()) {
+                return;
+            }
+            job.keep(MirrorFilter.PHASE, MirrorFilter.SWITCHED);
+            plan.removeOld();
+            removeBits();
+            job.say(job.value("switch-image") + " is the image of " + job.attachment() + " now");
+        } catch (DiskException | RuntimeException e) {
+            if (Thread.interrupted()) {
+                // the bundle stops: nothing is undone
+                throw (InterruptedException) new InterruptedException().initCause(e);
+            }
+            undo();
+            throw e;
+        } finally {
+            job.onChange(() -> {});
+        }
+    }
+
+    // ---- before
+
+    private void prepare() throws DiskException {
+        AttachmentStatus attachment = attachments.status(job.attachment());
+        if (attachment.state() != State.RUNNING) {
+            throw new DiskException(
+                    Reason.BUSY,
+                    "attachment '" + job.attachment() + "' is not running: " + attachment.reason() + "; resume it first");
+        }
+        if (attachment.readOnly()) {
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    "attachment '" + job.attachment() + "' is read-only: convert its image, and insert the new one");
+        }
+        attachments.addFilter(job.attachment(), MirrorFilter.TYPE + ",job=" + job.id(), null);
+        DiskInfo disk = opened().below().info();
+        plan.make(attachment, disk);
+        job.checkCancelled();
+        openTarget();
+        if (opened() instanceof UnopenedMirror without) {
+            throw without.why() == null
+                    ? new DiskException(Reason.IO, job.value(MirrorFilter.TARGET) + ": not opened")
+                    : without.why();
+        }
+    }
+
+    /** Has the filter opened anew, with the target. */
+    private void openTarget() throws DiskException {
+        attachments.setFilter(
+                job.attachment(), MirrorFilter.TYPE, Map.of("attempt", Long.toString(attempts++)));
+    }
+
+    private PassThroughDisk opened() throws DiskException {
+        PassThroughDisk open = filter.of(job);
+        if (open == null) {
+            throw new DiskException(Reason.BUSY, "attachment '" + job.attachment() + "' is not running any more");
+        }
+        return open;
+    }
+
+    // ---- while it is copied
+
+    /** Returns whether the disk continues with the target. */
+    private boolean copy() throws DiskException, InterruptedException {
+        job.onChange(() -> {
+            if (filter.of(job) instanceof MirrorDisk disk) {
+                disk.kick();
+            }
+        });
+        while (true) {
+            if (job.value("switch-image").equals(present())) {
+                // the daemon was killed between the switch and its record
+                return true;
+            }
+            PassThroughDisk open = filter.of(job);
+            if (open instanceof MirrorDisk disk) {
+                if (job.cancelled()) {
+                    return cancel(disk);
+                }
+                if (step(disk)) {
+                    return true;
+                }
+            } else if (open instanceof UnopenedMirror without) {
+                job.checkCancelled();
+                withoutTarget(without.why());
+            } else {
+                job.checkCancelled();
+            }
+            job.await(POLL_MILLIS);
+        }
+    }
+
+    /** The image of the attachment, which still has the filter. */
+    private String present() throws DiskException, InterruptedException {
+        AttachmentStatus attachment = null;
+        while (attachment == null) {
+            try {
+                attachment = attachments.status(job.attachment());
+                missing = 0;
+            } catch (DiskException e) {
+                if (e.reason() != Reason.NOT_FOUND || ++missing > MOST_MISSING) {
+                    throw new DiskException(e.reason(), "attachment '" + job.attachment() + "' was detached", e);
+                }
+                job.await(POLL_MILLIS);
+            }
+        }
+        boolean filtered = attachment.filters().stream().anyMatch(each -> each.startsWith(MirrorFilter.TYPE + ","));
+        if (!filtered && !attachment.spec().equals(job.value("switch-image"))) {
+            throw new DiskException(Reason.NOT_FOUND, "its filter was removed from '" + job.attachment() + "'");
+        }
+        return filtered ? "" : attachment.spec();
+    }
+
+    /** Looks how far the copy is, and makes the last step; true if that was made. */
+    private boolean step(MirrorDisk disk) throws DiskException, InterruptedException {
+        MirrorDisk.State state = disk.state();
+        disk.kick();
+        job.progress(state.copied(), state.copied() + state.remaining());
+        if (state.failure() != null) {
+            failure(disk, state.failure());
+        } else if (job.paused()) {
+            job.to(JobState.PAUSED);
+        } else if (!state.ready()) {
+            job.to(JobState.RUNNING);
+        } else if (job.kind().equals(MirrorJobs.MIRROR) && !job.complete()) {
+            job.to(JobState.READY);
+        } else {
+            job.to(JobState.COMPLETING);
+            return hasSwitched(disk);
+        }
+        return false;
+    }
+
+    private void failure(MirrorDisk disk, MirrorFailure failure) throws DiskException {
+        if (!failure.canBeMended()) {
+            throw failure.why();
+        }
+        if (failure != paused) {
+            paused = failure;
+            job.pause(failure.why().getMessage() + "; then: blktap job resume " + job.id());
+            LOG.log(Level.WARNING, "job " + job.id() + " is paused: " + failure.why().getMessage());
+        } else if (!job.paused()) {
+            paused = null;
+            disk.retry();
+        }
+    }
+
+    /** The target cannot be opened; an operator may mend that. */
+    private void withoutTarget(DiskException why) throws DiskException {
+        if (why == null || why.reason() == Reason.UNSUPPORTED || why.reason() == Reason.BAD_OPTION) {
+            throw why == null ? new DiskException(Reason.IO, "the target is not open") : why;
+        }
+        if (job.state() != JobState.PAUSED) {
+            job.pause(why.getMessage() + "; then: blktap job resume " + job.id());
+            LOG.log(Level.WARNING, "job " + job.id() + " is paused: " + why.getMessage());
+        } else if (!job.paused()) {
+            attempts = System.currentTimeMillis();
+            openTarget();
+            job.to(JobState.RUNNING);
+        }
+    }
+
+    private boolean hasSwitched(MirrorDisk disk) throws DiskException, InterruptedException {
+        disk.equalAtRemoval(true);
+        try {
+            job.waited(attachments.switchImage(job.attachment(), plan.then()));
+            return true;
+        } catch (DiskException e) {
+            if (e.reason() != Reason.BUSY || ++switches >= MOST_SWITCHES) {
+                throw e;
+            }
+            LOG.log(Level.INFO, "job " + job.id() + " tries the last step again: " + e.getMessage());
+            job.await(RETRY_MILLIS);
+            return false;
+        } finally {
+            disk.equalAtRemoval(false);
+        }
+    }
+
+    // ---- given up
+
+    /** A mirror that is equal leaves a copy of this moment; any other leaves nothing. Returns false. */
+    private boolean cancel(MirrorDisk disk) throws DiskException {
+        if (!job.kind().equals(MirrorJobs.MIRROR) || !disk.state().ready()) {
+            throw new JobCancelled();
+        }
+        disk.equalAtRemoval(true);
+        job.waited(attachments.removeFilter(job.attachment(), MirrorFilter.TYPE));
+        removeBits();
+        job.say(job.value(MirrorFilter.TARGET) + " is a copy of " + job.attachment() + ", of the end of the mirror");
+        return false;
+    }
+
+    /** Leaves the disk as it was before. */
+    private void undo() throws InterruptedException {
+        while (!removedFilter()) {
+            job.await(RETRY_MILLIS);
+        }
+        try {
+            plan.removeTarget();
+        } catch (DiskException e) {
+            LOG.log(Level.WARNING, "job " + job.id() + ": " + e.getMessage());
+        }
+        removeBits();
+    }
+
+    /** Removes the filter if it is there; false if that must be tried again. */
+    private boolean removedFilter() {
+        try {
+            boolean there = attachments.status(job.attachment()).filters().stream()
+                    .anyMatch(each -> each.equals(MirrorFilter.TYPE + ",job=" + job.id())
+                            || each.startsWith(MirrorFilter.TYPE + ",job=" + job.id() + ","));
+            if (there) {
+                attachments.removeFilter(job.attachment(), MirrorFilter.TYPE);
+            }
+            return true;
+        } catch (DiskException e) {
+            if (e.reason() == Reason.NOT_FOUND) {
+                return true;
+            }
+            LOG.log(Level.INFO, "job " + job.id() + ": cannot remove its filter yet: " + e.getMessage());
+            return false;
+        }
+    }
+
+    private void removeBits() {
+        try {
+            Files.deleteIfExists(bits);
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, "job " + job.id() + ": cannot remove " + bits + ": " + e);
+        }
+    }
+}
