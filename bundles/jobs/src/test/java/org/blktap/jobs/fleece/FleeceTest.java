@@ -32,6 +32,7 @@ import org.blktap.api.testkit.Eventually;
 import org.blktap.api.testkit.MemoryPort;
 import org.blktap.api.testkit.TestDiskContext;
 import org.blktap.api.testkit.TestFilterContext;
+import org.blktap.jobs.bits.MappedBits;
 import org.blktap.linux.EpollLoops;
 import org.blktap.linux.NativeMemoryService;
 import org.junit.jupiter.api.AfterEach;
@@ -317,6 +318,50 @@ class FleeceTest {
         access.map(0, 1 << 20, extents);
         assertEquals(1, extents.count(), "saved data is data");
         assertEquals(ExtentList.DATA, extents.state(0));
+    }
+
+    @Test
+    void aReaderOfChangesSeesTheseAndNothingElse() throws Exception {
+        begin();
+        try (MappedBits bits = MappedBits.create(directory.resolve("bits"), SIZE, 32 << 10)) {
+            bits.set(5 * RANGE, 1);
+            bits.set(9 * RANGE + 40000, 512);
+            bits.set(SIZE - 512, 512);
+            PointFile.note(filter.directory(), "a", "daily", bits);
+        }
+        ViewDisk all = view();
+        assertEquals(List.of("dirty-bitmap:daily"), all.info().contexts());
+        ExtentList extents = new ExtentList();
+        CompletableFuture<Integer> mapped = new CompletableFuture<>();
+        Request map = new Request(each -> mapped.complete(each.error()), 0);
+        readerLoop.execute(() -> all.submit(map.setMap(0, SIZE, extents, 1)));
+        assertEquals(0, ended(mapped));
+        assertEquals("0+5 1+1 0+3 1+1 0+53 1+1", text(extents, false));
+
+        // zeros that were written are changes too
+        assertEquals(0, ended(vm(Operation.WRITE, 9 * RANGE, 4096, (byte) 9)));
+        ViewDisk view = view("changes=yes");
+        new BlockingDisk(view, readerLoop, "view").map(0, SIZE, extents);
+        assertEquals("3/0+5 0/1+1 3/0+3 0/1+1 3/0+53 0/1+1", text(extents, true));
+        assertEquals(0, ended(read(view, 0, SIZE)));
+        assertRead(5 * RANGE, RANGE);
+        assertRead(9 * RANGE, RANGE);
+        assertRead(SIZE - RANGE, RANGE);
+        assertEquals(0, Memory.getLong(buffers.address()));
+        assertEquals(0, Memory.getLong(buffers.address() + 8 * RANGE));
+    }
+
+    /** The runs, in ranges: state, or state and depth, and length. */
+    private static String text(ExtentList extents, boolean depth) {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < extents.count(); i++) {
+            text.append(i == 0 ? "" : " ")
+                    .append(extents.state(i))
+                    .append(depth ? "/" + extents.depth(i) : "")
+                    .append('+')
+                    .append(extents.length(i) / RANGE);
+        }
+        return text.toString();
     }
 
     @Test
