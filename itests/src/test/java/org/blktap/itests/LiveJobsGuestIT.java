@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Snapshots, commits, streams and moves of one disk, one after the other, while a User-Mode Linux guest verifies it. */
-class LiveJobsIT {
+class LiveJobsGuestIT {
     private static final int ROUNDS = Integer.getInteger("live.rounds", 10);
     private static final int KILLS = Integer.getInteger("live.kills", 20);
     private static final List<String> TYPES = List.of("vhd", "vmdk", "qcow", "vhdx", "aio", "qcow2");
@@ -180,7 +180,7 @@ class LiveJobsIT {
         daemon.kill();
         daemon.start();
         Wait.until("it runs", () -> daemon.state("g").equals("running"));
-        Wait.until("all jobs have ended: " + kill, () -> jobs().allMatch(LiveJobsIT::ended));
+        Wait.until("all jobs have ended: " + kill, () -> jobs().allMatch(LiveJobsGuestIT::ended));
         Set<String> chain = chain();
         for (String file : files()) {
             if (!chain.contains(file)) {
