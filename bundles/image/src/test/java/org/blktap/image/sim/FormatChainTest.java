@@ -109,7 +109,8 @@ public abstract class FormatChainTest {
         reopen();
     }
 
-    private int read(VirtualDisk disk, int unit) {
+    /** Returns the value of all bytes of a unit. */
+    protected final int read(VirtualDisk disk, int unit) {
         assertEquals(0, loop.submit(disk, Operation.READ, (long) unit * UNIT, memory.address(), UNIT));
         int value = Memory.getByte(memory.address());
         for (int i = 0; i < UNIT; i++) {
