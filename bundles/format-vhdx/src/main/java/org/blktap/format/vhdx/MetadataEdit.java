@@ -53,7 +53,7 @@ final class MetadataEdit {
     /** Adds an item or replaces it. */
     void put(UUID id, int flags, ByteBuffer item) throws IOException {
         int bytes = item.limit();
-        int at = freeRoom(bytes);
+        long at = freeRoom(bytes);
         ByteBuffer sectors = Layout.allocate(Alignment.units(bytes, Layout.SECTOR) * Layout.SECTOR);
         sectors.put(item.duplicate().clear()).clear();
         file.writeFully(sectors, region.offset() + at);
@@ -67,14 +67,14 @@ final class MetadataEdit {
             table.putShort(VhdxMetadata.AT_ENTRY_COUNT, (short) (number + 1));
         }
         Layout.putGuid(table, entry(number) + VhdxMetadata.AT_ITEM_ID, id);
-        table.putInt(entry(number) + VhdxMetadata.AT_OFFSET, at)
+        table.putInt(entry(number) + VhdxMetadata.AT_OFFSET, (int) at)
                 .putInt(entry(number) + VhdxMetadata.AT_LENGTH, bytes)
                 .putInt(entry(number) + VhdxMetadata.AT_ENTRY_FLAGS, flags);
     }
 
     /** Finds whole sectors that no item uses, also not one that is being replaced. */
-    private int freeRoom(int bytes) throws IOException {
-        int at = VhdxMetadata.TABLE_BYTES;
+    private long freeRoom(int bytes) throws IOException {
+        long at = VhdxMetadata.TABLE_BYTES;
         long end = 0;
         while (at != end) {
             end = at;
@@ -82,7 +82,7 @@ final class MetadataEdit {
                 long from = Integer.toUnsignedLong(table.getInt(entry(i) + VhdxMetadata.AT_OFFSET));
                 long to = from + Integer.toUnsignedLong(table.getInt(entry(i) + VhdxMetadata.AT_LENGTH));
                 if (from < at + Alignment.up(bytes, Layout.SECTOR) && at < to) {
-                    at = (int) Alignment.up(to, Layout.SECTOR);
+                    at = Alignment.up(to, Layout.SECTOR);
                 }
             }
         }

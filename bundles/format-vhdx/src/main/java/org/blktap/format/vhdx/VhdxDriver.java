@@ -105,7 +105,7 @@ public final class VhdxDriver implements DiskDriver {
         details.put(VhdxParent.DATA_WRITE_GUID, dataWriteGuid.toString());
         if (metadata.commit() != null && metadata.commit().counts(dataWriteGuid)) {
             details.put(
-                    VhdxParent.COMMITTED + metadata.commit().child(),
+                    VhdxParent.committed(metadata.commit().child()),
                     metadata.commit().from().toString());
         }
         if (image.file() instanceof ReplayedFile) {

@@ -9,6 +9,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
+import org.blktap.api.disk.Printable;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.image.ParentSearch;
@@ -22,8 +23,7 @@ import org.blktap.image.ParentSearch;
 record VhdxParent(TapSpec spec, Path path, VirtualDisk disk) {
     /** The name under which a disk gives its DataWriteGuid to a child. */
     static final String DATA_WRITE_GUID = "data write GUID";
-    /** The name, before the name of a child, under which a target of a commit gives its earlier DataWriteGuid. */
-    static final String COMMITTED = "data write GUID for the committed ";
+    private static final int LONGEST_NAME = 1024;
 
     static final String VIRTUAL_DISK_ID = "virtual disk ID";
 
@@ -34,6 +34,15 @@ record VhdxParent(TapSpec spec, Path path, VirtualDisk disk) {
      * @param sectorSize logical sector, in bytes
      */
     record Link(Map<String, String> locator, long size, int sectorSize, UUID virtualDiskId) {}
+
+    /**
+     * The name under which the target of a commit gives its earlier DataWriteGuid to the child that is committed.
+     *
+     * @param child the name of its file, which may come from an image
+     */
+    static String committed(String child) {
+        return "data write GUID for the committed " + Printable.of(child, LONGEST_NAME);
+    }
 
     /** Opens the parent that an image names. */
     static VhdxParent open(Path image, Map<String, String> locator, DiskContext context) throws DiskException {
@@ -52,7 +61,7 @@ record VhdxParent(TapSpec spec, Path path, VirtualDisk disk) {
     /** Refuses a parent that has changed since the child was made, other than by a commit of this child. */
     private static String objection(List<UUID> linkages, String child, Map<String, String> details) {
         String found = details.get(DATA_WRITE_GUID);
-        String committed = details.get(COMMITTED + child);
+        String committed = details.get(committed(child));
         return linkages.stream()
                         .map(UUID::toString)
                         .anyMatch(linkage -> linkage.equals(found) || linkage.equals(committed))

@@ -388,4 +388,53 @@ class VhdxLogTest extends VhdxTest {
             }
         }
     }
+
+    /** Changes of one turn of the loop are all there or none, whichever table was first. */
+    @Test
+    void aGroupIsOneEntry() throws Exception {
+        SimFile file = image(b -> {});
+        int begin;
+        int[] errors = {-1, -1};
+        try (LogWriter log = new LogWriter(file, Headers.read(file), context.memory())) {
+            log.begin();
+            file.settle();
+            begin = loop.moment();
+            LoggedFile logged = new LoggedFile(file, log, loop, () -> PAYLOAD);
+            Memory.fill(memory.address(), SECTOR, (byte) 5);
+            Segments data = new Segments(1);
+            data.add(memory.address(), SECTOR);
+            loop.execute(() -> {
+                logged.write(BAT, data, 0, SECTOR, error -> errors[0] = error);
+                logged.first().write(BAT + 2L * SECTOR, data, 0, SECTOR, error -> errors[1] = error);
+            });
+            loop.drain();
+            assertArrayEquals(new int[] {0, 0}, errors);
+            int end = loop.moment();
+            for (int point = begin; point <= end; point++) {
+                for (int seed = 0; seed < 5; seed++) {
+                    SimFile crashed = context.put(IMAGE, file.afterPowerLoss(point, new Random(seed)));
+                    LogContents contents =
+                            LogReader.read(crashed, Headers.read(crashed).current());
+                    ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);
+                    try (ReplayedFile replayed = new ReplayedFile(
+                            crashed, contents, new VhdxLogMemory(MIB).take(MIB, IMAGE), loop)) {
+                        replayed.readFully(found, BAT);
+                    }
+                    assertEquals(found.get(0), found.get(2 * SECTOR));
+                }
+            }
+            // the entry cannot be written: neither change is made
+            file.failWith(() -> 5);
+            Memory.fill(memory.address(), SECTOR, (byte) 6);
+            loop.execute(() -> {
+                logged.write(BAT, data, 0, SECTOR, error -> errors[0] = error);
+                logged.first().write(BAT + 2L * SECTOR, data, 0, SECTOR, error -> errors[1] = error);
+            });
+            loop.drain();
+            assertArrayEquals(new int[] {5, 5}, errors);
+            byte[] now = file.bytes();
+            assertEquals(5, now[BAT]);
+            assertEquals(5, now[BAT + 2 * SECTOR]);
+        }
+    }
 }

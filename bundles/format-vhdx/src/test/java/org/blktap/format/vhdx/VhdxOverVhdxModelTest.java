@@ -13,13 +13,13 @@ class VhdxOverVhdxModelTest extends FormatModelTest {
     private static final String PARENT = "/sim/parent.vhdx";
 
     VhdxOverVhdxModelTest() {
-        super(new VhdxDriver(), "/sim/a.vhdx", 6);
+        super(new VhdxDriver(), "/sim/a.vhdx", 4);
     }
 
     @Override
     protected Kind kind(Random random) {
         int sectorSize = random.nextBoolean() ? 512 : 4096;
-        long size = (long) sectorSize * (1 + random.nextInt((6 << 20) / sectorSize));
+        long size = (long) sectorSize * (1 + random.nextInt((3 << 20) / sectorSize));
         long base = random.nextInt(3) == 0 ? size : sectorSize * (1 + random.nextLong(size / sectorSize));
         return new Kind(
                 Map.of(
