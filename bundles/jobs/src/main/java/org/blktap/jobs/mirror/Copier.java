@@ -29,9 +29,9 @@ final class Copier implements AutoCloseable {
     /** Pieces and questions that are started in one turn of the loop. */
     private static final int MOST_STEPS = 2 * PIECES;
 
-    private final VirtualDisk source;
-    private final VirtualDisk target;
-    private final String names;
+    private VirtualDisk source;
+    private VirtualDisk target;
+    private final MirrorFailures failures;
     private final IoLoop loop;
     private final MappedBits bits;
     private final VmChanges changes;
@@ -62,10 +62,9 @@ final class Copier implements AutoCloseable {
     private int passes;
     private long copied;
     private long lastVmNanos;
-    private MirrorFailure failure;
 
     /**
-     * @param names of the source and the target, for errors
+     * @param names of the target, for errors
      * @param depths what is copied of the source's chain
      * @param fresh whether the target contains only zeros
      * @param onIdle called when nothing is in flight
@@ -84,7 +83,7 @@ final class Copier implements AutoCloseable {
             Runnable onIdle) {
         this.source = source;
         this.target = target;
-        this.names = names;
+        failures = new MirrorFailures(names);
         this.loop = loop;
         this.bits = bits;
         this.changes = changes;
@@ -108,6 +107,13 @@ final class Copier implements AutoCloseable {
 
     VirtualDisk target() {
         return target;
+    }
+
+    /** Another disk that reads the same is the source from now on. Nothing is in flight. */
+    void source(VirtualDisk other, boolean alsoTarget) {
+        source = other;
+        target = alsoTarget ? other : target;
+        map.touch(0, Long.MAX_VALUE);
     }
 
     // ---- what the filter says
@@ -153,13 +159,14 @@ final class Copier implements AutoCloseable {
         return active.overlapping(from, to) != null;
     }
 
-    MirrorFailure failure() {
-        return failure;
+    /** Why it has stopped. */
+    MirrorFailures failures() {
+        return failures;
     }
 
     /** Tries again after a failure. */
     void retry() {
-        failure = null;
+        failures.forget();
         advance();
     }
 
@@ -204,7 +211,7 @@ final class Copier implements AutoCloseable {
     }
 
     private boolean mayStart() {
-        if (!running || failure != null || asking || free.isEmpty()) {
+        if (!running || failures.any() || asking || free.isEmpty()) {
             return false;
         }
         if (finishing) {
@@ -309,19 +316,19 @@ final class Copier implements AutoCloseable {
             source.submit(mapping.setMap(at, end - at, map.extents));
         } catch (RuntimeException | Error e) {
             asking = false;
-            fail(MirrorFailure.internal(names, e));
+            failures.threw(e);
         }
-        return !asking && failure == null;
+        return !asking && !failures.any();
     }
 
     private void mapped(Request request) {
         asking = false;
         if (request.error() != 0) {
             map.forget();
-            fail(MirrorFailure.of(names, Operation.MAP, request.offset(), request.error()));
+            failures.source(Operation.MAP, request.offset(), request.error());
         } else if (map.extents.count() == 0 || map.extents.total() > request.length()) {
             map.forget();
-            fail(MirrorFailure.internal(names, new IllegalStateException("a map of " + map.extents.total() + " bytes")));
+            failures.threw(new IllegalStateException("a map of " + map.extents.total() + " bytes"));
         } else {
             map.answered();
             if (!depths.all() && !(map.isValid() && map.end() >= Math.min(size, request.offset() + chunk))) {
@@ -334,7 +341,7 @@ final class Copier implements AutoCloseable {
     /** The answer is of no use: the VM has changed the window meanwhile, or it is less than a chunk. */
     private void retreat(Request request) {
         if (map.isValid()) {
-            fail(MirrorFailure.internal(names, new IllegalStateException("a map of less than a chunk")));
+            failures.threw(new IllegalStateException("a map of less than a chunk"));
         } else if (request.length() <= CopyPiece.BYTES) {
             // a later pass finds it
             cursor = request.offset() + request.length();
@@ -374,6 +381,11 @@ final class Copier implements AutoCloseable {
                 from = to;
             }
         }
+        if (!piece.hasParts()) {
+            free.push(piece);
+            bits.clear(at, end - at);
+            return;
+        }
         active.add(piece);
         speed.take(end - at);
         piece.read();
@@ -393,30 +405,6 @@ final class Copier implements AutoCloseable {
         free.push(piece);
         onEnded.run();
         advance();
-    }
-
-    void sourceFailed(CopyPiece piece, Operation operation, long offset, int error) {
-        fail(MirrorFailure.of("source of " + names, operation, offset, error));
-        ended(piece, false);
-    }
-
-    void sourceThrew(CopyPiece piece, Throwable thrown) {
-        fail(MirrorFailure.internal("source of " + names, thrown));
-        ended(piece, false);
-    }
-
-    void targetFailed(Operation operation, long offset, int error) {
-        fail(MirrorFailure.of(names, operation, offset, error));
-    }
-
-    void targetThrew(Throwable thrown) {
-        fail(MirrorFailure.internal(names, thrown));
-    }
-
-    void fail(MirrorFailure with) {
-        if (failure == null) {
-            failure = with;
-        }
     }
 
     /** Nothing is in flight. */
