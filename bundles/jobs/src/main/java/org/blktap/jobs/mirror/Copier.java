@@ -2,8 +2,6 @@ package org.blktap.jobs.mirror;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
-import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
@@ -44,11 +42,9 @@ final class Copier implements AutoCloseable {
     private final ArrayDeque<CopyPiece> free = new ArrayDeque<>();
     private final ActivePieces active = new ActivePieces();
     private final SpeedLimit speed;
-    private final SourceMap map = new SourceMap();
-    private final Request mapping = new Request(this::mapped, 0);
+    private final SourceMap map;
     private final Runnable onIdle;
     private Runnable onEnded = () -> {};
-    private boolean asking;
     private boolean advancing;
     private boolean running;
     /** Whether it copies the rest while the VM waits. */
@@ -84,6 +80,7 @@ final class Copier implements AutoCloseable {
         this.source = source;
         this.target = target;
         failures = new MirrorFailures(names);
+        map = new SourceMap(failures, this::mapped);
         this.loop = loop;
         this.bits = bits;
         this.changes = changes;
@@ -172,7 +169,7 @@ final class Copier implements AutoCloseable {
 
     /** Whether nothing of it is in flight. */
     boolean isIdle() {
-        return active.count() == 0 && !asking;
+        return active.count() == 0 && !map.isAsking();
     }
 
     /** Times that it has come to the end of the disk. */
@@ -211,7 +208,7 @@ final class Copier implements AutoCloseable {
     }
 
     private boolean mayStart() {
-        if (!running || failures.any() || asking || free.isEmpty()) {
+        if (!running || failures.any() || map.isAsking() || free.isEmpty()) {
             return false;
         }
         if (finishing) {
@@ -233,7 +230,7 @@ final class Copier implements AutoCloseable {
         if (at < 0) {
             return false;
         }
-        if (!map.covers(at) || !depths.all() && !(map.isValid() && map.end() >= Math.min(size, at + chunk))) {
+        if (depths.all() ? !map.covers(at) : !answers(at)) {
             return ask(at);
         }
         long end = Math.min(bits.nextClear(at), Math.min(size, at + ZEROS));
@@ -308,44 +305,26 @@ final class Copier implements AutoCloseable {
 
     private boolean ask(long at) {
         // where the VM keeps changing a window, a smaller one is more likely to stay valid
-        long length = map.covers(at) ? CopyPiece.BYTES : WINDOW;
-        long end = Math.min(size, at + length);
-        map.ask(at, end);
-        asking = true;
-        try {
-            source.submit(mapping.setMap(at, end - at, map.extents));
-        } catch (RuntimeException | Error e) {
-            asking = false;
-            failures.threw(e);
-        }
-        return !asking && !failures.any();
+        long end = Math.min(size, at + (map.covers(at) ? CopyPiece.BYTES : WINDOW));
+        map.ask(source, at, end);
+        return !map.isAsking() && !failures.any();
     }
 
-    private void mapped(Request request) {
-        asking = false;
-        if (request.error() != 0) {
-            map.forget();
-            failures.source(Operation.MAP, request.offset(), request.error());
-        } else if (map.extents.count() == 0 || map.extents.total() > request.length()) {
-            map.forget();
-            failures.threw(new IllegalStateException("a map of " + map.extents.total() + " bytes"));
-        } else {
-            map.answered();
-            if (!depths.all() && !(map.isValid() && map.end() >= Math.min(size, request.offset() + chunk))) {
-                retreat(request);
+    private void mapped(long at, long length) {
+        if (!failures.any() && !depths.all() && !answers(at)) {
+            if (map.isValid()) {
+                failures.threw(new IllegalStateException("a map of less than a chunk"));
+            } else if (length <= CopyPiece.BYTES) {
+                // the VM has changed the window meanwhile; a later pass finds it
+                cursor = at + length;
             }
         }
         advance();
     }
 
-    /** The answer is of no use: the VM has changed the window meanwhile, or it is less than a chunk. */
-    private void retreat(Request request) {
-        if (map.isValid()) {
-            failures.threw(new IllegalStateException("a map of less than a chunk"));
-        } else if (request.length() <= CopyPiece.BYTES) {
-            // a later pass finds it
-            cursor = request.offset() + request.length();
-        }
+    /** Whether the map says how a chunk is stored. */
+    private boolean answers(long at) {
+        return map.covers(at) && map.isValid() && map.end() >= Math.min(size, at + chunk);
     }
 
     private void zeros(long at, long end) {
