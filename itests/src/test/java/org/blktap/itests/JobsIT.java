@@ -226,7 +226,7 @@ class JobsIT {
     }
 
     private void overlay(String base, String name) throws Exception {
-        create("qcow2", name, "--backing", spec("qcow2", base));
+        create("qcow2", name, "64M", "--backing", spec("qcow2", base));
     }
 
     /** A chain of three: base, middle and top, with data in each. */
@@ -235,11 +235,11 @@ class JobsIT {
         io("x", "write -P 1 0 48M", "flush");
         daemon.detach("x");
         overlay("base.qcow2", "middle.qcow2");
-        daemon.attach(spec("qcow2", "middle.qcow2"), "x", "--node", "nbd", "-o", "backing-type=qcow2");
+        daemon.attach(spec("qcow2", "middle.qcow2"), "x", "--node", "nbd");
         io("x", "write -P 2 8M 16M", "write -z 9M 1M", "flush");
         daemon.detach("x");
         overlay("middle.qcow2", "top.qcow2");
-        daemon.attach(spec("qcow2", "top.qcow2"), "a", "--node", "nbd", "-o", "backing-type=qcow2:qcow2");
+        daemon.attach(spec("qcow2", "top.qcow2"), "a", "--node", "nbd");
         io("a", "write -P 3 16M 4M", "flush");
     }
 
@@ -318,7 +318,7 @@ class JobsIT {
         chain();
         daemon.detach("a");
         daemon.attach(
-                spec("qcow2", "top.qcow2"), "a", "--node", "nbd", "-o", "backing-type=qcow2:qcow2", "--max-chain", "2");
+                spec("qcow2", "top.qcow2"), "a", "--node", "nbd", "--max-chain", "2");
         Wait.until("it is committed", () -> !Files.exists(directory.resolve("middle.qcow2")));
         Wait.until("the job has ended", () -> job("1").get("state").getAsString().equals("DONE"));
         reads("a");

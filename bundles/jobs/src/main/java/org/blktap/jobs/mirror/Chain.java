@@ -81,11 +81,13 @@ record Chain(List<TapSpec> images, Map<String, String> options) {
 
     /** The place of an image. @throws DiskException NOT_FOUND, naming those that are there */
     int place(TapSpec image) throws DiskException {
-        int place = images.indexOf(image);
-        if (place < 0) {
-            throw new DiskException(Reason.NOT_FOUND, image + ": is no image of the disk; its images: " + this);
+        for (int i = 0; i < images.size(); i++) {
+            TapSpec each = images.get(i);
+            if (each.equals(image) || each.type().equals(image.type()) && ImageFiles.same(each, image)) {
+                return i;
+            }
         }
-        return place;
+        throw new DiskException(Reason.NOT_FOUND, image + ": is no image of the disk; its images: " + this);
     }
 
     @Override

@@ -6,7 +6,9 @@ import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.disk.DiskException;
+import org.blktap.jobs.JobRunner;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -31,6 +33,9 @@ import picocli.CommandLine.Option;
             "  commit root --top tap:qcow2:/vm/monday.qcow2      (an image in the middle)"
         })
 public final class CommitVerb extends MirrorVerb {
+    @Reference
+    JobRunner runner;
+
     @Option(
             names = "--top",
             paramLabel = "SPEC",
@@ -47,6 +52,11 @@ public final class CommitVerb extends MirrorVerb {
     boolean keep;
 
     @Override
+    JobRunner runner() {
+        return runner;
+    }
+
+    @Override
     String kind() {
         return MirrorJobs.COMMIT;
     }
@@ -54,7 +64,7 @@ public final class CommitVerb extends MirrorVerb {
     @Override
     Map<String, String> values(Call call) throws DiskException {
         Map<String, String> values = new LinkedHashMap<>();
-        if (top != null && !call.attachments().status(id).spec().equals(call.spec(top).toString())) {
+        if (top != null) {
             values.put(MirrorPlan.TOP, call.spec(top).toString());
         }
         if (base != null) {

@@ -2,8 +2,6 @@ package org.blktap.jobs.mirror;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
-import org.blktap.api.disk.Operation;
-import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.IoLoop;
 import org.blktap.api.memory.NativeBuffer;
@@ -29,9 +27,9 @@ final class Copier implements AutoCloseable {
     /** Pieces and questions that are started in one turn of the loop. */
     private static final int MOST_STEPS = 2 * PIECES;
 
-    private final VirtualDisk source;
-    private final VirtualDisk target;
-    private final String names;
+    private VirtualDisk source;
+    private VirtualDisk target;
+    private final MirrorFailures failures;
     private final IoLoop loop;
     private final MappedBits bits;
     private final VmChanges changes;
@@ -44,11 +42,9 @@ final class Copier implements AutoCloseable {
     private final ArrayDeque<CopyPiece> free = new ArrayDeque<>();
     private final ActivePieces active = new ActivePieces();
     private final SpeedLimit speed;
-    private final SourceMap map = new SourceMap();
-    private final Request mapping = new Request(this::mapped, 0);
+    private final SourceMap map;
     private final Runnable onIdle;
     private Runnable onEnded = () -> {};
-    private boolean asking;
     private boolean advancing;
     private boolean running;
     /** Whether it copies the rest while the VM waits. */
@@ -62,10 +58,9 @@ final class Copier implements AutoCloseable {
     private int passes;
     private long copied;
     private long lastVmNanos;
-    private MirrorFailure failure;
 
     /**
-     * @param names of the source and the target, for errors
+     * @param names of the target, for errors
      * @param depths what is copied of the source's chain
      * @param fresh whether the target contains only zeros
      * @param onIdle called when nothing is in flight
@@ -84,7 +79,8 @@ final class Copier implements AutoCloseable {
             Runnable onIdle) {
         this.source = source;
         this.target = target;
-        this.names = names;
+        failures = new MirrorFailures(names);
+        map = new SourceMap(failures, this::mapped);
         this.loop = loop;
         this.bits = bits;
         this.changes = changes;
@@ -108,6 +104,13 @@ final class Copier implements AutoCloseable {
 
     VirtualDisk target() {
         return target;
+    }
+
+    /** Another disk that reads the same is the source from now on. Nothing is in flight. */
+    void source(VirtualDisk other, boolean alsoTarget) {
+        source = other;
+        target = alsoTarget ? other : target;
+        map.touch(0, Long.MAX_VALUE);
     }
 
     // ---- what the filter says
@@ -153,19 +156,20 @@ final class Copier implements AutoCloseable {
         return active.overlapping(from, to) != null;
     }
 
-    MirrorFailure failure() {
-        return failure;
+    /** Why it has stopped. */
+    MirrorFailures failures() {
+        return failures;
     }
 
     /** Tries again after a failure. */
     void retry() {
-        failure = null;
+        failures.forget();
         advance();
     }
 
     /** Whether nothing of it is in flight. */
     boolean isIdle() {
-        return active.count() == 0 && !asking;
+        return active.count() == 0 && !map.isAsking();
     }
 
     /** Times that it has come to the end of the disk. */
@@ -204,7 +208,7 @@ final class Copier implements AutoCloseable {
     }
 
     private boolean mayStart() {
-        if (!running || failure != null || asking || free.isEmpty()) {
+        if (!running || failures.any() || map.isAsking() || free.isEmpty()) {
             return false;
         }
         if (finishing) {
@@ -226,7 +230,7 @@ final class Copier implements AutoCloseable {
         if (at < 0) {
             return false;
         }
-        if (!map.covers(at) || !depths.all() && !(map.isValid() && map.end() >= Math.min(size, at + chunk))) {
+        if (depths.all() ? !map.covers(at) : !answers(at)) {
             return ask(at);
         }
         long end = Math.min(bits.nextClear(at), Math.min(size, at + ZEROS));
@@ -301,44 +305,26 @@ final class Copier implements AutoCloseable {
 
     private boolean ask(long at) {
         // where the VM keeps changing a window, a smaller one is more likely to stay valid
-        long length = map.covers(at) ? CopyPiece.BYTES : WINDOW;
-        long end = Math.min(size, at + length);
-        map.ask(at, end);
-        asking = true;
-        try {
-            source.submit(mapping.setMap(at, end - at, map.extents));
-        } catch (RuntimeException | Error e) {
-            asking = false;
-            fail(MirrorFailure.internal(names, e));
-        }
-        return !asking && failure == null;
+        long end = Math.min(size, at + (map.covers(at) ? CopyPiece.BYTES : WINDOW));
+        map.ask(source, at, end);
+        return !map.isAsking() && !failures.any();
     }
 
-    private void mapped(Request request) {
-        asking = false;
-        if (request.error() != 0) {
-            map.forget();
-            fail(MirrorFailure.of(names, Operation.MAP, request.offset(), request.error()));
-        } else if (map.extents.count() == 0 || map.extents.total() > request.length()) {
-            map.forget();
-            fail(MirrorFailure.internal(names, new IllegalStateException("a map of " + map.extents.total() + " bytes")));
-        } else {
-            map.answered();
-            if (!depths.all() && !(map.isValid() && map.end() >= Math.min(size, request.offset() + chunk))) {
-                retreat(request);
+    private void mapped(long at, long length) {
+        if (!failures.any() && !depths.all() && !answers(at)) {
+            if (map.isValid()) {
+                failures.threw(new IllegalStateException("a map of less than a chunk"));
+            } else if (length <= CopyPiece.BYTES) {
+                // the VM has changed the window meanwhile; a later pass finds it
+                cursor = at + length;
             }
         }
         advance();
     }
 
-    /** The answer is of no use: the VM has changed the window meanwhile, or it is less than a chunk. */
-    private void retreat(Request request) {
-        if (map.isValid()) {
-            fail(MirrorFailure.internal(names, new IllegalStateException("a map of less than a chunk")));
-        } else if (request.length() <= CopyPiece.BYTES) {
-            // a later pass finds it
-            cursor = request.offset() + request.length();
-        }
+    /** Whether the map says how a chunk is stored. */
+    private boolean answers(long at) {
+        return map.covers(at) && map.isValid() && map.end() >= Math.min(size, at + chunk);
     }
 
     private void zeros(long at, long end) {
@@ -374,6 +360,11 @@ final class Copier implements AutoCloseable {
                 from = to;
             }
         }
+        if (!piece.hasParts()) {
+            free.push(piece);
+            bits.clear(at, end - at);
+            return;
+        }
         active.add(piece);
         speed.take(end - at);
         piece.read();
@@ -393,30 +384,6 @@ final class Copier implements AutoCloseable {
         free.push(piece);
         onEnded.run();
         advance();
-    }
-
-    void sourceFailed(CopyPiece piece, Operation operation, long offset, int error) {
-        fail(MirrorFailure.of("source of " + names, operation, offset, error));
-        ended(piece, false);
-    }
-
-    void sourceThrew(CopyPiece piece, Throwable thrown) {
-        fail(MirrorFailure.internal("source of " + names, thrown));
-        ended(piece, false);
-    }
-
-    void targetFailed(Operation operation, long offset, int error) {
-        fail(MirrorFailure.of(names, operation, offset, error));
-    }
-
-    void targetThrew(Throwable thrown) {
-        fail(MirrorFailure.internal(names, thrown));
-    }
-
-    void fail(MirrorFailure with) {
-        if (failure == null) {
-            failure = with;
-        }
     }
 
     /** Nothing is in flight. */

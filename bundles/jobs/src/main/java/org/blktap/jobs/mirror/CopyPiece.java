@@ -85,6 +85,10 @@ final class CopyPiece {
         partCount++;
     }
 
+    boolean hasParts() {
+        return partCount > 0;
+    }
+
     void read() {
         part = 0;
         next = parts[0];
@@ -93,7 +97,8 @@ final class CopyPiece {
         try {
             copier.source().submit(reading.set(Operation.READ, offset, length, 0));
         } catch (RuntimeException | Error e) {
-            copier.sourceThrew(this, e);
+            copier.failures().threw(e);
+            copier.ended(this, false);
         }
     }
 
@@ -105,7 +110,8 @@ final class CopyPiece {
 
     private void wasRead(Request request) {
         if (request.error() != 0) {
-            copier.sourceFailed(this, Operation.READ, request.offset(), request.error());
+            copier.failures().source(Operation.READ, request.offset(), request.error());
+            copier.ended(this, false);
         } else {
             writeNext();
         }
@@ -113,7 +119,7 @@ final class CopyPiece {
 
     private void written(Request request) {
         if (request.error() != 0) {
-            copier.targetFailed(request.operation(), request.offset(), request.error());
+            copier.failures().target(request.operation(), request.offset(), request.error());
             copier.ended(this, false);
         } else {
             writeNext();
@@ -170,7 +176,7 @@ final class CopyPiece {
         try {
             copier.target().submit(request);
         } catch (RuntimeException | Error e) {
-            copier.targetThrew(e);
+            copier.failures().threw(e);
             copier.ended(this, false);
         }
     }

@@ -3,6 +3,7 @@ package org.blktap.jobs.mirror;
 import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import org.blktap.api.disk.DiskException;
@@ -10,6 +11,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.filter.FilterContext;
@@ -35,23 +37,20 @@ final class MirrorDisk extends PassThroughDisk {
 
     private final FilterContext context;
     private final Job job;
-    /** What is copied: the disk below, or an image of its chain, which the VM does not change. */
-    private final VirtualDisk source;
-
     private final VirtualDisk target;
+    /** Whether the disk below is copied, and not an image of its chain, which the VM does not change. */
     private final boolean live;
+
     /** Whether the disk is copied into itself: what its backing images have. */
     private final boolean upward;
-    /** Changes of the VM that wait until what they change has been copied up. */
-    private final ArrayDeque<VmChange> held = new ArrayDeque<>();
-
     private final MappedBits bits;
-    private final VmChanges changes;
     private final Copier copier;
-    private final Runnable closed;
-    /** Whether a change goes to the source first, and then to the target. */
-    private final boolean oneAfterTheOther;
+    private final MirrorWrites writes;
+    /** Whether what is copied depends on the chain of the disk, which must be the same at the end. */
+    private final boolean chained;
 
+    private final TapSpec backing;
+    private final Runnable closed;
     private final long copiedBefore;
     private final Request flush = new Request(this::targetFlushed, 0);
     private final ArrayDeque<Runnable> whenIdle = new ArrayDeque<>();
@@ -82,14 +81,12 @@ final class MirrorDisk extends PassThroughDisk {
         super(below);
         this.context = context;
         this.job = job;
-        this.source = source;
         this.target = target;
         live = source == below;
         upward = target == below;
         this.bits = bits;
         this.closed = closed;
-        oneAfterTheOther = !depths.all();
-        changes = new VmChanges(bits, !upward);
+        VmChanges changes = new VmChanges(bits, !upward);
         copiedBefore = Math.max(job.status().doneBytes(), bits.diskBytes() - left());
         copier = new Copier(
                 source,
@@ -103,7 +100,10 @@ final class MirrorDisk extends PassThroughDisk {
                 fresh,
                 context.memory(),
                 this::idle);
-        copier.onEnded(this::release);
+        writes = new MirrorWrites(this, target, upward, !depths.all(), changes, copier);
+        copier.onEnded(writes::release);
+        chained = !depths.all();
+        backing = below.info().backing();
         publish();
     }
 
@@ -153,7 +153,7 @@ final class MirrorDisk extends PassThroughDisk {
         try {
             bits.takeOver();
         } catch (DiskException e) {
-            copier.fail(new MirrorFailure(e, false));
+            copier.failures().add(new MirrorFailure(e, false));
         }
     }
 
@@ -172,9 +172,14 @@ final class MirrorDisk extends PassThroughDisk {
     CompletableFuture<Void> makeEqual() {
         CompletableFuture<Void> done = new CompletableFuture<>();
         context.loop().execute(() -> {
-            if (!started || copier.failure() != null || left() > 2 * LITTLE) {
+            if (!started || copier.failures().any() || left() > 2 * LITTLE) {
                 done.completeExceptionally(new DiskException(
                         Reason.BUSY, "job " + job.id() + " is not ready: " + left() + " bytes are left"));
+                return;
+            }
+            if (chained && !Objects.equals(backing, below().info().backing())) {
+                done.completeExceptionally(new DiskException(
+                        Reason.UNSUPPORTED, "the disk has another image since job " + job.id() + " began"));
                 return;
             }
             finishing = done;
@@ -209,110 +214,28 @@ final class MirrorDisk extends PassThroughDisk {
         copier.finishing(false);
     }
 
+    /** The disk continues with another image, or a filter has come in between. */
+    @Override
+    public void setBelow(VirtualDisk disk) {
+        super.setBelow(disk);
+        if (live) {
+            copier.source(disk, upward);
+        }
+    }
+
     // ---- the VM's requests
 
     @Override
     public void submit(Request request) {
         copier.vmAtWork();
         if (live && request.operation().changes()) {
-            change(request);
+            writes.submit(request, through);
         } else if (request.operation() == Operation.FLUSH && draining && !copier.isIdle()) {
             // the last one before the disk is closed: nothing of ours may be in flight then
             onIdle(() -> below().submit(request));
         } else {
             below().submit(request);
         }
-    }
-
-    private void change(Request request) {
-        VmChange change = changes.poll();
-        if (change == null) {
-            change = new VmChange(this::sourceEnded, this::targetEnded);
-        }
-        change.begins(request);
-        if (upward) {
-            changes.begin(change);
-            if (copier.copies(change.begin, change.end)) {
-                held.add(change);
-            } else {
-                copier.touch(change.begin, change.end);
-                below().submit(change);
-            }
-            return;
-        }
-        boolean copied = request.operation() != Operation.DISCARD && !request.has(Request.FAST_ONLY);
-        change.through = through
-                && copied
-                && copier.failure() == null
-                && !copier.copies(change.begin, change.end)
-                && changes.admits(change);
-        copier.touch(change.begin, change.end);
-        changes.begin(change);
-        boolean both = change.through && !oneAfterTheOther;
-        change.pending = both ? 2 : 1;
-        below().submit(change);
-        if (both) {
-            toTarget(change);
-        }
-    }
-
-    /** A piece has been copied up: changes of it go on. */
-    private void release() {
-        for (int i = held.size(); i > 0; i--) {
-            VmChange change = held.poll();
-            if (copier.copies(change.begin, change.end)) {
-                held.add(change);
-            } else {
-                copier.touch(change.begin, change.end);
-                below().submit(change);
-            }
-        }
-    }
-
-    private void sourceEnded(Request ended) {
-        VmChange change = (VmChange) ended;
-        change.sourceError = ended.error();
-        if (change.sourceError != 0) {
-            change.tainted = true;
-        } else if (change.through && oneAfterTheOther) {
-            toTarget(change);
-            return;
-        }
-        partEnded(change);
-    }
-
-    private void toTarget(VmChange change) {
-        try {
-            target.submit(change.forTarget());
-        } catch (RuntimeException | Error e) {
-            copier.targetThrew(e);
-            change.tainted = true;
-            partEnded(change);
-        }
-    }
-
-    private void targetEnded(VmChange change, int error) {
-        if (error != 0) {
-            copier.targetFailed(change.operation(), change.begin, error);
-            change.tainted = true;
-        }
-        partEnded(change);
-    }
-
-    private void partEnded(VmChange change) {
-        if (--change.pending > 0) {
-            return;
-        }
-        int error = change.sourceError;
-        copier.touched(change.begin, change.end);
-        Request original = change.release();
-        changes.end(change);
-        if (copier.failure() != null) {
-            through = false;
-            publish();
-        }
-        copier.advance();
-        original.complete(error);
     }
 
     @Override
@@ -330,10 +253,10 @@ final class MirrorDisk extends PassThroughDisk {
             whenIdle.poll().run();
         }
         if (finishing != null && copier.isIdle()) {
-            if (copier.failure() != null) {
+            if (copier.failures().any()) {
                 CompletableFuture<Void> failed = finishing;
                 finished();
-                failed.completeExceptionally(copier.failure().why());
+                failed.completeExceptionally(copier.failures().first().why());
             } else if (bits.count() == 0 && !flushing) {
                 flushing = true;
                 target.submit(flush.set(Operation.FLUSH, 0, 0, 0));
@@ -365,8 +288,9 @@ final class MirrorDisk extends PassThroughDisk {
         }
     }
 
-    private void publish() {
-        if (copier.failure() != null) {
+    /** Shows how far it is, and decides whether changes go to both. */
+    void publish() {
+        if (copier.failures().any()) {
             through = false;
         } else if (started && !through && copier.passes() > 0) {
             through = left() <= LITTLE || copier.passes() >= MOST_PASSES;
@@ -381,9 +305,9 @@ final class MirrorDisk extends PassThroughDisk {
         if (now.ready() != ready
                 || now.copied() != copied
                 || now.remaining() != remaining
-                || now.failure() != copier.failure()
+                || now.failure() != copier.failures().first()
                 || now.started() != started) {
-            state = new MirrorState(ready, copied, remaining, copier.failure(), started);
+            state = new MirrorState(ready, copied, remaining, copier.failures().first(), started);
         }
     }
 
@@ -412,7 +336,7 @@ final class MirrorDisk extends PassThroughDisk {
                 target.close();
             }
             if (!live) {
-                source.close();
+                copier.source().close();
             }
             bits.close();
         });

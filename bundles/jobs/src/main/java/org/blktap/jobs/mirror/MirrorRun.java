@@ -26,12 +26,12 @@ import org.blktap.jobs.JobState;
 final class MirrorRun {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
     private static final String STARTED = "started";
-    private static final long POLL_MILLIS = 50;
+    private static final long POLL_MILLIS = 100;
     private static final long RETRY_MILLIS = 1000;
     /** Attempts of the last step, which requests that do not end can keep from happening. */
     private static final int MOST_SWITCHES = 10;
     /** Lookups of an attachment before it counts as detached: a core that is being replaced has none for a while. */
-    private static final int MOST_MISSING = 40;
+    private static final int MOST_MISSING = 30;
 
     private final Job job;
     private final Attachments attachments;

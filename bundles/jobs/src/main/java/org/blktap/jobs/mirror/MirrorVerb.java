@@ -10,16 +10,12 @@ import org.blktap.jobs.Job;
 import org.blktap.jobs.JobRunner;
 import org.blktap.jobs.JobState;
 import org.blktap.jobs.JobWait;
-import org.osgi.service.component.annotations.Reference;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Base class of the verbs that copy a live disk. */
 abstract class MirrorVerb implements Verb {
     private static final long POLL_MILLIS = 20;
-
-    @Reference
-    JobRunner runner;
 
     @Parameters(index = "0", description = "An attachment.")
     String id;
@@ -35,6 +31,9 @@ abstract class MirrorVerb implements Verb {
 
     abstract String kind();
 
+    /** The service, which each verb refers to: references are not inherited. */
+    abstract JobRunner runner();
+
     /** What the job keeps of the operands and options. */
     abstract Map<String, String> values(Call call) throws DiskException;
 
@@ -46,7 +45,7 @@ abstract class MirrorVerb implements Verb {
         }
         // unknown ids are refused before there is a job
         call.attachments().status(id);
-        Job job = runner.start(kind(), id, settings, values(call));
+        Job job = runner().start(kind(), id, settings, values(call));
         while (!job.state().ended() && job.value(MirrorFilter.PHASE) == null) {
             job.await(POLL_MILLIS);
         }

@@ -2,7 +2,9 @@ package org.blktap.jobs.mirror;
 
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
+import org.blktap.jobs.JobRunner;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 
@@ -19,6 +21,14 @@ import picocli.CommandLine.Command;
         },
         footer = {"", "Examples:", "  mirror root tap:qcow2:/backup/root.qcow2", "  job complete 7", "  job cancel 7"})
 public final class MirrorsVerb extends CopyVerb {
+    @Reference
+    JobRunner runner;
+
+    @Override
+    JobRunner runner() {
+        return runner;
+    }
+
     @Override
     String kind() {
         return MirrorJobs.MIRROR;

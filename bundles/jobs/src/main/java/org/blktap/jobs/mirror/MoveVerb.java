@@ -2,7 +2,9 @@ package org.blktap.jobs.mirror;
 
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
+import org.blktap.jobs.JobRunner;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 
@@ -25,6 +27,14 @@ import picocli.CommandLine.Command;
             "  move root tap:nbd:nbd://host/root"
         })
 public final class MoveVerb extends CopyVerb {
+    @Reference
+    JobRunner runner;
+
+    @Override
+    JobRunner runner() {
+        return runner;
+    }
+
     @Override
     String kind() {
         return MirrorJobs.MOVE;

@@ -1,5 +1,8 @@
 package org.blktap.jobs.mirror;
 
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.ExtentList;
 
 /**
@@ -7,26 +10,63 @@ import org.blktap.api.engine.ExtentList;
  * the VM has not changed anything in the window since it was asked. Loop only.
  */
 final class SourceMap {
-    final ExtentList extents = new ExtentList();
+    private final ExtentList extents = new ExtentList();
+    private final Request request = new Request(this::answered, 0);
+    private final MirrorFailures failures;
+    private final Answered then;
+    private boolean asking;
     private long begin;
     private long end;
     private boolean valid;
     private int run;
     private long runBegin;
 
-    /** A new window is being asked for. */
-    void ask(long from, long to) {
+    /** Called when a window is known, or has failed. */
+    interface Answered {
+        void answered(long at, long length);
+    }
+
+    SourceMap(MirrorFailures failures, Answered then) {
+        this.failures = failures;
+        this.then = then;
+    }
+
+    /** Asks for a new window. */
+    void ask(VirtualDisk disk, long from, long to) {
         extents.clear();
         begin = from;
         end = to;
         valid = true;
+        asking = true;
+        try {
+            disk.submit(request.setMap(from, to - from, extents));
+        } catch (RuntimeException | Error e) {
+            asking = false;
+            end = begin;
+            failures.threw(e);
+        }
     }
 
-    /** The answer is complete; it may cover less than was asked for. */
-    void answered() {
-        end = Math.min(end, begin + extents.total());
-        run = 0;
-        runBegin = begin;
+    /** The answer may cover less than was asked for. */
+    private void answered(Request ended) {
+        asking = false;
+        if (ended.error() != 0) {
+            end = begin;
+            failures.source(Operation.MAP, ended.offset(), ended.error());
+        } else if (extents.count() == 0 || extents.total() > ended.length()) {
+            end = begin;
+            failures.threw(new IllegalStateException("a map of " + extents.total() + " bytes"));
+        } else {
+            end = begin + extents.total();
+            run = 0;
+            runBegin = begin;
+        }
+        then.answered(ended.offset(), ended.length());
+    }
+
+    /** Whether an answer is waited for. */
+    boolean isAsking() {
+        return asking;
     }
 
     /** The VM changes a range. */
@@ -42,10 +82,6 @@ final class SourceMap {
 
     boolean isValid() {
         return valid;
-    }
-
-    void forget() {
-        end = begin;
     }
 
     long end() {

@@ -6,7 +6,9 @@ import org.blktap.api.command.Call;
 import org.blktap.api.command.Verb;
 import org.blktap.api.command.VerbDeclaration;
 import org.blktap.api.disk.DiskException;
+import org.blktap.jobs.JobRunner;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Reference;
 import org.osgi.service.component.annotations.ServiceScope;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -25,11 +27,19 @@ import picocli.CommandLine.Option;
         },
         footer = {"", "Examples:", "  stream root --wait", "  stream root --base tap:qcow2:/vm/golden.qcow2"})
 public final class StreamVerb extends MirrorVerb {
+    @Reference
+    JobRunner runner;
+
     @Option(
             names = "--base",
             paramLabel = "SPEC",
             description = "The image of the chain that becomes the backing image; none if left out.")
     String base;
+
+    @Override
+    JobRunner runner() {
+        return runner;
+    }
 
     @Override
     String kind() {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -319,6 +320,66 @@ class MirrorTest {
             work(100);
             untilReady();
             finish();
+            memory.closeAll();
+        }
+    }
+
+    /** A disk is copied into itself: no write of the VM is lost, and in the end its own image has everything. */
+    @Test
+    void aDiskGetsWhatItsBackingImagesHave() throws Exception {
+        for (int round = 0; round < 40; round++) {
+            boolean base = random.nextBoolean();
+            make(base ? Map.of(MirrorFilter.UP, "yes", MirrorFilter.DEPTH, "4") : Map.of(MirrorFilter.UP, "yes"));
+            for (int i = 0; i < source.depths.length; i++) {
+                source.depths[i] = 1 + random.nextInt(5);
+            }
+            byte[] expected = source.bytes();
+            List<VmRequest> writes = new ArrayList<>();
+            int turns = 500 + random.nextInt(1000);
+            for (int i = 0; i < turns || !disk.state().ready() && i < 100_000; i++) {
+                writes.removeIf(idle::contains);
+                if (!idle.isEmpty() && random.nextInt(i < turns ? 2 : 20) == 0) {
+                    VmRequest request = idle.get(idle.size() - 1);
+                    long offset = random.nextInt((int) (size / 512)) * 512L;
+                    long length = Math.min(size - offset, (1 + random.nextInt(64)) * 512L);
+                    boolean apart = writes.stream()
+                            .noneMatch(each ->
+                                    each.offset() < offset + length && offset < each.offset() + each.length());
+                    if (apart) {
+                        idle.remove(request);
+                        writes.add(request);
+                        inFlight++;
+                        byte value = (byte) (1 + random.nextInt(255));
+                        Arrays.fill(expected, (int) offset, (int) (offset + length), value);
+                        Memory.fill(request.buffer.address(), length, value);
+                        request.data().clear();
+                        request.data().add(request.buffer.address(), (int) length);
+                        disk.submit(request.set(Operation.WRITE, offset, length, 0));
+                    }
+                }
+                disk.kick();
+                turn();
+            }
+            assertTrue(disk.state().ready());
+            disk.draining(true);
+            for (int i = 0; i < 100_000 && inFlight > 0; i++) {
+                turn();
+            }
+            CompletableFuture<Void> equal = disk.makeEqual();
+            for (int i = 0; i < 100_000 && !equal.isDone(); i++) {
+                turn();
+            }
+            equal.getNow(null);
+            disk.close();
+            assertFalse(source.closed);
+            assertArrayEquals(expected, source.bytes());
+            for (int i = 0; i < source.depths.length; i++) {
+                int at = i * ModelDisk.BLOCK;
+                boolean zero = expected[at] == 0;
+                assertTrue(
+                        source.depths[i] == 1 || base && source.depths[i] >= 4 || !base && zero,
+                        "block " + i + " has depth " + source.depths[i]);
+            }
             memory.closeAll();
         }
     }

@@ -1,0 +1,132 @@
+package org.blktap.jobs.mirror;
+
+import java.util.ArrayDeque;
+import org.blktap.api.disk.Operation;
+import org.blktap.api.disk.Request;
+import org.blktap.api.disk.VirtualDisk;
+
+/** The way of what the VM changes on a mirrored disk. Loop only. */
+final class MirrorWrites {
+    private final MirrorDisk disk;
+    private final VirtualDisk target;
+    private final boolean upward;
+    private final boolean oneAfterTheOther;
+    private final VmChanges changes;
+    private final Copier copier;
+    /** Changes that wait until what they change has been copied up. */
+    private final ArrayDeque<VmChange> held = new ArrayDeque<>();
+
+    /**
+     * @param upward whether the disk is copied into itself
+     * @param oneAfterTheOther whether a change goes to the source first, and then to the target
+     */
+    MirrorWrites(
+            MirrorDisk disk,
+            VirtualDisk target,
+            boolean upward,
+            boolean oneAfterTheOther,
+            VmChanges changes,
+            Copier copier) {
+        this.disk = disk;
+        this.target = target;
+        this.upward = upward;
+        this.oneAfterTheOther = oneAfterTheOther;
+        this.changes = changes;
+        this.copier = copier;
+    }
+
+    /**
+     * Passes a change on.
+     *
+     * @param through whether it may go to both disks
+     */
+    void submit(Request request, boolean through) {
+        VmChange change = changes.poll();
+        if (change == null) {
+            change = new VmChange(this::sourceEnded, this::targetEnded);
+        }
+        change.begins(request);
+        if (upward) {
+            changes.begin(change);
+            if (copier.copies(change.begin, change.end)) {
+                held.add(change);
+            } else {
+                copier.touch(change.begin, change.end);
+                disk.below().submit(change);
+            }
+            return;
+        }
+        boolean copied = request.operation() != Operation.DISCARD && !request.has(Request.FAST_ONLY);
+        change.through = through
+                && copied
+                && !copier.failures().any()
+                && !copier.copies(change.begin, change.end)
+                && changes.admits(change);
+        copier.touch(change.begin, change.end);
+        changes.begin(change);
+        boolean both = change.through && !oneAfterTheOther;
+        change.pending = both ? 2 : 1;
+        disk.below().submit(change);
+        if (both) {
+            toTarget(change);
+        }
+    }
+
+    /** A piece has been copied up: changes of it go on. */
+    void release() {
+        for (int i = held.size(); i > 0; i--) {
+            VmChange change = held.poll();
+            if (copier.copies(change.begin, change.end)) {
+                held.add(change);
+            } else {
+                copier.touch(change.begin, change.end);
+                disk.below().submit(change);
+            }
+        }
+    }
+
+    private void sourceEnded(Request ended) {
+        VmChange change = (VmChange) ended;
+        change.sourceError = ended.error();
+        if (change.sourceError != 0) {
+            change.tainted = true;
+        } else if (change.through && oneAfterTheOther) {
+            toTarget(change);
+            return;
+        }
+        partEnded(change);
+    }
+
+    private void toTarget(VmChange change) {
+        try {
+            target.submit(change.forTarget());
+        } catch (RuntimeException | Error e) {
+            copier.failures().threw(e);
+            change.tainted = true;
+            partEnded(change);
+        }
+    }
+
+    private void targetEnded(VmChange change, int error) {
+        if (error != 0) {
+            copier.failures().target(change.operation(), change.begin, error);
+            change.tainted = true;
+        }
+        partEnded(change);
+    }
+
+    private void partEnded(VmChange change) {
+        if (--change.pending > 0) {
+            return;
+        }
+        int error = change.sourceError;
+        copier.touched(change.begin, change.end);
+        Request original = change.release();
+        changes.end(change);
+        if (copier.failures().any()) {
+            disk.publish();
+        }
+        copier.advance();
+        original.complete(error);
+    }
+}
