@@ -236,9 +236,7 @@ class BackupIT {
         attach("disk.qcow2");
         daemon.blktap("bitmap", "add", "a", "daily").ok();
         io("a", "write -P 1 0 1M", "flush");
-        // the full backup clears the bitmap
-        daemon.blktap("backup", "a", spec("full.qcow2"), "--wait").ok();
-        daemon.blktap("bitmap", "clear", "a", "daily").ok();
+        daemon.blktap("backup", "a", spec("full.qcow2"), "--clear", "daily", "--wait").ok();
         io("a", "write -P 2 8M 256k", "write -z 16M 1M", "discard 32M 1M", "write -P 3 100M 64k", "flush");
         Path monday = copy("a", "monday.raw");
         daemon.blktap("backup", "a", spec("mon.qcow2"), "--since", "daily", "--onto", spec("full.qcow2"), "--speed", "1M")

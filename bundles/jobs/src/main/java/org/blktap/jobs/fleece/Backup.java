@@ -32,7 +32,7 @@ import picocli.CommandLine.Parameters;
         footer = {
             "",
             "Examples:",
-            "  backup root tap:qcow2:/backup/root-full.qcow2 --wait",
+            "  backup root tap:qcow2:/backup/root-full.qcow2 --clear daily --wait",
             "  backup root tap:qcow2:/backup/root-mon.qcow2 --since daily --onto tap:qcow2:/backup/root-full.qcow2 --wait",
             "  backup root tap:aio:/backup/root.img --speed 50M --buffer 20G"
         })
@@ -51,6 +51,12 @@ public final class Backup implements Verb {
             paramLabel = "BITMAP",
             description = "Copies only what has changed since the bitmap was cleared, and clears it.")
     String since;
+
+    @Option(
+            names = "--clear",
+            paramLabel = "BITMAP",
+            description = "Copies everything, and clears the bitmap: the first backup of a series.")
+    String clear;
 
     @Option(
             names = "--onto",
@@ -94,10 +100,14 @@ public final class Backup implements Verb {
         if (onto != null && since == null) {
             throw new DiskException(Reason.BAD_OPTION, "--onto is for what has changed: give --since as well");
         }
+        if (clear != null && since != null) {
+            throw new DiskException(Reason.BAD_OPTION, "--clear copies everything, --since does not: give one of them");
+        }
         call.attachments().status(id);
         Map<String, String> values = new LinkedHashMap<>();
         values.put(BackupJob.TARGET, call.spec(target).toString());
-        put(values, BackupJob.SINCE, since);
+        put(values, BackupJob.SINCE, since == null ? clear : since);
+        put(values, BackupJob.ALL, clear == null ? null : "yes");
         put(values, BackupJob.ONTO, onto == null ? null : call.spec(onto).toString());
         put(values, BackupJob.BUFFER, buffer);
         put(values, BackupJob.RANGE, range);

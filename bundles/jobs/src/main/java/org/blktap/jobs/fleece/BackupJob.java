@@ -33,6 +33,7 @@ public final class BackupJob implements JobKind {
     static final String OPTION = "o.";
 
     static final String STALE = "stale";
+    static final String ALL = "all";
     private static final String BEGUN = "begun";
     private static final String COPIED = "copied";
     private static final long LOOK_MILLIS = 500;
@@ -75,7 +76,7 @@ public final class BackupJob implements JobKind {
                         job.value(RANGE),
                         job.value(WAITS) != null,
                         true,
-                        job.value(STALE) != null));
+                        job.value(STALE) != null || job.value(ALL) != null));
         boolean goesOn = false;
         boolean copied = false;
         try {
@@ -105,7 +106,7 @@ public final class BackupJob implements JobKind {
         job.onChange(pace);
         pace.run();
         Map<String, String> options = new LinkedHashMap<>(Map.of("paced", "yes", "patience", PATIENCE_SECONDS));
-        if (job.value(SINCE) != null) {
+        if (job.value(SINCE) != null && job.value(ALL) == null) {
             options.put("changes", "yes");
         }
         Map<String, String> targets = new LinkedHashMap<>();

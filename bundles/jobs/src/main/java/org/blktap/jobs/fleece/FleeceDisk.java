@@ -34,7 +34,7 @@ final class FleeceDisk extends PassThroughDisk {
     private final IoLoop loop;
     private final PointFile file;
     private final Point point;
-    private final Limits limits;
+    private Limits limits;
     private final NativeBuffer memory;
 
     private final List<Save> saves = new ArrayList<>();
@@ -54,6 +54,8 @@ final class FleeceDisk extends PassThroughDisk {
     private int freeing;
 
     private long waited;
+    /** The request that the gate is submitting, if it waits. */
+    private Request taken;
 
     /**
      * How much is kept.
@@ -62,7 +64,20 @@ final class FleeceDisk extends PassThroughDisk {
      * @param waits whether the VM waits when the buffer is full; otherwise the point in time is lost
      * @param once whether each range is read once, and is not needed then
      */
-    record Limits(long buffer, boolean waits, boolean once) {}
+    record Limits(long buffer, boolean waits, boolean once) {
+        /** The room for old data unless the caller says otherwise. */
+        private static final long BUFFER = 4L << 30;
+
+        private static final long SMALLEST_BUFFER = 1 << 20;
+        private static final long LARGEST_BUFFER = 1L << 50;
+
+        static Limits of(Options options) throws DiskException {
+            return new Limits(
+                    options.size("buffer", BUFFER, SMALLEST_BUFFER, LARGEST_BUFFER),
+                    options.oneOf("full", "fail", "fail", "wait").equals("wait"),
+                    options.flag("once", false));
+        }
+    }
 
     /** A change that waits for its ranges. */
     private static final class Held {
@@ -141,7 +156,12 @@ final class FleeceDisk extends PassThroughDisk {
         wait.end = end;
         held.add(wait);
         waited++;
-        pump();
+        taken = request;
+        try {
+            pump();
+        } finally {
+            taken = null;
+        }
     }
 
     /** Submits the changes whose ranges are settled, and saves what the others need. */
@@ -160,7 +180,7 @@ final class FleeceDisk extends PassThroughDisk {
                         Request request = each.request;
                         each.request = null;
                         free.push(each);
-                        below().submit(request);
+                        submitBelow(request);
                     } else {
                         held.add(each);
                     }
@@ -168,6 +188,18 @@ final class FleeceDisk extends PassThroughDisk {
             } while (again);
         } finally {
             pumping = false;
+        }
+    }
+
+    /** If the disk throws, the gate does not know which request it was, unless it was the one just taken. */
+    private void submitBelow(Request request) {
+        try {
+            below().submit(request);
+        } catch (RuntimeException | Error e) {
+            if (request != taken) {
+                request.complete(Errno.EIO);
+            }
+            throw e;
         }
     }
 
@@ -320,10 +352,11 @@ final class FleeceDisk extends PassThroughDisk {
 
     @Override
     public boolean busy() {
-        return freeing != 0
-                || readers.busy()
-                || saves.stream().anyMatch(each -> !each.isIdle())
-                || super.busy();
+        return worksItself() || super.busy();
+    }
+
+    private boolean worksItself() {
+        return freeing != 0 || readers.busy() || saves.stream().anyMatch(each -> !each.isIdle());
     }
 
     /** {@inheritDoc} Whoever reads the point in time would lose it. */
@@ -356,8 +389,25 @@ final class FleeceDisk extends PassThroughDisk {
         closed = true;
         point.left(this);
         readers.leave(point);
+        if (worksItself()) {
+            // a forced end has not waited: helper threads may still use the file and the memory
+            LOG.log(Level.WARNING, id + ": the point in time " + file.name() + " was closed while in use");
+            return;
+        }
         file.close();
         memory.close();
+    }
+
+    /** Changes how much is kept. */
+    @Override
+    public boolean set(Options options) throws DiskException {
+        Limits changed = Limits.of(options);
+        if (changed.once() != limits.once() || !file.name().equals(options.text("name", ""))) {
+            throw new DiskException(Reason.BAD_OPTION, "filter fleece: only buffer and full can be set");
+        }
+        limits = changed;
+        pump();
+        return true;
     }
 
     /** Reports an error below. */

@@ -22,12 +22,6 @@ import org.osgi.service.component.annotations.Reference;
 @FilterType(type = FleeceFilter.TYPE, summary = "keeps a point in time of the disk, for the verbs backup and expose")
 public final class FleeceFilter implements DiskFilter {
     static final String TYPE = "fleece";
-    /** The room for old data unless the caller says otherwise. */
-    static final long BUFFER = 4L << 30;
-
-    private static final long SMALLEST_BUFFER = 1 << 20;
-    private static final long LARGEST_BUFFER = 1L << 50;
-
     private final Path directory;
     private final ConcurrentMap<String, Point> points = new ConcurrentHashMap<>();
     /** What was begun by another run of the bundle, and depends on it, is over. */
@@ -70,10 +64,7 @@ public final class FleeceFilter implements DiskFilter {
             throw new DiskException(
                     Reason.BAD_OPTION, "filter fleece: it is added by the verbs backup and expose, not by hand");
         }
-        FleeceDisk.Limits limits = new FleeceDisk.Limits(
-                context.options().size("buffer", BUFFER, SMALLEST_BUFFER, LARGEST_BUFFER),
-                context.options().oneOf("full", "fail", "fail", "wait").equals("wait"),
-                context.options().flag("once", false));
+        FleeceDisk.Limits limits = FleeceDisk.Limits.of(context.options());
         PointFile file;
         try {
             file = PointFile.open(directory, context.id(), name, below.info(), run);

@@ -8,6 +8,8 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Set;
 import org.blktap.api.disk.DiskException;
@@ -40,6 +42,10 @@ final class PointFile implements AutoCloseable {
     private static final int SINCE_AT = 512;
     private static final int REASON_AT = 1024;
     private static final int TEXT_MAX = 255;
+
+    /** Others must not read what a disk had. */
+    private static final FileAttribute<?> OWN =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
     /** What the file says of the point in time. */
     enum State {
@@ -109,8 +115,9 @@ final class PointFile implements AutoCloseable {
         try {
             Files.createDirectories(directory);
             remove(directory, id);
-            Files.write(point(directory, id), page.array(), StandardOpenOption.CREATE_NEW);
-            Files.write(scratch(directory, id), new byte[0], StandardOpenOption.CREATE_NEW);
+            Files.createFile(scratch(directory, id), OWN);
+            Files.createFile(point(directory, id), OWN);
+            Files.write(point(directory, id), page.array());
         } catch (IOException e) {
             throw DiskException.io(point(directory, id), "make", e);
         }

@@ -60,10 +60,21 @@ final class Save {
         int bytes = (int) disk.bytes(first, stop);
         read.data().clear();
         read.data().add(address, bytes);
-        disk.below().submit(read.set(Operation.READ, first * disk.file().range(), bytes, Request.SPARSE));
+        try {
+            disk.below().submit(read.set(Operation.READ, first * disk.file().range(), bytes, Request.SPARSE));
+        } catch (RuntimeException | Error e) {
+            // the attachment is parked for it
+            idle = true;
+            disk.unreserve(bytes);
+            throw e;
+        }
     }
 
     private void wasRead(Request request) {
+        if (idle) {
+            // the disk threw, and completes it all the same
+            return;
+        }
         if (request.error() != 0) {
             fail(FleeceDisk.error("old data cannot be read", request.error()));
         } else if (disk.isLost()) {

@@ -129,7 +129,7 @@ final class ViewRequest {
             readsEnd = last;
             source.readers().enter(this);
             boolean whole = length == outer.length() && outer.has(Request.SPARSE);
-            source.below().submit(below.set(Operation.READ, at, length, whole ? Request.SPARSE : 0));
+            submit(below.set(Operation.READ, at, length, whole ? Request.SPARSE : 0));
         } else if (!file.saved.get(first)) {
             // read already, by one that reads once
             finish(Errno.EIO);
@@ -205,7 +205,23 @@ final class ViewRequest {
             return;
         }
         source.readers().enter(this);
-        source.below().submit(below.setMap(at, length, extents));
+        submit(below.setMap(at, length, extents));
+    }
+
+    private void submit(Request request) {
+        FleeceDisk disk = source;
+        try {
+            disk.below().submit(request);
+        } catch (RuntimeException | Error e) {
+            // the attachment is parked for it
+            if (source != null) {
+                readsFrom = 0;
+                readsEnd = 0;
+                disk.readers().leave(this);
+                finish(Errno.EIO);
+            }
+            throw e;
+        }
     }
 
     private void changes() {
