@@ -204,15 +204,14 @@ class LiveJobsGuestIT {
     private Set<String> chain() throws Exception {
         Set<String> files = new TreeSet<>();
         files.add(path(image()));
-        JsonElement backing = daemon.attachment("g").getAsJsonObject("details").get("backing");
+        JsonElement backing = daemon.attachment("g").getAsJsonObject("details").get("backing image");
         while (backing != null) {
-            String spec = backing.getAsString();
-            files.add(path(spec.startsWith("tap:") ? spec : "tap:" + spec));
-            Run info = daemon.blktap("info", spec.startsWith("tap:") ? spec : "tap:" + spec, "--json").ok();
-            backing = JsonParser.parseString(info.out())
+            files.add(path(backing.getAsString()));
+            backing = JsonParser.parseString(daemon.blktap("info", backing.getAsString(), "--json")
+                            .ok()
+                            .out())
                     .getAsJsonObject()
-                    .getAsJsonObject("details")
-                    .get("backing");
+                    .get("backing image");
         }
         return files;
     }

@@ -9,6 +9,7 @@ import com.google.gson.JsonPrimitive;
 import com.google.gson.JsonSerializationContext;
 import com.google.gson.JsonSerializer;
 import java.util.Locale;
+import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskInfo;
@@ -48,6 +49,9 @@ public final class Json {
                         .map(each -> each.name().toLowerCase(Locale.ROOT))
                         .toList()));
         object.add("details", context.serialize(info.details()));
+        if (info.backing() != null) {
+            object.addProperty(AttachmentStatus.BACKING, info.backing().toString());
+        }
         return object;
     }
 

@@ -68,6 +68,9 @@ public final class Info extends TapCommand {
         all.put("spec", id);
         all.put("size", size(info.sizeBytes()) + ", sectors of " + info.blockSize());
         info.details().forEach(all::put);
+        if (info.backing() != null) {
+            all.put(AttachmentStatus.BACKING, info.backing().toString());
+        }
         print(out, "", all, all.keySet().stream().mapToInt(String::length).max().orElse(0));
     }
 
