@@ -58,6 +58,15 @@ record BitsHeader(long diskBytes, int granularity, String tag) {
     private static final int TAG_BYTES = 128;
     private static final int FIELDS_BYTES = AT_TAG + TAG_BYTES;
 
+    /** The smallest granularity for a disk. */
+    static int smallestGranularity(long diskBytes) {
+        int granularity = MIN_GRANULARITY;
+        while (granularity < MAX_GRANULARITY && Alignment.units(diskBytes, granularity) > MAX_BITS) {
+            granularity <<= 1;
+        }
+        return granularity;
+    }
+
     /** Checks what a caller asks for. */
     static BitsHeader of(Path file, long diskBytes, int granularity, String tag) throws DiskException {
         if (granularity < MIN_GRANULARITY || granularity > MAX_GRANULARITY || Integer.bitCount(granularity) != 1) {
@@ -68,9 +77,7 @@ record BitsHeader(long diskBytes, int granularity, String tag) {
                     Reason.BAD_OPTION,
                     file + ": granularity " + Options.sizeText(granularity) + " is too small for a disk of " + diskBytes
                             + " bytes: expected at least "
-                            + Options.sizeText(Math.max(
-                                    MIN_GRANULARITY,
-                                    Long.highestOneBit(Math.max(1, Alignment.units(diskBytes, MAX_BITS) - 1)) << 1)));
+                            + Options.sizeText(smallestGranularity(diskBytes)));
         }
         if (tag.getBytes(StandardCharsets.UTF_8).length > TAG_BYTES || tag.indexOf(0) >= 0) {
             throw new IllegalArgumentException("a tag has at most " + TAG_BYTES + " bytes: " + tag);
@@ -177,6 +184,12 @@ record BitsHeader(long diskBytes, int granularity, String tag) {
 
     long fileBytes() {
         return BYTES + words() * Long.BYTES;
+    }
+
+    /** A word of a bitmap with all bits set. */
+    long wordOfSet(long word) {
+        long rest = bits() - (word << 6);
+        return rest >= Long.SIZE ? -1 : rest <= 0 ? 0 : -1L >>> (Long.SIZE - rest);
     }
 
     private static byte[] bootField(String boot) {

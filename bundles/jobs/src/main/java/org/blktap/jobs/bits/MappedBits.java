@@ -3,21 +3,17 @@ package org.blktap.jobs.bits;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Objects;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Memory;
 import org.blktap.linux.FileStatus;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
 import org.blktap.linux.PinnedFile;
-import org.blktap.linux.ProcFile;
 import org.blktap.linux.WholeFile;
 
 /**
@@ -31,10 +27,8 @@ import org.blktap.linux.WholeFile;
  */
 public final class MappedBits implements AutoCloseable {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
-    private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
-    private static final int CHUNK_BYTES = 1 << 16;
 
-    private final Path file;
+    private volatile Path file;
     private final BitsHeader header;
     private final int shift;
     private final int fd;
@@ -83,12 +77,12 @@ public final class MappedBits implements AutoCloseable {
             throws DiskException {
         BitsHeader header = BitsHeader.of(file, diskBytes, granularity, tag);
         boolean set = initially != Initially.CLEAR;
-        write(
+        BitsFile.write(
                 file,
                 header,
                 initially == Initially.STALE ? BitsHeader.STALE : 0,
-                bootId(),
-                word -> set ? wordOfSet(header, word) : 0);
+                BitsFile.bootId(),
+                word -> set ? header.wordOfSet(word) : 0);
         return open(file);
     }
 
@@ -98,7 +92,7 @@ public final class MappedBits implements AutoCloseable {
      * @throws DiskException NOT_FOUND; CORRUPT if it is not a bitmap, or damaged
      */
     public static MappedBits open(Path file) throws DiskException {
-        String boot = bootId();
+        String boot = BitsFile.bootId();
         try (PinnedFile pinned = PinnedFile.ofName(file)) {
             FileStatus status = pinned.status();
             if (!status.regularFile()) {
@@ -110,14 +104,14 @@ public final class MappedBits implements AutoCloseable {
             }
             int fd = pinned.reopen(Libc.O_RDWR);
             if (fd < 0) {
-                throw failed(file, "open", Libc.errno());
+                throw BitsFile.failed(file, "open", Libc.errno());
             }
             Mapping mapping = null;
             MappedBits opened = null;
             try {
                 mapping = Mapping.ofFile(fd, 0, status.size());
                 if (mapping == null) {
-                    throw failed(file, "map", Libc.errno());
+                    throw BitsFile.failed(file, "map", Libc.errno());
                 }
                 opened = opened(file, fd, mapping, boot);
                 return opened;
@@ -144,7 +138,7 @@ public final class MappedBits implements AutoCloseable {
         // in this order: if the power goes in between, the file is not clean, and of another boot
         BitsHeader.putFlags(mapping.address(), stale ? BitsHeader.STALE : 0);
         BitsHeader.putBoot(mapping.address(), boot);
-        sync(file, fd);
+        BitsFile.sync(file, fd);
         MappedBits bits = new MappedBits(file, header, fd, mapping, stale);
         bits.count = bits.countAll();
         return bits;
@@ -157,68 +151,15 @@ public final class MappedBits implements AutoCloseable {
     public MappedBits resized(long diskBytes) throws DiskException {
         BitsHeader other = BitsHeader.of(file, diskBytes, header.granularity(), header.tag());
         long from = header.diskBytes() >> shift;
-        write(file, other, stale ? BitsHeader.STALE : 0, bootId(), word -> {
+        BitsFile.write(file, other, stale ? BitsHeader.STALE : 0, BitsFile.bootId(), word -> {
             long old = word < header.words() ? Memory.getLong(words + (word << 3)) : 0;
             long first = word << 6;
             long added = from <= first ? -1 : from - first >= Long.SIZE ? 0 : -1L << (from - first);
-            return (old | added) & wordOfSet(other, word);
+            return (old | added) & other.wordOfSet(word);
         });
         MappedBits resized = open(file);
         release();
         return resized;
-    }
-
-    private interface Words {
-        long word(long index);
-    }
-
-    private static void write(Path file, BitsHeader header, int flags, String boot, Words source) throws DiskException {
-        try {
-            WholeFile.write(file, channel -> {
-                writeAll(channel, ByteBuffer.wrap(header.bytes(flags, boot)));
-                ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-                for (long word = 0; word < header.words(); ) {
-                    chunk.clear();
-                    while (word < header.words() && chunk.hasRemaining()) {
-                        chunk.putLong(source.word(word++));
-                    }
-                    chunk.flip();
-                    writeAll(channel, chunk);
-                }
-            });
-        } catch (IOException e) {
-            throw DiskException.io(file, "write the bitmap", e);
-        }
-    }
-
-    private static void writeAll(FileChannel channel, ByteBuffer bytes) throws IOException {
-        while (bytes.hasRemaining()) {
-            channel.write(bytes);
-        }
-    }
-
-    /** A word of a bitmap with all bits set. */
-    private static long wordOfSet(BitsHeader header, long word) {
-        long rest = header.bits() - (word << 6);
-        return rest >= Long.SIZE ? -1 : rest <= 0 ? 0 : -1L >>> (Long.SIZE - rest);
-    }
-
-    private static String bootId() throws DiskException {
-        try {
-            return ProcFile.read(BOOT_ID);
-        } catch (IOException e) {
-            throw DiskException.io(BOOT_ID, "read the kernel's boot id", e);
-        }
-    }
-
-    private static void sync(Path file, int fd) throws DiskException {
-        if (Libc.fdatasync(fd) != 0) {
-            throw failed(file, "write the bitmap", Libc.errno());
-        }
-    }
-
-    private static DiskException failed(Path file, String doing, int errno) {
-        return DiskException.io(file, doing, new IOException(Errno.text(errno)));
     }
 
     /**
@@ -233,7 +174,7 @@ public final class MappedBits implements AutoCloseable {
 
     /** Writes all bits to the device. It still is stale after a power loss, since others may be set afterwards. */
     public void sync() throws DiskException {
-        sync(file, fd);
+        BitsFile.sync(file, fd);
     }
 
     /**
@@ -260,9 +201,32 @@ public final class MappedBits implements AutoCloseable {
     public void delete() throws DiskException {
         release();
         try {
-            Files.deleteIfExists(file);
+            WholeFile.remove(file);
         } catch (IOException e) {
             throw DiskException.io(file, "delete the bitmap", e);
+        }
+    }
+
+    /** Unmaps the file and leaves it as it is, such as for one that {@link #moveTo} has replaced. */
+    public void abandon() {
+        release();
+    }
+
+    /** Gives the file another name, in place of a file that has it. */
+    public void moveTo(Path other) throws DiskException {
+        try {
+            Files.move(file, other, StandardCopyOption.ATOMIC_MOVE);
+            file = other;
+        } catch (IOException e) {
+            throw DiskException.io(file, "rename the bitmap to " + other.getFileName(), e);
+        }
+        try {
+            WholeFile.syncDirectory(other.toAbsolutePath().getParent());
+        } catch (IOException e) {
+            // it is renamed; only a power loss undoes that
+            LOG.log(
+                    Level.WARNING,
+                    DiskException.io(other, "flush its directory", e).getMessage());
         }
     }
 
@@ -276,6 +240,11 @@ public final class MappedBits implements AutoCloseable {
     }
 
     // ---- what it is
+
+    /** The smallest granularity that a disk of a size can have. */
+    public static int smallestGranularity(long diskBytes) {
+        return BitsHeader.smallestGranularity(diskBytes);
+    }
 
     public Path file() {
         return file;
@@ -357,20 +326,24 @@ public final class MappedBits implements AutoCloseable {
     public void restart(boolean set) {
         Objects.checkFromIndexSize(0, header.diskBytes(), bytes);
         for (long word = 0; word < header.words(); word++) {
-            Memory.putLong(words + (word << 3), set ? wordOfSet(header, word) : 0);
+            Memory.putLong(words + (word << 3), set ? header.wordOfSet(word) : 0);
         }
         count = set ? header.bits() : 0;
         stale = false;
         BitsHeader.putFlags(mapping.address(), 0);
     }
 
-    /** Sets the bits that are set in another bitmap of the same size and granularity. */
+    /** Sets the bits that are set in another bitmap of the same size and granularity; it is stale if the other is. */
     public void merge(MappedBits other) {
         if (other.header.granularity() != header.granularity() || other.header.diskBytes() != header.diskBytes()) {
             throw new IllegalArgumentException(other.file + " and " + file + " differ in size or granularity");
         }
         for (long word = 0; word < header.words(); word++) {
             or(word, Memory.getLong(other.words + (word << 3)));
+        }
+        if (other.stale) {
+            stale = true;
+            BitsHeader.putFlags(mapping.address(), BitsHeader.STALE);
         }
     }
 
@@ -412,7 +385,7 @@ public final class MappedBits implements AutoCloseable {
     private long countAll() {
         long sum = 0;
         for (long word = 0; word < header.words(); word++) {
-            sum += Long.bitCount(Memory.getLong(words + (word << 3)) & wordOfSet(header, word));
+            sum += Long.bitCount(Memory.getLong(words + (word << 3)) & header.wordOfSet(word));
         }
         return sum;
     }

@@ -1,0 +1,168 @@
+package org.blktap.jobs.bitmap;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+
+/**
+ * The files of bitmaps, {@code <id>/<name>} and {@code <id>/<name>+}. Each is open once, and shared by all who use it.
+ * Any thread; methods may block.
+ */
+final class BitmapStore {
+    private static final Logger LOG = System.getLogger("org.blktap.jobs");
+
+    private final Path directory;
+    private final Map<Path, TrackedBitmap> held = new HashMap<>();
+
+    BitmapStore(Path directory) {
+        this.directory = directory;
+    }
+
+    /** Opens all bitmaps of a disk. Files of the attachment that are none of these are deleted. */
+    synchronized List<TrackedBitmap> openForDisk(String id, BitmapSettings settings, long diskBytes)
+            throws DiskException {
+        prepare(id);
+        List<TrackedBitmap> all = new ArrayList<>();
+        boolean done = false;
+        try {
+            for (String name : settings.names()) {
+                TrackedBitmap found = held.get(file(id, name));
+                all.add(hold(
+                        found != null && found.serves(settings.key(), diskBytes)
+                                ? found
+                                : TrackedBitmap.openForDisk(id, name, file(id, name), settings, diskBytes)));
+            }
+            done = true;
+        } finally {
+            if (!done) {
+                all.forEach(this::release);
+            }
+        }
+        removeOthers(id, settings.names());
+        return all;
+    }
+
+    /** Opens one that is there. */
+    synchronized TrackedBitmap open(String id, String name, String key) throws DiskException {
+        Path file = file(id, name);
+        TrackedBitmap found = held.get(file);
+        return hold(found != null ? found : TrackedBitmap.open(id, name, file, key));
+    }
+
+    /** Makes a bitmap in place of files that are there. */
+    synchronized TrackedBitmap create(String id, String name, String key, long diskBytes, int granularity)
+            throws DiskException {
+        prepare(id);
+        Path file = file(id, name);
+        if (held.containsKey(file)) {
+            throw new DiskException(Reason.BUSY, "bitmap " + name + " of " + id + " is being removed");
+        }
+        return hold(TrackedBitmap.create(id, name, file, key, diskBytes, granularity));
+    }
+
+    private TrackedBitmap hold(TrackedBitmap bitmap) {
+        held.put(file(bitmap.id(), bitmap.name()), bitmap);
+        bitmap.holders++;
+        bitmap.doomed = false;
+        return bitmap;
+    }
+
+    /** Ends one use of a bitmap. */
+    synchronized void release(TrackedBitmap bitmap) {
+        if (--bitmap.holders > 0) {
+            return;
+        }
+        if (!held.remove(file(bitmap.id(), bitmap.name()), bitmap)) {
+            // another has taken its place, and its files
+            bitmap.doomed = false;
+        }
+        try {
+            bitmap.close();
+        } catch (DiskException e) {
+            LOG.log(Level.WARNING, e.getMessage());
+        }
+    }
+
+    /** Deletes the files of a bitmap that nobody uses; else when the last use ends. */
+    synchronized void remove(String id, String name) throws DiskException {
+        TrackedBitmap used = held.get(file(id, name));
+        if (used != null) {
+            used.doomed = true;
+        } else {
+            TrackedBitmap.remove(file(id, name));
+            TrackedBitmap.remove(TrackedBitmap.nextOf(file(id, name)));
+        }
+    }
+
+    private void removeOthers(String id, List<String> names) throws DiskException {
+        for (Path each : entries(directory.resolve(id))) {
+            String found = each.getFileName().toString();
+            String name = found.endsWith(TrackedBitmap.NEXT) ? found.substring(0, found.length() - 1) : found;
+            // a hidden file is being written, or was when the daemon was killed
+            if (!names.contains(name) && !found.startsWith(".")) {
+                TrackedBitmap used = held.get(file(id, name));
+                if (used != null) {
+                    used.doomed = true;
+                } else {
+                    TrackedBitmap.remove(each);
+                }
+            }
+        }
+    }
+
+    /** Deletes the files of attachments that do not exist any more. */
+    synchronized void sweep(Predicate<String> attached) {
+        try {
+            for (Path each : entries(directory)) {
+                String id = each.getFileName().toString();
+                if (!attached.test(id) && held.keySet().stream().noneMatch(file -> file.startsWith(each))) {
+                    for (Path file : entries(each)) {
+                        TrackedBitmap.remove(file);
+                    }
+                    Files.deleteIfExists(each);
+                }
+            }
+        } catch (DiskException | IOException e) {
+            LOG.log(Level.WARNING, "files of bitmaps that nobody needs are left: " + e.getMessage());
+        }
+    }
+
+    private void prepare(String id) throws DiskException {
+        if (!id.matches("[A-Za-z0-9_][A-Za-z0-9._-]*")) {
+            throw new DiskException(Reason.UNSUPPORTED, "'" + id + "' is no attachment, and only those have bitmaps");
+        }
+        try {
+            Files.createDirectories(directory.resolve(id));
+        } catch (IOException e) {
+            throw DiskException.io(directory.resolve(id), "make the directory of bitmaps", e);
+        }
+    }
+
+    private Path file(String id, String name) {
+        return directory.resolve(id).resolve(name);
+    }
+
+    private static List<Path> entries(Path of) throws DiskException {
+        List<Path> all = new ArrayList<>();
+        if (!Files.isDirectory(of, LinkOption.NOFOLLOW_LINKS)) {
+            return all;
+        }
+        try (DirectoryStream<Path> stream = Files.newDirectoryStream(of)) {
+            stream.forEach(all::add);
+            return all;
+        } catch (IOException e) {
+            throw DiskException.io(of, "list the bitmaps", e);
+        }
+    }
+}
