@@ -7,6 +7,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeoutException;
 import org.blktap.api.control.AttachRequest;
+import org.blktap.api.control.Attachments.Overlay;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
@@ -152,6 +153,15 @@ final class Attachment {
     /** Another image that holds the same, while a VM has it. */
     DiskSwitch diskSwitch() {
         return diskSwitch;
+    }
+
+    /** Its part in a snapshot. */
+    OverlayChange overlay(Overlay overlay, String mark) {
+        return new OverlayChange(this, record, services, disk, operations, overlay, mark);
+    }
+
+    Operations operations() {
+        return operations;
     }
 
     /** Its nodes, while a VM has it. */

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,7 @@ public final class AttachmentManager implements Attachments {
     private static final Logger LOG = System.getLogger("org.blktap.core");
     private final Services services;
     private final AttachmentTable table;
+    private final Snapshots snapshots;
 
     @Activate
     public AttachmentManager(
@@ -40,7 +42,11 @@ public final class AttachmentManager implements Attachments {
             throws IOException {
         Files.createDirectories(directories.run());
         services = new Services(loops, memory, installed, nodeKinds, configuration, directories.run());
-        table = new AttachmentTable(services, new Records(directories.data().resolve("attachments")));
+        Records records = new Records(directories.data().resolve("attachments"));
+        table = new AttachmentTable(services, records);
+        Path unfinished = directories.data().resolve("snapshots");
+        snapshots = new Snapshots(table, services, records, unfinished);
+        SnapshotJournal.settle(unfinished, records);
         ServiceChanges.follow(services, table);
         table.restore();
     }
@@ -140,7 +146,14 @@ public final class AttachmentManager implements Attachments {
 
     @Override
     public List<Duration> snapshot(List<Overlay> overlays) throws DiskException {
-        throw new UnsupportedOperationException();
+        List<Duration> pauses = snapshots.take(overlays);
+        for (int i = 0; i < pauses.size(); i++) {
+            LOG.log(
+                    Level.INFO,
+                    overlays.get(i).id() + ": continues with " + overlays.get(i).image()
+                            + ", a snapshot; requests waited " + pauses.get(i).toMillis() + " ms");
+        }
+        return pauses;
     }
 
     @Override

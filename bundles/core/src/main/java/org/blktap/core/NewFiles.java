@@ -1,16 +1,19 @@
 package org.blktap.core;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Predicate;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
+import org.blktap.linux.FileStatus;
 import org.blktap.linux.PinnedFile;
 import org.blktap.linux.WholeFile;
 
@@ -98,6 +101,41 @@ final class NewFiles {
             throw e;
         }
         close();
+    }
+
+    /**
+     * Names the only file that was made, with a mark by which a restart knows it.
+     *
+     * @throws DiskException UNSUPPORTED if there are several
+     */
+    FileStatus nameMarked(String mark) throws DiskException {
+        if (made.size() != 1) {
+            throw new DiskException(
+                    Reason.UNSUPPORTED,
+                    made.isEmpty()
+                            ? "no file was made"
+                            : made.get(0).path() + ": an overlay of a disk in use is one file, not " + made.size());
+        }
+        PinnedFile file = made.get(0).file();
+        file.attribute(SnapshotJournal.ATTRIBUTE, mark.getBytes(StandardCharsets.US_ASCII));
+        FileStatus status = file.status();
+        nameAll();
+        return status;
+    }
+
+    /** Removes a file if it is the one that is meant; durable when this returns. */
+    static void removeIf(Path path, Predicate<FileStatus> meant) throws DiskException {
+        try (PinnedFile found = PinnedFile.ofName(path)) {
+            if (meant.test(found.status())) {
+                WholeFile.remove(path);
+            }
+        } catch (DiskException e) {
+            if (e.reason() != Reason.NOT_FOUND) {
+                throw e;
+            }
+        } catch (IOException e) {
+            throw DiskException.io(path, "remove it", e);
+        }
     }
 
     private static void name(Made each) throws DiskException, IOException {

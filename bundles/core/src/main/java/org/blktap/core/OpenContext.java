@@ -11,6 +11,7 @@ import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
@@ -50,6 +51,10 @@ final class OpenContext implements DiskContext, AutoCloseable {
     private Path first;
 
     private boolean devicesOnly;
+    /** An image that is open, and lends what it is to the overlay that is made here; null for none. */
+    private OpenContext lender;
+
+    private DiskInfo lent;
     /** What was opened last. */
     private TapSpec spec;
 
@@ -152,6 +157,22 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return driver;
     }
 
+    /**
+     * From now on, the backing disk is an image that is open already, perhaps for writing, of which a driver can only
+     * ask what it is.
+     *
+     * @param image null for none
+     */
+    void lend(OpenContext image, DiskInfo info) {
+        lender = image;
+        lent = info;
+    }
+
+    /** The file of the image; null if it has none. */
+    FileStatus file() {
+        return opened.isEmpty() ? null : opened.get(0);
+    }
+
     /** The image that is open. */
     TapSpec spec() {
         return spec;
@@ -180,6 +201,11 @@ final class OpenContext implements DiskContext, AutoCloseable {
     /** The disk is being closed: its files are of no account to others of the attachment. */
     void forget() {
         environment.own().remove(this);
+    }
+
+    /** The same for a file that is the only one, with a mark of a snapshot. */
+    FileStatus nameMarked(String mark) throws DiskException {
+        return created.nameMarked(mark);
     }
 
     /** Closes the files of the image and of all images below it, if their disk failed to. No request is in flight. */
@@ -347,6 +373,9 @@ final class OpenContext implements DiskContext, AutoCloseable {
 
     @Override
     public VirtualDisk openBacking(String type, Path path) throws DiskException {
+        if (lender != null) {
+            return borrowed(path);
+        }
         int depth = 1;
         for (OpenContext up = above; up != null; up = up.above) {
             depth++;
@@ -358,6 +387,16 @@ final class OpenContext implements DiskContext, AutoCloseable {
         List<String> rest = backingTypes.isEmpty() ? backingTypes : backingTypes.subList(1, backingTypes.size());
         below = new OpenContext(environment, this, true, Options.none(), rest, watch);
         return below.open(type, FileNames.text(path));
+    }
+
+    private VirtualDisk borrowed(Path path) throws DiskException {
+        PinnedFile found = named.held(path);
+        if (found == null || !lender.has(found.status())) {
+            throw new DiskException(
+                    Reason.WRONG_TYPE,
+                    FileNames.text(path) + ": is not the image that is open: it was moved or replaced");
+        }
+        return new BorrowedDisk(lent);
     }
 
     @Override

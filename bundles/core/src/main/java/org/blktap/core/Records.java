@@ -128,6 +128,11 @@ final class Records {
     }
 
     private void write(String id, AttachRequest request, DiskShape known, Rebase rebase) throws DiskException {
+        write(id, properties(request, known, rebase));
+    }
+
+    /** What a record of an attachment says. */
+    static Properties properties(AttachRequest request, DiskShape known, Rebase rebase) {
         Properties properties = new Properties();
         properties.setProperty("spec", request.spec().toString());
         properties.setProperty("read-only", Boolean.toString(request.readOnly()));
@@ -151,13 +156,34 @@ final class Records {
             properties.setProperty("filter." + i, request.filters().get(i));
         }
         request.options().forEach((key, value) -> properties.setProperty("option." + key, value));
+        return properties;
+    }
+
+    /** Writes a record; for an attachment that runs, its entry does. */
+    void write(String id, Properties properties) throws DiskException {
         try {
             Files.createDirectories(directory);
-            StringWriter text = new StringWriter();
-            properties.store(text, "attached by blktap; edit while the daemon is stopped");
-            WholeFile.write(file(id), FileNames.escaped(text.toString()).getBytes(StandardCharsets.UTF_8));
+            WholeFile.write(file(id), text(properties, "attached by blktap; edit while the daemon is stopped"));
         } catch (IOException e) {
             throw DiskException.io(file(id), "write the record of the attachment", e);
+        }
+    }
+
+    /** Properties as a file has them. */
+    static byte[] text(Properties properties, String comment) throws IOException {
+        StringWriter text = new StringWriter();
+        properties.store(text, comment);
+        return FileNames.escaped(text.toString()).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Whether there is a record of an attachment, and its image is this one. */
+    boolean names(String id, String spec) {
+        try (Reader reader = Files.newBufferedReader(file(id), StandardCharsets.UTF_8)) {
+            Properties properties = new Properties();
+            properties.load(reader);
+            return properties.getProperty("spec", "").equals(spec);
+        } catch (IOException | IllegalArgumentException e) {
+            return false;
         }
     }
 

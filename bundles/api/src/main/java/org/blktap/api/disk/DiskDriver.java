@@ -74,6 +74,20 @@ public interface DiskDriver {
     }
 
     /**
+     * Whether an overlay records something of its backing image that a write to that changes, such as a time or an
+     * identity. The overlay of a disk in use is then made after the last write, while requests wait. One that records
+     * only name, type and size is made before. Constant.
+     */
+    default boolean recordsBackingState() {
+        return true;
+    }
+
+    /** Whether an overlay records that its backing image is of a type, so that the attach need not say so. Constant. */
+    default boolean recordsBackingType(String type) {
+        return true;
+    }
+
+    /**
      * Has an overlay name another backing image, or none, without a look at the contents: the caller knows that the
      * disk reads the same with both. The image is not in use, or only read by the caller itself. A crash at any time
      * leaves the old name or the new one.

@@ -125,6 +125,16 @@ public final class QcowDriver implements DiskDriver {
     }
 
     @Override
+    public boolean recordsBackingState() {
+        return false;
+    }
+
+    @Override
+    public boolean recordsBackingType(String type) {
+        return type.equals(BACKING_TYPE);
+    }
+
+    @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
         QcowCreate.create(FileNames.path(path), sizeBytes, backing, context);
     }

@@ -243,6 +243,16 @@ public final class Qcow2Driver implements DiskDriver {
     }
 
     @Override
+    public boolean recordsBackingState() {
+        return false;
+    }
+
+    @Override
+    public boolean recordsBackingType(String type) {
+        return type.equals(QemuName.typeOf(QemuName.formatOf(type)));
+    }
+
+    @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
         Qcow2Create.create(FileNames.path(path), sizeBytes, backing, context);
     }

@@ -159,6 +159,11 @@ public final class VhdDriver implements DiskDriver {
     }
 
     @Override
+    public boolean recordsBackingType(String type) {
+        return type.equals(TYPE) || type.equals(RAW);
+    }
+
+    @Override
     public void create(String path, long sizeBytes, TapSpec backing, DiskContext context) throws DiskException {
         VhdCreate.create(FileNames.path(path), sizeBytes, backing, context);
     }
