@@ -330,6 +330,7 @@ class EngineTest {
         assertEquals(3, extents.count());
         assertEquals(4 << 20, extents.length(0));
         assertEquals(ExtentList.HOLE | ExtentList.ZERO, extents.state(0));
+        assertEquals(ExtentList.HERE, extents.depth(0), "a hole is the file's own");
         assertEquals(1 << 20, extents.length(1));
         assertEquals(ExtentList.DATA, extents.state(1));
         file.close();

@@ -166,6 +166,7 @@ class HostileServerTest {
                     assertEquals(0, connection.map(0, 65536, extents));
                     assertEquals(2, extents.count());
                     assertEquals(8192, extents.length(1));
+                    assertEquals(ExtentList.HERE, extents.depth(1));
                     assertEquals(5, connection.read(0, ByteBuffer.allocate(512)));
                 });
     }

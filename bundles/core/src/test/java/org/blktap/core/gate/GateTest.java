@@ -88,7 +88,8 @@ class GateTest {
                 case WRITE_ZEROES -> Arrays.fill(contents, at, at + length, (byte) 0);
                 case MAP -> {
                     for (int sector = at; sector < at + length; sector += 512) {
-                        request.extents().add(512, sector / 512 % 2 == 0 ? ExtentList.DATA : ExtentList.ZERO);
+                        int odd = sector / 512 % 2;
+                        request.extents().add(512, odd == 0 ? ExtentList.DATA : ExtentList.ZERO, 1 + odd);
                     }
                 }
                 default -> {}
@@ -328,6 +329,7 @@ class GateTest {
         assertEquals(412, extents.length(0));
         assertEquals(512, extents.length(1));
         assertEquals(ExtentList.ZERO, extents.state(1));
+        assertEquals(2, extents.depth(1));
     }
 
     @Test

@@ -250,6 +250,7 @@ class LuksDiskTest {
         assertEquals(65536, found.total());
         assertEquals(ExtentList.DATA, found.state(0));
         assertEquals(ExtentList.HOLE, found.state(1));
+        assertEquals(2, found.depth(1), "of the image below that has it");
     }
 
     /** A guest sees its memory and changes it while a request is in flight. */

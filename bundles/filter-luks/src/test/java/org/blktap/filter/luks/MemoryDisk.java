@@ -89,7 +89,7 @@ final class MemoryDisk implements VirtualDisk {
             case WRITE_ZEROES, DISCARD -> Memory.zero(at, request.length());
             case MAP -> {
                 request.extents().add(512, ExtentList.DATA);
-                request.extents().add(request.length() - 512, ExtentList.HOLE | ExtentList.ZERO);
+                request.extents().add(request.length() - 512, ExtentList.HOLE | ExtentList.ZERO, 2);
             }
             case FLUSH -> {}
         }

@@ -99,6 +99,11 @@ class VmdkModelTest extends FormatModelTest {
         }
 
         @Override
+        public void resize(String path, long size, DiskContext context) throws DiskException {
+            driver.resize(path, size, context);
+        }
+
+        @Override
         public void create(String path, long size, TapSpec backing, DiskContext context) throws DiskException {
             SimContext sim = (SimContext) context;
             long split = context.options().size("split", 0);

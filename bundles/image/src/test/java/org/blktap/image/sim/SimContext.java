@@ -28,6 +28,9 @@ public class SimContext implements DiskContext {
     /** Drivers of backing images that are not raw, by type. */
     public final Map<String, DiskDriver> drivers = new HashMap<>();
 
+    /** The type of a backing image where neither its format nor its overlay says it; null for the driver's own. */
+    public String usualBackingType;
+
     public final CountedMemory memory;
     private final Options options;
     private final boolean readOnly;
@@ -48,6 +51,7 @@ public class SimContext implements DiskContext {
         SimContext other = new SimContext(loop, true, options.asMap(), memory);
         other.files.putAll(files);
         other.drivers.putAll(drivers);
+        other.usualBackingType = usualBackingType;
         return other;
     }
 
@@ -56,6 +60,7 @@ public class SimContext implements DiskContext {
         SimContext context = new SimContext(loop, readOnly, other, memory);
         context.files.putAll(files);
         context.drivers.putAll(drivers);
+        context.usualBackingType = usualBackingType;
         return context;
     }
 
@@ -64,6 +69,7 @@ public class SimContext implements DiskContext {
         SimContext context = new SimContext(loop, true, Map.of(), memory);
         context.files.putAll(files);
         context.drivers.putAll(drivers);
+        context.usualBackingType = usualBackingType;
         return context;
     }
 
@@ -149,7 +155,7 @@ public class SimContext implements DiskContext {
 
     @Override
     public String backingType(String otherwise) {
-        return otherwise;
+        return otherwise == null ? usualBackingType : otherwise;
     }
 
     @Override
