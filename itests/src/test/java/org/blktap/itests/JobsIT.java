@@ -11,26 +11,43 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Jobs of the built distribution, under clients at work. */
+/** Jobs of the built distribution, under clients at work. One daemon for all tests. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class JobsIT {
-    @TempDir
-    Path directory;
-
     private Daemon daemon;
+    private Path home;
+    private Path directory;
+    private int tests;
+
+    @BeforeAll
+    void startDaemon(@TempDir Path of) throws Exception {
+        home = of;
+        daemon = Daemon.started(of);
+    }
+
+    @AfterAll
+    void stopDaemon() throws Exception {
+        daemon.close();
+    }
 
     @BeforeEach
     void start() throws Exception {
-        daemon = Daemon.started(directory);
+        directory = Files.createDirectory(home.resolve("test-" + ++tests));
     }
 
     @AfterEach
     void stop() throws Exception {
-        daemon.close();
+        for (var each : daemon.list()) {
+            daemon.blktap("detach", each.getAsJsonObject().get("id").getAsString(), "--force");
+        }
     }
 
     private String spec(String type, String name) {
@@ -157,7 +174,7 @@ class JobsIT {
         Run.of("qemu-img", "check", directory.resolve("b.qcow2").toString()).ok();
         assertTrue(Files.exists(directory.resolve("a.img")), "the source stays");
         try (var left = Files.list(daemon.dataDir.resolve("jobs"))) {
-            assertTrue(left.noneMatch(each -> each.toString().endsWith(".bits")));
+            assertTrue(left.noneMatch(each -> each.toString().endsWith(".bits")), "no bits are left");
         }
     }
 
@@ -320,7 +337,7 @@ class JobsIT {
         daemon.attach(
                 spec("qcow2", "top.qcow2"), "a", "--node", "nbd", "--max-chain", "2");
         Wait.until("it is committed", () -> !Files.exists(directory.resolve("middle.qcow2")));
-        Wait.until("the job has ended", () -> job("1").get("state").getAsString().equals("DONE"));
+        Wait.until("the job has ended", () -> !daemon.blktap("jobs").ok().out().contains("running"));
         reads("a");
         assertEquals(spec("qcow2", "top.qcow2"), daemon.attachment("a").get("spec").getAsString());
     }

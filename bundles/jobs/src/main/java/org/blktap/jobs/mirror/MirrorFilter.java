@@ -64,7 +64,7 @@ public final class MirrorFilter implements DiskFilter {
 
     private static final long MOST_BITS = 1L << 26;
     /** Limit of what is done while requests of the VM wait. */
-    private static final long LIMIT_SECONDS = 30;
+    private static final long LIMIT_SECONDS = 5;
 
     private final JobTable table;
     private final Map<String, PassThroughDisk> open = new ConcurrentHashMap<>();

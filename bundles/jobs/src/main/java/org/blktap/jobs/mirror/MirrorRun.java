@@ -185,7 +185,10 @@ final class MirrorRun {
         } else if (job.paused()) {
             job.to(JobState.PAUSED);
         } else if (!state.ready()) {
-            job.to(JobState.RUNNING);
+            // what a discard leaves is copied: a mirror that was ready soon is again
+            if (job.state() != JobState.READY) {
+                job.to(JobState.RUNNING);
+            }
         } else if (job.kind().equals(MirrorJobs.MIRROR) && !job.complete()) {
             job.to(JobState.READY);
         } else {

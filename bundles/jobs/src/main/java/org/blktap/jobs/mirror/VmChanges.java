@@ -137,9 +137,9 @@ final class VmChanges {
         return end;
     }
 
-    /** An upper bound of the chunks that the changes touch. */
+    /** An upper bound of the chunks whose bits are set only because of the changes. */
     long chunks() {
-        return chunks;
+        return dirty ? chunks : 0;
     }
 
     boolean isEmpty() {

@@ -206,7 +206,7 @@ class MirrorTest {
 
     @Test
     void theTargetIsEqualWhateverTheVmDoes() throws Exception {
-        for (int round = 0; round < 40; round++) {
+        for (int round = 0; round < 20; round++) {
             boolean made = random.nextBoolean();
             make(made ? Map.of(MirrorFilter.CREATED, MirrorFilter.YES) : Map.of());
             if (!made) {
@@ -224,7 +224,7 @@ class MirrorTest {
     /** An overlay is committed to its backing image, which has what the overlay has not. */
     @Test
     void theBaseIsEqualAndOnlyTheOverlayIsCopied() throws Exception {
-        for (int round = 0; round < 40; round++) {
+        for (int round = 0; round < 20; round++) {
             make(Map.of(MirrorFilter.DEPTH, "3"));
             target.content.bytes(0, (int) size).put(source.bytes());
             for (int i = 0; i < source.depths.length; i++) {
@@ -257,7 +257,7 @@ class MirrorTest {
 
     @Test
     void aKilledDaemonGoesOn() throws Exception {
-        for (int round = 0; round < 40; round++) {
+        for (int round = 0; round < 20; round++) {
             make(Map.of(MirrorFilter.CREATED, MirrorFilter.YES));
             for (int kills = random.nextInt(4); kills >= 0; kills--) {
                 work(random.nextInt(400));
@@ -327,7 +327,7 @@ class MirrorTest {
     /** A disk is copied into itself: no write of the VM is lost, and in the end its own image has everything. */
     @Test
     void aDiskGetsWhatItsBackingImagesHave() throws Exception {
-        for (int round = 0; round < 40; round++) {
+        for (int round = 0; round < 20; round++) {
             boolean base = random.nextBoolean();
             make(base ? Map.of(MirrorFilter.UP, "yes", MirrorFilter.DEPTH, "4") : Map.of(MirrorFilter.UP, "yes"));
             for (int i = 0; i < source.depths.length; i++) {

@@ -1,5 +1,6 @@
 package org.blktap.jobs.mirror;
 
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -17,6 +18,7 @@ import org.blktap.api.memory.NativeMemory;
 /** A disk that performs requests later and in any order, and knows which image of a chain has which block. */
 final class ModelDisk implements VirtualDisk {
     static final int BLOCK = 4096;
+    private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(BLOCK);
 
     final NativeBuffer content;
     final int[] depths;
@@ -130,13 +132,8 @@ final class ModelDisk implements VirtualDisk {
 
     private boolean isZero(int block) {
         long from = (long) block * BLOCK;
-        long to = Math.min(size, from + BLOCK);
-        for (long at = from; at < to; at++) {
-            if (Memory.getByte(content.address() + at) != 0) {
-                return false;
-            }
-        }
-        return true;
+        int count = (int) (Math.min(size, from + BLOCK) - from);
+        return content.bytes(from, count).mismatch(ZEROS.slice(0, count)) < 0;
     }
 
     @Override
