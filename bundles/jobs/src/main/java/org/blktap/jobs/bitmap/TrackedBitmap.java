@@ -132,6 +132,9 @@ final class TrackedBitmap {
             throw new DiskException(
                     Reason.WRONG_TYPE, file + ": is of another attachment: found key '" + found + "', expected " + key);
         }
+        if (opened.stale()) {
+            opened.set(0, opened.diskBytes());
+        }
         return opened;
     }
 

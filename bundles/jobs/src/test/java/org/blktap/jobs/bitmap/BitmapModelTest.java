@@ -23,7 +23,8 @@ class BitmapModelTest {
     @TempDir
     Path directory;
 
-    private final long seed = Long.getLong("test.seed", System.nanoTime());
+    private final long seed = Long.getLong("seed", System.nanoTime());
+    private final int rounds = Integer.getInteger("rounds", 12);
     private final Random random = new Random(seed);
     private BitmapMachine machine;
     private final List<String> log = new ArrayList<>();
@@ -84,6 +85,7 @@ class BitmapModelTest {
             Expected of = expected.get(status.name());
             assertTrue(!of.stale || status.stale(), () -> status + " does not say that it is stale; " + story());
             if (of.stale) {
+                assertEquals(machine.size(), status.dirtyBytes(), this::story);
                 continue;
             }
             assertTrue(!status.stale(), () -> status + " is stale; " + story());
@@ -294,7 +296,7 @@ class BitmapModelTest {
     @Test
     void neverMissesAWrite() throws Exception {
         System.out.println("seed " + seed);
-        for (int round = 0; round < 12; round++) {
+        for (int round = 0; round < rounds; round++) {
             machine = new BitmapMachine(directory.resolve("round" + round), (1 + random.nextInt(3000)) * 512L);
             expected.clear();
             log.clear();
