@@ -34,7 +34,7 @@ final class FleeceDisk extends PassThroughDisk {
     private final IoLoop loop;
     private final PointFile file;
     private final Point point;
-    private Limits limits;
+    private FleeceLimits limits;
     private final NativeBuffer memory;
 
     private final List<Save> saves = new ArrayList<>();
@@ -57,28 +57,6 @@ final class FleeceDisk extends PassThroughDisk {
     /** The request that the gate is submitting, if it waits. */
     private Request taken;
 
-    /**
-     * How much is kept.
-     *
-     * @param buffer bytes of old data
-     * @param waits whether the VM waits when the buffer is full; otherwise the point in time is lost
-     * @param once whether each range is read once, and is not needed then
-     */
-    record Limits(long buffer, boolean waits, boolean once) {
-        /** The room for old data unless the caller says otherwise. */
-        private static final long BUFFER = 4L << 30;
-
-        private static final long SMALLEST_BUFFER = 1 << 20;
-        private static final long LARGEST_BUFFER = 1L << 50;
-
-        static Limits of(Options options) throws DiskException {
-            return new Limits(
-                    options.size("buffer", BUFFER, SMALLEST_BUFFER, LARGEST_BUFFER),
-                    options.oneOf("full", "fail", "fail", "wait").equals("wait"),
-                    options.flag("once", false));
-        }
-    }
-
     /** A change that waits for its ranges. */
     private static final class Held {
         private Request request;
@@ -88,7 +66,7 @@ final class FleeceDisk extends PassThroughDisk {
         private long end;
     }
 
-    FleeceDisk(VirtualDisk below, FilterContext context, PointFile file, Point point, Limits limits) {
+    FleeceDisk(VirtualDisk below, FilterContext context, PointFile file, Point point, FleeceLimits limits) {
         super(below);
         id = context.id();
         loop = context.loop();
@@ -401,7 +379,7 @@ final class FleeceDisk extends PassThroughDisk {
     /** Changes how much is kept. */
     @Override
     public boolean set(Options options) throws DiskException {
-        Limits changed = Limits.of(options);
+        FleeceLimits changed = FleeceLimits.of(options);
         if (changed.once() != limits.once() || !file.name().equals(options.text("name", ""))) {
             throw new DiskException(Reason.BAD_OPTION, "filter fleece: only buffer and full can be set");
         }

@@ -64,7 +64,7 @@ public final class FleeceFilter implements DiskFilter {
             throw new DiskException(
                     Reason.BAD_OPTION, "filter fleece: it is added by the verbs backup and expose, not by hand");
         }
-        FleeceDisk.Limits limits = FleeceDisk.Limits.of(context.options());
+        FleeceLimits limits = FleeceLimits.of(context.options());
         PointFile file;
         try {
             file = PointFile.open(directory, context.id(), name, below.info(), run);

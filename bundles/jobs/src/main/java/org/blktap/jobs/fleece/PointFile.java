@@ -3,7 +3,6 @@ package org.blktap.jobs.fleece;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,9 +18,9 @@ import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Alignment;
 import org.blktap.jobs.bits.MappedBits;
+import org.blktap.jobs.fleece.PointHeader.State;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
-import org.blktap.linux.ProcFile;
 
 /**
  * The two files of a point in time: {@code <id>.point}, mapped, with a header and the bits, and {@code <id>.scratch},
@@ -29,45 +28,17 @@ import org.blktap.linux.ProcFile;
  * outlive the boot, and says so. One thread at a time, except for the scratch file.
  */
 final class PointFile implements AutoCloseable {
-    private static final long MAGIC = 0x42_54_50_4f_49_4e_54_31L; // BTPOINT1
-    private static final int HEADER = Alignment.PAGE;
-    private static final int STATE_AT = 8;
-    private static final int RANGE_AT = 12;
-    private static final int SIZE_AT = 16;
-    private static final int BLOCK_AT = 24;
-    private static final int PHYSICAL_AT = 28;
-    private static final int BOOT_AT = 64;
-    private static final int OWNER_AT = 128;
-    private static final int NAME_AT = 256;
-    private static final int SINCE_AT = 512;
-    private static final int REASON_AT = 1024;
-    private static final int TEXT_MAX = 255;
-
     /** Others must not read what a disk had. */
     private static final FileAttribute<?> OWN =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
-
-    /** What the file says of the point in time. */
-    enum State {
-        /** Asked for; the filter is not open yet. */
-        ASKED,
-        /** The disk is guarded from its first request on. */
-        BEGUN,
-        /** Given up: its contents are lost. */
-        LOST
-    }
-
-    /**
-     * What a point in time is.
-     *
-     * @param range bytes that are saved as one, a power of two
-     * @param owner a mark of what cannot go on without it, in this run of the bundle; empty if it outlives the daemon
-     */
-    record Asked(String name, int range, String owner) {}
+    /** Bits for each range. */
+    private static final int BITS = 4;
 
     private final Mapping map;
-    private final ByteBuffer header;
+    private final PointHeader header;
+    /** A descriptor, or -1. */
     private final int scratch;
+
     private final long ranges;
     /** Ranges that need no saving any more. */
     final RangeBits settled;
@@ -78,21 +49,17 @@ final class PointFile implements AutoCloseable {
     /** Ranges that have changed since the bitmap was cleared. */
     final RangeBits changed;
 
-    private PointFile(Mapping map, int scratch) {
+    private PointFile(Mapping map, PointHeader header, int scratch) {
         this.map = map;
-        this.header = map.bytes(0, HEADER);
+        this.header = header;
         this.scratch = scratch;
-        ranges = ranges(sizeBytes(), range());
+        ranges = Alignment.units(header.sizeBytes(), header.range());
         long bytes = RangeBits.bytes(ranges);
-        long at = map.address() + HEADER;
+        long at = map.address() + PointHeader.BYTES;
         settled = new RangeBits(at, ranges);
         saved = new RangeBits(at + bytes, ranges);
         stored = new RangeBits(at + 2 * bytes, ranges);
         changed = new RangeBits(at + 3 * bytes, ranges);
-    }
-
-    private static long ranges(long size, int range) {
-        return Alignment.units(size, range);
     }
 
     private static Path point(Path directory, String id) {
@@ -103,21 +70,20 @@ final class PointFile implements AutoCloseable {
         return directory.resolve(id + ".scratch");
     }
 
+    private static long bytes(long size, int range) {
+        return PointHeader.BYTES + BITS * RangeBits.bytes(Alignment.units(size, range));
+    }
+
+    // ---- without the disk
+
     /** Makes the files of a point in time that the filter then begins. */
-    static void ask(Path directory, String id, Asked asked) throws DiskException {
-        ByteBuffer page = ByteBuffer.allocate(HEADER);
-        page.putLong(0, MAGIC);
-        page.putInt(STATE_AT, State.ASKED.ordinal());
-        page.putInt(RANGE_AT, asked.range());
-        put(page, BOOT_AT, bootId());
-        put(page, OWNER_AT, asked.owner());
-        put(page, NAME_AT, asked.name());
+    static void ask(Path directory, String id, PointHeader.Asked asked) throws DiskException {
         try {
             Files.createDirectories(directory);
             remove(directory, id);
             Files.createFile(scratch(directory, id), OWN);
             Files.createFile(point(directory, id), OWN);
-            Files.write(point(directory, id), page.array());
+            Files.write(point(directory, id), PointHeader.of(asked));
         } catch (IOException e) {
             throw DiskException.io(point(directory, id), "make", e);
         }
@@ -151,45 +117,54 @@ final class PointFile implements AutoCloseable {
         }
     }
 
+    private static PointHeader read(Path directory, String id) throws DiskException {
+        ByteBuffer page = ByteBuffer.allocate(PointHeader.BYTES);
+        try (FileChannel file = FileChannel.open(point(directory, id), StandardOpenOption.READ)) {
+            while (page.hasRemaining() && file.read(page) > 0) {
+                // until it is full or the file ends
+            }
+        } catch (IOException e) {
+            throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' has no point in time", e);
+        }
+        return PointHeader.in(page, point(directory, id));
+    }
+
     /**
      * What a reader sees of the disk, as it was at the point in time, without a look at the disk itself.
      *
+     * @param name of the point in time; empty for any
      * @throws DiskException NOT_FOUND if there is no point in time of the name, or it is lost
      */
     static DiskInfo info(Path directory, String id, String name) throws DiskException {
-        ByteBuffer page = header(directory, id);
-        if (!name.isEmpty() && !name.equals(text(page, NAME_AT))) {
+        PointHeader header = read(directory, id);
+        if (!name.isEmpty() && !name.equals(header.name())) {
             throw new DiskException(
                     Reason.NOT_FOUND,
-                    "attachment '" + id + "' has no point in time '" + name + "' but '" + text(page, NAME_AT) + "'");
+                    "attachment '" + id + "' has no point in time '" + name + "' but '" + header.name() + "'");
         }
-        if (state(page) != State.BEGUN) {
+        if (header.state() != State.BEGUN) {
             throw new DiskException(
                     Reason.NOT_FOUND,
-                    "the point in time '" + text(page, NAME_AT) + "' of attachment '" + id + "' "
-                            + (state(page) == State.LOST ? "is lost: " + text(page, REASON_AT) : "has not begun"));
+                    "the point in time '" + header.name() + "' of attachment '" + id + "' "
+                            + (header.state() == State.LOST ? "is lost: " + header.reason() : "has not begun"));
         }
-        DiskInfo info = DiskInfo.ofSize(page.getLong(SIZE_AT))
-                .withBlocks(page.getInt(BLOCK_AT), page.getInt(PHYSICAL_AT))
-                .withReadOnly(true);
-        String since = text(page, SINCE_AT);
-        return since.isEmpty() ? info : info.withContext("dirty-bitmap:" + since);
+        return header.info();
     }
 
     /** Why a point in time is lost; empty if it is not, or is not there. */
     static String lostReason(Path directory, String id) {
         try {
-            ByteBuffer page = header(directory, id);
-            return state(page) == State.LOST ? text(page, REASON_AT) : "";
+            PointHeader header = read(directory, id);
+            return header.state() == State.LOST ? header.reason() : "";
         } catch (DiskException e) {
             return "";
         }
     }
 
-    /** The bitmap whose bits a point in time has; empty for none, and if it is not there. */
+    /** The bitmap whose bits a point in time uses; empty for none, and if it is not there. */
     static String since(Path directory, String id) {
         try {
-            return text(header(directory, id), SINCE_AT);
+            return read(directory, id).since();
         } catch (DiskException e) {
             return "";
         }
@@ -198,15 +173,11 @@ final class PointFile implements AutoCloseable {
     /**
      * Notes what has changed before the point in time. Before anybody reads it; the disk may be open.
      *
-     * @param since the bitmap
      * @param bits do not change meanwhile
      */
-    static void note(Path directory, String id, String since, MappedBits bits) throws DiskException {
+    static void note(Path directory, String id, MappedBits bits) throws DiskException {
         Path path = point(directory, id);
-        int fd = Libc.open(path.toString(), Libc.O_RDWR | Libc.O_CLOEXEC, 0);
-        if (fd < 0) {
-            throw new DiskException(Reason.NOT_FOUND, path + ": " + Errno.text(Libc.errno()));
-        }
+        int fd = descriptor(path);
         try (PointFile file = mapped(path, fd, -1)) {
             long size = file.sizeBytes();
             for (long at = bits.nextSet(0); at >= 0 && at < size; at = bits.nextSet(at)) {
@@ -217,26 +188,13 @@ final class PointFile implements AutoCloseable {
             if (bits.diskBytes() < size) {
                 file.changed.put(bits.diskBytes() / file.range(), file.ranges(), true);
             }
-            put(file.header, SINCE_AT, since);
+            file.header.noted();
         } finally {
             Libc.close(fd);
         }
     }
 
-    private static ByteBuffer header(Path directory, String id) throws DiskException {
-        ByteBuffer page = ByteBuffer.allocate(HEADER);
-        try (FileChannel file = FileChannel.open(point(directory, id), StandardOpenOption.READ)) {
-            while (page.hasRemaining() && file.read(page) > 0) {
-                // until it is full or the file ends
-            }
-        } catch (IOException e) {
-            throw new DiskException(Reason.NOT_FOUND, "attachment '" + id + "' has no point in time", e);
-        }
-        if (page.hasRemaining() || page.getLong(0) != MAGIC) {
-            throw DiskException.corrupt(point(directory, id), "header", 0, "something else", "BTPOINT1");
-        }
-        return page;
-    }
+    // ---- for the filter
 
     /**
      * Opens the files for the filter, and completes them if the point in time begins.
@@ -247,136 +205,96 @@ final class PointFile implements AutoCloseable {
      */
     static PointFile open(Path directory, String id, String name, DiskInfo disk, String owner) throws DiskException {
         Path path = point(directory, id);
-        int fd = Libc.open(path.toString(), Libc.O_RDWR | Libc.O_CLOEXEC, 0);
-        if (fd < 0) {
-            throw new DiskException(Reason.NOT_FOUND, path + ": " + Errno.text(Libc.errno()));
-        }
+        int fd = descriptor(path);
         try {
-            PointFile opened = open(directory, id, fd, disk);
-            if (!name.equals(text(opened.header, NAME_AT))) {
-                opened.close();
-                throw new DiskException(Reason.NOT_FOUND, path + ": is of '" + text(opened.header, NAME_AT) + "'");
+            begin(path, fd, disk);
+            int scratch = descriptor(scratch(directory, id));
+            try (CloseOnFailure closing = new CloseOnFailure(() -> Libc.close(scratch))) {
+                PointFile opened = mapped(path, fd, scratch);
+                closing.addOwner(opened::close);
+                opened.check(path, name, owner);
+                return closing.keep(opened);
             }
-            String of = text(opened.header, OWNER_AT);
-            if (!bootId().equals(text(opened.header, BOOT_AT))) {
-                opened.lose("the host has been started anew since");
-                opened.empty();
-            } else if (!of.isEmpty() && !of.equals(owner)) {
-                opened.lose("what it was for has ended with the daemon");
-                opened.empty();
-            }
-            return opened;
         } finally {
             Libc.close(fd);
         }
     }
 
-    private static PointFile open(Path directory, String id, int fd, DiskInfo disk) throws DiskException {
-        Path path = point(directory, id);
-        try (Mapping first = Mapping.ofFile(fd, 0, HEADER)) {
-            if (first == null) {
-                throw new DiskException(Reason.IO, path + ": mmap: " + Errno.text(Libc.errno()));
-            }
-            ByteBuffer header = first.bytes(0, HEADER);
-            if (header.getLong(0) != MAGIC) {
-                throw DiskException.corrupt(path, "header", 0, Long.toHexString(header.getLong(0)), "BTPOINT1");
-            }
-            if (state(header) == State.ASKED) {
-                // all of it has space: a mapped page without any would end the process
-                if (Libc.fallocate(fd, 0, 0, bytes(disk.sizeBytes(), header.getInt(RANGE_AT))) != 0) {
-                    throw new DiskException(Reason.NO_SPACE, path + ": " + Errno.text(Libc.errno()));
-                }
-                header.putLong(SIZE_AT, disk.sizeBytes());
-                header.putInt(BLOCK_AT, disk.blockSize());
-                header.putInt(PHYSICAL_AT, disk.physicalBlockSize());
-                header.putInt(STATE_AT, State.BEGUN.ordinal());
-            }
+    private static int descriptor(Path path) throws DiskException {
+        int fd = Libc.open(path.toString(), Libc.O_RDWR | Libc.O_CLOEXEC | Libc.O_NOFOLLOW, 0);
+        if (fd < 0) {
+            throw new DiskException(Reason.NOT_FOUND, path + ": " + Errno.text(Libc.errno()));
         }
-        Path data = scratch(directory, id);
-        int scratch = Libc.open(data.toString(), Libc.O_RDWR | Libc.O_CLOEXEC, 0);
-        if (scratch < 0) {
-            throw new DiskException(Reason.NOT_FOUND, data + ": " + Errno.text(Libc.errno()));
+        return fd;
+    }
+
+    private static Mapping map(Path path, int fd, long bytes) throws DiskException {
+        // an access past the end would end the process
+        if (Libc.lseek(fd, 0, Libc.SEEK_END) < bytes) {
+            throw DiskException.corrupt(path, "end of the file", 0, Libc.lseek(fd, 0, Libc.SEEK_END), bytes);
         }
-        try (CloseOnFailure opened = new CloseOnFailure(() -> Libc.close(scratch))) {
-            return opened.keep(mapped(path, fd, scratch));
+        Mapping map = Mapping.ofFile(fd, 0, bytes);
+        if (map == null) {
+            throw new DiskException(Reason.IO, path + ": mmap: " + Errno.text(Libc.errno()));
+        }
+        return map;
+    }
+
+    private static void begin(Path path, int fd, DiskInfo disk) throws DiskException {
+        try (Mapping first = map(path, fd, PointHeader.BYTES)) {
+            PointHeader header = PointHeader.in(first.bytes(0, PointHeader.BYTES), path);
+            if (header.state() != State.ASKED) {
+                return;
+            }
+            // all of it has space: a mapped page without any would end the process
+            if (Libc.fallocate(fd, 0, 0, bytes(disk.sizeBytes(), header.range())) != 0) {
+                throw new DiskException(Reason.NO_SPACE, path + ": " + Errno.text(Libc.errno()));
+            }
+            header.begin(disk);
         }
     }
 
     private static PointFile mapped(Path path, int fd, int scratch) throws DiskException {
-        try (Mapping header = Mapping.ofFile(fd, 0, HEADER)) {
-            if (header == null) {
-                throw new DiskException(Reason.IO, path + ": mmap: " + Errno.text(Libc.errno()));
-            }
-            ByteBuffer fields = header.bytes(0, HEADER);
-            long bytes = bytes(fields.getLong(SIZE_AT), fields.getInt(RANGE_AT));
-            Mapping map = Mapping.ofFile(fd, 0, bytes);
-            if (map == null) {
-                throw new DiskException(Reason.IO, path + ": mmap: " + Errno.text(Libc.errno()));
-            }
-            return new PointFile(map, scratch);
+        long bytes;
+        try (Mapping first = map(path, fd, PointHeader.BYTES)) {
+            PointHeader header = PointHeader.in(first.bytes(0, PointHeader.BYTES), path);
+            bytes = bytes(header.sizeBytes(), header.range());
+        }
+        Mapping map = map(path, fd, bytes);
+        return new PointFile(map, PointHeader.in(map.bytes(0, PointHeader.BYTES), path), scratch);
+    }
+
+    private void check(Path path, String name, String owner) throws DiskException {
+        if (!name.equals(header.name())) {
+            throw new DiskException(Reason.NOT_FOUND, path + ": is of '" + header.name() + "'");
+        }
+        if (!header.isOfThisBoot()) {
+            lose("the host has been started anew since");
+            empty();
+        } else if (!header.owner().isEmpty() && !header.owner().equals(owner)) {
+            lose("what it was for has ended with the daemon");
+            empty();
         }
     }
-
-    private static long bytes(long size, int range) {
-        return HEADER + 4 * RangeBits.bytes(ranges(size, range));
-    }
-
-    private static String bootId() throws DiskException {
-        try {
-            return ProcFile.read(Path.of("/proc/sys/kernel/random/boot_id"));
-        } catch (IOException e) {
-            throw DiskException.io("/proc/sys/kernel/random/boot_id", "read", e);
-        }
-    }
-
-    private static State state(ByteBuffer header) {
-        int state = header.getInt(STATE_AT);
-        return state == State.ASKED.ordinal() ? State.ASKED : state == State.BEGUN.ordinal() ? State.BEGUN : State.LOST;
-    }
-
-    private static void put(ByteBuffer header, int at, String text) {
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-        int length = Math.min(bytes.length, TEXT_MAX);
-        header.put(at, (byte) length);
-        for (int i = 0; i < length; i++) {
-            header.put(at + 1 + i, bytes[i]);
-        }
-    }
-
-    private static String text(ByteBuffer header, int at) {
-        byte[] bytes = new byte[header.get(at) & TEXT_MAX];
-        for (int i = 0; i < bytes.length; i++) {
-            bytes[i] = header.get(at + 1 + i);
-        }
-        return new String(bytes, StandardCharsets.UTF_8);
-    }
-
-    // ---- the header
 
     boolean lost() {
-        return state(header) != State.BEGUN;
+        return header.state() != State.BEGUN;
     }
 
     String reason() {
-        return text(header, REASON_AT);
+        return header.reason();
     }
 
     String name() {
-        return text(header, NAME_AT);
-    }
-
-    /** Gives the point in time up; {@link #empty} gives the space back. */
-    void lose(String reason) {
-        put(header, REASON_AT, reason);
-        header.putInt(STATE_AT, State.LOST.ordinal());
+        return header.name();
     }
 
     int range() {
-        return header.getInt(RANGE_AT);
+        return header.range();
     }
 
     long sizeBytes() {
-        return header.getLong(SIZE_AT);
+        return header.sizeBytes();
     }
 
     /** How many ranges the disk had; the last may be shorter. */
@@ -384,32 +302,33 @@ final class PointFile implements AutoCloseable {
         return ranges;
     }
 
+    /** Gives the point in time up; {@link #empty} gives the space back. */
+    void lose(String reason) {
+        header.lose(reason);
+    }
+
     // ---- the scratch file: any thread
 
     /** Writes old data, blocking. Returns 0 or an errno. */
     int write(long address, long bytes, long offset) {
-        while (bytes > 0) {
-            long done = Libc.pwrite(scratch, address, bytes, offset);
+        for (long at = 0; at < bytes; ) {
+            long done = Libc.pwrite(scratch, address + at, bytes - at, offset + at);
             if (done <= 0) {
                 return done == 0 ? Errno.EIO : Libc.errno();
             }
-            address += done;
-            offset += done;
-            bytes -= done;
+            at += done;
         }
         return 0;
     }
 
     /** Reads old data, blocking. Returns 0 or an errno. */
     int read(long address, long bytes, long offset) {
-        while (bytes > 0) {
-            long done = Libc.pread(scratch, address, bytes, offset);
+        for (long at = 0; at < bytes; ) {
+            long done = Libc.pread(scratch, address + at, bytes - at, offset + at);
             if (done <= 0) {
                 return done == 0 ? Errno.EIO : Libc.errno();
             }
-            address += done;
-            offset += done;
-            bytes -= done;
+            at += done;
         }
         return 0;
     }

@@ -108,7 +108,11 @@ public final class PointsInTime {
         PointFile.ask(
                 filter.directory(),
                 id,
-                new PointFile.Asked(wish.name(), range(wish.range()), wish.backup() ? filter.run() : ""));
+                new PointHeader.Asked(
+                        wish.name(),
+                        range(wish.range()),
+                        wish.backup() ? filter.run() : "",
+                        wish.since() == null ? "" : wish.since()));
         boolean done = false;
         try {
             if (wish.since() != null) {
@@ -118,7 +122,7 @@ public final class PointsInTime {
             if (wish.since() != null) {
                 Freeze freeze = frozen.get(id);
                 freeze.seal();
-                PointFile.note(filter.directory(), id, wish.since(), freeze.bits());
+                PointFile.note(filter.directory(), id, freeze.bits());
             }
             PointFile.info(filter.directory(), id, wish.name());
             done = true;
@@ -130,6 +134,11 @@ public final class PointsInTime {
     }
 
     private void freeze(String id, Wish wish) throws DiskException {
+        Freeze before = bitmaps.frozen(id, wish.since(), wish.name());
+        if (before != null) {
+            // the daemon was killed, and the file of the point in time is gone
+            before.fail();
+        }
         Freeze freeze = bitmaps.freeze(id, wish.since(), wish.name());
         frozen.put(id, freeze);
         if (freeze.stale() && !wish.stale()) {

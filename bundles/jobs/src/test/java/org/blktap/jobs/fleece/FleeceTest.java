@@ -98,7 +98,8 @@ class FleeceTest {
         PointFile.ask(
                 filter.directory(),
                 "a",
-                new PointFile.Asked("p", RANGE, List.of(options).contains("once=yes") ? filter.run() : ""));
+                new PointHeader.Asked(
+                        "p", RANGE, List.of(options).contains("once=yes") ? filter.run() : "", "daily"));
         openDisk(options);
     }
 
@@ -327,7 +328,7 @@ class FleeceTest {
             bits.set(5 * RANGE, 1);
             bits.set(9 * RANGE + 40000, 512);
             bits.set(SIZE - 512, 512);
-            PointFile.note(filter.directory(), "a", "daily", bits);
+            PointFile.note(filter.directory(), "a", bits);
         }
         ViewDisk all = view();
         assertEquals(List.of("dirty-bitmap:daily"), all.info().contexts());
