@@ -23,6 +23,7 @@ import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.image.BackingName;
 import org.blktap.image.ClusterDisk;
 import org.blktap.image.LargerDisk;
+import org.blktap.image.OpenParents;
 import org.blktap.image.ParentSearch;
 import org.blktap.image.TableCache;
 import org.osgi.service.component.annotations.Component;
@@ -38,18 +39,21 @@ public final class VmdkDriver implements DiskDriver {
 
     private static final long DEFAULT_CACHE = 16 << 20;
 
+    private final OpenParents parents = new OpenParents();
+
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        boolean keepCid = context.options().flag("keep-cid", false);
         VmdkImage image = VmdkImage.open(FileNames.path(path), context);
         ClusterDisk disk = open(path, image, context);
+        // the target of a commit keeps its CID, by which the child knows it until the commit has ended
+        boolean keepCid = parents.childOf(FileNames.path(path)) != null;
         return disk.info().readOnly() || keepCid || image.descriptor() == null
                 ? disk
                 : new VmdkDisk(disk, image, context.memory());
     }
 
     /** @param image closed with the disk, also if this fails */
-    private static ClusterDisk open(String path, VmdkImage image, DiskContext context) throws DiskException {
+    private ClusterDisk open(String path, VmdkImage image, DiskContext context) throws DiskException {
         try (CloseOnFailure opened = new CloseOnFailure(image::close)) {
             long cache = context.options().size("cache", DEFAULT_CACHE, TableCache.MIN_BYTES, TableCache.MAX_BYTES);
             VmdkMap map = new VmdkMap(image, context.readOnly(), context.loop(), context.memory(), cache);
@@ -57,6 +61,7 @@ public final class VmdkDriver implements DiskDriver {
             ParentSearch.Parent parent = parent(path, image.descriptor(), context);
             if (parent != null) {
                 opened.add(parent.disk()::close);
+                map.whenClosed(parents.add(parent.path(), FileNames.path(path)));
             }
             boolean readOnly = context.readOnly() || image.parts().stream().noneMatch(VmdkImage.Part::writable);
             return opened.keep(new ClusterDisk(

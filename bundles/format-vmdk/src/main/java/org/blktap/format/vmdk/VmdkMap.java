@@ -20,6 +20,7 @@ import org.blktap.image.Space;
 /** The extents of a disk, one after the other. Each sparse one has its own tables and its own end of file. */
 final class VmdkMap implements ClusterMap {
     private final VmdkImage image;
+    private Runnable closed;
     private final Extent[] extents;
     private final long[] starts;
     private final int grainBytes;
@@ -35,6 +36,7 @@ final class VmdkMap implements ClusterMap {
      */
     VmdkMap(VmdkImage image, boolean readOnly, IoLoop loop, NativeMemory memory, long cacheBytes) throws DiskException {
         this.image = image;
+        closed = () -> {};
         largestGrain = image.largestGrain();
         grainBytes = readOnly ? largestGrain : image.writtenGrain();
         List<VmdkImage.Part> parts = image.parts();
@@ -148,8 +150,14 @@ final class VmdkMap implements ClusterMap {
         }
     }
 
+    /** Runs something when the map is closed. */
+    void whenClosed(Runnable action) {
+        closed = action;
+    }
+
     @Override
     public void close() {
+        closed.run();
         closeExtents();
         image.close();
     }

@@ -36,6 +36,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(300)
 class VmdkResizeTest {
     private static final String IMAGE = "/sim/a.vmdk";
+    private static final String CHILD = "/sim/child.vmdk";
     private static final int PIECE = 64 << 10;
     /** The grain directory needs more sectors: one has 128 tables of 32 MiB. */
     private static final long LARGE = 5L << 30;
@@ -265,15 +266,21 @@ class VmdkResizeTest {
     }
 
     @Test
-    void aDiskKeepsItsIdentityIfAsked() throws Exception {
+    void theTargetOfACommitKeepsItsIdentity() throws Exception {
         create("monolithicSparse");
         String before = cid();
-        context = context.with(Map.of("keep-cid", "yes"));
-        write(IMAGE, 0, 1);
+        driver.create(CHILD, -1, new TapSpec(VmdkDriver.TYPE, IMAGE), context);
+        VirtualDisk child = driver.open(CHILD, context);
+        VirtualDisk base = driver.open(IMAGE, context);
+        Memory.fill(memory.address(), PIECE, (byte) 1);
+        assertEquals(0, loop.submit(base, Operation.WRITE, 0, memory.address(), 512));
+        assertEquals(0, loop.submit(base, Operation.FLUSH, 0, 0, 0));
+        base.close();
+        child.close();
         assertEquals(before, cid());
-        context = context.with(Map.of());
+        driver.open(CHILD, context).close();
         write(IMAGE, 0, 2);
-        assertTrue(!before.equals(cid()));
+        assertTrue(!before.equals(cid()), "no child is open: it is another disk now");
     }
 
     private String cid() throws DiskException {

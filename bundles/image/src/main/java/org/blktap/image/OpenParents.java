@@ -1,4 +1,4 @@
-package org.blktap.format.vhdx;
+package org.blktap.image;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -8,10 +8,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The images of this daemon that are open as parents, with their children. An image that is opened for writing while it
+ * The images of one driver that are open as parents, with their children. An image that is opened for writing while it
  * is a parent is the target of a commit: the locks of images allow nobody else to write to it. Any thread.
  */
-final class OpenParents {
+public final class OpenParents {
     private final Map<Path, List<Path>> children = new HashMap<>();
 
     private static Path identity(Path path) {
@@ -23,7 +23,7 @@ final class OpenParents {
     }
 
     /** Adds a parent and its child. Returns what removes both. */
-    synchronized Runnable add(Path parent, Path child) {
+    public synchronized Runnable add(Path parent, Path child) {
         Path key = identity(parent);
         Path value = identity(child);
         children.computeIfAbsent(key, path -> new ArrayList<>()).add(value);
@@ -39,7 +39,7 @@ final class OpenParents {
     }
 
     /** Returns the only child of a parent; null if there is none, or more than one. */
-    synchronized Path childOf(Path parent) {
+    public synchronized Path childOf(Path parent) {
         List<Path> all = children.getOrDefault(identity(parent), List.of());
         return all.stream().distinct().count() == 1 ? all.get(0) : null;
     }
