@@ -161,7 +161,7 @@ public final class DiskCopy implements AutoCloseable {
 
     private void nextExtent() {
         if (++extent < extents.count()) {
-            left = extents.length(extent);
+            takeRun();
             return;
         }
         extents.clear();
@@ -185,9 +185,17 @@ public final class DiskCopy implements AutoCloseable {
                             + request.length()));
         } else {
             extent = 0;
-            left = extents.length(0);
+            takeRun();
         }
         advance();
+    }
+
+    /** Takes an extent with those after it that differ only in which image of the chain has them. */
+    private void takeRun() {
+        left = extents.length(extent);
+        while (extent + 1 < extents.count() && extents.state(extent + 1) == extents.state(extent)) {
+            left += extents.length(++extent);
+        }
     }
 
     private void skipZeros() {
