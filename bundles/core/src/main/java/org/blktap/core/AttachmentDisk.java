@@ -15,6 +15,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
 import org.blktap.api.engine.IoLoop;
@@ -49,7 +50,8 @@ final class AttachmentDisk {
     private Registry.Entry<IoEngine> engine;
     private IoQueue queue;
     private boolean open;
-    private boolean savesAtDetach;
+    private volatile boolean savesAtDetach;
+    private volatile boolean filtersAsk;
     /** The filters of the open disk; none while it is closed. */
     private volatile FilterStack filters = FilterStack.on(null, null);
 
@@ -102,14 +104,21 @@ final class AttachmentDisk {
         });
         filters = stack;
         info = stack.top().info();
+        filtersAsk = !savesAtDetach && stack.top().savesAtDetach();
     }
 
     boolean isCarriedBy(Registry.Entry<IoEngine> other) {
         return queue != null && other.equals(engine);
     }
 
+    /** Whether the image saves at the detach what would be lost. */
     boolean savesAtDetach() {
         return savesAtDetach;
+    }
+
+    /** Whether a filter must be asked before a detach, which it can refuse. */
+    boolean filtersAsk() {
+        return filtersAsk;
     }
 
     /** Whether it has been open since the daemon started: before, there is nothing that a VM could be shown. */
@@ -187,7 +196,7 @@ final class AttachmentDisk {
         usedDrivers.clear();
         List<AutoCloseable> keptNow = new ArrayList<>();
         WatchedFile.Watch watch = new WatchedFile.Watch();
-        OpenContext.Environment environment = environment(keptNow, new CopyOnWriteArrayList<>());
+        OpenEnvironment environment = environment(keptNow, new CopyOnWriteArrayList<>());
         OpenImage fresh = null;
         FilterStack stack = null;
         boolean done = false;
@@ -211,8 +220,8 @@ final class AttachmentDisk {
         install(fresh, stack, keptNow);
     }
 
-    private OpenContext.Environment environment(List<AutoCloseable> keptNow, List<OpenContext> own) {
-        return new OpenContext.Environment(
+    private OpenEnvironment environment(List<AutoCloseable> keptNow, List<OpenContext> own) {
+        return new OpenEnvironment(
                 loop,
                 queue,
                 services.memory(),
@@ -234,7 +243,7 @@ final class AttachmentDisk {
     /** What is done between the closing of one image and the opening of the next. */
     interface Between {
         /** @param environment to work on images with the queue of the disk */
-        void run(OpenContext.Environment environment) throws DiskException;
+        void run(OpenEnvironment environment) throws DiskException;
     }
 
     /**
@@ -265,10 +274,8 @@ final class AttachmentDisk {
         image = null;
         old.close(calls);
         List<AutoCloseable> keptNow = new ArrayList<>();
-        OpenContext.Environment environment =
-                environment(keptNow, before.environment().own());
-        boolean done = false;
-        try {
+        OpenEnvironment environment = environment(keptNow, before.environment().own());
+        try (CloseOnFailure opened = new CloseOnFailure(() -> close(keptNow))) {
             between.run(environment);
             OpenImage fresh = OpenImage.open(request, environment, before.watch(), calls);
             image = fresh;
@@ -276,12 +283,8 @@ final class AttachmentDisk {
                     filters.moved(fresh.disk(), new FilterMeans(calls, services.memory(), before.watch(), environment));
             calls.run(stack::connect);
             fits.check(stack.top().info());
-            done = true;
+            opened.keep();
             install(fresh, stack, keptNow);
-        } finally {
-            if (!done) {
-                close(keptNow);
-            }
         }
     }
 
@@ -292,7 +295,8 @@ final class AttachmentDisk {
         info = found;
         filters = stack;
         open = true;
-        savesAtDetach = disk.savesAtDetach();
+        savesAtDetach = image.disk().savesAtDetach();
+        filtersAsk = !savesAtDetach && disk.savesAtDetach();
         calls.run(() -> {
             gate.install(disk);
             if (resized) {

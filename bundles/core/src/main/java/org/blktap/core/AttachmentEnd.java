@@ -58,8 +58,9 @@ final class AttachmentEnd {
         try {
             commands.forResult(operations.submit("being detached", () -> {
                 disk.filters().checkDetach();
+                askFilters();
                 nodes.unplug();
-                end(true, false);
+                end(true, false, true);
                 return null;
             }));
         } catch (DiskException e) {
@@ -81,7 +82,7 @@ final class AttachmentEnd {
         if (disk.savesAtDetach() && calls.blockedNanos() == 0) {
             // refused if it cannot be saved
             commands.forResult(operations.submit("being detached", () -> {
-                end(true, false);
+                end(true, false, false);
                 return null;
             }));
             return done;
@@ -104,7 +105,7 @@ final class AttachmentEnd {
 
     /** Ends it, and keeps it on record: the daemon stops. */
     CompletableFuture<Void> shutDown() {
-        operations.submitLast("being shut down", () -> end(false, true));
+        operations.submitLast("being shut down", () -> end(false, true, false));
         return done;
     }
 
@@ -113,7 +114,7 @@ final class AttachmentEnd {
             gate.held().fail();
             return null;
         });
-        end(true, true);
+        end(true, true, false);
     }
 
     /**
@@ -121,8 +122,9 @@ final class AttachmentEnd {
      *
      * @param forget whether the record goes
      * @param forced whether it ends in any case: what cannot be saved or drained is left behind
+     * @param filtersToo whether filters may refuse; what they do ends with them otherwise
      */
-    private void end(boolean forget, boolean forced) throws DiskException {
+    private void end(boolean forget, boolean forced, boolean filtersToo) throws DiskException {
         Lock saving =
                 disk.savesAtDetach() ? services.saving(attachment.request().spec()) : null;
         if (saving != null) {
@@ -132,7 +134,7 @@ final class AttachmentEnd {
         try {
             try {
                 if (saving != null) {
-                    save(forced);
+                    save(forced, filtersToo);
                 } else if (!forced) {
                     attachment.quiesce(
                             new StateReason(Kind.DETACHING, "being detached"),
@@ -159,14 +161,29 @@ final class AttachmentEnd {
         }
     }
 
-    private void save(boolean forced) throws DiskException {
+    /** Lets a filter refuse, before the VMs are asked for their devices. */
+    private void askFilters() throws DiskException {
+        if (!disk.filtersAsk() || !(attachment.life() instanceof Life.Running)) {
+            return;
+        }
+        attachment.quiesce(
+                new StateReason(Kind.DETACHING, "being detached"),
+                services.limits().drain());
+        try {
+            gate.disk().beforeDetach();
+        } finally {
+            attachment.letThrough();
+        }
+    }
+
+    private void save(boolean forced, boolean filtersToo) throws DiskException {
         if (!disk.isOpen()) {
             attachment.opening().open();
         }
         attachment.quiesce(
                 new StateReason(Kind.SAVING, "being saved"),
                 forced ? services.limits().forced() : services.limits().drain());
-        gate.disk().beforeDetach();
+        (filtersToo ? gate.disk() : disk.image().disk()).beforeDetach();
     }
 
     private void takeDown(boolean forget, boolean forced) throws DiskException {

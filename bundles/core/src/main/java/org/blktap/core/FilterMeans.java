@@ -8,5 +8,4 @@ import org.blktap.api.memory.NativeMemory;
  * @param watch who watches the files of the disk
  * @param environment for other disks, which they open beside it
  */
-record FilterMeans(
-        LoopCalls calls, NativeMemory memory, WatchedFile.Watch watch, OpenContext.Environment environment) {}
+record FilterMeans(LoopCalls calls, NativeMemory memory, WatchedFile.Watch watch, OpenEnvironment environment) {}

@@ -58,7 +58,7 @@ public final class ImageWork implements Images {
     }
 
     /** The means that one piece of work has: a loop with an engine's queue, for as long as it takes. */
-    private record Desk(IoLoop loop, OpenContext.Environment environment, List<OpenContext> contexts) {
+    private record Desk(IoLoop loop, OpenEnvironment environment, List<OpenContext> contexts) {
         OpenContext context(boolean readOnly, Options options) {
             OpenContext context = new OpenContext(environment, readOnly, options);
             contexts.add(context);
@@ -362,7 +362,7 @@ public final class ImageWork implements Images {
             try {
                 return work.run(new Desk(
                         loop,
-                        new OpenContext.Environment(
+                        new OpenEnvironment(
                                 loop,
                                 queue,
                                 memory,

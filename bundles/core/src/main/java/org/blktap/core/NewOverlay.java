@@ -42,8 +42,7 @@ final class NewOverlay {
      * @param open the backing image, if it is open for writing; null if it is closed
      * @param info of that
      */
-    void make(
-            TapSpec backing, String backingTypes, OpenContext open, DiskInfo info, OpenContext.Environment environment)
+    void make(TapSpec backing, String backingTypes, OpenContext open, DiskInfo info, OpenEnvironment environment)
             throws DiskException {
         Map<String, String> all = new LinkedHashMap<>(options);
         all.put(OpenContext.BACKING_TYPE, backingTypes);

@@ -4,7 +4,6 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.disk.DiskContext;
@@ -19,7 +18,6 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
-import org.blktap.api.engine.IoQueue;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.linux.FileStatus;
 import org.blktap.linux.PinnedFile;
@@ -35,7 +33,7 @@ final class OpenContext implements DiskContext, AutoCloseable {
     /** The option that lists the types of the backing files, from top to bottom. */
     static final String BACKING_TYPE = "backing-type";
 
-    private final Environment environment;
+    private final OpenEnvironment environment;
     private final OpenContext above;
     private final boolean readOnly;
     private final Options options;
@@ -62,41 +60,19 @@ final class OpenContext implements DiskContext, AutoCloseable {
     /** The context of its backing image, if it has one. */
     private volatile OpenContext below;
 
-    /**
-     * State that all openings of one attachment share.
-     *
-     * @param used receives the drivers that took part
-     * @param kept receives what stays until the detach
-     * @param own the uppermost image of each disk that the attachment has open: their locks do not exclude each other
-     */
-    record Environment(
-            IoLoop loop,
-            IoQueue queue,
-            NativeMemory memory,
-            Registry<DiskDriver> drivers,
-            PathPolicy paths,
-            Set<Registry.Entry<DiskDriver>> used,
-            List<AutoCloseable> kept,
-            List<OpenContext> own) {
-        /** The same, with another receiver of the drivers that take part. */
-        Environment using(Set<Registry.Entry<DiskDriver>> drivers) {
-            return new Environment(loop, queue, memory, this.drivers, paths, drivers, kept, own);
-        }
-    }
-
     private record Open(FileStatus status, IoFile file) {}
 
-    OpenContext(Environment environment, boolean readOnly, Options options) {
+    OpenContext(OpenEnvironment environment, boolean readOnly, Options options) {
         this(environment, readOnly, options, null);
     }
 
     /** @param watch whoever watches the files; null if nobody ever does */
-    OpenContext(Environment environment, boolean readOnly, Options options, WatchedFile.Watch watch) {
+    OpenContext(OpenEnvironment environment, boolean readOnly, Options options, WatchedFile.Watch watch) {
         this(environment, null, readOnly, options, backingTypes(options), watch);
     }
 
     private OpenContext(
-            Environment environment,
+            OpenEnvironment environment,
             OpenContext above,
             boolean readOnly,
             Options options,

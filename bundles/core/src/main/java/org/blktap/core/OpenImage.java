@@ -23,8 +23,7 @@ record OpenImage(TapSpec spec, VirtualDisk disk, OpenContext context) {
     private static final Logger LOG = System.getLogger("org.blktap.core");
 
     /** Opens the image that an attachment is to have. On failure nothing stays open. */
-    static OpenImage open(
-            AttachRequest request, OpenContext.Environment environment, WatchedFile.Watch watch, LoopCalls calls)
+    static OpenImage open(AttachRequest request, OpenEnvironment environment, WatchedFile.Watch watch, LoopCalls calls)
             throws DiskException {
         TapSpec spec = request.spec();
         Options options = options(request.options());

@@ -67,7 +67,10 @@ final class OverlayChange {
         this.mark = mark;
     }
 
-    /** Checks all that can be checked, and makes the file if it can be made while the image is written. */
+    /**
+     * Checks all that can be checked, and makes the file. One that records what writes still change is made again while
+     * requests wait.
+     */
     void prepare() throws DiskException {
         attachment.checkRunning();
         before = attachment.request();
@@ -78,6 +81,11 @@ final class OverlayChange {
                             + (before.readOnly()
                                     ? " is read-only: nothing would be written to an overlay"
                                     : " saves its contents at the detach: it has no image that could be a backing image"));
+        }
+        if (disk.filtersAsk()) {
+            throw new DiskException(
+                    Reason.BUSY,
+                    named() + ": one of its filters is at work on the image; wait for its end, or cancel it");
         }
         DiskDriver driver = OpenContext.driver(
                         services.installed().drivers(), overlay.image().type())
@@ -92,13 +100,14 @@ final class OverlayChange {
             throw new DiskException(Reason.EXISTS, overlay.image().path() + ": exists already; choose another name");
         }
         early = !driver.recordsBackingState();
-        if (early) {
-            file.make(
-                    before.spec(),
-                    backingTypes,
-                    disk.image().context(),
-                    disk.image().disk().info(),
-                    disk.filters().means().environment());
+        file.make(
+                before.spec(),
+                backingTypes,
+                disk.image().context(),
+                disk.image().disk().info(),
+                disk.filters().means().environment());
+        if (!early) {
+            file.remove();
         }
     }
 
@@ -165,9 +174,13 @@ final class OverlayChange {
         }
     }
 
-    /** What a restart must know once all have come here. */
-    SnapshotJournal.Change change() {
+    /** The overlay is open: the last step that may fail. */
+    void ready() {
         shape = DiskShape.of(disk.info());
+    }
+
+    /** What a restart must know once all are ready. */
+    SnapshotJournal.Change change() {
         return new SnapshotJournal.Change(before.spec(), after, shape);
     }
 
@@ -203,8 +216,13 @@ final class OverlayChange {
         if (reached == Progress.CLOSED_GATE) {
             attachment.letThrough();
         } else if (reached == Progress.EXCHANGING && !operations.closed()) {
-            attachment.opening().open();
-            LOG.log(Level.WARNING, attachment.id() + ": continues with " + before.spec());
+            try {
+                attachment.opening().open();
+                LOG.log(Level.WARNING, attachment.id() + ": continues with " + before.spec());
+            } catch (DiskException e) {
+                // an operator sees the reason, and resumes it
+                LOG.log(Level.ERROR, attachment.id() + ": is parked after a snapshot that failed: " + e.getMessage());
+            }
         }
     }
 

@@ -16,7 +16,7 @@ import org.blktap.api.disk.TapSpec;
  */
 record Rebase(TapSpec overlay, TapSpec backing, String types) {
     /** Does it on a loop and queue of others. The overlay is not open for writing. For control threads. */
-    void run(OpenContext.Environment environment) throws DiskException {
+    void run(OpenEnvironment environment) throws DiskException {
         DiskDriver driver =
                 OpenContext.driver(environment.drivers(), overlay.type()).service();
         Options options = new Options(types.isEmpty() ? Map.of() : Map.of(OpenContext.BACKING_TYPE, types));

@@ -7,6 +7,7 @@ import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -139,7 +140,10 @@ final class SnapshotJournal {
     private void finish(Properties properties) throws DiskException {
         boolean forward = properties.containsKey("attachment.0");
         for (int i = 0; forward && properties.getProperty("attachment." + i) != null; i++) {
-            forward = isThere(FileNames.path(properties.getProperty("overlay." + i)));
+            // it was undone after all, if the journal could not be written to the end
+            forward = exists(properties.getProperty("overlay." + i))
+                    || !exists(
+                            TapSpec.parse(properties.getProperty("before." + i)).path());
         }
         for (int i = 0; properties.getProperty("overlay." + i) != null; i++) {
             if (forward) {
@@ -172,6 +176,11 @@ final class SnapshotJournal {
             NewFiles.removeIf(overlay, any -> true);
             LOG.log(Level.INFO, FileNames.text(overlay) + ": removed; its snapshot was interrupted");
         }
+    }
+
+    /** Without the image of before either, the storage is not there yet, and the journal is right. */
+    private static boolean exists(String path) {
+        return Files.exists(FileNames.path(path), LinkOption.NOFOLLOW_LINKS);
     }
 
     /** Whether a file is there, and is the one that this snapshot has made. */

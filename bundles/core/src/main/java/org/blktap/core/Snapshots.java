@@ -90,6 +90,7 @@ final class Snapshots {
                 together.all(OverlayChange::name, STEP);
                 together.all(OverlayChange::quiesce, STEP.plus(services.limits().drain()));
                 together.all(OverlayChange::exchange, STEP);
+                together.all(OverlayChange::ready, STEP);
                 journal.commit(changes.stream().map(OverlayChange::change).toList());
             } catch (DiskException | RuntimeException | Error e) {
                 undo(together, journal, e);

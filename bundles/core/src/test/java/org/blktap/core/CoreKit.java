@@ -9,6 +9,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.AttachmentStatus.State;
@@ -42,11 +43,21 @@ final class CoreKit implements AutoCloseable {
     final Map<String, Node> nodes = new ConcurrentHashMap<>();
 
     private final Directories directories;
+    private final IoEngine files;
+    /** Called on the loop when a node may send requests, with the attachment's id. */
+    volatile Consumer<String> whenResumed = id -> {};
+
     InstalledServices installed;
     InstalledNodeKinds nodeKinds;
     AttachmentManager manager;
 
     CoreKit(Path directory) throws IOException {
+        this(directory, loop -> new NoFiles());
+    }
+
+    /** @param files opens the files of images */
+    CoreKit(Path directory, IoEngine files) throws IOException {
+        this.files = files;
         directories = directories(directory);
         start();
     }
@@ -71,12 +82,12 @@ final class CoreKit implements AutoCloseable {
                 nodeKinds,
                 directories,
                 new CoreConfiguration(CoreKit.class.getAnnotation(CoreSettings.class)));
-        installed.addEngine(loop -> new NoFiles(), engine);
+        installed.addEngine(files, engine);
         nodeKinds.addNodeProvider(this::node, provider);
     }
 
     private DeviceNode node(NodeContext context) {
-        Node node = new Node(context);
+        Node node = new Node(context, id -> whenResumed.accept(id));
         nodes.put(context.id(), node);
         return node;
     }
@@ -152,7 +163,10 @@ final class CoreKit implements AutoCloseable {
         /** What the VM does when it is asked for the device. */
         volatile Runnable letGo = () -> {};
 
-        Node(NodeContext context) {
+        private final Consumer<String> whenResumed;
+
+        Node(NodeContext context, Consumer<String> whenResumed) {
+            this.whenResumed = whenResumed;
             this.context = context;
         }
 
@@ -189,6 +203,7 @@ final class CoreKit implements AutoCloseable {
 
         @Override
         public void resumed() {
+            whenResumed.accept(context.id());
             while (context.port().isOpen() && !waiting.isEmpty()) {
                 context.port().submit(waiting.poll());
             }

@@ -75,7 +75,7 @@ class LateNodeTest {
                 new NodeProvider() {
                     @Override
                     public DeviceNode open(NodeContext context) {
-                        node = new CoreKit.Node(context);
+                        node = new CoreKit.Node(context, id -> {});
                         return node;
                     }
 

@@ -107,7 +107,7 @@ class OpenContextTest {
 
     private OpenContext context(boolean readOnly, Map<String, String> options) {
         return new OpenContext(
-                new OpenContext.Environment(
+                new OpenEnvironment(
                         loop,
                         queue,
                         new NativeMemoryService(),

@@ -81,9 +81,15 @@ public final class CompressedCopy {
     }
 
     private boolean isZero(long offset, int length, ExtentList extents) throws DiskException {
-        return disk.map(offset, length, extents) == length
-                && extents.count() == 1
-                && (extents.state(0) & ExtentList.ZERO) != 0;
+        if (disk.map(offset, length, extents) != length) {
+            return false;
+        }
+        for (int i = 0; i < extents.count(); i++) {
+            if ((extents.state(i) & ExtentList.ZERO) == 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void compress(ExecutorService pool, long offset, ByteBuffer read) {

@@ -170,7 +170,7 @@ public final class DiskCopy implements AutoCloseable {
 
     private void nextExtent() {
         if (++extent < extents.count()) {
-            left = extents.length(extent);
+            takeRun();
             return;
         }
         extents.clear();
@@ -194,7 +194,7 @@ public final class DiskCopy implements AutoCloseable {
                             + request.length()));
         } else {
             extent = 0;
-            left = extents.length(0);
+            takeRun();
         }
         advance();
     }
@@ -203,6 +203,19 @@ public final class DiskCopy implements AutoCloseable {
         at += left;
         done += left;
         left = 0;
+    }
+
+    /** Takes an extent with those after it that differ only in which image of the chain has them. */
+    private void takeRun() {
+        left = extents.length(extent);
+        while (extent + 1 < extents.count() && joins(extent, extent + 1)) {
+            left += extents.length(++extent);
+        }
+    }
+
+    private boolean joins(int first, int second) {
+        return extents.state(second) == extents.state(first)
+                && (unwritten != Unwritten.BACKING || extents.depth(second) == extents.depth(first));
     }
 
     private void skipZeros() {

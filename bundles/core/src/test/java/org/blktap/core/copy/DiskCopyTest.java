@@ -49,6 +49,9 @@ class DiskCopyTest {
         final byte[] contents = new byte[SIZE];
         final List<Operation> seen = new ArrayList<>();
         private final IoLoop loop;
+        /** Whether the map says of small pieces that other images of the chain have them. */
+        boolean layered;
+
         Operation victim;
         int goodOnes;
         int error;
@@ -95,11 +98,14 @@ class DiskCopyTest {
                 case MAP -> {
                     for (int at = offset; at < offset + length; ) {
                         int run = Math.min(offset + length, (at / RUN + 1) * RUN) - at;
-                        request.extents()
-                                .add(
-                                        run,
-                                        at / RUN % 2 == 0 ? ExtentList.DATA : ExtentList.HOLE | ExtentList.ZERO,
-                                        at / RUN % 2 == 0 ? ExtentList.HERE : depthOfHoles);
+                        boolean data = at / RUN % 2 == 0;
+                        int state = data ? ExtentList.DATA : ExtentList.HOLE | ExtentList.ZERO;
+                        int piece = layered ? 65536 : run;
+                        for (int done = 0; done < run; done += piece) {
+                            int depth = data ? ExtentList.HERE : depthOfHoles;
+                            request.extents()
+                                    .add(Math.min(piece, run - done), state, layered ? 1 + done / piece % 3 : depth);
+                        }
                         at += run;
                     }
                 }
@@ -113,6 +119,19 @@ class DiskCopyTest {
         public void close() {
             // nothing is open
         }
+    }
+
+    @Test
+    void whichImageOfTheChainHasTheDataDoesNotCutTheCopy() throws Exception {
+        fill();
+        copy(false);
+        long reads = from.seen.stream().filter(Operation.READ::equals).count();
+        from.seen.clear();
+        from.layered = true;
+        java.util.Arrays.fill(to.contents, (byte) 0);
+        copy(false);
+        assertArrayEquals(from.contents, to.contents);
+        assertEquals(reads, from.seen.stream().filter(Operation.READ::equals).count());
     }
 
     private void fill() {
