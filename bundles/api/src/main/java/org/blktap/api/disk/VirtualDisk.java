@@ -18,9 +18,9 @@ public interface VirtualDisk extends AutoCloseable {
     void submit(Request request);
 
     /**
-     * Tells the disk that the core takes no more requests, and waits for all in flight to end, or that this is over. A disk that holds
-     * requests back on purpose, such as for a limit, submits them at once meanwhile; a VM must not wait for a change of
-     * its disk as long as the queue would take.
+     * Tells the disk that the core takes no more requests, and waits for all in flight to end, or that this is over. A
+     * disk that holds requests back on purpose, such as for a limit, submits them at once meanwhile; a VM must not wait
+     * for a change of its disk as long as the queue would take.
      *
      * @param begins true when the core begins to wait; false when requests are taken again
      */
@@ -29,8 +29,8 @@ public interface VirtualDisk extends AutoCloseable {
     }
 
     /**
-     * Refuses to be detached now, before anything is done to detach it. Not called if the detach is forced. On a control
-     * thread, while requests are served.
+     * Refuses to be detached now, before anything is done to detach it. Not called if the detach is forced. On a
+     * control thread, while requests are served.
      *
      * @throws DiskException BUSY
      */
