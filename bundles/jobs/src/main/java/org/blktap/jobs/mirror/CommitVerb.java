@@ -17,7 +17,8 @@ import picocli.CommandLine.Option;
 @Component(service = Verb.class, scope = ServiceScope.PROTOTYPE)
 @VerbDeclaration(
         name = "commit",
-        summary = "Moves the data of an overlay into its backing image, and takes it out of the chain, while the VM writes.",
+        summary =
+                "Moves the data of an overlay into its backing image, and takes it out of the chain, while the VM writes.",
         operands = "ID",
         values = {"--top=SPEC", "--base=SPEC"})
 @Command(

@@ -1,8 +1,8 @@
 package org.blktap.jobs.mirror;
 
 /**
- * Which images of the source's chain are copied, by their depth as {@link org.blktap.api.engine.ExtentList#depth} counts
- * it.
+ * Which images of the source's chain are copied, by their depth as {@link org.blktap.api.engine.ExtentList#depth}
+ * counts it.
  *
  * @param from the first depth that is copied
  * @param to the first one that is not

@@ -24,7 +24,9 @@ import org.osgi.service.component.annotations.Reference;
  * The option {@code max-chain=N} of attachments: looks every few seconds whether a chain has become longer, and then
  * starts a slow commit of its oldest overlay. One that has failed is started again after a while.
  */
-@Component(service = {}, immediate = true)
+@Component(
+        service = {},
+        immediate = true)
 public final class MaxChain {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
     static final String OPTION = "max-chain";
@@ -90,8 +92,8 @@ public final class MaxChain {
         }
         try {
             int most = new Options(attachment.options()).number(OPTION, MOST, 1, MOST);
-            Chain chain = Chain.of(
-                    TapSpec.parse(attachment.spec()), TapSpec.parse(backing), attachment.options(), images);
+            Chain chain =
+                    Chain.of(TapSpec.parse(attachment.spec()), TapSpec.parse(backing), attachment.options(), images);
             List<TapSpec> all = chain.images();
             if (all.size() <= most) {
                 seen.put(id, backing);

@@ -43,6 +43,7 @@ final class MirrorDisk extends PassThroughDisk {
 
     /** Whether the disk is copied into itself: what its backing images have. */
     private final boolean upward;
+
     private final MappedBits bits;
     private final Copier copier;
     private final MirrorWrites writes;

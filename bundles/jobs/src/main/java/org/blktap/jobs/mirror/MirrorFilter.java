@@ -26,12 +26,13 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * The filter {@code mirror,job=N}: what the jobs {@code move}, {@code mirror}, {@code commit} and
- * {@code stream} see of a live disk. What
- * it copies, and where, is on record with the job.
+ * The filter {@code mirror,job=N}: what the jobs {@code move}, {@code mirror}, {@code commit} and {@code stream} see of
+ * a live disk. What it copies, and where, is on record with the job.
  */
 @Component(service = {DiskFilter.class, MirrorFilter.class})
-@FilterType(type = MirrorFilter.TYPE, summary = "copies the disk while its VM writes, for move, mirror, commit and stream")
+@FilterType(
+        type = MirrorFilter.TYPE,
+        summary = "copies the disk while its VM writes, for move, mirror, commit and stream")
 public final class MirrorFilter implements DiskFilter {
     static final String TYPE = "mirror";
 
@@ -96,7 +97,9 @@ public final class MirrorFilter implements DiskFilter {
         String id = context.options().text("job", "");
         Job job = table.find(id);
         if (job == null || job.state().ended()) {
-            LOG.log(Level.WARNING, context.id() + ": the filter " + TYPE + " has no job '" + id + "', and does nothing");
+            LOG.log(
+                    Level.WARNING,
+                    context.id() + ": the filter " + TYPE + " has no job '" + id + "', and does nothing");
             return new UnopenedMirror(below, null, null, null, () -> {});
         }
         PassThroughDisk[] disk = new PassThroughDisk[1];
@@ -127,16 +130,7 @@ public final class MirrorFilter implements DiskFilter {
             }
             check(job, below, source, target);
             boolean fresh = !goesOn && YES.equals(job.value(CREATED));
-            return opened.keep(new MirrorDisk(
-                    below,
-                    source,
-                    target,
-                    bits,
-                    context,
-                    job,
-                    depths(job),
-                    fresh,
-                    closed));
+            return opened.keep(new MirrorDisk(below, source, target, bits, context, job, depths(job), fresh, closed));
         } catch (DiskException e) {
             // the VM goes on without the target
             return new UnopenedMirror(below, job, goesOn ? again(job, below) : null, e, closed);
@@ -196,8 +190,7 @@ public final class MirrorFilter implements DiskFilter {
         return MappedBits.create(file, size, granularity, "", MappedBits.Initially.SET);
     }
 
-    private static void check(Job job, VirtualDisk disk, VirtualDisk source, VirtualDisk target)
-            throws DiskException {
+    private static void check(Job job, VirtualDisk disk, VirtualDisk source, VirtualDisk target) throws DiskException {
         long size = disk.info().sizeBytes();
         if (source.info().sizeBytes() != size) {
             throw new DiskException(
@@ -205,7 +198,8 @@ public final class MirrorFilter implements DiskFilter {
                     job.value(SOURCE) + ": has " + source.info().sizeBytes() + " bytes, and the disk " + size
                             + "; they must be equal");
         }
-        if (target.info().sizeBytes() != size || target.info().blockSize() != disk.info().blockSize()) {
+        if (target.info().sizeBytes() != size
+                || target.info().blockSize() != disk.info().blockSize()) {
             throw new DiskException(
                     Reason.UNSUPPORTED,
                     job.value(TARGET) + ": has " + target.info().sizeBytes() + " bytes and sectors of "

@@ -64,7 +64,8 @@ final class MirrorPlan {
 
     private void copy(AttachmentStatus attachment, TapSpec present, DiskInfo disk) throws DiskException {
         TapSpec target = TapSpec.parse(job.value(TO));
-        for (TapSpec each : Chain.of(present, disk.backing(), attachment.options(), images).images()) {
+        for (TapSpec each :
+                Chain.of(present, disk.backing(), attachment.options(), images).images()) {
             if (ImageFiles.same(each, target)) {
                 throw new DiskException(Reason.EXISTS, target + ": is an image of the disk itself");
             }
@@ -104,7 +105,8 @@ final class MirrorPlan {
         if (base <= top) {
             throw new DiskException(
                     Reason.BAD_OPTION,
-                    chain.images().get(base) + ": is not below " + chain.images().get(top));
+                    chain.images().get(base) + ": is not below "
+                            + chain.images().get(top));
         }
         TapSpec target = chain.images().get(base);
         check(chain, top, base, target, disk);
@@ -181,7 +183,11 @@ final class MirrorPlan {
     /** The disk continues so. */
     ImageSwitch then() throws DiskException {
         return new ImageSwitch(
-                TapSpec.parse(job.value(IMAGE)), job.valuesOf(IMAGE_OPTION), spec(OVERLAY), spec(BACKING), MirrorFilter.TYPE);
+                TapSpec.parse(job.value(IMAGE)),
+                job.valuesOf(IMAGE_OPTION),
+                spec(OVERLAY),
+                spec(BACKING),
+                MirrorFilter.TYPE);
     }
 
     private TapSpec spec(String key) throws DiskException {

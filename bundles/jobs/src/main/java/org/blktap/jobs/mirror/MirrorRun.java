@@ -89,7 +89,8 @@ final class MirrorRun {
         if (attachment.state() != State.RUNNING) {
             throw new DiskException(
                     Reason.BUSY,
-                    "attachment '" + job.attachment() + "' is not running: " + attachment.reason() + "; resume it first");
+                    "attachment '" + job.attachment() + "' is not running: " + attachment.reason()
+                            + "; resume it first");
         }
         if (attachment.readOnly()) {
             throw new DiskException(
@@ -110,8 +111,7 @@ final class MirrorRun {
 
     /** Has the filter opened anew, with the target. */
     private void openTarget() throws DiskException {
-        attachments.setFilter(
-                job.attachment(), MirrorFilter.TYPE, Map.of("attempt", Long.toString(attempts++)));
+        attachments.setFilter(job.attachment(), MirrorFilter.TYPE, Map.of("attempt", Long.toString(attempts++)));
     }
 
     private PassThroughDisk opened() throws DiskException {
@@ -205,7 +205,9 @@ final class MirrorRun {
         if (failure != paused) {
             paused = failure;
             job.pause(failure.why().getMessage() + "; then: blktap job resume " + job.id());
-            LOG.log(Level.WARNING, "job " + job.id() + " is paused: " + failure.why().getMessage());
+            LOG.log(
+                    Level.WARNING,
+                    "job " + job.id() + " is paused: " + failure.why().getMessage());
         } else if (!job.paused()) {
             paused = null;
             disk.retry();

@@ -343,8 +343,8 @@ class MirrorTest {
                     long offset = random.nextInt((int) (size / 512)) * 512L;
                     long length = Math.min(size - offset, (1 + random.nextInt(64)) * 512L);
                     boolean apart = writes.stream()
-                            .noneMatch(each ->
-                                    each.offset() < offset + length && offset < each.offset() + each.length());
+                            .noneMatch(
+                                    each -> each.offset() < offset + length && offset < each.offset() + each.length());
                     if (apart) {
                         idle.remove(request);
                         writes.add(request);
@@ -432,6 +432,7 @@ class MirrorTest {
         }
         long copied = disk.state().copied() - before;
         long pieces = Math.min(size, CopyPiece.BYTES);
-        assertTrue(copied <= Math.min(size, (4 * 64 << 10) + pieces + (64 << 10)), copied + " bytes in 4 s at 64 KiB/s");
+        assertTrue(
+                copied <= Math.min(size, (4 * 64 << 10) + pieces + (64 << 10)), copied + " bytes in 4 s at 64 KiB/s");
     }
 }
