@@ -142,8 +142,10 @@ class BackupIT {
         endLoad();
         daemon.kill();
         daemon.start();
-        Wait.until("both run", () -> daemon.state("a").equals("running")
-                && daemon.state("a-now").equals("running"));
+        Wait.until(
+                "both run",
+                () -> daemon.state("a").equals("running")
+                        && daemon.state("a-now").equals("running"));
         startLoad();
         assertSame(then, "raw", copy("a-now", "again.raw"));
         daemon.blktap("park", "a").ok();
@@ -173,7 +175,8 @@ class BackupIT {
         daemon.blktap("backup", "a", "tap:qcow2:" + full, "--speed", "24M").ok();
         startLoad();
         refused("has job", "backup", "a", spec("other.qcow2"));
-        JsonObject job = JsonParser.parseString(daemon.blktap("jobs", "--json").ok().out())
+        JsonObject job = JsonParser.parseString(
+                        daemon.blktap("jobs", "--json").ok().out())
                 .getAsJsonArray()
                 .get(0)
                 .getAsJsonObject();
@@ -202,7 +205,8 @@ class BackupIT {
         daemon.blktap("job", "cancel", "2").ok();
         assertFalse(Files.exists(directory.resolve("full.vhd")));
         assertEquals(0, scratchFiles());
-        assertEquals("[]", daemon.blktap("filter", "list", "a", "--json").ok().out().strip());
+        assertEquals(
+                "[]", daemon.blktap("filter", "list", "a", "--json").ok().out().strip());
 
         // with a VM that waits for the backup
         Path then = copy("a", "later.raw");
@@ -236,10 +240,20 @@ class BackupIT {
         attach("disk.qcow2");
         daemon.blktap("bitmap", "add", "a", "daily").ok();
         io("a", "write -P 1 0 1M", "flush");
-        daemon.blktap("backup", "a", spec("full.qcow2"), "--clear", "daily", "--wait").ok();
+        daemon.blktap("backup", "a", spec("full.qcow2"), "--clear", "daily", "--wait")
+                .ok();
         io("a", "write -P 2 8M 256k", "write -z 16M 1M", "discard 32M 1M", "write -P 3 100M 64k", "flush");
         Path monday = copy("a", "monday.raw");
-        daemon.blktap("backup", "a", spec("mon.qcow2"), "--since", "daily", "--onto", spec("full.qcow2"), "--speed", "1M")
+        daemon.blktap(
+                        "backup",
+                        "a",
+                        spec("mon.qcow2"),
+                        "--since",
+                        "daily",
+                        "--onto",
+                        spec("full.qcow2"),
+                        "--speed",
+                        "1M")
                 .ok();
         startLoad("--rate_iops=300");
         daemon.blktap("job", "wait", "2").ok();
@@ -248,14 +262,32 @@ class BackupIT {
         assertTrue(Files.size(directory.resolve("mon.qcow2")) < 4 << 20, "only changes are copied");
 
         // one that fails leaves the bits
-        daemon.blktap("backup", "a", spec("tue.qcow2"), "--since", "daily", "--onto", spec("mon.qcow2"), "--speed", "1M")
+        daemon.blktap(
+                        "backup",
+                        "a",
+                        spec("tue.qcow2"),
+                        "--since",
+                        "daily",
+                        "--onto",
+                        spec("mon.qcow2"),
+                        "--speed",
+                        "1M")
                 .ok();
         io("a", "write -P 4 40M 64k", "flush");
         daemon.blktap("job", "cancel", "3").ok();
         assertFalse(Files.exists(directory.resolve("tue.qcow2")));
         io("a", "write -P 5 50M 64k", "flush");
         Path tuesday = copy("a", "tuesday.raw");
-        daemon.blktap("backup", "a", spec("tue.qcow2"), "--since", "daily", "--onto", spec("mon.qcow2"), "--speed", "4M")
+        daemon.blktap(
+                        "backup",
+                        "a",
+                        spec("tue.qcow2"),
+                        "--since",
+                        "daily",
+                        "--onto",
+                        spec("mon.qcow2"),
+                        "--speed",
+                        "4M")
                 .ok();
         // nor does a kill lose them
         daemon.kill();
@@ -268,7 +300,8 @@ class BackupIT {
 
         // only the changes, without a backing
         io("a", "write -P 6 60M 64k", "flush");
-        daemon.blktap("backup", "a", spec("changes.img"), "--since", "daily", "--wait").ok();
+        daemon.blktap("backup", "a", spec("changes.img"), "--since", "daily", "--wait")
+                .ok();
         try (var file = Files.newByteChannel(directory.resolve("changes.img"))) {
             assertEquals(128 << 20, file.size());
             var bytes = java.nio.ByteBuffer.allocate(1);
@@ -288,15 +321,19 @@ class BackupIT {
         io("a", "write -P 2 8M 256k", "discard 32M 1M", "flush");
         daemon.blktap("expose", "a", "--as", "a-now", "--since", "daily").ok();
         io("a", "write -P 3 64M 64k", "flush");
-        Run map = Run.of("nbdinfo", "--map=qemu:dirty-bitmap:daily", daemon.nbd("a-now")).ok();
-        List<String> dirty = map.out().lines().filter(each -> each.matches(".* 1( .*)?")).toList();
+        Run map = Run.of("nbdinfo", "--map=qemu:dirty-bitmap:daily", daemon.nbd("a-now"))
+                .ok();
+        List<String> dirty =
+                map.out().lines().filter(each -> each.matches(".* 1( .*)?")).toList();
         assertEquals(2, dirty.size(), map::toString);
         assertTrue(dirty.get(0).strip().matches("8388608 +262144 +1.*"), map::toString);
         assertTrue(dirty.get(1).strip().matches("33554432 +1048576 +1.*"), map::toString);
         daemon.blktap("expose", "--end", "a-now", "--failed").ok();
         daemon.blktap("expose", "a", "--as", "a-then", "--since", "daily").ok();
-        map = Run.of("nbdinfo", "--map=qemu:dirty-bitmap:daily", daemon.nbd("a-then")).ok();
-        assertEquals(3, map.out().lines().filter(each -> each.matches(".* 1( .*)?")).count(), map::toString);
+        map = Run.of("nbdinfo", "--map=qemu:dirty-bitmap:daily", daemon.nbd("a-then"))
+                .ok();
+        assertEquals(
+                3, map.out().lines().filter(each -> each.matches(".* 1( .*)?")).count(), map::toString);
         daemon.blktap("expose", "--end", "a-then").ok();
         assertTrue(daemon.blktap("bitmap", "list", "a", "--json").ok().out().contains("\"dirtyBytes\":0"));
     }

@@ -19,7 +19,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Snapshots, commits, streams and moves of one disk, one after the other, while a User-Mode Linux guest verifies it. */
+/**
+ * Snapshots, commits, streams and moves of one disk, one after the other, while a User-Mode Linux guest verifies it.
+ */
 class LiveJobsGuestIT {
     private static final int ROUNDS = Integer.getInteger("live.rounds", 10);
     private static final int KILLS = Integer.getInteger("live.kills", 20);
@@ -137,7 +139,9 @@ class LiveJobsGuestIT {
         Path temporary = directory.resolve(bundle + ".jar");
         Files.copy(jar, temporary, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
         daemon.blktap("deploy", temporary.toString()).ok();
-        Wait.until("it was parked", () -> daemon.stats("g").get("parks").getAsInt() > parks || bundle.startsWith("format"));
+        Wait.until(
+                "it was parked",
+                () -> daemon.stats("g").get("parks").getAsInt() > parks || bundle.startsWith("format"));
         Wait.until("it runs again", () -> daemon.state("g").equals("running"));
     }
 
@@ -185,7 +189,9 @@ class LiveJobsGuestIT {
         for (String file : files()) {
             if (!chain.contains(file)) {
                 // what a move or a stream has left behind stays by intention
-                assertTrue(file.equals(path(before)) && kill % 4 >= 2, file + " is left after kill " + kill + "; chain: " + chain);
+                assertTrue(
+                        file.equals(path(before)) && kill % 4 >= 2,
+                        file + " is left after kill " + kill + "; chain: " + chain);
                 Files.delete(Path.of(file));
             }
         }

@@ -81,10 +81,7 @@ class NbdContextsIT {
     }
 
     private static void copy(String uri, Path to, long offset, long mebibytes) throws Exception {
-        Run.of(
-                        "/usr/bin/python3",
-                        "-c",
-                        """
+        Run.of("/usr/bin/python3", "-c", """
                         import nbd, sys
                         h = nbd.NBD()
                         h.connect_uri(sys.argv[1])
@@ -92,11 +89,7 @@ class NbdContextsIT {
                             for at in range(int(sys.argv[3]) << 20, (int(sys.argv[3]) + int(sys.argv[4])) << 20, 1 << 20):
                                 f.seek(at)
                                 f.write(h.pread(1 << 20, at))
-                        """,
-                        uri,
-                        to.toString(),
-                        Long.toString(offset),
-                        Long.toString(mebibytes))
+                        """, uri, to.toString(), Long.toString(offset), Long.toString(mebibytes))
                 .ok();
     }
 

@@ -18,10 +18,10 @@ public interface VirtualDisk extends AutoCloseable {
     void submit(Request request);
 
     /**
-     * Tells the disk that the core takes no more requests, and waits for all in flight to end, if there are any, or that
-     * this is over, which comes before the first request as well. A disk that holds
-     * requests back on purpose, such as for a limit, submits them at once meanwhile; a VM must not wait for a change of
-     * its disk as long as the queue would take.
+     * Tells the disk that the core takes no more requests, and waits for all in flight to end, if there are any, or
+     * that this is over, which comes before the first request as well. A disk that holds requests back on purpose, such
+     * as for a limit, submits them at once meanwhile; a VM must not wait for a change of its disk as long as the queue
+     * would take.
      *
      * @param begins true when the core begins to wait; false when requests are taken again
      */
@@ -31,16 +31,16 @@ public interface VirtualDisk extends AutoCloseable {
 
     /**
      * Whether the disk does work of its own at the disks below, which is part of no request in flight, such as a filter
-     * that copies. Between {@link #draining draining(true)} and {@code draining(false)} it begins no more of it. The core
-     * waits for its end before it changes or closes a disk.
+     * that copies. Between {@link #draining draining(true)} and {@code draining(false)} it begins no more of it. The
+     * core waits for its end before it changes or closes a disk.
      */
     default boolean busy() {
         return false;
     }
 
     /**
-     * Refuses to be detached now, before anything is done to detach it. Not called if the detach is forced. On a control
-     * thread, while requests are served.
+     * Refuses to be detached now, before anything is done to detach it. Not called if the detach is forced. On a
+     * control thread, while requests are served.
      *
      * @throws DiskException BUSY
      */

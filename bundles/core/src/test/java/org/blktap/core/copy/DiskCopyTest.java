@@ -124,12 +124,12 @@ class DiskCopyTest {
     @Test
     void whichImageOfTheChainHasTheDataDoesNotCutTheCopy() throws Exception {
         fill();
-        copy(false);
+        copy(DiskCopy.Unwritten.ANYTHING);
         long reads = from.seen.stream().filter(Operation.READ::equals).count();
         from.seen.clear();
         from.layered = true;
         java.util.Arrays.fill(to.contents, (byte) 0);
-        copy(false);
+        copy(DiskCopy.Unwritten.ANYTHING);
         assertArrayEquals(from.contents, to.contents);
         assertEquals(reads, from.seen.stream().filter(Operation.READ::equals).count());
     }

@@ -167,7 +167,8 @@ public final class QcowDriver implements DiskDriver {
             if (backing != null) {
                 String named = QcowCreate.backingName(image, backing);
                 // opened as an attach opens it: an image does not get a backing file with which it cannot be attached
-                context.openBacking(backing.type(), context.confine(image, named)).close();
+                context.openBacking(backing.type(), context.confine(image, named))
+                        .close();
                 name = FileNames.bytes(QemuName.encode(named));
             }
             new QcowRebase(file).run(name, context.memory());

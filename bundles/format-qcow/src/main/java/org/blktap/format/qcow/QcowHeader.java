@@ -270,9 +270,7 @@ record QcowHeader(
     boolean mayHold(long offset, int length) {
         return offset >= fieldsEnd()
                 && (offset >= metadataEnd() || offset + length <= l1Offset)
-                && (backingOffset == 0
-                        || offset >= backingOffset + backingLength
-                        || offset + length <= backingOffset);
+                && (backingOffset == 0 || offset >= backingOffset + backingLength || offset + length <= backingOffset);
     }
 
     private static String hex(int value) {

@@ -12,8 +12,8 @@ import org.blktap.api.memory.NativeMemory;
 
 /**
  * Gives an image another backing file, or none, by one write of the first sector. A name that does not fit there is
- * written to another place first, and made durable: after the header, where Xen's tools and this driver leave room up to
- * the first page, or else at the end of the file. Blocking, on a control thread.
+ * written to another place first, and made durable: after the header, where Xen's tools and this driver leave room up
+ * to the first page, or else at the end of the file. Blocking, on a control thread.
  */
 final class QcowRebase {
     private final IoFile file;

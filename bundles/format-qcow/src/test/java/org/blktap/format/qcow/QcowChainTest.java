@@ -32,7 +32,9 @@ class QcowChainTest extends FormatChainTest {
         return driver.open(TOP, context.forReading());
     }
 
-    /** Nothing is free after the header of such an image: the name goes to the end of the file, which a repair spares. */
+    /**
+     * Nothing is free after the header of such an image: the name goes to the end of the file, which a repair spares.
+     */
     @Test
     void anImageOfQemuGetsALongName() throws Exception {
         createBase(NEAR.path(), 4 * UNIT);

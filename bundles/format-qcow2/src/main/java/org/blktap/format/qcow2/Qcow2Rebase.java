@@ -55,8 +55,7 @@ final class Qcow2Rebase {
         while (at + Qcow2Header.EXT_BYTES <= limit && cluster.getInt(at) != Qcow2Header.EXT_END) {
             format = cluster.getInt(at) == Qcow2Header.EXT_BACKING_FORMAT ? at : format;
             // the header was read: they end inside the cluster
-            at += Qcow2Header.EXT_BYTES
-                    + Alignment.up(cluster.getInt(at + Qcow2Header.AT_EXT_LENGTH), Long.BYTES);
+            at += Qcow2Header.EXT_BYTES + Alignment.up(cluster.getInt(at + Qcow2Header.AT_EXT_LENGTH), Long.BYTES);
         }
         endMarked = at + Qcow2Header.EXT_BYTES <= limit;
         extensionsEnd = endMarked ? at + Qcow2Header.EXT_BYTES : at;
@@ -72,9 +71,11 @@ final class Qcow2Rebase {
     void run(String name, String format) throws DiskException {
         if (name != null && (header.autoclear() & Qcow2Header.RAW_EXTERNAL) != 0) {
             throw new DiskException(
-                    Reason.UNSUPPORTED, file.path() + ": its raw data file holds the whole disk: it has no backing file");
+                    Reason.UNSUPPORTED,
+                    file.path() + ": its raw data file holds the whole disk: it has no backing file");
         }
-        ByteBuffer sector = ByteBuffer.allocate(SECTOR).put(cluster.slice(0, SECTOR)).clear();
+        ByteBuffer sector =
+                ByteBuffer.allocate(SECTOR).put(cluster.slice(0, SECTOR)).clear();
         int end = compose(sector, format);
         if (end == 0) {
             sector.put(cluster.slice(0, SECTOR)).clear();
@@ -141,9 +142,7 @@ final class Qcow2Rebase {
      * extensions.
      */
     private int inPlace(ByteBuffer sector, String format) throws DiskException {
-        int room = formatAt == 0
-                ? 0
-                : Alignment.up(cluster.getInt(formatAt + Qcow2Header.AT_EXT_LENGTH), Long.BYTES);
+        int room = formatAt == 0 ? 0 : Alignment.up(cluster.getInt(formatAt + Qcow2Header.AT_EXT_LENGTH), Long.BYTES);
         byte[] text = format == null ? new byte[0] : format.getBytes(StandardCharsets.UTF_8);
         boolean fits = format == null
                 || formatAt != 0

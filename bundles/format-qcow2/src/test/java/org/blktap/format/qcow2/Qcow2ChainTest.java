@@ -63,12 +63,7 @@ class Qcow2ChainTest extends FormatChainTest {
         write("/sim/top.qcow2", 4, 2);
         VirtualDisk disk = driver.open("/sim/top.qcow2", context.forReading());
         assertEquals(
-                List.of(
-                        "0 " + CLUSTER,
-                        "2 " + CLUSTER,
-                        "0 " + UNIT,
-                        "1 " + UNIT,
-                        "0 " + 5 * UNIT),
+                List.of("0 " + CLUSTER, "2 " + CLUSTER, "0 " + UNIT, "1 " + UNIT, "0 " + 5 * UNIT),
                 depths(disk, 0, 8 * UNIT));
         disk.close();
     }
@@ -86,14 +81,14 @@ class Qcow2ChainTest extends FormatChainTest {
         b.putInt(0).putInt(0);
         context.put("/sim/top.qcow2", image);
         context.put("/sim/raw", new byte[UNIT]);
-        for (TapSpec below : new TapSpec[] {
-            new TapSpec("qcow2", "/sim/base.qcow2"), new TapSpec("aio", "/sim/raw"), null
-        }) {
+        for (TapSpec below :
+                new TapSpec[] {new TapSpec("qcow2", "/sim/base.qcow2"), new TapSpec("aio", "/sim/raw"), null}) {
             driver.rebase("/sim/top.qcow2", below, context);
             reopen();
             Qcow2Header header = Qcow2Header.read(context.files.get(Path.of("/sim/top.qcow2")));
             assertArrayEquals(unknown, header.extensions().get(0x12345678));
-            assertEquals(below == null ? null : below.type().equals("aio") ? "raw" : "qcow2",
+            assertEquals(
+                    below == null ? null : below.type().equals("aio") ? "raw" : "qcow2",
                     header.extensionText(Qcow2Header.EXT_BACKING_FORMAT));
             VirtualDisk disk = driver.open("/sim/top.qcow2", context.forReading());
             assertEquals(below, disk.info().backing());

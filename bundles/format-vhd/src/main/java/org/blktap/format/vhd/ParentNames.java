@@ -136,9 +136,7 @@ final class ParentNames {
     static List<Encoded> encode(Path image, String named) throws DiskException {
         Path path = FileNames.path(named);
         String relative = FileNames.text(
-                path.isAbsolute()
-                        ? BackingName.withoutLinks(image).getParent().relativize(path)
-                        : path.normalize());
+                path.isAbsolute() ? BackingName.withoutLinks(image).getParent().relativize(path) : path.normalize());
         if (relative.indexOf('\\') >= 0 || relative.length() > LONGEST / 4) {
             throw new DiskException(
                     Reason.BAD_OPTION,

@@ -82,8 +82,7 @@ final class VhdCreate {
     }
 
     /** Returns what a child records of its parent, which is open. */
-    static VhdMetadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below)
-            throws DiskException {
+    static VhdMetadata.Parent parent(Path path, TapSpec backing, Path file, VirtualDisk below) throws DiskException {
         UUID uuid = VhdHeader.NO_UUID;
         if (backing.type().equals(VhdDriver.TYPE)) {
             uuid = UUID.fromString(below.info().details().get(VhdDriver.UUID_DETAIL));
@@ -103,6 +102,9 @@ final class VhdCreate {
             // the time stays 0: an attach reports that the parent's time differs
         }
         return new VhdMetadata.Parent(
-                uuid, timestamp, FileNames.text(file.getFileName()), ParentNames.encode(path, BackingName.of(path, backing.path())));
+                uuid,
+                timestamp,
+                FileNames.text(file.getFileName()),
+                ParentNames.encode(path, BackingName.of(path, backing.path())));
     }
 }

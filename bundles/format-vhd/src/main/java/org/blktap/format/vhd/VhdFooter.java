@@ -157,7 +157,8 @@ final class VhdFooter {
 
     /** Copies it with another header offset, for a disk with or without a parent; all else stays. */
     VhdFooter rebased(long dataOffset, boolean differencing) {
-        return sealed(copy().putLong(AT_DATA_OFFSET, dataOffset).putInt(AT_TYPE, differencing ? DIFFERENCING : DYNAMIC));
+        return sealed(
+                copy().putLong(AT_DATA_OFFSET, dataOffset).putInt(AT_TYPE, differencing ? DIFFERENCING : DYNAMIC));
     }
 
     /** Copies it for a disk of another size; a creator whose size would be the geometry's is replaced. */

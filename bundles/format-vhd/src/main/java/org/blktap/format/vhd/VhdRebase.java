@@ -106,9 +106,7 @@ final class VhdRebase {
 
     /** Bytes of the header, and then of each locator. */
     private long bytes(int i) {
-        return i == 0
-                ? VhdHeader.BYTES
-                : Alignment.up(parent.names().get(i - 1).name().length, SECTOR);
+        return i == 0 ? VhdHeader.BYTES : Alignment.up(parent.names().get(i - 1).name().length, SECTOR);
     }
 
     /** Finds a place before the first block for each; false if there is not enough. */

@@ -30,8 +30,7 @@ class VhdChainTest extends FormatChainTest {
         sectors("/sim/a.vhd", 1, 9);
         VirtualDisk disk = driver.open("/sim/a.vhd", context.forReading());
         assertEquals(
-                List.of(
-                        "3 512", "1 512", "3 3072", "2 512", "1 512", "3 7168", "0 4096", "2 512", "0 3128832"),
+                List.of("3 512", "1 512", "3 3072", "2 512", "1 512", "3 7168", "0 4096", "2 512", "0 3128832"),
                 depths(disk, 0, 3 << 20));
         assertEquals(List.of("3 512", "2 512"), depths(disk, 7 * 512, 1024));
         disk.close();

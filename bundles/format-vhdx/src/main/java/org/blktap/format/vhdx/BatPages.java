@@ -75,8 +75,7 @@ final class BatPages implements AutoCloseable {
     private void look(Table page, int number) {
         long first = (long) number << ENTRY_BITS;
         int count = (int) Math.min(ENTRIES, bat.entries() - first);
-        pastEnd.look(
-                number, count, i -> bat.isValid(first + i, entry(page, i), regions, openEnd) ? 0 : Long.MAX_VALUE);
+        pastEnd.look(number, count, i -> bat.isValid(first + i, entry(page, i), regions, openEnd) ? 0 : Long.MAX_VALUE);
     }
 
     /** Whether the entry was invalid when its page was first loaded. */

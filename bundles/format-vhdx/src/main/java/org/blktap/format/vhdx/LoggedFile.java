@@ -13,9 +13,9 @@ import org.blktap.image.Space;
 
 /**
  * A file whose writes go through the log: first an entry, a flush, then the bytes in their place. The writes that are
- * given in one turn of the loop are a group, which takes one entry, or several if it is large; groups follow one another.
- * In a group those of {@link #first} come before the others. If a write fails, those after it are not tried, and all of
- * its group fail. For the BAT and the bitmaps. Loop only.
+ * given in one turn of the loop are a group, which takes one entry, or several if it is large; groups follow one
+ * another. In a group those of {@link #first} come before the others. If a write fails, those after it are not tried,
+ * and all of its group fail. For the BAT and the bitmaps. Loop only.
  */
 final class LoggedFile extends FilterFile implements Space {
     private final LogWriter log;
@@ -79,8 +79,7 @@ final class LoggedFile extends FilterFile implements Space {
         add(late, offset, from, skip, length, whenDone);
     }
 
-    private void add(
-            ArrayDeque<Write> queue, long offset, Segments from, long skip, long length, IoCallback whenDone) {
+    private void add(ArrayDeque<Write> queue, long offset, Segments from, long skip, long length, IoCallback whenDone) {
         Write write = free.isEmpty() ? new Write() : free.pop();
         write.offset = offset;
         write.data.sliceOf(from, skip, length);

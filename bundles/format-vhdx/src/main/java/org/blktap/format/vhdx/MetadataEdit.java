@@ -129,9 +129,7 @@ final class MetadataEdit {
     void apply(LogWriter log, long lastFileOffset) throws IOException {
         for (int at = 0; at < VhdxMetadata.TABLE_BYTES; at += Layout.SECTOR) {
             if (!Arrays.equals(before.array(), at, at + Layout.SECTOR, table.array(), at, at + Layout.SECTOR)) {
-                changes.put(
-                        region.offset() + at,
-                        table.slice(at, Layout.SECTOR).order(table.order()));
+                changes.put(region.offset() + at, table.slice(at, Layout.SECTOR).order(table.order()));
             }
         }
         if (!changes.isEmpty()) {

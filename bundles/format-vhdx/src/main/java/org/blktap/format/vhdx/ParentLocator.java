@@ -107,8 +107,8 @@ final class ParentLocator {
     }
 
     /**
-     * Returns the keys and values of a new locator: the parent's path from the image's directory, and its absolute path,
-     * with backslashes.
+     * Returns the keys and values of a new locator: the parent's path from the image's directory, and its absolute
+     * path, with backslashes.
      *
      * @param named the parent's path; a relative one begins at the image's directory
      * @param linkage the parent's DataWriteGuid

@@ -12,7 +12,9 @@ import org.blktap.image.TableCache;
  * partially present; the bits of others may have any value. [MS-VHDX] section 2.5.1.2. Loop only.
  */
 final class SectorBitmaps implements AutoCloseable {
-    /** A page covers a block at least. The largest block has 512 Ki sectors: 64 KiB, which an entry of the log can hold. */
+    /**
+     * A page covers a block at least. The largest block has 512 Ki sectors: 64 KiB, which an entry of the log can hold.
+     */
     private static final int LEAST_BYTES = 4096;
 
     private final BlockAllocationTable bat;

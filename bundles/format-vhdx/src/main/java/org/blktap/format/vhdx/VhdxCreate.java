@@ -55,8 +55,7 @@ final class VhdxCreate {
         DiskInfo.checkSize(path, size, sectorSize, sectorSize, VhdxMetadata.MAX_SIZE);
         Region log = new Region(Layout.MIB, logSize);
         Region metadata = new Region(log.end(), Layout.MIB);
-        BlockAllocationTable bat = 
-                BlockAllocationTable.of(metadata.end(), blockSize, sectorSize, size, parent != null);
+        BlockAllocationTable bat = BlockAllocationTable.of(metadata.end(), blockSize, sectorSize, size, parent != null);
         Region batRegion =
                 new Region(metadata.end(), Alignment.up(bat.entries() * BlockAllocationTable.ENTRY_BYTES, Layout.MIB));
         try (IoFile file = context.createFile(path)) {
@@ -113,7 +112,9 @@ final class VhdxCreate {
         bytes.putLong(VhdxMetadata.AT_SIGNATURE, VhdxMetadata.SIGNATURE);
         int at = item(bytes, VhdxMetadata.FILE_PARAMETERS, VhdxMetadata.FILE_PARAMETERS_BYTES, 0);
         bytes.putInt(at + VhdxMetadata.AT_BLOCK_SIZE, blockSize)
-                .putInt(at + VhdxMetadata.AT_FLAGS, fixed ? VhdxMetadata.LEAVE_BLOCKS_ALLOCATED : parent != null ? VhdxMetadata.HAS_PARENT : 0);
+                .putInt(
+                        at + VhdxMetadata.AT_FLAGS,
+                        fixed ? VhdxMetadata.LEAVE_BLOCKS_ALLOCATED : parent != null ? VhdxMetadata.HAS_PARENT : 0);
         bytes.putLong(item(bytes, VhdxMetadata.VIRTUAL_DISK_SIZE, Long.BYTES, VhdxMetadata.IS_VIRTUAL_DISK), size);
         Layout.putGuid(
                 bytes,

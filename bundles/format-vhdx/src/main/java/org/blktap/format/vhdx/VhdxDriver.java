@@ -8,7 +8,6 @@ import java.util.UUID;
 import org.blktap.api.disk.DiskContext;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
-import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Operation;
@@ -17,8 +16,8 @@ import org.blktap.api.disk.TapType;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.image.ClusterDisk;
-import org.blktap.image.TableCache;
 import org.blktap.image.OpenParents;
+import org.blktap.image.TableCache;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Modified;
@@ -70,12 +69,7 @@ public final class VhdxDriver implements DiskDriver {
             VhdxMap map =
                     new VhdxMap(image, context, below == null ? 0 : below.info().sizeBytes(), cache, noParent);
             VirtualDisk disk = new ClusterDisk(
-                    map,
-                    List.of(image.file()),
-                    below,
-                    info(image, parent, context),
-                    context.loop(),
-                    context.memory());
+                    map, List.of(image.file()), below, info(image, parent, context), context.loop(), context.memory());
             return opened.keep(context.readOnly() ? disk : writable(disk, file, image, map.log(), context));
         }
     }
@@ -119,10 +113,7 @@ public final class VhdxDriver implements DiskDriver {
                 .withBlocks(metadata.logicalSectorSize(), physical)
                 .with(Operation.DISCARD, Operation.WRITE_ZEROES)
                 .withReadOnly(context.readOnly())
-                .withBacking(
-                        parent == null
-                                ? null
-                                : new TapSpec(parent.spec().type(), FileNames.text(parent.path())))
+                .withBacking(parent == null ? null : new TapSpec(parent.spec().type(), FileNames.text(parent.path())))
                 .withDetails(details);
     }
 

@@ -24,8 +24,8 @@ import org.blktap.image.Table;
  *
  * <p>Without a parent a cluster of the map is a payload block. In a differencing image it is one sector, so that
  * nothing is copied up: a block that has only some of its sectors is partially present, and the bitmap of its chunk
- * says which. A block becomes fully present when the last bit is set, or at once if a write covers all of it, or if
- * the parent has nothing there.
+ * says which. A block becomes fully present when the last bit is set, or at once if a write covers all of it, or if the
+ * parent has nothing there.
  */
 final class VhdxMap implements ClusterMap {
     private static final Logger LOG = System.getLogger("org.blktap.format.vhdx");
@@ -157,7 +157,9 @@ final class VhdxMap implements ClusterMap {
         return run;
     }
 
-    /** Answers by the chunk's bitmap. The place then has the bitmap's page, the bit, and the block's entry of the BAT. */
+    /**
+     * Answers by the chunk's bitmap. The place then has the bitmap's page, the bit, and the block's entry of the BAT.
+     */
     private void partial(long block, long entry, long offset, long length, Place into) {
         long index = bat.bitmapIndex(block);
         Table page = pages.page(index);

@@ -23,6 +23,7 @@ import org.blktap.image.ParentSearch;
 record VhdxParent(TapSpec spec, Path path, VirtualDisk disk) {
     /** The name under which a disk gives its DataWriteGuid to a child. */
     static final String DATA_WRITE_GUID = "data write GUID";
+
     private static final int LONGEST_NAME = 1024;
 
     static final String VIRTUAL_DISK_ID = "virtual disk ID";

@@ -54,8 +54,8 @@ final class VhdxRebase {
             if (link.sectorSize() != metadata.logicalSectorSize()) {
                 throw new DiskException(
                         Reason.UNSUPPORTED,
-                        file.path() + ": has sectors of " + metadata.logicalSectorSize() + " bytes, " + backing
-                                + " of " + link.sectorSize());
+                        file.path() + ": has sectors of " + metadata.logicalSectorSize() + " bytes, " + backing + " of "
+                                + link.sectorSize());
             }
         }
         if (backing == null) {
@@ -111,8 +111,7 @@ final class VhdxRebase {
                     clearTheParents(bat.block(index), entry);
                     change(
                             index,
-                            BlockAllocationTable.fileOffset(entry)
-                                    | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT);
+                            BlockAllocationTable.fileOffset(entry) | BlockAllocationTable.PAYLOAD_BLOCK_FULLY_PRESENT);
                 }
             }
         }

@@ -71,8 +71,7 @@ final class VhdxResize {
             if (parent.info().sizeBytes() > metadata.size()) {
                 throw new DiskException(
                         Reason.UNSUPPORTED,
-                        image.file().path()
-                                + ": its parent is larger, and what is new would show the parent's data");
+                        image.file().path() + ": its parent is larger, and what is new would show the parent's data");
             }
         }
     }

@@ -60,8 +60,7 @@ final class VhdxChains {
                 }
                 if (end > i) {
                     memory.bytes().put(contents, i * 512, (end - i) * 512);
-                    int error = making.loop.submit(
-                            disk, Operation.WRITE, i * 512L, memory.address(), (end - i) * 512);
+                    int error = making.loop.submit(disk, Operation.WRITE, i * 512L, memory.address(), (end - i) * 512);
                     if (error != 0) {
                         throw new AssertionError("errno " + error);
                     }

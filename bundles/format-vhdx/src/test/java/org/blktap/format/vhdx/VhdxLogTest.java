@@ -416,8 +416,8 @@ class VhdxLogTest extends VhdxTest {
                     LogContents contents =
                             LogReader.read(crashed, Headers.read(crashed).current());
                     ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);
-                    try (ReplayedFile replayed = new ReplayedFile(
-                            crashed, contents, new VhdxLogMemory(MIB).take(MIB, IMAGE), loop)) {
+                    try (ReplayedFile replayed =
+                            new ReplayedFile(crashed, contents, new VhdxLogMemory(MIB).take(MIB, IMAGE), loop)) {
                         replayed.readFully(found, BAT);
                     }
                     assertEquals(found.get(0), found.get(2 * SECTOR));

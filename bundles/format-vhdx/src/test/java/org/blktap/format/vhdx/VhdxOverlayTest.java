@@ -261,9 +261,7 @@ class VhdxOverlayTest extends VhdxTest {
             int at = 512 * random.nextInt((SIZE - length) / 512);
             boolean zeros = random.nextInt(4) == 0;
             int value = zeros ? 0 : 1 + random.nextInt(100);
-            assertEquals(
-                    0,
-                    zeros ? submit(disk, Operation.WRITE_ZEROES, at, length) : write(disk, at, length, value));
+            assertEquals(0, zeros ? submit(disk, Operation.WRITE_ZEROES, at, length) : write(disk, at, length, value));
             Arrays.fill(model, at, at + length, (byte) value);
         }
         disk.close();

@@ -68,8 +68,7 @@ record Descriptor(
             Pattern.CASE_INSENSITIVE);
 
     static final Pattern EXTENT_BEGIN = Pattern.compile("(RW|RDONLY|NOACCESS)\\s.*", Pattern.CASE_INSENSITIVE);
-    static final Pattern VALUE =
-            Pattern.compile("([A-Za-z][\\w.]*+)\\s*+=\\s*+(?:\"([^\"]*+)\"|([^\"]*+))\\s*+");
+    static final Pattern VALUE = Pattern.compile("([A-Za-z][\\w.]*+)\\s*+=\\s*+(?:\"([^\"]*+)\"|([^\"]*+))\\s*+");
     /** The mark that some editors put before UTF-8, with each byte as a character. */
     private static final String BYTE_ORDER_MARK = "\u00ef\u00bb\u00bf";
 

@@ -58,7 +58,8 @@ final class DescriptorEdit {
         String encoding = value("encoding");
         if (encoding != null && !encoding.toUpperCase(java.util.Locale.ROOT).startsWith("UTF")) {
             // the descriptor has been read: the encoding is known, or all its names are ASCII
-            if (Charset.isSupported(encoding) && Charset.forName(encoding).newEncoder().canEncode(name)) {
+            if (Charset.isSupported(encoding)
+                    && Charset.forName(encoding).newEncoder().canEncode(name)) {
                 return name.getBytes(Charset.forName(encoding));
             }
         }

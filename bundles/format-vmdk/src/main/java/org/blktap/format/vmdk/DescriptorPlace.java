@@ -90,8 +90,8 @@ final class DescriptorPlace {
     }
 
     /**
-     * Finishes a replacement that a crash has interrupted, after the point from which the new text counts. Returns where
-     * the descriptor is then.
+     * Finishes a replacement that a crash has interrupted, after the point from which the new text counts. Returns
+     * where the descriptor is then.
      */
     DescriptorPlace finished() throws DiskException {
         try {
@@ -215,7 +215,9 @@ final class DescriptorPlace {
         int from = Alignment.down(first, SECTOR);
         int to = Math.min(from + SECTOR, after.length);
         byte[] rest = Arrays.copyOfRange(after, to, after.length);
-        if (to < before.length ? !Arrays.equals(Arrays.copyOfRange(before, to, before.length), rest) : rest.length > 0) {
+        if (to < before.length
+                ? !Arrays.equals(Arrays.copyOfRange(before, to, before.length), rest)
+                : rest.length > 0) {
             return false;
         }
         file.writeFully(ByteBuffer.wrap(after, from, to - from), at + from);

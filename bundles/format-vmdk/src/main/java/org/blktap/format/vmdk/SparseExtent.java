@@ -103,9 +103,7 @@ final class SparseExtent extends Extent {
 
     private boolean isTable(long offset) {
         long behind = offset + layout.tableBytes();
-        return offset >= layout.firstTable()
-                && offset < space.end()
-                && isApart(offset, behind);
+        return offset >= layout.firstTable() && offset < space.end() && isApart(offset, behind);
     }
 
     private boolean apart(long from, long to, long directory) {

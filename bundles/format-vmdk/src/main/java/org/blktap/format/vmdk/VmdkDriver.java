@@ -171,8 +171,7 @@ public final class VmdkDriver implements DiskDriver {
             } else {
                 try (VirtualDisk parent = create.parent(backing)) {
                     edit.parent(
-                            create.parentCid(parent, backing),
-                            create.writable(BackingName.of(file, backing.path())));
+                            create.parentCid(parent, backing), create.writable(BackingName.of(file, backing.path())));
                 }
             }
             image.place().replace(edit.bytes());

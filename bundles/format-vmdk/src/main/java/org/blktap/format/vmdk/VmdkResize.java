@@ -133,9 +133,8 @@ final class VmdkResize {
         if (slots <= before) {
             return;
         }
-        long[] directories = old.rgdOffset() == 0
-                ? new long[] {old.gdOffset()}
-                : new long[] {old.rgdOffset(), old.gdOffset()};
+        long[] directories =
+                old.rgdOffset() == 0 ? new long[] {old.gdOffset()} : new long[] {old.rgdOffset(), old.gdOffset()};
         boolean moves = directory != old.directoryBytes();
         long room = (moves ? directory : 0) + (slots - before) * old.tableBytes();
         long at = Alignment.up(Math.max(file.size(), old.firstGrain()), old.grainBytes());
@@ -149,8 +148,8 @@ final class VmdkResize {
         ByteBuffer header = SparseHeader.sector(file, 0, "read the header");
         for (int i = 0; i < directories.length; i++) {
             long tables = at + (moves ? directory : 0);
-            ByteBuffer entries = ByteBuffer.allocate((int) slots * GrainLayout.ENTRY_BYTES)
-                    .order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer entries =
+                    ByteBuffer.allocate((int) slots * GrainLayout.ENTRY_BYTES).order(ByteOrder.LITTLE_ENDIAN);
             file.readFully(entries.limit(before * GrainLayout.ENTRY_BYTES), directories[i]);
             entries.limit(entries.capacity());
             for (int slot = before; slot < slots; slot++) {

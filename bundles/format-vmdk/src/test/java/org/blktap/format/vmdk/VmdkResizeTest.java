@@ -136,7 +136,9 @@ class VmdkResizeTest {
     /** QEMU sees the same disk, finds no error, and can write to what is new. */
     private void qemuAgrees(long size) throws Exception {
         for (Map.Entry<Path, SimFile> each : context.files.entrySet()) {
-            Files.write(directory.resolve(each.getKey().getFileName()), each.getValue().bytes());
+            Files.write(
+                    directory.resolve(each.getKey().getFileName()),
+                    each.getValue().bytes());
         }
         String image = directory.resolve("a.vmdk").toString();
         String info = qemuImg("info", "-f", "vmdk", "--output=json", image);
@@ -232,7 +234,8 @@ class VmdkResizeTest {
                 int moment = point;
                 boolean powerLoss = i > 0;
                 renew(running, file -> powerLoss ? file.afterPowerLoss(moment, random) : file.afterKill(moment));
-                assertEquals(List.of(), driver.check(IMAGE, context.forReading()).problems(), "at " + point);
+                assertEquals(
+                        List.of(), driver.check(IMAGE, context.forReading()).problems(), "at " + point);
                 VirtualDisk disk = driver.open(IMAGE, context);
                 long now = disk.info().sizeBytes();
                 assertTrue(now == old || now == size, now + " bytes");

@@ -249,9 +249,7 @@ public abstract class FormatChainTest {
             for (int i = 0; i <= POWER_LOSSES; i++) {
                 int moment = point;
                 boolean powerLoss = i > 0;
-                renew(
-                        running,
-                        file -> powerLoss ? file.afterPowerLoss(moment, random) : file.afterKill(moment));
+                renew(running, file -> powerLoss ? file.afterPowerLoss(moment, random) : file.afterKill(moment));
                 String when = names.get(from) + " to " + names.get(to) + ", at " + (point - begin) + " of "
                         + (end - begin) + (powerLoss ? ", power loss" : ", killed");
                 try {
@@ -261,7 +259,8 @@ public abstract class FormatChainTest {
                     int now = names.indexOf(found == null ? null : found.path());
                     assertTrue(now == from || now == to, "backing " + found);
                     assertTrue(point < end || now == to, "done, and forgotten");
-                    assertEquals(List.of(), driver.check(top, context.forReading()).problems());
+                    assertEquals(
+                            List.of(), driver.check(top, context.forReading()).problems());
                     // for reading, and for writing, which may finish or undo what was begun
                     expect(names.get(now), names.get(now) == null ? 0 : now + 1);
                 } catch (AssertionError | Exception e) {
@@ -323,7 +322,8 @@ public abstract class FormatChainTest {
         }
         driver.rebase(top, null, context);
         reopen();
-        String info = qemuImg("info", "-f", qemuFormat(), "--output=json", written().toString());
+        String info =
+                qemuImg("info", "-f", qemuFormat(), "--output=json", written().toString());
         assertTrue(!info.contains("backing-filename"), info);
     }
 }

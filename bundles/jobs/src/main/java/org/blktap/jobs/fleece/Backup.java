@@ -66,7 +66,8 @@ public final class Backup implements Verb {
 
     @Option(
             names = "--stale",
-            description = "With --since: a bitmap that may miss changes after a power loss is used; all is copied then.")
+            description =
+                    "With --since: a bitmap that may miss changes after a power loss is used; all is copied then.")
     boolean stale;
 
     @Option(names = "-o", paramLabel = "KEY=VALUE", description = "An option of the target's format.")
@@ -80,7 +81,8 @@ public final class Backup implements Verb {
 
     @Option(
             names = "--vm-waits",
-            description = "When the buffer is full, the VM's writes wait. Otherwise the backup fails and the VM goes on.")
+            description =
+                    "When the buffer is full, the VM's writes wait. Otherwise the backup fails and the VM goes on.")
     boolean waits;
 
     @Option(names = "--range", paramLabel = "SIZE", description = "What is kept as one; 64k if left out.")

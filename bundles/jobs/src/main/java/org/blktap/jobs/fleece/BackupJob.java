@@ -17,8 +17,8 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Reference;
 
 /**
- * Does backups: begins a point in time, copies it into a new image, and ends it. What the daemon's end interrupts begins
- * anew, with another point in time, since the image had no name yet.
+ * Does backups: begins a point in time, copies it into a new image, and ends it. What the daemon's end interrupts
+ * begins anew, with another point in time, since the image had no name yet.
  */
 @Component
 public final class BackupJob implements JobKind {

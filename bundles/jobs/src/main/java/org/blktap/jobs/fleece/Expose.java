@@ -67,14 +67,13 @@ public final class Expose implements Verb {
     @Option(names = "--end", paramLabel = "NAME", description = "Ends what was exposed under this name.")
     String ended;
 
-    @Option(
-            names = "--failed",
-            description = "With --end: what was copied is not safe; the bitmap contains it again.")
+    @Option(names = "--failed", description = "With --end: what was copied is not safe; the bitmap contains it again.")
     boolean failed;
 
     @Option(
             names = "--stale",
-            description = "With --since: a bitmap that may miss changes after a power loss is used; all is shown as changed.")
+            description =
+                    "With --since: a bitmap that may miss changes after a power loss is used; all is shown as changed.")
     boolean stale;
 
     @Override

@@ -73,8 +73,7 @@ final class PointHeader {
     static PointHeader in(ByteBuffer page, Path file) throws DiskException {
         PointHeader header = new PointHeader(page);
         if (page.getLong(0) != MAGIC) {
-            throw DiskException.corrupt(
-                    file, "magic", 0, Long.toHexString(page.getLong(0)), Long.toHexString(MAGIC));
+            throw DiskException.corrupt(file, "magic", 0, Long.toHexString(page.getLong(0)), Long.toHexString(MAGIC));
         }
         if (header.range() < Alignment.SECTOR || Integer.bitCount(header.range()) != 1) {
             throw DiskException.corrupt(file, "range", RANGE_AT, header.range(), "a power of two");

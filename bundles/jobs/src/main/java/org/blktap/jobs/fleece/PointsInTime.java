@@ -60,8 +60,7 @@ public final class PointsInTime {
      * @param backup whether it is for a backup of this run of the daemon, which reads each range once
      * @param stale whether a bitmap that is stale may be used: then all counts as changed
      */
-    record Wish(
-            String name, String since, String buffer, String range, boolean waits, boolean backup, boolean stale) {}
+    record Wish(String name, String since, String buffer, String range, boolean waits, boolean backup, boolean stale) {}
 
     /** The name of the point in time that an attachment has, or null. */
     static String of(AttachmentStatus status) throws DiskException {
@@ -144,7 +143,8 @@ public final class PointsInTime {
         if (freeze.stale() && !wish.stale()) {
             throw new DiskException(
                     Reason.IO,
-                    "bitmap " + wish.since() + " of " + id + " is stale: writes before a power loss may be missing in it;"
+                    "bitmap " + wish.since() + " of " + id
+                            + " is stale: writes before a power loss may be missing in it;"
                             + " with --stale all of the disk counts as changed");
         }
     }

@@ -5,7 +5,9 @@ import org.blktap.api.disk.Request;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoLoop;
 
-/** Saves the old data of some ranges, one run of them at a time: reads it from the disk below, and writes it. Loop only. */
+/**
+ * Saves the old data of some ranges, one run of them at a time: reads it from the disk below, and writes it. Loop only.
+ */
 final class Save {
     /** The most that is saved at once, if a range is not larger. */
     static final int BYTES = 256 << 10;

@@ -13,8 +13,8 @@ import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoLoop;
 
 /**
- * A point in time as a disk, on a loop of its own. Requests go to the loop of the source and come back. While the source
- * is closed they wait, and fail after some time. Loop only, except where noted.
+ * A point in time as a disk, on a loop of its own. Requests go to the loop of the source and come back. While the
+ * source is closed they wait, and fail after some time. Loop only, except where noted.
  */
 final class ViewDisk implements VirtualDisk {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");

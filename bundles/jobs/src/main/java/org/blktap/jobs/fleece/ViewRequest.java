@@ -158,7 +158,8 @@ final class ViewRequest {
     private int readScratch() {
         long offset = at;
         for (int i = 0; i < below.data().count(); i++) {
-            int failed = source.file().read(below.data().address(i), below.data().length(i), offset);
+            int failed =
+                    source.file().read(below.data().address(i), below.data().length(i), offset);
             if (failed != 0) {
                 return failed;
             }

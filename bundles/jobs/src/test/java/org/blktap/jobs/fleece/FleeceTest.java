@@ -98,8 +98,7 @@ class FleeceTest {
         PointFile.ask(
                 filter.directory(),
                 "a",
-                new PointHeader.Asked(
-                        "p", RANGE, List.of(options).contains("once=yes") ? filter.run() : "", "daily"));
+                new PointHeader.Asked("p", RANGE, List.of(options).contains("once=yes") ? filter.run() : "", "daily"));
         openDisk(options);
     }
 
@@ -188,9 +187,10 @@ class FleeceTest {
             for (int i = 0; i < 4; i++) {
                 int length = 512 * (1 + random.nextInt(random.nextInt(8) == 0 ? 1000 : 40));
                 long offset = 512L * random.nextInt((SIZE - length) / 512 + 1);
-                Operation operation =
-                        new Operation[] {Operation.WRITE, Operation.WRITE, Operation.WRITE_ZEROES, Operation.DISCARD}
-                                [random.nextInt(4)];
+                Operation operation = new Operation[] {
+                            Operation.WRITE, Operation.WRITE, Operation.WRITE_ZEROES, Operation.DISCARD
+                        }
+                        [random.nextInt(4)];
                 writes.add(vm(operation, offset, length, (byte) random.nextInt()));
             }
             int length = 512 * (1 + random.nextInt(2000));
@@ -274,8 +274,9 @@ class FleeceTest {
         for (int i = 0; i < SIZE / RANGE; i++) {
             writes.add(vm(Operation.WRITE, (long) i * RANGE, RANGE, (byte) i));
         }
-        Eventually.holds("some wait", () -> loop.call(() -> (int) disk.stats().get("waiting")) > 0
-                && loop.call(() -> !disk.busy()));
+        Eventually.holds(
+                "some wait",
+                () -> loop.call(() -> (int) disk.stats().get("waiting")) > 0 && loop.call(() -> !disk.busy()));
         assertTrue(writes.stream().filter(CompletableFuture::isDone).count() <= 16);
         for (int i = 0; i < SIZE / 2; i += 512 << 10) {
             assertEquals(0, ended(read(view, i, 512 << 10)));
@@ -291,7 +292,9 @@ class FleeceTest {
             assertEquals(0, ended(read(view, i, 512 << 10)));
             assertRead(i, 512 << 10);
         }
-        Eventually.holds("all of the buffer is free", () -> loop.call(() -> (long) disk.stats().get("saved bytes")) == 0);
+        Eventually.holds(
+                "all of the buffer is free",
+                () -> loop.call(() -> (long) disk.stats().get("saved bytes")) == 0);
         assertEquals(Errno.EIO, ended(read(view, 0, 4096)), "it was read");
     }
 
@@ -401,7 +404,8 @@ class FleeceTest {
         begin();
         assertEquals(0, ended(vm(Operation.WRITE, 0, 4096, (byte) 1)));
         closeDisk();
-        try (RandomAccessFile file = new RandomAccessFile(directory.resolve("fleece/a.point").toFile(), "rw")) {
+        try (RandomAccessFile file =
+                new RandomAccessFile(directory.resolve("fleece/a.point").toFile(), "rw")) {
             file.seek(70);
             file.write('x');
         }
@@ -411,8 +415,7 @@ class FleeceTest {
         assertEquals(0, Files.size(directory.resolve("fleece/a.scratch")));
         closeDisk();
         Files.delete(directory.resolve("fleece/a.point"));
-        var without = filter.open(
-                below, TestFilterContext.of("a", loop, memory).withOptions(Map.of("name", "p")));
+        var without = filter.open(below, TestFilterContext.of("a", loop, memory).withOptions(Map.of("name", "p")));
         assertTrue(without.stats().get("state").toString().startsWith("lost: "));
     }
 
