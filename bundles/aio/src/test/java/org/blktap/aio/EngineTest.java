@@ -10,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -357,6 +358,28 @@ class EngineTest {
         one.close();
         two.close();
         queue.open(path, true).close();
+    }
+
+    /** Files of one queue may be opened beside each other; what others have open still counts. */
+    @ParameterizedTest
+    @ValueSource(strings = {"libaio", "portable"})
+    void ownFilesDoNotLockEachOtherOut(String engine) throws Exception {
+        start(engine);
+        Path path = file("image", 4096);
+        try (PinnedFile pinned = PinnedFile.of(path)) {
+            IoFile reader = queue.open(path, false);
+            IoFile another = queue.open(path, false);
+            assertThrows(ErrnoException.class, () -> queue.open(path, pinned.fd(), true, List.of(reader)));
+            assertRefused(Errno.EBUSY, path, true);
+            another.close();
+            IoFile writer = queue.open(path, pinned.fd(), true, List.of(reader, another));
+            assertTrue(writer.writable());
+            assertRefused(Errno.EBUSY, path, false);
+            writer.close();
+            assertRefused(Errno.EBUSY, path, true);
+            reader.close();
+            queue.open(path, pinned.fd(), true, List.of(reader)).close();
+        }
     }
 
     private void assertRefused(int errno, Path path, boolean writable) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -318,6 +319,31 @@ class VerbsTest {
                         "map tap:qcow2:/a",
                         "map tap:qcow2:/a"),
                 core.calls);
+    }
+
+    @Test
+    void aSnapshotIsNamedAfterTheImage() {
+        assertEquals(0, run("attach", "tap:aio:/vm/b.img", "--id", "raw"));
+        assertEquals(0, run("attach", "tap:vhd:/vm/c.20261127-101112.vhd", "--id", "vhd"));
+        assertEquals(0, run("attach", "tap:nbd:unix:x", "--id", "far"));
+        core.calls.clear();
+        assertEquals(0, run("snapshot", "raw", "vhd", "--name", "old", "-o", "cluster-size=64K"));
+        assertTrue(out.startsWith("raw: paused 4 ms\n  tap:qcow2:/vm/b.img.old.qcow2\n  tap:aio:/vm/b.img\n"), out);
+        assertEquals(0, run("snapshot", "vhd"));
+        assertTrue(out.matches("(?s)vhd: paused 4 ms\n  tap:vhd:/vm/c\\.\\d{8}-\\d{6}\\.vhd\n.*"), out);
+        assertEquals(0, run("snapshot", "far", "--name", "./x.qcow", "--type", "qcow", "--json"));
+        JsonObject taken = JsonParser.parseString(out).getAsJsonArray().get(0).getAsJsonObject();
+        assertEquals("tap:nbd:unix:x", taken.get("backing").getAsString());
+        assertEquals(4000, taken.get("pausedMicros").getAsLong());
+        assertEquals(
+                "snapshot [raw tap:qcow2:/vm/b.img.old.qcow2 {cluster-size=64K},"
+                        + " vhd tap:vhd:/vm/c.20261127-101112.vhd.old.vhd {cluster-size=64K}]",
+                core.calls.get(0));
+        assertTrue(core.calls.contains("snapshot [far tap:qcow:" + directory + "/x.qcow {}]"), core.calls::toString);
+        assertEquals(2, run("snapshot", "raw", "vhd", "--name", "/vm/one"));
+        assertEquals(2, run("snapshot", "far"));
+        assertEquals(2, run("snapshot"));
+        assertEquals(1, run("snapshot", "nobody"));
     }
 
     @Test
