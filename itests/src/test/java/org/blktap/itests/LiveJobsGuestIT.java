@@ -6,8 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonParser;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -117,10 +120,10 @@ class LiveJobsGuestIT {
         assertTrue(Files.notExists(Path.of(path(middle))), middle + " was committed, and is still there");
         live("commit", "g", "--wait");
         assertEquals(base, image());
-        if (round % 3 == 1) {
-            replaced("format-" + (base.startsWith("tap:aio:") ? "qcow2" : base.split(":")[1]));
-        }
         live("snapshot", "g", "--name", "c" + round);
+        if (round % 3 == 1) {
+            replaced("format-" + image().split(":")[1]);
+        }
         live("stream", "g", "--wait");
         Files.delete(Path.of(path(base)));
         String streamed = image();
@@ -132,16 +135,15 @@ class LiveJobsGuestIT {
         live("move", "g", fresh(TYPES.get(round % TYPES.size())), "--wait");
     }
 
-    /** Puts the same bundle into deploy/, as a new version comes. */
+    /** Puts the same bundle into deploy/ once more, as a new version comes. */
     private void replaced(String bundle) throws Exception {
         int parks = daemon.stats("g").get("parks").getAsInt();
-        Path jar = daemon.home.resolve("bundle/" + bundle + ".jar");
-        Path temporary = directory.resolve(bundle + ".jar");
-        Files.copy(jar, temporary, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-        daemon.blktap("deploy", temporary.toString()).ok();
-        Wait.until(
-                "it was parked",
-                () -> daemon.stats("g").get("parks").getAsInt() > parks || bundle.startsWith("format"));
+        Path jar = daemon.home.resolve("deploy/" + bundle + ".jar");
+        Path temporary = jar.resolveSibling("." + bundle + ".new");
+        Files.copy(jar, temporary, StandardCopyOption.REPLACE_EXISTING);
+        Files.setLastModifiedTime(temporary, FileTime.fromMillis(System.currentTimeMillis()));
+        Files.move(temporary, jar, StandardCopyOption.ATOMIC_MOVE);
+        Wait.until("it was parked", () -> daemon.stats("g").get("parks").getAsInt() > parks);
         Wait.until("it runs again", () -> daemon.state("g").equals("running"));
     }
 
@@ -153,12 +155,39 @@ class LiveJobsGuestIT {
         String first = fresh("qcow2");
         daemon.blktap("create", first, "64M").ok();
         daemon.attach(first, "g", "--node", "vhost-user");
-        try (Uml guest = guest()) {
-            guest.prints("pass 1");
+        Path script = Files.writeString(directory.resolve("guest.sh"), """
+                dd if=/dev/urandom of=/tmp/data bs=64k count=32 2>/dev/null
+                pass=0
+                while :; do
+                  for part in 0 1 2 3; do
+                    dd if=/tmp/data of=/dev/vda bs=64k seek=$((part * 250 + pass % 200)) oflag=direct 2>/dev/null &
+                  done
+                  wait
+                  for part in 0 1 2 3; do
+                    dd if=/dev/vda bs=64k skip=$((part * 250 + pass % 200)) count=32 iflag=direct 2>/dev/null | cmp - /tmp/data || return 1
+                  done
+                  pass=$((pass + 1))
+                  echo "pass $pass"
+                done
+                """);
+        Path console = directory.resolve("console");
+        Process guest = new ProcessBuilder(
+                        System.getProperty("project.root") + "/itests/guest/qemu",
+                        daemon.vhostSocket("g").toString(),
+                        "1",
+                        script.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(console.toFile())
+                .start();
+        try {
             for (int kill = 0; kill < KILLS; kill++) {
+                passes(guest, console);
                 killed(kill, random);
             }
-            end(guest);
+            passes(guest, console);
+        } finally {
+            guest.descendants().forEach(ProcessHandle::destroyForcibly);
+            guest.destroyForcibly().waitFor();
         }
         String last = image();
         daemon.detach("g");
@@ -166,6 +195,27 @@ class LiveJobsGuestIT {
         daemon.blktap("check", "--repair", last).ok();
         check(last);
         assertEquals(Set.of(path(last)), files(), "files are left of killed jobs");
+    }
+
+    /** Waits until the guest has verified two passes more. */
+    private static void passes(Process guest, Path console) throws Exception {
+        long before = lines(console);
+        Wait.until("the guest goes on", () -> {
+            assertTrue(guest.isAlive() && !text(console).contains("guest exit status"), () -> text(console));
+            return lines(console) >= before + 2;
+        });
+    }
+
+    private static long lines(Path console) {
+        return text(console).lines().filter(line -> line.startsWith("pass ")).count();
+    }
+
+    private static String text(Path console) {
+        try {
+            return Files.readString(console, StandardCharsets.ISO_8859_1);
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
     }
 
     /** One kind of job after the other is under way when the daemon is killed. */
