@@ -175,7 +175,10 @@ final class OverlayChange {
     }
 
     /** The overlay is open: the last step that may fail. */
-    void ready() {
+    void ready() throws DiskException {
+        if (record.isRemoved()) {
+            throw new DiskException(Reason.NOT_FOUND, named() + " is being detached");
+        }
         shape = DiskShape.of(disk.info());
     }
 

@@ -95,6 +95,11 @@ final class Records {
             }
         }
 
+        /** Whether the attachment is being detached. */
+        synchronized boolean isRemoved() {
+            return removed;
+        }
+
         synchronized void remove() throws DiskException {
             if (!removed) {
                 uninterrupted(() -> {

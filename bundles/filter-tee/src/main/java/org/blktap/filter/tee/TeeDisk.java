@@ -77,6 +77,11 @@ final class TeeDisk extends PassThroughDisk {
                 other.set(
                         request.operation(), request.offset(), request.length(), request.flags() & ~Request.FAST_ONLY);
             }
+            if (request.operation() == Operation.DISCARD) {
+                // what a discard leaves may differ from disk to disk
+                first.set(Operation.WRITE_ZEROES, request.offset(), request.length(), request.flags());
+                other.set(Operation.WRITE_ZEROES, request.offset(), request.length(), request.flags());
+            }
             writes++;
             below().submit(first);
             second.submit(other);
