@@ -62,7 +62,9 @@ final class SparseExtent extends Extent {
         file = part.file();
         writable = !readOnly && part.writable();
         grainBytes = layout.grainBytes();
-        movedDirectories = Math.max(layout.gdOffset(), layout.rgdOffset()) >= layout.firstGrain();
+        // streams have their directory after the grains, the last of which may be shorter than grainBytes
+        movedDirectories =
+                !layout.compressed() && Math.max(layout.gdOffset(), layout.rgdOffset()) >= layout.firstGrain();
         grainSectors = grainBytes / SECTOR;
         slotBits = layout.grainBits() + layout.tableBits();
         slotMask = layout.slotBytes() - 1;

@@ -499,7 +499,7 @@ class VmdkHostileTest {
         driver.create(IMAGE, -1, new TapSpec("vmdk", "/sim/p.vmdk"), context);
         reopened();
         VirtualDisk disk = driver.open(IMAGE, context);
-        assertEquals("vmdk:/sim/p.vmdk", disk.info().details().get("backing"));
+        assertEquals("vmdk:p.vmdk", disk.info().details().get("backing"));
         disk.close();
         reopened();
         VirtualDisk parent = driver.open("/sim/p.vmdk", context);
