@@ -443,7 +443,8 @@ class TapCtlIT {
         io(uri, "read -P 6 0 1M", "write -P 7 0 1M", "flush");
         assertEquals(1, stats(tap).get("nbd_mirror_failed").getAsInt());
         tapCtl("destroy" + tap);
-        daemon.blktap("check", "tap:qcow2:" + leaf).ok();
+        // the killed daemon has counted clusters ahead
+        daemon.blktap("check", "--repair", "tap:qcow2:" + leaf).ok();
     }
 
     private static Process qemuNbd(Path socket, Path image) throws Exception {

@@ -66,7 +66,7 @@ final class DiskSwitch {
                 services.limits().drain());
         if (to.withoutFilter() != null) {
             try {
-                disk.filters().beforeRemoval(to.withoutFilter(), attachment.id());
+                disk.filters().beforeSwitch(to.withoutFilter(), attachment.id());
             } catch (DiskException | RuntimeException e) {
                 attachment.letThrough();
                 throw e;

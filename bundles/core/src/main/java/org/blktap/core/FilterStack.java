@@ -173,8 +173,8 @@ final class FilterStack {
     }
 
     /** Tells a filter that it is about to be taken out. The gate is closed, and nothing is in flight. */
-    void beforeRemoval(String type, String id) throws DiskException {
-        filters.get(place(type, id)).disk().beforeRemoval();
+    void beforeSwitch(String type, String id) throws DiskException {
+        filters.get(place(type, id)).disk().beforeSwitch();
     }
 
     /** @throws DiskException BUSY if the disk, or one of its filters, refuses to be detached now */

@@ -87,6 +87,8 @@ final class OverlayChange {
                     Reason.BUSY,
                     named() + ": one of its filters is at work on the image; wait for its end, or cancel it");
         }
+        // what a job copies must not change under it
+        disk.filters().checkDetach();
         DiskDriver driver = OpenContext.driver(
                         services.installed().drivers(), overlay.image().type())
                 .service();

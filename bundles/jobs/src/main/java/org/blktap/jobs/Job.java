@@ -16,6 +16,7 @@ import org.blktap.api.disk.Options;
  */
 public final class Job {
     /** Pieces that are copied at once while the VM has requests in flight, unless it is set. */
+    private final Object writing = new Object();
     private static final int SHARE = 2;
 
     private static final int MOST_SHARE = 16;
@@ -95,7 +96,10 @@ public final class Job {
     }
 
     void write() throws DiskException {
-        files.write(id, record());
+        // not the job's own lock: loops ask it
+        synchronized (writing) {
+            files.write(id, record());
+        }
     }
 
     private void changed() {

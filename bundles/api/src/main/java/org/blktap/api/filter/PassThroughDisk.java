@@ -77,6 +77,15 @@ public abstract class PassThroughDisk implements VirtualDisk {
         // most have no requests of their own
     }
 
+    /**
+     * Ends the work of the filter before the disk continues with another image, which this filter has made equal, and
+     * the filter is taken out ({@code Attachments.switchImage}). Called as {@link #beforeRemoval}; if it throws, the
+     * disk continues as before.
+     */
+    public void beforeSwitch() throws DiskException {
+        beforeRemoval();
+    }
+
     /** {@inheritDoc} A filter that overrides this calls it, so that the disk below is told as well. */
     @Override
     public void draining(boolean begins) {

@@ -79,11 +79,18 @@ record Chain(List<TapSpec> images, Map<String, String> options) {
         }
     }
 
+    boolean has(TapSpec image) {
+        return images.stream().anyMatch(each -> isOne(each, image));
+    }
+
+    private static boolean isOne(TapSpec one, TapSpec other) {
+        return one.equals(other) || one.type().equals(other.type()) && ImageFiles.same(one, other);
+    }
+
     /** The place of an image. @throws DiskException NOT_FOUND, naming those that are there */
     int place(TapSpec image) throws DiskException {
         for (int i = 0; i < images.size(); i++) {
-            TapSpec each = images.get(i);
-            if (each.equals(image) || each.type().equals(image.type()) && ImageFiles.same(each, image)) {
+            if (isOne(images.get(i), image)) {
                 return i;
             }
         }

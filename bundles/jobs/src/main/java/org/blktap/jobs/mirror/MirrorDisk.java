@@ -59,6 +59,9 @@ final class MirrorDisk extends PassThroughDisk {
     private boolean through;
     private boolean draining;
     private boolean flushing;
+    /** Which end of the job the flush of the target is for. */
+    private CompletableFuture<Void> flushedFor;
+
     private CompletableFuture<Void> finishing;
     private volatile boolean equalAtRemoval;
     private volatile MirrorState state = new MirrorState(false, 0, 1, null, false);
@@ -196,12 +199,29 @@ final class MirrorDisk extends PassThroughDisk {
 
     @Override
     public void beforeRemoval() throws DiskException {
+        end(equalAtRemoval ? makeEqual() : stop());
+    }
+
+    @Override
+    public void beforeSwitch() throws DiskException {
+        end(makeEqual());
+    }
+
+    private void end(CompletableFuture<Void> ended) throws DiskException {
         try {
-            MirrorFilter.await(equalAtRemoval ? makeEqual() : stop(), job);
+            MirrorFilter.await(ended, job);
         } catch (DiskException e) {
-            context.loop().execute(this::finished);
+            context.loop().execute(() -> {
+                finished();
+                copier.run(started);
+            });
             throw e;
         }
+    }
+
+    @Override
+    public boolean busy() {
+        return flushing || super.busy();
     }
 
     @Override
@@ -260,6 +280,7 @@ final class MirrorDisk extends PassThroughDisk {
                 failed.completeExceptionally(copier.failures().first().why());
             } else if (bits.count() == 0 && !flushing) {
                 flushing = true;
+                flushedFor = finishing;
                 target.submit(flush.set(Operation.FLUSH, 0, 0, 0));
             }
         }
@@ -270,6 +291,11 @@ final class MirrorDisk extends PassThroughDisk {
         flushing = false;
         CompletableFuture<Void> done = finishing;
         if (done == null) {
+            return;
+        }
+        if (done != flushedFor) {
+            // what was written since that flush began is not covered by it
+            idle();
             return;
         }
         finished();
@@ -339,7 +365,8 @@ final class MirrorDisk extends PassThroughDisk {
             if (!live) {
                 copier.source().close();
             }
-            bits.close();
+            // not clean: what the target has not flushed is copied again after a power loss
+            bits.abandon();
         });
     }
 }

@@ -96,7 +96,7 @@ public final class MirrorFilter implements DiskFilter {
         context.options().text("attempt", null);
         String id = context.options().text("job", "");
         Job job = table.find(id);
-        if (job == null || job.state().ended()) {
+        if (job == null || job.state().ended() || !job.attachment().equals(context.id())) {
             LOG.log(
                     Level.WARNING,
                     context.id() + ": the filter " + TYPE + " has no job '" + id + "', and does nothing");

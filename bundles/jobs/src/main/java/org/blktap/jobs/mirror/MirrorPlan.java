@@ -194,19 +194,48 @@ final class MirrorPlan {
         return job.value(key) == null ? null : TapSpec.parse(job.value(key));
     }
 
+    /** Whether the overlay of the chain, if there is one to be rebased, has the backing image that it should have. */
+    boolean isRebased(AttachmentStatus attachment) throws DiskException {
+        if (job.value(OVERLAY) == null) {
+            return true;
+        }
+        Chain chain = chain(attachment);
+        int overlay = chain.place(spec(OVERLAY));
+        boolean last = overlay + 1 == chain.images().size();
+        return job.value(BACKING) == null ? last : !last && chain.place(spec(BACKING)) == overlay + 1;
+    }
+
+    private Chain chain(AttachmentStatus attachment) throws DiskException {
+        String backing = attachment.details().get(AttachmentStatus.BACKING);
+        return Chain.of(
+                TapSpec.parse(attachment.spec()),
+                backing == null ? null : TapSpec.parse(backing),
+                attachment.options(),
+                images);
+    }
+
     /** Removes the images that the disk had and does not need any more. */
-    void removeOld() throws DiskException {
-        if (job.value(KEEP) == null) {
-            for (String each : job.valuesOf(REMOVED).values()) {
-                ImageFiles.remove(TapSpec.parse(each));
+    void removeOld(AttachmentStatus attachment) throws DiskException {
+        if (job.value(KEEP) != null || job.valuesOf(REMOVED).isEmpty()) {
+            return;
+        }
+        Chain chain = chain(attachment);
+        for (String each : job.valuesOf(REMOVED).values()) {
+            TapSpec old = TapSpec.parse(each);
+            if (chain.has(old)) {
+                throw new DiskException(Reason.BUSY, old + ": is still an image of " + attachment.id() + ", and stays");
             }
+            ImageFiles.remove(old);
         }
     }
 
-    /** Removes the target, if this job has made it. */
-    void removeTarget() throws DiskException {
+    /** Removes the target, if this job has made it and the disk has not continued with it. */
+    void removeTarget(AttachmentStatus attachment) throws DiskException {
         if (job.value(CREATING) != null) {
             TapSpec target = TapSpec.parse(job.value(TO));
+            if (chain(attachment).has(target)) {
+                throw new DiskException(Reason.BUSY, target + ": is an image of " + attachment.id());
+            }
             if (MirrorFilter.YES.equals(job.value(MirrorFilter.CREATED))
                     || ImageFiles.madeSince(target, job.status().createdMillis())) {
                 ImageFiles.remove(target);

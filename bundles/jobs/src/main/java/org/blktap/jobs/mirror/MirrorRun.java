@@ -53,6 +53,7 @@ final class MirrorRun {
     }
 
     void run() throws Exception {
+        boolean switched = MirrorFilter.SWITCHED.equals(job.value(MirrorFilter.PHASE));
         try {
             if (job.value(MirrorFilter.PHASE) == null) {
                 if (job.value(STARTED) != null) {
@@ -63,23 +64,32 @@ final class MirrorRun {
                 prepare();
                 job.keep(MirrorFilter.PHASE, MirrorFilter.COPYING);
             }
-            if (!MirrorFilter.SWITCHED.equals(job.value(MirrorFilter.PHASE)) && !copy()) {
+            if (!switched && !copy()) {
                 return;
             }
-            job.keep(MirrorFilter.PHASE, MirrorFilter.SWITCHED);
-            plan.removeOld();
-            removeBits();
-            job.say(job.value("switch-image") + " is the image of " + job.attachment() + " now");
+            switched = true;
+            afterSwitch();
         } catch (DiskException | RuntimeException e) {
             if (Thread.interrupted()) {
                 // the bundle stops: nothing is undone
                 throw (InterruptedException) new InterruptedException().initCause(e);
             }
-            undo();
-            throw e;
+            if (switched || !undo()) {
+                // the VM may write the target: it stays
+                throw e;
+            }
+            LOG.log(Level.INFO, "job " + job.id() + ": the switch was made after all: " + e.getMessage());
+            afterSwitch();
         } finally {
             job.onChange(() -> {});
         }
+    }
+
+    private void afterSwitch() throws DiskException {
+        job.keep(MirrorFilter.PHASE, MirrorFilter.SWITCHED);
+        plan.removeOld(attachments.status(job.attachment()));
+        removeBits();
+        job.say(job.value("switch-image") + " is the image of " + job.attachment() + " now");
     }
 
     // ---- before
@@ -132,14 +142,17 @@ final class MirrorRun {
             }
         });
         while (true) {
-            if (job.value("switch-image").equals(present())) {
+            if (hasSwitched(present())) {
                 // the daemon was killed between the switch and its record
                 return true;
             }
             PassThroughDisk open = filter.of(job);
             if (open instanceof MirrorDisk disk) {
                 if (job.cancelled()) {
-                    return cancel(disk);
+                    if (cancel(disk)) {
+                        return false;
+                    }
+                    continue;
                 }
                 if (step(disk)) {
                     return true;
@@ -154,13 +167,13 @@ final class MirrorRun {
         }
     }
 
-    /** The image of the attachment, which still has the filter. */
-    private String present() throws DiskException, InterruptedException {
-        AttachmentStatus attachment = null;
-        while (attachment == null) {
+    /** The attachment, which may be away for a moment while the daemon starts. */
+    private AttachmentStatus present() throws DiskException, InterruptedException {
+        while (true) {
             try {
-                attachment = attachments.status(job.attachment());
+                AttachmentStatus attachment = attachments.status(job.attachment());
                 missing = 0;
+                return attachment;
             } catch (DiskException e) {
                 if (e.reason() != Reason.NOT_FOUND || ++missing > MOST_MISSING) {
                     throw new DiskException(e.reason(), "attachment '" + job.attachment() + "' was detached", e);
@@ -168,11 +181,26 @@ final class MirrorRun {
                 job.await(POLL_MILLIS);
             }
         }
-        boolean filtered = attachment.filters().stream().anyMatch(each -> each.startsWith(MirrorFilter.TYPE + ","));
-        if (!filtered && !attachment.spec().equals(job.value("switch-image"))) {
-            throw new DiskException(Reason.NOT_FOUND, "its filter was removed from '" + job.attachment() + "'");
+    }
+
+    /**
+     * Whether the disk continues with what the job has made: it has not the filter any more, but the image and the chain.
+     *
+     * @throws DiskException NOT_FOUND if somebody else has removed the filter
+     */
+    private boolean hasSwitched(AttachmentStatus attachment) throws DiskException {
+        if (isFiltered(attachment)) {
+            return false;
         }
-        return filtered ? "" : attachment.spec();
+        if (attachment.spec().equals(job.value("switch-image")) && plan.isRebased(attachment)) {
+            return true;
+        }
+        throw new DiskException(Reason.NOT_FOUND, "its filter was removed from '" + job.attachment() + "'");
+    }
+
+    private boolean isFiltered(AttachmentStatus attachment) {
+        String filter = MirrorFilter.TYPE + ",job=" + job.id();
+        return attachment.filters().stream().anyMatch(each -> each.equals(filter) || each.startsWith(filter + ","));
     }
 
     /** Looks how far the copy is, and makes the last step; true if that was made. */
@@ -193,7 +221,7 @@ final class MirrorRun {
             job.to(JobState.READY);
         } else {
             job.to(JobState.COMPLETING);
-            return hasSwitched(disk);
+            return switches();
         }
         return false;
     }
@@ -229,57 +257,71 @@ final class MirrorRun {
         }
     }
 
-    private boolean hasSwitched(MirrorDisk disk) throws DiskException, InterruptedException {
-        disk.equalAtRemoval(true);
+    private boolean switches() throws DiskException, InterruptedException {
         try {
             job.waited(attachments.switchImage(job.attachment(), plan.then()));
             return true;
         } catch (DiskException e) {
-            if (e.reason() != Reason.BUSY || ++switches >= MOST_SWITCHES) {
-                throw e;
-            }
-            LOG.log(Level.INFO, "job " + job.id() + " tries the last step again: " + e.getMessage());
-            job.await(RETRY_MILLIS);
+            again(e);
             return false;
-        } finally {
-            disk.equalAtRemoval(false);
         }
+    }
+
+    /** Has the last step tried once more, if it failed for want of time. */
+    private void again(DiskException e) throws DiskException, InterruptedException {
+        if (e.reason() != Reason.BUSY || ++switches >= MOST_SWITCHES) {
+            throw e;
+        }
+        LOG.log(Level.INFO, "job " + job.id() + " tries the last step again: " + e.getMessage());
+        job.await(RETRY_MILLIS);
     }
 
     // ---- given up
 
-    /** A mirror that is equal leaves a copy of this moment; any other leaves nothing. Returns false. */
-    private boolean cancel(MirrorDisk disk) throws DiskException {
+    /** A mirror that is equal leaves a copy of this moment; any other leaves nothing. Returns false to try again. */
+    private boolean cancel(MirrorDisk disk) throws DiskException, InterruptedException {
         if (!job.kind().equals(MirrorJobs.MIRROR) || !disk.state().ready()) {
             throw new JobCancelled();
         }
         disk.equalAtRemoval(true);
-        job.waited(attachments.removeFilter(job.attachment(), MirrorFilter.TYPE));
+        try {
+            job.waited(attachments.removeFilter(job.attachment(), MirrorFilter.TYPE));
+        } catch (DiskException e) {
+            again(e);
+            return false;
+        } finally {
+            disk.equalAtRemoval(false);
+        }
         removeBits();
         job.say(job.value(MirrorFilter.TARGET) + " is a copy of " + job.attachment() + ", of the end of the mirror");
-        return false;
+        return true;
     }
 
-    /** Leaves the disk as it was before. */
-    private void undo() throws InterruptedException {
+    /** Leaves the disk as it was before; true if it turns out to have been switched meanwhile, and stays so. */
+    private boolean undo() throws InterruptedException {
         while (!removedFilter()) {
             job.await(RETRY_MILLIS);
         }
         try {
-            plan.removeTarget();
+            AttachmentStatus attachment = attachments.status(job.attachment());
+            if (job.value("switch-image") != null
+                    && attachment.spec().equals(job.value("switch-image"))
+                    && plan.isRebased(attachment)) {
+                return true;
+            }
+            plan.removeTarget(attachment);
         } catch (DiskException e) {
-            LOG.log(Level.WARNING, "job " + job.id() + ": " + e.getMessage());
+            // a file too many is better than one too few
+            LOG.log(Level.WARNING, "job " + job.id() + ": its target stays: " + e.getMessage());
         }
         removeBits();
+        return false;
     }
 
     /** Removes the filter if it is there; false if that must be tried again. */
     private boolean removedFilter() {
         try {
-            boolean there = attachments.status(job.attachment()).filters().stream()
-                    .anyMatch(each -> each.equals(MirrorFilter.TYPE + ",job=" + job.id())
-                            || each.startsWith(MirrorFilter.TYPE + ",job=" + job.id() + ","));
-            if (there) {
+            if (isFiltered(attachments.status(job.attachment()))) {
                 attachments.removeFilter(job.attachment(), MirrorFilter.TYPE);
             }
             return true;

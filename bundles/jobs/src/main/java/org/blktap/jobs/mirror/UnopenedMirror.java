@@ -49,6 +49,11 @@ final class UnopenedMirror extends PassThroughDisk {
     }
 
     @Override
+    public void beforeSwitch() throws DiskException {
+        throw new DiskException(DiskException.Reason.BUSY, "the target is not open");
+    }
+
+    @Override
     public void checkDetach() throws DiskException {
         MirrorFilter.checkDetach(job);
         super.checkDetach();
@@ -63,7 +68,7 @@ final class UnopenedMirror extends PassThroughDisk {
     public void close() {
         closed.run();
         if (bits != null) {
-            bits.close();
+            bits.abandon();
         }
     }
 }
