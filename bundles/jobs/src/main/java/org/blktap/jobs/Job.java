@@ -17,6 +17,7 @@ import org.blktap.api.disk.Options;
 public final class Job {
     /** Pieces that are copied at once while the VM has requests in flight, unless it is set. */
     private final Object writing = new Object();
+
     private static final int SHARE = 2;
 
     private static final int MOST_SHARE = 16;

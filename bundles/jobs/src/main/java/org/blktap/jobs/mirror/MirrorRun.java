@@ -184,7 +184,8 @@ final class MirrorRun {
     }
 
     /**
-     * Whether the disk continues with what the job has made: it has not the filter any more, but the image and the chain.
+     * Whether the disk continues with what the job has made: it has not the filter any more, but the image and the
+     * chain.
      *
      * @throws DiskException NOT_FOUND if somebody else has removed the filter
      */
