@@ -121,7 +121,8 @@ public final class Expose implements Verb {
             attachments.detach(ended, true);
         }
         if (source != null) {
-            points.end(source, !failed);
+            // one that was not shown is a backup's, which alone knows whether its copy is safe
+            points.end(source, !failed && shown);
         }
     }
 }
