@@ -191,9 +191,11 @@ class LiveJobsGuestIT {
         }
         String last = image();
         daemon.detach("g");
-        // what a killed daemon has counted ahead is a leak, which a repair ends; anything else would be damage
-        daemon.blktap("check", "--repair", last).ok();
-        check(last);
+        if (!last.startsWith("tap:aio:")) {
+            // what a killed daemon has counted ahead is a leak (3); anything else would be damage
+            Run check = daemon.blktap("check", last);
+            assertTrue(Set.of(0, 3).contains(check.status()), check::toString);
+        }
         assertEquals(Set.of(path(last)), files(), "files are left of killed jobs");
     }
 
