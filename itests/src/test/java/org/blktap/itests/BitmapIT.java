@@ -102,6 +102,7 @@ class BitmapIT {
             Process fio = new ProcessBuilder(
                             "fio",
                             "--name=w",
+                            "--thread",
                             "--ioengine=nbd",
                             "--uri=" + daemon.nbd("a"),
                             "--rw=randwrite",
