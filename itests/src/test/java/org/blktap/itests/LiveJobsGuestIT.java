@@ -26,8 +26,8 @@ import org.junit.jupiter.api.io.TempDir;
  * Snapshots, commits, streams and moves of one disk, one after the other, while a User-Mode Linux guest verifies it.
  */
 class LiveJobsGuestIT {
-    private static final int ROUNDS = Integer.getInteger("live.rounds", 10);
-    private static final int KILLS = Integer.getInteger("live.kills", 20);
+    private static final int ROUNDS = Integer.getInteger("live.rounds", 5);
+    private static final int KILLS = Integer.getInteger("live.kills", 8);
     private static final List<String> TYPES = List.of("vhd", "vmdk", "qcow", "vhdx", "aio", "qcow2");
 
     @TempDir

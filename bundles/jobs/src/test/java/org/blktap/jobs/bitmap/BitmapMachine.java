@@ -291,7 +291,7 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
                     copy(each, copy, otherBoot);
                 } else {
                     byte[] bytes = Files.readAllBytes(each);
-                    bytes[32] = (byte) (bytes[32] ^ otherBoot ? 1 : 0);
+                    bytes[32] = (byte) (bytes[32] ^ (otherBoot ? 1 : 0));
                     Files.write(copy, bytes);
                 }
             }
