@@ -103,7 +103,7 @@ final class AttachmentOpening {
         return operations.submit("a driver has come", () -> mayServeNow(Kind.NO_DRIVER, disk.tried(type)));
     }
 
-    /** The same for a filter. */
+    /** Like {@link #driverCame}, for a filter that has come. */
     Pending<Boolean> filterCame(String type) {
         return operations.submit(
                 "a filter has come",

@@ -18,12 +18,11 @@ public interface VirtualDisk extends AutoCloseable {
     void submit(Request request);
 
     /**
-     * Tells the disk that the core takes no more requests, and waits for all in flight to end, if there are any, or
-     * that this is over, which comes before the first request as well. A disk that holds requests back on purpose, such
-     * as for a limit, submits them at once meanwhile; a VM must not wait for a change of its disk as long as the queue
-     * would take.
+     * Called when the core stops to take requests and waits for those in flight, and again when it takes requests. In
+     * between, a disk that holds requests back on purpose, such as for a limit, submits them at once: a VM does not
+     * wait for a change of its disk as long as the queue would take.
      *
-     * @param begins true when the core begins to wait; false when requests are taken again
+     * @param begins true when the core begins to wait; false before it takes the first request, also after opening
      */
     default void draining(boolean begins) {
         // most hold nothing back

@@ -59,7 +59,7 @@ public abstract class PassThroughDisk implements VirtualDisk {
         below.beforeDetach();
     }
 
-    /** {@inheritDoc} A filter that overrides this calls it, so that the disk below is asked as well. */
+    /** {@inheritDoc} An override must call {@code super.checkDetach()}, which asks the disk below. */
     @Override
     public void checkDetach() throws DiskException {
         below.checkDetach();
@@ -86,13 +86,13 @@ public abstract class PassThroughDisk implements VirtualDisk {
         beforeRemoval();
     }
 
-    /** {@inheritDoc} A filter that overrides this calls it, so that the disk below is told as well. */
+    /** {@inheritDoc} An override must call {@code super.draining(begins)}, which informs the disk below. */
     @Override
     public void draining(boolean begins) {
         below.draining(begins);
     }
 
-    /** {@inheritDoc} A filter that overrides this asks the disk below as well. */
+    /** {@inheritDoc} An override must include {@code super.busy()}, the answer of the disk below. */
     @Override
     public boolean busy() {
         return below.busy();

@@ -18,7 +18,7 @@ import org.blktap.api.engine.ExtentList;
 import org.junit.jupiter.api.Test;
 
 class PassThroughDiskTest {
-    /** Notes what it is told, and completes nothing by itself. */
+    /** Records the calls that it gets, and completes no request by itself. */
     private static final class Noted implements VirtualDisk {
         final List<String> calls = new ArrayList<>();
         final List<Request> requests = new ArrayList<>();
