@@ -266,7 +266,7 @@ final class Attachment {
     }
 
     /**
-     * Flushes the disk, if it is open. The gate is closed, and nothing is in flight.
+     * Flushes the disk, if it is open. Requests may be served meanwhile.
      *
      * @return what the flush failed with, which the VM's next one fails with too; or null
      */

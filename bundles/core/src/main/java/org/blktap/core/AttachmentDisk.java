@@ -14,7 +14,6 @@ import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
-import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.IoEngine;
@@ -51,7 +50,6 @@ final class AttachmentDisk {
     private IoQueue queue;
     private boolean open;
     private volatile boolean savesAtDetach;
-    private volatile boolean filtersAsk;
     /** The filters of the open disk; none while it is closed. */
     private volatile FilterStack filters = FilterStack.on(null, null);
 
@@ -104,7 +102,6 @@ final class AttachmentDisk {
         });
         filters = stack;
         info = stack.top().info();
-        filtersAsk = !savesAtDetach && stack.top().savesAtDetach();
     }
 
     boolean isCarriedBy(Registry.Entry<IoEngine> other) {
@@ -114,11 +111,6 @@ final class AttachmentDisk {
     /** Whether the image saves at the detach what would be lost. */
     boolean savesAtDetach() {
         return savesAtDetach;
-    }
-
-    /** Whether a filter must be asked before a detach, which it can refuse. */
-    boolean filtersAsk() {
-        return filtersAsk;
     }
 
     /** Whether it has been open since the daemon started: before, there is nothing that a VM could be shown. */
@@ -233,11 +225,25 @@ final class AttachmentDisk {
     }
 
     private void install(OpenImage fresh, FilterStack stack, List<AutoCloseable> keptNow) throws DiskException {
+        boolean resized = info.sizeBytes() != stack.top().info().sizeBytes();
+        keep(fresh, stack, keptNow);
+        calls.run(() -> {
+            gate.install(stack.top());
+            if (resized) {
+                nodes.each(DeviceNode::resized);
+            }
+        });
+    }
+
+    private void keep(OpenImage fresh, FilterStack stack, List<AutoCloseable> keptNow) {
         // what the opening before has kept is held by this one now
         close(kept);
         kept = keptNow;
         image = fresh;
-        putBehindGate(stack);
+        info = stack.top().info();
+        filters = stack;
+        open = true;
+        savesAtDetach = fresh.disk().savesAtDetach();
     }
 
     /** What is done between the closing of one image and the opening of the next. */
@@ -252,27 +258,32 @@ final class AttachmentDisk {
      * in flight, and the disk is flushed.
      *
      * @param without the type of the filter that is closed; null for none
+     * @param fits does not block
+     * @param last is done when all is open
      * @throws DiskException and nothing but a part of it is open: the caller closes that, by {@link #close}
      */
-    void exchange(AttachRequest request, String without, Between between, Fits fits) throws DiskException {
+    void exchange(AttachRequest request, String without, Between between, Fits fits, LoopCalls.Action last)
+            throws DiskException {
         if (!engineFor(request).equals(engine)) {
             close();
             openQueue(request);
             between.run(environment(new ArrayList<>(), new CopyOnWriteArrayList<>()));
-            openDisk(request, fits);
+            openDisk(request, found -> {
+                fits.check(found);
+                last.run();
+            });
             return;
         }
         OpenImage old = image;
         FilterMeans before = filters.means();
-        calls.ask(gate::remove);
+        OpenFilter leaving = null;
         if (without != null) {
             int place = filters.place(without, id);
-            OpenFilter leaving = filters.filters().get(place);
+            leaving = filters.filters().get(place);
             filters = filters.without(place);
-            leaving.close(calls);
         }
         image = null;
-        old.close(calls);
+        closeBehindGate(leaving, old);
         List<AutoCloseable> keptNow = new ArrayList<>();
         OpenEnvironment environment = environment(keptNow, before.environment().own());
         try (CloseOnFailure opened = new CloseOnFailure(() -> close(keptNow))) {
@@ -281,37 +292,44 @@ final class AttachmentDisk {
             image = fresh;
             FilterStack stack =
                     filters.moved(fresh.disk(), new FilterMeans(calls, services.memory(), before.watch(), environment));
-            calls.run(stack::connect);
-            fits.check(stack.top().info());
+            calls.run(() -> {
+                stack.connect();
+                fits.check(stack.top().info());
+                gate.install(stack.top());
+            });
+            last.run();
             opened.keep();
-            install(fresh, stack, keptNow);
+            keep(fresh, stack, keptNow);
         }
     }
 
-    private void putBehindGate(FilterStack stack) throws DiskException {
-        VirtualDisk disk = stack.top();
-        DiskInfo found = disk.info();
-        boolean resized = info.sizeBytes() != found.sizeBytes();
-        info = found;
-        filters = stack;
-        open = true;
-        savesAtDetach = image.disk().savesAtDetach();
-        filtersAsk = !savesAtDetach && disk.savesAtDetach();
+    /** Each call of the loop costs the waiting VM time, so that this is one. */
+    private void closeBehindGate(OpenFilter leaving, OpenImage old) throws DiskException {
         calls.run(() -> {
-            gate.install(disk);
-            if (resized) {
-                nodes.each(DeviceNode::resized);
+            gate.remove();
+            if (leaving != null) {
+                leaving.closeNow(id);
             }
+            old.closeNow(id);
         });
     }
 
     /**
-     * Flushes the disk, if it is open. The gate is closed, and nothing is in flight.
+     * Flushes the disk, if it is open. Requests may be served meanwhile.
      *
      * @return what the flush failed with, or null
      */
     DiskException flush() throws DiskException {
-        return open ? flushOpen() : null;
+        if (!open || info.readOnly()) {
+            return null;
+        }
+        int error = calls.await(calls.ask(gate::flush), "a flush");
+        return error == 0
+                ? null
+                : new DiskException(
+                        Reason.IO,
+                        image.spec() + ": the last flush failed: " + Errno.text(error)
+                                + "; writes since the flush before may be lost");
     }
 
     /**
@@ -363,19 +381,6 @@ final class AttachmentDisk {
         } else {
             loop.schedule(() -> look(idle), IDLE_MILLISECONDS);
         }
-    }
-
-    private DiskException flushOpen() throws DiskException {
-        if (info.readOnly()) {
-            return null;
-        }
-        int error = calls.await(calls.ask(gate::flush), "the last flush");
-        return error == 0
-                ? null
-                : new DiskException(
-                        Reason.IO,
-                        image.spec() + ": the last flush failed: " + Errno.text(error)
-                                + "; writes since the flush before may be lost");
     }
 
     /** The attachment ends: what was kept for its next opening goes. */

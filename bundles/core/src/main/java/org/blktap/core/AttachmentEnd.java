@@ -58,9 +58,8 @@ final class AttachmentEnd {
         try {
             commands.forResult(operations.submit("being detached", () -> {
                 disk.filters().checkDetach();
-                askFilters();
                 nodes.unplug();
-                end(true, false, true);
+                end(true, false);
                 return null;
             }));
         } catch (DiskException e) {
@@ -82,7 +81,7 @@ final class AttachmentEnd {
         if (disk.savesAtDetach() && calls.blockedNanos() == 0) {
             // refused if it cannot be saved
             commands.forResult(operations.submit("being detached", () -> {
-                end(true, false, false);
+                end(true, false);
                 return null;
             }));
             return done;
@@ -105,7 +104,7 @@ final class AttachmentEnd {
 
     /** Ends it, and keeps it on record: the daemon stops. */
     CompletableFuture<Void> shutDown() {
-        operations.submitLast("being shut down", () -> end(false, true, false));
+        operations.submitLast("being shut down", () -> end(false, true));
         return done;
     }
 
@@ -114,7 +113,7 @@ final class AttachmentEnd {
             gate.held().fail();
             return null;
         });
-        end(true, true, false);
+        end(true, true);
     }
 
     /**
@@ -122,9 +121,8 @@ final class AttachmentEnd {
      *
      * @param forget whether the record goes
      * @param forced whether it ends in any case: what cannot be saved or drained is left behind
-     * @param filtersToo whether filters may refuse; what they do ends with them otherwise
      */
-    private void end(boolean forget, boolean forced, boolean filtersToo) throws DiskException {
+    private void end(boolean forget, boolean forced) throws DiskException {
         Lock saving =
                 disk.savesAtDetach() ? services.saving(attachment.request().spec()) : null;
         if (saving != null) {
@@ -134,7 +132,7 @@ final class AttachmentEnd {
         try {
             try {
                 if (saving != null) {
-                    save(forced, filtersToo);
+                    save(forced);
                 } else if (!forced) {
                     attachment.quiesce(
                             new StateReason(Kind.DETACHING, "being detached"),
@@ -161,29 +159,14 @@ final class AttachmentEnd {
         }
     }
 
-    /** Lets a filter refuse, before the VMs are asked for their devices. */
-    private void askFilters() throws DiskException {
-        if (!disk.filtersAsk() || !(attachment.life() instanceof Life.Running)) {
-            return;
-        }
-        attachment.quiesce(
-                new StateReason(Kind.DETACHING, "being detached"),
-                services.limits().drain());
-        try {
-            gate.disk().beforeDetach();
-        } finally {
-            attachment.letThrough();
-        }
-    }
-
-    private void save(boolean forced, boolean filtersToo) throws DiskException {
+    private void save(boolean forced) throws DiskException {
         if (!disk.isOpen()) {
             attachment.opening().open();
         }
         attachment.quiesce(
                 new StateReason(Kind.SAVING, "being saved"),
                 forced ? services.limits().forced() : services.limits().drain());
-        (filtersToo ? gate.disk() : disk.image().disk()).beforeDetach();
+        disk.image().disk().beforeDetach();
     }
 
     private void takeDown(boolean forget, boolean forced) throws DiskException {

@@ -12,12 +12,13 @@ import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.core.Records.PreparedRecord;
 
 /**
  * Has one attachment continue with an image that holds the same, while a VM has it. The steps are: check all that can
- * be checked; make requests wait; flush; close the image; give the overlay its other backing image; open the new image;
- * record it; let requests through. At each of them, the record names an image that is right. Any thread but a loop;
- * methods wait as commands do.
+ * be checked; flush, and prepare the record; make requests wait; flush the rest; close the image; give the overlay its
+ * other backing image; open the new image; put the record in force; let requests through. At each of them, the record
+ * names an image that is right. Any thread but a loop; methods wait as commands do.
  */
 final class DiskSwitch {
     private static final Logger LOG = System.getLogger("org.blktap.core");
@@ -59,40 +60,52 @@ final class DiskSwitch {
         if (rebase != null) {
             OpenContext.driver(services.installed().drivers(), rebase.overlay().type());
         }
+        // while requests are served: little is left to flush when they wait
+        checkFlushed(attachment.flushDisk());
+        // the identity is not known before the image is open
+        try (PreparedRecord changed = record.prepare(after, attachment.known().ofAnyIdentity(), rebase)) {
+            return run(before, after, to.withoutFilter(), rebase, undo, changed);
+        }
+    }
+
+    /** @param changed what is put in force before the rebase, or else before requests are let through */
+    private Duration run(
+            AttachRequest before,
+            AttachRequest after,
+            String leaving,
+            Rebase rebase,
+            Rebase undo,
+            PreparedRecord changed)
+            throws DiskException {
         AtomicBoolean rebased = new AtomicBoolean();
         long start = System.nanoTime();
         attachment.quiesce(
                 new StateReason(Kind.IMAGE_CHANGE, "its image is being changed"),
                 services.limits().drain());
-        if (to.withoutFilter() != null) {
-            try {
-                disk.filters().beforeSwitch(to.withoutFilter(), attachment.id());
-            } catch (DiskException | RuntimeException e) {
-                attachment.letThrough();
-                throw e;
+        try {
+            if (leaving != null) {
+                disk.filters().beforeSwitch(leaving, attachment.id());
             }
-        }
-        DiskException unflushed = attachment.flushDisk();
-        if (unflushed != null) {
+            checkFlushed(attachment.flushDisk());
+        } catch (DiskException | RuntimeException e) {
             attachment.letThrough();
-            throw unflushed;
+            throw e;
         }
         try {
             disk.exchange(
                     after,
-                    to.withoutFilter(),
+                    leaving,
                     environment -> {
                         if (rebase != null) {
-                            record.rebasing(rebase);
-                            record.write(after, attachment.known().ofAnyIdentity());
+                            changed.commit();
                             rebase.run(environment);
                             rebased.set(true);
                         }
                     },
-                    found -> {
-                        attachment.known().checkSame(after.spec(), found, false);
+                    found -> attachment.known().checkSame(after.spec(), found, false),
+                    () -> {
                         if (rebase == null) {
-                            record.write(after, DiskShape.of(found));
+                            changed.commit();
                         }
                     });
         } catch (DiskException | RuntimeException | Error e) {
@@ -103,10 +116,14 @@ final class DiskSwitch {
         attachment.known(DiskShape.of(disk.info()));
         attachment.letThrough();
         Duration pause = Duration.ofNanos(System.nanoTime() - start);
-        if (rebase != null) {
-            recordAsItIs();
-        }
+        recordAsItIs();
         return pause;
+    }
+
+    private static void checkFlushed(DiskException unflushed) throws DiskException {
+        if (unflushed != null) {
+            throw unflushed;
+        }
     }
 
     private AttachRequest changed(AttachRequest before, ImageSwitch to) throws DiskException {
@@ -127,7 +144,7 @@ final class DiskSwitch {
                 filters.stream().map(FilterSpec::text).toList());
     }
 
-    /** The other backing image was on record to be set again after a kill. */
+    /** Records the identity of the image that is open, and that nothing is to be rebased after a kill. */
     private void recordAsItIs() {
         record.rebasing(null);
         try {
@@ -135,7 +152,8 @@ final class DiskSwitch {
         } catch (DiskException e) {
             LOG.log(
                     Level.WARNING,
-                    attachment.id() + ": a restart will rebase its overlay once more: " + e.getMessage());
+                    attachment.id() + ": its record is that of the change, which a restart does once more: "
+                            + e.getMessage());
         }
     }
 

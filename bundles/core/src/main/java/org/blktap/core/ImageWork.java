@@ -2,11 +2,8 @@ package org.blktap.core;
 
 import static org.blktap.api.memory.Alignment.SECTOR;
 
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.blktap.api.control.Images;
 import org.blktap.api.disk.BlockingDisk;
 import org.blktap.api.disk.CompressedImage;
@@ -22,8 +19,6 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoEngine;
-import org.blktap.api.engine.IoLoop;
-import org.blktap.api.engine.IoQueue;
 import org.blktap.api.engine.LoopFactory;
 import org.blktap.api.memory.NativeMemory;
 import org.blktap.core.copy.CompressedCopy;
@@ -55,19 +50,6 @@ public final class ImageWork implements Images {
         this.memory = memory;
         this.installed = installed;
         this.configuration = configuration;
-    }
-
-    /** The means that one piece of work has: a loop with an engine's queue, for as long as it takes. */
-    private record Desk(IoLoop loop, OpenEnvironment environment, List<OpenContext> contexts) {
-        OpenContext context(boolean readOnly, Options options) {
-            OpenContext context = new OpenContext(environment, readOnly, options);
-            contexts.add(context);
-            return context;
-        }
-    }
-
-    private interface Work<T> {
-        T run(Desk desk) throws DiskException;
     }
 
     private interface Making {
@@ -112,7 +94,7 @@ public final class ImageWork implements Images {
                                         new WatchedFile.Watch(),
                                         desk.environment()));
                     } finally {
-                        close(desk, disk);
+                        desk.close(disk);
                     }
                 }
             });
@@ -172,7 +154,7 @@ public final class ImageWork implements Images {
     }
 
     /** Checks the options, before anything is changed. */
-    private static void checkOptions(Desk desk, DiskDriver driver, TapSpec spec, Map<String, String> given)
+    private static void checkOptions(ImageDesk desk, DiskDriver driver, TapSpec spec, Map<String, String> given)
             throws DiskException {
         Options options = new Options(given);
         // what resizing takes besides what opening does
@@ -181,7 +163,7 @@ public final class ImageWork implements Images {
         try {
             options.checkAllKnown("tap:" + spec.type());
         } finally {
-            close(desk, disk);
+            desk.close(disk);
         }
     }
 
@@ -282,20 +264,20 @@ public final class ImageWork implements Images {
     }
 
     /** What others will find. */
-    private static DiskInfo made(Desk desk, DiskDriver driver, TapSpec target, Map<String, String> options)
+    private static DiskInfo made(ImageDesk desk, DiskDriver driver, TapSpec target, Map<String, String> options)
             throws DiskException {
         VirtualDisk disk = driver.open(target.path(), desk.context(true, new Options(options)));
         try {
             return disk.info();
         } finally {
-            close(desk, disk);
+            desk.close(disk);
         }
     }
 
     private void copy(
-            Desk source,
+            ImageDesk source,
             VirtualDisk from,
-            Desk desk,
+            ImageDesk desk,
             Conversion conversion,
             DiskDriver driver,
             OpenContext context,
@@ -317,12 +299,12 @@ public final class ImageWork implements Images {
                 copy.run(progress);
             }
         } finally {
-            close(desk, to);
+            desk.close(to);
         }
     }
 
     private interface Reading<T> {
-        T run(Desk desk, VirtualDisk disk) throws DiskException;
+        T run(ImageDesk desk, VirtualDisk disk) throws DiskException;
     }
 
     private <T> T reading(TapSpec spec, Map<String, String> given, Reading<T> work) throws DiskException {
@@ -335,15 +317,8 @@ public final class ImageWork implements Images {
                 context.checkBackingTypes();
                 return work.run(desk, disk);
             } finally {
-                close(desk, disk);
+                desk.close(disk);
             }
-        });
-    }
-
-    private static void close(Desk desk, VirtualDisk disk) throws DiskException {
-        call(desk.loop(), () -> {
-            disk.close();
-            return null;
         });
     }
 
@@ -351,55 +326,7 @@ public final class ImageWork implements Images {
         return OpenContext.driver(installed.drivers(), spec.type()).service();
     }
 
-    private <T> T with(Registry.Entry<IoEngine> engine, Work<T> work) throws DiskException {
-        if (engine == null) {
-            throw new DiskException(Reason.WRONG_TYPE, "no I/O engine is present");
-        }
-        List<AutoCloseable> kept = new ArrayList<>();
-        try (IoLoop loop = loops.start("blktap-image")) {
-            IoQueue queue = call(loop, () -> EngineCalls.open(engine.service(), loop));
-            List<OpenContext> contexts = new ArrayList<>();
-            try {
-                return work.run(new Desk(
-                        loop,
-                        new OpenEnvironment(
-                                loop,
-                                queue,
-                                memory,
-                                installed.drivers(),
-                                configuration.paths(),
-                                new HashSet<>(),
-                                kept,
-                                new CopyOnWriteArrayList<>()),
-                        contexts));
-            } finally {
-                contexts.forEach(OpenContext::close);
-                call(loop, () -> {
-                    queue.close();
-                    return null;
-                });
-                for (AutoCloseable resource : kept) {
-                    close(resource);
-                }
-            }
-        }
-    }
-
-    private static void close(AutoCloseable resource) throws DiskException {
-        try {
-            resource.close();
-        } catch (Exception e) {
-            throw new DiskException(Reason.IO, "closing: " + e, e);
-        }
-    }
-
-    private static <T> T call(IoLoop loop, java.util.concurrent.Callable<T> task) throws DiskException {
-        try {
-            return loop.call(task);
-        } catch (DiskException | RuntimeException e) {
-            throw e;
-        } catch (Exception e) {
-            throw new DiskException(Reason.IO, e.toString(), e);
-        }
+    private <T> T with(Registry.Entry<IoEngine> engine, ImageDesk.Work<T> work) throws DiskException {
+        return ImageDesk.with(loops, memory, installed.drivers(), configuration.paths(), engine, work);
     }
 }

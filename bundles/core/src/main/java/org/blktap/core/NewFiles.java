@@ -14,6 +14,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.engine.Errno;
 import org.blktap.linux.FileStatus;
+import org.blktap.linux.Libc;
 import org.blktap.linux.PinnedFile;
 import org.blktap.linux.WholeFile;
 
@@ -27,6 +28,8 @@ final class NewFiles {
 
     private final List<Made> made = new ArrayList<>();
     private final boolean unnamed;
+    /** A file that is made once more, and keeps its name; null for none. */
+    private Made again;
 
     /** Makes files that have no name until they are complete, where the file system can. */
     NewFiles() {
@@ -41,8 +44,20 @@ final class NewFiles {
     /** @param temporary its present name, or null if it has none */
     private record Made(Path path, Path temporary, PinnedFile file) {}
 
+    /**
+     * Has {@link #create} empty a file that is there, in place of a new one.
+     *
+     * @param file closed with the others
+     */
+    void again(Path path, PinnedFile file) {
+        again = new Made(path, null, file);
+    }
+
     /** Makes an empty file for what will have this path. */
     PinnedFile create(Path path) throws DiskException {
+        if (again != null && again.path().equals(path)) {
+            return emptied();
+        }
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             throw exists(path);
         }
@@ -67,6 +82,21 @@ final class NewFiles {
         }
         made.add(new Made(path, temporary, file));
         return file;
+    }
+
+    private PinnedFile emptied() throws DiskException {
+        Made there = again;
+        int fd = there.file().reopen(Libc.O_RDWR);
+        int error = fd < 0 || Libc.ftruncate(fd, 0) != 0 ? Libc.errno() : 0;
+        if (fd >= 0) {
+            Libc.close(fd);
+        }
+        if (error != 0) {
+            throw new DiskException(Reason.IO, FileNames.text(there.path()) + ": cannot empty: " + Errno.text(error));
+        }
+        made.add(there);
+        again = null;
+        return there.file();
     }
 
     /** The new file that will have a path, or null. */
@@ -179,6 +209,10 @@ final class NewFiles {
     private void close() {
         made.forEach(each -> each.file().close());
         made.clear();
+        if (again != null) {
+            again.file().close();
+            again = null;
+        }
     }
 
     private static void remove(Path path) {

@@ -6,11 +6,13 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.FileNames;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.TapSpec;
 import org.blktap.linux.FileStatus;
+import org.blktap.linux.PinnedFile;
 
 /**
  * The file of an overlay that is being made for an image of an attachment. It has no name until its journal says that
@@ -44,13 +46,37 @@ final class NewOverlay {
      */
     void make(TapSpec backing, String backingTypes, OpenContext open, DiskInfo info, OpenEnvironment environment)
             throws DiskException {
+        making = context(backingTypes, environment);
+        making.lend(open, info);
+        create(backing, making);
+    }
+
+    /** Makes the contents once more, of a backing image that is closed now; the file has its name already. */
+    void makeAgain(TapSpec backing, String backingTypes, OpenEnvironment environment) throws DiskException {
+        try (OpenContext again = context(backingTypes, environment)) {
+            try {
+                PinnedFile there = PinnedFile.ofName(path());
+                again.createAgain(path(), there);
+                if (!named.sameFile(there.status())) {
+                    throw new DiskException(Reason.BUSY, image + ": was replaced while the snapshot was taken");
+                }
+                create(backing, again);
+            } finally {
+                // closes the file, which keeps its name
+                again.undo();
+            }
+        }
+    }
+
+    private OpenContext context(String backingTypes, OpenEnvironment environment) {
         Map<String, String> all = new LinkedHashMap<>(options);
         all.put(OpenContext.BACKING_TYPE, backingTypes);
-        Options asked = new Options(all);
-        making = new OpenContext(environment.using(new HashSet<>()), false, asked);
-        making.lend(open, info);
-        driver.create(image.path(), -1, backing, making);
-        asked.checkAllKnown("tap:" + image.type());
+        return new OpenContext(environment.using(new HashSet<>()), false, new Options(all));
+    }
+
+    private void create(TapSpec backing, OpenContext context) throws DiskException {
+        driver.create(image.path(), -1, backing, context);
+        context.options().checkAllKnown("tap:" + image.type());
     }
 
     /** Gives it its name. */

@@ -169,6 +169,11 @@ final class OpenContext implements DiskContext, AutoCloseable {
         return opened.stream().anyMatch(status::sameFile);
     }
 
+    /** Has a creation make a file once more that is there and keeps its name. The context closes it. */
+    void createAgain(Path path, PinnedFile file) {
+        created.again(path, file);
+    }
+
     /** Gives new files their names after a creation, unless others have taken them meanwhile. */
     void nameCreated() throws DiskException {
         created.nameAll();

@@ -123,13 +123,16 @@ record OpenFilter(
 
     /** Closes the filter on the loop; the disk below stays open. Nothing is in flight. */
     void close(LoopCalls calls) throws DiskException {
-        calls.run(() -> {
-            try {
-                disk.close();
-            } catch (RuntimeException | Error e) {
-                LOG.log(Level.ERROR, calls.id() + ": the filter " + spec.type() + " cannot be closed", e);
-            }
-            others.close();
-        });
+        calls.run(() -> closeNow(calls.id()));
+    }
+
+    /** Does what {@link #close} does. Loop only. */
+    void closeNow(String id) {
+        try {
+            disk.close();
+        } catch (RuntimeException | Error e) {
+            LOG.log(Level.ERROR, id + ": the filter " + spec.type() + " cannot be closed", e);
+        }
+        others.close();
     }
 }

@@ -97,16 +97,19 @@ record OpenImage(TapSpec spec, VirtualDisk disk, OpenContext context) {
 
     /** Closes the disk on the loop; if it throws, its files are closed all the same. */
     void close(LoopCalls calls) throws DiskException {
-        calls.run(() -> {
-            context.forget();
-            try {
-                if (disk != null) {
-                    disk.close();
-                }
-            } catch (RuntimeException | Error e) {
-                LOG.log(Level.ERROR, calls.id() + ": " + spec + " cannot be closed; its files are", e);
-                context.closeFiles();
+        calls.run(() -> closeNow(calls.id()));
+    }
+
+    /** Does what {@link #close} does. Loop only. */
+    void closeNow(String id) {
+        context.forget();
+        try {
+            if (disk != null) {
+                disk.close();
             }
-        });
+        } catch (RuntimeException | Error e) {
+            LOG.log(Level.ERROR, id + ": " + spec + " cannot be closed; its files are", e);
+            context.closeFiles();
+        }
     }
 }

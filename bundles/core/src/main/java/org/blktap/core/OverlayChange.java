@@ -38,7 +38,9 @@ final class OverlayChange {
     private FileStatus oldFile;
     private DiskShape shape;
     private NewOverlay file;
-    private boolean early;
+    /** Whether the file's contents are made once more while requests wait. */
+    private boolean again;
+
     private long start;
     private Duration pause = Duration.ZERO;
 
@@ -68,8 +70,8 @@ final class OverlayChange {
     }
 
     /**
-     * Checks all that can be checked, and makes the file. One that records what writes still change is made again while
-     * requests wait.
+     * Checks all that can be checked, and makes the file. If it records what writes still change, its contents are made
+     * once more while requests wait.
      */
     void prepare() throws DiskException {
         attachment.checkRunning();
@@ -81,11 +83,6 @@ final class OverlayChange {
                             + (before.readOnly()
                                     ? " is read-only: nothing would be written to an overlay"
                                     : " saves its contents at the detach: it has no image that could be a backing image"));
-        }
-        if (disk.filtersAsk()) {
-            throw new DiskException(
-                    Reason.BUSY,
-                    named() + ": one of its filters is at work on the image; wait for its end, or cancel it");
         }
         // what a job copies must not change under it
         disk.filters().checkDetach();
@@ -101,16 +98,13 @@ final class OverlayChange {
         if (Files.exists(file.path(), LinkOption.NOFOLLOW_LINKS)) {
             throw new DiskException(Reason.EXISTS, overlay.image().path() + ": exists already; choose another name");
         }
-        early = !driver.recordsBackingState();
+        again = driver.recordsBackingState();
         file.make(
                 before.spec(),
                 backingTypes,
                 disk.image().context(),
                 disk.image().disk().info(),
                 disk.filters().means().environment());
-        if (!early) {
-            file.remove();
-        }
     }
 
     /** The types of the new chain, from the old image down. */
@@ -134,10 +128,16 @@ final class OverlayChange {
         return options;
     }
 
-    /** Gives the file its name, if it is there. */
+    /** Gives the file its name. */
     void name() throws DiskException {
-        if (early) {
-            file.name();
+        file.name();
+    }
+
+    /** Flushes while requests are served, so that little is left to flush while they wait. */
+    void flush() throws DiskException {
+        DiskException unflushed = attachment.flushDisk();
+        if (unflushed != null) {
+            throw unflushed;
         }
     }
 
@@ -148,25 +148,24 @@ final class OverlayChange {
                 new StateReason(Kind.IMAGE_CHANGE, "a snapshot is being taken"),
                 services.limits().drain());
         progress = Progress.CLOSED_GATE;
-        DiskException unflushed = attachment.flushDisk();
-        if (unflushed != null) {
-            throw unflushed;
-        }
+        flush();
     }
 
-    /** Closes the image and opens the overlay on it. */
+    /** Closes the image and opens the overlay on it: the last step that may fail. */
     void exchange() throws DiskException {
         progress = Progress.EXCHANGING;
         disk.exchange(
                 after,
                 null,
                 environment -> {
-                    if (!early) {
-                        file.make(before.spec(), backingTypes, null, null, environment);
-                        file.name();
+                    if (again) {
+                        file.makeAgain(before.spec(), backingTypes, environment);
                     }
                 },
-                found -> attachment.known().checkSame(after.spec(), found, false));
+                found -> attachment.known().checkSame(after.spec(), found, false),
+                () -> {
+                    // the journal stands in for the records
+                });
         OpenContext below = disk.image().context().below();
         if (below == null || oldFile == null || !below.has(oldFile)) {
             throw new DiskException(
@@ -174,19 +173,16 @@ final class OverlayChange {
                     overlay.image() + ": is not an overlay of the image that was open, " + before.spec()
                             + ": it was moved or replaced");
         }
-    }
-
-    /** The overlay is open: the last step that may fail. */
-    void ready() throws DiskException {
         if (record.isRemoved()) {
             throw new DiskException(Reason.NOT_FOUND, named() + " is being detached");
         }
         shape = DiskShape.of(disk.info());
     }
 
-    /** What a restart must know once all are ready. */
+    /** What a restart must know once all are ready. It takes the overlay's identity as it finds it. */
     SnapshotJournal.Change change() {
-        return new SnapshotJournal.Change(before.spec(), after, shape);
+        return new SnapshotJournal.Change(
+                before.spec(), after, attachment.known().ofAnyIdentity());
     }
 
     /** Lets requests through, to the overlay. */

@@ -28,6 +28,7 @@ import org.blktap.linux.WholeFile;
 final class Records {
     private static final Logger LOG = System.getLogger("org.blktap.core");
     private static final String SUFFIX = ".cfg";
+    private static final String COMMENT = "attached by blktap; edit while the daemon is stopped";
     /** Suffix of an empty file beside the record of an attachment that an operator has parked. */
     private static final String PARKED = ".parked";
     /** Suffix of an empty file beside the record of an attachment whose VM has yet to see a failed flush. */
@@ -77,6 +78,34 @@ final class Records {
             }
         }
 
+        /**
+         * Prepares a write, so that the rest of it takes little time.
+         *
+         * @param first what a restart does before it opens the disk; null for nothing
+         */
+        synchronized PreparedRecord prepare(AttachRequest request, DiskShape known, Rebase first) throws DiskException {
+            try {
+                Files.createDirectories(directory);
+                return new PreparedRecord(
+                        this, WholeFile.prepare(file(id), text(properties(request, known, first), COMMENT)), first);
+            } catch (IOException e) {
+                throw DiskException.io(file(id), "write the record of the attachment", e);
+            }
+        }
+
+        private synchronized void commit(WholeFile.Prepared prepared, Rebase first) throws DiskException {
+            if (!removed) {
+                uninterrupted(() -> {
+                    try {
+                        prepared.commit();
+                    } catch (IOException e) {
+                        throw DiskException.io(file(id), "write the record of the attachment", e);
+                    }
+                });
+                rebase = first;
+            }
+        }
+
         /** Keeps in mind whether an operator has parked it: a restart must not open a disk that is being worked on. */
         synchronized void park(boolean parked) throws DiskException {
             if (!removed) {
@@ -107,6 +136,30 @@ final class Records {
                     removed = true;
                 });
             }
+        }
+    }
+
+    /** A record that is on disk, and not in force yet. One at a time for each attachment. */
+    static final class PreparedRecord implements AutoCloseable {
+        private final Entry entry;
+        private final WholeFile.Prepared file;
+        private final Rebase first;
+
+        private PreparedRecord(Entry entry, WholeFile.Prepared file, Rebase first) {
+            this.entry = entry;
+            this.file = file;
+            this.first = first;
+        }
+
+        /** Writes it, in place of the record there is, unless that has been removed. */
+        void commit() throws DiskException {
+            entry.commit(file, first);
+        }
+
+        /** Forgets it, if it is not in force. */
+        @Override
+        public void close() {
+            file.close();
         }
     }
 
@@ -168,7 +221,7 @@ final class Records {
     void write(String id, Properties properties) throws DiskException {
         try {
             Files.createDirectories(directory);
-            WholeFile.write(file(id), text(properties, "attached by blktap; edit while the daemon is stopped"));
+            WholeFile.write(file(id), text(properties, COMMENT));
         } catch (IOException e) {
             throw DiskException.io(file(id), "write the record of the attachment", e);
         }
@@ -211,6 +264,7 @@ final class Records {
         mark(id + PARKED, false);
         mark(id + OWES_ERROR, false);
         try {
+            WholeFile.forget(file(id));
             WholeFile.remove(file(id));
         } catch (IOException e) {
             throw DiskException.io(file(id), "remove the record of the attachment", e);
@@ -230,6 +284,7 @@ final class Records {
             LOG.log(Level.ERROR, directory + ": cannot list the attachments: " + e);
         }
         for (Path file : files) {
+            WholeFile.forget(file);
             try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
                 Properties properties = new Properties();
                 properties.load(reader);

@@ -32,10 +32,13 @@ final class SnapshotJournal {
     static final String ATTRIBUTE = "user.blktap.snapshot";
 
     private static final String SUFFIX = ".journal";
+    private static final String COMMENT = "a snapshot of blktap that is being taken";
 
     private final Records records;
     private final Path file;
     private final String mark;
+    /** What {@link #commit} puts in force; null before. */
+    private WholeFile.Prepared prepared;
 
     /**
      * The change of one attachment.
@@ -76,8 +79,8 @@ final class SnapshotJournal {
         write(properties);
     }
 
-    /** Writes that all records change: from here on, a restart has the overlays. */
-    void commit(List<Change> changes) throws DiskException {
+    /** Prepares {@link #commit}, so that little of it is left to do while requests wait. */
+    void prepareCommit(List<Change> changes) throws DiskException {
         Properties properties = new Properties();
         for (int i = 0; i < changes.size(); i++) {
             Change change = changes.get(i);
@@ -89,20 +92,38 @@ final class SnapshotJournal {
                 properties.setProperty("record." + i + "." + key, record.getProperty(key));
             }
         }
-        write(properties);
+        try {
+            prepared = WholeFile.prepare(file, Records.text(properties, COMMENT));
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    /** Writes that all records change: from here on, a restart has the overlays. */
+    void commit() throws DiskException {
+        try {
+            prepared.commit();
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    private DiskException failed(IOException e) {
+        return DiskException.io(file, "write the journal of the snapshot", e);
     }
 
     private void write(Properties properties) throws DiskException {
         try {
-            WholeFile.write(file, Records.text(properties, "a snapshot of blktap that is being taken"));
+            WholeFile.write(file, Records.text(properties, COMMENT));
         } catch (IOException e) {
-            throw DiskException.io(file, "write the journal of the snapshot", e);
+            throw failed(e);
         }
     }
 
     /** All is as it says, or undone. */
     void remove() {
         try {
+            WholeFile.forget(file);
             WholeFile.remove(file);
         } catch (IOException e) {
             LOG.log(Level.ERROR, file + ": cannot be removed; a restart will look at it once more: " + e);

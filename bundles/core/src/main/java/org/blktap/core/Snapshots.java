@@ -88,10 +88,12 @@ final class Snapshots {
                 together.all(OverlayChange::prepare, STEP);
                 journal.prepare(changes.stream().map(each -> each.file().path()).toList());
                 together.all(OverlayChange::name, STEP);
+                journal.prepareCommit(
+                        changes.stream().map(OverlayChange::change).toList());
+                together.all(OverlayChange::flush, STEP.plus(services.limits().drain()));
                 together.all(OverlayChange::quiesce, STEP.plus(services.limits().drain()));
                 together.all(OverlayChange::exchange, STEP);
-                together.all(OverlayChange::ready, STEP);
-                journal.commit(changes.stream().map(OverlayChange::change).toList());
+                journal.commit();
             } catch (DiskException | RuntimeException | Error e) {
                 undo(together, journal, e);
                 throw e;

@@ -1,17 +1,14 @@
 package org.blktap.core;
 
-import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.file.Path;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
+import org.blktap.api.engine.PassThroughFile;
 import org.blktap.api.filter.FileWatcher;
 import org.blktap.api.memory.Segments;
 
 /** A file of an attached disk, whose asynchronous operations are shown to a filter that wants to see them. */
-final class WatchedFile implements IoFile {
-    private final IoFile file;
+final class WatchedFile extends PassThroughFile {
     private final Watch watch;
 
     /** Who watches the files of one open disk. Loop only. */
@@ -29,7 +26,7 @@ final class WatchedFile implements IoFile {
     }
 
     WatchedFile(IoFile file, Watch watch) {
-        this.file = file;
+        super(file);
         this.watch = watch;
     }
 
@@ -66,70 +63,5 @@ final class WatchedFile implements IoFile {
     @Override
     public void map(long offset, long length, ExtentList into, IoCallback done) {
         file.map(offset, length, into, watch.begins(done));
-    }
-
-    @Override
-    public Path path() {
-        return file.path();
-    }
-
-    @Override
-    public boolean writable() {
-        return file.writable();
-    }
-
-    @Override
-    public boolean blockDevice() {
-        return file.blockDevice();
-    }
-
-    @Override
-    public long size() {
-        return file.size();
-    }
-
-    @Override
-    public int alignment() {
-        return file.alignment();
-    }
-
-    @Override
-    public int sectorSize() {
-        return file.sectorSize();
-    }
-
-    @Override
-    public int physicalSectorSize() {
-        return file.physicalSectorSize();
-    }
-
-    @Override
-    public boolean zeroesOnDiscard() {
-        return file.zeroesOnDiscard();
-    }
-
-    @Override
-    public void readFully(ByteBuffer into, long offset) throws IOException {
-        file.readFully(into, offset);
-    }
-
-    @Override
-    public void writeFully(ByteBuffer from, long offset) throws IOException {
-        file.writeFully(from, offset);
-    }
-
-    @Override
-    public void truncateNow(long size) throws IOException {
-        file.truncateNow(size);
-    }
-
-    @Override
-    public void flushNow() throws IOException {
-        file.flushNow();
-    }
-
-    @Override
-    public void close() {
-        file.close();
     }
 }

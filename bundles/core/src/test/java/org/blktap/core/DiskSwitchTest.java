@@ -73,16 +73,11 @@ class DiskSwitchTest {
             disk = opened;
             return new PassThroughDisk(below) {
                 @Override
-                public boolean savesAtDetach() {
-                    return refusesDetach || super.savesAtDetach();
-                }
-
-                @Override
-                public void beforeDetach() throws DiskException {
+                public void checkDetach() throws DiskException {
                     if (refusesDetach) {
                         throw new DiskException(Reason.BUSY, "a job is running; --force cancels it");
                     }
-                    super.beforeDetach();
+                    super.checkDetach();
                 }
 
                 @Override

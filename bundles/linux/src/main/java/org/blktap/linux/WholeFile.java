@@ -37,15 +37,69 @@ public final class WholeFile {
     /** Writes as {@link #write(Path, byte[])} does, with contents of any length. */
     public static void write(Path file, Contents contents) throws IOException {
         Path temporary = temporary(file);
-        replace(file, temporary, () -> {
-            try (FileChannel channel = FileChannel.open(
-                    temporary,
-                    Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-                contents.writeTo(channel);
-                channel.force(true);
+        replace(file, temporary, () -> writeTo(temporary, contents));
+    }
+
+    private static void writeTo(Path temporary, Contents contents) throws IOException {
+        try (FileChannel channel = FileChannel.open(
+                temporary,
+                Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
+            contents.writeTo(channel);
+            channel.force(true);
+        }
+    }
+
+    /**
+     * Writes a file that {@link Prepared#commit} gives its name: what takes longest is done before. No other write of
+     * the name begins until then.
+     */
+    public static Prepared prepare(Path file, byte[] contents) throws IOException {
+        Path temporary = temporary(file);
+        forget(file);
+        try {
+            writeTo(temporary, channel -> {
+                for (ByteBuffer rest = ByteBuffer.wrap(contents); rest.hasRemaining(); ) {
+                    channel.write(rest);
+                }
+            });
+        } catch (IOException | RuntimeException | Error e) {
+            forget(file);
+            throw e;
+        }
+        return new Prepared(file, temporary);
+    }
+
+    /** Removes what is prepared for a name, or was when the process was killed. */
+    public static void forget(Path file) {
+        Libc.unlink(PinnedFile.bytes(temporary(file)));
+    }
+
+    /** A file that is on disk under its temporary name. */
+    public static final class Prepared implements AutoCloseable {
+        private final Path file;
+        private final Path temporary;
+        private boolean named;
+
+        private Prepared(Path file, Path temporary) {
+            this.file = file;
+            this.temporary = temporary;
+        }
+
+        /** Gives it its name, in place of an older file; durable when this returns. */
+        public void commit() throws IOException {
+            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+            named = true;
+            syncDirectory(file.toAbsolutePath().getParent());
+        }
+
+        /** Removes it, unless it has its name. */
+        @Override
+        public void close() {
+            if (!named) {
+                forget(file);
             }
-        });
+        }
     }
 
     /** Copies a file; the copy has the mode of {@code source}. If it fails, the old file is still there. */

@@ -43,6 +43,27 @@ class WholeFileTest {
     }
 
     @Test
+    void whatIsPreparedIsThereWhenItIsCommitted() throws IOException {
+        Files.writeString(file, "old");
+        Files.writeString(temporary, "left over");
+        try (WholeFile.Prepared prepared = WholeFile.prepare(file, "new".getBytes())) {
+            assertEquals("old", Files.readString(file));
+            prepared.commit();
+            assertEquals("new", Files.readString(file));
+            assertEquals("rw-------", mode());
+        }
+        assertEquals(List.of("a"), names(directory));
+        WholeFile.prepare(file, "newer".getBytes()).close();
+        assertEquals(List.of("a"), names(directory));
+        WholeFile.Prepared killed = WholeFile.prepare(file, "newer".getBytes());
+        WholeFile.forget(file);
+        WholeFile.forget(file);
+        assertThrows(IOException.class, killed::commit);
+        assertEquals("new", Files.readString(file));
+        assertEquals(List.of("a"), names(directory));
+    }
+
+    @Test
     void aNameNeedNotBeUtf8() throws IOException {
         file = FileNames.path(directory + "/caf\udce9");
         WholeFile.write(file, "new".getBytes());

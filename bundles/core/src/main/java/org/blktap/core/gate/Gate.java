@@ -98,7 +98,7 @@ public final class Gate implements DiskPort, Request.Completion {
         inFlight++;
         long offset = request.offset();
         long length = request.length();
-        int refused = refuse(request, offset, length);
+        int refused = RequestCheck.errno(request, info);
         if (refused != 0) {
             finished(request, refused);
         } else if (owed != 0 && request.operation() == Operation.FLUSH) {
@@ -139,11 +139,25 @@ public final class Gate implements DiskPort, Request.Completion {
         }
     }
 
-    /** Flushes the disk behind the closed and drained gate; the future has the errno. */
+    /**
+     * Flushes the disk, whether the gate is open or closed; the future has the errno, of which no VM knows. It is in
+     * flight like a request, so that a drained gate has none.
+     */
     public CompletableFuture<Integer> flush() {
         CompletableFuture<Integer> flushed = new CompletableFuture<>();
-        GateRequest flush = GateRequest.own(ended -> flushed.complete(ended.error()), 0);
+        GateRequest flush = GateRequest.own(
+                ended -> {
+                    inFlight--;
+                    progressNanos = loop.nanoTime();
+                    flushed.complete(ended.error());
+                    ended();
+                },
+                0);
         flush.set(Operation.FLUSH, 0, 0, 0);
+        if (inFlight == 0) {
+            progressNanos = loop.nanoTime();
+        }
+        inFlight++;
         flushToDisk(flush);
         return flushed;
     }
@@ -173,46 +187,6 @@ public final class Gate implements DiskPort, Request.Completion {
         held.add(request);
         inFlight--;
         ended();
-    }
-
-    /** Returns the errno for a request that does not fit the disk, otherwise 0. */
-    private int refuse(Request request, long offset, long length) {
-        if (info.sizeBytes() == 0 && request.operation() != Operation.FLUSH) {
-            return Errno.ENOMEDIUM;
-        }
-        switch (request.operation()) {
-            case FLUSH -> {
-                return 0;
-            }
-            case READ -> {
-                if (request.data().total() != length) {
-                    return Errno.EINVAL;
-                }
-            }
-            case WRITE -> {
-                if (request.data().total() != length) {
-                    return Errno.EINVAL;
-                }
-                if (info.readOnly()) {
-                    return Errno.EROFS;
-                }
-            }
-            case DISCARD, WRITE_ZEROES -> {
-                if (info.readOnly()) {
-                    return Errno.EROFS;
-                }
-            }
-            case MAP -> {
-                if (request.extents() == null) {
-                    return Errno.EINVAL;
-                }
-            }
-        }
-        if (offset < 0 || length <= 0 || offset > info.sizeBytes() - length) {
-            boolean writes = request.operation() == Operation.WRITE;
-            return writes && offset >= 0 && length > 0 ? Errno.ENOSPC : Errno.EINVAL;
-        }
-        return 0;
     }
 
     private void unaligned(GateRequest request) {
@@ -281,11 +255,6 @@ public final class Gate implements DiskPort, Request.Completion {
             paused = false;
             owner.reopened();
         }
-    }
-
-    /** The disk that is open, or null. */
-    public VirtualDisk disk() {
-        return disk;
     }
 
     /** Makes the next flush or FUA write of a VM fail, because a flush failed while no VM waited for it. */

@@ -174,6 +174,26 @@ class GateTest {
     }
 
     @Test
+    void aFlushOfTheCoreIsInFlightWhileRequestsAreServed() {
+        CompletableFuture<Integer> flushed = gate.flush();
+        gate.submit(request(Operation.WRITE, 10, 100, 0));
+        assertEquals(List.of(Operation.FLUSH), disk.seen, "a write of parts of sectors is alone at the disk");
+        disk.endOne();
+        assertEquals(0, flushed.getNow(-1));
+        disk.endAll();
+        disk.endAll();
+        assertEquals(1, ended.size());
+        disk.error = 28;
+        CompletableFuture<Integer> failed = gate.flush();
+        CompletableFuture<Void> drained = gate.close();
+        assertFalse(drained.isDone());
+        disk.endAll();
+        assertTrue(drained.isDone());
+        assertEquals(28, failed.getNow(-1));
+        assertEquals(0, gate.inFlight());
+    }
+
+    @Test
     void aClosedGateWaitsForTheDisksOwnWork() throws Exception {
         disk.busy = true;
         var drained = loop.call(gate::close);

@@ -12,6 +12,8 @@ import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.api.filter.Substitute;
+import org.blktap.api.filter.WriteCopies;
+import org.blktap.api.memory.Segments;
 
 /**
  * Sends what changes the disk to a second one as well; a change completes when both have done it. The first error of
@@ -25,6 +27,11 @@ final class TeeDisk extends PassThroughDisk {
     private final TapSpec spec;
     private final Runnable complete;
     private final ArrayDeque<Pair> free = new ArrayDeque<>();
+    /** Writes that wait for memory. */
+    private final ArrayDeque<Pair> waiting = new ArrayDeque<>();
+    private boolean writingWaiting;
+    /** Null if the second disk is. */
+    private final WriteCopies copies;
     /** Why the second disk is not used any more; null while it has every write. */
     private volatile String lost;
 
@@ -34,14 +41,23 @@ final class TeeDisk extends PassThroughDisk {
      * @param second null if it is lost already
      * @param lost see above
      * @param complete called when the filter is closed and the second disk has every write
+     * @param copies memory for what both disks get; closed with this
      */
-    TeeDisk(String id, VirtualDisk below, VirtualDisk second, TapSpec spec, String lost, Runnable complete) {
+    TeeDisk(
+            String id,
+            VirtualDisk below,
+            VirtualDisk second,
+            TapSpec spec,
+            String lost,
+            Runnable complete,
+            WriteCopies copies) {
         super(below);
         this.id = id;
         this.second = second;
         this.spec = spec;
         this.lost = lost;
         this.complete = complete;
+        this.copies = copies;
     }
 
     @Override
@@ -62,50 +78,119 @@ final class TeeDisk extends PassThroughDisk {
         }
     }
 
-    /** One change on both disks. Reused. */
+    private void writeWaiting() {
+        if (writingWaiting) {
+            // a disk that completes at once has led here
+            return;
+        }
+        writingWaiting = true;
+        while (!waiting.isEmpty() && (lost != null || copies.room() > 0)) {
+            waiting.poll().write();
+        }
+        writingWaiting = false;
+    }
+
+    /** One change on both disks. A write goes there as a copy, in parts if there is too little room. Reused. */
     private final class Pair {
         private final Substitute first = new Substitute(this::ended);
         private final Substitute other = new Substitute(this::otherEnded);
+        private final Segments copy = new Segments(2);
+        private Request request;
+        /** Bytes that have been written, and that the present part has. */
+        private long done;
+
+        private long part;
         private int left;
 
-        void start(Request request) {
-            left = 2;
-            first.of(request);
-            other.of(request);
-            if (request.has(Request.FAST_ONLY)) {
-                // that the first can do it fast is no reason to lose the second
-                other.set(
-                        request.operation(), request.offset(), request.length(), request.flags() & ~Request.FAST_ONLY);
-            }
-            if (request.operation() == Operation.DISCARD) {
-                // what a discard leaves may differ from disk to disk
-                first.set(Operation.WRITE_ZEROES, request.offset(), request.length(), request.flags());
-                other.set(Operation.WRITE_ZEROES, request.offset(), request.length(), request.flags());
-            }
+        void start(Request change) {
+            request = change;
+            done = 0;
+            part = change.length();
             writes++;
+            if (change.operation() == Operation.WRITE) {
+                write();
+                return;
+            }
+            first.of(change);
+            other.of(change);
+            if (change.has(Request.FAST_ONLY)) {
+                // that the first can do it fast is no reason to lose the second
+                other.set(change.operation(), change.offset(), change.length(), change.flags() & ~Request.FAST_ONLY);
+            }
+            if (change.operation() == Operation.DISCARD) {
+                // what a discard leaves may differ from disk to disk
+                first.set(Operation.WRITE_ZEROES, change.offset(), change.length(), change.flags());
+                other.set(Operation.WRITE_ZEROES, change.offset(), change.length(), change.flags());
+            }
+            both();
+        }
+
+        /** Writes the next part; waits if there is no room for a copy. */
+        private void write() {
+            long rest = request.length() - done;
+            part = lost == null ? Math.min(rest, copies.room()) : rest;
+            if (part == 0) {
+                waiting.add(this);
+            } else if (lost != null) {
+                left = 1;
+                below().submit(partOf(first, request.data(), done));
+            } else if (copies.take(request.data(), done, part, copy)) {
+                partOf(first, copy, 0);
+                partOf(other, copy, 0);
+                both();
+            } else {
+                finish(Errno.EFAULT);
+            }
+        }
+
+        private Request partOf(Substitute substitute, Segments data, long at) {
+            substitute.of(request);
+            substitute.data().sliceOf(data, at, part);
+            return substitute.set(Operation.WRITE, request.offset() + done, part, request.flags());
+        }
+
+        private void both() {
+            left = 2;
             below().submit(first);
             second.submit(other);
         }
 
-        private void ended(Request part) {
+        private void ended(Request ended) {
             end();
         }
 
-        private void otherEnded(Request part) {
-            if (part.error() != 0) {
-                lose(part.operation(), part.error());
+        private void otherEnded(Request ended) {
+            if (ended.error() != 0) {
+                lose(ended.operation(), ended.error());
             }
             end();
         }
 
         private void end() {
-            if (--left == 0) {
-                int error = first.error();
-                Request original = first.release();
-                other.release();
-                free.push(this);
-                original.complete(error);
+            if (--left > 0) {
+                return;
             }
+            int error = first.error();
+            first.release();
+            other.release();
+            if (copy.count() > 0) {
+                copies.give(copy);
+            }
+            done += part;
+            if (error == 0 && done < request.length()) {
+                // behind those that wait
+                waiting.add(this);
+            } else {
+                finish(error);
+            }
+            writeWaiting();
+        }
+
+        private void finish(int error) {
+            Request ended = request;
+            request = null;
+            free.push(this);
+            ended.complete(error);
         }
     }
 
@@ -131,6 +216,7 @@ final class TeeDisk extends PassThroughDisk {
     public void close() {
         if (second != null) {
             second.close();
+            copies.close();
         }
         if (lost == null) {
             complete.run();

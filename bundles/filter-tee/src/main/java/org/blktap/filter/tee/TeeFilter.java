@@ -15,6 +15,7 @@ import org.blktap.api.filter.DiskFilter;
 import org.blktap.api.filter.FilterContext;
 import org.blktap.api.filter.FilterType;
 import org.blktap.api.filter.PassThroughDisk;
+import org.blktap.api.filter.WriteCopies;
 import org.blktap.api.settings.Directories;
 import org.blktap.linux.WholeFile;
 import org.osgi.service.component.annotations.Activate;
@@ -33,6 +34,8 @@ public final class TeeFilter implements DiskFilter {
     private static final Logger LOG = System.getLogger("org.blktap.filter.tee");
     /** A longer file is not one of ours. */
     private static final int MAX_KEY = 128;
+    /** Bytes of writes in flight; more of them wait. */
+    private static final int MOST_COPIES = 16 << 20;
 
     private final Directories directories;
 
@@ -80,11 +83,18 @@ public final class TeeFilter implements DiskFilter {
             LOG.log(Level.WARNING, context.id() + ": nothing is written to the second disk " + second + ": " + unfit);
             return lost(below, second, unfit);
         }
-        return new TeeDisk(context.id(), below, other, second, null, () -> remove(open));
+        return new TeeDisk(
+                context.id(),
+                below,
+                other,
+                second,
+                null,
+                () -> remove(open),
+                new WriteCopies(context.memory(), MOST_COPIES));
     }
 
     private static TeeDisk lost(VirtualDisk below, TapSpec second, String why) {
-        return new TeeDisk("", below, null, second, why, () -> {});
+        return new TeeDisk("", below, null, second, why, () -> {}, null);
     }
 
     private static String unfit(VirtualDisk below, VirtualDisk other) {

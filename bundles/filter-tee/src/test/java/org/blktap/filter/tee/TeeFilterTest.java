@@ -13,9 +13,11 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
+import org.blktap.api.disk.TapSpec;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.filter.PassThroughDisk;
+import org.blktap.api.filter.WriteCopies;
 import org.blktap.api.memory.Memory;
 import org.blktap.api.memory.NativeBuffer;
 import org.blktap.api.settings.Directories;
@@ -115,6 +117,95 @@ class TeeFilterTest {
         write(disk, 8, 0);
         assertEquals(List.of(0, Errno.ENOSPC), ended);
         assertEquals("no", disk.stats().get("failed"));
+    }
+
+    @Test
+    void bothGetTheSameThoughTheVmChangesItsMemoryMeanwhile() throws Exception {
+        PassThroughDisk disk = open("1");
+        // the VM writes to the page once the first disk has the request, before the second has it
+        below.afterMove = () -> Memory.fill(data.address(), 4096, (byte) 9);
+        write(disk, 7, 0);
+        assertEquals(List.of(0), ended);
+        assertEquals(7, at(below, 0));
+        assertEquals(7, at(second, 0));
+        // both read it late
+        below.afterMove = () -> {};
+        below.hold = true;
+        second.hold = true;
+        write(disk, 5, 4096);
+        Memory.fill(data.address(), 4096, (byte) 6);
+        below.release();
+        Memory.fill(data.address(), 4096, (byte) 8);
+        second.release();
+        assertEquals(5, at(below, 4096));
+        assertEquals(5, at(second, 4096));
+    }
+
+    @Test
+    void whatIsMoreThanTheMemoryForCopiesIsWrittenInParts() throws Exception {
+        int piece = WriteCopies.PIECE;
+        try (NativeBuffer large = memory.allocate(5 * piece)) {
+            for (int i = 0; i < 5 * piece / 512; i++) {
+                Memory.fill(large.address() + i * 512L, 512, (byte) (i % 251));
+            }
+            TeeDisk disk = new TeeDisk(
+                    "a",
+                    below,
+                    second,
+                    TapSpec.parse("tap:ram:b"),
+                    null,
+                    () -> {},
+                    new WriteCopies(memory, 2 * piece));
+            below.hold = true;
+            second.hold = true;
+            for (int offset : new int[] {0, 6 * piece}) {
+                Request request = new Request(done -> ended.add(done.error()), 1);
+                request.data().add(large.address(), 5 * piece - 512);
+                disk.submit(request.set(Operation.WRITE, offset, 5 * piece - 512, 0));
+            }
+            assertEquals(1, second.pending(), "the other one waits");
+            while (ended.size() < 2) {
+                below.release();
+                second.release();
+            }
+            assertEquals(List.of(0, 0), ended);
+            for (MemoryPort each : List.of(below, second)) {
+                for (int offset : new int[] {0, 6 * piece}) {
+                    assertEquals(
+                            -1,
+                            each.content
+                                    .bytes(offset, 5 * piece - 512)
+                                    .mismatch(large.bytes(0, 5 * piece - 512)));
+                }
+                assertTrue(each.seen.stream().allMatch(part -> part.length() <= 2 * piece));
+            }
+            disk.close();
+        }
+    }
+
+    @Test
+    void aSecondThatFailsBetweenPartsGetsNoMore() throws Exception {
+        try (NativeBuffer large = memory.allocate(4 * WriteCopies.PIECE)) {
+            TeeDisk disk = new TeeDisk(
+                    "a",
+                    below,
+                    second,
+                    TapSpec.parse("tap:ram:b"),
+                    null,
+                    () -> {},
+                    new WriteCopies(memory, WriteCopies.PIECE));
+            second.fails = request -> Errno.EIO;
+            Request request = new Request(done -> ended.add(done.error()), 1);
+            request.data().add(large.address(), 4 * WriteCopies.PIECE);
+            disk.submit(request.set(Operation.WRITE, 0, 4 * WriteCopies.PIECE, 0));
+            assertEquals(List.of(0), ended);
+            assertEquals(1, second.seen.size());
+            assertEquals(2, below.seen.size(), "the rest in one request");
+            below.fails = asked -> Errno.ENOSPC;
+            disk.submit(request.set(Operation.WRITE, 0, 4 * WriteCopies.PIECE, 0));
+            assertEquals(List.of(0, Errno.ENOSPC), ended);
+            disk.close();
+        }
     }
 
     @Test

@@ -57,8 +57,8 @@ public final class Qcow2Driver implements DiskDriver {
                 prepareForWriting(header, file, context.loop());
                 header = Qcow2Header.read(file);
             }
-            List<Snapshot> snapshots = Snapshot.read(header, file, null);
-            Snapshot snapshot = snapshotName == null ? null : Snapshot.find(header, file, snapshotName);
+            List<InternalSnapshot> snapshots = InternalSnapshot.read(header, file, null);
+            InternalSnapshot snapshot = snapshotName == null ? null : InternalSnapshot.find(header, file, snapshotName);
             IoFile data = dataFile(header, path, context);
             if (data != null) {
                 opened.add(data::close);
@@ -202,8 +202,8 @@ public final class Qcow2Driver implements DiskDriver {
             Qcow2Header header,
             IoFile file,
             long size,
-            List<Snapshot> snapshots,
-            Snapshot opened,
+            List<InternalSnapshot> snapshots,
+            InternalSnapshot opened,
             String backing,
             boolean readOnly) {
         Map<String, String> details = new LinkedHashMap<>();
@@ -229,7 +229,7 @@ public final class Qcow2Driver implements DiskDriver {
             details.put("corrupt", "yes");
         }
         if (!snapshots.isEmpty()) {
-            details.put(DiskInfo.SNAPSHOTS, Snapshot.list(snapshots, true));
+            details.put(DiskInfo.SNAPSHOTS, InternalSnapshot.list(snapshots, true));
         }
         if (opened != null) {
             details.put(DiskInfo.OPENED_SNAPSHOT, opened.name());

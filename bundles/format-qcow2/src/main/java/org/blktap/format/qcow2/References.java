@@ -93,11 +93,11 @@ final class References {
     /** Finds all tables. Must be called first. */
     void find() throws DiskException, IOException {
         long[] end = {header.snapshotsOffset()};
-        List<Snapshot> snapshots = Snapshot.read(header, file, end);
+        List<InternalSnapshot> snapshots = InternalSnapshot.read(header, file, end);
         snapshotsEnd = end[0];
         l1Tables.add(new L1("L1 table", header.l1Offset(), header.l1Entries()));
         for (int i = 0; i < snapshots.size(); i++) {
-            Snapshot snapshot = snapshots.get(i);
+            InternalSnapshot snapshot = snapshots.get(i);
             l1Tables.add(new L1(
                     "L1 table of snapshot " + (snapshot.name() == null ? i : snapshot.name()),
                     snapshot.l1Offset(),

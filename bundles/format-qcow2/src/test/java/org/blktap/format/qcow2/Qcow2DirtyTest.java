@@ -129,7 +129,7 @@ class Qcow2DirtyTest {
         Qcow2SharedTest.snapshot(file());
         Qcow2Header header = Qcow2Header.read(file());
         Refcounts counts = new Refcounts(header, file());
-        Snapshot snapshot = Snapshot.read(header, file(), null).get(0);
+        InternalSnapshot snapshot = InternalSnapshot.read(header, file(), null).get(0);
         int slot = LENGTH >> header.slotBits();
         long l2 = Qcow2Entry.offset(word(header.l1Offset() + slot * 8L));
         long lowered = switch (what) {

@@ -21,7 +21,7 @@ final class LogWriter implements AutoCloseable {
     static final int MOST_BYTES = 128 << 10;
 
     private final IoFile file;
-    private final Headers headers;
+    private final HeaderSection headers;
     private final NativeBuffer memory;
     private final ByteBuffer entry;
     private UUID guid;
@@ -38,7 +38,7 @@ final class LogWriter implements AutoCloseable {
     private long flushedFileOffset;
     private boolean begun;
 
-    LogWriter(IoFile file, Headers headers, NativeMemory nativeMemory) {
+    LogWriter(IoFile file, HeaderSection headers, NativeMemory nativeMemory) {
         this.file = file;
         this.headers = headers;
         memory = nativeMemory.allocate(MOST_BYTES + Layout.SECTOR);

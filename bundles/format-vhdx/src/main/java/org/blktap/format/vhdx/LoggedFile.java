@@ -7,8 +7,8 @@ import java.util.function.LongSupplier;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.PassThroughFile;
 import org.blktap.api.memory.Segments;
-import org.blktap.image.FilterFile;
 import org.blktap.image.Space;
 
 /**
@@ -17,11 +17,11 @@ import org.blktap.image.Space;
  * another. In a group those of {@link #first} come before the others. If a write fails, those after it are not tried,
  * and all of its group fail. For the BAT and the bitmaps. Loop only.
  */
-final class LoggedFile extends FilterFile implements Space {
+final class LoggedFile extends PassThroughFile implements Space {
     private final LogWriter log;
     private final IoLoop loop;
     private final LongSupplier end;
-    private final FilterFile first;
+    private final PassThroughFile first;
     private final ArrayDeque<Write> early = new ArrayDeque<>();
     private final ArrayDeque<Write> late = new ArrayDeque<>();
     private final ArrayDeque<Write> free = new ArrayDeque<>();
@@ -60,7 +60,7 @@ final class LoggedFile extends FilterFile implements Space {
         this.log = log;
         this.loop = loop;
         this.end = end;
-        first = new FilterFile(file) {
+        first = new PassThroughFile(file) {
             @Override
             public void write(long offset, Segments from, long skip, long length, IoCallback whenDone) {
                 add(early, offset, from, skip, length, whenDone);

@@ -7,11 +7,11 @@ import org.blktap.api.engine.ExtentList;
 import org.blktap.api.engine.IoCallback;
 import org.blktap.api.engine.IoFile;
 import org.blktap.api.engine.IoLoop;
+import org.blktap.api.engine.PassThroughFile;
 import org.blktap.api.memory.Segments;
-import org.blktap.image.FilterFile;
 
 /** A file as it will be when its log has been replayed; for reading only. Reads of what the log changes allocate. */
-final class ReplayedFile extends FilterFile {
+final class ReplayedFile extends PassThroughFile {
     private final LogContents contents;
     private final VhdxLogMemory.Share memory;
     private final IoLoop loop;

@@ -67,7 +67,7 @@ final class VhdxCreate {
             if (fixed) {
                 allocateAll(file, bat, batRegion.end());
             }
-            Headers.create(
+            HeaderSection.create(
                     file,
                     new VhdxHeader(
                             0,
@@ -101,8 +101,8 @@ final class VhdxCreate {
     /** The file identifier, with the creator in UTF-16 after the signature. [MS-VHDX] section 2.2.1. */
     private static ByteBuffer identifier() {
         ByteBuffer bytes = Layout.allocate((int) VhdxHeader.FIRST_OFFSET);
-        bytes.putLong(Headers.AT_IDENTIFIER, Headers.IDENTIFIER)
-                .put(Headers.AT_CREATOR, CREATOR.getBytes(StandardCharsets.UTF_16LE));
+        bytes.putLong(HeaderSection.AT_IDENTIFIER, HeaderSection.IDENTIFIER)
+                .put(HeaderSection.AT_CREATOR, CREATOR.getBytes(StandardCharsets.UTF_16LE));
         return bytes;
     }
 

@@ -17,7 +17,7 @@ import org.blktap.api.memory.Alignment;
  * @param replayed how many changes the log had that was replayed; -1 without a log
  */
 record VhdxImage(
-        IoFile file, Headers headers, Regions regions, VhdxMetadata metadata, BlockAllocationTable bat, int replayed)
+        IoFile file, HeaderSection headers, Regions regions, VhdxMetadata metadata, BlockAllocationTable bat, int replayed)
         implements AutoCloseable {
     /** A file with the changes of its log. */
     private record Replayed(IoFile file, int changes) {}
@@ -29,7 +29,7 @@ record VhdxImage(
                 throw new DiskException(
                         Reason.UNSUPPORTED, path + ": a VHDX image on a block device cannot grow; attach it read-only");
             }
-            Headers headers = Headers.read(file);
+            HeaderSection headers = HeaderSection.read(file);
             int changes = -1;
             if (headers.current().hasLog()) {
                 Replayed replayed = replayed(file, headers, context, logs);
@@ -53,7 +53,7 @@ record VhdxImage(
         }
     }
 
-    private static Replayed replayed(IoFile raw, Headers headers, DiskContext context, VhdxLogMemory logs)
+    private static Replayed replayed(IoFile raw, HeaderSection headers, DiskContext context, VhdxLogMemory logs)
             throws DiskException {
         VhdxLogMemory.Share memory = logs.take(LogReader.memory(raw, headers.current()), raw.path());
         // memory that no replayed file keeps is not needed after this

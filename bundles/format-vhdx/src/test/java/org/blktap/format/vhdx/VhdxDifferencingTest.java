@@ -27,7 +27,7 @@ class VhdxDifferencingTest extends VhdxTest {
     private static final int LOCATOR = ITEMS + 4096;
 
     private String linkage() throws DiskException {
-        return Headers.read(context.files.get(Path.of(PARENT)))
+        return HeaderSection.read(context.files.get(Path.of(PARENT)))
                 .current()
                 .dataWriteGuid()
                 .toString();
@@ -163,7 +163,7 @@ class VhdxDifferencingTest extends VhdxTest {
     void aParentBesideTheImageIsFoundWhateverHostItsNameIsOf() throws Exception {
         parent();
         context.put("/sim/parent.vhdx", context.files.remove(Path.of(PARENT)).bytes());
-        String linkage = Headers.read(context.files.get(Path.of("/sim/parent.vhdx")))
+        String linkage = HeaderSection.read(context.files.get(Path.of("/sim/parent.vhdx")))
                 .current()
                 .dataWriteGuid()
                 .toString();

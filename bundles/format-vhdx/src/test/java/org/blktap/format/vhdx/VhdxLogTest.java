@@ -194,9 +194,9 @@ class VhdxLogTest extends VhdxTest {
         CheckReport found = driver.check(IMAGE, context.forReading());
         assertTrue(found.clean());
         assertEquals(List.of("log with 2 changes: replayed into the file"), found.repairs());
-        assertTrue(Headers.read(reopen()).current().hasLog());
+        assertTrue(HeaderSection.read(reopen()).current().hasLog());
         assertEquals(found.repairs(), driver.check(IMAGE, context).repairs());
-        assertFalse(Headers.read(reopen()).current().hasLog());
+        assertFalse(HeaderSection.read(reopen()).current().hasLog());
         CheckReport left = driver.check(IMAGE, context.forReading());
         assertTrue(left.clean());
         assertFalse(left.wantsRepair(), left.toString());
@@ -334,11 +334,11 @@ class VhdxLogTest extends VhdxTest {
         assertEquals(0, write(disk, 0, 512, 1));
         byte[] killed = file.bytes();
         disk.close();
-        Headers closed = Headers.read(reopen());
+        HeaderSection closed = HeaderSection.read(reopen());
         assertNotEquals(guid, closed.current().dataWriteGuid().toString());
         assertFalse(closed.current().hasLog());
         context.put(IMAGE, killed);
-        assertTrue(Headers.read(context.files.get(Path.of(IMAGE))).current().hasLog());
+        assertTrue(HeaderSection.read(context.files.get(Path.of(IMAGE))).current().hasLog());
         disk = driver.open(IMAGE, context.forReading());
         assertEquals(1, read(disk, 0));
         assertEquals(null, disk.info().details().get("log"));
@@ -352,7 +352,7 @@ class VhdxLogTest extends VhdxTest {
         Random random = new Random(3);
         int[] ended = new int[300];
         int begin;
-        try (LogWriter log = new LogWriter(file, Headers.read(file), context.memory())) {
+        try (LogWriter log = new LogWriter(file, HeaderSection.read(file), context.memory())) {
             log.begin();
             file.settle();
             begin = loop.moment();
@@ -369,7 +369,7 @@ class VhdxLogTest extends VhdxTest {
         int end = loop.moment();
         for (int point = begin; point < end; point += 1 + random.nextInt(9)) {
             SimFile crashed = context.put(IMAGE, file.afterPowerLoss(point, random));
-            LogContents contents = LogReader.read(crashed, Headers.read(crashed).current());
+            LogContents contents = LogReader.read(crashed, HeaderSection.read(crashed).current());
             ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);
             try (ReplayedFile replayed =
                     new ReplayedFile(crashed, contents, new VhdxLogMemory(MIB).take(MIB, IMAGE), loop)) {
@@ -395,7 +395,7 @@ class VhdxLogTest extends VhdxTest {
         SimFile file = image(b -> {});
         int begin;
         int[] errors = {-1, -1};
-        try (LogWriter log = new LogWriter(file, Headers.read(file), context.memory())) {
+        try (LogWriter log = new LogWriter(file, HeaderSection.read(file), context.memory())) {
             log.begin();
             file.settle();
             begin = loop.moment();
@@ -414,7 +414,7 @@ class VhdxLogTest extends VhdxTest {
                 for (int seed = 0; seed < 5; seed++) {
                     SimFile crashed = context.put(IMAGE, file.afterPowerLoss(point, new Random(seed)));
                     LogContents contents =
-                            LogReader.read(crashed, Headers.read(crashed).current());
+                            LogReader.read(crashed, HeaderSection.read(crashed).current());
                     ByteBuffer found = ByteBuffer.allocate(3 * SECTOR);
                     try (ReplayedFile replayed =
                             new ReplayedFile(crashed, contents, new VhdxLogMemory(MIB).take(MIB, IMAGE), loop)) {

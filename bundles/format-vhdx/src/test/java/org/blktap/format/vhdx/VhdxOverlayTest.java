@@ -283,11 +283,11 @@ class VhdxOverlayTest extends VhdxTest {
         Arrays.fill(other, (byte) 2);
         VhdxChains.fixed(context, OTHER, other, "512");
         SimFile file = context.files.get(Path.of(IMAGE));
-        String guid = Headers.read(file).current().dataWriteGuid().toString();
+        String guid = HeaderSection.read(file).current().dataWriteGuid().toString();
         int begin = loop.moment();
         driver.rebase(IMAGE, new TapSpec("vhdx", OTHER), context);
         int end = loop.moment();
-        assertEquals(guid, Headers.read(file).current().dataWriteGuid().toString(), "children stay valid");
+        assertEquals(guid, HeaderSection.read(file).current().dataWriteGuid().toString(), "children stay valid");
         boolean[] seen = new boolean[3];
         for (int point = begin; point <= end; point++) {
             for (int i = 0; i < 6; i++) {

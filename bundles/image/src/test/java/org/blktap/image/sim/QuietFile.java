@@ -4,14 +4,14 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import org.blktap.api.engine.IoCallback;
+import org.blktap.api.engine.PassThroughFile;
 import org.blktap.api.memory.Segments;
-import org.blktap.image.FilterFile;
 
 /**
  * A file for tests that count what a disk allocates. Passes all calls to a file until {@link #quiet}. After that its
  * operations change, read and allocate nothing, and complete in {@link #end}, in the order in which they were started.
  */
-final class QuietFile extends FilterFile {
+final class QuietFile extends PassThroughFile {
     private final ArrayDeque<IoCallback> started = new ArrayDeque<>(1024);
     private boolean quiet;
 

@@ -9,7 +9,6 @@ import java.nio.file.StandardCopyOption;
 import java.util.Objects;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
-import org.blktap.api.memory.Memory;
 import org.blktap.linux.FileStatus;
 import org.blktap.linux.Libc;
 import org.blktap.linux.Mapping;
@@ -33,7 +32,7 @@ public final class MappedBits implements AutoCloseable {
     private final int shift;
     private final int fd;
     private final Mapping mapping;
-    private final long words;
+    private final BitWords words;
     /** 0 once it is closed, so that no access reaches memory that is gone. */
     private long bytes;
 
@@ -55,7 +54,7 @@ public final class MappedBits implements AutoCloseable {
         this.shift = header.shift();
         this.fd = fd;
         this.mapping = mapping;
-        this.words = mapping.address() + BitsHeader.BYTES;
+        this.words = new BitWords(mapping.address() + BitsHeader.BYTES, header.bits());
         this.bytes = header.diskBytes();
         this.stale = stale;
     }
@@ -140,7 +139,7 @@ public final class MappedBits implements AutoCloseable {
         BitsHeader.putBoot(mapping.address(), boot);
         BitsFile.sync(file, fd);
         MappedBits bits = new MappedBits(file, header, fd, mapping, stale);
-        bits.count = bits.countAll();
+        bits.count = bits.words.cardinality();
         return bits;
     }
 
@@ -152,7 +151,7 @@ public final class MappedBits implements AutoCloseable {
         BitsHeader other = BitsHeader.of(file, diskBytes, header.granularity(), header.tag());
         long from = header.diskBytes() >> shift;
         BitsFile.write(file, other, stale ? BitsHeader.STALE : 0, BitsFile.bootId(), word -> {
-            long old = word < header.words() ? Memory.getLong(words + (word << 3)) : 0;
+            long old = word < header.words() ? words.word(word) : 0;
             long first = word << 6;
             long added = from <= first ? -1 : from - first >= Long.SIZE ? 0 : -1L << (from - first);
             return (old | added) & other.wordOfSet(word);
@@ -169,7 +168,7 @@ public final class MappedBits implements AutoCloseable {
     public void takeOver() throws DiskException {
         BitsHeader.putFlags(mapping.address(), stale ? BitsHeader.STALE : 0);
         sync();
-        count = countAll();
+        count = words.cardinality();
     }
 
     /** Writes all bits to the device. It still is stale after a power loss, since others may be set afterwards. */
@@ -279,28 +278,8 @@ public final class MappedBits implements AutoCloseable {
     /** Sets the bits of all that a range touches. */
     public void set(long offset, long length) {
         Objects.checkFromIndexSize(offset, length, bytes);
-        if (length == 0) {
-            return;
-        }
-        long first = offset >> shift;
-        long last = offset + length - 1 >> shift;
-        if (first >> 6 == last >> 6) {
-            or(first >> 6, -1L << first & -1L >>> ~last);
-            return;
-        }
-        or(first >> 6, -1L << first);
-        for (long word = (first >> 6) + 1; word < last >> 6; word++) {
-            or(word, -1);
-        }
-        or(last >> 6, -1L >>> ~last);
-    }
-
-    private void or(long word, long mask) {
-        long address = words + (word << 3);
-        long before = Memory.getLong(address);
-        if ((before & mask) != mask) {
-            Memory.putLong(address, before | mask);
-            count += Long.bitCount(mask & ~before);
+        if (length > 0) {
+            count += words.put(offset >> shift, (offset + length - 1 >> shift) + 1, true);
         }
     }
 
@@ -309,25 +288,13 @@ public final class MappedBits implements AutoCloseable {
         Objects.checkFromIndexSize(offset, length, bytes);
         long first = offset + header.granularity() - 1 >> shift;
         long end = offset + length == bytes ? header.bits() : offset + length >> shift;
-        for (long bit = first; bit < end; ) {
-            long next = Math.min(end, (bit | Long.SIZE - 1) + 1);
-            long mask = -1L << bit & -1L >>> ~(next - 1);
-            long address = words + (bit >> 6 << 3);
-            long before = Memory.getLong(address);
-            if ((before & mask) != 0) {
-                Memory.putLong(address, before & ~mask);
-                count -= Long.bitCount(before & mask);
-            }
-            bit = next;
-        }
+        count -= words.put(first, end, false);
     }
 
     /** Sets or clears all bits; it is not stale from then on. */
     public void restart(boolean set) {
         Objects.checkFromIndexSize(0, header.diskBytes(), bytes);
-        for (long word = 0; word < header.words(); word++) {
-            Memory.putLong(words + (word << 3), set ? header.wordOfSet(word) : 0);
-        }
+        words.put(0, header.bits(), set);
         count = set ? header.bits() : 0;
         stale = false;
         BitsHeader.putFlags(mapping.address(), 0);
@@ -338,9 +305,7 @@ public final class MappedBits implements AutoCloseable {
         if (other.header.granularity() != header.granularity() || other.header.diskBytes() != header.diskBytes()) {
             throw new IllegalArgumentException(other.file + " and " + file + " differ in size or granularity");
         }
-        for (long word = 0; word < header.words(); word++) {
-            or(word, Memory.getLong(other.words + (word << 3)));
-        }
+        count += words.merge(other.words);
         if (other.stale) {
             stale = true;
             BitsHeader.putFlags(mapping.address(), BitsHeader.STALE);
@@ -350,43 +315,24 @@ public final class MappedBits implements AutoCloseable {
     /** Whether the bit of a byte of the disk is set. */
     public boolean isSet(long offset) {
         Objects.checkIndex(offset, bytes);
-        long bit = offset >> shift;
-        return (Memory.getLong(words + (bit >> 6 << 3)) >>> bit & 1) != 0;
+        return words.get(offset >> shift);
     }
 
     /** Returns the first byte from {@code from} on whose bit is set; -1 if there is none. */
     public long nextSet(long from) {
-        long found = next(from, 0);
-        return found < bytes ? found : -1;
+        if (from >= bytes) {
+            return -1;
+        }
+        long found = words.nextSet(Objects.checkIndex(from, bytes) >> shift, header.bits());
+        return found < header.bits() ? Math.max(from, found << shift) : -1;
     }
 
     /** Returns the first byte from {@code from} on whose bit is clear; the size of the disk if there is none. */
     public long nextClear(long from) {
-        return next(from, -1);
-    }
-
-    private long next(long from, long flip) {
         if (from >= bytes) {
             return bytes;
         }
-        long bit = Objects.checkIndex(from, bytes) >> shift;
-        long word = bit >> 6;
-        long wanted = (Memory.getLong(words + (word << 3)) ^ flip) & -1L << bit;
-        while (wanted == 0 && ++word < header.words()) {
-            wanted = Memory.getLong(words + (word << 3)) ^ flip;
-        }
-        if (wanted == 0) {
-            return bytes;
-        }
-        long found = (word << 6) + Long.numberOfTrailingZeros(wanted) << shift;
-        return Math.min(bytes, Math.max(from, found));
-    }
-
-    private long countAll() {
-        long sum = 0;
-        for (long word = 0; word < header.words(); word++) {
-            sum += Long.bitCount(Memory.getLong(words + (word << 3)) & header.wordOfSet(word));
-        }
-        return sum;
+        long found = words.nextClear(Objects.checkIndex(from, bytes) >> shift, header.bits());
+        return Math.min(bytes, Math.max(from, found << shift));
     }
 }

@@ -17,6 +17,7 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.engine.CloseOnFailure;
 import org.blktap.api.engine.Errno;
 import org.blktap.api.memory.Alignment;
+import org.blktap.jobs.bits.BitWords;
 import org.blktap.jobs.bits.MappedBits;
 import org.blktap.jobs.fleece.PointHeader.State;
 import org.blktap.linux.Libc;
@@ -41,25 +42,25 @@ final class PointFile implements AutoCloseable {
 
     private final long ranges;
     /** Ranges that need no saving any more. */
-    final RangeBits settled;
+    final BitWords settled;
     /** Of these, those whose old data is kept. */
-    final RangeBits saved;
+    final BitWords saved;
     /** Of these, those that are in the scratch file; the others are zeros. */
-    final RangeBits stored;
+    final BitWords stored;
     /** Ranges that have changed since the bitmap was cleared. */
-    final RangeBits changed;
+    final BitWords changed;
 
     private PointFile(Mapping map, PointHeader header, int scratch) {
         this.map = map;
         this.header = header;
         this.scratch = scratch;
         ranges = Alignment.units(header.sizeBytes(), header.range());
-        long bytes = RangeBits.bytes(ranges);
+        long bytes = BitWords.bytes(ranges);
         long at = map.address() + PointHeader.BYTES;
-        settled = new RangeBits(at, ranges);
-        saved = new RangeBits(at + bytes, ranges);
-        stored = new RangeBits(at + 2 * bytes, ranges);
-        changed = new RangeBits(at + 3 * bytes, ranges);
+        settled = new BitWords(at, ranges);
+        saved = new BitWords(at + bytes, ranges);
+        stored = new BitWords(at + 2 * bytes, ranges);
+        changed = new BitWords(at + 3 * bytes, ranges);
     }
 
     private static Path point(Path directory, String id) {
@@ -71,7 +72,7 @@ final class PointFile implements AutoCloseable {
     }
 
     private static long bytes(long size, int range) {
-        return PointHeader.BYTES + BITS * RangeBits.bytes(Alignment.units(size, range));
+        return PointHeader.BYTES + BITS * BitWords.bytes(Alignment.units(size, range));
     }
 
     // ---- without the disk

@@ -104,7 +104,7 @@ final class MirrorDisk extends PassThroughDisk {
                 fresh,
                 context.memory(),
                 this::idle);
-        writes = new MirrorWrites(this, target, upward, !depths.all(), changes, copier);
+        writes = new MirrorWrites(this, target, upward, !depths.all(), changes, copier, context.memory());
         copier.onEnded(writes::release);
         chained = !depths.all();
         backing = below.info().backing();
@@ -357,6 +357,7 @@ final class MirrorDisk extends PassThroughDisk {
     public void close() {
         copier.run(false);
         closed.run();
+        writes.close();
         onIdle(() -> {
             copier.close();
             if (!upward) {

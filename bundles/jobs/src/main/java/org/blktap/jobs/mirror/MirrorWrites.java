@@ -4,21 +4,29 @@ import java.util.ArrayDeque;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.disk.VirtualDisk;
+import org.blktap.api.filter.WriteCopies;
+import org.blktap.api.memory.NativeMemory;
 
 /** The way of what the VM changes on a mirrored disk. Loop only. */
-final class MirrorWrites {
+final class MirrorWrites implements AutoCloseable {
+    /** Bytes of changes that go to both at a time; what is more goes to the source, and is copied from there. */
+    private static final int MOST_COPIES = 32 << 20;
+
     private final MirrorDisk disk;
     private final VirtualDisk target;
     private final boolean upward;
     private final boolean oneAfterTheOther;
     private final VmChanges changes;
     private final Copier copier;
+    /** Null if nothing is written through. */
+    private final WriteCopies copies;
     /** Changes that wait until what they change has been copied up. */
     private final ArrayDeque<VmChange> held = new ArrayDeque<>();
 
     /**
      * @param upward whether the disk is copied into itself
      * @param oneAfterTheOther whether a change goes to the source first, and then to the target
+     * @param memory for copies of what goes to both
      */
     MirrorWrites(
             MirrorDisk disk,
@@ -26,13 +34,15 @@ final class MirrorWrites {
             boolean upward,
             boolean oneAfterTheOther,
             VmChanges changes,
-            Copier copier) {
+            Copier copier,
+            NativeMemory memory) {
         this.disk = disk;
         this.target = target;
         this.upward = upward;
         this.oneAfterTheOther = oneAfterTheOther;
         this.changes = changes;
         this.copier = copier;
+        copies = upward ? null : new WriteCopies(memory, MOST_COPIES);
     }
 
     /**
@@ -61,7 +71,8 @@ final class MirrorWrites {
                 && copied
                 && !copier.failures().any()
                 && !copier.copies(change.begin, change.end)
-                && changes.admits(change);
+                && changes.admits(change)
+                && change.takeCopy(copies);
         copier.touch(change.begin, change.end);
         changes.begin(change);
         boolean both = change.through && !oneAfterTheOther;
@@ -121,6 +132,9 @@ final class MirrorWrites {
         }
         int error = change.sourceError;
         copier.touched(change.begin, change.end);
+        if (change.through) {
+            change.giveCopy(copies);
+        }
         Request original = change.release();
         changes.end(change);
         if (copier.failures().any()) {
@@ -128,5 +142,13 @@ final class MirrorWrites {
         }
         copier.advance();
         original.complete(error);
+    }
+
+    /** No change is in flight. */
+    @Override
+    public void close() {
+        if (copies != null) {
+            copies.close();
+        }
     }
 }

@@ -3,10 +3,14 @@ package org.blktap.jobs.mirror;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Request;
 import org.blktap.api.filter.Substitute;
+import org.blktap.api.filter.WriteCopies;
+import org.blktap.api.memory.Segments;
 
 /** A request of the VM that changes the disk, on its way to the source and, if it is written through, to the target. */
 final class VmChange extends Substitute {
     private final Request copy;
+    /** The bytes that both disks get, once for all; empty if this is not written through. */
+    private final Segments stable = new Segments(2);
     /** Whether it goes to the target too. */
     boolean through;
     /** Whether the target may differ afterwards where this one writes: its bits stay set. */
@@ -41,6 +45,27 @@ final class VmChange extends Substitute {
         pending = 1;
         sourceError = 0;
         return this;
+    }
+
+    /**
+     * Has the source, and then the target, get a copy of the data, which the VM cannot change any more.
+     *
+     * @return false if there is no room for it, or no data any more
+     */
+    boolean takeCopy(WriteCopies copies) {
+        if (operation() != Operation.WRITE) {
+            return true;
+        }
+        if (length() > copies.room() || !copies.take(original().data(), 0, length(), stable)) {
+            return false;
+        }
+        data().sliceOf(stable, 0, length());
+        return true;
+    }
+
+    /** Both disks have the copy, or there is none. */
+    void giveCopy(WriteCopies copies) {
+        copies.give(stable);
     }
 
     /** The same change for the target. */

@@ -50,6 +50,7 @@ class MirrorTest {
     private MirrorDisk disk;
     private long size;
     private final List<VmRequest> idle = new ArrayList<>();
+    private final List<VmRequest> busy = new ArrayList<>();
     private int inFlight;
     private int errors;
 
@@ -65,6 +66,7 @@ class MirrorTest {
     private void ended(Request request) {
         inFlight--;
         errors += request.error() == 0 ? 0 : 1;
+        busy.remove(request);
         idle.add((VmRequest) request);
     }
 
@@ -99,6 +101,7 @@ class MirrorTest {
 
     private void newVm() {
         idle.clear();
+        busy.clear();
         for (int i = 0; i < VM_REQUESTS; i++) {
             idle.add(new VmRequest());
         }
@@ -122,6 +125,7 @@ class MirrorTest {
         }
         VmRequest request = idle.remove(idle.size() - 1);
         inFlight++;
+        busy.add(request);
         int sectors = (int) (size / 512);
         long offset = random.nextInt(sectors) * 512L;
         int most = random.nextInt(4) == 0 ? LARGEST : 8192;
@@ -150,6 +154,11 @@ class MirrorTest {
 
     private void turn() {
         source.poll();
+        if (!busy.isEmpty() && random.nextInt(3) == 0) {
+            // the VM uses memory of a request in flight
+            VmRequest changed = busy.get(random.nextInt(busy.size()));
+            Memory.fill(changed.buffer.address(), LARGEST, (byte) (1 + random.nextInt(255)));
+        }
         target.poll();
         loop.pass(random.nextInt(20), TimeUnit.MILLISECONDS);
     }

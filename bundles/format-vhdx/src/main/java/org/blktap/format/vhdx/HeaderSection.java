@@ -7,7 +7,7 @@ import org.blktap.api.disk.DiskException.Reason;
 import org.blktap.api.engine.IoFile;
 
 /** The file identifier and the two headers of an image. One thread at a time. [MS-VHDX] sections 2.2.1 and 2.2.2. */
-final class Headers {
+final class HeaderSection {
     private static final String NAME = "a VHDX image";
     static final int AT_IDENTIFIER = 0;
     static final int AT_CREATOR = 8;
@@ -19,13 +19,13 @@ final class Headers {
     private boolean secondIsCurrent;
 
     /** @param current the header that was read, or that of a new file */
-    private Headers(IoFile file, VhdxHeader current, boolean secondIsCurrent) {
+    private HeaderSection(IoFile file, VhdxHeader current, boolean secondIsCurrent) {
         this.file = file;
         this.current = current;
         this.secondIsCurrent = secondIsCurrent;
     }
 
-    static Headers read(IoFile file) throws DiskException {
+    static HeaderSection read(IoFile file) throws DiskException {
         if (file.size() == 0) {
             throw DiskException.notAnImage(
                     file.path(), 0, NAME, "file identifier", AT_IDENTIFIER, "nothing", Layout.hex(IDENTIFIER));
@@ -67,14 +67,14 @@ final class Headers {
         }
         boolean useSecond = first == null
                 || second != null && Long.compareUnsigned(second.sequenceNumber(), first.sequenceNumber()) > 0;
-        Headers headers = new Headers(file, useSecond ? second : first, useSecond);
+        HeaderSection headers = new HeaderSection(file, useSecond ? second : first, useSecond);
         headers.validate();
         return headers;
     }
 
     /** Writes both headers of a new file. */
     static void create(IoFile file, VhdxHeader header) throws IOException {
-        new Headers(file, header, true).write(header);
+        new HeaderSection(file, header, true).write(header);
     }
 
     private void validate() throws DiskException {

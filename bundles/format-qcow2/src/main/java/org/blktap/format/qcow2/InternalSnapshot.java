@@ -18,7 +18,7 @@ import org.blktap.image.Interruption;
  *     the image
  * @param size bytes of the disk as it was
  */
-record Snapshot(String id, String name, long l1Offset, int l1Entries, long size) {
+record InternalSnapshot(String id, String name, long l1Offset, int l1Entries, long size) {
     private static final int AT_L1_OFFSET = 0;
     private static final int AT_L1_ENTRIES = 8;
     private static final int AT_ID_BYTES = 12;
@@ -37,7 +37,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
     private static final int NAMED = 64;
 
     /** Reads all snapshots of an image; only the first {@value #NAMED} have names. */
-    static List<Snapshot> read(Qcow2Header header, IoFile file, long[] end) throws DiskException {
+    static List<InternalSnapshot> read(Qcow2Header header, IoFile file, long[] end) throws DiskException {
         return read(header, file, end, null);
     }
 
@@ -47,9 +47,9 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
      * @param end gets its end in the file, if it is not null
      * @param wanted the name or id of a snapshot that has its name, wherever it stands; or null
      */
-    private static List<Snapshot> read(Qcow2Header header, IoFile file, long[] end, String wanted)
+    private static List<InternalSnapshot> read(Qcow2Header header, IoFile file, long[] end, String wanted)
             throws DiskException {
-        List<Snapshot> all = new ArrayList<>();
+        List<InternalSnapshot> all = new ArrayList<>();
         long at = header.snapshotsOffset();
         for (int i = 0; i < header.snapshots(); i++) {
             Interruption.check(file.path());
@@ -100,7 +100,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
             String id = text(rest, (int) extra, idLength);
             String name = text(rest, (int) extra + idLength, nameLength);
             boolean named = i < NAMED || name.equals(wanted) || id.equals(wanted);
-            all.add(new Snapshot(
+            all.add(new InternalSnapshot(
                     named ? shown(id) : null, named ? shown(name) : null, l1Offset, (int) l1Entries, size));
             if (name.equals(wanted)) {
                 return List.of(all.get(i));
@@ -132,8 +132,8 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
     }
 
     /** Finds a snapshot by its name or id. */
-    static Snapshot find(Qcow2Header header, IoFile file, String wanted) throws DiskException {
-        List<Snapshot> all = read(header, file, null, wanted);
+    static InternalSnapshot find(Qcow2Header header, IoFile file, String wanted) throws DiskException {
+        List<InternalSnapshot> all = read(header, file, null, wanted);
         if (all.size() == 1 && shown(wanted).equals(all.get(0).name())) {
             return all.get(0);
         }
@@ -146,7 +146,7 @@ record Snapshot(String id, String name, long l1Offset, int l1Entries, long size)
     }
 
     /** Lists the first ones for the operator, and how many more there are. */
-    static String list(List<Snapshot> all, boolean withIds) {
+    static String list(List<InternalSnapshot> all, boolean withIds) {
         if (all.isEmpty()) {
             return "none";
         }
