@@ -231,7 +231,9 @@ class JobsIT extends SharedDaemon {
             io("a", "read -P 1 0 1M", "read -P 2 1M 1M", "read -P 1 2M 37M", "read -P 3 39M 2M");
             daemon.detach("a");
             equal("raw", directory.resolve("a.img"), "qcow2", small.resolve("b.qcow2"));
-            Run.of("qemu-img", "check", small.resolve("b.qcow2").toString()).ok();
+            // clusters of writes that have failed may be leaked
+            Run check = daemon.blktap("check", spec("qcow2", "small/b.qcow2"));
+            assertTrue(check.out().contains("no errors"), check::toString);
         } finally {
             daemon.blktap("detach", "a", "--force");
             Run.of("umount", small.toString()).ok();
@@ -267,7 +269,7 @@ class JobsIT extends SharedDaemon {
             Wait.until("it runs", () -> daemon.state("a").equals("running"));
             awaitState(again, "PAUSED");
             says = job(again).get("message").getAsString();
-            assertTrue(says.contains(target) && says.endsWith("then: blktap job resume " + again), says);
+            assertTrue(says.contains(socket.toString()) && says.endsWith("then: blktap job resume " + again), says);
             io("a", "write -P 3 6M 1M", "flush");
             server = serves(file, socket);
             daemon.blktap("job", "set", again, "speed=0").ok();
@@ -297,7 +299,6 @@ class JobsIT extends SharedDaemon {
             Path away = directory.resolve(each);
             Files.move(jar, away);
             Wait.until("it is parked without " + each, () -> daemon.state("a").equals("parked"));
-            refused("has job " + job, "snapshot", "a");
             Files.move(away, jar);
             Wait.until("it runs again", () -> daemon.state("a").equals("running"));
             io("a", "write -P 2 8M 1M", "flush");
