@@ -325,7 +325,8 @@ class JobsIT extends SharedDaemon {
         daemon.attach("tap:aio:" + image, "a", "--node", "nbd", "--filter", filter);
         Run.of("qemu-img", "convert", "-f", "raw", "-O", "raw", daemon.nbd("a"), model.toString())
                 .ok();
-        writesBoth(model, "write -P 1 0 32M");
+        // all of it: what was never written reads as noise
+        writesBoth(model, "write -P 1 0 48M");
         String job = started("move", "a", spec("qcow2", "b.qcow2"), "--speed", "8M");
         writesBoth(model, "write -P 2 1M 1M", "write -P 3 30M 4M");
         daemon.blktap("job", "set", job, "speed=0").ok();
@@ -356,7 +357,7 @@ class JobsIT extends SharedDaemon {
     @Test
     void jobsOfADiskExcludeEachOther() throws Exception {
         chain();
-        String job = started("commit", "a", "--keep", "--speed", "1M");
+        String job = started("commit", "a", "--keep", "--speed", "64K");
         refused("has job " + job, "commit", "a");
         refused("has job " + job, "stream", "a");
         refused("has job " + job, "move", "a", spec("aio", "x.img"));
