@@ -2,6 +2,7 @@ package org.blktap.itests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
@@ -159,5 +160,79 @@ class NbdContextsIT {
         daemon.blktap("bitmap", "remove", "dirty", "daily").ok();
         Daemon.assertStatus(1, Run.of("nbdinfo", "--map=qemu:dirty-bitmap:daily", uri));
         daemon.detach("dirty");
+    }
+
+    /**
+     * Runs a client of Debian 13 or newer, whose libnbd and QEMU ask for extended headers. {@code -Dclients.of=DIRECTORY}
+     * has it from another root, in which /tmp is this one's.
+     */
+    private static Run newer(String... command) throws Exception {
+        List<String> all = new ArrayList<>();
+        String root = System.getProperty("clients.of");
+        if (root != null) {
+            all.addAll(List.of("chroot", root));
+        }
+        all.addAll(List.of(command));
+        return Run.of(all.toArray(String[]::new));
+    }
+
+    /** One request for 11 GiB, where 32 bits have room for less than 4. */
+    @Test
+    void zerosOverMoreThanFourGibibytesByExtendedHeaders() throws Exception {
+        String python = "/usr/bin/python3";
+        assumeTrue(
+                newer(python, "-c", "import nbd; nbd.NBD().get_extended_headers_negotiated").status() == 0,
+                "libnbd is older than 1.18 here");
+        Path image = directory.resolve("large.qcow2");
+        daemon.blktap("create", "tap:qcow2:" + image, "16G").ok();
+        daemon.attach("tap:qcow2:" + image, "large", "--node", "nbd");
+        String uri = daemon.nbd("large");
+        for (int from : new int[] {0, 6 << 10, 11 << 10, 15 << 10}) {
+            write("raw", uri, 1, from, 4);
+        }
+        assertTrue(newer("/usr/bin/nbdinfo", uri).ok().out().contains("using extended packets"), "what nbdinfo says");
+        Run zero = newer(python, "-c", """
+                import nbd, sys
+                MIB, GIB = 1 << 20, 1 << 30
+                h = nbd.NBD()
+                h.add_meta_context("base:allocation")
+                h.connect_uri(sys.argv[1])
+                assert h.get_extended_headers_negotiated()
+                h.zero(11 * GIB, 1 * MIB)
+                h.flush()
+                for at, data in (0, 1), (MIB, 0), (3 * MIB, 0), (6 * GIB, 0), (11 * GIB, 0), (11 * GIB + MIB, 1), (15 * GIB, 1):
+                    assert h.pread(MIB, at) == bytes([data]) * MIB, at
+                def show():
+                    runs = []
+                    def add(context, offset, extents, error):
+                        for length, state in extents:
+                            zero = bool(state & nbd.STATE_ZERO)
+                            if runs and runs[-1][1] == zero:
+                                length += runs.pop()[0] * MIB
+                            runs.append((length // MIB, zero))
+                    h.block_status_64(16 * GIB, 0, add)
+                    print(*[f"{length} {'zeros' if zero else 'data'}" for length, zero in runs], sep=", ")
+                show()
+                h.trim(5 * GIB, 10 * GIB + MIB)
+                h.cache(16 * GIB, 0)
+                h.flush()
+                assert h.pread(MIB, 15 * GIB) == bytes(MIB)
+                assert h.pread(MIB, 15 * GIB + MIB) == bytes([1]) * MIB
+                show()
+                h.shutdown()
+                """, uri).ok();
+        assertEquals(
+                List.of("1 data, 11264 zeros, 3 data, 4092 zeros, 4 data, 1020 zeros", "1 data, 15360 zeros, 3 data, 1020 zeros"),
+                zero.out().lines().toList());
+        // and QEMU's, which sends its data with such headers as well
+        Path copy = directory.resolve("copy.img");
+        Run.of("truncate", "-s", "16G", copy.toString()).ok();
+        write("raw", copy.toString(), 5, 3 << 10, 2);
+        newer("/usr/bin/qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", copy.toString(), uri).ok();
+        newer("/usr/bin/qemu-img", "compare", "-f", "raw", "-F", "raw", copy.toString(), uri).ok();
+        newer("/usr/bin/nbdcopy", uri, directory.resolve("back.img").toString()).ok();
+        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", copy.toString(), directory.resolve("back.img").toString()).ok();
+        daemon.detach("large");
+        daemon.blktap("check", "tap:qcow2:" + image).ok();
     }
 }

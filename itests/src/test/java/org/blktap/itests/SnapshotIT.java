@@ -9,35 +9,25 @@ import com.google.gson.JsonParser;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Snapshots of the built distribution, under clients that verify, and under kills. */
-class SnapshotIT {
+class SnapshotIT extends SharedDaemon {
     private static final int KILLS = Integer.getInteger("kills", 6);
 
-    @TempDir
-    Path directory;
-
     private Path images;
-    private Daemon daemon;
 
     @BeforeEach
-    void start() throws Exception {
+    void makeImages() throws Exception {
         images = Files.createDirectory(directory.resolve("images"));
-        daemon = Daemon.started(directory);
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        daemon.close();
     }
 
     private void attach(String type, String id) throws Exception {
@@ -249,5 +239,131 @@ class SnapshotIT {
             daemon.detach(id);
             Run.of("qemu-img", "check", "-f", "qcow2", top.toString()).ok();
         }
+    }
+
+    /** What an administrator does with one disk after the other, in the words of the page. */
+    @Test
+    void eachCommandOfThePageIsRun() throws Exception {
+        Path volume = directory.resolve("volume.img");
+        Path served = directory.resolve("served.img");
+        for (Path each : List.of(volume, served)) {
+            Run.of("truncate", "-s", "64M", each.toString()).ok();
+        }
+        boolean devices = Run.of("losetup", "-f").status() == 0;
+        String device = devices
+                ? Run.of("losetup", "-f", "--show", volume.toString()).ok().out().strip()
+                : directory.resolve("no-device.img").toString();
+        Process server = serves(served, directory.resolve("nbd.sock"));
+        try {
+            Map<String, String> names = new HashMap<>(
+                    Map.of("/dev/vg0/root", device, "/run/nbd.sock", directory.resolve("nbd.sock").toString()));
+            for (String each : List.of("/vm/", "/new/", "/backup/")) {
+                Files.createDirectory(Path.of(directory + each));
+                names.put(each, directory + each);
+            }
+            Page page = new Page("move-and-snapshot.md", daemon, names);
+            snapshots(page);
+            moves(page);
+            if (devices) {
+                Run.of("cmp", device, served.toString()).ok();
+            }
+            jobs(page);
+            daemon.detach("root");
+            page.run("blktap attach … --max-chain 8", "…", spec("qcow2", "vm/data.qcow2.monday.qcow2") + " --id data");
+            page.assertAllRun();
+        } finally {
+            daemon.blktap("detach", "root", "--force");
+            server.destroyForcibly();
+            if (devices) {
+                Run.of("losetup", "-d", device);
+            }
+        }
+    }
+
+    private void attachRoot(Page page, String image) throws Exception {
+        page.run("blktap attach tap:qcow2:/vm/" + image + " --id root --node vhost-user");
+        daemon.blktap("plug", "root", "nbd").ok();
+    }
+
+    private void snapshots(Page page) throws Exception {
+        create("qcow2", "vm/root.qcow2", "64M");
+        attachRoot(page, "root.qcow2");
+        daemon.attach(create("qcow2", "vm/data.qcow2", "8M"), "data", "--node", "nbd");
+        io("root", "write -P 1 0 16M");
+        page.run("blktap snapshot root");
+        io("root", "write -P 2 4M 8M");
+        page.run("blktap snapshot root --name before-upgrade");
+        assertTrue(image("root").toString().endsWith("before-upgrade.qcow2"));
+        assertEquals(2, page.run("blktap snapshot root data --name monday").out().lines().filter(each -> each.contains("paused")).count());
+        assertEquals(directory.resolve("vm/data.qcow2.monday.qcow2"), image("data"));
+        daemon.detach("data");
+        io("root", "write -P 3 8M 1M");
+        Path top = image("root");
+        String info = page.run("blktap info root").out();
+        for (String each : chain(top)) {
+            assertTrue(info.contains(each), info);
+        }
+        assertEquals(4, chain(top).size());
+        page.run("blktap commit root --wait");
+        assertEquals(3, chain(image("root")).size());
+        page.run("blktap commit root --base tap:qcow2:/vm/root.qcow2 --wait");
+        assertEquals(directory.resolve("vm/root.qcow2"), image("root"));
+        io("root", "read -P 1 0 4M", "read -P 2 4M 4M", "read -P 3 8M 1M", "read -P 2 9M 3M", "read -P 1 12M 4M");
+
+        daemon.blktap("snapshot", "root").ok();
+        io("root", "write -P 4 0 16M");
+        page.run("blktap detach root");
+        page.run("blktap create tap:qcow2:/vm/again.qcow2 --backing tap:qcow2:/vm/root.qcow2");
+        attachRoot(page, "again.qcow2");
+        io("root", "read -P 1 0 4M", "read -P 3 8M 1M", "write -P 5 20M 1M");
+
+        daemon.blktap("snapshot", "root", "--name", directory.resolve("vm/monday.qcow2").toString()).ok();
+        io("root", "write -P 6 21M 1M");
+        daemon.blktap("snapshot", "root").ok();
+        page.run("blktap commit root --top tap:qcow2:/vm/monday.qcow2 --wait");
+        assertEquals(3, chain(image("root")).size());
+        page.run("blktap stream root --wait");
+        assertEquals(1, chain(image("root")).size());
+        read();
+    }
+
+    private void read() throws Exception {
+        io("root", "read -P 1 0 4M", "read -P 3 8M 1M", "read -P 5 20M 1M", "read -P 6 21M 1M", "read -P 0 22M 42M");
+    }
+
+    private void moves(Page page) throws Exception {
+        page.run("blktap move root tap:vhd:/new/root.vhd --wait");
+        page.run("blktap move root tap:aio:/dev/vg0/root --wait");
+        page.run("blktap move root 'tap:nbd:nbd+unix:///root?socket=/run/nbd.sock' --wait");
+        read();
+    }
+
+    private void jobs(Page page) throws Exception {
+        Path copy = directory.resolve("backup/root.qcow2");
+        String mirror = "blktap mirror root tap:qcow2:/backup/root.qcow2";
+        for (String end : List.of("cancel", "complete")) {
+            String job = page.run(mirror).out().strip().substring(4);
+            awaitState(job, "READY");
+            page.run("blktap job " + end + " ID", "ID", job);
+            awaitState(job, "DONE");
+            if (end.equals("cancel")) {
+                equal("raw", directory.resolve("served.img"), "qcow2", copy);
+                Files.delete(copy);
+            }
+        }
+        assertEquals(copy, image("root"));
+        read();
+        String job = started("move", "root", spec("aio", "new/root.img"), "--speed", "1M");
+        assertTrue(page.run("blktap jobs").out().contains("move"));
+        page.run("blktap job pause 3", "3", job);
+        awaitState(job, "PAUSED");
+        page.run("blktap job set 3 speed=50M", "3", job);
+        assertEquals(50 << 20, job(job).get("speed").getAsLong());
+        daemon.blktap("job", "set", job, "speed=1M").ok();
+        page.run("blktap job resume 3", "3", job);
+        awaitState(job, "RUNNING");
+        page.run("blktap job cancel 3", "3", job);
+        awaitState(job, "FAILED");
+        read();
     }
 }
