@@ -139,14 +139,20 @@ final class AttachmentDisk {
      * Opens the queue and the disk if they are not open. The gate stays closed: the nodes are opened first.
      *
      * @param fits refuses a disk that the VM cannot go on with
+     * @return the request, with filters that the disk needs besides
      */
-    void open(AttachRequest request, Fits fits) throws DiskException {
+    AttachRequest open(AttachRequest request, Fits fits) throws DiskException {
         if (queue == null) {
             openQueue(request);
         }
         if (!open) {
-            openDisk(request, fits);
+            boolean empty = request.spec().type().equals(EmptyDrive.TYPE);
+            openDisk(request, fits, !empty);
+            return empty ? request : request.withFilters(filters.filters().stream()
+                    .map(each -> each.spec().text())
+                    .toList());
         }
+        return request;
     }
 
     /** Whether a disk may take the place of the one before. */
@@ -187,7 +193,8 @@ final class AttachmentDisk {
         return found;
     }
 
-    private void openDisk(AttachRequest request, Fits fits) throws DiskException {
+    /** @param implies whether the disk may get filters that nobody has asked for */
+    private void openDisk(AttachRequest request, Fits fits, boolean implies) throws DiskException {
         // an empty drive has nothing that a filter could be opened on
         List<FilterSpec> specs =
                 request.spec().type().equals(EmptyDrive.TYPE) ? List.of() : FilterStack.parse(request.filters());
@@ -202,6 +209,9 @@ final class AttachmentDisk {
         boolean done = false;
         try {
             fresh = OpenImage.open(request, environment, watch, calls);
+            if (implies && !request.readOnly()) {
+                FilterStack.addImplied(fresh.disk(), specs, found, services.installed().filters());
+            }
             stack = FilterStack.open(
                     fresh.disk(), new FilterMeans(calls, services.memory(), watch, environment), specs, found);
             fits.check(stack.top().info());
@@ -259,7 +269,7 @@ final class AttachmentDisk {
             close();
             openQueue(request);
             between.run(environment(new ArrayList<>(), new CopyOnWriteArrayList<>()));
-            openDisk(request, fits);
+            openDisk(request, fits, false);
             return;
         }
         OpenImage old = image;

@@ -40,6 +40,8 @@ public final class MappedBits implements AutoCloseable {
     private volatile long count;
     private volatile boolean stale;
     private boolean released;
+    private boolean wasStored;
+    private boolean stored;
 
     /** What the bits of a new file are. */
     public enum Initially {
@@ -141,6 +143,7 @@ public final class MappedBits implements AutoCloseable {
         BitsFile.sync(file, fd);
         MappedBits bits = new MappedBits(file, header, fd, mapping, stale);
         bits.count = bits.countAll();
+        bits.wasStored = (flags & BitsHeader.STORED) != 0;
         return bits;
     }
 
@@ -188,7 +191,9 @@ public final class MappedBits implements AutoCloseable {
         }
         try {
             sync();
-            BitsHeader.putFlags(mapping.address(), BitsHeader.CLEAN | (stale ? BitsHeader.STALE : 0));
+            BitsHeader.putFlags(
+                    mapping.address(),
+                    BitsHeader.CLEAN | (stale ? BitsHeader.STALE : 0) | (stored ? BitsHeader.STORED : 0));
             sync();
         } catch (DiskException e) {
             LOG.log(Level.WARNING, e.getMessage() + "; after a power loss it will be stale");
@@ -267,6 +272,23 @@ public final class MappedBits implements AutoCloseable {
     /** Whether bits may be missing, since the power was lost while it was open. It stays so until {@link #restart}. */
     public boolean stale() {
         return stale;
+    }
+
+    /** Whether the image of the disk had these bits when the file was opened: {@link #markStored}. */
+    public boolean wasStored() {
+        return wasStored;
+    }
+
+    /** Sets whether the file says, when it is closed, that the image of the disk has the bits, too. */
+    public void markStored(boolean inImage) {
+        stored = inImage;
+    }
+
+    /** Makes it stale, with all bits set. */
+    public void markStale() {
+        set(0, header.diskBytes());
+        stale = true;
+        BitsHeader.putFlags(mapping.address(), BitsHeader.STALE);
     }
 
     /** The number of bits that are set. Any thread. */
