@@ -37,7 +37,9 @@ final class BitmappedDisk extends PassThroughDisk {
         this.settings = settings;
         describe();
         for (TrackedBitmap each : this.bitmaps) {
-            each.bits().markStored(false);
+            if (!below.info().readOnly()) {
+                each.bits().markStored(false);
+            }
             each.begin(loop);
         }
     }

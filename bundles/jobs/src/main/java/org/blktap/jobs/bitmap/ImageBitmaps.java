@@ -21,7 +21,8 @@ import org.blktap.jobs.bits.MappedBits.Initially;
  * What the image of a disk says of its bitmaps. While the disk is open the mapped files are right; when it is closed,
  * its image gets what they have. So an image whose bitmaps are up to date has been closed since, by this daemon or by
  * another program, and its bits count. Where they are not up to date, the mapped files count, unless they say that the
- * image had their bits: then another program has changed it.
+ * image had their bits: then another program has changed it. A bitmap that was cleared while the disk was closed is in
+ * its file only.
  */
 final class ImageBitmaps {
     private static final Logger LOG = System.getLogger("org.blktap.jobs");
@@ -76,11 +77,14 @@ final class ImageBitmaps {
                 .orElse(null);
         boolean valid = found != null && found.state() == State.RECORDING;
         boolean used = Files.exists(TrackedBitmap.nextOf(file), LinkOption.NOFOLLOW_LINKS);
+        if (valid && !used && isNewer(file, settings)) {
+            return;
+        }
         if (valid && !used && fits(found, diskBytes) && bitsOfImage(found, file, settings, diskBytes)) {
             return;
         }
         if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
-            check(found, used, file, settings);
+            check(found, file, settings);
         } else if (found != null) {
             LOG.log(Level.WARNING, id + ": bitmap " + name + " of the image is not up to date");
             int granularity = fits(found, diskBytes)
@@ -88,6 +92,22 @@ final class ImageBitmaps {
                     : Math.max(settings.granularity(), MappedBits.smallestGranularity(diskBytes));
             MappedBits.create(file, diskBytes, granularity, settings.key(), Initially.STALE)
                     .close();
+        }
+    }
+
+    /** Whether the bitmap of a file was cleared while the disk was closed. */
+    private static boolean isNewer(Path file, BitmapSettings settings) {
+        if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+            return false;
+        }
+        try (MappedBits bits = MappedBits.open(file)) {
+            return bits.wasClean()
+                    && !bits.wasStored()
+                    && !bits.stale()
+                    && bits.tag().equals(settings.key());
+        } catch (DiskException e) {
+            LOG.log(Level.DEBUG, e.getMessage());
+            return false;
         }
     }
 
@@ -120,7 +140,7 @@ final class ImageBitmaps {
     }
 
     /** A file that was stored in an image which now says something else is not believed. */
-    private void check(StoredBitmap found, boolean used, Path file, BitmapSettings settings) {
+    private void check(StoredBitmap found, Path file, BitmapSettings settings) {
         try (MappedBits bits = MappedBits.open(file)) {
             boolean valid = found != null && found.state() == State.RECORDING;
             boolean lost = bits.wasStored() && !valid && (found != null || stored.invalidated());
@@ -130,8 +150,6 @@ final class ImageBitmaps {
                         id + ": bitmap " + file.getFileName()
                                 + ": another program has changed the image, and its bitmap is not up to date");
                 bits.markStale();
-            } else {
-                bits.markStored(bits.wasStored() || used && valid);
             }
         } catch (DiskException e) {
             // the opening for the disk says so, too

@@ -40,6 +40,7 @@ public final class MappedBits implements AutoCloseable {
     private volatile long count;
     private volatile boolean stale;
     private boolean released;
+    private boolean wasClean;
     private boolean wasStored;
     private boolean stored;
 
@@ -143,7 +144,9 @@ public final class MappedBits implements AutoCloseable {
         BitsFile.sync(file, fd);
         MappedBits bits = new MappedBits(file, header, fd, mapping, stale);
         bits.count = bits.countAll();
+        bits.wasClean = (flags & BitsHeader.CLEAN) != 0;
         bits.wasStored = (flags & BitsHeader.STORED) != 0;
+        bits.stored = bits.wasStored;
         return bits;
     }
 
@@ -274,12 +277,17 @@ public final class MappedBits implements AutoCloseable {
         return stale;
     }
 
+    /** Whether the file had been closed when it was opened. */
+    public boolean wasClean() {
+        return wasClean;
+    }
+
     /** Whether the image of the disk had these bits when the file was opened: {@link #markStored}. */
     public boolean wasStored() {
         return wasStored;
     }
 
-    /** Sets whether the file says, when it is closed, that the image of the disk has the bits, too. */
+    /** Sets whether the file says, when it is closed, that the image of the disk has the bits, too; as before if not. */
     public void markStored(boolean inImage) {
         stored = inImage;
     }

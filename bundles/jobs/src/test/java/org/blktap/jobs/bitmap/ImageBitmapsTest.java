@@ -70,6 +70,22 @@ class ImageBitmapsTest {
     }
 
     @Test
+    void aBitmapIsClearedWhileTheDiskIsClosed() throws Exception {
+        image.put("daily", GRANULE, 0, 10 * GRANULE);
+        attach();
+        machine.park();
+        assertEquals(10 * GRANULE, only().dirtyBytes());
+        image.put("daily", GRANULE, 0, 11 * GRANULE);
+        machine.resume(SIZE);
+        assertEquals(11 * GRANULE, only().dirtyBytes(), "to list them changes nothing");
+        machine.park();
+        machine.bitmaps.clear(BitmapMachine.ID, "daily");
+        assertEquals(0, only().dirtyBytes());
+        machine.resume(SIZE);
+        assertEquals(0, only().dirtyBytes());
+    }
+
+    @Test
     void aKilledDaemonHasItsFiles() throws Exception {
         image.put("daily", GRANULE, 0, GRANULE);
         attach();
