@@ -170,8 +170,13 @@ class BitmapIT {
         startAgain();
         assertEquals(GRANULE, dirty("a"));
 
-        // a file that is lost is no fresh bitmap
+        // a file that is lost is no fresh bitmap: the image has it, if it was closed
         daemon.stop();
+        Files.delete(daemon.dataDir.resolve("bitmaps/a/daily"));
+        startAgain();
+        assertEquals(GRANULE, dirty("a"));
+        io("a", "write -P 9 1M 4k", "flush");
+        daemon.kill();
         Files.delete(daemon.dataDir.resolve("bitmaps/a/daily"));
         startAgain();
         assertTrue(only("a").get("stale").getAsBoolean());

@@ -223,17 +223,16 @@ class Qcow2IT {
         daemon.detach("q");
         daemon.blktap("check", "tap:qcow2:" + image, "--repair").ok();
         assertEquals(0, word(image, AT_INCOMPATIBLE));
-        // autoclear bits stay for readers and go for a writer, and with them what QEMU's bitmaps say
+        // autoclear bits stay for readers and go for a writer, except that of bitmaps
         Run.of("qemu-img", "bitmap", "--add", image.toString(), "b").ok();
-        assertEquals(1, word(image, AT_AUTOCLEAR));
+        word(image, AT_AUTOCLEAR, 1 << 2 | 1);
         attach(image, "--read-only");
         daemon.detach("q");
-        assertEquals(1, word(image, AT_AUTOCLEAR));
+        assertEquals(1 << 2 | 1, word(image, AT_AUTOCLEAR));
         attach(image);
         io("write 0 1M");
         daemon.detach("q");
-        assertEquals(0, word(image, AT_AUTOCLEAR));
-        daemon.blktap("check", "tap:qcow2:" + image, "--repair").ok();
+        assertEquals(1, word(image, AT_AUTOCLEAR));
         Run.of("qemu-img", "check", image.toString()).ok();
     }
 

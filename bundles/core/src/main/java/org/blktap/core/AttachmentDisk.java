@@ -131,14 +131,20 @@ final class AttachmentDisk {
      * Opens the queue and the disk if they are not open. The gate stays closed: the nodes are opened first.
      *
      * @param fits refuses a disk that the VM cannot go on with
+     * @return the request, with filters that the disk needs besides
      */
-    void open(AttachRequest request, Fits fits) throws DiskException {
+    AttachRequest open(AttachRequest request, Fits fits) throws DiskException {
         if (queue == null) {
             openQueue(request);
         }
         if (!open) {
-            openDisk(request, fits);
+            boolean empty = request.spec().type().equals(EmptyDrive.TYPE);
+            openDisk(request, fits, !empty);
+            return empty ? request : request.withFilters(filters.filters().stream()
+                    .map(each -> each.spec().text())
+                    .toList());
         }
+        return request;
     }
 
     /** Whether a disk may take the place of the one before. */
@@ -179,7 +185,8 @@ final class AttachmentDisk {
         return found;
     }
 
-    private void openDisk(AttachRequest request, Fits fits) throws DiskException {
+    /** @param implies whether the disk may get filters that nobody has asked for */
+    private void openDisk(AttachRequest request, Fits fits, boolean implies) throws DiskException {
         // an empty drive has nothing that a filter could be opened on
         List<FilterSpec> specs =
                 request.spec().type().equals(EmptyDrive.TYPE) ? List.of() : FilterStack.parse(request.filters());
@@ -194,6 +201,9 @@ final class AttachmentDisk {
         boolean done = false;
         try {
             fresh = OpenImage.open(request, environment, watch, calls);
+            if (implies && !request.readOnly()) {
+                FilterStack.addImplied(fresh.disk(), specs, found, services.installed().filters());
+            }
             stack = FilterStack.open(
                     fresh.disk(), new FilterMeans(calls, services.memory(), watch, environment), specs, found);
             fits.check(stack.top().info());
@@ -271,7 +281,7 @@ final class AttachmentDisk {
             openDisk(request, found -> {
                 fits.check(found);
                 last.run();
-            });
+            }, false);
             return;
         }
         OpenImage old = image;

@@ -3,6 +3,7 @@ package org.blktap.core;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.concurrent.ExecutionException;
+import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
 import org.blktap.api.disk.DiskException;
@@ -181,7 +182,7 @@ final class AttachmentOpening {
             if (record.rebase() != null && !disk.isOpen()) {
                 rebase();
             }
-            disk.open(attachment.request(), fits);
+            recordFilters(disk.open(attachment.request(), fits));
             nodes.open();
         } catch (MissingService e) {
             missing = e;
@@ -204,6 +205,16 @@ final class AttachmentOpening {
             throw new DiskException(Reason.IO, attachment.request().spec() + ": internal error: " + e, e);
         }
         attachment.letThrough();
+    }
+
+    /** Records filters that an image asks for, before a VM's request passes them. */
+    private void recordFilters(AttachRequest opened) throws DiskException {
+        if (!opened.filters().equals(attachment.request().filters())) {
+            if (attachment.known() != null) {
+                record.write(opened, DiskShape.of(disk.info()));
+            }
+            attachment.request(opened);
+        }
     }
 
     /** Finishes a change of the chain that a kill has interrupted, or takes it back. */

@@ -63,6 +63,24 @@ final class FilterStack {
         return found;
     }
 
+    /** Adds the filters, of types that are not there, that the image of a writable disk asks for, directly on it. */
+    static void addImplied(
+            VirtualDisk disk,
+            List<FilterSpec> specs,
+            List<Registry.Entry<DiskFilter>> services,
+            Registry<DiskFilter> present)
+            throws DiskException {
+        for (Registry.Entry<DiskFilter> each : present.all()) {
+            boolean isThere =
+                    specs.stream().anyMatch(spec -> spec.type().equals(each.name()));
+            String text = isThere ? null : each.service().impliedBy(disk);
+            if (text != null) {
+                specs.add(0, FilterSpec.parse(text));
+                services.add(0, present.get(each.name()));
+            }
+        }
+    }
+
     /** Opens all filters on a disk, which stays open if that fails. */
     static FilterStack open(
             VirtualDisk disk, FilterMeans means, List<FilterSpec> specs, List<Registry.Entry<DiskFilter>> services)

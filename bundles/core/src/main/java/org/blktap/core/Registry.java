@@ -88,7 +88,8 @@ final class Registry<T> {
         return removed;
     }
 
-    private synchronized List<Entry<T>> all() {
+    /** All services that are present. */
+    synchronized List<Entry<T>> all() {
         return List.copyOf(entries.values());
     }
 

@@ -60,6 +60,14 @@ public interface VirtualDisk extends AutoCloseable {
         // most have nothing that a flush does not save
     }
 
+    /**
+     * The dirty bitmaps that the image stores; null if it stores none, or is not open for writing. The same object until
+     * the close.
+     */
+    default StoredBitmaps storedBitmaps() {
+        return null;
+    }
+
     /** Closes the files. Nothing is in flight, and a FLUSH has been done. May block briefly. */
     @Override
     void close();

@@ -39,6 +39,17 @@ public interface DiskFilter {
     }
 
     /**
+     * The spec with which a writable disk that is being opened needs the filter, though no operator has asked for it,
+     * such as for a bitmap that the image says must record all writes. The filter then is on record as if it had been
+     * asked for. Called if the disk has no filter of the type, before it takes requests.
+     *
+     * @return null for none
+     */
+    default String impliedBy(VirtualDisk disk) throws DiskException {
+        return null;
+    }
+
+    /**
      * Prepares a new disk, below, for the filter, such as by a header. Called when an image is created with the filter;
      * the options are those of the creation.
      */

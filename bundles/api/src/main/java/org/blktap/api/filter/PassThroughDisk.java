@@ -5,6 +5,7 @@ import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
+import org.blktap.api.disk.StoredBitmaps;
 import org.blktap.api.disk.VirtualDisk;
 
 /**
@@ -63,6 +64,12 @@ public abstract class PassThroughDisk implements VirtualDisk {
     @Override
     public void checkDetach() throws DiskException {
         below.checkDetach();
+    }
+
+    /** {@inheritDoc} Those of the disk below, if it has the same size. */
+    @Override
+    public StoredBitmaps storedBitmaps() {
+        return info().sizeBytes() == below.info().sizeBytes() ? below.storedBitmaps() : null;
     }
 
     /**

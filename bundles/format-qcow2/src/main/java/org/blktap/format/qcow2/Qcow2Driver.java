@@ -39,11 +39,15 @@ public final class Qcow2Driver implements DiskDriver {
 
     @Override
     public VirtualDisk open(String path, DiskContext context) throws DiskException {
-        return open(path, context, 0);
+        Opened opened = open(path, context, 0);
+        return opened.bitmaps == null ? opened.disk : new Qcow2Disk(opened.disk, opened.bitmaps, context.loop());
     }
 
+    /** @param bitmaps null for an image that is only read, or can have none */
+    private record Opened(ClusterDisk disk, Qcow2Bitmaps bitmaps) {}
+
     /** @param atLeast bytes of the disk if the header says less; the L1 table has entries for them */
-    private static ClusterDisk open(String path, DiskContext context, long atLeast) throws DiskException {
+    private static Opened open(String path, DiskContext context, long atLeast) throws DiskException {
         Options options = context.options();
         long cache = options.size("cache", DEFAULT_CACHE, TableCache.MIN_BYTES, TableCache.MAX_BYTES);
         String snapshotName = options.text("snapshot", null);
@@ -93,13 +97,17 @@ public final class Qcow2Driver implements DiskDriver {
             long size = snapshot == null ? Math.max(atLeast, header.size()) : snapshot.size();
             DiskInfo info = info(header, file, size, snapshots, snapshot, backing, context.readOnly())
                     .withBacking(backingSpec);
-            return opened.keep(new ClusterDisk(
+            Qcow2Bitmaps bitmaps = counts == null || header.version() == 2
+                    ? null
+                    : new Qcow2Bitmaps(header, file, counts, map::settle);
+            ClusterDisk disk = new ClusterDisk(
                     map,
                     data == null ? List.of(file) : List.of(file, data),
                     backingDisk,
                     info,
                     context.loop(),
-                    context.memory()));
+                    context.memory());
+            return opened.keep(new Opened(disk, bitmaps));
         }
     }
 
@@ -129,7 +137,8 @@ public final class Qcow2Driver implements DiskDriver {
             // its writer was killed before it updated the counts
             Qcow2Check.repairDirty(header, file, loop);
         }
-        long kept = header.autoclear() & Qcow2Header.RAW_EXTERNAL;
+        long known = header.autoclear() & (Qcow2Header.RAW_EXTERNAL | Qcow2Header.BITMAPS);
+        long kept = Qcow2Bitmaps.readable(header, file) ? known : known & ~Qcow2Header.BITMAPS;
         if (header.autoclear() != kept) {
             try {
                 file.writeFully(ByteBuffer.allocate(8).putLong(kept).flip(), Qcow2Header.AT_AUTOCLEAR);
@@ -265,17 +274,21 @@ public final class Qcow2Driver implements DiskDriver {
     @Override
     public void resize(String path, long sizeBytes, DiskContext context) throws DiskException {
         long before;
+        BitmapResize bitmaps;
         try (IoFile file = context.openFile(FileNames.path(path))) {
             prepareForWriting(Qcow2Header.read(file), file, context.loop());
             Qcow2Header header = Qcow2Header.read(file);
             try (IoFile data = dataFile(header, path, context)) {
                 before = header.size();
+                Qcow2Resize.check(header, file, sizeBytes);
+                bitmaps = new BitmapResize(header, file);
                 Qcow2Resize.lengthenL1(header, file, data, sizeBytes);
             }
         }
-        LargerDisk.zeroNew(open(path, context, sizeBytes), before, context.loop(), path);
+        LargerDisk.zeroNew(open(path, context, sizeBytes).disk, before, context.loop(), path);
         try (IoFile file = context.openFile(FileNames.path(path))) {
             Qcow2Resize.setSize(file, sizeBytes);
+            bitmaps.finish(file);
         }
     }
 
@@ -283,15 +296,15 @@ public final class Qcow2Driver implements DiskDriver {
     public void rebase(String path, TapSpec backing, DiskContext context) throws DiskException {
         Path image = FileNames.path(path);
         try (IoFile file = context.openFile(image)) {
-            Qcow2Rebase rebase = new Qcow2Rebase(file);
+            HeaderChange header = new HeaderChange(file);
             if (backing == null) {
-                rebase.run(null, null);
+                header.backing(null, null);
                 return;
             }
             String name = Qcow2Create.backingName(image, backing);
             // opened as an attach opens it: an image does not get a backing file with which it cannot be attached
             context.openBacking(backing.type(), context.confine(image, name)).close();
-            rebase.run(QemuName.encode(name), QemuName.formatOf(backing.type()));
+            header.backing(QemuName.encode(name), QemuName.formatOf(backing.type()));
         }
     }
 

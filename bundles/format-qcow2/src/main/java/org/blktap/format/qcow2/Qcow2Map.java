@@ -44,6 +44,7 @@ final class Qcow2Map implements ClusterMap {
     private final int entryBytes;
     private final Qcow2Space space;
     private final Qcow2Lookup tables;
+    private boolean settled;
 
     /**
      * @param l1Offset of the L1 table: the active one, or a snapshot's
@@ -386,10 +387,18 @@ final class Qcow2Map implements ClusterMap {
         return space;
     }
 
+    /** Ends the allocation of clusters: from here on, nothing of the disk changes. Blocking; nothing is in flight. */
+    void settle() throws IOException {
+        if (!settled) {
+            settled = true;
+            space.close();
+        }
+    }
+
     @Override
     public void close() {
         try {
-            space.close();
+            settle();
         } catch (IOException e) {
             LOG.log(Level.WARNING, file.path() + ": some space could not be given back: " + e.getMessage());
         } finally {

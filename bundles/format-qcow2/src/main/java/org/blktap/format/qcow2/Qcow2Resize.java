@@ -15,12 +15,8 @@ import org.blktap.api.memory.Alignment;
 final class Qcow2Resize {
     private Qcow2Resize() {}
 
-    /**
-     * Makes sure that the L1 table has entries for the new size.
-     *
-     * @param data the external data file, or null
-     */
-    static void lengthenL1(Qcow2Header header, IoFile file, IoFile data, long size) throws DiskException {
+    /** Refuses a size that the disk cannot get. */
+    static void check(Qcow2Header header, IoFile file, long size) throws DiskException {
         long slotBytes = 1L << header.slotBits();
         long entries = Alignment.units(size, slotBytes);
         if (size < header.size()) {
@@ -41,6 +37,15 @@ final class Qcow2Resize {
                     file.path() + ": an image of version 2 with snapshots keeps its size:"
                             + " its snapshots do not record theirs");
         }
+    }
+
+    /**
+     * Makes sure that the L1 table has entries for a size that has been checked.
+     *
+     * @param data the external data file, or null
+     */
+    static void lengthenL1(Qcow2Header header, IoFile file, IoFile data, long size) throws DiskException {
+        long entries = Alignment.units(size, 1L << header.slotBits());
         try {
             if (data != null && data.size() < size) {
                 data.truncateNow(size);

@@ -50,18 +50,6 @@ final class References {
     private record L1(String name, long offset, int entries) {}
 
     private static final int PIECE = 64 << 10;
-    // the bitmaps extension
-    private static final int AT_DIRECTORY_BYTES = 8;
-    private static final int AT_DIRECTORY = 16;
-    private static final int BITMAPS_BYTES = 24;
-    // an entry of the bitmap directory
-    private static final int AT_TABLE = 0;
-    private static final int AT_TABLE_ENTRIES = 8;
-    private static final int AT_NAME_BYTES = 18;
-    private static final int AT_EXTRA_BYTES = 20;
-    private static final int BITMAP_ENTRY = 24;
-    /** Of a bitmap table. */
-    private static final int TABLE_ENTRY_BYTES = 8;
     /** Limit of the bitmap directory, and of all bitmap tables: many times what QEMU makes. */
     private static final long MOST_BITMAP_BYTES = 64 << 20;
     /** Tables whose references are remembered by their first and last place in the file. */
@@ -285,12 +273,12 @@ final class References {
     /** The bitmaps extension and the directory that it points at; qcow2.txt, "Bitmaps". */
     private void bitmaps() throws DiskException, IOException {
         byte[] extension = header.extensions().get(Qcow2Header.EXT_BITMAPS);
-        if (extension == null || extension.length < BITMAPS_BYTES || (header.autoclear() & Qcow2Header.BITMAPS) == 0) {
+        if (extension == null || extension.length < BitmapDirectory.EXTENSION_BYTES || (header.autoclear() & Qcow2Header.BITMAPS) == 0) {
             return;
         }
         ByteBuffer e = ByteBuffer.wrap(extension);
-        long directoryBytes = e.getLong(AT_DIRECTORY_BYTES);
-        long directory = e.getLong(AT_DIRECTORY);
+        long directoryBytes = e.getLong(BitmapDirectory.AT_DIRECTORY_BYTES);
+        long directory = e.getLong(BitmapDirectory.AT_DIRECTORY);
         if (directoryBytes < 0 || directoryBytes > MOST_BITMAP_BYTES) {
             visitor.problem(
                     "bitmap directory size",
@@ -304,27 +292,27 @@ final class References {
                 || !visitor.goesOn(directoryBytes)) {
             return;
         }
-        ByteBuffer entry = ByteBuffer.allocate(BITMAP_ENTRY);
+        ByteBuffer entry = ByteBuffer.allocate(BitmapEntry.FIXED);
         long tables = 0;
-        for (long at = 0; at + BITMAP_ENTRY <= directoryBytes; ) {
+        for (long at = 0; at + BitmapEntry.FIXED <= directoryBytes; ) {
             Interruption.check(file.path());
             file.readFully(entry.clear(), directory + at);
-            long tableBytes = Integer.toUnsignedLong(entry.getInt(AT_TABLE_ENTRIES)) * TABLE_ENTRY_BYTES;
-            int name = Short.toUnsignedInt(entry.getShort(AT_NAME_BYTES));
-            long extra = Integer.toUnsignedLong(entry.getInt(AT_EXTRA_BYTES));
+            long tableBytes = Integer.toUnsignedLong(entry.getInt(BitmapEntry.AT_TABLE_ENTRIES)) * BitmapEntry.TABLE_ENTRY_BYTES;
+            int name = Short.toUnsignedInt(entry.getShort(BitmapEntry.AT_NAME_BYTES));
+            long extra = Integer.toUnsignedLong(entry.getInt(BitmapEntry.AT_EXTRA_BYTES));
             tables += tableBytes;
             if (tables > MOST_BITMAP_BYTES || extra > directoryBytes) {
                 visitor.problem(
                         "bitmap directory entry",
                         directory + at,
-                        tables / TABLE_ENTRY_BYTES + " table entries",
-                        "at most " + MOST_BITMAP_BYTES / TABLE_ENTRY_BYTES + " of all bitmaps");
+                        tables / BitmapEntry.TABLE_ENTRY_BYTES + " table entries",
+                        "at most " + MOST_BITMAP_BYTES / BitmapEntry.TABLE_ENTRY_BYTES + " of all bitmaps");
                 return;
             }
-            if (!bitmap(directory + at, entry.getLong(AT_TABLE), (int) tableBytes)) {
+            if (!bitmap(directory + at, entry.getLong(BitmapEntry.AT_TABLE), (int) tableBytes)) {
                 return;
             }
-            at += Alignment.up(BITMAP_ENTRY + extra + name, Long.BYTES);
+            at += Alignment.up(BitmapEntry.FIXED + extra + name, Long.BYTES);
         }
     }
 
@@ -337,12 +325,12 @@ final class References {
         for (int first = 0; first < tableBytes; first += PIECE) {
             int bytes = Math.min(PIECE, tableBytes - first);
             file.readFully(piece.clear().limit(bytes), tableOffset + first);
-            for (int i = 0; i < bytes; i += TABLE_ENTRY_BYTES) {
+            for (int i = 0; i < bytes; i += BitmapEntry.TABLE_ENTRY_BYTES) {
                 long data = Qcow2Entry.offset(piece.getLong(i));
                 if (data != 0) {
                     visitor.refers(
                             "bitmap table entry",
-                            (first + i) / TABLE_ENTRY_BYTES,
+                            (first + i) / BitmapEntry.TABLE_ENTRY_BYTES,
                             tableOffset + first + i,
                             data,
                             clusterSize,

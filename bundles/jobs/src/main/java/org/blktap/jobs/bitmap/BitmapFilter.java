@@ -33,8 +33,19 @@ public final class BitmapFilter implements DiskFilter {
     public PassThroughDisk open(VirtualDisk below, FilterContext context) throws DiskException {
         BitmapSettings settings = BitmapSettings.of(context.options());
         List<TrackedBitmap> bitmaps =
-                store.openForDisk(context.id(), settings, below.info().sizeBytes());
+                store.openForDisk(
+                        context.id(),
+                        settings,
+                        below.info().sizeBytes(),
+                        ImageBitmaps.of(context.id(), below));
         return new BitmappedDisk(below, context.loop(), store, bitmaps, settings);
+    }
+
+    /** {@inheritDoc} An image says which of its bitmaps must record all writes. */
+    @Override
+    public String impliedBy(VirtualDisk disk) {
+        List<String> names = ImageBitmaps.recording(disk, BitmapSettings.MOST);
+        return names.isEmpty() ? null : BitmapSettings.spec(String.join(":", names), Bitmaps.newKey());
     }
 
     @Override

@@ -20,7 +20,7 @@ record BitmapSettings(List<String> names, int granularity, String key) {
 
     private static final int MIN_GRANULARITY = 512;
     private static final int MAX_GRANULARITY = 1 << 30;
-    private static final int MOST = 32;
+    static final int MOST = 32;
     private static final String NAMES = "names";
     private static final String GRANULARITY_OPTION = "granularity";
     private static final String KEY = "key";
@@ -43,9 +43,14 @@ record BitmapSettings(List<String> names, int granularity, String key) {
         return new BitmapSettings(names, granularity, key);
     }
 
+    /** Whether a bitmap can have the name. */
+    static boolean isName(String name) {
+        return name.matches("[A-Za-z0-9_][A-Za-z0-9._-]{0,63}");
+    }
+
     /** Checks the name of a bitmap. */
     static void check(String name) throws DiskException {
-        if (!name.matches("[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")) {
+        if (!isName(name)) {
             throw new DiskException(
                     Reason.BAD_OPTION,
                     "bad name of a bitmap '" + name

@@ -30,18 +30,21 @@ final class BitmapStore {
     }
 
     /** Opens all bitmaps of a disk. Files of the attachment that are none of these are deleted. */
-    synchronized List<TrackedBitmap> openForDisk(String id, BitmapSettings settings, long diskBytes)
-            throws DiskException {
+    synchronized List<TrackedBitmap> openForDisk(
+            String id, BitmapSettings settings, long diskBytes, ImageBitmaps image) throws DiskException {
         prepare(id);
         List<TrackedBitmap> all = new ArrayList<>();
         boolean done = false;
         try {
             for (String name : settings.names()) {
                 TrackedBitmap found = held.get(file(id, name));
-                all.add(hold(
-                        found != null && found.serves(settings.key(), diskBytes)
-                                ? found
-                                : TrackedBitmap.openForDisk(id, name, file(id, name), settings, diskBytes)));
+                if (found == null || !found.serves(settings.key(), diskBytes)) {
+                    if (found == null) {
+                        image.bring(name, file(id, name), settings, diskBytes);
+                    }
+                    found = TrackedBitmap.openForDisk(id, name, file(id, name), settings, diskBytes);
+                }
+                all.add(hold(found));
             }
             done = true;
         } finally {

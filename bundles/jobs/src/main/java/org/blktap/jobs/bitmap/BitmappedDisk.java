@@ -24,6 +24,10 @@ final class BitmappedDisk extends PassThroughDisk {
     private BitmapSettings settings;
     private volatile DiskInfo info;
     private int contextsBelow;
+    /** Whether requests pass this disk. */
+    private boolean inUse;
+    /** Whether the disk below stays when this is closed. */
+    private boolean leaves;
 
     BitmappedDisk(
             VirtualDisk below, IoLoop loop, BitmapStore store, List<TrackedBitmap> bitmaps, BitmapSettings settings) {
@@ -33,6 +37,9 @@ final class BitmappedDisk extends PassThroughDisk {
         this.settings = settings;
         describe();
         for (TrackedBitmap each : this.bitmaps) {
+            if (!below.info().readOnly()) {
+                each.bits().markStored(false);
+            }
             each.begin(loop);
         }
     }
@@ -102,10 +109,29 @@ final class BitmappedDisk extends PassThroughDisk {
     }
 
     @Override
+    public void draining(boolean begins) {
+        inUse |= !begins;
+        super.draining(begins);
+    }
+
+    /** {@inheritDoc} The image keeps the bitmaps that the filter after this one has. */
+    @Override
+    public void beforeRemoval() {
+        leaves = true;
+        ImageBitmaps.forget(below(), bitmaps);
+    }
+
+    @Override
     public void close() {
-        for (TrackedBitmap each : bitmaps) {
-            each.end();
-            store.release(each);
+        try {
+            if (!leaves) {
+                ImageBitmaps.keep(below(), bitmaps, inUse);
+            }
+        } finally {
+            for (TrackedBitmap each : bitmaps) {
+                each.end();
+                store.release(each);
+            }
         }
     }
 }

@@ -274,7 +274,7 @@ public final class Bitmaps {
                 Reason.BUSY, "bitmap " + bitmap.name() + " of " + bitmap.id() + " is used by " + bitmap.owner());
     }
 
-    private static String newKey() {
+    static String newKey() {
         return UUID.randomUUID().toString();
     }
 }

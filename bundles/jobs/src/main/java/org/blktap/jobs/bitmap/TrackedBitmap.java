@@ -262,14 +262,14 @@ final class TrackedBitmap {
         }
     }
 
-    private long dirtyFrom(long from) {
+    long dirtyFrom(long from) {
         long found = bits.nextSet(from);
         long also = next == null ? -1 : next.nextSet(from);
         long end = bits.diskBytes();
         return Math.min(found < 0 ? end : found, also < 0 ? end : also);
     }
 
-    private long cleanFrom(long from) {
+    long cleanFrom(long from) {
         for (long at = from; ; ) {
             long to = bits.nextClear(at);
             to = next == null ? to : next.nextClear(to);

@@ -34,6 +34,9 @@ record BitsHeader(long diskBytes, int granularity, String tag) {
     /** Flag: writes may be missing. */
     static final int STALE = 2;
 
+    /** Flag: the image has had the bits since the file was closed. */
+    static final int STORED = 4;
+
     private static final long MAGIC = ByteBuffer.wrap("blktbits".getBytes(StandardCharsets.US_ASCII))
             .order(ByteOrder.LITTLE_ENDIAN)
             .getLong();

@@ -39,6 +39,9 @@ public final class MappedBits implements AutoCloseable {
     private volatile long count;
     private volatile boolean stale;
     private boolean released;
+    private boolean wasClean;
+    private boolean wasStored;
+    private boolean stored;
 
     /** What the bits of a new file are. */
     public enum Initially {
@@ -140,6 +143,9 @@ public final class MappedBits implements AutoCloseable {
         BitsFile.sync(file, fd);
         MappedBits bits = new MappedBits(file, header, fd, mapping, stale);
         bits.count = bits.words.cardinality();
+        bits.wasClean = (flags & BitsHeader.CLEAN) != 0;
+        bits.wasStored = (flags & BitsHeader.STORED) != 0;
+        bits.stored = bits.wasStored;
         return bits;
     }
 
@@ -187,7 +193,9 @@ public final class MappedBits implements AutoCloseable {
         }
         try {
             sync();
-            BitsHeader.putFlags(mapping.address(), BitsHeader.CLEAN | (stale ? BitsHeader.STALE : 0));
+            BitsHeader.putFlags(
+                    mapping.address(),
+                    BitsHeader.CLEAN | (stale ? BitsHeader.STALE : 0) | (stored ? BitsHeader.STORED : 0));
             sync();
         } catch (DiskException e) {
             LOG.log(Level.WARNING, e.getMessage() + "; after a power loss it will be stale");
@@ -266,6 +274,28 @@ public final class MappedBits implements AutoCloseable {
     /** Whether bits may be missing, since the power was lost while it was open. It stays so until {@link #restart}. */
     public boolean stale() {
         return stale;
+    }
+
+    /** Whether the file had been closed when it was opened. */
+    public boolean wasClean() {
+        return wasClean;
+    }
+
+    /** Whether the image of the disk had these bits when the file was opened: {@link #markStored}. */
+    public boolean wasStored() {
+        return wasStored;
+    }
+
+    /** Sets whether the file says, when it is closed, that the image of the disk has the bits, too; as before if not. */
+    public void markStored(boolean inImage) {
+        stored = inImage;
+    }
+
+    /** Makes it stale, with all bits set. */
+    public void markStale() {
+        set(0, header.diskBytes());
+        stale = true;
+        BitsHeader.putFlags(mapping.address(), BitsHeader.STALE);
     }
 
     /** The number of bits that are set. Any thread. */

@@ -22,6 +22,7 @@ import org.blktap.api.disk.DiskInfo;
 import org.blktap.api.disk.Operation;
 import org.blktap.api.disk.Options;
 import org.blktap.api.disk.Request;
+import org.blktap.api.disk.StoredBitmaps;
 import org.blktap.api.disk.VirtualDisk;
 import org.blktap.api.engine.ExtentList;
 import org.blktap.api.filter.PassThroughDisk;
@@ -48,6 +49,9 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
     private long size;
     /** The spec of the filter; null if there is none. */
     String recorded;
+
+    /** What the image stores; null for an image that stores no bitmaps. */
+    ModelImage image;
 
     PassThroughDisk open;
     boolean parked;
@@ -78,7 +82,27 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
     }
 
     @Override
+    public StoredBitmaps storedBitmaps() {
+        return image;
+    }
+
+    @Override
+    public void draining(boolean begins) {
+        if (image != null && !begins) {
+            image.serves();
+        }
+    }
+
+    /** The filter that the image asks for. */
+    String implied() {
+        return filter.impliedBy(this);
+    }
+
+    @Override
     public void submit(Request request) {
+        if (image != null && request.operation().changes()) {
+            image.changes();
+        }
         if (request.operation() == Operation.MAP) {
             request.extents().add(request.length(), request.context() == 0 ? ExtentList.DATA : 7);
             request.complete(0);
@@ -174,7 +198,11 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
         }
         drain();
         PassThroughDisk old = open;
+        if (old != null) {
+            old.beforeRemoval();
+        }
         open = fresh;
+        (open == null ? this : open).draining(false);
         afterDrain.run();
         if (old != null) {
             old.close();
@@ -240,12 +268,19 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
             open.close();
             open = null;
         }
+        if (image != null) {
+            image.closed();
+        }
     }
 
     void resume(long sizeBytes) throws DiskException {
         size = sizeBytes;
         parked = false;
+        if (image != null) {
+            image.opened();
+        }
         open = recorded == null ? null : opened(recorded);
+        (open == null ? this : open).draining(false);
     }
 
     /** The daemon is killed and starts again; with the power it loses the boot. */
@@ -255,6 +290,9 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
         Path old = data;
         // of the old life nothing reaches the new one
         pending.clear();
+        if (image != null) {
+            image.killed();
+        }
         if (open != null) {
             open.close();
             open = null;

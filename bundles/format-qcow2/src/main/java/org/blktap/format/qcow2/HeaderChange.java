@@ -14,11 +14,11 @@ import org.blktap.api.engine.IoFile;
 import org.blktap.api.memory.Alignment;
 
 /**
- * Gives an image another backing file, or none. The new name goes to a part of the header's cluster that is not in use,
- * and is made durable; then one write of the first sector changes the name's place and the format extension together.
- * Blocking, on a control thread.
+ * Changes header extensions and the name of the backing file. A name that does not fit into the first sector goes to a
+ * part of the header's cluster that is not in use, and is made durable; then one write of the first sector changes all
+ * that there is together. Blocking, while nobody else writes the image.
  */
-final class Qcow2Rebase {
+final class HeaderChange {
     private final IoFile file;
     private final Qcow2Header header;
     /** The first cluster. */
@@ -27,13 +27,10 @@ final class Qcow2Rebase {
     private final int extensionsEnd;
 
     private final boolean endMarked;
-    /** The format extension, or 0 if there is none. */
-    private final int formatAt;
-
     private final int oldName;
     private final int oldNameEnd;
 
-    Qcow2Rebase(IoFile file) throws DiskException {
+    HeaderChange(IoFile file) throws DiskException {
         this.file = file;
         header = Qcow2Header.read(file);
         if (header.has(Qcow2Header.CORRUPT)) {
@@ -51,36 +48,59 @@ final class Qcow2Rebase {
         oldNameEnd = oldName == 0 ? 0 : oldName + cluster.getInt(Qcow2Header.AT_BACKING_SIZE);
         int at = header.length();
         int limit = oldName == 0 ? cluster.capacity() : oldName;
-        int format = 0;
         while (at + Qcow2Header.EXT_BYTES <= limit && cluster.getInt(at) != Qcow2Header.EXT_END) {
-            format = cluster.getInt(at) == Qcow2Header.EXT_BACKING_FORMAT ? at : format;
             // the header was read: they end inside the cluster
             at += Qcow2Header.EXT_BYTES + Alignment.up(cluster.getInt(at + Qcow2Header.AT_EXT_LENGTH), Long.BYTES);
         }
         endMarked = at + Qcow2Header.EXT_BYTES <= limit;
         extensionsEnd = endMarked ? at + Qcow2Header.EXT_BYTES : at;
-        formatAt = format;
     }
 
     /**
-     * Changes the header.
+     * Gives the image another backing file, or none. Without one, a format that cannot be removed stays, and is ignored.
      *
      * @param name as the image gets it, or null for none
      * @param format QEMU's name of its format, or null with it
      */
-    void run(String name, String format) throws DiskException {
+    void backing(String name, String format) throws DiskException {
         if (name != null && (header.autoclear() & Qcow2Header.RAW_EXTERNAL) != 0) {
             throw new DiskException(
                     Reason.UNSUPPORTED,
                     file.path() + ": its raw data file holds the whole disk: it has no backing file");
         }
-        ByteBuffer sector =
-                ByteBuffer.allocate(SECTOR).put(cluster.slice(0, SECTOR)).clear();
-        int end = compose(sector, format);
+        byte[] text = format == null ? null : format.getBytes(StandardCharsets.UTF_8);
+        ByteBuffer sector = firstSector();
+        int end = compose(sector, Qcow2Header.EXT_BACKING_FORMAT, text);
         if (end == 0) {
-            sector.put(cluster.slice(0, SECTOR)).clear();
-            end = inPlace(sector, format);
+            sector = firstSector();
+            end = inPlace(sector, Qcow2Header.EXT_BACKING_FORMAT, text, "another backing file");
         }
+        write(sector, end, name, "change the name of its backing file");
+    }
+
+    /**
+     * Sets or removes the bitmaps extension.
+     *
+     * @param data null to remove it
+     * @param autoclear the feature bits that the header has with it
+     */
+    void bitmaps(byte[] data, long autoclear) throws DiskException {
+        ByteBuffer sector = firstSector();
+        int end = compose(sector, Qcow2Header.EXT_BITMAPS, data);
+        if (end == 0) {
+            // without the feature bit, one that stays is not valid
+            sector = firstSector();
+            end = inPlace(sector, Qcow2Header.EXT_BITMAPS, data, "bitmaps");
+        }
+        sector.putLong(Qcow2Header.AT_AUTOCLEAR, autoclear);
+        write(sector, end, header.backingName(), "change the bitmaps in its header");
+    }
+
+    private ByteBuffer firstSector() {
+        return ByteBuffer.allocate(SECTOR).put(cluster.slice(0, SECTOR)).clear();
+    }
+
+    private void write(ByteBuffer sector, int end, String name, String what) throws DiskException {
         try {
             byte[] bytes = name == null ? new byte[0] : FileNames.bytes(name);
             int at = 0;
@@ -96,21 +116,21 @@ final class Qcow2Rebase {
             file.writeFully(sector.clear(), 0);
             file.flushNow();
         } catch (IOException e) {
-            throw DiskException.io(file.path(), "change the name of its backing file", e);
+            throw DiskException.io(file.path(), what, e);
         }
     }
 
     /**
-     * Makes a first sector that has all extensions, without the names of features if these do not fit. Returns the end
-     * of the extensions, or 0 if they do not fit.
+     * Makes a first sector that has all extensions, one of them with other data or not at all, without the names of
+     * features if these do not fit. Returns the end of the extensions, or 0 if they do not fit.
      */
-    private int compose(ByteBuffer sector, String format) {
+    private int compose(ByteBuffer sector, int changed, byte[] to) {
         Map<Integer, byte[]> extensions = new LinkedHashMap<>();
-        if (format != null) {
-            extensions.put(Qcow2Header.EXT_BACKING_FORMAT, format.getBytes(StandardCharsets.UTF_8));
+        if (to != null) {
+            extensions.put(changed, to);
         }
         header.extensions().forEach((type, data) -> {
-            if (type != Qcow2Header.EXT_BACKING_FORMAT && type != Qcow2Header.EXT_FEATURE_NAMES) {
+            if (type != changed && type != Qcow2Header.EXT_FEATURE_NAMES) {
                 extensions.put(type, data);
             }
         });
@@ -138,27 +158,38 @@ final class Qcow2Rebase {
     }
 
     /**
-     * Changes the format extension where it is. Without a backing file it is ignored, and stays. Returns the end of the
-     * extensions.
+     * Changes one extension where it is, in the first sector; one that must go stays. Returns the end of the extensions.
+     *
+     * @param what it is for
      */
-    private int inPlace(ByteBuffer sector, String format) throws DiskException {
-        int room = formatAt == 0 ? 0 : Alignment.up(cluster.getInt(formatAt + Qcow2Header.AT_EXT_LENGTH), Long.BYTES);
-        byte[] text = format == null ? new byte[0] : format.getBytes(StandardCharsets.UTF_8);
-        boolean fits = format == null
-                || formatAt != 0
-                        && formatAt + Qcow2Header.EXT_BYTES + room <= SECTOR
-                        && Alignment.up(text.length, Long.BYTES) == room;
+    private int inPlace(ByteBuffer sector, int type, byte[] data, String what) throws DiskException {
+        int at = find(type);
+        int room = at == 0 ? 0 : Alignment.up(cluster.getInt(at + Qcow2Header.AT_EXT_LENGTH), Long.BYTES);
+        boolean fits = data == null
+                || at != 0
+                        && at + Qcow2Header.EXT_BYTES + room <= SECTOR
+                        && Alignment.up(data.length, Long.BYTES) == room;
         if (!endMarked || !fits) {
             throw new DiskException(
                     Reason.UNSUPPORTED,
                     file.path() + ": its header extensions, which are longer than " + SECTOR
-                            + " bytes, leave no room for another backing file; qemu-img rebase -u moves them");
+                            + " bytes, leave no room for " + what + "; qemu-img rebase -u moves them");
         }
-        if (format != null) {
-            sector.putInt(formatAt + Qcow2Header.AT_EXT_LENGTH, text.length);
-            sector.put(formatAt + Qcow2Header.EXT_BYTES, new byte[room]).put(formatAt + Qcow2Header.EXT_BYTES, text);
+        if (data != null) {
+            sector.putInt(at + Qcow2Header.AT_EXT_LENGTH, data.length);
+            sector.put(at + Qcow2Header.EXT_BYTES, new byte[room]).put(at + Qcow2Header.EXT_BYTES, data);
         }
         return extensionsEnd;
+    }
+
+    /** Returns where the last extension of a type is; 0 if there is none. */
+    private int find(int type) {
+        int found = 0;
+        for (int at = header.length(); at < extensionsEnd && cluster.getInt(at) != Qcow2Header.EXT_END; ) {
+            found = cluster.getInt(at) == type ? at : found;
+            at += Qcow2Header.EXT_BYTES + Alignment.up(cluster.getInt(at + Qcow2Header.AT_EXT_LENGTH), Long.BYTES);
+        }
+        return found;
     }
 
     /** Finds a place for a name, beside the old one, after {@code from}. */

@@ -1,0 +1,220 @@
+package org.blktap.jobs.bitmap;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.blktap.api.disk.DiskException;
+import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.StoredBitmaps;
+import org.blktap.api.disk.StoredBitmaps.Source;
+import org.blktap.api.disk.StoredBitmaps.State;
+import org.blktap.api.disk.StoredBitmaps.StoredBitmap;
+import org.blktap.api.disk.VirtualDisk;
+import org.blktap.jobs.bits.MappedBits;
+import org.blktap.jobs.bits.MappedBits.Initially;
+
+/**
+ * What the image of a disk says of its bitmaps. While the disk is open the mapped files are right; when it is closed,
+ * its image gets what they have. So an image whose bitmaps are up to date has been closed since, by this daemon or by
+ * another program, and its bits count. Where they are not up to date, the mapped files count, unless they say that the
+ * image had their bits: then another program has changed it. A bitmap that was cleared while the disk was closed is in
+ * its file only.
+ */
+final class ImageBitmaps {
+    private static final Logger LOG = System.getLogger("org.blktap.jobs");
+    private static final int LARGEST_GRANULARITY = 1 << 30;
+
+    private final String id;
+    /** Null for an image that stores no bitmaps. */
+    private final StoredBitmaps stored;
+
+    private ImageBitmaps(String id, StoredBitmaps stored) {
+        this.id = id;
+        this.stored = stored;
+    }
+
+    static ImageBitmaps of(String id, VirtualDisk disk) {
+        return new ImageBitmaps(id, disk.storedBitmaps());
+    }
+
+    /** The bitmaps in an image that must record all writes, as far as they can; at most {@code most}. */
+    static List<String> recording(VirtualDisk disk, int most) {
+        StoredBitmaps stored = disk.storedBitmaps();
+        List<String> names = new ArrayList<>();
+        if (stored == null) {
+            return names;
+        }
+        if (stored.invalidated()) {
+            LOG.log(
+                    Level.WARNING,
+                    "the bitmaps of the image are stale, and it loses them: a program that does not know bitmaps has written to it");
+        }
+        for (StoredBitmap each : stored.list()) {
+            if (each.recording() && BitmapSettings.isName(each.name()) && names.size() < most) {
+                names.add(each.name());
+            } else if (each.recording()) {
+                LOG.log(
+                        Level.WARNING,
+                        "bitmap " + each.name() + " of the image becomes stale with the first write: at most " + most
+                                + " are kept, with names of letters, digits and . _ -");
+            }
+        }
+        return names;
+    }
+
+    /** Makes the file of a bitmap what it must be, before it is opened for the disk. */
+    void bring(String name, Path file, BitmapSettings settings, long diskBytes) throws DiskException {
+        if (stored == null || !stored.current() || settings.key().isEmpty()) {
+            return;
+        }
+        StoredBitmap found = stored.list().stream()
+                .filter(each -> each.name().equals(name))
+                .findFirst()
+                .orElse(null);
+        boolean valid = found != null && found.state() == State.RECORDING;
+        boolean used = Files.exists(TrackedBitmap.nextOf(file), LinkOption.NOFOLLOW_LINKS);
+        if (valid && !used && isNewer(file, settings)) {
+            return;
+        }
+        if (valid && !used && fits(found, diskBytes) && bitsOfImage(found, file, settings, diskBytes)) {
+            return;
+        }
+        if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+            check(found, file, settings);
+        } else if (found != null) {
+            LOG.log(Level.WARNING, id + ": bitmap " + name + " of the image is not up to date");
+            int granularity = fits(found, diskBytes)
+                    ? (int) found.granularity()
+                    : Math.max(settings.granularity(), MappedBits.smallestGranularity(diskBytes));
+            MappedBits.create(file, diskBytes, granularity, settings.key(), Initially.STALE)
+                    .close();
+        }
+    }
+
+    /** Whether the bitmap of a file was cleared while the disk was closed. */
+    private static boolean isNewer(Path file, BitmapSettings settings) {
+        if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+            return false;
+        }
+        try (MappedBits bits = MappedBits.open(file)) {
+            return bits.wasClean()
+                    && !bits.wasStored()
+                    && !bits.stale()
+                    && bits.tag().equals(settings.key());
+        } catch (DiskException e) {
+            LOG.log(Level.DEBUG, e.getMessage());
+            return false;
+        }
+    }
+
+    private static boolean fits(StoredBitmap found, long diskBytes) {
+        return found.granularity() <= LARGEST_GRANULARITY
+                && found.granularity() >= MappedBits.smallestGranularity(diskBytes);
+    }
+
+    private boolean bitsOfImage(StoredBitmap found, Path file, BitmapSettings settings, long diskBytes)
+            throws DiskException {
+        try (MappedBits bits = MappedBits.create(
+                file, diskBytes, (int) found.granularity(), settings.key(), Initially.CLEAR)) {
+            stored.read(found.name(), (offset, length) -> {
+                long end = Math.min(diskBytes, offset + length);
+                if (offset < end) {
+                    bits.set(offset, end - offset);
+                }
+            });
+            bits.markStored(true);
+            return true;
+        } catch (DiskException e) {
+            if (e.reason() != Reason.CORRUPT && e.reason() != Reason.UNSUPPORTED) {
+                throw e;
+            }
+            LOG.log(Level.WARNING, id + ": " + e.getMessage());
+            MappedBits.create(file, diskBytes, (int) found.granularity(), settings.key(), Initially.STALE)
+                    .close();
+            return true;
+        }
+    }
+
+    /** A file that was stored in an image which now says something else is not believed. */
+    private void check(StoredBitmap found, Path file, BitmapSettings settings) {
+        try (MappedBits bits = MappedBits.open(file)) {
+            boolean valid = found != null && found.state() == State.RECORDING;
+            boolean lost = bits.wasStored() && !valid && (found != null || stored.invalidated());
+            if (lost && bits.tag().equals(settings.key())) {
+                LOG.log(
+                        Level.WARNING,
+                        id + ": bitmap " + file.getFileName()
+                                + ": another program has changed the image, and its bitmap is not up to date");
+                bits.markStale();
+            }
+        } catch (DiskException e) {
+            // the opening for the disk says so, too
+            LOG.log(Level.DEBUG, e.getMessage());
+        }
+    }
+
+    /** Has the image lose bitmaps that are being removed, when it is closed. */
+    static void forget(VirtualDisk disk, TrackedBitmap[] bitmaps) {
+        StoredBitmaps stored = disk.storedBitmaps();
+        for (TrackedBitmap each : bitmaps) {
+            if (stored != null) {
+                stored.forget(each.name());
+            }
+        }
+    }
+
+    /**
+     * Gives the image all bitmaps, as its disk is about to be closed.
+     *
+     * @param inUse whether the bitmaps have recorded the writes of the disk since it was opened
+     */
+    static void keep(VirtualDisk disk, TrackedBitmap[] bitmaps, boolean inUse) {
+        StoredBitmaps stored = disk.storedBitmaps();
+        if (stored == null || !inUse && !stored.current()) {
+            return;
+        }
+        List<Source> sources = new ArrayList<>();
+        for (TrackedBitmap each : bitmaps) {
+            sources.add(new Dirty(each));
+        }
+        try {
+            stored.store(sources);
+            for (TrackedBitmap each : bitmaps) {
+                each.bits().markStored(true);
+            }
+        } catch (DiskException e) {
+            LOG.log(Level.WARNING, "bitmaps are not stored in the image: " + e.getMessage());
+        }
+    }
+
+    private record Dirty(TrackedBitmap bitmap) implements Source {
+        @Override
+        public String name() {
+            return bitmap.name();
+        }
+
+        @Override
+        public long granularity() {
+            return bitmap.bits().granularity();
+        }
+
+        @Override
+        public boolean stale() {
+            return bitmap.status().stale();
+        }
+
+        @Override
+        public long nextDirty(long from) {
+            return bitmap.dirtyFrom(from);
+        }
+
+        @Override
+        public long nextClean(long from) {
+            return bitmap.cleanFrom(from);
+        }
+    }
+}
