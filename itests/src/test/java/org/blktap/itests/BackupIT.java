@@ -349,7 +349,9 @@ class BackupIT {
         Path backup = Files.createDirectory(directory.resolve("backup"));
         Path vm = Files.createDirectory(directory.resolve("vm"));
         Page page = new Page(
-                "backup.md", daemon, Map.of("/backup/", backup + "/", "/vm/", vm + "/", "/run/blktap/", daemon.runDir + "/"));
+                "backup.md",
+                daemon,
+                Map.of("/backup/", backup + "/", "/vm/", vm + "/", "/run/blktap/", daemon.runDir + "/"));
         Path then = attach("disk.qcow2");
         Path full = backup.resolve("full.qcow2");
         page.run("blktap backup a tap:qcow2:/backup/full.qcow2 --wait");

@@ -224,7 +224,9 @@ class JobsIT extends SharedDaemon {
             io("a", "write -P 2 1M 1M", "flush", "read -P 2 1M 1M", "write -P 3 39M 2M");
             // without more space it comes to the same end
             daemon.blktap("job", "resume", job).ok();
-            Wait.until("it is full again", () -> job(job).get("message").getAsString().endsWith("job resume " + job));
+            Wait.until(
+                    "it is full again",
+                    () -> job(job).get("message").getAsString().endsWith("job resume " + job));
             Run.of("mount", "-o", "remount,size=96M", small.toString()).ok();
             daemon.blktap("job", "resume", job).ok();
             awaitState(job, "DONE");
@@ -319,7 +321,17 @@ class JobsIT extends SharedDaemon {
         String secret = "secret,id=s,file=" + key;
         Path image = directory.resolve("a.luks");
         Path model = directory.resolve("model.img");
-        Run.of("qemu-img", "create", "-f", "luks", "--object", secret, "-o", "key-secret=s,iter-time=50", image.toString(), "48M")
+        Run.of(
+                        "qemu-img",
+                        "create",
+                        "-f",
+                        "luks",
+                        "--object",
+                        secret,
+                        "-o",
+                        "key-secret=s,iter-time=50",
+                        image.toString(),
+                        "48M")
                 .ok();
         String filter = "luks,key-file=" + key;
         daemon.attach("tap:aio:" + image, "a", "--node", "nbd", "--filter", filter);
@@ -334,10 +346,25 @@ class JobsIT extends SharedDaemon {
         writesBoth(model, "write -P 4 5M 64k");
         daemon.blktap("backup", "a", spec("aio", "backup.img"), "--wait").ok();
         daemon.detach("a");
-        Run.of("cryptsetup", "luksOpen", "--test-passphrase", "--key-file", key.toString(), directory.resolve("backup.img").toString())
+        Run.of(
+                        "cryptsetup",
+                        "luksOpen",
+                        "--test-passphrase",
+                        "--key-file",
+                        key.toString(),
+                        directory.resolve("backup.img").toString())
                 .ok();
-        for (String each : List.of("qcow2,file.file.driver=file,file.file.filename=" + directory.resolve("b.qcow2"), "file,file.filename=" + directory.resolve("backup.img"))) {
-            Run.of("qemu-img", "compare", "--object", secret, "--image-opts", "driver=luks,key-secret=s,file.driver=" + each, "driver=raw,file.driver=file,file.filename=" + model)
+        for (String each : List.of(
+                "qcow2,file.file.driver=file,file.file.filename=" + directory.resolve("b.qcow2"),
+                "file,file.filename=" + directory.resolve("backup.img"))) {
+            Run.of(
+                            "qemu-img",
+                            "compare",
+                            "--object",
+                            secret,
+                            "--image-opts",
+                            "driver=luks,key-secret=s,file.driver=" + each,
+                            "driver=raw,file.driver=file,file.filename=" + model)
                     .ok();
         }
         daemon.attach(spec("qcow2", "b.qcow2"), "a", "--node", "nbd", "--filter", filter);

@@ -163,8 +163,8 @@ class NbdContextsIT {
     }
 
     /**
-     * Runs a client of Debian 13 or newer, whose libnbd and QEMU ask for extended headers. {@code -Dclients.of=DIRECTORY}
-     * has it from another root, in which /tmp is this one's.
+     * Runs a client of Debian 13 or newer, whose libnbd and QEMU ask for extended headers.
+     * {@code -Dclients.of=DIRECTORY} has it from another root, in which /tmp is this one's.
      */
     private static Run newer(String... command) throws Exception {
         List<String> all = new ArrayList<>();
@@ -181,7 +181,9 @@ class NbdContextsIT {
     void zerosOverMoreThanFourGibibytesByExtendedHeaders() throws Exception {
         String python = "/usr/bin/python3";
         assumeTrue(
-                newer(python, "-c", "import nbd; nbd.NBD().get_extended_headers_negotiated").status() == 0,
+                newer(python, "-c", "import nbd; nbd.NBD().get_extended_headers_negotiated")
+                                .status()
+                        == 0,
                 "libnbd is older than 1.18 here");
         Path image = directory.resolve("large.qcow2");
         daemon.blktap("create", "tap:qcow2:" + image, "16G").ok();
@@ -222,16 +224,29 @@ class NbdContextsIT {
                 h.shutdown()
                 """, uri).ok();
         assertEquals(
-                List.of("1 data, 11264 zeros, 3 data, 4092 zeros, 4 data, 1020 zeros", "1 data, 15360 zeros, 3 data, 1020 zeros"),
+                List.of(
+                        "1 data, 11264 zeros, 3 data, 4092 zeros, 4 data, 1020 zeros",
+                        "1 data, 15360 zeros, 3 data, 1020 zeros"),
                 zero.out().lines().toList());
         // and QEMU's, which sends its data with such headers as well
         Path copy = directory.resolve("copy.img");
         Run.of("truncate", "-s", "16G", copy.toString()).ok();
         write("raw", copy.toString(), 5, 3 << 10, 2);
-        newer("/usr/bin/qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", copy.toString(), uri).ok();
-        newer("/usr/bin/qemu-img", "compare", "-f", "raw", "-F", "raw", copy.toString(), uri).ok();
+        newer("/usr/bin/qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", copy.toString(), uri)
+                .ok();
+        newer("/usr/bin/qemu-img", "compare", "-f", "raw", "-F", "raw", copy.toString(), uri)
+                .ok();
         newer("/usr/bin/nbdcopy", uri, directory.resolve("back.img").toString()).ok();
-        Run.of("qemu-img", "compare", "-f", "raw", "-F", "raw", copy.toString(), directory.resolve("back.img").toString()).ok();
+        Run.of(
+                        "qemu-img",
+                        "compare",
+                        "-f",
+                        "raw",
+                        "-F",
+                        "raw",
+                        copy.toString(),
+                        directory.resolve("back.img").toString())
+                .ok();
         daemon.detach("large");
         daemon.blktap("check", "tap:qcow2:" + image).ok();
     }

@@ -52,8 +52,7 @@ final class Page {
         }
         for (int i = 0; i < words.length; i += 2) {
             line = line.replaceAll(
-                    "(?<!\\S)" + Pattern.quote(words[i]) + "(?!\\S)",
-                    Matcher.quoteReplacement(words[i + 1]));
+                    "(?<!\\S)" + Pattern.quote(words[i]) + "(?!\\S)", Matcher.quoteReplacement(words[i + 1]));
         }
         String[] all = line.split(" +");
         Run run = all[0].equals("blktap")

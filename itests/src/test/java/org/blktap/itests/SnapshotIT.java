@@ -251,12 +251,18 @@ class SnapshotIT extends SharedDaemon {
         }
         boolean devices = Run.of("losetup", "-f").status() == 0;
         String device = devices
-                ? Run.of("losetup", "-f", "--show", volume.toString()).ok().out().strip()
+                ? Run.of("losetup", "-f", "--show", volume.toString())
+                        .ok()
+                        .out()
+                        .strip()
                 : directory.resolve("no-device.img").toString();
         Process server = serves(served, directory.resolve("nbd.sock"));
         try {
-            Map<String, String> names = new HashMap<>(
-                    Map.of("/dev/vg0/root", device, "/run/nbd.sock", directory.resolve("nbd.sock").toString()));
+            Map<String, String> names = new HashMap<>(Map.of(
+                    "/dev/vg0/root",
+                    device,
+                    "/run/nbd.sock",
+                    directory.resolve("nbd.sock").toString()));
             for (String each : List.of("/vm/", "/new/", "/backup/")) {
                 Files.createDirectory(Path.of(directory + each));
                 names.put(each, directory + each);
@@ -294,7 +300,13 @@ class SnapshotIT extends SharedDaemon {
         io("root", "write -P 2 4M 8M");
         page.run("blktap snapshot root --name before-upgrade");
         assertTrue(image("root").toString().endsWith("before-upgrade.qcow2"));
-        assertEquals(2, page.run("blktap snapshot root data --name monday").out().lines().filter(each -> each.contains("paused")).count());
+        assertEquals(
+                2,
+                page.run("blktap snapshot root data --name monday")
+                        .out()
+                        .lines()
+                        .filter(each -> each.contains("paused"))
+                        .count());
         assertEquals(directory.resolve("vm/data.qcow2.monday.qcow2"), image("data"));
         daemon.detach("data");
         io("root", "write -P 3 8M 1M");
@@ -317,7 +329,12 @@ class SnapshotIT extends SharedDaemon {
         attachRoot(page, "again.qcow2");
         io("root", "read -P 1 0 4M", "read -P 3 8M 1M", "write -P 5 20M 1M");
 
-        daemon.blktap("snapshot", "root", "--name", directory.resolve("vm/monday.qcow2").toString()).ok();
+        daemon.blktap(
+                        "snapshot",
+                        "root",
+                        "--name",
+                        directory.resolve("vm/monday.qcow2").toString())
+                .ok();
         io("root", "write -P 6 21M 1M");
         daemon.blktap("snapshot", "root").ok();
         page.run("blktap commit root --top tap:qcow2:/vm/monday.qcow2 --wait");
