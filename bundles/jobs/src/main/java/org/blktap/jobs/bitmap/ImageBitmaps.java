@@ -120,21 +120,28 @@ final class ImageBitmaps {
             throws DiskException {
         try (MappedBits bits = MappedBits.create(
                 file, diskBytes, (int) found.granularity(), settings.key(), Initially.CLEAR)) {
-            stored.read(found.name(), (offset, length) -> {
-                long end = Math.min(diskBytes, offset + length);
-                if (offset < end) {
-                    bits.set(offset, end - offset);
+            boolean done = false;
+            try {
+                stored.read(found.name(), (offset, length) -> {
+                    long end = Math.min(diskBytes, offset + length);
+                    if (offset < end) {
+                        bits.set(offset, end - offset);
+                    }
+                });
+                bits.markStored(true);
+                done = true;
+            } finally {
+                if (!done) {
+                    // a part of the bits is never believed
+                    bits.markStale();
                 }
-            });
-            bits.markStored(true);
+            }
             return true;
         } catch (DiskException e) {
             if (e.reason() != Reason.CORRUPT && e.reason() != Reason.UNSUPPORTED) {
                 throw e;
             }
             LOG.log(Level.WARNING, id + ": " + e.getMessage());
-            MappedBits.create(file, diskBytes, (int) found.granularity(), settings.key(), Initially.STALE)
-                    .close();
             return true;
         }
     }
