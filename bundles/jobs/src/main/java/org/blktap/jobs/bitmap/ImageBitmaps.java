@@ -51,7 +51,8 @@ final class ImageBitmaps {
         if (stored.invalidated()) {
             LOG.log(
                     Level.WARNING,
-                    "the bitmaps of the image are stale, and it loses them: a program that does not know bitmaps has written to it");
+                    disk.info().details().getOrDefault("file", "the image")
+                            + ": its bitmaps are not valid: a program that does not know them has written to it");
         }
         for (StoredBitmap each : stored.list()) {
             if (each.recording() && BitmapSettings.isName(each.name()) && names.size() < most) {
