@@ -64,11 +64,14 @@ final class Qcow2Bitmaps implements StoredBitmaps {
     }
 
     /** Whether the directory can be read; logs why not. */
-    static boolean readable(Qcow2Header header, IoFile file) {
+    static boolean readable(Qcow2Header header, IoFile file) throws DiskException {
         try {
             directory(header, file);
             return true;
         } catch (DiskException e) {
+            if (e.reason() != Reason.CORRUPT) {
+                throw e;
+            }
             LOG.log(Level.WARNING, e.getMessage() + "; the bitmaps of the image are not valid any more");
             return false;
         }

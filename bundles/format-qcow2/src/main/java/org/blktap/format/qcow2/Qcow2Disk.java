@@ -39,7 +39,10 @@ final class Qcow2Disk extends FirstChangeDisk {
 
     @Override
     public void close() {
-        bitmaps.close();
-        super.close();
+        try {
+            bitmaps.close();
+        } finally {
+            super.close();
+        }
     }
 }

@@ -51,7 +51,8 @@ final class ImageBitmaps {
         if (stored.invalidated()) {
             LOG.log(
                     Level.WARNING,
-                    "the bitmaps of the image are stale, and it loses them: a program that does not know bitmaps has written to it");
+                    disk.info().details().getOrDefault("file", "the image")
+                            + ": its bitmaps are not valid: a program that does not know them has written to it");
         }
         for (StoredBitmap each : stored.list()) {
             if (each.recording() && BitmapSettings.isName(each.name()) && names.size() < most) {
@@ -120,21 +121,28 @@ final class ImageBitmaps {
             throws DiskException {
         try (MappedBits bits = MappedBits.create(
                 file, diskBytes, (int) found.granularity(), settings.key(), Initially.CLEAR)) {
-            stored.read(found.name(), (offset, length) -> {
-                long end = Math.min(diskBytes, offset + length);
-                if (offset < end) {
-                    bits.set(offset, end - offset);
+            boolean done = false;
+            try {
+                stored.read(found.name(), (offset, length) -> {
+                    long end = Math.min(diskBytes, offset + length);
+                    if (offset < end) {
+                        bits.set(offset, end - offset);
+                    }
+                });
+                bits.markStored(true);
+                done = true;
+            } finally {
+                if (!done) {
+                    // a part of the bits is never believed
+                    bits.markStale();
                 }
-            });
-            bits.markStored(true);
+            }
             return true;
         } catch (DiskException e) {
             if (e.reason() != Reason.CORRUPT && e.reason() != Reason.UNSUPPORTED) {
                 throw e;
             }
             LOG.log(Level.WARNING, id + ": " + e.getMessage());
-            MappedBits.create(file, diskBytes, (int) found.granularity(), settings.key(), Initially.STALE)
-                    .close();
             return true;
         }
     }
