@@ -4,17 +4,21 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.blktap.api.control.AttachRequest;
 import org.blktap.api.control.Attachments.ImageSwitch;
 import org.blktap.api.control.StateReason;
 import org.blktap.api.control.StateReason.Kind;
+import org.blktap.api.disk.DiskDriver;
 import org.blktap.api.disk.DiskException;
 import org.blktap.api.disk.DiskException.Reason;
+import org.blktap.api.disk.TapSpec;
 
 /**
- * Has one attachment continue with an image that holds the same, while a VM has it. The steps are: check all that can
+ * Has one attachment continue with an image that holds the same, or with a larger backing image, while a VM has it. The steps are: check all that can
  * be checked; make requests wait; flush; close the image; give the overlay its other backing image; open the new image;
  * record it; let requests through. At each of them, the record names an image that is right. Any thread but a loop;
  * methods wait as commands do.
@@ -61,9 +65,7 @@ final class DiskSwitch {
         }
         AtomicBoolean rebased = new AtomicBoolean();
         long start = System.nanoTime();
-        attachment.quiesce(
-                new StateReason(Kind.IMAGE_CHANGE, "its image is being changed"),
-                services.limits().drain());
+        quiesce();
         if (to.withoutFilter() != null) {
             try {
                 disk.filters().beforeSwitch(to.withoutFilter(), attachment.id());
@@ -72,11 +74,7 @@ final class DiskSwitch {
                 throw e;
             }
         }
-        DiskException unflushed = attachment.flushDisk();
-        if (unflushed != null) {
-            attachment.letThrough();
-            throw unflushed;
-        }
+        flush();
         try {
             disk.exchange(
                     after,
@@ -107,6 +105,55 @@ final class DiskSwitch {
             recordAsItIs();
         }
         return pause;
+    }
+
+    private void quiesce() throws DiskException {
+        attachment.quiesce(
+                new StateReason(Kind.IMAGE_CHANGE, "its image is being changed"),
+                services.limits().drain());
+    }
+
+    private void flush() throws DiskException {
+        DiskException unflushed = attachment.flushDisk();
+        if (unflushed != null) {
+            attachment.letThrough();
+            throw unflushed;
+        }
+    }
+
+    /** Makes an image of the chain larger while the disk is closed. Returns how long requests waited. */
+    Duration growBacking(TapSpec image, Map<String, String> options, long sizeBytes) throws DiskException {
+        return commands.forResult(operations.submit(
+                "its backing image is being made larger", () -> runGrow(image, options, sizeBytes)));
+    }
+
+    private Duration runGrow(TapSpec image, Map<String, String> options, long sizeBytes) throws DiskException {
+        attachment.checkRunning();
+        AttachRequest present = attachment.request();
+        disk.image().depth(image);
+        DiskDriver driver =
+                OpenContext.driver(services.installed().drivers(), image.type()).service();
+        long start = System.nanoTime();
+        quiesce();
+        flush();
+        try {
+            disk.exchange(
+                    present,
+                    null,
+                    environment -> {
+                        // not among the drivers of the disk, which is opened afterwards
+                        try (OpenContext context = new OpenContext(
+                                environment.using(new HashSet<>()), false, OpenImage.options(options))) {
+                            driver.resize(image.path(), sizeBytes, context);
+                        }
+                    },
+                    found -> attachment.known().checkSame(present.spec(), found, false));
+        } catch (DiskException | RuntimeException | Error e) {
+            goBack(present, null, e);
+            throw e;
+        }
+        attachment.letThrough();
+        return Duration.ofNanos(System.nanoTime() - start);
     }
 
     private AttachRequest changed(AttachRequest before, ImageSwitch to) throws DiskException {
