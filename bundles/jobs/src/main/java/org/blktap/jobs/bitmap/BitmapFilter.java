@@ -10,6 +10,7 @@ import org.blktap.api.filter.PassThroughDisk;
 import org.blktap.api.settings.Directories;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
 import org.osgi.service.component.annotations.Reference;
 
 /** {@code --filter bitmap,names=daily}: records in bitmaps what is written. */
@@ -27,6 +28,12 @@ public final class BitmapFilter implements DiskFilter {
 
     BitmapFilter(BitmapStore store) {
         this.store = store;
+    }
+
+    /** The disks are closed. */
+    @Deactivate
+    void deactivate() {
+        store.close();
     }
 
     @Override

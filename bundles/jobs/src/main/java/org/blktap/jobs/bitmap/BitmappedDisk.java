@@ -105,7 +105,7 @@ final class BitmappedDisk extends PassThroughDisk {
     public void close() {
         for (TrackedBitmap each : bitmaps) {
             each.end();
-            store.release(each);
+            store.releaseSoon(each);
         }
     }
 }

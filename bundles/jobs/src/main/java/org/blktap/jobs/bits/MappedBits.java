@@ -163,12 +163,10 @@ public final class MappedBits implements AutoCloseable {
     }
 
     /**
-     * Takes the file over from an object that had it open as well until now: bits that it has set are counted, and its
-     * closing has not made the file clean.
+     * Takes the file over from an object that had it open as well until now, and has {@linkplain #abandon abandoned}
+     * it: bits that it has set are counted.
      */
-    public void takeOver() throws DiskException {
-        BitsHeader.putFlags(mapping.address(), stale ? BitsHeader.STALE : 0);
-        sync();
+    public void takeOver() {
         count = countAll();
     }
 

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
 import org.blktap.api.control.AttachmentStatus;
 import org.blktap.api.control.Attachments;
 import org.blktap.api.control.StateReason;
@@ -48,6 +49,9 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
     private long size;
     /** The spec of the filter; null if there is none. */
     String recorded;
+
+    /** Specs of other filters of the attachment. */
+    final List<String> others = new ArrayList<>();
 
     PassThroughDisk open;
     boolean parked;
@@ -230,7 +234,17 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
                 List.of(),
                 Map.of(),
                 Map.of(),
-                recorded == null ? List.of() : List.of(recorded));
+                filters());
+    }
+
+    private List<String> filters() {
+        List<String> filters = new ArrayList<>(recorded == null ? List.of() : List.of(recorded));
+        filters.addAll(others);
+        return filters;
+    }
+
+    BitmapStore store() {
+        return filter.store();
     }
 
     void park() {
@@ -239,6 +253,16 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
         if (open != null) {
             open.close();
             open = null;
+        }
+        awaitReleases();
+    }
+
+    /** The files are read by the test. */
+    private void awaitReleases() {
+        try {
+            store().awaitReleases();
+        } catch (InterruptedException | ExecutionException e) {
+            throw new AssertionError(e);
         }
     }
 
@@ -259,6 +283,7 @@ final class BitmapMachine implements InvocationHandler, VirtualDisk {
             open.close();
             open = null;
         }
+        awaitReleases();
         delete(old);
         begin(next);
         if (!parked) {
